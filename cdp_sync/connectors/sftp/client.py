@@ -1,0 +1,165 @@
+"""The client that others use: it connects when needed, tries again when that may help, and speaks in our errors."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from cdp_sync.connectors.sftp import listing
+from cdp_sync.connectors.sftp.persistence import Persistence
+from cdp_sync.errors import RemotePathMissing, RemotePermissionDenied
+from cdp_sync.model.remote import FetchedFile, RemoteFile
+from cdp_sync.model.server import SftpServer
+
+if TYPE_CHECKING:
+    from cdp_sync.connectors.sftp.session import Session
+
+T = TypeVar("T")
+_logger = logging.getLogger(__name__)
+
+
+class SftpClient:
+    """Reads from one SFTP server; for one thread at a time.
+
+    It connects on first use and again after a dropped line. A context manager: leaving it hangs up.
+
+    Args:
+        server: How to reach the server and how to know it.
+        environ: Where the variables are looked up that the declaration names.
+        attempts: How often a step is tried when it fails in a way that may pass; a download counts only attempts
+            that brought no new byte.
+        first_pause: Seconds before the second attempt; doubled each time, up to 30, less some chance.
+        log: Receives one line for everything a person may want to know; the logging module by default.
+    """
+
+    def __init__(
+        self,
+        server: SftpServer,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        attempts: int = 5,
+        first_pause: float = 1.0,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        self._server = server
+        self._environ = environ
+        self._log = log or _logger.info
+        self._persistence = Persistence(attempts, first_pause, self._log)
+        self._session: Session | None = None
+
+    def __repr__(self) -> str:
+        """Name the account and the server, never a secret."""
+        return f"SftpClient({self._server.username}@{self._server.host}:{self._server.port})"
+
+    def __enter__(self) -> Self:
+        """Return the client itself; nothing is opened yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hang up."""
+        self.close()
+
+    def close(self) -> None:
+        """Hang up. The next call connects again."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def list_directory(self, directory: str) -> list[RemoteFile]:
+        """Return the regular files of a directory, in any order.
+
+        A symbolic link to a regular file counts as that file; a dangling one does not count. Names that would leave
+        the directory and names that are not UTF-8 are left out and logged.
+
+        Raises:
+            RemotePathMissing: There is no such directory.
+            RemotePermissionDenied: The account must not read it.
+            Transient: The connection could not be made or kept.
+            Terminal: The server and we do not come together; the message says why.
+        """
+        return self._perform(lambda session: listing.regular_files(session, directory, self._log))
+
+    def download(self, file: RemoteFile, target: Path, *, progress: Callable[[int], None] | None = None) -> FetchedFile:
+        """Fetch a file; `target` appears only when it is whole and proven unchanged.
+
+        On the way it is `<target>.part`, with `<target>.part.json` saying which file that is part of. Both outlive a
+        lost connection, also that of an earlier process, and the download goes on where it stopped.
+
+        Args:
+            file: The file as `list_directory` gave it.
+            target: Where it shall be; missing folders are made.
+            progress: Called with the number of bytes that have arrived so far.
+
+        Raises:
+            FileChanged: Size or modification time are not, or no longer, those of `file`. Nothing is left behind.
+            RemotePathMissing: The file is gone. Nothing is left behind.
+            RemotePermissionDenied: The account must not read it.
+            RemoteNameRefused: The path has no usable file name.
+            DiskFull: There is no room for it. Nothing is left behind.
+            ConnectionLost: Too many attempts brought nothing.
+        """
+        from cdp_sync.connectors.sftp.transfer import Download
+
+        download = Download(file, target, progress or _unseen)
+        return self._perform(download.run, download.reached)
+
+    def read_head(self, path: str, size: int = 65536) -> bytes:
+        """Return the first `size` bytes of a file, or all of a smaller one.
+
+        Raises:
+            RemotePathMissing: There is no such file.
+            RemotePermissionDenied: The account must not read it.
+        """
+        return self._perform(lambda session: b"".join(session.chunks(path, 0, size)))
+
+    def exists(self, path: str) -> bool:
+        """Whether the server has something at this path."""
+        try:
+            self._perform(lambda session: session.attributes(path))
+        except RemotePathMissing:
+            return False
+        return True
+
+    def _perform(self, work: "Callable[[Session], T]", reached: Callable[[], int] = lambda: 0) -> T:
+        return self._persistence.perform(lambda: self._attempt(work), reached)
+
+    def _attempt(self, work: "Callable[[Session], T]") -> T:
+        session = self._live_session()
+        try:
+            with session.watched():
+                return work(session)
+        except (RemotePathMissing, RemotePermissionDenied):
+            raise
+        except BaseException:
+            # Replies may be under way that nobody waits for any more.
+            self.close()
+            raise
+
+    def _live_session(self) -> "Session":
+        if self._session is not None and not self._session.alive:
+            self.close()
+        if self._session is None:
+            from cdp_sync.connectors.sftp.session import open_session
+
+            self._session = open_session(self._server, self._environ, self._log)
+        return self._session
+
+
+def seen_host_key(server: SftpServer) -> str:
+    """Return the fingerprint, `SHA256:…`, of the key the server shows. Nothing is verified and nobody logs in.
+
+    Raises:
+        ServerUnreachable: Nothing answers there, or nothing that speaks SSH.
+        NoCommonAlgorithm: The server offers nothing that we accept.
+    """
+    from cdp_sync.connectors.sftp.transport import shown_host_key
+
+    return shown_host_key(server).fingerprint
+
+
+def _unseen(_arrived: int) -> None:
+    """Progress nobody asked for."""

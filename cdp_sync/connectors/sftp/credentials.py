@@ -1,0 +1,72 @@
+"""What logs in: the secrets a declaration points at, fetched where they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paramiko
+
+from cdp_sync.connectors.sftp.keys import load_private_key
+from cdp_sync.errors import SecretMissing
+from cdp_sync.model.server import SftpServer
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A password, a private key or both. Neither shows in its `repr`."""
+
+    password: str | None = field(repr=False)
+    key: paramiko.PKey | None = field(repr=False)
+
+
+def credentials(server: SftpServer, environ: Mapping[str, str]) -> Credentials:
+    """Fetch what a server's declaration points at.
+
+    Raises:
+        SecretMissing: A variable or file is not there.
+        KeyUnreadable: The private key cannot be used.
+    """
+    return Credentials(_password(server, environ), _key(server, environ))
+
+
+def _password(server: SftpServer, environ: Mapping[str, str]) -> str | None:
+    if server.password_env:
+        return _variable(environ, server.password_env, "password")
+    if server.password_file:
+        return _file(server.password_file, "password").partition("\n")[0].rstrip("\r")
+    return None
+
+
+def _key(server: SftpServer, environ: Mapping[str, str]) -> paramiko.PKey | None:
+    if server.private_key_file:
+        text, origin = _file(server.private_key_file, "private key"), server.private_key_file
+    elif server.private_key_env:
+        text, origin = _variable(environ, server.private_key_env, "private key"), server.private_key_env
+    else:
+        return None
+    variable = server.private_key_passphrase_env
+    passphrase = _variable(environ, variable, "private key's passphrase") if variable else None
+    return load_private_key(text, passphrase, origin)
+
+
+def _variable(environ: Mapping[str, str], name: str, what: str) -> str:
+    value = environ.get(name)
+    if not value:
+        raise SecretMissing(
+            f"The environment variable {name} is {'empty' if name in environ else 'not set'}.",
+            needed=f"It should hold the {what}.",
+            remedy=f"Set {name} where cdp_sync runs, or name another variable in defs.yaml.",
+        )
+    return value
+
+
+def _file(name: str, what: str) -> str:
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        why = problem.strerror if isinstance(problem, OSError) else "it is no text"
+        raise SecretMissing(
+            f"The file {name} cannot be read: {why}.",
+            needed=f"It should hold the {what}.",
+            remedy="Put it there, readable for the account that runs cdp_sync, or name another file in defs.yaml.",
+        ) from None

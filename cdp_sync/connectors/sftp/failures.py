@@ -1,0 +1,217 @@
+"""What paramiko, the server and the operating system say, told in our errors. All of it happens here.
+
+Which kinds may pass and which may not: measured against paramiko 5.1, where bare `EOFError`, `OSError('Socket is
+closed')` and any plain `SSHException` mean a lost line.
+"""
+
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import paramiko
+
+from cdp_sync.connectors.sftp import packets
+from cdp_sync.connectors.sftp.packets import NotSftp, Refusal
+from cdp_sync.errors import (
+    AuthenticationFailed,
+    CdpSyncError,
+    ConnectionLost,
+    DiskFull,
+    NoCommonAlgorithm,
+    RemoteFailure,
+    RemotePathMissing,
+    RemotePermissionDenied,
+    ServerRefused,
+    ServerUnreachable,
+    Terminal,
+)
+from cdp_sync.model.server import SftpServer
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_LINE_PROBLEMS = (OSError, EOFError, paramiko.SSHException)
+_REFUSED_CHANNEL = {1, 3}
+"""Administratively prohibited, unknown kind of channel: RFC 4254, section 5.1."""
+_ALGORITHMS = {
+    "kex": ("key exchanges", "kex_algo_list"),
+    "host key": ("host key types", "server_key_algo_list"),
+    "ciphers": ("ciphers", "server_encrypt_algo_list"),
+    "macs": ("message authentication codes", "server_mac_algo_list"),
+}
+
+
+def address(server: SftpServer) -> str:
+    """Name a server in a sentence."""
+    return f"{server.host}:{server.port}"
+
+
+@contextmanager
+def while_connecting(server: SftpServer) -> Iterator[None]:
+    """Tell failures of dialling and shaking hands.
+
+    Raises:
+        ServerUnreachable: Nothing answers there, or nothing that speaks SSH.
+    """
+    try:
+        yield
+    except (*_LINE_PROBLEMS, UnicodeError) as problem:  # a host such as "a..b" is no name that could be asked for
+        raise ServerUnreachable(
+            f"{address(server)} could not be reached: {_words(problem)}.",
+            needed=f"Needed is an SSH server that answers within {server.connect_timeout:g} s.",
+            remedy="Check host and port, and that no firewall is in between.",
+        ) from problem
+
+
+@contextmanager
+def while_logging_in(server: SftpServer) -> Iterator[None]:
+    """Tell failures of logging in.
+
+    A server that hangs up here counts as a refusal: many do so on a wrong password, and repeating one locks accounts.
+
+    Raises:
+        AuthenticationFailed: The server does not accept what was declared.
+        ServerUnreachable: It did not answer in time.
+    """
+    try:
+        yield
+    except _LINE_PROBLEMS as problem:
+        if "timeout" in str(problem).lower():
+            raise ServerUnreachable(
+                f"{address(server)} did not answer the login within {server.connect_timeout:g} s."
+            ) from problem
+        raise login_refused(server, _words(problem)) from problem
+
+
+def login_refused(server: SftpServer, why: str) -> AuthenticationFailed:
+    """Tell that the server will not have this account with what was declared."""
+    return AuthenticationFailed(
+        f"{address(server)} refused the login of {server.username!r}: {why}.",
+        needed="Needed are a user name and the password, the private key or both, as the server asks for them.",
+        remedy="Check username and what password_env, password_file and private_key_file hold. It is not tried again.",
+    )
+
+
+def no_common_algorithm(
+    server: SftpServer, problem: Exception, offered: Mapping[str, list[str]], accepted: Mapping[str, tuple[str, ...]]
+) -> NoCommonAlgorithm:
+    """Tell which algorithms the server offers and which we would accept."""
+    kind, what, field = next(
+        ((kind, *names) for kind, names in _ALGORITHMS.items() if f"acceptable {kind}" in str(problem)),
+        ("", "algorithms", ""),
+    )
+    return NoCommonAlgorithm(
+        f"{address(server)} offers only {what} that are not accepted here: {_listed(offered.get(field, ()))}.",
+        needed=f"Needed is one of {_listed(accepted.get(kind, ()))}.",
+        remedy="Ask the server's operator to offer one; `legacy_algorithms: true` adds aes-cbc and hmac-sha1.",
+    )
+
+
+@contextmanager
+def while_opening(server: SftpServer) -> Iterator[None]:
+    """Tell failures between the login and the first word of SFTP.
+
+    Raises:
+        ServerRefused: The account has no SFTP.
+        ConnectionLost: The line dropped.
+    """
+    try:
+        with while_talking(server):
+            yield
+    except ConnectionLost as lost:
+        cause = lost.__cause__
+        closed = isinstance(cause, paramiko.SSHException) and "Channel closed" in str(cause)
+        prohibited = isinstance(cause, paramiko.ChannelException) and cause.code in _REFUSED_CHANNEL
+        if closed or prohibited:
+            raise _no_sftp(server, _words(cause)) from cause
+        raise
+
+
+@contextmanager
+def while_talking(server: SftpServer, path: str = "") -> Iterator[None]:
+    """Tell failures of an open connection.
+
+    Args:
+        server: At the other end.
+        path: What the conversation is about.
+
+    Raises:
+        RemotePathMissing: No such file or directory.
+        RemotePermissionDenied: The account must not.
+        RemoteFailure: The server says "failure", or something else that has no name here.
+        ConnectionLost: The line dropped or fell silent.
+        ServerRefused: The other side does not speak SFTP.
+    """
+    try:
+        yield
+    except Refusal as refusal:
+        raise _refusal(refusal, server, path) from refusal
+    except NotSftp as noise:
+        raise _no_sftp(server, str(noise)) from noise
+    except TimeoutError as silence:
+        raise ConnectionLost(
+            f"{address(server)} fell silent: not a byte for {server.read_timeout:g} s.", remedy=_LOST
+        ) from silence
+    except _LINE_PROBLEMS as problem:
+        raise ConnectionLost(f"The line to {address(server)} dropped: {_words(problem)}.", remedy=_LOST) from problem
+
+
+@contextmanager
+def while_writing(target: Path) -> Iterator[None]:
+    """Tell failures of this machine's disk.
+
+    Raises:
+        DiskFull: No room, or beyond a quota or the largest size of a file.
+        Terminal: The file cannot be written for another reason.
+    """
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in _NO_ROOM:
+            raise disk_full(target, _words(problem)) from problem
+        raise Terminal(
+            f"{target} cannot be written: {_words(problem)}.", remedy="Check the folder and its permissions."
+        ) from problem
+
+
+def disk_full(target: Path, why: str) -> DiskFull:
+    """Tell that a file does not fit."""
+    return DiskFull(
+        f"{target.name} does not fit on the disk: {why}.",
+        remedy=f"Make room in {target.parent} and run again.",
+    )
+
+
+_LOST = "The next attempt goes on where this one stopped. If it keeps happening, check the line and the server's log."
+
+
+def _refusal(refusal: Refusal, server: SftpServer, path: str) -> CdpSyncError:
+    where = f"{path!r} on {address(server)}"
+    if refusal.code == packets.NO_SUCH_FILE:
+        return RemotePathMissing(f"There is no {where}.", remedy="Check the path as the account sees it.")
+    if refusal.code == packets.PERMISSION_DENIED:
+        return RemotePermissionDenied(
+            f"{server.username!r} must not read {where}.", remedy="Ask the server's operator for read permission."
+        )
+    if refusal.code in (packets.NO_CONNECTION, packets.CONNECTION_LOST):
+        return ConnectionLost(f"{address(server)} says that it lost its own connection.", remedy=_LOST)
+    return RemoteFailure(
+        f"The server failed on {where} and says no more than {refusal.text or 'failure'!r} (status {refusal.code}).",
+        remedy="The server's log may tell why.",
+    )
+
+
+def _no_sftp(server: SftpServer, why: str) -> ServerRefused:
+    return ServerRefused(
+        f"{address(server)} lets {server.username!r} log in but gives no SFTP: {why}.",
+        needed="Needed is an account with the sftp subsystem and a login shell that prints nothing.",
+        remedy="Ask the server's operator.",
+    )
+
+
+def _words(problem: BaseException | None) -> str:
+    told = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+    return told.rstrip(".") or "it hung up"
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(names) or "(none told)"

@@ -1,0 +1,102 @@
+"""Private keys: OpenSSH, PEM (PKCS#1, SEC1) and PKCS#8, each with or without a passphrase.
+
+paramiko itself reads no PKCS#8, which is what openssl writes by default; so the cryptography package reads all of
+them and paramiko gets the result as OpenSSH text, in memory only.
+"""
+
+import io
+
+import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
+
+from cdp_sync.errors import KeyUnreadable
+
+_FEWEST_RSA_BITS = 2048
+_NEEDED = "Needed is an ed25519, ecdsa or rsa private key in OpenSSH, PEM or PKCS#8 format."
+_Usable = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
+
+
+def load_private_key(text: str, passphrase: str | None, origin: str) -> paramiko.PKey:
+    """Read a private key.
+
+    Args:
+        text: The key as its file has it.
+        passphrase: Used only if the key is encrypted.
+        origin: The file or variable it comes from, for messages.
+
+    Raises:
+        KeyUnreadable: It is no private key, of a kind that is not accepted, or its passphrase is missing or wrong.
+    """
+    _refuse_other_files(text, origin)
+    return _for_paramiko(_accepted(_read(text.strip().encode() + b"\n", passphrase, origin), origin))
+
+
+def _refuse_other_files(text: str, origin: str) -> None:
+    if text.startswith("PuTTY-User-Key-File"):
+        raise KeyUnreadable(
+            f"{origin} is a PuTTY key (.ppk).",
+            needed=_NEEDED,
+            remedy="Convert it: puttygen key.ppk -O private-openssh-new -o key",
+        )
+    if text.startswith(("ssh-", "ecdsa-")) or "BEGIN PUBLIC KEY" in text or "BEGIN SSH2 PUBLIC KEY" in text:
+        raise KeyUnreadable(
+            f"{origin} is a public key.", needed=_NEEDED, remedy="Name the file without .pub, its other half."
+        )
+
+
+def _read(data: bytes, passphrase: str | None, origin: str) -> object:
+    load = load_ssh_private_key if b"BEGIN OPENSSH PRIVATE KEY" in data else load_pem_private_key
+    try:
+        return load(data, None)
+    except TypeError:
+        # cryptography's way to say that the key is encrypted
+        if passphrase is None:
+            raise KeyUnreadable(
+                f"The private key {origin} needs a passphrase.",
+                needed="Needed is private_key_passphrase_env, the variable that holds it.",
+                remedy="Declare it, or take the passphrase off: ssh-keygen -p -f key",
+            ) from None
+    except (ValueError, UnsupportedAlgorithm) as problem:
+        raise KeyUnreadable(f"{origin} holds no private key that can be read.", needed=_NEEDED) from problem
+    try:
+        return load(data, passphrase.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise KeyUnreadable(
+            f"The passphrase of the private key {origin} is wrong.",
+            remedy="Check what private_key_passphrase_env holds. `ssh-keygen -y -f key` tries a passphrase.",
+        ) from None
+
+
+def _accepted(key: object, origin: str) -> _Usable:
+    if not isinstance(key, _Usable):
+        raise KeyUnreadable(
+            f"{origin} is a key of a kind that is not accepted: {type(key).__name__}.",
+            needed=_NEEDED,
+            remedy="Make a new one: ssh-keygen -t ed25519",
+        )
+    if isinstance(key, RSAPrivateKey) and key.key_size < _FEWEST_RSA_BITS:
+        raise KeyUnreadable(
+            f"{origin} is an rsa key of {key.key_size} bits.",
+            needed=f"Needed are at least {_FEWEST_RSA_BITS}; shorter ones can be broken.",
+            remedy="Make a new one: ssh-keygen -t ed25519",
+        )
+    return key
+
+
+def _for_paramiko(key: _Usable) -> paramiko.PKey:
+    text = io.StringIO(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
+    if isinstance(key, Ed25519PrivateKey):
+        return paramiko.Ed25519Key.from_private_key(text)
+    if isinstance(key, RSAPrivateKey):
+        return paramiko.RSAKey.from_private_key(text)
+    return paramiko.ECDSAKey.from_private_key(text)

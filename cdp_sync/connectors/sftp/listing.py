@@ -1,0 +1,71 @@
+"""Which entries of a directory are files to be fetched."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cdp_sync.connectors.sftp.packets import Attributes, Entry
+from cdp_sync.errors import RemotePathMissing, RemotePermissionDenied
+from cdp_sync.model.remote import RemoteFile
+
+if TYPE_CHECKING:
+    from cdp_sync.connectors.sftp.session import Session
+
+
+def regular_files(session: "Session", directory: str, log: Callable[[str], None]) -> list[RemoteFile]:
+    """Return the regular files of a directory, links to regular files included, in the server's order.
+
+    Raises:
+        RemotePathMissing: There is no such directory.
+        RemotePermissionDenied: The account must not read it.
+    """
+    found = []
+    # The listing is taken whole before links are followed: the server may be slow to answer both at once.
+    for entry in list(session.entries(directory)):
+        name = _usable_name(entry.name, directory, log)
+        if name is None:
+            continue
+        path = f"{directory.rstrip('/')}/{name}"
+        attributes = _attributes(session, path, entry)
+        if attributes is None:
+            continue
+        if attributes.size is None:
+            log(f"{path!r} is left out: the server does not tell its size.")
+            continue
+        found.append(RemoteFile(modified_at=modified_at(attributes), path=path, size=attributes.size))
+    return found
+
+
+def modified_at(attributes: Attributes) -> datetime:
+    """Return the modification time; 1970 where the server tells none, so that two looks agree."""
+    return datetime.fromtimestamp(attributes.mtime or 0, UTC)
+
+
+def _usable_name(name: bytes, directory: str, log: Callable[[str], None]) -> str | None:
+    if name in (b".", b".."):
+        return None
+    if not name or b"/" in name or b"\0" in name:
+        log(f"{name!r} in {directory!r} is left out: the name would leave the directory.")
+        return None
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        log(f"{name!r} in {directory!r} is left out: the name is not UTF-8.")
+        return None
+
+
+def _attributes(session: "Session", path: str, entry: Entry) -> Attributes | None:
+    """Return the attributes of a regular file, or None for anything else."""
+    attributes: Attributes | None = entry.attributes
+    if entry.attributes.is_link:
+        attributes = _followed(session, path)
+    elif entry.attributes.mode is None and entry.listed_as.startswith(b"-"):
+        return attributes
+    return attributes if attributes is not None and attributes.is_regular else None
+
+
+def _followed(session: "Session", path: str) -> Attributes | None:
+    try:
+        return session.attributes(path)
+    except (RemotePathMissing, RemotePermissionDenied):
+        return None

@@ -1,0 +1,184 @@
+"""SFTP version 3 as bytes: requests to send, replies to read. This code performs no I/O.
+
+Names and numbers are those of draft-ietf-secsh-filexfer-02; `limits@openssh.com` is described in OpenSSH's PROTOCOL.
+"""
+
+import stat
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+INIT, VERSION = 1, 2
+OPEN, CLOSE, READ, OPENDIR, READDIR, STAT = 3, 4, 5, 11, 12, 17
+STATUS, HANDLE, DATA, NAME, ATTRS = 101, 102, 103, 104, 105
+EXTENDED, EXTENDED_REPLY = 200, 201
+
+OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, CONNECTION_LOST, UNSUPPORTED = range(9)
+
+LIMITS = b"limits@openssh.com"
+LARGEST = 1 << 24
+"""A packet of this many bytes or more is noise, such as text that a login shell prints."""
+
+_SIZE, _OWNER, _PERMISSIONS, _TIMES, _EXTENDED_ATTRIBUTES = 1, 2, 4, 8, 0x80000000
+_OPEN_FOR_READING = 1
+
+
+class NotSftp(Exception):
+    """The other side sends something that is no SFTP."""
+
+
+class Refusal(Exception):
+    """The server answered a request with a status other than "ok" and "end of file".
+
+    Attributes:
+        code: Section 7 of the draft.
+        text: The server's own words.
+    """
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What a server tells about a file; servers may leave out any of it."""
+
+    size: int | None = None
+    """Bytes."""
+    mode: int | None = None
+    """Kind and permissions, as in `stat`."""
+    mtime: int | None = None
+    """Seconds since 1970, UTC."""
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return self.mode is not None and stat.S_ISLNK(self.mode)
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a regular file."""
+        return self.mode is not None and stat.S_ISREG(self.mode)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a directory listing."""
+
+    name: bytes
+    listed_as: bytes
+    """The line as `ls -l` would print it; meant for people, but some servers tell the kind of file only here."""
+    attributes: Attributes
+
+
+class Fields:
+    """The fields of a packet, taken one after the other."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def __bool__(self) -> bool:
+        """Whether anything is left."""
+        return self._at < len(self._data)
+
+    def raw(self, size: int) -> bytes:
+        """Take `size` bytes.
+
+        Raises:
+            NotSftp: There are not that many.
+        """
+        start, self._at = self._at, self._at + size
+        if self._at > len(self._data):
+            raise NotSftp("a packet ends before its fields do")
+        return self._data[start : self._at]
+
+    def uint32(self) -> int:
+        """Take a number of four bytes."""
+        return int.from_bytes(self.raw(4), "big")
+
+    def uint64(self) -> int:
+        """Take a number of eight bytes."""
+        return int.from_bytes(self.raw(8), "big")
+
+    def string(self) -> bytes:
+        """Take a string, which SFTP prefixes with its length."""
+        return self.raw(self.uint32())
+
+
+def packet(kind: int, body: bytes) -> bytes:
+    """Return a packet as it goes over the wire."""
+    return struct.pack(">IB", len(body) + 1, kind) + body
+
+
+def string(value: bytes) -> bytes:
+    """Return a string with its length in front."""
+    return struct.pack(">I", len(value)) + value
+
+
+def path_bytes(path: str) -> bytes:
+    """Return a path as a string field; paths are UTF-8, as everyone but the draft agrees."""
+    return string(path.encode("utf-8", "surrogateescape"))
+
+
+def open_for_reading(path: str) -> bytes:
+    """Return the body of OPEN."""
+    return path_bytes(path) + struct.pack(">II", _OPEN_FOR_READING, 0)
+
+
+def read(handle: bytes, offset: int, length: int) -> bytes:
+    """Return the body of READ."""
+    return string(handle) + struct.pack(">QI", offset, length)
+
+
+def extensions(version: Fields) -> frozenset[bytes]:
+    """Return the names of the extensions that a VERSION packet announces."""
+    version.uint32()
+    names = set()
+    while version:
+        names.add(version.string())
+        version.string()
+    return frozenset(names)
+
+
+def check_status(reply: Fields) -> None:
+    """Read a STATUS.
+
+    Raises:
+        EOFError: The end of the file or directory.
+        Refusal: Anything else that is not "ok".
+    """
+    code = reply.uint32()
+    text = reply.string().decode("utf-8", "replace") if reply else ""
+    if code == EOF:
+        raise EOFError(text)
+    if code != OK:
+        raise Refusal(code, text)
+
+
+def attributes(reply: Fields) -> Attributes:
+    """Read file attributes, section 5 of the draft."""
+    flags = reply.uint32()
+    size = reply.uint64() if flags & _SIZE else None
+    if flags & _OWNER:
+        reply.raw(8)
+    mode = reply.uint32() if flags & _PERMISSIONS else None
+    mtime = int.from_bytes(reply.raw(8)[4:], "big") if flags & _TIMES else None
+    if flags & _EXTENDED_ATTRIBUTES:
+        for _ in range(2 * reply.uint32()):
+            reply.string()
+    return Attributes(size, mode, mtime)
+
+
+def entries(reply: Fields) -> Iterator[Entry]:
+    """Read the lines of a NAME reply."""
+    for _ in range(reply.uint32()):
+        yield Entry(reply.string(), reply.string(), attributes(reply))
+
+
+def largest_read(reply: Fields) -> int:
+    """Read the reply to `limits@openssh.com`: the most bytes a READ may ask for; 0 means "not told"."""
+    reply.uint64()
+    return reply.uint64()

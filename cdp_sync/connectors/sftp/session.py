@@ -1,0 +1,118 @@
+"""An open connection to a server, and what is asked of it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+import paramiko
+
+from cdp_sync.connectors.sftp import failures, packets
+from cdp_sync.connectors.sftp.credentials import credentials
+from cdp_sync.connectors.sftp.host_keys import known_keys
+from cdp_sync.connectors.sftp.packets import Attributes, Entry
+from cdp_sync.connectors.sftp.pipe import QueuePipe
+from cdp_sync.connectors.sftp.reader import Reader, request_size
+from cdp_sync.connectors.sftp.transport import open_transport
+from cdp_sync.connectors.sftp.watchdog import Watchdog
+from cdp_sync.connectors.sftp.wire import Wire
+from cdp_sync.errors import CdpSyncError
+from cdp_sync.model.server import SftpServer
+
+_READ_AHEAD = 32
+"""READDIR requests under way at once; servers put 16 to 100 names into a reply."""
+
+
+class Session:
+    """A connection that is up. It never tries again; that is the client's business.
+
+    Raises:
+        CdpSyncError: As `failures.while_talking` and `failures.while_opening` tell.
+    """
+
+    def __init__(self, transport: paramiko.Transport, server: SftpServer) -> None:
+        self._transport = transport
+        self._server = server
+        self._watchdog = Watchdog(server.read_timeout, transport.close)
+        with failures.while_opening(server), self.watched():
+            self._wire = self._conversation()
+            self._request_size = request_size(self._wire)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the line stood when it was last looked at."""
+        return self._transport.is_active()
+
+    def close(self) -> None:
+        """Hang up. The transport goes first: closing a file politely on a dead line would wait for it again."""
+        self._watchdog.dismiss()
+        self._transport.close()
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Cut the line if it falls silent while the block runs."""
+        return self._watchdog.watching()
+
+    def attributes(self, path: str) -> Attributes:
+        """Return what the server tells about a path, links followed."""
+        with failures.while_talking(self._server, path):
+            return packets.attributes(self._wire.call(packets.STAT, packets.path_bytes(path), packets.ATTRS))
+
+    def entries(self, directory: str) -> Iterator[Entry]:
+        """Yield the entries of a directory as the server lists them, links not followed."""
+        with (
+            failures.while_talking(self._server, directory),
+            self._handle(packets.OPENDIR, packets.path_bytes(directory)) as handle,
+        ):
+            more = True
+            while more:
+                numbers = [self._wire.ask(packets.READDIR, packets.string(handle)) for _ in range(_READ_AHEAD)]
+                for number in numbers:
+                    try:
+                        yield from packets.entries(self._wire.answer(number, packets.NAME))
+                    except EOFError:
+                        more = False
+
+    def chunks(self, path: str, start: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes of a file in order, from `start` to `end` or to where it ends."""
+        with (
+            failures.while_talking(self._server, path),
+            self._handle(packets.OPEN, packets.open_for_reading(path)) as handle,
+        ):
+            yield from Reader(self._wire, handle, start, end, self._request_size)
+
+    def _conversation(self) -> Wire:
+        channel = self._transport.open_session(timeout=self._server.connect_timeout)
+        channel.in_buffer = QueuePipe(self._watchdog.pat)
+        channel.settimeout(self._server.read_timeout)
+        channel.invoke_subsystem("sftp")
+        try:
+            return Wire(channel)
+        except EOFError:
+            status = channel.recv_exit_status()
+            if status < 0:  # it was the line that ended
+                raise
+            raise packets.NotSftp(f"what it starts for SFTP ended with status {status}") from None
+
+    @contextmanager
+    def _handle(self, kind: int, body: bytes) -> Iterator[bytes]:
+        handle = self._wire.call(kind, body, packets.HANDLE).string()
+        yield handle
+        # Only after success: on a broken line the close would wait once more, and the server closes it by itself.
+        with suppress(packets.Refusal):
+            self._wire.call(packets.CLOSE, packets.string(handle), packets.STATUS)
+
+
+def open_session(server: SftpServer, environ: Mapping[str, str], log: Callable[[str], None]) -> Session:
+    """Connect, log in and start SFTP.
+
+    Raises:
+        SecretMissing: What the declaration points at is not there.
+        KeyUnreadable: The private key cannot be used.
+        ServerRefused: The server and we do not come together.
+        ServerUnreachable: No connection could be made.
+        ConnectionLost: It broke again at once.
+    """
+    transport = open_transport(server, known_keys(server, log), credentials(server, environ), log)
+    try:
+        return Session(transport, server)
+    except CdpSyncError:
+        transport.close()
+        raise

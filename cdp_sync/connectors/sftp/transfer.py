@@ -1,0 +1,127 @@
+"""A file on its way to this machine's disk: resumable, hashed as it comes, verified, and visible only when whole."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from io import BufferedRandom
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdp_sync.connectors.sftp import failures, listing
+from cdp_sync.errors import FileChanged, RemoteFailure, RemoteNameRefused, Terminal
+from cdp_sync.model.remote import FetchedFile, RemoteFile
+
+if TYPE_CHECKING:
+    from cdp_sync.connectors.sftp.session import Session
+
+
+class Download:
+    """One file, over as many connections as it takes.
+
+    Args:
+        remote: The file as it was listed.
+        target: Where it shall be.
+        progress: Called with the number of bytes that have arrived so far.
+
+    Raises:
+        RemoteNameRefused: The path has no usable file name.
+    """
+
+    def __init__(self, remote: RemoteFile, target: Path, progress: Callable[[int], None]) -> None:
+        if remote.name in ("", ".", "..") or "\0" in remote.path:
+            raise RemoteNameRefused(f"{remote.path!r} is no file name.", remedy="Fetch files that a listing gave.")
+        self._remote = remote
+        self._target = target
+        self._progress = progress
+        self._part = target.with_name(f"{target.name}.part")
+        self._side = target.with_name(f"{target.name}.part.json")
+
+    def reached(self) -> int:
+        """Return how many bytes lie on the disk."""
+        return self._part.stat().st_size if self._part.exists() else 0
+
+    def run(self, session: "Session") -> FetchedFile:
+        """Fetch what is missing, over one connection.
+
+        Raises:
+            FileChanged: The file is not, or no longer, the one that was listed.
+            DiskFull: There is no room for it.
+            Transient: The connection failed; what has arrived stays, for the next attempt.
+        """
+        try:
+            return self._run(session)
+        except (Terminal, FileChanged):
+            self._discard()
+            raise
+
+    def _run(self, session: "Session") -> FetchedFile:
+        self._verify_unchanged(session)
+        with failures.while_writing(self._target):
+            self._prepare()
+            with self._part.open("r+b") as part:
+                sha256 = self._complete(session, part)
+            self._verify_unchanged(session)
+            self._verify_size()
+            self._part.replace(self._target)
+            self._side.unlink()
+        return FetchedFile(self._remote, self._target, sha256)
+
+    def _complete(self, session: "Session", part: BufferedRandom) -> str:
+        digest = hashlib.file_digest(part, "sha256")  # of what an earlier attempt brought; also goes to its end
+        start, size = part.tell(), self._remote.size
+        free = shutil.disk_usage(self._target.parent).free
+        if free < size - start:
+            raise failures.disk_full(self._target, f"{size - start} bytes are to come and {free} are free")
+        if start < size:
+            for chunk in session.chunks(self._remote.path, start, size):
+                part.write(chunk)
+                digest.update(chunk)
+                self._progress(part.tell())
+        part.flush()
+        os.fsync(part.fileno())
+        return digest.hexdigest()
+
+    def _prepare(self) -> None:
+        """Keep what has arrived if it is of this very file, else begin anew; others must not read it."""
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        if self._noted() != self._identity() or self.reached() > self._remote.size:
+            self._part.unlink(missing_ok=True)
+            self._side.write_text(json.dumps(self._identity()), encoding="utf-8")
+        self._part.touch(mode=0o600)
+
+    def _identity(self) -> dict[str, object]:
+        remote = self._remote
+        return {"path": remote.path, "size": remote.size, "modified_at": remote.modified_at.isoformat()}
+
+    def _noted(self) -> object:
+        try:
+            return json.loads(self._side.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _verify_unchanged(self, session: "Session") -> None:
+        attributes = session.attributes(self._remote.path)
+        now = (attributes.size, listing.modified_at(attributes))
+        if now != (self._remote.size, self._remote.modified_at):
+            raise FileChanged(
+                f"{self._remote.path!r} had {self._remote.size} bytes of {self._remote.modified_at:%F %T} when it was "
+                f"listed and now has {now[0]} of {now[1]:%F %T}.",
+                needed="Needed is a file at rest.",
+                remedy="The next run takes it. If that repeats, declare a longer settle_seconds or a marker.",
+            )
+
+    def _verify_size(self) -> None:
+        if self.reached() != self._remote.size:
+            raise RemoteFailure(
+                f"The server sent {self.reached()} of the {self._remote.size} bytes of {self._remote.path!r} and then "
+                "said that this is the end.",
+                remedy="The server's log may tell why.",
+            )
+
+    def _discard(self) -> None:
+        for file in (self._part, self._side):
+            with suppress(OSError):  # must not hide why it is discarded
+                file.unlink()

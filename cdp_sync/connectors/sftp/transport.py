@@ -1,0 +1,191 @@
+"""The way in: socket, handshake, the server's key, login."""
+
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+import paramiko
+from paramiko.message import Message
+
+from cdp_sync.connectors.sftp import failures
+from cdp_sync.connectors.sftp.credentials import Credentials
+from cdp_sync.connectors.sftp.host_keys import KnownKeys, negotiated_as
+from cdp_sync.errors import NoCommonAlgorithm
+from cdp_sync.model.server import SftpServer
+
+_WINDOW = 16 << 20
+"""Bytes the server may send before we acknowledge: more than is ever asked for at once."""
+_PACKET = 256 << 10
+_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
+_LEGACY_CIPHERS = ("aes128-cbc", "aes192-cbc", "aes256-cbc")
+_MACS = (
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+)
+_LEGACY_MACS = ("hmac-sha1",)
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
+"""Seconds, seconds, probes and milliseconds; without the last a line that swallows packets lives for 15 minutes."""
+
+# paramiko logs whole tracebacks of everything that it also raises, and we tell all that it raises.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+
+class _Transport(paramiko.Transport):
+    """Remembers what the server offered: paramiko's own message does not say."""
+
+    offered: dict[str, list[str]]
+
+    def _really_parse_kex_init(self, m: Message, ignore_first_byte: bool = False) -> dict[str, list[str]]:
+        parsed: dict[str, list[str]] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
+        self.offered = {name: list(value) for name, value in parsed.items() if isinstance(value, list)}
+        return parsed
+
+
+def open_transport(
+    server: SftpServer, known: KnownKeys, secrets: Credentials, log: Callable[[str], None]
+) -> paramiko.Transport:
+    """Connect, make sure that it is the right server, and log in.
+
+    Raises:
+        ServerUnreachable: No connection could be made.
+        HostKeyRejected: It is not the declared server; nothing was sent that identifies us.
+        NoCommonAlgorithm: The server offers nothing that we accept.
+        AuthenticationFailed: The server does not accept what was declared.
+    """
+    if server.legacy_algorithms:
+        log(f"{failures.address(server)}: weak algorithms are accepted, as legacy_algorithms declares.")
+    transport = _verified(server, known)
+    try:
+        with failures.while_logging_in(server):
+            _log_in(transport, server, secrets)
+        return transport
+    except BaseException:
+        transport.close()
+        raise
+
+
+def shown_host_key(server: SftpServer) -> paramiko.PKey:
+    """Return the key a server shows; nothing is verified and nobody logs in.
+
+    Raises:
+        ServerUnreachable: No connection could be made.
+        NoCommonAlgorithm: The server offers nothing that we accept.
+    """
+    transport = _shaken_hands(server, _kinds_first(()))
+    try:
+        return transport.get_remote_server_key()
+    finally:
+        transport.close()
+
+
+def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
+    """Return a connection to a server that showed a declared key; of several keys it may show any."""
+    where = failures.address(server)
+    shown: list[paramiko.PKey] = []
+    kinds = _kinds_first(known.kinds)
+    while kinds:
+        try:
+            transport = _shaken_hands(server, kinds)
+        except NoCommonAlgorithm:
+            if not shown:
+                raise
+            break
+        key = transport.get_remote_server_key()
+        if known.accepts(key) and key.asbytes() not in known.revoked:
+            return transport
+        transport.close()
+        known.refuse_revoked(key, where)
+        shown.append(key)
+        kinds = tuple(kind for kind in kinds if kind not in negotiated_as(key.get_name()))
+    raise known.rejection(shown, where)
+
+
+def _kinds_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the key types to negotiate, those first that are declared."""
+    usual = paramiko.Transport._preferred_keys  # type: ignore[attr-defined]
+    declared = [name for kind in kinds for name in negotiated_as(kind) if name in usual]
+    return tuple(dict.fromkeys([*declared, *usual]))
+
+
+def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> _Transport:
+    with failures.while_connecting(server):
+        transport = _transport(_dialled(server), server, key_kinds)
+        try:
+            transport.start_client(timeout=server.connect_timeout)
+            if not transport.initial_kex_done:
+                raise TimeoutError("it does not finish the SSH handshake")
+            return transport
+        except paramiko.ssh_exception.IncompatiblePeer as problem:
+            transport.close()
+            raise failures.no_common_algorithm(server, problem, transport.offered, _accepted(transport)) from problem
+        except BaseException:
+            transport.close()
+            raise
+
+
+def _dialled(server: SftpServer) -> socket.socket:
+    line = socket.create_connection((server.host, server.port), server.connect_timeout)
+    # Without it every window adjustment waits for a delayed acknowledgement, 40 ms each; paramiko never sets it.
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        with suppress(AttributeError, OSError):  # not on every platform
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return line
+
+
+def _transport(line: socket.socket, server: SftpServer, key_kinds: tuple[str, ...]) -> _Transport:
+    transport = _Transport(line, default_window_size=_WINDOW, default_max_packet_size=_PACKET)
+    transport.offered = {}
+    transport.daemon = True
+    options = transport.get_security_options()
+    options.ciphers = _CIPHERS + (_LEGACY_CIPHERS if server.legacy_algorithms else ())
+    options.digests = _MACS + (_LEGACY_MACS if server.legacy_algorithms else ())
+    options.key_types = key_kinds
+    options.compression = ("zlib@openssh.com", "none") if server.compression else ("none",)
+    transport.banner_timeout = server.connect_timeout
+    transport.handshake_timeout = server.connect_timeout
+    transport.auth_timeout = server.connect_timeout
+    transport.channel_timeout = server.connect_timeout
+    return transport
+
+
+def _accepted(transport: _Transport) -> dict[str, tuple[str, ...]]:
+    options = transport.get_security_options()
+    return {
+        "kex": tuple(options.kex),
+        "host key": tuple(options.key_types),
+        "ciphers": tuple(options.ciphers),
+        "macs": tuple(options.digests),
+    }
+
+
+def _log_in(transport: paramiko.Transport, server: SftpServer, secrets: Credentials) -> None:
+    """Offer what is declared: with both, the key first, unless the server wants the password first."""
+    factors = _factors(transport, server.username, secrets)
+    try:
+        wanted = factors[0]()
+    except paramiko.BadAuthenticationType:
+        if len(factors) == 1:
+            raise
+        factors.reverse()
+        wanted = factors[0]()
+    if not transport.is_authenticated() and len(factors) > 1:
+        wanted = factors[1]()
+    if not transport.is_authenticated():
+        raise failures.login_refused(server, f"it also wants {' or '.join(wanted) or 'another factor'}")
+
+
+def _factors(transport: paramiko.Transport, username: str, secrets: Credentials) -> list[Callable[[], list[str]]]:
+    factors: list[Callable[[], list[str]]] = []
+    if secrets.key is not None:
+        factors.append(partial(transport.auth_publickey, username, secrets.key))
+    if secrets.password is not None:
+        # paramiko answers a keyboard-interactive prompt with it where the server takes no plain password.
+        factors.append(partial(transport.auth_password, username, secrets.password))
+    return factors

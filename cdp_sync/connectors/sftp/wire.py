@@ -1,0 +1,79 @@
+"""One SFTP conversation on an SSH channel: ask, and be answered by number."""
+
+from typing import TYPE_CHECKING
+
+from cdp_sync.connectors.sftp import packets
+from cdp_sync.connectors.sftp.packets import Fields, NotSftp
+
+if TYPE_CHECKING:
+    import paramiko
+
+_VERSION = 3
+
+
+class Wire:
+    """Sends requests and hands out replies, in whatever order they arrive. One thread at a time.
+
+    Raises:
+        NotSftp: The other side does not speak SFTP.
+        EOFError: The channel was closed.
+        OSError: The channel failed or stayed silent for too long.
+    """
+
+    def __init__(self, channel: "paramiko.Channel") -> None:
+        self._channel = channel
+        self._last = 0
+        self._early: dict[int, tuple[int, Fields]] = {}
+        self._channel.sendall(packets.packet(packets.INIT, _VERSION.to_bytes(4, "big")))
+        self.extensions = packets.extensions(self._expect_version())
+
+    def ask(self, kind: int, body: bytes) -> int:
+        """Send a request and return its number."""
+        self._last = (self._last + 1) % 2**32
+        self._channel.sendall(packets.packet(kind, self._last.to_bytes(4, "big") + body))
+        return self._last
+
+    def answer(self, number: int, kind: int) -> Fields:
+        """Wait for the reply to a request.
+
+        Raises:
+            EOFError: The server says that there is no more.
+            Refusal: The server says no.
+            NotSftp: The reply is of a kind that does not belong to the request.
+        """
+        while number not in self._early:
+            arrived, reply = self._packet()
+            self._early[reply.uint32()] = arrived, reply
+        arrived, reply = self._early.pop(number)
+        if arrived == packets.STATUS:
+            packets.check_status(reply)
+        if arrived != kind and kind != packets.STATUS:
+            raise NotSftp(f"a reply of kind {arrived} where {kind} belongs")
+        return reply
+
+    def call(self, kind: int, body: bytes, expected: int) -> Fields:
+        """Send a request and wait for its reply."""
+        return self.answer(self.ask(kind, body), expected)
+
+    def _expect_version(self) -> Fields:
+        kind, reply = self._packet()
+        if kind != packets.VERSION:
+            raise NotSftp(f"a packet of kind {kind} in place of the version")
+        return reply
+
+    def _packet(self) -> tuple[int, Fields]:
+        length = int.from_bytes(self._exactly(4), "big")
+        if not 0 < length < packets.LARGEST:
+            raise NotSftp(f"a packet of {length} bytes")
+        kind = self._exactly(1)[0]
+        return kind, Fields(self._exactly(length - 1))
+
+    def _exactly(self, size: int) -> bytes:
+        parts = []
+        while size:
+            part = self._channel.recv(size)
+            if not part:
+                raise EOFError("the channel was closed")
+            parts.append(part)
+            size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,0 +1,176 @@
+"""What can go wrong, as one tree. Whether to try again is a question about the type.
+
+::
+
+    CdpSyncError                     found · needed · remedy
+    ├── Terminal                     trying again changes nothing
+    │   ├── DeclarationError         a defs.yaml says something impossible
+    │   ├── UnknownName              no connection, goal or profile of that name
+    │   ├── WarehouseUnusable        the file is not ours, or from another version
+    │   │   └── PropertyTypeChanged  a declared type differs from the stored column
+    │   ├── ServerRefused            the server will not have us
+    │   │   ├── AuthenticationFailed
+    │   │   ├── HostKeyRejected
+    │   │   └── NoCommonAlgorithm
+    │   ├── KeyUnreadable            a private key we cannot use
+    │   ├── SecretMissing            an environment variable or file that is not there
+    │   ├── RemotePathMissing        no such directory or file on the server
+    │   ├── RemotePermissionDenied
+    │   ├── RemoteNameRefused        a name that would leave its directory
+    │   ├── DiskFull                 no room for what was to be written
+    │   ├── FileRejected             one file fails as a whole; nothing of it lands
+    │   └── GoalFailed               a goal whose files could not all land
+    └── Transient                    may pass; worth another attempt
+        ├── ServerUnreachable
+        ├── ConnectionLost
+        ├── RemoteFailure            the server said "failure" and no more
+        ├── FileChanged              the file changed while it was read
+        └── WarehouseLocked          another process holds the file
+"""
+
+__all__ = [
+    "AuthenticationFailed",
+    "CdpSyncError",
+    "ConnectionLost",
+    "DeclarationError",
+    "DiskFull",
+    "FileChanged",
+    "FileRejected",
+    "GoalFailed",
+    "HostKeyRejected",
+    "KeyUnreadable",
+    "NoCommonAlgorithm",
+    "PropertyTypeChanged",
+    "RemoteFailure",
+    "RemoteNameRefused",
+    "RemotePathMissing",
+    "RemotePermissionDenied",
+    "SecretMissing",
+    "ServerRefused",
+    "ServerUnreachable",
+    "Terminal",
+    "Transient",
+    "UnknownName",
+    "WarehouseLocked",
+    "WarehouseUnusable",
+]
+
+
+class CdpSyncError(Exception):
+    """Anything that goes wrong here, told so that a person can act on it.
+
+    Args:
+        found: What was found. Never a secret, never personal data.
+        needed: What was needed instead.
+        remedy: What to do.
+    """
+
+    def __init__(self, found: str, *, needed: str = "", remedy: str = "") -> None:
+        super().__init__(found, needed, remedy)
+        self.found = found
+        self.needed = needed
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Return the three parts as one paragraph."""
+        return " ".join(part for part in (self.found, self.needed, self.remedy) if part)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling between processes, which keyword-only arguments do not by themselves."""
+        return _revive, (type(self), self.found, self.needed, self.remedy)
+
+
+def _revive(kind: type[CdpSyncError], found: str, needed: str, remedy: str) -> CdpSyncError:
+    return kind(found, needed=needed, remedy=remedy)
+
+
+class Terminal(CdpSyncError):
+    """Trying again changes nothing."""
+
+
+class Transient(CdpSyncError):
+    """May pass; worth another attempt."""
+
+
+class DeclarationError(Terminal):
+    """A declaration says something impossible."""
+
+
+class UnknownName(Terminal):
+    """No connection, goal or profile of that name."""
+
+
+class WarehouseUnusable(Terminal):
+    """The warehouse file is not ours, or from another version."""
+
+
+class PropertyTypeChanged(WarehouseUnusable):
+    """A property's declared type differs from the column that holds its values."""
+
+
+class ServerRefused(Terminal):
+    """The server will not have us."""
+
+
+class AuthenticationFailed(ServerRefused):
+    """Wrong user, password or key."""
+
+
+class HostKeyRejected(ServerRefused):
+    """The server's key is not the one that was declared."""
+
+
+class NoCommonAlgorithm(ServerRefused):
+    """The server offers no cipher, key exchange or signature that we accept."""
+
+
+class KeyUnreadable(Terminal):
+    """A private key that cannot be used."""
+
+
+class SecretMissing(Terminal):
+    """An environment variable or a file that should hold a secret is not there."""
+
+
+class RemotePathMissing(Terminal):
+    """No such directory or file on the server."""
+
+
+class RemotePermissionDenied(Terminal):
+    """The server lets this account not read the path."""
+
+
+class RemoteNameRefused(Terminal):
+    """A name from the server that would leave its directory."""
+
+
+class DiskFull(Terminal):
+    """No room for what was to be written."""
+
+
+class FileRejected(Terminal):
+    """One file fails as a whole; nothing of it lands."""
+
+
+class GoalFailed(Terminal):
+    """A goal whose files could not all land."""
+
+
+class ServerUnreachable(Transient):
+    """No connection could be made."""
+
+
+class ConnectionLost(Transient):
+    """The line dropped or fell silent."""
+
+
+class RemoteFailure(Transient):
+    """The server answered "failure" and no more."""
+
+
+class FileChanged(Transient):
+    """The file changed while it was read; the next run takes it."""
+
+
+class WarehouseLocked(Transient):
+    """Another process holds the warehouse."""

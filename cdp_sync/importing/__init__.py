@@ -1,0 +1,8 @@
+"""Rows from a file to profiles: scan, parse, link, upsert. Knows no Dagster and no server's protocol."""
+
+from cdp_sync.importing.applying import upsert_profiles
+from cdp_sync.importing.linking import link_identifiers
+from cdp_sync.importing.parsing import stage_files
+from cdp_sync.importing.run import GoalRun
+
+__all__ = ["GoalRun", "link_identifiers", "stage_files", "upsert_profiles"]

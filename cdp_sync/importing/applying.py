@@ -1,0 +1,78 @@
+"""Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
+
+from datetime import UTC, datetime
+
+from cdp_sync.importing.applying_plan import patch_steps, profile_steps, remember_steps, write_steps
+from cdp_sync.importing.columns import Columns
+from cdp_sync.importing.linking import link, staged_columns
+from cdp_sync.importing.reporting import report_of, write_run
+from cdp_sync.importing.run import GoalRun
+from cdp_sync.model import GoalReport, Profiles
+from cdp_sync.warehouse import Session, Step, statement
+from cdp_sync.warehouse.properties import sync_properties
+
+
+def upsert_profiles(run: GoalRun) -> GoalReport:
+    """Apply what was linked, all of it or nothing, and report.
+
+    Opens the warehouse for writing. If another process wrote to it since the rows were linked, they are linked again
+    first, so that two runs that meet the same new person end with one profile.
+    """
+    with run.warehouse.open("write", staging=run.staging) as session:
+        now = datetime.now(UTC)
+        staged = session.value("select count(*) from staging.file where state = 'staged'")
+        columns = staged_columns(session, run)
+        session.execute("set preserve_insertion_order = false")
+        sync_properties(session, _with_detected(run.profiles, columns))
+        if staged:
+            _work_out(session, run, columns)
+        session.execute("begin")
+        if staged:
+            _write(session, run, columns, now)
+        session.execute(statement("apply/noted_file"), {"connection": run.connection, "goal": run.goal.name})
+        report = report_of(session, run)
+        write_run(session, run, report, now)
+        session.execute("commit")
+    return report
+
+
+def _with_detected(profiles: Profiles, columns: Columns) -> Profiles:
+    """Add the properties that were found in files."""
+    return profiles.with_properties(value.prop for value in columns.values)
+
+
+def _work_out(session: Session, run: GoalRun, columns: Columns) -> None:
+    """Work out what becomes of every profile, before anything is written."""
+    revision = session.value("select number from warehouse.revision")
+    if not _linked_at(session, revision):
+        link(session, run)
+    session.execute(statement("link/remembered"))
+    guarded = session.value("select count(*) from staging.added_before") > 0
+    session.run(patch_steps(columns, guarded=guarded))
+    session.run(profile_steps(columns))
+    for name in ("row_end", "profile_end", "file_counters"):
+        session.execute(statement(f"apply/{name}"))
+
+
+def _linked_at(session: Session, revision: int) -> bool:
+    linked = "select count(*) from duckdb_tables() where database_name = 'staging' and table_name = 'linked'"
+    return bool(session.value(linked)) and session.value("select number from staging.linked") == revision
+
+
+def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> None:
+    known = session.value("select count(*) from remembered") > 0
+    carried = session.value("select count(*) from staging.added_before") > 0
+    named = {"connection": run.connection, "goal": run.goal.name, "run_id": run.run_id}
+    links = " or ".join(dict.fromkeys(link.field for link in columns.links))
+    _bind(session, write_steps(columns), {"now": now})
+    session.run(remember_steps(columns, known=known, carried=carried))
+    session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})
+    session.execute(statement("apply/imported_file"), {**named, "fingerprint": run.fingerprint, "now": now})
+    session.execute(statement("apply/quarantine"), {**named, "link_fields": links})
+    session.execute("update warehouse.revision set number = number + 1")
+
+
+def _bind(session: Session, steps: object, values: dict[str, object]) -> None:
+    for step in steps:
+        bound = {name: value for name, value in values.items() if f"${name}" in step.sql}
+        session.run([Step(step.name, step.sql, bound)])

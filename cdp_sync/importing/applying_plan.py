@@ -1,0 +1,311 @@
+"""Composes the statements that turn linked rows into profiles. Pure: columns in, steps out.
+
+The steps read top to bottom: `patch` is what the rows say for each profile, `profile` gets the new ones, `revised` is
+what existing ones become, and the ledger remembers the rows.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cdp_sync.importing.columns import Columns, StagedValue
+from cdp_sync.importing.conversion import unique
+from cdp_sync.model import Property
+from cdp_sync.warehouse import Step, quote_identifier, quote_literal, statement
+
+
+@dataclass(frozen=True)
+class Target:
+    """A property that this goal can write: through linking, through a mapping, or both."""
+
+    prop: Property
+    linked: bool
+    value: StagedValue | None
+
+    @property
+    def name(self) -> str:
+        """The quoted column of the profile."""
+        return quote_identifier(self.prop.name)
+
+    @property
+    def gain(self) -> str:
+        """The quoted column of `patch` that holds what linking gives."""
+        return quote_identifier(f"gain_{self.prop.name}")
+
+
+def targets(columns: Columns) -> tuple[Target, ...]:
+    """Return the properties that the goal can write, in order."""
+    linked = {prop.name: prop for prop in columns.linked_properties}
+    values = {value.prop.name: value for value in columns.values}
+    every = linked | {name: value.prop for name, value in values.items()}
+    return tuple(Target(prop, name in linked, values.get(name)) for name, prop in every.items())
+
+
+def patch_steps(columns: Columns, *, guarded: bool) -> Iterator[Step]:
+    """Yield the steps that fold the rows of each profile into one: `patch`."""
+    yield Step("touched", statement("apply/touched"))
+    yield _row_value(columns, guarded=guarded)
+    yield _gain(columns)
+    yield Step("patch", f"create or replace temp view patch as\n{_solo(columns)}\nunion all by name\n{_several(columns)}")
+
+
+def profile_steps(columns: Columns) -> Iterator[Step]:
+    """Yield the steps that work out what becomes of existing profiles: `revised`. Nothing is written yet."""
+    yield _revised(targets(columns))
+
+
+def write_steps(columns: Columns) -> Iterator[Step]:
+    """Yield the steps that write profiles and their identifiers; `$now` is to be bound where it occurs."""
+    every = targets(columns)
+    yield _inserted(every)
+    yield _updated(every)
+    for target in every:
+        if target.prop.identifier:
+            yield from _identifier_steps(target.prop)
+
+
+def remember_steps(columns: Columns, *, known: bool, carried: bool) -> Iterator[Step]:
+    """Yield the steps that remember which rows were applied, for the next delta."""
+    if known:
+        yield Step("gone_row", statement("apply/gone_row"))
+        yield Step("imported_row", statement("apply/forgotten_row"))
+        yield Step("imported_row", statement("apply/kept_row"))
+    yield _remembered(columns, carried=carried)
+
+
+def _row_value(columns: Columns, *, guarded: bool) -> Step:
+    """Rows with their values; what a row was summed into before, it is not summed into again."""
+    kept = [name for name, _ in columns.declared if name not in {value.column for value in columns.sums}]
+    sums = [value.column for value in columns.sums]
+    if guarded:
+        sums = [
+            f"case when not coalesce(list_contains(before.added, {quote_literal(value.prop.name)}), false) "
+            f"then {quote_identifier(value.column)} end as {quote_identifier(value.column)}"
+            for value in columns.sums
+        ]
+        source = "staging.fresh fresh left join staging.added_before before on before.row = fresh.row"
+    else:
+        sums = [quote_identifier(name) for name in sums]
+        source = "staging.fresh fresh"
+    selected = ", ".join(["fresh.row", *map(quote_identifier, kept), *sums])
+    return Step("row_value", f"create or replace temp view row_value as\nselect {selected}\nfrom {source}")
+
+
+def _gain(columns: Columns) -> Step:
+    """What existing profiles take: one row each, a column for every linked property."""
+    gains = ", ".join(_taken(prop) for prop in columns.linked_properties)
+    return Step(
+        "gain", f"create or replace temp table gain as\nselect profile_id, {gains}\nfrom staging.granted\ngroup by profile_id"
+    )
+
+
+def _taken(prop: Property) -> str:
+    fold = "list(value order by rank)" if prop.multiple else "any_value(value)"
+    mine = f"{fold} filter (property = {quote_literal(prop.name)})"
+    return f"({mine})::{prop.sql_type} as {quote_identifier(f'gain_{prop.name}')}"
+
+
+def _solo(columns: Columns) -> str:
+    """Profiles with one row: its values as they are."""
+    gains = [_gained(prop, _linked(columns, prop), columns) for prop in columns.linked_properties]
+    values = [f"r.{quote_identifier(name)}" for value in columns.values for name in _value_columns(value)]
+    return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
+from touched t
+join row_value r on r.row = t.first_row
+left join gain g using (profile_id)
+where t.rows = 1"""
+
+
+def _several(columns: Columns) -> str:
+    """Profiles with more rows: folded in the order of arrival."""
+    gains = [_gained(prop, _folded_links(columns, prop), columns) for prop in columns.linked_properties]
+    values = [fold for value in columns.values for fold in _fold(value)]
+    return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
+from touched t
+join staging.assigned a using (profile_id)
+join row_value r on r.row = a.row
+left join gain g using (profile_id)
+where t.rows > 1
+group by t.profile_id, t.is_new, t.first_row"""
+
+
+def _gained(prop: Property, of_new: str, columns: Columns) -> str:
+    name = quote_identifier(f"gain_{prop.name}")
+    taken = f"g.{name}" if of_new.startswith("r.") or "order by" not in of_new else f"any_value(g.{name})"
+    return f"case when t.is_new then ({of_new})::{prop.sql_type} else {taken} end as {name}"
+
+
+def _linked(columns: Columns, prop: Property) -> str:
+    """The link values of one row for a property: the first one, or all of them."""
+    mine = [f"r.{link.column}" for link in columns.links if link.prop.name == prop.name]
+    if not prop.multiple:
+        return f"coalesce({', '.join(mine)})" if len(mine) > 1 else mine[0]
+    if len(mine) == 1:
+        return mine[0]
+    joined = " || ".join(f"coalesce({name}, [])" for name in mine)
+    return f"nullif({unique(f'({joined})')}, [])"
+
+
+def _folded_links(columns: Columns, prop: Property) -> str:
+    row = _linked(columns, prop)
+    if not prop.multiple:
+        return f"first({row} order by r.row) filter ({row} is not null)"
+    return f"nullif({unique(f'flatten(list({row} order by r.row) filter ({row} is not null))')}, [])"
+
+
+def _value_columns(value: StagedValue) -> list[str]:
+    return [value.column, value.clear] if value.mode == "set_or_clear" else [value.column]
+
+
+def _fold(value: StagedValue) -> Iterator[str]:
+    """Yield the folds of one property's rows, in the order of arrival."""
+    name = quote_identifier(value.column)
+    column = f"r.{name}"
+    if value.mode == "set_or_clear":
+        clear = f"r.{quote_identifier(value.clear)}"
+        decides = f"filter ({column} is not null or {clear})"
+        yield f"arg_max_null({column}, r.row) {decides} as {name}"
+        yield f"coalesce(arg_max({clear}, r.row) {decides}, false) as {quote_identifier(value.clear)}"
+    else:
+        yield f"{_FOLDS[value.mode](column)} as {name}"
+
+
+_FOLDS: dict[str, Callable[[str], str]] = {
+    "set": lambda column: f"arg_max({column}, r.row)",
+    "set_if_empty": lambda column: f"arg_min({column}, r.row)",
+    "add": lambda column: unique(f"flatten(list({column} order by r.row) filter ({column} is not null))"),
+    "sum": lambda column: f"sum({column})",
+}
+
+
+def becomes(target: Target, base: str) -> str:
+    """Return the expression for a property's value after the run, given the one before: the set modes."""
+    if target.value is None:
+        return base
+    column = f"patch.{quote_identifier(target.value.column)}"
+    kind = target.prop.sql_type
+    match target.value.mode:
+        case "set":
+            return f"coalesce({column}, {base})"
+        case "set_if_empty":
+            return f"coalesce({base}, {column})"
+        case "set_or_clear":
+            clear = f"patch.{quote_identifier(target.value.clear)}"
+            return f"case when {clear} then null else coalesce({column}, {base}) end"
+        case "add":
+            joined = f"list_concat(coalesce({base}, []), {column})"
+            return f"case when {column} is null then {base} else {unique(joined)} end"
+        case _:
+            return f"case when {column} is null then {base} else (coalesce({base}, 0) + {column})::{kind} end"
+
+
+def _inserted(every: tuple[Target, ...]) -> Step:
+    names = ", ".join(target.name for target in every)
+    values = ",\n    ".join(becomes(target, _base_of_new(target)) for target in every)
+    sql = f"""insert into warehouse.profile (profile_id, created_at, updated_at, {names})
+select profile_id, $now + to_microseconds(first_row), $now,
+    {values}
+from patch
+where is_new"""
+    return Step("profile", sql)
+
+
+def _base_of_new(target: Target) -> str:
+    return f"patch.{target.gain}" if target.linked else f"null::{target.prop.sql_type}"
+
+
+def _base_of_old(target: Target) -> str:
+    old = f"profile.{target.name}"
+    if not target.linked:
+        return old
+    gain = f"patch.{target.gain}"
+    if not target.prop.multiple:
+        return f"coalesce({old}, {gain})"
+    return f"case when {gain} is null then {old} else {unique(f'list_concat(coalesce({old}, []), {gain})')} end"
+
+
+def _revised(every: tuple[Target, ...]) -> Step:
+    olds = [f"profile.{target.name} as {quote_identifier(f'old_{target.prop.name}')}" for target in every]
+    news = [f"{becomes(target, _base_of_old(target))} as {target.name}" for target in every]
+    differs = [f"{quote_identifier(f'old_{target.prop.name}')} is distinct from {target.name}" for target in every]
+    named = [
+        f"case when {differ} then {quote_literal(target.prop.name)} end"
+        for target, differ in zip(every, differs, strict=True)
+    ]
+    kept = ", ".join(["profile_id", "first_row", *(target.name for target in every)])
+    inner = ",\n        ".join([*olds, *news])
+    sql = f"""create or replace temp table revised as
+select {kept},
+    list_filter([{", ".join(named)}], lambda name: name is not null) as changed
+from (
+    select patch.profile_id, patch.first_row,
+        {inner}
+    from patch
+    join warehouse.profile profile using (profile_id)
+    where not patch.is_new
+)
+where {" or ".join(differs)}"""
+    return Step("revised", sql)
+
+
+def _updated(every: tuple[Target, ...]) -> Step:
+    sets = ", ".join(f"{target.name} = revised.{target.name}" for target in every)
+    sql = f"""update warehouse.profile profile
+set {sets}, updated_at = $now
+from revised
+where profile.profile_id = revised.profile_id"""
+    return Step("profile", sql)
+
+
+def _identifier_steps(prop: Property) -> Iterator[Step]:
+    """Keep `profile_identifier` equal to the identifier columns, unnested."""
+    name, text = quote_identifier(prop.name), quote_literal(prop.name)
+    changed = f"revised where list_contains(changed, {text})"
+    yield Step(
+        "profile_identifier",
+        f"delete from warehouse.profile_identifier where property = {text} "
+        f"and profile_id in (select profile_id from {changed})",
+    )
+    value = f"unnest({name})" if prop.multiple else name
+    yield Step(
+        "profile_identifier",
+        f"""insert into warehouse.profile_identifier
+select {text}, value::varchar, profile_id
+from (
+    select {value} as value, profile_id
+    from warehouse.profile
+    semi join (select profile_id from touched where is_new) using (profile_id)
+    where {name} is not null
+    union all
+    select {value}, profile_id from {changed}
+)
+where value is not null""",
+    )
+
+
+def _remembered(columns: Columns, *, carried: bool) -> Step:
+    """Remember the rows applied now, and what each has ever been summed into."""
+    added = _added_now(columns)
+    source = "row_value r join staging.assigned a using (row) join staging.file f using (file)"
+    applies = "a.profile_id is not null"
+    if carried:
+        source += " left join staging.added_before b using (row)"
+        before = "coalesce(b.added, [])"
+        added = f"nullif(list_sort(list_distinct({before} || {added})), [])" if columns.sums else "b.added"
+        where = f"{applies} or b.added is not null"
+    else:
+        added = f"nullif({added}, [])" if columns.sums else "null"
+        where = applies
+    sql = f"""insert into warehouse.imported_row
+select f.source, r.row_hash, {applies}, {added}
+from {source}
+where {where}"""
+    return Step("imported_row", sql)
+
+
+def _added_now(columns: Columns) -> str:
+    named = ", ".join(
+        f"case when a.profile_id is not null and r.{quote_identifier(value.column)} is not null "
+        f"then {quote_literal(value.prop.name)} end"
+        for value in columns.sums
+    )
+    return f"list_filter([{named}], lambda name: name is not null)"

@@ -1,0 +1,125 @@
+"""The columns of the staging table: what a row of a file becomes before it meets a profile.
+
+========================  ==================================================================================
+``link_<n>``              the n-th link's value as `profile_identifier` would hold it; a list for `multiple`
+``value_<property>``      what the row's mapped cells say for the property, in the property's type
+``clear_<property>``      `set_or_clear` only: the cell was there and empty
+``row_hash``              digest of the linked and mapped cells
+``previous_hash``         the same of the fields that the previous import of the file was made from
+``invalid``               the cells that did not convert, with field and reason; null where all did
+========================  ==================================================================================
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
+
+INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"
+
+_WIDE = {"number": "HUGEINT", "decimal": "DECIMAL(38,{scale})"}
+
+
+@dataclass(frozen=True)
+class StagedLink:
+    """A link and the column that holds its values."""
+
+    number: int
+    field: str
+    prop: Property
+
+    @property
+    def column(self) -> str:
+        """Name of the staging column."""
+        return f"link_{self.number}"
+
+
+@dataclass(frozen=True)
+class StagedValue:
+    """A property that the goal fills, from which fields and how."""
+
+    prop: Property
+    mode: str
+    fields: tuple[str, ...]
+
+    @property
+    def column(self) -> str:
+        """Name of the staging column."""
+        return f"value_{self.prop.name}"
+
+    @property
+    def clear(self) -> str:
+        """Name of the column that says that the value is to be cleared."""
+        return f"clear_{self.prop.name}"
+
+    @property
+    def sql_type(self) -> str:
+        """Type of the staging column; sums get room to grow."""
+        if self.mode == "sum":
+            return _WIDE[self.prop.type].format(scale=self.prop.scale)
+        return self.prop.sql_type
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns of a goal's staging table."""
+
+    links: tuple[StagedLink, ...]
+    values: tuple[StagedValue, ...]
+
+    @property
+    def declared(self) -> list[tuple[str, str]]:
+        """Names and types, in order."""
+        links = [(link.column, "VARCHAR[]" if link.prop.multiple else "VARCHAR") for link in self.links]
+        values = [(value.column, value.sql_type) for value in self.values]
+        clears = [(value.clear, "BOOLEAN") for value in self.values if value.mode == "set_or_clear"]
+        hashes = [("row_hash", "UHUGEINT"), ("previous_hash", "UHUGEINT")]
+        return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *hashes, ("invalid", INVALID_TYPE)]
+
+    @property
+    def sums(self) -> tuple[StagedValue, ...]:
+        """The properties that are summed into."""
+        return tuple(value for value in self.values if value.mode == "sum")
+
+    @property
+    def linked_properties(self) -> tuple[Property, ...]:
+        """The identifier properties of the links, each once."""
+        return tuple({link.prop.name: link.prop for link in self.links}.values())
+
+
+def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] = ()) -> Columns:
+    """Return the staging columns of a goal, given the fields that nothing maps but were found."""
+    links = tuple(
+        StagedLink(number, link.field, profiles.by_name[link.property]) for number, link in enumerate(goal.link)
+    )
+    mapped: dict[str, list[Mapping]] = {}
+    for mapping in (*goal.map, *detected_mappings(goal, detected)):
+        mapped.setdefault(mapping.property, []).append(mapping)
+    values = tuple(
+        StagedValue(_property(name, profiles), found[0].mode, tuple(mapping.field for mapping in found))
+        for name, found in mapped.items()
+    )
+    return Columns(links, values)
+
+
+def _property(name: str, profiles: Profiles) -> Property:
+    return profiles.by_name.get(name) or Property(name=name)
+
+
+def detected_mappings(goal: ImportGoal, columns: Iterable[str]) -> list[Mapping]:
+    """Return a mapping for every named column that nothing links or maps, if the goal asks for that."""
+    if goal.map_detected is None:
+        return []
+    found = [column for column in dict.fromkeys(columns) if column and column not in goal.fields]
+    return [Mapping(field=column, property=property_name(goal.map_detected.prefix, column)) for column in found]
+
+
+def property_name(prefix: str, field: str) -> str:
+    """Return the name of a detected field's property: the prefix, and the field's name in lower case and underscores.
+
+    >>> property_name("shop_", "First Name")
+    'shop_first_name'
+    """
+    name = prefix + re.sub(r"[^a-z0-9]+", "_", field.lower()).strip("_")
+    return name if re.match("[a-z]", name) else f"f_{name.strip('_')}"

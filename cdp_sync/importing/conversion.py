@@ -1,0 +1,144 @@
+r"""How a cell of text becomes a value of a property's type: one line of SQL for each type.
+
+A conversion yields null where the cell does not convert; nothing is rounded, guessed or read two ways. Numbers and dates
+may have spaces around them; identifiers and e-mail addresses any white space.
+"""
+
+from dataclasses import dataclass
+
+from cdp_sync.model import Format, Property
+from cdp_sync.warehouse import quote_literal
+
+WHITE_SPACE = " \t\n\r\v\f\u00a0\u2007\u202f\ufeff"
+
+_TRUE = "('true', 't', 'yes', 'y', '1', 'on')"
+_FALSE = "('false', 'f', 'no', 'n', '0', 'off')"
+_EMAIL = r"'[^@\s]+@[^@\s]+'"
+_ISO_DATE = r"'\d{4}-\d\d-\d\d'"
+_ISO_TIME = r"'\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?( ?([zZ]|[+-]\d\d(:?\d\d)?))?'"
+_SECONDS = r"'[+-]?\d{1,11}'"
+_MILLISECONDS = r"'[+-]?\d{1,14}'"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A SQL expression over a cell, and why it yields null where it does."""
+
+    sql: str
+    reason: str
+    can_fail: bool = True
+
+
+def convert(prop: Property, cell: str, form: Format) -> Conversion:
+    """Return the conversion of a whole cell: to a list of unique values where the property is `multiple`."""
+    if not prop.multiple:
+        return convert_one(prop, cell, form)
+    each = convert_one(prop, "element", form)
+    elements = split(cell, form)
+    if each.can_fail or prop.identifier:
+        elements = f"list_transform({elements}, lambda element: {each.sql})"
+    listed = f"nullif({unique(elements)}, [])"
+    if each.can_fail:
+        listed = f"case when not list_contains(list_transform({elements}, lambda x: x is null), true) then {listed} end"
+    return Conversion(listed, each.reason, each.can_fail)
+
+
+def convert_one(prop: Property, cell: str, form: Format) -> Conversion:
+    """Return the conversion of one value."""
+    return _BY_TYPE[prop.type](prop, cell, form)
+
+
+def split(cell: str, form: Format) -> str:
+    """Return the expression for a cell's values, trimmed, without the empty ones."""
+    parts = f"string_split({cell}, {quote_literal(form.multi_value)})" if form.multi_value else f"[{cell}]"
+    return f"list_filter(list_transform({parts}, lambda part: trim(part)), lambda part: part <> '')"
+
+
+def unique(values: str) -> str:
+    """Return the expression for a list's values, each where it first stands."""
+    kept = f"list_filter({values}, lambda x, i: list_position({values}, x) = i)"
+    return f"case when len({values}) < 2 then {values} else {kept} end"
+
+
+def strip(cell: str) -> str:
+    """Return the expression for a cell without the white space around it."""
+    return f"trim({cell}, {quote_literal(WHITE_SPACE)})"
+
+
+def _text(prop: Property, cell: str, form: Format) -> Conversion:
+    value = f"nullif({strip(cell)}, '')" if prop.identifier else cell
+    return Conversion(value, "holds a NUL byte", can_fail=False)
+
+
+def _email(prop: Property, cell: str, form: Format) -> Conversion:
+    value = f"lower({strip(cell)})"
+    return Conversion(f"case when regexp_full_match({value}, {_EMAIL}) then {value} end", "no e-mail address")
+
+
+def _number(prop: Property, cell: str, form: Format) -> Conversion:
+    pattern = rf"'[+-]?\d+([{form.decimal}]0*)?'"
+    value = f"try_cast({_pointed(cell, form)} as bigint)"
+    return Conversion(f"case when regexp_full_match(trim({cell}), {pattern}) then {value} end", "no whole number")
+
+
+def _decimal(prop: Property, cell: str, form: Format) -> Conversion:
+    mark, scale = f"[{form.decimal}]", prop.scale
+    pattern = rf"'[+-]?(\d+({mark}\d{{0,{scale}}}0*)?|{mark}\d{{1,{scale}}}0*)'" if scale else rf"'[+-]?\d+({mark}0*)?'"
+    value = f"try_cast({_pointed(cell, form)} as {prop.value_type})"
+    reason = f"no number with {form.decimal!r} and at most {scale} decimals within {prop.precision} digits"
+    return Conversion(f"case when regexp_full_match(trim({cell}), {pattern}) then {value} end", reason)
+
+
+def _pointed(cell: str, form: Format) -> str:
+    return f"trim({cell})" if form.decimal == "." else f"replace(trim({cell}), ',', '.')"
+
+
+def _boolean(prop: Property, cell: str, form: Format) -> Conversion:
+    value = f"lower(trim({cell}))"
+    sql = f"case when {value} in {_TRUE} then true when {value} in {_FALSE} then false end"
+    return Conversion(sql, "neither true nor false")
+
+
+def _date(prop: Property, cell: str, form: Format) -> Conversion:
+    tried = ", ".join(_date_in(pattern, f"trim({cell})") for pattern in form.dates)
+    return Conversion(f"coalesce({tried})", f"no such date in the form {' or '.join(form.dates)}")
+
+
+def _date_in(pattern: str, cell: str) -> str:
+    if pattern == "iso":
+        plain = f"when regexp_full_match({cell}, {_ISO_DATE}) then try_cast({cell} as date)"
+        timed = f"when regexp_full_match({cell}, {_ISO_TIME}) then try_cast({cell} as timestamptz)::date"
+        return f"case {plain} {timed} end"
+    return f"{_instant_in(pattern, cell)}::date"
+
+
+def _datetime(prop: Property, cell: str, form: Format) -> Conversion:
+    tried = ", ".join(f"{_instant_in(pattern, f'trim({cell})')}::timestamptz" for pattern in form.dates)
+    return Conversion(f"coalesce({tried})", f"no such date and time in the form {' or '.join(form.dates)}")
+
+
+def _instant_in(pattern: str, cell: str) -> str:
+    """Read by one pattern. Values without an offset are read in the session's time zone, that of the goal.
+
+    One pattern a call: `try_strptime` with a list of patterns takes ten times as long where the first does not fit.
+    """
+    if pattern == "iso":
+        matches = f"regexp_full_match({cell}, {_ISO_DATE}) or regexp_full_match({cell}, {_ISO_TIME})"
+        return f"case when {matches} then try_cast({cell} as timestamptz) end"
+    if pattern == "epoch_seconds":
+        return f"case when regexp_full_match({cell}, {_SECONDS}) then to_timestamp(try_cast({cell} as bigint)) end"
+    if pattern == "epoch_milliseconds":
+        milliseconds = f"to_milliseconds(try_cast({cell} as bigint))"
+        return f"case when regexp_full_match({cell}, {_MILLISECONDS}) then to_timestamp(0) + {milliseconds} end"
+    return f"try_strptime({cell}, {quote_literal(pattern)})"
+
+
+_BY_TYPE = {
+    "text": _text,
+    "email": _email,
+    "number": _number,
+    "decimal": _decimal,
+    "boolean": _boolean,
+    "date": _date,
+    "datetime": _datetime,
+}

@@ -1,0 +1,154 @@
+"""Brings a part to what the parser reads best: UTF-8, one kind of line break, its size in lines known."""
+
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdp_sync.errors import FileRejected
+from cdp_sync.importing.head import HEAD_SIZE, Head, check_columns, read_head
+from cdp_sync.importing.unpacking import CHUNK, Part
+from cdp_sync.model import Format, ImportGoal
+
+_FITS_INSTEAD = {"utf-8": "windows-1252", "utf-16": "utf-8", "windows-1252": "latin-1"}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a file's bytes hold, counted."""
+
+    line_feeds: int = 0
+    returns: int = 0
+    pairs: int = 0
+    """Of a return and a line feed."""
+    nuls: int = 0
+    mark: int = 0
+    """Bytes of the byte order mark."""
+    ends_open: bool = False
+    """The last line has no line break."""
+
+    @property
+    def mixed(self) -> bool:
+        """Whether line breaks are of more than one kind, or of the oldest kind."""
+        return bool(self.returns) and not (self.returns == self.pairs == self.line_feeds)
+
+    @property
+    def lines(self) -> int:
+        """Physical lines, if not mixed."""
+        return self.line_feeds + self.ends_open
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A part that lies ready for the parser."""
+
+    name: str
+    local: Path
+    head: Head
+    skip: int
+    """Lines of `local` before the first row: none or the header's one."""
+    lines: int
+    """Physical lines of `local`."""
+    break_size: int
+    """Bytes of a line break."""
+    mark_size: int
+    """Bytes of the byte order mark, if there is one."""
+    has_nul: bool
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def body_line(self) -> int:
+        """Number of the line, in the part as delivered, that the first line behind the head has."""
+        return self.head.lines + 1
+
+
+def land(part: Part, goal: ImportGoal) -> Landed:
+    """Survey a part, and write it anew where its encoding, its line breaks or its head ask for that.
+
+    Raises:
+        FileRejected: It is empty, does not decode, or its columns do not fit the goal.
+    """
+    local, form = part.local, goal.format
+    if form.encoding != "utf-8":
+        local = _decode(local, form)
+    survey = survey_file(local)
+    if survey.mixed:
+        local = _rewrite(local, ".lf", _with_line_feeds(_chunks(local)))
+        survey = survey_file(local)
+    beginning = _beginning(local)
+    head = read_head(beginning, form)
+    warnings = tuple(check_columns(head, goal, beginning))
+    skip = int(form.header)
+    if head.lines != skip:
+        local, skip = _rewrite(local, ".body", _without_head(local, head)), 0
+        survey = survey_file(local)
+    return Landed(part.name, local, head, skip, survey.lines, 2 if survey.pairs else 1, survey.mark, survey.nuls > 0, warnings)
+
+
+def survey_file(path: Path) -> Survey:
+    """Count a file's line breaks and NUL bytes."""
+    feeds = returns = pairs = nuls = mark = 0
+    last = b""
+    for chunk in _chunks(path):
+        feeds += chunk.count(b"\n")
+        returns += chunk.count(b"\r")
+        pairs += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
+        nuls += chunk.count(b"\0")
+        mark = mark or 3 * (last == b"" and chunk.startswith(BOM_UTF8))
+        last = chunk[-1:]
+    return Survey(feeds, returns, pairs, nuls, mark, ends_open=last not in (b"", b"\n"))
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def _rewrite(path: Path, suffix: str, chunks: Iterator[bytes]) -> Path:
+    target = path.with_name(path.name + suffix)
+    with target.open("wb") as file:
+        file.writelines(chunks)
+    return target
+
+
+def _decode(path: Path, form: Format) -> Path:
+    decoder = form.codec.incrementaldecoder(errors="strict")
+
+    def decoded() -> Iterator[bytes]:
+        for chunk in _chunks(path):
+            yield decoder.decode(chunk).encode()
+        yield decoder.decode(b"", final=True).encode()
+
+    try:
+        return _rewrite(path, ".utf-8", decoded())
+    except UnicodeError as error:
+        raise FileRejected(
+            f"The file is not {form.encoding}: {getattr(error, 'reason', 'a byte does not decode')}.",
+            needed=f"Text in {form.encoding}.",
+            remedy=f"Declare the encoding it has; {_FITS_INSTEAD.get(form.encoding, 'utf-8')} may fit.",
+        ) from None
+
+
+def _with_line_feeds(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Turn every kind of line break into a line feed, also where a pair stands across two chunks."""
+    pending = b""
+    for chunk in chunks:
+        chunk = pending + chunk
+        pending = b"\r" if chunk.endswith(b"\r") else b""
+        yield chunk.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    yield b"\n" if pending else b""
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb") as file:
+        raw = file.read(HEAD_SIZE)
+    return raw.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+
+
+def _without_head(path: Path, head: Head) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        for _ in range(head.lines):
+            file.readline()
+        while chunk := file.read(CHUNK):
+            yield chunk

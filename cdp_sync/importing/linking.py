@@ -1,0 +1,112 @@
+"""Gives every row a profile: one that exists, a new one, or none.
+
+Rules: match, take, spread, new; each is a group of statements in `warehouse/sql/link/`. What another process may have
+changed since is found out by the warehouse's revision; linking is then done again under the lock.
+"""
+
+from cdp_sync.importing.columns import Columns, plan_columns
+from cdp_sync.importing.run import GoalRun
+from cdp_sync.warehouse import Session, quote_literal, statement
+
+_MOST_ROUNDS = 10_000
+
+
+def link_identifiers(run: GoalRun) -> None:
+    """Link the staged rows, reading the warehouse only."""
+    with run.warehouse.open("read", staging=run.staging) as session:
+        link(session, run)
+
+
+def link(session: Session, run: GoalRun) -> None:
+    """Link the staged rows in an open session: fills `staging.unchanged`, `.added_before`, `.granted`, `.assigned`."""
+    columns = staged_columns(session, run)
+    session.execute("create or replace table staging.linked as select number from warehouse.revision")
+    _tell_unchanged(session)
+    _match(session, columns)
+    _join_rows(session, columns)
+    _take_and_spread(session, columns)
+    session.execute(statement("link/new_profile"))
+    session.execute(statement("link/assigned"), {"allow_new": run.goal.allow_new_profiles})
+
+
+def staged_columns(session: Session, run: GoalRun) -> Columns:
+    """Return the staging columns, detected fields of all files included."""
+    found = session.rows("select distinct unnest(fields) from staging.file where state = 'staged' order by 1")
+    return plan_columns(run.goal, run.profiles, [field for (field,) in found])
+
+
+def _tell_unchanged(session: Session) -> None:
+    for name in ("remembered", "repeated", "unchanged", "added_before"):
+        session.execute(statement(f"link/{name}"))
+    left_out = []
+    if session.value("select count(*) from staging.unchanged"):
+        left_out.append("rowid not in (select row from staging.unchanged)")
+    if session.value("select count(*) from staging.file where state <> 'staged'"):
+        left_out.append("file in (select file from staging.file where state = 'staged')")
+    where = f"where {' and '.join(left_out)}" if left_out else ""
+    session.execute(f"create or replace view staging.fresh as select rowid as row, * from staging.staged {where}")
+
+
+def _match(session: Session, columns: Columns) -> None:
+    """Rule 1. A row belongs to the profile that its links find."""
+    values = "\nunion all\n".join(_link_values(columns))
+    session.execute(f"create or replace temp table link_value as {values}")
+    session.execute(statement("link/found"))
+    session.execute(statement("link/matched"))
+
+
+def _link_values(columns: Columns) -> list[str]:
+    selects = []
+    for link in columns.links:
+        told = f"{link.number} as link, {quote_literal(link.prop.name)} as property"
+        if link.prop.multiple:
+            source = f"""(select row, unnest({link.column}) as value, generate_subscripts({link.column}, 1) as place
+                from staging.fresh where {link.column} is not null)"""
+            selects.append(f"select row, {told}, place, value, true as multiple from {source}")
+        else:
+            source = f"staging.fresh where {link.column} is not null"
+            selects.append(f"select row, {told}, 1 as place, {link.column} as value, false as multiple from {source}")
+    return selects
+
+
+def _join_rows(session: Session, columns: Columns) -> None:
+    """Join unmatched rows that share a value, directly or through others: `label(row, label)`."""
+    session.execute(statement("link/member"))
+    session.execute(statement("link/label"))
+    if len(columns.links) == 1 and not columns.links[0].prop.multiple:
+        return
+    for _ in range(_MOST_ROUNDS):
+        session.execute(statement("link/next_label"))
+        moved = session.value("select count(*) from label join next_label n using (row) where n.label <> label.label")
+        if not moved:
+            return
+        session.execute("create or replace temp table label as from next_label")
+
+
+def _take_and_spread(session: Session, columns: Columns) -> None:
+    """Rules 2 and 3. Matched profiles take free values; unmatched rows follow a value that was taken."""
+    session.execute(
+        """create or replace table staging.granted
+        (rank hugeint, property text, value text, multiple boolean, profile_id uuid)"""
+    )
+    session.execute("create or replace temp table spread (label bigint, profile_id uuid)")
+    if len(columns.linked_properties) == 1 and not columns.linked_properties[0].multiple:
+        return
+    session.execute("create or replace temp table owner as select row, profile_id from matched")
+    _grant(session, phase=0)
+    session.execute(statement("link/spread"))
+    if session.value("select count(*) from spread"):
+        session.execute(
+            "create or replace temp table owner as select row, profile_id from label join spread using (label)"
+        )
+        _grant(session, phase=1)
+
+
+def _grant(session: Session, *, phase: int) -> None:
+    """Grant wishes in the order of their rows, until none is left that can be."""
+    session.execute(statement("link/wish"), {"phase": phase})
+    while session.value("select count(*) from wish"):
+        session.execute(statement("link/grant"))
+        session.execute("insert into staging.granted by name from granted_now")
+        session.execute(statement("link/wish_left"))
+        session.execute("create or replace temp table wish as from wish_left")

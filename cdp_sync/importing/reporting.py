@@ -1,0 +1,81 @@
+"""What a run of a goal did, read back from its staging file, and its row in the warehouse's history."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from cdp_sync.importing.run import GoalRun
+from cdp_sync.model import COUNTERS, Counters, FileReport, GoalReport, ProfileSample
+from cdp_sync.warehouse import Session
+
+_SAMPLE = 5
+"""Profiles of each kind that a report names."""
+
+
+def report_of(session: Session, run: GoalRun) -> GoalReport:
+    """Return the report of the run in this session."""
+    counters = _file_counters(session)
+    files = session.rows("select file, path, state, message, warnings from staging.file order by file")
+    reports = tuple(
+        FileReport(
+            path,
+            "imported" if state == "staged" else state,
+            counters.get(number, Counters()),
+            message or "",
+            tuple(warnings or ()),
+        )
+        for number, path, state, message, warnings in files
+    )
+    return GoalReport(run.goal.name, reports, _samples(session), _reasons(session, run))
+
+
+def _file_counters(session: Session) -> dict[int, Counters]:
+    if not _has(session, "file_counters"):
+        return {}
+    return {row[0]: Counters(*map(int, row[1:])) for row in session.rows("from file_counters")}
+
+
+def _samples(session: Session) -> tuple[ProfileSample, ...]:
+    """Return the last profiles created and updated, by id."""
+    if not _has(session, "revised"):
+        return ()
+    created = session.rows(
+        f"select profile_id from touched where is_new order by first_row desc limit {_SAMPLE}"
+    )
+    updated = session.rows(f"select profile_id, changed from revised order by first_row desc limit {_SAMPLE}")
+    return (
+        *(ProfileSample(str(profile), "created") for (profile,) in created),
+        *(ProfileSample(str(profile), "updated", tuple(changed)) for profile, changed in updated),
+    )
+
+
+def _reasons(session: Session, run: GoalRun) -> tuple[tuple[str, int], ...]:
+    query = """
+        select coalesce(field || ': ', '') || reason, count(*)
+        from warehouse.quarantine
+        where run_id = ? and connection = ? and goal = ?
+        group by all
+        order by 2 desc, 1
+        limit 10"""
+    return tuple(session.rows(query, [run.run_id, run.connection, run.goal.name]))
+
+
+def _has(session: Session, table: str) -> bool:
+    query = "select count(*) from duckdb_tables() where temporary and table_name = ?"
+    return bool(session.value(query, [table]))
+
+
+def write_run(session: Session, run: GoalRun, report: GoalReport, started_at: datetime) -> None:
+    """Write the run's row of the history."""
+    names = ("run_id", "connection", "goal", "direction", "state", "started_at", "message", *COUNTERS)
+    values = {
+        **asdict(report.counters),
+        "run_id": run.run_id,
+        "connection": run.connection,
+        "goal": run.goal.name,
+        "direction": "import",
+        "state": report.state,
+        "started_at": started_at,
+        "message": report.message,
+    }
+    bound = ", ".join(f"${name}" for name in names)
+    session.execute(f"insert into warehouse.run ({', '.join(names)}, ended_at) values ({bound}, now())", values)

@@ -1,0 +1,39 @@
+"""One run of one import goal: the value that every step is handed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cdp_sync.model import ImportGoal, Profiles, fingerprint
+from cdp_sync.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class GoalRun:
+    """One run of one import goal.
+
+    Args:
+        run_id: Dagster's id of the run.
+        connection: The connection's name.
+        goal: What is declared.
+        profiles: The declared profile.
+        warehouse: Where profiles live.
+        staging: DuckDB file of this run's own; files that arrive are kept beside it, in a folder of its name.
+    """
+
+    run_id: str
+    connection: str
+    goal: ImportGoal
+    profiles: Profiles
+    warehouse: Warehouse
+    staging: Path
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of everything declared that affects the result."""
+        return fingerprint(self.goal, self.profiles)
+
+    @property
+    def folder(self) -> Path:
+        """Where this run's files arrive and are unpacked."""
+        return self.staging.with_suffix(".files")

@@ -1,0 +1,41 @@
+"""The tables of a run's staging file, and the lines that their rows stood on."""
+
+from cdp_sync.importing.columns import Columns
+from cdp_sync.warehouse import Session, quote_identifier
+
+_TABLES = """
+create table if not exists staging.file (
+    file integer,
+    path text,
+    size bigint,
+    modified_at timestamptz,
+    sha256 text,
+    source uuid,
+    fields text[],
+    state text,
+    message text,
+    warnings text[],
+    same_fingerprint boolean
+);
+create table if not exists staging.part (part integer, file integer, name text, first_row bigint, body_line bigint);
+create table if not exists staging.line_gap (part integer, row bigint, gap bigint);
+create table if not exists staging.rejected (file integer, part integer, line bigint, raw text, reason text);
+"""
+
+
+def create_tables(session: Session, columns: Columns) -> None:
+    """Create the staging tables, or add the columns that a file of another shape brings."""
+    session.execute(_TABLES)
+    declared = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns.declared)
+    session.execute(f"create table if not exists staging.staged ({declared})")
+    for name, kind in columns.declared:
+        session.execute(f"alter table staging.staged add column if not exists {quote_identifier(name)} {kind}")
+
+
+LINE_OF_ROW = """
+select chosen.row, parts.name as path, chosen.row - parts.first_row + parts.body_line + coalesce(gaps.gap, 0) as line
+from chosen
+asof join staging.part parts on chosen.row >= parts.first_row
+asof left join staging.line_gap gaps on parts.part = gaps.part and chosen.row >= gaps.row
+"""
+"""Where the rows named in `chosen(row)` stood: a part's rows follow each other, but for the gaps noted."""

@@ -1,0 +1,40 @@
+"""A connection: one server and its goals, in running order."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.goal import ImportGoal
+from cdp_sync.model.server import SftpServer
+
+
+class Connection(Declared):
+    """One SFTP server and its goals, in running order."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Identifier; prefix of asset keys, job, schedule and sensor."""
+    title: str | None = None
+    """What people call it."""
+    enabled: bool = True
+    """Off: no schedule, no sensor; runs by hand only."""
+    owners: tuple[str, ...] = ()
+    """E-mail addresses or `team:` names, shown in the catalog."""
+    server: SftpServer
+    """How to reach the server."""
+    objectives: tuple[()] = ()
+    """Privacy objectives; none can be named yet."""
+    import_profiles: tuple[ImportGoal, ...] = ()
+    """Import goals, in running order."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Connection":
+        names = [goal.name for goal in self.import_profiles]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"import_profiles: more than one goal is called {', '.join(repeated)}")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What people call it: the title, or the name."""
+        return self.title or self.name

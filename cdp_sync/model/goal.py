@@ -1,0 +1,132 @@
+"""Import goals: which files, whose rows, into which properties."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.format import Format
+
+SetMode = Literal["set", "set_if_empty", "set_or_clear", "add", "sum"]
+
+BLOCKED = ("null", "none", "n/a", "unknown", "0", "-", "anonymous")
+"""Link values that name nobody, in any case; runs of zeros are blocked as well."""
+
+
+class Link(Declared):
+    """A field of the file and the identifier property it names a person by."""
+
+    field: Annotated[str, Field(min_length=1)]
+    """Column of the file."""
+    property: str
+    """Identifier property of the profile."""
+
+
+class Mapping(Declared):
+    """A field of the file and the property it fills."""
+
+    field: Annotated[str, Field(min_length=1)]
+    """Column of the file."""
+    property: str
+    """Property of the profile."""
+    mode: SetMode = "set"
+    """How the value gets in: `set`, `set_if_empty`, `set_or_clear`, `add` or `sum`."""
+
+
+class DetectedMapping(Declared):
+    """Maps every field that nothing else maps to a text property of its own."""
+
+    prefix: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*)?$")] = ""
+    """Put in front of the field's name."""
+
+
+class Completeness(Declared):
+    """When a file counts as whole."""
+
+    settle_seconds: Annotated[float, Field(ge=0, le=86400)] = 10.0
+    """Size and time must stay the same for so many seconds of our own clock."""
+    marker: str | None = None
+    """Name of a file that says so, e.g. `{name}.done`; used instead of waiting."""
+
+    @field_validator("marker")
+    @classmethod
+    def _names_the_file(cls, value: str | None) -> str | None:
+        if value is not None and ("{name}" not in value or "/" in value):
+            raise ValueError(f"found {value!r}; needed is a file name with {{name}} in it, such as {{name}}.done")
+        return value
+
+
+class ImportGoal(Declared):
+    """Imports profiles from delimited files."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Identifier of the goal; the last part of its asset key."""
+    title: str | None = None
+    """What people call it."""
+    enabled: bool = True
+    """Off: the connection's runs leave it out."""
+    directory: Annotated[str, Field(min_length=1)] = "."
+    """Directory on the server."""
+    files: str | None = None
+    """Wildcard that selects the files by name, e.g. `customers_*.csv`; absent: all of them."""
+    files_regex: str | None = None
+    """Regular expression that the whole name must match, instead of `files`."""
+    complete: Completeness = Completeness()
+    """When a file counts as whole."""
+    format: Format = Format()
+    """How the files are written."""
+    link: Annotated[tuple[Link, ...], Field(min_length=1)]
+    """How rows name people: any of these, tried in this order."""
+    blocked_values: tuple[str, ...] = ()
+    """Further link values that name nobody, in any case."""
+    allow_new_profiles: bool = True
+    """Rows that match nobody create a profile; otherwise they count as unmatched."""
+    map: tuple[Mapping, ...] = ()
+    """Which fields fill which properties."""
+    map_detected: DetectedMapping | None = None
+    """Also map every other field found, as text."""
+    max_rejected_percent: Annotated[float, Field(ge=0, le=100)] = 100.0
+    """Error budget: with more rejected rows the file fails as a whole and nothing of it lands."""
+
+    @field_validator("files_regex")
+    @classmethod
+    def _regex_compiles(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"found {value!r}, no regular expression: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> "ImportGoal":
+        if self.files and self.files_regex:
+            raise ValueError("files and files_regex are both given; needed is one of them")
+        if problem := next(_clashes(self), None):
+            raise ValueError(problem)
+        return self
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The linked and mapped fields, each once, in order."""
+        named = [link.field for link in self.link] + [mapping.field for mapping in self.map]
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def blocked(self) -> tuple[str, ...]:
+        """All blocked link values, in lower case."""
+        return tuple(dict.fromkeys(value.strip().lower() for value in (*BLOCKED, *self.blocked_values)))
+
+
+def _clashes(goal: ImportGoal) -> Iterator[str]:
+    """Yield what cannot be meant: one property filled in two ways, one link given twice."""
+    modes: dict[str, list[str]] = {}
+    for mapping in goal.map:
+        modes.setdefault(mapping.property, []).append(mapping.mode)
+    for name, found in modes.items():
+        if len(found) > 1 and set(found) not in ({"add"}, {"sum"}):
+            yield f"map: {name} is filled {len(found)} times ({', '.join(found)}); allowed is that with add or with sum"
+    links = [(link.field, link.property) for link in goal.link]
+    if len(set(links)) < len(links):
+        yield "link: the same field and property stand there twice"

@@ -1,0 +1,33 @@
+"""Files as a server lists them and as they arrived here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True, order=True)
+class RemoteFile:
+    """One file of a listing. Its order is that of importing: modification time, then name."""
+
+    modified_at: datetime
+    """In UTC; SFTP knows whole seconds."""
+    path: str
+    """Absolute path on the server."""
+    size: int
+    """Bytes."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """A remote file whose bytes lie on this machine's disk."""
+
+    remote: RemoteFile
+    local: Path
+    """Where the bytes are."""
+    sha256: str
+    """Of the bytes as they were on the server, in hexadecimal."""

@@ -1,0 +1,131 @@
+"""What a run reports: counters, files, goals."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Counters:
+    """How many rows met which end, and what that did to profiles.
+
+    Always: rows_read = rows_applied + rows_unchanged + rows_rejected + rows_without_identifier + rows_unmatched +
+    rows_without_consent.
+    """
+
+    rows_read: int = 0
+    rows_applied: int = 0
+    rows_unchanged: int = 0
+    rows_rejected: int = 0
+    rows_without_identifier: int = 0
+    rows_unmatched: int = 0
+    rows_without_consent: int = 0
+    profiles_created: int = 0
+    profiles_updated: int = 0
+    profiles_unchanged: int = 0
+    rows_ambiguous: int = 0
+    values_invalid: int = 0
+
+    @property
+    def add_up(self) -> bool:
+        """Whether every row that was read is accounted for."""
+        return self.rows_read == sum(getattr(self, name) for name in ROW_ENDS)
+
+    def __add__(self, other: "Counters") -> "Counters":
+        """Add counter by counter."""
+        return Counters(*(getattr(self, name) + getattr(other, name) for name in COUNTERS))
+
+
+COUNTERS = tuple(counter.name for counter in fields(Counters))
+"""The counters' names, in order."""
+
+ROW_ENDS = COUNTERS[1:7]
+"""The counters that a row read is counted in exactly once."""
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What became of one file."""
+
+    path: str
+    state: str
+    """imported, unchanged (its bytes were known), failed, or why it waits: growing, changing, vanished, not whole."""
+    counters: Counters = Counters()
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the file as `run --json` shows it."""
+        told = {"path": self.path, "state": self.state, **asdict(self.counters)}
+        return told | {"message": self.message, "warnings": list(self.warnings)}
+
+
+@dataclass(frozen=True)
+class ProfileSample:
+    """A profile that a run created or updated, by id; never with values."""
+
+    profile_id: str
+    kind: str
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GoalReport:
+    """What a run of one goal did."""
+
+    goal: str
+    files: tuple[FileReport, ...] = ()
+    samples: tuple[ProfileSample, ...] = ()
+    reasons: tuple[tuple[str, int], ...] = ()
+    """The quarantine's reasons, most frequent first."""
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def counters(self) -> Counters:
+        """The sum over the files."""
+        return sum((file.counters for file in self.files), Counters())
+
+    @property
+    def failed(self) -> tuple[FileReport, ...]:
+        """The files of which nothing landed."""
+        return tuple(file for file in self.files if file.state == "failed")
+
+    @property
+    def state(self) -> str:
+        """Either success or failed."""
+        return "failed" if self.failed or self.error else "success"
+
+    @property
+    def message(self) -> str:
+        """One or two sentences for people."""
+        if self.error:
+            return self.error
+        return " ".join(part for part in (_failures(self.failed), sentence(self.files, self.counters)) if part)
+
+    def with_files(self, more: Iterable[FileReport]) -> "GoalReport":
+        """Return the report with further files."""
+        return replace(self, files=(*self.files, *more))
+
+
+def _failures(failed: tuple[FileReport, ...]) -> str:
+    return " ".join(f"{file.path} failed: {file.message}" for file in failed)
+
+
+def sentence(files: Iterable[FileReport], counters: Counters) -> str:
+    """Say in one sentence what landed and what did not."""
+    imported = sum(file.state == "imported" for file in files)
+    if not imported:
+        return "Nothing new to import."
+    told = [f"{_count(imported, 'file')}, {_count(counters.rows_read, 'row')}:"]
+    parts = [f"{getattr(counters, name):,} {name.removeprefix('rows_').replace('_', ' ')}" for name in ROW_ENDS]
+    told.append(", ".join(part for part in parts if not part.startswith("0 ")) + ";")
+    told.append(f"{counters.profiles_created:,} profiles created, {counters.profiles_updated:,} updated.")
+    return " ".join(told)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+__all__ = ["COUNTERS", "ROW_ENDS", "Counters", "FileReport", "GoalReport", "ProfileSample", "sentence"]

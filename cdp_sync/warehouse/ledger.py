@@ -1,0 +1,32 @@
+"""What was imported before: the ledger."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cdp_sync.warehouse.session import Session
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """What the ledger knows of a path."""
+
+    path: str
+    size: int
+    modified_at: datetime
+    sha256: str
+    fingerprint: str
+    fields: tuple[str, ...]
+    """The fields that its remembered rows are digests of."""
+
+
+_KNOWN = """
+select path, size, modified_at, sha256, fingerprint, fields
+from warehouse.imported_file
+where connection = ? and goal = ?
+qualify row_number() over (partition by path order by imported_at desc) = 1"""
+
+
+def known_files(session: Session, connection: str, goal: str) -> dict[str, KnownFile]:
+    """Return the latest import of every path that the goal has imported, by path."""
+    rows = session.rows(_KNOWN, [connection, goal])
+    return {row[0]: KnownFile(*row[:5], fields=tuple(row[5] or ())) for row in rows}

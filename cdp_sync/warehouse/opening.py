@@ -1,0 +1,128 @@
+"""Opening the warehouse: late, briefly, waiting for whoever holds it.
+
+DuckDB lets one process write at a time, and while one writes no other can open the file.
+"""
+
+import random
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from cdp_sync.errors import WarehouseLocked, WarehouseUnusable
+from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
+from cdp_sync.warehouse.session import Session, translate
+
+Access = Literal["none", "read", "write"]
+
+_BUSY = ("Could not set lock", "Unique file handle conflict", "different configuration")
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The DuckDB file that holds the profiles.
+
+    Args:
+        path: The file; made on the first write.
+        lock_timeout: Seconds to wait for a process that holds it.
+        memory_limit: What DuckDB may keep in memory; beyond it spills to disk.
+    """
+
+    path: Path
+    lock_timeout: float = 120.0
+    memory_limit: str = "512MB"
+
+    @contextmanager
+    def open(self, access: Access, *, staging: Path | None = None) -> Iterator[Session]:
+        """Yield a session with the catalog `warehouse`, and `staging` where a file is named.
+
+        Reading where there is no file yet reads an empty warehouse.
+
+        Raises:
+            WarehouseLocked: Another process held the file for longer than `lock_timeout`.
+            WarehouseUnusable: The file is no warehouse, or of a newer version.
+        """
+        session = self._connect()
+        try:
+            if staging is not None:
+                self._attach(session, staging, "staging")
+            if access != "none":
+                self._open_warehouse(session, access)
+            yield session
+        finally:
+            session.close()
+
+
+    def _connect(self) -> Session:
+        spill = self.path.parent / "staging" / "spill"
+        config = {"memory_limit": self.memory_limit, "temp_directory": str(spill)}
+        return Session(duckdb.connect(":memory:", config=config)).execute("set TimeZone = 'UTC'")
+
+    def _open_warehouse(self, session: Session, access: Access) -> None:
+        if access == "read" and self._readable():
+            self._attach(session, self.path, "warehouse", read_only=True)
+            if version_of(session) == latest_version():
+                return
+            session.execute("detach warehouse")
+            with self.open("write"):
+                pass
+            self._attach(session, self.path, "warehouse", read_only=True)
+        elif access == "read":
+            session.execute("attach ':memory:' as warehouse")
+            migrate(session)
+        else:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._attach(session, self.path, "warehouse")
+            migrate(session)
+
+    def _readable(self) -> bool:
+        return self.path.exists() and self.path.stat().st_size > 0
+
+    def _attach(self, session: Session, path: Path, name: str, *, read_only: bool = False) -> None:
+        deadline = time.monotonic() + self.lock_timeout
+        pause = 0.02
+        options = " (read_only)" if read_only else ""
+        while True:
+            try:
+                session._connection.execute(f"attach $path as {name}{options}", {"path": str(path)})  # noqa: SLF001
+            except duckdb.Error as error:
+                _wait_or_raise(error, path, deadline, pause, self.lock_timeout)
+                pause = min(pause * 1.5, 0.5)
+            else:
+                return
+
+
+def _wait_or_raise(error: duckdb.Error, path: Path, deadline: float, pause: float, patience: float) -> None:
+    text = str(error)
+    if not any(sign in text for sign in _BUSY):
+        raise _unusable(error, path) from error
+    if time.monotonic() + pause > deadline:
+        raise WarehouseLocked(
+            f"{path.name} is held by {_holder(text)} for more than {patience:g} seconds.",
+            needed="One process at a time can write to it.",
+            remedy="Close that process, or run again when it is done.",
+        ) from error
+    time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads waiting processes, guards nothing
+
+
+def _holder(text: str) -> str:
+    found = re.search(r"held in (\S+) \(PID (\d+)\)(?: by user (\S+?)\.?(?:\s|$))?", text)
+    if not found:
+        return "another connection of this process"
+    program, pid, user = found.groups()
+    return f"process {pid} ({Path(program).name}{f', user {user}' if user else ''})"
+
+
+def _unusable(error: duckdb.Error, path: Path) -> Exception:
+    if "not a valid DuckDB database" in str(error) or "Serialization" in str(error):
+        return WarehouseUnusable(
+            f"{path.name} is no DuckDB database that this version can read.",
+            needed="A file written by cdp_sync with DuckDB 2.",
+            remedy="Move it away, or export it with the DuckDB version that wrote it.",
+        )
+    return translate(error)

@@ -1,0 +1,70 @@
+"""Keeps the columns of `profile` in step with the declared properties."""
+
+from cdp_sync.errors import PropertyTypeChanged
+from cdp_sync.model import Profiles, Property
+from cdp_sync.warehouse.names import quote_identifier
+from cdp_sync.warehouse.session import Session
+
+
+def sync_properties(session: Session, profiles: Profiles) -> None:
+    """Add the columns of new properties and cover newly declared identifiers.
+
+    A property that is no longer declared keeps its column and its values.
+
+    Raises:
+        PropertyTypeChanged: A declared type differs from that of the column; nothing is changed then.
+    """
+    columns = profile_columns(session)
+    for prop in profiles.properties:
+        _check_type(prop, columns.get(prop.name))
+    for prop in profiles.properties:
+        if prop.name not in columns:
+            session.execute(f"alter table warehouse.profile add column {quote_identifier(prop.name)} {prop.sql_type}")
+    _sync_identifiers(session, profiles)
+
+
+def profile_columns(session: Session) -> dict[str, str]:
+    """Return the columns of `profile` and their SQL types."""
+    query = """
+        select column_name, data_type
+        from duckdb_columns()
+        where database_name = 'warehouse' and table_name = 'profile'
+        order by column_index"""
+    return dict(session.rows(query))
+
+
+def _check_type(prop: Property, found: str | None) -> None:
+    if found in (None, prop.sql_type):
+        return
+    name = quote_identifier(prop.name)
+    raise PropertyTypeChanged(
+        f"Property {prop.name!r} is stored as {found} and declared as {prop.sql_type} ({prop.type}).",
+        needed="Stored and declared type must be the same.",
+        remedy=(
+            "Declare the stored type, choose a new name for the property, or convert the column yourself: "
+            f"alter table profile alter {name} type {prop.sql_type};"
+        ),
+    )
+
+
+def _sync_identifiers(session: Session, profiles: Profiles) -> None:
+    covered = {name for (name,) in session.rows("select property from warehouse.identifier_property")}
+    declared = {prop.name: prop for prop in profiles.identifiers}
+    for name in covered - declared.keys():
+        session.execute("delete from warehouse.profile_identifier where property = ?", [name])
+        session.execute("delete from warehouse.identifier_property where property = ?", [name])
+    for name in declared.keys() - covered:
+        session.execute(f"insert into warehouse.profile_identifier {identifiers_of(declared[name])}", [name])
+        session.execute("insert into warehouse.identifier_property values (?)", [name])
+    if covered != declared.keys():
+        session.execute("update warehouse.revision set number = number + 1")
+
+
+def identifiers_of(prop: Property) -> str:
+    """Return the query for an identifier's values of all live profiles; its name is the one value to bind."""
+    value = quote_identifier(prop.name)
+    each = f"unnest({value})" if prop.multiple else value
+    return f"""
+        select ?, identifier::text, profile_id
+        from (select {each} as identifier, profile_id from warehouse.profile where merged_into is null)
+        where identifier is not null"""

@@ -1,0 +1,94 @@
+"""One open DuckDB connection, and the steps that run on it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import duckdb
+
+from cdp_sync.errors import CdpSyncError, DiskFull, WarehouseUnusable
+
+Values = Mapping[str, object] | Sequence[object] | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement of a plan, named after the table that it yields or fills."""
+
+    name: str
+    sql: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return the statement as a person would read it."""
+        return f"-- {self.name}\n{self.sql};"
+
+
+class Session:
+    """An open connection with the catalogs `warehouse` and, where asked for, `staging`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, values: Values = None) -> "Session":
+        """Run one statement, or several without values."""
+        try:
+            self._connection.execute(sql, values or None)
+        except duckdb.Error as error:
+            raise translate(error, sql) from error
+        return self
+
+    def rows(self, sql: str, values: Values = None) -> list[tuple[Any, ...]]:
+        """Return all rows of a query."""
+        return self.execute(sql, values)._connection.fetchall()
+
+    def row(self, sql: str, values: Values = None) -> tuple[Any, ...]:
+        """Return the one row of a query."""
+        return self.rows(sql, values)[0]
+
+    def value(self, sql: str, values: Values = None) -> Any:  # noqa: ANN401 - whatever the query yields
+        """Return the first value of the first row."""
+        return self.row(sql, values)[0]
+
+    def records(self, sql: str, values: Values = None) -> list[dict[str, Any]]:
+        """Return all rows of a query as dicts."""
+        rows = self.rows(sql, values)
+        names = [column[0] for column in self._connection.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def run(self, steps: Iterable[Step]) -> None:
+        """Run the steps of a plan in order; an error names the step and shows its statement."""
+        for step in steps:
+            try:
+                self.execute(step.sql, step.values)
+            except WarehouseUnusable as error:
+                raise WarehouseUnusable(f"Step {step.name} failed: {error.found}", needed=str(step)) from error
+
+    def close(self) -> None:
+        """Close the connection and let go of its files."""
+        self._connection.close()
+
+
+def translate(error: duckdb.Error, sql: str = "") -> CdpSyncError:
+    """Put a DuckDB error into our tree. Values never show: messages that may quote data are cut to their kind."""
+    text = str(error)
+    if "No space left on device" in text or "failed to offload" in text.lower():
+        return DiskFull(
+            "There is no room left on the disk that holds the warehouse.",
+            remedy="Free some space and run again; nothing of this run has landed.",
+        )
+    if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException | duckdb.ConstraintException):
+        text = f"{type(error).__name__}: {re.sub(_QUOTED, '…', text.splitlines()[0])}"
+    return WarehouseUnusable(text, needed=sql)
+
+
+_QUOTED = r"'[^']*'|\"[^\"]*\"|\b\d[\d.]*\b"
+
+
+@cache
+def statement(name: str) -> str:
+    """Return the fixed statement of `sql/<name>.sql`."""
+    return resources.files("cdp_sync.warehouse").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")

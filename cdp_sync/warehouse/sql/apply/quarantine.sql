@@ -1,0 +1,26 @@
+-- Everything that could not land, by file, line and reason.
+insert into warehouse.quarantine by name
+with told as (
+    select row, unnest(invalid, recursive := true) from staging.fresh where invalid is not null
+    union all by name
+    select
+        row, $link_fields as field,
+        case outcome when 'unmatched' then 'no profile has this identifier, and the goal creates none'
+            else 'no usable identifier' end as reason
+    from staging.assigned
+    where profile_id is null
+),
+chosen as (select distinct row from told),
+placed as (
+    select chosen.row, part.name as path, chosen.row - part.first_row + part.body_line + coalesce(gap.gap, 0) as line
+    from chosen
+    asof join staging.part part on chosen.row >= part.first_row
+    asof left join staging.line_gap gap on part.part = gap.part and chosen.row >= gap.row
+)
+select $run_id as run_id, $connection as connection, $goal as goal, path, line, field, value, null as raw, reason
+from told
+join placed using (row)
+union all by name
+select $run_id as run_id, $connection as connection, $goal as goal, part.name as path, line, raw, reason
+from staging.rejected
+join staging.part part using (part)

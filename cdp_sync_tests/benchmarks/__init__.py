@@ -1,0 +1,1 @@
+"""The yardstick: what an import costs against a script written by hand for the same job."""

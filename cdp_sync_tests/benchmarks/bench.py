@@ -1,0 +1,215 @@
+"""Runs the product and the floor script side by side and prints what each of them cost.
+
+Both fetch the same file from the same OpenSSH server, each into a warehouse of its own: a first import, the same file
+with a share of its rows changed, and the file unchanged. Who goes first alternates; figures are medians.
+
+`python -m cdp_sync_tests.benchmarks.bench --rows 1000000 --changed 0.1 --repeat 3`
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync_tests.benchmarks.project import REPOSITORY, environment, write_project
+from cdp_sync_tests.openssh import OpenSshServer, openssh_server
+
+CASES = ("first", "changed", "unchanged")
+COUNTERS = ("rows_read", "rows_applied", "rows_unchanged", "rows_rejected", "profiles_created", "profiles_updated")
+
+
+@dataclass(frozen=True)
+class Life:
+    """What the system tells about a process that ended."""
+
+    wall: float
+    cpu: float
+    """Processor seconds, with those of children it waited for: not of the line that the floor's `sftp` sessions share."""
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run of the product or the floor script cost."""
+
+    who: str
+    case: str
+    seconds: float
+    """The work, as the program tells."""
+    start_up: float
+    """The rest of the process's life."""
+    cpu: float
+    peak_mb: float
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Yard:
+    """A server with a directory, and the two files that take turns in it."""
+
+    server: OpenSshServer
+    folder: Path
+    known_hosts: Path
+
+    @property
+    def directory(self) -> Path:
+        """The directory that both read."""
+        return self.folder / "inbox"
+
+    def deliver(self, case: str) -> None:
+        """Put the case's file on the server, old enough to count as whole."""
+        if case == "unchanged":
+            return
+        source, target = self.folder / f"{case}.csv", self.directory / "customers.csv"
+        written = time.time() - {"first": 7200, "changed": 3600}[case]
+        target.unlink(missing_ok=True)
+        target.hardlink_to(source)
+        os.utime(target, (written, written))
+
+
+def run_product(case: str, place: Path, command: str) -> Cost:
+    """Run the product's connection once."""
+    told, life = _run([command, "run", "bench", "--json"], place)
+    if told["state"] != "success":
+        raise SystemExit(f"{case}: the run ended as {told['state']}: {[goal.get('message') for goal in told['goals']]}")
+    return _cost("product", case, life, told["seconds"], told["goals"])
+
+
+def run_floor(yard: Yard, case: str, place: Path) -> Cost:
+    """Run the floor script once."""
+    options = {
+        "host": yard.server.host,
+        "port": yard.server.port,
+        "user": yard.server.username,
+        "identity": yard.server.client_key,
+        "known-hosts": yard.known_hosts,
+        "directory": yard.directory,
+        "warehouse": place / "floor.duckdb",
+    }
+    call = [sys.executable, "-m", "cdp_sync_tests.benchmarks.floor", *(f"--{k}={v}" for k, v in options.items())]
+    told, life = _run(call, place)
+    return _cost("floor", case, life, told["seconds"], told["files"])
+
+
+def run_round(yard: Yard, place: Path, *, command: str | None, floor_first: bool) -> list[Cost]:
+    """Run every case once with both, from an empty warehouse each."""
+    write_project(place, yard.server, yard.directory)
+    costs = []
+    for case in CASES:
+        yard.deliver(case)
+        runs = [partial(run_floor, yard, case, place)]
+        if command:
+            runs.append(partial(run_product, case, place, command))
+        pair = [run() for run in (runs if floor_first else reversed(runs))]
+        if any(cost.counters != pair[0].counters for cost in pair):
+            raise SystemExit(f"{case}: they did not do the same work: {[(cost.who, cost.counters) for cost in pair]}")
+        costs += pair
+    return costs
+
+
+def table(costs: list[Cost], rows: int) -> Iterator[str]:
+    """Yield the lines that people read; where two figures share a column, the product's comes first."""
+    yield f"{'case':10}{'product s':>11}{'floor s':>9}{'ratio':>7}{'rows/s':>20}{'CPU s':>14}{'peak MB':>14}"
+    for case in CASES:
+        work = _medians(costs, case, "seconds")
+        ratio = f"{work['product'] / work['floor']:.2f}" if "product" in work else "-"
+        speed = " / ".join(f"{rows / seconds:,.0f}" if case != "unchanged" else "-" for seconds in work.values())
+        cpu = " / ".join(f"{cpu:.1f}" for cpu in _medians(costs, case, "cpu").values())
+        peak = " / ".join(f"{peak:.0f}" for peak in _medians(costs, case, "peak_mb").values())
+        yield f"{case:10}{_seconds(work)}{ratio:>7}{speed:>20}{cpu:>14}{peak:>14}"
+    yield f"{'start-up':10}{_seconds(_medians(costs, None, 'start_up'))}"
+
+
+def _seconds(figures: dict[str, float]) -> str:
+    product = f"{figures['product']:.2f}" if "product" in figures else "-"
+    return f"{product:>11}{figures['floor']:9.2f}"
+
+
+def _medians(costs: list[Cost], case: str | None, figure: str) -> dict[str, float]:
+    """Return the median of a figure for the product, where it ran, and for the floor."""
+    found: dict[str, list[float]] = {"product": [], "floor": []}
+    for cost in costs:
+        if case in (None, cost.case):
+            found[cost.who].append(getattr(cost, figure))
+    return {who: statistics.median(values) for who, values in found.items() if values}
+
+
+def _run(call: list[str], place: Path) -> tuple[dict[str, Any], Life]:
+    """Run a program that prints JSON; return that and what the process cost."""
+    began = time.perf_counter()
+    with subprocess.Popen(call, cwd=place, env=environment(place), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        # Unlike `wait`, tells what this one child used.
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{call[0]} ended with {process.returncode}: {printed.decode(errors='replace')[-2000:]}")
+    life = Life(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return json.loads(printed), life
+
+
+def _cost(who: str, case: str, life: Life, seconds: float, parts: list[dict[str, Any]]) -> Cost:
+    counters = {name: sum(part.get(name) or 0 for part in parts) for name in COUNTERS}
+    return Cost(who, case, seconds, life.wall - seconds, life.cpu, life.peak_mb, counters)
+
+
+@contextmanager
+def _yard(folder: Path, rows: int, changed: float) -> Iterator[Yard]:
+    """Make the files and serve them. Made in a process of its own: a child starts out with its parent's peak memory."""
+    (folder / "inbox").mkdir(parents=True)
+    first, second = folder / "first.csv", folder / "changed.csv"
+    generate = [sys.executable, "-m", "cdp_sync_tests.benchmarks.generate", f"--rows={rows}", f"--changed={changed}"]
+    subprocess.run([*generate, f"--out={first}", f"--changed-out={second}"], check=True, cwd=REPOSITORY)
+    with tempfile.TemporaryDirectory() as own, openssh_server(Path(own, "sshd")) as server:
+        known_hosts = Path(own, "known_hosts")
+        known_hosts.write_text(server.known_hosts_line())
+        yield Yard(server, folder, known_hosts)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--changed", type=float, default=0.1, help="share of the rows that differ in the second file")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--keep", type=Path, help="work in this new folder and leave it")
+    parser.add_argument("--json", action="store_true", help="print every single run instead of the table")
+    parser.add_argument("--product", default=str(Path(sys.executable).with_name("cdp-sync")), help="the command to run")
+    parser.add_argument("--floor-only", action="store_true", help="leave the product out")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run all rounds and print the table, or all costs as JSON."""
+    options = _options()
+    costs: list[Cost] = []
+    command = None if options.floor_only else options.product
+    with tempfile.TemporaryDirectory() as spare:
+        folder = options.keep or Path(spare, "bench")
+        try:
+            with _yard(folder, options.rows, options.changed) as yard:
+                for turn in range(options.repeat):
+                    place = folder / f"round{turn + 1}"
+                    costs += run_round(yard, place, command=command, floor_first=turn % 2 == 1)
+        except pytest.skip.Exception as reason:
+            raise SystemExit(f"No benchmark: {reason}.") from None
+    if options.json:
+        print(json.dumps([asdict(cost) for cost in costs]))
+    else:
+        print("\n".join(table(costs, options.rows)))
+
+
+if __name__ == "__main__":
+    main()

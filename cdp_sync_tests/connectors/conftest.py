@@ -1,0 +1,87 @@
+"""Servers to connect to and clients that connect to them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.model.server import SftpServer
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync_tests.openssh import OpenSshServer, openssh_server
+
+PASSWORD = "correct horse"  # noqa: S105  # of a server that lives for one test
+
+StartSandbox = Callable[..., SftpSandbox]
+StartOpenSsh = Callable[..., OpenSshServer]
+Declare = Callable[..., SftpServer]
+Connect = Callable[..., SftpClient]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The folder a sandbox serves, with an empty inbox."""
+    (tmp_path / "root" / "inbox").mkdir(parents=True)
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Closes at the end of the test what was entered into it."""
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def start_sandbox(root: Path, stack: ExitStack) -> StartSandbox:
+    """Starts a sandbox of a given class over `root`, with the account `webshop`."""
+    return lambda kind=SftpSandbox: stack.enter_context(kind(root, accounts={"webshop": PASSWORD}))
+
+
+@pytest.fixture
+def sandbox(start_sandbox: StartSandbox) -> SftpSandbox:
+    """A well-behaved sandbox."""
+    return start_sandbox()
+
+
+@pytest.fixture
+def start_openssh(tmp_path: Path, stack: ExitStack) -> StartOpenSsh:
+    """Starts OpenSSH's server with given options."""
+    return lambda **options: stack.enter_context(openssh_server(tmp_path / "sshd", **options))
+
+
+@pytest.fixture
+def openssh(start_openssh: StartOpenSsh) -> OpenSshServer:
+    """OpenSSH's server as it comes."""
+    return start_openssh()
+
+
+@pytest.fixture
+def declare() -> Declare:
+    """Declares how to reach a sandbox or an OpenSSH server; the first pinned and by password, the second by key."""
+
+    def declared(running: SftpSandbox | OpenSshServer, **fields: Any) -> SftpServer:  # noqa: ANN401  # of the model
+        usual: dict[str, Any] = {"host": running.host, "port": running.port, "read_timeout": 10, "connect_timeout": 10}
+        if isinstance(running, SftpSandbox):
+            usual |= {"username": "webshop", "password_env": "PASSWORD", "host_key": running.fingerprint}
+        else:
+            usual |= {"username": running.username, "private_key_file": str(running.client_key)}
+            usual |= {"host_key": running.fingerprint()}
+        return SftpServer(**usual | fields)
+
+    return declared
+
+
+@pytest.fixture
+def connect(declare: Declare, stack: ExitStack) -> Connect:
+    """Makes a client for a running server; keywords that the client does not know go to the declaration."""
+
+    def connected(running: SftpSandbox | OpenSshServer, **fields: Any) -> SftpClient:  # noqa: ANN401  # of both
+        environ = fields.pop("environ", {"PASSWORD": PASSWORD})
+        options = {name: fields.pop(name) for name in ("attempts", "log") if name in fields}
+        client = SftpClient(declare(running, **fields), environ=environ, first_pause=0.01, **options)
+        return stack.enter_context(client)
+
+    return connected

@@ -1,0 +1,141 @@
+"""Knowing the right server from others."""
+
+import base64
+import hmac
+import os
+from pathlib import Path
+
+import pytest
+
+from cdp_sync.connectors.sftp import seen_host_key
+from cdp_sync.errors import HostKeyRejected
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync_tests.connectors.conftest import Connect, Declare, StartOpenSsh
+from cdp_sync_tests.openssh import OpenSshServer
+
+KINDS = ("ed25519", "ecdsa", "rsa")
+
+
+def test_the_seen_key_is_what_ssh_keygen_prints(openssh: OpenSshServer, declare: Declare) -> None:
+    """`seen_host_key` tells the fingerprint without knowing the server and without logging in."""
+    server = declare(openssh, host_key=None, username="nobody_at_all")
+    assert seen_host_key(server) == openssh.fingerprint()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pin_of_any_of_the_servers_keys_is_accepted(start_openssh: StartOpenSsh, connect: Connect, kind: str) -> None:
+    """A fingerprint names no kind of key, so a server with three keys is known by each of them."""
+    server = start_openssh(host_keys=KINDS)
+    assert connect(server, host_key=server.fingerprint(kind)).exists("/")
+
+
+def test_an_unknown_key_is_told_and_nobody_logs_in(sandbox: SftpSandbox, connect: Connect) -> None:
+    """Without a declared key nothing is opened; the message has kind and fingerprint seen, and the line for the YAML."""
+    with pytest.raises(HostKeyRejected) as told:
+        connect(sandbox, host_key=None, environ={"PASSWORD": "wrong"}).exists("/")
+    assert f"ssh-ed25519 {sandbox.fingerprint}" in told.value.found
+    assert f'host_key: "{sandbox.fingerprint}"' in told.value.remedy
+    assert sandbox.refused_logins == 0
+
+
+def test_a_wrong_pin_is_refused_once(sandbox: SftpSandbox, connect: Connect) -> None:
+    """Another key than the pinned one is HostKeyRejected, with both fingerprints, and is not tried again."""
+    pinned = "SHA256:" + "A" * 43
+    lines: list[str] = []
+    with pytest.raises(HostKeyRejected) as told:
+        connect(sandbox, host_key=pinned, log=lines.append).exists("/")
+    assert sandbox.fingerprint in str(told.value)
+    assert pinned in str(told.value)
+    assert lines == []
+
+
+def known_hosts(tmp_path: Path, text: str) -> str:
+    """Write a known_hosts file and return its name."""
+    (tmp_path / "known_hosts").write_text(text)
+    return str(tmp_path / "known_hosts")
+
+
+def hashed(name: str) -> str:
+    """Return a name as `ssh-keygen -H` hashes it."""
+    salt = os.urandom(20)
+    digest = hmac.digest(salt, name.encode(), "sha1")
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+
+
+NAMES = {
+    "bracketed": "[127.0.0.1]:{port}",
+    "plain": "127.0.0.1",
+    "listed": "example.invalid,[127.0.0.1]:{port}",
+    "wildcard": "127.0.0.*",
+    "bracketed wildcard": "[127.0.0.?]:{port}",
+    "hashed": "#[127.0.0.1]:{port}",
+    "hashed plain": "#127.0.0.1",
+}
+
+
+@pytest.mark.parametrize("pattern", NAMES.values(), ids=NAMES.keys())
+def test_known_hosts_names_the_server_in_many_ways(
+    openssh: OpenSshServer, connect: Connect, tmp_path: Path, pattern: str
+) -> None:
+    """Names with and without port, lists, wildcards and hashed names all find the server's key."""
+    name = pattern.format(port=openssh.port)
+    name = hashed(name[1:]) if name.startswith("#") else name
+    file = known_hosts(tmp_path, "# comment\n\nnonsense\n" + openssh.known_hosts_line(name=name))
+    assert connect(openssh, host_key=None, known_hosts_file=file).exists("/")
+
+
+@pytest.mark.parametrize("pattern", ["example.invalid", "[127.0.0.1]:1", "!127.0.0.1,127.0.0.*", "|1|x|y", "|1|"])
+def test_known_hosts_lines_about_others_do_not_count(
+    openssh: OpenSshServer, connect: Connect, tmp_path: Path, pattern: str
+) -> None:
+    """The right key under another name, or under a pattern that excludes the server, is not trusted."""
+    file = known_hosts(tmp_path, openssh.known_hosts_line(name=pattern))
+    with pytest.raises(HostKeyRejected, match=openssh.fingerprint().replace("+", "\\+")):
+        connect(openssh, host_key=None, known_hosts_file=file).exists("/")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_kind_in_known_hosts_is_asked_for_first(
+    start_openssh: StartOpenSsh, connect: Connect, tmp_path: Path, kind: str
+) -> None:
+    """A known_hosts file with only one of a server's keys is enough."""
+    server = start_openssh(host_keys=KINDS)
+    file = known_hosts(tmp_path, server.known_hosts_line(kind))
+    assert connect(server, host_key=None, known_hosts_file=file).exists("/")
+
+
+def test_a_certificate_authority_is_skipped_with_a_note(
+    openssh: OpenSshServer, connect: Connect, tmp_path: Path
+) -> None:
+    """A @cert-authority line is logged and does not spoil the lines around it."""
+    lines: list[str] = []
+    text = "@cert-authority " + openssh.known_hosts_line(name="*") + openssh.known_hosts_line()
+    client = connect(openssh, host_key=None, known_hosts_file=known_hosts(tmp_path, text), log=lines.append)
+    assert client.exists("/")
+    assert any("line 1 is skipped" in line for line in lines)
+
+
+def test_a_certificate_authority_is_not_a_host_key(openssh: OpenSshServer, connect: Connect, tmp_path: Path) -> None:
+    """A key that is listed as an authority only is not trusted as the server's own."""
+    file = known_hosts(tmp_path, "@cert-authority " + openssh.known_hosts_line())
+    with pytest.raises(HostKeyRejected):
+        connect(openssh, host_key=None, known_hosts_file=file).exists("/")
+
+
+def test_a_revoked_key_is_fatal(openssh: OpenSshServer, connect: Connect, tmp_path: Path) -> None:
+    """A key marked @revoked is refused even where another line trusts it."""
+    text = openssh.known_hosts_line() + "@revoked " + openssh.known_hosts_line(name="*")
+    with pytest.raises(HostKeyRejected, match="@revoked"):
+        connect(openssh, host_key=None, known_hosts_file=known_hosts(tmp_path, text)).exists("/")
+
+
+def test_the_sandbox_writes_a_known_hosts_file(sandbox: SftpSandbox, connect: Connect, tmp_path: Path) -> None:
+    """The file that the sandbox writes lets a client in."""
+    file = str(sandbox.known_hosts(tmp_path / "known_hosts"))
+    assert connect(sandbox, host_key=None, known_hosts_file=file).exists("/inbox")
+
+
+def test_a_missing_known_hosts_file_is_named(sandbox: SftpSandbox, connect: Connect, tmp_path: Path) -> None:
+    """A known_hosts file that is not there is HostKeyRejected, with its name."""
+    with pytest.raises(HostKeyRejected, match="nowhere"):
+        connect(sandbox, host_key=None, known_hosts_file=str(tmp_path / "nowhere")).exists("/")

@@ -1,0 +1,122 @@
+"""What a listing has in it, from friendly servers and from others."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from cdp_sync.errors import RemotePathMissing
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync.sandbox.sftp_files import Files
+from cdp_sync_tests.connectors.conftest import Connect, StartSandbox
+from cdp_sync_tests.openssh import OpenSshServer
+
+
+def test_a_file_is_told_with_path_size_and_time(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
+    """A listed file has its absolute path, its size in bytes and its modification time in UTC."""
+    (root / "inbox/a.csv").write_bytes(b"12345")
+    os.utime(root / "inbox/a.csv", (0, 1_700_000_000))
+    (file,) = connect(sandbox).list_directory("/inbox")
+    assert (file.path, file.name, file.size) == ("/inbox/a.csv", "a.csv", 5)
+    assert file.modified_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+
+
+def test_a_slash_at_the_end_changes_nothing(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
+    """`/inbox/` and `/inbox` list the same paths, and the root's files have one slash."""
+    (root / "inbox/a.csv").touch()
+    (root / "top.csv").touch()
+    client = connect(sandbox)
+    assert client.list_directory("/inbox/") == client.list_directory("/inbox")
+    assert [file.path for file in client.list_directory("/")] == ["/top.csv"]
+
+
+@pytest.mark.parametrize("name", ["with space.csv", "Kündigung.csv", "💌.csv", "quo'te\".csv", "*.csv", "-rf"])
+def test_any_utf8_name_is_listed_and_fetched(
+    openssh: OpenSshServer, tmp_path: Path, connect: Connect, name: str
+) -> None:
+    """Names with spaces, letters of any script and signs of any kind work from listing to download."""
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / name).write_text(name)
+    client = connect(openssh)
+    (file,) = client.list_directory(str(tmp_path / "served"))
+    assert file.name == name
+    assert client.download(file, tmp_path / "fetched").local.read_text() == name
+
+
+def test_only_regular_files_and_links_to_them_count(openssh: OpenSshServer, tmp_path: Path, connect: Connect) -> None:
+    """Folders, pipes, dangling links, loops and links to folders are left out; a link to a file counts as that file."""
+    served = tmp_path / "served"
+    (served / "folder").mkdir(parents=True)
+    (served / "file").write_bytes(b"123")
+    os.mkfifo(served / "pipe")
+    for name, target in {"to_file": "file", "to_folder": "folder", "dangling": "nowhere", "loop": "loop"}.items():
+        (served / name).symlink_to(target)
+    files = connect(openssh).list_directory(str(served))
+    assert {file.name: file.size for file in files} == {"file": 3, "to_file": 3}
+
+
+def test_a_name_that_is_not_utf8_is_left_out_and_logged(
+    openssh: OpenSshServer, tmp_path: Path, connect: Connect
+) -> None:
+    """One file with a Latin-1 name does not take the listing down."""
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "good.csv").touch()
+    (tmp_path / "served" / os.fsdecode(b"K\xfcndigung.csv")).touch()
+    lines: list[str] = []
+    files = connect(openssh, log=lines.append).list_directory(str(tmp_path / "served"))
+    assert [file.name for file in files] == ["good.csv"]
+    assert any("K\\xfcndigung.csv" in line and "not UTF-8" in line for line in lines)
+
+
+class HostileFiles(Files):
+    """Lists names that point out of the directory."""
+
+    names = (".", "..", "../../etc/passwd", "/etc/passwd", "a\0b", "", "good.csv")
+
+    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes]:
+        """Return the names, each as a regular file."""
+        return [paramiko.SFTPAttributes.from_stat(Path(__file__).stat(), name) for name in self.names]
+
+
+class HostileSandbox(SftpSandbox):
+    """Serves them."""
+
+    files = HostileFiles
+
+
+def test_hostile_names_are_left_out(start_sandbox: StartSandbox, connect: Connect) -> None:
+    """A name with a slash or NUL, an empty one, `.` and `..` never become files; those that are attacks are logged."""
+    lines: list[str] = []
+    files = connect(start_sandbox(HostileSandbox), log=lines.append).list_directory("/inbox")
+    assert [file.path for file in files] == ["/inbox/good.csv"]
+    assert sum("would leave the directory" in line for line in lines) == 4
+
+
+@pytest.mark.parametrize("directory", ["/nowhere", "/inbox/a.csv"])
+def test_a_missing_directory_is_named(sandbox: SftpSandbox, root: Path, connect: Connect, directory: str) -> None:
+    """A directory that is not there, or is a file, is RemotePathMissing with the path, and the connection lives on."""
+    (root / "inbox/a.csv").touch()
+    client = connect(sandbox)
+    with pytest.raises(RemotePathMissing, match=directory):
+        client.list_directory(directory)
+    assert client.exists("/inbox")
+    assert sandbox.connections == 1
+
+
+@pytest.mark.parametrize("kind", ["sandbox", "openssh"])
+def test_ten_thousand_files_are_listed(kind: str, root: Path, connect: Connect, request: pytest.FixtureRequest) -> None:
+    """A listing of 10,000 files is complete, whatever number of names the server puts into one reply."""
+    for number in range(10_000):
+        (root / "inbox" / f"{number}.csv").touch()
+    client = connect(request.getfixturevalue(kind))
+    files = client.list_directory("/inbox" if kind == "sandbox" else str(root / "inbox"))
+    assert {file.name for file in files} == {f"{number}.csv" for number in range(10_000)}
+
+
+def test_existing_and_missing_paths_are_told_apart(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
+    """`exists` is true of files and folders and false of what is not there."""
+    (root / "inbox/a.csv").touch()
+    client = connect(sandbox)
+    assert [client.exists(path) for path in ("/inbox", "/inbox/a.csv", "/inbox/b.csv")] == [True, True, False]

@@ -1,0 +1,150 @@
+"""Logging in: by password, by key, by both, and not at all."""
+
+import logging
+from pathlib import Path
+
+import paramiko
+import pytest
+from paramiko import common
+
+from cdp_sync.errors import AuthenticationFailed, SecretMissing
+from cdp_sync.sandbox.sftp import Login, SftpSandbox
+from cdp_sync_tests.connectors.conftest import PASSWORD, Connect, StartSandbox
+from cdp_sync_tests.openssh import OpenSshServer
+
+
+def test_a_wrong_password_is_tried_once(sandbox: SftpSandbox, connect: Connect) -> None:
+    """A refused password is AuthenticationFailed, is never repeated and never shown."""
+    lines: list[str] = []
+    with pytest.raises(AuthenticationFailed, match="'webshop'") as told:
+        connect(sandbox, environ={"PASSWORD": "battery staple"}, log=lines.append).list_directory("/inbox")
+    assert (sandbox.refused_logins, sandbox.connections, lines) == (1, 1, [])
+    assert "battery" not in str(told.value) + repr(told.value)
+
+
+def test_an_unknown_key_is_tried_once(openssh: OpenSshServer, connect: Connect, tmp_path: Path) -> None:
+    """A key that the server does not know is AuthenticationFailed."""
+    with pytest.raises(AuthenticationFailed):
+        connect(openssh, private_key_file=str(tmp_path / "sshd/host_ed25519")).exists("/")
+
+
+@pytest.mark.parametrize(("environ", "word"), [({}, "not set"), ({"PASSWORD": ""}, "empty")])
+def test_a_missing_variable_is_named(
+    sandbox: SftpSandbox, connect: Connect, environ: dict[str, str], word: str
+) -> None:
+    """A variable that is not set or empty is SecretMissing, by name, before anyone is called."""
+    with pytest.raises(SecretMissing, match=f"PASSWORD is {word}"):
+        connect(sandbox, environ=environ).exists("/")
+    assert sandbox.refused_logins == 0
+
+
+@pytest.mark.parametrize("text", [PASSWORD, PASSWORD + "\n", PASSWORD + "\r\nsecond line\n"])
+def test_a_password_file_counts_to_the_end_of_its_first_line(
+    sandbox: SftpSandbox, connect: Connect, tmp_path: Path, text: str
+) -> None:
+    """`password_file` holds the password on its first line, with or without a line end."""
+    (tmp_path / "password").write_bytes(text.encode())
+    assert connect(sandbox, password_env=None, password_file=str(tmp_path / "password")).exists("/")
+
+
+def test_secrets_stay_out_of_logs_and_repr(
+    sandbox: SftpSandbox, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even at the most talkative level is the password written down."""
+    caplog.set_level(logging.DEBUG)
+    client = connect(sandbox)
+    assert client.exists("/inbox")
+    assert PASSWORD not in caplog.text + repr(client) + repr(vars(client)["_session"]) + repr(sandbox)
+
+
+class TwoFactors(Login):
+    """Wants the key and then the password, as `AuthenticationMethods publickey,password` does."""
+
+    order = ("publickey", "password")
+
+    def __init__(self, sandbox: SftpSandbox) -> None:
+        super().__init__(sandbox)
+        self.passed: list[str] = []
+
+    def get_allowed_auths(self, username: str) -> str:
+        """Return what is still wanted."""
+        return self.order[len(self.passed)]
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        """Take any key; whose it is does not matter here."""
+        return self._pass("publickey")
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        """Take the right password."""
+        right = super().check_auth_password(username, password) == common.AUTH_SUCCESSFUL
+        return self._pass("password") if right else common.AUTH_FAILED
+
+    def _pass(self, factor: str) -> int:
+        if self.get_allowed_auths("") != factor:
+            return common.AUTH_FAILED
+        self.passed.append(factor)
+        done = len(self.passed) == len(self.order)
+        return common.AUTH_SUCCESSFUL if done else common.AUTH_PARTIALLY_SUCCESSFUL
+
+
+class PasswordFirst(TwoFactors):
+    """Wants them the other way round."""
+
+    order = ("password", "publickey")
+
+
+class Prompt(TwoFactors):
+    """Wants the key and then asks for the password, as `AuthenticationMethods publickey,keyboard-interactive` does."""
+
+    order = ("publickey", "keyboard-interactive")
+
+    def check_auth_interactive(self, username: str, submethods: str) -> paramiko.InteractiveQuery:
+        """Ask one question."""
+        return paramiko.InteractiveQuery("", "", ("Password: ", False))
+
+    def check_auth_interactive_response(self, responses: list[str]) -> int:
+        """Look at the answer."""
+        right = list(responses) == [PASSWORD]
+        return self._pass("keyboard-interactive") if right else common.AUTH_FAILED
+
+
+class PromptOnly(Prompt):
+    """Asks for the password and wants nothing else."""
+
+    order = ("keyboard-interactive",)
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> str:
+    """A private key in a file."""
+    paramiko.ECDSAKey.generate().write_private_key_file(str(tmp_path / "id"))
+    return str(tmp_path / "id")
+
+
+@pytest.mark.parametrize("login", [TwoFactors, PasswordFirst, Prompt])
+def test_key_and_password_are_two_factors(
+    start_sandbox: StartSandbox, connect: Connect, key_file: str, login: type[Login]
+) -> None:
+    """With both declared a server that wants both gets both, in its order, also where it prompts for the password."""
+    server = start_sandbox(type("Sandbox", (SftpSandbox,), {"login": login}))
+    assert connect(server, private_key_file=key_file).exists("/inbox")
+
+
+def test_a_password_answers_a_prompt(start_sandbox: StartSandbox, connect: Connect) -> None:
+    """A server that knows only keyboard-interactive gets the password as its answer."""
+    assert connect(start_sandbox(type("Sandbox", (SftpSandbox,), {"login": PromptOnly}))).exists("/inbox")
+
+
+def test_a_missing_factor_is_named(start_sandbox: StartSandbox, connect: Connect, key_file: str) -> None:
+    """Where the key alone is declared and the server wants a password too, the message says so."""
+    server = start_sandbox(type("Sandbox", (SftpSandbox,), {"login": TwoFactors}))
+    with pytest.raises(AuthenticationFailed, match="also wants password"):
+        connect(server, password_env=None, private_key_file=key_file).exists("/")
+
+
+def test_a_wrong_second_factor_is_tried_once(start_sandbox: StartSandbox, connect: Connect, key_file: str) -> None:
+    """The right key and a wrong password are AuthenticationFailed, once."""
+    server = start_sandbox(type("Sandbox", (SftpSandbox,), {"login": TwoFactors}))
+    with pytest.raises(AuthenticationFailed):
+        connect(server, private_key_file=key_file, environ={"PASSWORD": "wrong"}).exists("/")
+    assert server.refused_logins == 1

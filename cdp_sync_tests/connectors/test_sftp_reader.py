@@ -1,0 +1,177 @@
+"""The reader and the wire against a server of a few lines that answers as awkwardly as the protocol allows."""
+
+import random
+import struct
+from collections import deque
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp_sync.connectors.sftp import packets
+from cdp_sync.connectors.sftp.packets import Attributes, Fields, NotSftp, Refusal
+from cdp_sync.connectors.sftp.reader import Reader, request_size
+from cdp_sync.connectors.sftp.wire import Wire
+
+Packet = tuple[int, bytes]
+
+
+def status(code: int, text: bytes = b"") -> Packet:
+    """Return a STATUS reply without its number."""
+    return packets.STATUS, struct.pack(">I", code) + packets.string(text) + packets.string(b"")
+
+
+class Awkward:
+    """A channel with a server behind it that serves one file: short answers, in any order, in small pieces.
+
+    Args:
+        content: Of the file.
+        seed: Of all that is left to chance.
+        shortest: Fewest bytes to answer a READ with.
+        extensions: To announce, each with what to reply.
+    """
+
+    def __init__(
+        self, content: bytes, seed: int, shortest: int = 1, extensions: dict[bytes, Packet] | None = None
+    ) -> None:
+        self.content = content
+        self.chance = random.Random(seed)  # noqa: S311  # no secret
+        self.shortest = shortest
+        self.extensions = extensions or {}
+        self.waiting: list[bytes] = []
+        self.most_waiting = 0
+        self.outgoing = deque[int]()
+
+    def sendall(self, data: bytes) -> None:
+        """Take a request."""
+        kind, fields = data[4], Fields(data[5:])
+        number = fields.raw(4)
+        if kind == packets.INIT:
+            names = b"".join(packets.string(name) + packets.string(b"1") for name in self.extensions)
+            self.outgoing.extend(packets.packet(packets.VERSION, struct.pack(">I", 3) + names))
+            return
+        answer, body = self.read(fields) if kind == packets.READ else self.extensions[fields.string()]
+        self.waiting.append(packets.packet(answer, number + body))
+        self.most_waiting = max(self.most_waiting, len(self.waiting))
+
+    def read(self, fields: Fields) -> Packet:
+        """Answer a READ."""
+        fields.string()
+        offset, length = fields.uint64(), fields.uint32()
+        if offset >= len(self.content):
+            return status(packets.EOF)
+        length = self.chance.randint(min(self.shortest, length), length)
+        return packets.DATA, packets.string(self.content[offset : offset + length])
+
+    def recv(self, size: int) -> bytes:
+        """Give some bytes of some answer."""
+        if not self.outgoing and self.waiting:
+            self.outgoing.extend(self.waiting.pop(self.chance.randrange(len(self.waiting))))
+        taken = min(self.chance.randint(1, size), len(self.outgoing))
+        return bytes(self.outgoing.popleft() for _ in range(taken))
+
+
+def wire_to(channel: Awkward) -> Wire:
+    """Return a conversation with it."""
+    return Wire(channel)  # type: ignore[arg-type]  # as much of a channel as the wire uses
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.binary(max_size=600), st.integers(0, 2**32), st.integers(0, 650), st.integers(0, 650), st.integers(1, 70))
+def test_the_bytes_come_in_order(content: bytes, seed: int, start: int, end: int, size: int) -> None:
+    """Whatever the order and length of the answers, the reader yields exactly the bytes from start to end."""
+    channel = Awkward(content, seed)
+    assert b"".join(Reader(wire_to(channel), b"h", start, end, size)) == content[start:end]
+    assert not channel.waiting
+
+
+def test_what_is_under_way_is_bounded() -> None:
+    """However long the file, no more than 64 requests wait for an answer."""
+    channel = Awkward(b"x" * 20_000, seed=1, shortest=100)
+    assert len(b"".join(Reader(wire_to(channel), b"h", 0, 20_000, 100))) == 20_000
+    assert channel.most_waiting == 64
+
+
+def test_nothing_is_asked_for_where_nothing_is_wanted() -> None:
+    """An empty range costs no request."""
+    channel = Awkward(b"abc", seed=1)
+    assert list(Reader(wire_to(channel), b"h", 2, 2, 10)) == []
+    assert channel.most_waiting == 0
+
+
+def test_a_refusal_in_the_middle_is_told() -> None:
+    """A status other than "end of file" ends the reading as Refusal, with the server's words."""
+    channel = Awkward(b"abc" * 100, seed=1)
+    channel.read = lambda fields: status(packets.FAILURE, b"disk on fire \xff")  # type: ignore[method-assign]
+    with pytest.raises(Refusal, match="disk on fire \ufffd"):
+        list(Reader(wire_to(channel), b"h", 0, 300, 10))
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 11])
+def test_an_answer_of_impossible_length_is_told(data: bytes) -> None:
+    """No bytes at all, or more than asked for, is no SFTP; it must not loop or shift the file."""
+    channel = Awkward(b"abc" * 100, seed=1)
+    channel.read = lambda fields: (packets.DATA, packets.string(data))  # type: ignore[method-assign]
+    with pytest.raises(NotSftp):
+        list(Reader(wire_to(channel), b"h", 0, 300, 10))
+
+
+@pytest.mark.parametrize(
+    ("told", "size"), [(0, 32768), (1000, 1000), (32768, 32768), (261120, 261120), (2**40, 261120)]
+)
+def test_requests_are_as_large_as_the_server_allows(told: int, size: int) -> None:
+    """`limits@openssh.com` decides, up to 255 KiB; 0 means that the server has no opinion."""
+    reply = packets.EXTENDED_REPLY, struct.pack(">QQQQ", 2**18, told, told, 0)
+    assert request_size(wire_to(Awkward(b"", seed=1, extensions={packets.LIMITS: reply}))) == size
+
+
+def test_a_server_without_limits_is_asked_for_32_kib() -> None:
+    """Where the extension is not announced it is not asked for."""
+    assert request_size(wire_to(Awkward(b"", seed=1))) == 32768
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [b"This account is not available.\n", packets.packet(packets.DATA, b"abcd"), b"\0\0\0\0", b"\0\0\0\x02\x02a"],
+)
+def test_a_greeting_that_is_no_sftp_is_told(greeting: bytes) -> None:
+    """Text of a login shell, packets out of turn and empty or cut ones are NotSftp."""
+    channel = Awkward(b"", seed=1)
+    channel.sendall = lambda data: channel.outgoing.extend(greeting)  # type: ignore[method-assign]
+    with pytest.raises(NotSftp):
+        wire_to(channel)
+
+
+def packed(attributes: Attributes, owner: bool, extended: int) -> bytes:
+    """Return attributes as a server sends them."""
+    flags = (attributes.size is not None) + 2 * owner + 4 * (attributes.mode is not None)
+    flags += 8 * (attributes.mtime is not None) + (0x80000000 if extended else 0)
+    parts = [struct.pack(">I", flags)]
+    parts += [struct.pack(">Q", attributes.size)] if attributes.size is not None else []
+    parts += [struct.pack(">II", 1, 2)] if owner else []
+    parts += [struct.pack(">I", attributes.mode)] if attributes.mode is not None else []
+    parts += [struct.pack(">II", 7, attributes.mtime)] if attributes.mtime is not None else []
+    parts += [struct.pack(">I", extended), (packets.string(b"name") + packets.string(b"value")) * extended]
+    return b"".join(parts if extended else parts[:-2])
+
+
+NUMBERS = st.none() | st.integers(0, 2**32 - 1)
+
+
+@given(st.builds(Attributes, st.none() | st.integers(0, 2**64 - 1), NUMBERS, NUMBERS), st.booleans(), st.integers(0, 3))
+def test_attributes_are_read_whatever_is_left_out(attributes: Attributes, owner: bool, extended: int) -> None:
+    """Servers may leave out any attribute and add their own; what follows is still read from the right place."""
+    fields = Fields(packed(attributes, owner, extended) + packets.string(b"next"))
+    assert packets.attributes(fields) == attributes
+    assert fields.string() == b"next"
+    assert not fields
+
+
+@given(st.binary(max_size=80))
+def test_noise_is_told_as_noise(noise: bytes) -> None:
+    """Any bytes in place of a listing are read as one or are NotSftp; nothing else is raised."""
+    try:
+        for entry in packets.entries(Fields(noise)):
+            assert isinstance(entry.name, bytes)
+    except NotSftp:
+        pass

@@ -1,0 +1,247 @@
+"""Generated profile models, goals and deliveries. Alphabets are small, so that rows collide, chain and contradict."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hypothesis import strategies as st
+
+from cdp_sync.model import DetectedMapping, Format, ImportGoal, Link, Mapping, Profiles, Property
+from cdp_sync_tests.importing.sides import File
+
+CELLS = {
+    "text": ("a", "b", " a ", "A"),
+    "email": ("a@x", "b@x", "c@x", " A@X "),
+    "number": ("1", "2", "3", " 01 ", "+2"),
+    "decimal": ("1.5", "2,5", "1", "-.25", "1.00000"),
+    "date": ("2024-01-05", "2024-01-05T23:30:00Z", "2024-01-05 00:30"),
+    "datetime": ("2024-01-05", "2024-01-05T23:30:00+02:00", "2024-07-05 00:30:15.25"),
+    "boolean": ("true", "NO", "1", " f "),
+}
+ODD_CELLS = {
+    "text": ("0", "null", "x\ny", 'say "b"', "1,5"),
+    "email": ("nobody", "N/A", " "),
+    "number": ("2.0", "2,0", "1.5", "x", "000", "9223372036854775808"),
+    "decimal": ("1.23456", "1,000.5", "x", "100000000000000"),
+    "date": ("05-01-2024", "2024-02-30"),
+    "datetime": ("05-01-2024", "2024-02-30"),
+    "boolean": ("maybe",),
+}
+OTHER_FIELDS = ("Other", "9th one", "Wish List")
+PATHS = ("/in/a.csv", "/in/b.csv", "/in/c.csv")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file before it is written: its columns and the cells of its rows, some rows too short or too long."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    line_end: str = "\n"
+
+    def to_bytes(self, fmt: Format) -> bytes:
+        """Return the file. Every third row is quoted throughout and has a blank line before it."""
+        text = io.StringIO()
+        for number, row in enumerate((self.columns, *self.rows)):
+            quoting = csv.QUOTE_ALL if number % 3 == 2 else csv.QUOTE_MINIMAL
+            text.write(self.line_end if number % 3 == 2 else "")
+            csv.writer(text, delimiter=fmt.separator, lineterminator=self.line_end, quoting=quoting).writerow(row)
+        return text.getvalue().encode()
+
+    def turned(self) -> "Table":
+        """Return the table with its columns the other way round."""
+        return replace(self, columns=self.columns[::-1], rows=tuple(row[::-1] for row in self.rows))
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One run: the goal as it is declared then, and its files."""
+
+    goal: ImportGoal
+    files: tuple[tuple[str, Table], ...]
+
+    @property
+    def contents(self) -> list[File]:
+        """The files as bytes."""
+        return [(path, table.to_bytes(self.goal.format)) for path, table in self.files]
+
+
+@dataclass(frozen=True)
+class History:
+    """A profile model and the deliveries that meet it."""
+
+    profiles: Profiles
+    deliveries: tuple[Delivery, ...]
+
+
+@st.composite
+def profile_models(draw: st.DrawFn) -> Profiles:
+    """One to four identifiers, two to five further properties, and one that only a detected column fills."""
+    identifiers = [
+        Property(name=f"id{number}", type=draw(types), multiple=draw(st.booleans()), identifier=True)
+        for number, types in enumerate(draw(st.lists(st.just(IDENTIFIER_TYPES), min_size=1, max_size=4)))
+    ]
+    others = [
+        Property(name=f"p{number}", type=draw(types), multiple=draw(st.sampled_from((False, False, True))))
+        for number, types in enumerate(draw(st.lists(st.just(ANY_TYPE), min_size=2, max_size=5)))
+    ]
+    return Profiles(properties=(*identifiers, *others, Property(name="wish_list", type="number")))
+
+
+IDENTIFIER_TYPES = st.sampled_from(("text", "email", "number"))
+ANY_TYPE = st.sampled_from(tuple(CELLS))
+
+FORMATS = st.builds(
+    Format,
+    separator=st.sampled_from((",", ";")),
+    decimal=st.sampled_from((".", ",")),
+    multi_value=st.sampled_from((None, "|", "|")),
+    dates=st.sampled_from((("iso",), ("%d-%m-%Y", "iso"))),
+    time_zone=st.sampled_from(("UTC", "Europe/Amsterdam")),
+    nulls=st.sampled_from((("",), ("", "null"))),
+)
+
+
+@st.composite
+def goals(draw: st.DrawFn, profiles: Profiles) -> ImportGoal:
+    """A goal that fits the profiles."""
+    return ImportGoal(
+        name="customers",
+        format=draw(FORMATS),
+        link=draw(link_lists(profiles)),
+        map=draw(mapping_lists(profiles)),
+        allow_new_profiles=draw(st.sampled_from((True, True, True, False))),
+        map_detected=draw(st.sampled_from((None, None, None, DetectedMapping(prefix="d_"), DetectedMapping()))),
+        max_rejected_percent=draw(st.sampled_from((100.0, 100.0, 100.0, 20.0))),
+    )
+
+
+def link_lists(profiles: Profiles) -> st.SearchStrategy[tuple[Link, ...]]:
+    """One to three different links, mostly each with a field of its own."""
+    links = [
+        Link(field=field, property=prop.name)
+        for prop in profiles.identifiers
+        for field in (f"Link {prop.name}", f"Link {prop.name}", f"Other {prop.name}", "Any link")
+    ]
+    return st.lists(st.sampled_from(links), min_size=1, max_size=3, unique=True).map(tuple)
+
+
+@st.composite
+def mapping_lists(draw: st.DrawFn, profiles: Profiles) -> tuple[Mapping, ...]:
+    """Mappings for some of the properties: one each, or two that both add or both sum."""
+    found = []
+    for prop in profiles.properties:
+        if prop.name == "wish_list" or not draw(st.sampled_from((True, True, False))):
+            continue
+        mode = draw(st.sampled_from(modes_of(prop)))
+        wanted = draw(st.integers(1, 2)) if mode in ("add", "sum") else 1
+        own = (f"Map {prop.name}", f"Map {prop.name}", f"Also {prop.name}", "Any map", f"Link {prop.name}")
+        fields = draw(st.lists(st.sampled_from(own), min_size=wanted, max_size=wanted, unique=True))
+        found += [Mapping(field=field, property=prop.name, mode=mode) for field in fields]
+    return tuple(found)
+
+
+def modes_of(prop: Property) -> tuple[str, ...]:
+    """Return the set modes that a property allows; those of its own twice."""
+    if prop.multiple:
+        return ("set", "set_if_empty", "set_or_clear", "add", "add")
+    if prop.type in ("number", "decimal"):
+        return ("set", "set_if_empty", "set_or_clear", "sum", "sum")
+    return ("set", "set_if_empty", "set_or_clear")
+
+
+@st.composite
+def changed_goals(draw: st.DrawFn, goal: ImportGoal, profiles: Profiles) -> ImportGoal:
+    """The same goal, mostly; or with another link, other mappings, another decimal separator, other rules."""
+    match draw(st.sampled_from(("",) * 6 + ("link", "map", "map", "decimal", "allow", "detected"))):
+        case "link":
+            return goal.model_copy(update={"link": draw(link_lists(profiles))})
+        case "map":
+            return goal.model_copy(update={"map": draw(mapping_lists(profiles))})
+        case "decimal":
+            decimal = "," if goal.format.decimal == "." else "."
+            return goal.model_copy(update={"format": goal.format.model_copy(update={"decimal": decimal})})
+        case "allow":
+            return goal.model_copy(update={"allow_new_profiles": not goal.allow_new_profiles})
+        case "detected":
+            return goal.model_copy(update={"map_detected": None if goal.map_detected else DetectedMapping()})
+        case _:
+            return goal
+
+
+@st.composite
+def tables(draw: st.DrawFn, goal: ImportGoal, profiles: Profiles) -> Table:
+    """A file for the goal: its columns in any order, sometimes one too few or some that nobody asked for."""
+    wanted = [field for field in goal.fields if draw(st.sampled_from((True,) * 9 + (False,)))]
+    others = [field for field in OTHER_FIELDS if draw(st.sampled_from((True, False, False)))]
+    columns = tuple(draw(st.permutations([*wanted, *others])) or ["Other"])
+    rows = draw(st.lists(row_of(columns, goal, profiles), max_size=6))
+    return Table(columns, tuple(rows), draw(st.sampled_from(("\n", "\n", "\r\n"))))
+
+
+@st.composite
+def row_of(draw: st.DrawFn, columns: Sequence[str], goal: ImportGoal, profiles: Profiles) -> tuple[str, ...]:
+    """A row; now and then ragged."""
+    cells = tuple(draw(cell_of(column, goal, profiles)) for column in columns)
+    ragged = ((*cells, "more"), cells[:-1] or ("a", "b"))
+    return draw(st.sampled_from((cells,) * 20 + ragged))
+
+
+def cell_of(column: str, goal: ImportGoal, profiles: Profiles) -> st.SearchStrategy[str]:
+    """A cell with something of what the column's properties may hold; `multiple` ones often several."""
+    filled = [one.property for one in (*goal.link, *goal.map) if one.field == column] or ["wish_list"]
+    props = [profiles.by_name[name] for name in dict.fromkeys(filled)]
+    plain = [cell for prop in props for cell in CELLS[prop.type]]
+    singles = st.sampled_from(["", *plain, *plain, *(cell for prop in props for cell in ODD_CELLS[prop.type])])
+    if goal.format.multi_value and any(prop.multiple for prop in props):
+        several = st.lists(st.sampled_from(["", *plain]), min_size=2, max_size=3).map(goal.format.multi_value.join)
+        return st.one_of(singles, several)
+    return singles
+
+
+@st.composite
+def redeliveries(draw: st.DrawFn, table: Table, goal: ImportGoal, profiles: Profiles) -> Table:
+    """The file again: with rows removed, repeated, changed, appended, or its columns in another order."""
+    rows = [row for row in table.rows for _ in range(draw(st.sampled_from((1, 1, 1, 1, 0, 2))))]
+    rows += draw(st.lists(row_of(table.columns, goal, profiles), max_size=2))
+    if draw(st.booleans()) or any(len(row) != len(table.columns) for row in rows):
+        return replace(table, rows=tuple(rows))
+    order = draw(st.permutations(range(len(table.columns))))
+    shuffled = tuple(tuple(row[place] for place in order) for row in rows)
+    return replace(table, columns=tuple(table.columns[place] for place in order), rows=shuffled)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """One to four runs over the same profiles."""
+    profiles = draw(profile_models())
+    goal = draw(goals(profiles))
+    known: dict[str, Table] = {}
+    deliveries = []
+    for number in range(draw(st.integers(1, 4))):
+        goal = draw(changed_goals(goal, profiles)) if number else goal
+        files = draw(files_of(known, goal, profiles))
+        known |= dict(files)
+        deliveries.append(Delivery(goal, files))
+    return History(profiles, tuple(deliveries))
+
+
+@st.composite
+def files_of(
+    draw: st.DrawFn, known: dict[str, Table], goal: ImportGoal, profiles: Profiles
+) -> tuple[tuple[str, Table], ...]:
+    """One to three files, each new or delivered again."""
+    paths = sorted(draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=3, unique=True)))
+    again = {path: path in known and draw(st.sampled_from((True, True, False))) for path in paths}
+    return tuple(
+        (path, draw(redeliveries(known[path], goal, profiles) if again[path] else tables(goal, profiles)))
+        for path in paths
+    )
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> tuple[Profiles, Delivery]:
+    """A profile model and one delivery of it."""
+    history = draw(histories())
+    return history.profiles, history.deliveries[0]

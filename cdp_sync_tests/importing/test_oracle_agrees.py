@@ -1,0 +1,141 @@
+"""The product against the oracle, on generated profiles, goals and files; and what has to hold whatever the input."""
+
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import networkx
+import pytest
+from hypothesis import assume, given, note, seed
+
+from cdp_sync.model import Counters, ImportGoal, Profiles
+from cdp_sync_tests.importing.conftest import SEED, examples
+from cdp_sync_tests.importing.sides import OracleSide, ProductSide
+from cdp_sync_tests.importing.strategies import Delivery, History, deliveries, histories
+from cdp_sync_tests.oracle import canonical
+
+
+@contextmanager
+def product() -> Iterator[ProductSide]:
+    """A product with an empty warehouse."""
+    with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder:
+        yield ProductSide(Path(folder))
+
+
+@seed(SEED)
+@examples(60)
+@given(histories())
+def test_product_agrees_with_oracle(history: History) -> None:
+    """After every run, both have the same profiles, counters, failed files and quarantine."""
+    note(f"seed {SEED}")
+    oracle = OracleSide()
+    with product() as fast:
+        for number, delivery in enumerate(history.deliveries, start=1):
+            note(f"run {number}: {delivery.goal}")
+            note("".join(f"\n{path}\n{content!r}" for path, content in delivery.contents))
+            deliver_to_both(oracle, fast, delivery, history.profiles)
+
+
+def deliver_to_both(oracle: OracleSide, fast: ProductSide, delivery: Delivery, declared: Profiles) -> None:
+    """Import the files on both sides and compare everything that can be seen."""
+    expected = oracle.deliver(delivery.goal, declared, delivery.contents)
+    found = fast.deliver(delivery.goal, declared, delivery.contents)
+    assert found.failed.keys() == expected.failed.keys()
+    assert found.counters == expected.counters
+    assert all(counters.add_up for counters in found.counters.values())
+    assert canonical(fast.profiles()) == canonical(oracle.profiles())
+    assert fast.identifiers() == fast.identifiers_unnested(declared)
+    assert found.kinds == expected.kinds
+
+
+@seed(SEED)
+@examples(15)
+@given(deliveries())
+def test_known_bytes_change_nothing(case: tuple[Profiles, Delivery]) -> None:
+    """The same files once more: no profile changes, no row is read."""
+    declared, delivery = case
+    with product() as fast:
+        failed = fast.deliver(delivery.goal, declared, delivery.contents).failed
+        before = canonical(fast.profiles())
+        again = fast.deliver(delivery.goal, declared, delivery.contents)
+        assert canonical(fast.profiles()) == before
+        assert again.failed.keys() == failed.keys()
+        assert again.total == Counters()
+
+
+@seed(SEED)
+@examples(15)
+@given(deliveries())
+def test_known_rows_change_nothing(case: tuple[Profiles, Delivery]) -> None:
+    """The same rows in files whose bytes differ: no profile changes, what was applied is unchanged."""
+    declared, delivery = case
+    assume(delivery.goal.allow_new_profiles)
+    with product() as fast:
+        first = fast.deliver(delivery.goal, declared, delivery.contents)
+        before = canonical(fast.profiles())
+        longer = [(path, content + b"\n") for path, content in delivery.contents]
+        again = fast.deliver(delivery.goal, declared, longer)
+        assert canonical(fast.profiles()) == before
+        assert again.total.rows_unchanged == first.total.rows_applied
+        assert again.total.rows_applied == 0
+
+
+@seed(SEED)
+@examples(15)
+@given(deliveries())
+def test_order_of_columns_is_irrelevant(case: tuple[Profiles, Delivery]) -> None:
+    """Files with their columns the other way round lead to the same profiles and counters."""
+    declared, delivery = case
+    turned = Delivery(delivery.goal, tuple((path, table.turned()) for path, table in delivery.files))
+    with product() as one, product() as other:
+        found = [side.deliver(delivery.goal, declared, files.contents) for side, files in ((one, delivery), (other, turned))]
+        assert found[0].counters == found[1].counters
+        assert canonical(one.profiles()) == canonical(other.profiles())
+
+
+LINKED = Profiles(
+    properties=[{"name": name, "identifier": True, "multiple": True} for name in ("phone", "card", "device")]
+)
+LINKING = ImportGoal(
+    name="customers",
+    format={"multi_value": ";"},
+    link=[{"field": prop.name, "property": prop.name} for prop in LINKED.properties],
+)
+
+Edge = tuple[tuple[str, str], tuple[str, str]]
+
+
+@pytest.mark.parametrize("side", [OracleSide, ProductSide], ids=["oracle", "product"])
+@pytest.mark.parametrize(("rows", "people"), [(3000, 1200), (3000, 4000), (2000, 30000)])
+def test_new_profiles_are_connected_components(
+    side: type[OracleSide] | type[ProductSide], rows: int, people: int, tmp_path: Path
+) -> None:
+    """Without any profile to match, rows joined by shared values become one profile with all their values."""
+    edges = random_edges(random.Random(f"{SEED} {rows} {people}"), rows, people)
+    one = side(tmp_path)
+    one.deliver(LINKING, LINKED, [("/in/a.csv", file_of(edges[: rows // 2])), ("/in/b.csv", file_of(edges[rows // 2 :]))])
+    found = {
+        frozenset((name, value) for name, values in profile.items() for value in values or [])
+        for profile in one.profiles()
+    }
+    assert found == {frozenset(component) for component in networkx.connected_components(networkx.Graph(edges))}, SEED
+
+
+def random_edges(chance: random.Random, rows: int, people: int) -> list[Edge]:
+    """Return pairs of identifiers; few people make long chains, many make pairs."""
+    kinds = [prop.name for prop in LINKED.properties]
+    return [
+        tuple((chance.choice(kinds), f"v{chance.randrange(1, people)}") for _ in range(2))  # type: ignore[misc]
+        for _ in range(rows)
+    ]
+
+
+def file_of(edges: list[Edge]) -> bytes:
+    """Return a file with one row for each pair of identifiers."""
+    kinds = [prop.name for prop in LINKED.properties]
+    lines = [",".join(kinds)]
+    for edge in edges:
+        lines.append(",".join(";".join(value for kind, value in edge if kind == name) for name in kinds))
+    return "\n".join(lines).encode()

@@ -1,0 +1,11 @@
+"""A second, slow, obvious implementation of importing: plain Python, row by row, no database.
+
+The product is compared with it. Nothing here may import `cdp_sync.importing` or `cdp_sync.warehouse`; the declarations in
+`cdp_sync.model` are shared. Read in this order: `reading`, `converting`, `linking`, `importing`.
+"""
+
+from cdp_sync_tests.oracle.canonical import canonical, text_form
+from cdp_sync_tests.oracle.importing import Outcome, State, import_files
+from cdp_sync_tests.oracle.row import Entry
+
+__all__ = ["Entry", "Outcome", "State", "canonical", "import_files", "text_form"]

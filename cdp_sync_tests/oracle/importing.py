@@ -1,0 +1,217 @@
+"""One run of an import goal: the files in order, their rows in order, one batch."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdp_sync.model import Counters, ImportGoal, Mapping, Profiles, Property, fingerprint
+from cdp_sync_tests.oracle.converting import Invalid, convert, link_values
+from cdp_sync_tests.oracle.linking import Profile, link_rows
+from cdp_sync_tests.oracle.reading import named, read_file
+from cdp_sync_tests.oracle.row import Entry, FileFails, Row
+
+MISSING = ("the file has no such column",)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """An applied row of the previous import, and the `sum` properties it has ever added to."""
+
+    identity: tuple[Any, ...]
+    added: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What the ledger knows of a path: how it was imported last, and its applied rows in order."""
+
+    content: bytes
+    fingerprint: str
+    fields: list[str]
+    """The fields whose cells make a row what it is."""
+    rows: list[Remembered]
+
+
+@dataclass
+class State:
+    """What outlives a run: the profiles in order of creation, and the ledger by path."""
+
+    profiles: list[Profile] = field(default_factory=list)
+    ledger: dict[str, Imported] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """What a run did: counters per file, the files that failed with the reason, the quarantine."""
+
+    counters: dict[str, Counters] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    quarantine: list[Entry] = field(default_factory=list)
+
+    def count(self, path: str, counter: str, by: int = 1) -> None:
+        """Add to a counter of a file."""
+        self.counters[path] += Counters(**{counter: by})
+
+    def invalid(self, row: Row, column: str, error: Invalid) -> None:
+        """Note a cell that does not convert."""
+        self.count(row.path, "values_invalid")
+        self.quarantine.append(Entry(row.name, row.line, str(error), column, row.cells[column]))
+
+
+def import_files(state: State, goal: ImportGoal, profiles: Profiles, files: Iterable[tuple[str, bytes]]) -> Outcome:
+    """Import files, in the order given, as one batch; change the state and tell what happened."""
+    outcome = Outcome()
+    digest = fingerprint(goal, profiles)
+    rows: list[Row] = []
+    imported: dict[str, Imported] = {}
+    for path, content in files:
+        outcome.counters[path] = Counters()
+        previous = state.ledger.get(path)
+        if previous and (previous.content, previous.fingerprint) == (content, digest):
+            continue
+        own = read_rows(path, content, goal, outcome)
+        fields = [*goal.fields, *sorted(detected_names(own, goal))]
+        imported[path] = Imported(content, digest, fields, [])
+        if previous:
+            recognise(own, previous, imported[path])
+        rows += own
+    declared = profiles.with_properties(Property(name=name) for name in detected_names(rows, goal).values())
+    link(rows, goal, declared, state, outcome)
+    for path in imported.keys() - outcome.failed.keys():
+        remember([row for row in rows if row.path == path], imported[path])
+        state.ledger[path] = imported[path]
+    return outcome
+
+
+def read_rows(path: str, content: bytes, goal: ImportGoal, outcome: Outcome) -> list[Row]:
+    """Read one file into the outcome; a file that fails has no rows."""
+    try:
+        rows, rejected = read_file(path, content, goal)
+    except FileFails as reason:
+        outcome.failed[path] = str(reason)
+        return []
+    outcome.count(path, "rows_read", len(rows) + len(rejected))
+    outcome.count(path, "rows_rejected", len(rejected))
+    outcome.quarantine += rejected
+    return rows
+
+
+def identity(row: Row, fields: list[str]) -> tuple[Any, ...]:
+    """Return what makes a row the same as another one: its cells in these fields, by name."""
+    return tuple((name, row.cells.get(name, MISSING)) for name in fields)
+
+
+def recognise(rows: list[Row], previous: Imported, current: Imported) -> None:
+    """Find the rows that the previous import of their file applied: as often as they occurred there, first ones first."""
+    known: dict[tuple[Any, ...], list[Remembered]] = defaultdict(list)
+    for old in previous.rows:
+        known[old.identity].append(old)
+    for row in rows:
+        if same := known[identity(row, previous.fields)]:
+            row.added_before = same.pop(0).added
+            row.unchanged = (current.fingerprint, current.fields) == (previous.fingerprint, previous.fields)
+
+
+def remember(rows: list[Row], current: Imported) -> None:
+    """Note which rows of a file were applied, now or before, and what they have added to."""
+    for row in rows:
+        if row.unchanged or row.profile is not None:
+            current.rows.append(Remembered(identity(row, current.fields), row.added_before | row.added_now))
+
+
+def link(rows: list[Row], goal: ImportGoal, declared: Profiles, state: State, outcome: Outcome) -> None:
+    """Link and apply the rows that are not unchanged; count where each of them ended."""
+    before = [dict(profile) for profile in state.profiles]
+    for row in rows:
+        if not row.unchanged:
+            row.values = values_of(row, goal, declared, outcome)
+    order = [link.property for link in goal.link]
+    link_rows([row for row in rows if row.values], state.profiles, declared, order, goal.allow_new_profiles)
+    for row in rows:
+        outcome.count(row.path, end_of(row))
+        outcome.count(row.path, "rows_ambiguous", int(row.ambiguous))
+    for place, profile in enumerate(state.profiles):
+        if own := [row for row in rows if row.profile == place]:
+            apply_rows(own, profile, goal, declared, outcome)
+            outcome.count(own[0].path, end_of_profile(before[place] if place < len(before) else None, profile))
+
+
+def values_of(row: Row, goal: ImportGoal, declared: Profiles, outcome: Outcome) -> list[tuple[str, str]]:
+    """Return a row's usable link values, in link order, then cell order."""
+    values = []
+    for one in goal.link:
+        try:
+            found = link_values(row.cells.get(one.field), declared.by_name[one.property], goal)
+        except Invalid as error:
+            outcome.invalid(row, one.field, error)
+        else:
+            values += [(one.property, value) for value in found]
+    return values
+
+
+def end_of(row: Row) -> str:
+    """Return the counter that a readable row is counted in."""
+    if row.unchanged:
+        return "rows_unchanged"
+    if not row.values:
+        return "rows_without_identifier"
+    return "rows_unmatched" if row.profile is None else "rows_applied"
+
+
+def end_of_profile(before: Profile | None, after: Profile) -> str:
+    """Return the counter that a profile is counted in."""
+    if before is None:
+        return "profiles_created"
+    return "profiles_unchanged" if before == after else "profiles_updated"
+
+
+def apply_rows(rows: list[Row], profile: Profile, goal: ImportGoal, declared: Profiles, outcome: Outcome) -> None:
+    """Apply the rows of one profile, in order."""
+    writable = {prop.name for prop in declared.properties if profile.get(prop.name) is None}
+    for row in rows:
+        for mapping in mappings_of(row, goal):
+            try:
+                value = convert(row.cells[mapping.field], declared.by_name[mapping.property], goal.format)
+            except Invalid as error:
+                outcome.invalid(row, mapping.field, error)
+            else:
+                apply_value(value, mapping, profile, row, writable)
+
+
+def apply_value(value: Any, mapping: Mapping, profile: Profile, row: Row, writable: set[str]) -> None:
+    """Apply one value by its set mode. `writable` are the properties that `set_if_empty` may still write."""
+    name = mapping.property
+    if value is None:
+        if mapping.mode == "set_or_clear":
+            profile.pop(name, None)
+    elif mapping.mode in ("set", "set_or_clear"):
+        profile[name] = value
+    elif mapping.mode == "set_if_empty" and name in writable:
+        profile[name] = value
+        writable.remove(name)
+    elif mapping.mode == "add":
+        profile[name] = [*profile.get(name, []), *(one for one in value if one not in profile.get(name, []))]
+    elif mapping.mode == "sum" and name not in row.added_before:
+        profile[name] = profile.get(name, 0) + value
+        row.added_now.add(name)
+
+
+def mappings_of(row: Row, goal: ImportGoal) -> list[Mapping]:
+    """Return the mappings whose columns the row's file has: the declared ones, then the detected ones."""
+    declared = [mapping for mapping in goal.map if mapping.field in row.cells]
+    detected = [Mapping(field=column, property=name) for column, name in detected_names([row], goal).items()]
+    return declared + detected
+
+
+def detected_names(rows: list[Row], goal: ImportGoal) -> dict[str, str]:
+    """Return the columns that nothing else maps and the properties they fill."""
+    columns = dict.fromkeys(column for row in rows for column in named(list(row.cells)) if column not in goal.fields)
+    return {column: detected_name(column, goal.map_detected.prefix) for column in columns} if goal.map_detected else {}
+
+
+def detected_name(column: str, prefix: str) -> str:
+    """Return the property that a detected column fills."""
+    name = prefix + re.sub("[^a-z0-9]+", "_", column.lower()).strip("_")
+    return name if re.match("[a-z]", name) else f"f_{name}"

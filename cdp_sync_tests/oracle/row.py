@@ -1,0 +1,49 @@
+"""What the oracle's steps hand on to each other: a row of a file, and a line of the quarantine."""
+
+from dataclasses import dataclass, field
+
+Cell = str | None
+"""The text of a field; None where the format says that it means "no value"."""
+
+LinkValue = tuple[str, str]
+"""An identifier property and one value, in text form."""
+
+
+class FileFails(Exception):
+    """The file fails as a whole; nothing of it lands."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What could not land, and why. Without a field it is a whole row."""
+
+    path: str
+    line: int
+    reason: str
+    field: str | None = None
+    value: str | None = None
+    raw: str | None = None
+
+
+@dataclass(eq=False)
+class Row:
+    """One row of a file, and what has been found out about it."""
+
+    path: str
+    """The file."""
+    name: str
+    """The file, or where it is an archive the member that the row stands in."""
+    line: int
+    cells: dict[str, Cell]
+    unchanged: bool = False
+    """It occurred in the previous import of its file."""
+    added_before: frozenset[str] = frozenset()
+    """The `sum` properties it has added to in earlier imports of its file."""
+    added_now: set[str] = field(default_factory=set)
+    """The `sum` properties it adds to in this one."""
+    values: list[LinkValue] = field(default_factory=list)
+    """Its usable link values, in link order, then cell order."""
+    profile: int | None = None
+    """The profile it belongs to: a place in the list of profiles."""
+    ambiguous: bool = False
+    """Its values point at more than one profile."""

@@ -1,0 +1,230 @@
+"""The demonstration's files: stable, parseable, and as odd as promised."""
+
+import csv
+import gzip
+import io
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from cdp_sync.sandbox import demo
+
+SHOP_ONE = "webshop/inbox/customers_2026-01-05.csv"
+SHOP_TWO = "webshop/inbox/customers_2026-01-06.csv"
+SHOP_THREE = "webshop/inbox/customers_2026-01-07.csv"
+ORDERS = "webshop/inbox/orders_2026-01-06.csv"
+BRANCH_ONE = "filiale/inbox/kunden_2026-01-05.csv"
+BRANCH_TWO = "filiale/inbox/kunden_2026-01-06.csv.gz"
+FILES = (BRANCH_ONE, SHOP_ONE, BRANCH_TWO, SHOP_TWO, ORDERS)
+
+ODDITIES = [
+    pytest.param(path, rows, id=f"{Path(path).name}: {name}")
+    for path, oddities in (
+        (SHOP_ONE, demo.SHOP_ODDITIES),
+        (SHOP_TWO, demo.LATER_SHOP_ODDITIES),
+        (ORDERS, demo.ORDER_ODDITIES),
+        (BRANCH_ONE, demo.BRANCH_ODDITIES),
+    )
+    for name, rows in oddities.items()
+]
+
+Rows = list[list[str]]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the files once."""
+    folder = tmp_path_factory.mktemp("demo")
+    demo.write_demo_files(folder)
+    return folder
+
+
+def read(file: Path) -> Rows:
+    """Return header and rows, read as the file's own connection declares it."""
+    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    branch = "filiale" in file.parts
+    text = content.decode("latin-1" if branch else "utf-8")
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=";" if branch else ",", strict=True))
+
+
+def column(rows: Rows, name: str) -> list[str]:
+    """Return one column of the rows that are as long as the header."""
+    place = rows[0].index(name)
+    return [row[place] for row in rows[1:] if len(row) == len(rows[0])]
+
+
+def fails(convert: Callable[[str], object], cell: str) -> bool:
+    """Tell whether the cell holds something that does not convert."""
+    try:
+        convert(cell)
+    except ValueError:
+        return cell != ""
+    return False
+
+
+def german_number(cell: str) -> float:
+    """Convert a number with a decimal comma."""
+    if "." in cell:
+        raise ValueError(cell)
+    return float(cell.replace(",", "."))
+
+
+def german_date(cell: str) -> datetime:
+    """Convert a date as Germans write it."""
+    return datetime.strptime(cell, "%d.%m.%Y")
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, float]]:
+    """Return bytes and modification time by path."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime) for path in files}
+
+
+def test_same_seed_same_bytes(tmp_path: Path) -> None:
+    """The seed decides bytes and times; another seed gives other people."""
+    for name, seed in (("one", 7), ("two", 7), ("three", 8)):
+        demo.write_demo_files(tmp_path / name, seed=seed)
+        demo.deliver_corrections(tmp_path / name, seed=seed)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert contents(tmp_path / "one")[SHOP_ONE] != contents(tmp_path / "three")[SHOP_ONE]
+
+
+def test_files(root: Path, tmp_path: Path) -> None:
+    """The promised files are there, older ones first; each further round adds a day."""
+    paths = demo.write_demo_files(tmp_path, rounds=3)
+    assert contents(root).keys() == set(FILES)
+    assert contents(root).items() <= contents(tmp_path).items()
+    assert len(paths) == len(FILES) + 2 * 3
+    times = [path.stat().st_mtime for path in paths]
+    assert times == sorted(set(times))
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_declared_format(root: Path, path: str) -> None:
+    """Every file parses strictly with its declared separator and encoding, and nearly all of its cells convert."""
+    header, *rows = read(root / path)
+    expected = {"orders": demo.ORDERS_HEADER, "kunden": demo.BRANCH_HEADER, "customers": demo.SHOP_HEADER}
+    assert tuple(header) == expected[Path(path).name.partition("_")[0]]
+    assert sum(len(row) == len(header) for row in rows) > 0.9 * len(rows) > 25
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "convert", "bad"),
+    [
+        (SHOP_ONE, "Orders", int, {"n/a"}),
+        (SHOP_ONE, "Total", float, {"1.234,56"}),
+        (SHOP_ONE, "Birthday", datetime.fromisoformat, {"1990-02-31"}),
+        (SHOP_ONE, "LastSeen", datetime.fromisoformat, {"2026-01-04 24:61:00"}),
+        (ORDERS, "Amount", float, {"n/a", "1.234,56"}),
+        (ORDERS, "OrderedAt", datetime.fromisoformat, set()),
+        (BRANCH_ONE, "Umsatz", german_number, {"n/a", "1,234.56"}),
+        (BRANCH_ONE, "Geburtstag", german_date, {"31.02.1990"}),
+        (BRANCH_TWO, "Umsatz", german_number, set()),
+        (SHOP_TWO, "Total", float, set()),
+    ],
+)
+def test_cells_convert(root: Path, path: str, name: str, convert: Callable[[str], object], bad: set[str]) -> None:
+    """Cells convert as declared, but for the deliberate ones."""
+    cells = column(read(root / path), name)
+    assert {cell for cell in cells if fails(convert, cell)} == bad
+
+
+@pytest.mark.parametrize(("path", "oddities"), ODDITIES)
+def test_oddities_are_there(root: Path, path: str, oddities: tuple[demo.Row, ...]) -> None:
+    """Every row of the tables stands in its file as often as in the table."""
+    rows = [tuple(row) for row in read(root / path)]
+    for row in oddities:
+        assert rows.count(row) == oddities.count(row)
+
+
+def test_duplicates(root: Path) -> None:
+    """There are exact duplicates, and people with two rows that differ."""
+    for path, address in ((SHOP_ONE, "Email"), (BRANCH_ONE, "E-Mail")):
+        rows = read(root / path)
+        repeated = [row for row in rows if rows.count(row) > 1]
+        assert len(repeated) == 2
+        people = [cell.lower() for cell in column(rows, address) if cell]
+        assert len(people) - len(set(people)) >= 2
+
+
+def test_ragged_rows(root: Path) -> None:
+    """Both customer files have rows with too few and with too many fields."""
+    for path in (SHOP_ONE, BRANCH_ONE):
+        header, *rows = read(root / path)
+        assert {(len(row) > len(header)) - (len(row) < len(header)) for row in rows} == {-1, 0, 1}
+
+
+def test_awkward_text(root: Path) -> None:
+    """There are umlauts in latin-1, a newline and a comma inside quotes, apostrophes, and numbers that are text."""
+    branch, shop = read(root / BRANCH_ONE), read(root / SHOP_ONE)
+    assert "Müßig" in column(branch, "Nachname")
+    assert b"M\xfc\xdfig" in (root / BRANCH_ONE).read_bytes()
+    assert "Graf; von Öhningen" in column(branch, "Nachname")
+    assert "Line\nBreak" in column(shop, "FirstName")
+    assert {"O'Brien", "Smith, Jr.", "Brontë-Núñez"} <= set(column(shop, "LastName"))
+    assert {"0171", "+44 171 555 0199"} <= set(column(shop, "CustomerNumber"))
+    assert any(";" in cell for cell in column(shop, "Interests"))
+    assert any("|" in cell for cell in column(branch, "Interessen"))
+
+
+def test_nobody(root: Path) -> None:
+    """Some rows name nobody: identifiers that are blank, blocked or zeros only."""
+    nobody = {"", "unknown", "n/a", "anonymous", "0000", "-"}
+    for path, names in ((SHOP_ONE, ("Email", "CustomerNumber")), (BRANCH_ONE, ("Kundennummer", "E-Mail"))):
+        rows = read(root / path)
+        found = set(zip(*(column(rows, name) for name in names), strict=True))
+        assert sum({cell.lower() for cell in pair} <= nobody for pair in found) == 3
+
+
+def test_ambiguous(root: Path) -> None:
+    """In the later delivery two rows have the address of one known person and the number of another."""
+    first, later = read(root / SHOP_ONE), read(root / SHOP_TWO)
+    number_of = dict(zip(column(first, "Email"), column(first, "CustomerNumber"), strict=True))
+    pairs = zip(column(later, "Email"), column(later, "CustomerNumber"), strict=True)
+    mixed_up = [(email, number) for email, number in pairs if number_of.get(email, number) != number]
+    assert len(mixed_up) == 2
+    assert {number for _, number in mixed_up} <= set(number_of.values())
+
+
+def test_people_overlap(root: Path) -> None:
+    """The branch shares people with the shop, in other case; a later delivery has old people, corrected, and new."""
+    shop, later, branch = (read(root / path) for path in (SHOP_ONE, SHOP_TWO, BRANCH_ONE))
+    known, written = set(column(shop, "Email")), set(column(branch, "E-Mail"))
+    assert len({cell.lower() for cell in written} & known) >= 5
+    assert not written & known - {""}
+    number_only = [row for row in branch if len(row) == len(branch[0]) and row[0].startswith("017") and not row[1]]
+    assert len(number_only) >= 5
+    assert len(set(column(later, "Email")) & known) > 20
+    assert len(set(column(later, "Email")) - known) > 8
+    before = {row[0]: row[3] for row in shop if len(row) == len(shop[0])}
+    assert any(row[3] != before.get(row[0], row[3]) for row in later)
+
+
+def test_sums(root: Path) -> None:
+    """Several people have more than one order."""
+    people = [email.lower() for email in column(read(root / ORDERS), "Email")]
+    assert len(people) - len(set(people)) > 8
+
+
+def test_corrections(tmp_path: Path) -> None:
+    """The second act corrects some rows of the last file, leaves the others byte for byte, appends, and adds a file."""
+    demo.write_demo_files(tmp_path)
+    before, modified_at = read(tmp_path / SHOP_TWO), (tmp_path / SHOP_TWO).stat().st_mtime
+    rewritten, added = demo.deliver_corrections(tmp_path)
+    assert (rewritten, added) == (tmp_path / SHOP_TWO, tmp_path / SHOP_THREE)
+    assert added.stat().st_mtime > rewritten.stat().st_mtime > modified_at
+    after = read(rewritten)
+    corrected = [row for row in before if row not in after]
+    assert 3 < len(corrected) < len(before) / 2
+    assert len(after) == len(before) + 4
+    assert not {row[0] for row in after[len(before) :]} & {row[0] for row in before}
+
+
+def test_invented_addresses(root: Path) -> None:
+    """No address could belong to anybody: all end in the domains kept for examples."""
+    for path in FILES:
+        rows = read(root / path)
+        cells = (cell for row in rows for cell in row if "@" in cell)
+        assert {cell.lower().rpartition("@")[2] for cell in cells} <= {"example.com", "example.org", "example.net"}
