@@ -1,9 +1,10 @@
 r"""How a cell of text becomes a value of a property's type: one line of SQL for each type.
 
 A conversion yields null where the cell does not convert; nothing is rounded, guessed or read two ways. Numbers and dates
-may have spaces around them; identifiers and e-mail addresses any white space.
+may have spaces around them; identifiers and e-mail addresses any white space, which is stripped before (`strip`).
 """
 
+import re
 from dataclasses import dataclass
 
 from cdp_sync.model import Format, Property
@@ -13,7 +14,7 @@ WHITE_SPACE = " \t\n\r\v\f\u00a0\u2007\u202f\ufeff"
 
 _TRUE = "('true', 't', 'yes', 'y', '1', 'on')"
 _FALSE = "('false', 'f', 'no', 'n', '0', 'off')"
-_EMAIL = r"'[^@\s]+@[^@\s]+'"
+_EMAIL = r"'[^@\s\x{a0}]+@[^@\s\x{a0}]+'"
 _ISO_DATE = r"'\d{4}-\d\d-\d\d'"
 _ISO_TIME = r"'\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?( ?([zZ]|[+-]\d\d(:?\d\d)?))?'"
 _SECONDS = r"'[+-]?\d{1,11}'"
@@ -34,8 +35,8 @@ def convert(prop: Property, cell: str, form: Format) -> Conversion:
     if not prop.multiple:
         return convert_one(prop, cell, form)
     each = convert_one(prop, "element", form)
-    elements = split(cell, form)
-    if each.can_fail or prop.identifier:
+    elements = split(prop, cell, form)
+    if each.can_fail:
         elements = f"list_transform({elements}, lambda element: {each.sql})"
     listed = f"nullif({unique(elements)}, [])"
     if each.can_fail:
@@ -48,10 +49,11 @@ def convert_one(prop: Property, cell: str, form: Format) -> Conversion:
     return _BY_TYPE[prop.type](prop, cell, form)
 
 
-def split(cell: str, form: Format) -> str:
+def split(prop: Property, cell: str, form: Format) -> str:
     """Return the expression for a cell's values, trimmed, without the empty ones."""
     parts = f"string_split({cell}, {quote_literal(form.multi_value)})" if form.multi_value else f"[{cell}]"
-    return f"list_filter(list_transform({parts}, lambda part: trim(part)), lambda part: part <> '')"
+    trimmed = strip("part") if is_stripped(prop) else "trim(part)"
+    return f"list_filter(list_transform({parts}, lambda part: {trimmed}), lambda part: part <> '')"
 
 
 def unique(values: str) -> str:
@@ -60,18 +62,23 @@ def unique(values: str) -> str:
     return f"case when len({values}) < 2 then {values} else {kept} end"
 
 
+def is_stripped(prop: Property) -> bool:
+    """Whether white space around a value of the property is never meant."""
+    return prop.identifier or prop.type == "email"
+
+
 def strip(cell: str) -> str:
     """Return the expression for a cell without the white space around it."""
     return f"trim({cell}, {quote_literal(WHITE_SPACE)})"
 
 
 def _text(prop: Property, cell: str, form: Format) -> Conversion:
-    value = f"nullif({strip(cell)}, '')" if prop.identifier else cell
+    value = f"nullif({cell}, '')" if prop.identifier else cell
     return Conversion(value, "holds a NUL byte", can_fail=False)
 
 
 def _email(prop: Property, cell: str, form: Format) -> Conversion:
-    value = f"lower({strip(cell)})"
+    value = f"lower({cell})"
     return Conversion(f"case when regexp_full_match({value}, {_EMAIL}) then {value} end", "no e-mail address")
 
 
@@ -100,27 +107,27 @@ def _boolean(prop: Property, cell: str, form: Format) -> Conversion:
 
 
 def _date(prop: Property, cell: str, form: Format) -> Conversion:
-    tried = ", ".join(_date_in(pattern, f"trim({cell})") for pattern in form.dates)
+    tried = ", ".join(_date_in(pattern, f"trim({cell})", form) for pattern in form.dates)
     return Conversion(f"coalesce({tried})", f"no such date in the form {' or '.join(form.dates)}")
 
 
-def _date_in(pattern: str, cell: str) -> str:
+def _date_in(pattern: str, cell: str, form: Format) -> str:
     if pattern == "iso":
         plain = f"when regexp_full_match({cell}, {_ISO_DATE}) then try_cast({cell} as date)"
         timed = f"when regexp_full_match({cell}, {_ISO_TIME}) then try_cast({cell} as timestamptz)::date"
         return f"case {plain} {timed} end"
-    return f"{_instant_in(pattern, cell)}::date"
+    return f"{_instant_in(pattern, cell, form)}::date"
 
 
 def _datetime(prop: Property, cell: str, form: Format) -> Conversion:
-    tried = ", ".join(f"{_instant_in(pattern, f'trim({cell})')}::timestamptz" for pattern in form.dates)
+    tried = ", ".join(f"{_instant_in(pattern, f'trim({cell})', form)}::timestamptz" for pattern in form.dates)
     return Conversion(f"coalesce({tried})", f"no such date and time in the form {' or '.join(form.dates)}")
 
 
-def _instant_in(pattern: str, cell: str) -> str:
+def _instant_in(pattern: str, cell: str, form: Format) -> str:
     """Read by one pattern. Values without an offset are read in the session's time zone, that of the goal.
 
-    One pattern a call: `try_strptime` with a list of patterns takes ten times as long where the first does not fit.
+    `try_strptime` takes ten times as long where the pattern does not fit, so all but the last look at the shape first.
     """
     if pattern == "iso":
         matches = f"regexp_full_match({cell}, {_ISO_DATE}) or regexp_full_match({cell}, {_ISO_TIME})"
@@ -130,7 +137,19 @@ def _instant_in(pattern: str, cell: str) -> str:
     if pattern == "epoch_milliseconds":
         milliseconds = f"to_milliseconds(try_cast({cell} as bigint))"
         return f"case when regexp_full_match({cell}, {_MILLISECONDS}) then to_timestamp(0) + {milliseconds} end"
-    return f"try_strptime({cell}, {quote_literal(pattern)})"
+    read = f"try_strptime({cell}, {quote_literal(pattern)})"
+    if pattern == form.dates[-1]:
+        return read
+    return f"case when regexp_full_match({cell}, {quote_literal(_shape(pattern))}) then {read} end"
+
+
+def _shape(pattern: str) -> str:
+    """Return a regular expression that everything in the pattern's form matches."""
+    pieces = re.split("%(-?[a-zA-Z%])", pattern)
+    return "".join(_SHAPES.get(piece, ".+") if at % 2 else re.escape(piece) for at, piece in enumerate(pieces))
+
+
+_SHAPES = {"Y": r"\d{4}", "%": "%"} | dict.fromkeys("ymdHIMSj", r"\d{1,3}")
 
 
 _BY_TYPE = {

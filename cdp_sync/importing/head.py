@@ -38,7 +38,7 @@ def read_head(text: str, form: Format) -> Head:
         start += 1
     cells, end = split_record(text[start:], form)
     if not any(cells):
-        raise FileRejected("The file is empty.", needed="A header and rows." if form.header else "Rows.")
+        raise FileRejected("There is no header in the file." if form.header else "There is no row in the file.", needed="A header and rows." if form.header else "Rows.")
     if not form.header:
         columns = tuple(f"column{number}" for number in range(1, len(cells) + 1))
         return Head(columns, text[:start].count("\n"), start)

@@ -62,12 +62,17 @@ class Landed:
         return self.head.lines + 1
 
 
-def land(part: Part, goal: ImportGoal) -> Landed:
+def land(part: Part, goal: ImportGoal) -> Landed | None:
     """Survey a part, and write it anew where its encoding, its line breaks or its head ask for that.
 
+    Returns:
+        What lies ready; None for a part without a byte.
+
     Raises:
-        FileRejected: It is empty, does not decode, or its columns do not fit the goal.
+        FileRejected: It does not decode, has no header, or its columns do not fit the goal.
     """
+    if not part.local.stat().st_size:
+        return None
     local, form = part.local, goal.format
     if form.encoding != "utf-8":
         local = _decode(local, form)

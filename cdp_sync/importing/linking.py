@@ -21,6 +21,10 @@ def link(session: Session, run: GoalRun) -> None:
     """Link the staged rows in an open session: fills `staging.unchanged`, `.added_before`, `.granted`, `.assigned`."""
     columns = staged_columns(session, run)
     session.execute("create or replace table staging.linked as select number from warehouse.revision")
+    session.execute(
+        statement("link/same_fingerprint"),
+        {"connection": run.connection, "goal": run.goal.name, "fingerprint": run.fingerprint},
+    )
     _tell_unchanged(session)
     _match(session, columns)
     _join_rows(session, columns)

@@ -13,44 +13,46 @@ from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import hashed_fields, stage_step
 from cdp_sync.importing.unpacking import unpack
 from cdp_sync.model import FetchedFile, FileReport
-from cdp_sync.warehouse import Session
+from cdp_sync.warehouse import Session, quote_literal
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
 
+Arrival = FetchedFile | FileReport
+"""A file that arrived, or word of one that did not."""
+
+
 def stage_files(
-    run: GoalRun, files: Iterable[FetchedFile], known: Mapping[str, KnownFile] | None = None
+    run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
 ) -> list[FileReport]:
     """Parse files into the staging table, in order; a file that cannot be is told of and left out.
 
     Args:
         run: The run.
-        files: The files, in order of import; each is read when its turn comes.
+        arrivals: The files, in order of import; each is taken when its turn comes, so that fetching may be lazy.
         known: What the ledger knows of their paths; looked up where it is not given.
     """
     if known is None:
         with run.warehouse.open("read") as session:
             known = known_files(session, run.connection, run.goal.name)
-    with _opened(run) as session:
-        create_tables(session, plan_columns(run.goal, run.profiles))
-        session.execute("set TimeZone = $zone".replace("$zone", f"'{run.goal.format.time_zone}'"))
-        return [_stage_file(session, run, file, known.get(file.remote.path)) for file in files]
-
-
-def _opened(run: GoalRun):  # noqa: ANN202
     run.folder.mkdir(parents=True, exist_ok=True)
-    return run.warehouse.open("none", staging=run.staging)
+    with run.warehouse.open("none", staging=run.staging) as session:
+        create_tables(session, plan_columns(run.goal, run.profiles))
+        session.execute(f"set TimeZone = {quote_literal(run.goal.format.time_zone)}")
+        return [_stage(session, run, arrival, known) for arrival in arrivals]
 
 
-def _stage_file(session: Session, run: GoalRun, fetched: FetchedFile, known: KnownFile | None) -> FileReport:
+def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str, KnownFile]) -> FileReport:
     number = session.value("select count(*) from staging.file")
-    same_fingerprint = known is not None and known.fingerprint == run.fingerprint
-    if same_fingerprint and known is not None and known.sha256 == fetched.sha256:
-        return _note(session, run, fetched, number, FileReport(fetched.remote.path, "unchanged"))
+    if isinstance(arrival, FileReport):
+        return _note(session, run, None, number, arrival)
+    before = known.get(arrival.remote.path)
+    if before and before.fingerprint == run.fingerprint and before.sha256 == arrival.sha256:
+        return _note(session, run, arrival, number, FileReport(arrival.remote.path, "unchanged"))
     try:
-        report, fields = _stage_parts(session, run, fetched, known, number)
+        report, fields = _stage_parts(session, run, arrival, before, number)
     except FileRejected as error:
-        report, fields = FileReport(fetched.remote.path, "failed", message=str(error)), ()
-    return _note(session, run, fetched, number, report, fields, same_fingerprint=same_fingerprint)
+        report, fields = FileReport(arrival.remote.path, "failed", message=str(error)), ()
+    return _note(session, run, arrival, number, report, fields)
 
 
 def _stage_parts(
@@ -59,6 +61,9 @@ def _stage_parts(
     warnings: list[str] = []
     fields: tuple[str, ...] = ()
     for landed in _land(run, fetched):
+        if landed is None:
+            warnings.append("The file is empty.")
+            continue
         fields = _stage_part(session, run, landed, known, number)
         warnings += landed.warnings
     report = FileReport(fetched.remote.path, "staged", warnings=tuple(dict.fromkeys(warnings)))
@@ -66,7 +71,7 @@ def _stage_parts(
     return report, fields
 
 
-def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[Landed]:
+def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[Landed | None]:
     folder = run.folder / "unpacked"
     folder.mkdir(exist_ok=True)
     try:
@@ -105,20 +110,16 @@ def _check_budget(session: Session, run: GoalRun, file: int) -> None:
 def _note(
     session: Session,
     run: GoalRun,
-    fetched: FetchedFile,
+    fetched: FetchedFile | None,
     number: int,
     report: FileReport,
     fields: tuple[str, ...] = (),
-    *,
-    same_fingerprint: bool = False,
 ) -> FileReport:
-    remote = fetched.remote
-    source = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{remote.path}")
+    source = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
+    arrived = (fetched.remote.size, fetched.remote.modified_at, fetched.sha256) if fetched else (None, None, None)
+    told = (report.state, report.message, list(report.warnings))
     session.execute(
-        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            number, remote.path, remote.size, remote.modified_at, fetched.sha256, source, list(fields),
-            report.state, report.message, list(report.warnings), same_fingerprint,
-        ],
-    )  # fmt: skip
+        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false)",
+        [number, report.path, *arrived, source, list(fields), *told],
+    )
     return report

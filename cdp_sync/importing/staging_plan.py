@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cdp_sync.importing.columns import Columns, StagedLink, StagedValue
-from cdp_sync.importing.conversion import Conversion, convert, convert_one, split, strip, unique
+from cdp_sync.importing.conversion import Conversion, convert, convert_one, is_stripped, split, strip, unique
 from cdp_sync.importing.landing import Landed
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
@@ -23,6 +23,11 @@ class Cells:
     def of(self, field: str) -> str | None:
         """Return the SQL name of a field's cell; None where the part has no such column."""
         return f"c{self.columns.index(field) + 1}" if field in self.columns else None
+
+    def fit(self, field: str, prop: Property) -> str | None:
+        """Return the name of a field's cell as the property wants it: stripped, if white space is never meant."""
+        cell = self.of(field)
+        return f"stripped_{cell}" if cell and is_stripped(prop) and not prop.multiple else cell
 
     @property
     def types(self) -> dict[str, str]:
@@ -50,7 +55,9 @@ def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fiel
     converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     call, values = read_part(landed, goal.format)
     needed = sorted({cell for field in _all_fields(columns, previous_fields) if (cell := cells.of(field))})
-    inner = ",\n        ".join([*needed, *(f"{item.conversion.sql} as {item.name}" for item in converted)])
+    stripped = sorted({item.cell for item in converted if item.cell not in needed})
+    read = ", ".join([*needed, *(f"{strip(cell.removeprefix('stripped_'))} as {cell}" for cell in stripped)])
+    inner = ",\n        ".join([*needed, *stripped, *(f"{item.conversion.sql} as {item.name}" for item in converted)])
     outer = ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in _outer(columns, cells, converted, goal.format))
     fields = hashed_fields(goal, columns)
     hashes = f"{digest(fields, cells)} as row_hash,\n    {_previous(previous_fields, fields, cells)} as previous_hash"
@@ -64,7 +71,10 @@ select
 from (
     select
         {inner}
-    from {call}
+    from (
+        select {read}
+        from {call}
+    )
 )"""
     return Step("staged", sql, values)
 
@@ -82,7 +92,7 @@ def digest(fields: Sequence[str], cells: Cells) -> str:
 
 
 def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cells) -> str:
-    if previous is None or tuple(previous) == tuple(fields):
+    if not previous or tuple(previous) == tuple(fields):
         return "null::uhugeint"
     return digest(previous, cells)
 
@@ -114,7 +124,7 @@ class Converted:
 def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Converted]:
     mapped = {(field, value.prop.name) for value in columns.values for field in value.fields}
     for link in columns.links:
-        if cell := cells.of(link.field):
+        if cell := cells.fit(link.field, link.prop):
             conversion = _link_conversion(link, cell, goal)
             failed = f"{link.column} is null and {_names_somebody(link, cell, goal)}"
             told_by_mapping = (link.field, link.prop.name) in mapped
@@ -124,7 +134,7 @@ def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Convert
 
 def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversion:
     if link.prop.multiple:
-        named = f"list_filter({split(cell, goal.format)}, lambda v: not ({_blocked('v', goal)}))"
+        named = f"list_filter({split(link.prop, cell, goal.format)}, lambda v: not ({_blocked('v', goal)}))"
         each = convert_one(link.prop, "v", goal.format)
         values = f"list_transform({named}, lambda v: {each.sql}::varchar)"
         all_convert = f"not list_contains(list_transform({values}, lambda x: x is null), true)"
@@ -136,21 +146,20 @@ def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversio
 
 def _names_somebody(link: StagedLink, cell: str, goal: ImportGoal) -> str:
     if link.prop.multiple:
-        return f"len(list_filter({split(cell, goal.format)}, lambda v: not ({_blocked('v', goal)}))) > 0"
+        return f"len(list_filter({split(link.prop, cell, goal.format)}, lambda v: not ({_blocked('v', goal)}))) > 0"
     return f"not ({_blocked(cell, goal)})"
 
 
 def _blocked(cell: str, goal: ImportGoal) -> str:
-    """Return the condition that a value names nobody: blank, a blocked word, a run of zeros."""
+    """Return the condition that a stripped value names nobody: blank, a blocked word, a run of zeros."""
     words = ", ".join(quote_literal(word) for word in ("", *goal.blocked))
-    value = f"lower({strip(cell)})"
-    return f"{value} in ({words}) or {value}[1] = '0' and regexp_full_match({value}, '0+')"
+    return f"lower({cell}) in ({words}) or regexp_full_match({cell}, '0+')"
 
 
 def _values(columns: Columns, cells: Cells, form: Format) -> Iterator[Converted]:
     for value in columns.values:
         for number, field in enumerate(value.fields):
-            if cell := cells.of(field):
+            if cell := cells.fit(field, value.prop):
                 conversion = _value_conversion(value.prop, cell, form, has_nul=cells.has_nul)
                 name = f"cell_{number}_{value.prop.name}"
                 fails_if = f"{name} is null and {_says_something(value.prop, cell, form)}"
@@ -167,8 +176,8 @@ def _value_conversion(prop: Property, cell: str, form: Format, *, has_nul: bool)
 
 def _says_something(prop: Property, cell: str, form: Format) -> str:
     if prop.multiple:
-        return f"len({split(cell, form)}) > 0"
-    return f"{strip(cell)} <> ''" if prop.identifier else f"{cell} is not null"
+        return f"len({split(prop, cell, form)}) > 0"
+    return f"{cell} <> ''" if prop.identifier else f"{cell} is not null"
 
 
 def _outer(
@@ -181,7 +190,7 @@ def _outer(
         found = [f"cell_{number}_{value.prop.name}" for number in range(len(value.fields))]
         yield value.column, _combined(value, [name for name in found if name in names])
         if value.mode == "set_or_clear":
-            cell = cells.of(value.fields[0])
+            cell = cells.fit(value.fields[0], value.prop)
             yield value.clear, f"coalesce(not ({_says_something(value.prop, cell, form)}), true)" if cell else "false"
 
 

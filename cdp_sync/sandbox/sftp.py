@@ -11,6 +11,7 @@ import argparse
 import hmac
 import io
 import json
+import logging
 import os
 import signal
 import socket
@@ -32,6 +33,9 @@ from cryptography.hazmat.primitives.serialization import (
 from paramiko import common
 
 from cdp_sync.sandbox.sftp_files import Files, Protocol
+
+# paramiko would write tracebacks of clients that hang up to standard error.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _HOST = "127.0.0.1"
 _WINDOW = 16 << 20

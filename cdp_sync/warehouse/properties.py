@@ -56,7 +56,7 @@ def _sync_identifiers(session: Session, profiles: Profiles) -> None:
     for name in declared.keys() - covered:
         session.execute(f"insert into warehouse.profile_identifier {identifiers_of(declared[name])}", [name])
         session.execute("insert into warehouse.identifier_property values (?)", [name])
-    if covered != declared.keys():
+    if covered != declared.keys() and session.value("select count(*) from warehouse.profile"):
         session.execute("update warehouse.revision set number = number + 1")
 
 

@@ -36,7 +36,7 @@ class Life:
 
     wall: float
     cpu: float
-    """Processor seconds, with those of children it waited for: not of the line that the floor's `sftp` sessions share."""
+    """Processor seconds, with children that were waited for: not the line that the floor's sessions share."""
     peak_mb: float
 
 

@@ -83,7 +83,14 @@ from read_csv(
 )
 """
 
-ARRIVED = "create temp table arrived as select row_hash, count(*) as copies from incoming group by row_hash"
+ARRIVED = """
+create temp table arrived as
+select row_hash, count(*) as copies
+from incoming
+where email is not null
+group by row_hash
+"""
+"""Rows that name nobody are left out: they get another chance whenever their file is read again."""
 
 FRESH_FIRST = "create temp view fresh as select rowid as line, * from incoming"
 
@@ -91,7 +98,7 @@ FRESH = f"""
 create temp table fresh as
 select rowid as line, *
 from incoming
-where row_hash in (
+where email is null or row_hash in (
     select now.row_hash
     from arrived now
     left join (from imported_row where {THIS_FILE}) before using (row_hash)

@@ -101,3 +101,14 @@ def test_rows_that_need_care(yard: Yard) -> None:
     assert yard.one("select list(field order by field) filter (value is not null) from quarantine") == (
         ["Birthday", "Orders"],
     )
+
+
+def test_rows_that_name_nobody_come_again(yard: Yard) -> None:
+    """Of a changed file, rows without an identifier are tried and counted again; applied rows are not."""
+    somebody = "a@example.com,C1,Ann,First,1,1.00,1990-01-02,2026-01-01 10:00:00,true,x,Leeds,GB,0171"
+    nobody = somebody.replace("a@example.com", "")
+    for rows, expected in (([somebody, nobody], (2, 1, 0, 1, 0)), ([somebody, nobody, nobody], (3, 0, 1, 0, 0))):
+        (yard.inbox / "customers.csv").write_text("\n".join([",".join(CELLS), *rows, ""]))
+        [file] = yard.run()
+        assert counted(file) == expected
+        assert file["rows_without_identifier"] == len(rows) - 1

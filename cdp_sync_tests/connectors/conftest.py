@@ -28,6 +28,12 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def fetched(tmp_path: Path) -> Path:
+    """Where a download goes; nothing else is in that folder."""
+    return tmp_path / "fetched" / "a.csv"
+
+
+@pytest.fixture
 def stack() -> Iterator[ExitStack]:
     """Closes at the end of the test what was entered into it."""
     with ExitStack() as opened:
@@ -52,10 +58,11 @@ def start_openssh(tmp_path: Path, stack: ExitStack) -> StartOpenSsh:
     return lambda **options: stack.enter_context(openssh_server(tmp_path / "sshd", **options))
 
 
-@pytest.fixture
-def openssh(start_openssh: StartOpenSsh) -> OpenSshServer:
-    """OpenSSH's server as it comes."""
-    return start_openssh()
+@pytest.fixture(scope="session")
+def openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]:
+    """OpenSSH's server as it comes, one for all tests: it keeps nothing between connections."""
+    with openssh_server(tmp_path_factory.mktemp("openssh") / "sshd") as server:
+        yield server
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+import paramiko
 import pytest
 
 from cdp_sync.connectors.sftp import SftpClient, seen_host_key
 from cdp_sync.errors import ConnectionLost, NoCommonAlgorithm, ServerRefused, ServerUnreachable
 from cdp_sync.model.server import SftpServer
-from cdp_sync.sandbox.sftp import SftpSandbox
-from cdp_sync_tests.connectors.conftest import PASSWORD, Connect, Declare, StartOpenSsh
+from cdp_sync.sandbox.sftp import Login, SftpSandbox
+from cdp_sync_tests.connectors.conftest import PASSWORD, Connect, StartOpenSsh, StartSandbox
 from cdp_sync_tests.openssh import OpenSshServer
 
 
@@ -40,9 +41,8 @@ def listener(say: bytes, *, hang_up: bool) -> Iterator[int]:
 
 def server_at(port: int) -> SftpServer:
     """Declare a server on loopback that is given half a second."""
-    return SftpServer(
-        host="127.0.0.1", port=port, username="webshop", password_env="PASSWORD", host_key="SHA256:x", connect_timeout=0.5
-    )  # fmt: skip
+    login = {"username": "webshop", "password_env": "PASSWORD", "host_key": "SHA256:x"}
+    return SftpServer.model_validate({"host": "127.0.0.1", "port": port, "connect_timeout": 0.5, **login})
 
 
 def attempt(server: SftpServer, attempts: int = 1) -> list[str]:
@@ -159,12 +159,56 @@ def test_an_account_without_sftp_is_refused(start_openssh: StartOpenSsh, connect
         connect(start_openssh(subsystem=subsystem), attempts=1).exists("/")
 
 
+class NoSubsystem(Login):
+    """Refuses SFTP."""
+
+    def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
+        """Refuse."""
+        return False
+
+
+class DeafSubsystem(Login):
+    """Never answers when asked for SFTP."""
+
+    never = threading.Event()
+
+    def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
+        """Wait until the test is over."""
+        return self.never.wait(20)
+
+
+class DyingSubsystem(Login):
+    """Hangs up when asked for SFTP."""
+
+    def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
+        """Hang up."""
+        vars(channel.get_transport())["sock"].close()
+        return True
+
+
+@pytest.mark.parametrize(
+    ("login", "error", "words"),
+    [
+        (NoSubsystem, ServerRefused, "gives no SFTP"),
+        (DeafSubsystem, ConnectionLost, "dropped"),
+        (DyingSubsystem, ConnectionLost, "dropped"),
+    ],
+)
+def test_the_first_word_of_sftp_may_fail_in_many_ways(
+    start_sandbox: StartSandbox, connect: Connect, login: type[Login], error: type[Exception], words: str
+) -> None:
+    """Refusing SFTP is told from falling silent and from hanging up; only the first is final."""
+    server = start_sandbox(type("Sandbox", (SftpSandbox,), {"login": login}))
+    with pytest.raises(error, match=words):
+        connect(server, read_timeout=0.4, attempts=1).exists("/")
+
+
 def test_compression_works(start_openssh: StartOpenSsh, connect: Connect) -> None:
     """A connection with compression does what others do."""
     assert connect(start_openssh(), compression=True).exists("/")
 
 
-def test_a_session_has_a_strong_cipher_first(openssh: OpenSshServer, declare: Declare, connect: Connect) -> None:
+def test_a_session_has_a_strong_cipher_first(openssh: OpenSshServer, connect: Connect) -> None:
     """AES-GCM is what a modern server and we agree on: paramiko's own order would end at aes128-ctr."""
     client = connect(openssh)
     client.exists("/")

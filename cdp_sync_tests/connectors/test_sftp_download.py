@@ -1,53 +1,27 @@
 """Fetching files: whole, resumed, or not at all."""
 
 import hashlib
-import os
-import random
-import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 
-import paramiko
 import pytest
 from paramiko import sftp
 
-from cdp_sync.errors import (
-    ConnectionLost,
-    DiskFull,
-    FileChanged,
-    RemoteFailure,
-    RemoteNameRefused,
-    RemotePathMissing,
-    RemotePermissionDenied,
-    Terminal,
-)
+from cdp_sync.errors import ConnectionLost, RemoteFailure, RemoteNameRefused
 from cdp_sync.model.remote import RemoteFile
 from cdp_sync.sandbox.sftp import SftpSandbox
-from cdp_sync.sandbox.sftp_files import Files, OpenFile
-from cdp_sync_tests.connectors.conftest import PASSWORD, Connect, StartSandbox
+from cdp_sync.sandbox.sftp_files import OpenFile
+from cdp_sync_tests.connectors.conftest import Connect, StartSandbox
+from cdp_sync_tests.connectors.files import names_in, sandbox_that_reads, written
 from cdp_sync_tests.openssh import OpenSshServer
 
 BLOCK = 255 << 10
 """What the client asks for at a time."""
 BIG = 40 << 20
 """More than the client ever has under way."""
-
-
-def written(file: Path, size: int) -> str:
-    """Fill a file with bytes that differ from place to place and return their sha256."""
-    data = random.Random(size).randbytes(size)  # noqa: S311  # no secret
-    file.write_bytes(data)
-    return hashlib.sha256(data).hexdigest()
-
-
-@pytest.fixture
-def fetched(tmp_path: Path) -> Path:
-    """Where a download goes; nothing else is in that folder."""
-    return tmp_path / "fetched" / "a.csv"
 
 
 @pytest.mark.parametrize("size", [0, 1, 32767, 32768, 32769, BLOCK - 1, BLOCK, BLOCK + 1, 5_000_000])
@@ -63,7 +37,7 @@ def test_what_arrives_is_what_was_there(
     result = client.download(file, fetched, progress=arrived.append)
     assert (result.remote, result.local, result.sha256) == (file, fetched, sha256)
     assert hashlib.sha256(fetched.read_bytes()).hexdigest() == sha256
-    assert os.listdir(fetched.parent) == [fetched.name]
+    assert names_in(fetched.parent) == [fetched.name]
     assert arrived == sorted(arrived)
     assert arrived[-1:] == ([size] if size else [])
 
@@ -86,17 +60,6 @@ def test_the_first_bytes_are_read(sandbox: SftpSandbox, root: Path, connect: Con
     assert len(client.read_head("/inbox/a.csv")) == 65536
     assert len(client.read_head("/inbox/a.csv", 10**6)) == 200_000
     assert sandbox.connections == 1
-
-
-def sandbox_that_reads(read: Callable[[OpenFile, int, int], bytes | int]) -> type[SftpSandbox]:
-    """Return a sandbox whose files are read by a function of file, offset and length."""
-    opened = type("Opened", (OpenFile,), {"read": read})
-
-    def open_(files: Files, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
-        handle: paramiko.SFTPHandle = opened(files.local(path), flags)
-        return handle
-
-    return type("Sandbox", (SftpSandbox,), {"files": type("Served", (Files,), {"open": open_})})
 
 
 @pytest.mark.parametrize("most", [1000, 16384, 30000])
@@ -148,7 +111,7 @@ def test_a_dropped_line_is_resumed(start_sandbox: StartSandbox, root: Path, fetc
     assert dropper.starts == sorted(dropper.starts)
     assert dropper.starts[-1] > 3_000_000
     assert hashlib.sha256(fetched.read_bytes()).hexdigest() == sha256
-    assert os.listdir(fetched.parent) == [fetched.name]
+    assert names_in(fetched.parent) == [fetched.name]
 
 
 def test_a_line_that_drops_too_often_is_given_up(
@@ -191,7 +154,7 @@ def test_a_silent_server_is_noticed(openssh: OpenSshServer, root: Path, fetched:
         file.truncate(BIG)
     client = connect(openssh, read_timeout=1, connect_timeout=1, attempts=1)
     (remote,) = client.list_directory(str(root / "inbox"))
-    stopped = []
+    stopped: list[AbstractContextManager[None]] = []
 
     def stop(_arrived: int) -> None:
         if not stopped:
@@ -214,7 +177,7 @@ def test_a_later_process_resumes(sandbox: SftpSandbox, root: Path, fetched: Path
     (file,) = client.list_directory("/inbox")
     with pytest.raises(KeyboardInterrupt):
         client.download(file, fetched, progress=interrupt)
-    assert sorted(os.listdir(fetched.parent)) == ["a.csv.part", "a.csv.part.json"]
+    assert names_in(fetched.parent) == ["a.csv.part", "a.csv.part.json"]
     left = fetched.with_name("a.csv.part").stat().st_size
     arrived: list[int] = []
     assert client.download(file, fetched, progress=arrived.append).sha256 == sha256
@@ -245,75 +208,6 @@ def test_what_is_left_of_another_file_is_not_used(
     elif damage == "damaged side file":
         side.write_text("{")
     assert client.download(file, fetched).sha256 == sha256
-
-
-CHANGES: dict[str, Callable[[Path], object]] = {
-    "grown": lambda file: file.open("ab").write(b"more"),
-    "shrunk": lambda file: os.truncate(file, 10),
-    "touched": lambda file: os.utime(file, (1, 1)),
-    "replaced": lambda file: (file.with_name("new").write_bytes(b"new"), file.with_name("new").replace(file)),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("kind", ["sandbox", "openssh"])
-def test_a_file_that_changes_while_it_is_read_is_left(
-    kind: str, change: str, root: Path, fetched: Path, connect: Connect, request: pytest.FixtureRequest
-) -> None:
-    """Another size or time at the end is FileChanged, at once and with nothing left behind."""
-    written(root / "inbox/a.csv", 20 << 20)
-    lines: list[str] = []
-    client = connect(request.getfixturevalue(kind), log=lines.append)
-    (file,) = client.list_directory("/inbox" if kind == "sandbox" else str(root / "inbox"))
-    changed: list[object] = []
-
-    def do_change(_arrived: int) -> None:
-        if not changed:
-            changed.append(CHANGES[change](root / "inbox/a.csv"))
-
-    with pytest.raises(FileChanged, match=r"a\.csv"):
-        client.download(file, fetched, progress=do_change)
-    assert os.listdir(fetched.parent) == []
-    assert lines == []
-
-
-def test_a_file_that_changed_since_it_was_listed_is_left(
-    sandbox: SftpSandbox, root: Path, fetched: Path, connect: Connect
-) -> None:
-    """The ledger knows files by size and time as listed, so a newer one waits for the next listing."""
-    written(root / "inbox/a.csv", 10)
-    client = connect(sandbox)
-    (file,) = client.list_directory("/inbox")
-    for stale in (replace(file, size=9), replace(file, modified_at=file.modified_at - timedelta(seconds=1))):
-        with pytest.raises(FileChanged):
-            client.download(stale, fetched)
-    assert not fetched.exists()
-
-
-def test_a_vanished_file_is_named(openssh: OpenSshServer, root: Path, fetched: Path, connect: Connect) -> None:
-    """A file that is gone before or while it is read is RemotePathMissing, with nothing left behind."""
-    written(root / "inbox/a.csv", 1_000_000)
-    client = connect(openssh)
-    (file,) = client.list_directory(str(root / "inbox"))
-    for _ in range(2):
-        with pytest.raises(RemotePathMissing, match=r"inbox/a\.csv"):
-            client.download(file, fetched, progress=lambda _: (root / "inbox/a.csv").unlink(missing_ok=True))
-    assert os.listdir(fetched.parent) == []
-
-
-def test_a_forbidden_file_is_named(
-    sandbox: SftpSandbox, root: Path, tmp_path: Path, fetched: Path, connect: Connect
-) -> None:
-    """ "Permission denied" is RemotePermissionDenied with path and account, and is not tried again."""
-    written(tmp_path / "outside", 10)
-    (root / "inbox/a.csv").symlink_to(tmp_path / "outside")
-    lines: list[str] = []
-    client = connect(sandbox, log=lines.append)
-    (root / "inbox/b.csv").touch()
-    (file,) = client.list_directory("/inbox")
-    with pytest.raises(RemotePermissionDenied, match=r"'webshop' must not read '/inbox/a\.csv'"):
-        client.download(replace(file, path="/inbox/a.csv"), fetched)
-    assert lines == []
 
 
 @pytest.mark.parametrize("path", ["", "/", "/inbox/..", "/inbox/.", "/inbox/a\0b"])
@@ -349,66 +243,3 @@ def test_a_file_that_ends_too_early_is_no_success(
     with pytest.raises(RemoteFailure, match="of the 1000000 bytes"):
         client.download(client.list_directory("/inbox")[0], fetched)
     assert not fetched.exists()
-
-
-class Enormous(Files):
-    """Says that its files are larger than any disk."""
-
-    def stat(self, path: str) -> paramiko.SFTPAttributes:
-        """Return the attributes with a size of a petabyte."""
-        attributes = super().stat(path)
-        assert isinstance(attributes, paramiko.SFTPAttributes)
-        attributes.st_size = 10**15
-        return attributes
-
-
-def test_a_file_larger_than_the_disk_is_not_begun(
-    start_sandbox: StartSandbox, root: Path, fetched: Path, connect: Connect
-) -> None:
-    """DiskFull says how much is to come and how much is free, before a byte is fetched."""
-    written(root / "inbox/a.csv", 10)
-    client = connect(start_sandbox(type("Sandbox", (SftpSandbox,), {"files": Enormous})))
-    file = replace(client.list_directory("/inbox")[0], size=10**15)
-    with pytest.raises(DiskFull, match=r"1000000000000000 bytes are to come and \d+ are free"):
-        client.download(file, fetched)
-    assert os.listdir(fetched.parent) == []
-
-
-LIMITED = """
-import resource, sys
-from pathlib import Path
-from cdp_sync.connectors.sftp import SftpClient
-from cdp_sync.errors import DiskFull
-from cdp_sync.model.server import SftpServer
-resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-with SftpClient(SftpServer.model_validate_json(sys.argv[1])) as client:
-    try:
-        client.download(client.list_directory("/inbox")[0], Path(sys.argv[2]))
-    except DiskFull as full:
-        print(full)
-"""
-
-
-def test_a_disk_that_fills_up_leaves_nothing(
-    sandbox: SftpSandbox, root: Path, fetched: Path, declare: Callable[..., object]
-) -> None:
-    """When a write fails for lack of room, that is DiskFull, and the part that arrived is removed to make room again."""
-    written(root / "inbox/a.csv", 3_000_000)
-    server = declare(sandbox).model_dump_json()  # type: ignore[attr-defined]
-    told = subprocess.run(
-        [sys.executable, "-c", LIMITED, server, str(fetched)],
-        env={**os.environ, "PASSWORD": PASSWORD}, stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
-    assert "a.csv does not fit on the disk" in told.stdout
-    assert os.listdir(fetched.parent) == []
-
-
-def test_a_folder_that_cannot_be_written_is_named(
-    sandbox: SftpSandbox, root: Path, tmp_path: Path, connect: Connect
-) -> None:
-    """A target below a file is Terminal and names it; the network is not blamed."""
-    written(root / "inbox/a.csv", 10)
-    (tmp_path / "file").touch()
-    client = connect(sandbox)
-    with pytest.raises(Terminal, match=r"file/a\.csv cannot be written"):
-        client.download(client.list_directory("/inbox")[0], tmp_path / "file/a.csv")

@@ -30,7 +30,7 @@ def test_a_pin_of_any_of_the_servers_keys_is_accepted(start_openssh: StartOpenSs
 
 
 def test_an_unknown_key_is_told_and_nobody_logs_in(sandbox: SftpSandbox, connect: Connect) -> None:
-    """Without a declared key nothing is opened; the message has kind and fingerprint seen, and the line for the YAML."""
+    """Without a declared key nothing is opened; the message has kind, fingerprint and the line for the YAML."""
     with pytest.raises(HostKeyRejected) as told:
         connect(sandbox, host_key=None, environ={"PASSWORD": "wrong"}).exists("/")
     assert f"ssh-ed25519 {sandbox.fingerprint}" in told.value.found

@@ -97,7 +97,7 @@ def test_a_putty_key_names_the_command_that_converts_it(tmp_path: Path) -> None:
     (tmp_path / "id").write_text(text_of(KEYS["p256"], "openssh", None))
     (tmp_path / "id").chmod(0o600)
     subprocess.run(["puttygen", tmp_path / "id", "-O", "private", "-o", tmp_path / "key.ppk"], check=True)
-    with pytest.raises(KeyUnreadable, match="puttygen key.ppk -O private-openssh-new -o key"):
+    with pytest.raises(KeyUnreadable, match=r"puttygen key\.ppk -O private-openssh-new -o key"):
         load_private_key((tmp_path / "key.ppk").read_text(), None, "id")
     command = ["puttygen", "key.ppk", "-O", "private-openssh-new", "-o", "key"]
     subprocess.run(command, check=True, cwd=tmp_path)

@@ -6,11 +6,19 @@ from pathlib import Path
 import paramiko
 import pytest
 from paramiko import common
+from paramiko.server import InteractiveQuery
 
 from cdp_sync.errors import AuthenticationFailed, SecretMissing
 from cdp_sync.sandbox.sftp import Login, SftpSandbox
 from cdp_sync_tests.connectors.conftest import PASSWORD, Connect, StartSandbox
 from cdp_sync_tests.openssh import OpenSshServer
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> str:
+    """A private key in a file."""
+    paramiko.ECDSAKey.generate().write_private_key_file(str(tmp_path / "id"))
+    return str(tmp_path / "id")
 
 
 def test_a_wrong_password_is_tried_once(sandbox: SftpSandbox, connect: Connect) -> None:
@@ -22,10 +30,10 @@ def test_a_wrong_password_is_tried_once(sandbox: SftpSandbox, connect: Connect) 
     assert "battery" not in str(told.value) + repr(told.value)
 
 
-def test_an_unknown_key_is_tried_once(openssh: OpenSshServer, connect: Connect, tmp_path: Path) -> None:
+def test_an_unknown_key_is_refused(openssh: OpenSshServer, connect: Connect, key_file: str) -> None:
     """A key that the server does not know is AuthenticationFailed."""
     with pytest.raises(AuthenticationFailed):
-        connect(openssh, private_key_file=str(tmp_path / "sshd/host_ed25519")).exists("/")
+        connect(openssh, private_key_file=key_file).exists("/")
 
 
 @pytest.mark.parametrize(("environ", "word"), [({}, "not set"), ({"PASSWORD": ""}, "empty")])
@@ -38,7 +46,7 @@ def test_a_missing_variable_is_named(
     assert sandbox.refused_logins == 0
 
 
-@pytest.mark.parametrize("text", [PASSWORD, PASSWORD + "\n", PASSWORD + "\r\nsecond line\n"])
+@pytest.mark.parametrize("text", [PASSWORD, PASSWORD + "\n", "\ufeff" + PASSWORD + "\r\nsecond line\n"])
 def test_a_password_file_counts_to_the_end_of_its_first_line(
     sandbox: SftpSandbox, connect: Connect, tmp_path: Path, text: str
 ) -> None:
@@ -47,20 +55,30 @@ def test_a_password_file_counts_to_the_end_of_its_first_line(
     assert connect(sandbox, password_env=None, password_file=str(tmp_path / "password")).exists("/")
 
 
+def test_an_empty_password_file_is_named(sandbox: SftpSandbox, connect: Connect, tmp_path: Path) -> None:
+    """A file whose first line is empty is SecretMissing; no empty password is tried."""
+    (tmp_path / "password").write_text("\nsecond line")
+    with pytest.raises(SecretMissing, match="first line is empty"):
+        connect(sandbox, password_env=None, password_file=str(tmp_path / "password")).exists("/")
+    assert sandbox.connections == 0
+
+
 def test_secrets_stay_out_of_logs_and_repr(
     sandbox: SftpSandbox, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not even at the most talkative level is the password written down."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "paramiko")
     client = connect(sandbox)
     assert client.exists("/inbox")
+    assert "userauth is OK" in caplog.text
     assert PASSWORD not in caplog.text + repr(client) + repr(vars(client)["_session"]) + repr(sandbox)
 
 
 class TwoFactors(Login):
     """Wants the key and then the password, as `AuthenticationMethods publickey,password` does."""
 
-    order = ("publickey", "password")
+    order: tuple[str, ...] = ("publickey", "password")
 
     def __init__(self, sandbox: SftpSandbox) -> None:
         super().__init__(sandbox)
@@ -96,11 +114,11 @@ class PasswordFirst(TwoFactors):
 class Prompt(TwoFactors):
     """Wants the key and then asks for the password, as `AuthenticationMethods publickey,keyboard-interactive` does."""
 
-    order = ("publickey", "keyboard-interactive")
+    order: tuple[str, ...] = ("publickey", "keyboard-interactive")
 
-    def check_auth_interactive(self, username: str, submethods: str) -> paramiko.InteractiveQuery:
+    def check_auth_interactive(self, username: str, submethods: str) -> InteractiveQuery:
         """Ask one question."""
-        return paramiko.InteractiveQuery("", "", ("Password: ", False))
+        return InteractiveQuery("", "", ("Password: ", False))
 
     def check_auth_interactive_response(self, responses: list[str]) -> int:
         """Look at the answer."""
@@ -112,13 +130,6 @@ class PromptOnly(Prompt):
     """Asks for the password and wants nothing else."""
 
     order = ("keyboard-interactive",)
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> str:
-    """A private key in a file."""
-    paramiko.ECDSAKey.generate().write_private_key_file(str(tmp_path / "id"))
-    return str(tmp_path / "id")
 
 
 @pytest.mark.parametrize("login", [TwoFactors, PasswordFirst, Prompt])

@@ -75,7 +75,7 @@ def check_run(run: Delivered, stated: dict[str, Any]) -> None:
         assert words.lower() in run.failed.get(path, "did not fail").lower()
     assert run.failed.keys() == stated.get("failed", {}).keys()
     assert {name: value for name, value in vars(run.total).items() if value} == stated.get("counters", {})
-    found = sorted(run.quarantine, key=lambda entry: (entry.path, entry.line, entry.field or ""))
+    found = sorted(run.quarantine, key=lambda entry: (entry.path, entry.line, entry.field or "", entry.reason))
     assert [described(entry) for entry in found] == [described(Entry(**one)) for one in stated.get("quarantine", [])]
     for entry, one in zip(found, stated.get("quarantine", []), strict=True):
         assert one["reason"].lower() in entry.reason.lower()

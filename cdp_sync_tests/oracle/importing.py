@@ -1,7 +1,7 @@
 """One run of an import goal: the files in order, their rows in order, one batch."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,15 +17,16 @@ MISSING = ("the file has no such column",)
 
 @dataclass(frozen=True)
 class Remembered:
-    """An applied row of the previous import, and the `sum` properties it has ever added to."""
+    """A row of the previous import: whether it was applied, and the `sum` properties it has ever added to."""
 
     identity: tuple[Any, ...]
+    applied: bool
     added: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What the ledger knows of a path: how it was imported last, and its applied rows in order."""
+    """What the ledger knows of a path: how it was imported last, and its rows that were applied then or earlier."""
 
     content: bytes
     fingerprint: str
@@ -54,10 +55,9 @@ class Outcome:
         """Add to a counter of a file."""
         self.counters[path] += Counters(**{counter: by})
 
-    def invalid(self, row: Row, column: str, error: Invalid) -> None:
-        """Note a cell that does not convert."""
-        self.count(row.path, "values_invalid")
-        self.quarantine.append(Entry(row.name, row.line, str(error), column, row.cells[column]))
+    def reject(self, row: Row, column: str, reason: str) -> None:
+        """Put a row, or one cell of it, into quarantine."""
+        self.quarantine.append(Entry(row.name, row.line, reason, column, row.cells.get(column)))
 
 
 def import_files(state: State, goal: ImportGoal, profiles: Profiles, files: Iterable[tuple[str, bytes]]) -> Outcome:
@@ -91,6 +91,7 @@ def read_rows(path: str, content: bytes, goal: ImportGoal, outcome: Outcome) -> 
         rows, rejected = read_file(path, content, goal)
     except FileFails as reason:
         outcome.failed[path] = str(reason)
+        outcome.quarantine += reason.rejected
         return []
     outcome.count(path, "rows_read", len(rows) + len(rejected))
     outcome.count(path, "rows_rejected", len(rejected))
@@ -104,51 +105,71 @@ def identity(row: Row, fields: list[str]) -> tuple[Any, ...]:
 
 
 def recognise(rows: list[Row], previous: Imported, current: Imported) -> None:
-    """Find the rows that the previous import of their file applied: as often as they occurred there, first ones first."""
+    """Find the rows of the previous import of their file: each as often as it occurred there, first ones first."""
     known: dict[tuple[Any, ...], list[Remembered]] = defaultdict(list)
-    for old in previous.rows:
+    for old in sorted(previous.rows, key=lambda old: (old.applied, len(old.added)), reverse=True):
         known[old.identity].append(old)
+    same_rules = (current.fingerprint, current.fields) == (previous.fingerprint, previous.fields)
     for row in rows:
         if same := known[identity(row, previous.fields)]:
-            row.added_before = same.pop(0).added
-            row.unchanged = (current.fingerprint, current.fields) == (previous.fingerprint, previous.fields)
+            old = same.pop(0)
+            row.added_before = old.added
+            row.unchanged = same_rules and old.applied
 
 
 def remember(rows: list[Row], current: Imported) -> None:
     """Note which rows of a file were applied, now or before, and what they have added to."""
     for row in rows:
-        if row.unchanged or row.profile is not None:
-            current.rows.append(Remembered(identity(row, current.fields), row.added_before | row.added_now))
+        applied = row.unchanged or row.profile is not None
+        added = row.added_before | row.added_now
+        if applied or added:
+            current.rows.append(Remembered(identity(row, current.fields), applied, added))
 
 
 def link(rows: list[Row], goal: ImportGoal, declared: Profiles, state: State, outcome: Outcome) -> None:
     """Link and apply the rows that are not unchanged; count where each of them ended."""
     before = [dict(profile) for profile in state.profiles]
-    for row in rows:
-        if not row.unchanged:
-            row.values = values_of(row, goal, declared, outcome)
+    fresh = [row for row in rows if not row.unchanged]
+    for row in fresh:
+        convert_row(row, goal, declared, outcome)
     order = [link.property for link in goal.link]
-    link_rows([row for row in rows if row.values], state.profiles, declared, order, goal.allow_new_profiles)
+    link_rows([row for row in fresh if row.values], state.profiles, declared, order, goal.allow_new_profiles)
     for row in rows:
-        outcome.count(row.path, end_of(row))
-        outcome.count(row.path, "rows_ambiguous", int(row.ambiguous))
+        tell_end(row, goal, outcome)
     for place, profile in enumerate(state.profiles):
-        if own := [row for row in rows if row.profile == place]:
-            apply_rows(own, profile, goal, declared, outcome)
+        if own := [row for row in fresh if row.profile == place]:
+            apply_rows(own, profile)
             outcome.count(own[0].path, end_of_profile(before[place] if place < len(before) else None, profile))
 
 
-def values_of(row: Row, goal: ImportGoal, declared: Profiles, outcome: Outcome) -> list[tuple[str, str]]:
-    """Return a row's usable link values, in link order, then cell order."""
-    values = []
+def convert_row(row: Row, goal: ImportGoal, declared: Profiles, outcome: Outcome) -> None:
+    """Find out what a row's cells say. A cell that does not convert counts once for each property it was meant for."""
+    invalid: dict[tuple[str, str], str] = {}
     for one in goal.link:
         try:
-            found = link_values(row.cells.get(one.field), declared.by_name[one.property], goal)
+            values = link_values(row.cells.get(one.field), declared.by_name[one.property], goal)
+            row.values += [(one.property, value) for value in values]
         except Invalid as error:
-            outcome.invalid(row, one.field, error)
-        else:
-            values += [(one.property, value) for value in found]
-    return values
+            invalid[one.field, one.property] = str(error)
+    for mapping in mappings_of(row, goal):
+        try:
+            value = convert(row.cells[mapping.field], declared.by_name[mapping.property], goal.format)
+            row.said.append((mapping, value))
+        except Invalid as error:
+            invalid[mapping.field, mapping.property] = str(error)
+    for (column, _), reason in invalid.items():
+        outcome.count(row.path, "values_invalid")
+        outcome.reject(row, column, reason)
+
+
+def tell_end(row: Row, goal: ImportGoal, outcome: Outcome) -> None:
+    """Count a readable row; one that went nowhere is put into quarantine."""
+    end = end_of(row)
+    outcome.count(row.path, end)
+    outcome.count(row.path, "rows_ambiguous", int(row.ambiguous))
+    if end in ("rows_without_identifier", "rows_unmatched"):
+        linked = " or ".join(dict.fromkeys(link.field for link in goal.link))
+        outcome.reject(row, linked, "no usable identifier" if not row.values else "no profile has this identifier")
 
 
 def end_of(row: Row) -> str:
@@ -167,30 +188,25 @@ def end_of_profile(before: Profile | None, after: Profile) -> str:
     return "profiles_unchanged" if before == after else "profiles_updated"
 
 
-def apply_rows(rows: list[Row], profile: Profile, goal: ImportGoal, declared: Profiles, outcome: Outcome) -> None:
-    """Apply the rows of one profile, in order."""
-    writable = {prop.name for prop in declared.properties if profile.get(prop.name) is None}
+def apply_rows(rows: list[Row], profile: Profile) -> None:
+    """Apply what the rows of one profile say, in order."""
+    held = set(profile)
     for row in rows:
-        for mapping in mappings_of(row, goal):
-            try:
-                value = convert(row.cells[mapping.field], declared.by_name[mapping.property], goal.format)
-            except Invalid as error:
-                outcome.invalid(row, mapping.field, error)
-            else:
-                apply_value(value, mapping, profile, row, writable)
+        for mapping, value in row.said:
+            apply_value(value, mapping, profile, row, held)
 
 
-def apply_value(value: Any, mapping: Mapping, profile: Profile, row: Row, writable: set[str]) -> None:
-    """Apply one value by its set mode. `writable` are the properties that `set_if_empty` may still write."""
+def apply_value(value: Any, mapping: Mapping, profile: Profile, row: Row, held: set[str]) -> None:
+    """Apply one value by its set mode. What is in `held`, `set_if_empty` may not write."""
     name = mapping.property
     if value is None:
         if mapping.mode == "set_or_clear":
             profile.pop(name, None)
     elif mapping.mode in ("set", "set_or_clear"):
         profile[name] = value
-    elif mapping.mode == "set_if_empty" and name in writable:
+    elif mapping.mode == "set_if_empty" and name not in held:
         profile[name] = value
-        writable.remove(name)
+        held.add(name)
     elif mapping.mode == "add":
         profile[name] = [*profile.get(name, []), *(one for one in value if one not in profile.get(name, []))]
     elif mapping.mode == "sum" and name not in row.added_before:

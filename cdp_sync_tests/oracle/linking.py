@@ -25,18 +25,23 @@ def link_rows(rows: list[Row], live: list[Profile], declared: Profiles, links: l
     holders = holders_of(live, declared)
     for row in rows:
         match(row, holders, links)
-    taken: list[LinkValue] = []
-    for row in rows:
-        if row.profile is not None:
-            taken += take(row, live, declared, holders)
-    for component in components([row for row in rows if row.profile is None]):
+    taken = [value for row in linked(rows) for value in take(row, live, declared, holders)]
+    for component in components(unlinked(rows)):
         spread(component, taken, holders)
-    for row in rows:
-        if row.profile is not None:
-            take(row, live, declared, holders)
-    if allow_new:
-        for component in components([row for row in rows if row.profile is None]):
-            create(component, live, declared, holders)
+    for row in linked(rows):
+        take(row, live, declared, holders)
+    for component in components(unlinked(rows)) if allow_new else []:
+        create(component, live, declared, holders)
+
+
+def linked(rows: list[Row]) -> list[Row]:
+    """Return the rows that have a profile."""
+    return [row for row in rows if row.profile is not None]
+
+
+def unlinked(rows: list[Row]) -> list[Row]:
+    """Return the rows that have none."""
+    return [row for row in rows if row.profile is None]
 
 
 def holders_of(live: list[Profile], declared: Profiles) -> Holders:
@@ -117,7 +122,7 @@ def spread(component: list[Row], taken: list[LinkValue], holders: Holders) -> No
 
 
 def create(component: list[Row], live: list[Profile], declared: Profiles, holders: Holders) -> None:
-    """4. A group that nobody knows becomes a profile: all values of a `multiple` property, the first of a single one."""
+    """4. A group that nobody knows becomes a profile: all values of a `multiple` property, the first of others."""
     live.append({})
     for row in component:
         row.profile = len(live) - 1

@@ -43,7 +43,7 @@ def read_file(path: str, content: bytes, goal: ImportGoal) -> tuple[list[Row], l
     rows = [row for table in tables for row in table.rows]
     rejected = [entry for table in tables for entry in table.rejected]
     if len(rejected) * 100 > goal.max_rejected_percent * (len(rejected) + len(rows)):
-        raise FileFails("too many rows were rejected")
+        raise FileFails("too many rows were rejected", rejected)
     for row in rows:
         row.path = path
     return rows, rejected

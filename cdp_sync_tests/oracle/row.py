@@ -1,6 +1,10 @@
 """What the oracle's steps hand on to each other: a row of a file, and a line of the quarantine."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
+
+from cdp_sync.model import Mapping
 
 Cell = str | None
 """The text of a field; None where the format says that it means "no value"."""
@@ -10,7 +14,12 @@ LinkValue = tuple[str, str]
 
 
 class FileFails(Exception):
-    """The file fails as a whole; nothing of it lands."""
+    """The file fails as a whole; nothing of it lands. Rows that were rejected are told of nevertheless."""
+
+    def __init__(self, reason: str, rejected: Iterable["Entry"] = ()) -> None:
+        """Keep the reason and the rejected rows."""
+        super().__init__(reason)
+        self.rejected = list(rejected)
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,8 @@ class Row:
     """The `sum` properties it adds to in this one."""
     values: list[LinkValue] = field(default_factory=list)
     """Its usable link values, in link order, then cell order."""
+    said: list[tuple[Mapping, Any]] = field(default_factory=list)
+    """What its mapped cells say, in the order of the mappings; cells that do not convert say nothing."""
     profile: int | None = None
     """The profile it belongs to: a place in the list of profiles."""
     ambiguous: bool = False

@@ -13,7 +13,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync.sandbox.sftp import SftpSandbox, main
 
 PASSWORD = "correct horse"  # noqa: S105  # of a server that lives for one test
 
@@ -82,7 +82,7 @@ def test_rename_never_overwrites_and_posix_rename_does(client: paramiko.SFTPClie
     client.posix_rename("/new", "/old")
     assert (root / "old").read_text() == "new"
     client.rename("/old", "/free")
-    assert os.listdir(root) != ["old"]
+    assert not (root / "old").exists()
     assert (root / "free").read_text() == "new"
 
 
@@ -144,7 +144,7 @@ def test_links_cannot_be_made(client: paramiko.SFTPClient, root: Path) -> None:
     """A client cannot make a link at all."""
     with pytest.raises(OSError, match="unsupported"):
         client.symlink("/etc/passwd", "/inbox/link")
-    assert os.listdir(root / "inbox") == []
+    assert list((root / "inbox").iterdir()) == []
 
 
 def test_accounts_have_their_own_passwords(sandbox: SftpSandbox) -> None:
@@ -240,10 +240,12 @@ def test_a_process_ends_with_its_input(root: Path) -> None:
         assert running.wait(10) == 0
 
 
-@pytest.mark.parametrize("account", ["webshop", "=SFTP_PASSWORD", "webshop=NOT_SET"])
-def test_an_account_without_a_password_is_wrong_usage(root: Path, account: str) -> None:
-    """An account that names no variable, or one that is not set, is status 2 with a message."""
-    command = [sys.executable, "-m", "cdp_sync.sandbox.sftp", "--root", str(root), "--account", account]
-    told = subprocess.run(command, stderr=subprocess.PIPE, text=True)
-    assert told.returncode == 2
-    assert "is not USER=ENVVAR" in told.stderr
+@pytest.mark.parametrize("account", ["webshop", "=PATH", "webshop=NOT_SET"])
+def test_an_account_without_a_password_is_wrong_usage(
+    root: Path, account: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An account that names no user or no variable, or one that is not set, is status 2 with a message."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--root", str(root), "--account", account])
+    assert ended.value.code == 2
+    assert "is not USER=ENVVAR" in capsys.readouterr().err

@@ -62,11 +62,17 @@ def _variable(environ: Mapping[str, str], name: str, what: str) -> str:
 
 def _file(name: str, what: str) -> str:
     try:
-        return Path(name).expanduser().read_text(encoding="utf-8")
+        text = Path(name).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
-        why = problem.strerror if isinstance(problem, OSError) else "it is no text"
-        raise SecretMissing(
-            f"The file {name} cannot be read: {why}.",
-            needed=f"It should hold the {what}.",
-            remedy="Put it there, readable for the account that runs cdp_sync, or name another file in defs.yaml.",
-        ) from None
+        raise _unusable(name, what, str(getattr(problem, "strerror", "it is no text"))) from None
+    if not text.partition("\n")[0].strip():
+        raise _unusable(name, what, "its first line is empty")
+    return text
+
+
+def _unusable(name: str, what: str, why: str) -> SecretMissing:
+    return SecretMissing(
+        f"The file {name} cannot be read: {why}.",
+        needed=f"It should hold the {what}.",
+        remedy="Put it there, readable for the account that runs cdp_sync, or name another file in defs.yaml.",
+    )

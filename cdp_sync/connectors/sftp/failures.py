@@ -5,7 +5,7 @@ closed')` and any plain `SSHException` mean a lost line.
 """
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,8 +30,6 @@ from cdp_sync.model.server import SftpServer
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LINE_PROBLEMS = (OSError, EOFError, paramiko.SSHException)
-_REFUSED_CHANNEL = {1, 3}
-"""Administratively prohibited, unknown kind of channel: RFC 4254, section 5.1."""
 _ALGORITHMS = {
     "kex": ("key exchanges", "kex_algo_list"),
     "host key": ("host key types", "server_key_algo_list"),
@@ -75,7 +73,7 @@ def while_logging_in(server: SftpServer) -> Iterator[None]:
     try:
         yield
     except _LINE_PROBLEMS as problem:
-        if "timeout" in str(problem).lower():
+        if isinstance(problem, TimeoutError) or "timeout" in str(problem):
             raise ServerUnreachable(
                 f"{address(server)} did not answer the login within {server.connect_timeout:g} s."
             ) from problem
@@ -107,8 +105,12 @@ def no_common_algorithm(
 
 
 @contextmanager
-def while_opening(server: SftpServer) -> Iterator[None]:
+def while_opening(server: SftpServer, line_stands: Callable[[], bool]) -> Iterator[None]:
     """Tell failures between the login and the first word of SFTP.
+
+    Args:
+        server: At the other end.
+        line_stands: Whether the connection as such is up; then it is SFTP that the server refuses.
 
     Raises:
         ServerRefused: The account has no SFTP.
@@ -118,11 +120,8 @@ def while_opening(server: SftpServer) -> Iterator[None]:
         with while_talking(server):
             yield
     except ConnectionLost as lost:
-        cause = lost.__cause__
-        closed = isinstance(cause, paramiko.SSHException) and "Channel closed" in str(cause)
-        prohibited = isinstance(cause, paramiko.ChannelException) and cause.code in _REFUSED_CHANNEL
-        if closed or prohibited:
-            raise _no_sftp(server, _words(cause)) from cause
+        if isinstance(lost.__cause__, paramiko.SSHException) and line_stands():
+            raise _no_sftp(server, _words(lost.__cause__)) from lost.__cause__
         raise
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Self
 
 import paramiko
 
@@ -14,7 +15,6 @@ from cdp_sync.connectors.sftp.reader import Reader, request_size
 from cdp_sync.connectors.sftp.transport import open_transport
 from cdp_sync.connectors.sftp.watchdog import Watchdog
 from cdp_sync.connectors.sftp.wire import Wire
-from cdp_sync.errors import CdpSyncError
 from cdp_sync.model.server import SftpServer
 
 _READ_AHEAD = 32
@@ -22,7 +22,7 @@ _READ_AHEAD = 32
 
 
 class Session:
-    """A connection that is up. It never tries again; that is the client's business.
+    """A connection on which somebody has logged in. It never tries again; that is the client's business.
 
     Raises:
         CdpSyncError: As `failures.while_talking` and `failures.while_opening` tell.
@@ -32,9 +32,13 @@ class Session:
         self._transport = transport
         self._server = server
         self._watchdog = Watchdog(server.read_timeout, transport.close)
-        with failures.while_opening(server), self.watched():
+
+    def start(self) -> Self:
+        """Begin to speak SFTP."""
+        with failures.while_opening(self._server, self._stands), self.watched():
             self._wire = self._conversation()
             self._request_size = request_size(self._wire)
+        return self
 
     @property
     def alive(self) -> bool:
@@ -65,10 +69,9 @@ class Session:
             while more:
                 numbers = [self._wire.ask(packets.READDIR, packets.string(handle)) for _ in range(_READ_AHEAD)]
                 for number in numbers:
-                    try:
-                        yield from packets.entries(self._wire.answer(number, packets.NAME))
-                    except EOFError:
-                        more = False
+                    entries = self._next_entries(number)
+                    more = more and bool(entries)
+                    yield from entries
 
     def chunks(self, path: str, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes of a file in order, from `start` to `end` or to where it ends."""
@@ -77,6 +80,10 @@ class Session:
             self._handle(packets.OPEN, packets.open_for_reading(path)) as handle,
         ):
             yield from Reader(self._wire, handle, start, end, self._request_size)
+
+    def _stands(self) -> bool:
+        self._transport.join(0.2)  # a dying transport closes its channels a moment before it says so
+        return self.alive
 
     def _conversation(self) -> Wire:
         channel = self._transport.open_session(timeout=self._server.connect_timeout)
@@ -90,6 +97,12 @@ class Session:
             if status < 0:  # it was the line that ended
                 raise
             raise packets.NotSftp(f"what it starts for SFTP ended with status {status}") from None
+
+    def _next_entries(self, number: int) -> list[Entry]:
+        try:
+            return list(packets.entries(self._wire.answer(number, packets.NAME)))
+        except EOFError:
+            return []
 
     @contextmanager
     def _handle(self, kind: int, body: bytes) -> Iterator[bytes]:
@@ -111,8 +124,9 @@ def open_session(server: SftpServer, environ: Mapping[str, str], log: Callable[[
         ConnectionLost: It broke again at once.
     """
     transport = open_transport(server, known_keys(server, log), credentials(server, environ), log)
+    session = Session(transport, server)
     try:
-        return Session(transport, server)
-    except CdpSyncError:
-        transport.close()
+        return session.start()
+    except BaseException:
+        session.close()
         raise

@@ -31,8 +31,9 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_US
 """Seconds, seconds, probes and milliseconds; without the last a line that swallows packets lives for 15 minutes."""
 
 # paramiko logs whole tracebacks of everything that it also raises, and we tell all that it raises.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+_paramiko_logger = logging.getLogger("paramiko")
+if _paramiko_logger.level == logging.NOTSET:
+    _paramiko_logger.setLevel(logging.CRITICAL)
 
 
 class _Transport(paramiko.Transport):

@@ -23,6 +23,7 @@ class Wire:
     def __init__(self, channel: "paramiko.Channel") -> None:
         self._channel = channel
         self._last = 0
+        self._asked: set[int] = set()
         self._early: dict[int, tuple[int, Fields]] = {}
         self._channel.sendall(packets.packet(packets.INIT, _VERSION.to_bytes(4, "big")))
         self.extensions = packets.extensions(self._expect_version())
@@ -30,6 +31,7 @@ class Wire:
     def ask(self, kind: int, body: bytes) -> int:
         """Send a request and return its number."""
         self._last = (self._last + 1) % 2**32
+        self._asked.add(self._last)
         self._channel.sendall(packets.packet(kind, self._last.to_bytes(4, "big") + body))
         return self._last
 
@@ -42,8 +44,7 @@ class Wire:
             NotSftp: The reply is of a kind that does not belong to the request.
         """
         while number not in self._early:
-            arrived, reply = self._packet()
-            self._early[reply.uint32()] = arrived, reply
+            self._keep(*self._packet())
         arrived, reply = self._early.pop(number)
         if arrived == packets.STATUS:
             packets.check_status(reply)
@@ -54,6 +55,13 @@ class Wire:
     def call(self, kind: int, body: bytes, expected: int) -> Fields:
         """Send a request and wait for its reply."""
         return self.answer(self.ask(kind, body), expected)
+
+    def _keep(self, kind: int, reply: Fields) -> None:
+        number = reply.uint32()
+        if number not in self._asked:
+            raise NotSftp("an answer that nobody asked for")
+        self._asked.remove(number)
+        self._early[number] = kind, reply
 
     def _expect_version(self) -> Fields:
         kind, reply = self._packet()

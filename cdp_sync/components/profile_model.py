@@ -1,0 +1,81 @@
+"""The `ProfileModel` component: the properties that every profile has."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import dagster as dg
+from pydantic import ValidationError
+
+from cdp_sync.components.slips import refuse, slips_of
+from cdp_sync.errors import DeclarationError
+from cdp_sync.model import Profiles, Property
+
+_TYPE = "cdp_sync.components.ProfileModel"
+_EXAMPLE = [
+    {"name": "email", "type": "email", "identifier": True},
+    {"name": "first_name", "type": "text"},
+    {"name": "order_total", "type": "decimal"},
+]
+
+
+class ProfileModelScaffolder(dg.Scaffolder):
+    """Writes a `defs.yaml` that loads."""
+
+    def scaffold(self, request: dg.ScaffoldRequest) -> None:
+        """Write a model with an identifier and two properties."""
+        dg.scaffold_component(request, {"properties": _EXAMPLE})
+
+
+@dg.scaffold_with(ProfileModelScaffolder)
+class ProfileModel(dg.Component, dg.Model, dg.Resolvable):
+    """Declares the properties that a profile has. A project has one.
+
+    Adding a property adds its column; a property that is no longer declared keeps its values.
+    """
+
+    properties: Annotated[
+        Sequence[Property],
+        dg.Resolver.passthrough(description="The properties, in column order.", examples=[_EXAMPLE]),
+    ]
+
+    @classmethod
+    def get_spec(cls) -> dg.ComponentTypeSpec:
+        """Describe the type for the Docs tab."""
+        return dg.ComponentTypeSpec(description="The properties that every profile has.", tags=["cdp"])
+
+    @property
+    def profiles(self) -> Profiles:
+        """The declared profile."""
+        return Profiles(properties=tuple(self.properties))
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Check the declaration; it makes no definitions of its own."""
+        try:
+            _ = self.profiles
+        except ValidationError as error:
+            refuse(context, slips_of(error))
+        return dg.Definitions()
+
+
+def declared_profiles(context: dg.ComponentLoadContext) -> Profiles:
+    """Return the profile that the project declares.
+
+    Raises:
+        DeclarationError: No `defs.yaml` of the project is a `ProfileModel`.
+    """
+    folder = find_profile_model(context.defs_module_path)
+    return context.load_component(folder, expected_type=ProfileModel).profiles
+
+
+def find_profile_model(defs: Path) -> Path:
+    """Return the folder that declares the profile: `profiles`, or whichever names the type."""
+    usual = defs / "profiles" / "defs.yaml"
+    for file in [usual, *sorted(defs.rglob("defs.yaml"))]:
+        if file.exists() and _TYPE in file.read_text(encoding="utf-8"):
+            return file.parent
+    raise DeclarationError(
+        "No defs.yaml declares the profile.",
+        needed=f"One of `type: {_TYPE}`.",
+        remedy="Write one: dg scaffold defs cdp_sync.components.ProfileModel profiles",
+    )

@@ -1,0 +1,117 @@
+"""The `SftpConnection` component: one SFTP server and its goals."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import dagster as dg
+from pydantic import Field, ValidationError
+
+from cdp_sync.components.profile_model import declared_profiles
+from cdp_sync.components.slips import refuse, slips_of
+from cdp_sync.model import NAME_PATTERN, Connection, ImportGoal, SftpServer
+from cdp_sync.model.consistency import find_slips
+from cdp_sync.orchestration.connection import build_connection
+
+_GOAL = {
+    "name": "customers",
+    "directory": "/inbox",
+    "files": "customers_*.csv",
+    "link": [{"field": "Email", "property": "email"}],
+    "map": [{"field": "FirstName", "property": "first_name"}],
+}
+
+
+class SftpConnectionScaffolder(dg.Scaffolder):
+    """Writes a `defs.yaml` that loads."""
+
+    def scaffold(self, request: dg.ScaffoldRequest) -> None:
+        """Write a connection with one import goal, switched off."""
+        name = request.target_path.name
+        server = {
+            "host": "localhost",
+            "port": 2222,
+            "username": name,
+            "password_env": f"{name.upper()}_SFTP_PASSWORD",
+            "known_hosts_file": "data/sandbox/known_hosts",
+        }
+        attributes = {"name": name, "enabled": False, "server": server, "import_profiles": [_GOAL]}
+        dg.scaffold_component(request, attributes)
+
+
+def _text(description: str) -> dg.Resolver:
+    """Take a string as it is written: Dagster would turn `"1"` into a number and `"None"` into nothing."""
+    return dg.Resolver.passthrough(description=description)
+
+
+def _rendered(context: dg.ResolutionContext, value: Any) -> SftpServer:  # noqa: ANN401 - whatever the file holds
+    """Fill templates such as `{{ env('SFTP_PORT', '2222') }}` in the server's fields; leave the rest as written."""
+    given = value.model_dump(exclude_unset=True) if isinstance(value, ServerAttributes) else value
+    return SftpServer(**{
+        name: context.resolve_value(field) if isinstance(field, str) and "{{" in field else field
+        for name, field in given.items()
+    })
+
+
+class ServerAttributes(SftpServer):
+    """The server as it is written: its port may be a template."""
+
+    port: int | str = 22
+    """TCP port, or a template that yields one."""
+
+
+@dg.scaffold_with(SftpConnectionScaffolder)
+class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
+    """Exchanges delimited files with an SFTP server.
+
+    Every goal becomes one asset with the steps *scan directory*, *parse files*, *link identifiers* and *upsert
+    profiles*; the connection becomes a job that runs its enabled goals in the order listed.
+    """
+
+    name: Annotated[
+        str, Field(pattern=NAME_PATTERN), _text("Identifier; prefix of asset keys, job, schedule and sensor.")
+    ]
+    server: Annotated[
+        SftpServer,
+        dg.Resolver(
+            _rendered, model_field_type=ServerAttributes, inject_before_resolve=False,
+            description="How to reach the server, and how to know that it is the right one.",
+        ),
+    ]  # fmt: skip
+    title: Annotated[str | None, _text("What people call it.")] = None
+    enabled: Annotated[
+        bool, dg.Resolver.passthrough(description="Off: no schedule, no sensor; runs by hand only.")
+    ] = True
+    owners: Annotated[
+        Sequence[str], dg.Resolver.passthrough(description="E-mail addresses or `team:` names, shown in the catalog.")
+    ] = ()
+    objectives: Annotated[
+        Sequence[str],
+        dg.Resolver.passthrough(description="Privacy objectives; this version knows none, so the list stays empty."),
+    ] = ()
+    import_profiles: Annotated[
+        Sequence[ImportGoal],
+        dg.Resolver.passthrough(description="Import goals, in running order.", examples=[[_GOAL]]),
+    ] = ()
+
+    @classmethod
+    def get_spec(cls) -> dg.ComponentTypeSpec:
+        """Describe the type for the Docs tab."""
+        return dg.ComponentTypeSpec(
+            description="Exchanges delimited files with an SFTP server.", tags=["cdp", "sftp"]
+        )
+
+    @property
+    def connection(self) -> Connection:
+        """The declared connection."""
+        fields = {name: getattr(self, name) for name in Connection.model_fields}
+        return Connection(**fields)
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Check the declaration against the profile, and build asset, job and resource."""
+        try:
+            connection = self.connection
+        except ValidationError as error:
+            refuse(context, slips_of(error))
+        profiles = declared_profiles(context)
+        refuse(context, find_slips(connection, profiles))
+        return build_connection(connection, profiles)

@@ -1,0 +1,52 @@
+"""Brings files from the server, one by one as they are asked for; what cannot be had is told of."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from cdp_sync.errors import FileChanged, RemoteNameRefused, RemotePathMissing, RemotePermissionDenied
+from cdp_sync.model import FetchedFile, FileReport, RemoteFile
+
+Progress = Callable[[RemoteFile, int], None]
+"""Told the file and how many more bytes have arrived."""
+
+
+class Source(Protocol):
+    """What fetching needs of a server."""
+
+    def download(
+        self, file: RemoteFile, target: Path, *, progress: Callable[[int], None] | None = None
+    ) -> FetchedFile:
+        """Bring a file here."""
+        ...
+
+
+def fetch_files(
+    server: Source, files: Iterable[RemoteFile], folder: Path, *, progress: Progress | None = None
+) -> Iterator[FetchedFile | FileReport]:
+    """Yield each file as it arrives in `folder`, and remove it from there when the next is asked for.
+
+    A file that is gone or changes while it is read waits for the next run; one that may not be read fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, file in enumerate(files):
+        target = folder / f"{number}{_suffix(file.name)}"
+        try:
+            yield server.download(file, target, progress=_told(progress, file))
+        except RemotePathMissing:
+            yield FileReport(file.path, "vanished", message="It was listed and is gone.")
+        except FileChanged:
+            yield FileReport(file.path, "changing", message="It changed while it was read.")
+        except (RemotePermissionDenied, RemoteNameRefused) as error:
+            yield FileReport(file.path, "failed", message=str(error))
+        finally:
+            target.unlink(missing_ok=True)
+
+
+def _suffix(name: str) -> str:
+    """Return what unpacking goes by; never a remote name, so that nothing can leave the folder."""
+    return next((suffix for suffix in (".gz", ".zip") if name.lower().endswith(suffix)), "")
+
+
+def _told(progress: Progress | None, file: RemoteFile) -> Callable[[int], None] | None:
+    return (lambda size: progress(file, size)) if progress else None

@@ -1,0 +1,127 @@
+"""Lists a goal's directory and tells which files are to be imported, and why the others wait."""
+
+import fnmatch
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from cdp_sync.model import FileReport, ImportGoal, RemoteFile
+from cdp_sync.warehouse.ledger import KnownFile
+
+TEMPORARY_PREFIXES = (".", "~")
+TEMPORARY_SUFFIXES = (
+    ".part", ".filepart", ".partial", ".tmp", ".temp", ".crdownload", ".inprogress", ".uploading", ".lock",
+)  # fmt: skip
+"""Names that senders give to files they have not finished (reference: SFTP, section 5)."""
+
+
+class Directory(Protocol):
+    """What scanning needs of a server."""
+
+    def list_directory(self, directory: str) -> list[RemoteFile]:
+        """Return the regular files of a directory."""
+        ...
+
+
+@dataclass(frozen=True)
+class ScannedFile:
+    """A file that matches, and what is to be done about it."""
+
+    remote: RemoteFile
+    state: str
+    """new, changed, stale (its declaration changed), unchanged, growing, or not whole (its marker is missing)."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it is to be imported now."""
+        return self.state in ("new", "changed", "stale")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a look at the directory found."""
+
+    files: tuple[ScannedFile, ...]
+
+    @property
+    def due(self) -> tuple[RemoteFile, ...]:
+        """The files to import, in order: modification time, then name."""
+        return tuple(file.remote for file in self.files if file.due)
+
+    @property
+    def waiting(self) -> tuple[FileReport, ...]:
+        """Those left for a later run, with the reason as their state."""
+        states = ("growing", "not whole")
+        return tuple(FileReport(file.remote.path, file.state) for file in self.files if file.state in states)
+
+
+def scan_directory(
+    server: Directory,
+    goal: ImportGoal,
+    known: Mapping[str, KnownFile],
+    fingerprint: str,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    wait: Callable[[float], None] = time.sleep,
+) -> Scan:
+    """Look at the directory, twice where a file that is due may still be growing.
+
+    Args:
+        server: Where to look.
+        goal: Which names, and when a file counts as whole.
+        known: The ledger, by path.
+        fingerprint: Of the goal as it is declared now.
+        now: Our own clock.
+        wait: Waits for so many seconds.
+    """
+    listing = server.list_directory(goal.directory)
+    files = [
+        ScannedFile(file, _state(file, known.get(file.path), fingerprint)) for file in select_files(listing, goal)
+    ]
+    if goal.complete.marker:
+        return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files))
+    young = [file for file in files if file.due and _age(file.remote, now()) < goal.complete.settle_seconds]
+    if not young:
+        return Scan(tuple(files))
+    wait(goal.complete.settle_seconds)
+    settled = set(server.list_directory(goal.directory))
+    growing = {file.remote for file in young if file.remote not in settled}
+    return Scan(tuple(ScannedFile(f.remote, "growing") if f.remote in growing else f for f in files))
+
+
+def select_files(listing: Iterable[RemoteFile], goal: ImportGoal) -> list[RemoteFile]:
+    """Return the files that the goal names, in order of import; markers and temporary names are none of them."""
+    listing = list(listing)
+    markers = {goal.complete.marker.replace("{name}", file.name) for file in listing} if goal.complete.marker else set()
+    return sorted(file for file in listing if file.name not in markers and matches(file.name, goal))
+
+
+def matches(name: str, goal: ImportGoal) -> bool:
+    """Return whether the goal names the file. Case counts, as it does on the server."""
+    if name.startswith(TEMPORARY_PREFIXES) or name.lower().endswith(TEMPORARY_SUFFIXES):
+        return False
+    if goal.files_regex is not None:
+        return re.fullmatch(goal.files_regex, name) is not None
+    return goal.files is None or fnmatch.fnmatchcase(name, goal.files)
+
+
+def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str) -> str:
+    if known is None:
+        return "new"
+    if (known.size, known.modified_at) != (file.size, file.modified_at):
+        return "changed"
+    return "unchanged" if known.fingerprint == fingerprint else "stale"
+
+
+def _without_marker(file: ScannedFile, marker: str, listing: Iterable[RemoteFile]) -> ScannedFile:
+    names = {other.name for other in listing}
+    if not file.due or marker.replace("{name}", file.remote.name) in names:
+        return file
+    return ScannedFile(file.remote, "not whole")
+
+
+def _age(file: RemoteFile, now: datetime) -> float:
+    return (now - file.modified_at).total_seconds()
