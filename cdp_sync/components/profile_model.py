@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NewType
 
 import dagster as dg
 from pydantic import ValidationError
 
+from cdp_sync.components.attributes import as_written
 from cdp_sync.components.slips import refuse, slips_of
 from cdp_sync.errors import DeclarationError
 from cdp_sync.model import Profiles, Property
@@ -27,6 +28,10 @@ class ProfileModelScaffolder(dg.Scaffolder):
         dg.scaffold_component(request, {"properties": _EXAMPLE})
 
 
+Properties = NewType("Properties", tuple[Property, ...])
+"""Checked by our own model: to Dagster an opaque type."""
+
+
 @dg.scaffold_with(ProfileModelScaffolder)
 class ProfileModel(dg.Component, dg.Model, dg.Resolvable):
     """Declares the properties that a profile has. A project has one.
@@ -35,8 +40,8 @@ class ProfileModel(dg.Component, dg.Model, dg.Resolvable):
     """
 
     properties: Annotated[
-        Sequence[Property],
-        dg.Resolver.passthrough(description="The properties, in column order.", examples=[_EXAMPLE]),
+        Properties,
+        as_written("The properties, in column order.", Sequence[Property], examples=[_EXAMPLE]),
     ]
 
     @classmethod

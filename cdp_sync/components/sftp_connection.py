@@ -1,11 +1,12 @@
 """The `SftpConnection` component: one SFTP server and its goals."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NewType
 
 import dagster as dg
 from pydantic import Field, ValidationError
 
+from cdp_sync.components.attributes import as_written
 from cdp_sync.components.profile_model import declared_profiles
 from cdp_sync.components.slips import refuse, slips_of
 from cdp_sync.model import NAME_PATTERN, Connection, ImportGoal, SftpServer
@@ -38,11 +39,6 @@ class SftpConnectionScaffolder(dg.Scaffolder):
         dg.scaffold_component(request, attributes)
 
 
-def _text(description: str) -> dg.Resolver:
-    """Take a string as it is written: Dagster would turn `"1"` into a number and `"None"` into nothing."""
-    return dg.Resolver.passthrough(description=description)
-
-
 def _rendered(context: dg.ResolutionContext, value: Any) -> SftpServer:  # noqa: ANN401 - whatever the file holds
     """Fill templates such as `{{ env('SFTP_PORT', '2222') }}` in the server's fields; leave the rest as written."""
     given = value.model_dump(exclude_unset=True) if isinstance(value, ServerAttributes) else value
@@ -59,6 +55,11 @@ class ServerAttributes(SftpServer):
     """TCP port, or a template that yields one."""
 
 
+Server = NewType("Server", SftpServer)
+ImportGoals = NewType("ImportGoals", tuple[ImportGoal, ...])
+"""Checked by our own models: to Dagster opaque types."""
+
+
 @dg.scaffold_with(SftpConnectionScaffolder)
 class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
     """Exchanges delimited files with an SFTP server.
@@ -68,29 +69,29 @@ class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
     """
 
     name: Annotated[
-        str, Field(pattern=NAME_PATTERN), _text("Identifier; prefix of asset keys, job, schedule and sensor.")
+        str, Field(pattern=NAME_PATTERN), as_written("Identifier; prefix of asset keys, job, schedule and sensor.")
     ]
     server: Annotated[
-        SftpServer,
+        Server,
         dg.Resolver(
             _rendered, model_field_type=ServerAttributes, inject_before_resolve=False,
             description="How to reach the server, and how to know that it is the right one.",
         ),
     ]  # fmt: skip
-    title: Annotated[str | None, _text("What people call it.")] = None
+    title: Annotated[str | None, as_written("What people call it.")] = None
     enabled: Annotated[
-        bool, dg.Resolver.passthrough(description="Off: no schedule, no sensor; runs by hand only.")
+        bool, as_written("Off: no schedule, no sensor; runs by hand only.")
     ] = True
     owners: Annotated[
-        Sequence[str], dg.Resolver.passthrough(description="E-mail addresses or `team:` names, shown in the catalog.")
+        Sequence[str], as_written("E-mail addresses or `team:` names, shown in the catalog.")
     ] = ()
     objectives: Annotated[
         Sequence[str],
-        dg.Resolver.passthrough(description="Privacy objectives; this version knows none, so the list stays empty."),
+        as_written("Privacy objectives; this version knows none, so the list stays empty."),
     ] = ()
     import_profiles: Annotated[
-        Sequence[ImportGoal],
-        dg.Resolver.passthrough(description="Import goals, in running order.", examples=[[_GOAL]]),
+        ImportGoals,
+        as_written("Import goals, in running order.", Sequence[ImportGoal], examples=[[_GOAL]]),
     ] = ()
 
     @classmethod

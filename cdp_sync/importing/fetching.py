@@ -8,7 +8,7 @@ from cdp_sync.errors import FileChanged, RemoteNameRefused, RemotePathMissing, R
 from cdp_sync.model import FetchedFile, FileReport, RemoteFile
 
 Progress = Callable[[RemoteFile, int], None]
-"""Told the file and how many more bytes have arrived."""
+"""Told the file and how many of its bytes have arrived so far."""
 
 
 class Source(Protocol):

@@ -1,7 +1,7 @@
 """What a run of a goal did, read back from its staging file, and its row in the warehouse's history."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.model import COUNTERS, Counters, FileReport, GoalReport, ProfileSample
@@ -25,7 +25,8 @@ def report_of(session: Session, run: GoalRun) -> GoalReport:
         )
         for number, path, state, message, warnings in files
     )
-    return GoalReport(run.goal.name, reports, _samples(session), _reasons(session, run))
+    total = session.value("select count(*) from warehouse.profile where merged_into is null")
+    return GoalReport(run.goal.name, reports, _samples(session), _reasons(session, run), profiles_total=total)
 
 
 def _file_counters(session: Session) -> dict[int, Counters]:
@@ -79,3 +80,9 @@ def write_run(session: Session, run: GoalRun, report: GoalReport, started_at: da
     }
     bound = ", ".join(f"${name}" for name in names)
     session.execute(f"insert into warehouse.run ({', '.join(names)}, ended_at) values ({bound}, now())", values)
+
+
+def record_failure(run: GoalRun, message: str) -> None:
+    """Note in the history that the goal failed before it came to writing."""
+    with run.warehouse.open("write") as session:
+        write_run(session, run, GoalReport(run.goal.name, error=message), datetime.now(UTC))

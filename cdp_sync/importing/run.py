@@ -18,7 +18,8 @@ class GoalRun:
         goal: What is declared.
         profiles: The declared profile.
         warehouse: Where profiles live.
-        staging: DuckDB file of this run's own; files that arrive are kept beside it, in a folder of its name.
+        staging: DuckDB file of this run's own.
+        downloads: Folder of this run's own, where files arrive; beside `staging` where it is not given.
     """
 
     run_id: str
@@ -27,6 +28,7 @@ class GoalRun:
     profiles: Profiles
     warehouse: Warehouse
     staging: Path
+    downloads: Path | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -35,5 +37,5 @@ class GoalRun:
 
     @property
     def folder(self) -> Path:
-        """Where this run's files arrive and are unpacked."""
-        return self.staging.with_suffix(".files")
+        """Where files arrive and are unpacked."""
+        return self.downloads or self.staging.with_suffix(".files")

@@ -79,6 +79,7 @@ class GoalReport:
     reasons: tuple[tuple[str, int], ...] = ()
     """The quarantine's reasons, most frequent first."""
     seconds: float = 0.0
+    profiles_total: int | None = None
     error: str = ""
 
     @property

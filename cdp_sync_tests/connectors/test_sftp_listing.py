@@ -3,11 +3,12 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar, Self
 
 import paramiko
 import pytest
 
-from cdp_sync.errors import RemotePathMissing
+from cdp_sync.errors import ConnectionLost, RemotePathMissing
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files
 from cdp_sync_tests.connectors.conftest import Connect, StartSandbox
@@ -92,6 +93,43 @@ def test_hostile_names_are_left_out(start_sandbox: StartSandbox, connect: Connec
     files = connect(start_sandbox(HostileSandbox), log=lines.append).list_directory("/inbox")
     assert [file.path for file in files] == ["/inbox/good.csv"]
     assert sum("would leave the directory" in line for line in lines) == 4
+
+
+class CutFiles(Files):
+    """Hangs up in the middle of a listing."""
+
+    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes]:
+        """Return attributes of which the last but one takes the line down when it is sent."""
+        attributes = [paramiko.SFTPAttributes.from_stat(Path(__file__).stat(), f"{n}.csv") for n in range(100)]
+        attributes[98] = CuttingAttributes.from_stat(Path(__file__).stat(), "98.csv")
+        return attributes
+
+
+class CuttingAttributes(paramiko.SFTPAttributes):
+    """Takes the line down when it is sent."""
+
+    def asbytes(self) -> bytes:
+        """Hang up on everybody."""
+        CutSandbox.running[-1].hang_up()
+        return super().asbytes()
+
+
+class CutSandbox(SftpSandbox):
+    """Serves them."""
+
+    files = CutFiles
+    running: ClassVar[list[SftpSandbox]] = []
+
+    def __enter__(self) -> Self:
+        """Become the one that hangs up."""
+        self.running.append(self)
+        return super().__enter__()
+
+
+def test_a_listing_cut_short_is_no_listing(start_sandbox: StartSandbox, connect: Connect) -> None:
+    """When the line drops in the middle of a listing, that is ConnectionLost and not a shorter listing."""
+    with pytest.raises(ConnectionLost):
+        connect(start_sandbox(CutSandbox), attempts=2).list_directory("/inbox")
 
 
 @pytest.mark.parametrize("directory", ["/nowhere", "/inbox/a.csv"])

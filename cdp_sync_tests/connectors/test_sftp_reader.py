@@ -2,6 +2,7 @@
 
 import random
 import struct
+import sys
 from collections import deque
 
 import pytest
@@ -41,6 +42,8 @@ class Awkward:
         self.waiting: list[bytes] = []
         self.most_waiting = 0
         self.outgoing = deque[int]()
+        self.lasts = sys.maxsize
+        """How often bytes can be taken before the line drops."""
 
     def sendall(self, data: bytes) -> None:
         """Take a request."""
@@ -64,7 +67,10 @@ class Awkward:
         return packets.DATA, packets.string(self.content[offset : offset + length])
 
     def recv(self, size: int) -> bytes:
-        """Give some bytes of some answer."""
+        """Give some bytes of some answer, or nothing once the line has dropped."""
+        self.lasts -= 1
+        if self.lasts < 0:
+            return b""
         if not self.outgoing and self.waiting:
             self.outgoing.extend(self.waiting.pop(self.chance.randrange(len(self.waiting))))
         taken = min(self.chance.randint(1, size), len(self.outgoing))
@@ -97,6 +103,17 @@ def test_nothing_is_asked_for_where_nothing_is_wanted() -> None:
     channel = Awkward(b"abc", seed=1)
     assert list(Reader(wire_to(channel), b"h", 2, 2, 10)) == []
     assert channel.most_waiting == 0
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.integers(0, 60), st.integers(0, 2**32))
+def test_a_dropped_line_is_never_the_end_of_a_file(lasts: int, seed: int) -> None:
+    """Wherever the line drops, the reader says so; a file cut short must not pass for a whole one."""
+    channel = Awkward(b"x" * 300, seed, shortest=5)
+    wire = wire_to(channel)
+    channel.lasts = lasts
+    with pytest.raises(EOFError):
+        list(Reader(wire, b"h", 0, 10_000, 20))
 
 
 def test_a_refusal_in_the_middle_is_told() -> None:

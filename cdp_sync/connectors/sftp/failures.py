@@ -144,7 +144,7 @@ def while_talking(server: SftpServer, path: str = "") -> Iterator[None]:
         yield
     except Refusal as refusal:
         raise _refusal(refusal, server, path) from refusal
-    except NotSftp as noise:
+    except (NotSftp, packets.End) as noise:
         raise _no_sftp(server, str(noise)) from noise
     except TimeoutError as silence:
         raise ConnectionLost(

@@ -27,6 +27,13 @@ class NotSftp(Exception):
     """The other side sends something that is no SFTP."""
 
 
+class End(Exception):
+    """The server says that the file or directory ends here.
+
+    Not an EOFError: that is what a dropped line raises, and what is cut short must never pass for a whole one.
+    """
+
+
 class Refusal(Exception):
     """The server answered a request with a status other than "ok" and "end of file".
 
@@ -147,13 +154,13 @@ def check_status(reply: Fields) -> None:
     """Read a STATUS.
 
     Raises:
-        EOFError: The end of the file or directory.
+        End: Of the file or directory.
         Refusal: Anything else that is not "ok".
     """
     code = reply.uint32()
     text = reply.string().decode("utf-8", "replace") if reply else ""
     if code == EOF:
-        raise EOFError(text)
+        raise End(text)
     if code != OK:
         raise Refusal(code, text)
 

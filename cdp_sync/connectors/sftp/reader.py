@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cdp_sync.connectors.sftp import packets
-from cdp_sync.connectors.sftp.packets import NotSftp
+from cdp_sync.connectors.sftp.packets import End, NotSftp
 from cdp_sync.connectors.sftp.wire import Wire
 
 _IN_FLIGHT = 8 << 20
@@ -69,7 +69,7 @@ class Reader:
             request = self._waiting.popleft()
             try:
                 data = self._wire.answer(request.number, packets.DATA).string()
-            except EOFError:
+            except End:
                 self._drain()
                 return
             self._ask_for_rest(request, len(data))
@@ -97,6 +97,6 @@ class Reader:
         for request in self._waiting:
             try:
                 self._wire.answer(request.number, packets.DATA)
-            except EOFError:
+            except End:
                 continue
         self._waiting.clear()

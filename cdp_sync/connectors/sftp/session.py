@@ -101,7 +101,7 @@ class Session:
     def _next_entries(self, number: int) -> list[Entry]:
         try:
             return list(packets.entries(self._wire.answer(number, packets.NAME)))
-        except EOFError:
+        except packets.End:
             return []
 
     @contextmanager

@@ -39,7 +39,7 @@ class Wire:
         """Wait for the reply to a request.
 
         Raises:
-            EOFError: The server says that there is no more.
+            End: The server says that there is no more.
             Refusal: The server says no.
             NotSftp: The reply is of a kind that does not belong to the request.
         """

@@ -1,0 +1,1 @@
+"""The declared project: one folder for each component, with its `defs.yaml`."""

@@ -1,0 +1,54 @@
+"""What the UI shows of a goal's run: numbers it can plot, tables a person can read. Profiles by id, never by value."""
+
+import dagster as dg
+
+from cdp_sync.model import COUNTERS, FileReport, GoalReport, ProfileSample
+
+_FILE_COLUMNS = ("rows_read", "rows_applied", "rows_unchanged", "rows_rejected", "values_invalid")
+
+
+def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
+    """Return the metadata of a materialization."""
+    counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in COUNTERS}
+    shown: dict[str, dg.MetadataValue] = {
+        "summary": dg.MetadataValue.text(report.message),
+        "files": _files(report.files),
+        "last profiles": _profiles(report.samples),
+        "quarantine": _quarantine(report.reasons),
+        **counters,
+        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
+    }
+    if report.profiles_total is not None:
+        shown["dagster/row_count"] = dg.MetadataValue.int(report.profiles_total)
+    return shown
+
+
+def _files(files: tuple[FileReport, ...]) -> dg.MetadataValue:
+    columns = [dg.TableColumn("file"), dg.TableColumn("state")]
+    columns += [dg.TableColumn(_words(name), type="int") for name in _FILE_COLUMNS]
+    columns += [dg.TableColumn("remarks")]
+    return dg.MetadataValue.table([_file(file) for file in files], schema=dg.TableSchema(columns=columns))
+
+
+def _file(file: FileReport) -> dg.TableRecord:
+    numbers = {_words(name): getattr(file.counters, name) for name in _FILE_COLUMNS}
+    remarks = " ".join(part for part in (file.message, *file.warnings) if part)
+    return dg.TableRecord({"file": file.path, "state": file.state, **numbers, "remarks": remarks})
+
+
+def _words(name: str) -> str:
+    return name.removeprefix("rows_").replace("_", " ")
+
+
+def _profiles(samples: tuple[ProfileSample, ...]) -> dg.MetadataValue:
+    lines = [
+        f"- `{sample.profile_id}` {sample.kind}" + (f": {', '.join(sample.properties)}" if sample.properties else "")
+        for sample in samples
+    ]
+    return dg.MetadataValue.md("\n".join(lines) or "_none_")
+
+
+def _quarantine(reasons: tuple[tuple[str, int], ...]) -> dg.MetadataValue:
+    schema = dg.TableSchema(columns=[dg.TableColumn("reason"), dg.TableColumn("times", type="int")])
+    records = [dg.TableRecord({"reason": reason, "times": times}) for reason, times in reasons]
+    return dg.MetadataValue.table(records, schema=schema)

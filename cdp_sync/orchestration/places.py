@@ -1,0 +1,52 @@
+"""Where things lie: the data folder and what is in it."""
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_STALE_AFTER = 2 * 24 * 3600
+"""Seconds after which what a run left behind serves nobody."""
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The folder that runs write to."""
+
+    path: Path
+
+    @property
+    def warehouse(self) -> Path:
+        """The profiles."""
+        return self.path / "warehouse.duckdb"
+
+    def staging(self, run_id: str, goal: str) -> Path:
+        """Return the staging file of one goal's run."""
+        return self.path / "staging" / f"{run_id}__{goal}.duckdb"
+
+    def downloads(self, run_id: str, goal: str) -> Path:
+        """Return the folder where the files of one goal's run arrive."""
+        return self.path / "downloads" / f"{run_id}__{goal}"
+
+    def sweep(self) -> None:
+        """Remove what runs left behind that were killed days ago."""
+        oldest = time.time() - _STALE_AFTER
+        for folder in (self.path / "staging", self.path / "downloads"):
+            for left in folder.glob("*__*"):
+                if left.stat().st_mtime < oldest:
+                    remove(left)
+
+
+def data_folder() -> DataFolder:
+    """Return the folder that `CDP_SYNC_DATA` names, or `data` in the working directory."""
+    return DataFolder(Path(os.environ.get("CDP_SYNC_DATA", "data")).absolute())
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder, and a DuckDB file's log with it."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    path.with_name(path.name + ".wal").unlink(missing_ok=True)
+    if path.is_file():
+        path.unlink(missing_ok=True)

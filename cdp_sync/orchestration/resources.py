@@ -1,0 +1,55 @@
+"""Resources: settings that the UI may show; each makes a plain object that knows no Dagster."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.model import SftpServer
+from cdp_sync.warehouse import Warehouse
+
+WAREHOUSE_POOL = "warehouse"
+"""The pool of all steps that open the warehouse: one slot."""
+
+
+class WarehouseResource(dg.ConfigurableResource):
+    """The DuckDB file that holds the profiles, opened late and closed early.
+
+    Args:
+        path: The file.
+        lock_timeout: Seconds to wait for another process that holds it.
+        memory_limit: What DuckDB may keep in memory, e.g. `512MB`.
+    """
+
+    path: str
+    lock_timeout: float = 120.0
+    memory_limit: str = "512MB"
+
+    def warehouse(self) -> Warehouse:
+        """Return the warehouse."""
+        return Warehouse(Path(self.path), self.lock_timeout, self.memory_limit)
+
+
+class SftpServerResource(dg.ConfigurableResource):
+    """An SFTP server. Shows where it is and which variables hold its secrets, never a secret.
+
+    Args:
+        host: Name or address.
+        port: TCP port.
+        username: Account.
+        settings: The whole declaration, as JSON.
+    """
+
+    host: str
+    port: int
+    username: str
+    settings: str
+
+    @classmethod
+    def of(cls, server: SftpServer) -> "SftpServerResource":
+        """Return the resource of a declared server."""
+        return cls(host=server.host, port=server.port, username=server.username, settings=server.model_dump_json())
+
+    def client(self) -> SftpClient:
+        """Return a client; it connects when it is used."""
+        return SftpClient(SftpServer.model_validate_json(self.settings))

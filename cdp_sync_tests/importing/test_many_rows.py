@@ -1,0 +1,168 @@
+"""The product against the oracle on files of many random rows: conversion by itself, linking by itself, reading by itself."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync.model import ImportGoal, Profiles
+from cdp_sync_tests.importing.conftest import SEED
+from cdp_sync_tests.importing.sides import Delivered, File, OracleSide, ProductSide
+from cdp_sync_tests.importing.strategies import CELLS, ODD_CELLS
+from cdp_sync_tests.oracle import canonical
+
+TYPED = Profiles(
+    properties=[
+        {"name": "id", "identifier": True},
+        *({"name": f"{kind}_{'many' if many else 'one'}", "type": kind, "multiple": many} for kind in CELLS for many in (0, 1)),
+    ]
+)
+
+PIECES = {
+    "text": ("a", "B", "é", '"', "'", "\t", "\n", "\u00a0", "\u2003", "0", "null", "\\"),
+    "email": ("a", "B", "@", "@x", ".", "é", "\t", "\u00a0", "@x.nl"),
+    "number": ("1", "0", "00", "9", "-", "+", ".0", ",0", ".", ",", "5", "e3", "_", "922337203685477580", "\u0661"),
+    "decimal": ("1", "0", "000", "9", "-", "+", ".", ",", ".5", ",5", "e3", "_", "inf", "12345678901234", "\u0661"),
+    "date": ("2024", "-", "01", "02", "31", "1", "T", "10", ":", "30", "00", "Z", "+02:00", "-31", "2024-02-", "1990-01-02"),
+    "datetime": ("2024-03-31", "T", "02:30", ":15", ".5", ".123456", "Z", "+02:00", "-00:30", "25:00", "31-12-2024"),
+    "boolean": ("t", "T", "rue", "f", "ALSE", "y", "es", "n", "o", "1", "0", "on", "off", "F"),
+}
+"""What random cells are put together from, beside the ones of the strategies."""
+
+
+def both(tmp_path: Path, declared: Profiles, runs: Sequence[tuple[ImportGoal, list[File]]]) -> None:
+    """Import on both sides and compare after each run."""
+    oracle, product = OracleSide(), ProductSide(tmp_path)
+    for goal, files in runs:
+        expected, found = oracle.deliver(goal, declared, files), product.deliver(goal, declared, files)
+        assert described(found) == described(expected), SEED
+        assert canonical(product.profiles()) == canonical(oracle.profiles()), SEED
+        assert product.identifiers() == product.identifiers_unnested(declared), SEED
+
+
+def described(run: Delivered) -> dict[str, Any]:
+    """Return what can be compared of a run."""
+    return {"failed": run.failed.keys(), "counters": run.counters, "quarantine": run.kinds}
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Amsterdam"])
+@pytest.mark.parametrize("dates", [["iso"], ["%d-%m-%Y", "epoch_seconds", "%Y-%m-%dT%H:%M"]], ids=["iso", "patterns"])
+def test_conversions_agree(decimal: str, zone: str, dates: list[str], tmp_path: Path) -> None:
+    """Cells of every type, right and nearly right, become the same values or the same complaints."""
+    chance = random.Random(f"{SEED} {decimal} {zone} {dates}")
+    columns = [prop.name for prop in TYPED.properties]
+    rows = [[f"id{number}", *(random_cell(chance, name) for name in columns[1:])] for number in range(400)]
+    goal = ImportGoal(
+        name="customers",
+        format={"decimal": decimal, "time_zone": zone, "dates": dates, "multi_value": "|"},
+        link=[{"field": "id", "property": "id"}],
+        map=[{"field": name, "property": name} for name in columns[1:]],
+    )
+    both(tmp_path, TYPED, [(goal, [("/in/a.csv", quoted(columns, rows))])])
+
+
+def random_cell(chance: random.Random, column: str) -> str:
+    """Return a cell that may or may not convert."""
+    kind, _, many = column.partition("_")
+    return "|".join(random_element(chance, kind) for _ in range(chance.choice((1, 1, 2, 3)) if many == "many" else 1))
+
+
+def random_element(chance: random.Random, kind: str) -> str:
+    """Return a value as the strategies have it, or one put together from pieces."""
+    if chance.random() < 0.3:
+        return chance.choice(CELLS[kind] + ODD_CELLS[kind])
+    blank = chance.choice(("", "", "", "", " "))
+    return blank + "".join(chance.choices(PIECES[kind], k=chance.randint(1, 4))) + blank
+
+
+def quoted(columns: list[str], rows: list[list[str]]) -> bytes:
+    """Return a file with every cell in quotes."""
+    lines = [",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in [columns, *rows]]
+    return "\n".join(lines).encode()
+
+
+LINKED = Profiles(
+    properties=[
+        {"name": "email", "type": "email", "identifier": True},
+        {"name": "customer_id", "identifier": True},
+        {"name": "card", "type": "number", "identifier": True},
+        {"name": "phones", "identifier": True, "multiple": True},
+        {"name": "devices", "type": "number", "identifier": True, "multiple": True},
+        {"name": "seen", "multiple": True},
+    ]
+)
+LINKS = [("Email", "email"), ("Id", "customer_id"), ("Other", "email"), ("Card", "card"), ("Phones", "phones"), ("Devices", "devices")]
+FORMAT = {"multi_value": "|"}
+
+
+@pytest.mark.parametrize("people", [20, 60, 150, 400])
+def test_linking_agrees(people: int, tmp_path: Path) -> None:
+    """Many rows with few identifiers: match, take, spread and new, over four runs with links in another order each."""
+    chance = random.Random(f"{SEED} {people}")
+    runs = []
+    for number in range(4):
+        links = chance.sample(LINKS, k=chance.randint(2, len(LINKS)))
+        mapped = [{"field": "Row", "property": "seen", "mode": "add"}]
+        if number == 1:
+            mapped.append({"field": "Id", "property": "customer_id"})
+        goal = ImportGoal(
+            name="customers",
+            format=FORMAT,
+            link=[{"field": field, "property": name} for field, name in links],
+            map=mapped,
+            allow_new_profiles=number != 2,
+        )
+        runs.append((goal, [(f"/in/{number}{letter}.csv", random_people(chance, people)) for letter in "ab"]))
+    both(tmp_path, LINKED, runs)
+
+
+def random_people(chance: random.Random, people: int) -> bytes:
+    """Return a file whose rows name people by some of their identifiers, now and then two people at once."""
+    fields = [field for field, _ in LINKS]
+    rows = [[*(random_identifier(chance, field, people) for field in fields), f"r{chance.randrange(10**6)}"] for _ in range(60)]
+    return quoted([*fields, "Row"], rows)
+
+
+def random_identifier(chance: random.Random, field: str, people: int) -> str:
+    """Return somebody's identifier; several where the property is `multiple`; mostly none."""
+    if chance.random() < 0.55:
+        return chance.choice(("", "", "", " ", "0"))
+    several = chance.choice((1, 1, 2)) if field in ("Phones", "Devices") else 1
+    wanted = [chance.randint(1, people) for _ in range(several)]
+    return "|".join(f"p{one}@x" if field in ("Email", "Other") else str(one) for one in wanted)
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_reading_agrees(number: int, tmp_path: Path) -> None:
+    """Files put together from separators, line ends, quoted and ragged pieces: the same rows on the same lines."""
+    chance = random.Random(f"{SEED} {number}")
+    declared = Profiles(properties=[{"name": "id", "identifier": True}, {"name": "note"}])
+    goal = ImportGoal(
+        name="customers",
+        format={"skip_rows": chance.choice((0, 0, 2)), "separator": chance.choice((",", ";", "||"))},
+        link=[{"field": "Id", "property": "id"}],
+        map=[{"field": "Note", "property": "note"}],
+    )
+    files = [(f"/in/{name}.csv", random_text(chance, goal)) for name in "abc"]
+    both(tmp_path, declared, [(goal, files)])
+
+
+def random_text(chance: random.Random, goal: ImportGoal) -> bytes:
+    """Return a file with some of everything that is not plain."""
+    separator, line_end = goal.format.separator, chance.choice(("\n", "\r\n"))
+    lines = ["skipped"] * goal.format.skip_rows + [separator.join(("Id", "Note", "More"))]
+    for number in range(chance.choice((0, 1, 5, 40))):
+        cells = [f"id{number}", *(random_piece(chance, separator, line_end) for _ in range(2))]
+        ragged = chance.random() < 0.15
+        lines.append(separator.join(cells[: chance.choice((1, 2))] if ragged else cells))
+        lines += [""] * (chance.random() < 0.1)
+    return (line_end.join(lines) + chance.choice(("", line_end))).encode()
+
+
+def random_piece(chance: random.Random, separator: str, line_end: str) -> str:
+    """Return a cell: plain, or in quotes with something in it that needs them."""
+    inside = chance.choice(("", separator, line_end, line_end * 2, '""', "é"))
+    return chance.choice(("plain", "", f'"a{inside}b"', '""', "x y"))
