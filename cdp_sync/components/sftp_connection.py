@@ -29,7 +29,7 @@ class SftpConnectionScaffolder(dg.Scaffolder):
         """Write a connection with one import goal, switched off."""
         name = request.target_path.name
         server = {
-            "host": "localhost",
+            "host": "127.0.0.1",
             "port": 2222,
             "username": name,
             "password_env": f"{name.upper()}_SFTP_PASSWORD",

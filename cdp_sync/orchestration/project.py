@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +20,7 @@ _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 
 def load_project() -> dg.Definitions:
     """Load every component below `cdp_sync/defs`, or below the folder that `CDP_SYNC_DEFS` names."""
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)  # of Dagster about its own parts; nothing to act on
     tree = component_tree()
     if os.environ.get(_STRICT):
         parts = [tree.build_defs()]

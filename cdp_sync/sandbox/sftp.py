@@ -201,7 +201,8 @@ def _account(declared: str) -> tuple[str, str]:
 
 
 def _wait_for_end_of_input(done: threading.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not sys.stdin: a thread that waits in it would keep the interpreter from ending on a signal.
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     done.set()
 

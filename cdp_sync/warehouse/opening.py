@@ -50,6 +50,7 @@ class Warehouse:
         session = self._connect()
         try:
             if staging is not None:
+                staging.parent.mkdir(parents=True, exist_ok=True)
                 self._attach(session, staging, "staging")
             if access != "none":
                 self._open_warehouse(session, access)

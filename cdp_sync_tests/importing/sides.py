@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
 from cdp_sync.model import Counters, FetchedFile, ImportGoal, Profiles, RemoteFile
+from cdp_sync.model.profile import RESERVED
 from cdp_sync.warehouse import Session, Warehouse, quote_identifier
 from cdp_sync.warehouse.properties import sync_properties
 from cdp_sync_tests import oracle
@@ -57,6 +58,7 @@ class OracleSide:
     """The slow one."""
 
     def __init__(self, folder: Path | None = None) -> None:
+        """Begin with nothing; the folder is not needed."""
         self.state = State()
 
     def seed(self, declared: Profiles, profiles: Iterable[dict[str, Any]]) -> None:
@@ -77,6 +79,7 @@ class ProductSide:
     """The fast one, with a warehouse of its own in a folder."""
 
     def __init__(self, folder: Path) -> None:
+        """Begin with an empty warehouse in the folder."""
         self.folder = folder
         self.warehouse = Warehouse(folder / "warehouse.duckdb")
         self.runs = 0
@@ -122,11 +125,9 @@ class ProductSide:
 
     def profiles(self) -> list[dict[str, Any]]:
         """Return the properties of all live profiles."""
-        query = """
-            select columns(* exclude (profile_id, created_at, updated_at, merged_into))
-            from warehouse.profile where merged_into is null"""
         with self.warehouse.open("read") as session:
-            return session.records(query)
+            found = session.records("select * from warehouse.profile where merged_into is null")
+        return [{name: value for name, value in profile.items() if name not in RESERVED} for profile in found]
 
     def identifiers(self) -> Counter[tuple[str, str, str]]:
         """Return the rows of `profile_identifier`: property, value, profile."""

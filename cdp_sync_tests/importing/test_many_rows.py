@@ -1,31 +1,52 @@
-"""The product against the oracle on files of many random rows: conversion by itself, linking by itself, reading by itself."""
+"""The product against the oracle on files of many random rows: conversion, linking and reading, each by itself."""
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cdp_sync.model import ImportGoal, Profiles
 from cdp_sync_tests.importing.conftest import SEED
-from cdp_sync_tests.importing.sides import Delivered, File, OracleSide, ProductSide
+from cdp_sync_tests.importing.sides import File, OracleSide, ProductSide
 from cdp_sync_tests.importing.strategies import CELLS, ODD_CELLS
 from cdp_sync_tests.oracle import canonical
 
 TYPED = Profiles(
     properties=[
         {"name": "id", "identifier": True},
-        *({"name": f"{kind}_{'many' if many else 'one'}", "type": kind, "multiple": many} for kind in CELLS for many in (0, 1)),
+        *(
+            {"name": f"{kind}_{'many' if many else 'one'}", "type": kind, "multiple": many}
+            for kind in CELLS
+            for many in (0, 1)
+        ),
     ]
 )
 
 PIECES = {
-    "text": ("a", "B", "é", '"', "'", "\t", "\n", "\u00a0", "\u2003", "0", "null", "\\"),
+    "text": ("a", "B", "é", '"', "'", " ", ",", "a\nb", "0", "null", "\\"),
     "email": ("a", "B", "@", "@x", ".", "é", "\t", "\u00a0", "@x.nl"),
     "number": ("1", "0", "00", "9", "-", "+", ".0", ",0", ".", ",", "5", "e3", "_", "922337203685477580", "\u0661"),
     "decimal": ("1", "0", "000", "9", "-", "+", ".", ",", ".5", ",5", "e3", "_", "inf", "12345678901234", "\u0661"),
-    "date": ("2024", "-", "01", "02", "31", "1", "T", "10", ":", "30", "00", "Z", "+02:00", "-31", "2024-02-", "1990-01-02"),
+    "date": (
+        "2024",
+        "-",
+        "01",
+        "02",
+        "31",
+        "1",
+        "T",
+        "10",
+        ":",
+        "30",
+        "00",
+        "Z",
+        "+02:00",
+        "-31",
+        "2024-02-",
+        "1990-01-02",
+    ),
     "datetime": ("2024-03-31", "T", "02:30", ":15", ".5", ".123456", "Z", "+02:00", "-00:30", "25:00", "31-12-2024"),
     "boolean": ("t", "T", "rue", "f", "ALSE", "y", "es", "n", "o", "1", "0", "on", "off", "F"),
 }
@@ -37,14 +58,11 @@ def both(tmp_path: Path, declared: Profiles, runs: Sequence[tuple[ImportGoal, li
     oracle, product = OracleSide(), ProductSide(tmp_path)
     for goal, files in runs:
         expected, found = oracle.deliver(goal, declared, files), product.deliver(goal, declared, files)
-        assert described(found) == described(expected), SEED
+        assert found.failed.keys() == expected.failed.keys(), SEED
+        assert found.counters == expected.counters, SEED
+        assert (found.kinds - expected.kinds, expected.kinds - found.kinds) == (Counter(), Counter()), SEED
         assert canonical(product.profiles()) == canonical(oracle.profiles()), SEED
         assert product.identifiers() == product.identifiers_unnested(declared), SEED
-
-
-def described(run: Delivered) -> dict[str, Any]:
-    """Return what can be compared of a run."""
-    return {"failed": run.failed.keys(), "counters": run.counters, "quarantine": run.kinds}
 
 
 @pytest.mark.parametrize("decimal", [".", ","])
@@ -94,7 +112,14 @@ LINKED = Profiles(
         {"name": "seen", "multiple": True},
     ]
 )
-LINKS = [("Email", "email"), ("Id", "customer_id"), ("Other", "email"), ("Card", "card"), ("Phones", "phones"), ("Devices", "devices")]
+LINKS = [
+    ("Email", "email"),
+    ("Id", "customer_id"),
+    ("Other", "email"),
+    ("Card", "card"),
+    ("Phones", "phones"),
+    ("Devices", "devices"),
+]
 FORMAT = {"multi_value": "|"}
 
 
@@ -122,7 +147,10 @@ def test_linking_agrees(people: int, tmp_path: Path) -> None:
 def random_people(chance: random.Random, people: int) -> bytes:
     """Return a file whose rows name people by some of their identifiers, now and then two people at once."""
     fields = [field for field, _ in LINKS]
-    rows = [[*(random_identifier(chance, field, people) for field in fields), f"r{chance.randrange(10**6)}"] for _ in range(60)]
+    rows = [
+        [*(random_identifier(chance, field, people) for field in fields), f"r{chance.randrange(10**6)}"]
+        for _ in range(60)
+    ]
     return quoted([*fields, "Row"], rows)
 
 

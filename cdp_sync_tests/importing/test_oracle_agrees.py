@@ -25,7 +25,7 @@ def product() -> Iterator[ProductSide]:
 
 
 @seed(SEED)
-@examples(60)
+@examples(10)
 @given(histories())
 def test_product_agrees_with_oracle(history: History) -> None:
     """After every run, both have the same profiles, counters, failed files and quarantine."""
@@ -51,7 +51,7 @@ def deliver_to_both(oracle: OracleSide, fast: ProductSide, delivery: Delivery, d
 
 
 @seed(SEED)
-@examples(15)
+@examples(3)
 @given(deliveries())
 def test_known_bytes_change_nothing(case: tuple[Profiles, Delivery]) -> None:
     """The same files once more: no profile changes, no row is read."""
@@ -66,7 +66,7 @@ def test_known_bytes_change_nothing(case: tuple[Profiles, Delivery]) -> None:
 
 
 @seed(SEED)
-@examples(15)
+@examples(3)
 @given(deliveries())
 def test_known_rows_change_nothing(case: tuple[Profiles, Delivery]) -> None:
     """The same rows in files whose bytes differ: no profile changes, what was applied is unchanged."""
@@ -83,14 +83,16 @@ def test_known_rows_change_nothing(case: tuple[Profiles, Delivery]) -> None:
 
 
 @seed(SEED)
-@examples(15)
+@examples(3)
 @given(deliveries())
 def test_order_of_columns_is_irrelevant(case: tuple[Profiles, Delivery]) -> None:
     """Files with their columns the other way round lead to the same profiles and counters."""
     declared, delivery = case
     turned = Delivery(delivery.goal, tuple((path, table.turned()) for path, table in delivery.files))
     with product() as one, product() as other:
-        found = [side.deliver(delivery.goal, declared, files.contents) for side, files in ((one, delivery), (other, turned))]
+        found = [
+            side.deliver(delivery.goal, declared, files.contents) for side, files in ((one, delivery), (other, turned))
+        ]
         assert found[0].counters == found[1].counters
         assert canonical(one.profiles()) == canonical(other.profiles())
 
@@ -115,7 +117,9 @@ def test_new_profiles_are_connected_components(
     """Without any profile to match, rows joined by shared values become one profile with all their values."""
     edges = random_edges(random.Random(f"{SEED} {rows} {people}"), rows, people)
     one = side(tmp_path)
-    one.deliver(LINKING, LINKED, [("/in/a.csv", file_of(edges[: rows // 2])), ("/in/b.csv", file_of(edges[rows // 2 :]))])
+    one.deliver(
+        LINKING, LINKED, [("/in/a.csv", file_of(edges[: rows // 2])), ("/in/b.csv", file_of(edges[rows // 2 :]))]
+    )
     found = {
         frozenset((name, value) for name, values in profile.items() for value in values or [])
         for profile in one.profiles()

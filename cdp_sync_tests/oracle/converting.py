@@ -15,6 +15,9 @@ FALSE = ("false", "f", "no", "n", "0", "off")
 
 ISO = re.compile(r"(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
+EPOCHS = {"epoch_seconds": (timedelta(seconds=1), 11), "epoch_milliseconds": (timedelta(milliseconds=1), 14)}
+"""What is counted since 1970, and in how many digits."""
+
 
 class Invalid(Exception):
     """The text does not convert to the property's type."""
@@ -78,8 +81,8 @@ def to_email(text: str, prop: Property, fmt: Format) -> str:
 
 
 def to_number(text: str, prop: Property, fmt: Format) -> int:
-    """A 64-bit integer; zeros may stand behind a decimal separator."""
-    found = re.fullmatch(rf"([+-]?[0-9]+)({re.escape(fmt.decimal)}0+)?", text.strip())
+    """A 64-bit integer; a decimal separator with nothing but zeros may follow."""
+    found = re.fullmatch(rf"([+-]?[0-9]+)({re.escape(fmt.decimal)}0*)?", text.strip())
     if not found or not -(2**63) <= int(found[1]) < 2**63:
         raise Invalid("no whole number of 64 bits")
     return int(found[1])
@@ -132,10 +135,10 @@ def parse_moment(text: str, pattern: str) -> datetime:
         if not ISO.fullmatch(text):
             raise ValueError(text)
         return datetime.fromisoformat(text)
-    if pattern in ("epoch_seconds", "epoch_milliseconds"):
-        if not re.fullmatch(r"[+-]?[0-9]+", text):
+    if pattern in EPOCHS:
+        unit, digits = EPOCHS[pattern]
+        if not re.fullmatch(rf"[+-]?[0-9]{{1,{digits}}}", text):
             raise ValueError(text)
-        unit = timedelta(seconds=1) if pattern == "epoch_seconds" else timedelta(milliseconds=1)
         return datetime(1970, 1, 1, tzinfo=UTC) + int(text) * unit
     return datetime.strptime(text, pattern)
 

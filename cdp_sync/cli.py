@@ -1,0 +1,186 @@
+"""The `cdp-sync` command: everything the UI can do, for terminals and programs.
+
+Dagster is imported only by the commands that need it; its import alone takes seconds.
+"""
+
+from typing import Any
+
+import click
+
+from cdp_sync import __version__
+from cdp_sync.errors import CdpSyncError, UnknownName
+
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer for programs.")
+_GOAL = click.option("--goal", help="One goal only.")
+
+
+class _Group(click.Group):
+    """Shows our errors as one paragraph, without a traceback unless one is asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        try:
+            return super().invoke(ctx)
+        except CdpSyncError as error:
+            if ctx.params.get("debug"):
+                raise
+            from cdp_sync.terminal import print_error
+
+            print_error(str(error))
+            ctx.exit(2 if isinstance(error, UnknownName) else 1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def main(debug: bool) -> None:
+    """Keeps customer profiles in step with the outside world."""
+
+
+@main.command()
+@click.argument("connection", required=False)
+def check(connection: str | None) -> None:
+    """Check the declarations; with CONNECTION also reach its server and list its directories."""
+    from cdp_sync.components.declarations import load_declarations
+    from cdp_sync.terminal import console
+
+    found = load_declarations()
+    console.print(f"{len(found.connections)} connections and {len(found.profiles.properties)} properties are in order.")
+    if connection:
+        from cdp_sync.connectors.sftp import SftpClient
+
+        declared = found.connection(connection)
+        with SftpClient(declared.server) as client:
+            for directory in dict.fromkeys(goal.directory for goal in declared.import_profiles):
+                console.print(f"{directory}: {len(client.list_directory(directory)):,} files.")
+
+
+@main.command()
+@click.argument("connection")
+@_GOAL
+@_AS_JSON
+def scan(connection: str, goal: str | None, as_json: bool) -> None:
+    """Look at a connection's files: their state, their fields, how dates and numbers read. Imports nothing."""
+    from cdp_sync.components.declarations import load_declarations
+    from cdp_sync.looking import look
+    from cdp_sync.terminal import print_json, print_look
+
+    found = load_declarations()
+    looks = [look(found, connection, each) for each in found.goals(connection, goal)]
+    if as_json:
+        print_json({"connection": connection, "goals": [each.to_json() for each in looks]})
+    else:
+        for each in looks:
+            print_look(each)
+
+
+@main.command()
+@click.argument("connection")
+@_GOAL
+@_AS_JSON
+def run(connection: str, goal: str | None, as_json: bool) -> None:
+    """Run a connection now, or one goal of it. The run stands in the UI's history."""
+    from cdp_sync.orchestration.launching import launch
+    from cdp_sync.terminal import TerminalProgress, goal_json, print_goal, print_json
+
+    with TerminalProgress() as progress:
+        outcome = launch(connection, goal, progress)
+    if as_json:
+        goals = [goal_json(report) for report in outcome.goals]
+        told = {"run_id": outcome.run_id, "state": outcome.state, "seconds": round(outcome.seconds, 3)}
+        print_json({**told, "goals": goals})
+    else:
+        for report in outcome.goals:
+            print_goal(report)
+    click.get_current_context().exit(0 if outcome.state == "success" else 1)
+
+
+@main.command()
+@click.argument("connection", required=False)
+@click.option("--limit", default=20, show_default=True, help="How many.")
+@_AS_JSON
+def runs(connection: str | None, limit: int, as_json: bool) -> None:
+    """Show the latest runs, newest first."""
+    from cdp_sync.orchestration.launching import recent_runs
+    from cdp_sync.orchestration.places import data_folder
+    from cdp_sync.terminal import print_json, print_runs
+    from cdp_sync.warehouse import Warehouse
+    from cdp_sync.warehouse.history import goals_of_runs
+
+    found = recent_runs(connection, limit)
+    with Warehouse(data_folder().warehouse).open("read") as session:
+        goals = goals_of_runs(session, [run["run_id"] for run in found])
+    told = [{**run, "goals": goals.get(run["run_id"], [])} for run in found]
+    (print_json if as_json else print_runs)(told)
+
+
+@main.command()
+@click.argument("value")
+@_AS_JSON
+def profile(value: str, as_json: bool) -> None:
+    """Show the profiles that VALUE names: an identifier's value, or a profile's id."""
+    from cdp_sync.orchestration.places import data_folder
+    from cdp_sync.terminal import print_json, print_profile
+    from cdp_sync.warehouse import Warehouse
+    from cdp_sync.warehouse.history import profiles_named
+
+    with Warehouse(data_folder().warehouse).open("read") as session:
+        found = profiles_named(session, value)
+    if not found:
+        raise UnknownName("No live profile has this identifier or id.")
+    if as_json:
+        print_json(found)
+    else:
+        for each in found:
+            print_profile(each)
+
+
+@main.command()
+@click.argument("connection", required=False)
+@click.option("--limit", default=50, show_default=True, help="How many.")
+@_AS_JSON
+def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
+    """Show what could not land, and why: of each file as it was last read."""
+    from cdp_sync.orchestration.places import data_folder
+    from cdp_sync.terminal import print_json, print_quarantine
+    from cdp_sync.warehouse import Warehouse
+    from cdp_sync.warehouse.history import quarantined
+
+    with Warehouse(data_folder().warehouse).open("read") as session:
+        total, found = quarantined(session, connection, limit)
+    if as_json:
+        print_json({"total": total, "rows": found})
+    else:
+        print_quarantine(total, found)
+
+
+@main.command()
+@click.option("--port", default=2222, show_default=True, help="Of the SFTP server; 0 picks a free one.")
+def sandbox(port: int) -> None:
+    """Run an SFTP server on loopback with demonstration files, until Ctrl-C."""
+    from cdp_sync.sandbox.stage import Stage
+
+    with Stage(port=port) as stage:
+        click.echo(stage.told)
+        stage.wait()
+
+
+@main.command()
+def demo() -> None:
+    """Import demonstration files from an SFTP server into a warehouse, three times over, and show what happens."""
+    from cdp_sync.sandbox.play import play
+
+    click.get_current_context().exit(play())
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Of the UI.")
+@click.option("--sandbox/--no-sandbox", "with_sandbox", default=True, help="Also run the sandbox server.")
+def up(port: int, with_sandbox: bool) -> None:
+    """Open the project in the Dagster UI, with the sandbox server beside it, until Ctrl-C."""
+    from cdp_sync.sandbox.stage import open_ui
+
+    click.get_current_context().exit(open_ui(port, with_sandbox=with_sandbox))
+
+
+if __name__ == "__main__":
+    main()

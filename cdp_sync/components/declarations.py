@@ -1,0 +1,82 @@
+"""The declared connections as plain values, for the command line."""
+
+import warnings
+from dataclasses import dataclass
+
+import dagster as dg
+
+from cdp_sync.components.profile_model import declared_profiles
+from cdp_sync.components.sftp_connection import SftpConnection
+from cdp_sync.errors import DeclarationError, UnknownName
+from cdp_sync.model import Connection, ImportGoal, Profiles
+from cdp_sync.orchestration.project import component_tree
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """What the project declares."""
+
+    profiles: Profiles
+    connections: tuple[Connection, ...]
+
+    def connection(self, name: str) -> Connection:
+        """Return a connection.
+
+        Raises:
+            UnknownName: There is none of that name.
+        """
+        names = [connection.name for connection in self.connections]
+        if name not in names:
+            allowed = ", ".join(names) or "none is declared"
+            raise UnknownName(f"There is no connection {name!r}.", needed=f"One of: {allowed}.")
+        return self.connections[names.index(name)]
+
+    def goals(self, connection: str, name: str | None) -> tuple[ImportGoal, ...]:
+        """Return a connection's enabled goals, or the one of that name.
+
+        Raises:
+            UnknownName: There is no such connection or goal.
+        """
+        every = self.connection(connection).import_profiles
+        if name is None:
+            return tuple(goal for goal in every if goal.enabled)
+        if found := tuple(goal for goal in every if goal.name == name):
+            return found
+        allowed = ", ".join(goal.name for goal in every) or "none is declared"
+        raise UnknownName(f"Connection {connection} has no goal {name!r}.", needed=f"One of: {allowed}.")
+
+
+def load_declarations() -> Declarations:
+    """Load every declaration and check it.
+
+    Raises:
+        DeclarationError: Tells of every slip in every file.
+    """
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)  # of Dagster about its own parts; nothing to act on
+    tree = component_tree()
+    connections: list[Connection] = []
+    slips: list[str] = []
+    for file in sorted(tree.defs_module_path.glob("*/defs.yaml")):
+        try:
+            component = tree.load_component(file.parent)
+            tree.build_defs_at_path(file.parent)
+        except Exception as error:  # noqa: BLE001 - told together with the slips of other files
+            slips.append(_reason(error))
+        else:
+            connections += [component.connection] if isinstance(component, SftpConnection) else []
+    if slips:
+        raise DeclarationError("\n".join(slips), remedy="Correct the files and check again.")
+    return Declarations(_profiles(tree), tuple(connections))
+
+
+def _profiles(tree: dg.ComponentTree) -> Profiles:
+    return declared_profiles(tree.load_context)
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong, without the drawing of the tree that Dagster puts around it."""
+    while error.__cause__ is not None and not isinstance(error, DeclarationError):
+        error = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    return str(error)
+
+

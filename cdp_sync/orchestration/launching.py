@@ -1,0 +1,164 @@
+"""Runs a connection from the command line, through Dagster, so that the run stands in the UI's history."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.tags import REPOSITORY_LABEL_TAG  # by it the UI files a run under its job
+
+from cdp_sync.errors import Terminal, UnknownName
+from cdp_sync.model import GoalReport
+from cdp_sync.orchestration.progress import Watcher, watched_by
+
+_PROCESS_TAG = "cdp_sync/process"
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run from the command line came to."""
+
+    run_id: str
+    state: str
+    seconds: float
+    goals: tuple[GoalReport, ...]
+
+
+@contextmanager
+def open_instance() -> Iterator[dg.DagsterInstance]:
+    """Yield the instance that the UI of this project uses: `DAGSTER_HOME`, or `dagster.yaml` of this folder.
+
+    Raises:
+        Terminal: Neither is there.
+    """
+    if os.environ.get("DAGSTER_HOME"):
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    elif Path("dagster.yaml").exists():
+        with dg.DagsterInstance.from_config(str(Path.cwd())) as instance:
+            yield instance
+    else:
+        raise Terminal(
+            "There is no dagster.yaml in this folder.",
+            needed="The folder of a cdp_sync project, or DAGSTER_HOME.",
+            remedy="Change into the project's folder.",
+        )
+
+
+def launch(connection: str, goal: str | None, watcher: Watcher) -> Outcome:
+    """Run a connection's enabled goals, or one goal, in this process.
+
+    Raises:
+        UnknownName: No such connection or goal.
+        Terminal: A run of the connection is under way.
+    """
+    from cdp_sync.definitions import defs
+
+    definitions = defs()
+    job, selection = _job(definitions, connection, goal)
+    reports = _Collecting(watcher)
+    started = time.perf_counter()
+    with open_instance() as instance, watched_by(reports):
+        bury_the_dead(instance)
+        _check_alone(instance, connection)
+        result = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            asset_selection=selection,
+            run_config=_QUIET,
+            raise_on_error=False,
+            tags={
+                "reason": "by hand",
+                REPOSITORY_LABEL_TAG: "__repository__@cdp_sync",
+                _PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}",
+            },
+        )
+    state = "success" if result.success else "failed"
+    return Outcome(result.run_id, state, time.perf_counter() - started, tuple(reports.by_goal.values()))
+
+
+class _Collecting:
+    """Passes everything on to another watcher, and keeps the reports."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self.by_goal: dict[str, GoalReport] = {}
+
+    def done(self, goal: str, report: GoalReport) -> None:
+        """Keep the report, and pass it on."""
+        self.by_goal[goal] = report
+        self._watcher.done(goal, report)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the other watcher has
+        return getattr(self._watcher, name)
+
+
+def _job(definitions: dg.Definitions, connection: str, goal: str | None) -> tuple[str, list[dg.AssetKey] | None]:
+    """Return the job's name and what of it to run."""
+    goals = _goals(definitions)
+    if connection not in goals:
+        raise UnknownName(
+            f"There is no connection {connection!r}.", needed=f"One of: {', '.join(goals) or 'none is declared'}."
+        )
+    if goal is not None and goal not in goals[connection]:
+        raise UnknownName(
+            f"Connection {connection} has no goal {goal!r}.", needed=f"One of: {', '.join(goals[connection])}."
+        )
+    return f"{connection}_sync", [dg.AssetKey([connection, goal])] if goal else None
+
+
+def _goals(definitions: dg.Definitions) -> dict[str, list[str]]:
+    """Return the goals of every connection."""
+    found: dict[str, list[str]] = {}
+    for key in definitions.resolve_asset_graph().materializable_asset_keys:
+        connection, goal = key.path
+        found.setdefault(connection, []).append(goal)
+    return {connection: sorted(goals) for connection, goals in sorted(found.items())}
+
+
+def bury_the_dead(instance: dg.DagsterInstance) -> None:
+    """Mark runs of processes that are gone as failed, and free what they held."""
+    running = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    for run in instance.get_runs(running):
+        host, _, process = run.tags.get(_PROCESS_TAG, "").rpartition(":")
+        if host == socket.gethostname() and not Path(f"/proc/{process}").exists():
+            instance.report_run_failed(run, "The process of this run is gone. Run the connection again.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _check_alone(instance: dg.DagsterInstance, connection: str) -> None:
+    """Refuse to run beside another run of the connection."""
+    running = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
+    runs = instance.get_runs(dg.RunsFilter(tags={"connection": connection}, statuses=running), limit=1)
+    if runs:
+        raise Terminal(
+            f"Run {runs[0].run_id} of connection {connection} is under way.",
+            needed="One run of a connection at a time.",
+            remedy="Wait until it is done, or end it in the UI.",
+        )
+
+
+def recent_runs(connection: str | None, limit: int) -> list[dict[str, Any]]:
+    """Return the latest runs, newest first: run_id, connection, state, started_at, seconds."""
+    with open_instance() as instance:
+        tags = {"connection": connection} if connection else None
+        records = instance.get_run_records(dg.RunsFilter(tags=tags), limit=limit if connection else limit * 2)
+        return [_told(record) for record in records if record.dagster_run.tags.get("connection")][:limit]
+
+
+def _told(record: dg.RunRecord) -> dict[str, Any]:
+    run = record.dagster_run
+    ended = record.end_time or time.time()
+    return {
+        "run_id": run.run_id,
+        "connection": run.tags["connection"],
+        "state": run.status.value.lower(),
+        "started_at": record.start_time,
+        "seconds": round(ended - record.start_time, 1) if record.start_time else None,
+        "reason": run.tags.get("reason", ""),
+    }

@@ -1,0 +1,128 @@
+"""The sandbox as a stage: the SFTP server as a process of its own, its files, and the UI in front of it."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cdp_sync.errors import ServerUnreachable, Terminal
+from cdp_sync.orchestration.places import data_folder
+from cdp_sync.sandbox.demo import write_demo_files
+
+ACCOUNTS = ("webshop", "filiale")
+_PATIENCE = 30.0
+
+
+class Stage:
+    """An SFTP server on loopback with demonstration files. A context manager: it serves inside the block.
+
+    Its password, host key and known_hosts file lie in the data folder, where the demonstration's connections look for
+    them.
+
+    Args:
+        port: 0 picks a free one.
+        folder: Where its files lie.
+    """
+
+    def __init__(self, *, port: int = 0, folder: Path | None = None) -> None:
+        self.folder = folder or data_folder().path / "sandbox"
+        self.port = port
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder that the server shows as `/`."""
+        return self.folder / "sftp"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a process needs to find the server."""
+        return {**os.environ, "CDP_SYNC_SANDBOX_PORT": str(self.port)}
+
+    @property
+    def told(self) -> str:
+        """One paragraph for people."""
+        return (
+            f"SFTP on 127.0.0.1:{self.port}, accounts {', '.join(ACCOUNTS)}, password in {self.folder / 'password'}.\n"
+            f"It shows {self.root}. Ctrl-C ends it."
+        )
+
+    def __enter__(self) -> Self:
+        """Write the files where there are none, and start the server."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not any(self.root.iterdir()):
+            write_demo_files(self.root)
+        password = self._password()
+        command = [sys.executable, "-m", "cdp_sync.sandbox.sftp", "--root", str(self.root), "--port", str(self.port)]
+        command += [option for account in ACCOUNTS for option in ("--account", f"{account}=CDP_SYNC_SANDBOX_PASSWORD")]
+        command += ["--known-hosts", str(self.folder / "known_hosts"), "--host-key-file", str(self.folder / "host_key")]
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            [*command, "--until-stdin-closes"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "CDP_SYNC_SANDBOX_PASSWORD": password},
+        )
+        self.port = self._ready()
+        os.environ["CDP_SYNC_SANDBOX_PORT"] = str(self.port)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the server."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            self._process.wait(_PATIENCE)
+
+    def wait(self) -> None:
+        """Wait until somebody ends the server or presses Ctrl-C."""
+        assert self._process is not None  # noqa: S101 - inside the block
+        try:
+            self._process.wait()
+        except KeyboardInterrupt:
+            return
+
+    def _password(self) -> str:
+        file = self.folder / "password"
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_urlsafe(16) + "\n", encoding="ascii")
+        return file.read_text(encoding="ascii").strip()
+
+    def _ready(self) -> int:
+        assert self._process is not None and self._process.stdout is not None  # noqa: S101 - just started
+        line = self._process.stdout.readline()
+        if not line:
+            raise ServerUnreachable(
+                f"The sandbox's SFTP server did not start on port {self.port}.",
+                needed="A free port.",
+                remedy="End whatever listens there, or choose another with --port.",
+            )
+        return int(json.loads(line)["port"])
+
+
+def open_ui(port: int, *, with_sandbox: bool) -> int:
+    """Run `dagster dev` on the project, with the sandbox beside it; return its exit status."""
+    if not Path("workspace.yaml").exists():
+        raise Terminal("There is no workspace.yaml in this folder.", remedy="Change into the project's folder.")
+    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+    if not with_sandbox:
+        return _in_foreground(command, os.environ)
+    with Stage(port=int(os.environ.get("CDP_SYNC_SANDBOX_PORT", "2222"))) as stage:
+        sys.stdout.write(f"{stage.told}\nThe UI: http://127.0.0.1:{port}\n")
+        sys.stdout.flush()
+        return _in_foreground(command, stage.environment)
+
+
+def _in_foreground(command: list[str], environment: Mapping[str, str]) -> int:
+    process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own interpreter
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        return process.wait(_PATIENCE)

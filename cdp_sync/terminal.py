@@ -1,0 +1,182 @@
+"""What people see on a terminal: progress, tables, errors. Nothing here decides anything."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from cdp_sync.model import COUNTERS, FileReport, GoalReport, RemoteFile
+
+if TYPE_CHECKING:
+    from cdp_sync.importing.preview import Preview
+    from cdp_sync.looking import Look
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """Print a value for programs."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """Print a table; numbers stand right, with thousands separators."""
+    rows = list(rows)
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for number, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[number], int | float | None) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+class TerminalProgress:
+    """Shows bars while a run works, where a person looks on; silent when its output is piped."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=errors,
+            transient=True,
+            disable=not errors.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._arrived: dict[tuple[str, str], int] = {}
+
+    def __enter__(self) -> "TerminalProgress":
+        """Start showing."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bars away."""
+        self._progress.stop()
+
+    def phase(self, goal: str, doing: str) -> None:
+        """Show what a goal is doing."""
+        if goal not in self._tasks:
+            self._tasks[goal] = self._progress.add_task("", total=None)
+        self._progress.update(self._tasks[goal], description=f"{goal.replace('__', ' / ')}: {doing}")
+
+    def expects(self, goal: str, files: tuple[RemoteFile, ...]) -> None:
+        """Show how much there is to fetch."""
+        self._progress.update(self._tasks[goal], total=sum(file.size for file in files))
+
+    def arrived(self, goal: str, file: RemoteFile, size: int) -> None:
+        """Move the bar."""
+        self._arrived[goal, file.path] = size
+        total = sum(size for (of, _), size in self._arrived.items() if of == goal)
+        self._progress.update(self._tasks[goal], completed=total)
+
+    def done(self, goal: str, report: GoalReport) -> None:
+        """Take the goal's bar away."""
+        if goal in self._tasks:
+            self._progress.remove_task(self._tasks.pop(goal))
+
+
+def goal_json(report: GoalReport) -> dict[str, Any]:
+    """Return a goal as `run --json` shows it."""
+    counters = {name: getattr(report.counters, name) for name in COUNTERS}
+    told = {"goal": report.goal, "state": report.state, "message": report.message, **counters}
+    return told | {"seconds": round(report.seconds, 3), "files": [file.to_json() for file in report.files]}
+
+
+def print_goal(report: GoalReport) -> None:
+    """Say what a goal did: one line, its files, why things did not land."""
+    mark = "[green]✓[/]" if report.state == "success" else "[red]✗[/]"
+    console.print(f"{mark} [bold]{report.goal}[/]  {report.message}")
+    if report.files:
+        names = ("rows_read", "rows_applied", "rows_unchanged", "rows_rejected", "values_invalid")
+        columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names), "remarks"]
+        print_table(columns, [_file_row(file, names) for file in report.files])
+    for reason, times in report.reasons:
+        console.print(f"  [yellow]{times:>6,} ×[/] {reason}")
+    console.print()
+
+
+def _file_row(file: FileReport, names: Sequence[str]) -> list[object]:
+    numbers = [getattr(file.counters, name) for name in names]
+    return [f"  {file.path}", file.state, *numbers, " ".join(file.warnings)]
+
+
+def print_error(text: str) -> None:
+    """Say in one paragraph what went wrong."""
+    errors.print(f"[red]Error:[/] {text}", markup=True, soft_wrap=True)
+
+
+def print_look(look: "Look") -> None:
+    """Show a goal's files and what a run would make of them."""
+    rows = [(f"  {f.remote.path}", f.state, f.remote.size, f"{f.remote.modified_at:%Y-%m-%d %H:%M:%S}") for f in look.files]
+    console.print(f"[bold]{look.goal}[/]  {len(look.files):,} files, {sum(f.due for f in look.files):,} to import")
+    if rows:
+        print_table(("  file", "state", "bytes", "modified (UTC)"), rows)
+    for each in look.previews:
+        _print_preview(each)
+    console.print()
+
+
+def _print_preview(preview: "Preview") -> None:
+    console.print(f"\n  [bold]{preview.path}[/]  {preview.message}")
+    if preview.fields:
+        console.print(f"  fields: {', '.join(preview.fields)}")
+    if preview.unmapped:
+        console.print(f"  not mapped: {', '.join(preview.unmapped)}")
+    if preview.readings:
+        rows = [(f"  {r.field}", r.property, r.cell, r.value if r.value is not None else f"✗ {r.reason}") for r in preview.readings]
+        print_table(("  field", "property", "cell", "reads as"), rows)
+
+
+def print_runs(runs: Sequence[dict[str, Any]]) -> None:
+    """Show runs, newest first, and what their goals did."""
+    for run in runs:
+        started = datetime.fromtimestamp(run["started_at"], UTC) if run["started_at"] else None
+        when = f"{started:%Y-%m-%d %H:%M:%S}" if started else ""
+        mark = {"success": "[green]✓[/]", "failure": "[red]✗[/]"}.get(run["state"], "…")
+        console.print(f"{mark} {when}  [bold]{run['connection']}[/]  {run['state']}  {run['seconds']} s  {run['run_id']}")
+        for goal in run["goals"]:
+            console.print(f"    {goal['goal']}: {goal['message']}")
+
+
+def print_profile(profile: dict[str, Any]) -> None:
+    """Show a profile's properties and its latest changes."""
+    changes = profile.pop("changes")
+    console.print(f"[bold]{profile['profile_id']}[/]")
+    print_table(("  property", "value"), [(f"  {name}", _shown(value)) for name, value in profile.items() if value is not None])
+    for change in changes:
+        properties = ", ".join(change["properties"] or ())
+        console.print(f"  {change['changed_at']:%Y-%m-%d %H:%M:%S}  {change['kind']}  {properties}")
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:
+    """Show what could not land, and why."""
+    names = ("path", "line", "field", "value", "reason")
+    shown = [[*(row[name] for name in names[:3]), row["value"] or _short(row["raw"]), row["reason"]] for row in rows]
+    if shown:
+        print_table(names, [[row[0], str(row[1]), *row[2:]] for row in shown])
+    console.print(f"{len(rows):,} of {total:,} in quarantine.")
+
+
+def _short(raw: str | None) -> str:
+    text = (raw or "").replace("\n", "⏎")
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,66 @@
+"""What happened, as people ask for it: runs, profiles, the quarantine."""
+
+from typing import Any
+from uuid import UUID
+
+from cdp_sync.warehouse.names import quote_identifier
+from cdp_sync.warehouse.properties import profile_columns
+from cdp_sync.warehouse.session import Session
+
+
+def goals_of_runs(session: Session, run_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of `run` by run id; a run that found nothing to do has none."""
+    records = session.records(
+        "select * from warehouse.run where list_contains($ids, run_id) order by started_at", {"ids": run_ids}
+    )
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        found.setdefault(record.pop("run_id"), []).append(record)
+    return found
+
+
+def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
+    """Return the live profiles with this identifier or id: their properties and latest changes."""
+    ids = session.rows(
+        "select distinct profile_id from warehouse.profile_identifier where value in ($plain, lower($plain))",
+        {"plain": value.strip()},
+    )
+    found = [profile_id for (profile_id,) in ids] or _as_id(value)
+    return [profile for profile_id in found for profile in _profile(session, profile_id)]
+
+
+def _as_id(value: str) -> list[UUID]:
+    try:
+        return [UUID(value.strip())]
+    except ValueError:
+        return []
+
+
+def _profile(session: Session, profile_id: UUID) -> list[dict[str, Any]]:
+    names = ", ".join(quote_identifier(name) for name in profile_columns(session) if name != "merged_into")
+    query = f"select {names} from warehouse.profile where profile_id = ? and merged_into is null"
+    changes = """
+        select changed_at, kind, properties, run_id
+        from warehouse.profile_change
+        where profile_id = ?
+        order by changed_at desc
+        limit 10"""
+    history = session.records(changes, [profile_id])
+    return [{**record, "changes": history} for record in session.records(query, [profile_id])]
+
+
+def quarantined(session: Session, connection: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    """Return how much is in quarantine and the first of it: of each file what its latest reading left there."""
+    latest = """
+        from warehouse.quarantine q
+        join warehouse.run r using (run_id, connection, goal)
+        where ($connection is null or q.connection = $connection)
+        qualify r.started_at = max(r.started_at) over (partition by q.connection, q.goal, q.path)"""
+    columns = "q.connection, q.goal, q.path, q.line, q.field, q.value, q.raw, q.reason, q.run_id"
+    bound = {"connection": connection}
+    total = session.value(f"select count(*) from (select r.started_at {latest})", bound)
+    rows = session.records(
+        f"select {columns} {latest} order by q.connection, q.goal, q.path, q.line, q.field limit $limit",
+        {**bound, "limit": limit},
+    )
+    return total, rows
