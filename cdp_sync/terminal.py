@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TransferSpeedColumn
@@ -15,6 +15,8 @@ from cdp_sync.model import COUNTERS, FileReport, GoalReport, RemoteFile
 if TYPE_CHECKING:
     from cdp_sync.importing.preview import Preview
     from cdp_sync.looking import Look
+
+_TIME = "%Y-%m-%d %H:%M:%S"
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -60,7 +62,7 @@ class TerminalProgress:
         self._tasks: dict[str, TaskID] = {}
         self._arrived: dict[tuple[str, str], int] = {}
 
-    def __enter__(self) -> "TerminalProgress":
+    def __enter__(self) -> Self:
         """Start showing."""
         self._progress.start()
         return self
@@ -107,7 +109,7 @@ def print_goal(report: GoalReport) -> None:
         columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names), "remarks"]
         print_table(columns, [_file_row(file, names) for file in report.files])
     for reason, times in report.reasons:
-        console.print(f"  [yellow]{times:>6,} ×[/] {reason}")
+        console.print(f"  [yellow]{times:>6,}x[/] {reason}")
     console.print()
 
 
@@ -123,7 +125,7 @@ def print_error(text: str) -> None:
 
 def print_look(look: "Look") -> None:
     """Show a goal's files and what a run would make of them."""
-    rows = [(f"  {f.remote.path}", f.state, f.remote.size, f"{f.remote.modified_at:%Y-%m-%d %H:%M:%S}") for f in look.files]
+    rows = [(f"  {f.remote.path}", f.state, f.remote.size, f"{f.remote.modified_at:{_TIME}}") for f in look.files]
     console.print(f"[bold]{look.goal}[/]  {len(look.files):,} files, {sum(f.due for f in look.files):,} to import")
     if rows:
         print_table(("  file", "state", "bytes", "modified (UTC)"), rows)
@@ -139,7 +141,7 @@ def _print_preview(preview: "Preview") -> None:
     if preview.unmapped:
         console.print(f"  not mapped: {', '.join(preview.unmapped)}")
     if preview.readings:
-        rows = [(f"  {r.field}", r.property, r.cell, r.value if r.value is not None else f"✗ {r.reason}") for r in preview.readings]
+        rows = [(f"  {r.field}", r.property, r.cell, r.value or f"✗ {r.reason}") for r in preview.readings]
         print_table(("  field", "property", "cell", "reads as"), rows)
 
 
@@ -147,9 +149,11 @@ def print_runs(runs: Sequence[dict[str, Any]]) -> None:
     """Show runs, newest first, and what their goals did."""
     for run in runs:
         started = datetime.fromtimestamp(run["started_at"], UTC) if run["started_at"] else None
-        when = f"{started:%Y-%m-%d %H:%M:%S}" if started else ""
+        when = f"{started:{_TIME}}" if started else ""
         mark = {"success": "[green]✓[/]", "failure": "[red]✗[/]"}.get(run["state"], "…")
-        console.print(f"{mark} {when}  [bold]{run['connection']}[/]  {run['state']}  {run['seconds']} s  {run['run_id']}")
+        console.print(
+            f"{mark} {when}  [bold]{run['connection']}[/]  {run['seconds']} s  {run['reason']}  {run['run_id']}"
+        )
         for goal in run["goals"]:
             console.print(f"    {goal['goal']}: {goal['message']}")
 
@@ -158,10 +162,11 @@ def print_profile(profile: dict[str, Any]) -> None:
     """Show a profile's properties and its latest changes."""
     changes = profile.pop("changes")
     console.print(f"[bold]{profile['profile_id']}[/]")
-    print_table(("  property", "value"), [(f"  {name}", _shown(value)) for name, value in profile.items() if value is not None])
+    rows = [(f"  {name}", _shown(value)) for name, value in profile.items() if value is not None]
+    print_table(("  property", "value"), rows)
     for change in changes:
         properties = ", ".join(change["properties"] or ())
-        console.print(f"  {change['changed_at']:%Y-%m-%d %H:%M:%S}  {change['kind']}  {properties}")
+        console.print(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {properties}")
 
 
 def _shown(value: object) -> str:

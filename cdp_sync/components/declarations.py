@@ -78,5 +78,3 @@ def _reason(error: Exception) -> str:
     while error.__cause__ is not None and not isinstance(error, DeclarationError):
         error = error.__cause__ if isinstance(error.__cause__, Exception) else error
     return str(error)
-
-

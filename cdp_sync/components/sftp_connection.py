@@ -42,16 +42,18 @@ class SftpConnectionScaffolder(dg.Scaffolder):
 def _rendered(context: dg.ResolutionContext, value: Any) -> SftpServer:  # noqa: ANN401 - whatever the file holds
     """Fill templates such as `{{ env('SFTP_PORT', '2222') }}` in the server's fields; leave the rest as written."""
     given = value.model_dump(exclude_unset=True) if isinstance(value, ServerAttributes) else value
-    return SftpServer(**{
-        name: context.resolve_value(field) if isinstance(field, str) and "{{" in field else field
-        for name, field in given.items()
-    })
+    return SftpServer(
+        **{
+            name: context.resolve_value(field) if isinstance(field, str) and "{{" in field else field
+            for name, field in given.items()
+        }
+    )
 
 
 class ServerAttributes(SftpServer):
     """The server as it is written: its port may be a template."""
 
-    port: int | str = 22
+    port: int | str = 22  # type: ignore[assignment]  # wider on purpose: rendered before it becomes an SftpServer
     """TCP port, or a template that yields one."""
 
 
@@ -79,12 +81,8 @@ class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
         ),
     ]  # fmt: skip
     title: Annotated[str | None, as_written("What people call it.")] = None
-    enabled: Annotated[
-        bool, as_written("Off: no schedule, no sensor; runs by hand only.")
-    ] = True
-    owners: Annotated[
-        Sequence[str], as_written("E-mail addresses or `team:` names, shown in the catalog.")
-    ] = ()
+    enabled: Annotated[bool, as_written("Off: no schedule, no sensor; runs by hand only.")] = True
+    owners: Annotated[Sequence[str], as_written("E-mail addresses or `team:` names, shown in the catalog.")] = ()
     objectives: Annotated[
         Sequence[str],
         as_written("Privacy objectives; this version knows none, so the list stays empty."),
@@ -92,14 +90,12 @@ class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
     import_profiles: Annotated[
         ImportGoals,
         as_written("Import goals, in running order.", Sequence[ImportGoal], examples=[[_GOAL]]),
-    ] = ()
+    ] = ImportGoals(())
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
         """Describe the type for the Docs tab."""
-        return dg.ComponentTypeSpec(
-            description="Exchanges delimited files with an SFTP server.", tags=["cdp", "sftp"]
-        )
+        return dg.ComponentTypeSpec(description="Exchanges delimited files with an SFTP server.", tags=["cdp", "sftp"])
 
     @property
     def connection(self) -> Connection:

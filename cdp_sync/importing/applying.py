@@ -1,5 +1,6 @@
 """Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from cdp_sync.importing.applying_plan import patch_steps, profile_steps, remember_steps, write_steps
@@ -72,7 +73,7 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     session.execute("update warehouse.revision set number = number + 1")
 
 
-def _bind(session: Session, steps: object, values: dict[str, object]) -> None:
+def _bind(session: Session, steps: Iterable[Step], values: Mapping[str, object]) -> None:
     for step in steps:
         bound = {name: value for name, value in values.items() if f"${name}" in step.sql}
         session.run([Step(step.name, step.sql, bound)])

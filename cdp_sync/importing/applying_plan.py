@@ -45,7 +45,8 @@ def patch_steps(columns: Columns, *, guarded: bool) -> Iterator[Step]:
     yield Step("touched", statement("apply/touched"))
     yield _row_value(columns, guarded=guarded)
     yield _gain(columns)
-    yield Step("patch", f"create or replace temp view patch as\n{_solo(columns)}\nunion all by name\n{_several(columns)}")
+    both = f"{_solo(columns)}\nunion all by name\n{_several(columns)}"
+    yield Step("patch", f"create or replace temp view patch as\n{both}")
 
 
 def profile_steps(columns: Columns) -> Iterator[Step]:
@@ -93,9 +94,8 @@ def _row_value(columns: Columns, *, guarded: bool) -> Step:
 def _gain(columns: Columns) -> Step:
     """What existing profiles take: one row each, a column for every linked property."""
     gains = ", ".join(_taken(prop) for prop in columns.linked_properties)
-    return Step(
-        "gain", f"create or replace temp table gain as\nselect profile_id, {gains}\nfrom staging.granted\ngroup by profile_id"
-    )
+    query = f"select profile_id, {gains}\nfrom staging.granted\ngroup by profile_id"
+    return Step("gain", f"create or replace temp table gain as\n{query}")
 
 
 def _taken(prop: Property) -> str:
@@ -106,7 +106,7 @@ def _taken(prop: Property) -> str:
 
 def _solo(columns: Columns) -> str:
     """Profiles with one row: its values as they are."""
-    gains = [_gained(prop, _linked(columns, prop), columns) for prop in columns.linked_properties]
+    gains = [_gained(prop, _linked(columns, prop), "g.{}") for prop in columns.linked_properties]
     values = [f"r.{quote_identifier(name)}" for value in columns.values for name in _value_columns(value)]
     return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
 from touched t
@@ -117,7 +117,7 @@ where t.rows = 1"""
 
 def _several(columns: Columns) -> str:
     """Profiles with more rows: folded in the order of arrival."""
-    gains = [_gained(prop, _folded_links(columns, prop), columns) for prop in columns.linked_properties]
+    gains = [_gained(prop, _folded_links(columns, prop), "any_value(g.{})") for prop in columns.linked_properties]
     values = [fold for value in columns.values for fold in _fold(value)]
     return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
 from touched t
@@ -128,10 +128,9 @@ where t.rows > 1
 group by t.profile_id, t.is_new, t.first_row"""
 
 
-def _gained(prop: Property, of_new: str, columns: Columns) -> str:
+def _gained(prop: Property, of_new: str, of_old: str) -> str:
     name = quote_identifier(f"gain_{prop.name}")
-    taken = f"g.{name}" if of_new.startswith("r.") or "order by" not in of_new else f"any_value(g.{name})"
-    return f"case when t.is_new then ({of_new})::{prop.sql_type} else {taken} end as {name}"
+    return f"case when t.is_new then ({of_new})::{prop.sql_type} else {of_old.format(name)} end as {name}"
 
 
 def _linked(columns: Columns, prop: Property) -> str:

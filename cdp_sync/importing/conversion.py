@@ -1,7 +1,7 @@
 r"""How a cell of text becomes a value of a property's type: one line of SQL for each type.
 
-A conversion yields null where the cell does not convert; nothing is rounded, guessed or read two ways. Numbers and dates
-may have spaces around them; identifiers and e-mail addresses any white space, which is stripped before (`strip`).
+A conversion yields null where the cell does not convert; nothing is rounded, guessed or read two ways. Numbers and
+dates may have spaces around them; identifiers and e-mail addresses any white space, stripped before (`strip`).
 """
 
 import re

@@ -14,9 +14,7 @@ Progress = Callable[[RemoteFile, int], None]
 class Source(Protocol):
     """What fetching needs of a server."""
 
-    def download(
-        self, file: RemoteFile, target: Path, *, progress: Callable[[int], None] | None = None
-    ) -> FetchedFile:
+    def download(self, file: RemoteFile, target: Path, *, progress: Callable[[int], None] | None = None) -> FetchedFile:
         """Bring a file here."""
         ...
 

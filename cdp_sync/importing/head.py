@@ -28,7 +28,7 @@ class Head:
 
 
 def read_head(text: str, form: Format) -> Head:
-    """Read the columns from the beginning of a file, line breaks being `\\n`.
+    """Read the columns from the beginning of a file, whose line breaks are line feeds.
 
     Raises:
         FileRejected: There is nothing to read, or the header does not end.
@@ -38,7 +38,7 @@ def read_head(text: str, form: Format) -> Head:
         start += 1
     cells, end = split_record(text[start:], form)
     if not any(cells):
-        raise FileRejected("There is no header in the file." if form.header else "There is no row in the file.", needed="A header and rows." if form.header else "Rows.")
+        raise FileRejected("The file has no header." if form.header else "The file has no row.")
     if not form.header:
         columns = tuple(f"column{number}" for number in range(1, len(cells) + 1))
         return Head(columns, text[:start].count("\n"), start)

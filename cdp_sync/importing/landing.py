@@ -37,6 +37,11 @@ class Survey:
         """Physical lines, if not mixed."""
         return self.line_feeds + self.ends_open
 
+    @property
+    def break_size(self) -> int:
+        """Bytes of a line break, if not mixed."""
+        return 2 if self.pairs else 1
+
 
 @dataclass(frozen=True)
 class Landed:
@@ -47,13 +52,8 @@ class Landed:
     head: Head
     skip: int
     """Lines of `local` before the first row: none or the header's one."""
-    lines: int
-    """Physical lines of `local`."""
-    break_size: int
-    """Bytes of a line break."""
-    mark_size: int
-    """Bytes of the byte order mark, if there is one."""
-    has_nul: bool
+    survey: Survey
+    """What the bytes of `local` hold."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -87,7 +87,7 @@ def land(part: Part, goal: ImportGoal) -> Landed | None:
     if head.lines != skip:
         local, skip = _rewrite(local, ".body", _without_head(local, head)), 0
         survey = survey_file(local)
-    return Landed(part.name, local, head, skip, survey.lines, 2 if survey.pairs else 1, survey.mark, survey.nuls > 0, warnings)
+    return Landed(part.name, local, head, skip, survey, warnings)
 
 
 def survey_file(path: Path) -> Survey:
@@ -138,8 +138,8 @@ def _decode(path: Path, form: Format) -> Path:
 def _with_line_feeds(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Turn every kind of line break into a line feed, also where a pair stands across two chunks."""
     pending = b""
-    for chunk in chunks:
-        chunk = pending + chunk
+    for arrived in chunks:
+        chunk = pending + arrived
         pending = b"\r" if chunk.endswith(b"\r") else b""
         yield chunk.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     yield b"\n" if pending else b""

@@ -13,8 +13,8 @@ from cdp_sync.warehouse import Session, quote_literal
 
 _REASONS = """
 case error_type
-    when 'MISSING COLUMNS' then 'too few fields: ' || regexp_replace(error_message, '.*Columns: (\\d+) Found: (\\d+).*', '\\2 of \\1', 's')
-    when 'TOO MANY COLUMNS' then 'too many fields: ' || regexp_replace(error_message, '.*Columns: (\\d+) Found: (\\d+).*', '\\2 of \\1', 's')
+    when 'MISSING COLUMNS' then 'too few fields: ' || regexp_replace(error_message, $found, '\\2 of \\1', 's')
+    when 'TOO MANY COLUMNS' then 'too many fields'
     when 'UNQUOTED VALUE' then 'a quote opens and does not close where the field ends'
     when 'INVALID ENCODING' then 'not utf-8; another encoding, perhaps windows-1252, may fit'
     when 'LINE SIZE OVER MAXIMUM' then 'longer than 2,000,000 bytes'
@@ -37,7 +37,7 @@ def account(session: Session, landed: Landed, form: Format, *, file: int, part: 
     name = {"part": part, "file": file, "name": landed.name, "row": first_row, "line": landed.body_line}
     session.execute("insert into staging.part values ($part, $file, $name, $row, $line)", name)
     rejected = _take_rejects(session)
-    if landed.skip + rows + rejected == landed.lines:
+    if landed.skip + rows + rejected == landed.survey.lines:
         _note_simple(session, landed, file=file, part=part, first_row=first_row)
     else:
         _Reckoning(session, landed, form).note(file=file, part=part, first_row=first_row, rows=rows)
@@ -50,7 +50,8 @@ def _take_rejects(session: Session) -> int:
         select line, line_byte_position as position, reason, trim(any_value(csv_line), chr(10) || chr(13)) as raw
         from (select *, {_REASONS} as reason from reject_errors)
         group by line, position, reason
-        qualify row_number() over (partition by line order by reason) = 1"""
+        qualify row_number() over (partition by line order by reason) = 1""",
+        {"found": r".*Columns: (\d+) Found: (\d+).*"},
     )
     session.execute(_FORGET_REJECTS)
     return int(session.value("select count(*) from reject"))
@@ -108,7 +109,7 @@ class _Reckoning:
             select rowid + 1 as n, text, text is null as blank,
                 $mark + sum(coalesce(strlen(text), 0) + $break) over (order by rowid) as ends_at
             from raw_line""",
-            {"break": self._landed.break_size, "mark": self._landed.mark_size},
+            {"break": self._landed.survey.break_size, "mark": self._landed.survey.mark},
         )
 
     def _read_heights(self) -> None:
@@ -118,7 +119,9 @@ class _Reckoning:
         breaks = " + ".join(f"coalesce(len({cell}) - len(replace({cell}, chr(10), '')), 0)" for cell in cells)
         blank = " + ".join(f"coalesce({_blank_lines_in(cell)}, 0)" for cell in cells)
         self._session.execute(
-            f"create or replace temp table height as select 1 + {breaks} as height, {blank} as inside from {call}", values
+            f"""create or replace temp table height as
+            select 1 + {breaks} as height, {blank} as inside from {call}""",
+            values,
         )
         self._session.execute(_FORGET_REJECTS)
 
@@ -185,4 +188,5 @@ class _Reckoning:
 def _blank_lines_in(cell: str) -> str:
     """Return the expression for the blank lines inside a cell: empty pieces between two line breaks."""
     pieces = f"string_split({cell}, chr(10))[2:-2]"
-    return f"case when contains({cell}, chr(10)) then len(list_filter({pieces}, lambda piece: trim(piece, chr(13)) = '')) end"
+    blank = f"len(list_filter({pieces}, lambda piece: trim(piece, chr(13)) = ''))"
+    return f"case when contains({cell}, chr(10)) then {blank} end"

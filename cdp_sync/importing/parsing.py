@@ -16,7 +16,6 @@ from cdp_sync.model import FetchedFile, FileReport
 from cdp_sync.warehouse import Session, quote_literal
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
-
 Arrival = FetchedFile | FileReport
 """A file that arrived, or word of one that did not."""
 
@@ -81,9 +80,7 @@ def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[Landed | None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stage_part(
-    session: Session, run: GoalRun, landed: Landed, known: KnownFile | None, file: int
-) -> tuple[str, ...]:
+def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile | None, file: int) -> tuple[str, ...]:
     """Stage one part; return the fields whose cells its rows are told apart by."""
     columns = plan_columns(run.goal, run.profiles, landed.head.columns)
     create_tables(session, columns)

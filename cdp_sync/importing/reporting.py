@@ -39,9 +39,7 @@ def _samples(session: Session) -> tuple[ProfileSample, ...]:
     """Return the last profiles created and updated, by id."""
     if not _has(session, "revised"):
         return ()
-    created = session.rows(
-        f"select profile_id from touched where is_new order by first_row desc limit {_SAMPLE}"
-    )
+    created = session.rows(f"select profile_id from touched where is_new order by first_row desc limit {_SAMPLE}")
     updated = session.rows(f"select profile_id, changed from revised order by first_row desc limit {_SAMPLE}")
     return (
         *(ProfileSample(str(profile), "created") for (profile,) in created),

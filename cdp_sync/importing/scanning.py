@@ -78,9 +78,7 @@ def scan_directory(
         wait: Waits for so many seconds.
     """
     listing = server.list_directory(goal.directory)
-    files = [
-        ScannedFile(file, _state(file, known.get(file.path), fingerprint)) for file in select_files(listing, goal)
-    ]
+    files = [ScannedFile(file, _state(file, known.get(file.path), fingerprint)) for file in select_files(listing, goal)]
     if goal.complete.marker:
         return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files))
     young = [file for file in files if file.due and _age(file.remote, now()) < goal.complete.settle_seconds]

@@ -15,7 +15,7 @@ _BETWEEN, _NULL, _MISSING = "chr(31)", "chr(30)", "chr(29)"
 
 @dataclass(frozen=True)
 class Cells:
-    """The columns of one part, as the parser names them: c1, c2, …"""
+    """The columns of one part, which the parser names c1, c2 and so on."""
 
     columns: Sequence[str]
     has_nul: bool = False
@@ -51,14 +51,15 @@ def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
 
 def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fields: Sequence[str] | None) -> Step:
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
-    cells = Cells(landed.head.columns, landed.has_nul)
+    cells = Cells(landed.head.columns, landed.survey.nuls > 0)
     converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     call, values = read_part(landed, goal.format)
     needed = sorted({cell for field in _all_fields(columns, previous_fields) if (cell := cells.of(field))})
     stripped = sorted({item.cell for item in converted if item.cell not in needed})
     read = ", ".join([*needed, *(f"{strip(cell.removeprefix('stripped_'))} as {cell}" for cell in stripped)])
     inner = ",\n        ".join([*needed, *stripped, *(f"{item.conversion.sql} as {item.name}" for item in converted)])
-    outer = ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in _outer(columns, cells, converted, goal.format))
+    staged = _outer(columns, cells, converted, goal.format)
+    outer = ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in staged)
     fields = hashed_fields(goal, columns)
     hashes = f"{digest(fields, cells)} as row_hash,\n    {_previous(previous_fields, fields, cells)} as previous_hash"
     sql = f"""insert into staging.staged by name
@@ -117,7 +118,8 @@ class Converted:
     @property
     def complaint(self) -> str:
         """The expression for its entry in `invalid`, null where the cell converted."""
-        told = f"field: {quote_literal(self.field)}, value: {self.cell}, reason: {quote_literal(self.conversion.reason)}"
+        field, reason = quote_literal(self.field), quote_literal(self.conversion.reason)
+        told = f"field: {field}, value: {self.cell}, reason: {reason}"
         return f"case when {self.fails_if} then {{{told}}} end"
 
 
@@ -180,9 +182,7 @@ def _says_something(prop: Property, cell: str, form: Format) -> str:
     return f"{cell} <> ''" if prop.identifier else f"{cell} is not null"
 
 
-def _outer(
-    columns: Columns, cells: Cells, converted: Sequence[Converted], form: Format
-) -> Iterator[tuple[str, str]]:
+def _outer(columns: Columns, cells: Cells, converted: Sequence[Converted], form: Format) -> Iterator[tuple[str, str]]:
     names = {item.name for item in converted}
     for link in columns.links:
         yield link.column, link.column if link.column in names else "null"

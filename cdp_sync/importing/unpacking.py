@@ -40,9 +40,7 @@ def unpack(path: str, local: Path, folder: Path) -> Iterator[Part]:
         else:
             yield Part(path, local)
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise FileRejected(
-            f"The archive is damaged: {error}.", remedy="Have it delivered again."
-        ) from error
+        raise FileRejected(f"The archive is damaged: {error}.", remedy="Have it delivered again.") from error
 
 
 def _unpack_gz(local: Path, target: Path) -> Path:
@@ -81,7 +79,7 @@ def allowance(packed: int) -> int:
     return max(FREE_ALLOWANCE, RATIO_ALLOWANCE * packed)
 
 
-def _copy_bounded(source: IO[bytes], target: Path, limit: int) -> int:
+def _copy_bounded(source: IO[bytes] | gzip.GzipFile, target: Path, limit: int) -> int:
     size = 0
     with target.open("wb") as file:
         while chunk := source.read(CHUNK):

@@ -34,7 +34,7 @@ def _slips_of_goal(goal: ImportGoal, profiles: Profiles) -> Iterator[str]:
 
 def _mode_slip(mapping: Mapping, prop: Property) -> str | None:
     if mapping.mode == "add" and not prop.multiple:
-        return f"'add' needs a property with `multiple: true`, and {prop.name} has one value; allowed are set modes, sum"
+        return f"'add' needs a property with `multiple: true`, and {prop.name} holds one value"
     if mapping.mode == "sum" and (prop.multiple or prop.type not in ("number", "decimal")):
         return f"'sum' needs a single number or decimal, and {prop.name} is {prop.sql_type.lower()}"
     return None

@@ -29,7 +29,7 @@ class Counters:
     @property
     def add_up(self) -> bool:
         """Whether every row that was read is accounted for."""
-        return self.rows_read == sum(getattr(self, name) for name in ROW_ENDS)
+        return bool(self.rows_read == sum(getattr(self, name) for name in ROW_ENDS))
 
     def __add__(self, other: "Counters") -> "Counters":
         """Add counter by counter."""

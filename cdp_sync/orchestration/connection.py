@@ -1,11 +1,14 @@
 """A declared connection as Dagster definitions: an asset for each goal, a job, a server."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.orchestration.checks import build_checks
 from cdp_sync.orchestration.import_goal import build_import_asset
 from cdp_sync.orchestration.resources import SftpServerResource
+
+AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 
 def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitions:
@@ -23,7 +26,7 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
     )
 
 
-def _jobs(connection: Connection) -> list[object]:
+def _jobs(connection: Connection) -> list[AssetJob]:
     """Return the job that runs the enabled goals, if there are any."""
     enabled = [dg.AssetKey([connection.name, goal.name]) for goal in connection.import_profiles if goal.enabled]
     if not enabled:

@@ -10,7 +10,7 @@ RETRIES = 2
 _PAUSE = 5.0
 
 
-def retry(error: CdpSyncError) -> dg.RetryRequested:
+def retry() -> dg.RetryRequested:
     """Return the request to try the step again."""
     return dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=_PAUSE)
 

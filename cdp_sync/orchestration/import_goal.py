@@ -65,7 +65,7 @@ def _ops(steps: ImportSteps, place: int) -> tuple[Callable[..., Any], ...]:
         return steps.link(context, parsed)
 
     @declared("upsert_profiles", pool=WAREHOUSE_POOL)
-    def upsert_profiles(context: dg.OpExecutionContext, linked: dict[str, Any]) -> dg.MaterializeResult:
+    def upsert_profiles(context: dg.OpExecutionContext, linked: dict[str, Any]) -> dg.MaterializeResult[Any]:
         """Create and update profiles, with ledger, history and quarantine, in one transaction."""
         return steps.upsert(context, linked)
 

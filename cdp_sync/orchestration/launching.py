@@ -51,16 +51,13 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
         )
 
 
-def launch(connection: str, goal: str | None, watcher: Watcher) -> Outcome:
+def launch(definitions: dg.Definitions, connection: str, goal: str | None, watcher: Watcher) -> Outcome:
     """Run a connection's enabled goals, or one goal, in this process.
 
     Raises:
         UnknownName: No such connection or goal.
         Terminal: A run of the connection is under way.
     """
-    from cdp_sync.definitions import defs
-
-    definitions = defs()
     job, selection = _job(definitions, connection, goal)
     reports = _Collecting(watcher)
     started = time.perf_counter()

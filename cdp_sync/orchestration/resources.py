@@ -12,7 +12,7 @@ WAREHOUSE_POOL = "warehouse"
 """The pool of all steps that open the warehouse: one slot."""
 
 
-class WarehouseResource(dg.ConfigurableResource):
+class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     """The DuckDB file that holds the profiles, opened late and closed early.
 
     Args:
@@ -30,7 +30,7 @@ class WarehouseResource(dg.ConfigurableResource):
         return Warehouse(Path(self.path), self.lock_timeout, self.memory_limit)
 
 
-class SftpServerResource(dg.ConfigurableResource):
+class SftpServerResource(dg.ConfigurableResource[SftpClient]):
     """An SFTP server. Shows where it is and which variables hold its secrets, never a secret.
 
     Args:

@@ -127,7 +127,7 @@ class ImportSteps:
             yield
         except CdpSyncError as error:
             if isinstance(error, Transient) and context.retry_number < RETRIES:
-                raise retry(error) from error
+                raise retry() from error
             if not isinstance(error, WarehouseUnusable):
                 record_failure(run, str(error))
             watcher().done(self.unique, GoalReport(self.goal.name, error=str(error)))

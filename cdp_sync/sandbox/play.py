@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
+
+from cdp_sync.definitions import defs
 from cdp_sync.orchestration.launching import Outcome, launch
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.sandbox.demo import deliver_corrections, write_demo_files
@@ -23,13 +26,14 @@ from warehouse.profile"""
 def play() -> int:
     """Play all acts; return 0 if every run succeeded."""
     with Stage() as stage:
+        definitions = defs()
         console.print(f"{stage.told.splitlines()[0]}\n")
         acts: tuple[tuple[str, Callable[[Path], object]], ...] = (
             ("1. The first files arrive", write_demo_files),
             ("2. One file is delivered again with corrections, one more arrives", deliver_corrections),
             ("3. Nothing has changed", lambda _root: None),
         )
-        outcomes = [outcome for title, prepare in acts for outcome in _act(title, prepare, stage.root)]
+        outcomes = [outcome for title, prepare in acts for outcome in _act(definitions, title, prepare, stage.root)]
     _show_warehouse()
     console.print(
         "Look further:  cdp-sync runs · cdp-sync quarantine · cdp-sync profile ada.quill@example.com · make up"
@@ -37,13 +41,13 @@ def play() -> int:
     return 0 if all(outcome.state == "success" for outcome in outcomes) else 1
 
 
-def _act(title: str, prepare: Callable[[Path], object], root: Path) -> list[Outcome]:
+def _act(definitions: dg.Definitions, title: str, prepare: Callable[[Path], object], root: Path) -> list[Outcome]:
     console.rule(f"[bold]{title}", align="left")
     prepare(root)
     outcomes = []
     for connection in CONNECTIONS:
         with TerminalProgress() as progress:
-            outcome = launch(connection, None, progress)
+            outcome = launch(definitions, connection, None, progress)
         console.print(f"[bold]{connection}[/]  run {outcome.run_id}, {outcome.seconds:.1f} s")
         for report in outcome.goals:
             print_goal(report)

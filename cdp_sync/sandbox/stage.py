@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -82,11 +83,9 @@ class Stage:
 
     def wait(self) -> None:
         """Wait until somebody ends the server or presses Ctrl-C."""
-        assert self._process is not None  # noqa: S101 - inside the block
-        try:
-            self._process.wait()
-        except KeyboardInterrupt:
-            return
+        if self._process is not None:
+            with suppress(KeyboardInterrupt):
+                self._process.wait()
 
     def _password(self) -> str:
         file = self.folder / "password"
@@ -96,8 +95,8 @@ class Stage:
         return file.read_text(encoding="ascii").strip()
 
     def _ready(self) -> int:
-        assert self._process is not None and self._process.stdout is not None  # noqa: S101 - just started
-        line = self._process.stdout.readline()
+        started = self._process
+        line = started.stdout.readline() if started and started.stdout else ""
         if not line:
             raise ServerUnreachable(
                 f"The sandbox's SFTP server did not start on port {self.port}.",

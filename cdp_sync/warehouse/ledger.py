@@ -29,4 +29,4 @@ qualify row_number() over (partition by path order by imported_at desc) = 1"""
 def known_files(session: Session, connection: str, goal: str) -> dict[str, KnownFile]:
     """Return the latest import of every path that the goal has imported, by path."""
     rows = session.rows(_KNOWN, [connection, goal])
-    return {row[0]: KnownFile(*row[:5], fields=tuple(row[5] or ())) for row in rows}
+    return {row[0]: KnownFile(row[0], row[1], row[2], row[3], row[4], tuple(row[5] or ())) for row in rows}

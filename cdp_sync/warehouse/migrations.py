@@ -22,10 +22,7 @@ def migrations() -> tuple[Migration, ...]:
     """Return the migrations of `sql/migrations/`, in order."""
     folder = resources.files("cdp_sync.warehouse").joinpath("sql", "migrations")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return tuple(
-        Migration(int(file.name[:4]), file.name[5:-4], file.read_text(encoding="utf-8"))
-        for file in files
-    )
+    return tuple(Migration(int(file.name[:4]), file.name[5:-4], file.read_text(encoding="utf-8")) for file in files)
 
 
 def latest_version() -> int:

@@ -16,6 +16,7 @@ import duckdb
 
 from cdp_sync.errors import WarehouseLocked, WarehouseUnusable
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
+from cdp_sync.warehouse.names import quote_literal
 from cdp_sync.warehouse.session import Session, translate
 
 Access = Literal["none", "read", "write"]
@@ -58,11 +59,13 @@ class Warehouse:
         finally:
             session.close()
 
-
     def _connect(self) -> Session:
         spill = self.path.parent / "staging" / "spill"
-        config = {"memory_limit": self.memory_limit, "temp_directory": str(spill)}
-        return Session(duckdb.connect(":memory:", config=config)).execute("set TimeZone = 'UTC'")
+        session = Session(duckdb.connect(":memory:"))
+        limits = {"memory_limit": self.memory_limit, "temp_directory": str(spill), "TimeZone": "UTC"}
+        for name, value in limits.items():
+            session.execute(f"set {name} = {quote_literal(value)}")
+        return session
 
     def _open_warehouse(self, session: Session, access: Access) -> None:
         if access == "read" and self._readable():
@@ -90,7 +93,7 @@ class Warehouse:
         options = " (read_only)" if read_only else ""
         while True:
             try:
-                session._connection.execute(f"attach $path as {name}{options}", {"path": str(path)})  # noqa: SLF001
+                session.attach(path, name, options)
             except duckdb.Error as error:
                 _wait_or_raise(error, path, deadline, pause, self.lock_timeout)
                 pause = min(pause * 1.5, 0.5)

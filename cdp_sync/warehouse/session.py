@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -43,7 +44,8 @@ class Session:
 
     def rows(self, sql: str, values: Values = None) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
-        return self.execute(sql, values)._connection.fetchall()
+        self.execute(sql, values)
+        return self._connection.fetchall()
 
     def row(self, sql: str, values: Values = None) -> tuple[Any, ...]:
         """Return the one row of a query."""
@@ -66,6 +68,14 @@ class Session:
                 self.execute(step.sql, step.values)
             except WarehouseUnusable as error:
                 raise WarehouseUnusable(f"Step {step.name} failed: {error.found}", needed=str(step)) from error
+
+    def attach(self, path: Path, name: str, options: str) -> None:
+        """Attach a database file.
+
+        Raises:
+            duckdb.Error: As it is; who opens the file tells a lock from what is wrong for good.
+        """
+        self._connection.execute(f"attach $path as {name}{options}", {"path": str(path)})
 
     def close(self) -> None:
         """Close the connection and let go of its files."""

@@ -54,7 +54,7 @@ class QueuePipe(BufferedPipe):  # type: ignore[type-arg]  # generic in its stubs
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._held or self._ended, timeout):
-                raise PipeTimeout()
+                raise PipeTimeout
             taken = self._take(nbytes)
             self._tell()
             return taken

@@ -108,7 +108,7 @@ def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
 
 def _kinds_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
     """Return the key types to negotiate, those first that are declared."""
-    usual = paramiko.Transport._preferred_keys  # type: ignore[attr-defined]
+    usual = paramiko.Transport._preferred_keys  # type: ignore[attr-defined]  # noqa: SLF001 - not told otherwise
     declared = [name for kind in kinds for name in negotiated_as(kind) if name in usual]
     return tuple(dict.fromkeys([*declared, *usual]))
 

@@ -48,7 +48,7 @@ class Wire:
         arrived, reply = self._early.pop(number)
         if arrived == packets.STATUS:
             packets.check_status(reply)
-        if arrived != kind and kind != packets.STATUS:
+        if kind not in (arrived, packets.STATUS):
             raise NotSftp(f"a reply of kind {arrived} where {kind} belongs")
         return reply
 
