@@ -1,0 +1,48 @@
+# `make demo` shows it work, `make up` opens it in the Dagster UI, `make test` tests it. Each sets up what it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo up test lint format check bench clean
+
+demo: .venv/product  ## import demonstration files from an SFTP server, three times over
+	$(BIN)/cdp-sync demo
+
+up: .venv/product  ## open the project in the Dagster UI
+	$(BIN)/cdp-sync up
+
+test: .venv/tools  ## all tests
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+lint: .venv/tools  ## style, types, floors and declarations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/dg check defs
+
+format: .venv/tools
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: .venv/product  ## the declared connections
+	$(BIN)/cdp-sync check
+
+bench: .venv/tools  ## the import beside a hand-written script; BENCH="--rows 100000" for other sizes
+	$(BIN)/python -m cdp_sync_tests.benchmarks.bench $(BENCH)
+
+clean:
+	rm -rf .venv .tmp_dagster_home_* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv || { rm -rf .venv; .ci/install python3-venv && $(PYTHON) -m venv .venv; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+
+.venv/product: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[sandbox]"
+	touch $@
+
+.venv/tools: .venv/product
+	$(INSTALL) --group dev
+	touch $@
