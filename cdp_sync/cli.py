@@ -79,12 +79,12 @@ def scan(connection: str, goal: str | None, as_json: bool) -> None:
 @_AS_JSON
 def run(connection: str, goal: str | None, as_json: bool) -> None:
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
-    from cdp_sync.definitions import defs
     from cdp_sync.orchestration.launching import launch
+    from cdp_sync.orchestration.project import load_connection
     from cdp_sync.terminal import TerminalProgress, goal_json, print_goal, print_json
 
     with TerminalProgress() as progress:
-        outcome = launch(defs(), connection, goal, progress)
+        outcome = launch(load_connection(connection), connection, goal, progress)
     if as_json:
         goals = [goal_json(report) for report in outcome.goals]
         told = {"run_id": outcome.run_id, "state": outcome.state, "seconds": round(outcome.seconds, 3)}

@@ -1,6 +1,5 @@
 """The declared connections as plain values, for the command line."""
 
-import warnings
 from dataclasses import dataclass
 
 import dagster as dg
@@ -9,7 +8,7 @@ from cdp_sync.components.profile_model import declared_profiles
 from cdp_sync.components.sftp_connection import SftpConnection
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, ImportGoal, Profiles
-from cdp_sync.orchestration.project import component_tree
+from cdp_sync.orchestration.project import component_tree, reason_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,6 @@ def load_declarations() -> Declarations:
     Raises:
         DeclarationError: Tells of every slip in every file.
     """
-    warnings.filterwarnings("ignore", category=dg.BetaWarning)  # of Dagster about its own parts; nothing to act on
     tree = component_tree()
     connections: list[Connection] = []
     slips: list[str] = []
@@ -61,7 +59,7 @@ def load_declarations() -> Declarations:
             component = tree.load_component(file.parent)
             tree.build_defs_at_path(file.parent)
         except Exception as error:  # noqa: BLE001 - told together with the slips of other files
-            slips.append(_reason(error))
+            slips.append(reason_of(error))
         else:
             connections += [component.connection] if isinstance(component, SftpConnection) else []
     if slips:
@@ -71,10 +69,3 @@ def load_declarations() -> Declarations:
 
 def _profiles(tree: dg.ComponentTree) -> Profiles:
     return declared_profiles(tree.load_context)
-
-
-def _reason(error: Exception) -> str:
-    """Return what is wrong, without the drawing of the tree that Dagster puts around it."""
-    while error.__cause__ is not None and not isinstance(error, DeclarationError):
-        error = error.__cause__ if isinstance(error.__cause__, Exception) else error
-    return str(error)

@@ -60,10 +60,10 @@ def launch(definitions: dg.Definitions, connection: str, goal: str | None, watch
     """
     job, selection = _job(definitions, connection, goal)
     reports = _Collecting(watcher)
-    started = time.perf_counter()
     with open_instance() as instance, watched_by(reports):
         bury_the_dead(instance)
         _check_alone(instance, connection)
+        started = time.perf_counter()
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             asset_selection=selection,

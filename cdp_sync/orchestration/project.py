@@ -10,6 +10,7 @@ from types import ModuleType
 import dagster as dg
 from dagster.components.core.load_defs import get_library_json_enriched_defs  # the Docs tab; not public
 
+from cdp_sync.errors import DeclarationError
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.resources import WarehouseResource
 
@@ -20,7 +21,6 @@ _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 
 def load_project() -> dg.Definitions:
     """Load every component below `cdp_sync/defs`, or below the folder that `CDP_SYNC_DEFS` names."""
-    warnings.filterwarnings("ignore", category=dg.BetaWarning)  # of Dagster about its own parts; nothing to act on
     tree = component_tree()
     if os.environ.get(_STRICT):
         parts = [tree.build_defs()]
@@ -30,8 +30,32 @@ def load_project() -> dg.Definitions:
     return dg.Definitions.merge(*parts, shared())
 
 
+def load_connection(name: str) -> dg.Definitions:
+    """Load one connection and what it needs, for a run of it alone: quicker than the whole project.
+
+    Where no folder of that name declares it, the whole project is loaded.
+    """
+    tree = component_tree()
+    if name.isidentifier() and (tree.defs_module_path / name).is_dir():
+        try:
+            found = tree.build_defs_at_path(Path(name))
+        except Exception as error:
+            raise DeclarationError(reason_of(error)) from error
+        if any(job.name == f"{name}_sync" for job in found.jobs or ()):
+            return dg.Definitions.merge(found, shared())
+    return load_project()
+
+
+def reason_of(error: Exception) -> str:
+    """Return what is wrong with a declaration, without the drawing of the tree that Dagster puts around it."""
+    while isinstance(error.__cause__, Exception) and not isinstance(error, DeclarationError):
+        error = error.__cause__
+    return str(error)
+
+
 def component_tree() -> dg.ComponentTree:
     """Return the tree of declared components."""
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)  # of Dagster about its own parts; nothing to act on
     root = Path(__file__).parents[2]
     return dg.ComponentTree(defs_module=_defs_module(), project_root=root, code_location_name=_PACKAGE)
 
@@ -69,7 +93,7 @@ def _build(tree: dg.ComponentTree, child: Path) -> dg.Definitions:
 
 def _broken(name: str, error: Exception) -> dg.Definitions:
     """Show the broken component in the catalog, with the file and the place of the slip."""
-    reason = error.__cause__ or error
+    reason = reason_of(error)
     dg.get_dagster_logger().error(f"{name} is not loaded: {reason}")
     return dg.Definitions(
         assets=[

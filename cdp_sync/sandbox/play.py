@@ -1,13 +1,13 @@
 """The demonstration: files arrive, are imported, are corrected, are imported again, and once more for nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import dagster as dg
 
-from cdp_sync.definitions import defs
 from cdp_sync.orchestration.launching import Outcome, launch
 from cdp_sync.orchestration.places import data_folder
+from cdp_sync.orchestration.project import load_connection
 from cdp_sync.sandbox.demo import deliver_corrections, write_demo_files
 from cdp_sync.sandbox.stage import Stage
 from cdp_sync.terminal import TerminalProgress, console, print_goal, print_quarantine, print_table
@@ -26,7 +26,7 @@ from warehouse.profile"""
 def play() -> int:
     """Play all acts; return 0 if every run succeeded."""
     with Stage() as stage:
-        definitions = defs()
+        definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
         console.print(f"{stage.told.splitlines()[0]}\n")
         acts: tuple[tuple[str, Callable[[Path], object]], ...] = (
             ("1. The first files arrive", write_demo_files),
@@ -41,13 +41,13 @@ def play() -> int:
     return 0 if all(outcome.state == "success" for outcome in outcomes) else 1
 
 
-def _act(definitions: dg.Definitions, title: str, prepare: Callable[[Path], object], root: Path) -> list[Outcome]:
+def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callable[[Path], object], root: Path) -> list[Outcome]:
     console.rule(f"[bold]{title}", align="left")
     prepare(root)
     outcomes = []
     for connection in CONNECTIONS:
         with TerminalProgress() as progress:
-            outcome = launch(definitions, connection, None, progress)
+            outcome = launch(definitions[connection], connection, None, progress)
         console.print(f"[bold]{connection}[/]  run {outcome.run_id}, {outcome.seconds:.1f} s")
         for report in outcome.goals:
             print_goal(report)

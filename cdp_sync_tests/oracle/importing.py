@@ -132,8 +132,7 @@ def link(rows: list[Row], goal: ImportGoal, declared: Profiles, state: State, ou
     fresh = [row for row in rows if not row.unchanged]
     for row in fresh:
         convert_row(row, goal, declared, outcome)
-    order = [link.property for link in goal.link]
-    link_rows([row for row in fresh if row.values], state.profiles, declared, order, goal.allow_new_profiles)
+    link_rows([row for row in fresh if row.values], state.profiles, declared, goal.allow_new_profiles)
     for row in rows:
         tell_end(row, goal, outcome)
     for place, profile in enumerate(state.profiles):
@@ -148,7 +147,7 @@ def convert_row(row: Row, goal: ImportGoal, declared: Profiles, outcome: Outcome
     for one in goal.link:
         try:
             values = link_values(row.cells.get(one.field), declared.by_name[one.property], goal)
-            row.values += [(one.property, value) for value in values]
+            row.by_link.append([(one.property, value) for value in values])
         except Invalid as error:
             invalid[one.field, one.property] = str(error)
     for mapping in mappings_of(row, goal):

@@ -12,19 +12,18 @@ Holders = dict[LinkValue, list[int]]
 """The profiles, by their places in the list, that hold a value."""
 
 
-def link_rows(rows: list[Row], live: list[Profile], declared: Profiles, links: list[str], allow_new: bool) -> None:
+def link_rows(rows: list[Row], live: list[Profile], declared: Profiles, allow_new: bool) -> None:
     """Give every row its profile, a place in `live`, and write the values that profiles gain by it.
 
     Args:
         rows: The rows to link, in order, each with at least one link value.
         live: The live profiles in order of creation; new ones are appended.
         declared: The declared profile.
-        links: The properties of the goal's links, in order.
         allow_new: Whether rows that match nobody create a profile.
     """
     holders = holders_of(live, declared)
     for row in rows:
-        match(row, holders, links)
+        match(row, holders)
     taken = [value for row in linked(rows) for value in take(row, live, declared, holders)]
     for component in components(unlinked(rows)):
         spread(component, taken, holders)
@@ -62,11 +61,11 @@ def values_held(profile: Profile, declared: Profiles) -> list[LinkValue]:
     return found
 
 
-def match(row: Row, holders: Holders, links: list[str]) -> None:
+def match(row: Row, holders: Holders) -> None:
     """1. The first link that finds a live profile decides; of several the most recently created."""
     found_by_any: set[int] = set()
-    for name in links:
-        found = {place for value in row.values if value[0] == name for place in holders.get(value, [])}
+    for values in row.by_link:
+        found = {place for value in values for place in holders.get(value, [])}
         found_by_any |= found
         if found and row.profile is None:
             row.profile = max(found)

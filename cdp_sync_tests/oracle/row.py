@@ -50,11 +50,16 @@ class Row:
     """The `sum` properties it has added to in earlier imports of its file."""
     added_now: set[str] = field(default_factory=set)
     """The `sum` properties it adds to in this one."""
-    values: list[LinkValue] = field(default_factory=list)
-    """Its usable link values, in link order, then cell order."""
+    by_link: list[list[LinkValue]] = field(default_factory=list)
+    """Its usable link values, link by link, each in cell order."""
     said: list[tuple[Mapping, Any]] = field(default_factory=list)
     """What its mapped cells say, in the order of the mappings; cells that do not convert say nothing."""
     profile: int | None = None
     """The profile it belongs to: a place in the list of profiles."""
     ambiguous: bool = False
     """Its values point at more than one profile."""
+
+    @property
+    def values(self) -> list[LinkValue]:
+        """Its usable link values, in link order, then cell order."""
+        return [value for values in self.by_link for value in values]

@@ -1,0 +1,1 @@
+"""What a defs.yaml may say and what it becomes."""

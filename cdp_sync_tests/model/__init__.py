@@ -1,0 +1,1 @@
+"""Declared values and reports."""

@@ -1,0 +1,240 @@
+"""What an author may declare: defaults, refusals and what they say, descriptions for editors."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from cdp_sync.model import Connection, Format, ImportGoal, Profiles, Property, SftpServer
+
+SERVER = {"host": "sftp.example.com", "username": "shop", "password_env": "SHOP_PASSWORD", "host_key": "SHA256:abc"}
+LINK = [{"field": "Email", "property": "email"}]
+
+
+def goal(**fields: object) -> ImportGoal:
+    """Return a goal with nothing but what must be declared, and these fields."""
+    return ImportGoal.model_validate({"name": "customers", "link": LINK} | fields)
+
+
+def refusal(kind: type[BaseModel], **fields: object) -> str:
+    """Return what is said when these fields are declared."""
+    with pytest.raises(ValidationError) as refused:
+        kind.model_validate(fields)
+    return str(refused.value)
+
+
+def test_a_goal_needs_a_name_and_a_link_only() -> None:
+    """The rest of a goal has the documented defaults."""
+    made = goal()
+    assert (made.enabled, made.directory, made.files, made.files_regex) == (True, ".", None, None)
+    assert (made.complete.settle_seconds, made.complete.marker) == (10.0, None)
+    assert (made.allow_new_profiles, made.map, made.map_detected, made.max_rejected_percent) == (True, (), None, 100.0)
+
+
+def test_a_format_is_comma_separated_utf_8_with_a_header() -> None:
+    """The documented defaults of a format."""
+    assert Format().model_dump() == {
+        "separator": ",",
+        "decimal": ".",
+        "multi_value": None,
+        "dates": ("iso",),
+        "time_zone": "UTC",
+        "encoding": "utf-8",
+        "header": True,
+        "quote": '"',
+        "skip_rows": 0,
+        "nulls": ("",),
+    }
+
+
+def test_a_property_is_one_text_unless_declared_otherwise() -> None:
+    """The documented defaults of a property, the precision of decimals among them."""
+    made = Property(name="total")
+    assert (made.type, made.multiple, made.identifier, made.sql_type) == ("text", False, False, "VARCHAR")
+    assert Property(name="total", type="decimal").sql_type == "DECIMAL(18,4)"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sql_type"),
+    [
+        ({"type": "email"}, "VARCHAR"),
+        ({"type": "number"}, "BIGINT"),
+        ({"type": "decimal", "precision": 9, "scale": 2}, "DECIMAL(9,2)"),
+        ({"type": "date"}, "DATE"),
+        ({"type": "datetime"}, "TIMESTAMP WITH TIME ZONE"),
+        ({"type": "boolean"}, "BOOLEAN"),
+        ({"type": "date", "multiple": True}, "DATE[]"),
+    ],
+)
+def test_every_type_has_a_column_type(fields: dict[str, Any], sql_type: str) -> None:
+    """A declared type is kept in the column type of the contract; `multiple` makes a list of it."""
+    assert Property.model_validate({"name": "a"} | fields).sql_type == sql_type
+
+
+def test_a_connection_is_enabled_and_called_by_its_name() -> None:
+    """A connection needs a name and a server; without a title it is called by its name."""
+    made = Connection(name="shop", server=SftpServer(**SERVER))
+    assert (made.enabled, made.owners, made.import_profiles, made.label) == (True, (), (), "shop")
+    assert Connection(name="shop", title="The shop", server=SftpServer(**SERVER)).label == "The shop"
+
+
+def test_a_server_has_port_22_and_bounded_waits() -> None:
+    """The documented defaults of a server."""
+    made = SftpServer(**SERVER)
+    assert (made.port, made.legacy_algorithms, made.compression) == (22, False, False)
+    assert (made.connect_timeout, made.read_timeout) == (15.0, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (ImportGoal, {"name": "a", "link": LINK, "fils": "*.csv"}),
+        (ImportGoal, {"name": "a", "link": [{"field": "Email", "property": "email", "mode": "set"}]}),
+        (Property, {"name": "a", "multipel": True}),
+        (SftpServer, {**SERVER, "password": "no"}),
+        (Format, {"seperator": ";"}),
+        (Connection, {"name": "a", "server": SERVER, "goals": []}),
+        (Profiles, {"properties": [], "property": []}),
+    ],
+)
+def test_a_key_that_nobody_knows_is_refused(kind: type[BaseModel], fields: dict[str, Any]) -> None:
+    """A misspelt key is an error, not a comment; the message names it."""
+    unknown = {"fils", "link.0.mode", "multipel", "password", "seperator", "goals", "property"}
+    told = refusal(kind, **fields)
+    assert "Extra inputs are not permitted" in told
+    assert any(f"\n{name}\n" in told for name in unknown)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "needles"),
+    [
+        (Property, {"name": "First Name"}, ["'First Name'", "[a-z][a-z0-9_]*"]),
+        (Property, {"name": "a", "type": "string"}, ["'string'", "'text'", "'boolean'"]),
+        (Property, {"name": "created_at"}, ["'created_at'", "choose another name"]),
+        (Property, {"name": "a", "type": "decimal", "precision": 3}, ["scale 4", "precision 3"]),
+        (Property, {"name": "a", "type": "decimal", "precision": 39}, ["39", "less than or equal to 38"]),
+        (Property, {"name": "a", "type": "date", "identifier": True}, ["text, email or number", "not date"]),
+        (Profiles, {"properties": [{"name": "a"}, {"name": "b"}, {"name": "a"}]}, ["more than once: a"]),
+        (SftpServer, {"host": "h", "username": "u"}, ["no way to log in", "password_env", "private_key_file"]),
+        (SftpServer, {**SERVER, "password_file": "f"}, ["password_env and password_file", "one of them"]),
+        (
+            SftpServer,
+            {"host": "h", "username": "u", "private_key_file": "f", "private_key_env": "E"},
+            ["private_key_file and private_key_env", "one of them"],
+        ),
+        (SftpServer, {**SERVER, "host_key": "aa:bb"}, ["host_key", "SHA256:"]),
+        (SftpServer, {**SERVER, "port": 65536}, ["65536", "less than or equal to 65535"]),
+        (SftpServer, {**SERVER, "port": 0}, ["greater than or equal to 1"]),
+        (Format, {"separator": ""}, ["''", "one to four bytes"]),
+        (Format, {"separator": "abcde"}, ["'abcde'", "one to four bytes"]),
+        (Format, {"separator": '"'}, ["no quote"]),
+        (Format, {"separator": "\n"}, ["no line break"]),
+        (Format, {"decimal": ";"}, ["';'", "'.' or ','"]),
+        (Format, {"dates": ["dd-mm-yyyy"]}, ["'dd-mm-yyyy'", "%d-%m-%Y", "epoch_seconds"]),
+        (Format, {"time_zone": "Amsterdam"}, ["'Amsterdam'", "Europe/Amsterdam"]),
+        (Format, {"encoding": "utf8"}, ["'utf8'", "'utf-8'", "'windows-1252'"]),
+        (Format, {"quote": "''"}, ["''", "at most 1"]),
+        (Format, {"skip_rows": -1}, ["-1", "greater than or equal to 0"]),
+        (ImportGoal, {"name": "a", "link": []}, ["link", "at least 1 item"]),
+        (ImportGoal, {"name": "a"}, ["link", "Field required"]),
+        (ImportGoal, {"name": "Upper", "link": LINK}, ["'Upper'", "[a-z][a-z0-9_]*"]),
+        (ImportGoal, {"name": "a", "link": LINK * 2}, ["link", "twice"]),
+        (ImportGoal, {"name": "a", "link": LINK, "files": "*", "files_regex": ".*"}, ["files and files_regex"]),
+        (ImportGoal, {"name": "a", "link": LINK, "files_regex": "("}, ["'('", "no regular expression"]),
+        (ImportGoal, {"name": "a", "link": LINK, "complete": {"marker": "done"}}, ["'done'", "{name}.done"]),
+        (ImportGoal, {"name": "a", "link": LINK, "complete": {"marker": "x/{name}"}}, ["'x/{name}'", "file name"]),
+        (ImportGoal, {"name": "a", "link": LINK, "max_rejected_percent": 101}, ["101", "less than or equal to 100"]),
+        (ImportGoal, {"name": "a", "link": LINK, "map_detected": {"prefix": "Shop "}}, ["'Shop '", "[a-z]"]),
+    ],
+)
+def test_a_refusal_says_what_was_found_and_what_is_allowed(
+    kind: type[BaseModel], fields: dict[str, Any], needles: list[str]
+) -> None:
+    """Every validator's message names the value found and what would be right."""
+    told = refusal(kind, **fields)
+    assert all(needle in told for needle in needles), told
+
+
+@pytest.mark.parametrize(
+    ("modes", "allowed"),
+    [
+        (("set", "set"), False),
+        (("set", "add"), False),
+        (("add", "sum"), False),
+        (("add", "add"), True),
+        (("sum", "sum", "sum"), True),
+    ],
+)
+def test_a_property_is_filled_twice_only_by_adding_or_summing(modes: tuple[str, ...], allowed: bool) -> None:
+    """Two mappings to one property cannot be meant unless both add or both sum."""
+    mappings = [{"field": f"F{number}", "property": "p", "mode": mode} for number, mode in enumerate(modes)]
+    if allowed:
+        assert len(goal(map=mappings).map) == len(modes)
+    else:
+        told = refusal(ImportGoal, name="a", link=LINK, map=mappings)
+        assert f"p is filled {len(modes)} times ({', '.join(modes)})" in told
+        assert "allowed is that with add or with sum" in told
+
+
+def test_goals_of_one_connection_have_names_of_their_own() -> None:
+    """Two goals of one name would be one asset."""
+    twice = [{"name": "a", "link": LINK}, {"name": "a", "link": LINK}]
+    assert "more than one goal is called a" in refusal(Connection, name="shop", server=SERVER, import_profiles=twice)
+
+
+def test_objectives_cannot_be_named_yet() -> None:
+    """A connection that names an objective is refused rather than run without consent."""
+    assert "objectives" in refusal(Connection, name="shop", server=SERVER, objectives=["newsletter"])
+
+
+def test_several_slips_are_told_at_once() -> None:
+    """A refusal lists everything that is wrong, each with its place."""
+    with pytest.raises(ValidationError) as refused:
+        ImportGoal.model_validate({"name": "A", "link": LINK, "map": [{"field": "B"}], "format": {"decimal": "x"}, "f": 1})
+    places = {".".join(map(str, slip["loc"])) for slip in refused.value.errors()}
+    assert places == {"name", "map.0.property", "format.decimal", "f"}
+
+
+def test_one_date_pattern_may_stand_without_a_list() -> None:
+    """`dates: iso` means the list of it."""
+    assert Format(dates="%d-%m-%Y").dates == ("%d-%m-%Y",)
+
+
+def test_a_tab_may_be_written_as_backslash_t() -> None:
+    r"""`separator: \t` means the tab character."""
+    assert Format(separator="\\t").separator == "\t"
+
+
+def test_blocked_values_extend_the_built_in_ones() -> None:
+    """What a goal blocks is blocked in any case and beside the built-in values."""
+    blocked = goal(blocked_values=[" Guest ", "NULL"]).blocked
+    assert blocked == ("null", "none", "n/a", "unknown", "0", "-", "anonymous", "guest")
+
+
+def test_fields_are_named_once_in_order() -> None:
+    """The fields of a goal are its linked and mapped ones, each once."""
+    made = goal(map=[{"field": "Email", "property": "mail"}, {"field": "Name", "property": "name"}])
+    assert made.fields == ("Email", "Name")
+
+
+def test_declared_values_are_frozen() -> None:
+    """A declaration does not change after it was checked."""
+    with pytest.raises(ValidationError):
+        goal().name = "other"
+
+
+@pytest.mark.parametrize("kind", [Connection, Format, ImportGoal, Profiles, Property, SftpServer])
+def test_every_field_is_described_in_the_schema(kind: type[BaseModel]) -> None:
+    """An editor shows a description at every field of every declared model."""
+    assert undescribed(kind.model_json_schema()) == []
+
+
+def undescribed(schema: dict[str, Any]) -> list[str]:
+    """Return the fields of a JSON schema that have no description, neither their own nor their model's."""
+    models = {schema.get("title", "?"): schema} | schema.get("$defs", {})
+    return [
+        f"{name}.{field}"
+        for name, model in models.items()
+        for field, told in model.get("properties", {}).items()
+        if not (told.get("description") or models.get(told.get("$ref", "")[8:], {}).get("description"))
+    ]

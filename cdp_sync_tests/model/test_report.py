@@ -1,0 +1,85 @@
+"""What a run reports: counters that add up, states, sentences for people."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp_sync.model import COUNTERS, ROW_ENDS, Counters, FileReport, GoalReport, RemoteFile
+
+NUMBERS = st.integers(0, 10**9)
+ENDS = st.lists(NUMBERS, min_size=len(ROW_ENDS), max_size=len(ROW_ENDS))
+
+
+def counted(ends: list[int]) -> Counters:
+    """Return counters of rows that met these ends."""
+    return Counters(rows_read=sum(ends), **dict(zip(ROW_ENDS, ends, strict=True)))
+
+
+def test_counters_have_the_names_of_the_contract() -> None:
+    """Names and order are what tables, metadata and JSON rely on."""
+    assert COUNTERS == (
+        "rows_read",
+        "rows_applied",
+        "rows_unchanged",
+        "rows_rejected",
+        "rows_without_identifier",
+        "rows_unmatched",
+        "rows_without_consent",
+        "profiles_created",
+        "profiles_updated",
+        "profiles_unchanged",
+        "rows_ambiguous",
+        "values_invalid",
+    )
+    assert ROW_ENDS == COUNTERS[1:7]
+
+
+@given(st.lists(ENDS, max_size=4))
+def test_the_sum_of_counters_that_add_up_adds_up(files: list[list[int]]) -> None:
+    """Per file and per run every row read is in exactly one of the ends."""
+    total = GoalReport("a", tuple(FileReport(str(n), "imported", counted(e)) for n, e in enumerate(files))).counters
+    assert total.add_up
+    assert total.rows_read == sum(map(sum, files))
+
+
+def test_a_row_too_many_is_noticed() -> None:
+    """Counters that lose a row do not add up."""
+    assert Counters(rows_read=3, rows_applied=2, rows_rejected=1).add_up
+    assert not Counters(rows_read=3, rows_applied=2).add_up
+
+
+def test_a_file_tells_its_path_state_and_every_counter() -> None:
+    """The JSON of a file is flat: path, state, all counters, message and warnings."""
+    told = FileReport("/in/a.csv", "imported", Counters(rows_read=1, rows_applied=1), warnings=("w",)).to_json()
+    assert list(told) == ["path", "state", *COUNTERS, "message", "warnings"]
+    assert (told["path"], told["rows_read"], told["warnings"]) == ("/in/a.csv", 1, ["w"])
+
+
+def test_a_goal_with_a_failed_file_has_failed_and_says_which() -> None:
+    """One failed file fails the goal; its message names the file and what landed besides."""
+    imported = FileReport("/in/a.csv", "imported", Counters(rows_read=2, rows_applied=2, profiles_created=2))
+    report = GoalReport("customers", (imported, FileReport("/in/b.csv", "failed", message="No header.")))
+    assert report.state == "failed"
+    assert "/in/b.csv failed: No header." in report.message
+    assert "1 file, 2 rows: 2 applied; 2 profiles created, 0 updated." in report.message
+
+
+def test_nothing_to_do_is_a_success_that_says_so() -> None:
+    """Files that wait or are known are no failure and nothing new."""
+    waiting = (FileReport("/in/a.csv", "growing"), FileReport("/in/b.csv", "unchanged"))
+    assert (GoalReport("a", waiting).state, GoalReport("a", waiting).message) == ("success", "Nothing new to import.")
+
+
+def test_a_sentence_names_the_ends_that_rows_met() -> None:
+    """Ends that no row met are left out; numbers have thousands separators."""
+    counters = Counters(rows_read=12_345, rows_applied=12_300, rows_unmatched=40, rows_without_identifier=5)
+    told = GoalReport("a", (FileReport("/in/a.csv", "imported", counters),)).message
+    assert told.startswith("1 file, 12,345 rows: 12,300 applied, 5 without identifier, 40 unmatched;")
+
+
+def test_files_are_in_order_of_import() -> None:
+    """Remote files sort by modification time, then by name."""
+    early, late = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)
+    files = [RemoteFile(late, "/in/a", 1), RemoteFile(early, "/in/c", 9), RemoteFile(early, "/in/b", 5)]
+    assert [file.name for file in sorted(files)] == ["b", "c", "a"]

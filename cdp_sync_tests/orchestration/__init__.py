@@ -1,0 +1,1 @@
+"""Declared connections as Dagster runs them."""

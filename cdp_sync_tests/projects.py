@@ -1,0 +1,174 @@
+"""A project to try things on: declarations, data folder and SFTP server of its own, in a folder of its own."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from cdp_sync.sandbox.sftp import SftpSandbox
+    from cdp_sync.warehouse import Warehouse
+
+PASSWORD = "tulip-zebra-47"  # noqa: S105  # of a server that lives for one test
+PASSWORD_ENV = "SHOP_TEST_PASSWORD"  # noqa: S105  # the variable's name
+
+PROPERTIES = (
+    {"name": "email", "type": "email", "identifier": True},
+    {"name": "number", "type": "text", "identifier": True},
+    {"name": "first_name", "type": "text"},
+    {"name": "total", "type": "decimal"},
+)
+
+LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
+"""When delivered files were written: nobody waits for them to settle."""
+
+# Runs are launched at once, not queued for a daemon; nothing leaves the folder.
+_INSTANCE = """
+storage: {sqlite: {base_dir: dagster}}
+local_artifact_storage:
+  {module: dagster._core.storage.root, class: LocalArtifactStorage, config: {base_dir: dagster}}
+compute_logs:
+  module: dagster._core.storage.local_compute_log_manager
+  class: LocalComputeLogManager
+  config: {base_dir: dagster/compute_logs}
+run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}
+concurrency: {pools: {granularity: op, default_limit: 1}}
+telemetry: {enabled: false}
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project in a folder of its own, with a server that serves `root`."""
+
+    folder: Path
+    sandbox: "SftpSandbox"
+
+    @property
+    def defs(self) -> Path:
+        """The folder of declarations."""
+        return self.folder / "defs"
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.folder / "data"
+
+    @property
+    def root(self) -> Path:
+        """What the server shows as `/`."""
+        return self.sandbox.root
+
+    @property
+    def warehouse(self) -> "Warehouse":
+        """The warehouse that runs write to."""
+        from cdp_sync.warehouse import Warehouse
+
+        return Warehouse(self.data / "warehouse.duckdb", lock_timeout=20)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs that shall work on this project."""
+        return {**os.environ, **_variables(self.folder)}
+
+    def declare(self, name: str, attributes: Mapping[str, Any], *, kind: str = "SftpConnection") -> Path:
+        """Write the declaration of a component and return its file."""
+        return self.write(name, yaml.safe_dump({"type": f"cdp_sync.components.{kind}", "attributes": dict(attributes)}))
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a defs.yaml as it is given and return it."""
+        file = self.defs / name / "defs.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def connect(self, name: str, *goals: Mapping[str, Any], server: Mapping[str, Any] | None = None) -> Path:
+        """Declare a connection to the sandbox with these goals."""
+        return self.declare(name, {"name": name, "server": self.server(**server or {}), "import_profiles": list(goals)})
+
+    def server(self, **fields: object) -> dict[str, Any]:
+        """Return the declaration of the sandbox."""
+        usual = {"host": self.sandbox.host, "port": self.sandbox.port, "username": "shop"}
+        secrets = {"password_env": PASSWORD_ENV, "host_key": self.sandbox.fingerprint}
+        return usual | secrets | fields
+
+    def deliver(self, path: str, text: str | bytes, *, minutes: int = 0) -> Path:
+        """Put a file on the server, written so many minutes after LONG_AGO."""
+        file = self.root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        written = (LONG_AGO + timedelta(minutes=minutes)).timestamp()
+        os.utime(file, (written, written))
+        return file
+
+    def load(self) -> "dg.Definitions":
+        """Load the declarations as Dagster does."""
+        from cdp_sync.orchestration.project import load_project
+
+        _forget_declarations()
+        return load_project()
+
+    def run(self, job: str, instance: "dg.DagsterInstance", **options: Any) -> "dg.ExecuteInProcessResult":
+        """Run a job in this process; a failed run is a result, too."""
+        resolved = self.load().resolve_job_def(job)
+        return resolved.execute_in_process(instance=instance, raise_on_error=False, **options)
+
+
+def goal(name: str = "customers", **fields: object) -> dict[str, Any]:
+    """Return the declaration of a goal that imports `/inbox/<name>_*.csv`, linked by e-mail."""
+    usual = {
+        "directory": "/inbox",
+        "files": f"{name}_*.csv",
+        "link": [{"field": "Email", "property": "email"}],
+        "map": [{"field": "FirstName", "property": "first_name"}, {"field": "Total", "property": "total"}],
+    }
+    return {"name": name} | usual | fields
+
+
+@contextmanager
+def open_project(folder: Path) -> Iterator[Project]:
+    """Make a project in a folder, with its server running, and work in it inside the block."""
+    from cdp_sync.sandbox.sftp import SftpSandbox
+
+    root = folder / "server"
+    for made in (root / "inbox", folder / "defs", folder / "data"):
+        made.mkdir(parents=True)
+    (folder / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch, SftpSandbox(root, accounts={"shop": PASSWORD}) as sandbox:
+        patch.chdir(folder)
+        for name, value in _variables(folder).items():
+            patch.setenv(name, value)
+        patch.delenv("DAGSTER_HOME", raising=False)
+        patch.delenv("DAGSTER_IS_DEFS_VALIDATION_CLI", raising=False)
+        _forget_declarations()
+        project = Project(folder, sandbox)
+        project.declare("profiles", {"properties": [dict(each) for each in PROPERTIES]}, kind="ProfileModel")
+        yield project
+    _forget_declarations()
+
+
+@pytest.fixture(name="project")
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A project with a profile model and no connection yet."""
+    with open_project(tmp_path / "project") as opened:
+        yield opened
+
+
+def _variables(folder: Path) -> dict[str, str]:
+    paths = {"CDP_SYNC_DEFS": str(folder / "defs"), "CDP_SYNC_DATA": str(folder / "data")}
+    return {**paths, PASSWORD_ENV: PASSWORD, "COLUMNS": "200"}
+
+
+def _forget_declarations() -> None:
+    """Forget which folder this process loaded declarations from before."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cdp_sync_declared"]:
+        del sys.modules[name]

@@ -1,0 +1,175 @@
+"""Imports into a warehouse of its own by the product's own steps, and tells what it holds afterwards."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.importing import (
+    GoalRun,
+    Scan,
+    fetch_files,
+    link_identifiers,
+    scan_directory,
+    stage_files,
+    upsert_profiles,
+)
+from cdp_sync.model import FetchedFile, GoalReport, ImportGoal, Profiles, RemoteFile
+from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse.ledger import known_files
+
+Content = str | bytes
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+"""When files are as old as nothing else is said."""
+
+PROFILES = Profiles(
+    properties=(
+        {"name": "email", "type": "email", "identifier": True},
+        {"name": "customer_id", "identifier": True},
+        {"name": "first_name"},
+        {"name": "order_count", "type": "number"},
+        {"name": "order_total", "type": "decimal"},
+        {"name": "interests", "multiple": True},
+        {"name": "birthday", "type": "date"},
+        {"name": "last_seen", "type": "datetime"},
+    )
+)
+
+
+def goal(**declared: Any) -> ImportGoal:  # noqa: ANN401 - whatever a goal declares
+    """Return a goal that links by Email and fills the first name, unless something else is declared."""
+    usual = {
+        "name": "customers",
+        "directory": "/inbox",
+        "complete": {"settle_seconds": 0},
+        "link": [{"field": "Email", "property": "email"}],
+        "map": [{"field": "Name", "property": "first_name"}],
+    }
+    return ImportGoal(**{**usual, **declared})
+
+
+@dataclass
+class Importer:
+    """Runs of one goal, one after the other, each with a staging file of its own."""
+
+    folder: Path
+    goal: ImportGoal = field(default_factory=goal)
+    profiles: Profiles = PROFILES
+    connection: str = "shop"
+    warehouse: Warehouse = None  # type: ignore[assignment] - made from the folder
+    runs: int = 0
+    scan: Scan | None = None
+
+    def __post_init__(self) -> None:
+        """Make the folder and, unless one is given, the warehouse in it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.warehouse = self.warehouse or Warehouse(self.folder / "warehouse.duckdb", lock_timeout=60)
+
+    def new_run(self) -> GoalRun:
+        """Return a run that is to begin."""
+        self.runs += 1
+        return GoalRun(
+            run_id=f"{self.connection}{self.runs}",
+            connection=self.connection,
+            goal=self.goal,
+            profiles=self.profiles,
+            warehouse=self.warehouse,
+            staging=self.folder / "staging" / f"{self.connection}{self.runs}__{self.goal.name}.duckdb",
+        )
+
+    def deliver(
+        self, files: Mapping[str, Content], *, at: datetime = NOON, between: Callable[[GoalRun], object] | None = None
+    ) -> GoalReport:
+        """Import files as if they had been fetched.
+
+        Args:
+            files: Their contents by path.
+            at: When they were modified.
+            between: Called when the rows are linked and nothing is written yet.
+        """
+        run = self.new_run()
+        stage_files(run, arrived(self.folder / run.run_id, files, at))
+        link_identifiers(run)
+        if between:
+            between(run)
+        return upsert_profiles(run)
+
+    def fetch(self, server: SftpClient) -> GoalReport:
+        """Scan, fetch and import from a server, as the steps of a Dagster run do."""
+        run = self.new_run()
+        with self.warehouse.open("read") as session:
+            known = known_files(session, self.connection, self.goal.name)
+        self.scan = scan_directory(server, self.goal, known, run.fingerprint)
+        if not self.scan.due:
+            return GoalReport(self.goal.name).with_files(self.scan.waiting)
+        stage_files(run, fetch_files(server, self.scan.due, run.folder), known)
+        link_identifiers(run)
+        return upsert_profiles(run).with_files(self.scan.waiting)
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the warehouse."""
+        with self.warehouse.open("read") as session:
+            return session.rows(query, list(values))
+
+    def column(self, name: str, *, by: str = "email") -> dict[str, Any]:
+        """Return a property of all profiles, by an identifier."""
+        return dict(self.rows(f'select "{by}", "{name}" from warehouse.profile'))
+
+    def quarantine(self) -> list[tuple[Any, ...]]:
+        """Return path, line, field, value and reason of all that is in quarantine."""
+        columns = 'path, line, field, "value", reason'
+        return self.rows(f"select {columns} from warehouse.quarantine order by path, line, field")
+
+
+def arrived(folder: Path, files: Mapping[str, Content], at: datetime = NOON) -> list[FetchedFile]:
+    """Write files into a folder as if they had been fetched, each a second younger than the one before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        _arrived(folder / f"{number}_{Path(path).name}", path, content, at + timedelta(seconds=number))
+        for number, (path, content) in enumerate(files.items())
+    ]
+
+
+def _arrived(local: Path, path: str, content: Content, at: datetime) -> FetchedFile:
+    data = content.encode() if isinstance(content, str) else content
+    local.write_bytes(data)
+    return FetchedFile(RemoteFile(at, path, len(data)), local, hashlib.sha256(data).hexdigest())
+
+
+def check_adds_up(report: GoalReport) -> None:
+    """Check that every row read is accounted for, file by file and in all."""
+    assert all(file.counters.add_up for file in report.files)
+    assert report.counters.add_up
+
+
+def state_of(warehouse: Warehouse) -> dict[str, Any]:
+    """Return what a warehouse holds, without ids, run ids and times of its own: equal states are equal values."""
+    with warehouse.open("read") as session:
+        profiles = session.records("select * from warehouse.profile")
+        identifiers = session.rows('select property, "value", profile_id from warehouse.profile_identifier')
+        ledger = session.records("select * exclude (run_id, imported_at) from warehouse.imported_file")
+        known = session.rows("select source, row_hash, applied, added from warehouse.imported_row")
+        columns = 'connection, goal, path, line, field, "value", raw, reason'
+        quarantine = session.rows(f"select {columns} from warehouse.quarantine")
+        changes = session.rows("select profile_id, kind, properties from warehouse.profile_change")
+    names = {each["profile_id"]: _told(_properties(each)) for each in profiles}
+    return {
+        "profiles": sorted(names.values()),
+        "identifiers": sorted(_told((*row, names.get(owner, "nobody"))) for *row, owner in identifiers),
+        "ledger": sorted(map(_told, ledger)),
+        "imported_row": sorted(map(_told, known)),
+        "quarantine": sorted(map(_told, quarantine)),
+        "changes": sorted(_told((names.get(owner, "nobody"), *row)) for owner, *row in changes),
+    }
+
+
+def _properties(profile: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in profile.items() if name not in ("profile_id", "created_at", "updated_at")}
+
+
+def _told(value: object) -> str:
+    return repr(value)

@@ -1,0 +1,48 @@
+"""Another process that holds a DuckDB file until it is told to let go."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_HOLD = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "read")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process."""
+
+    process: subprocess.Popen[str]
+
+    @property
+    def pid(self) -> int:
+        """Its number, by which messages name it."""
+        return self.process.pid
+
+    def let_go(self) -> None:
+        """End the process and with it its hold."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
+@contextmanager
+def held(file: Path, access: str = "write") -> Iterator[Holder]:
+    """Have another process hold the file inside the block, or until it lets go."""
+    command = [sys.executable, "-c", _HOLD, str(file), access]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    holder = Holder(process)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield holder
+    finally:
+        holder.let_go()
+        process.stdout.close()

@@ -1,0 +1,155 @@
+"""What happened, as people ask for it: runs, profiles, quarantine; and the ledger."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from cdp_sync.model import Profiles
+from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse.history import goals_of_runs, profiles_named, quarantined
+from cdp_sync.warehouse.ledger import known_files
+from cdp_sync.warehouse.properties import sync_properties
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+ADA = UUID("00000000-0000-7000-8000-000000000001")
+BOB = UUID("00000000-0000-7000-8000-000000000002")
+GONE = UUID("00000000-0000-7000-8000-000000000003")
+
+PROFILES = Profiles.model_validate(
+    {
+        "properties": [
+            {"name": "email", "type": "email", "identifier": True},
+            {"name": "customer_id", "identifier": True},
+            {"name": "order"},
+        ]
+    }
+)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """A warehouse with two live profiles that share a customer id, a merged one, and a history."""
+    with Warehouse(tmp_path / "warehouse.duckdb").open("write") as opened:
+        sync_properties(opened, PROFILES)
+        profiles = [(ADA, "ada@x.nl", "C1", None), (BOB, "bob@x.nl", "C1", None), (GONE, "old@x.nl", "C9", ADA)]
+        for who, email, customer, merged in profiles:
+            opened.execute(
+                "insert into warehouse.profile (profile_id, created_at, email, customer_id, merged_into) "
+                "values (?, ?, ?, ?, ?)",
+                [who, NOON, email, customer, merged],
+            )
+        for who, email, customer, _ in profiles[:2]:
+            for name, value in (("email", email), ("customer_id", customer)):
+                opened.execute("insert into warehouse.profile_identifier values (?, ?, ?)", [name, value, who])
+        for number in range(12):
+            change = ["run", ADA, "updated", NOON + timedelta(hours=number), ["order"]]
+            opened.execute("insert into warehouse.profile_change values (?, ?, ?, ?, ?)", change)
+        yield opened
+
+
+def note_run(session: Session, run_id: str, goal: str, *, hours: int) -> None:
+    """Write a run of a goal into the history."""
+    session.execute(
+        "insert into warehouse.run (run_id, connection, goal, state, started_at) values (?, 'shop', ?, 'success', ?)",
+        [run_id, goal, NOON + timedelta(hours=hours)],
+    )
+
+
+def quarantine(session: Session, run_id: str, path: str, line: int, connection: str = "shop") -> None:
+    """Put a row into quarantine."""
+    values = [run_id, connection, "customers", path, line, "Email", "x", "raw", "no reason"]
+    session.execute("insert into warehouse.quarantine values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def ids(session: Session, value: str) -> set[UUID]:
+    """Return the ids of the profiles that a value names."""
+    return {profile["profile_id"] for profile in profiles_named(session, value)}
+
+
+def test_a_profile_is_found_by_identifier_in_any_case_and_by_id(session: Session) -> None:
+    """E-mail addresses are found in any case, ids as they are; blanks around either do not matter."""
+    assert ids(session, " ADA@x.nl ") == {ADA}
+    assert ids(session, f" {BOB} ") == {BOB}
+
+
+def test_all_profiles_that_a_value_names_are_shown(session: Session) -> None:
+    """Two profiles that hold one value are both found, each once."""
+    assert ids(session, "C1") == {ADA, BOB}
+
+
+def test_merged_profiles_and_unknown_values_are_not_found(session: Session) -> None:
+    """What is no live profile is nothing."""
+    assert [ids(session, value) for value in ("old@x.nl", str(GONE), "C9", "nobody", "", "'")] == [set()] * 6
+
+
+def test_a_profile_shows_its_properties_and_latest_changes(session: Session) -> None:
+    """Properties under their names, and the ten latest changes, newest first."""
+    (shown,) = profiles_named(session, "ada@x.nl")
+    assert (shown["email"], shown["customer_id"], shown["order"]) == ("ada@x.nl", "C1", None)
+    assert "merged_into" not in shown
+    times = [change["changed_at"] for change in shown["changes"]]
+    assert times == [NOON + timedelta(hours=hours) for hours in range(11, 1, -1)]
+    assert shown["changes"][0]["properties"] == ["order"]
+
+
+def test_goals_are_told_by_run_in_order_of_start(session: Session) -> None:
+    """Each run has its goals, those of other runs not; a run without goals is left out."""
+    note_run(session, "one", "second", hours=2)
+    note_run(session, "one", "first", hours=1)
+    note_run(session, "two", "other", hours=0)
+    found = goals_of_runs(session, ["one", "three"])
+    assert {run: [goal["goal"] for goal in goals] for run, goals in found.items()} == {"one": ["first", "second"]}
+    assert goals_of_runs(session, []) == {}
+
+
+def test_the_quarantine_shows_what_the_latest_reading_of_each_file_left(session: Session) -> None:
+    """What a corrected file no longer leaves there is not shown; other files keep theirs."""
+    note_run(session, "one", "customers", hours=0)
+    note_run(session, "two", "customers", hours=1)
+    for path in ("/in/a.csv", "/in/b.csv"):
+        quarantine(session, "one", path, 2)
+        quarantine(session, "one", path, 3)
+    quarantine(session, "two", "/in/a.csv", 3)
+    total, rows = quarantined(session, "shop", 10)
+    assert total == 3
+    assert [(row["path"], row["line"]) for row in rows] == [("/in/a.csv", 3), ("/in/b.csv", 2), ("/in/b.csv", 3)]
+
+
+def test_a_file_that_was_corrected_leaves_quarantine(session: Session) -> None:
+    """A file whose latest import left nothing there is shown no more."""
+    note_run(session, "one", "customers", hours=0)
+    quarantine(session, "one", "/in/a.csv", 2)
+    note_run(session, "two", "customers", hours=1)
+    session.execute(
+        "insert into warehouse.imported_file (connection, goal, path, run_id, imported_at) "
+        "values ('shop', 'customers', '/in/a.csv', 'two', ?)",
+        [NOON + timedelta(hours=1)],
+    )
+    assert quarantined(session, "shop", 10) == (0, [])
+
+
+def test_the_quarantine_is_counted_whole_and_shown_in_part(session: Session) -> None:
+    """The limit bounds what is shown, not what is counted; a connection sees its own."""
+    note_run(session, "one", "customers", hours=0)
+    for line in range(5):
+        quarantine(session, "one", "/in/a.csv", line)
+    total, rows = quarantined(session, None, 2)
+    assert (total, [row["line"] for row in rows]) == (5, [0, 1])
+    assert quarantined(session, "other", 2) == (0, [])
+
+
+def test_the_ledger_knows_the_latest_import_of_each_path(session: Session) -> None:
+    """A path imported twice is known as it was last; other goals have a ledger of their own."""
+    for hours, size, goal in ((0, 10, "customers"), (1, 20, "customers"), (2, 30, "orders")):
+        session.execute(
+            "insert into warehouse.imported_file "
+            "(connection, goal, path, size, modified_at, sha256, fingerprint, imported_at, fields) "
+            "values ('shop', ?, '/in/a.csv', ?, ?, 'sha', 'print', ?, ['Email'])",
+            [goal, size, NOON, NOON + timedelta(hours=hours)],
+        )
+    (known,) = known_files(session, "shop", "customers").values()
+    assert (known.path, known.size, known.modified_at, known.fields) == ("/in/a.csv", 20, NOON, ("Email",))
+    assert known_files(session, "other", "customers") == {}

@@ -1,0 +1,71 @@
+"""The warehouse's tables: made by themselves, recorded, never touched by an older version."""
+
+from pathlib import Path
+
+import pytest
+
+from cdp_sync.errors import WarehouseUnusable
+from cdp_sync.model import COUNTERS
+from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse.migrations import latest_version, migrations
+
+CONTRACT = {
+    "profile": ("profile_id", "created_at", "updated_at", "merged_into"),
+    "profile_identifier": ("property", "value", "profile_id"),
+    "run": ("run_id", "connection", "goal", "direction", "state", "started_at", "ended_at", *COUNTERS, "message"),
+    "imported_file": (
+        *("connection", "goal", "path", "size", "modified_at", "sha256", "fingerprint", "run_id", "imported_at"),
+        *COUNTERS,
+    ),
+    "profile_change": ("run_id", "profile_id", "kind", "changed_at"),
+    "quarantine": ("run_id", "connection", "goal", "path", "line", "field", "value", "raw", "reason"),
+}
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    """A warehouse whose file does not exist yet."""
+    return Warehouse(tmp_path / "data" / "warehouse.duckdb")
+
+
+@pytest.mark.parametrize("table", CONTRACT)
+def test_tables_have_the_columns_of_the_contract(table: str, warehouse: Warehouse) -> None:
+    """Tables and columns that others rely on are there after the first opening for writing."""
+    with warehouse.open("write") as session:
+        query = "select column_name from duckdb_columns() where database_name = 'warehouse' and table_name = ?"
+        assert {name for (name,) in session.rows(query, [table])} >= set(CONTRACT[table])
+
+
+def test_migrations_are_applied_and_recorded_once(warehouse: Warehouse) -> None:
+    """Opening again applies nothing again; each migration has one row in the record."""
+    for _ in range(3):
+        with warehouse.open("write") as session:
+            recorded = session.rows("select version, name from warehouse.migration order by version")
+    assert recorded == [(migration.version, migration.name) for migration in migrations()]
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    """Versions count up from one, so that a version says which migrations were applied."""
+    assert [migration.version for migration in migrations()] == list(range(1, latest_version() + 1))
+
+
+@pytest.mark.parametrize("access", ["read", "write"])
+def test_a_newer_version_is_refused(access: str, warehouse: Warehouse) -> None:
+    """An older cdp_sync neither reads nor changes what a newer one wrote, and says both versions."""
+    newer = latest_version() + 1
+    with warehouse.open("write") as session:
+        session.execute("insert into warehouse.migration values (?, 'later', now())", [newer])
+    with pytest.raises(WarehouseUnusable) as refused, warehouse.open(access):  # type: ignore[arg-type]
+        pass
+    told = str(refused.value)
+    assert f"version {newer}" in told
+    assert f"version {latest_version()}" in told
+    assert "Use the newer cdp_sync" in told
+
+
+def test_the_first_tables_need_nothing_that_ducklake_lacks() -> None:
+    """No indexes, keys, sequences or generated columns stand in any migration."""
+    for migration in migrations():
+        statements = "\n".join(line for line in migration.sql.lower().splitlines() if not line.startswith("--"))
+        for word in ("index", "primary key", "foreign key", "references", "unique", "sequence", "generated"):
+            assert word not in statements, migration.name

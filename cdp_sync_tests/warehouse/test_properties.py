@@ -1,0 +1,122 @@
+"""The columns of `profile` follow the declared properties."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync.errors import PropertyTypeChanged
+from cdp_sync.model import Profiles
+from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse.properties import profile_columns, sync_properties
+
+EMAIL = {"name": "email", "type": "email", "identifier": True}
+CODES = {"name": "codes", "type": "number", "multiple": True}
+MERGED = "00000000-0000-0000-0000-00000000000f"
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    """A warehouse with e-mail addresses and codes, two live profiles and a merged one."""
+    made = Warehouse(tmp_path / "warehouse.duckdb")
+    with made.open("write") as session:
+        sync(session, EMAIL, CODES)
+        session.execute(
+            f"""
+            insert into warehouse.profile (profile_id, merged_into, email, codes) values
+                (uuid(), null, 'a@x.nl', [1, 2]), (uuid(), null, null, null), (uuid(), '{MERGED}', 'old@x.nl', [3]);
+            insert into warehouse.profile_identifier
+                select 'email', email, profile_id from warehouse.profile where email = 'a@x.nl'
+            """
+        )
+    return made
+
+
+def sync(session: Session, *properties: dict[str, Any]) -> None:
+    """Declare these properties."""
+    sync_properties(session, Profiles.model_validate({"properties": properties}))
+
+
+def identifiers(session: Session) -> Counter[tuple[str, str]]:
+    """Return the rows of `profile_identifier`, profiles aside."""
+    return Counter(session.rows("select property, value from warehouse.profile_identifier"))
+
+
+def test_a_new_property_adds_its_column(warehouse: Warehouse) -> None:
+    """A property declared later has a column of its type, at the end, empty."""
+    with warehouse.open("write") as session:
+        sync(session, EMAIL, CODES, {"name": "total", "type": "decimal", "precision": 9, "scale": 2})
+        columns = profile_columns(session)
+        assert list(columns)[-1] == "total"
+        assert columns["total"] == "DECIMAL(9,2)"
+        assert session.value("select count(total) from warehouse.profile") == 0
+
+
+def test_a_property_no_longer_declared_keeps_its_values(warehouse: Warehouse) -> None:
+    """Taking a declaration away loses nothing; declaring it again finds everything."""
+    with warehouse.open("write") as session:
+        sync(session, EMAIL)
+        sync(session, EMAIL, CODES)
+        assert session.rows("select codes from warehouse.profile where email = 'a@x.nl'") == [([1, 2],)]
+
+
+def test_a_changed_type_is_refused_with_the_way_out(warehouse: Warehouse) -> None:
+    """The message names the property, both types and what to do; the statement that it gives works."""
+    with warehouse.open("write") as session:
+        with pytest.raises(PropertyTypeChanged) as refused:
+            sync(session, {"name": "added_before_the_slip"}, EMAIL, {**CODES, "type": "text"})
+        told = str(refused.value)
+        assert "'codes' is stored as BIGINT[] and declared as VARCHAR[] (text)" in told
+        assert "Declare the stored type, choose a new name" in told
+        statement = told.partition("convert the column yourself: ")[2]
+        assert statement.startswith("alter table profile alter")
+        session.execute("use warehouse").execute(statement)
+        sync(session, EMAIL, {**CODES, "type": "text"})
+        assert session.rows("select codes from profile where email = 'a@x.nl'") == [(["1", "2"],)]
+
+
+def test_a_refused_declaration_changes_nothing(warehouse: Warehouse) -> None:
+    """No column of the same declaration is added, no identifier touched."""
+    with warehouse.open("write") as session:
+        before = profile_columns(session), identifiers(session)
+        with pytest.raises(PropertyTypeChanged):
+            sync(session, {"name": "another"}, {**EMAIL, "identifier": False}, {**CODES, "type": "date"})
+        assert (profile_columns(session), identifiers(session)) == before
+
+
+def test_an_identifier_switched_on_later_is_filled_from_live_profiles(warehouse: Warehouse) -> None:
+    """The values of all live profiles become findable, lists unnested; merged profiles stay out."""
+    with warehouse.open("write") as session:
+        sync(session, EMAIL, {**CODES, "identifier": True})
+        assert identifiers(session) == Counter([("email", "a@x.nl"), ("codes", "1"), ("codes", "2")])
+
+
+def test_an_identifier_switched_off_is_forgotten(warehouse: Warehouse) -> None:
+    """Its values are no longer found, but stay with their profiles; the other identifiers stay."""
+    with warehouse.open("write") as session:
+        sync(session, EMAIL, {**CODES, "identifier": True})
+        sync(session, {**EMAIL, "identifier": False}, {**CODES, "identifier": True})
+        assert identifiers(session) == Counter([("codes", "1"), ("codes", "2")])
+        assert session.value("select count(*) from warehouse.profile where email = 'a@x.nl'") == 1
+
+
+def test_a_change_of_identifiers_makes_links_made_before_it_void(warehouse: Warehouse) -> None:
+    """The revision counts up when identifiers change, and only then."""
+
+    def revision(session: Session) -> int:
+        return int(session.value("select number from warehouse.revision"))
+
+    with warehouse.open("write") as session:
+        first = revision(session)
+        sync(session, EMAIL, CODES, {"name": "more"})
+        assert revision(session) == first
+        sync(session, EMAIL, {**CODES, "identifier": True})
+        assert revision(session) > first
+
+
+def test_properties_may_be_called_like_sql_words(warehouse: Warehouse) -> None:
+    """A property named `select` or `order` is a column like any other."""
+    with warehouse.open("write") as session:
+        sync(session, EMAIL, CODES, {"name": "select"}, {"name": "order", "type": "number", "identifier": True})
+        assert {"select", "order"} <= profile_columns(session).keys()
