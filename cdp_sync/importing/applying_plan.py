@@ -46,7 +46,7 @@ def patch_steps(columns: Columns, *, guarded: bool) -> Iterator[Step]:
     yield _row_value(columns, guarded=guarded)
     yield _gain(columns)
     both = f"{_solo(columns)}\nunion all by name\n{_several(columns)}"
-    yield Step("patch", f"create or replace temp view patch as\n{both}")
+    yield Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{both}")
 
 
 def profile_steps(columns: Columns) -> Iterator[Step]:
@@ -71,6 +71,16 @@ def remember_steps(columns: Columns, *, known: bool, carried: bool) -> Iterator[
         yield Step("imported_row", statement("apply/forgotten_row"))
         yield Step("imported_row", statement("apply/kept_row"))
     yield _remembered(columns, carried=carried)
+
+
+def _kind_of_patch(columns: Columns) -> str:
+    """Return how `patch` is kept: a view, which costs nothing, unless DuckDB 2.0 fails on what it nests.
+
+    Lists that several links fill are made unique, and made unique again with what the profile has; inlined into one
+    statement that ends in an internal error.
+    """
+    several = [link for link in columns.links if link.prop.multiple]
+    return "table" if len(several) > len({link.prop.name for link in several}) else "view"
 
 
 def _row_value(columns: Columns, *, guarded: bool) -> Step:

@@ -15,10 +15,11 @@ WHITE_SPACE = " \t\n\r\v\f\u00a0\u2007\u202f\ufeff"
 _TRUE = "('true', 't', 'yes', 'y', '1', 'on')"
 _FALSE = "('false', 'f', 'no', 'n', '0', 'off')"
 _EMAIL = r"'[^@\s\x{a0}]+@[^@\s\x{a0}]+'"
-_ISO_DATE = r"'\d{4}-\d\d-\d\d'"
-_ISO_TIME = r"'\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?( ?([zZ]|[+-]\d\d(:?\d\d)?))?'"
-_SECONDS = r"'[+-]?\d{1,11}'"
-_MILLISECONDS = r"'[+-]?\d{1,14}'"
+_ISO_DATE = r"' *\d{4}-\d\d-\d\d *'"
+_ISO_PLAIN = r"' *\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d *'"
+_ISO_TIME = r"' *\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?( ?([zZ]|[+-]\d\d(:?\d\d)?))? *'"
+_SECONDS = r"' *[+-]?\d{1,11} *'"
+_MILLISECONDS = r"' *[+-]?\d{1,14} *'"
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,33 @@ class Conversion:
     can_fail: bool = True
 
 
+def fit(prop: Property, cell: str, form: Format) -> str:
+    """Return the expression for a cell as `convert` wants it, split or stripped as its property asks for.
+
+    It is to be given a name before it is used, since conversions name it more than once.
+    """
+    if prop.multiple:
+        parts = f"string_split({cell}, {quote_literal(form.multi_value)})" if form.multi_value else f"[{cell}]"
+        trimmed = strip("part") if is_stripped(prop) else "trim(part)"
+        return f"list_filter(list_transform({parts}, lambda part: {trimmed}), lambda part: part <> '')"
+    return strip(cell) if is_stripped(prop) else cell
+
+
 def convert(prop: Property, cell: str, form: Format) -> Conversion:
-    """Return the conversion of a whole cell: to a list of unique values where the property is `multiple`."""
+    """Return the conversion of a fitted cell: to a list of unique values where the property is `multiple`."""
     if not prop.multiple:
         return convert_one(prop, cell, form)
     each = convert_one(prop, "element", form)
-    elements = split(prop, cell, form)
-    if each.can_fail:
-        elements = f"list_transform({elements}, lambda element: {each.sql})"
-    listed = f"nullif({unique(elements)}, [])"
-    if each.can_fail:
-        listed = f"case when not list_contains(list_transform({elements}, lambda x: x is null), true) then {listed} end"
-    return Conversion(listed, each.reason, each.can_fail)
+    if not each.can_fail:
+        return Conversion(f"nullif({unique(cell)}, [])", each.reason, can_fail=False)
+    values = f"list_transform({cell}, lambda element: {each.sql})"
+    listed = f"nullif({unique(values)}, [])"
+    return Conversion(f"case when {no_nulls(values)} then {listed} end", each.reason)
+
+
+def no_nulls(values: str) -> str:
+    """Return the condition that every element of a list converted."""
+    return f"not list_contains(list_transform({values}, lambda x: x is null), true)"
 
 
 def convert_one(prop: Property, cell: str, form: Format) -> Conversion:
@@ -49,17 +65,12 @@ def convert_one(prop: Property, cell: str, form: Format) -> Conversion:
     return _BY_TYPE[prop.type](prop, cell, form)
 
 
-def split(prop: Property, cell: str, form: Format) -> str:
-    """Return the expression for a cell's values, trimmed, without the empty ones."""
-    parts = f"string_split({cell}, {quote_literal(form.multi_value)})" if form.multi_value else f"[{cell}]"
-    trimmed = strip("part") if is_stripped(prop) else "trim(part)"
-    return f"list_filter(list_transform({parts}, lambda part: {trimmed}), lambda part: part <> '')"
-
-
 def unique(values: str) -> str:
-    """Return the expression for a list's values, each where it first stands."""
+    """Return the expression for a list's values, each where it first stands. Most lists are short, and quickly told."""
     kept = f"list_filter({values}, lambda x, i: list_position({values}, x) = i)"
-    return f"case when len({values}) < 2 then {values} else {kept} end"
+    return (
+        f"case when len({values}) < 2 or len({values}) = 2 and {values}[1] <> {values}[2] then {values} else {kept} end"
+    )
 
 
 def is_stripped(prop: Property) -> bool:
@@ -68,8 +79,10 @@ def is_stripped(prop: Property) -> bool:
 
 
 def strip(cell: str) -> str:
-    """Return the expression for a cell without the white space around it."""
-    return f"trim({cell}, {quote_literal(WHITE_SPACE)})"
+    """Return the expression for a cell without the white space around it; looking first saves most of the work."""
+    first, last = f"ascii({cell})", f"ascii(right({cell}, 1))"
+    clean = f"{first} between 33 and 126 and {last} between 33 and 126"
+    return f"case when {clean} then {cell} else trim({cell}, {quote_literal(WHITE_SPACE)}) end"
 
 
 def _text(prop: Property, cell: str, form: Format) -> Conversion:
@@ -83,21 +96,21 @@ def _email(prop: Property, cell: str, form: Format) -> Conversion:
 
 
 def _number(prop: Property, cell: str, form: Format) -> Conversion:
-    pattern = rf"'[+-]?\d+([{form.decimal}]0*)?'"
+    pattern = rf"' *[+-]?\d+([{form.decimal}]0*)? *'"
     value = f"try_cast({_pointed(cell, form)} as bigint)"
-    return Conversion(f"case when regexp_full_match(trim({cell}), {pattern}) then {value} end", "no whole number")
+    return Conversion(f"case when regexp_full_match({cell}, {pattern}) then {value} end", "no whole number")
 
 
 def _decimal(prop: Property, cell: str, form: Format) -> Conversion:
     mark, scale = f"[{form.decimal}]", prop.scale
-    pattern = rf"'[+-]?(\d+({mark}\d{{0,{scale}}}0*)?|{mark}\d{{1,{scale}}}0*)'" if scale else rf"'[+-]?\d+({mark}0*)?'"
+    digits = rf"\d+({mark}\d{{0,{scale}}}0*)?|{mark}\d{{1,{scale}}}0*" if scale else rf"\d+({mark}0*)?"
     value = f"try_cast({_pointed(cell, form)} as {prop.value_type})"
     reason = f"no number with {form.decimal!r} and at most {scale} decimals within {prop.precision} digits"
-    return Conversion(f"case when regexp_full_match(trim({cell}), {pattern}) then {value} end", reason)
+    return Conversion(f"case when regexp_full_match({cell}, ' *[+-]?({digits}) *') then {value} end", reason)
 
 
 def _pointed(cell: str, form: Format) -> str:
-    return f"trim({cell})" if form.decimal == "." else f"replace(trim({cell}), ',', '.')"
+    return cell if form.decimal == "." else f"replace({cell}, ',', '.')"
 
 
 def _boolean(prop: Property, cell: str, form: Format) -> Conversion:
@@ -107,7 +120,7 @@ def _boolean(prop: Property, cell: str, form: Format) -> Conversion:
 
 
 def _date(prop: Property, cell: str, form: Format) -> Conversion:
-    tried = ", ".join(_date_in(pattern, f"trim({cell})", form) for pattern in form.dates)
+    tried = ", ".join(_date_in(pattern, cell, form) for pattern in form.dates)
     return Conversion(f"coalesce({tried})", f"no such date in the form {' or '.join(form.dates)}")
 
 
@@ -120,7 +133,7 @@ def _date_in(pattern: str, cell: str, form: Format) -> str:
 
 
 def _datetime(prop: Property, cell: str, form: Format) -> Conversion:
-    tried = ", ".join(f"{_instant_in(pattern, f'trim({cell})', form)}::timestamptz" for pattern in form.dates)
+    tried = ", ".join(f"{_instant_in(pattern, cell, form)}::timestamptz" for pattern in form.dates)
     return Conversion(f"coalesce({tried})", f"no such date and time in the form {' or '.join(form.dates)}")
 
 
@@ -130,17 +143,18 @@ def _instant_in(pattern: str, cell: str, form: Format) -> str:
     `try_strptime` takes ten times as long where the pattern does not fit, so all but the last look at the shape first.
     """
     if pattern == "iso":
-        matches = f"regexp_full_match({cell}, {_ISO_DATE}) or regexp_full_match({cell}, {_ISO_TIME})"
-        return f"case when {matches} then try_cast({cell} as timestamptz) end"
+        read = f"try_cast({cell} as timestamptz)"
+        shapes = (_ISO_PLAIN, _ISO_DATE, _ISO_TIME)
+        return f"case {' '.join(f'when regexp_full_match({cell}, {shape}) then {read}' for shape in shapes)} end"
     if pattern == "epoch_seconds":
         return f"case when regexp_full_match({cell}, {_SECONDS}) then to_timestamp(try_cast({cell} as bigint)) end"
     if pattern == "epoch_milliseconds":
         milliseconds = f"to_milliseconds(try_cast({cell} as bigint))"
         return f"case when regexp_full_match({cell}, {_MILLISECONDS}) then to_timestamp(0) + {milliseconds} end"
-    read = f"try_strptime({cell}, {quote_literal(pattern)})"
+    read = f"try_strptime(trim({cell}), {quote_literal(pattern)})"
     if pattern == form.dates[-1]:
         return read
-    return f"case when regexp_full_match({cell}, {quote_literal(_shape(pattern))}) then {read} end"
+    return f"case when regexp_full_match(trim({cell}), {quote_literal(_shape(pattern))}) then {read} end"
 
 
 def _shape(pattern: str) -> str:

@@ -27,18 +27,21 @@ class Head:
         return [field for field in fields if field not in self.columns]
 
 
-def read_head(text: str, form: Format) -> Head:
+def read_head(text: str, form: Format) -> Head | None:
     """Read the columns from the beginning of a file, whose line breaks are line feeds.
 
+    Returns:
+        The head; None where nothing but blank lines follows the skipped ones.
+
     Raises:
-        FileRejected: There is nothing to read, or the header does not end.
+        FileRejected: A quote in the header opens and does not close.
     """
     start = _after_lines(text, form.skip_rows)
     while text[start : start + 1] == "\n":
         start += 1
+    if start >= len(text):
+        return None
     cells, end = split_record(text[start:], form)
-    if not any(cells):
-        raise FileRejected("The file has no header." if form.header else "The file has no row.")
     if not form.header:
         columns = tuple(f"column{number}" for number in range(1, len(cells) + 1))
         return Head(columns, text[:start].count("\n"), start)
@@ -118,7 +121,7 @@ def _fitting_separator(text: str, goal: ImportGoal) -> str:
             other = read_head(text, goal.format.model_copy(update={"separator": separator}))
         except FileRejected:
             continue
-        if any(link.field in other.columns for link in goal.link):
+        if other and any(link.field in other.columns for link in goal.link):
             return f"The separator {separator!r} fits; declare `separator: {separator!r}`."
     return ""
 

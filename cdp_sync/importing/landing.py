@@ -66,13 +66,11 @@ def land(part: Part, goal: ImportGoal) -> Landed | None:
     """Survey a part, and write it anew where its encoding, its line breaks or its head ask for that.
 
     Returns:
-        What lies ready; None for a part without a byte.
+        What lies ready; None for a part that is empty but for blank lines.
 
     Raises:
-        FileRejected: It does not decode, has no header, or its columns do not fit the goal.
+        FileRejected: It does not decode, or its columns do not fit the goal.
     """
-    if not part.local.stat().st_size:
-        return None
     local, form = part.local, goal.format
     if form.encoding != "utf-8":
         local = _decode(local, form)
@@ -82,6 +80,8 @@ def land(part: Part, goal: ImportGoal) -> Landed | None:
         survey = survey_file(local)
     beginning = _beginning(local)
     head = read_head(beginning, form)
+    if head is None:
+        return None
     warnings = tuple(check_columns(head, goal, beginning))
     skip = int(form.header)
     if head.lines != skip:

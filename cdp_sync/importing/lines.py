@@ -34,13 +34,20 @@ def account(session: Session, landed: Landed, form: Format, *, file: int, part: 
         FileRejected: The parser did not account for every line.
     """
     rows = session.value("select count(*) from staging.staged") - first_row
-    name = {"part": part, "file": file, "name": landed.name, "row": first_row, "line": landed.body_line}
-    session.execute("insert into staging.part values ($part, $file, $name, $row, $line)", name)
+    note_part(session, landed, file=file, part=part, first_row=first_row, rows=rows)
     rejected = _take_rejects(session)
     if landed.skip + rows + rejected == landed.survey.lines:
         _note_simple(session, landed, file=file, part=part, first_row=first_row)
     else:
         _Reckoning(session, landed, form).note(file=file, part=part, first_row=first_row, rows=rows)
+
+
+def note_part(session: Session, landed: Landed, *, file: int, part: int, first_row: int, rows: int) -> None:
+    """Note which rows of the staging table are the part's."""
+    session.execute(
+        "insert into staging.part values (?, ?, ?, ?, ?, ?)",
+        [part, file, landed.name, first_row, rows, landed.body_line],
+    )
 
 
 def _take_rejects(session: Session) -> int:

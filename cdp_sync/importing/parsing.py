@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.columns import plan_columns
 from cdp_sync.importing.landing import Landed, land
-from cdp_sync.importing.lines import account
+from cdp_sync.importing.lines import account, note_part
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import hashed_fields, stage_step
@@ -85,9 +85,12 @@ def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile
     columns = plan_columns(run.goal, run.profiles, landed.head.columns)
     create_tables(session, columns)
     part, first_row = session.row("select (select count(*) from staging.part), (select count(*) from staging.staged)")
-    step = stage_step(run.goal, columns, landed, known.fields if known else None)
-    session.execute(step.sql, {**step.values, "file": file, "part": part})
-    account(session, landed, run.goal.format, file=file, part=part, first_row=first_row)
+    if landed.survey.lines <= landed.skip:
+        note_part(session, landed, file=file, part=part, first_row=first_row, rows=0)
+    else:
+        step = stage_step(run.goal, columns, landed, known.fields if known else None)
+        session.execute(step.sql, {**step.values, "file": file, "part": part})
+        account(session, landed, run.goal.format, file=file, part=part, first_row=first_row)
     return hashed_fields(run.goal, columns)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.columns import plan_columns
-from cdp_sync.importing.conversion import convert
+from cdp_sync.importing.conversion import convert, fit
 from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.staging_plan import Cells, read_part
 from cdp_sync.importing.unpacking import Part
@@ -91,9 +91,10 @@ def _readings(session: Session, landed: Landed, goal: ImportGoal, profiles: Prof
             cell = cells.of(field)
             if cell is None or value.prop.type not in _TYPES:
                 continue
-            conversion = convert(value.prop, cell, goal.format)
+            conversion = convert(value.prop, "fitted", goal.format)
             query = f"""
-                select distinct on ({cell}) {cell}, ({conversion.sql})::varchar
-                from {call} where {cell} is not null limit {_SAMPLE}"""
+                select distinct on (cell) cell, ({conversion.sql})::varchar
+                from (select {cell} as cell, {fit(value.prop, cell, goal.format)} as fitted from {call})
+                where cell is not null limit {_SAMPLE}"""
             for found, read in session.rows(query, values):
                 yield Reading(field, value.prop.name, found, read, "" if read is not None else conversion.reason)

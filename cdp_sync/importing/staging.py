@@ -17,7 +17,9 @@ create table if not exists staging.file (
     warnings text[],
     same_fingerprint boolean
 );
-create table if not exists staging.part (part integer, file integer, name text, first_row bigint, body_line bigint);
+create table if not exists staging.part (
+    part integer, file integer, name text, first_row bigint, rows bigint, body_line bigint
+);
 create table if not exists staging.line_gap (part integer, row bigint, gap bigint);
 create table if not exists staging.rejected (file integer, part integer, line bigint, raw text, reason text);
 """
@@ -35,7 +37,7 @@ def create_tables(session: Session, columns: Columns) -> None:
 LINE_OF_ROW = """
 select chosen.row, parts.name as path, chosen.row - parts.first_row + parts.body_line + coalesce(gaps.gap, 0) as line
 from chosen
-asof join staging.part parts on chosen.row >= parts.first_row
+asof join (from staging.part where rows > 0) parts on chosen.row >= parts.first_row
 asof left join staging.line_gap gaps on parts.part = gaps.part and chosen.row >= gaps.row
 """
 """Where the rows named in `chosen(row)` stood: a part's rows follow each other, but for the gaps noted."""

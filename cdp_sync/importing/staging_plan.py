@@ -4,13 +4,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cdp_sync.importing.columns import Columns, StagedLink, StagedValue
-from cdp_sync.importing.conversion import Conversion, convert, convert_one, is_stripped, split, strip, unique
+from cdp_sync.importing.conversion import Conversion, convert, convert_one, fit, no_nulls, unique
 from cdp_sync.importing.landing import Landed
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
 _BETWEEN, _NULL, _MISSING = "chr(31)", "chr(30)", "chr(29)"
 """Between cells in a digest, for a cell without a value, for a column that is not there."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell under the name that conversions use, and how it comes to it."""
+
+    raw: str
+    name: str
+    sql: str
 
 
 @dataclass(frozen=True)
@@ -24,10 +33,13 @@ class Cells:
         """Return the SQL name of a field's cell; None where the part has no such column."""
         return f"c{self.columns.index(field) + 1}" if field in self.columns else None
 
-    def fit(self, field: str, prop: Property) -> str | None:
-        """Return the name of a field's cell as the property wants it: stripped, if white space is never meant."""
-        cell = self.of(field)
-        return f"stripped_{cell}" if cell and is_stripped(prop) and not prop.multiple else cell
+    def fitted(self, field: str, prop: Property, form: Format) -> "Cell | None":
+        """Return a field's cell as the property wants it; None where the part has no such column."""
+        raw = self.of(field)
+        if raw is None:
+            return None
+        sql = fit(prop, raw, form)
+        return Cell(raw, raw if sql == raw else f"fit_{raw}_{prop.name}", sql)
 
     @property
     def types(self) -> dict[str, str]:
@@ -55,9 +67,10 @@ def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fiel
     converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     call, values = read_part(landed, goal.format)
     needed = sorted({cell for field in _all_fields(columns, previous_fields) if (cell := cells.of(field))})
-    stripped = sorted({item.cell for item in converted if item.cell not in needed})
-    read = ", ".join([*needed, *(f"{strip(cell.removeprefix('stripped_'))} as {cell}" for cell in stripped)])
-    inner = ",\n        ".join([*needed, *stripped, *(f"{item.conversion.sql} as {item.name}" for item in converted)])
+    fitted = {item.cell.name: item.cell.sql for item in converted if item.cell.name not in needed}
+    read = ",\n            ".join([*needed, *(f"{sql} as {quote_identifier(name)}" for name, sql in fitted.items())])
+    converting = (f"{item.conversion.sql} as {item.name}" for item in converted)
+    inner = ",\n        ".join([*needed, *map(quote_identifier, fitted), *converting])
     staged = _outer(columns, cells, converted, goal.format)
     outer = ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in staged)
     fields = hashed_fields(goal, columns)
@@ -73,7 +86,8 @@ from (
     select
         {inner}
     from (
-        select {read}
+        select
+            {read}
         from {call}
     )
 )"""
@@ -82,7 +96,7 @@ from (
 
 def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
     """Return the fields whose cells make a row what it is: linked and mapped ones, detected ones included."""
-    detected = [field for value in columns.values for field in value.fields]
+    detected = sorted(field for value in columns.values for field in value.fields)
     return tuple(dict.fromkeys((*goal.fields, *detected)))
 
 
@@ -111,7 +125,7 @@ class Converted:
     name: str
     field: str
     prop: Property
-    cell: str
+    cell: Cell
     conversion: Conversion
     fails_if: str
 
@@ -119,36 +133,38 @@ class Converted:
     def complaint(self) -> str:
         """The expression for its entry in `invalid`, null where the cell converted."""
         field, reason = quote_literal(self.field), quote_literal(self.conversion.reason)
-        told = f"field: {field}, value: {self.cell}, reason: {reason}"
+        told = f"field: {field}, value: {self.cell.raw}, reason: {reason}"
         return f"case when {self.fails_if} then {{{told}}} end"
 
 
 def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Converted]:
     mapped = {(field, value.prop.name) for value in columns.values for field in value.fields}
     for link in columns.links:
-        if cell := cells.fit(link.field, link.prop):
-            conversion = _link_conversion(link, cell, goal)
-            failed = f"{link.column} is null and {_names_somebody(link, cell, goal)}"
+        if cell := cells.fitted(link.field, link.prop, goal.format):
+            conversion = _without_nul(_link_conversion(link, cell.name, goal), link.prop, cell, cells)
             told_by_mapping = (link.field, link.prop.name) in mapped
-            fails_if = "false" if told_by_mapping or not conversion.can_fail else failed
+            failed = f"{link.column} is null and {_names_somebody(link, cell.name, goal)}"
+            fails_if = failed if conversion.can_fail and not told_by_mapping else "false"
             yield Converted(link.column, link.field, link.prop, cell, conversion, fails_if)
 
 
 def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversion:
     if link.prop.multiple:
-        named = f"list_filter({split(link.prop, cell, goal.format)}, lambda v: not ({_blocked('v', goal)}))"
         each = convert_one(link.prop, "v", goal.format)
+        named = f"list_filter({cell}, lambda v: not ({_blocked('v', goal)}))"
         values = f"list_transform({named}, lambda v: {each.sql}::varchar)"
-        all_convert = f"not list_contains(list_transform({values}, lambda x: x is null), true)"
-        return Conversion(f"case when {all_convert} then nullif({unique(values)}, []) end", each.reason, each.can_fail)
+        sql = f"case when {no_nulls(values)} then nullif({unique(values)}, []) end"
+        return Conversion(sql, each.reason, each.can_fail)
     conversion = convert_one(link.prop, cell, goal.format)
+    if link.prop.type == "email" and not any("@" in word for word in goal.blocked):
+        return conversion
     sql = f"case when not ({_blocked(cell, goal)}) then {conversion.sql}::varchar end"
     return Conversion(sql, conversion.reason, conversion.can_fail)
 
 
 def _names_somebody(link: StagedLink, cell: str, goal: ImportGoal) -> str:
     if link.prop.multiple:
-        return f"len(list_filter({split(link.prop, cell, goal.format)}, lambda v: not ({_blocked('v', goal)}))) > 0"
+        return f"len(list_filter({cell}, lambda v: not ({_blocked('v', goal)}))) > 0"
     return f"not ({_blocked(cell, goal)})"
 
 
@@ -161,24 +177,25 @@ def _blocked(cell: str, goal: ImportGoal) -> str:
 def _values(columns: Columns, cells: Cells, form: Format) -> Iterator[Converted]:
     for value in columns.values:
         for number, field in enumerate(value.fields):
-            if cell := cells.fit(field, value.prop):
-                conversion = _value_conversion(value.prop, cell, form, has_nul=cells.has_nul)
-                name = f"cell_{number}_{value.prop.name}"
-                fails_if = f"{name} is null and {_says_something(value.prop, cell, form)}"
-                fails_if = fails_if if conversion.can_fail else "false"
+            if cell := cells.fitted(field, value.prop, form):
+                conversion = _without_nul(convert(value.prop, cell.name, form), value.prop, cell, cells)
+                name = quote_identifier(f"cell_{number}_{value.prop.name}")
+                failed = f"{name} is null and {_says_something(value.prop, cell.name)}"
+                fails_if = failed if conversion.can_fail else "false"
                 yield Converted(name, field, value.prop, cell, conversion, fails_if)
 
 
-def _value_conversion(prop: Property, cell: str, form: Format, *, has_nul: bool) -> Conversion:
-    conversion = convert(prop, cell, form)
-    if has_nul and prop.type == "text":
-        return Conversion(f"case when not contains({cell}, chr(0)) then {conversion.sql} end", conversion.reason)
-    return conversion
+def _without_nul(conversion: Conversion, prop: Property, cell: Cell, cells: Cells) -> Conversion:
+    """Refuse text with NUL bytes, in parts that hold any."""
+    if not cells.has_nul or prop.type != "text":
+        return conversion
+    return Conversion(f"case when not contains({cell.raw}, chr(0)) then {conversion.sql} end", conversion.reason)
 
 
-def _says_something(prop: Property, cell: str, form: Format) -> str:
+def _says_something(prop: Property, cell: str) -> str:
+    """Return the condition that a fitted cell holds a value."""
     if prop.multiple:
-        return f"len({split(prop, cell, form)}) > 0"
+        return f"len({cell}) > 0"
     return f"{cell} <> ''" if prop.identifier else f"{cell} is not null"
 
 
@@ -187,11 +204,11 @@ def _outer(columns: Columns, cells: Cells, converted: Sequence[Converted], form:
     for link in columns.links:
         yield link.column, link.column if link.column in names else "null"
     for value in columns.values:
-        found = [f"cell_{number}_{value.prop.name}" for number in range(len(value.fields))]
+        found = [quote_identifier(f"cell_{number}_{value.prop.name}") for number in range(len(value.fields))]
         yield value.column, _combined(value, [name for name in found if name in names])
         if value.mode == "set_or_clear":
-            cell = cells.fit(value.fields[0], value.prop)
-            yield value.clear, f"coalesce(not ({_says_something(value.prop, cell, form)}), true)" if cell else "false"
+            cell = cells.fitted(value.fields[0], value.prop, form)
+            yield value.clear, f"coalesce(not ({_says_something(value.prop, cell.name)}), true)" if cell else "false"
 
 
 def _combined(value: StagedValue, found: Sequence[str]) -> str:

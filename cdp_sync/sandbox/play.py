@@ -41,7 +41,9 @@ def play() -> int:
     return 0 if all(outcome.state == "success" for outcome in outcomes) else 1
 
 
-def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callable[[Path], object], root: Path) -> list[Outcome]:
+def _act(
+    definitions: Mapping[str, dg.Definitions], title: str, prepare: Callable[[Path], object], root: Path
+) -> list[Outcome]:
     console.rule(f"[bold]{title}", align="left")
     prepare(root)
     outcomes = []

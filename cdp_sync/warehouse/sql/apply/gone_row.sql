@@ -9,7 +9,7 @@ kept as (
     join staging.staged staged on staged.rowid = unchanged.row
     group by staged.file, staged.row_hash
 )
-select file.source, row_hash, coalesce(kept.times, 0) as kept, any_value(remembered.added) as added
+select file.source, row_hash, coalesce(kept.times, 0) as kept, any_value(remembered.added) filter (remembered.applied) as added
 from before
 left join kept using (file, row_hash)
 join staging.file file using (file)

@@ -14,7 +14,7 @@ chosen as (select distinct row from told),
 placed as (
     select chosen.row, part.name as path, chosen.row - part.first_row + part.body_line + coalesce(gap.gap, 0) as line
     from chosen
-    asof join staging.part part on chosen.row >= part.first_row
+    asof join (from staging.part where rows > 0) part on chosen.row >= part.first_row
     asof left join staging.line_gap gap on part.part = gap.part and chosen.row >= gap.row
 )
 select $run_id as run_id, $connection as connection, $goal as goal, path, line, field, value, null as raw, reason

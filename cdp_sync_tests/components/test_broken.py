@@ -1,0 +1,74 @@
+"""One broken defs.yaml does not take the others down, except where it is asked to."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from cdp_sync_tests.projects import Project, goal
+
+SLIPS = {
+    "unknown": "type: cdp_sync.components.SftpConnection\nattributes: {name: broken, titel: x}\n",
+    "no yaml": "type: [cdp_sync\n",
+    "no type": "type: cdp_sync.components.Nothing\nattributes: {}\n",
+    "unfitting": (
+        "type: cdp_sync.components.SftpConnection\nattributes:\n  name: broken\n"
+        "  server: {host: h, username: u, password_env: P}\n"
+        "  import_profiles: [{name: a, link: [{field: A, property: nothing}]}]\n"
+    ),
+}
+
+
+def broken(project: Project, slip: str) -> Path:
+    """Add a connection that loads and one that does not; return the file of the second."""
+    project.connect("shop", goal())
+    return project.write("broken", SLIPS[slip])
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_the_others_load_and_the_broken_one_is_shown(slip: str, project: Project) -> None:
+    """The healthy connection keeps its job; the broken one stands in the catalog with file and reason."""
+    broken(project, slip)
+    definitions = project.load()
+    dg.Definitions.validate_loadable(definitions)
+    assert definitions.resolve_job_def("shop_sync").name == "shop_sync"
+    spec = definitions.resolve_asset_graph().get(dg.AssetKey(["broken_connections", "broken"]))
+    assert spec.group_name == "broken_connections"
+    assert spec.description is not None
+    assert "broken/defs.yaml" in spec.description
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_validation_is_strict(slip: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dg check defs` fails on what a normal load tolerates, and names the file."""
+    broken(project, slip)
+    monkeypatch.setenv("DAGSTER_IS_DEFS_VALIDATION_CLI", "1")
+    with pytest.raises(Exception, match="broken") as refused:
+        dg.Definitions.validate_loadable(project.load())
+    told = "".join(f"{error}\n" for error in chain(refused.value))
+    assert "broken/defs.yaml" in told
+
+
+def chain(error: BaseException | None) -> list[BaseException]:
+    """Return an error and its causes."""
+    return [] if error is None else [error, *chain(error.__cause__)]
+
+
+def test_a_broken_profile_model_breaks_those_that_need_it(project: Project) -> None:
+    """Without a profile no goal can be checked: each connection is shown with that reason, and the project loads."""
+    project.connect("shop", goal())
+    project.write("profiles", "type: cdp_sync.components.ProfileModel\nattributes: {properties: [{nam: email}]}\n")
+    definitions = project.load()
+    dg.Definitions.validate_loadable(definitions)
+    keys = definitions.resolve_asset_graph().get_all_asset_keys()
+    assert {dg.AssetKey(["broken_connections", name]) for name in ("profiles", "shop")} <= set(keys)
+
+
+def test_hidden_folders_are_no_connections(project: Project) -> None:
+    """What an editor or a cache leaves in the folder of declarations is passed over."""
+    project.connect("shop", goal())
+    for name in (".cache", "__pycache__"):
+        project.write(name, "no: yaml: at: all")
+    definitions = project.load()
+    keys = definitions.resolve_asset_graph().get_all_asset_keys()
+    assert set(keys) == {dg.AssetKey(["shop", "customers"])}

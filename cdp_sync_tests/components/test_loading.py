@@ -1,0 +1,227 @@
+"""From a defs.yaml to values: as it is written, and refused with file, place, what was found and what is allowed."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from cdp_sync.components import ProfileModel, SftpConnection
+from cdp_sync.components.declarations import load_declarations
+from cdp_sync.errors import DeclarationError, UnknownName
+from cdp_sync.model import Connection
+from cdp_sync.orchestration.project import component_tree
+from cdp_sync_tests.projects import Project, goal
+
+
+def connection(name: str = "shop") -> Connection:
+    """Return a declared connection as Dagster's component tree loads it."""
+    return component_tree().load_component(Path(name), expected_type=SftpConnection).connection
+
+
+def refusal() -> str:
+    """Return what `cdp-sync check` says about the project."""
+    with pytest.raises(DeclarationError) as refused:
+        load_declarations()
+    return str(refused.value)
+
+
+def test_a_profile_model_becomes_properties(project: Project) -> None:
+    """The declared properties, in order, with their types."""
+    loaded = component_tree().load_component(Path("profiles"), expected_type=ProfileModel).profiles
+    assert [(prop.name, prop.type, prop.identifier) for prop in loaded.properties] == [
+        ("email", "email", True),
+        ("number", "text", True),
+        ("first_name", "text", False),
+        ("total", "decimal", False),
+    ]
+
+
+def test_a_connection_becomes_its_declared_value(project: Project) -> None:
+    """Everything that the YAML says is in the value, everything else has its default."""
+    project.declare(
+        "shop",
+        {
+            "name": "shop",
+            "title": "The shop",
+            "enabled": False,
+            "owners": ["team:marketing", "ada@example.com"],
+            "server": project.server(read_timeout=5),
+            "import_profiles": [goal(complete={"marker": "{name}.done"}, format={"separator": ";"}), goal("orders")],
+        },
+    )
+    found = connection()
+    assert (found.name, found.title, found.enabled) == ("shop", "The shop", False)
+    assert found.owners == ("team:marketing", "ada@example.com")
+    assert (found.server.port, found.server.read_timeout) == (project.sandbox.port, 5)
+    customers, orders = found.import_profiles
+    assert (customers.complete.marker, customers.format.separator) == ("{name}.done", ";")
+    assert (orders.name, orders.format.separator, orders.files) == ("orders", ",", "orders_*.csv")
+
+
+@pytest.mark.parametrize("written", ["1", "None", "'x'", "1,2", "[1]", "true", "{a}", " x ", "007", "{{ name }}"])
+def test_text_stays_as_it_is_written(written: str, project: Project) -> None:
+    """Column names and titles are never numbers, lists, nothing or templates, whatever they look like."""
+    declared = goal(title=written, link=[{"field": written, "property": "email"}], map=[], format={"nulls": [written]})
+    project.declare(
+        "shop", {"name": "shop", "title": written, "server": project.server(), "import_profiles": [declared]}
+    )
+    found = connection()
+    (imported,) = found.import_profiles
+    assert (found.title, imported.title, imported.link[0].field, imported.format.nulls) == (*[written] * 3, (written,))
+
+
+@pytest.mark.parametrize(
+    ("written", "port"), [(2022, 2022), ("{{ env('SHOP_PORT', '2022') }}", 2022), ("{{ env.SHOP_TEST_PORT }}", 2023)]
+)
+def test_a_port_may_be_a_template(
+    written: object, port: int, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's fields may name environment variables, with or without a default."""
+    monkeypatch.setenv("SHOP_TEST_PORT", "2023")
+    project.connect("shop", goal(), server={"port": written})
+    assert connection().server.port == port
+
+
+def test_other_fields_of_the_server_may_be_templates(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Host, account and files may depend on the environment, too; the rest of them stays as written."""
+    monkeypatch.setenv("SHOP_TEST_HOST", "sftp.example.com")
+    project.connect("shop", goal(), server={"host": "{{ env.SHOP_TEST_HOST }}", "username": "1"})
+    assert (connection().server.host, connection().server.username) == ("sftp.example.com", "1")
+
+
+@pytest.mark.parametrize(
+    ("change", "places", "needles"),
+    [
+        ({"titel": "x"}, ["titel"], []),
+        ({"name": "My Shop"}, ["name"], ["[a-z][a-z0-9_]*"]),
+        ({"server": None}, ["server"], []),
+        ({"server": {"host": "h", "username": "u"}}, ["server"], ["no way to log in", "password_env"]),
+        ({"server": {"hots": "h", "username": "u", "password_env": "P"}}, ["hots", "host"], []),
+        ({"import_profiles": [goal(link=[])]}, ["import_profiles[0].link"], ["at least 1"]),
+        ({"import_profiles": [{"name": "a"}]}, ["import_profiles[0].link"], ["required"]),
+        ({"import_profiles": [goal(fils="x")]}, ["import_profiles[0].fils"], []),
+        ({"import_profiles": [goal(format={"decimal": "x"})]}, ["import_profiles[0].format.decimal"], ["'.' or ','"]),
+        ({"import_profiles": [goal(format={"dates": ["d"]})]}, ["import_profiles[0].format.dates"], ["'d'", "%d-%m-%Y"]),
+        ({"import_profiles": [goal(), goal()]}, ["import_profiles"], ["customers"]),
+        (
+            {"import_profiles": [goal(map=[{"field": "A", "property": "firstname"}])]},
+            ["import_profiles[0].map[0].property"],
+            ["'firstname' is unknown", "did you mean 'first_name'", "email, number, first_name, total"],
+        ),
+        (
+            {"import_profiles": [goal(link=[{"field": "A", "property": "total"}])]},
+            ["import_profiles[0].link[0].property"],
+            ["'total' is no identifier", "allowed: email, number"],
+        ),
+        (
+            {"import_profiles": [goal(map=[{"field": "A", "property": "first_name", "mode": "sum"}])]},
+            ["import_profiles[0].map[0].mode"],
+            ["single number or decimal"],
+        ),
+    ],
+    ids=lambda value: None if isinstance(value, list) else next(iter(value)),
+)
+def test_a_slip_is_told_with_file_and_place(
+    change: dict[str, Any], places: list[str], needles: list[str], project: Project
+) -> None:
+    """A refusal names the file, the path in it, what was found and what is allowed."""
+    project.declare("shop", {"name": "shop", "server": project.server(), "import_profiles": [goal()]} | change)
+    told = refusal()
+    assert "shop/defs.yaml" in told
+    for needle in (*places, *needles):
+        assert needle in told
+
+
+def test_a_misspelt_mode_names_all_modes(project: Project) -> None:
+    """A value from a list of allowed ones is refused with that list."""
+    project.connect("shop", goal(map=[{"field": "A", "property": "total", "mode": "append"}]))
+    told = refusal()
+    assert "import_profiles[0].map[0].mode" in told
+    assert all(mode in told for mode in ("set_if_empty", "set_or_clear", "add", "sum"))
+
+
+def test_all_slips_of_a_file_are_told_at_once(project: Project) -> None:
+    """Whoever corrects a file need not run into one slip after another."""
+    project.connect("shop", goal(fils="x", directory=""), goal("orders", format={"encoding": "utf8"}, link=[]))
+    told = refusal()
+    for place in ("[0].fils", "[0].directory", "[1].format.encoding", "[1].link"):
+        assert f"import_profiles{place}" in told
+
+
+def test_all_files_with_slips_are_told_at_once(project: Project) -> None:
+    """Every file that does not load is named; those that load are not."""
+    project.connect("first", goal(map=[{"field": "A", "property": "x"}]))
+    project.connect("good", goal())
+    project.connect("second", goal(link=[]))
+    told = refusal()
+    assert "first/defs.yaml" in told
+    assert "second/defs.yaml" in told
+    assert "good/defs.yaml" not in told
+
+
+def test_a_broken_profile_model_is_told_with_its_file(project: Project) -> None:
+    """A slip in the profile model names its file and the property."""
+    project.declare("profiles", {"properties": [{"name": "email", "typ": "email"}]}, kind="ProfileModel")
+    told = refusal()
+    assert "profiles/defs.yaml" in told
+    assert "properties[0].typ" in told
+
+
+def test_a_project_without_a_profile_model_says_how_to_write_one(project: Project) -> None:
+    """Where nothing declares the profile, the message says which type does and how to begin."""
+    (project.defs / "profiles" / "defs.yaml").unlink()
+    project.connect("shop", goal())
+    told = refusal()
+    assert "No defs.yaml declares the profile" in told
+    assert "dg scaffold defs cdp_sync.components.ProfileModel profiles" in told
+
+
+def test_the_profile_model_may_lie_in_any_folder(project: Project) -> None:
+    """The folder's name is a habit, not a rule."""
+    (project.defs / "profiles").rename(project.defs / "zz_people")
+    project.connect("shop", goal())
+    assert len(load_declarations().profiles.properties) == 4
+
+
+def test_declarations_are_found_by_name(project: Project) -> None:
+    """A connection and its goals by name; without a goal's name its enabled ones."""
+    project.connect("shop", goal(), goal("orders", enabled=False))
+    found = load_declarations()
+    assert [each.name for each in found.goals("shop", None)] == ["customers"]
+    assert [each.name for each in found.goals("shop", "orders")] == ["orders"]
+    with pytest.raises(UnknownName, match=r"no connection 'shopp'.*One of: shop\."):
+        found.connection("shopp")
+    with pytest.raises(UnknownName, match=r"no goal 'order'.*One of: customers, orders\."):
+        found.goals("shop", "order")
+
+
+def test_another_folder_is_loaded_when_the_variable_changes(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`CDP_SYNC_DEFS` is asked at every load, not only at the first one of the process."""
+    project.connect("shop", goal())
+    assert [each.name for each in load_declarations().connections] == ["shop"]
+    other = tmp_path / "other"
+    (project.defs / "profiles").rename(project.defs / "moved")
+    other.mkdir()
+    (project.defs / "moved").rename(other / "profiles")
+    monkeypatch.setenv("CDP_SYNC_DEFS", str(other))
+    assert load_declarations().connections == ()
+
+
+def test_the_repositorys_own_declarations_load() -> None:
+    """What the repository declares is in order."""
+    found = load_declarations()
+    assert {each.name for each in found.connections} == {"filiale", "webshop"}
+    assert found.profiles.identifiers
+
+
+@pytest.mark.parametrize("component", [SftpConnection, ProfileModel])
+def test_every_attribute_is_described_in_the_schema(component: type[dg.Resolvable]) -> None:
+    """An editor shows a description at every attribute of a defs.yaml, nested ones included."""
+    from cdp_sync_tests.model.test_declarations import undescribed
+
+    schema = component.model().model_json_schema()
+    assert schema["properties"]
+    assert undescribed(schema) == []

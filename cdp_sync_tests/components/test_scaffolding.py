@@ -1,0 +1,48 @@
+"""`dg scaffold defs` writes declarations that load."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from cdp_sync.components import ProfileModel, SftpConnection
+from cdp_sync.components.declarations import load_declarations
+from cdp_sync.components.profile_model import ProfileModelScaffolder
+from cdp_sync.components.sftp_connection import SftpConnectionScaffolder
+from cdp_sync_tests.projects import Project
+
+
+def scaffold(scaffolder: dg.Scaffolder, component: type, target: Path) -> None:
+    """Do what `dg scaffold defs` does with the component's scaffolder."""
+    target.mkdir(parents=True, exist_ok=True)
+    name = f"cdp_sync.components.{component.__name__}"
+    scaffolder.scaffold(dg.ScaffoldRequest(name, target, "yaml", target.parents[1], None))
+
+
+def test_a_scaffolded_project_loads(project: Project) -> None:
+    """A profile model and a connection, both as scaffolded, are in order together."""
+    (project.defs / "profiles" / "defs.yaml").unlink()
+    scaffold(ProfileModelScaffolder(), ProfileModel, project.defs / "profiles")
+    scaffold(SftpConnectionScaffolder(), SftpConnection, project.defs / "newshop")
+    found = load_declarations()
+    (connection,) = found.connections
+    assert (connection.name, connection.enabled) == ("newshop", False)
+    assert connection.server.password_env == "NEWSHOP_SFTP_PASSWORD"
+    assert [goal.name for goal in connection.import_profiles] == ["customers"]
+    assert [prop.name for prop in found.profiles.identifiers] == ["email"]
+
+
+def test_a_scaffolded_connection_is_part_of_the_loaded_project(project: Project) -> None:
+    """What was scaffolded is at once an asset and a job."""
+    scaffold(SftpConnectionScaffolder(), SftpConnection, project.defs / "newshop")
+    definitions = project.load()
+    dg.Definitions.validate_loadable(definitions)
+    assert definitions.resolve_job_def("newshop_sync").name == "newshop_sync"
+    assert dg.AssetKey(["newshop", "customers"]) in definitions.resolve_asset_graph().get_all_asset_keys()
+
+
+def test_the_types_scaffold_with_these() -> None:
+    """Dagster finds the scaffolders at the component types."""
+    from dagster.components.scaffold.scaffold import get_scaffolder
+
+    assert isinstance(get_scaffolder(SftpConnection), SftpConnectionScaffolder)
+    assert isinstance(get_scaffolder(ProfileModel), ProfileModelScaffolder)

@@ -1,0 +1,123 @@
+"""The head of a file: its columns, where its rows begin, and what is wrong with them."""
+
+from typing import Any
+
+import pytest
+
+from cdp_sync.errors import FileRejected
+from cdp_sync.importing.head import check_columns, read_head, split_record
+from cdp_sync.model import Format, ImportGoal
+
+
+def goal(**fields: Any) -> ImportGoal:  # noqa: ANN401 - as in a defs.yaml
+    """Return a goal that links Email and maps Name."""
+    usual = {
+        "name": "customers",
+        "link": [{"field": "Email", "property": "email"}],
+        "map": [{"field": "Name", "property": "name"}],
+    }
+    return ImportGoal.model_validate(usual | fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "columns", "rest"),
+    [
+        ("a,b\n1,2\n", {}, ("a", "b"), "1,2\n"),
+        (" a , b\n1,2", {}, ("a", "b"), "1,2"),
+        ('"a,1","b ""x"""\n1,2', {}, ("a,1", 'b "x"'), "1,2"),
+        ('"a\nb",c\n1,2', {}, ("a\nb", "c"), "1,2"),
+        ("a;;b\n", {"separator": ";;"}, ("a", "b"), ""),
+        ("a\tb\n1\t2", {"separator": "\\t"}, ("a", "b"), "1\t2"),
+        ('"a",b\n', {"quote": ""}, ('"a"', "b"), ""),
+        ("'a,b',c\n", {"quote": "'"}, ("a,b", "c"), ""),
+        ("report\n\na,b\n1,2", {"skip_rows": 1}, ("a", "b"), "1,2"),
+        ("\n\na,b\n1,2", {}, ("a", "b"), "1,2"),
+        ("1,2,3\n4,5,6", {"header": False}, ("column1", "column2", "column3"), "1,2,3\n4,5,6"),
+        ("x\n1,2\n", {"header": False, "skip_rows": 1}, ("column1", "column2"), "1,2\n"),
+        ("a,b", {}, ("a", "b"), ""),
+        ("a,,a\n", {}, ("a", "", "a"), ""),
+    ],
+)
+def test_columns_and_where_rows_begin(text: str, form: dict[str, Any], columns: tuple[str, ...], rest: str) -> None:
+    """Columns are the header's trimmed cells; rows begin behind it, counted in lines and characters."""
+    head = read_head(text, Format.model_validate(form))
+    assert head.columns == columns
+    assert text[head.length :] == rest
+    assert head.lines == text[: head.length].count("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "needle"),
+    [
+        ("", {}, "no header"),
+        ("\n\n\n", {}, "no header"),
+        (",,\n1,2,3\n", {}, "no header"),
+        ("a,b\n", {"skip_rows": 3}, "no header"),
+        ("", {"header": False}, "no row"),
+        ('a,"b\n1,2\n', {}, "A quote in the header opens and does not close"),
+    ],
+)
+def test_a_file_without_a_head_is_refused(text: str, form: dict[str, Any], needle: str) -> None:
+    """Where no columns can be read, the file fails and says why."""
+    with pytest.raises(FileRejected, match=needle):
+        read_head(text, Format.model_validate(form))
+
+
+def test_a_record_ends_at_its_line_break() -> None:
+    """A record is split into cells, and takes its line break with it."""
+    assert split_record('a,"b\n""c""",\nnext', Format()) == (["a", 'b\n"c"', ""], 13)
+
+
+def check(header: str, **fields: Any) -> list[str]:  # noqa: ANN401 - as in a defs.yaml
+    """Return the warnings about a header."""
+    made = goal(**fields)
+    return check_columns(read_head(header, made.format), made, header)
+
+
+def test_a_header_that_fits_has_no_warnings() -> None:
+    """Further columns and their order do not matter."""
+    assert check("Other,Name,Email\n") == []
+
+
+def test_a_missing_mapped_column_is_a_warning() -> None:
+    """The file is imported without it, and its report says so."""
+    assert check("Email\n") == ["Column 'Name' is not in the file."]
+
+
+def test_one_of_several_links_is_enough() -> None:
+    """Links are OR: a file that has one of their columns can be linked."""
+    links = [{"field": "Email", "property": "email"}, {"field": "Id", "property": "id"}]
+    assert check("Id,Name\n", link=links) == ["Column 'Email' is not in the file."]
+
+
+def test_a_file_without_any_linked_column_is_refused() -> None:
+    """The message says which columns were found and which are needed."""
+    with pytest.raises(FileRejected) as refused:
+        check("E-Mail,Name\n")
+    told = str(refused.value)
+    assert "found: 'E-Mail', 'Name'" in told
+    assert "Needed: 'Email'" in told
+    assert "Correct the links" in told
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_wrong_separator_is_recognized(separator: str) -> None:
+    """Where another separator would find the linked column, the message says which."""
+    with pytest.raises(FileRejected) as refused:
+        check(separator.join(["Email", "Name"]) + "\n")
+    assert f"declare `separator: {separator!r}`" in str(refused.value)
+
+
+def test_a_needed_column_stands_there_once() -> None:
+    """A linked or mapped column that stands there twice makes the file ambiguous; others may repeat."""
+    assert check("Email,Name,x,x\n") == []
+    with pytest.raises(FileRejected, match=r"names 'Name' more than once"):
+        check("Email,Name,Name\n")
+    with pytest.raises(FileRejected, match=r"names 'x' more than once"):
+        check("Email,Name,x,x\n", map_detected={})
+
+
+def test_columns_differ_by_case() -> None:
+    """`email` is not `Email`: fields are named as the file names them."""
+    with pytest.raises(FileRejected, match="No linked column"):
+        check("email,Name\n")

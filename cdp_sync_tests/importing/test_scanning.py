@@ -1,0 +1,211 @@
+"""Which files of a directory are imported, in which order, and why the others wait."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp_sync.importing import Scan, scan_directory
+from cdp_sync.importing.scanning import TEMPORARY_SUFFIXES, matches, select_files
+from cdp_sync.model import ImportGoal, RemoteFile
+from cdp_sync.warehouse.ledger import KnownFile
+
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+PRINT = "0123456789abcdef"
+
+
+class Looks:
+    """A directory that shows one listing after another; the last one stays."""
+
+    def __init__(self, *listings: Sequence[RemoteFile]) -> None:
+        self.listings = list(listings)
+        self.asked: list[str] = []
+        self.waited: list[float] = []
+
+    def list_directory(self, directory: str) -> list[RemoteFile]:
+        """Return the next listing."""
+        self.asked.append(directory)
+        return list(self.listings.pop(0) if len(self.listings) > 1 else self.listings[0])
+
+    def scan(self, made: ImportGoal, known: Sequence[KnownFile] = ()) -> Scan:
+        """Scan with a clock that stands still; waiting is noted, not done."""
+        ledger = {file.path: file for file in known}
+        return scan_directory(self, made, ledger, PRINT, now=lambda: NOW, wait=self.waited.append)
+
+
+def goal(**fields: object) -> ImportGoal:
+    """Return a goal with these fields."""
+    usual = {"name": "customers", "directory": "/in", "link": [{"field": "Email", "property": "email"}]}
+    return ImportGoal.model_validate(usual | fields)
+
+
+def file(name: str, *, age: float = 3600, size: int = 10) -> RemoteFile:
+    """Return a listed file that was written so many seconds ago."""
+    return RemoteFile(NOW - timedelta(seconds=age), f"/in/{name}", size)
+
+
+def known(of: RemoteFile, **fields: object) -> KnownFile:
+    """Return what the ledger knows of a file."""
+    usual = {"path": of.path, "size": of.size, "modified_at": of.modified_at, "sha256": "s", "fingerprint": PRINT}
+    return KnownFile(**(usual | {"fields": ()} | fields))  # type: ignore[arg-type]
+
+
+def states(scan: Scan) -> dict[str, str]:
+    """Return the state of each file by name."""
+    return {each.remote.name: each.state for each in scan.files}
+
+
+@pytest.mark.parametrize(
+    ("declared", "name", "chosen"),
+    [
+        ({"files": "customers_*.csv"}, "customers_1.csv", True),
+        ({"files": "customers_*.csv"}, "customers_.csv", True),
+        ({"files": "customers_*.csv"}, "Customers_1.csv", False),
+        ({"files": "customers_*.csv"}, "customers_1.CSV", False),
+        ({"files": "customers_*.csv"}, "old_customers_1.csv", False),
+        ({"files": "customers_*.csv"}, "customers_1.csv.gz", False),
+        ({"files": "c?.csv"}, "c12.csv", False),
+        ({"files": "c[0-9].csv"}, "c1.csv", True),
+        ({"files": "customers.csv"}, "customersXcsv", False),
+        ({"files_regex": r"c_\d+[.]csv"}, "c_12.csv", True),
+        ({"files_regex": r"c_\d+[.]csv"}, "c_12.csv.gz", False),
+        ({"files_regex": r"c_\d+[.]csv"}, "abc_12.csv", False),
+        ({"files_regex": r"c_\d+[.]csv"}, "C_12.csv", False),
+        ({"files_regex": r"(?i)c_\d+[.]csv"}, "C_12.CSV", True),
+        ({"files_regex": "a|b"}, "ab", False),
+        ({}, "anything at all", True),
+        ({}, "naïve.csv", True),
+    ],
+)
+def test_names_match_whole_and_by_case(declared: dict[str, object], name: str, chosen: bool) -> None:
+    """A wildcard or a regular expression covers the whole name; case counts."""
+    assert matches(name, goal(**declared)) is chosen
+
+
+@pytest.mark.parametrize("name", [".hidden", "~lock.csv", *(f"a.csv{suffix}" for suffix in TEMPORARY_SUFFIXES), "A.TMP"])
+def test_temporary_names_are_left_alone(name: str) -> None:
+    """What senders call a file they have not finished is never taken, whatever the goal says."""
+    assert not matches(name, goal())
+    assert not matches(name, goal(files="*"))
+    assert not matches(name, goal(files_regex=".*"))
+
+
+@given(st.permutations([("b", 60.0), ("a", 60.0), ("c", 90.0), ("d", 30.0)]))
+def test_files_are_in_order_of_time_then_name(listed: list[tuple[str, float]]) -> None:
+    """Whatever order the server lists, older files come first, and names decide between equals."""
+    chosen = select_files([file(name, age=age) for name, age in listed], goal())
+    assert [each.name for each in chosen] == ["c", "a", "b", "d"]
+
+
+def test_a_file_is_new_changed_stale_or_unchanged() -> None:
+    """States follow from path, size, time and fingerprint; all but unchanged files are due."""
+    new, sized, timed, stale, same = (file(name) for name in ("new", "sized", "timed", "stale", "same"))
+    ledger = [
+        known(sized, size=11),
+        known(timed, modified_at=timed.modified_at - timedelta(seconds=1)),
+        known(stale, fingerprint="another"),
+        known(same),
+    ]
+    scan = Looks([new, sized, timed, stale, same]).scan(goal(), ledger)
+    assert states(scan) == {"new": "new", "sized": "changed", "timed": "changed", "stale": "stale", "same": "unchanged"}
+    assert {each.name for each in scan.due} == {"new", "sized", "timed", "stale"}
+    assert scan.waiting == ()
+
+
+def test_changed_counts_before_stale() -> None:
+    """A file that changed and whose declaration changed too is told as changed."""
+    each = file("a")
+    assert states(Looks([each]).scan(goal(), [known(each, size=1, fingerprint="another")])) == {"a": "changed"}
+
+
+def test_settled_files_need_one_look() -> None:
+    """Where every file that is due is older than the settling time, nobody waits."""
+    looks = Looks([file("a", age=10)])
+    assert states(looks.scan(goal(complete={"settle_seconds": 10}))) == {"a": "new"}
+    assert (looks.asked, looks.waited) == (["/in"], [])
+
+
+def test_a_young_file_is_looked_at_twice() -> None:
+    """A file younger than the settling time is due if it has not changed after the wait, once for all files."""
+    looks = Looks([file("a", age=1), file("b", age=2), file("old")])
+    scan = looks.scan(goal(complete={"settle_seconds": 7}))
+    assert states(scan) == {"a": "new", "b": "new", "old": "new"}
+    assert (looks.asked, looks.waited) == (["/in", "/in"], [7.0])
+
+
+@pytest.mark.parametrize(
+    "later",
+    [[file("a", age=1, size=11)], [file("a", age=0)], []],
+    ids=["grown", "touched", "gone"],
+)
+def test_a_growing_file_waits_for_the_next_run(later: list[RemoteFile]) -> None:
+    """A young file whose size or time differs at the second look, or that is gone, is left and told of."""
+    old = file("old")
+    scan = Looks([file("a", age=1), old], [*later, old]).scan(goal())
+    assert states(scan) == {"old": "new", "a": "growing"}
+    assert scan.due == (old,)
+    assert [(report.path, report.state) for report in scan.waiting] == [("/in/a", "growing")]
+
+
+def test_a_file_dated_in_the_future_is_looked_at_twice() -> None:
+    """A server whose clock is ahead does not make us take a file that grows."""
+    looks = Looks([file("a", age=-3600)], [file("a", age=-3600, size=11)])
+    assert states(looks.scan(goal())) == {"a": "growing"}
+
+
+def test_known_young_files_are_not_waited_for() -> None:
+    """An unchanged file costs no second look, however young."""
+    young = file("a", age=1)
+    looks = Looks([young])
+    assert states(looks.scan(goal(), [known(young)])) == {"a": "unchanged"}
+    assert looks.waited == []
+
+
+def test_settling_may_be_switched_off() -> None:
+    """With `settle_seconds: 0` files count as whole at once."""
+    looks = Looks([file("a", age=0)])
+    assert states(looks.scan(goal(complete={"settle_seconds": 0}))) == {"a": "new"}
+    assert looks.waited == []
+
+
+def test_a_marker_says_that_a_file_is_whole() -> None:
+    """With a marker, files without it wait, and nobody looks twice; the marker itself is no file to import."""
+    listing = [file("a.csv", age=1), file("a.csv.done", age=1), file("b.csv")]
+    looks = Looks(listing)
+    scan = looks.scan(goal(complete={"marker": "{name}.done"}))
+    assert states(scan) == {"a.csv": "new", "b.csv": "not whole"}
+    assert [(report.path, report.state) for report in scan.waiting] == [("/in/b.csv", "not whole")]
+    assert (len(looks.asked), looks.waited) == (1, [])
+
+
+def test_a_known_file_needs_no_marker_any_more() -> None:
+    """A file that was imported stays unchanged when its marker was tidied away."""
+    each = file("a.csv")
+    assert states(Looks([each]).scan(goal(complete={"marker": "{name}.done"}), [known(each)])) == {"a.csv": "unchanged"}
+
+
+def test_a_changed_file_needs_its_marker() -> None:
+    """A file that is being delivered again waits for its marker as a new one does."""
+    each = file("a.csv")
+    scan = Looks([each]).scan(goal(complete={"marker": "{name}.done"}), [known(each, size=1)])
+    assert states(scan) == {"a.csv": "not whole"}
+
+
+def test_a_marker_may_have_a_hidden_or_temporary_name() -> None:
+    """Markers are looked for among all files, not only those that a goal could import."""
+    listing = [file("a.csv"), file(".a.csv.lock")]
+    assert states(Looks(listing).scan(goal(complete={"marker": ".{name}.lock"}))) == {"a.csv": "new"}
+
+
+def test_an_empty_directory_is_nothing_to_do() -> None:
+    """No files, nothing due, nothing waiting."""
+    scan = Looks([]).scan(goal())
+    assert (scan.files, scan.due, scan.waiting) == ((), (), ())
+
+
+def test_the_real_clock_and_wait_are_the_defaults() -> None:
+    """An old file needs neither; called without them, scanning works."""
+    look: Callable[..., Scan] = scan_directory
+    assert look(Looks([file("a")]), goal(), {}, PRINT).due == (file("a"),)

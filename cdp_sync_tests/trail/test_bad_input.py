@@ -1,0 +1,417 @@
+"""What senders deliver and should not: each lands, or is told of by name and reason, and nothing else suffers."""
+
+from collections import Counter
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cdp_sync.errors import CdpSyncError
+from cdp_sync.model import GoalReport, Profiles
+from cdp_sync_tests.trail.archives import gzipped, zip_bomb, zipped
+from cdp_sync_tests.trail.importer import PROFILES, Content, Importer, check_adds_up, goal, state_of
+
+GOOD = {"/good.csv": "Email,Name\ngood@example.com,Good\n"}
+"""A file beside the bad one: it must land."""
+
+SUM = [{"field": "Total", "property": "order_total", "mode": "sum"}]
+
+
+@pytest.fixture
+def importer(tmp_path: Path) -> Importer:
+    """Imports names by e-mail address."""
+    return Importer(tmp_path)
+
+
+def deliver(importer: Importer, content: Content, path: str = "/bad.csv") -> GoalReport:
+    """Deliver a bad file before a good one; the good one must land and all rows be accounted for."""
+    report = importer.deliver({path: content, **GOOD})
+    check_adds_up(report)
+    assert report.files[1].state == "imported"
+    assert importer.column("first_name")["good@example.com"] == "Good"
+    return report
+
+
+def failure_of(importer: Importer, content: Content, path: str = "/bad.csv") -> str:
+    """Deliver a file that must fail as a whole; return what is told of it."""
+    report = deliver(importer, content, path)
+    assert report.files[0].state == "failed"
+    assert report.state == "failed"
+    assert list(importer.column("first_name")) == ["good@example.com"]
+    assert importer.rows("select path from warehouse.imported_file") == [("/good.csv",)]
+    return report.files[0].message
+
+
+# Rows
+
+
+def test_ragged_rows_are_rejected(importer: Importer) -> None:
+    """Rows with too few or too many fields are rejected with their lines; the others land."""
+    report = deliver(importer, "Email,Name\na@example.com,Ann\nb@example.com\nc@example.com,Cid,more\n")
+    assert (report.files[0].counters.rows_read, report.files[0].counters.rows_rejected) == (3, 2)
+    assert [(line, reason[:7]) for _, line, _, _, reason in importer.quarantine()] == [(3, "too few"), (4, "too man")]
+
+
+def test_an_unclosed_quote_swallows_no_row(importer: Importer) -> None:
+    """Behind a quote that opens and never closes, every line is told of."""
+    report = deliver(importer, 'Email,Name\na@example.com,Ann\nb@example.com,"Bob\nc@example.com,C\nd@example.com,D\n')
+    if report.files[0].state == "imported":
+        assert (report.files[0].counters.rows_read, report.files[0].counters.rows_rejected) == (4, 3)
+        assert [line for _, line, *_ in importer.quarantine()] == [3, 4, 5]
+
+
+def test_an_unclosed_quote_in_two_million_rows_is_not_silent(importer: Importer) -> None:
+    """A quote that opens in the middle of two million rows fails the file, and its line is named."""
+    rows = [f"p{number}@example.com,N{number}\n" for number in range(2_000_000)]
+    rows[1_000_000] = 'p1000000@example.com,"open\n'
+    message = failure_of(importer, "Email,Name\n" + "".join(rows))
+    assert "1000002" in message.replace(",", "")
+
+
+def test_a_ten_megabyte_cell_is_rejected(importer: Importer) -> None:
+    """A cell too long for the parser costs its own row and no other."""
+    report = deliver(importer, f"Email,Name\na@example.com,Ann\nb@example.com,{'x' * 10_000_000}\nc@example.com,Cid\n")
+    assert (report.files[0].counters.rows_applied, report.files[0].counters.rows_rejected) == (2, 1)
+    assert importer.quarantine() == [("/bad.csv", 3, None, None, "longer than 2,000,000 bytes")]
+    assert importer.rows("select len(raw) <= 10000 from warehouse.quarantine") == [(True,)]
+
+
+def test_a_long_value_is_kept_whole(importer: Importer) -> None:
+    """A value of a megabyte and a half is stored to its last character."""
+    long = "é" * 750_000
+    deliver(importer, f"Email,Name\na@example.com,{long}\n")
+    assert importer.column("first_name")["a@example.com"] == long
+
+
+def test_an_endless_line_is_told_of(importer: Importer) -> None:
+    """A line of seventy megabytes fails its file or its row, not the files beside it."""
+    deliver(importer, f'Email,Name\na@example.com,Ann\nb@example.com,{"x" * 70_000_000}\nc@example.com,"C\nC"\n')
+
+
+def test_a_nul_byte_is_told_of(importer: Importer) -> None:
+    """A cell with a NUL byte is not written; its row is."""
+    report = deliver(importer, "Email,Name\na@example.com,A\0A\nb@example.com,Bob\n")
+    assert (report.files[0].counters.rows_applied, report.files[0].counters.values_invalid) == (2, 1)
+    assert importer.column("first_name")["a@example.com"] is None
+    assert importer.quarantine() == [("/bad.csv", 2, "Name", "A\0A", "holds a NUL byte")]
+
+
+def test_line_breaks_of_all_kinds(importer: Importer) -> None:
+    """CRLF ends lines, and quoted line breaks are part of the value; lines are counted as they stand in the file."""
+    deliver(importer, 'Email,Name\r\na@example.com,"Ann\r\nLee"\r\nb@example.com,Bob\r\nc@example.com\r\n')
+    assert importer.column("first_name") == {
+        "a@example.com": "Ann\r\nLee", "b@example.com": "Bob", "good@example.com": "Good",
+    }  # fmt: skip
+    assert [line for _, line, *_ in importer.quarantine()] == [5]
+
+
+def test_emoji_survive(importer: Importer) -> None:
+    """Characters outside the first plane, and those joined from several, arrive as they were sent."""
+    deliver(importer, "Email,Name\na@example.com,👩‍👩‍👧‍👦 Zoë 𝄞\n")
+    assert importer.column("first_name")["a@example.com"] == "👩‍👩‍👧‍👦 Zoë 𝄞"
+
+
+# Whole files
+
+
+def test_a_wrong_separator_names_the_right_one(importer: Importer) -> None:
+    """A file with another separator fails and is told which one fits."""
+    assert "`separator: ';'`" in failure_of(importer, "Email;Name\na@example.com;Ann\n")
+
+
+def test_latin_1_instead_of_utf_8(importer: Importer) -> None:
+    """Rows that are not UTF-8 are rejected with a hint; the others land."""
+    report = deliver(importer, "Email,Name\na@example.com,Zoë\nb@example.com,Bob\n".encode("latin-1"))
+    assert (report.files[0].counters.rows_applied, report.files[0].counters.rows_rejected) == (1, 1)
+    assert [(line, reason[:9]) for _, line, _, _, reason in importer.quarantine()] == [(2, "not utf-8")]
+
+
+@pytest.mark.parametrize("other", ["\n", '"A\nA",a@example.com\n'], ids=["blank line", "quoted line break"])
+def test_latin_1_among_lines_that_are_no_rows(importer: Importer, other: str) -> None:
+    """Rows that are not UTF-8 are rejected as well where the file has blank lines or quoted line breaks."""
+    content = f"Name,Email\n{other}Zoë,b@example.com\nCid,c@example.com\n".encode("latin-1")
+    report = deliver(importer, content)
+    assert report.files[0].counters.rows_rejected == 1
+    assert importer.column("first_name")["c@example.com"] == "Cid"
+
+
+def test_a_parser_error_shows_no_person(importer: Importer) -> None:
+    """Whatever the parser says about a file, no row of it shows in the error."""
+    try:
+        report = importer.deliver({"/bad.csv": b"Email,Name\n\nsecret@example.com,Zo\xeb\n"})
+    except CdpSyncError as error:
+        told = str(error)
+    else:
+        told = report.message
+    assert "secret@example.com" not in told
+
+
+def test_utf_8_instead_of_utf_16(tmp_path: Path) -> None:
+    """A file that is not UTF-16 fails and is told what may fit."""
+    importer = Importer(tmp_path, goal(format={"encoding": "utf-16"}))
+    report = importer.deliver({"/a.csv": "Email,Name\na@example.com,Zoë\n"})
+    assert report.state == "failed"
+    assert "utf-8 may fit" in report.message
+    assert importer.column("first_name") == {}
+
+
+def test_an_empty_file(importer: Importer) -> None:
+    """A file without a byte is a success that says so."""
+    report = deliver(importer, "")
+    assert report.files[0].state == "imported"
+    assert report.files[0].warnings == ("The file is empty.",)
+
+
+def test_a_header_and_nothing_else(importer: Importer) -> None:
+    """A file without rows is a success of no rows."""
+    report = deliver(importer, "Email,Name\n")
+    assert (report.files[0].state, report.files[0].counters.rows_read) == ("imported", 0)
+
+
+# Columns
+
+
+def test_a_needed_column_named_twice(importer: Importer) -> None:
+    """A mapped column that stands there twice fails the file: which one is meant nobody knows."""
+    assert "'Name' more than once" in failure_of(importer, "Email,Name,Name\na@example.com,Ann,Bob\n")
+
+
+def test_other_columns_may_be_blank_or_repeated(importer: Importer) -> None:
+    """Names of columns that nothing needs do not matter."""
+    deliver(importer, "Email,,Name,X,X,\na@example.com,1,Ann,2,3,4\n")
+    assert importer.column("first_name")["a@example.com"] == "Ann"
+
+
+def test_a_missing_linked_column(importer: Importer) -> None:
+    """A file without a column to link by fails and says what is there and what was needed."""
+    message = failure_of(importer, "Mail,Name\na@example.com,Ann\n")
+    assert "'Mail', 'Name'" in message
+    assert "'Email'" in message
+
+
+def test_a_missing_mapped_column(importer: Importer) -> None:
+    """A file without a mapped column lands with a warning, and clears nothing."""
+    importer.deliver({"/before.csv": "Email,Name\na@example.com,Ann\n"})
+    report = deliver(importer, "Email,Nom\na@example.com,Ann\n")
+    assert report.files[0].warnings == ("Column 'Name' is not in the file.",)
+    assert importer.column("first_name")["a@example.com"] == "Ann"
+
+
+def test_columns_that_differ_in_case_only(importer: Importer) -> None:
+    """`Email` and `email` are two columns; the declared one counts."""
+    deliver(importer, "email,Email,name,Name\nb@example.com,a@example.com,Bob,Ann\n")
+    assert importer.column("first_name") == {"a@example.com": "Ann", "good@example.com": "Good"}
+
+
+@pytest.mark.parametrize("name", ["row", "file", "link_0", "c1", "value", "part", "invalid", "rowid", "column0"])
+def test_a_column_named_like_one_of_ours(tmp_path: Path, name: str) -> None:
+    """A column may be called what our own tables call theirs."""
+    importer = Importer(tmp_path, goal(map=[{"field": name, "property": "first_name"}]))
+    importer.deliver({"/a.csv": f"Email,{name}\na@example.com,Ann\na@example.com,Lee\n"})
+    assert importer.column("first_name") == {"a@example.com": "Lee"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['say "so"', "it's", " $now", "$run_id", "{{ env('HOME') }}", "100%; drop table profile", "--", "/*", "\\", "?", "😀"],
+)
+def test_a_field_of_any_name(tmp_path: Path, name: str) -> None:
+    """A field's name is data: whatever stands in it, it is mapped, summed and named in the quarantine."""
+    mapping = [{"field": name.strip(), "property": "order_total", "mode": "sum"}]
+    importer = Importer(tmp_path, goal(map=mapping))
+    header = '"' + name.replace('"', '""') + '"'
+    report = importer.deliver({"/a.csv": f"Email,{header}\na@example.com,1.5\na@example.com,2\na@example.com,x\n"})
+    check_adds_up(report)
+    assert importer.column("order_total") == {"a@example.com": Decimal("3.5")}
+    assert [entry[2] for entry in importer.quarantine()] == [name.strip()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "select", "order", "group", "where", "null", "true", "table", "user", "profile", "count", "sum", "now", "len",
+        "row", "file", "value", "link_0", "c1", "patch", "revised", "rows", "is_new", "added", "property", "gain_email",
+        "first_row", "changed", "old_email", "old_order_total",
+    ],
+)  # fmt: skip
+def test_a_property_of_any_name(tmp_path: Path, name: str) -> None:
+    """A property may be called like a word of SQL, a function or a column of ours: it is created, updated and told of."""
+    properties = ({"name": "email", "type": "email", "identifier": True}, {"name": "order_total"}, {"name": name})
+    mapping = [{"field": "A", "property": name}, {"field": "B", "property": "order_total"}]
+    importer = Importer(tmp_path, goal(map=mapping), Profiles(properties=properties))
+    importer.deliver({"/1.csv": "Email,A,B\na@example.com,1,2\na@example.com,3,4\nb@example.com,5,6\n"})
+    report = importer.deliver({"/2.csv": "Email,A,B\na@example.com,7,8\nb@example.com,5,9\n"})
+    assert importer.column(name) == {"a@example.com": "7", "b@example.com": "5"}
+    assert importer.column("order_total") == {"a@example.com": "8", "b@example.com": "9"}
+    assert report.counters.profiles_updated == 2
+    changed = [properties for (properties,) in importer.rows("select properties from warehouse.profile_change")]
+    assert sorted(sorted(each) for each in changed if each) == sorted([["order_total"], sorted([name, "order_total"])])
+
+
+@pytest.mark.parametrize("name", ["value", "property", "select", "row", "link_0", "first_row", "changed"])
+def test_an_identifier_of_any_name(tmp_path: Path, name: str) -> None:
+    """An identifier may be called like a column of ours: it links, and profile_identifier holds it."""
+    properties = ({"name": name, "identifier": True}, {"name": "email", "type": "email", "identifier": True}, *NAME)
+    links = [{"field": "K", "property": name}, {"field": "Email", "property": "email"}]
+    importer = Importer(tmp_path, goal(link=links), Profiles(properties=properties))
+    importer.deliver({"/1.csv": "K,Email,Name\none,a@example.com,Ann\ntwo,,Bob\n"})
+    importer.deliver({"/2.csv": "K,Email,Name\none,,Lee\ntwo,b@example.com,Cid\n"})
+    assert importer.column("first_name", by=name) == {"one": "Lee", "two": "Cid"}
+    held = importer.rows('select property, "value" from warehouse.profile_identifier order by all')
+    assert held == sorted([("email", "a@example.com"), ("email", "b@example.com"), (name, "one"), (name, "two")])
+
+
+NAME = ({"name": "first_name"},)
+
+
+# Detected columns
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [("Foo", "foo"), ("A b", "A-b"), ("Имя", "Город"), ("Name2", "First Name"), ("$", "%")],
+    ids=["case", "punctuation", "Cyrillic", "a mapped one", "nothing left"],
+)
+def test_detected_columns_that_become_one_property(tmp_path: Path, columns: tuple[str, str]) -> None:
+    """Two detected columns whose names come to the same: no value is mixed up, and the files beside it land."""
+    importer = Importer(tmp_path, goal(map_detected={}))
+    report = deliver(importer, f"Email,Name,{columns[0]},{columns[1]}\na@example.com,Ann,x,y\n")
+    assert report.files[0].state == "failed" or importer.column("first_name")["a@example.com"] == "Ann"
+    held = importer.rows("select * from warehouse.profile where email = 'a@example.com'")
+    assert "xy" not in [value for row in held for value in row]
+
+
+@pytest.mark.parametrize("column", ["created_at", "Profile-ID", "merged into", "updated_at"])
+def test_a_detected_column_named_like_one_of_the_profile(tmp_path: Path, column: str) -> None:
+    """A detected column that would take a reserved name never touches the reserved column, nor the files beside it."""
+    importer = Importer(tmp_path, goal(map_detected={}))
+    report = deliver(importer, f"Email,Name,{column}\na@example.com,Ann,1999-01-01\n")
+    assert report.files[0].state == "failed" or importer.column("first_name")["a@example.com"] == "Ann"
+    assert importer.rows("select count(*) from warehouse.profile where year(created_at) < 2020") == [(0,)]
+
+
+def test_five_hundred_columns(tmp_path: Path) -> None:
+    """A row of five hundred detected columns becomes as many properties."""
+    importer = Importer(tmp_path, goal(map=[], map_detected={"prefix": "x_"}))
+    header = ",".join(f"Column {number}" for number in range(500))
+    report = importer.deliver({"/a.csv": f"Email,{header}\na@example.com,{','.join(map(str, range(500)))}\n"})
+    assert report.counters.rows_applied == 1
+    held = importer.rows("select columns('x_column_.*') from warehouse.profile")
+    assert sorted(map(int, held[0])) == list(range(500))
+
+
+# Values
+
+
+def test_thousands_separators_are_not_guessed(tmp_path: Path) -> None:
+    """A number with thousands separators is told of and not written; a guess could be wrong by a thousand."""
+    importer = Importer(tmp_path, goal(map=SUM))
+    report = importer.deliver({"/a.csv": 'Email,Total\na@example.com,"1,234.50"\na@example.com,1 234\na@example.com,2\n'})
+    check_adds_up(report)
+    assert importer.column("order_total") == {"a@example.com": Decimal(2)}
+    assert [(line, value) for _, line, _, value, _ in importer.quarantine()] == [(2, "1,234.50"), (3, "1 234")]
+
+
+def test_dates_that_do_not_exist(tmp_path: Path) -> None:
+    """A day that no calendar has is told of and not written."""
+    importer = Importer(tmp_path, goal(map=[{"field": "Born", "property": "birthday"}]))
+    days = {"a": "2023-02-29", "b": "2024-02-29", "c": "2024-04-31", "d": "0000-00-00", "e": "2024-13-01"}
+    rows = "".join(f"{name}@example.com,{day}\n" for name, day in days.items())
+    report = importer.deliver({"/a.csv": f"Email,Born\n{rows}"})
+    assert (report.counters.rows_applied, report.counters.values_invalid) == (5, 4)
+    assert {value for value in importer.column("birthday").values() if value} == {date(2024, 2, 29)}
+    assert [value for _, _, _, value, _ in importer.quarantine()] == [days[name] for name in "acde"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("order_total", "99999999999999"), ("order_count", "9223372036854775807")], ids=["decimal", "number"]
+)
+def test_a_sum_that_overflows_lands_nowhere(tmp_path: Path, name: str, value: str) -> None:
+    """A sum beyond its type fails, changes nothing and shows no value; the corrected file lands."""
+    importer = Importer(tmp_path, goal(map=[{"field": "Total", "property": name, "mode": "sum"}]))
+    importer.deliver({"/before.csv": "Email,Total\na@example.com,1\n"})
+    before = state_of(importer.warehouse)
+    with pytest.raises(CdpSyncError) as failed:
+        importer.deliver({"/a.csv": f"Email,Total\na@example.com,{value}\na@example.com,{value}\nb@example.com,1\n"})
+    assert value not in str(failed.value)
+    assert "a@example.com" not in str(failed.value)
+    assert state_of(importer.warehouse) == before
+    importer.deliver({"/a.csv": "Email,Total\na@example.com,4\na@example.com,5\nb@example.com,1\n"})
+    assert importer.column(name) == {"a@example.com": 10, "b@example.com": 1}
+
+
+def test_a_sum_that_overflows_is_named(tmp_path: Path) -> None:
+    """The failure names the property, what it holds at most, and what to do: no statement of SQL."""
+    importer = Importer(tmp_path, goal(map=SUM))
+    with pytest.raises(CdpSyncError) as failed:
+        importer.deliver({"/a.csv": "Email,Total\na@example.com,99999999999999\na@example.com,99999999999999\n"})
+    assert "order_total" in failed.value.found
+    assert "insert into" not in str(failed.value)
+
+
+# Archives
+
+
+@pytest.mark.parametrize("name", ["../evil.csv", "a/../../evil.csv", "/evil.csv", "..\\evil.csv"])
+def test_an_archive_that_leaves_its_folder(importer: Importer, name: str) -> None:
+    """A member whose name leads outside fails the archive; nothing is written there."""
+    content = zipped({"fine.csv": "Email,Name\na@example.com,Ann\n", name: "Email,Name\nb@example.com,Bob\n"})
+    assert "leaves the archive" in failure_of(importer, content, "/bad.zip")
+    assert not list(importer.folder.rglob("evil*"))
+
+
+def test_a_zip_bomb(importer: Importer) -> None:
+    """An archive that unpacks to a thousand times its size is stopped on the way, and its remains are removed."""
+    bomb = zip_bomb(megabytes=300)
+    assert len(bomb) < 2 << 20
+    assert "unpacks to more than" in failure_of(importer, bomb, "/bad.zip")
+    assert not list(importer.folder.rglob("*.unpacked"))
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/bad.zip", b"PK\x03\x04 and no more"),
+        ("/bad.gz", b"\x1f\x8b and no more"),
+        ("/bad.gz", b"Email,Name\n"),
+        ("/bad.csv.gz", gzipped("Email,Name\n" + "a@example.com,Ann\n" * 10_000)[:-20]),
+    ],
+    ids=["zip", "gz", "not packed", "cut off"],
+)
+def test_a_damaged_archive(importer: Importer, path: str, content: bytes) -> None:
+    """A damaged archive fails as a whole: not even the rows before the damage land."""
+    assert "damaged" in failure_of(importer, content, path)
+
+
+# Many
+
+
+def test_two_goals_on_the_same_files(tmp_path: Path) -> None:
+    """Each goal has a ledger of its own: both import the file, and neither a second time."""
+    names, totals = Importer(tmp_path), Importer(tmp_path, goal(name="totals", map=SUM, allow_new_profiles=False))
+    totals.runs = 10
+    file = {"/a.csv": "Email,Name,Total\na@example.com,Ann,1.5\na@example.com,Ann,2\n"}
+    for _ in range(2):
+        names.deliver(file)
+        totals.deliver(file)
+    assert names.rows("select email, first_name, order_total from warehouse.profile") == [
+        ("a@example.com", "Ann", Decimal("3.5"))
+    ]
+    assert names.rows("select goal, count(*) from warehouse.imported_file group by goal order by 1") == [
+        ("customers", 1), ("totals", 1)
+    ]  # fmt: skip
+
+
+def test_three_hundred_small_files(tmp_path: Path) -> None:
+    """Three hundred files land in one run, in order: the last one's value stays, and each adds its amount once."""
+    mapping = [{"field": "Name", "property": "first_name"}, *SUM]
+    importer = Importer(tmp_path, goal(map=mapping))
+    files = {f"/{n:03}.csv": f"Email,Name,Total\nall@example.com,N{n},0.01\np{n}@example.com,P{n},1\n" for n in range(300)}
+    report = importer.deliver(files)
+    check_adds_up(report)
+    assert Counter(file.state for file in report.files) == {"imported": 300}
+    assert (report.counters.rows_applied, report.counters.profiles_created) == (600, 301)
+    assert importer.column("first_name")["all@example.com"] == "N299"
+    assert importer.column("order_total")["all@example.com"] == Decimal(3)
+    assert PROFILES.by_name["order_total"].scale == 4

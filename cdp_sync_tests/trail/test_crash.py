@@ -1,0 +1,262 @@
+"""A run killed at any instant leaves all of its work or none, and running again finishes it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import paramiko
+import pytest
+
+from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.run import GoalRun
+from cdp_sync.model import FetchedFile, Profiles
+from cdp_sync.orchestration.places import remove
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync.sandbox.sftp_files import Files, OpenFile
+from cdp_sync.warehouse.session import Session, Values
+from cdp_sync_tests.trail import victim
+from cdp_sync_tests.trail.importer import PROFILES, Importer, arrived, goal, state_of
+from cdp_sync_tests.trail.project import Project, project_with_sandbox
+
+FIRST = {
+    "/people.csv": "Email,Id,Name,Total,Tags\na@example.com,1,Ann,1.5,x\nb@example.com,2,Bob,2,y\nc@example.com,,Cid,3,\n"
+}
+SECOND = {
+    "/people.csv": "Email,Id,Name,Total,Tags\na@example.com,1,Ann,1.5,x\nb@example.com,2,Bob,2,z\nc@example.com,3,Cid,bad,\n",
+    "/more.csv": "Email,Id,Name,Total,Tags\nd@example.com,4,Dan,4,\n,4,,5,x\nragged\n,,nobody,1,\nd@example.com,,,6,\n",
+}
+"""A corrected file and a new one: rows that are new, unchanged, rejected, nameless, and one with a cell that is no number."""
+
+SUMS = goal(
+    link=[{"field": "Email", "property": "email"}, {"field": "Id", "property": "customer_id"}],
+    map=[
+        {"field": "Name", "property": "first_name"},
+        {"field": "Total", "property": "order_total", "mode": "sum"},
+        {"field": "Tags", "property": "interests", "mode": "add"},
+    ],
+)
+
+Deadly = dict[str, Any] | None
+
+FRACTIONS = [0.0, 0.08, 0.17, 0.25, 0.33, 0.42, 0.5, 0.58, 0.67, 0.75, 0.83, 0.92, 1.0]
+"""How far a run gets before it is killed, from its first statement to its last."""
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """An import of both deliveries that nothing disturbed."""
+
+    seed: Path
+    """The warehouse when the first delivery has landed."""
+    before: dict[str, Any]
+    """What it holds."""
+    after: dict[str, Any]
+    """What it holds when the second has landed as well."""
+    statements: int
+    """That the second delivery takes."""
+
+    def importer(self, folder: Path) -> Importer:
+        """Return an importer in another folder, whose first delivery has landed."""
+        importer = Importer(folder, SUMS, runs=1)
+        shutil.copy(self.seed, importer.warehouse.path)
+        return importer
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """Import both deliveries without a crash."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    importer = Importer(folder, SUMS)
+    import_all(importer.new_run(), fetched(folder, FIRST))
+    seed, before = folder / "seed.duckdb", state_of(importer.warehouse)
+    shutil.copy(importer.warehouse.path, seed)
+    second = importer.new_run()
+    with counting_statements() as seen:
+        import_all(second, fetched(folder, SECOND))
+    return Undisturbed(seed, before, state_of(importer.warehouse), len(seen))
+
+
+@contextmanager
+def counting_statements() -> Iterator[list[str]]:
+    """Yield the statements that are executed meanwhile."""
+    execute, seen = Session.execute, []
+
+    def counting(session: Session, sql: str, values: Values = None) -> Session:
+        seen.append(sql)
+        return execute(session, sql, values)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Session, "execute", counting)
+        yield seen
+
+
+def fetched(folder: Path, files: dict[str, str]) -> list[FetchedFile]:
+    """Return files as they were fetched."""
+    return arrived(folder / "fetched", files)
+
+
+def import_all(run: GoalRun, files: list[FetchedFile], deadly: Deadly = None) -> None:
+    """Take the three steps, in a process that may be told to die on the way."""
+    if deadly:
+        victim.die_at(**deadly)
+    stage_files(run, files)
+    link_identifiers(run)
+    upsert_profiles(run)
+
+
+def killed(importer: Importer, deadly: dict[str, Any]) -> GoalRun:
+    """Import the second delivery in a process that dies on the way; return its run."""
+    run = importer.new_run()
+    dead = victim.start(import_all, run, fetched(importer.folder, SECOND), deadly)
+    assert victim.exit_code(dead) == victim.KILLED
+    return run
+
+
+@pytest.mark.parametrize("fraction", FRACTIONS)
+def test_killed_at_a_statement(fraction: float, undisturbed: Undisturbed, tmp_path: Path) -> None:
+    """Killed at a statement and run again, an import ends where one ends that was never killed."""
+    importer = undisturbed.importer(tmp_path)
+    killed(importer, {"number": 1 + round(fraction * (undisturbed.statements - 1))})
+    import_all(importer.new_run(), fetched(tmp_path, SECOND))
+    assert state_of(importer.warehouse) == undisturbed.after
+
+
+@pytest.mark.parametrize("boundary", ["begin", "commit"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_around_the_transaction(
+    boundary: str, after: bool, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    """Killed right before or after the transaction begins or ends, nothing is half there and nothing is done twice."""
+    importer = undisturbed.importer(tmp_path)
+    killed(importer, {"number": 1, "only": boundary, "after": after})
+    landed = boundary == "commit" and after
+    assert state_of(importer.warehouse) == (undisturbed.after if landed else undisturbed.before)
+    import_all(importer.new_run(), fetched(tmp_path, SECOND))
+    assert state_of(importer.warehouse) == undisturbed.after
+
+
+@pytest.mark.parametrize(
+    ("statement", "after"),
+    [("begin", False), ("create table warehouse.migration", True), ("commit", False), ("commit", True)],
+)
+def test_killed_while_the_tables_are_made(statement: str, after: bool, tmp_path: Path) -> None:
+    """Killed while the warehouse's tables are made, a run can be run again."""
+    importer = Importer(tmp_path, SUMS)
+    deadly = {"number": 1, "only": statement, "after": after}
+    dead = victim.start(import_all, importer.new_run(), fetched(tmp_path, FIRST), deadly)
+    assert victim.exit_code(dead) == victim.KILLED
+    import_all(importer.new_run(), fetched(tmp_path, FIRST))
+    assert importer.column("order_total") == {"a@example.com": 1.5, "b@example.com": 2, "c@example.com": 3}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_the_same_staging_file_again(after: bool, undisturbed: Undisturbed, tmp_path: Path) -> None:
+    """What was staged and linked before the kill can be written by the next process, once."""
+    importer = undisturbed.importer(tmp_path)
+    dead = killed(importer, {"number": 1, "only": "commit", "after": after})
+    upsert_profiles(dead)
+    state = state_of(importer.warehouse)
+    for name in ("profiles", "identifiers", "imported_row"):
+        assert state[name] == undisturbed.after[name]
+
+
+def test_a_half_staged_file_is_begun_anew(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    """A staging file that a dead run left half full is removed, as the step does, and filled from the beginning."""
+    importer = undisturbed.importer(tmp_path)
+    dead = killed(importer, {"number": undisturbed.statements // 4})
+    assert dead.staging.exists()
+    remove(dead.staging)
+    import_all(dead, fetched(tmp_path, SECOND))
+    assert state_of(importer.warehouse) == undisturbed.after
+
+
+def test_staging_twice_into_one_file(tmp_path: Path) -> None:
+    """Staging begins with nothing: rows that an earlier attempt left in the same file are not applied as well."""
+    importer = Importer(tmp_path, SUMS)
+    run = importer.new_run()
+    stage_files(run, fetched(tmp_path, FIRST))
+    import_all(run, fetched(tmp_path, FIRST))
+    assert importer.column("order_total")["a@example.com"] == 1.5
+
+
+def test_killed_while_a_new_identifier_is_covered(tmp_path: Path) -> None:
+    """Killed while the values of a newly declared identifier are gathered, none of them is gathered twice."""
+    importer = Importer(tmp_path, goal(map=[{"field": "Id", "property": "customer_id"}]))
+    by_email = [prop.model_copy(update={"identifier": prop.name == "email"}) for prop in PROFILES.properties]
+    importer.profiles = Profiles(properties=tuple(by_email))
+    importer.deliver(FIRST)
+    importer.profiles = PROFILES
+    killed(importer, {"number": 1, "only": "insert into warehouse.profile_identifier", "after": True})
+    importer.deliver(SECOND)
+    held = importer.rows('select property, "value" from warehouse.profile_identifier')
+    assert sorted(held) == sorted(set(held))
+
+
+# The whole command
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A project whose server has a file of a hundred people, each with an amount."""
+    with project_with_sandbox(tmp_path, Waiting) as made:
+        rows = "".join(f"p{number}@example.com,P{number},1.5\n" for number in range(100))
+        made.put("people.csv", "Email,Name,Total\n" + rows)
+        yield made
+
+
+class Waiting(SftpSandbox):
+    """A server that stops in the middle of a file, for as long as it is told to."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as the sandbox has them
+        super().__init__(*arguments, **options)
+        self.asked, self.go_on = Event(), Event()
+        sandbox = self
+
+        class Slow(OpenFile):
+            """A file that waits before its first byte."""
+
+            def read(self, offset: int, length: int) -> bytes | int:
+                """Read when the time has come."""
+                sandbox.asked.set()
+                sandbox.go_on.wait(60)
+                return super().read(offset, length)
+
+        class Served(Files):
+            """Opens such files."""
+
+            def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
+                """Open a file."""
+                return Slow(self.local(path), flags)
+
+        self.files = Served
+
+
+def test_killed_commands_do_not_block_the_next(project: Project) -> None:
+    """`cdp-sync run`, killed while fetching, while writing and when all was written: the next one imports once."""
+    assert isinstance(project.sandbox, Waiting)
+    fetching = project.start()
+    assert project.sandbox.asked.wait(60)
+    fetching.kill()
+    assert victim.exit_code(fetching) == victim.KILLED
+    project.sandbox.go_on.set()
+    assert project.totals() == []
+
+    writing = project.start({"number": 2, "only": "commit"})
+    assert victim.exit_code(writing) == victim.KILLED
+    assert project.totals() == []
+
+    written = project.start({"number": 1, "only": "commit", "after": True})
+    assert victim.exit_code(written) == victim.KILLED
+    assert project.totals() == [Decimal("1.5")] * 100
+
+    project.put("more.csv", "Email,Name,Total\np0@example.com,P0,2\n")
+    told = project.run()
+    assert told["state"] == "success"
+    assert [(file["path"], file["state"]) for file in told["goals"][0]["files"]] == [("/inbox/more.csv", "imported")]
+    assert sorted(project.totals()) == [Decimal("1.5")] * 99 + [Decimal("3.5")]
+    assert [run["state"] for run in project.runs()] == ["success", "failure", "failure", "failure"]

@@ -1,0 +1,80 @@
+"""An import that dies: run in a process of its own, which it kills at a chosen statement.
+
+The functions here are started by `start`, in processes forked from a server that has loaded the product, so that each
+starts in milliseconds. As real as a killed process is: nothing is flushed, nothing closed, no handler runs.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from cdp_sync.warehouse.session import Session, Values
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["cdp_sync_tests.trail.victim", "cdp_sync.definitions", "cdp_sync.sandbox.sftp"])
+
+KILLED = -signal.SIGKILL
+"""Exit code of a process that killed itself."""
+
+
+def start(work: Callable[..., None], *arguments: Any) -> BaseProcess:  # noqa: ANN401 - whatever the work takes
+    """Start the work in a process of its own."""
+    process = PROCESSES.Process(target=work, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def exit_code(process: BaseProcess, patience: float = 60) -> int | None:
+    """Wait for the end of a process; one that takes too long is killed and has none."""
+    process.join(patience)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return None
+    return process.exitcode
+
+
+def die() -> None:
+    """End this process as `kill -9` does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at(number: int, *, only: str = "", after: bool = False) -> None:
+    """Have this process die at one of the statements it is going to execute.
+
+    Args:
+        number: Which one, from 1.
+        only: Count only statements that begin so.
+        after: Die when it has been executed, not before.
+    """
+    execute, seen = Session.execute, 0
+
+    def deadly(session: Session, sql: str, values: Values = None) -> Session:
+        nonlocal seen
+        seen += sql.strip().startswith(only)
+        is_it = seen == number and sql.strip().startswith(only)
+        if is_it and not after:
+            die()
+        done = execute(session, sql, values)
+        if is_it:
+            die()
+        return done
+
+    Session.execute = deadly  # type: ignore[method-assign] - in this process, which is about to die
+
+
+def command(arguments: list[str], folder: Path, environ: Mapping[str, str], deadly: Mapping[str, Any] | None) -> None:
+    """Run the `cdp-sync` command in a project's folder, and die at a statement if one is given."""
+    from cdp_sync.cli import main
+
+    os.chdir(folder)
+    os.environ.update(environ)
+    if deadly:
+        die_at(**deadly)
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        main(arguments)
