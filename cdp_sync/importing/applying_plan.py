@@ -116,7 +116,7 @@ def _taken(prop: Property) -> str:
 
 def _solo(columns: Columns) -> str:
     """Profiles with one row: its values as they are."""
-    gains = [_gained(prop, _linked(columns, prop), "g.{}") for prop in columns.linked_properties]
+    gains = [_gained(prop, _solo_links(columns, prop), "g.{}") for prop in columns.linked_properties]
     values = [f"r.{quote_identifier(name)}" for value in columns.values for name in _value_columns(value)]
     return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
 from touched t
@@ -144,21 +144,24 @@ def _gained(prop: Property, of_new: str, of_old: str) -> str:
 
 
 def _linked(columns: Columns, prop: Property) -> str:
-    """The link values of one row for a property: the first one, or all of them."""
+    """The link values of one row for a property: the first one, or all of them, as often as they are named."""
     mine = [f"r.{link.column}" for link in columns.links if link.prop.name == prop.name]
-    if not prop.multiple:
-        return f"coalesce({', '.join(mine)})" if len(mine) > 1 else mine[0]
     if len(mine) == 1:
         return mine[0]
-    joined = " || ".join(f"coalesce({name}, [])" for name in mine)
-    return f"nullif({unique(f'({joined})')}, [])"
+    if not prop.multiple:
+        return f"coalesce({', '.join(mine)})"
+    return f"nullif({' || '.join(f'coalesce({name}, [])' for name in mine)}, [])"
+
+
+def _solo_links(columns: Columns, prop: Property) -> str:
+    return unique(_linked(columns, prop)) if prop.multiple else _linked(columns, prop)
 
 
 def _folded_links(columns: Columns, prop: Property) -> str:
     row = _linked(columns, prop)
     if not prop.multiple:
         return f"first({row} order by r.row) filter ({row} is not null)"
-    return f"nullif({unique(f'flatten(list({row} order by r.row) filter ({row} is not null))')}, [])"
+    return unique(f"flatten(list({row} order by r.row) filter ({row} is not null))")
 
 
 def _value_columns(value: StagedValue) -> list[str]:

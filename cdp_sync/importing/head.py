@@ -19,8 +19,6 @@ class Head:
     columns: tuple[str, ...]
     lines: int
     """Physical lines before the first row: those skipped and the header's."""
-    length: int
-    """Characters before the first row."""
 
     def missing(self, fields: Iterable[str]) -> list[str]:
         """Return those fields that are no column."""
@@ -44,9 +42,10 @@ def read_head(text: str, form: Format) -> Head | None:
     cells, end = split_record(text[start:], form)
     if not form.header:
         columns = tuple(f"column{number}" for number in range(1, len(cells) + 1))
-        return Head(columns, text[:start].count("\n"), start)
+        return Head(columns, text[:start].count("\n"))
     columns = tuple(cell.strip() for cell in cells)
-    return Head(columns, text[:start].count("\n") + text[start : start + end].count("\n"), start + end)
+    read = text[: start + end]
+    return Head(columns, read.count("\n") + (not read.endswith("\n")))
 
 
 def _after_lines(text: str, lines: int) -> int:

@@ -88,6 +88,8 @@ class _Reckoning:
         self._session = session
         self._landed = landed
         self._form = form
+        self._several = len(landed.head.columns) > 1
+        """In a file of one column a blank line is a row without a value."""
 
     def note(self, *, file: int, part: int, first_row: int, rows: int) -> None:
         """Note rejected rows and gaps, after checking that all lines are accounted for."""
@@ -113,10 +115,10 @@ class _Reckoning:
         )
         self._session.execute(
             """create or replace temp table physical_line as
-            select rowid + 1 as n, text, text is null as blank,
+            select rowid + 1 as n, text, text is null and $several as blank,
                 $mark + sum(coalesce(strlen(text), 0) + $break) over (order by rowid) as ends_at
             from raw_line""",
-            {"break": self._landed.survey.break_size, "mark": self._landed.survey.mark},
+            {"break": self._landed.survey.break_size, "mark": self._landed.survey.mark, "several": self._several},
         )
 
     def _read_heights(self) -> None:
@@ -124,7 +126,7 @@ class _Reckoning:
         call, values = read_part(self._landed, self._form)
         cells = list(Cells(self._landed.head.columns).types)
         breaks = " + ".join(f"coalesce(len({cell}) - len(replace({cell}, chr(10), '')), 0)" for cell in cells)
-        blank = " + ".join(f"coalesce({_blank_lines_in(cell)}, 0)" for cell in cells)
+        blank = " + ".join(f"coalesce({_blank_lines_in(cell)}, 0)" for cell in cells) if self._several else "0"
         self._session.execute(
             f"""create or replace temp table height as
             select 1 + {breaks} as height, {blank} as inside from {call}""",

@@ -84,7 +84,7 @@ class Session:
 
 def translate(error: duckdb.Error, sql: str = "") -> CdpSyncError:
     """Put a DuckDB error into our tree. Values never show: messages that may quote data are cut to their kind."""
-    text = str(error)
+    text = str(error).partition("\n\nStack Trace")[0]
     if "No space left on device" in text or "failed to offload" in text.lower():
         return DiskFull(
             "There is no room left on the disk that holds the warehouse.",

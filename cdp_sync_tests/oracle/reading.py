@@ -63,9 +63,9 @@ def read_table(name: str, content: bytes, goal: ImportGoal) -> Table:
     """Read one delimited text."""
     records = split_records(decode(content, goal.format), goal.format)
     if not records:
-        raise FileFails("it is empty")
+        return Table([])
     if goal.format.header:
-        columns = records.pop(0).fields
+        columns = [name.strip() for name in records.pop(0).fields]
     else:
         columns = [f"column{number}" for number in range(1, len(records[0].fields) + 1)]
     check_columns(columns, goal)
@@ -102,6 +102,8 @@ def named(columns: list[str]) -> list[str]:
 
 def place_record(name: str, record: Record, table: Table, fmt: Format) -> None:
     """Put a record among the table's rows, or among what it rejected."""
+    if len(record.fields) == len(table.columns) + 1 and record.fields[-1] == "":
+        record.fields.pop()  # a separator behind the last field ends it, and begins none
     problem = record.problem or ("not utf-8" if re.search("[\ud800-\udfff]", record.raw) else "")
     if not problem and len(record.fields) != len(table.columns):
         problem = f"{len(record.fields)} fields instead of {len(table.columns)}"
@@ -118,7 +120,7 @@ def split_records(text: str, fmt: Format) -> list[Record]:
     pending: list[str] = []
     lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
     for number, line in enumerate(lines, start=1):
-        if number <= fmt.skip_rows or (not pending and is_blank(line)):
+        if number <= fmt.skip_rows or (not pending and is_blank(line) and not alone(records)):
             continue
         pending.append(line)
         first, raw = number - len(pending) + 1, without_line_end("".join(pending))
@@ -140,6 +142,11 @@ def unclosed(pending: list[str], last: int) -> list[Record]:
         for number, line in enumerate(pending, start=first)
         if not is_blank(line)
     ]
+
+
+def alone(records: list[Record]) -> bool:
+    """Whether the file has one column only: there a blank line is a row without a value."""
+    return bool(records) and len(records[0].fields) == 1
 
 
 def is_blank(line: str) -> bool:

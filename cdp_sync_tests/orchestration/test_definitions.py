@@ -1,0 +1,138 @@
+"""What Dagster shows of declared connections: names of the contract, settings of the steps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from cdp_sync.components.declarations import load_declarations
+from cdp_sync.definitions import defs as load_code_location
+from cdp_sync.model import fingerprint
+from cdp_sync_tests.projects import PASSWORD, Project, goal, open_project
+
+OPS = ("scan_directory", "parse_files", "link_identifiers", "upsert_profiles")
+ZEBRA, APPLE, OFF = (dg.AssetKey(["shop", name]) for name in ("zebra", "apple", "off"))
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with two goals in an order that is not the alphabet's, and one that is off."""
+    with open_project(tmp_path_factory.mktemp("definitions") / "project") as project:
+        project.connect("shop", goal("zebra", title="Stripes"), goal("apple"), goal("off", enabled=False))
+        yield project
+
+
+@pytest.fixture(scope="module")
+def definitions(opened: Project) -> dg.Definitions:
+    """The loaded project."""
+    return opened.load()
+
+
+def test_the_project_loads(definitions: dg.Definitions) -> None:
+    """What `dg check defs` does, from pytest."""
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_every_goal_is_an_asset_of_its_connections_group(definitions: dg.Definitions) -> None:
+    """Keys are [connection, goal], the group is the connection; a goal that is off is there to be run by hand."""
+    graph = definitions.resolve_asset_graph()
+    assert set(graph.get_all_asset_keys()) == {ZEBRA, APPLE, OFF}
+    assert {graph.get(key).group_name for key in (ZEBRA, APPLE, OFF)} == {"shop"}
+
+
+def test_the_job_runs_the_enabled_goals(definitions: dg.Definitions) -> None:
+    """`<connection>_sync` selects every enabled goal and is tagged with the connection."""
+    job = definitions.resolve_job_def("shop_sync")
+    assert set(job.asset_layer.selected_asset_keys) == {ZEBRA, APPLE}
+    assert job.tags["connection"] == "shop"
+
+
+def test_a_goal_is_four_ops_by_the_names_of_the_contract(definitions: dg.Definitions) -> None:
+    """Each asset is a graph of the four steps, each fed by the one before."""
+    for key in (ZEBRA, APPLE):
+        graph = definitions.resolve_assets_def(key).node_def
+        assert isinstance(graph, dg.GraphDefinition)
+        assert [node.name for node in graph.nodes_in_topological_order] == list(OPS)
+
+
+def test_steps_that_open_the_warehouse_share_its_pool(definitions: dg.Definitions) -> None:
+    """All steps but parsing, which holds no lock over the network, are in pool `warehouse`."""
+    graph = definitions.resolve_assets_def(ZEBRA).node_def
+    assert isinstance(graph, dg.GraphDefinition)
+    pools = {node.name: node.definition.pool for node in graph.nodes if isinstance(node.definition, dg.OpDefinition)}
+    assert pools == {
+        "scan_directory": "warehouse",
+        "parse_files": None,
+        "link_identifiers": "warehouse",
+        "upsert_profiles": "warehouse",
+    }
+
+
+def test_runs_use_one_process(definitions: dg.Definitions) -> None:
+    """Jobs and single materializations use the in-process executor."""
+    assert definitions.resolve_job_def("shop_sync").executor_def.name == "in_process"
+    assert definitions.resolve_implicit_global_asset_job_def().executor_def.name == "in_process"
+
+
+def test_the_code_version_is_the_goals_fingerprint(definitions: dg.Definitions, opened: Project) -> None:
+    """The UI marks what was materialized under another declaration."""
+    declared = load_declarations()
+    for made in declared.connection("shop").import_profiles:
+        spec = definitions.resolve_asset_graph().get(dg.AssetKey(["shop", made.name]))
+        assert spec.code_version == fingerprint(made, declared.profiles)
+
+
+def test_every_goal_has_its_checks(definitions: dg.Definitions) -> None:
+    """*rejected_rows*, *unmatched_rows* and *ambiguous_links* are checks of every goal's asset."""
+    keys = definitions.resolve_asset_graph().asset_check_keys
+    names = {"rejected_rows", "unmatched_rows", "ambiguous_links"}
+    assert {(key.asset_key, key.name) for key in keys} == {(key, name) for key in (ZEBRA, APPLE, OFF) for name in names}
+
+
+def test_the_server_is_a_resource_without_secrets(definitions: dg.Definitions) -> None:
+    """`<connection>_server` shows where it is and which variable holds its password, not the password."""
+    server = definitions.resources["shop_server"]
+    assert (server.host, server.username) == ("127.0.0.1", "shop")
+    assert "SHOP_TEST_PASSWORD" in server.settings
+    assert PASSWORD not in repr(server) + server.settings
+
+
+def test_an_asset_says_what_it_reads_and_how_it_links(definitions: dg.Definitions) -> None:
+    """The description is for people: title, files, links."""
+    spec = definitions.resolve_asset_graph().get(ZEBRA)
+    assert spec.description is not None
+    for needle in ("Stripes", "zebra_*.csv", "/inbox", "Email → email"):
+        assert needle in spec.description
+    assert spec.kinds == {"sftp", "duckdb"}
+
+
+def test_a_connection_without_enabled_goals_has_no_job(project: Project) -> None:
+    """Its goals stay in the catalog; the project loads."""
+    project.connect("shop", goal("off", enabled=False))
+    project.connect("empty")
+    definitions = project.load()
+    dg.Definitions.validate_loadable(definitions)
+    assert {job.name for job in definitions.resolve_all_job_defs()} == {"__ASSET_JOB"}
+    assert set(definitions.resolve_asset_graph().get_all_asset_keys()) == {OFF}
+
+
+def test_a_hundred_connections_load(project: Project) -> None:
+    """A big project is as good as a small one: every connection has its job."""
+    for number in range(100):
+        project.connect(f"shop{number}", goal())
+    definitions = project.load()
+    names = {job.name for job in definitions.resolve_all_job_defs()}
+    assert {f"shop{number}_sync" for number in range(100)} <= names
+    assert len(list(definitions.resolve_asset_graph().get_all_asset_keys())) == 100
+
+
+def test_the_repositorys_own_declarations_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the repository declares loads as Dagster loads it, strictly; loading writes nothing."""
+    monkeypatch.setenv("CDP_SYNC_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("CDP_SYNC_DEFS", raising=False)
+    monkeypatch.setenv("DAGSTER_IS_DEFS_VALIDATION_CLI", "1")
+    definitions = load_code_location()
+    dg.Definitions.validate_loadable(definitions)
+    assert {"webshop_sync", "filiale_sync"} <= {job.name for job in definitions.resolve_all_job_defs()}
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,191 @@
+"""Two processes at once: one profile for each person, every value once, and nobody fails for having to wait."""
+
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from multiprocessing.synchronize import Barrier, Event
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync.errors import WarehouseLocked
+from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.model import Counters, GoalReport, ImportGoal
+from cdp_sync.warehouse import Warehouse
+from cdp_sync_tests.trail import victim
+from cdp_sync_tests.trail.importer import Importer, goal
+
+PEOPLE = [f"p{number}@example.com" for number in range(50)]
+NAMES = "Email,Name\n" + "".join(f"{email},{email[:3]}\n" for email in PEOPLE)
+TOTALS = "Mail,Total,Name\n" + "".join(f"{email},1.5,\n{email},2,\n" for email in PEOPLE)
+
+TOTALS_GOAL = goal(
+    name="totals",
+    link=[{"field": "Mail", "property": "email"}],
+    map=[{"field": "Total", "property": "order_total", "mode": "sum"}],
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a warehouse; whatever holds it when the test ends lets go."""
+    yield tmp_path
+    with Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=30).open("read") as session:
+        assert session.value("select count(*) from warehouse.profile") >= 0
+
+
+def deliver(
+    folder: Path, connection: str, declared: ImportGoal, files: dict[str, str], runs: int, answer: Any, gate: Any
+) -> None:  # pragma: no cover - in a process of its own
+    """Import files in this process; once linked, wait at the gate if there is one."""
+    importer = Importer(folder, declared, connection=connection, runs=runs)
+    report = importer.deliver(files, between=(lambda _: gate.wait(30)) if gate else None)
+    answer.put((connection, report.counters))
+
+
+def start(
+    folder: Path, connection: str, declared: ImportGoal, files: dict[str, str], *, runs: int = 0,
+    gate: Barrier | Event | None = None,
+) -> Any:  # noqa: ANN401 - a process with an answer
+    """Start an import in a process of its own."""
+    answer = victim.PROCESSES.SimpleQueue()
+    process = victim.start(deliver, folder, connection, declared, files, runs, answer, gate)
+    process.answer = answer
+    return process
+
+
+def counters_of(process: Any) -> Counters:  # noqa: ANN401 - as `start` returns it
+    """Wait for a process and return the counters of its import."""
+    assert victim.exit_code(process) == 0
+    _, counters = process.answer.get()
+    assert counters.add_up
+    return counters
+
+
+def check_one_profile_each(folder: Path) -> None:
+    """Check that every person has one profile, with the values of both files."""
+    importer = Importer(folder)
+    held = importer.rows("select email, first_name, order_total from warehouse.profile order by email")
+    assert held == [(email, email[:3], Decimal("3.5")) for email in sorted(PEOPLE)]
+    identifiers = importer.rows('select property, "value" from warehouse.profile_identifier order by all')
+    assert identifiers == [("email", email) for email in sorted(PEOPLE)]
+    (unowned,) = importer.rows("""
+        select count(*) from warehouse.profile_identifier i
+        anti join warehouse.profile p on p.profile_id = i.profile_id and p.email = i."value" """)[0]
+    assert unowned == 0
+
+
+def test_both_linked_before_either_writes(folder: Path) -> None:
+    """Two connections find the same new people, then one writes, then the other: one profile each, both files' values."""
+    names, other = Importer(folder, connection="shop"), []
+
+    def other_process_imports(_: object) -> None:
+        other.append(counters_of(start(folder, "branch", TOTALS_GOAL, {"/totals.csv": TOTALS})))
+
+    report = names.deliver({"/names.csv": NAMES}, between=other_process_imports)
+    assert (other[0].profiles_created, report.counters.profiles_created) == (50, 0)
+    assert report.counters.profiles_updated == 50
+    check_one_profile_each(folder)
+
+
+def test_truly_at_once(folder: Path) -> None:
+    """Two processes that write at the same moment take turns: one creates the people, the other updates them."""
+    Importer(folder).deliver({"/nobody.csv": "Email,Name\n"})
+    barrier = victim.PROCESSES.Barrier(2)
+    names = start(folder, "shop", goal(), {"/names.csv": NAMES}, runs=1, gate=barrier)
+    totals = start(folder, "branch", TOTALS_GOAL, {"/totals.csv": TOTALS}, gate=barrier)
+    both = counters_of(names) + counters_of(totals)
+    assert (both.profiles_created, both.profiles_updated) == (50, 50)
+    check_one_profile_each(folder)
+
+
+def test_the_same_file_before_the_other_writes(folder: Path) -> None:
+    """Two runs of a goal read the same file; the second to write finds all its rows unchanged and adds nothing."""
+    first, inner = Importer(folder, TOTALS_GOAL), []
+
+    def other_process_imports(_: object) -> None:
+        inner.append(counters_of(start(folder, "shop", TOTALS_GOAL, {"/totals.csv": TOTALS}, runs=10)))
+
+    report = first.deliver({"/totals.csv": TOTALS}, between=other_process_imports)
+    assert (inner[0].rows_applied, inner[0].rows_unchanged) == (100, 0)
+    assert (report.counters.rows_applied, report.counters.rows_unchanged) == (0, 100)
+    assert set(first.column("order_total").values()) == {Decimal("3.5")}
+
+
+def test_the_same_file_truly_at_once(folder: Path) -> None:
+    """Four processes import the same file at the same moment: one applies its rows, the others find them unchanged."""
+    Importer(folder, TOTALS_GOAL).deliver({"/nobody.csv": "Mail,Total\n"})
+    barrier = victim.PROCESSES.Barrier(4)
+    files = {"/totals.csv": TOTALS}
+    started = [start(folder, "shop", TOTALS_GOAL, files, runs=10 * n + 10, gate=barrier) for n in range(4)]
+    counters = [counters_of(process) for process in started]
+    assert sorted((each.rows_applied, each.rows_unchanged) for each in counters) == [(0, 100)] * 3 + [(100, 0)]
+    importer = Importer(folder)
+    assert set(importer.column("order_total").values()) == {Decimal("3.5")}
+    assert importer.rows("select count(*) from warehouse.profile") == [(50,)]
+    assert importer.rows("select count(*) from warehouse.imported_row") == [(100,)]
+
+
+def test_a_person_known_by_two_names(folder: Path) -> None:
+    """One process knows people by number and address, the other by number only: they end as the same profiles."""
+    links = [{"field": "Email", "property": "email"}, {"field": "Id", "property": "customer_id"}]
+    by_both = Importer(folder, goal(link=links, map=[]))
+    by_number = goal(link=links[1:])
+    rows = [(f"p{number}@example.com", f"C{number}", f"N{number}") for number in range(20)]
+
+    def other_process_imports(_: object) -> None:
+        content = "Id,Name\n" + "".join(f"{number},{name}\n" for _, number, name in rows)
+        counters_of(start(folder, "branch", by_number, {"/names.csv": content}))
+
+    content = "Email,Id\n" + "".join(f"{email},{number}\n" for email, number, _ in rows)
+    by_both.deliver({"/both.csv": content}, between=other_process_imports)
+    assert sorted(by_both.rows("select email, customer_id, first_name from warehouse.profile")) == sorted(rows)
+
+
+def hold(path: Path, held: Event, let_go: Event) -> None:  # pragma: no cover - in a process of its own
+    """Keep the warehouse open for reading until told to let go."""
+    with Warehouse(path).open("read") as session:
+        session.rows("select * from warehouse.profile")
+        held.set()
+        let_go.wait(60)
+
+
+def test_a_reader_delays_a_writer(folder: Path) -> None:
+    """Somebody reads the warehouse for a while: an import waits for that, and then lands."""
+    importer = Importer(folder)
+    importer.deliver({"/a.csv": "Email,Name\na@example.com,Ann\n"})
+    held, let_go = victim.PROCESSES.Event(), victim.PROCESSES.Event()
+    reader = victim.start(hold, importer.warehouse.path, held, let_go)
+    assert held.wait(30)
+    reports: list[GoalReport] = []
+    writer = threading.Thread(target=lambda: reports.append(importer.deliver({"/b.csv": "Email,Name\nb@example.com,B\n"})))
+    writer.start()
+    writer.join(1)
+    assert writer.is_alive()
+    assert not reports
+    let_go.set()
+    writer.join(30)
+    assert victim.exit_code(reader) == 0
+    assert reports[0].counters.profiles_created == 1
+    assert importer.column("first_name") == {"a@example.com": "Ann", "b@example.com": "B"}
+
+
+def test_a_reader_that_never_lets_go_is_named(folder: Path) -> None:
+    """A writer gives up in the end, says which process holds the file, and can be run again."""
+    importer = Importer(folder)
+    importer.deliver({"/a.csv": "Email,Name\na@example.com,Ann\n"})
+    held, let_go = victim.PROCESSES.Event(), victim.PROCESSES.Event()
+    reader = victim.start(hold, importer.warehouse.path, held, let_go)
+    assert held.wait(30)
+    run = importer.new_run()
+    (folder / "more").mkdir()
+    impatient = Importer(folder, warehouse=Warehouse(importer.warehouse.path, lock_timeout=0.2), runs=5)
+    with pytest.raises(WarehouseLocked) as failed:
+        impatient.deliver({"/b.csv": "Email,Name\nb@example.com,Bob\n"})
+    assert f"process {reader.pid}" in str(failed.value)
+    let_go.set()
+    assert victim.exit_code(reader) == 0
+    stage_files(run, [])
+    link_identifiers(run)
+    assert upsert_profiles(run).state == "success"

@@ -1,0 +1,102 @@
+"""A month of daily deliveries: what is remembered stays in step with what was delivered last."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cdp_sync_tests.trail.importer import NOON, Importer, check_adds_up, goal
+
+DAYS = 30
+SUMS = goal(
+    map=[
+        {"field": "Name", "property": "first_name"},
+        {"field": "Total", "property": "order_total", "mode": "sum"},
+    ]
+)
+
+
+def file_of(rows: Iterator[tuple[int, int, int]]) -> str:
+    """Return a file of rows: person, day, amount in cents."""
+    lines = (f"p{person}@example.com,N{day},{cents / 100:.2f}\n" for person, day, cents in rows)
+    return "Email,Name,Total\n" + "".join(lines)
+
+
+def window(day: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the rows of the last five days: what a sender keeps who always writes the same file."""
+    for earlier in range(max(0, day - 4), day + 1):
+        yield from ((person, earlier, 100 * person + earlier) for person in range(10))
+
+
+@pytest.fixture
+def importer(tmp_path: Path) -> Importer:
+    """Sums amounts."""
+    return Importer(tmp_path, SUMS)
+
+
+def remembered(importer: Importer) -> dict[str, int]:
+    """Return how many rows are remembered of each path."""
+    return dict(
+        importer.rows("""
+        select path, count(row_hash)
+        from (select distinct path, source from warehouse.imported_file)
+        left join warehouse.imported_row using (source)
+        group by path""")
+    )
+
+
+def test_the_same_path_every_day(importer: Importer) -> None:
+    """One path, rewritten each day with five days' rows: each row is added once, and only the last version remembered."""
+    for day in range(DAYS):
+        report = importer.deliver({"/orders.csv": file_of(window(day))}, at=NOON + timedelta(days=day))
+        check_adds_up(report)
+        assert (report.counters.rows_applied, report.counters.rows_unchanged) == (10, 10 * min(day, 4))
+        assert remembered(importer) == {"/orders.csv": 10 * min(day + 1, 5)}
+    expected = {f"p{person}@example.com": sum(100 * person + day for day in range(DAYS)) for person in range(10)}
+    totals = importer.column("order_total")
+    assert totals == {email: Decimal(cents) / 100 for email, cents in expected.items()}
+    assert set(importer.column("first_name").values()) == {f"N{DAYS - 1}"}
+    assert importer.rows("select count(*), sum(rows_read) from warehouse.imported_file") == [
+        (DAYS, sum(10 * min(day + 1, 5) for day in range(DAYS)))
+    ]
+    assert importer.rows("select count(*) from warehouse.imported_row") == [(50,)]
+
+
+def test_a_new_path_every_day(importer: Importer) -> None:
+    """A path a day, all of them still there each time: only the new one is read, and each is remembered."""
+    files: dict[str, str] = {}
+    for day in range(DAYS):
+        files[f"/orders_{day:02}.csv"] = file_of((person, day, 1 + day) for person in range(10))
+        report = importer.deliver(dict(list(files.items())[-2:]), at=NOON)
+        assert [file.state for file in report.files] == ["unchanged", "imported"][-len(report.files) :]
+        assert (report.counters.rows_read, report.counters.rows_applied) == (10, 10)
+    assert remembered(importer) == dict.fromkeys(files, 10)
+    assert set(importer.column("order_total").values()) == {Decimal(sum(range(1, DAYS + 1))) / 100}
+    assert importer.rows("select count(*) from warehouse.imported_file") == [(DAYS,)]
+
+
+def test_rows_that_come_and_go(importer: Importer) -> None:
+    """A row that leaves the file and comes back is new again; repeated rows count as often as they stand there."""
+    lines = [["a,1"], ["a,1", "a,1"], ["a,1", "a,1"], ["a,1"], [], ["a,1", "a,1", "a,1"], ["a,1", "b,2"]]
+    totals = []
+    for number, rows in enumerate(lines):
+        content = "Email,Name,Total\n" + "".join(f"{r[0]}@example.com,N,{r[2]}\n" for r in rows)
+        check_adds_up(importer.deliver({"/a.csv": content}, at=NOON + timedelta(days=number)))
+        totals.append(int(importer.column("order_total")["a@example.com"]))
+        assert remembered(importer) == {"/a.csv": len(rows)}
+    assert totals == [1, 2, 2, 2, 2, 5, 5]
+
+
+def test_a_declaration_that_changes_every_week(importer: Importer) -> None:
+    """Under a declaration changed again and again all rows are applied anew, and no amount is added a second time."""
+    for day in range(DAYS):
+        if day % 7 == 6:
+            blocked = (*importer.goal.blocked_values, f"nobody{day}@example.com")
+            importer.goal = importer.goal.model_copy(update={"blocked_values": blocked})
+        report = importer.deliver({"/orders.csv": file_of(window(day))}, at=NOON + timedelta(days=day))
+        check_adds_up(report)
+        assert remembered(importer) == {"/orders.csv": 10 * min(day + 1, 5)}
+    expected = {f"p{person}@example.com": sum(100 * person + day for day in range(DAYS)) for person in range(10)}
+    assert importer.column("order_total") == {email: Decimal(cents) / 100 for email, cents in expected.items()}
