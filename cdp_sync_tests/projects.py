@@ -28,11 +28,13 @@ PROPERTIES = (
     {"name": "total", "type": "decimal"},
 )
 
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Run config: events are recorded, not written to the terminal."""
+
 LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
 """When delivered files were written: nobody waits for them to settle."""
 
-# Runs are launched at once, not queued for a daemon; nothing leaves the folder.
-_INSTANCE = """
+INSTANCE = """
 storage: {sqlite: {base_dir: dagster}}
 local_artifact_storage:
   {module: dagster._core.storage.root, class: LocalArtifactStorage, config: {base_dir: dagster}}
@@ -44,6 +46,7 @@ run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordi
 concurrency: {pools: {granularity: op, default_limit: 1}}
 telemetry: {enabled: false}
 """
+"""A dagster.yaml: runs are launched at once, not queued for a daemon, and nothing leaves the folder."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ class Project:
     def run(self, job: str, instance: "dg.DagsterInstance", **options: Any) -> "dg.ExecuteInProcessResult":
         """Run a job in this process; a failed run is a result, too."""
         resolved = self.load().resolve_job_def(job)
-        return resolved.execute_in_process(instance=instance, raise_on_error=False, **options)
+        return resolved.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, **options)
 
 
 def goal(name: str = "customers", **fields: object) -> dict[str, Any]:
@@ -142,7 +145,7 @@ def open_project(folder: Path) -> Iterator[Project]:
     root = folder / "server"
     for made in (root / "inbox", folder / "defs", folder / "data"):
         made.mkdir(parents=True)
-    (folder / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")
+    (folder / "dagster.yaml").write_text(INSTANCE, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch, SftpSandbox(root, accounts={"shop": PASSWORD}) as sandbox:
         patch.chdir(folder)
         for name, value in _variables(folder).items():

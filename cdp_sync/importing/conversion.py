@@ -17,7 +17,7 @@ _FALSE = "('false', 'f', 'no', 'n', '0', 'off')"
 _EMAIL = r"'[^@\s\x{a0}]+@[^@\s\x{a0}]+'"
 _ISO_DATE = r"' *\d{4}-\d\d-\d\d *'"
 _ISO_PLAIN = r"' *\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d *'"
-_ISO_TIME = r"' *\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?( ?([zZ]|[+-]\d\d(:?\d\d)?))? *'"
+_ISO_TIME = r"' *\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,6})?)?([zZ]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)? *'"
 _SECONDS = r"' *[+-]?\d{1,11} *'"
 _MILLISECONDS = r"' *[+-]?\d{1,14} *'"
 
@@ -127,7 +127,7 @@ def _date(prop: Property, cell: str, form: Format) -> Conversion:
 def _date_in(pattern: str, cell: str, form: Format) -> str:
     if pattern == "iso":
         plain = f"when regexp_full_match({cell}, {_ISO_DATE}) then try_cast({cell} as date)"
-        timed = f"when regexp_full_match({cell}, {_ISO_TIME}) then try_cast({cell} as timestamptz)::date"
+        timed = f"when regexp_full_match({cell}, {_ISO_TIME}) then try_cast(trim({cell}) as timestamptz)::date"
         return f"case {plain} {timed} end"
     return f"{_instant_in(pattern, cell, form)}::date"
 
@@ -143,7 +143,7 @@ def _instant_in(pattern: str, cell: str, form: Format) -> str:
     `try_strptime` takes ten times as long where the pattern does not fit, so all but the last look at the shape first.
     """
     if pattern == "iso":
-        read = f"try_cast({cell} as timestamptz)"
+        read = f"try_cast(trim({cell}) as timestamptz)"
         shapes = (_ISO_PLAIN, _ISO_DATE, _ISO_TIME)
         return f"case {' '.join(f'when regexp_full_match({cell}, {shape}) then {read}' for shape in shapes)} end"
     if pattern == "epoch_seconds":

@@ -13,7 +13,11 @@ from cdp_sync_tests.oracle.row import Cell
 TRUE = ("true", "t", "yes", "y", "1", "on")
 FALSE = ("false", "f", "no", "n", "0", "off")
 
-ISO = re.compile(r"(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
+ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([zZ]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?", re.ASCII
+)
+    r"(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([zZ]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?", re.ASCII
+)
 
 EPOCHS = {"epoch_seconds": (timedelta(seconds=1), 11), "epoch_milliseconds": (timedelta(milliseconds=1), 14)}
 """What is counted since 1970, and in how many digits."""
@@ -134,7 +138,7 @@ def parse_moment(text: str, pattern: str) -> datetime:
     if pattern == "iso":
         if not ISO.fullmatch(text):
             raise ValueError(text)
-        return datetime.fromisoformat(text)
+        return datetime.fromisoformat(text.replace("z", "Z"))
     if pattern in EPOCHS:
         unit, digits = EPOCHS[pattern]
         if not re.fullmatch(rf"[+-]?[0-9]{{1,{digits}}}", text):

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 import pytest
+from paramiko.sftp import SFTP_FAILURE
 
 from cdp_sync.model import COUNTERS
-from cdp_sync_tests.projects import PASSWORD, PASSWORD_ENV, Project, goal, open_project
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync.sandbox.sftp_files import Files
+from cdp_sync_tests.projects import PASSWORD, PASSWORD_ENV, QUIET, Project, goal, open_project
 from cdp_sync_tests.warehouse.holder import held
 
 CUSTOMERS = dg.AssetKey(["shop", "customers"])
@@ -46,10 +50,15 @@ class Ran:
     result: dg.ExecuteInProcessResult
 
     @property
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, Any]:
         """The metadata of the materialization, as plain values."""
-        (event,) = self.result.asset_materializations_for_node("customers")
-        return {name: value.value for name, value in event.metadata.items()}
+        return materialized(self.result)
+
+
+def materialized(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """Return the metadata of a run's only materialization, as plain values."""
+    (event,) = result.get_asset_materialization_events()
+    return {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +73,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         project.deliver("/inbox/customers_1.csv", SECOND, minutes=5)
         definitions = project.load()
         job = definitions.resolve_job_def("shop_sync")
-        yield Ran(project, definitions, instance, job.execute_in_process(instance=instance, raise_on_error=False))
+        yield Ran(project, definitions, instance, job.execute_in_process(instance=instance, run_config=QUIET))
 
 
 def test_a_run_succeeds_and_its_steps_are_those_of_the_contract(ran: Ran) -> None:
@@ -100,13 +109,13 @@ def test_counters_are_numbers_that_can_be_plotted(ran: Ran) -> None:
         "profiles_unchanged": 0,
         "rows_ambiguous": 0,
         "values_invalid": 1,
-    } or counted["profiles_updated"] in (0, 1)
+    }
     assert ran.metadata["dagster/row_count"] == 2
 
 
 def test_the_files_are_a_table_in_order_of_import(ran: Ran) -> None:
     """Each file has a row with its state and counters."""
-    rows = [record.data for record in ran.metadata["files"]]  # type: ignore[attr-defined]
+    rows = [record.data for record in ran.metadata["files"]]
     assert [(row["file"], row["state"], row["read"]) for row in rows] == [
         ("/inbox/customers_2.csv", "imported", 3),
         ("/inbox/customers_1.csv", "imported", 2),
@@ -125,7 +134,7 @@ def test_the_last_profiles_are_told_by_id(ran: Ran) -> None:
 
 def test_the_quarantines_reasons_are_counted(ran: Ran) -> None:
     """Why rows and cells did not land stands in a table, without their values."""
-    reasons = {record.data["reason"]: record.data["times"] for record in ran.metadata["quarantine"]}  # type: ignore[attr-defined]
+    reasons = {record.data["reason"]: record.data["times"] for record in ran.metadata["quarantine"]}
     assert len(reasons) == 3
     assert set(reasons.values()) == {1}
     assert any(reason.startswith("Total: ") for reason in reasons)
@@ -184,6 +193,27 @@ def test_goals_run_in_the_order_listed(project: Project, instance: dg.DagsterIns
     result = project.run("shop_sync", instance)
     assert result.success
     assert steps_of(result) == [f"shop__{name}.{op}" for name in ("zebra", "apple", "mango") for op in OPS]
+
+
+@pytest.mark.xfail(strict=True, reason="a step that waits to be tried again lets the next goal's steps pass")
+def test_goals_run_in_the_order_listed_also_when_one_is_tried_again(
+    project: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hiccup of the server does not make the second goal overtake the first, which may create its profiles."""
+    monkeypatch.setattr("cdp_sync.orchestration.failures._PAUSE", 0.2)
+    refusals = iter(range(2))
+
+    class Hiccups(Files):
+        def list_folder(self, path: str) -> Any:
+            return SFTP_FAILURE if path == "/inbox" and next(refusals, None) is not None else super().list_folder(path)
+
+    monkeypatch.setattr(SftpSandbox, "files", Hiccups)
+    project.connect("shop", goal(), goal("orders"))
+    result = project.run("shop_sync", instance)
+    assert result.success
+    assert next(refusals, None) is None
+    assert list(dict.fromkeys(key.partition(".")[0] for key in steps_of(result))) == ["shop__customers", "shop__orders"]
+    assert steps_of(result)[-4:] == [f"shop__orders.{op}" for op in OPS]
 
 
 def steps_of(result: dg.ExecuteInProcessResult) -> list[str]:
@@ -295,9 +325,8 @@ def test_nothing_to_do_is_a_success_without_the_write_lock(project: Project, ins
     with held(project.data / "warehouse.duckdb", "read"):
         result = project.run("shop_sync", instance)
     assert result.success
-    (event,) = result.asset_materializations_for_node("customers")
-    assert event.metadata["summary"].value == "Nothing new to import."
-    assert event.metadata["rows_read"].value == 0
+    assert materialized(result)["summary"] == "Nothing new to import."
+    assert materialized(result)["rows_read"] == 0
     for folder in ("staging", "downloads"):
         assert list((project.data / folder).glob("*")) == []
 
@@ -314,8 +343,7 @@ def test_a_file_without_its_marker_is_told_of_as_waiting(project: Project, insta
     project.connect("shop", goal(complete={"marker": "{name}.done"}))
     project.deliver("/inbox/customers_1.csv", FIRST)
     result = project.run("shop_sync", instance)
-    (event,) = result.asset_materializations_for_node("customers")
-    (row,) = [record.data for record in event.metadata["files"].value]  # type: ignore[union-attr]
+    (row,) = [record.data for record in materialized(result)["files"]]
     assert (row["file"], row["state"]) == ("/inbox/customers_1.csv", "not whole")
 
 

@@ -1,5 +1,6 @@
 """A run killed at any instant leaves all of its work or none, and running again finishes it."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from cdp_sync.sandbox.sftp_files import Files, OpenFile
 from cdp_sync.warehouse.session import Session, Values
 from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.importer import PROFILES, Importer, arrived, goal, state_of
-from cdp_sync_tests.trail.project import Project, project_with_sandbox
+from cdp_sync_tests.trail.project import Project
 
 FIRST = {
     "/people.csv": "Email,Id,Name,Total,Tags\na@example.com,1,Ann,1.5,x\nb@example.com,2,Bob,2,y\nc@example.com,,Cid,3,\n"
@@ -200,17 +201,8 @@ def test_killed_while_a_new_identifier_is_covered(tmp_path: Path) -> None:
 # The whole command
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    """A project whose server has a file of a hundred people, each with an amount."""
-    with project_with_sandbox(tmp_path, Waiting) as made:
-        rows = "".join(f"p{number}@example.com,P{number},1.5\n" for number in range(100))
-        made.put("people.csv", "Email,Name,Total\n" + rows)
-        yield made
-
-
 class Waiting(SftpSandbox):
-    """A server that stops in the middle of a file, for as long as it is told to."""
+    """A server that sends nothing of any file until it is told to."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as the sandbox has them
         super().__init__(*arguments, **options)
@@ -236,27 +228,62 @@ class Waiting(SftpSandbox):
         self.files = Served
 
 
-def test_killed_commands_do_not_block_the_next(project: Project) -> None:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Waiting]:
+    """A server with a file of a hundred people, each with an amount."""
+    (tmp_path / "root" / "inbox").mkdir(parents=True)
+    with Waiting(tmp_path / "root", accounts={"shop": "correct horse"}) as sandbox:
+        rows = "".join(f"p{number}@example.com,P{number},1.5\n" for number in range(100))
+        put(sandbox, "people.csv", "Email,Name,Total\n" + rows)
+        yield sandbox
+
+
+def put(sandbox: SftpSandbox, name: str, content: str) -> None:
+    """Deliver a file that has been at rest for long."""
+    file = sandbox.root / "inbox" / name
+    file.write_text(content, encoding="utf-8")
+    os.utime(file, (1_600_000_000, 1_600_000_000))
+
+
+def project_of(sandbox: SftpSandbox, folder: Path) -> Project:
+    """Return a project that sums the amounts of the server's files."""
+    project = Project(folder / "project", {"SHOP_PASSWORD": "correct horse"})
+    server = {"host": sandbox.host, "port": sandbox.port, "username": "shop", "password_env": "SHOP_PASSWORD"}
+    goals = [goal(map=SUMS.map[:2]).model_dump(mode="json", exclude_unset=True)]
+    connection = {"name": "shop", "server": {**server, "host_key": sandbox.fingerprint}, "import_profiles": goals}
+    project.declare([prop.model_dump(exclude_unset=True) for prop in PROFILES.properties], connection)
+    return project
+
+
+def totals_in(project: Project) -> list[Decimal]:
+    """Return the order totals of all profiles; none where nothing was written yet."""
+    with project.warehouse.open("read") as session:
+        if not session.value("select count(*) from warehouse.profile"):
+            return []
+        return sorted(total for (total,) in session.rows("select order_total from warehouse.profile"))
+
+
+def test_killed_commands_do_not_block_the_next(server: Waiting, tmp_path: Path) -> None:
     """`cdp-sync run`, killed while fetching, while writing and when all was written: the next one imports once."""
-    assert isinstance(project.sandbox, Waiting)
-    fetching = project.start()
-    assert project.sandbox.asked.wait(60)
+    project = project_of(server, tmp_path)
+    fetching = project.start("run", "shop")
+    assert server.asked.wait(60)
     fetching.kill()
     assert victim.exit_code(fetching) == victim.KILLED
-    project.sandbox.go_on.set()
-    assert project.totals() == []
+    server.go_on.set()
+    assert totals_in(project) == []
 
-    writing = project.start({"number": 1, "only": "update warehouse.revision"})
+    writing = project.start("run", "shop", deadly={"number": 1, "only": "update warehouse.revision"})
     assert victim.exit_code(writing) == victim.KILLED
-    assert project.totals() == []
+    assert totals_in(project) == []
 
-    written = project.start({"number": 1, "only": "commit", "after": True})
+    written = project.start("run", "shop", deadly={"number": 1, "only": "commit", "after": True})
     assert victim.exit_code(written) == victim.KILLED
-    assert project.totals() == [Decimal("1.5")] * 100
+    assert totals_in(project) == [Decimal("1.5")] * 100
 
-    project.put("more.csv", "Email,Name,Total\np0@example.com,P0,2\n")
-    told = project.run()
+    put(server, "more.csv", "Email,Name,Total\np0@example.com,P0,2\n")
+    told = project.command("run", "shop")
     assert told["state"] == "success"
     assert [(file["path"], file["state"]) for file in told["goals"][0]["files"]] == [("/inbox/more.csv", "imported")]
-    assert sorted(project.totals()) == [Decimal("1.5")] * 99 + [Decimal("3.5")]
-    assert [run["state"] for run in project.runs()] == ["success", "failure", "failure", "failure"]
+    assert totals_in(project) == [Decimal("1.5")] * 99 + [Decimal("3.5")]
+    assert [run["state"] for run in project.answer("runs", "shop")] == ["success", "failure", "failure", "failure"]

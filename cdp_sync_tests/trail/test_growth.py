@@ -89,14 +89,14 @@ def test_rows_that_come_and_go(importer: Importer) -> None:
     assert totals == [1, 2, 2, 2, 2, 5, 5]
 
 
-def test_a_declaration_that_changes_every_week(importer: Importer) -> None:
+def test_a_declaration_that_changes_again_and_again(importer: Importer) -> None:
     """Under a declaration changed again and again all rows are applied anew, and no amount is added a second time."""
-    for day in range(DAYS):
-        if day % 7 == 6:
+    for day in range(DAYS // 2):
+        if day % 4 == 3:
             blocked = (*importer.goal.blocked_values, f"nobody{day}@example.com")
             importer.goal = importer.goal.model_copy(update={"blocked_values": blocked})
         report = importer.deliver({"/orders.csv": file_of(window(day))}, at=NOON + timedelta(days=day))
         check_adds_up(report)
         assert remembered(importer) == {"/orders.csv": 10 * min(day + 1, 5)}
-    expected = {f"p{person}@example.com": sum(100 * person + day for day in range(DAYS)) for person in range(10)}
+    expected = {f"p{person}@example.com": sum(100 * person + day for day in range(DAYS // 2)) for person in range(10)}
     assert importer.column("order_total") == {email: Decimal(cents) / 100 for email, cents in expected.items()}

@@ -22,6 +22,10 @@ KILLED = -signal.SIGKILL
 """Exit code of a process that killed itself."""
 
 
+ANSWER = "answer.json"
+"""File in a project's folder that takes what its command prints."""
+
+
 def start(work: Callable[..., None], *arguments: Any) -> BaseProcess:  # noqa: ANN401 - whatever the work takes
     """Start the work in a process of its own."""
     process = PROCESSES.Process(target=work, args=arguments, daemon=True)
@@ -76,5 +80,5 @@ def command(arguments: list[str], folder: Path, environ: Mapping[str, str], dead
     os.environ.update(environ)
     if deadly:
         die_at(**deadly)
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+    with Path(ANSWER).open("w", encoding="utf-8") as answer, redirect_stdout(answer):
         main(arguments)

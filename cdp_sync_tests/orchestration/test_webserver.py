@@ -1,0 +1,126 @@
+"""A real webserver: run a job and look at it through GraphQL, as the UI does."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import DagsterRunStatus
+from dagster_graphql import DagsterGraphQLClient
+
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync_tests.projects import INSTANCE
+
+REPOSITORY = Path(__file__).parents[2]
+PASSWORD = "heron-copper-58"
+OPS = ["scan_directory", "parse_files", "link_identifiers", "upsert_profiles"]
+CUSTOMERS = "Email,CustomerNumber,FirstName\nada@example.com,C1,Adalbertine\n"
+ORDERS = "Email,Amount\nada@example.com,12.5\n"
+_PATIENCE = 120
+
+RUN = """
+query($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { stepKey status startTime } } } }
+"""
+RESOURCES = """
+query { allTopLevelResourceDetailsOrError(
+    repositorySelector: {repositoryLocationName: "cdp_sync", repositoryName: "__repository__"}
+) { ... on ResourceDetailsList { results { name description configFields { name } configuredValues { key value } } } } }
+"""
+ASSETS = """
+query { assetNodes { assetKey { path } groupName description
+    assetMaterializations(limit: 1) { metadataEntries { label description ... on MarkdownMetadataEntry { mdStr }
+        ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue } } } } }
+"""
+LOGS = "query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { ... on MessageEvent { message } } } } }"
+
+
+@contextmanager
+def webserver(home: Path, environment: Mapping[str, str]) -> Iterator[DagsterGraphQLClient]:
+    """Run a webserver on the repository's workspace with an instance of its own, without a daemon."""
+    home.mkdir()
+    (home / "dagster.yaml").write_text(INSTANCE.replace("base_dir: dagster", f"base_dir: {home}"), encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=REPOSITORY, env={**environment, "DAGSTER_HOME": str(home)}, stdout=log, stderr=log
+        )
+        try:
+            yield connected(server, port)
+        finally:
+            server.terminate()
+            server.wait(60)
+
+
+def connected(server: subprocess.Popen[bytes], port: int) -> DagsterGraphQLClient:
+    """Wait until the webserver answers; the client itself connects with its first query only."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        assert server.poll() is None
+        assert time.monotonic() < deadline
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5).close()
+        except OSError:
+            time.sleep(0.2)  # nothing tells when it begins to listen
+        else:
+            return DagsterGraphQLClient("127.0.0.1", port_number=port)
+
+
+def ended(client: DagsterGraphQLClient, run_id: str) -> DagsterRunStatus:
+    """Wait for a run to end and return its state."""
+    deadline = time.monotonic() + _PATIENCE
+    while (status := client.get_run_status(run_id)) not in (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE):
+        assert time.monotonic() < deadline, status
+        time.sleep(0.2)
+    return status
+
+
+def deliver(file: Path, text: str) -> None:
+    """Put a file on the server that was written long ago."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    os.utime(file, (1.7e9, 1.7e9))
+
+
+@pytest.mark.slow
+def test_the_webshop_is_run_and_seen_through_the_ui(tmp_path: Path) -> None:
+    """A run started in the UI succeeds; its steps are named as promised; no secret and no value shows anywhere."""
+    data, root = tmp_path / "data", tmp_path / "server"
+    deliver(root / "webshop" / "inbox" / "customers_1.csv", CUSTOMERS)
+    deliver(root / "webshop" / "inbox" / "orders_1.csv", ORDERS)
+    (data / "sandbox").mkdir(parents=True)
+    (data / "sandbox" / "password").write_text(f"{PASSWORD}\n", encoding="ascii")
+    with SftpSandbox(root, accounts={"webshop": PASSWORD}) as sandbox:
+        sandbox.known_hosts(data / "sandbox" / "known_hosts")
+        settings = {"CDP_SYNC_DATA": str(data), "CDP_SYNC_SANDBOX_PORT": str(sandbox.port)}
+        environment = {name: value for name, value in os.environ.items() if name != "CDP_SYNC_DEFS"} | settings
+        with webserver(tmp_path / "home", environment) as client:
+            run_id = client.submit_job_execution(
+                "webshop_sync", repository_location_name="cdp_sync", repository_name="__repository__"
+            )
+            assert ended(client, run_id) == DagsterRunStatus.SUCCESS
+            run = ask(client, RUN, id=run_id)["runOrError"]
+            resources = ask(client, RESOURCES)["allTopLevelResourceDetailsOrError"]["results"]
+            told = f"{resources} {ask(client, ASSETS)} {ask(client, LOGS, id=run_id)}"
+    steps = sorted(run["stepStats"], key=lambda step: step["startTime"])
+    keys = [step["stepKey"] for step in steps if "." in step["stepKey"]]
+    assert keys == [f"webshop__{goal}.{op}" for goal in ("customers", "orders") for op in OPS]
+    assert {step["status"] for step in steps} == {"SUCCESS"}
+    assert {"webshop_server", "filiale_server", "warehouse"} <= {resource["name"] for resource in resources}
+    assert "1 file, 1 row: 1 applied" in told
+    assert [value for value in (PASSWORD, "ada@example.com", "Adalbertine") if value in told] == []
+
+
+def ask(client: DagsterGraphQLClient, text: str, **variables: str) -> dict[str, Any]:
+    """Run any query; the client's public methods cover runs and reloads only."""
+    return client._execute(text, variables)
