@@ -1,7 +1,7 @@
 """Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cdp_sync.importing.applying_plan import patch_steps, profile_steps, remember_steps, write_steps
 from cdp_sync.importing.columns import Columns
@@ -20,7 +20,7 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
     first, so that two runs that meet the same new person end with one profile.
     """
     with run.warehouse.open("write", staging=run.staging) as session:
-        now = datetime.now(UTC)
+        now = _now(session)
         staged = session.value("select count(*) from staging.file where state = 'staged'")
         columns = staged_columns(session, run)
         session.execute("set preserve_insertion_order = false")
@@ -35,6 +35,16 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
         write_run(session, run, report, now)
         session.execute("commit")
     return report
+
+
+def _now(session: Session) -> datetime:
+    """Return the time of this run: later than the creation of any profile, so that new ones can be told by it.
+
+    Profiles of one run are created a microsecond apart, in the order of their rows.
+    """
+    latest = session.value("select max(created_at) from warehouse.profile")
+    now = datetime.now(UTC)
+    return max(now, latest + timedelta(microseconds=1)) if latest else now
 
 
 def _with_detected(profiles: Profiles, columns: Columns) -> Profiles:
@@ -65,7 +75,8 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     carried = session.value("select count(*) from staging.added_before") > 0
     named = {"connection": run.connection, "goal": run.goal.name, "run_id": run.run_id}
     links = " or ".join(dict.fromkeys(link.field for link in columns.links))
-    _bind(session, write_steps(columns), {"now": now})
+    changed = {name for (name,) in session.rows("select distinct unnest(changed) from revised")}
+    _bind(session, write_steps(columns, changed), {"now": now})
     session.run(remember_steps(columns, known=known, carried=carried))
     session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})
     session.execute(statement("apply/imported_file"), {**named, "fingerprint": run.fingerprint, "now": now})

@@ -4,7 +4,7 @@ The steps read top to bottom: `patch` is what the rows say for each profile, `pr
 what existing ones become, and the ledger remembers the rows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from cdp_sync.importing.columns import Columns, StagedValue
@@ -54,11 +54,18 @@ def profile_steps(columns: Columns) -> Iterator[Step]:
     yield _revised(targets(columns))
 
 
-def write_steps(columns: Columns) -> Iterator[Step]:
-    """Yield the steps that write profiles and their identifiers; `$now` is to be bound where it occurs."""
+def write_steps(columns: Columns, changed: Collection[str]) -> Iterator[Step]:
+    """Yield the steps that write profiles and their identifiers; `$now` is to be bound where it occurs.
+
+    Args:
+        columns: The staging columns.
+        changed: The properties in which some existing profile differs. Only they are updated: rewriting a list
+            makes DuckDB write the whole row anew.
+    """
     every = targets(columns)
     yield _inserted(every)
-    yield _updated(every)
+    if changed:
+        yield _updated([target for target in every if target.prop.name in changed])
     for target in every:
         if target.prop.identifier:
             yield from _identifier_steps(target.prop)
@@ -259,7 +266,7 @@ where {" or ".join(differs)}"""
     return Step("revised", sql)
 
 
-def _updated(every: tuple[Target, ...]) -> Step:
+def _updated(every: Iterable[Target]) -> Step:
     sets = ", ".join(f"{target.name} = revised.{target.name}" for target in every)
     sql = f"""update warehouse.profile profile
 set {sets}, updated_at = $now
@@ -285,8 +292,7 @@ select {text}, value::varchar, profile_id
 from (
     select {value} as value, profile_id
     from warehouse.profile
-    semi join (select profile_id from touched where is_new) using (profile_id)
-    where {name} is not null
+    where updated_at = $now and created_at >= $now and {name} is not null
     union all
     select {value}, profile_id from {changed}
 )

@@ -76,9 +76,10 @@ def _link_values(columns: Columns) -> list[str]:
 def _join_rows(session: Session, columns: Columns) -> None:
     """Join unmatched rows that share a value, directly or through others: `label(row, label)`."""
     session.execute(statement("link/member"))
-    session.execute(statement("link/label"))
     if len(columns.links) == 1 and not columns.links[0].prop.multiple:
+        session.execute(statement("link/label_of_value"))
         return
+    session.execute(statement("link/label"))
     for _ in range(_MOST_ROUNDS):
         session.execute(statement("link/next_label"))
         moved = session.value("select count(*) from label join next_label n using (row) where n.label <> label.label")

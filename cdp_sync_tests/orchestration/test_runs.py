@@ -115,7 +115,7 @@ def test_counters_are_numbers_that_can_be_plotted(ran: Ran) -> None:
 
 def test_the_files_are_a_table_in_order_of_import(ran: Ran) -> None:
     """Each file has a row with its state and counters."""
-    rows = [record.data for record in ran.metadata["files"]]
+    rows = [record.data for record in ran.metadata["files"].records]
     assert [(row["file"], row["state"], row["read"]) for row in rows] == [
         ("/inbox/customers_2.csv", "imported", 3),
         ("/inbox/customers_1.csv", "imported", 2),
@@ -134,7 +134,7 @@ def test_the_last_profiles_are_told_by_id(ran: Ran) -> None:
 
 def test_the_quarantines_reasons_are_counted(ran: Ran) -> None:
     """Why rows and cells did not land stands in a table, without their values."""
-    reasons = {record.data["reason"]: record.data["times"] for record in ran.metadata["quarantine"]}
+    reasons = {record.data["reason"]: record.data["times"] for record in ran.metadata["quarantine"].records}
     assert len(reasons) == 3
     assert set(reasons.values()) == {1}
     assert any(reason.startswith("Total: ") for reason in reasons)
@@ -343,7 +343,7 @@ def test_a_file_without_its_marker_is_told_of_as_waiting(project: Project, insta
     project.connect("shop", goal(complete={"marker": "{name}.done"}))
     project.deliver("/inbox/customers_1.csv", FIRST)
     result = project.run("shop_sync", instance)
-    (row,) = [record.data for record in materialized(result)["files"]]
+    (row,) = [record.data for record in materialized(result)["files"].records]
     assert (row["file"], row["state"]) == ("/inbox/customers_1.csv", "not whole")
 
 

@@ -143,20 +143,12 @@ def test_a_person_known_by_two_names(folder: Path) -> None:
     assert sorted(by_both.rows("select email, customer_id, first_name from warehouse.profile")) == sorted(rows)
 
 
-def hold(path: Path, held: Event, let_go: Event) -> None:  # pragma: no cover - in a process of its own
-    """Keep the warehouse open for reading until told to let go."""
-    with Warehouse(path).open("read") as session:
-        session.rows("select * from warehouse.profile")
-        held.set()
-        let_go.wait(60)
-
-
 def test_a_reader_delays_a_writer(folder: Path) -> None:
     """Somebody reads the warehouse for a while: an import waits for that, and then lands."""
     importer = Importer(folder)
     importer.deliver({"/a.csv": "Email,Name\na@example.com,Ann\n"})
     held, let_go = victim.PROCESSES.Event(), victim.PROCESSES.Event()
-    reader = victim.start(hold, importer.warehouse.path, held, let_go)
+    reader = victim.start(victim.hold, importer.warehouse.path, held, let_go)
     assert held.wait(30)
     reports: list[GoalReport] = []
     writer = threading.Thread(target=lambda: reports.append(importer.deliver({"/b.csv": "Email,Name\nb@example.com,B\n"})))
@@ -176,7 +168,7 @@ def test_a_reader_that_never_lets_go_is_named(folder: Path) -> None:
     importer = Importer(folder)
     importer.deliver({"/a.csv": "Email,Name\na@example.com,Ann\n"})
     held, let_go = victim.PROCESSES.Event(), victim.PROCESSES.Event()
-    reader = victim.start(hold, importer.warehouse.path, held, let_go)
+    reader = victim.start(victim.hold, importer.warehouse.path, held, let_go)
     assert held.wait(30)
     run = importer.new_run()
     (folder / "more").mkdir()

@@ -20,7 +20,6 @@ from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.archives import gzipped, zipped
 from cdp_sync_tests.trail.importer import Importer, check_adds_up, state_of
 from cdp_sync_tests.trail.project import REPOSITORY, Project
-from cdp_sync_tests.trail.test_concurrency import hold
 
 CHINOOK = REPOSITORY.parent / "shared" / "data" / "chinook"
 TOTAL = Decimal("2328.60")
@@ -199,7 +198,7 @@ def test_nothing_to_do(shop: Shop) -> None:
     before = state_of(shop.warehouse)
     shop.put("Invoice.csv", bytes(invoices.stat().st_size))  # would show if anybody looked into it
     held, let_go = victim.PROCESSES.Event(), victim.PROCESSES.Event()
-    reader = victim.start(hold, shop.warehouse.path, held, let_go)
+    reader = victim.start(victim.hold, shop.warehouse.path, held, let_go)
     assert held.wait(30)
     for report in shop.run():
         assert (report.files, report.message) == ((), "Nothing new to import.")

@@ -1,4 +1,4 @@
-"""An import that dies: run in a process of its own, which it kills at a chosen statement.
+"""Processes that die in the middle of their work, or stand in somebody's way.
 
 The functions here are started by `start`, in processes forked from a server that has loaded the product, so that each
 starts in milliseconds. As real as a killed process is: nothing is flushed, nothing closed, no handler runs.
@@ -10,9 +10,11 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.session import Session, Values
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -70,6 +72,14 @@ def die_at(number: int, *, only: str = "", after: bool = False) -> None:
         return done
 
     Session.execute = deadly  # type: ignore[method-assign] - in this process, which is about to die
+
+
+def hold(path: Path, held: Event, let_go: Event) -> None:
+    """Keep the warehouse open for reading until told to let go."""
+    with Warehouse(path).open("read") as session:
+        session.rows("select * from warehouse.profile")
+        held.set()
+        let_go.wait(60)
 
 
 def command(arguments: list[str], folder: Path, environ: Mapping[str, str], deadly: Mapping[str, Any] | None) -> None:

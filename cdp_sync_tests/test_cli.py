@@ -1,0 +1,429 @@
+"""The command line: what it prints for people and for programs, and its exit status."""
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cdp_sync.cli import main
+from cdp_sync.model import COUNTERS
+from cdp_sync_tests.projects import PASSWORD, PASSWORD_ENV, Project, goal
+
+FIRST = "Email,FirstName,Total\nada@example.com,Ada,1.5\nbob@example.com,Bob,x\n,Nobody,2\n"
+COMMAND = [sys.executable, "-m", "cdp_sync.cli"]
+
+
+def cdp_sync(*arguments: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(main, arguments)
+
+
+def told(result: Result, status: int = 0) -> str:
+    """Return what a command printed, both streams, if it ended with this status."""
+    trouble = "".join(traceback.format_exception(*result.exc_info)) if result.exc_info else ""
+    assert result.exit_code == status, result.output + trouble
+    assert isinstance(result.exception, SystemExit | None), trouble
+    return result.output
+
+
+def answer(*arguments: str, status: int = 0) -> Any:
+    """Return what a command answers to programs: JSON and nothing else on standard output."""
+    result = cdp_sync(*arguments)
+    told(result, status)
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    """A project with a connection of two goals and a file for the first."""
+    project.connect("shop", goal(), goal("orders"))
+    project.deliver("/inbox/customers_1.csv", FIRST)
+    return project
+
+
+@pytest.fixture
+def ran(shop: Project) -> Project:
+    """The project after its connection was run once."""
+    told(cdp_sync("run", "shop"))
+    return shop
+
+
+def test_check_says_that_all_is_in_order(shop: Project) -> None:
+    """Without slips: how many connections and properties there are."""
+    assert "1 connections and 4 properties are in order." in told(cdp_sync("check"))
+
+
+def test_check_of_a_connection_reaches_its_server(shop: Project) -> None:
+    """With a connection: each of its directories and how many files are in it."""
+    assert "/inbox: 1 files." in told(cdp_sync("check", "shop"))
+
+
+def test_check_tells_slips(shop: Project) -> None:
+    """Slips are told with file and place, without a traceback; the status is 1."""
+    shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
+    printed = told(cdp_sync("check"), 1)
+    assert "Error:" in printed
+    assert "other/defs.yaml" in printed
+    assert "attributes.import_profiles[0].map[0].property" in printed
+    assert "did you mean 'first_name'" in printed
+    assert "Traceback" not in printed
+
+
+_MARKUP = pytest.mark.xfail(strict=True, reason="text in brackets is taken for rich's markup: it vanishes or crashes")
+
+
+@_MARKUP
+@pytest.mark.parametrize("pattern", ["kunden_[a-z]+(", "(kunden_[/inbox]"])
+def test_slips_are_told_as_they_are_written(pattern: str, shop: Project) -> None:
+    """Brackets in what was found are part of it, not of the terminal's own markup."""
+    shop.connect("other", goal(map=[{"field": "A", "property": pattern}]))
+    assert pattern in told(cdp_sync("check"), 1)
+
+
+def test_scan_shows_files_and_how_cells_read(shop: Project) -> None:
+    """A look shows each goal's files with their state, fields, and readings; nothing is imported."""
+    printed = told(cdp_sync("scan", "shop"))
+    for needle in ("/inbox/customers_1.csv", "new", "fields: Email, FirstName, Total", "1.5", "orders"):
+        assert needle in printed
+    assert not (shop.data / "warehouse.duckdb").exists()
+
+
+def test_scan_answers_programs(shop: Project) -> None:
+    """The JSON has each goal's files with path, size, time and state, and previews."""
+    found = answer("scan", "shop", "--json")
+    assert found["connection"] == "shop"
+    customers, orders = found["goals"]
+    (file,) = customers["files"]
+    assert (file["path"], file["size"], file["state"]) == ("/inbox/customers_1.csv", len(FIRST), "new")
+    assert file["modified_at"].startswith("2024-05-01")
+    (seen,) = customers["previews"]
+    assert seen["fields"] == ["Email", "FirstName", "Total"]
+    assert {"field": "Total", "property": "total", "cell": "1.5", "value": "1.5000", "reason": ""} in seen["readings"]
+    assert (orders["goal"], orders["files"], orders["previews"]) == ("orders", [], [])
+    (only,) = answer("scan", "shop", "--goal", "orders", "--json")["goals"]
+    assert only["goal"] == "orders"
+
+
+def test_scan_after_a_run_knows_the_files(ran: Project) -> None:
+    """What was imported is unchanged."""
+    assert answer("scan", "shop", "--json")["goals"][0]["files"][0]["state"] == "unchanged"
+
+
+def test_run_answers_programs_as_promised(shop: Project) -> None:
+    """`run --json` has run_id, state and goals with message, every counter, and files with theirs."""
+    found = answer("run", "shop", "--json")
+    assert {"run_id", "state", "goals"} <= found.keys()
+    assert found["state"] == "success"
+    customers, orders = found["goals"]
+    assert {"goal", "state", "message", "files", *COUNTERS} <= customers.keys()
+    assert (customers["goal"], customers["state"], customers["rows_read"]) == ("customers", "success", 3)
+    (file,) = customers["files"]
+    assert {"path", "state", *COUNTERS} <= file.keys()
+    assert (file["path"], file["state"], file["rows_applied"]) == ("/inbox/customers_1.csv", "imported", 2)
+    assert (orders["goal"], orders["files"], orders["message"]) == ("orders", [], "Nothing new to import.")
+
+
+def test_run_says_what_it_did(shop: Project) -> None:
+    """People see each goal's sentence, its files and why things did not land, and no progress bar in a pipe."""
+    result = cdp_sync("run", "shop")
+    printed = told(result)
+    assert "1 file, 3 rows: 2 applied, 1 without identifier; 2 profiles created, 0 updated." in printed
+    assert "/inbox/customers_1.csv" in printed
+    assert re.search(r"1 ?[x×] Total: ", printed)
+    assert result.stderr == ""
+    assert "\x1b" not in printed
+
+
+def test_run_of_one_goal(shop: Project) -> None:
+    """`--goal` runs that goal and no other."""
+    assert [each["goal"] for each in answer("run", "shop", "--goal", "orders", "--json")["goals"]] == ["orders"]
+
+
+@pytest.mark.parametrize("arguments", [("run", "shopp"), ("run", "shop", "--goal", "order"), ("scan", "shopp")])
+def test_an_unknown_name_is_wrong_usage(arguments: tuple[str, ...], shop: Project) -> None:
+    """The status is 2, and the names there are stand in the message."""
+    printed = told(cdp_sync(*arguments), 2)
+    assert "There is no" in printed or "has no goal" in printed
+    assert "shop" in printed
+    assert "One of: " in printed
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("profile",), ("nothing",), ("run", "shop", "--gaol", "x")])
+def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
+    """Missing arguments, unknown commands and options are wrong usage."""
+    assert "Usage:" in told(cdp_sync(*arguments), 2)
+
+
+def test_a_failing_run_is_status_1_and_says_why(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong password: status 1, the goal's message, no traceback; the same as JSON."""
+    monkeypatch.setenv(PASSWORD_ENV, "wrong-password-99")
+    printed = told(cdp_sync("run", "shop", "--goal", "customers"), 1)
+    assert "Traceback" not in printed
+    assert "wrong-password-99" not in printed
+    found = answer("run", "shop", "--json", status=1)
+    assert (found["state"], found["goals"][0]["state"]) == ("failed", "failed")
+    assert found["goals"][0]["message"]
+
+
+def test_a_rejected_file_is_status_1(shop: Project) -> None:
+    """A file that failed fails the run; what landed beside it is counted."""
+    shop.deliver("/inbox/customers_2.csv", "Mail\n")
+    found = answer("run", "shop", "--json", status=1)
+    assert found["goals"][0]["state"] == "failed"
+    assert {file["path"][-5:]: file["state"] for file in found["goals"][0]["files"]} == {
+        "1.csv": "imported",
+        "2.csv": "failed",
+    }
+    assert found["goals"][0]["rows_applied"] == 2
+
+
+def test_a_goal_that_is_off_can_be_run_by_hand(shop: Project) -> None:
+    """Off keeps a goal out of the connection's runs; asked for by name it runs, or says how it could."""
+    shop.connect("shop", goal(), goal("orders", enabled=False))
+    result = cdp_sync("run", "shop", "--goal", "orders")
+    assert isinstance(result.exception, SystemExit | None), repr(result.exception)
+
+
+test_a_goal_that_is_off_can_be_run_by_hand = pytest.mark.xfail(
+    strict=True, reason="the job knows enabled goals only: Dagster's own error, with a traceback"
+)(test_a_goal_that_is_off_can_be_run_by_hand)
+
+
+@pytest.mark.xfail(strict=True, reason="there is no job then: Dagster's own error, with a traceback")
+def test_a_connection_whose_goals_are_all_off_says_so(shop: Project) -> None:
+    """Running it is no crash."""
+    shop.connect("shop", goal(enabled=False))
+    result = cdp_sync("run", "shop")
+    assert isinstance(result.exception, SystemExit | None), repr(result.exception)
+
+
+def test_a_broken_connection_says_what_is_wrong_with_it(shop: Project) -> None:
+    """Running what does not load tells the slip, not that there is no such connection."""
+    shop.connect("broken", goal(map=[{"field": "A", "property": "frist_name"}]))
+    printed = told(cdp_sync("run", "broken"), 1)
+    assert "'frist_name' is unknown" in printed
+    assert "success" in answer("run", "shop", "--json")["state"]
+
+
+def test_debug_shows_the_traceback(shop: Project) -> None:
+    """With `--debug` the error itself comes through."""
+    result = CliRunner().invoke(main, ["--debug", "run", "shopp"])
+    assert type(result.exception).__name__ == "UnknownName"
+
+
+def test_runs_are_listed_newest_first(ran: Project) -> None:
+    """Runs have their connection, state and goals, for people and for programs."""
+    told(cdp_sync("run", "shop"))
+    newest, oldest = answer("runs", "--json")
+    assert {"run_id", "connection", "state", "started_at", "seconds", "goals"} <= newest.keys()
+    assert (newest["connection"], newest["state"], newest["goals"]) == ("shop", "success", [])
+    assert [each["goal"] for each in oldest["goals"]] == ["customers"]
+    assert newest["started_at"] > oldest["started_at"]
+    assert [run["run_id"] for run in answer("runs", "shop", "--limit", "1", "--json")] == [newest["run_id"]]
+    assert answer("runs", "other", "--json") == []
+    printed = told(cdp_sync("runs"))
+    assert oldest["run_id"] in printed
+    assert "1 file, 3 rows" in printed
+
+
+def test_a_run_of_a_connection_that_is_under_way_is_refused(shop: Project) -> None:
+    """One run of a connection at a time; the message names the other run."""
+    run_id = start_run(os.getpid())
+    printed = told(cdp_sync("run", "shop"), 1)
+    assert run_id in printed
+    assert "One run of a connection at a time" in printed
+
+
+def test_a_run_whose_process_is_gone_is_buried(shop: Project) -> None:
+    """A run that was killed does not stand in the way of the next; it counts as failed."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    run_id = start_run(gone.pid)
+    told(cdp_sync("run", "shop"))
+    assert {run["run_id"]: run["state"] for run in answer("runs", "--json")}[run_id] == "failure"
+
+
+def start_run(process: int) -> str:
+    """Note a run of the connection that this process has begun."""
+    import socket
+
+    import dagster as dg
+
+    from cdp_sync.orchestration.launching import open_instance
+
+    tags = {"connection": "shop", "cdp_sync/process": f"{socket.gethostname()}:{process}"}
+    run = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.STARTED, tags=tags)
+    with open_instance() as instance:
+        instance.add_run(run)
+    return run.run_id
+
+
+def test_without_a_project_a_run_says_where_to_go(
+    shop: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside of a project's folder the message says what is missing."""
+    monkeypatch.chdir(tmp_path)
+    assert "There is no dagster.yaml in this folder" in told(cdp_sync("run", "shop"), 1)
+
+
+def test_a_profile_is_shown_by_identifier_and_id(ran: Project) -> None:
+    """Properties and changes, for people and for programs."""
+    (found,) = answer("profile", "ADA@example.com", "--json")
+    assert (found["email"], found["first_name"], float(found["total"])) == ("ada@example.com", "Ada", 1.5)
+    assert [change["kind"] for change in found["changes"]] == ["created"]
+    printed = told(cdp_sync("profile", found["profile_id"]))
+    assert "Ada" in printed
+    assert found["profile_id"] in printed
+
+
+def test_an_unknown_profile_is_status_2_and_not_repeated(ran: Project) -> None:
+    """What was asked for stays out of the message: it may be personal."""
+    printed = told(cdp_sync("profile", "carl@example.com"), 2)
+    assert "No live profile" in printed
+    assert "carl" not in printed
+
+
+def test_the_quarantine_is_shown_with_reasons(ran: Project) -> None:
+    """Rows and cells that did not land, with file, line and reason."""
+    found = answer("quarantine", "--json")
+    assert found["total"] == 2
+    assert {(row["path"], row["line"], row["field"]) for row in found["rows"]} == {
+        ("/inbox/customers_1.csv", 3, "Total"),
+        ("/inbox/customers_1.csv", 4, "Email"),
+    }
+    assert all(row["reason"] for row in found["rows"])
+    assert len(answer("quarantine", "shop", "--limit", "1", "--json")["rows"]) == 1
+    assert answer("quarantine", "other", "--json") == {"total": 0, "rows": []}
+    printed = told(cdp_sync("quarantine"))
+    assert "2 of 2 in quarantine" in printed
+    assert "/inbox/customers_1.csv" in printed
+
+
+@_MARKUP
+@pytest.mark.parametrize("value", ["[red]", "[/b]", "[link=x]y"])
+def test_the_quarantine_shows_values_as_they_are(value: str, shop: Project) -> None:
+    """Brackets in a cell are part of it."""
+    shop.deliver("/inbox/customers_1.csv", f"Email,Total\nada@example.com,{value}\n")
+    told(cdp_sync("run", "shop"))
+    assert value in told(cdp_sync("quarantine"))
+
+
+@_MARKUP
+def test_a_profile_shows_values_as_they_are(shop: Project) -> None:
+    """Brackets in a property are part of it."""
+    shop.deliver("/inbox/customers_1.csv", "Email,FirstName\nada@example.com,Ada [admin]\n")
+    told(cdp_sync("run", "shop"))
+    assert "Ada [admin]" in told(cdp_sync("profile", "ada@example.com"))
+
+
+def test_before_the_first_run_everything_is_empty(project: Project) -> None:
+    """Asking what is not there yet is no error and makes no warehouse."""
+    assert answer("runs", "--json") == []
+    assert answer("quarantine", "--json") == {"total": 0, "rows": []}
+    assert "No live profile" in told(cdp_sync("profile", "ada@example.com"), 2)
+    assert not (project.data / "warehouse.duckdb").exists()
+
+
+def test_help_names_every_command() -> None:
+    """The commands of the contract are there, each with help."""
+    printed = told(cdp_sync("--help"))
+    for command in ("check", "scan", "run", "runs", "profile", "quarantine", "sandbox", "demo", "up"):
+        assert re.search(rf"^  {command} +\w", printed, re.MULTILINE), command
+
+
+def test_the_command_as_a_process(shop: Project) -> None:
+    """Status, JSON on one stream, errors on the other, no traceback, no bars, no secret."""
+
+    def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments], cwd=shop.folder, env=shop.environment, capture_output=True, text=True, check=False
+        )
+
+    done = process("run", "shop", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["goals"][0]["rows_applied"] == 2
+    refused = process("run", "nobody")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("Error: There is no connection 'nobody'.")
+    assert "Traceback" not in refused.stderr
+    debugged = process("--debug", "scan", "nobody")
+    assert debugged.returncode != 0
+    assert "Traceback" in debugged.stderr
+    assert PASSWORD not in "".join((done.stdout, refused.stderr, debugged.stderr))
+
+
+@contextmanager
+def running(*arguments: str, folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command that goes on until it is told to stop."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        process_group=0,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def read_until(process: subprocess.Popen[bytes], pattern: str, patience: float = 120) -> re.Match[str]:
+    """Return the first match in what a process prints, as soon as it is there."""
+    assert process.stdout is not None
+    text, deadline = "", time.monotonic() + patience
+    while not (found := re.search(pattern, text)):
+        ready, _, _ = select.select([process.stdout], [], [], deadline - time.monotonic())
+        assert ready, text
+        more = os.read(process.stdout.fileno(), 65536)
+        assert more, text
+        text += more.decode()
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: Project) -> None:
+    """It says its port and where its files are, lets clients in, and ends with a signal, its server with it."""
+    with running("sandbox", "--port", "0", folder=project.folder, environment=project.environment) as process:
+        port = read_until(process, r"127\.0\.0\.1:(\d+)|port (\d+)")
+        secret = (project.data / "sandbox" / "password").read_text().strip()
+        listed = listing(int(port[1] or port[2]), secret)
+        assert {"webshop", "filiale"} <= listed
+        process.send_signal(number)
+        process.wait(30)
+    with pytest.raises(OSError, match="refused|reset|banner"):
+        listing(int(port[1] or port[2]), secret)
+
+
+def listing(port: int, password: str) -> set[str]:
+    """Return what the sandbox shows at its root."""
+    import paramiko
+
+    try:
+        transport = paramiko.Transport(("127.0.0.1", port))
+    except paramiko.SSHException as problem:
+        raise ConnectionRefusedError("connection refused") from problem
+    try:
+        transport.connect(username="webshop", password=password)
+        client = paramiko.SFTPClient.from_transport(transport)
+        assert client is not None
+        return set(client.listdir("/"))
+    finally:
+        transport.close()

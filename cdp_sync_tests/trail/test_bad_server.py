@@ -1,0 +1,263 @@
+"""Servers that refuse, change their minds or hang up: nothing is half there, and the next run finishes the job."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+
+from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.errors import (
+    AuthenticationFailed,
+    ConnectionLost,
+    FileRejected,
+    HostKeyRejected,
+    RemotePathMissing,
+    Terminal,
+)
+from cdp_sync.model import GoalReport, SftpServer
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync.sandbox.sftp_files import Files, OpenFile
+from cdp_sync_tests.trail.importer import Importer, goal
+
+PASSWORD = "correct horse"  # noqa: S105 - of a server that lives for one test
+LONG_AGO = 1_600_000_000
+
+Serve = Callable[..., SftpSandbox]
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Closes at the end of the test what was entered into it."""
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def serve(tmp_path: Path, stack: ExitStack) -> Serve:
+    """Starts a server over a folder with two files; methods of its files may be replaced."""
+    inbox = tmp_path / "root" / "inbox"
+    inbox.mkdir(parents=True)
+    for number, name in enumerate(("a.csv", "b.csv")):
+        (inbox / name).write_text(f"Email,Name\n{name[0]}@example.com,{name[0].upper()}\n")
+        os.utime(inbox / name, (LONG_AGO + number, LONG_AGO + number))
+
+    def started(**methods: Any) -> SftpSandbox:  # noqa: ANN401 - methods of Files
+        sandbox = SftpSandbox(tmp_path / "root", accounts={"shop": PASSWORD})
+        sandbox.files = type("Served", (Files,), methods)
+        return stack.enter_context(sandbox)
+
+    return started
+
+
+@pytest.fixture
+def importer(tmp_path: Path) -> Importer:
+    """Imports names by e-mail address."""
+    return Importer(tmp_path / "shop")
+
+
+def fetch(importer: Importer, sandbox: SftpSandbox, *, password: str = PASSWORD, **declared: Any) -> GoalReport:  # noqa: ANN401 - of the server
+    """Import what the server has."""
+    usual = {"host": sandbox.host, "port": sandbox.port, "username": "shop", "password_env": "PASSWORD"}
+    server = SftpServer(**{**usual, "host_key": sandbox.fingerprint, **declared})
+    with SftpClient(server, environ={"PASSWORD": password}, attempts=3, first_pause=0.01) as client:
+        return importer.fetch(client)
+
+
+def states(report: GoalReport) -> dict[str, str]:
+    """Return what became of each file, by name."""
+    return {Path(file.path).name: file.state for file in report.files}
+
+
+def names_in(importer: Importer) -> dict[str, str]:
+    """Return the names that landed; none before the first run that wrote."""
+    if not importer.warehouse.path.exists():
+        return {}
+    return importer.column("first_name")
+
+
+def check_all_lands(importer: Importer, sandbox: SftpSandbox) -> None:
+    """Run again, with nothing in the way: everything is there, and nothing lies about."""
+    assert fetch(importer, sandbox).state == "success"
+    assert names_in(importer) == {"a@example.com": "A", "b@example.com": "B"}
+    assert [path.name for path in importer.folder.rglob("*.part*")] == []
+
+
+def test_a_wrong_password_is_tried_once(serve: Serve, importer: Importer) -> None:
+    """A refused login is not repeated: that would lock the account. The password does not show."""
+    sandbox = serve()
+    with pytest.raises(AuthenticationFailed) as failed:
+        fetch(importer, sandbox, password="battery staple")  # noqa: S106 - the wrong one
+    assert sandbox.refused_logins == 1
+    assert sandbox.connections == 1
+    assert "battery" not in str(failed.value)
+    check_all_lands(importer, sandbox)
+
+
+def test_a_wrong_host_key(serve: Serve, importer: Importer) -> None:
+    """A server with another key than the one declared gets no password and is not asked again."""
+    sandbox = serve()
+    with pytest.raises(HostKeyRejected) as failed:
+        fetch(importer, sandbox, host_key="SHA256:" + "A" * 43)
+    assert sandbox.fingerprint in str(failed.value)
+    assert (sandbox.refused_logins, sandbox.connections) == (0, 1)
+    check_all_lands(importer, sandbox)
+
+
+def test_a_directory_that_does_not_exist(serve: Serve, importer: Importer) -> None:
+    """A directory that is not there fails at once and is named."""
+    importer.goal = goal(directory="/outbox")
+    sandbox = serve()
+    with pytest.raises(RemotePathMissing, match="/outbox"):
+        fetch(importer, sandbox)
+    assert sandbox.connections == 1
+    importer.goal = goal()
+    check_all_lands(importer, sandbox)
+
+
+def opening(act: Callable[[Path], None]) -> Callable[..., paramiko.SFTPHandle]:
+    """Return a way to open files that does something about a.csv first."""
+
+    def open_(files: Files, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
+        if path.endswith("a.csv"):
+            try:
+                act(files.local(path))
+            except OSError as problem:
+                return paramiko.SFTPServer.convert_errno(problem.errno or 0)
+        handle: paramiko.SFTPHandle | int = Files.open(files, path, flags, attr)
+        return handle
+
+    return open_
+
+
+def test_a_file_without_permission(serve: Serve, importer: Importer) -> None:
+    """A file that may not be read fails and is named; the others land."""
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "not for you")
+
+    sandbox = serve(open=opening(refuse))
+    report = fetch(importer, sandbox)
+    assert states(report) == {"a.csv": "failed", "b.csv": "imported"}
+    assert report.state == "failed"
+    assert "/inbox/a.csv" in report.message
+    assert names_in(importer) == {"b@example.com": "B"}
+    sandbox.files = Files
+    check_all_lands(importer, sandbox)
+
+
+def test_a_file_that_vanishes(serve: Serve, importer: Importer) -> None:
+    """A file that is gone between the listing and the reading is told of; the others land."""
+    sandbox = serve(open=opening(lambda local: local.unlink()))
+    report = fetch(importer, sandbox)
+    assert (report.state, states(report)) == ("success", {"a.csv": "vanished", "b.csv": "imported"})
+    assert names_in(importer) == {"b@example.com": "B"}
+
+
+def test_a_file_that_grows_while_it_is_read(serve: Serve, importer: Importer) -> None:
+    """A file that changes under the reader's hands waits for the next run; nothing of it lands before."""
+
+    def grow(local: Path) -> None:
+        with local.open("a") as file:
+            file.write("c@example.com,C\n")
+
+    sandbox = serve(open=opening(grow))
+    report = fetch(importer, sandbox)
+    assert (report.state, states(report)) == ("success", {"a.csv": "changing", "b.csv": "imported"})
+    assert names_in(importer) == {"b@example.com": "B"}
+    sandbox.files = Files
+    assert states(fetch(importer, sandbox)) == {"a.csv": "imported"}
+    assert names_in(importer) == {f"{name}@example.com": name.upper() for name in "abc"}
+
+
+def reading(act: Callable[[OpenFile, int, int], bytes | int]) -> Callable[..., paramiko.SFTPHandle]:
+    """Return a way to open files whose bytes a function gives."""
+    opened = type("Opened", (OpenFile,), {"read": act})
+
+    def open_(files: Files, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
+        handle: paramiko.SFTPHandle = opened(files.local(path), flags)
+        return handle
+
+    return open_
+
+
+def test_a_server_that_hangs_up_in_every_file(serve: Serve, importer: Importer) -> None:
+    """A line that drops again and again without a byte fails in the end; nothing of the file lands."""
+    sandbox = serve()
+
+    def hang_up(file: OpenFile, offset: int, length: int) -> bytes:
+        sandbox.hang_up()
+        return b""
+
+    sandbox.files = type("Served", (Files,), {"open": reading(hang_up)})
+    with pytest.raises(ConnectionLost):
+        fetch(importer, sandbox)
+    assert names_in(importer) == {}
+    sandbox.files = Files
+    check_all_lands(importer, sandbox)
+
+
+def test_a_server_that_hangs_up_once(serve: Serve, importer: Importer) -> None:
+    """A line that drops in the middle of a file is opened again; the file lands whole, each row once."""
+    sandbox = serve()
+    big = "Email,Name\n" + "".join(f"p{number}@example.com,N{number}\n" for number in range(100_000))
+    file = sandbox.root / "inbox" / "big.csv"
+    file.write_text(big)
+    os.utime(file, (LONG_AGO, LONG_AGO))
+    dropped: list[int] = []
+
+    def drop_once(handle: OpenFile, offset: int, length: int) -> bytes | int:
+        if offset > 1 << 20 and not dropped:
+            dropped.append(offset)
+            sandbox.hang_up()
+        return OpenFile.read(handle, offset, length)
+
+    sandbox.files = type("Served", (Files,), {"open": reading(drop_once)})
+    report = fetch(importer, sandbox)
+    assert dropped
+    assert (report.state, report.counters.rows_applied) == ("success", 100_002)
+    assert importer.rows("select count(*), count(distinct email) from warehouse.profile") == [(100_002, 100_002)]
+
+
+def test_names_that_would_leave_the_directory(serve: Serve, importer: Importer) -> None:
+    """A listing with `..` and slashes in names is no way out: such names are left out, the others land."""
+    evil = ["../evil.csv", "/etc/passwd", "sub/evil.csv", "..", ".", ""]
+
+    def list_folder(files: Files, path: str) -> list[paramiko.SFTPAttributes]:
+        listed: list[paramiko.SFTPAttributes] = Files.list_folder(files, path)
+        for name in evil:
+            more = paramiko.SFTPAttributes.from_stat((files.root / "inbox" / "a.csv").stat(), name)
+            listed.append(more)
+        return listed
+
+    sandbox = serve(list_folder=list_folder)
+    report = fetch(importer, sandbox)
+    assert states(report) == {"a.csv": "imported", "b.csv": "imported"}
+    assert not list(importer.folder.rglob("evil*"))
+
+
+def test_odd_names_are_files_like_any_other(serve: Serve, importer: Importer) -> None:
+    """Dots, spaces, quotes, percent signs and emoji in a file's name do no harm, here or in the ledger."""
+    names = ["..a..csv", "a b;'\"%s$x.csv", "{{ x }}.csv", "naïve 😀.csv", "-rf.csv", "a\\..\\b.csv"]
+    sandbox = serve()
+    for number, name in enumerate(names):
+        file = sandbox.root / "inbox" / name
+        file.write_text(f"Email,Name\nodd{number}@example.com,{number}\n")
+        os.utime(file, (LONG_AGO, LONG_AGO))
+    report = fetch(importer, sandbox)
+    expected = {name for name in names if not name.startswith(".")} | {"a.csv", "b.csv"}
+    assert {file.path for file in report.files} == {f"/inbox/{name}" for name in expected}
+    assert report.state == "success"
+    assert fetch(importer, sandbox).files == ()
+
+
+def test_our_errors_say_whether_to_try_again() -> None:
+    """What the tests above expect to fail at once is terminal; a lost line is not."""
+    assert issubclass(AuthenticationFailed, Terminal)
+    assert issubclass(HostKeyRejected, Terminal)
+    assert issubclass(FileRejected, Terminal)
+    assert not issubclass(ConnectionLost, Terminal)

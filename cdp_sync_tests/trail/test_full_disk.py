@@ -1,0 +1,171 @@
+"""A disk that fills up, at every place a run writes to: the run fails and says so, and one with room succeeds."""
+
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.errors import CdpSyncError, DiskFull
+from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.model import SftpServer
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync_tests.trail import victim
+from cdp_sync_tests.trail.archives import gzipped
+from cdp_sync_tests.trail.importer import Importer, arrived, state_of
+
+PASSWORD = "correct horse"  # noqa: S105 - of a server that lives for one test
+ROWS = 60_000
+PEOPLE = "Email,Name\n" + "".join(f"person{n}@example.com,{n * 7919 % 1000003:06}{n:06}\n" for n in range(ROWS))
+MEBIBYTE = 1 << 20
+"""The people take two and a half of these as text, and more as a table."""
+
+Small = Callable[[int], Path]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Small]:
+    """Makes a disk of so many mebibytes; gone after the test. Skips where that is not allowed."""
+    place = tmp_path / "small"
+
+    def mounted(size: int) -> Path:
+        action = "remount," if place.exists() else ""
+        place.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"{action}size={size}m", "tmpfs", str(place)]
+        if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("only root may mount a small disk")
+        return place
+
+    yield mounted
+    if place.is_mount():
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def check_lands(importer: Importer) -> None:
+    """Run with room: all people are there, once."""
+    report = importer.deliver({"/people.csv": PEOPLE})
+    assert report.counters.rows_applied == ROWS
+    assert importer.rows("select count(*), count(distinct email) from warehouse.profile") == [(ROWS, ROWS)]
+
+
+def server_of(sandbox: SftpSandbox) -> SftpServer:
+    """Declare how to reach a sandbox."""
+    return SftpServer(
+        host=sandbox.host, port=sandbox.port, username="shop", password_env="PASSWORD", host_key=sandbox.fingerprint  # noqa: S106
+    )  # fmt: skip
+
+
+def test_full_while_downloading(small: Small, tmp_path: Path) -> None:
+    """A file that does not fit is not begun or is removed again, and the error says which disk to look at."""
+    (tmp_path / "root" / "inbox").mkdir(parents=True)
+    (tmp_path / "root" / "inbox" / "people.csv").write_text(PEOPLE)
+    disk = small(2)
+    with SftpSandbox(tmp_path / "root", accounts={"shop": PASSWORD}) as sandbox:
+        importer = Importer(disk)
+        with SftpClient(server_of(sandbox), environ={"PASSWORD": PASSWORD}) as client:
+            with pytest.raises(DiskFull):
+                importer.fetch(client)
+            assert not [path for path in disk.rglob("*") if path.name.endswith((".part", ".csv"))]
+            small(200)
+            assert importer.fetch(client).counters.rows_applied == ROWS
+
+
+def test_full_while_unpacking(small: Small, tmp_path: Path) -> None:
+    """An archive that does not fit unpacked fails as a full disk, not as a damaged archive or a crash."""
+    importer = Importer(small(2))
+    run = importer.new_run()
+    with pytest.raises(DiskFull):
+        stage_files(run, arrived(tmp_path / "fetched", {"/people.csv.gz": gzipped(PEOPLE)}))
+    small(200)
+    shutil.rmtree(importer.folder / "staging")
+    check_lands(importer)
+
+
+def test_full_while_rewriting(small: Small, tmp_path: Path) -> None:
+    """A file that is written anew, for its encoding, fails as a full disk where it does not fit."""
+    importer = Importer(small(2))
+    importer.goal = importer.goal.model_copy(
+        update={"format": importer.goal.format.model_copy(update={"encoding": "latin-1"})}
+    )
+    run = importer.new_run()
+    with pytest.raises(DiskFull):
+        stage_files(run, arrived(tmp_path / "fetched", {"/people.csv": PEOPLE}))
+    small(200)
+    shutil.rmtree(importer.folder / "staging")
+    check_lands(importer)
+
+
+def test_full_while_staging(small: Small, tmp_path: Path) -> None:
+    """A staging file that does not fit fails as a full disk."""
+    importer = Importer(small(1))
+    with pytest.raises(DiskFull):
+        stage_files(importer.new_run(), arrived(tmp_path / "fetched", {"/people.csv": PEOPLE}))
+    small(200)
+    shutil.rmtree(importer.folder / "staging")
+    check_lands(importer)
+
+
+def test_full_while_writing(small: Small, tmp_path: Path) -> None:
+    """A warehouse that does not fit fails as a full disk and holds what it held before; with room, the run succeeds."""
+    disk = small(200)
+    importer = Importer(disk / "shop")
+    importer.deliver({"/before.csv": "Email,Name\nbefore@example.com,Before\n"})
+    before = state_of(importer.warehouse)
+    run = importer.new_run()
+    stage_files(run, arrived(tmp_path / "fetched", {"/people.csv": PEOPLE}))
+    link_identifiers(run)
+    fill(disk, leave=MEBIBYTE)
+    with pytest.raises(DiskFull):
+        upsert_profiles(run)
+    assert state_of(importer.warehouse) == before
+    (disk / "filler").unlink()
+    assert upsert_profiles(run).counters.profiles_created == ROWS
+    assert importer.rows("select count(*), count(distinct email) from warehouse.profile") == [(ROWS + 1, ROWS + 1)]
+
+
+def fill(disk: Path, *, leave: int) -> None:
+    """Fill a disk but for so many bytes."""
+    with (disk / "filler").open("wb") as file:
+        left = shutil.disk_usage(disk).free - leave
+        while left > 0:
+            left -= file.write(bytes(min(left, MEBIBYTE)))
+
+
+def limited(
+    importer: Importer, files: list[Any], limit: int, outcome: Any  # noqa: ANN401 - a queue
+) -> None:  # pragma: no cover - in a process of its own
+    """Import in this process, whose files may not grow beyond so many bytes."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    run = importer.new_run()
+    try:
+        stage_files(run, files)
+        link_identifiers(run)
+        upsert_profiles(run)
+    except CdpSyncError as error:
+        outcome.put(type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test tells
+        outcome.put(f"{type(error).__name__}: {error}")
+    else:
+        outcome.put("nothing")
+
+
+@pytest.mark.parametrize("limit", [MEBIBYTE // 2, 4 * MEBIBYTE], ids=["at once", "later"])
+def test_files_that_may_not_grow(limit: int, tmp_path: Path) -> None:
+    """Where files may not grow any more, as under a quota, a run fails as on a full disk; without limit it succeeds."""
+    importer = Importer(tmp_path)
+    importer.deliver({"/before.csv": "Email,Name\nbefore@example.com,Before\n"})
+    before = state_of(importer.warehouse)
+    outcome = victim.PROCESSES.SimpleQueue()
+    files = arrived(tmp_path / "fetched", {"/people.csv": PEOPLE})
+    process = victim.start(limited, importer, files, limit, outcome)
+    assert victim.exit_code(process) == 0
+    assert outcome.get() == "DiskFull"
+    assert state_of(importer.warehouse) == before
+    importer.runs += 1
+    report = importer.deliver({"/people.csv": PEOPLE})
+    assert report.counters.profiles_created == ROWS
