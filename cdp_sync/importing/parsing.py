@@ -4,14 +4,14 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from uuid import NAMESPACE_URL, uuid5
 
-from cdp_sync.errors import FileRejected
+from cdp_sync.errors import DiskFull, FileRejected
 from cdp_sync.importing.columns import plan_columns
 from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.lines import account, note_part
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import hashed_fields, stage_step
-from cdp_sync.importing.unpacking import unpack
+from cdp_sync.importing.unpacking import NO_ROOM, unpack
 from cdp_sync.model import FetchedFile, FileReport
 from cdp_sync.warehouse import Session, quote_literal
 from cdp_sync.warehouse.ledger import KnownFile, known_files
@@ -51,7 +51,18 @@ def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str,
         report, fields = _stage_parts(session, run, arrival, before, number)
     except FileRejected as error:
         report, fields = FileReport(arrival.remote.path, "failed", message=str(error)), ()
+    except OSError as error:
+        raise _no_room(error) from error
     return _note(session, run, arrival, number, report, fields)
+
+
+def _no_room(error: OSError) -> Exception:
+    if error.errno not in NO_ROOM:
+        return error
+    return DiskFull(
+        "There is no room left on the disk for unpacked files.",
+        remedy="Free some space and run again; nothing has landed.",
+    )
 
 
 def _stage_parts(

@@ -51,11 +51,13 @@ def preview(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, wareho
     """Return the preview of a file, given its first bytes."""
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder) / "head"
-        local.write_bytes(_whole_lines(_unpacked(path, head), goal))
         try:
+            local.write_bytes(_whole_lines(_unpacked(path, head), goal))
             landed = land(Part(path, local), goal)
         except FileRejected as error:
             return Preview(path, message=str(error))
+        except zlib.error as error:
+            return Preview(path, message=f"The archive is damaged: {error}.")
         if landed is None:
             return Preview(path, message="The file is empty.")
         with warehouse.open("none") as session:
@@ -70,6 +72,8 @@ def _unpacked(path: str, head: bytes) -> bytes:
     if path.lower().endswith(".gz"):
         return zlib.decompressobj(wbits=31).decompress(head)
     if path.lower().endswith(".zip"):
+        if not head.startswith(b"PK\3\4"):
+            raise zlib.error("it does not begin as a zip archive does")
         packed = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little") + 30
         method = int.from_bytes(head[8:10], "little")
         return zlib.decompressobj(wbits=-15).decompress(head[packed:]) if method == 8 else head[packed:]
@@ -78,9 +82,11 @@ def _unpacked(path: str, head: bytes) -> bytes:
 
 def _whole_lines(text: bytes, goal: ImportGoal) -> bytes:
     """Cut the text behind its last whole line; a short file without a line break is whole."""
-    line_feed = "\n".encode("utf-16-le") if goal.format.encoding == "utf-16" else b"\n"
-    end = text.rfind(line_feed)
-    return text[: end + len(line_feed)] if end > 0 else text
+    codec = goal.format.codec
+    if goal.format.encoding == "utf-16":
+        decoded = codec.incrementaldecoder(errors="replace").decode(text)
+        return codec.encode(decoded[: decoded.rfind("\n") + 1] or decoded)[0]
+    return text[: text.rfind(b"\n") + 1] or text
 
 
 def _readings(session: Session, landed: Landed, goal: ImportGoal, profiles: Profiles) -> Iterator[Reading]:

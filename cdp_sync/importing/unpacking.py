@@ -1,6 +1,8 @@
 """Archives: `.gz` and `.zip`, bounded in size and kept inside their folder."""
 
+import errno
 import gzip
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,6 +13,13 @@ from typing import IO
 from cdp_sync.errors import FileRejected
 
 CHUNK = 1 << 20
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a disk, a quota or a limit is full."""
+
+# What gzip and zipfile raise over bytes that are no archive, or a broken one: they document no closed list.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, IndexError, ValueError, struct.error)
+
 FREE_ALLOWANCE = 256 << 20
 """Bytes that any archive may unpack to."""
 RATIO_ALLOWANCE = 100
@@ -39,7 +48,9 @@ def unpack(path: str, local: Path, folder: Path) -> Iterator[Part]:
             yield from _unpack_zip(path, local, folder)
         else:
             yield Part(path, local)
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise
         raise FileRejected(f"The archive is damaged: {error}.", remedy="Have it delivered again.") from error
 
 

@@ -40,7 +40,7 @@ PROFILES = Profiles(
 )
 
 
-def goal(**declared: Any) -> ImportGoal:  # noqa: ANN401 - whatever a goal declares
+def goal(**declared: Any) -> ImportGoal:
     """Return a goal that links by Email and fills the first name, unless something else is declared."""
     usual = {
         "name": "customers",

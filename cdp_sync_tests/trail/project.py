@@ -50,7 +50,7 @@ class Project:
         """Where its profiles are."""
         return Warehouse(self.folder / "data" / "warehouse.duckdb")
 
-    def command(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever the command answers
+    def command(self, *arguments: str) -> Any:
         """Run the command as a person does, and return what it answers."""
         done = subprocess.run(
             [_COMMAND, *arguments, "--json"],
@@ -63,7 +63,7 @@ class Project:
         """Run the command in a process that can be killed, or that kills itself at a statement."""
         return victim.start(victim.command, [*arguments, "--json"], self.folder, self.environ, deadly)
 
-    def answer(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever the command answers
+    def answer(self, *arguments: str) -> Any:
         """Run the command in such a process, and return what it answers: quicker than `command`."""
         assert victim.exit_code(self.start(*arguments)) == 0
         return json.loads((self.folder / victim.ANSWER).read_text(encoding="utf-8"))

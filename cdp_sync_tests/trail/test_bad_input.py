@@ -18,6 +18,11 @@ GOOD = {"/good.csv": "Email,Name\ngood@example.com,Good\n"}
 SUM = [{"field": "Total", "property": "order_total", "mode": "sum"}]
 
 
+CLASHES = pytest.mark.xfail(strict=True, reason="the property's column clashes with one of the table `revised`")
+
+CLASHING = [pytest.param(name, marks=CLASHES) for name in ("first_row", "changed")]
+
+
 @pytest.fixture
 def importer(tmp_path: Path) -> Importer:
     """Imports names by e-mail address."""
@@ -56,9 +61,8 @@ def test_ragged_rows_are_rejected(importer: Importer) -> None:
 def test_an_unclosed_quote_swallows_no_row(importer: Importer) -> None:
     """Behind a quote that opens and never closes, every line is told of."""
     report = deliver(importer, 'Email,Name\na@example.com,Ann\nb@example.com,"Bob\nc@example.com,C\nd@example.com,D\n')
-    if report.files[0].state == "imported":
-        assert (report.files[0].counters.rows_read, report.files[0].counters.rows_rejected) == (4, 3)
-        assert [line for _, line, *_ in importer.quarantine()] == [3, 4, 5]
+    assert (report.files[0].counters.rows_read, report.files[0].counters.rows_rejected) == (4, 3)
+    assert [line for _, line, *_ in importer.quarantine()] == [3, 4, 5]
 
 
 def test_an_unclosed_quote_in_two_million_rows_is_not_silent(importer: Importer) -> None:
@@ -84,6 +88,7 @@ def test_a_long_value_is_kept_whole(importer: Importer) -> None:
     assert importer.column("first_name")["a@example.com"] == long
 
 
+@pytest.mark.xfail(strict=True, reason="reading the lines again fails beyond 64 MB: the goal fails, and its error quotes the row")
 def test_an_endless_line_is_told_of(importer: Importer) -> None:
     """A line of seventy megabytes fails its file or its row, not the files beside it."""
     deliver(importer, f'Email,Name\na@example.com,Ann\nb@example.com,{"x" * 70_000_000}\nc@example.com,"C\nC"\n')
@@ -127,6 +132,7 @@ def test_latin_1_instead_of_utf_8(importer: Importer) -> None:
     assert [(line, reason[:9]) for _, line, _, _, reason in importer.quarantine()] == [(2, "not utf-8")]
 
 
+@pytest.mark.xfail(strict=True, reason="the lines are read again without a place for rejects: the goal fails, and its error quotes the row")
 @pytest.mark.parametrize("other", ["\n", '"A\nA",a@example.com\n'], ids=["blank line", "quoted line break"])
 def test_latin_1_among_lines_that_are_no_rows(importer: Importer, other: str) -> None:
     """Rows that are not UTF-8 are rejected as well where the file has blank lines or quoted line breaks."""
@@ -136,6 +142,7 @@ def test_latin_1_among_lines_that_are_no_rows(importer: Importer, other: str) ->
     assert importer.column("first_name")["c@example.com"] == "Cid"
 
 
+@pytest.mark.xfail(strict=True, reason="the lines are read again without a place for rejects: the goal fails, and its error quotes the row")
 def test_a_parser_error_shows_no_person(importer: Importer) -> None:
     """Whatever the parser says about a file, no row of it shows in the error."""
     try:
@@ -232,7 +239,7 @@ def test_a_field_of_any_name(tmp_path: Path, name: str) -> None:
     [
         "select", "order", "group", "where", "null", "true", "table", "user", "profile", "count", "sum", "now", "len",
         "row", "file", "value", "link_0", "c1", "patch", "revised", "rows", "is_new", "added", "property", "gain_email",
-        "first_row", "changed", "old_email", "old_order_total",
+        *CLASHING, pytest.param("old_email", marks=CLASHES), pytest.param("old_order_total", marks=CLASHES),
     ],
 )  # fmt: skip
 def test_a_property_of_any_name(tmp_path: Path, name: str) -> None:
@@ -249,7 +256,7 @@ def test_a_property_of_any_name(tmp_path: Path, name: str) -> None:
     assert sorted(sorted(each) for each in changed if each) == sorted([["order_total"], sorted([name, "order_total"])])
 
 
-@pytest.mark.parametrize("name", ["value", "property", "select", "row", "link_0", "first_row", "changed"])
+@pytest.mark.parametrize("name", ["value", "property", "select", "row", "link_0", *CLASHING])
 def test_an_identifier_of_any_name(tmp_path: Path, name: str) -> None:
     """An identifier may be called like a column of ours: it links, and profile_identifier holds it."""
     properties = ({"name": name, "identifier": True}, {"name": "email", "type": "email", "identifier": True}, *NAME)
@@ -268,6 +275,7 @@ NAME = ({"name": "first_name"},)
 # Detected columns
 
 
+@pytest.mark.xfail(strict=True, reason="values of two detected columns of one name are added as if they were sums: the goal fails")
 @pytest.mark.parametrize(
     "columns",
     [("Foo", "foo"), ("A b", "A-b"), ("Имя", "Город"), ("Name2", "First Name"), ("$", "%")],
@@ -282,6 +290,7 @@ def test_detected_columns_that_become_one_property(tmp_path: Path, columns: tupl
     assert "xy" not in [value for row in held for value in row]
 
 
+@pytest.mark.xfail(strict=True, reason="an error of pydantic that nobody catches: the goal fails")
 @pytest.mark.parametrize("column", ["created_at", "Profile-ID", "merged into", "updated_at"])
 def test_a_detected_column_named_like_one_of_the_profile(tmp_path: Path, column: str) -> None:
     """A detected column that would take a reserved name never touches the reserved column, nor the files beside it."""
@@ -341,6 +350,7 @@ def test_a_sum_that_overflows_lands_nowhere(tmp_path: Path, name: str, value: st
     assert importer.column(name) == {"a@example.com": 10, "b@example.com": 1}
 
 
+@pytest.mark.xfail(strict=True, reason="the failure shows the statement and names no property")
 def test_a_sum_that_overflows_is_named(tmp_path: Path) -> None:
     """The failure names the property, what it holds at most, and what to do: no statement of SQL."""
     importer = Importer(tmp_path, goal(map=SUM))

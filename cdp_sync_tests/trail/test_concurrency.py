@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def deliver(
     folder: Path, connection: str, declared: ImportGoal, files: dict[str, str], runs: int, answer: Any, gate: Any
-) -> None:  # pragma: no cover - in a process of its own
+) -> None:
     """Import files in this process; once linked, wait at the gate if there is one."""
     importer = Importer(folder, declared, connection=connection, runs=runs)
     report = importer.deliver(files, between=(lambda _: gate.wait(30)) if gate else None)
@@ -47,7 +47,7 @@ def deliver(
 def start(
     folder: Path, connection: str, declared: ImportGoal, files: dict[str, str], *, runs: int = 0,
     gate: Barrier | Event | None = None,
-) -> Any:  # noqa: ANN401 - a process with an answer
+) -> Any:
     """Start an import in a process of its own."""
     answer = victim.PROCESSES.SimpleQueue()
     process = victim.start(deliver, folder, connection, declared, files, runs, answer, gate)
@@ -55,7 +55,7 @@ def start(
     return process
 
 
-def counters_of(process: Any) -> Counters:  # noqa: ANN401 - as `start` returns it
+def counters_of(process: Any) -> Counters:
     """Wait for a process and return the counters of its import."""
     assert victim.exit_code(process) == 0
     _, counters = process.answer.get()

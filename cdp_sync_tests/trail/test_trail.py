@@ -127,7 +127,7 @@ def shop(openssh: OpenSshServer, inbox: Path, tmp_path: Path) -> Iterator[Shop]:
         yield shop_in(tmp_path / "shop", inbox, client)
 
 
-def shop_in(folder: Path, inbox: Path, client: SftpClient, **invoices: Any) -> Shop:  # noqa: ANN401 - of the goal
+def shop_in(folder: Path, inbox: Path, client: SftpClient, **invoices: Any) -> Shop:
     """Return both goals on a warehouse in a folder."""
     here = {"directory": str(inbox), "complete": Completeness(settle_seconds=0)}
     declared = Profiles(properties=PROPERTIES)

@@ -28,7 +28,7 @@ ANSWER = "answer.json"
 """File in a project's folder that takes what its command prints."""
 
 
-def start(work: Callable[..., None], *arguments: Any) -> BaseProcess:  # noqa: ANN401 - whatever the work takes
+def start(work: Callable[..., None], *arguments: Any) -> BaseProcess:
     """Start the work in a process of its own."""
     process = PROCESSES.Process(target=work, args=arguments, daemon=True)
     process.start()
