@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
+from cdp_sync.model.profile import RESERVED
 
 INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"
 
@@ -108,11 +109,38 @@ def _property(name: str, profiles: Profiles) -> Property:
 
 
 def detected_mappings(goal: ImportGoal, columns: Iterable[str]) -> list[Mapping]:
-    """Return a mapping for every named column that nothing links or maps, if the goal asks for that."""
+    """Return a mapping for every named column that nothing links or maps, if the goal asks for that.
+
+    A property is filled by one field: the declared one, or else the first that was found.
+    """
     if goal.map_detected is None:
         return []
-    found = [column for column in dict.fromkeys(columns) if column and column not in goal.fields]
-    return [Mapping(field=column, property=property_name(goal.map_detected.prefix, column)) for column in found]
+    found: dict[str, str] = {}
+    for field in _unmapped(goal, columns):
+        found.setdefault(property_name(goal.map_detected.prefix, field), field)
+    taken = {mapping.property for mapping in goal.map}
+    return [Mapping(field=field, property=name) for name, field in found.items() if name not in taken]
+
+
+def detected_warnings(goal: ImportGoal, profiles: Profiles, columns: Iterable[str]) -> list[str]:
+    """Return what an author should know of detected fields: those that fill a declared property, those left out."""
+    columns = list(columns)
+    mapped = {mapping.field: mapping.property for mapping in detected_mappings(goal, columns)}
+    fill = [
+        f"Existing property: the detected field {field!r} fills {name!r}."
+        for field, name in mapped.items()
+        if name in profiles.by_name
+    ]
+    left = _unmapped(goal, columns) if goal.map_detected else []
+    return fill + [
+        f"The detected field {field!r} is left out: its property is filled by another."
+        for field in left
+        if field not in mapped
+    ]
+
+
+def _unmapped(goal: ImportGoal, columns: Iterable[str]) -> list[str]:
+    return [column for column in dict.fromkeys(columns) if column and column not in goal.fields]
 
 
 def property_name(prefix: str, field: str) -> str:
@@ -122,4 +150,4 @@ def property_name(prefix: str, field: str) -> str:
     'shop_first_name'
     """
     name = prefix + re.sub(r"[^a-z0-9]+", "_", field.lower()).strip("_")
-    return name if re.match("[a-z]", name) else f"f_{name.strip('_')}"
+    return name if re.match("[a-z]", name) and name not in RESERVED else f"f_{name.strip('_')}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from uuid import NAMESPACE_URL, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
-from cdp_sync.importing.columns import plan_columns
+from cdp_sync.importing.columns import detected_warnings, plan_columns
 from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.lines import account, note_part
 from cdp_sync.importing.run import GoalRun
@@ -75,7 +75,7 @@ def _stage_parts(
             warnings.append("The file is empty.")
             continue
         fields = _stage_part(session, run, landed, known, number)
-        warnings += landed.warnings
+        warnings += [*landed.warnings, *detected_warnings(run.goal, run.profiles, landed.head.columns)]
     report = FileReport(fetched.remote.path, "staged", warnings=tuple(dict.fromkeys(warnings)))
     _check_budget(session, run, number)
     return report, fields

@@ -25,9 +25,11 @@ def gzipped(content: str | bytes) -> bytes:
 def zip_bomb(megabytes: int) -> bytes:
     """Return a small zip with a member that unpacks to so many megabytes."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("bomb.csv", "w") as member:
-            member.write(b"Email,Name\n")
-            for _ in range(megabytes):
-                member.write(bytes(_MEBIBYTE))
+    with (
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("bomb.csv", "w") as member,
+    ):
+        member.write(b"Email,Name\n")
+        for _ in range(megabytes):
+            member.write(bytes(_MEBIBYTE))
     return buffer.getvalue()

@@ -26,7 +26,6 @@ PASSWORD = "correct horse"
 LONG_AGO = 1_600_000_000
 
 
-
 class Watched(SftpSandbox):
     """A server that counts how often a password was shown to it."""
 

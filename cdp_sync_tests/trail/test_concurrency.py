@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
-from multiprocessing.synchronize import Barrier, Event
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from cdp_sync.errors import WarehouseLocked
 from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
-from cdp_sync.model import Counters, GoalReport, ImportGoal
+from cdp_sync.model import Counters, GoalReport
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.importer import Importer, goal
@@ -35,22 +35,16 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         assert session.value("select count(*) from warehouse.profile") >= 0
 
 
-def deliver(
-    folder: Path, connection: str, declared: ImportGoal, files: dict[str, str], runs: int, answer: Any, gate: Any
-) -> None:
+def deliver(importer: Importer, files: dict[str, str], gate: Any, answer: Any) -> None:
     """Import files in this process; once linked, wait at the gate if there is one."""
-    importer = Importer(folder, declared, connection=connection, runs=runs)
     report = importer.deliver(files, between=(lambda _: gate.wait(30)) if gate else None)
-    answer.put((connection, report.counters))
+    answer.put(report.counters)
 
 
-def start(
-    folder: Path, connection: str, declared: ImportGoal, files: dict[str, str], *, runs: int = 0,
-    gate: Barrier | Event | None = None,
-) -> Any:
+def start(importer: Importer, files: dict[str, str], gate: Barrier | None = None) -> Any:
     """Start an import in a process of its own."""
     answer = victim.PROCESSES.SimpleQueue()
-    process = victim.start(deliver, folder, connection, declared, files, runs, answer, gate)
+    process = victim.start(deliver, importer, files, gate, answer)
     process.answer = answer
     return process
 
@@ -58,7 +52,7 @@ def start(
 def counters_of(process: Any) -> Counters:
     """Wait for a process and return the counters of its import."""
     assert victim.exit_code(process) == 0
-    _, counters = process.answer.get()
+    counters: Counters = process.answer.get()
     assert counters.add_up
     return counters
 
@@ -77,11 +71,11 @@ def check_one_profile_each(folder: Path) -> None:
 
 
 def test_both_linked_before_either_writes(folder: Path) -> None:
-    """Two connections find the same new people, then one writes, then the other: one profile each, both files' values."""
+    """Two connections find the same new people, then both write: one profile each, with the values of both files."""
     names, other = Importer(folder, connection="shop"), []
 
     def other_process_imports(_: object) -> None:
-        other.append(counters_of(start(folder, "branch", TOTALS_GOAL, {"/totals.csv": TOTALS})))
+        other.append(counters_of(start(Importer(folder, TOTALS_GOAL, connection="branch"), {"/totals.csv": TOTALS})))
 
     report = names.deliver({"/names.csv": NAMES}, between=other_process_imports)
     assert (other[0].profiles_created, report.counters.profiles_created) == (50, 0)
@@ -93,8 +87,8 @@ def test_truly_at_once(folder: Path) -> None:
     """Two processes that write at the same moment take turns: one creates the people, the other updates them."""
     Importer(folder).deliver({"/nobody.csv": "Email,Name\n"})
     barrier = victim.PROCESSES.Barrier(2)
-    names = start(folder, "shop", goal(), {"/names.csv": NAMES}, runs=1, gate=barrier)
-    totals = start(folder, "branch", TOTALS_GOAL, {"/totals.csv": TOTALS}, gate=barrier)
+    names = start(Importer(folder, runs=1), {"/names.csv": NAMES}, barrier)
+    totals = start(Importer(folder, TOTALS_GOAL, connection="branch"), {"/totals.csv": TOTALS}, barrier)
     both = counters_of(names) + counters_of(totals)
     assert (both.profiles_created, both.profiles_updated) == (50, 50)
     check_one_profile_each(folder)
@@ -105,7 +99,7 @@ def test_the_same_file_before_the_other_writes(folder: Path) -> None:
     first, inner = Importer(folder, TOTALS_GOAL), []
 
     def other_process_imports(_: object) -> None:
-        inner.append(counters_of(start(folder, "shop", TOTALS_GOAL, {"/totals.csv": TOTALS}, runs=10)))
+        inner.append(counters_of(start(Importer(folder, TOTALS_GOAL, runs=10), {"/totals.csv": TOTALS})))
 
     report = first.deliver({"/totals.csv": TOTALS}, between=other_process_imports)
     assert (inner[0].rows_applied, inner[0].rows_unchanged) == (100, 0)
@@ -118,7 +112,7 @@ def test_the_same_file_truly_at_once(folder: Path) -> None:
     Importer(folder, TOTALS_GOAL).deliver({"/nobody.csv": "Mail,Total\n"})
     barrier = victim.PROCESSES.Barrier(4)
     files = {"/totals.csv": TOTALS}
-    started = [start(folder, "shop", TOTALS_GOAL, files, runs=10 * n + 10, gate=barrier) for n in range(4)]
+    started = [start(Importer(folder, TOTALS_GOAL, runs=10 * n + 10), files, barrier) for n in range(4)]
     counters = [counters_of(process) for process in started]
     assert sorted((each.rows_applied, each.rows_unchanged) for each in counters) == [(0, 100)] * 3 + [(100, 0)]
     importer = Importer(folder)
@@ -136,7 +130,7 @@ def test_a_person_known_by_two_names(folder: Path) -> None:
 
     def other_process_imports(_: object) -> None:
         content = "Id,Name\n" + "".join(f"{number},{name}\n" for _, number, name in rows)
-        counters_of(start(folder, "branch", by_number, {"/names.csv": content}))
+        counters_of(start(Importer(folder, by_number, connection="branch"), {"/names.csv": content}))
 
     content = "Email,Id\n" + "".join(f"{email},{number}\n" for email, number, _ in rows)
     by_both.deliver({"/both.csv": content}, between=other_process_imports)
@@ -151,7 +145,8 @@ def test_a_reader_delays_a_writer(folder: Path) -> None:
     reader = victim.start(victim.hold, importer.warehouse.path, held, let_go)
     assert held.wait(30)
     reports: list[GoalReport] = []
-    writer = threading.Thread(target=lambda: reports.append(importer.deliver({"/b.csv": "Email,Name\nb@example.com,B\n"})))
+    more = {"/b.csv": "Email,Name\nb@example.com,B\n"}
+    writer = threading.Thread(target=lambda: reports.append(importer.deliver(more)))
     writer.start()
     writer.join(1)
     assert writer.is_alive()
@@ -171,7 +166,6 @@ def test_a_reader_that_never_lets_go_is_named(folder: Path) -> None:
     reader = victim.start(victim.hold, importer.warehouse.path, held, let_go)
     assert held.wait(30)
     run = importer.new_run()
-    (folder / "more").mkdir()
     impatient = Importer(folder, warehouse=Warehouse(importer.warehouse.path, lock_timeout=0.2), runs=5)
     with pytest.raises(WarehouseLocked) as failed:
         impatient.deliver({"/b.csv": "Email,Name\nb@example.com,Bob\n"})

@@ -24,14 +24,15 @@ from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.importer import PROFILES, Importer, arrived, goal, state_of
 from cdp_sync_tests.trail.project import Project
 
+HEADER = "Email,Id,Name,Total,Tags\n"
 FIRST = {
-    "/people.csv": "Email,Id,Name,Total,Tags\na@example.com,1,Ann,1.5,x\nb@example.com,2,Bob,2,y\nc@example.com,,Cid,3,\n"
+    "/people.csv": HEADER + "a@example.com,1,Ann,1.5,x\nb@example.com,2,Bob,2,y\nc@example.com,,Cid,3,\n",
 }
 SECOND = {
-    "/people.csv": "Email,Id,Name,Total,Tags\na@example.com,1,Ann,1.5,x\nb@example.com,2,Bob,2,z\nc@example.com,3,Cid,bad,\n",
-    "/more.csv": "Email,Id,Name,Total,Tags\nd@example.com,4,Dan,4,\n,4,,5,x\nragged\n,,nobody,1,\nd@example.com,,,6,\n",
+    "/people.csv": HEADER + "a@example.com,1,Ann,1.5,x\nb@example.com,2,Bob,2,z\nc@example.com,3,Cid,bad,\n",
+    "/more.csv": HEADER + "d@example.com,4,Dan,4,\n,4,,5,x\nragged\n,,nobody,1,\nd@example.com,,,6,\n",
 }
-"""A corrected file and a new one: rows that are new, unchanged, rejected, nameless, and one with a cell that is no number."""
+"""A corrected file and a new one: rows new, unchanged, rejected, nameless, and one with a cell that is no number."""
 
 SUMS = goal(
     link=[{"field": "Email", "property": "email"}, {"field": "Id", "property": "customer_id"}],
@@ -129,9 +130,7 @@ def test_killed_at_a_statement(fraction: float, undisturbed: Undisturbed, tmp_pa
 
 @pytest.mark.parametrize("boundary", ["begin", "commit"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_around_the_transaction(
-    boundary: str, after: bool, undisturbed: Undisturbed, tmp_path: Path
-) -> None:
+def test_killed_around_the_transaction(boundary: str, after: bool, undisturbed: Undisturbed, tmp_path: Path) -> None:
     """Killed right before or after the transaction begins or ends, nothing is half there and nothing is done twice."""
     importer = undisturbed.importer(tmp_path)
     killed(importer, {"number": 1, "only": boundary, "after": after})
@@ -176,7 +175,7 @@ def test_a_half_staged_file_is_begun_anew(undisturbed: Undisturbed, tmp_path: Pa
     assert state_of(importer.warehouse) == undisturbed.after
 
 
-@pytest.mark.xfail(strict=True, reason="staging goes on where an earlier attempt stopped; only the Dagster step removes the file before")
+@pytest.mark.xfail(strict=True, reason="staging goes on behind what an earlier attempt left; only the step removes it")
 def test_staging_twice_into_one_file(tmp_path: Path) -> None:
     """Staging begins with nothing: rows that an earlier attempt left in the same file are not applied as well."""
     importer = Importer(tmp_path, SUMS)
@@ -186,7 +185,7 @@ def test_staging_twice_into_one_file(tmp_path: Path) -> None:
     assert importer.column("order_total")["a@example.com"] == 1.5
 
 
-@pytest.mark.xfail(strict=True, reason="sync_properties runs in no transaction: values are inserted, then the property is noted as covered")
+@pytest.mark.xfail(strict=True, reason="sync_properties inserts the values and notes that it did in no transaction")
 def test_killed_while_a_new_identifier_is_covered(tmp_path: Path) -> None:
     """Killed while the values of a newly declared identifier are gathered, none of them is gathered twice."""
     importer = Importer(tmp_path, goal(map=[{"field": "Id", "property": "customer_id"}]))

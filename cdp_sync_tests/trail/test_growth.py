@@ -10,6 +10,7 @@ import pytest
 from cdp_sync_tests.trail.importer import NOON, Importer, check_adds_up, goal
 
 DAYS = 30
+WEEK = 7
 SUMS = goal(
     map=[
         {"field": "Name", "property": "first_name"},
@@ -47,34 +48,26 @@ def remembered(importer: Importer) -> dict[str, int]:
     )
 
 
-def test_the_same_path_every_day(importer: Importer) -> None:
-    """One path, rewritten each day with five days' rows: each row is added once, and only the last version remembered."""
+def test_a_month_of_deliveries(importer: Importer) -> None:
+    """Each day one path rewritten with five days' rows, and a new path beside the old: each row is added once."""
+    daily: dict[str, str] = {}
     for day in range(DAYS):
-        report = importer.deliver({"/orders.csv": file_of(window(day))}, at=NOON + timedelta(days=day))
+        daily[f"/extra_{day:02}.csv"] = file_of((person, day, 1 + day) for person in range(10))
+        files = {**dict(list(daily.items())[-2:]), "/orders.csv": file_of(window(day))}
+        report = importer.deliver(files, at=NOON + timedelta(days=day))
         check_adds_up(report)
-        assert (report.counters.rows_applied, report.counters.rows_unchanged) == (10, 10 * min(day, 4))
-        assert remembered(importer) == {"/orders.csv": 10 * min(day + 1, 5)}
-    expected = {f"p{person}@example.com": sum(100 * person + day for day in range(DAYS)) for person in range(10)}
+        assert [file.state for file in report.files] == ["unchanged", "imported", "imported"][-len(files) :]
+        assert (report.counters.rows_applied, report.counters.rows_unchanged) == (20, 10 * min(day, 4))
+    assert remembered(importer) == {**dict.fromkeys(daily, 10), "/orders.csv": 50}
+    expected = {person: sum(100 * person + day + 1 + day for day in range(DAYS)) for person in range(10)}
     totals = importer.column("order_total")
-    assert totals == {email: Decimal(cents) / 100 for email, cents in expected.items()}
+    assert totals == {f"p{person}@example.com": Decimal(cents) / 100 for person, cents in expected.items()}
     assert set(importer.column("first_name").values()) == {f"N{DAYS - 1}"}
-    assert importer.rows("select count(*), sum(rows_read) from warehouse.imported_file") == [
-        (DAYS, sum(10 * min(day + 1, 5) for day in range(DAYS)))
-    ]
-    assert importer.rows("select count(*) from warehouse.imported_row") == [(50,)]
-
-
-def test_a_new_path_every_day(importer: Importer) -> None:
-    """A path a day, all of them still there each time: only the new one is read, and each is remembered."""
-    files: dict[str, str] = {}
-    for day in range(DAYS):
-        files[f"/orders_{day:02}.csv"] = file_of((person, day, 1 + day) for person in range(10))
-        report = importer.deliver(dict(list(files.items())[-2:]), at=NOON)
-        assert [file.state for file in report.files] == ["unchanged", "imported"][-len(report.files) :]
-        assert (report.counters.rows_read, report.counters.rows_applied) == (10, 10)
-    assert remembered(importer) == dict.fromkeys(files, 10)
-    assert set(importer.column("order_total").values()) == {Decimal(sum(range(1, DAYS + 1))) / 100}
-    assert importer.rows("select count(*) from warehouse.imported_file") == [(DAYS,)]
+    read = importer.rows(
+        "select path = '/orders.csv', count(*), sum(rows_read) from warehouse.imported_file group by 1"
+    )
+    windows = sum(10 * min(day + 1, 5) for day in range(DAYS))
+    assert sorted(read) == [(False, DAYS, 10 * DAYS), (True, DAYS, windows)]
 
 
 def test_rows_that_come_and_go(importer: Importer) -> None:
@@ -91,12 +84,12 @@ def test_rows_that_come_and_go(importer: Importer) -> None:
 
 def test_a_declaration_that_changes_again_and_again(importer: Importer) -> None:
     """Under a declaration changed again and again all rows are applied anew, and no amount is added a second time."""
-    for day in range(DAYS // 2):
-        if day % 4 == 3:
+    for day in range(WEEK):
+        if day % 3 == 2:
             blocked = (*importer.goal.blocked_values, f"nobody{day}@example.com")
             importer.goal = importer.goal.model_copy(update={"blocked_values": blocked})
         report = importer.deliver({"/orders.csv": file_of(window(day))}, at=NOON + timedelta(days=day))
         check_adds_up(report)
         assert remembered(importer) == {"/orders.csv": 10 * min(day + 1, 5)}
-    expected = {f"p{person}@example.com": sum(100 * person + day for day in range(DAYS // 2)) for person in range(10)}
+    expected = {f"p{person}@example.com": sum(100 * person + day for day in range(WEEK)) for person in range(10)}
     assert importer.column("order_total") == {email: Decimal(cents) / 100 for email, cents in expected.items()}
