@@ -4,9 +4,12 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 
 _TIME = "%Y-%m-%d %H:%M:%S"
 
-console = Console(highlight=False)
+_PIPED_WIDTH = 160
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -27,13 +32,13 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Print a table; numbers stand right, with thousands separators."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; numbers stand right, with thousands separators. The first column is never broken."""
     rows = list(rows)
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for number, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[number], int | float | None) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     console.print(table)
@@ -42,7 +47,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else escape(str(value))
 
 
 class TerminalProgress:
@@ -103,24 +108,25 @@ def goal_json(report: GoalReport) -> dict[str, Any]:
 def print_goal(report: GoalReport) -> None:
     """Say what a goal did: one line, its files, why things did not land."""
     mark = "[green]✓[/]" if report.state == "success" else "[red]✗[/]"
-    console.print(f"{mark} [bold]{report.goal}[/]  {report.message}")
+    console.print(f"{mark} [bold]{report.goal}[/]  {escape(report.message)}")
     if report.files:
-        names = ("rows_read", "rows_applied", "rows_unchanged", "rows_rejected", "values_invalid")
-        columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names), "remarks"]
+        names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
+        columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
         print_table(columns, [_file_row(file, names) for file in report.files])
+    for warning in dict.fromkeys(warning for file in report.files for warning in file.warnings):
+        console.print(f"  [yellow]![/] {escape(warning)}")
     for reason, times in report.reasons:
-        console.print(f"  [yellow]{times:>6,}x[/] {reason}")
+        console.print(f"  [yellow]{times:>6,}x[/] {escape(reason)}")
     console.print()
 
 
 def _file_row(file: FileReport, names: Sequence[str]) -> list[object]:
-    numbers = [getattr(file.counters, name) for name in names]
-    return [f"  {file.path}", file.state, *numbers, " ".join(file.warnings)]
+    return [f"  {file.name}", file.state, *(getattr(file.counters, name) for name in names)]
 
 
 def print_error(text: str) -> None:
     """Say in one paragraph what went wrong."""
-    errors.print(f"[red]Error:[/] {text}", markup=True, soft_wrap=True)
+    errors.print(f"[red]Error:[/] {escape(text)}", soft_wrap=True)
 
 
 def print_look(look: "Look") -> None:
@@ -174,12 +180,16 @@ def _shown(value: object) -> str:
 
 
 def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:
-    """Show what could not land, and why."""
-    names = ("path", "line", "field", "value", "reason")
-    shown = [[*(row[name] for name in names[:3]), row["value"] or _short(row["raw"]), row["reason"]] for row in rows]
-    if shown:
-        print_table(names, [[row[0], str(row[1]), *row[2:]] for row in shown])
+    """Show what could not land, and why, file by file."""
+    for path, found in groupby(rows, key=itemgetter("path")):
+        console.print(f"[bold]{escape(path)}[/]")
+        print_table(("  line", "field", "value", "reason"), [_quarantine_row(row) for row in found])
     console.print(f"{len(rows):,} of {total:,} in quarantine.")
+
+
+def _quarantine_row(row: dict[str, Any]) -> list[object]:
+    line = f"{row['line']:>6}" if row["line"] else ""
+    return [line, row["field"], row["value"] or _short(row["raw"]), row["reason"]]
 
 
 def _short(raw: str | None) -> str:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cdp_sync.sandbox.sftp import SftpSandbox
     from cdp_sync.warehouse import Warehouse
 
-PASSWORD = "tulip-zebra-47"  # noqa: S105  # of a server that lives for one test
-PASSWORD_ENV = "SHOP_TEST_PASSWORD"  # noqa: S105  # the variable's name
+PASSWORD = "tulip-zebra-47"  # of a server that lives for one test
+PASSWORD_ENV = "SHOP_TEST_PASSWORD"  # the variable's name
 
 PROPERTIES = (
     {"name": "email", "type": "email", "identifier": True},

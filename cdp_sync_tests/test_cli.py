@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +60,16 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def filled(project: Project, history: Path) -> Project:
-    """Add a connection of two goals and a file for the first."""
+    """Add a connection of one goal and a file for it."""
     shutil.copytree(history, project.folder / "dagster")
-    project.connect("shop", goal(), goal("orders"))
+    project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", FIRST)
     return project
 
 
 @pytest.fixture
 def shop(project: Project, history: Path) -> Project:
-    """A project with a connection of two goals and a file for the first."""
+    """A project with a connection and a file for it to import."""
     return filled(project, history)
 
 
@@ -117,13 +117,14 @@ def test_slips_are_told_as_they_are_written(pattern: str, shop: Project) -> None
 def test_scan_shows_files_and_how_cells_read(shop: Project) -> None:
     """A look shows each goal's files with their state, fields, and readings; nothing is imported."""
     printed = told(cdp_sync("scan", "shop"))
-    for needle in ("/inbox/customers_1.csv", "new", "fields: Email, FirstName, Total", "1.5", "orders"):
+    for needle in ("/inbox/customers_1.csv", "new", "fields: Email, FirstName, Total", "1.5"):
         assert needle in printed
     assert not (shop.data / "warehouse.duckdb").exists()
 
 
 def test_scan_answers_programs(shop: Project) -> None:
     """The JSON has each goal's files with path, size, time and state, and previews."""
+    shop.connect("shop", goal(), goal("orders"))
     found = answer("scan", "shop", "--json")
     assert found["connection"] == "shop"
     customers, orders = found["goals"]
@@ -145,6 +146,7 @@ def test_scan_after_a_run_knows_the_files(ran: Project) -> None:
 
 def test_run_answers_programs_as_promised(shop: Project) -> None:
     """`run --json` has run_id, state and goals with message, every counter, and files with theirs."""
+    shop.connect("shop", goal(), goal("orders"))
     found = answer("run", "shop", "--json")
     assert {"run_id", "state", "goals"} <= found.keys()
     assert found["state"] == "success"
@@ -163,14 +165,9 @@ def test_run_says_what_it_did(shop: Project) -> None:
     printed = told(result)
     assert "1 file, 3 rows: 2 applied, 1 without identifier; 2 profiles created, 0 updated." in printed
     assert "/inbox/customers_1.csv" in printed
-    assert re.search(r"1 ?[x×] Total: ", printed)
+    assert re.search(r"1 ?\S Total: ", printed)
     assert result.stderr == ""
     assert "\x1b" not in printed
-
-
-def test_run_of_one_goal(shop: Project) -> None:
-    """`--goal` runs that goal and no other."""
-    assert [each["goal"] for each in answer("run", "shop", "--goal", "orders", "--json")["goals"]] == ["orders"]
 
 
 @pytest.mark.parametrize("arguments", [("run", "shopp"), ("run", "shop", "--goal", "order"), ("scan", "shopp")])
@@ -191,7 +188,7 @@ def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
 def test_a_failing_run_is_status_1_and_says_why(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong password: status 1, the goal's message, no traceback; the same as JSON."""
     monkeypatch.setenv(PASSWORD_ENV, "wrong-password-99")
-    printed = told(cdp_sync("run", "shop", "--goal", "customers"), 1)
+    printed = told(cdp_sync("run", "shop"), 1)
     assert "Traceback" not in printed
     assert "wrong-password-99" not in printed
     found = answer("run", "shop", "--json", status=1)
@@ -212,7 +209,7 @@ def test_a_rejected_file_is_status_1(shop: Project) -> None:
 
 
 def test_a_goal_that_is_off_can_be_run_by_hand(shop: Project) -> None:
-    """Off keeps a goal out of the connection's runs; asked for by name it runs."""
+    """`--goal` runs that goal and no other, also one that the connection's own runs leave out."""
     shop.connect("shop", goal(enabled=False), goal("orders"))
     (found,) = answer("run", "shop", "--goal", "customers", "--json")["goals"]
     assert (found["goal"], found["rows_applied"]) == ("customers", 2)
@@ -330,20 +327,16 @@ def test_the_quarantine_is_shown_with_reasons(ran: Project) -> None:
 
 
 @_MARKUP
-@pytest.mark.parametrize("value", ["[red]", "[/b]", "[link=x]y"])
-def test_the_quarantine_shows_values_as_they_are(value: str, shop: Project) -> None:
-    """Brackets in a cell are part of it."""
-    shop.deliver("/inbox/customers_1.csv", f"Email,Total\nada@example.com,{value}\n")
+def test_values_are_shown_as_they_are(shop: Project) -> None:
+    """Brackets in cells and properties are part of them, not of the terminal's own markup."""
+    shop.deliver(
+        "/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada [admin],[red]\nb@x.nl,Bob,[/b]\n"
+    )
     told(cdp_sync("run", "shop"))
-    assert value in told(cdp_sync("quarantine"))
-
-
-@_MARKUP
-def test_a_profile_shows_values_as_they_are(shop: Project) -> None:
-    """Brackets in a property are part of it."""
-    shop.deliver("/inbox/customers_1.csv", "Email,FirstName\nada@example.com,Ada [admin]\n")
-    told(cdp_sync("run", "shop"))
-    assert "Ada [admin]" in told(cdp_sync("profile", "ada@example.com"))
+    shown = [cdp_sync("quarantine"), cdp_sync("profile", "ada@example.com")]
+    assert [result.exit_code for result in shown] == [0, 0]
+    assert [value for value in ("[red]", "[/b]") if value not in shown[0].output] == []
+    assert "Ada [admin]" in shown[1].output
 
 
 def test_before_the_first_run_everything_is_empty(project: Project) -> None:
@@ -428,7 +421,7 @@ def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: P
         process.wait(30)
         assert process.stdout is not None
         process.stdout.read()  # ends when the last process that writes to it does
-    with pytest.raises(OSError, match="refused|reset|banner"):
+    with pytest.raises(OSError, match=r"refused|reset|banner"):
         listing(int(port[1] or port[2]), secret)
 
 
@@ -447,3 +440,41 @@ def listing(port: int, password: str) -> set[str]:
         return set(client.listdir("/"))
     finally:
         transport.close()
+
+
+_KEEPS_ON = """
+import sys
+from cdp_sync.sandbox import stage
+stage._PATIENCE = 2
+code = "print('started', flush=True); import signal; signal.pause()"
+sys.exit(stage._in_foreground([sys.executable, "-c", code], None))
+"""
+
+
+@pytest.mark.xfail(strict=True, reason="the signal is not handed on: `dagster dev` and its children live on")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_up_starts_ends_with_it(number: signal.Signals) -> None:
+    """A signal to `cdp-sync up` alone ends what it has started, too."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _KEEPS_ON], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
+    )
+    try:
+        read_until(process, "started")
+        process.send_signal(number)
+        process.wait(30)
+        assert process.stdout is not None
+        ended, _, _ = select.select([process.stdout], [], [], 5)
+        assert ended
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.mark.skip(
+    reason="`dagster dev` takes half a minute to start on a busy machine; the test above has its stopping"
+)
+def test_up_opens_the_ui() -> None:
+    """`cdp-sync up` serves the project until it is stopped."""

@@ -54,6 +54,11 @@ class FileReport:
     message: str = ""
     warnings: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
     def to_json(self) -> dict[str, Any]:
         """Return the file as `run --json` shows it."""
         told = {"path": self.path, "state": self.state, **asdict(self.counters)}
@@ -118,9 +123,9 @@ def sentence(files: Iterable[FileReport], counters: Counters) -> str:
     imported = sum(file.state == "imported" for file in files)
     if not imported:
         return "Nothing new to import."
+    ends = {name.removeprefix("rows_").replace("_", " "): getattr(counters, name) for name in ROW_ENDS}
     told = [f"{_count(imported, 'file')}, {_count(counters.rows_read, 'row')}:"]
-    parts = [f"{getattr(counters, name):,} {name.removeprefix('rows_').replace('_', ' ')}" for name in ROW_ENDS]
-    told.append(", ".join(part for part in parts if not part.startswith("0 ")) + ";")
+    told.append((", ".join(f"{times:,} {end}" for end, times in ends.items() if times) or "nothing in them") + ";")
     told.append(f"{counters.profiles_created:,} profiles created, {counters.profiles_updated:,} updated.")
     return " ".join(told)
 

@@ -13,7 +13,6 @@ from cdp_sync.model import Connection
 from cdp_sync.orchestration.project import component_tree
 from cdp_sync_tests.projects import Project, goal
 
-
 _NESTED = pytest.mark.xfail(strict=True, reason="Dagster's model tells nested slips as branches of a union with str")
 
 
@@ -108,7 +107,9 @@ def nested(slip: str, change: dict[str, Any], *places: str) -> Any:
             {"import_profiles": [goal(), goal()]},
             ["attributes.import_profiles"],
             ["called customers"],
-            marks=pytest.mark.xfail(strict=True, reason="the path of a whole connection ends in a dot: `attributes.: `"),
+            marks=pytest.mark.xfail(
+                strict=True, reason="the path of a whole connection ends in a dot: `attributes.: `"
+            ),
         ),
         (
             "unknown",

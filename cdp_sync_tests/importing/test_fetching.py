@@ -28,9 +28,7 @@ class Shelf:
         self.troubles = troubles
         self.asked: list[str] = []
 
-    def download(
-        self, file: RemoteFile, target: Path, *, progress: Callable[[int], None] | None = None
-    ) -> FetchedFile:
+    def download(self, file: RemoteFile, target: Path, *, progress: Callable[[int], None] | None = None) -> FetchedFile:
         """Bring the file, in two pieces, or fail."""
         self.asked.append(file.name)
         for size in (4, 10):
@@ -105,7 +103,9 @@ def test_who_stops_asking_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_local_names_are_ours(name: str, tmp_path: Path) -> None:
     """Whatever a file is called over there, here it has a short name that keeps what unpacking goes by."""
     (arrived,) = [
-        (got.local.parent, got.local.name) for got in fetch_files(Shelf(), [file(name)], tmp_path) if isinstance(got, FetchedFile)
+        (got.local.parent, got.local.name)
+        for got in fetch_files(Shelf(), [file(name)], tmp_path)
+        if isinstance(got, FetchedFile)
     ]
     suffix = Path(name).suffix.lower()
     assert arrived == (tmp_path, f"0{suffix if suffix in ('.gz', '.zip') else ''}")

@@ -9,7 +9,7 @@ from cdp_sync.importing.head import check_columns, read_head, split_record
 from cdp_sync.model import Format, ImportGoal
 
 
-def goal(**fields: Any) -> ImportGoal:  # noqa: ANN401 - as in a defs.yaml
+def goal(**fields: Any) -> ImportGoal:
     """Return a goal that links Email and maps Name."""
     usual = {
         "name": "customers",
@@ -68,7 +68,7 @@ def test_a_record_ends_at_its_line_break() -> None:
     assert split_record('a,"b\n""c""",\nnext', Format()) == (["a", 'b\n"c"', ""], 13)
 
 
-def check(header: str, **fields: Any) -> list[str]:  # noqa: ANN401 - as in a defs.yaml
+def check(header: str, **fields: Any) -> list[str]:
     """Return the warnings about a header."""
     made = goal(**fields)
     return check_columns(read_head(header, made.format), made, header)

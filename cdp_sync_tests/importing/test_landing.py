@@ -14,7 +14,7 @@ from cdp_sync.importing.unpacking import Part
 from cdp_sync.model import ImportGoal
 
 
-def landed(content: bytes, tmp_path: Path, **form: Any) -> Landed | None:  # noqa: ANN401 - as in a defs.yaml
+def landed(content: bytes, tmp_path: Path, **form: Any) -> Landed | None:
     """Land a file whose columns are Email and Name."""
     goal = ImportGoal.model_validate(
         {"name": "a", "link": [{"field": "Email", "property": "email"}], "format": form}
@@ -47,7 +47,8 @@ def test_a_file_without_a_byte_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "codec"), [("latin-1", "latin-1"), ("windows-1252", "cp1252"), ("utf-16", "utf-16"), ("utf-8", "utf-8")]
+    ("encoding", "codec"),
+    [("latin-1", "latin-1"), ("windows-1252", "cp1252"), ("utf-16", "utf-16"), ("utf-8", "utf-8")],
 )
 def test_every_encoding_becomes_utf_8(encoding: str, codec: str, tmp_path: Path) -> None:
     """What a declared encoding says is what the parser reads, umlauts and all."""
@@ -100,14 +101,24 @@ def test_without_a_header_the_first_line_is_a_row(tmp_path: Path) -> None:
     """Nothing is skipped, and columns are numbered."""
     found = landed(b"a,b\nc,d", tmp_path, header=False)
     assert found is not None
-    assert (found.head.columns, body(found), found.body_line, found.survey.lines) == (("column1", "column2"), b"a,b\nc,d", 1, 2)
+    assert (found.head.columns, body(found), found.body_line, found.survey.lines) == (
+        ("column1", "column2"),
+        b"a,b\nc,d",
+        1,
+        2,
+    )
 
 
 def test_windows_line_breaks_stay(tmp_path: Path) -> None:
     """A file whose line breaks are all of two bytes is not written anew."""
     found = landed(b"Email,Name\r\na,b\r\n", tmp_path)
     assert found is not None
-    assert (found.local, found.survey.break_size, found.survey.lines, found.head.columns) == (tmp_path / "0", 2, 2, ("Email", "Name"))
+    assert (found.local, found.survey.break_size, found.survey.lines, found.head.columns) == (
+        tmp_path / "0",
+        2,
+        2,
+        ("Email", "Name"),
+    )
 
 
 def test_a_nul_byte_is_noticed(tmp_path: Path) -> None:

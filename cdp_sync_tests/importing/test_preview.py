@@ -42,7 +42,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
     return Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.1)
 
 
-def goal(**form: Any) -> ImportGoal:  # noqa: ANN401 - as in a defs.yaml
+def goal(**form: Any) -> ImportGoal:
     """Return a goal that maps every property."""
     return ImportGoal.model_validate(
         {

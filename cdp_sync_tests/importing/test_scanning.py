@@ -84,7 +84,9 @@ def test_names_match_whole_and_by_case(declared: dict[str, object], name: str, c
     assert matches(name, goal(**declared)) is chosen
 
 
-@pytest.mark.parametrize("name", [".hidden", "~lock.csv", *(f"a.csv{suffix}" for suffix in TEMPORARY_SUFFIXES), "A.TMP"])
+@pytest.mark.parametrize(
+    "name", [".hidden", "~lock.csv", *(f"a.csv{suffix}" for suffix in TEMPORARY_SUFFIXES), "A.TMP"]
+)
 def test_temporary_names_are_left_alone(name: str) -> None:
     """What senders call a file they have not finished is never taken, whatever the goal says."""
     assert not matches(name, goal())

@@ -190,7 +190,9 @@ def test_objectives_cannot_be_named_yet() -> None:
 def test_several_slips_are_told_at_once() -> None:
     """A refusal lists everything that is wrong, each with its place."""
     with pytest.raises(ValidationError) as refused:
-        ImportGoal.model_validate({"name": "A", "link": LINK, "map": [{"field": "B"}], "format": {"decimal": "x"}, "f": 1})
+        ImportGoal.model_validate(
+            {"name": "A", "link": LINK, "map": [{"field": "B"}], "format": {"decimal": "x"}, "f": 1}
+        )
     places = {".".join(map(str, slip["loc"])) for slip in refused.value.errors()}
     assert places == {"name", "map.0.property", "format.decimal", "f"}
 

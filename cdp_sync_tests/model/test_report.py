@@ -32,7 +32,7 @@ def test_counters_have_the_names_of_the_contract() -> None:
         "rows_ambiguous",
         "values_invalid",
     )
-    assert ROW_ENDS == COUNTERS[1:7]
+    assert COUNTERS[1:7] == ROW_ENDS
 
 
 @given(st.lists(ENDS, max_size=4))

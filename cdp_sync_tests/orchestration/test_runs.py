@@ -222,9 +222,7 @@ def steps_of(result: dg.ExecuteInProcessResult) -> list[str]:
     return [key for key in started if key and "." in key]
 
 
-def test_a_failed_goal_does_not_stop_the_next_and_the_run_fails(
-    project: Project, instance: dg.DagsterInstance
-) -> None:
+def test_a_failed_goal_does_not_stop_the_next_and_the_run_fails(project: Project, instance: dg.DagsterInstance) -> None:
     """The goal with the missing directory fails, the one behind it lands, the run has failed."""
     project.connect("shop", goal(directory="/nowhere"), goal("orders"))
     project.deliver("/inbox/orders_1.csv", FIRST)
@@ -294,9 +292,7 @@ def test_a_missing_secret_says_which_variable(
     assert f"Set {PASSWORD_ENV}" in told
 
 
-def test_a_server_that_is_down_is_tried_again_and_then_told_of(
-    project: Project, instance: dg.DagsterInstance
-) -> None:
+def test_a_server_that_is_down_is_tried_again_and_then_told_of(project: Project, instance: dg.DagsterInstance) -> None:
     """The step is tried three times; the failure says what was found and what to do."""
     project.connect("shop", goal(), server={"port": closed_port()})
     result = project.run("shop_sync", instance)
@@ -352,9 +348,7 @@ def test_only_handles_pass_between_steps(project: Project, instance: dg.DagsterI
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", FIRST)
     result = project.run("shop_sync", instance)
-    handed = "".join(
-        json.dumps(result.output_for_node(f"shop__customers.{op}")) for op in OPS[:3]
-    )
+    handed = "".join(json.dumps(result.output_for_node(f"shop__customers.{op}")) for op in OPS[:3])
     assert "/inbox/customers_1.csv" in handed
     assert [value for value in (PASSWORD, *VALUES) if value in handed] == []
 
@@ -386,3 +380,44 @@ def test_a_property_whose_type_changed_fails_the_goal(project: Project, instance
     assert "'total' is stored as DECIMAL(18,4) and declared as BIGINT" in told
     with project.warehouse.open("read") as session:
         assert session.value("select count(*) from warehouse.profile") == 2
+
+
+def impatient(project: Project) -> dict[str, Any]:
+    """Return the run config of a run that does not wait for the warehouse."""
+    config = {"path": str(project.data / "warehouse.duckdb"), "lock_timeout": 0.1}
+    return QUIET | {"resources": {"warehouse": {"config": config}}}
+
+
+def run_impatiently(project: Project, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    """Run the connection without waiting for the warehouse."""
+    job = project.load().resolve_job_def("shop_sync")
+    return job.execute_in_process(instance=instance, raise_on_error=False, run_config=impatient(project))
+
+
+_HISTORY = pytest.mark.xfail(
+    strict=True, reason="noting the failure in the history opens the warehouse and fails itself"
+)
+
+
+@_HISTORY
+def test_a_warehouse_that_is_held_is_told_of_with_who_holds_it(project: Project, instance: dg.DagsterInstance) -> None:
+    """When the wait is over, the failure says which process holds the file and what to do."""
+    project.connect("shop", goal())
+    with project.warehouse.open("write"):
+        pass
+    with held(project.data / "warehouse.duckdb") as holder:
+        result = run_impatiently(project, instance)
+    assert f"process {holder.pid} " in failure_text(result, "shop__customers.scan_directory")
+
+
+@_HISTORY
+def test_a_failure_is_told_also_while_somebody_reads_the_warehouse(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    """That the history cannot be written does not hide why the goal failed."""
+    project.connect("shop", goal(directory="/nowhere"))
+    with project.warehouse.open("write"):
+        pass
+    with held(project.data / "warehouse.duckdb", "read"):
+        result = run_impatiently(project, instance)
+    assert "/nowhere" in failure_text(result, "shop__customers.scan_directory")

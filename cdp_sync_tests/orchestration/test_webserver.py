@@ -39,7 +39,9 @@ query { assetNodes { assetKey { path } groupName description
     assetMaterializations(limit: 1) { metadataEntries { label description ... on MarkdownMetadataEntry { mdStr }
         ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue } } } } }
 """
-LOGS = "query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { ... on MessageEvent { message } } } } }"
+LOGS = """
+query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { ... on MessageEvent { message } } } } }
+"""
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class Holder:
 def held(file: Path, access: str = "write") -> Iterator[Holder]:
     """Have another process hold the file inside the block, or until it lets go."""
     command = [sys.executable, "-c", _HOLD, str(file), access]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     holder = Holder(process)
     try:
         assert process.stdout is not None
