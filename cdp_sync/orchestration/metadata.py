@@ -10,11 +10,11 @@ _FILE_COLUMNS = ("rows_read", "rows_applied", "rows_unchanged", "rows_rejected",
 def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of a materialization."""
     counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in COUNTERS}
+    tables = {"files": _files(report.files), "quarantine": _quarantine(report.reasons)}
     shown: dict[str, dg.MetadataValue] = {
         "summary": dg.MetadataValue.text(report.message),
-        "files": _files(report.files),
-        "last profiles": _profiles(report.samples),
-        "quarantine": _quarantine(report.reasons),
+        **{name: table for name, table in tables.items() if table.records},
+        **({"last profiles": _profiles(report.samples)} if report.samples else {}),
         **counters,
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
     }
@@ -23,7 +23,7 @@ def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
     return shown
 
 
-def _files(files: tuple[FileReport, ...]) -> dg.MetadataValue:
+def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:
     columns = [dg.TableColumn("file"), dg.TableColumn("state")]
     columns += [dg.TableColumn(_words(name), type="int") for name in _FILE_COLUMNS]
     columns += [dg.TableColumn("remarks")]
@@ -33,7 +33,7 @@ def _files(files: tuple[FileReport, ...]) -> dg.MetadataValue:
 def _file(file: FileReport) -> dg.TableRecord:
     numbers = {_words(name): getattr(file.counters, name) for name in _FILE_COLUMNS}
     remarks = " ".join(part for part in (file.message, *file.warnings) if part)
-    return dg.TableRecord({"file": file.path, "state": file.state, **numbers, "remarks": remarks})
+    return dg.TableRecord({"file": file.name, "state": file.state, **numbers, "remarks": remarks})
 
 
 def _words(name: str) -> str:
@@ -45,10 +45,10 @@ def _profiles(samples: tuple[ProfileSample, ...]) -> dg.MetadataValue:
         f"- `{sample.profile_id}` {sample.kind}" + (f": {', '.join(sample.properties)}" if sample.properties else "")
         for sample in samples
     ]
-    return dg.MetadataValue.md("\n".join(lines) or "_none_")
+    return dg.MetadataValue.md("\n".join(lines))
 
 
-def _quarantine(reasons: tuple[tuple[str, int], ...]) -> dg.MetadataValue:
-    schema = dg.TableSchema(columns=[dg.TableColumn("reason"), dg.TableColumn("times", type="int")])
-    records = [dg.TableRecord({"reason": reason, "times": times}) for reason, times in reasons]
+def _quarantine(reasons: tuple[tuple[str, int], ...]) -> dg.TableMetadataValue:
+    schema = dg.TableSchema(columns=[dg.TableColumn("times", type="int"), dg.TableColumn("reason")])
+    records = [dg.TableRecord({"times": times, "reason": reason}) for reason, times in reasons]
     return dg.MetadataValue.table(records, schema=schema)

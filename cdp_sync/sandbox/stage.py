@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -121,6 +122,8 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
 
 def _in_foreground(command: list[str], environment: Mapping[str, str]) -> int:
     process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own interpreter
+    # Ctrl-C reaches the child by itself; a request to end reaches us alone.
+    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGTERM))
     try:
         return process.wait()
     except KeyboardInterrupt:

@@ -60,7 +60,7 @@ class Importer:
     goal: ImportGoal = field(default_factory=goal)
     profiles: Profiles = PROFILES
     connection: str = "shop"
-    warehouse: Warehouse = None  # type: ignore[assignment] - made from the folder
+    warehouse: Warehouse = None  # type: ignore[assignment]  # made from the folder
     runs: int = 0
     scan: Scan | None = None
 

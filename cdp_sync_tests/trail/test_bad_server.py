@@ -36,6 +36,7 @@ class Watched(SftpSandbox):
 
         def check_auth_password(self, username: str, password: str) -> int:
             """Count, then decide."""
+            assert isinstance(self.sandbox, Watched)
             self.sandbox.logins += 1
             return super().check_auth_password(username, password)
 
@@ -130,7 +131,7 @@ def test_a_directory_that_does_not_exist(serve: Serve, importer: Importer) -> No
     check_all_lands(importer, sandbox)
 
 
-def opening(act: Callable[[Path], None]) -> Callable[..., paramiko.SFTPHandle]:
+def opening(act: Callable[[Path], None]) -> Callable[..., paramiko.SFTPHandle | int]:
     """Return a way to open files that does something about a.csv first."""
 
     def open_(files: Files, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
@@ -239,7 +240,8 @@ def test_names_that_would_leave_the_directory(serve: Serve, importer: Importer) 
     evil = ["../evil.csv", "/etc/passwd", "sub/evil.csv", "..", ".", ""]
 
     def list_folder(files: Files, path: str) -> list[paramiko.SFTPAttributes]:
-        listed: list[paramiko.SFTPAttributes] = Files.list_folder(files, path)
+        listed = Files.list_folder(files, path)
+        assert isinstance(listed, list)
         for name in evil:
             more = paramiko.SFTPAttributes.from_stat((files.root / "inbox" / "a.csv").stat(), name)
             listed.append(more)

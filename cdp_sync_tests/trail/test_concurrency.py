@@ -2,7 +2,10 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
+from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -41,18 +44,24 @@ def deliver(importer: Importer, files: dict[str, str], gate: Any, answer: Any) -
     answer.put(report.counters)
 
 
-def start(importer: Importer, files: dict[str, str], gate: Barrier | None = None) -> Any:
+@dataclass(frozen=True)
+class Started:
+    """A process that imports, and where it puts its counters."""
+
+    process: BaseProcess
+    answer: "SimpleQueue[Counters]"
+
+
+def start(importer: Importer, files: dict[str, str], gate: Barrier | None = None) -> Started:
     """Start an import in a process of its own."""
-    answer = victim.PROCESSES.SimpleQueue()
-    process = victim.start(deliver, importer, files, gate, answer)
-    process.answer = answer
-    return process
+    answer: SimpleQueue[Counters] = victim.PROCESSES.SimpleQueue()
+    return Started(victim.start(deliver, importer, files, gate, answer), answer)
 
 
-def counters_of(process: Any) -> Counters:
+def counters_of(started: Started) -> Counters:
     """Wait for a process and return the counters of its import."""
-    assert victim.exit_code(process) == 0
-    counters: Counters = process.answer.get()
+    assert victim.exit_code(started.process) == 0
+    counters = started.answer.get()
     assert counters.add_up
     return counters
 

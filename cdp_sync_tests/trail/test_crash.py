@@ -128,6 +128,30 @@ def test_killed_at_a_statement(fraction: float, undisturbed: Undisturbed, tmp_pa
     assert state_of(importer.warehouse) == undisturbed.after
 
 
+STEPS = ("stage_files", "link_identifiers", "upsert_profiles")
+
+
+def import_until(run: GoalRun, files: list[FetchedFile], last: str) -> None:
+    """Take the steps up to the one named, and die when it is done."""
+    stage_files(run, files)
+    if last != "stage_files":
+        link_identifiers(run)
+    if last == "upsert_profiles":
+        upsert_profiles(run)
+    victim.die()
+
+
+@pytest.mark.parametrize("last", STEPS)
+def test_killed_between_steps(last: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
+    """Killed when a step is done and the next has not begun, an import ends like any other when it is run again."""
+    importer = undisturbed.importer(tmp_path)
+    dead = victim.start(import_until, importer.new_run(), fetched(tmp_path, SECOND), last)
+    assert victim.exit_code(dead) == victim.KILLED
+    assert state_of(importer.warehouse) == (undisturbed.after if last == STEPS[-1] else undisturbed.before)
+    import_all(importer.new_run(), fetched(tmp_path, SECOND))
+    assert state_of(importer.warehouse) == undisturbed.after
+
+
 @pytest.mark.parametrize("boundary", ["begin", "commit"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_around_the_transaction(boundary: str, after: bool, undisturbed: Undisturbed, tmp_path: Path) -> None:

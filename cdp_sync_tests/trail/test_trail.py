@@ -25,7 +25,7 @@ CHINOOK = REPOSITORY.parent / "shared" / "data" / "chinook"
 TOTAL = Decimal("2328.60")
 """Of all invoices, as the data's own description has it."""
 
-PROPERTIES = [
+PROPERTIES: list[dict[str, Any]] = [
     {"name": "email", "type": "email", "identifier": True},
     {"name": "customer_id", "identifier": True},
     *({"name": name} for name in ("first_name", "last_name", "city", "country", "phone", "postal_code")),

@@ -71,7 +71,7 @@ def die_at(number: int, *, only: str = "", after: bool = False) -> None:
             die()
         return done
 
-    Session.execute = deadly  # type: ignore[method-assign] - in this process, which is about to die
+    Session.execute = deadly  # type: ignore[assignment,method-assign]  # in this process only
 
 
 def hold(path: Path, held: Event, let_go: Event) -> None:
