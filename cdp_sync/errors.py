@@ -7,7 +7,8 @@
     │   ├── DeclarationError         a defs.yaml says something impossible
     │   ├── UnknownName              no connection, goal or profile of that name
     │   ├── WarehouseUnusable        the file is not ours, or from another version
-    │   │   └── PropertyTypeChanged  a declared type differs from the stored column
+    │   │   ├── PropertyTypeChanged  a declared type differs from the stored column
+    │   │   └── ValueOutOfRange      a value does not fit its column
     │   ├── ServerRefused            the server will not have us
     │   │   ├── AuthenticationFailed
     │   │   ├── HostKeyRejected
@@ -51,6 +52,7 @@ __all__ = [
     "Terminal",
     "Transient",
     "UnknownName",
+    "ValueOutOfRange",
     "WarehouseLocked",
     "WarehouseUnusable",
 ]
@@ -106,6 +108,10 @@ class WarehouseUnusable(Terminal):
 
 class PropertyTypeChanged(WarehouseUnusable):
     """A property's declared type differs from the column that holds its values."""
+
+
+class ValueOutOfRange(WarehouseUnusable):
+    """A value does not fit its column."""
 
 
 class ServerRefused(Terminal):

@@ -440,26 +440,25 @@ def listing(port: int, password: str) -> set[str]:
 _KEEPS_ON = """
 import sys
 from cdp_sync.sandbox import stage
-stage._PATIENCE = 2
 code = "print('started', flush=True); import signal; signal.pause()"
 sys.exit(stage._in_foreground([sys.executable, "-c", code], None))
 """
 
 
-@pytest.mark.xfail(strict=True, reason="the signal is not handed on: `dagster dev` and its children live on")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_up_starts_ends_with_it(number: signal.Signals) -> None:
-    """A signal to `cdp-sync up` alone ends what it has started, too."""
+    """Ctrl-C, which reaches both, and a request to end, which reaches `cdp-sync up` alone, leave nothing running."""
     process = subprocess.Popen(
         [sys.executable, "-c", _KEEPS_ON], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
     )
     try:
-        read_until(process, "started")
-        process.send_signal(number)
+        read_until(process, r"started\n")
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         process.wait(30)
         assert process.stdout is not None
-        ended, _, _ = select.select([process.stdout], [], [], 5)
+        ended, _, _ = select.select([process.stdout], [], [], 30)
         assert ended
+        assert process.stdout.read() == b""
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,8 +1,10 @@
 """Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from cdp_sync.errors import GoalFailed, ValueOutOfRange
 from cdp_sync.importing.applying_plan import patch_steps, profile_steps, remember_steps, write_steps
 from cdp_sync.importing.columns import Columns
 from cdp_sync.importing.linking import link, staged_columns
@@ -26,15 +28,33 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
         session.execute("set preserve_insertion_order = false")
         sync_properties(session, _with_detected(run.profiles, columns))
         if staged:
-            _work_out(session, run, columns)
+            with _sums_that_fit(columns):
+                _work_out(session, run, columns)
         session.execute("begin")
         if staged:
-            _write(session, run, columns, now)
+            with _sums_that_fit(columns):
+                _write(session, run, columns, now)
         session.execute(statement("apply/noted_file"), {"connection": run.connection, "goal": run.goal.name})
         report = report_of(session, run)
         write_run(session, run, report, now)
         session.execute("commit")
     return report
+
+
+@contextmanager
+def _sums_that_fit(columns: Columns) -> Iterator[None]:
+    """Name the properties that a sum may have outgrown."""
+    try:
+        yield
+    except ValueOutOfRange as error:
+        if not columns.sums:
+            raise
+        sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
+        raise GoalFailed(
+            f"A sum does not fit its property: {sums}.",
+            needed="A type that holds the largest sum.",
+            remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed.",
+        ) from error
 
 
 def _now(session: Session) -> datetime:
@@ -75,7 +95,7 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     carried = session.value("select count(*) from staging.added_before") > 0
     named = {"connection": run.connection, "goal": run.goal.name, "run_id": run.run_id}
     links = " or ".join(dict.fromkeys(link.field for link in columns.links))
-    changed = {name for (name,) in session.rows("select distinct unnest(changed) from revised")}
+    changed = {name for (name,) in session.rows("select distinct unnest(_changed) from revised")}
     _bind(session, write_steps(columns, changed), {"now": now})
     session.run(remember_steps(columns, known=known, carried=carried))
     session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})

@@ -27,6 +27,11 @@ class Target:
         return quote_identifier(self.prop.name)
 
     @property
+    def old(self) -> str:
+        """The quoted name of the value before, one that no property can have."""
+        return quote_identifier(f"_old_{self.prop.name}")
+
+    @property
     def gain(self) -> str:
         """The quoted column of `patch` that holds what linking gives."""
         return quote_identifier(f"gain_{self.prop.name}")
@@ -243,20 +248,20 @@ def _base_of_old(target: Target) -> str:
 
 
 def _revised(every: tuple[Target, ...]) -> Step:
-    olds = [f"profile.{target.name} as {quote_identifier(f'old_{target.prop.name}')}" for target in every]
+    olds = [f"profile.{target.name} as {target.old}" for target in every]
     news = [f"{becomes(target, _base_of_old(target))} as {target.name}" for target in every]
-    differs = [f"{quote_identifier(f'old_{target.prop.name}')} is distinct from {target.name}" for target in every]
+    differs = [f"{target.old} is distinct from {target.name}" for target in every]
     named = [
         f"case when {differ} then {quote_literal(target.prop.name)} end"
         for target, differ in zip(every, differs, strict=True)
     ]
-    kept = ", ".join(["profile_id", "first_row", *(target.name for target in every)])
+    kept = ", ".join(["profile_id", "_first_row", *(target.name for target in every)])
     inner = ",\n        ".join([*olds, *news])
     sql = f"""create or replace temp table revised as
 select {kept},
-    list_filter([{", ".join(named)}], lambda name: name is not null) as changed
+    list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from (
-    select patch.profile_id, patch.first_row,
+    select patch.profile_id, patch.first_row as _first_row,
         {inner}
     from patch
     join warehouse.profile profile using (profile_id)
@@ -278,7 +283,7 @@ where profile.profile_id = revised.profile_id"""
 def _identifier_steps(prop: Property) -> Iterator[Step]:
     """Keep `profile_identifier` equal to the identifier columns, unnested."""
     name, text = quote_identifier(prop.name), quote_literal(prop.name)
-    changed = f"revised where list_contains(changed, {text})"
+    changed = f"revised where list_contains(_changed, {text})"
     yield Step(
         "profile_identifier",
         f"delete from warehouse.profile_identifier where property = {text} "

@@ -1,6 +1,6 @@
 """Brings a part to what the parser reads best: UTF-8, one kind of line break, its size in lines known."""
 
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, getincrementaldecoder, register_error
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +62,13 @@ class Landed:
         return self.head.lines + 1
 
 
-def land(part: Part, goal: ImportGoal) -> Landed | None:
+def land(part: Part, goal: ImportGoal, folder: Path | None = None) -> Landed | None:
     """Survey a part, and write it anew where its encoding, its line breaks or its head ask for that.
+
+    Args:
+        part: What arrived.
+        goal: Whose format and fields it shall have.
+        folder: Where to write; beside the part where it is not given.
 
     Returns:
         What lies ready; None for a part that is empty but for blank lines.
@@ -72,11 +77,12 @@ def land(part: Part, goal: ImportGoal) -> Landed | None:
         FileRejected: It does not decode, or its columns do not fit the goal.
     """
     local, form = part.local, goal.format
+    folder = folder or local.parent
     if form.encoding != "utf-8":
-        local = _decode(local, form)
+        local = _decode(local, folder, form)
     survey = survey_file(local)
     if survey.mixed:
-        local = _rewrite(local, ".lf", _with_line_feeds(_chunks(local)))
+        local = _rewrite(folder / f"{local.name}.lf", _with_line_feeds(_chunks(local)))
         survey = survey_file(local)
     beginning = _beginning(local)
     head = read_head(beginning, form)
@@ -85,7 +91,7 @@ def land(part: Part, goal: ImportGoal) -> Landed | None:
     warnings = tuple(check_columns(head, goal, beginning))
     skip = int(form.header)
     if head.lines != skip:
-        local, skip = _rewrite(local, ".body", _without_head(local, head)), 0
+        local, skip = _rewrite(folder / f"{local.name}.body", _without_head(local, head)), 0
         survey = survey_file(local)
     return Landed(part.name, local, head, skip, survey, warnings)
 
@@ -110,14 +116,34 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _rewrite(path: Path, suffix: str, chunks: Iterator[bytes]) -> Path:
-    target = path.with_name(path.name + suffix)
+def readable(path: Path) -> Path:
+    """Return a copy of a file in which question marks stand for all bytes that are not UTF-8; it has the same lines."""
+    decoder = getincrementaldecoder("utf-8")(errors="cdp_sync.marked")
+
+    def marked() -> Iterator[bytes]:
+        for chunk in _chunks(path):
+            yield decoder.decode(chunk).encode()
+        yield decoder.decode(b"", final=True).encode()
+
+    return _rewrite(path.with_name(f"{path.name}.readable"), marked())
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "?" * (error.end - error.start), error.end
+
+
+register_error("cdp_sync.marked", _mark)
+
+
+def _rewrite(target: Path, chunks: Iterator[bytes]) -> Path:
     with target.open("wb") as file:
         file.writelines(chunks)
     return target
 
 
-def _decode(path: Path, form: Format) -> Path:
+def _decode(path: Path, folder: Path, form: Format) -> Path:
     decoder = form.codec.incrementaldecoder(errors="strict")
 
     def decoded() -> Iterator[bytes]:
@@ -126,7 +152,7 @@ def _decode(path: Path, form: Format) -> Path:
         yield decoder.decode(b"", final=True).encode()
 
     try:
-        return _rewrite(path, ".utf-8", decoded())
+        return _rewrite(folder / f"{path.name}.utf-8", decoded())
     except UnicodeError as error:
         raise FileRejected(
             f"The file is not {form.encoding}: {getattr(error, 'reason', 'a byte does not decode')}.",

@@ -6,7 +6,7 @@ the bytes hold, and a part that does not add up fails with the line that is the 
 """
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.landing import Landed
+from cdp_sync.importing.landing import Landed, readable
 from cdp_sync.importing.staging_plan import Cells, read_part
 from cdp_sync.model import Format
 from cdp_sync.warehouse import Session, quote_literal
@@ -111,7 +111,7 @@ class _Reckoning:
             """create or replace temp table raw_line as
             select text from read_csv($path, auto_detect = false, header = false, columns = {'text': 'VARCHAR'},
                 delim = $never, quote = '', escape = '', strict_mode = false, max_line_size = 64000000)""",
-            {"path": str(self._landed.local), "never": "\x1f\x1e\x1f\x1e"},
+            {"path": str(readable(self._landed.local)), "never": "\x1f\x1e\x1f\x1e"},
         )
         self._session.execute(
             """create or replace temp table physical_line as
@@ -166,7 +166,7 @@ class _Reckoning:
         line = f" The first line with an odd number of quotes is {odd[0][0] + self._offset}." if odd else ""
         raise FileRejected(
             f"The parser told only {rows:,} rows apart and did not account for every line.{line}",
-            needed="Every quote that opens closes in its own field.",
+            needed="Every quote that opens closes in its own field, and no row is longer than 2,000,000 bytes.",
             remedy="Have that line corrected; without quoting, declare `quote: ''`.",
         )
 

@@ -34,6 +34,8 @@ def stage_files(
         with run.warehouse.open("read") as session:
             known = known_files(session, run.connection, run.goal.name)
     run.folder.mkdir(parents=True, exist_ok=True)
+    for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
+        left_behind.unlink(missing_ok=True)
     with run.warehouse.open("none", staging=run.staging) as session:
         create_tables(session, plan_columns(run.goal, run.profiles))
         session.execute(f"set TimeZone = {quote_literal(run.goal.format.time_zone)}")
@@ -86,7 +88,7 @@ def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[Landed | None]:
     folder.mkdir(exist_ok=True)
     try:
         for part in unpack(fetched.remote.path, fetched.local, folder):
-            yield land(part, run.goal)
+            yield land(part, run.goal, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

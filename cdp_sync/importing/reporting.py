@@ -40,7 +40,7 @@ def _samples(session: Session) -> tuple[ProfileSample, ...]:
     if not _has(session, "revised"):
         return ()
     created = session.rows(f"select profile_id from touched where is_new order by first_row desc limit {_SAMPLE}")
-    updated = session.rows(f"select profile_id, changed from revised order by first_row desc limit {_SAMPLE}")
+    updated = session.rows(f"select profile_id, _changed from revised order by _first_row desc limit {_SAMPLE}")
     return (
         *(ProfileSample(str(profile), "created") for (profile,) in created),
         *(ProfileSample(str(profile), "updated", tuple(changed)) for profile, changed in updated),

@@ -30,8 +30,10 @@ def create_tables(session: Session, columns: Columns) -> None:
     session.execute(_TABLES)
     declared = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns.declared)
     session.execute(f"create table if not exists staging.staged ({declared})")
+    there = {name for name, *_ in session.rows("describe staging.staged")}
     for name, kind in columns.declared:
-        session.execute(f"alter table staging.staged add column if not exists {quote_identifier(name)} {kind}")
+        if name not in there:
+            session.execute(f"alter table staging.staged add column {quote_identifier(name)} {kind}")
 
 
 LINE_OF_ROW = """

@@ -44,6 +44,7 @@ class ImportSteps:
     def scan(self, context: dg.OpExecutionContext) -> Handle:
         """List the directory and ask the ledger what is new."""
         run = self._run(context)
+        data_folder().sweep()
         with self._told(context, run, "scanning"):
             with run.warehouse.open("read") as session:
                 known = known_files(session, run.connection, run.goal.name)
@@ -60,8 +61,6 @@ class ImportSteps:
             return handle
         run = self._run(context)
         with self._told(context, run, "fetching and parsing"):
-            data_folder().sweep()
-            remove(run.staging)
             known = {path: KnownFile(**_revived(entry)) for path, entry in scanned["known"].items()}
             watcher().expects(self.unique, tuple(files))
             with self._client(context) as server:
@@ -128,6 +127,7 @@ class ImportSteps:
         except CdpSyncError as error:
             if isinstance(error, Transient) and context.retry_number < RETRIES:
                 raise retry() from error
+            remove(run.folder)
             if not isinstance(error, WarehouseUnusable):
                 record_failure(run, str(error))
             watcher().done(self.unique, GoalReport(self.goal.name, error=str(error)))

@@ -17,10 +17,12 @@ def sync_properties(session: Session, profiles: Profiles) -> None:
     columns = profile_columns(session)
     for prop in profiles.properties:
         _check_type(prop, columns.get(prop.name))
+    session.execute("begin")
     for prop in profiles.properties:
         if prop.name not in columns:
             session.execute(f"alter table warehouse.profile add column {quote_identifier(prop.name)} {prop.sql_type}")
     _sync_identifiers(session, profiles)
+    session.execute("commit")
 
 
 def profile_columns(session: Session) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from cdp_sync.errors import CdpSyncError, DiskFull, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseUnusable
 
 Values = Mapping[str, object] | Sequence[object] | None
 
@@ -67,7 +67,7 @@ class Session:
             try:
                 self.execute(step.sql, step.values)
             except WarehouseUnusable as error:
-                raise WarehouseUnusable(f"Step {step.name} failed: {error.found}", needed=str(step)) from error
+                raise type(error)(f"Step {step.name} failed: {error.found}", needed=str(step)) from error
 
     def attach(self, path: Path, name: str, options: str) -> None:
         """Attach a database file.
@@ -85,16 +85,22 @@ class Session:
 def translate(error: duckdb.Error, sql: str = "") -> CdpSyncError:
     """Put a DuckDB error into our tree. Values never show: messages that may quote data are cut to their kind."""
     text = str(error).partition("\n\nStack Trace")[0]
-    if "No space left on device" in text or "failed to offload" in text.lower():
+    if any(sign in text for sign in _NO_ROOM):
         return DiskFull(
             "There is no room left on the disk that holds the warehouse.",
             remedy="Free some space and run again; nothing of this run has landed.",
         )
-    if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException | duckdb.ConstraintException):
-        text = f"{type(error).__name__}: {re.sub(_QUOTED, '…', text.splitlines()[0])}"
+    if "CSV" in text and isinstance(error, duckdb.InvalidInputException):
+        return FileRejected(
+            f"The file cannot be parsed: {text.splitlines()[0].removeprefix('Invalid Input Error: ')}",
+            remedy="Look at the file at that line, and at the declared format.",
+        )
+    if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):
+        return ValueOutOfRange(f"{type(error).__name__}: {re.sub(_QUOTED, '…', text.splitlines()[0])}", needed=sql)
     return WarehouseUnusable(text, needed=sql)
 
 
+_NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large", "failed to offload")
 _QUOTED = r"'[^']*'|\"[^\"]*\"|\b\d[\d.]*\b"
 
 

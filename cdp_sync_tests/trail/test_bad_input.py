@@ -307,7 +307,6 @@ NAME = ({"name": "first_name"},)
 # Detected columns
 
 
-@pytest.mark.xfail(strict=True, reason="two columns of one name are added as if they were sums: the goal fails")
 @pytest.mark.parametrize(
     "columns",
     [("Foo", "foo"), ("A b", "A-b"), ("Имя", "Город"), ("Name2", "First Name"), ("$", "%")],
@@ -322,7 +321,6 @@ def test_detected_columns_that_become_one_property(tmp_path: Path, columns: tupl
     assert "xy" not in [value for row in held for value in row]
 
 
-@pytest.mark.xfail(strict=True, reason="an error of pydantic that nobody catches: the goal fails")
 @pytest.mark.parametrize("column", ["created_at", "Profile-ID", "merged into", "updated_at"])
 def test_a_detected_column_named_like_one_of_the_profile(tmp_path: Path, column: str) -> None:
     """A detected column that would take a reserved name never touches the reserved column, nor the files beside it."""
