@@ -128,7 +128,7 @@ class OpenSshServer:
 
 
 @contextmanager
-def openssh_server(folder: Path, **options: Any) -> Iterator[OpenSshServer]:  # noqa: ANN401  # as OpenSshServer has them
+def openssh_server(folder: Path, **options: Any) -> Iterator[OpenSshServer]:  # as OpenSshServer has them
     """Start a server in a new folder, or skip the test where there is no sshd."""
     if _SSHD is None:
         pytest.skip("OpenSSH's sshd is not installed")

@@ -1,14 +1,14 @@
 """The declared connections as plain values, for the command line."""
 
 from dataclasses import dataclass
-
-import dagster as dg
+from pathlib import Path
 
 from cdp_sync.components.profile_model import declared_profiles
 from cdp_sync.components.sftp_connection import SftpConnection
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, ImportGoal, Profiles
-from cdp_sync.orchestration.project import component_tree, reason_of
+from cdp_sync.model.reading import slips_in
+from cdp_sync.orchestration.project import component_tree, defs_folder, reason_of, refuse
 
 
 @dataclass(frozen=True)
@@ -51,21 +51,20 @@ def load_declarations() -> Declarations:
     Raises:
         DeclarationError: Tells of every slip in every file.
     """
-    tree = component_tree()
     connections: list[Connection] = []
     slips: list[str] = []
-    for file in sorted(tree.defs_module_path.glob("*/defs.yaml")):
+    for file in sorted(defs_folder().glob("*/defs.yaml")):
         try:
-            component = tree.load_component(file.parent)
-            tree.build_defs_at_path(file.parent)
+            connections += _connections_in(file)
         except Exception as error:  # noqa: BLE001 - told together with the slips of other files
             slips.append(reason_of(error))
-        else:
-            connections += [component.connection] if isinstance(component, SftpConnection) else []
     if slips:
-        raise DeclarationError("\n".join(slips), remedy="Correct the files and check again.")
-    return Declarations(_profiles(tree), tuple(connections))
+        raise DeclarationError("\n".join(dict.fromkeys(slips)))
+    return Declarations(declared_profiles(), tuple(connections))
 
 
-def _profiles(tree: dg.ComponentTree) -> Profiles:
-    return declared_profiles(tree.load_context)
+def _connections_in(file: Path) -> list[Connection]:
+    refuse(file, slips_in(file.read_text(encoding="utf-8")))
+    tree = component_tree(file.parent)
+    tree.build_defs()
+    return [component.connection for component in tree.get_all_components(of_type=SftpConnection)]

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated, NewType
 
 import dagster as dg
-from pydantic import ValidationError
+import yaml
 
 from cdp_sync.components.attributes import as_written
-from cdp_sync.components.slips import refuse, slips_of
 from cdp_sync.errors import DeclarationError
 from cdp_sync.model import Profiles, Property
+from cdp_sync.model.reading import slips_in
+from cdp_sync.orchestration.project import defs_folder, refuse
 
 _TYPE = "cdp_sync.components.ProfileModel"
 _EXAMPLE = [
@@ -55,30 +56,28 @@ class ProfileModel(dg.Component, dg.Model, dg.Resolvable):
         return Profiles(properties=tuple(self.properties))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Check the declaration; it makes no definitions of its own."""
-        try:
-            _ = self.profiles
-        except ValidationError as error:
-            refuse(context, slips_of(error))
+        """Make no definitions: other components ask for the declared profile."""
         return dg.Definitions()
 
 
-def declared_profiles(context: dg.ComponentLoadContext) -> Profiles:
+def declared_profiles() -> Profiles:
     """Return the profile that the project declares.
 
     Raises:
-        DeclarationError: No `defs.yaml` of the project is a `ProfileModel`.
+        DeclarationError: No `defs.yaml` of the project is a `ProfileModel`, or it has slips.
     """
-    folder = find_profile_model(context.defs_module_path)
-    return context.load_component(folder, expected_type=ProfileModel).profiles
+    file = find_profile_model(defs_folder())
+    text = file.read_text(encoding="utf-8")
+    refuse(file, slips_in(text))
+    return Profiles(**yaml.safe_load(text)["attributes"])
 
 
 def find_profile_model(defs: Path) -> Path:
-    """Return the folder that declares the profile: `profiles`, or whichever names the type."""
+    """Return the file that declares the profile: that of the folder `profiles`, or whichever names the type."""
     usual = defs / "profiles" / "defs.yaml"
     for file in [usual, *sorted(defs.rglob("defs.yaml"))]:
         if file.exists() and _TYPE in file.read_text(encoding="utf-8"):
-            return file.parent
+            return file
     raise DeclarationError(
         "No defs.yaml declares the profile.",
         needed=f"One of `type: {_TYPE}`.",

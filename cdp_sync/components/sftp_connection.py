@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NewType
 
 import dagster as dg
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.components.profile_model import declared_profiles
-from cdp_sync.components.slips import refuse, slips_of
 from cdp_sync.model import NAME_PATTERN, Connection, ImportGoal, SftpServer
 from cdp_sync.model.consistency import find_slips
+from cdp_sync.model.reading import ServerAttributes
 from cdp_sync.orchestration.connection import build_connection
+from cdp_sync.orchestration.project import refuse
 
 _GOAL = {
     "name": "customers",
@@ -48,13 +49,6 @@ def _rendered(context: dg.ResolutionContext, value: Any) -> SftpServer:  # noqa:
             for name, field in given.items()
         }
     )
-
-
-class ServerAttributes(SftpServer):
-    """The server as it is written: its port may be a template."""
-
-    port: int | str = 22  # type: ignore[assignment]  # wider on purpose: rendered before it becomes an SftpServer
-    """TCP port, or a template that yields one."""
 
 
 Server = NewType("Server", SftpServer)
@@ -105,10 +99,6 @@ class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Check the declaration against the profile, and build asset, job and resource."""
-        try:
-            connection = self.connection
-        except ValidationError as error:
-            refuse(context, slips_of(error))
-        profiles = declared_profiles(context)
-        refuse(context, find_slips(connection, profiles))
-        return build_connection(connection, profiles)
+        profiles = declared_profiles()
+        refuse(context.path / "defs.yaml", [f"attributes.{slip}" for slip in find_slips(self.connection, profiles)])
+        return build_connection(self.connection, profiles)

@@ -1,8 +1,10 @@
 """What a run of a goal did, read back from its staging file, and its row in the warehouse's history."""
 
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
+from cdp_sync.errors import CdpSyncError
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.model import COUNTERS, Counters, FileReport, GoalReport, ProfileSample
 from cdp_sync.warehouse import Session
@@ -81,6 +83,10 @@ def write_run(session: Session, run: GoalRun, report: GoalReport, started_at: da
 
 
 def record_failure(run: GoalRun, message: str) -> None:
-    """Note in the history that the goal failed before it came to writing."""
-    with run.warehouse.open("write") as session:
+    """Note in the history that the goal failed before it came to writing, if the warehouse is free.
+
+    The failure itself matters more than its note: whatever hinders the note is passed over.
+    """
+    at_once = replace(run.warehouse, lock_timeout=1.0)
+    with suppress(CdpSyncError), at_once.open("write") as session:
         write_run(session, run, GoalReport(run.goal.name, error=message), datetime.now(UTC))

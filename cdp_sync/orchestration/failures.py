@@ -1,18 +1,23 @@
-"""Our errors in Dagster's words: transient ones are tried again, terminal ones are not."""
+"""Our errors in Dagster's words."""
+
+import time
 
 import dagster as dg
 
 from cdp_sync.errors import CdpSyncError
 
-RETRIES = 2
-"""How often a step is tried again; connecting and downloading have attempts of their own before that."""
+ATTEMPTS = 2
+"""How often a step is tried where an error may pass; connecting and downloading have attempts of their own in that."""
 
 _PAUSE = 5.0
 
 
-def retry() -> dg.RetryRequested:
-    """Return the request to try the step again."""
-    return dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=_PAUSE)
+def pause() -> None:
+    """Wait before the next attempt.
+
+    The step itself waits: if Dagster tried it again, the steps of the next goal would overtake it meanwhile.
+    """
+    time.sleep(_PAUSE)
 
 
 def failure(error: CdpSyncError) -> dg.Failure:

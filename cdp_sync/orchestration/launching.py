@@ -106,7 +106,10 @@ def _job(definitions: dg.Definitions, connection: str, goal: str | None) -> tupl
         raise UnknownName(
             f"Connection {connection} has no goal {goal!r}.", needed=f"One of: {', '.join(goals[connection])}."
         )
-    return f"{connection}_sync", [dg.AssetKey([connection, goal])] if goal else None
+    name = f"{connection}_sync"
+    if not any(job.name == name for job in definitions.resolve_all_job_defs()):
+        raise Terminal(f"Every goal of {connection} is off.", remedy="Switch one on: `enabled: true`.")
+    return name, [dg.AssetKey([connection, goal])] if goal else None
 
 
 def _goals(definitions: dg.Definitions) -> dict[str, list[str]]:

@@ -4,6 +4,8 @@ import importlib
 import os
 import sys
 import warnings
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +13,7 @@ import dagster as dg
 from dagster.components.core.load_defs import get_library_json_enriched_defs  # the Docs tab; not public
 
 from cdp_sync.errors import DeclarationError
+from cdp_sync.model.reading import slips_in
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.resources import WarehouseResource
 
@@ -20,25 +23,29 @@ _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 
 
 def load_project() -> dg.Definitions:
-    """Load every component below `cdp_sync/defs`, or below the folder that `CDP_SYNC_DEFS` names."""
-    tree = component_tree()
+    """Load every component below `cdp_sync/defs`, or below the folder that `CDP_SYNC_DEFS` names.
+
+    Raises:
+        DeclarationError: A component is broken, and errors are to be fatal.
+    """
     if os.environ.get(_STRICT):
-        parts = [tree.build_defs()]
-    else:
-        # Without the tree: the code server walks an attached tree and fails on the broken child after all.
-        parts = [get_library_json_enriched_defs(None), *(_build(tree, child) for child in _children(tree))]
-    return dg.Definitions.merge(*parts, shared())
+        refuse_all(_children())
+        return dg.Definitions.merge(component_tree().build_defs(), shared())
+    return dg.Definitions.merge(get_library_json_enriched_defs(None), *_build_each(), shared())
 
 
 def load_connection(name: str) -> dg.Definitions:
     """Load one connection and what it needs, for a run of it alone: quicker than the whole project.
 
     Where no folder of that name declares it, the whole project is loaded.
+
+    Raises:
+        DeclarationError: The connection is broken.
     """
-    tree = component_tree()
-    if name.isidentifier() and (tree.defs_module_path / name).is_dir():
+    child = defs_folder() / name
+    if name.isidentifier() and child.is_dir():
         try:
-            found = tree.build_defs_at_path(Path(name))
+            found = _build_alone(child)
         except Exception as error:
             raise DeclarationError(reason_of(error)) from error
         if any(job.name == f"{name}_sync" for job in found.jobs or ()):
@@ -53,11 +60,48 @@ def reason_of(error: Exception) -> str:
     return str(error)
 
 
-def component_tree() -> dg.ComponentTree:
-    """Return the tree of declared components."""
+def refuse(file: Path, slips: Sequence[str]) -> None:
+    """Raise one error for all slips in a file, if there are any.
+
+    Raises:
+        DeclarationError: Names the file and every slip in it.
+    """
+    if slips:
+        raise DeclarationError(f"{file.parent.name}/{file.name}:" + "".join(f"\n  {slip}" for slip in slips))
+
+
+def refuse_all(children: Iterable[Path]) -> None:
+    """Raise one error for all slips in the files of these folders, if there are any.
+
+    Raises:
+        DeclarationError: Names every file and every slip in it.
+    """
+    told = []
+    for child in children:
+        try:
+            _check(child)
+        except DeclarationError as error:
+            told.append(str(error))
+    if told:
+        raise DeclarationError("\n".join(told))
+
+
+def _check(child: Path) -> None:
+    file = child / "defs.yaml"
+    if file.exists():
+        refuse(file, slips_in(file.read_text(encoding="utf-8")))
+
+
+def component_tree(folder: Path | None = None) -> dg.ComponentTree:
+    """Return the tree of declared components, or of those below one folder alone."""
     warnings.filterwarnings("ignore", category=dg.BetaWarning)  # of Dagster about its own parts; nothing to act on
     root = Path(__file__).parents[2]
-    return dg.ComponentTree(defs_module=_defs_module(), project_root=root, code_location_name=_PACKAGE)
+    return dg.ComponentTree(defs_module=_module_of(folder), project_root=root, code_location_name=_PACKAGE)
+
+
+def defs_folder() -> Path:
+    """Return the folder that holds the declarations."""
+    return Path(os.environ.get("CDP_SYNC_DEFS") or Path(__file__).parents[1] / "defs").absolute()
 
 
 def shared() -> dg.Definitions:
@@ -69,26 +113,35 @@ def shared() -> dg.Definitions:
     return dg.Definitions(resources={"warehouse": warehouse}, executor=dg.in_process_executor)
 
 
-def _defs_module() -> ModuleType:
+def _module_of(folder: Path | None) -> ModuleType:
     """Return the module that holds the declarations; a folder elsewhere becomes a module of its own."""
-    folder = os.environ.get("CDP_SYNC_DEFS")
-    if not folder:
+    if folder is None and not os.environ.get("CDP_SYNC_DEFS"):
         return importlib.import_module(f"{_PACKAGE}.defs")
-    module = ModuleType("cdp_sync_declared")
-    module.__path__ = [str(Path(folder).absolute())]
+    folder = folder or defs_folder()
+    module = ModuleType(f"cdp_sync_declared_{zlib.crc32(str(folder).encode()):08x}")
+    module.__path__ = [str(folder)]
     module.__file__ = None
-    return sys.modules.setdefault(module.__name__, module)
+    sys.modules[module.__name__] = module
+    return module
 
 
-def _children(tree: dg.ComponentTree) -> list[Path]:
-    return sorted(child for child in tree.defs_module_path.iterdir() if child.is_dir() and child.name[0] not in "_.")
+def _children() -> list[Path]:
+    return sorted(child for child in defs_folder().iterdir() if child.is_dir() and child.name[0] not in "_.")
 
 
-def _build(tree: dg.ComponentTree, child: Path) -> dg.Definitions:
-    try:
-        return tree.build_defs_at_path(child.relative_to(tree.defs_module_path))
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others must load
-        return _broken(child.name, error)
+def _build_each() -> Iterator[dg.Definitions]:
+    """Build every component by itself, so that a broken one does not take the others down."""
+    for child in _children():
+        try:
+            yield _build_alone(child)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others must load
+            yield _broken(child.name, error)
+
+
+def _build_alone(child: Path) -> dg.Definitions:
+    """Build one component in a tree of its own: building any part of a tree decodes all of it."""
+    _check(child)
+    return component_tree(child).build_defs_at_path(child)
 
 
 def _broken(name: str, error: Exception) -> dg.Definitions:

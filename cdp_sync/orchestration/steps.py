@@ -1,26 +1,26 @@
 """The four steps of an import goal, each handing the next a handle: paths, states and counts, never rows."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
-from cdp_sync.errors import CdpSyncError, Transient, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, Transient, WarehouseLocked, WarehouseUnusable
 from cdp_sync.importing import GoalRun, fetch_files, link_identifiers, scan_directory, stage_files, upsert_profiles
 from cdp_sync.importing.reporting import record_failure
 from cdp_sync.model import Connection, FileReport, GoalReport, ImportGoal, Profiles, RemoteFile
-from cdp_sync.orchestration.failures import RETRIES, failure, retry
+from cdp_sync.orchestration.failures import ATTEMPTS, failure, pause
 from cdp_sync.orchestration.metadata import metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
 Handle = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,50 +45,52 @@ class ImportSteps:
         """List the directory and ask the ledger what is new."""
         run = self._run(context)
         data_folder().sweep()
-        with self._told(context, run, "scanning"):
-            with run.warehouse.open("read") as session:
-                known = known_files(session, run.connection, run.goal.name)
-            with self._client(context) as server:
-                scan = scan_directory(server, self.goal, known, run.fingerprint)
-            context.log.info(f"{len(scan.due)} of {len(scan.files)} files are to be imported")
-            return _scan_handle(scan.due, scan.waiting, known)
+        return self._attempt(context, run, "scanning", lambda: self._scan(context, run))
 
     def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
         """Fetch the files and parse them into the staging table."""
-        files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
         handle: Handle = {"waiting": scanned["waiting"], "started": scanned["started"], "staging": None}
-        if not files:
+        if not scanned["due"]:
             return handle
         run = self._run(context)
-        with self._told(context, run, "fetching and parsing"):
-            known = {path: KnownFile(**_revived(entry)) for path, entry in scanned["known"].items()}
-            watcher().expects(self.unique, tuple(files))
-            with self._client(context) as server:
-                arrivals = fetch_files(server, files, run.folder, progress=self._progress)
-                stage_files(run, arrivals, known)
-            remove(run.folder)
+        self._attempt(context, run, "fetching and parsing", lambda: self._parse(context, run, scanned))
+        remove(run.folder)
         return {**handle, "staging": str(run.staging)}
 
     def link(self, context: dg.OpExecutionContext, parsed: Handle) -> Handle:
         """Give every row a profile."""
         if parsed["staging"]:
             run = self._run(context, parsed)
-            with self._told(context, run, "linking"):
-                link_identifiers(run)
+            self._attempt(context, run, "linking", lambda: link_identifiers(run))
         return parsed
 
     def upsert(self, context: dg.OpExecutionContext, linked: Handle) -> dg.MaterializeResult[Any]:
         """Write the profiles, and say what was done."""
         run = self._run(context, linked)
-        with self._told(context, run, "writing profiles"):
-            report = upsert_profiles(run) if linked["staging"] else GoalReport(self.goal.name)
-        report = report.with_files(FileReport(path, state) for path, state in linked["waiting"])
-        report = replace(report, goal=self.goal.name, seconds=time.time() - linked["started"])
+        report = GoalReport(self.goal.name)
         if linked["staging"]:
+            report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(run))
             remove(run.staging)
+        report = report.with_files(FileReport(path, state) for path, state in linked["waiting"])
+        report = replace(report, seconds=time.time() - linked["started"])
         watcher().done(self.unique, report)
         context.log.info(report.message)
         return self._tell(context, report)
+
+    def _scan(self, context: dg.OpExecutionContext, run: GoalRun) -> Handle:
+        with run.warehouse.open("read") as session:
+            known = known_files(session, run.connection, run.goal.name)
+        with self._client(context) as server:
+            scan = scan_directory(server, self.goal, known, run.fingerprint)
+        context.log.info(f"{len(scan.due)} of {len(scan.files)} files are to be imported")
+        return _scan_handle(scan.due, scan.waiting, known)
+
+    def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:
+        files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
+        known = {path: KnownFile(**_revived(entry)) for path, entry in scanned["known"].items()}
+        watcher().expects(self.unique, tuple(files))
+        with self._client(context) as server:
+            stage_files(run, fetch_files(server, files, run.folder, progress=self._progress), known)
 
     def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> dg.MaterializeResult[Any]:
         metadata = metadata_of(report)
@@ -118,20 +120,25 @@ class ImportSteps:
     def _progress(self, file: RemoteFile, arrived: int) -> None:
         watcher().arrived(self.unique, file, arrived)
 
-    @contextmanager
-    def _told(self, context: dg.OpExecutionContext, run: GoalRun, doing: str) -> Iterator[None]:
-        """Turn errors into what Dagster knows, and note in the history that the goal failed."""
+    def _attempt(self, context: dg.OpExecutionContext, run: GoalRun, doing: str, work: Callable[[], T]) -> T:
+        """Do a step's work, again where an error may pass; note in the history that the goal failed where none does."""
         watcher().phase(self.unique, doing)
-        try:
-            yield
-        except CdpSyncError as error:
-            if isinstance(error, Transient) and context.retry_number < RETRIES:
-                raise retry() from error
-            remove(run.folder)
-            if not isinstance(error, WarehouseUnusable):
-                record_failure(run, str(error))
-            watcher().done(self.unique, GoalReport(self.goal.name, error=str(error)))
-            raise failure(error) from error
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                return work()
+            except CdpSyncError as error:
+                if not (isinstance(error, Transient) and left):
+                    self._give_up(run, error)
+                    raise failure(error) from error
+                context.log.warning(f"{error} Trying again.")
+                pause()
+        raise AssertionError  # the last attempt returns or raises
+
+    def _give_up(self, run: GoalRun, error: CdpSyncError) -> None:
+        remove(run.folder)
+        if not isinstance(error, WarehouseUnusable | WarehouseLocked):
+            record_failure(run, str(error))
+        watcher().done(self.unique, GoalReport(self.goal.name, error=str(error)))
 
 
 def _scan_handle(due: tuple[RemoteFile, ...], waiting: tuple[FileReport, ...], known: dict[str, KnownFile]) -> Handle:

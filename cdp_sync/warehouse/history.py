@@ -54,7 +54,11 @@ def quarantined(session: Session, connection: str | None, limit: int) -> tuple[i
     latest = """
         from warehouse.quarantine q
         join warehouse.run r using (run_id, connection, goal)
+        left join (
+            select connection, goal, path, max(imported_at) as read_at from warehouse.imported_file group by all
+        ) f on f.connection = q.connection and f.goal = q.goal and f.path = split_part(q.path, '!', 1)
         where ($connection is null or q.connection = $connection)
+            and (f.read_at is null or r.started_at >= f.read_at)
         qualify r.started_at = max(r.started_at) over (partition by q.connection, q.goal, q.path)"""
     columns = "q.connection, q.goal, q.path, q.line, q.field, q.value, q.raw, q.reason, q.run_id"
     bound = {"connection": connection}

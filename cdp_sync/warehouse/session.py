@@ -95,10 +95,18 @@ def translate(error: duckdb.Error, sql: str = "") -> CdpSyncError:
             f"The file cannot be parsed: {text.splitlines()[0].removeprefix('Invalid Input Error: ')}",
             remedy="Look at the file at that line, and at the declared format.",
         )
+    if isinstance(error, _ABOUT_SQL) or "read-only mode" in text:
+        return WarehouseUnusable(text, needed=sql)
+    if isinstance(error, duckdb.InvalidInputException):
+        return WarehouseUnusable("InvalidInputException: a value that a function does not take.", needed=sql)
+    masked = f"{type(error).__name__}: {re.sub(_QUOTED, '…', text.splitlines()[0])}"
     if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):
-        return ValueOutOfRange(f"{type(error).__name__}: {re.sub(_QUOTED, '…', text.splitlines()[0])}", needed=sql)
-    return WarehouseUnusable(text, needed=sql)
+        return ValueOutOfRange(masked, needed=sql)
+    return WarehouseUnusable(masked, needed=sql)
 
+
+_ABOUT_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.IOException)
+"""Errors that quote statements and files, never data."""
 
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large", "failed to offload")
 _QUOTED = r"'[^']*'|\"[^\"]*\"|\b\d[\d.]*\b"

@@ -12,7 +12,7 @@ from cdp_sync.model.server import SftpServer
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync_tests.openssh import OpenSshServer, openssh_server
 
-PASSWORD = "correct horse"  # noqa: S105  # of a server that lives for one test
+PASSWORD = "correct horse"  # of a server that lives for one test
 
 StartSandbox = Callable[..., SftpSandbox]
 StartOpenSsh = Callable[..., OpenSshServer]
@@ -69,7 +69,7 @@ def openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]
 def declare() -> Declare:
     """Declares how to reach a sandbox or an OpenSSH server; the first pinned and by password, the second by key."""
 
-    def declared(running: SftpSandbox | OpenSshServer, **fields: Any) -> SftpServer:  # noqa: ANN401  # of the model
+    def declared(running: SftpSandbox | OpenSshServer, **fields: Any) -> SftpServer:  # of the model
         usual: dict[str, Any] = {"host": running.host, "port": running.port, "read_timeout": 10, "connect_timeout": 10}
         if isinstance(running, SftpSandbox):
             usual |= {"username": "webshop", "password_env": "PASSWORD", "host_key": running.fingerprint}
@@ -85,7 +85,7 @@ def declare() -> Declare:
 def connect(declare: Declare, stack: ExitStack) -> Connect:
     """Makes a client for a running server; keywords that the client does not know go to the declaration."""
 
-    def connected(running: SftpSandbox | OpenSshServer, **fields: Any) -> SftpClient:  # noqa: ANN401  # of both
+    def connected(running: SftpSandbox | OpenSshServer, **fields: Any) -> SftpClient:  # of both
         environ = fields.pop("environ", {"PASSWORD": PASSWORD})
         options = {name: fields.pop(name) for name in ("attempts", "log") if name in fields}
         client = SftpClient(declare(running, **fields), environ=environ, first_pause=0.01, **options)

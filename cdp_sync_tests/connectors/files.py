@@ -13,7 +13,7 @@ from cdp_sync.sandbox.sftp_files import Files, OpenFile
 
 def written(file: Path, size: int) -> str:
     """Fill a file with bytes that differ from place to place and return their sha256."""
-    data = random.Random(size).randbytes(size)  # noqa: S311  # no secret
+    data = random.Random(size).randbytes(size)  # no secret
     file.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
 

@@ -20,7 +20,7 @@ from cdp_sync.errors import KeyUnreadable, SecretMissing
 from cdp_sync_tests.connectors.conftest import Connect
 from cdp_sync_tests.openssh import OpenSshServer
 
-PASSPHRASE = "wörd & phrase"  # noqa: S105  # of keys that live for one test
+PASSPHRASE = "wörd & phrase"  # of keys that live for one test
 Key = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 KEYS: dict[str, Key] = {
@@ -106,8 +106,8 @@ def test_a_putty_key_names_the_command_that_converts_it(tmp_path: Path) -> None:
 
 def refused_texts() -> dict[str, tuple[str, str]]:
     """Return texts that are no usable key, each with words of the message."""
-    short = rsa.generate_private_key(65537, 1024)  # noqa: S505  # that is the point
-    old = dsa.generate_private_key(1024)  # noqa: S505  # likewise
+    short = rsa.generate_private_key(65537, 1024)  # that is the point
+    old = dsa.generate_private_key(1024)  # likewise
     other = ed448.Ed448PrivateKey.generate()
     pkcs8 = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return {

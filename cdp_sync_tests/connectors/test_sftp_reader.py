@@ -36,7 +36,7 @@ class Awkward:
         self, content: bytes, seed: int, shortest: int = 1, extensions: dict[bytes, Packet] | None = None
     ) -> None:
         self.content = content
-        self.chance = random.Random(seed)  # noqa: S311  # no secret
+        self.chance = random.Random(seed)  # no secret
         self.shortest = shortest
         self.extensions = extensions or {}
         self.waiting: list[bytes] = []

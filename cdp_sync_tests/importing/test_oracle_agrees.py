@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import networkx
+import networkx as nx
 import pytest
 from hypothesis import assume, given, note, seed
 
@@ -124,7 +124,7 @@ def test_new_profiles_are_connected_components(
         frozenset((name, value) for name, values in profile.items() for value in values or [])
         for profile in one.profiles()
     }
-    assert found == {frozenset(component) for component in networkx.connected_components(networkx.Graph(edges))}, SEED
+    assert found == {frozenset(component) for component in nx.connected_components(nx.Graph(edges))}, SEED
 
 
 def random_edges(chance: random.Random, rows: int, people: int) -> list[Edge]:
@@ -139,7 +139,6 @@ def random_edges(chance: random.Random, rows: int, people: int) -> list[Edge]:
 def file_of(edges: list[Edge]) -> bytes:
     """Return a file with one row for each pair of identifiers."""
     kinds = [prop.name for prop in LINKED.properties]
-    lines = [",".join(kinds)]
-    for edge in edges:
-        lines.append(",".join(";".join(value for kind, value in edge if kind == name) for name in kinds))
+    rows = (";".join(value for kind, value in edge if kind == name) for edge in edges for name in kinds)
+    lines = [",".join(kinds), *(",".join(cells) for cells in zip(*[rows] * len(kinds), strict=True))]
     return "\n".join(lines).encode()

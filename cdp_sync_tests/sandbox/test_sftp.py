@@ -15,7 +15,7 @@ import pytest
 
 from cdp_sync.sandbox.sftp import SftpSandbox, main
 
-PASSWORD = "correct horse"  # noqa: S105  # of a server that lives for one test
+PASSWORD = "correct horse"  # of a server that lives for one test
 
 
 @pytest.fixture

@@ -157,7 +157,8 @@ def test_killed_between_steps(last: str, undisturbed: Undisturbed, tmp_path: Pat
 def test_killed_around_the_transaction(boundary: str, after: bool, undisturbed: Undisturbed, tmp_path: Path) -> None:
     """Killed right before or after the transaction begins or ends, nothing is half there and nothing is done twice."""
     importer = undisturbed.importer(tmp_path)
-    killed(importer, {"number": 1, "only": boundary, "after": after})
+    # The first transaction brings the columns in step with the declared properties.
+    killed(importer, {"number": 2, "only": boundary, "after": after})
     landed = boundary == "commit" and after
     assert state_of(importer.warehouse) == (undisturbed.after if landed else undisturbed.before)
     import_all(importer.new_run(), fetched(tmp_path, SECOND))
@@ -199,7 +200,6 @@ def test_a_half_staged_file_is_begun_anew(undisturbed: Undisturbed, tmp_path: Pa
     assert state_of(importer.warehouse) == undisturbed.after
 
 
-@pytest.mark.xfail(strict=True, reason="staging goes on behind what an earlier attempt left; only the step removes it")
 def test_staging_twice_into_one_file(tmp_path: Path) -> None:
     """Staging begins with nothing: rows that an earlier attempt left in the same file are not applied as well."""
     importer = Importer(tmp_path, SUMS)
@@ -209,7 +209,6 @@ def test_staging_twice_into_one_file(tmp_path: Path) -> None:
     assert importer.column("order_total")["a@example.com"] == 1.5
 
 
-@pytest.mark.xfail(strict=True, reason="sync_properties inserts the values and notes that it did in no transaction")
 def test_killed_while_a_new_identifier_is_covered(tmp_path: Path) -> None:
     """Killed while the values of a newly declared identifier are gathered, none of them is gathered twice."""
     importer = Importer(tmp_path, goal(map=[{"field": "Id", "property": "customer_id"}]))
@@ -302,7 +301,7 @@ def test_killed_commands_do_not_block_the_next(server: Waiting, tmp_path: Path) 
     assert victim.exit_code(writing) == victim.KILLED
     assert totals_in(project) == []
 
-    written = project.start("run", "shop", deadly={"number": 1, "only": "commit", "after": True})
+    written = project.start("run", "shop", deadly={"number": 2, "only": "commit", "after": True})
     assert victim.exit_code(written) == victim.KILLED
     assert totals_in(project) == [Decimal("1.5")] * 100
 

@@ -178,7 +178,6 @@ def test_files_that_may_not_grow(step: str, tmp_path: Path) -> None:
     assert importer.deliver({"/people.csv": PEOPLE}).counters.profiles_created == ROWS
 
 
-@pytest.mark.xfail(strict=True, reason="only `No space left on device` counts as a full disk for DuckDB's errors")
 @pytest.mark.parametrize("step", LIMITS)
 def test_files_that_may_not_grow_are_a_full_disk(step: str, tmp_path: Path) -> None:
     """A quota or a limit on a file's size is told as a full disk, as it is while downloading."""

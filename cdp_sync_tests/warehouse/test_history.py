@@ -118,7 +118,6 @@ def test_the_quarantine_shows_what_the_latest_reading_of_each_file_left(session:
     assert [(row["path"], row["line"]) for row in rows] == [("/in/a.csv", 3), ("/in/b.csv", 2), ("/in/b.csv", 3)]
 
 
-@pytest.mark.xfail(strict=True, reason="quarantined() compares runs that left something there, not readings")
 def test_a_file_that_was_corrected_leaves_quarantine(session: Session) -> None:
     """A file whose latest import left nothing there is shown no more."""
     note_run(session, "one", "customers", hours=0)

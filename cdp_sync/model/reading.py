@@ -1,0 +1,114 @@
+"""Reads the text of a defs.yaml: what it declares, or every slip in it with its place and what is allowed.
+
+Dagster checks declarations as well, with a model that it derives from ours; what that says of a nested slip is hard to
+read, and it may show a value that nobody meant to show.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from cdp_sync.model.connection import Connection
+from cdp_sync.model.profile import Profiles
+from cdp_sync.model.server import SftpServer
+
+_PREFIX = "cdp_sync.components."
+_LONGEST_SHOWN = 60
+
+
+class ServerAttributes(SftpServer):
+    """The server as it is written: its port may be a template."""
+
+    port: int | str = 22  # type: ignore[assignment]  # wider on purpose: rendered before it becomes an SftpServer
+    """TCP port, or a template that yields one."""
+
+
+class ConnectionAttributes(Connection):
+    """A connection as it is written."""
+
+    server: ServerAttributes
+    """How to reach the server."""
+
+
+TYPES: dict[str, type[BaseModel]] = {
+    f"{_PREFIX}ProfileModel": Profiles,
+    f"{_PREFIX}SftpConnection": ConnectionAttributes,
+}
+"""What a defs.yaml can declare, by the component's type."""
+
+
+def slips_in(text: str) -> list[str]:
+    """Return every slip in a defs.yaml, each as `path: what was found; what is allowed`. Types of others pass."""
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        return [_not_yaml(error)]
+    return [slip for document in documents for slip in _slips_of_document(document)]
+
+
+def _not_yaml(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}this is no YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
+
+
+def _slips_of_document(document: object) -> list[str]:
+    kind = document.get("type") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(kind, str):
+        return [f"type: there is none; {_allowed('', TYPES)}"]
+    if kind not in TYPES:
+        return [f"type: {kind!r} is unknown; {_allowed(kind, TYPES)}"] if kind.startswith(_PREFIX) else []
+    try:
+        TYPES[kind].model_validate(document.get("attributes") or {})
+    except ValidationError as error:
+        return [f"attributes{told}" for told in _told(error, TYPES[kind])]
+    return []
+
+
+def _told(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    for found in error.errors(include_url=False):
+        told = _message(found, model)
+        # What concerns several keys at once names the first of them itself.
+        path = ".".join(part for part in (_path(found["loc"]), told if re.match("[a-z_]+: ", told) else "") if part)
+        yield f".{path}" if path.endswith(told) else f".{path}: {told}"
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    # A field of several types tells the type it tried, such as the port's `int`: no place in the file.
+    parts = [part for part in place if part not in ("int", "str")]
+    told = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return told.removeprefix(".")
+
+
+def _message(found: ErrorDetails, model: type[BaseModel]) -> str:
+    if found["type"] == "extra_forbidden":
+        return f"unknown key; {_allowed(str(found['loc'][-1]), _keys_at(model, found['loc'][:-1]))}"
+    told = found["msg"].removeprefix("Value error, ")
+    value = found["input"]
+    shown = isinstance(value, str | int | float) and len(repr(value)) <= _LONGEST_SHOWN and "found" not in told
+    return f"found {value!r}; {told}" if shown else told
+
+
+def _keys_at(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:
+    """Return the keys that are allowed at a place."""
+    for part in place:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any type
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def _allowed(found: str, names: Iterable[str]) -> str:
+    names = list(names)
+    close = difflib.get_close_matches(found, names, n=1)
+    return f"{f'did you mean {close[0]!r}? ' if close else ''}allowed: {', '.join(names)}"
