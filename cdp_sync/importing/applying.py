@@ -96,7 +96,8 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     named = {"connection": run.connection, "goal": run.goal.name, "run_id": run.run_id}
     links = " or ".join(dict.fromkeys(link.field for link in columns.links))
     changed = {name for (name,) in session.rows("select distinct unnest(_changed) from revised")}
-    _bind(session, write_steps(columns, changed), {"now": now})
+    created = session.value("select count(*) from touched where is_new") > 0
+    _bind(session, write_steps(columns, changed, created=created), {"now": now})
     session.run(remember_steps(columns, known=known, carried=carried))
     session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})
     session.execute(statement("apply/imported_file"), {**named, "fingerprint": run.fingerprint, "now": now})

@@ -59,20 +59,22 @@ def profile_steps(columns: Columns) -> Iterator[Step]:
     yield _revised(targets(columns))
 
 
-def write_steps(columns: Columns, changed: Collection[str]) -> Iterator[Step]:
+def write_steps(columns: Columns, changed: Collection[str], *, created: bool) -> Iterator[Step]:
     """Yield the steps that write profiles and their identifiers; `$now` is to be bound where it occurs.
 
     Args:
         columns: The staging columns.
         changed: The properties in which some existing profile differs. Only they are updated: rewriting a list
             makes DuckDB write the whole row anew.
+        created: Whether there are new profiles.
     """
     every = targets(columns)
-    yield _inserted(every)
+    if created:
+        yield _inserted(every)
     if changed:
         yield _updated([target for target in every if target.prop.name in changed])
     for target in every:
-        if target.prop.identifier:
+        if target.prop.identifier and (created or target.prop.name in changed):
             yield from _identifier_steps(target.prop)
 
 

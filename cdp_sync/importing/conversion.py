@@ -144,8 +144,10 @@ def _instant_in(pattern: str, cell: str, form: Format) -> str:
     """
     if pattern == "iso":
         read = f"try_cast(trim({cell}) as timestamptz)"
-        shapes = (_ISO_PLAIN, _ISO_DATE, _ISO_TIME)
-        return f"case {' '.join(f'when regexp_full_match({cell}, {shape}) then {read}' for shape in shapes)} end"
+        # In UTC there is no calendar to ask, which is most of the work.
+        plain = f"make_timestamptz(epoch_us(try_cast({cell} as timestamp)))" if form.time_zone == "UTC" else read
+        readings = ((_ISO_PLAIN, plain), (_ISO_DATE, read), (_ISO_TIME, read))
+        return f"case {' '.join(f'when regexp_full_match({cell}, {shape}) then {how}' for shape, how in readings)} end"
     if pattern == "epoch_seconds":
         return f"case when regexp_full_match({cell}, {_SECONDS}) then to_timestamp(try_cast({cell} as bigint)) end"
     if pattern == "epoch_milliseconds":

@@ -42,13 +42,25 @@ def staged_columns(session: Session, run: GoalRun) -> Columns:
 def _tell_unchanged(session: Session) -> None:
     for name in ("remembered", "repeated", "unchanged", "added_before"):
         session.execute(statement(f"link/{name}"))
+    _set_fresh_apart(session)
+
+
+def _set_fresh_apart(session: Session) -> None:
+    """Make `staging.fresh`, the rows that are to be linked: a view, or a copy where they are the smaller part."""
+    staged, unchanged = session.row(
+        "select (select count(*) from staging.staged), (select count(*) from staging.unchanged)"
+    )
     left_out = []
-    if session.value("select count(*) from staging.unchanged"):
+    if unchanged:
         left_out.append("rowid not in (select row from staging.unchanged)")
     if session.value("select count(*) from staging.file where state <> 'staged'"):
         left_out.append("file in (select file from staging.file where state = 'staged')")
     where = f"where {' and '.join(left_out)}" if left_out else ""
-    session.execute(f"create or replace view staging.fresh as select rowid as row, * from staging.staged {where}")
+    fresh = f"select rowid as row, * from staging.staged {where}"
+    if unchanged * 2 > staged:
+        session.execute(f"create or replace table staging.fresh_copy as {fresh}")
+        fresh = "from staging.fresh_copy"
+    session.execute(f"create or replace view staging.fresh as {fresh}")
 
 
 def _match(session: Session, columns: Columns) -> None:

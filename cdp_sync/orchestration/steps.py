@@ -43,9 +43,11 @@ class ImportSteps:
 
     def scan(self, context: dg.OpExecutionContext) -> Handle:
         """List the directory and ask the ledger what is new."""
+        started = time.time()
         run = self._run(context)
         data_folder().sweep()
-        return self._attempt(context, run, "scanning", lambda: self._scan(context, run))
+        scanned = self._attempt(context, run, "scanning", lambda: self._scan(context, run))
+        return {**scanned, "started": started}
 
     def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
         """Fetch the files and parse them into the staging table."""
@@ -148,7 +150,6 @@ def _scan_handle(due: tuple[RemoteFile, ...], waiting: tuple[FileReport, ...], k
         "due": [[file.modified_at.isoformat(), file.path, file.size] for file in due],
         "waiting": [[report.path, report.state] for report in waiting],
         "known": {path: {**entry, "modified_at": entry["modified_at"].isoformat()} for path, entry in entries.items()},
-        "started": time.time(),
     }
 
 
