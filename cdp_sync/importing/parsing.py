@@ -37,6 +37,8 @@ def stage_files(
     for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
         left_behind.unlink(missing_ok=True)
     with run.warehouse.open("none", staging=run.staging) as session:
+        # Rows stay here for seconds only: compressing them costs a seventh of parsing.
+        session.execute("set force_compression = 'uncompressed'")
         create_tables(session, plan_columns(run.goal, run.profiles))
         session.execute(f"set TimeZone = {quote_literal(run.goal.format.time_zone)}")
         return [_stage(session, run, arrival, known) for arrival in arrivals]

@@ -1,18 +1,18 @@
--- Remembered rows that the file no longer holds as often as it did.
+-- Remembered rows that the file no longer holds as often as it did, and those that were not applied.
 create or replace temp table gone_row as
 with before as (
-    select file, row_hash, count(*) as times from remembered group by file, row_hash
+    select file, row_hash, count(*) as times, bool_and(applied) as applied, any_value(added) filter (applied) as added
+    from remembered
+    group by file, row_hash
 ),
 kept as (
     select staged.file, staged.row_hash, count(*) as times
-    from staging.unchanged unchanged
-    join staging.staged staged on staged.rowid = unchanged.row
+    from staging.staged staged
+    semi join staging.unchanged unchanged on unchanged.row = staged.rowid
     group by staged.file, staged.row_hash
 )
-select file.source, row_hash, coalesce(kept.times, 0) as kept, any_value(remembered.added) filter (remembered.applied) as added
+select file.source, before.row_hash, coalesce(kept.times, 0) as kept, before.added
 from before
 left join kept using (file, row_hash)
 join staging.file file using (file)
-join remembered using (file, row_hash)
-where not file.same_fingerprint or before.times <> coalesce(kept.times, 0)
-group by all
+where not file.same_fingerprint or not before.applied or before.times <> coalesce(kept.times, 0)
