@@ -103,7 +103,7 @@ def test_a_dropped_line_is_resumed(start_sandbox: StartSandbox, root: Path, fetc
     """After each drop the download goes on where it stopped, more often than `attempts`, and the bytes are right."""
     sha256 = written(root / "inbox/a.csv", 6_000_000)
     dropper = Dropper([1_000_000, 2_000_000, 3_000_000, 4_000_000])
-    dropper.server = start_sandbox(sandbox_that_reads(dropper))
+    dropper.server = start_sandbox(sandbox_that_reads(lambda *args: dropper(*args)))
     lines: list[str] = []
     client = connect(dropper.server, attempts=3, log=lines.append)
     assert client.download(client.list_directory("/inbox")[0], fetched).sha256 == sha256
@@ -120,7 +120,7 @@ def test_a_line_that_drops_too_often_is_given_up(
     """Attempts that bring nothing are counted; after the last one ConnectionLost, and no file under the final name."""
     written(root / "inbox/a.csv", 1_000_000)
     dropper = Dropper([0] * 10)
-    dropper.server = start_sandbox(sandbox_that_reads(dropper))
+    dropper.server = start_sandbox(sandbox_that_reads(lambda *args: dropper(*args)))
     client = connect(dropper.server, attempts=3)
     file = client.list_directory("/inbox")[0]
     with pytest.raises(ConnectionLost):
