@@ -1,6 +1,7 @@
 """The `ProfileModel` component: the properties that every profile has."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, NewType
 
@@ -10,7 +11,7 @@ import yaml
 from cdp_sync.components.attributes import as_written
 from cdp_sync.errors import DeclarationError
 from cdp_sync.model import Profiles, Property
-from cdp_sync.model.reading import slips_in
+from cdp_sync.model.reading import Loader, slips_in
 from cdp_sync.orchestration.project import defs_folder, refuse
 
 _TYPE = "cdp_sync.components.ProfileModel"
@@ -67,19 +68,31 @@ def declared_profiles() -> Profiles:
         DeclarationError: No `defs.yaml` of the project is a `ProfileModel`, or it has slips.
     """
     file = find_profile_model(defs_folder())
+    return _read(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _read(file: Path, _changed: int) -> Profiles:
+    """Read a file once for all connections of a project."""
     text = file.read_text(encoding="utf-8")
     refuse(file, slips_in(text))
-    return Profiles(**yaml.safe_load(text)["attributes"])
+    return Profiles(**yaml.load(text, Loader=Loader)["attributes"])  # noqa: S506 - a safe one
 
 
 def find_profile_model(defs: Path) -> Path:
     """Return the file that declares the profile: that of the folder `profiles`, or whichever names the type."""
     usual = defs / "profiles" / "defs.yaml"
-    for file in [usual, *sorted(defs.rglob("defs.yaml"))]:
-        if file.exists() and _TYPE in file.read_text(encoding="utf-8"):
+    if _declares_profile(usual):
+        return usual
+    for file in sorted(defs.rglob("defs.yaml")):
+        if _declares_profile(file):
             return file
     raise DeclarationError(
         "No defs.yaml declares the profile.",
         needed=f"One of `type: {_TYPE}`.",
         remedy="Write one: dg scaffold defs cdp_sync.components.ProfileModel profiles",
     )
+
+
+def _declares_profile(file: Path) -> bool:
+    return file.exists() and _TYPE in file.read_text(encoding="utf-8")

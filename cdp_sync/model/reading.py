@@ -17,6 +17,9 @@ from cdp_sync.model.connection import Connection
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.server import SftpServer
 
+# The same safe loader, in C where libyaml is there: ten times as quick.
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 _PREFIX = "cdp_sync.components."
 _LONGEST_SHOWN = 60
 
@@ -45,7 +48,7 @@ TYPES: dict[str, type[BaseModel]] = {
 def slips_in(text: str) -> list[str]:
     """Return every slip in a defs.yaml, each as `path: what was found; what is allowed`. Types of others pass."""
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        documents = [document for document in yaml.load_all(text, Loader=Loader) if document is not None]
     except yaml.YAMLError as error:
         return [_not_yaml(error)]
     return [slip for document in documents for slip in _slips_of_document(document)]

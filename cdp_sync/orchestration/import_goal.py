@@ -38,35 +38,42 @@ def build_import_asset(
     return import_goal
 
 
+_STEPS = {
+    "scan_directory": "List the directory and keep the files that are new or have changed.",
+    "parse_files": "Fetch the files and parse them into a staging table; hand on its name.",
+    "link_identifiers": "Give every row a profile: one that exists, a new one, or none.",
+    "upsert_profiles": "Create and update profiles, with ledger, history and quarantine, in one transaction.",
+}
+"""The ops' names and what the UI says of them; a docstring each would have to be parsed for every goal of a project."""
+
+
 def _ops(steps: ImportSteps, place: int) -> tuple[Callable[..., Any], ...]:
     """Return the ops under the names that the UI shows; their definitions need names of their own."""
 
     def declared(name: str, *, pool: str | None = None) -> Callable[..., dg.OpDefinition]:
         return dg.op(
             name=f"{steps.unique}__{name}",
+            description=_STEPS[name],
             tags={"dagster/priority": str(-place)},
             required_resource_keys={steps.server_key, "warehouse"},
             pool=pool,
         )
 
+    # A handle is a dict, which Dagster would make a type of its own for, in every op of every goal.
     @declared("scan_directory", pool=WAREHOUSE_POOL)
-    def scan_directory(context: dg.OpExecutionContext) -> dict[str, Any]:
-        """List the directory and keep the files that are new or have changed."""
+    def scan_directory(context: dg.OpExecutionContext) -> Any:  # noqa: ANN401
         return steps.scan(context)
 
     @declared("parse_files")
-    def parse_files(context: dg.OpExecutionContext, scanned: dict[str, Any]) -> dict[str, Any]:
-        """Fetch the files and parse them into a staging table; hand on its name."""
+    def parse_files(context: dg.OpExecutionContext, scanned: Any) -> Any:  # noqa: ANN401
         return steps.parse(context, scanned)
 
     @declared("link_identifiers", pool=WAREHOUSE_POOL)
-    def link_identifiers(context: dg.OpExecutionContext, parsed: dict[str, Any]) -> dict[str, Any]:
-        """Give every row a profile: one that exists, a new one, or none."""
+    def link_identifiers(context: dg.OpExecutionContext, parsed: Any) -> Any:  # noqa: ANN401
         return steps.link(context, parsed)
 
     @declared("upsert_profiles", pool=WAREHOUSE_POOL)
-    def upsert_profiles(context: dg.OpExecutionContext, linked: dict[str, Any]) -> dg.MaterializeResult[Any]:
-        """Create and update profiles, with ledger, history and quarantine, in one transaction."""
+    def upsert_profiles(context: dg.OpExecutionContext, linked: Any) -> dg.MaterializeResult[Any]:  # noqa: ANN401
         return steps.upsert(context, linked)
 
     ops = (scan_directory, parse_files, link_identifiers, upsert_profiles)

@@ -1,11 +1,13 @@
 """The project as a whole: every declared component, loaded so that a broken one does not take the others down."""
 
+import gc
 import importlib
 import os
 import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -31,7 +33,20 @@ def load_project() -> dg.Definitions:
     if os.environ.get(_STRICT):
         refuse_all(_children())
         return dg.Definitions.merge(component_tree().build_defs(), shared())
-    return dg.Definitions.merge(get_library_json_enriched_defs(None), *_build_each(), shared())
+    with _uncollected():
+        return dg.Definitions.merge(get_library_json_enriched_defs(None), *_build_each(), shared())
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave the garbage collector out while definitions are made, all of which stay: it would look at them in vain."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def load_connection(name: str) -> dg.Definitions:
