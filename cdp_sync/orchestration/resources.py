@@ -18,12 +18,12 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     Args:
         path: The file.
         lock_timeout: Seconds to wait for another process that holds it.
-        memory_limit: What DuckDB may keep in memory, e.g. `512MB`.
+        memory_limit: What DuckDB may keep in memory, e.g. `700MB`.
     """
 
     path: str
     lock_timeout: float = 120.0
-    memory_limit: str = "512MB"
+    memory_limit: str = "700MB"
 
     def warehouse(self) -> Warehouse:
         """Return the warehouse."""

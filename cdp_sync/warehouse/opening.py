@@ -36,7 +36,7 @@ class Warehouse:
 
     path: Path
     lock_timeout: float = 120.0
-    memory_limit: str = "512MB"
+    memory_limit: str = "700MB"
 
     @contextmanager
     def open(self, access: Access, *, staging: Path | None = None) -> Iterator[Session]:
@@ -61,6 +61,7 @@ class Warehouse:
 
     def _connect(self) -> Session:
         spill = self.path.parent / "staging" / "spill"
+        spill.parent.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder of a path, not those above it
         session = Session(duckdb.connect(":memory:"))
         limits = {"memory_limit": self.memory_limit, "temp_directory": str(spill), "TimeZone": "UTC"}
         for name, value in limits.items():
