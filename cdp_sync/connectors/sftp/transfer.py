@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -80,8 +79,8 @@ class Download:
                 part.write(chunk)
                 digest.update(chunk)
                 self._progress(part.tell())
+        # Not forced to the disk: what a power cut takes is fetched again, and nothing is kept of it but its rows.
         part.flush()
-        os.fsync(part.fileno())
         return digest.hexdigest()
 
     def _prepare(self) -> None:
