@@ -60,8 +60,7 @@ class Warehouse:
             session.close()
 
     def _connect(self) -> Session:
-        spill = self.path.parent / "staging" / "spill"
-        spill.parent.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder of a path, not those above it
+        spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
         session = Session(duckdb.connect(":memory:"))
         limits = {"memory_limit": self.memory_limit, "temp_directory": str(spill), "TimeZone": "UTC"}
         for name, value in limits.items():
