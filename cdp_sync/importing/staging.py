@@ -1,4 +1,4 @@
-"""The tables of a run's staging file, and the lines that their rows stood on."""
+"""The tables of a run's staging file."""
 
 from cdp_sync.importing.columns import Columns
 from cdp_sync.warehouse import Session, quote_identifier
@@ -34,12 +34,3 @@ def create_tables(session: Session, columns: Columns) -> None:
     for name, kind in columns.declared:
         if name not in there:
             session.execute(f"alter table staging.staged add column {quote_identifier(name)} {kind}")
-
-
-LINE_OF_ROW = """
-select chosen.row, parts.name as path, chosen.row - parts.first_row + parts.body_line + coalesce(gaps.gap, 0) as line
-from chosen
-asof join (from staging.part where rows > 0) parts on chosen.row >= parts.first_row
-asof left join staging.line_gap gaps on parts.part = gaps.part and chosen.row >= gaps.row
-"""
-"""Where the rows named in `chosen(row)` stood: a part's rows follow each other, but for the gaps noted."""
