@@ -4,16 +4,16 @@ with before as (
     select file, row_hash, count(*) as times from remembered where same_fingerprint and applied group by file, row_hash
 ),
 once as (
-    select staged.rowid as row
+    select staged.rowid as row, staged.file, staged.row_hash
     from staging.staged staged
     semi join before using (file, row_hash)
     anti join repeated using (file, row_hash)
 ),
 several as (
-    select row
+    select row, file, row_hash
     from (
         select
-            staged.rowid as row,
+            staged.rowid as row, staged.file, staged.row_hash,
             row_number() over (partition by staged.file, staged.row_hash order by staged.rowid) as nth,
             before.times
         from staging.staged staged
@@ -22,6 +22,6 @@ several as (
     )
     where nth <= times
 )
-select row from once
+from once
 union all
-select row from several
+from several
