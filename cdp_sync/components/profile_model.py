@@ -1,6 +1,6 @@
 """The `ProfileModel` component: the properties that every profile has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, NewType
@@ -10,8 +10,9 @@ import yaml
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.errors import DeclarationError
-from cdp_sync.model import Profiles, Property
+from cdp_sync.model import Objective, Profiles, Property, Segment
 from cdp_sync.model.reading import Loader, slips_in
+from cdp_sync.model.segment_slips import find_profile_slips
 from cdp_sync.orchestration.project import defs_folder, refuse
 
 _TYPE = "cdp_sync.components.ProfileModel"
@@ -20,6 +21,7 @@ _EXAMPLE = [
     {"name": "first_name", "type": "text"},
     {"name": "order_total", "type": "decimal"},
 ]
+_SEGMENT = {"name": "big_spenders", "title": "Spent 40 or more", "when": {"property": "order_total", "at_least": 40}}
 
 
 class ProfileModelScaffolder(dg.Scaffolder):
@@ -31,7 +33,10 @@ class ProfileModelScaffolder(dg.Scaffolder):
 
 
 Properties = NewType("Properties", tuple[Property, ...])
-"""Checked by our own model: to Dagster an opaque type."""
+Zones = NewType("Zones", dict[str, str])
+Objectives = NewType("Objectives", tuple[Objective, ...])
+Segments = NewType("Segments", tuple[Segment, ...])
+"""Checked by our own model: to Dagster opaque types."""
 
 
 @dg.scaffold_with(ProfileModelScaffolder)
@@ -45,6 +50,18 @@ class ProfileModel(dg.Component, dg.Model, dg.Resolvable):
         Properties,
         as_written("The properties, in column order.", Sequence[Property], examples=[_EXAMPLE]),
     ]
+    zones: Annotated[
+        Zones,
+        as_written("Whether consent is `opt_in` or `opt_out`, by zone of legislation.", Mapping[str, str]),
+    ] = Zones({})
+    objectives: Annotated[
+        Objectives,
+        as_written("What data is used for; connections can be bound to them.", Sequence[Objective]),
+    ] = Objectives(())
+    segments: Annotated[
+        Segments,
+        as_written("Groups of profiles, told by conditions.", Sequence[Segment], examples=[[_SEGMENT]]),
+    ] = Segments(())
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
@@ -54,7 +71,7 @@ class ProfileModel(dg.Component, dg.Model, dg.Resolvable):
     @property
     def profiles(self) -> Profiles:
         """The declared profile."""
-        return Profiles(properties=tuple(self.properties))
+        return Profiles.model_validate({name: getattr(self, name) for name in Profiles.model_fields})
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make no definitions: other components ask for the declared profile."""
@@ -76,7 +93,9 @@ def _read(file: Path, _changed: int) -> Profiles:
     """Read a file once for all connections of a project."""
     text = file.read_text(encoding="utf-8")
     refuse(file, slips_in(text))
-    return Profiles(**yaml.load(text, Loader=Loader)["attributes"])  # noqa: S506 - a safe one
+    profiles = Profiles.model_validate(yaml.load(text, Loader=Loader)["attributes"])  # noqa: S506 - a safe one
+    refuse(file, [f"attributes.{slip}" for slip in find_profile_slips(profiles)])
+    return profiles
 
 
 def find_profile_model(defs: Path) -> Path:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.components.profile_model import declared_profiles
-from cdp_sync.model import NAME_PATTERN, Connection, ImportGoal, SftpServer
+from cdp_sync.model import NAME_PATTERN, Connection, ExportGoal, ImportGoal, SftpServer
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.reading import ServerAttributes
 from cdp_sync.orchestration.connection import build_connection
@@ -20,6 +20,12 @@ _GOAL = {
     "files": "customers_*.csv",
     "link": [{"field": "Email", "property": "email"}],
     "map": [{"field": "FirstName", "property": "first_name"}],
+}
+_EXPORT = {
+    "name": "big_spenders",
+    "segment": "big_spenders",
+    "directory": "/outbox",
+    "map": [{"field": "Email", "property": "email"}, {"field": "Total", "property": "order_total"}],
 }
 
 
@@ -53,6 +59,7 @@ def _rendered(context: dg.ResolutionContext, value: Any) -> SftpServer:  # noqa:
 
 Server = NewType("Server", SftpServer)
 ImportGoals = NewType("ImportGoals", tuple[ImportGoal, ...])
+ExportGoals = NewType("ExportGoals", tuple[ExportGoal, ...])
 """Checked by our own models: to Dagster opaque types."""
 
 
@@ -79,12 +86,16 @@ class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
     owners: Annotated[Sequence[str], as_written("E-mail addresses or `team:` names, shown in the catalog.")] = ()
     objectives: Annotated[
         Sequence[str],
-        as_written("Privacy objectives; this version knows none, so the list stays empty."),
+        as_written("Objectives: only profiles whose consent allows one of them are imported and exported."),
     ] = ()
     import_profiles: Annotated[
         ImportGoals,
         as_written("Import goals, in running order.", Sequence[ImportGoal], examples=[[_GOAL]]),
     ] = ImportGoals(())
+    export_profiles: Annotated[
+        ExportGoals,
+        as_written("Export goals, in running order, behind the imports.", Sequence[ExportGoal], examples=[[_EXPORT]]),
+    ] = ExportGoals(())
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:

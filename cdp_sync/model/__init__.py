@@ -2,23 +2,36 @@
 
 from cdp_sync.model.connection import Connection
 from cdp_sync.model.declared import NAME_PATTERN, Declared
-from cdp_sync.model.fingerprint import fingerprint
-from cdp_sync.model.format import Format
+from cdp_sync.model.export import ExportColumn, ExportFile, ExportGoal
+from cdp_sync.model.export_report import EXPORT_COUNTERS, ExportCounters, ExportReport
+from cdp_sync.model.fingerprint import export_fingerprint, fingerprint
+from cdp_sync.model.format import ExportFormat, Format
 from cdp_sync.model.goal import Completeness, DetectedMapping, ImportGoal, Link, Mapping
+from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
 from cdp_sync.model.remote import FetchedFile, RemoteFile
 from cdp_sync.model.report import COUNTERS, ROW_ENDS, Counters, FileReport, GoalReport, ProfileSample
+from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.server import SftpServer
 
 __all__ = [
+    "CONSENT_PROPERTIES",
     "COUNTERS",
+    "EXPORT_COUNTERS",
     "NAME_PATTERN",
     "ROW_ENDS",
     "Completeness",
+    "Condition",
     "Connection",
     "Counters",
     "Declared",
     "DetectedMapping",
+    "ExportColumn",
+    "ExportCounters",
+    "ExportFile",
+    "ExportFormat",
+    "ExportGoal",
+    "ExportReport",
     "FetchedFile",
     "FileReport",
     "Format",
@@ -26,10 +39,13 @@ __all__ = [
     "ImportGoal",
     "Link",
     "Mapping",
+    "Objective",
     "ProfileSample",
     "Profiles",
     "Property",
     "RemoteFile",
+    "Segment",
     "SftpServer",
+    "export_fingerprint",
     "fingerprint",
 ]

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import ImportGoal
 from cdp_sync.model.server import SftpServer
 
@@ -22,16 +23,21 @@ class Connection(Declared):
     """E-mail addresses or `team:` names, shown in the catalog."""
     server: SftpServer
     """How to reach the server."""
-    objectives: tuple[()] = ()
-    """Privacy objectives; none can be named yet."""
+    objectives: tuple[str, ...] = ()
+    """Objectives: only profiles that consented to one of them, or refused none where that is enough, are processed."""
     import_profiles: tuple[ImportGoal, ...] = ()
     """Import goals, in running order."""
+    export_profiles: tuple[ExportGoal, ...] = ()
+    """Export goals, in running order; they run after the imports."""
 
     @model_validator(mode="after")
     def _check(self) -> "Connection":
         names = [goal.name for goal in self.import_profiles]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"import_profiles: more than one goal is called {', '.join(repeated)}")
+        names += [goal.name for goal in self.export_profiles]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"export_profiles: more than one goal is called {', '.join(repeated)}")
         return self
 
     @property

@@ -1,21 +1,48 @@
-"""A goal's fingerprint: a digest of everything declared that affects what a file becomes."""
+"""A goal's fingerprint: a digest of everything declared that affects the result."""
 
 import hashlib
 import json
+from collections.abc import Collection, Iterable
+from typing import Any
 
+from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import ImportGoal
 from cdp_sync.model.profile import Profiles
 
-_AFFECTS_RESULT = {"format", "link", "blocked_values", "allow_new_profiles", "map", "map_detected"}
+_AFFECTS_IMPORT = {"format", "link", "blocked_values", "allow_new_profiles", "map", "map_detected"}
+_AFFECTS_EXPORT = {"directory", "file", "format", "map"}
 
 
-def fingerprint(goal: ImportGoal, profiles: Profiles) -> str:
-    """Return the digest, 16 hexadecimal digits.
+def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] = ()) -> str:
+    """Return the digest of an import goal, 16 hexadecimal digits.
 
     Where the files lie, when they count as whole and what things are called is not part of it; the declared types of
-    the properties it fills are.
+    the properties it fills are, and what its connection's objectives ask for.
     """
     names = {link.property for link in goal.link} | {mapping.property for mapping in goal.map}
-    properties = [prop.model_dump(mode="json", exclude={"title"}) for prop in profiles.properties if prop.name in names]
-    declared = {"goal": goal.model_dump(mode="json", include=_AFFECTS_RESULT), "properties": properties}
+    declared = {"goal": goal.model_dump(mode="json", include=_AFFECTS_IMPORT), "properties": _types(profiles, names)}
+    if asked := [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives]:
+        declared |= {"objectives": asked, "zones": profiles.zones}
+    return _digest(declared)
+
+
+def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
+    """Return the digest of an export goal: of what its rows look like and where they go, not of who is chosen."""
+    declared = {
+        "goal": goal.model_dump(mode="json", include=_AFFECTS_EXPORT),
+        "properties": _types(profiles, goal.properties),
+    }
+    return _digest(declared)
+
+
+def _types(profiles: Profiles, names: Collection[str]) -> list[dict[str, Any]]:
+    without = {"title", "among"}
+    return [
+        prop.model_dump(mode="json", exclude=without if not prop.among else {"title"})
+        for prop in profiles.every
+        if prop.name in names
+    ]
+
+
+def _digest(declared: Any) -> str:  # noqa: ANN401 - anything that is JSON
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]

@@ -23,29 +23,19 @@ def _one_to_four_bytes(value: str) -> str:
     return value
 
 
-class Format(Declared):
-    """How the files of a goal are written."""
+class Delimited(Declared):
+    """What reading and writing a delimited file have in common."""
 
     separator: str = ","
     r"""Between fields: one or more characters; `\t` for tab."""
     decimal: Literal[".", ","] = "."
     """Between the whole and the fraction of a number."""
     multi_value: Annotated[str, Field(min_length=1)] | None = None
-    """Splits cells of `multiple` properties; absent: a cell is one value."""
+    """Between the values of a `multiple` property; absent: a cell is one value."""
     dates: tuple[str, ...] = ("iso",)
-    """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`."""
+    """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`; the first is written."""
     time_zone: str = "UTC"
     """IANA time zone of values without an offset."""
-    encoding: Encoding = "utf-8"
-    """Of the file; a byte order mark is accepted."""
-    header: bool = True
-    """The first row names the columns; false: they are column1, column2, …"""
-    quote: Annotated[str, Field(max_length=1)] = '"'
-    """Around values that hold a separator, a quote or a line break; doubled inside. Empty: none."""
-    skip_rows: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Lines before the header."""
-    nulls: tuple[str, ...] = ("",)
-    """Cells that mean "no value"."""
 
     _separator = field_validator("separator")(_one_to_four_bytes)
 
@@ -70,7 +60,39 @@ class Format(Declared):
             raise ValueError(f"found {value!r}; allowed are IANA names such as Europe/Amsterdam")
         return value
 
+
+class Format(Delimited):
+    """How the files of an import goal are written."""
+
+    encoding: Encoding = "utf-8"
+    """Of the file; a byte order mark is accepted."""
+    header: bool = True
+    """The first row names the columns; false: they are column1, column2, …"""
+    quote: Annotated[str, Field(max_length=1)] = '"'
+    """Around values that hold a separator, a quote or a line break; doubled inside. Empty: none."""
+    skip_rows: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Lines before the header."""
+    nulls: tuple[str, ...] = ("",)
+    """Cells that mean "no value"."""
+
     @property
     def codec(self) -> codecs.CodecInfo:
         """The Python codec of the encoding."""
         return codecs.lookup({"utf-8": "utf-8-sig", "windows-1252": "cp1252"}.get(self.encoding, self.encoding))
+
+
+class ExportFormat(Delimited):
+    """How the file of an export goal is written. An import with the same settings reads the same values."""
+
+    encoding: Literal["utf-8", "utf-16"] = "utf-8"
+    """Of the file; utf-16 begins with a byte order mark."""
+    row_delimiter: Literal["windows", "linux"] = "windows"
+    """Between rows: a return and a line feed, or a line feed alone."""
+    header: bool = True
+    """The first row names the columns."""
+    quote: Literal["minimal", "all"] = "minimal"
+    """Quotes around cells that need them, or around all."""
+    ids_as_names: bool = False
+    """Write a segment's title instead of its name."""
+    formula_guard: bool = False
+    """Put an apostrophe in front of text that a spreadsheet would run as a formula; never before numbers."""

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective, Zone
+from cdp_sync.model.segment import Segment
 
 PropertyType = Literal["text", "email", "number", "decimal", "date", "datetime", "boolean"]
 
@@ -38,6 +40,8 @@ class Property(Declared):
     """Digits of a `decimal` in all."""
     scale: Annotated[int, Field(ge=0, le=38)] = 4
     """Digits of a `decimal` behind the point."""
+    among: tuple[str, ...] = ()
+    """The only values it can have, of a `text`; absent: any."""
     title: str | None = None
     """What people call it."""
 
@@ -49,6 +53,8 @@ class Property(Declared):
             raise ValueError(f"scale {self.scale} is larger than precision {self.precision}")
         if self.identifier and self.type not in ("text", "email", "number"):
             raise ValueError(f"an identifier is text, email or number, not {self.type}")
+        if self.among and self.type != "text":
+            raise ValueError(f"among: only a text can be one of given values, and {self.name} is {self.type}")
         return self
 
     @property
@@ -65,28 +71,64 @@ class Property(Declared):
 
 
 class Profiles(Declared):
-    """The declared profile: its properties, in column order."""
+    """The declared profile: its properties in column order, its segments, and what it says of consent."""
 
     properties: tuple[Property, ...]
     """The properties, in column order."""
+    zones: dict[Zone, Consent] = Field(default_factory=dict)
+    """Whether consent is opt-in or opt-out in a zone of legislation; NONE is the rest of the world."""
+    objectives: tuple[Objective, ...] = ()
+    """What data is used for; connections can be bound to them."""
+    segments: tuple[Segment, ...] = ()
+    """Groups of profiles, told by conditions."""
 
     @model_validator(mode="after")
     def _check(self) -> "Profiles":
-        names = [prop.name for prop in self.properties]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"declared more than once: {', '.join(repeated)}")
+        for what, names in (
+            ("properties", [prop.name for prop in self.properties]),
+            ("objectives", [objective.name for objective in self.objectives]),
+            ("segments", [segment.name for segment in self.segments]),
+        ):
+            if repeated := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{what}: declared more than once: {', '.join(repeated)}")
+        if self.objectives and (taken := {prop.name for prop in self.properties} & set(CONSENT_PROPERTIES)):
+            raise ValueError(f"properties: {', '.join(sorted(taken))}: comes with the objectives; leave it out")
         return self
+
+    @cached_property
+    def every(self) -> tuple[Property, ...]:
+        """The properties, and those that hold consent where there are objectives."""
+        return (*self.properties, *self._consent)
+
+    @property
+    def _consent(self) -> tuple[Property, ...]:
+        if not self.objectives:
+            return ()
+        names = tuple(objective.name for objective in self.objectives)
+        zone, *lists = CONSENT_PROPERTIES
+        among = [Property(name=name, multiple=True, among=names) for name in lists]
+        return (Property(name=zone, among=ZONES), *among)
 
     @cached_property
     def by_name(self) -> dict[str, Property]:
         """The properties by name."""
-        return {prop.name: prop for prop in self.properties}
+        return {prop.name: prop for prop in self.every}
 
     @property
     def identifiers(self) -> tuple[Property, ...]:
         """The properties that name a person."""
         return tuple(prop for prop in self.properties if prop.identifier)
 
+    def segment(self, name: str) -> Segment:
+        """Return a declared segment."""
+        return next(segment for segment in self.segments if segment.name == name)
+
+    def objective(self, name: str) -> Objective:
+        """Return a declared objective."""
+        return next(objective for objective in self.objectives if objective.name == name)
+
     def with_properties(self, more: Iterable[Property]) -> "Profiles":
         """Return these profiles with further properties behind their own."""
-        return Profiles(properties=(*self.properties, *(p for p in more if p.name not in self.by_name)))
+        further = (prop for prop in more if prop.name not in self.by_name)
+        told = {name: getattr(self, name) for name in type(self).model_fields}
+        return Profiles(**told | {"properties": (*self.properties, *further)})

@@ -15,10 +15,10 @@ def sync_properties(session: Session, profiles: Profiles) -> None:
         PropertyTypeChanged: A declared type differs from that of the column; nothing is changed then.
     """
     columns = profile_columns(session)
-    for prop in profiles.properties:
+    for prop in profiles.every:
         _check_type(prop, columns.get(prop.name))
     session.execute("begin")
-    for prop in profiles.properties:
+    for prop in profiles.every:
         if prop.name not in columns:
             session.execute(f"alter table warehouse.profile add column {quote_identifier(prop.name)} {prop.sql_type}")
     _sync_identifiers(session, profiles)

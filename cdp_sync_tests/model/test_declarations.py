@@ -182,11 +182,6 @@ def test_goals_of_one_connection_have_names_of_their_own() -> None:
     assert "more than one goal is called a" in refusal(Connection, name="shop", server=SERVER, import_profiles=twice)
 
 
-def test_objectives_cannot_be_named_yet() -> None:
-    """A connection that names an objective is refused rather than run without consent."""
-    assert "objectives" in refusal(Connection, name="shop", server=SERVER, objectives=["newsletter"])
-
-
 def test_several_slips_are_told_at_once() -> None:
     """A refusal lists everything that is wrong, each with its place."""
     with pytest.raises(ValidationError) as refused:

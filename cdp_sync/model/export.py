@@ -1,0 +1,103 @@
+"""Export goals: whose profiles, which columns, into which file."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.format import ExportFormat
+
+SEGMENT_AND_TIMESTAMP = "segment_and_timestamp"
+
+KINDS = ("property", "profile_id", "segments", "text")
+"""What a column can hold; exactly one of them."""
+
+_TO_COME = ("lifecycles", "viewed_interactions", "permission_level")
+
+
+class ExportFile(Declared):
+    """How the file is called and packed."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] = SEGMENT_AND_TIMESTAMP
+    """`segment_and_timestamp`: a new file every time. Any other name: that file, replaced every time."""
+    timestamp: bool = False
+    """Put the time of the run, YYYYMMDDHHMMSS in UTC, behind the name."""
+    compress: Literal["none", "gzip", "zip"] = "none"
+    """Pack the file; `.gz` or `.zip` is added to its name."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if value in (".", "..") or any(sign in "/\\" or ord(sign) < 32 or ord(sign) == 127 for sign in value):
+            raise ValueError(f"found {value!r}; needed is a file name, without a path and control characters")
+        return value
+
+
+class ExportColumn(Declared):
+    """A column of the file, and what it holds: one of `property`, `profile_id`, `segments` and `text`."""
+
+    field: Annotated[str, Field(min_length=1)]
+    """Name of the column."""
+    property: str | None = None
+    """The value of this property."""
+    profile_id: Literal[True] | None = None
+    """The profile's own identifier."""
+    segments: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Which of these segments the profile is in: `all`, or a list of names."""
+    text: str | None = None
+    """The same text for every profile."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_yet(cls, value: Any) -> Any:  # noqa: ANN401 - whatever is declared
+        for name in _TO_COME:
+            if isinstance(value, dict) and name in value:
+                raise ValueError(f"{name}: cannot be exported yet: profiles have none; allowed: {', '.join(KINDS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> "ExportColumn":
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            found = " and ".join(kinds) or "none of them"
+            raise ValueError(f"found {found}; a column holds exactly one of {', '.join(KINDS)}")
+        return self
+
+
+class ExportGoal(Declared):
+    """Puts a segment's profiles on the server, as a delimited file."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Identifier of the goal; the last part of its asset key."""
+    title: str | None = None
+    """What people call it."""
+    enabled: bool = True
+    """Off: the connection's runs leave it out."""
+    segment: str
+    """Whose profiles."""
+    directory: Annotated[str, Field(min_length=1)] = "."
+    """Directory on the server."""
+    file: ExportFile = ExportFile()
+    """How the file is called and packed."""
+    format: ExportFormat = ExportFormat()
+    """How the file is written."""
+    map: Annotated[tuple[ExportColumn, ...], Field(min_length=1)]
+    """The columns, in order."""
+    changes: Literal["changed", "all"] = "changed"
+    """`changed`: profiles whose row differs from what this goal last delivered; `all`: everybody, every time."""
+    write_empty: bool = False
+    """Also write a file when there is nobody to write."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "ExportGoal":
+        names = [column.field for column in self.map]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"map: more than one column is called {', '.join(repeated)}")
+        if not any(column.property for column in self.map):
+            raise ValueError("map: no column holds a property; only profiles with a value in one are exported")
+        return self
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The exported properties, each once, in order."""
+        return tuple(dict.fromkeys(column.property for column in self.map if column.property))

@@ -1,0 +1,81 @@
+"""Objectives, zones of legislation and consent: what people have agreed to."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from cdp_sync.model.declared import NAME_PATTERN, Declared
+
+Zone = Literal[
+    "NONE",
+    "GDPR",
+    "UK_GDPR",
+    "PIPEDA",
+    "CCPA",
+    "SB220",
+    "NYPA",
+    "PERU_DPL",
+    "ARGENTINA_DPL",
+    "SB1392",
+    "SB190",
+    "BRAZIL_LGPD",
+    "ISRAEL_PPL",
+    "JAPAN_APPI",
+    "NEW_ZEALAND_PRIVACY_ACT",
+    "SWITZERLAND_DPA",
+    "CHINA_PIPL",
+    "AUSTRALIA_PRIVACY_ACT",
+    "CDPA_CTCPDA",
+    "UCPA",
+    "MEXICO_LFPDPPP",
+    "TDPSA",
+    "MTCDPA",
+    "FDBR",
+    "OCPA",
+    "DPDPA",
+    "ICDPA",
+    "NHPA",
+    "NJDPA",
+    "NEDPA",
+    "HAITI_APD",
+    "JAMAICA_DPA",
+    "TRINIDAD_TOBAGO_DPA",
+    "COSTA_RICA_L8968",
+    "GUATEMALA_LAIP",
+    "PANAMA_L81",
+    "HONDURAS_LPDCP",
+    "EL_SALVADOR",
+    "COLOMBIA_L1581_D1377",
+    "NICARAGUA_L787",
+    "CHILE_L19_628",
+    "BELIZE_DPA",
+    "TENNESSEE_TIPA",
+    "INDIANA_INCDPA",
+    "KENTUCKY_KCDPA",
+    "MINNESOTA_MCDPA",
+    "MARYLAND_MODPA",
+    "RHODE_ISLAND_RIDTPPA",
+    "SOUTH_KOREA_PIPA",
+]
+"""Zones of privacy legislation, by BlueConic's identifiers; NONE is the rest of the world."""
+
+ZONES: tuple[str, ...] = get_args(Zone)
+
+Consent = Literal["opt_in", "opt_out"]
+"""Opt-in: nothing without consent. Opt-out: everything until it is refused."""
+
+ConsentState = Literal["consented", "consented_or_unneeded", "refused", "unknown", "refused_or_unknown"]
+
+CONSENT_PROPERTIES = ("privacy_legislation", "consented_objectives", "refused_objectives")
+"""The columns that profiles have where objectives are declared."""
+
+
+class Objective(Declared):
+    """A purpose that people consent to or refuse."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Identifier: what `consented_objectives` and `refused_objectives` hold."""
+    title: str | None = None
+    """What people call it."""
+    zones: tuple[Zone, ...] = ()
+    """Where it needs consent; elsewhere it needs none."""

@@ -1,0 +1,98 @@
+"""Do segments and objectives fit the declared profile? All slips at once, each with its place."""
+
+from collections.abc import Iterator
+
+from cdp_sync.model.consistency import allowed
+from cdp_sync.model.literal import literal
+from cdp_sync.model.profile import Profiles, Property
+from cdp_sync.model.segment import OPERATORS, Condition, Segment
+
+_WORDS = ("contains_any", "contains_all", "equals")
+_RANGES = ("equals", "at_least", "at_most", "between")
+_DAYS = ("before", "after", "between", "equals", "at_least", "at_most", "in_last_days", "in_next_days")
+_BY_TYPE: dict[str, tuple[str, ...]] = {
+    "text": _WORDS,
+    "email": _WORDS,
+    "number": _RANGES,
+    "decimal": _RANGES,
+    "boolean": ("equals",),
+    "date": _DAYS,
+    "datetime": (*_DAYS, "in_last_hours", "in_next_hours"),
+}
+_COUNTED = ("in_last_days", "in_next_days", "in_last_hours", "in_next_hours")
+
+
+def find_profile_slips(profiles: Profiles) -> list[str]:
+    """Return what does not fit, each as `path: what was found; what is allowed`."""
+    return [*_slips_of_objectives(profiles), *_slips_of_segments(profiles)]
+
+
+def _slips_of_objectives(profiles: Profiles) -> Iterator[str]:
+    for index, objective in enumerate(profiles.objectives):
+        for zone in objective.zones:
+            if zone not in profiles.zones:
+                yield f"objectives[{index}].zones: {zone} is not in `zones`; needed is `{zone}: opt_in` or opt_out"
+
+
+def _slips_of_segments(profiles: Profiles) -> Iterator[str]:
+    for index, segment in enumerate(profiles.segments):
+        for place, condition in segment.when.walk():
+            yield from (f"segments[{index}].{place}{slip}" for slip in _slips_of(condition, profiles))
+        if cycle := find_cycle(segment, profiles):
+            yield f"segments[{index}].when: the segment asks about itself: {' → '.join(cycle)}"
+
+
+def find_cycle(segment: Segment, profiles: Profiles) -> tuple[str, ...]:
+    """Return the names of the way from a segment back to itself; empty where there is none."""
+    by_name = {each.name: each for each in profiles.segments}
+
+    def way(name: str, seen: tuple[str, ...]) -> tuple[str, ...]:
+        for _, condition in by_name[name].when.walk():
+            if condition.segment == segment.name:
+                return (*seen, segment.name)
+            further = condition.segment in by_name and condition.segment not in seen
+            if further and (found := way(str(condition.segment), (*seen, str(condition.segment)))):
+                return found
+        return ()
+
+    return way(segment.name, (segment.name,))
+
+
+def _slips_of(condition: Condition, profiles: Profiles) -> Iterator[str]:
+    for kind, found, names in (
+        ("segment", condition.segment, [segment.name for segment in profiles.segments]),
+        ("objective", condition.objective, [objective.name for objective in profiles.objectives]),
+        ("property", condition.property, list(profiles.by_name)),
+    ):
+        if found is not None and found not in names:
+            yield f".{kind}: {found!r} is unknown; {allowed(found, names)}"
+    if condition.property in profiles.by_name:
+        yield from _slips_of_operator(condition, profiles.by_name[condition.property])
+
+
+def _slips_of_operator(condition: Condition, prop: Property) -> Iterator[str]:
+    (operator,) = condition.operators
+    usable = operators_of(prop)
+    if operator not in usable:
+        yield f".{operator}: {prop.name} is {prop.type}; {allowed(operator, usable)}"
+        return
+    for value in values_of(condition):
+        try:
+            literal(prop, value)
+        except ValueError as slip:
+            yield f".{operator}: {slip}"
+
+
+def operators_of(prop: Property) -> tuple[str, ...]:
+    """Return what can be asked of a property of this type."""
+    plain = _BY_TYPE[prop.type]
+    return tuple(name for name in OPERATORS if name.removeprefix("not_") in ("is_empty", "has_value", *plain))
+
+
+def values_of(condition: Condition) -> tuple[object, ...]:
+    """Return what a condition compares the property with; nothing where it counts time or asks for emptiness."""
+    (operator,) = condition.operators
+    if operator in ("is_empty", "has_value") or operator.removeprefix("not_") in _COUNTED:
+        return ()
+    value = getattr(condition, operator)
+    return value if isinstance(value, tuple) else (value,)
