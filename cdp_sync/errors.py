@@ -18,6 +18,8 @@
     │   ├── RemotePathMissing        no such directory or file on the server
     │   ├── RemotePermissionDenied
     │   ├── RemoteNameRefused        a name that would leave its directory
+    │   ├── RemoteNotAFile           a directory or device where a file should go
+    │   ├── RemoteDiskFull           no room on the server
     │   ├── DiskFull                 no room for what was to be written
     │   ├── FileRejected             one file fails as a whole; nothing of it lands
     │   └── GoalFailed               a goal whose files could not all land
@@ -25,6 +27,7 @@
         ├── ServerUnreachable
         ├── ConnectionLost
         ├── RemoteFailure            the server said "failure" and no more
+        │   └── RemoteSizeDiffers    it holds another number of bytes than it was sent
         ├── FileChanged              the file changed while it was read
         └── WarehouseLocked          another process holds the file
 """
@@ -42,10 +45,13 @@ __all__ = [
     "KeyUnreadable",
     "NoCommonAlgorithm",
     "PropertyTypeChanged",
+    "RemoteDiskFull",
     "RemoteFailure",
     "RemoteNameRefused",
+    "RemoteNotAFile",
     "RemotePathMissing",
     "RemotePermissionDenied",
+    "RemoteSizeDiffers",
     "SecretMissing",
     "ServerRefused",
     "ServerUnreachable",
@@ -150,6 +156,14 @@ class RemoteNameRefused(Terminal):
     """A name from the server that would leave its directory."""
 
 
+class RemoteNotAFile(Terminal):
+    """Something that is no regular file stands where one should go."""
+
+
+class RemoteDiskFull(Terminal):
+    """The server has no room for a file: its disk, the account's quota or a limit on the size of files."""
+
+
 class DiskFull(Terminal):
     """No room for what was to be written."""
 
@@ -172,6 +186,10 @@ class ConnectionLost(Transient):
 
 class RemoteFailure(Transient):
     """The server answered "failure" and no more."""
+
+
+class RemoteSizeDiffers(RemoteFailure):
+    """The server holds another number of bytes than it was sent and confirmed."""
 
 
 class FileChanged(Transient):

@@ -86,15 +86,16 @@ class OpenSshServer:
         self._signal(signal.SIGKILL)
 
     @contextmanager
-    def silent(self) -> Iterator[None]:
+    def silent(self, *, also_to_newcomers: bool = False) -> Iterator[None]:
         """Stop whatever is serving when the block begins: the line stands and nothing comes."""
-        stopped = self.sessions()
+        listener = [self._process.pid] if also_to_newcomers else []
+        stopped = [*listener, *self.sessions()]
         for process in stopped:
             os.kill(process, signal.SIGSTOP)
         try:
             yield
         finally:
-            for process in set(stopped) & set(self.sessions()):
+            for process in set(stopped) & {*listener, *self.sessions()}:
                 os.kill(process, signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:

@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from paramiko import common
 
-from cdp_sync.sandbox.sftp_files import Files, Protocol
+from cdp_sync.sandbox.sftp_files import Files, Protocol, WithoutPosixRename
 
 # paramiko would write tracebacks of clients that hang up to standard error.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -75,6 +75,7 @@ class SftpSandbox:
         accounts: Passwords by user name.
         port: 0 picks a free one.
         host_key_file: Keeps the host key from one start to the next; without it each start makes a new one.
+        posix_rename: Whether a file can be replaced in one step, which not all servers can.
     """
 
     login = Login
@@ -83,8 +84,9 @@ class SftpSandbox:
     """What is served; a subclass may take another."""
 
     def __init__(
-        self, root: Path, *, accounts: Mapping[str, str], port: int = 0, host_key_file: Path | None = None
-    ) -> None:
+        self, root: Path, *, accounts: Mapping[str, str], port: int = 0, host_key_file: Path | None = None,
+        posix_rename: bool = True,
+    ) -> None:  # fmt: skip
         self.root = root
         self.accounts = dict(accounts)
         self.host = _HOST
@@ -93,6 +95,8 @@ class SftpSandbox:
         """How many passwords were wrong."""
         self.connections = 0
         """How many connections were accepted."""
+        self.protocol = Protocol if posix_rename else WithoutPosixRename
+        """How it is served."""
         self._key = _host_key(host_key_file)
         self._listener: socket.socket | None = None
         self._transports: list[paramiko.Transport] = []
@@ -148,7 +152,7 @@ class SftpSandbox:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = paramiko.Transport(line, default_window_size=_WINDOW, default_max_packet_size=_PACKET)
         transport.add_server_key(self._key)
-        transport.set_subsystem_handler("sftp", Protocol, self.files, self.root)
+        transport.set_subsystem_handler("sftp", self.protocol, self.files, self.root)
         self._transports = [other for other in self._transports if other.is_active()]
         self._transports.append(transport)
         transport.start_server(event=threading.Event(), server=self.login(self))
@@ -163,8 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.until_stdin_closes:
         threading.Thread(target=_wait_for_end_of_input, args=[done], daemon=True).start()
     with SftpSandbox(
-        options.root, accounts=dict(options.account), port=options.port, host_key_file=options.host_key_file
-    ) as sandbox:
+        options.root, accounts=dict(options.account), port=options.port, host_key_file=options.host_key_file,
+        posix_rename=not options.without_posix_rename,
+    ) as sandbox:  # fmt: skip
         if options.known_hosts:
             sandbox.known_hosts(options.known_hosts)
         ready = {"host": sandbox.host, "port": sandbox.port, "fingerprint": sandbox.fingerprint}
@@ -183,6 +188,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--known-hosts", type=Path, help="file to write the host key to")
     parser.add_argument("--host-key-file", type=Path, help="file that keeps the host key")
+    parser.add_argument(
+        "--without-posix-rename", action="store_true", help="replace no file in one step, as not all servers do"
+    )
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
     return parser.parse_args(arguments)
 

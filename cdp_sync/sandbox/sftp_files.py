@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+POSIX_RENAME = b"posix-rename@openssh.com"
+LIMITS = b"limits@openssh.com"
+FSYNC = b"fsync@openssh.com"
 _LARGEST_READ = 255 << 10
 _LARGEST_PACKET = 256 << 10
 
@@ -56,6 +59,14 @@ class OpenFile(paramiko.SFTPHandle):
             while rest:
                 written = os.pwrite(self._descriptor, rest, offset)
                 rest, offset = rest[written:], offset + written
+            return sftp.SFTP_OK
+        except OSError as problem:
+            return _status(problem)
+
+    def sync(self) -> int:
+        """Bring it to the disk."""
+        try:
+            os.fsync(self._descriptor)
             return sftp.SFTP_OK
         except OSError as problem:
             return _status(problem)
@@ -178,10 +189,13 @@ class Files(paramiko.SFTPServerInterface):
 
 
 class Protocol(paramiko.SFTPServer):
-    """paramiko's server, which also tells how much it reads at once: `limits@openssh.com`, OpenSSH's PROTOCOL, 4.8.
+    """paramiko's server with some of OpenSSH's extensions, as its PROTOCOL describes them in section 4.
 
     Its methods are not in paramiko's type stubs.
     """
+
+    extensions: tuple[bytes, ...] = (POSIX_RENAME, LIMITS, FSYNC)
+    """What is announced; a subclass may leave some out."""
 
     def _send_server_version(self) -> int:
         kind, _ = self._read_packet()  # type: ignore[attr-defined]
@@ -189,19 +203,38 @@ class Protocol(paramiko.SFTPServer):
             raise sftp.SFTPError("no greeting")
         version = Message()
         version.add_int(3)
-        for text in ("posix-rename@openssh.com", "1", "limits@openssh.com", "1"):
-            version.add_string(text)
+        for name in self.extensions:
+            version.add_string(name)
+            version.add_string("1")
         self._send_packet(sftp.CMD_VERSION, version)  # type: ignore[attr-defined]
         return 3
 
     def _process(self, t: int, request_number: int, msg: Message) -> None:
-        if t == sftp.CMD_EXTENDED and msg.get_binary() == b"limits@openssh.com":
+        if t == sftp.CMD_EXTENDED:
+            self._process_extended(request_number, msg.get_binary(), msg)
+        else:
+            super()._process(t, request_number, msg)  # type: ignore[misc]
+
+    def _process_extended(self, request_number: int, name: bytes, msg: Message) -> None:
+        if name not in self.extensions:
+            self._answer(request_number, sftp.SFTP_OP_UNSUPPORTED)
+        elif name == POSIX_RENAME:
+            self._answer(request_number, self.server.posix_rename(msg.get_text(), msg.get_text()))
+        elif name == FSYNC:
+            file = self.file_table.get(msg.get_binary())
+            self._answer(request_number, file.sync() if isinstance(file, OpenFile) else sftp.SFTP_BAD_MESSAGE)
+        else:
             limits = [sftp.int64(value) for value in (_LARGEST_PACKET, _LARGEST_READ, _LARGEST_READ, 0)]
             self._response(request_number, sftp.CMD_EXTENDED_REPLY, *limits)  # type: ignore[attr-defined]
-            return
-        msg.rewind()
-        msg.get_int()
-        super()._process(t, request_number, msg)  # type: ignore[misc]
+
+    def _answer(self, request_number: int, status: int) -> None:
+        self._send_status(request_number, status)  # type: ignore[attr-defined]
+
+
+class WithoutPosixRename(Protocol):
+    """As many servers are that are not OpenSSH's: a file can be replaced in several steps only."""
+
+    extensions = (LIMITS, FSYNC)
 
 
 def _status(problem: OSError) -> int:

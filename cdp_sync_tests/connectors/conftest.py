@@ -10,9 +10,18 @@ import pytest
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.model.server import SftpServer
 from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync_tests.connectors.files import written
+from cdp_sync_tests.connectors.outbox import Outbox
 from cdp_sync_tests.openssh import OpenSshServer, openssh_server
 
 PASSWORD = "correct horse"  # of a server that lives for one test
+
+OUTBOXES = {
+    "sandbox": ("sandbox", True),
+    "sandbox without posix-rename": ("sandbox", False),
+    "openssh": ("openssh", True),
+    "openssh without posix-rename": ("openssh", False),
+}
 
 StartSandbox = Callable[..., SftpSandbox]
 StartOpenSsh = Callable[..., OpenSshServer]
@@ -34,6 +43,13 @@ def fetched(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def local(tmp_path: Path) -> Path:
+    """A file to be published."""
+    written(tmp_path / "local.csv", 1_000_000)
+    return tmp_path / "local.csv"
+
+
+@pytest.fixture
 def stack() -> Iterator[ExitStack]:
     """Closes at the end of the test what was entered into it."""
     with ExitStack() as opened:
@@ -43,7 +59,9 @@ def stack() -> Iterator[ExitStack]:
 @pytest.fixture
 def start_sandbox(root: Path, stack: ExitStack) -> StartSandbox:
     """Starts a sandbox of a given class over `root`, with the account `webshop`."""
-    return lambda kind=SftpSandbox: stack.enter_context(kind(root, accounts={"webshop": PASSWORD}))
+    return lambda kind=SftpSandbox, **options: stack.enter_context(
+        kind(root, accounts={"webshop": PASSWORD}, **options)
+    )
 
 
 @pytest.fixture
@@ -63,6 +81,31 @@ def openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]
     """OpenSSH's server as it comes, one for all tests: it keeps nothing between connections."""
     with openssh_server(tmp_path_factory.mktemp("openssh") / "sshd") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def plain_openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]:
+    """OpenSSH's server without `posix-rename@openssh.com`, one for all tests."""
+    folder = tmp_path_factory.mktemp("plain_openssh") / "sshd"
+    with openssh_server(folder, subsystem="internal-sftp -P posix-rename") as server:
+        yield server
+
+
+@pytest.fixture
+def sftp_server() -> str:
+    """The path of OpenSSH's `sftp-server`, for tests that start it in a way of their own."""
+    known = (Path(folder, "sftp-server") for folder in ("/usr/lib/openssh", "/usr/lib/ssh", "/usr/libexec/openssh"))
+    return str(next(filter(Path.exists, known), None) or pytest.skip("OpenSSH's sftp-server is not installed"))
+
+
+@pytest.fixture(params=OUTBOXES)
+def outbox(request: pytest.FixtureRequest, root: Path, start_sandbox: StartSandbox) -> Outbox:
+    """An empty folder to publish in, on each kind of server in turn."""
+    program, replaces = OUTBOXES[request.param]
+    if program == "sandbox":
+        return Outbox(start_sandbox(posix_rename=replaces), root / "inbox", replaces)
+    running = request.getfixturevalue("openssh" if replaces else "plain_openssh")
+    return Outbox(running, root / "inbox", replaces)
 
 
 @pytest.fixture

@@ -25,10 +25,21 @@ def names_in(folder: Path) -> list[str]:
 
 def sandbox_that_reads(read: Callable[[OpenFile, int, int], bytes | int]) -> type[SftpSandbox]:
     """Return a sandbox whose files are read by a function of file, offset and length."""
-    opened = type("Opened", (OpenFile,), {"read": read})
+    return _sandbox_opening(type("Opened", (OpenFile,), {"read": read}))
 
+
+def sandbox_that_writes(write: Callable[[OpenFile, int, bytes], int]) -> type[SftpSandbox]:
+    """Return a sandbox whose files are written by a function of file, offset and data."""
+    return _sandbox_opening(type("Opened", (OpenFile,), {"write": write}))
+
+
+def sandbox_of(files: type[Files]) -> type[SftpSandbox]:
+    """Return a sandbox that serves files of a class."""
+    return type("Sandbox", (SftpSandbox,), {"files": files})
+
+
+def _sandbox_opening(opened: type[OpenFile]) -> type[SftpSandbox]:
     def open_(files: Files, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
-        handle: paramiko.SFTPHandle = opened(files.local(path), flags)
-        return handle
+        return opened(files.local(path), flags)
 
-    return type("Sandbox", (SftpSandbox,), {"files": type("Served", (Files,), {"open": open_})})
+    return sandbox_of(type("Served", (Files,), {"open": open_}))

@@ -1,85 +1,16 @@
 """The reader and the wire against a server of a few lines that answers as awkwardly as the protocol allows."""
 
-import random
 import struct
-import sys
-from collections import deque
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_sync.connectors.sftp import packets
+from cdp_sync.connectors.sftp.limits import Limits, limits
 from cdp_sync.connectors.sftp.packets import Attributes, Fields, NotSftp, Refusal
-from cdp_sync.connectors.sftp.reader import Reader, request_size
-from cdp_sync.connectors.sftp.wire import Wire
-
-Packet = tuple[int, bytes]
-
-
-def status(code: int, text: bytes = b"") -> Packet:
-    """Return a STATUS reply without its number."""
-    return packets.STATUS, struct.pack(">I", code) + packets.string(text) + packets.string(b"")
-
-
-class Awkward:
-    """A channel with a server behind it that serves one file: short answers, in any order, in small pieces.
-
-    Args:
-        content: Of the file.
-        seed: Of all that is left to chance.
-        shortest: Fewest bytes to answer a READ with.
-        extensions: To announce, each with what to reply.
-    """
-
-    def __init__(
-        self, content: bytes, seed: int, shortest: int = 1, extensions: dict[bytes, Packet] | None = None
-    ) -> None:
-        self.content = content
-        self.chance = random.Random(seed)  # no secret
-        self.shortest = shortest
-        self.extensions = extensions or {}
-        self.waiting: list[bytes] = []
-        self.most_waiting = 0
-        self.outgoing = deque[int]()
-        self.lasts = sys.maxsize
-        """How often bytes can be taken before the line drops."""
-
-    def sendall(self, data: bytes) -> None:
-        """Take a request."""
-        kind, fields = data[4], Fields(data[5:])
-        number = fields.raw(4)
-        if kind == packets.INIT:
-            names = b"".join(packets.string(name) + packets.string(b"1") for name in self.extensions)
-            self.outgoing.extend(packets.packet(packets.VERSION, struct.pack(">I", 3) + names))
-            return
-        answer, body = self.read(fields) if kind == packets.READ else self.extensions[fields.string()]
-        self.waiting.append(packets.packet(answer, number + body))
-        self.most_waiting = max(self.most_waiting, len(self.waiting))
-
-    def read(self, fields: Fields) -> Packet:
-        """Answer a READ."""
-        fields.string()
-        offset, length = fields.uint64(), fields.uint32()
-        if offset >= len(self.content):
-            return status(packets.EOF)
-        length = self.chance.randint(min(self.shortest, length), length)
-        return packets.DATA, packets.string(self.content[offset : offset + length])
-
-    def recv(self, size: int) -> bytes:
-        """Give some bytes of some answer, or nothing once the line has dropped."""
-        self.lasts -= 1
-        if self.lasts < 0:
-            return b""
-        if not self.outgoing and self.waiting:
-            self.outgoing.extend(self.waiting.pop(self.chance.randrange(len(self.waiting))))
-        taken = min(self.chance.randint(1, size), len(self.outgoing))
-        return bytes(self.outgoing.popleft() for _ in range(taken))
-
-
-def wire_to(channel: Awkward) -> Wire:
-    """Return a conversation with it."""
-    return Wire(channel)  # type: ignore[arg-type]  # as much of a channel as the wire uses
+from cdp_sync.connectors.sftp.reader import Reader
+from cdp_sync_tests.connectors.awkward import Awkward, status, wire_to
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -139,12 +70,12 @@ def test_an_answer_of_impossible_length_is_told(data: bytes) -> None:
 def test_requests_are_as_large_as_the_server_allows(told: int, size: int) -> None:
     """`limits@openssh.com` decides, up to 255 KiB; 0 means that the server has no opinion."""
     reply = packets.EXTENDED_REPLY, struct.pack(">QQQQ", 2**18, told, told, 0)
-    assert request_size(wire_to(Awkward(b"", seed=1, extensions={packets.LIMITS: reply}))) == size
+    assert limits(wire_to(Awkward(b"", seed=1, extensions={packets.LIMITS: reply}))) == Limits(size, size)
 
 
 def test_a_server_without_limits_is_asked_for_32_kib() -> None:
     """Where the extension is not announced it is not asked for."""
-    assert request_size(wire_to(Awkward(b"", seed=1))) == 32768
+    assert limits(wire_to(Awkward(b"", seed=1))) == Limits(32768, 32768)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from paramiko import sftp
 
 from cdp_sync.sandbox.sftp import SftpSandbox, main
 
@@ -84,6 +85,26 @@ def test_rename_never_overwrites_and_posix_rename_does(client: paramiko.SFTPClie
     client.rename("/old", "/free")
     assert not (root / "old").exists()
     assert (root / "free").read_text() == "new"
+
+
+def test_posix_rename_can_be_left_out(root: Path) -> None:
+    """As a process with --without-posix-rename a file can be renamed to a free name only."""
+    (root / "new").write_text("new")
+    with process(root, "--without-posix-rename") as (_, ready), client_of(int(str(ready["port"]))) as client:
+        with pytest.raises(OSError, match="unsupported"):
+            client.posix_rename("/new", "/free")
+        client.rename("/new", "/free")
+
+
+def test_an_open_file_is_brought_to_the_disk(client: paramiko.SFTPClient) -> None:
+    """`fsync@openssh.com` works on a file that is open, and on nothing else."""
+    with client.open("/inbox/a.csv", "w") as file:
+        client._request(sftp.CMD_EXTENDED, "fsync@openssh.com", file.handle)  # type: ignore[attr-defined]
+    for handle in ("nonsense", file.handle):
+        with pytest.raises(OSError, match="Bad message"):
+            client._request(sftp.CMD_EXTENDED, "fsync@openssh.com", handle)  # type: ignore[attr-defined]
+    with pytest.raises(OSError, match="unsupported"):
+        client._request(sftp.CMD_EXTENDED, "nonsense@openssh.com")  # type: ignore[attr-defined]
 
 
 def test_folders_and_files_are_made_and_removed(client: paramiko.SFTPClient, root: Path) -> None:

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from cdp_sync.connectors.sftp import listing
 from cdp_sync.connectors.sftp.persistence import Persistence
-from cdp_sync.errors import RemotePathMissing, RemotePermissionDenied
+from cdp_sync.errors import (
+    CdpSyncError,
+    ConnectionLost,
+    RemotePathMissing,
+    RemotePermissionDenied,
+    ServerUnreachable,
+)
 from cdp_sync.model.remote import FetchedFile, RemoteFile
 from cdp_sync.model.server import SftpServer
 
 if TYPE_CHECKING:
+    from cdp_sync.connectors.sftp.publication import Publication
     from cdp_sync.connectors.sftp.session import Session
 
 T = TypeVar("T")
@@ -21,7 +28,7 @@ _logger = logging.getLogger(__name__)
 
 
 class SftpClient:
-    """Reads from one SFTP server; for one thread at a time.
+    """Reads from one SFTP server and publishes on it; for one thread at a time.
 
     It connects on first use and again after a dropped line. A context manager: leaving it hangs up.
 
@@ -107,6 +114,40 @@ class SftpClient:
         download = Download(file, target, progress or _unseen)
         return self._perform(download.run, download.reached)
 
+    def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None) -> None:
+        """Send a file; `path` appears, or changes, only when all of it is on the server and proven complete.
+
+        On the way it is a hidden file beside `path`, of which nothing stays behind; after a lost line it is sent again
+        from the start. A file that has the name is replaced in one step where the server can, as most do. Where it
+        cannot, the former file has another name for a moment, the log says so, and it gets its own back on failure.
+
+        Args:
+            local: The file; it must not change meanwhile.
+            path: Directory and name on the server. The directory must be there.
+            progress: Called with the number of bytes that the server has confirmed; smaller again after a lost line.
+
+        Raises:
+            RemoteNameRefused: The path has no usable file name.
+            RemotePathMissing: There is no such directory.
+            RemotePermissionDenied: The account must not write there.
+            RemoteNotAFile: A directory or device has the name.
+            RemoteDiskFull: There is no room for it.
+            RemoteSizeDiffers: The server holds another number of bytes than it confirmed.
+            FileChanged: The local file changed while it was sent.
+            ConnectionLost: Too many attempts failed.
+            Terminal: The local file cannot be read.
+        """
+        from cdp_sync.connectors.sftp.publication import Publication
+
+        publication = Publication(local, path, progress or _unseen, self._log)
+        try:
+            self._perform(publication.run)
+        except BaseException as problem:
+            self._settle(publication)
+            lost = isinstance(problem, (ConnectionLost, ServerUnreachable))
+            if not (lost and publication.placed):  # published is published, whoever could not say so
+                raise
+
     def read_head(self, path: str, size: int = 65536) -> bytes:
         """Return the first `size` bytes of a file, or all of a smaller one.
 
@@ -123,6 +164,15 @@ class SftpClient:
         except RemotePathMissing:
             return False
         return True
+
+    def _settle(self, publication: "Publication") -> None:
+        """Leave nothing of it behind, in one attempt."""
+        if not publication.remains:
+            return
+        try:
+            self._attempt(publication.settle)
+        except CdpSyncError as problem:
+            self._log(f"On the server may be left: {', '.join(publication.remains)}. {problem.found}")
 
     def _perform(self, work: "Callable[[Session], T]", reached: Callable[[], int] = lambda: 0) -> T:
         return self._persistence.perform(lambda: self._attempt(work), reached)

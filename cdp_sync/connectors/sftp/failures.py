@@ -19,6 +19,7 @@ from cdp_sync.errors import (
     ConnectionLost,
     DiskFull,
     NoCommonAlgorithm,
+    RemoteDiskFull,
     RemoteFailure,
     RemotePathMissing,
     RemotePermissionDenied,
@@ -126,12 +127,13 @@ def while_opening(server: SftpServer, line_stands: Callable[[], bool]) -> Iterat
 
 
 @contextmanager
-def while_talking(server: SftpServer, path: str = "") -> Iterator[None]:
+def while_talking(server: SftpServer, path: str = "", deed: str = "read") -> Iterator[None]:
     """Tell failures of an open connection.
 
     Args:
         server: At the other end.
         path: What the conversation is about.
+        deed: What is done to it, as in "must not read".
 
     Raises:
         RemotePathMissing: No such file or directory.
@@ -143,7 +145,7 @@ def while_talking(server: SftpServer, path: str = "") -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        raise _refusal(refusal, server, path) from refusal
+        raise _refusal(refusal, server, path, deed) from refusal
     except (NotSftp, packets.End) as noise:
         raise _no_sftp(server, str(noise)) from noise
     except TimeoutError as silence:
@@ -152,6 +154,47 @@ def while_talking(server: SftpServer, path: str = "") -> Iterator[None]:
         ) from silence
     except _LINE_PROBLEMS as problem:
         raise ConnectionLost(f"The line to {address(server)} dropped: {_words(problem)}.", remedy=_LOST) from problem
+
+
+@contextmanager
+def while_filling(server: SftpServer, directory: str) -> Iterator[None]:
+    """Tell that the server takes no more of a file that it let us open.
+
+    SFTP 3 has no word for a full disk. What it says instead is "failure", and hardly anything else makes a write fail.
+
+    Raises:
+        RemoteDiskFull: It refused.
+    """
+    try:
+        yield
+    except Refusal as refusal:
+        if refusal.code in _OWN_LINE:
+            raise
+        raise remote_disk_full(server, directory, f"it stopped with {_said(refusal)}") from refusal
+
+
+def remote_disk_full(server: SftpServer, directory: str, why: str) -> RemoteDiskFull:
+    """Tell that a file does not fit on the server."""
+    return RemoteDiskFull(
+        f"The file does not fit into {directory!r} on {address(server)}: {why}.",
+        needed="Needed is room for the whole file beside the one that it replaces.",
+        remedy="Make room there, or ask the server's operator for a larger disk, quota or limit on the size of files.",
+    )
+
+
+@contextmanager
+def while_reading(source: Path) -> Iterator[None]:
+    """Tell failures of reading a file of this machine.
+
+    Raises:
+        Terminal: It cannot be read.
+    """
+    try:
+        yield
+    except OSError as problem:
+        raise Terminal(
+            f"{source} cannot be read: {_words(problem)}.", remedy="Check that it is there and its permissions."
+        ) from problem
 
 
 @contextmanager
@@ -180,23 +223,29 @@ def disk_full(target: Path, why: str) -> DiskFull:
     )
 
 
-_LOST = "The next attempt goes on where this one stopped. If it keeps happening, check the line and the server's log."
+_LOST = "The next attempt may succeed. If it keeps happening, check the line and the server's log."
+_OWN_LINE = (packets.NO_CONNECTION, packets.CONNECTION_LOST)
 
 
-def _refusal(refusal: Refusal, server: SftpServer, path: str) -> CdpSyncError:
+def _refusal(refusal: Refusal, server: SftpServer, path: str, deed: str) -> CdpSyncError:
     where = f"{path!r} on {address(server)}"
     if refusal.code == packets.NO_SUCH_FILE:
         return RemotePathMissing(f"There is no {where}.", remedy="Check the path as the account sees it.")
     if refusal.code == packets.PERMISSION_DENIED:
         return RemotePermissionDenied(
-            f"{server.username!r} must not read {where}.", remedy="Ask the server's operator for read permission."
+            f"{server.username!r} must not {deed} {where}.",
+            remedy=f"Ask the server's operator for {'read' if deed == 'read' else 'write'} permission.",
         )
-    if refusal.code in (packets.NO_CONNECTION, packets.CONNECTION_LOST):
+    if refusal.code in _OWN_LINE:
         return ConnectionLost(f"{address(server)} says that it lost its own connection.", remedy=_LOST)
     return RemoteFailure(
-        f"The server failed on {where} and says no more than {refusal.text or 'failure'!r} (status {refusal.code}).",
+        f"The server failed on {where} and says no more than {_said(refusal)}.",
         remedy="The server's log may tell why.",
     )
+
+
+def _said(refusal: Refusal) -> str:
+    return f"{refusal.text or 'failure'!r} (status {refusal.code})"
 
 
 def _no_sftp(server: SftpServer, why: str) -> ServerRefused:

@@ -1,6 +1,7 @@
 """SFTP version 3 as bytes: requests to send, replies to read. This code performs no I/O.
 
-Names and numbers are those of draft-ietf-secsh-filexfer-02; `limits@openssh.com` is described in OpenSSH's PROTOCOL.
+Names and numbers are those of draft-ietf-secsh-filexfer-02; what ends in `@openssh.com` is described in OpenSSH's
+PROTOCOL.
 """
 
 import stat
@@ -9,18 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 INIT, VERSION = 1, 2
-OPEN, CLOSE, READ, OPENDIR, READDIR, STAT = 3, 4, 5, 11, 12, 17
+OPEN, CLOSE, READ, WRITE, LSTAT, OPENDIR, READDIR, REMOVE, STAT, RENAME = 3, 4, 5, 6, 7, 11, 12, 13, 17, 18
 STATUS, HANDLE, DATA, NAME, ATTRS = 101, 102, 103, 104, 105
 EXTENDED, EXTENDED_REPLY = 200, 201
 
 OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, CONNECTION_LOST, UNSUPPORTED = range(9)
 
 LIMITS = b"limits@openssh.com"
+FREE_SPACE = b"statvfs@openssh.com"
+REPLACE = b"posix-rename@openssh.com"
+SYNC = b"fsync@openssh.com"
 LARGEST = 1 << 24
 """A packet of this many bytes or more is noise, such as text that a login shell prints."""
 
 _SIZE, _OWNER, _PERMISSIONS, _TIMES, _EXTENDED_ATTRIBUTES = 1, 2, 4, 8, 0x80000000
-_OPEN_FOR_READING = 1
+_FOR_READING = 1
+_FOR_WRITING = 2 | 8 | 16  # create it, and cut off what is there: what OpenSSH's own client asks for
 
 
 class NotSftp(Exception):
@@ -69,6 +74,11 @@ class Attributes:
         """Whether it is a regular file."""
         return self.mode is not None and stat.S_ISREG(self.mode)
 
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return self.mode is not None and stat.S_ISDIR(self.mode)
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -115,9 +125,9 @@ class Fields:
         return self.raw(self.uint32())
 
 
-def packet(kind: int, body: bytes) -> bytes:
-    """Return a packet as it goes over the wire."""
-    return struct.pack(">IB", len(body) + 1, kind) + body
+def packet(kind: int, body: bytes, to_come: int = 0) -> bytes:
+    """Return a packet as it goes over the wire, but for the last `to_come` bytes of its body."""
+    return struct.pack(">IB", len(body) + to_come + 1, kind) + body
 
 
 def string(value: bytes) -> bytes:
@@ -132,12 +142,27 @@ def path_bytes(path: str) -> bytes:
 
 def open_for_reading(path: str) -> bytes:
     """Return the body of OPEN."""
-    return path_bytes(path) + struct.pack(">II", _OPEN_FOR_READING, 0)
+    return path_bytes(path) + struct.pack(">II", _FOR_READING, 0)
+
+
+def open_for_writing(path: str) -> bytes:
+    """Return the body of OPEN for a new file, with the permissions that the server gives by itself."""
+    return path_bytes(path) + struct.pack(">II", _FOR_WRITING, 0)
 
 
 def read(handle: bytes, offset: int, length: int) -> bytes:
     """Return the body of READ."""
     return string(handle) + struct.pack(">QI", offset, length)
+
+
+def write(handle: bytes, offset: int, length: int) -> bytes:
+    """Return the body of WRITE but for the data."""
+    return string(handle) + struct.pack(">QI", offset, length)
+
+
+def rename(old: str, new: str) -> bytes:
+    """Return the body of RENAME; that of `posix-rename@openssh.com` is the same behind its name."""
+    return path_bytes(old) + path_bytes(new)
 
 
 def extensions(version: Fields) -> frozenset[bytes]:
@@ -185,7 +210,13 @@ def entries(reply: Fields) -> Iterator[Entry]:
         yield Entry(reply.string(), reply.string(), attributes(reply))
 
 
-def largest_read(reply: Fields) -> int:
-    """Read the reply to `limits@openssh.com`: the most bytes a READ may ask for; 0 means "not told"."""
+def largest_requests(reply: Fields) -> tuple[int, int]:
+    """Read the reply to `limits@openssh.com`: the most bytes of a READ and of a WRITE; 0 means "not told"."""
     reply.uint64()
-    return reply.uint64()
+    return reply.uint64(), reply.uint64()
+
+
+def free_space(reply: Fields) -> int | None:
+    """Read the reply to `statvfs@openssh.com`: bytes that the account may fill, or None where there is no real disk."""
+    _, unit, total, _, free = (reply.uint64() for _ in range(5))
+    return unit * free if total else None

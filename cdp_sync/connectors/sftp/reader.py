@@ -5,17 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cdp_sync.connectors.sftp import packets
+from cdp_sync.connectors.sftp.limits import depth
 from cdp_sync.connectors.sftp.packets import End, NotSftp
 from cdp_sync.connectors.sftp.wire import Wire
-
-_IN_FLIGHT = 8 << 20
-"""Bytes asked for and not yet read: 160 MB/s at a round trip of 50 ms."""
-_MOST_REQUESTS = 64
-"""What OpenSSH's own client has under way at most; servers are tried with that."""
-_SAFE_REQUEST = 32768
-"""Bytes every server must be able to answer, section 3 of the draft."""
-_LARGEST_REQUEST = 255 << 10
-"""What OpenSSH allows."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +15,6 @@ class _Request:
     number: int
     offset: int
     length: int
-
-
-def request_size(wire: Wire) -> int:
-    """Return how many bytes to ask for at a time: what the server allows, or what all allow."""
-    if packets.LIMITS not in wire.extensions:
-        return _SAFE_REQUEST
-    told = packets.largest_read(
-        wire.call(packets.EXTENDED, packets.string(packets.LIMITS), expected=packets.EXTENDED_REPLY)
-    )
-    return min(told, _LARGEST_REQUEST) or _SAFE_REQUEST
 
 
 class Reader:
@@ -54,7 +36,7 @@ class Reader:
         self._next = start
         self._end = end
         self._size = size
-        self._depth = max(1, min(_MOST_REQUESTS, _IN_FLIGHT // size))
+        self._depth = depth(size)
         self._waiting: deque[_Request] = deque()
 
     def __iter__(self) -> Iterator[bytes]:

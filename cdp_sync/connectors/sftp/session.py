@@ -9,12 +9,15 @@ import paramiko
 from cdp_sync.connectors.sftp import failures, packets
 from cdp_sync.connectors.sftp.credentials import credentials
 from cdp_sync.connectors.sftp.host_keys import known_keys
+from cdp_sync.connectors.sftp.limits import limits
 from cdp_sync.connectors.sftp.packets import Attributes, Entry
 from cdp_sync.connectors.sftp.pipe import QueuePipe
-from cdp_sync.connectors.sftp.reader import Reader, request_size
+from cdp_sync.connectors.sftp.reader import Reader
 from cdp_sync.connectors.sftp.transport import open_transport
 from cdp_sync.connectors.sftp.watchdog import Watchdog
 from cdp_sync.connectors.sftp.wire import Wire
+from cdp_sync.connectors.sftp.writer import Writer
+from cdp_sync.errors import RemoteFailure, RemotePathMissing, RemotePermissionDenied
 from cdp_sync.model.server import SftpServer
 
 _READ_AHEAD = 32
@@ -37,7 +40,7 @@ class Session:
         """Begin to speak SFTP."""
         with failures.while_opening(self._server, self._stands), self.watched():
             self._wire = self._conversation()
-            self._request_size = request_size(self._wire)
+            self._limits = limits(self._wire)
         return self
 
     @property
@@ -56,13 +59,43 @@ class Session:
 
     def attributes(self, path: str) -> Attributes:
         """Return what the server tells about a path, links followed."""
-        with failures.while_talking(self._server, path):
+        with self._talking(path):
             return packets.attributes(self._wire.call(packets.STAT, packets.path_bytes(path), packets.ATTRS))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is something at a path; a link is something wherever it leads."""
+        try:
+            with self._talking(path):
+                self._wire.call(packets.LSTAT, packets.path_bytes(path), packets.ATTRS)
+        except RemotePathMissing:
+            return False
+        return True
+
+    def verify_room(self, directory: str, size: int) -> None:
+        """Make sure that so many bytes fit into a directory, as far as the server tells.
+
+        Raises:
+            RemoteDiskFull: They do not.
+        """
+        free = self._free_space(directory)
+        if free is not None and free < size:
+            why = f"{size} bytes are to come and {free} are free"
+            raise failures.remote_disk_full(self._server, directory, why)
+
+    def _free_space(self, directory: str) -> int | None:
+        if packets.FREE_SPACE not in self._wire.extensions:
+            return None
+        try:
+            with self._talking(directory):
+                path = packets.path_bytes(directory)
+                return packets.free_space(self._wire.extended(packets.FREE_SPACE, path, packets.EXTENDED_REPLY))
+        except (RemotePathMissing, RemotePermissionDenied, RemoteFailure):
+            return None
 
     def entries(self, directory: str) -> Iterator[Entry]:
         """Yield the entries of a directory as the server lists them, links not followed."""
         with (
-            failures.while_talking(self._server, directory),
+            self._talking(directory),
             self._handle(packets.OPENDIR, packets.path_bytes(directory)) as handle,
         ):
             more = True
@@ -76,10 +109,54 @@ class Session:
     def chunks(self, path: str, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes of a file in order, from `start` to `end` or to where it ends."""
         with (
-            failures.while_talking(self._server, path),
+            self._talking(path),
             self._handle(packets.OPEN, packets.open_for_reading(path)) as handle,
         ):
-            yield from Reader(self._wire, handle, start, end, self._request_size)
+            yield from Reader(self._wire, handle, start, end, self._limits.read)
+
+    def fill(self, path: str, read: Callable[[int], bytes], directory: str) -> Iterator[int]:
+        """Write a new file and yield, as the server confirms piece after piece, how many bytes it has.
+
+        Args:
+            path: Of the file.
+            read: Gives up to so many bytes of what is to be written, and none at the end.
+            directory: That of `path`; what goes wrong is told of it.
+        """
+        with self._talking(directory, "write to"):
+            handle = self._wire.call(packets.OPEN, packets.open_for_writing(path), packets.HANDLE).string()
+            with failures.while_filling(self._server, directory):
+                yield from Writer(self._wire, handle, read, self._limits.write)
+                self._wire.call(packets.CLOSE, packets.string(handle), packets.STATUS)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file another name; most servers refuse where the name is taken."""
+        with self._talking(new, "write"):
+            self._wire.call(packets.RENAME, packets.rename(old, new), packets.STATUS)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the server can `replace`."""
+        return packets.REPLACE in self._wire.extensions
+
+    def replace(self, old: str, new: str) -> None:
+        """Give a file another name, in place of whatever file has it, in one step."""
+        with self._talking(new, "write"):
+            self._wire.extended(packets.REPLACE, packets.rename(old, new), packets.STATUS)
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        with self._talking(path, "remove"):
+            self._wire.call(packets.REMOVE, packets.path_bytes(path), packets.STATUS)
+
+    @contextmanager
+    def _talking(self, path: str, deed: str = "read") -> Iterator[None]:
+        with failures.while_talking(self._server, path, deed):
+            try:
+                yield
+            except (EOFError, OSError, paramiko.SSHException) as problem:
+                if self._watchdog.bitten:  # who waits to send learns of that only that the line is gone
+                    raise TimeoutError from problem
+                raise
 
     def _stands(self) -> bool:
         self._transport.join(0.2)  # a dying transport closes its channels a moment before it says so

@@ -23,6 +23,8 @@ class Watchdog:
         self._seen = time.monotonic()
         self._waited_for = False
         self._dismissed = threading.Event()
+        self.bitten = False
+        """Whether it had to bite."""
         threading.Thread(target=self._watch, name="sftp-watchdog", daemon=True).start()
 
     def pat(self) -> None:
@@ -46,5 +48,6 @@ class Watchdog:
     def _watch(self) -> None:
         while not self._dismissed.wait(self._seconds / 4):
             if self._waited_for and time.monotonic() - self._seen > self._seconds:
+                self.bitten = True
                 self._bite()
                 return

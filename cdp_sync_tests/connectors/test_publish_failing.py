@@ -1,0 +1,488 @@
+"""Publishing where the line, the server or its disk fails: the former file stays, and nothing beside it."""
+
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import paramiko
+import pytest
+from paramiko import sftp
+
+from cdp_sync.errors import ConnectionLost, RemoteDiskFull, RemoteFailure, RemoteSizeDiffers, ServerUnreachable
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync.sandbox.sftp_files import Files, OpenFile
+from cdp_sync_tests.connectors.conftest import PASSWORD, Connect, StartOpenSsh, StartSandbox
+from cdp_sync_tests.connectors.files import names_in, sandbox_of, sandbox_that_writes, written
+from cdp_sync_tests.connectors.outbox import Outbox
+from cdp_sync_tests.openssh import OpenSshServer
+
+BIG = 30_000_000
+"""More than the client and the line ever have under way."""
+
+
+@pytest.fixture
+def target(root: Path) -> Path:
+    """A file that is to be replaced, alone in its folder."""
+    (root / "inbox/a.csv").write_text("former")
+    return root / "inbox/a.csv"
+
+
+def assert_former(target: Path) -> None:
+    """The former file stands, and nothing beside it."""
+    assert target.read_text() == "former"
+    assert names_in(target.parent) == ["a.csv"]
+
+
+def assert_published(target: Path, local: Path) -> None:
+    """The new file stands, and nothing beside it."""
+    assert target.read_bytes() == local.read_bytes()
+    assert names_in(target.parent) == ["a.csv"]
+
+
+class Cut:
+    """Does something once so many bytes are confirmed, in each attempt once; the former file must stand meanwhile."""
+
+    def __init__(self, deed: Callable[[], object], at: list[int], target: Path) -> None:
+        self._deed = deed
+        self._at = iter(at)
+        self._target = target
+        self._next = 0
+        self._reached = BIG
+        self.deeds = 0
+
+    def __call__(self, confirmed: int) -> None:
+        """Hear of progress."""
+        assert self._target.read_text() == "former"
+        if confirmed <= self._reached:  # another attempt; what was under way may still be confirmed after the deed
+            self._next = next(self._at, 2 * BIG)
+        self._reached = confirmed
+        if confirmed >= self._next:
+            self._next = 2 * BIG
+            self.deeds += 1
+            self._deed()
+
+
+def hang_up(outbox: Outbox) -> None:
+    """Drop all connections of a server of either kind."""
+    if isinstance(outbox.server, SftpSandbox):
+        outbox.server.hang_up()
+    else:
+        outbox.server.kill_sessions()
+
+
+def test_a_dropped_line_is_followed_by_another_attempt(
+    outbox: Outbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """However far it had come, the file is sent again, and what the earlier attempts left is gone."""
+    written(local, BIG)
+    lines: list[str] = []
+    cut = Cut(lambda: hang_up(outbox), [1, BIG // 3, BIG // 2, BIG], target)
+    connect(outbox.server, log=lines.append).publish(local, outbox.path("a.csv"), progress=cut)
+    assert_published(target, local)
+    assert cut.deeds == len([line for line in lines if "Attempt" in line]) == 4
+
+
+def test_a_line_that_drops_too_often_is_given_up(outbox: Outbox, target: Path, local: Path, connect: Connect) -> None:
+    """After the last attempt ConnectionLost; a new connection has removed what was left."""
+    written(local, BIG)
+    cut = Cut(lambda: hang_up(outbox), [BIG // 3, BIG // 2, BIG // 3], target)
+    with pytest.raises(ConnectionLost):
+        connect(outbox.server, attempts=3).publish(local, outbox.path("a.csv"), progress=cut)
+    assert cut.deeds == 3
+    assert_former(target)
+
+
+def test_an_interrupted_upload_leaves_nothing(outbox: Outbox, target: Path, local: Path, connect: Connect) -> None:
+    """Ctrl-C passes through, and what was sent is removed."""
+    with pytest.raises(KeyboardInterrupt):
+        connect(outbox.server).publish(local, outbox.path("a.csv"), progress=interrupt)
+    assert_former(target)
+
+
+def interrupt(_confirmed: int) -> None:
+    """Do what a person at the keyboard does."""
+    raise KeyboardInterrupt
+
+
+def test_a_server_that_comes_back_is_waited_for(
+    root: Path, tmp_path: Path, target: Path, local: Path, connect: Connect, stack: ExitStack
+) -> None:
+    """A server killed in the middle of a file and started again gets the whole file and keeps no part of another."""
+    options = {"accounts": {"webshop": PASSWORD}, "host_key_file": tmp_path / "key"}
+    first = SftpSandbox(root, **options)  # type: ignore[arg-type]  # keywords of several types
+    lines: list[str] = []
+
+    def start_again(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 2:
+            assert [name[-5:] for name in names_in(target.parent)] == [".part", "a.csv"]
+            stack.enter_context(SftpSandbox(root, port=first.port, **options))  # type: ignore[arg-type]
+
+    written(local, BIG)
+    with first:
+        cut = Cut(lambda: first.__exit__(None, None, None), [BIG // 3], target)
+        connect(first, log=start_again).publish(local, "/inbox/a.csv", progress=cut)
+    assert_published(target, local)
+    assert [bool(re.search("dropped|hung up", lines[0])), "could not be reached" in lines[1]] == [True, True]
+
+
+def test_what_cannot_be_removed_is_named(sandbox: SftpSandbox, target: Path, local: Path, connect: Connect) -> None:
+    """When the server does not come back, the log names what is left on it; the former file stands."""
+    lines: list[str] = []
+    cut = Cut(lambda: sandbox.__exit__(None, None, None), [1], target)
+    with pytest.raises(ServerUnreachable):
+        connect(sandbox, attempts=2, log=lines.append).publish(local, "/inbox/a.csv", progress=cut)
+    left = names_in(target.parent)
+    assert [re.sub("[0-9a-f]{16}", "*", name) for name in left] == [".a.csv.*.part", "a.csv"]
+    assert lines[-1].startswith(f"On the server may be left: /inbox/{left[0]}. ")
+    assert target.read_text() == "former"
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_silent_server_is_noticed(
+    deaf: bool, openssh: OpenSshServer, target: Path, local: Path, connect: Connect, stack: ExitStack
+) -> None:
+    """A server that stops in the middle of a file is ConnectionLost soon after `read_timeout`, with all tidied up.
+
+    One that does not answer newcomers either cannot be tidied up; that is given up as soon.
+    """
+    written(local, BIG)
+    silence = ExitStack()
+    lines: list[str] = []
+    cut = Cut(lambda: silence.enter_context(openssh.silent(also_to_newcomers=deaf)), [BIG // 3], target)
+    client = connect(openssh, read_timeout=1, connect_timeout=1, attempts=1, log=lines.append)
+    started = time.monotonic()
+    with silence:
+        with pytest.raises(ConnectionLost, match="fell silent: not a byte for 1 s"):
+            client.publish(local, str(target), progress=cut)
+        assert time.monotonic() - started < 6
+        assert len(names_in(target.parent)) == (2 if deaf else 1)
+        assert len(lines) == (1 if deaf else 0)
+    assert target.read_text() == "former"
+    client.publish(local, str(target))
+    assert target.read_bytes() == local.read_bytes()
+
+
+def test_a_server_that_answers_nothing_is_noticed(
+    start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect, stack: ExitStack
+) -> None:
+    """A server that takes everything and confirms nothing is ConnectionLost as well."""
+    released = threading.Event()
+    stack.callback(released.set)
+
+    def wait(file: OpenFile, offset: int, data: bytes) -> int:
+        released.wait(60)
+        return OpenFile.write(file, offset, data)
+
+    server = start_sandbox(sandbox_that_writes(wait))
+    with pytest.raises(ConnectionLost, match="fell silent"):
+        connect(server, read_timeout=1, attempts=1).publish(local, "/inbox/a.csv")
+    assert_former(target)
+
+
+class Losing(Files):
+    """Drops the line after a rename, before the answer, as often as it is told to."""
+
+    times = 1
+    opened = 0
+
+    def __init__(self, server: paramiko.ServerInterface, root: Path) -> None:
+        super().__init__(server, root)
+        self._sandbox: SftpSandbox = server.sandbox  # type: ignore[attr-defined]
+
+    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
+        """Open a file, and count."""
+        type(self).opened += 1
+        return super().open(path, flags, attr)
+
+    def rename(self, oldpath: str, newpath: str) -> int:
+        """Rename, and perhaps hang up."""
+        return self._lost(super().rename(oldpath, newpath))
+
+    def posix_rename(self, oldpath: str, newpath: str) -> int:
+        """Rename, and perhaps hang up."""
+        return self._lost(super().posix_rename(oldpath, newpath))
+
+    def _lost(self, status: int) -> int:
+        if status == sftp.SFTP_OK and type(self).times > 0:
+            type(self).times -= 1
+            self._sandbox.hang_up()
+        return status
+
+
+@pytest.fixture
+def losing() -> type[Losing]:
+    """A class of its own for each test, for it counts."""
+    return type("Losing", (Losing,), {})
+
+
+@pytest.mark.parametrize("attempts", [1, 5])
+@pytest.mark.parametrize("replaces", [True, False])
+def test_a_lost_answer_is_no_failure(
+    replaces: bool, attempts: int, losing: type[Losing], start_sandbox: StartSandbox, local: Path, connect: Connect
+) -> None:
+    """A line that drops after the file got its name, before that is told: published, said so, and not sent again."""
+    lines: list[str] = []
+    server = start_sandbox(sandbox_of(losing), posix_rename=replaces)
+    connect(server, attempts=attempts, log=lines.append).publish(local, "/inbox/a.csv")
+    assert_published(server.root / "inbox/a.csv", local)
+    assert losing.opened == 1
+    assert lines[-1] == "'/inbox/a.csv' is in place; only the server's answer was lost."
+
+
+def test_a_lost_answer_to_replacing_is_no_failure(
+    losing: type[Losing], start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """The same where there was a former file."""
+    connect(start_sandbox(sandbox_of(losing)), attempts=1).publish(local, "/inbox/a.csv")
+    assert_published(target, local)
+    assert losing.opened == 1
+
+
+class Leaving(Files):
+    """Goes away for good while a file that has just been replaced is looked at, or its former one removed."""
+
+    gone_at = ""
+
+    def __init__(self, server: paramiko.ServerInterface, root: Path) -> None:
+        super().__init__(server, root)
+        self._sandbox: SftpSandbox = server.sandbox  # type: ignore[attr-defined]
+
+    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
+        """Tell what is there."""
+        if self.gone_at == "look" and (self.root / "inbox/a.csv").stat().st_size == 1_000_000:
+            self._sandbox.__exit__(None, None, None)
+        return super().stat(path)
+
+    def remove(self, path: str) -> int:
+        """Remove a file."""
+        if self.gone_at == "remove":
+            self._sandbox.__exit__(None, None, None)
+            return sftp.SFTP_FAILURE
+        return super().remove(path)
+
+
+@pytest.mark.parametrize(("gone_at", "posix_rename"), [("look", True), ("remove", False)])
+def test_published_is_published(
+    gone_at: str, posix_rename: bool, start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """Once the server has confirmed the name, a line that drops for good is no failure; what is left is named."""
+    files = type("Files", (Leaving,), {"gone_at": gone_at})
+    lines: list[str] = []
+    server = start_sandbox(sandbox_of(files), posix_rename=posix_rename)
+    connect(server, attempts=2, log=lines.append).publish(local, "/inbox/a.csv")
+    assert target.read_bytes() == local.read_bytes()
+    left = [f"/inbox/{name}" for name in names_in(target.parent) if name != "a.csv"]
+    assert len(left) == (gone_at == "remove")
+    assert [line.partition(". ")[0] for line in lines if "may be left" in line] == [
+        f"On the server may be left: {path}" for path in left
+    ]
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 4, 5])
+def test_a_line_that_drops_between_the_steps_of_replacing(
+    times: int, losing: type[Losing], start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """Wherever it drops, the former file is put back or the new one is there, and in the end the new one alone."""
+    losing.times = times
+    server = start_sandbox(sandbox_of(losing), posix_rename=False)
+    connect(server, attempts=10).publish(local, "/inbox/a.csv")
+    assert_published(target, local)
+
+
+def test_the_former_file_is_put_back_over_a_new_connection(
+    losing: type[Losing], start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """When the line drops while the former file has stepped aside and nobody tries again, it still comes back."""
+    server = start_sandbox(sandbox_of(losing), posix_rename=False)
+    with pytest.raises(ConnectionLost):
+        connect(server, attempts=1).publish(local, "/inbox/a.csv")
+    assert_former(target)
+
+
+class Refusing(Files):
+    """Does not let a new file have the name of a former one."""
+
+    def rename(self, oldpath: str, newpath: str) -> int:
+        """Rename, but for the step that matters."""
+        return sftp.SFTP_FAILURE if oldpath.endswith(".part") else super().rename(oldpath, newpath)
+
+
+def test_the_former_file_is_put_back_where_the_new_one_is_refused(
+    start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """Where the second rename fails the first is undone at once; the log told under which name the file was."""
+    lines: list[str] = []
+    server = start_sandbox(sandbox_of(Refusing), posix_rename=False)
+    with pytest.raises(RemoteFailure, match=r"failed on '/inbox/a\.csv'"):
+        connect(server, log=lines.append).publish(local, "/inbox/a.csv")
+    assert_former(target)
+    asides = [line for line in lines if re.search(r"is '/inbox/\.a\.csv\.[0-9a-f]{16}\.old' for a moment", line)]
+    assert len(asides) == 2
+
+
+class Keeping(Files):
+    """Lets nothing be removed."""
+
+    def remove(self, path: str) -> int:
+        """Refuse."""
+        return sftp.SFTP_PERMISSION_DENIED
+
+
+def test_a_former_file_that_must_not_be_removed_is_named(
+    start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """Published is published; what the server does not let us remove is in the log."""
+    lines: list[str] = []
+    server = start_sandbox(sandbox_of(Keeping), posix_rename=False)
+    connect(server, log=lines.append).publish(local, "/inbox/a.csv")
+    assert target.read_bytes() == local.read_bytes()
+    (left,) = [name for name in names_in(target.parent) if name != "a.csv"]
+    assert (target.parent / left).read_text() == "former"
+    assert lines[-1].startswith(f"'/inbox/{left}' stays on the server: 'webshop' must not remove ")
+
+
+class Curious(Files):
+    """Fetches every file as soon as it has its name, as some receivers do."""
+
+    def posix_rename(self, oldpath: str, newpath: str) -> int:
+        """Rename and fetch."""
+        status: int = super().posix_rename(oldpath, newpath)
+        self.local(newpath).unlink()
+        return status
+
+
+def test_a_file_that_is_fetched_at_once_was_published(
+    start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """A file that is gone when it is looked at was renamed all the same; it is not sent again."""
+    lines: list[str] = []
+    connect(start_sandbox(sandbox_of(Curious)), log=lines.append).publish(local, "/inbox/a.csv")
+    assert names_in(target.parent) == []
+    assert lines == ["'/inbox/a.csv' was published and is gone again: somebody has fetched it already."]
+
+
+def telling(change: Callable[[str, paramiko.SFTPAttributes], None]) -> type[Files]:
+    """Return files whose attributes are changed before they are told."""
+
+    def stat(files: Files, path: str) -> paramiko.SFTPAttributes | int:
+        attributes = Files.stat(files, path)
+        if isinstance(attributes, paramiko.SFTPAttributes):
+            change(path, attributes)
+        return attributes
+
+    return type("Telling", (Files,), {"stat": stat})
+
+
+def grow(attributes: paramiko.SFTPAttributes) -> None:
+    """Make a file one byte larger than it is."""
+    attributes.st_size = (attributes.st_size or 0) + 1
+
+
+def test_a_size_that_differs_is_told(start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect) -> None:
+    """A server that holds more or less than it confirmed is RemoteSizeDiffers after one more attempt."""
+    lines: list[str] = []
+    server = start_sandbox(sandbox_of(telling(lambda path, told: grow(told) if path.endswith(".part") else None)))
+    with pytest.raises(RemoteSizeDiffers, match=r"confirmed the 1000000 bytes .* then holds 1000001"):
+        connect(server, log=lines.append).publish(local, "/inbox/a.csv")
+    assert_former(target)
+    assert len(lines) == 1
+
+
+def test_a_size_that_differs_in_the_end_is_told(
+    start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """The file is looked at once more under its own name."""
+    server = start_sandbox(sandbox_of(telling(lambda path, told: grow(told) if path.endswith("a.csv") else None)))
+    with pytest.raises(RemoteSizeDiffers):
+        connect(server).publish(local, "/inbox/a.csv")
+    assert_published(target, local)
+
+
+def say_nothing(_path: str, attributes: paramiko.SFTPAttributes) -> None:
+    """Leave out everything."""
+    attributes.st_size = attributes.st_mode = attributes.st_mtime = attributes.st_atime = None
+
+
+def test_a_server_that_tells_nothing_is_believed(
+    start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """Attributes are optional; where there is no size there is none to compare."""
+    connect(start_sandbox(sandbox_of(telling(say_nothing)))).publish(local, "/inbox/a.csv")
+    assert_published(target, local)
+
+
+def test_failure_and_no_more_is_tried_twice(
+    start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """The status "failure" to anything but writing is RemoteFailure after one more attempt."""
+    refusing = type("Refusing", (Files,), {"open": lambda *_: sftp.SFTP_FAILURE})
+    lines: list[str] = []
+    with pytest.raises(RemoteFailure):
+        connect(start_sandbox(sandbox_of(refusing)), log=lines.append).publish(local, "/inbox/a.csv")
+    assert len(lines) == 1
+    assert_former(target)
+
+
+@pytest.mark.parametrize("room", [0, 500_000])
+def test_a_server_that_stops_taking_is_full(
+    room: int, start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
+    """A write that fails is RemoteDiskFull with the server's words and what to do; it is not tried again."""
+    server = start_sandbox(
+        sandbox_that_writes(
+            lambda file, offset, data: OpenFile.write(file, offset, data) if offset < room else sftp.SFTP_FAILURE
+        )
+    )
+    lines: list[str] = []
+    with pytest.raises(RemoteDiskFull, match=r"not fit into '/inbox' on 127.*'Failure' \(status 4\).*Make room"):
+        connect(server, log=lines.append).publish(local, "/inbox/a.csv")
+    assert lines == []
+    assert_former(target)
+
+
+def test_a_limit_on_the_size_of_files_is_told_as_full(
+    start_openssh: StartOpenSsh, sftp_server: str, tmp_path: Path, target: Path, local: Path, connect: Connect
+) -> None:
+    """OpenSSH's server says "failure" where a file may not grow, as under a quota: RemoteDiskFull."""
+    written(local, BIG)
+    script = tmp_path / "limited"
+    script.write_text(f"#!/bin/sh\ntrap '' XFSZ\nulimit -f 20000\nexec {sftp_server}\n")
+    script.chmod(0o700)
+    with pytest.raises(RemoteDiskFull, match="'Failure'"):
+        connect(start_openssh(subsystem=str(script))).publish(local, str(target))
+    assert_former(target)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 16 MiB with a file that is to be replaced. Skips where mounting is not allowed."""
+    (tmp_path / "small").mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(tmp_path / "small")]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    (tmp_path / "small/a.csv").write_text("former")
+    yield tmp_path / "small/a.csv"
+    subprocess.run(["umount", "-l", str(tmp_path / "small")], check=True)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_full_disk_is_told(
+    tells: bool, small: Path, start_openssh: StartOpenSsh, local: Path, connect: Connect
+) -> None:
+    """Where the server tells how much is free nothing is sent; where it does not, the full disk is told as such."""
+    written(local, BIG)
+    confirmed: list[int] = []
+    client = connect(start_openssh(subsystem=f"internal-sftp -P {'lsetstat' if tells else 'statvfs'}"))
+    with pytest.raises(RemoteDiskFull, match=r"30000000 bytes are to come and \d+ are free" if tells else "'Failure'"):
+        client.publish(local, str(small), progress=confirmed.append)
+    assert bool(confirmed) != tells
+    assert_former(small)
+    written(local, 10_000_000)
+    client.publish(local, str(small))
+    assert_published(small, local)
