@@ -14,6 +14,9 @@ from cdp_sync.model.report import COUNTERS, ROW_ENDS, Counters, FileReport, Goal
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.server import SftpServer
 
+Report = GoalReport | ExportReport
+"""What a run of a goal did."""
+
 __all__ = [
     "CONSENT_PROPERTIES",
     "COUNTERS",
@@ -44,6 +47,7 @@ __all__ = [
     "Profiles",
     "Property",
     "RemoteFile",
+    "Report",
     "Segment",
     "SftpServer",
     "export_fingerprint",

@@ -9,6 +9,9 @@ from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import ImportGoal
 from cdp_sync.model.server import SftpServer
 
+RESERVED = frozenset({"segments", "profiles", "broken_connections"})
+"""Asset keys and groups that are no connection's."""
+
 
 class Connection(Declared):
     """One SFTP server and its goals, in running order."""
@@ -32,6 +35,8 @@ class Connection(Declared):
 
     @model_validator(mode="after")
     def _check(self) -> "Connection":
+        if self.name in RESERVED:
+            raise ValueError(f"name: {self.name!r} stands for something else in the catalog; choose another")
         names = [goal.name for goal in self.import_profiles]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"import_profiles: more than one goal is called {', '.join(repeated)}")
@@ -39,6 +44,11 @@ class Connection(Declared):
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"export_profiles: more than one goal is called {', '.join(repeated)}")
         return self
+
+    @property
+    def goals(self) -> tuple[ImportGoal | ExportGoal, ...]:
+        """All goals, in running order."""
+        return (*self.import_profiles, *self.export_profiles)
 
     @property
     def label(self) -> str:

@@ -2,35 +2,44 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 
 from cdp_sync.model.profile import Property
 
 _EXAMPLES = {
-    "text": "text in quotes",
-    "email": "text in quotes",
-    "number": "a whole number",
-    "decimal": "a number",
+    "text": "text in quotes; where there is none it `is_empty`",
+    "email": "text in quotes; where there is none it `is_empty`",
+    "number": "a whole number of 64 bits",
     "date": "a date such as 2026-01-31",
     "datetime": "a time such as 2026-01-31T12:00:00Z, or a date",
     "boolean": "true or false",
 }
+
+_EXACT_DIGITS = 15
+"""What is written with more than these may have been rounded when YAML made it a float."""
 
 
 def literal(prop: Property, value: object) -> object:
     """Return a declared value in the property's type; times without an offset are in UTC.
 
     Raises:
-        ValueError: It is of another type; says what is needed.
+        ValueError: It is of another type, or no value of the property can be like it; says what is needed.
     """
     try:
-        return _READ[prop.type](value)
-    except (TypeError, ValueError, InvalidOperation):
-        raise ValueError(f"found {value!r}; {prop.name} is compared with {_EXAMPLES[prop.type]}") from None
+        return _decimal(prop, value) if prop.type == "decimal" else _READ[prop.type](value)
+    except (TypeError, ValueError, ArithmeticError):
+        raise ValueError(f"found {value!r}; {prop.name} is compared with {_needed(prop)}") from None
+
+
+def _needed(prop: Property) -> str:
+    if prop.type == "decimal":
+        whole = prop.precision - prop.scale
+        return f"a number with {whole} digits before and {prop.scale} behind the point at most, in quotes if it is long"
+    return _EXAMPLES[prop.type]
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value:
         raise TypeError
     return value
 
@@ -42,17 +51,19 @@ def _boolean(value: object) -> bool:
 
 
 def _number(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
         raise TypeError
     return value
 
 
-def _decimal(value: object) -> Decimal:
+def _decimal(prop: Property, value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError
     found = Decimal(str(value))
-    if not found.is_finite() or abs(found) >= 10**28:
+    if not found.is_finite() or (isinstance(value, float) and len(found.as_tuple().digits) > _EXACT_DIGITS):
         raise ValueError
+    exact = Context(prec=prop.precision, traps=[Inexact, InvalidOperation])
+    found.quantize(Decimal(1).scaleb(-prop.scale), context=exact)
     return found
 
 
@@ -76,7 +87,6 @@ _READ: dict[str, Callable[[object], object]] = {
     "text": _text,
     "email": _text,
     "number": _number,
-    "decimal": _decimal,
     "date": _date,
     "datetime": _datetime,
     "boolean": _boolean,

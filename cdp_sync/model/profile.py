@@ -123,6 +123,14 @@ class Profiles(Declared):
         """Return a declared segment."""
         return next(segment for segment in self.segments if segment.name == name)
 
+    def segments_behind(self, name: str) -> tuple[str, ...]:
+        """Return a segment's name, and those of all segments that its condition asks about."""
+        found = {name: None}
+        for _, part in self.segment(name).when.walk():
+            if part.segment:
+                found |= dict.fromkeys(self.segments_behind(part.segment))
+        return tuple(found)
+
     def objective(self, name: str) -> Objective:
         """Return a declared objective."""
         return next(objective for objective in self.objectives if objective.name == name)

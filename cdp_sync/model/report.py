@@ -109,6 +109,11 @@ class GoalReport:
             return self.error
         return " ".join(part for part in (_failures(self.failed), sentence(self.files, self.counters)) if part)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the goal as `run --json` shows it."""
+        told = {"goal": self.goal, "state": self.state, "message": self.message, **asdict(self.counters)}
+        return told | {"seconds": round(self.seconds, 3), "files": [file.to_json() for file in self.files]}
+
     def with_files(self, more: Iterable[FileReport]) -> "GoalReport":
         """Return the report with further files."""
         return replace(self, files=(*self.files, *more))

@@ -3,14 +3,46 @@
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.privacy import ConsentState
 
-Value = bool | int | float | datetime | date | str
+
+def _value(found: object) -> object:
+    # Looked at here, as pydantic would tell what is no value once for every type that it could have had.
+    return found if isinstance(found, bool | int | float | date | str) else _refuse(found, "one value, such as 40")
+
+
+def _text(found: object) -> object:
+    return found if isinstance(found, str) else _refuse(found, "text, in quotes where YAML takes it for something else")
+
+
+def _some(found: object) -> object:
+    return found if found and isinstance(found, list | tuple) else _refuse(found, "a list with something in it")
+
+
+def _two(found: object) -> object:
+    two = isinstance(found, list | tuple) and len(found) == 2
+    return found if two else _refuse(found, "a list of two values, the first and the last")
+
+
+def _refuse(found: object, needed: str) -> NoReturn:
+    raise ValueError(f"found {_shape(found)}; needed is {needed}")
+
+
+def _shape(found: object) -> str:
+    if isinstance(found, list | tuple):
+        return f"a list of {len(found)}" if found else "an empty list"
+    return "nested keys" if isinstance(found, dict) else "nothing" if found is None else repr(found)
+
+
+Value = Annotated[bool | int | float | datetime | date | str, BeforeValidator(_value)]
+Texts = Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], BeforeValidator(_some)]
+Range = Annotated[tuple[Value, Value], BeforeValidator(_two)]
+Parts = Annotated[tuple["Condition", ...], BeforeValidator(_some)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 KINDS = ("all", "any", "not", "property", "segment", "objective")
@@ -31,9 +63,9 @@ def _attribute(kind: str) -> str:
 class Condition(Declared):
     """A condition: `all`, `any` or `not` of others, or a question about a property, a segment or consent."""
 
-    all: Annotated[tuple["Condition", ...], Field(min_length=1)] | None = None
+    all: Parts | None = None
     """Every one of these holds."""
-    any: Annotated[tuple["Condition", ...], Field(min_length=1)] | None = None
+    any: Parts | None = None
     """One of these holds at least."""
     not_: Annotated["Condition | None", Field(alias="not")] = None
     """This does not hold."""
@@ -49,9 +81,9 @@ class Condition(Declared):
     """There is no value."""
     has_value: Literal[True] | None = None
     """There is a value."""
-    contains_any: tuple[str, ...] | None = None
+    contains_any: Texts | None = None
     """Has one of these values at least, in any case."""
-    contains_all: tuple[str, ...] | None = None
+    contains_all: Texts | None = None
     """Has all of these values, in any case."""
     equals: Value | None = None
     """Is this value; text in any case."""
@@ -59,7 +91,7 @@ class Condition(Declared):
     """Is this or more."""
     at_most: Value | None = None
     """Is this or less."""
-    between: tuple[Value, Value] | None = None
+    between: Range | None = None
     """Is from the first to the second, both included."""
     before: Value | None = None
     """Is a date or time before this one."""
@@ -73,9 +105,9 @@ class Condition(Declared):
     """Lies within so many hours before now."""
     in_next_hours: Count | None = None
     """Lies within so many hours from now."""
-    not_contains_any: tuple[str, ...] | None = None
+    not_contains_any: Texts | None = None
     """The opposite of `contains_any`; true where there is no value."""
-    not_contains_all: tuple[str, ...] | None = None
+    not_contains_all: Texts | None = None
     """The opposite of `contains_all`; true where there is no value."""
     not_equals: Value | None = None
     """The opposite of `equals`; true where there is no value."""
@@ -83,7 +115,7 @@ class Condition(Declared):
     """The opposite of `at_least`; true where there is no value."""
     not_at_most: Value | None = None
     """The opposite of `at_most`; true where there is no value."""
-    not_between: tuple[Value, Value] | None = None
+    not_between: Range | None = None
     """The opposite of `between`; true where there is no value."""
     not_before: Value | None = None
     """The opposite of `before`; true where there is no value."""
@@ -97,6 +129,12 @@ class Condition(Declared):
     """The opposite of `in_last_hours`; true where there is no value."""
     not_in_next_hours: Count | None = None
     """The opposite of `in_next_hours`; true where there is no value."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_keys(cls, found: object) -> object:
+        known = isinstance(found, dict | Condition)
+        return found if known else _refuse(found, f"a condition: one of {', '.join(KINDS)}")
 
     @model_validator(mode="after")
     def _check(self) -> "Condition":

@@ -1,5 +1,6 @@
 """Do segments and objectives fit the declared profile? All slips at once, each with its place."""
 
+from collections import deque
 from collections.abc import Iterator
 
 from cdp_sync.model.consistency import allowed
@@ -43,19 +44,22 @@ def _slips_of_segments(profiles: Profiles) -> Iterator[str]:
 
 
 def find_cycle(segment: Segment, profiles: Profiles) -> tuple[str, ...]:
-    """Return the names of the way from a segment back to itself; empty where there is none."""
+    """Return the names of the shortest way from a segment back to itself; empty where there is none."""
+    ways: dict[str, tuple[str, ...]] = {name: (segment.name, name) for name in _asked_by(segment)}
+    waiting = deque(ways)
     by_name = {each.name: each for each in profiles.segments}
+    while waiting and segment.name not in ways:
+        name = waiting.popleft()
+        further = _asked_by(by_name[name]) if name in by_name else []
+        new = {each: (*ways[name], each) for each in further if each not in ways}
+        ways |= new
+        waiting.extend(new)
+    return ways.get(segment.name, ())
 
-    def way(name: str, seen: tuple[str, ...]) -> tuple[str, ...]:
-        for _, condition in by_name[name].when.walk():
-            if condition.segment == segment.name:
-                return (*seen, segment.name)
-            further = condition.segment in by_name and condition.segment not in seen
-            if further and (found := way(str(condition.segment), (*seen, str(condition.segment)))):
-                return found
-        return ()
 
-    return way(segment.name, (segment.name,))
+def _asked_by(segment: Segment) -> list[str]:
+    """Return the segments that a segment asks about, each once."""
+    return list(dict.fromkeys(condition.segment for _, condition in segment.when.walk() if condition.segment))
 
 
 def _slips_of(condition: Condition, profiles: Profiles) -> Iterator[str]:
@@ -76,11 +80,24 @@ def _slips_of_operator(condition: Condition, prop: Property) -> Iterator[str]:
     if operator not in usable:
         yield f".{operator}: {prop.name} is {prop.type}; {allowed(operator, usable)}"
         return
-    for value in values_of(condition):
-        try:
-            literal(prop, value)
-        except ValueError as slip:
-            yield f".{operator}: {slip}"
+    values = values_of(condition)
+    slips = [slip for value in values if (slip := _slip_of_value(prop, value))]
+    yield from (f".{operator}: {slip}" for slip in slips)
+    if operator.removeprefix("not_") == "between" and not slips and _is_backwards(prop, values):
+        yield f".{operator}: found {values[0]} before {values[1]}; the lower one comes first"
+
+
+def _slip_of_value(prop: Property, value: object) -> str | None:
+    try:
+        literal(prop, value)
+    except ValueError as slip:
+        return str(slip)
+    return None
+
+
+def _is_backwards(prop: Property, values: tuple[object, ...]) -> bool:
+    first, last = (literal(prop, value) for value in values)
+    return bool(first > last)  # type: ignore[operator]  # both are of the property's type
 
 
 def operators_of(prop: Property) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Keeps the columns of `profile` in step with the declared properties."""
 
+from collections.abc import Mapping
+
 from cdp_sync.errors import PropertyTypeChanged
 from cdp_sync.model import Profiles, Property
 from cdp_sync.warehouse.names import quote_identifier
@@ -15,8 +17,7 @@ def sync_properties(session: Session, profiles: Profiles) -> None:
         PropertyTypeChanged: A declared type differs from that of the column; nothing is changed then.
     """
     columns = profile_columns(session)
-    for prop in profiles.every:
-        _check_type(prop, columns.get(prop.name))
+    check_types(profiles, columns)
     session.execute("begin")
     for prop in profiles.every:
         if prop.name not in columns:
@@ -33,6 +34,20 @@ def profile_columns(session: Session) -> dict[str, str]:
         where database_name = 'warehouse' and table_name = 'profile'
         order by column_index"""
     return dict(session.rows(query))
+
+
+def check_types(profiles: Profiles, columns: Mapping[str, str]) -> None:
+    """Make sure that what is stored is what is declared.
+
+    Args:
+        profiles: The declared profile.
+        columns: The columns and their types, as of `profile_columns`.
+
+    Raises:
+        PropertyTypeChanged: A declared type differs from that of the column.
+    """
+    for prop in profiles.every:
+        _check_type(prop, columns.get(prop.name))
 
 
 def _check_type(prop: Property, found: str | None) -> None:

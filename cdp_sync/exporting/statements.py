@@ -1,0 +1,87 @@
+"""Compiles SQLAlchemy statements for DuckDB: names quoted, values bound as `$name`.
+
+Lists are bound as one value, `list_contains(bindparam(…), …)`; `in_` is for queries only.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import types
+from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect, PGIdentifierPreparer
+from sqlalchemy.exc import CompileError
+from sqlalchemy.sql import ClauseElement
+
+from cdp_sync.warehouse import Step, quote_identifier
+
+
+def step(name: str, statement: ClauseElement, before: str = "") -> Step:
+    """Return a statement as a step of a plan.
+
+    Args:
+        name: Of the table that it yields or fills.
+        statement: A statement of SQLAlchemy Core.
+        before: What stands in front of it, such as `create or replace table staging.exported as`.
+
+    Raises:
+        CompileError: A Python list stands behind `in_`.
+    """
+    compiled = statement.compile(dialect=_DIALECT)
+    sql = f"{before}\n{compiled.string}" if before else compiled.string
+    return Step(name, sql, dict(compiled.params))
+
+
+def shown(made: Step) -> str:
+    """Return a step's statement with its values behind it, for people who want to run it themselves."""
+    lines = made.sql.replace(" AND ", "\n    AND ").replace(" OR ", "\n    OR ")
+    return f"{lines};{_notes(made.values)}"
+
+
+def _notes(values: Mapping[str, object]) -> str:
+    return "".join(f"\n-- ${name}: {value}" for name, value in values.items())
+
+
+class SqlType(types.UserDefinedType[Any]):
+    """A type by its name in SQL, such as `DECIMAL(18,4)` or `VARCHAR[]`."""
+
+    cache_ok = True
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql
+
+    def get_col_spec(self, **_options: object) -> str:
+        """Return the name."""
+        return self.sql
+
+
+class _Names(PGIdentifierPreparer):
+    """Quotes every name: which words are reserved differs between databases and versions."""
+
+    def quote(self, ident: str) -> str:
+        return quote_identifier(ident)
+
+    def quote_schema(self, schema: str) -> str:
+        return quote_identifier(schema)
+
+
+class _Compiler(PGCompiler):
+    def bindparam_string(self, name: str, *more: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+        if options.get("post_compile"):
+            raise CompileError(f"found a list behind in_, {name}; needed is one value that holds it")
+        # SQLAlchemy names values after columns, whatever those are called; DuckDB takes words, in any case.
+        word = re.sub(r"\W|^(?=\d)", "_", name.lower(), flags=re.ASCII)
+        if word != name:
+            options["escaped_from"] = name
+        return f"${super().bindparam_string(word, *more, **options).removeprefix(':')}"
+
+
+class _DuckDB(PGDialect):
+    """PostgreSQL's grammar, which is DuckDB's, with DuckDB's names and values."""
+
+    name = "duckdb"
+    supports_statement_cache = False
+    statement_compiler = _Compiler
+    preparer = _Names
+
+
+_DIALECT = _DuckDB(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped

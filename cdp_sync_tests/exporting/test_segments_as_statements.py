@@ -1,0 +1,76 @@
+"""SQLAlchemy's statements as DuckDB takes them: names quoted, values bound, nothing rendered."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import bindparam, cast, column, func, literal_column, null, select, table
+from sqlalchemy.exc import CompileError
+
+from cdp_sync.exporting.statements import SqlType, shown, step
+from cdp_sync.warehouse import Session, Step, Warehouse
+
+VALUE = 'it\'s 100% $1 :x \\ "q"'
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """A session without a warehouse."""
+    with Warehouse(tmp_path / "warehouse.duckdb").open("none") as opened:
+        yield opened
+
+
+def test_values_are_bound_by_name() -> None:
+    """A statement is a step that carries its values; the text names them only."""
+    made = step("big", select(column("total")).where(column("total") > 40).limit(3))
+    assert made == Step("big", 'SELECT "total" \nWHERE "total" > $total_1 \n LIMIT $param_1', made.values)
+    assert made.values == {"total_1": 40, "param_1": 3}
+
+
+@pytest.mark.parametrize("value", [VALUE, 1, None, True, ["a", VALUE], 1.5])
+def test_a_value_arrives_as_it_is(value: object, session: Session) -> None:
+    """Whatever signs are in it, also of a list, which is one value."""
+    made = step("it", select(bindparam("it", value, type_=SqlType("VARCHAR"))))
+    assert session.value(made.sql, made.values) == value
+
+
+def test_names_are_quoted_whatever_they_are(session: Session) -> None:
+    """Words of SQL, signs of statements and capitals are names like others, also beside values called alike."""
+    name = '9 Orders: "50%" $x é'
+    inner = select(literal_column("1").label("select"), literal_column("2").label(name)).subquery("from")
+    made = step("it", select(inner.c["select"], inner.c[name]).where(inner.c[name] == 2, inner.c["select"] == 1))
+    assert session.records(made.sql, made.values) == [{"select": 1, name: 2}]
+
+
+def test_names_that_differ_little_have_values_of_their_own(session: Session) -> None:
+    """Also where nothing but case or signs tells them apart."""
+    names = ["a b", "a.b", "A_b", "a_b", "a_b_1", "A B"]
+    made = step("it", select(*(bindparam(name, number) for number, name in enumerate(names))))
+    assert session.row(made.sql, made.values) == tuple(range(len(names)))
+
+
+def test_a_step_may_put_something_in_front(session: Session) -> None:
+    """A query becomes the table that the step is named after, values bound."""
+    made = step("made", select(bindparam("it", 5).label("five")), "create temp table made as")
+    session.run([made])
+    assert session.rows("from made") == [(5,)]
+
+
+def test_tables_of_a_catalog_are_read(session: Session) -> None:
+    """A table is named with its catalog, lambdas and types of DuckDB's own compile."""
+    session.execute("attach ':memory:' as warehouse; create table warehouse.profile as select [1, 2] as codes")
+    profile = table("profile", column("codes"), schema="warehouse").alias("profile")
+    made = step("it", select(func.len(profile.c.codes), cast(null(), SqlType("DECIMAL(18,4)[]"))))
+    assert session.rows(made.sql, made.values) == [(2, None)]
+
+
+def test_a_list_behind_in_is_refused_with_the_way_out() -> None:
+    """It would be compiled to something that DuckDB cannot bind."""
+    with pytest.raises(CompileError, match="needed is one value that holds it"):
+        step("it", select(column("a")).where(column("a").in_([1, 2])))
+
+
+def test_a_statement_is_shown_with_its_values() -> None:
+    """For a person who wants to see or run it."""
+    assert shown(step("it", select(bindparam("it", 5)))).endswith(";\n-- $it: 5")
+    assert shown(Step("it", "select 1")) == "select 1;"

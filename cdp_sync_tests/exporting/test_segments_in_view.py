@@ -1,0 +1,52 @@
+"""What people see of a segment, in a warehouse of its own."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from cdp_sync.exporting.segments import view_segment
+from cdp_sync.model import Profiles
+from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse.properties import sync_properties
+from cdp_sync_tests.exporting.test_segments import NOW, fill
+
+ADULTS: dict[str, Any] = {
+    "properties": [{"name": "age", "type": "number"}, {"name": "city"}],
+    "segments": [
+        {"name": "adults", "title": "Of age", "when": {"property": "age", "at_least": 18}},
+        {"name": "minors", "when": {"not": {"segment": "adults"}}},
+        {"name": "nobody", "when": {"all": [{"segment": "adults"}, {"segment": "minors"}]}},
+    ],
+}
+
+
+def test_a_segment_may_ask_about_another(tmp_path: Path) -> None:
+    """The other's condition holds in its place, opposites included."""
+    profiles = Profiles.model_validate(ADULTS)
+    with Warehouse(tmp_path / "warehouse.duckdb").open("write") as session:
+        sync_properties(session, profiles)
+        fill(session, [{"age": age} for age in (17, 18, None, 40, 3)])
+        sizes = [view_segment(session, profiles, name, NOW).size for name in ("adults", "minors", "nobody")]
+    assert sizes == [2, 3, 0]
+
+
+def test_a_view_says_everything_about_a_segment(tmp_path: Path) -> None:
+    """Name, size, sample, words, and the query as a person can read it; reading the warehouse is enough."""
+    profiles = Profiles.model_validate(ADULTS)
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    with warehouse.open("write") as session:
+        sync_properties(session, profiles)
+        fill(session, [{"age": age} for age in range(10, 30)], merged_every=2)
+    with warehouse.open("read") as session:
+        view = view_segment(session, profiles, "adults", NOW)
+    assert (view.name, view.size, view.words) == ("adults", 6, "`age` is at least 18")
+    assert view.sample == tuple(str(UUID(int=number)) for number in (18, 16, 14, 12, 10))
+    assert ">= CAST($age_1 AS BIGINT)" in view.sql
+    assert view.sql.endswith(";\n-- $age_1: 18")
+
+
+def test_a_warehouse_that_is_not_there_has_empty_segments(tmp_path: Path) -> None:
+    """Before the first run a segment is looked at without an error, and nobody is in it."""
+    with Warehouse(tmp_path / "warehouse.duckdb").open("read") as session:
+        view = view_segment(session, Profiles.model_validate(ADULTS), "minors", NOW)
+    assert (view.size, view.sample) == (0, ())

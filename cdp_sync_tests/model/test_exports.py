@@ -1,0 +1,142 @@
+"""Export goals as they are declared: what is accepted, what is refused and how that is told."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cdp_sync.model import Connection, ExportFormat, ExportGoal, Format, Profiles, export_fingerprint
+from cdp_sync.model.consistency import find_slips
+from cdp_sync.model.reading import slips_in
+
+PROFILES = Profiles.model_validate(
+    {
+        "properties": [
+            {"name": "email", "type": "email", "identifier": True},
+            {"name": "total", "type": "decimal"},
+            {"name": "interests", "multiple": True},
+        ],
+        "segments": [{"name": "all", "when": {"property": "email", "has_value": True}}],
+    }
+)
+COLUMN = {"field": "Email", "property": "email"}
+SERVER = {"host": "sftp.example.com", "username": "shop", "password_env": "P", "host_key": "SHA256:" + "A" * 43}
+
+
+def goal(**fields: Any) -> ExportGoal:
+    """Return an export goal."""
+    return ExportGoal.model_validate({"name": "out", "segment": "all", "map": [COLUMN]} | fields)
+
+
+def refusal(**fields: Any) -> str:
+    """Return why an export goal is refused."""
+    with pytest.raises(ValidationError) as refused:
+        goal(**fields)
+    return str(refused.value)
+
+
+def slips(**fields: Any) -> list[str]:
+    """Return what does not fit the profile."""
+    connection = {"name": "shop", "server": SERVER, "export_profiles": [goal(**fields)]}
+    return find_slips(Connection.model_validate(connection), PROFILES)
+
+
+@pytest.mark.parametrize("kind", ["lifecycles", "viewed_interactions", "permission_level"])
+def test_columns_to_come_are_refused_clearly(kind: str) -> None:
+    """What profiles do not have yet cannot be exported, and the refusal says so."""
+    assert f"{kind}: cannot be exported yet" in refusal(map=[COLUMN, {"field": "X", kind: True}])
+
+
+@pytest.mark.parametrize("column", [{"field": "X"}, {"field": "X", "property": "email", "text": "y"}])
+def test_a_column_holds_exactly_one_thing(column: dict[str, str]) -> None:
+    """None, or two, of property, profile_id, segments and text is a slip."""
+    assert "a column holds exactly one of property, profile_id, segments, text" in refusal(map=[COLUMN, column])
+
+
+def test_an_export_without_a_property_is_refused() -> None:
+    """Only profiles with a value in an exported property leave; so there has to be one."""
+    assert "no column holds a property" in refusal(map=[{"field": "Id", "profile_id": True}])
+
+
+def test_columns_have_names_of_their_own() -> None:
+    """A file whose header names two columns alike could not be imported."""
+    assert "more than one column is called Email" in refusal(map=[COLUMN, COLUMN])
+
+
+@pytest.mark.parametrize("name", ["../x.csv", "a/b.csv", "..", "a\\b", "a\nb.csv", "", "a\x7f"])
+def test_a_file_name_is_a_name(name: str) -> None:
+    """No path, no control characters."""
+    assert "name" in refusal(file={"name": name})
+
+
+def test_imports_and_exports_share_their_names() -> None:
+    """Both become assets of the connection, so no two goals are called alike."""
+    imported = {"name": "out", "link": [COLUMN]}
+    with pytest.raises(ValidationError, match="more than one goal is called out"):
+        Connection.model_validate(
+            {"name": "shop", "server": SERVER, "import_profiles": [imported], "export_profiles": [goal()]}
+        )
+
+
+@pytest.mark.parametrize("name", ["segments", "profiles"])
+def test_names_of_the_catalog_are_no_connections(name: str) -> None:
+    """A connection cannot take the place of other assets."""
+    with pytest.raises(ValidationError, match="stands for something else"):
+        Connection.model_validate({"name": name, "server": SERVER})
+
+
+def test_slips_are_told_with_their_places() -> None:
+    """Unknown segments and properties, and lists without anything to put between their values."""
+    columns = [
+        {"field": "A", "property": "emial"},
+        {"field": "B", "segments": ["al"]},
+        {"field": "C", "segments": "all"},
+    ]
+    found = slips(segment="al", map=[*columns, {"field": "D", "property": "interests"}])
+    assert [slip.partition(": ")[0] for slip in found] == [
+        "export_profiles[0].segment",
+        "export_profiles[0].map[0].property",
+        "export_profiles[0].map[1].segments",
+        "export_profiles[0].map[1].segments",
+        "export_profiles[0].map[2].segments",
+        "export_profiles[0].map[3].property",
+    ]
+    assert "did you mean 'email'?" in found[1]
+    assert "multi_value" in found[5]
+
+
+def test_an_export_that_fits_has_no_slips() -> None:
+    """Every kind of column, declared in order."""
+    columns = [COLUMN, {"field": "I", "property": "interests"}, {"field": "S", "segments": ["all"]}]
+    further = [{"field": "P", "profile_id": True}, {"field": "T", "text": "x"}]
+    assert slips(map=[*columns, *further], format={"multi_value": "|"}) == []
+
+
+def test_what_a_format_shares_with_imports_is_declared_alike() -> None:
+    """The same settings stand in both, so that one can be copied to the other."""
+    shared = {"separator": ";", "decimal": ",", "multi_value": "|", "dates": ["%d.%m.%Y"], "time_zone": "Europe/Paris"}
+    assert ExportFormat(**shared).model_dump(include=set(shared)) == Format(**shared).model_dump(include=set(shared))
+
+
+def test_the_fingerprint_tells_what_a_row_looks_like() -> None:
+    """Columns, format and place count; who is chosen, and what things are called, does not."""
+    usual = export_fingerprint(goal(), PROFILES)
+    same = [goal(title="T"), goal(changes="all"), goal(write_empty=True), goal(enabled=False)]
+    other = [goal(directory="/x"), goal(file={"timestamp": True}), goal(format={"quote": "all"})]
+    assert {export_fingerprint(each, PROFILES) for each in same} == {usual}
+    assert usual not in {export_fingerprint(each, PROFILES) for each in other}
+
+
+def test_slips_in_the_text_of_a_declaration_have_places() -> None:
+    """An unknown key inside an export goal is told with its path and what is allowed."""
+    text = """
+type: cdp_sync.components.SftpConnection
+attributes:
+  name: shop
+  server: {host: a, username: b, password_env: C, known_hosts_file: d}
+  export_profiles:
+    - {name: out, segment: all, map: [{field: Email, propery: email}]}
+"""
+    (slip, *_) = slips_in(text)
+    assert slip.startswith("attributes.export_profiles[0].map[0]")
+    assert "did you mean 'property'?" in " ".join(slips_in(text))

@@ -1,0 +1,330 @@
+"""Segments as an author declares them: what is refused, with which words, and what a written value becomes."""
+
+import time
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cdp_sync.model import Condition, Profiles, Property
+from cdp_sync.model.literal import literal
+from cdp_sync.model.reading import slips_in
+from cdp_sync.model.segment_slips import find_cycle, find_profile_slips, operators_of
+
+PROPERTIES = [
+    {"name": "email", "type": "email", "identifier": True},
+    {"name": "first_name"},
+    {"name": "interests", "multiple": True},
+    {"name": "order_count", "type": "number"},
+    {"name": "order_total", "type": "decimal", "precision": 9, "scale": 2},
+    {"name": "birthday", "type": "date"},
+    {"name": "last_seen", "type": "datetime"},
+    {"name": "newsletter", "type": "boolean"},
+]
+
+
+def profiles(*segments: dict[str, Any], **more: Any) -> Profiles:
+    """Return the declared profile with these segments, named s0, s1, … where they have no name."""
+    named = [{"name": f"s{number}", "when": when} for number, when in enumerate(segments)]
+    return Profiles.model_validate({"properties": PROPERTIES, "segments": named} | more)
+
+
+def slips(*segments: dict[str, Any], **more: Any) -> list[str]:
+    """Return what is wrong with segments of these conditions."""
+    return find_profile_slips(profiles(*segments, **more))
+
+
+OBJECTIVES = [{"name": "news", "zones": ["GDPR"]}, {"name": "service"}]
+
+
+def test_what_fits_has_no_slips() -> None:
+    """Every kind of condition, with a value of its property's type."""
+    conditions: list[dict[str, Any]] = [
+        {"property": "first_name", "contains_any": ["Ann"]},
+        {"property": "order_total", "between": [40, "99.95"]},
+        {"property": "last_seen", "not_in_last_hours": 12},
+        {"property": "newsletter", "equals": True},
+        {"property": "consented_objectives", "contains_any": ["news"]},
+        {"objective": "news", "consent": "refused"},
+        {"not": {"any": [{"segment": "s1"}, {"property": "birthday", "before": date(2000, 1, 1)}]}},
+    ]
+    more = {"zones": {"GDPR": "opt_in"}, "objectives": OBJECTIVES}
+    assert slips({"all": conditions}, {"property": "email", "has_value": True}, **more) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        (
+            {"property": "first_nam", "equals": "Ann"},
+            (
+                ".property: 'first_nam' is unknown; did you mean 'first_name'? allowed: email, first_name, interests, "
+                "order_count, order_total, birthday, last_seen, newsletter"
+            ),
+        ),
+        ({"segment": "s00"}, ".segment: 's00' is unknown; did you mean 's0'? allowed: s0"),
+        ({"objective": "news", "consent": "refused"}, ".objective: 'news' is unknown; allowed: none is declared"),
+        (
+            {"property": "first_name", "at_least": 5},
+            (
+                ".at_least: first_name is text; allowed: is_empty, has_value, contains_any, contains_all, equals, "
+                "not_contains_any, not_contains_all, not_equals"
+            ),
+        ),
+        (
+            {"property": "birthday", "in_last_hours": 5},
+            (
+                ".in_last_hours: birthday is date; did you mean 'in_last_days'? allowed: is_empty, has_value, equals, "
+                "at_least, at_most, between, before, after, in_last_days, in_next_days, not_equals, not_at_least, "
+                "not_at_most, not_between, not_before, not_after, not_in_last_days, not_in_next_days"
+            ),
+        ),
+        (
+            {"property": "newsletter", "equals": "yes"},
+            ".equals: found 'yes'; newsletter is compared with true or false",
+        ),
+        (
+            {"property": "first_name", "equals": False},
+            ".equals: found False; first_name is compared with text in quotes; where there is none it `is_empty`",
+        ),
+        (
+            {"property": "order_count", "between": [1, 2.5]},
+            ".between: found 2.5; order_count is compared with a whole number of 64 bits",
+        ),
+        (
+            {"property": "order_total", "not_between": [40, 39.99]},
+            ".not_between: found 40 before 39.99; the lower one comes first",
+        ),
+        (
+            {"property": "last_seen", "between": ["2026-01-31T12:00+02:00", "2026-01-31T09:00"]},
+            ".between: found 2026-01-31T12:00+02:00 before 2026-01-31T09:00; the lower one comes first",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_told_with_its_place(condition: dict[str, Any], told: str) -> None:
+    """Place, what was found and what is allowed, wherever in a condition it stands."""
+    fine = {"property": "email", "has_value": True}
+    assert slips(condition) == [f"segments[0].when{told}"]
+    assert slips({"all": [fine, {"not": {"any": [fine, fine, condition]}}]}) == [
+        f"segments[0].when.all[1].not.any[2]{told}"
+    ]
+
+
+def test_all_slips_are_told_at_once() -> None:
+    """Of all segments, and of all parts of each."""
+    wrong = {"property": "nothing", "is_empty": True}
+    told = slips({"any": [wrong, {"property": "order_total", "between": ["a", "b"]}]}, wrong)
+    places = ["[0].when.any[0].property", "[0].when.any[1].between", "[0].when.any[1].between", "[1].when.property"]
+    assert [slip.partition(":")[0] for slip in told] == [f"segments{place}" for place in places]
+
+
+def test_an_objective_needs_zones_that_say_opt_in_or_opt_out() -> None:
+    """A zone that nobody has declared is told with how to declare it."""
+    objectives = [{"name": "service"}, {"name": "news", "zones": ["GDPR", "CCPA"]}]
+    assert slips(zones={"CCPA": "opt_out"}, objectives=objectives) == [
+        "objectives[1].zones: GDPR is not in `zones`; needed is `GDPR: opt_in` or opt_out"
+    ]
+
+
+def asking(*names: str) -> dict[str, Any]:
+    """Return a condition that asks about these segments, or about none."""
+    parts = [{"not": {"segment": name}} for name in names]
+    return {"any": [{"property": "email", "has_value": True}, *parts]}
+
+
+def test_a_segment_that_asks_about_itself_is_told_with_the_way() -> None:
+    """Each segment of a cycle is told the shortest way from itself to itself."""
+    assert slips(asking("s0")) == ["segments[0].when: the segment asks about itself: s0 → s0"]
+    assert slips(asking("s1"), asking("s2", "s2"), asking("s0")) == [
+        "segments[0].when: the segment asks about itself: s0 → s1 → s2 → s0",
+        "segments[1].when: the segment asks about itself: s1 → s2 → s0 → s1",
+        "segments[2].when: the segment asks about itself: s2 → s0 → s1 → s2",
+    ]
+
+
+def test_who_asks_about_a_cycle_is_not_part_of_it() -> None:
+    """Only the segments of a cycle are told of it, of several cycles each its own."""
+    told = slips(asking("s1"), asking("s2"), asking("s1", "s3"), asking("s4"), asking("s3"), asking())
+    assert [slip.partition("itself: ")[2] for slip in told] == [
+        "s1 → s2 → s1",
+        "s2 → s1 → s2",
+        "s3 → s4 → s3",
+        "s4 → s3 → s4",
+    ]
+
+
+def test_segments_that_share_others_are_no_cycle() -> None:
+    """However many ways there are from one to another: all are looked at once."""
+    layers = [asking(*([f"s{number + 1}", f"s{number + 2}"] * 2)) for number in range(60)]
+    declared = profiles(*layers, asking(), asking())
+    assert [find_cycle(segment, declared) for segment in declared.segments] == [()] * 62
+
+
+@pytest.mark.parametrize("prop", profiles().properties, ids=lambda prop: prop.name)
+def test_every_operator_has_its_opposite(prop: Property) -> None:
+    """What can be asked of a type can be denied."""
+    plain = [name for name in operators_of(prop) if not name.startswith("not_")]
+    assert {f"not_{name}" for name in plain[2:]} == {name for name in operators_of(prop) if name.startswith("not_")}
+    assert plain[:2] == ["is_empty", "has_value"]
+
+
+HEAD = """\
+type: cdp_sync.components.ProfileModel
+attributes:
+  properties: [{name: email, type: email}]
+  segments:
+    - {name: everybody, when: {property: email, is_empty: true}}
+    - name: some
+      when: """
+
+ONE_OF = "all, any, not, property, segment, objective"
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ("{property: a, at_least: 1}", []),
+        (
+            "{all: [{segment: a}, {at_leest: 4}]}",
+            [".all[1].at_leest: unknown key; did you mean 'at_least'?"],
+        ),
+        ("{not: {any: [{not: {propertie: a}}]}}", [".not.any[0].not.propertie: unknown key; did you mean 'property'?"]),
+        ("", [f": found nothing; needed is a condition: one of {ONE_OF}"]),
+        ("everybody", [f": found 'everybody'; needed is a condition: one of {ONE_OF}"]),
+        ("[{segment: a}]", [f": found a list of 1; needed is a condition: one of {ONE_OF}"]),
+        ("{}", [f": found none of them; a condition is exactly one of {ONE_OF}"]),
+        ("{segment: a, property: a, is_empty: true}", [": found property and segment; a condition is exactly one of"]),
+        ("{all: [{segment: a}], any: [{segment: a}]}", [": found all and any; a condition is exactly one of"]),
+        ("{all: []}", [".all: found an empty list; needed is a list with something in it"]),
+        ("{any: {segment: a}}", [".any: found nested keys; needed is a list with something in it"]),
+        ("{property: a}", [": found none; a property is asked with exactly one operator: is_empty, has_value,"]),
+        ("{property: a, at_least: 1, at_most: 2}", [": found at_least, at_most; a property is asked with exactly one"]),
+        ("{segment: a, at_least: 1}", [": found at_least; a property is asked with exactly one operator"]),
+        ("{property: a, at_least: [1]}", [".at_least: found a list of 1; needed is one value, such as 40"]),
+        ("{property: a, at_least: {b: 1}}", [".at_least: found nested keys; needed is one value, such as 40"]),
+        ("{property: a, between: [1]}", [".between: found a list of 1; needed is a list of two values"]),
+        ("{property: a, between: 1}", [".between: found 1; needed is a list of two values"]),
+        ("{property: a, between: [1, [2]]}", [".between[1]: found a list of 1; needed is one value"]),
+        ("{property: a, contains_any: b}", [".contains_any: found 'b'; needed is a list with something in it"]),
+        (
+            "{property: a, contains_any: []}",
+            [".contains_any: found an empty list; needed is a list with something"],
+        ),
+        ("{property: a, contains_any: [NL, NO]}", [".contains_any[1]: found False; needed is text, in quotes where"]),
+        ("{property: a, is_empty: false}", [".is_empty: found False; Input should be True"]),
+        ("{property: a, in_last_days: 0}", [".in_last_days: found 0; Input should be greater than or equal to 1"]),
+        ("{objective: a}", [": objective and consent belong together"]),
+        ("{objective: a, consent: given}", [".consent: found 'given'; Input should be 'consented', 'consented_or_unn"]),
+        (
+            "{all: [{zzz: 1}, {property: a, between: 1}, {any: []}]}",
+            [".all[0].zzz: unknown key", ".all[1].between: found 1", ".all[2].any: found an empty list"],
+        ),
+    ],
+)
+def test_a_slip_in_the_file_is_told_with_its_place(when: str, told: list[str]) -> None:
+    """However deep it stands: the path as it is written, what was found, what is allowed; once for each."""
+    found = slips_in(HEAD + when)
+    assert len(found) == len(told)
+    for slip, expected in zip(found, told, strict=True):
+        assert slip.startswith(f"attributes.segments[1].when{expected}")
+
+
+def test_conditions_are_walked_with_their_places() -> None:
+    """Each condition inside, with the path to it as it is written."""
+    leaf = {"segment": "a"}
+    when = Condition.model_validate({"all": [leaf, {"not": {"any": [leaf]}}]})
+    assert [place for place, _ in when.walk()] == [
+        "when",
+        "when.all[0]",
+        "when.all[1]",
+        "when.all[1].not",
+        "when.all[1].not.any[0]",
+    ]
+
+
+def prop(name: str) -> Property:
+    """Return a declared property."""
+    return profiles().by_name[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "value"),
+    [
+        ("first_name", "Ann", "Ann"),
+        ("email", "A@x.nl", "A@x.nl"),
+        ("order_count", 0, 0),
+        ("order_count", -(2**63), -(2**63)),
+        ("order_total", 40, Decimal(40)),
+        ("order_total", 0.1, Decimal("0.1")),
+        ("order_total", "1.50000", Decimal("1.5")),
+        ("order_total", "9999999.99", Decimal("9999999.99")),
+        ("order_total", -1e3, Decimal(-1000)),
+        ("birthday", date(2026, 1, 31), date(2026, 1, 31)),
+        ("birthday", "2026-01-31", date(2026, 1, 31)),
+        ("last_seen", date(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC)),
+        ("last_seen", "2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("last_seen", "2026-01-31T12:00:00Z", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("last_seen", "2026-01-31T12:00:00.25+02:00", datetime(2026, 1, 31, 10, 0, 0, 250_000, tzinfo=UTC)),
+        ("last_seen", datetime(2026, 1, 31, 12), datetime(2026, 1, 31, 12, tzinfo=UTC)),  # noqa: DTZ001 - as YAML has it
+        ("newsletter", False, False),
+    ],
+)
+def test_a_written_value_becomes_one_of_the_propertys_type(name: str, written: object, value: object) -> None:
+    """Numbers exact, times in UTC."""
+    found = literal(prop(name), written)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_a_time_without_an_offset_is_in_utc_wherever_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The zone of the machine has no say."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
+        time.tzset()
+        found = literal(prop("last_seen"), "2026-01-31T12:00")
+    time.tzset()
+    assert found == datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "needed"),
+    [
+        ("first_name", 5, "text in quotes"),
+        ("first_name", "", "text in quotes; where there is none it `is_empty`"),
+        ("email", True, "text in quotes"),
+        ("order_count", "5", "a whole number"),
+        ("order_count", 5.0, "a whole number"),
+        ("order_count", True, "a whole number"),
+        ("order_count", 2**63, "a whole number of 64 bits"),
+        ("order_total", "x", "a number with 7 digits before and 2 behind the point at most"),
+        ("order_total", True, "a number"),
+        ("order_total", 0.125, "a number with 7 digits before and 2 behind"),
+        ("order_total", 10_000_000, "a number with 7 digits before"),
+        ("order_total", "1e999999999", "a number"),
+        ("order_total", float("nan"), "a number"),
+        ("order_total", "-Infinity", "a number"),
+        ("order_total", date(2026, 1, 31), "a number"),
+        ("birthday", "31-01-2026", "a date such as 2026-01-31"),
+        ("birthday", datetime(2026, 1, 31, tzinfo=UTC), "a date such as 2026-01-31"),
+        ("birthday", 20260131, "a date"),
+        ("last_seen", "yesterday", "a time such as 2026-01-31T12:00:00Z, or a date"),
+        ("last_seen", "0001-01-01T00:00:00+02:00", "a time"),
+        ("last_seen", 1769817600, "a time"),
+        ("newsletter", 1, "true or false"),
+        ("newsletter", "true", "true or false"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_what_is_needed(name: str, written: object, needed: str) -> None:
+    """The message shows the value, names the property and says what it is compared with."""
+    with pytest.raises(ValueError, match=r"; .* is compared with ") as refused:
+        literal(prop(name), written)
+    assert str(refused.value).startswith(f"found {written!r}; {name} is compared with {needed}")
+
+
+def test_a_long_number_needs_quotes() -> None:
+    """YAML rounds what has more digits than a float holds; a text stays as it is written."""
+    exact = Property(name="total", type="decimal", precision=38, scale=10)
+    assert literal(exact, "12345678901234567890.0123456789") == Decimal("12345678901234567890.0123456789")
+    with pytest.raises(ValueError, match="in quotes if it is long"):
+        literal(exact, 12345678901.012345678)
