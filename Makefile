@@ -29,8 +29,9 @@ format: .venv/tools
 check: .venv/product  ## the declared connections
 	$(BIN)/cdp-sync check
 
-bench: .venv/tools  ## the import beside a hand-written script; BENCH="--rows 100000" for other sizes
+bench: .venv/tools  ## import and export beside hand-written scripts; BENCH="--rows 100000" for other sizes
 	$(BIN)/python -m cdp_sync_tests.benchmarks.bench $(BENCH)
+	$(BIN)/python -m cdp_sync_tests.benchmarks.export_bench $(BENCH_EXPORT)
 
 clean:
 	rm -rf .venv .tmp_dagster_home_* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 Dagster is imported only by the commands that need it; its import alone takes seconds.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -44,13 +45,18 @@ def check(connection: str | None) -> None:
     from cdp_sync.terminal import console
 
     found = load_declarations()
-    console.print(f"{len(found.connections)} connections and {len(found.profiles.properties)} properties are in order.")
+    told = {
+        "connections": found.connections,
+        "properties": found.profiles.properties,
+        "segments": found.profiles.segments,
+    }
+    console.print(", ".join(f"{len(each)} {what}" for what, each in told.items()) + ": all in order.")
     if connection:
         from cdp_sync.connectors.sftp import SftpClient
 
         declared = found.connection(connection)
         with SftpClient(declared.server) as client:
-            for directory in dict.fromkeys(goal.directory for goal in declared.import_profiles):
+            for directory in dict.fromkeys(goal.directory for goal in declared.goals):
                 console.print(f"{directory}: {len(client.list_directory(directory)):,} files.")
 
 
@@ -81,18 +87,56 @@ def run(connection: str, goal: str | None, as_json: bool) -> None:
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
     from cdp_sync.orchestration.launching import launch
     from cdp_sync.orchestration.project import load_connection
-    from cdp_sync.terminal import TerminalProgress, goal_json, print_goal, print_json
+    from cdp_sync.terminal import TerminalProgress, print_goal, print_json
 
     with TerminalProgress() as progress:
         outcome = launch(load_connection(connection), connection, goal, progress)
     if as_json:
-        goals = [goal_json(report) for report in outcome.goals]
+        goals = [report.to_json() for report in outcome.goals]
         told = {"run_id": outcome.run_id, "state": outcome.state, "seconds": round(outcome.seconds, 3)}
         print_json({**told, "goals": goals})
     else:
         for report in outcome.goals:
             print_goal(report)
     click.get_current_context().exit(0 if outcome.state == "success" else 1)
+
+
+@main.command()
+@click.argument("connection")
+@click.option("--goal", required=True, help="The export goal.")
+@click.option("--preview", is_flag=True, help="Show what would be delivered; deliver nothing.")
+@_AS_JSON
+@click.pass_context
+def export(context: click.Context, connection: str, goal: str, preview: bool, as_json: bool) -> None:
+    """Run one export goal, or with --preview only look at what it would deliver."""
+    if not preview:
+        context.invoke(run, connection=connection, goal=goal, as_json=as_json)
+        return
+    from cdp_sync.components.declarations import load_declarations
+    from cdp_sync.looking import look_at_export
+    from cdp_sync.terminal import print_export_preview, print_json
+
+    found = look_at_export(load_declarations(), connection, goal)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_export_preview(found)
+
+
+@main.command()
+@click.argument("name")
+@_AS_JSON
+def segment(name: str, as_json: bool) -> None:
+    """Show a segment: its size, some of its profiles, and the SQL that finds them."""
+    from cdp_sync.components.declarations import load_declarations
+    from cdp_sync.looking import look_at_segment
+    from cdp_sync.terminal import print_json, print_segment
+
+    found = look_at_segment(load_declarations(), name)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print_segment(name, found)
 
 
 @main.command()

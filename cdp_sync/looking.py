@@ -1,10 +1,17 @@
-"""What `cdp-sync scan` shows: a goal's files and what a run would make of them."""
+"""What `scan`, `segment` and `export --preview` show: what a run would find and make of it. Nothing is changed."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cdp_sync.components.declarations import Declarations
 from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.errors import UnknownName
+from cdp_sync.exporting import ExportRun
+from cdp_sync.exporting.preview import ExportPreview, preview_export
+from cdp_sync.exporting.segments import SegmentView, view_segment
 from cdp_sync.importing import Scan, ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
 from cdp_sync.model import ImportGoal, fingerprint
@@ -52,3 +59,34 @@ def _chosen(scan: Scan) -> list[ScannedFile]:
     """Return what to preview: the first file that is due, or else the last one known."""
     due = [file for file in scan.files if file.due]
     return (due or list(scan.files[-1:]))[:_PREVIEWED]
+
+
+def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
+    """Count a segment, with a sample of its profiles.
+
+    Raises:
+        UnknownName: No such segment is declared.
+    """
+    names = [segment.name for segment in declarations.profiles.segments]
+    if name not in names:
+        raise UnknownName(f"There is no segment {name!r}.", needed=f"One of: {', '.join(names) or 'none is declared'}.")
+    with Warehouse(data_folder().warehouse).open("read") as session:
+        return view_segment(session, declarations.profiles, name, datetime.now(UTC))
+
+
+def look_at_export(declarations: Declarations, connection: str, goal: str) -> ExportPreview:
+    """Work out what an export goal would deliver now."""
+    declared = declarations.connection(connection)
+    with TemporaryDirectory() as folder:
+        run = ExportRun(
+            run_id="preview",
+            connection=connection,
+            goal=declarations.export_goal(connection, goal),
+            profiles=declarations.profiles,
+            objectives=declared.objectives,
+            warehouse=Warehouse(data_folder().warehouse),
+            staging=Path(folder, "export.duckdb"),
+            folder=Path(folder),
+            now=datetime.now(UTC),
+        )
+        return preview_export(run)

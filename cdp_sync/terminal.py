@@ -13,9 +13,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from cdp_sync.model import COUNTERS, FileReport, GoalReport, RemoteFile
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, FileReport, GoalReport, RemoteFile, Report
 
 if TYPE_CHECKING:
+    from cdp_sync.exporting.preview import ExportPreview
+    from cdp_sync.exporting.segments import SegmentView
     from cdp_sync.importing.preview import Preview
     from cdp_sync.looking import Look
 
@@ -83,7 +85,7 @@ class TerminalProgress:
         self._progress.update(self._tasks[goal], description=f"{goal.replace('__', ' / ')}: {doing}")
 
     def expects(self, goal: str, files: tuple[RemoteFile, ...]) -> None:
-        """Show how much there is to fetch."""
+        """Show how much there is to fetch or to send."""
         self._progress.update(self._tasks[goal], total=sum(file.size for file in files))
 
     def arrived(self, goal: str, file: RemoteFile, size: int) -> None:
@@ -92,32 +94,30 @@ class TerminalProgress:
         total = sum(size for (of, _), size in self._arrived.items() if of == goal)
         self._progress.update(self._tasks[goal], completed=total)
 
-    def done(self, goal: str, report: GoalReport) -> None:
+    def done(self, goal: str, report: Report) -> None:
         """Take the goal's bar away."""
         if goal in self._tasks:
             self._progress.remove_task(self._tasks.pop(goal))
 
 
-def goal_json(report: GoalReport) -> dict[str, Any]:
-    """Return a goal as `run --json` shows it."""
-    counters = {name: getattr(report.counters, name) for name in COUNTERS}
-    told = {"goal": report.goal, "state": report.state, "message": report.message, **counters}
-    return told | {"seconds": round(report.seconds, 3), "files": [file.to_json() for file in report.files]}
-
-
-def print_goal(report: GoalReport) -> None:
+def print_goal(report: Report) -> None:
     """Say what a goal did: one line, its files, why things did not land."""
     mark = "[green]✓[/]" if report.state == "success" else "[red]✗[/]"
     console.print(f"{mark} [bold]{report.goal}[/]  {escape(report.message)}")
+    if isinstance(report, GoalReport):
+        _print_files(report)
+    for reason, times in report.reasons:
+        console.print(f"  [yellow]{times:>6,}x[/] {escape(reason)}")
+    console.print()
+
+
+def _print_files(report: GoalReport) -> None:
     if report.files:
         names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
         columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
         print_table(columns, [_file_row(file, names) for file in report.files])
     for warning in dict.fromkeys(warning for file in report.files for warning in file.warnings):
         console.print(f"  [yellow]![/] {escape(warning)}")
-    for reason, times in report.reasons:
-        console.print(f"  [yellow]{times:>6,}x[/] {escape(reason)}")
-    console.print()
 
 
 def _file_row(file: FileReport, names: Sequence[str]) -> list[object]:
@@ -195,3 +195,26 @@ def _quarantine_row(row: dict[str, Any]) -> list[object]:
 def _short(raw: str | None) -> str:
     text = (raw or "").replace("\n", "⏎")
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def print_segment(name: str, view: "SegmentView") -> None:
+    """Show a segment's size, what it asks for, some of its profiles and how they are found."""
+    console.print(f"[bold]{name}[/]  {view.size:,} profiles")
+    console.print(f"\n{escape(view.words)}\n")
+    for profile in view.sample:
+        console.print(f"  {profile}")
+    console.print(f"\n{escape(view.sql)}")
+
+
+def print_export_preview(preview: "ExportPreview") -> None:
+    """Show what an export would deliver, and why the others would not be."""
+    counters = preview.counters
+    console.print(
+        f"[bold]{preview.goal}[/]  {counters.profiles_written:,} of {counters.profiles_in_segment:,} to deliver"
+    )
+    for name in EXPORT_COUNTERS:
+        console.print(f"  {getattr(counters, name):>9,}  {name.removeprefix('profiles_').replace('_', ' ')}")
+    for reason, times in preview.reasons:
+        console.print(f"  [yellow]{times:>8,}x[/] {escape(reason)}")
+    if preview.rows:
+        print_table(preview.header, preview.rows)

@@ -94,9 +94,17 @@ class Project:
         file.write_text(text, encoding="utf-8")
         return file
 
-    def connect(self, name: str, *goals: Mapping[str, Any], server: Mapping[str, Any] | None = None) -> Path:
-        """Declare a connection to the sandbox with these goals."""
-        return self.declare(name, {"name": name, "server": self.server(**server or {}), "import_profiles": list(goals)})
+    def connect(
+        self, name: str, *goals: Mapping[str, Any], server: Mapping[str, Any] | None = None, **attributes: object
+    ) -> Path:
+        """Declare a connection to the sandbox with these import goals and further attributes."""
+        usual = {"name": name, "server": self.server(**server or {}), "import_profiles": list(goals)}
+        return self.declare(name, usual | attributes)
+
+    def describe(self, **attributes: object) -> Path:
+        """Declare the profile with further attributes, such as segments."""
+        properties = [dict(each) for each in PROPERTIES]
+        return self.declare("profiles", {"properties": properties} | attributes, kind="ProfileModel")
 
     def server(self, **fields: object) -> dict[str, Any]:
         """Return the declaration of the sandbox."""
@@ -137,13 +145,29 @@ def goal(name: str = "customers", **fields: object) -> dict[str, Any]:
     return {"name": name} | usual | fields
 
 
+def export(name: str = "spenders", **fields: object) -> dict[str, Any]:
+    """Return the declaration of a goal that exports the segment `spenders` to `/outbox/<name>.csv`."""
+    usual = {
+        "segment": "spenders",
+        "directory": "/outbox",
+        "file": {"name": f"{name}.csv"},
+        "format": {"row_delimiter": "linux"},
+        "map": [{"field": "Email", "property": "email"}, {"field": "Total", "property": "total"}],
+    }
+    return {"name": name} | usual | fields
+
+
+SPENDERS = {"name": "spenders", "title": "Spent 2 or more", "when": {"property": "total", "at_least": 2}}
+"""A segment."""
+
+
 @contextmanager
 def open_project(folder: Path) -> Iterator[Project]:
     """Make a project in a folder, with its server running, and work in it inside the block."""
     from cdp_sync.sandbox.sftp import SftpSandbox
 
     root = folder / "server"
-    for made in (root / "inbox", folder / "defs", folder / "data"):
+    for made in (root / "inbox", root / "outbox", folder / "defs", folder / "data"):
         made.mkdir(parents=True)
     (folder / "dagster.yaml").write_text(INSTANCE, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch, SftpSandbox(root, accounts={"shop": PASSWORD}) as sandbox:
@@ -154,7 +178,7 @@ def open_project(folder: Path) -> Iterator[Project]:
         patch.delenv("DAGSTER_IS_DEFS_VALIDATION_CLI", raising=False)
         _forget_declarations()
         project = Project(folder, sandbox)
-        project.declare("profiles", {"properties": [dict(each) for each in PROPERTIES]}, kind="ProfileModel")
+        project.describe()
         yield project
     _forget_declarations()
 

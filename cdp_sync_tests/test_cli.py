@@ -20,7 +20,16 @@ from click.testing import CliRunner, Result
 
 from cdp_sync.cli import main
 from cdp_sync.model import COUNTERS
-from cdp_sync_tests.projects import INSTANCE, PASSWORD, PASSWORD_ENV, Project, goal, open_project
+from cdp_sync_tests.projects import (
+    INSTANCE,
+    PASSWORD,
+    PASSWORD_ENV,
+    SPENDERS,
+    Project,
+    export,
+    goal,
+    open_project,
+)
 
 FIRST = "Email,FirstName,Total\nada@example.com,Ada,1.5\nbob@example.com,Bob,x\n,Nobody,2\n"
 COMMAND = [sys.executable, "-m", "cdp_sync.cli"]
@@ -83,8 +92,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory, history: Path) -> Iterator[Pro
 
 
 def test_check_says_that_all_is_in_order(shop: Project) -> None:
-    """Without slips: how many connections and properties there are."""
-    assert "1 connections and 4 properties are in order." in told(cdp_sync("check"))
+    """Without slips: how many connections, properties and segments there are."""
+    assert "1 connections, 4 properties, 0 segments: all in order." in told(cdp_sync("check"))
 
 
 def test_check_of_a_connection_reaches_its_server(shop: Project) -> None:
@@ -341,10 +350,71 @@ def test_before_the_first_run_everything_is_empty(project: Project) -> None:
     assert not (project.data / "warehouse.duckdb").exists()
 
 
+@pytest.fixture
+def exporting(shop: Project) -> Project:
+    """The project with a segment and a goal that exports it."""
+    shop.describe(segments=[SPENDERS])
+    shop.connect("shop", goal(), export_profiles=[export(map=COLUMNS, format={"separator": ";"})])
+    shop.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada,1.5\nbob@example.com,=Bob,20\n")
+    return shop
+
+
+COLUMNS = [{"field": "Mail", "property": "email"}, {"field": "Name", "property": "first_name"}]
+
+
+def test_a_segment_is_shown_with_size_sample_and_sql(exporting: Project) -> None:
+    """Before the first run nobody is in it; afterwards its profiles are named by id, and the SQL has its values."""
+    assert answer("segment", "spenders", "--json")["size"] == 0
+    told(cdp_sync("run", "shop"))
+    found = answer("segment", "spenders", "--json")
+    (profile,) = answer("profile", "bob@example.com", "--json")
+    assert (found["size"], found["sample"]) == (1, [profile["profile_id"]])
+    printed = told(cdp_sync("segment", "spenders"))
+    for needle in ("1 profiles", "at least 2", profile["profile_id"], "SELECT"):
+        assert needle in printed
+    assert "spenders" in told(cdp_sync("segment", "spender"), 2)
+
+
+def test_an_export_is_previewed_without_delivering(exporting: Project) -> None:
+    """The preview has counts, reasons and the first rows as they would be written; nothing is written anywhere."""
+    told(cdp_sync("run", "shop", "--goal", "customers"))
+    found = answer("export", "shop", "--goal", "spenders", "--preview", "--json")
+    assert (found["goal"], found["profiles_in_segment"], found["profiles_written"]) == ("spenders", 1, 1)
+    assert (found["header"], found["rows"]) == (["Mail", "Name"], [["bob@example.com", "=Bob"]])
+    assert "bob@example.com" in told(cdp_sync("export", "shop", "--goal", "spenders", "--preview"))
+    assert list((exporting.root / "outbox").iterdir()) == []
+    assert "spenders" in told(cdp_sync("export", "shop", "--goal", "spender", "--preview"), 2)
+
+
+def test_an_export_goal_can_be_run_alone(exporting: Project) -> None:
+    """`export` runs one goal with its segment; what it answers is what `run` answers; `runs` has it."""
+    told(cdp_sync("run", "shop", "--goal", "customers"))
+    found = answer("export", "shop", "--goal", "spenders", "--json")
+    (told_of,) = found["goals"]
+    assert (told_of["goal"], told_of["state"], told_of["profiles_written"]) == ("spenders", "success", 1)
+    (file,) = told_of["files"]
+    assert (file["path"], file["state"]) == ("/outbox/spenders.csv", "delivered")
+    assert (exporting.root / "outbox" / "spenders.csv").read_bytes() == b"Mail;Name\r\nbob@example.com;=Bob\r\n"
+    assert answer("runs", "--json")[0]["goals"][0]["direction"] == "export"
+    assert "Nothing to export: 1 in spenders (1 same)." in told(cdp_sync("run", "shop", "--goal", "spenders"))
+
+
 def test_help_names_every_command() -> None:
     """The commands of the contract are there, each with help."""
     printed = told(cdp_sync("--help"))
-    for command in ("check", "scan", "run", "runs", "profile", "quarantine", "sandbox", "demo", "up"):
+    for command in (
+        "check",
+        "scan",
+        "run",
+        "runs",
+        "profile",
+        "quarantine",
+        "segment",
+        "export",
+        "sandbox",
+        "demo",
+        "up",
+    ):
         assert re.search(rf"^  {command} +\w", printed, re.MULTILINE), command
 
 

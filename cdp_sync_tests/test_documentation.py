@@ -9,9 +9,25 @@ import yaml
 from pydantic import BaseModel
 
 from cdp_sync.cli import main
-from cdp_sync.model import COUNTERS, Connection, Format, ImportGoal, Profiles, Property, SftpServer
+from cdp_sync.model import (
+    COUNTERS,
+    EXPORT_COUNTERS,
+    Connection,
+    ExportFile,
+    ExportFormat,
+    ExportGoal,
+    Format,
+    ImportGoal,
+    Objective,
+    Profiles,
+    Property,
+    Segment,
+    SftpServer,
+)
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.goal import SetMode
+from cdp_sync.model.segment import PLAIN_OPERATORS
+from cdp_sync.model.segment_slips import find_profile_slips
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,11 +40,31 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("declared", [Property, SftpServer, Connection, ImportGoal, Format])
+@pytest.mark.parametrize(
+    "declared",
+    [
+        Property,
+        SftpServer,
+        Connection,
+        ImportGoal,
+        Format,
+        Profiles,
+        Objective,
+        Segment,
+        ExportGoal,
+        ExportFile,
+        ExportFormat,
+    ],
+)
 def test_every_field_is_documented(declared: type[BaseModel]) -> None:
     """Every field that can be declared stands in docs/declaring.md."""
     missing = [name for name in declared.model_fields if f"`{name}`" not in DECLARING]
     assert missing == []
+
+
+def test_every_operator_is_documented() -> None:
+    """Every operator of conditions is explained; the opposites share the word of theirs."""
+    assert [name for name in PLAIN_OPERATORS if f"`{name}`" not in DECLARING] == []
 
 
 def test_every_set_mode_is_documented() -> None:
@@ -38,7 +74,8 @@ def test_every_set_mode_is_documented() -> None:
 
 def test_every_row_counter_is_documented() -> None:
     """Every counter of rows is explained."""
-    assert [name for name in COUNTERS if name.startswith("rows_") and f"`{name}`" not in OPERATING] == []
+    rows = [name for name in COUNTERS if name.startswith("rows_")]
+    assert [name for name in (*rows, *EXPORT_COUNTERS) if f"`{name}`" not in OPERATING] == []
 
 
 def test_every_command_is_documented() -> None:
@@ -60,7 +97,17 @@ def test_the_declarations_that_are_shown_are_in_order() -> None:
     declared = [yaml.safe_load(block) for block in blocks(README, "yaml")]
     attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in declared}
     connection = Connection(**attributes["SftpConnection"])
-    assert find_slips(connection, Profiles(**attributes["ProfileModel"])) == []
+    profiles = Profiles(**attributes["ProfileModel"])
+    assert [*find_profile_slips(profiles), *find_slips(connection, profiles)] == []
+
+
+def test_the_parts_of_a_profile_model_that_are_shown_are_in_order() -> None:
+    """Segments, zones and objectives in docs/declaring.md are what the model accepts."""
+    shown = [yaml.safe_load(block) for block in blocks(DECLARING, "yaml")]
+    names = {key for part in shown for key in part}
+    assert names == {"segments", "zones", "objectives"}
+    for part in shown:
+        Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], **part})
 
 
 def test_every_link_leads_somewhere() -> None:

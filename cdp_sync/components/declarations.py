@@ -1,12 +1,13 @@
 """The declared connections as plain values, for the command line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cdp_sync.components.profile_model import declared_profiles
 from cdp_sync.components.sftp_connection import SftpConnection
 from cdp_sync.errors import DeclarationError, UnknownName
-from cdp_sync.model import Connection, ImportGoal, Profiles
+from cdp_sync.model import Connection, ExportGoal, ImportGoal, Profiles
 from cdp_sync.model.reading import slips_in
 from cdp_sync.orchestration.project import component_tree, defs_folder, reason_of, refuse
 
@@ -31,7 +32,7 @@ class Declarations:
         return self.connections[names.index(name)]
 
     def goals(self, connection: str, name: str | None) -> tuple[ImportGoal, ...]:
-        """Return a connection's enabled goals, or the one of that name.
+        """Return a connection's enabled import goals, or the one of that name.
 
         Raises:
             UnknownName: There is no such connection or goal.
@@ -41,8 +42,23 @@ class Declarations:
             return tuple(goal for goal in every if goal.enabled)
         if found := tuple(goal for goal in every if goal.name == name):
             return found
-        allowed = ", ".join(goal.name for goal in every) or "none is declared"
-        raise UnknownName(f"Connection {connection} has no goal {name!r}.", needed=f"One of: {allowed}.")
+        raise _no_goal(connection, "import goal", name, [goal.name for goal in every])
+
+    def export_goal(self, connection: str, name: str) -> ExportGoal:
+        """Return an export goal of a connection.
+
+        Raises:
+            UnknownName: There is no such connection or goal.
+        """
+        every = self.connection(connection).export_profiles
+        if found := next((goal for goal in every if goal.name == name), None):
+            return found
+        raise _no_goal(connection, "export goal", name, [goal.name for goal in every])
+
+
+def _no_goal(connection: str, kind: str, name: str, names: Sequence[str]) -> UnknownName:
+    allowed = ", ".join(names) or "none is declared"
+    return UnknownName(f"Connection {connection} has no {kind} {name!r}.", needed=f"One of: {allowed}.")
 
 
 def load_declarations() -> Declarations:

@@ -1,6 +1,7 @@
 """The `ProfileModel` component: the properties that every profile has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, NewType
@@ -9,13 +10,12 @@ import dagster as dg
 import yaml
 
 from cdp_sync.components.attributes import as_written
-from cdp_sync.errors import DeclarationError
 from cdp_sync.model import Objective, Profiles, Property, Segment
 from cdp_sync.model.reading import Loader, slips_in
 from cdp_sync.model.segment_slips import find_profile_slips
-from cdp_sync.orchestration.project import defs_folder, refuse
+from cdp_sync.orchestration.project import defs_folder, find_profile_model, refuse
+from cdp_sync.orchestration.segments import build_segments
 
-_TYPE = "cdp_sync.components.ProfileModel"
 _EXAMPLE = [
     {"name": "email", "type": "email", "identifier": True},
     {"name": "first_name", "type": "text"},
@@ -74,8 +74,19 @@ class ProfileModel(dg.Component, dg.Model, dg.Resolvable):
         return Profiles.model_validate({name: getattr(self, name) for name in Profiles.model_fields})
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Make no definitions: other components ask for the declared profile."""
-        return dg.Definitions()
+        """Make an asset for each segment; other components ask for the declared profile."""
+        refuse(context.path / "defs.yaml", [f"attributes.{slip}" for slip in find_profile_slips(self.profiles)])
+        return build_segments(self.profiles, _import_keys())
+
+
+def _import_keys() -> Iterator[dg.AssetKey]:
+    """Yield the assets of all import goals; what is wrong with a file is told where it is loaded."""
+    for file in sorted(defs_folder().rglob("defs.yaml")):
+        with suppress(yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+            text = file.read_text(encoding="utf-8")
+            attributes = yaml.load(text, Loader=Loader)["attributes"]  # noqa: S506 - a safe one
+            goals = attributes.get("import_profiles", ())
+            yield from [dg.AssetKey([attributes["name"], goal["name"]]) for goal in goals]
 
 
 def declared_profiles() -> Profiles:
@@ -96,22 +107,3 @@ def _read(file: Path, _changed: int) -> Profiles:
     profiles = Profiles.model_validate(yaml.load(text, Loader=Loader)["attributes"])  # noqa: S506 - a safe one
     refuse(file, [f"attributes.{slip}" for slip in find_profile_slips(profiles)])
     return profiles
-
-
-def find_profile_model(defs: Path) -> Path:
-    """Return the file that declares the profile: that of the folder `profiles`, or whichever names the type."""
-    usual = defs / "profiles" / "defs.yaml"
-    if _declares_profile(usual):
-        return usual
-    for file in sorted(defs.rglob("defs.yaml")):
-        if _declares_profile(file):
-            return file
-    raise DeclarationError(
-        "No defs.yaml declares the profile.",
-        needed=f"One of `type: {_TYPE}`.",
-        remedy="Write one: dg scaffold defs cdp_sync.components.ProfileModel profiles",
-    )
-
-
-def _declares_profile(file: Path) -> bool:
-    return file.exists() and _TYPE in file.read_text(encoding="utf-8")

@@ -4,37 +4,49 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from cdp_sync.model import Connection, Profiles
-from cdp_sync.orchestration.checks import build_checks
+from cdp_sync.orchestration.checks import EXPORT_CHECKS, IMPORT_CHECKS, build_checks
+from cdp_sync.orchestration.export_goal import build_export_asset
 from cdp_sync.orchestration.import_goal import build_import_asset
 from cdp_sync.orchestration.resources import SftpServerResource
+from cdp_sync.orchestration.segments import segment_key
 
 AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 
 def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitions:
     """Return the definitions of a connection; the warehouse they need is bound once for all."""
-    assets = [
+    imports = [
         build_import_asset(goal, connection, profiles, place=place)
         for place, goal in enumerate(connection.import_profiles)
     ]
-    checks = [build_checks(asset.key, "__".join(asset.key.path)) for asset in assets]
+    exports = [
+        build_export_asset(goal, connection, profiles, place=place)
+        for place, goal in enumerate(connection.export_profiles)
+    ]
     return dg.Definitions(
-        assets=assets,
-        asset_checks=checks,
-        jobs=_jobs(connection),
+        assets=[*imports, *exports],
+        asset_checks=[*_checks(imports, IMPORT_CHECKS), *_checks(exports, EXPORT_CHECKS)],
+        jobs=_jobs(connection, profiles),
         resources={f"{connection.name}_server": SftpServerResource.of(connection.server)},
     )
 
 
-def _jobs(connection: Connection) -> list[AssetJob]:
-    """Return the job that runs the enabled goals, if there are any."""
-    enabled = [dg.AssetKey([connection.name, goal.name]) for goal in connection.import_profiles if goal.enabled]
-    if not enabled:
+def _checks(assets: list[dg.AssetsDefinition], checks: dict[str, tuple[str, str]]) -> list[dg.AssetChecksDefinition]:
+    return [build_checks(asset.key, "__".join(asset.key.path), checks) for asset in assets]
+
+
+def _jobs(connection: Connection, profiles: Profiles) -> list[AssetJob]:
+    """Return the job that runs the enabled goals, if there are any, and counts the segments behind its exports."""
+    goals = [goal for goal in connection.goals if goal.enabled]
+    if not goals:
         return []
+    exported = [goal.segment for goal in connection.export_profiles if goal.enabled]
+    segments = dict.fromkeys(name for segment in exported for name in profiles.segments_behind(segment))
+    keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
     return [
         dg.define_asset_job(
             name=f"{connection.name}_sync",
-            selection=dg.AssetSelection.assets(*enabled),
+            selection=dg.AssetSelection.assets(*keys),
             description=f"Runs every enabled goal of {connection.label}, in order.",
             tags={"connection": connection.name},
         )

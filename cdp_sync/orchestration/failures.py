@@ -1,10 +1,14 @@
 """Our errors in Dagster's words."""
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import dagster as dg
 
-from cdp_sync.errors import CdpSyncError
+from cdp_sync.errors import CdpSyncError, Transient
+
+T = TypeVar("T")
 
 ATTEMPTS = 2
 """How often a step is tried where an error may pass; connecting and downloading have attempts of their own in that."""
@@ -25,3 +29,26 @@ def failure(error: CdpSyncError) -> dg.Failure:
     told = {"found": error.found, "what was needed": error.needed, "what to do": error.remedy}
     metadata = {name: dg.MetadataValue.text(text) for name, text in told.items() if text}
     return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
+
+
+def attempt(log: dg.DagsterLogManager, work: Callable[[], T], give_up: Callable[[CdpSyncError], None]) -> T:
+    """Do a step's work, again where an error may pass.
+
+    Args:
+        log: Receives a warning for every attempt that failed and is made again.
+        work: What to do.
+        give_up: What to do before failing for good.
+
+    Raises:
+        dagster.Failure: No attempt succeeded.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return work()
+        except CdpSyncError as error:
+            if not (isinstance(error, Transient) and left):
+                give_up(error)
+                raise failure(error) from error
+            log.warning(f"{error} Trying again.")
+            pause()
+    raise AssertionError  # the last attempt returns or raises

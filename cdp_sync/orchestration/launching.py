@@ -13,8 +13,9 @@ import dagster as dg
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG  # by it the UI files a run under its job
 
 from cdp_sync.errors import Terminal, UnknownName
-from cdp_sync.model import GoalReport
+from cdp_sync.model import Report
 from cdp_sync.orchestration.progress import Watcher, watched_by
+from cdp_sync.orchestration.segments import SEGMENTS
 
 _PROCESS_TAG = "cdp_sync/process"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -28,7 +29,7 @@ class Outcome:
     state: str
     seconds: float
     """The goals' own work, from the first step's start to the last one's end, without the start of Dagster."""
-    goals: tuple[GoalReport, ...]
+    goals: tuple[Report, ...]
 
 
 @contextmanager
@@ -89,9 +90,9 @@ class _Collecting:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self.by_goal: dict[str, GoalReport] = {}
+        self.by_goal: dict[str, Report] = {}
 
-    def done(self, goal: str, report: GoalReport) -> None:
+    def done(self, goal: str, report: Report) -> None:
         """Keep the report, and pass it on."""
         self.by_goal[goal] = report
         self._watcher.done(goal, report)
@@ -114,7 +115,13 @@ def _job(definitions: dg.Definitions, connection: str, goal: str | None) -> tupl
     name = f"{connection}_sync"
     if not any(job.name == name for job in definitions.resolve_all_job_defs()):
         raise Terminal(f"Every goal of {connection} is off.", remedy="Switch one on: `enabled: true`.")
-    return name, [dg.AssetKey([connection, goal])] if goal else None
+    return name, _with_its_segment(definitions, dg.AssetKey([connection, goal])) if goal else None
+
+
+def _with_its_segment(definitions: dg.Definitions, key: dg.AssetKey) -> list[dg.AssetKey]:
+    """Return what to run for a goal: an export's segment is counted anew with it."""
+    parents = definitions.resolve_asset_graph().get(key).parent_keys
+    return [key, *(parent for parent in parents if parent.path[0] == SEGMENTS)]
 
 
 def _goals(definitions: dg.Definitions) -> dict[str, list[str]]:
@@ -122,7 +129,8 @@ def _goals(definitions: dg.Definitions) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key in definitions.resolve_asset_graph().materializable_asset_keys:
         connection, goal = key.path
-        found.setdefault(connection, []).append(goal)
+        if connection != SEGMENTS:
+            found.setdefault(connection, []).append(goal)
     return {connection: sorted(goals) for connection, goals in sorted(found.items())}
 
 

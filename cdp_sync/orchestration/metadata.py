@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from cdp_sync.model import COUNTERS, FileReport, GoalReport, ProfileSample
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, ExportReport, FileReport, GoalReport, ProfileSample
 
 _FILE_COLUMNS = ("rows_read", "rows_applied", "rows_unchanged", "rows_rejected", "values_invalid")
 
@@ -21,6 +21,26 @@ def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
     if report.profiles_total is not None:
         shown["dagster/row_count"] = dg.MetadataValue.int(report.profiles_total)
     return shown
+
+
+def export_metadata_of(report: ExportReport) -> dict[str, dg.MetadataValue]:
+    """Return the metadata of an export's materialization."""
+    counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in EXPORT_COUNTERS}
+    return {
+        "summary": dg.MetadataValue.text(report.message),
+        **_delivered(report),
+        **({"not deliverable": _quarantine(report.reasons)} if report.reasons else {}),
+        "eligible": dg.MetadataValue.int(report.counters.eligible),
+        **counters,
+        "dagster/row_count": dg.MetadataValue.int(report.counters.profiles_written),
+        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
+    }
+
+
+def _delivered(report: ExportReport) -> dict[str, dg.MetadataValue]:
+    if report.path is None:
+        return {}
+    return {"file": dg.MetadataValue.text(report.path), "bytes": dg.MetadataValue.int(report.size)}
 
 
 def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
-from cdp_sync.model import GoalReport, RemoteFile
+from cdp_sync.model import RemoteFile, Report
 
 
 class Watcher(Protocol):
@@ -15,12 +15,12 @@ class Watcher(Protocol):
         """A goal has begun a step."""
 
     def expects(self, goal: str, files: tuple[RemoteFile, ...]) -> None:
-        """These files are going to be fetched."""
+        """These files are going to be fetched or sent."""
 
     def arrived(self, goal: str, file: RemoteFile, size: int) -> None:
-        """So many bytes of a file have arrived."""
+        """So many bytes of a file have arrived, here or there."""
 
-    def done(self, goal: str, report: GoalReport) -> None:
+    def done(self, goal: str, report: Report) -> None:
         """A goal is done, or has failed."""
 
 
@@ -36,7 +36,7 @@ class Nobody:
     def arrived(self, goal: str, file: RemoteFile, size: int) -> None:
         """Look away."""
 
-    def done(self, goal: str, report: GoalReport) -> None:
+    def done(self, goal: str, report: Report) -> None:
         """Look away."""
 
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from cdp_sync.errors import CdpSyncError, Transient, WarehouseLocked, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
 from cdp_sync.importing import GoalRun, fetch_files, link_identifiers, scan_directory, stage_files, upsert_profiles
 from cdp_sync.importing.reporting import record_failure
 from cdp_sync.model import Connection, FileReport, GoalReport, ImportGoal, Profiles, RemoteFile
-from cdp_sync.orchestration.failures import ATTEMPTS, failure, pause
+from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.metadata import metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
@@ -114,6 +114,7 @@ class ImportSteps:
             warehouse=context.resources.warehouse.warehouse(),
             staging=staging or folder.staging(context.run_id, self.unique),
             downloads=folder.downloads(context.run_id, self.unique),
+            objectives=self.connection.objectives,
         )
 
     def _client(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - any server that lists and sends files
@@ -123,18 +124,8 @@ class ImportSteps:
         watcher().arrived(self.unique, file, arrived)
 
     def _attempt(self, context: dg.OpExecutionContext, run: GoalRun, doing: str, work: Callable[[], T]) -> T:
-        """Do a step's work, again where an error may pass; note in the history that the goal failed where none does."""
         watcher().phase(self.unique, doing)
-        for left in reversed(range(ATTEMPTS)):
-            try:
-                return work()
-            except CdpSyncError as error:
-                if not (isinstance(error, Transient) and left):
-                    self._give_up(run, error)
-                    raise failure(error) from error
-                context.log.warning(f"{error} Trying again.")
-                pause()
-        raise AssertionError  # the last attempt returns or raises
+        return attempt(context.log, work, lambda error: self._give_up(run, error))
 
     def _give_up(self, run: GoalRun, error: CdpSyncError) -> None:
         remove(run.folder)

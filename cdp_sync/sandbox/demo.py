@@ -24,12 +24,14 @@ Row = tuple[str, ...]
 FIRST_DAY = date(2026, 1, 5)
 SHOP = "webshop/inbox"
 BRANCH = "filiale/inbox"
+OUTBOX = "mailing/outbox"
 
 SHOP_HEADER = (
     *("Email", "CustomerNumber", "FirstName", "LastName", "Orders"),
     *("Total", "Interests", "Birthday", "LastSeen", "Newsletter"),
 )
 ORDERS_HEADER = ("OrderId", "Email", "Amount", "OrderedAt")
+CONSENTS_HEADER = ("Email", "Zone", "Agreed", "Refused")
 BRANCH_HEADER = ("Kundennummer", "E-Mail", "Vorname", "Nachname", "Umsatz", "Geburtstag", "Interessen")
 
 _ADA = ("ada.quill@example.com", "0171900", "Ada", "Quill", "4", "80.00", "art", "1971-04-02", "2026-01-04 09:00:00")
@@ -166,9 +168,15 @@ class Delivery:
 
 def write_demo_files(root: Path, *, seed: int = 20260101, rounds: int = 1) -> list[Path]:
     """Write the first deliveries and as many daily rounds of later ones; return the files, oldest first."""
+    (root / OUTBOX).mkdir(parents=True, exist_ok=True)
     deliveries = [_branch_file(seed, 0), _shop_file(seed, 0)]
     for day in range(1, rounds + 1):
-        deliveries += [_branch_file(seed, day), _shop_file(seed, day), _orders_file(seed, day)]
+        deliveries += [
+            _branch_file(seed, day),
+            _shop_file(seed, day),
+            _orders_file(seed, day),
+            _consents_file(seed, day),
+        ]
     return [delivery.write(root) for delivery in deliveries]
 
 
@@ -199,6 +207,16 @@ def _orders_file(seed: int, day: int) -> Delivery:
         rows.append((f"A-{day:02}{number:03}", person.email, _cents(fake, 9_900), ordered.isoformat()))
     at = _instant(day, hour=7)
     return Delivery(f"{SHOP}/orders_{at:%Y-%m-%d}.csv", ORDERS_HEADER, rows, at)
+
+
+def _consents_file(seed: int, day: int) -> Delivery:
+    """Return what customers said of the newsletter: two of three agreed, some refused, the others were never asked."""
+    agreed, refused, unasked = ("newsletter", ""), ("", "newsletter"), ("", "")
+    answers = (agreed, agreed, unasked, agreed, agreed, refused)
+    people = _shop_people(seed, day - 1)
+    rows = [(person.email, "UK_GDPR", *answers[place % len(answers)]) for place, person in enumerate(people)]
+    at = _instant(day, hour=8)
+    return Delivery(f"{SHOP}/consents_{at:%Y-%m-%d}.csv", CONSENTS_HEADER, rows, at)
 
 
 def _branch_file(seed: int, day: int) -> Delivery:

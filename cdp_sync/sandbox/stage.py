@@ -16,7 +16,7 @@ from cdp_sync.errors import ServerUnreachable, Terminal
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.sandbox.demo import write_demo_files
 
-ACCOUNTS = ("webshop", "filiale")
+ACCOUNTS = ("webshop", "filiale", "mailing")
 _PATIENCE = 30.0
 
 

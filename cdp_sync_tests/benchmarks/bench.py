@@ -27,7 +27,10 @@ from cdp_sync_tests.benchmarks.project import REPOSITORY, environment, write_pro
 from cdp_sync_tests.openssh import OpenSshServer, openssh_server
 
 CASES = ("first", "changed", "unchanged")
-COUNTERS = ("rows_read", "rows_applied", "rows_unchanged", "rows_rejected", "profiles_created", "profiles_updated")
+COUNTERS = (
+    *("rows_read", "rows_applied", "rows_unchanged", "rows_rejected"),
+    *("profiles_created", "profiles_updated", "profiles_written"),
+)
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,10 @@ class Yard:
 
 def run_product(case: str, place: Path, command: str) -> Cost:
     """Run the product's connection once."""
-    told, life = _run([command, "run", "bench", "--json"], place)
+    told, life = run([command, "run", "bench", "--json"], place)
     if told["state"] != "success":
         raise SystemExit(f"{case}: the run ended as {told['state']}: {[goal.get('message') for goal in told['goals']]}")
-    return _cost("product", case, life, told["seconds"], told["goals"])
+    return cost_of("product", case, life, told["seconds"], told["goals"])
 
 
 def run_floor(yard: Yard, case: str, place: Path) -> Cost:
@@ -99,8 +102,8 @@ def run_floor(yard: Yard, case: str, place: Path) -> Cost:
         "warehouse": place / "floor.duckdb",
     }
     call = [sys.executable, "-m", "cdp_sync_tests.benchmarks.floor", *(f"--{k}={v}" for k, v in options.items())]
-    told, life = _run(call, place)
-    return _cost("floor", case, life, told["seconds"], told["files"])
+    told, life = run(call, place)
+    return cost_of("floor", case, life, told["seconds"], told["files"])
 
 
 def run_round(yard: Yard, place: Path, *, command: str | None, floor_first: bool) -> list[Cost]:
@@ -146,7 +149,12 @@ def _medians(costs: list[Cost], case: str | None, figure: str) -> dict[str, floa
     return {who: statistics.median(values) for who, values in found.items() if values}
 
 
-def _run(call: list[str], place: Path) -> tuple[dict[str, Any], Life]:
+def median_of(costs: list[Cost], who: str, case: str, figure: str) -> float:
+    """Return the median of one figure of one case."""
+    return statistics.median(getattr(cost, figure) for cost in costs if (cost.who, cost.case) == (who, case))
+
+
+def run(call: list[str], place: Path) -> tuple[dict[str, Any], Life]:
     """Run a program that prints JSON; return that and what the process cost."""
     began = time.perf_counter()
     with subprocess.Popen(call, cwd=place, env=environment(place), stdout=subprocess.PIPE) as process:
@@ -161,7 +169,8 @@ def _run(call: list[str], place: Path) -> tuple[dict[str, Any], Life]:
     return json.loads(printed), life
 
 
-def _cost(who: str, case: str, life: Life, seconds: float, parts: list[dict[str, Any]]) -> Cost:
+def cost_of(who: str, case: str, life: Life, seconds: float, parts: list[dict[str, Any]]) -> Cost:
+    """Return what a run cost that did these parts of the work."""
     counters = {name: sum(part.get(name) or 0 for part in parts) for name in COUNTERS}
     return Cost(who, case, seconds, life.wall - seconds, life.cpu, life.peak_mb, counters)
 

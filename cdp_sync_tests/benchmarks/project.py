@@ -1,4 +1,4 @@
-"""A project for the product that asks the same of it as the floor script does."""
+"""Projects for the product that ask the same of it as the floor scripts do."""
 
 import json
 import os
@@ -15,6 +15,23 @@ PROJECT_FILES = ("dagster.yaml", "workspace.yaml", "pyproject.toml")
 IDENTIFIERS = ("email", "customer_id")
 TYPES = {"bigint": "number", "decimal(18, 4)": "decimal", "timestamptz": "datetime", "varchar[]": "text"}
 
+TEN_CONDITIONS = (
+    {"property": "email", "has_value": True},
+    {"property": "first_name", "not_equals": "First7"},
+    {"property": "order_count", "at_least": 2},
+    {"property": "order_total", "between": [5, 950]},
+    {"property": "birthday", "after": "1955-01-01"},
+    {"property": "last_seen", "before": "2027-01-01"},
+    {"property": "newsletter", "not_equals": True},
+    {"property": "interests", "contains_any": ["Music", "sport", "art"]},
+    {"property": "interests", "not_contains_all": ["art", "garden"]},
+    {"property": "city", "not_contains_any": ["city1", "city2", "city3"]},
+)
+SEGMENTS = (
+    {"name": "everybody", "when": {"property": "order_count", "at_least": 0}},
+    {"name": "ten_conditions", "when": {"all": TEN_CONDITIONS}},
+)
+
 
 def write_project(folder: Path, server: OpenSshServer, directory: Path) -> None:
     """Write a project with one connection `bench` and its goal `customers`."""
@@ -22,8 +39,38 @@ def write_project(folder: Path, server: OpenSshServer, directory: Path) -> None:
     for name in PROJECT_FILES:
         if (REPOSITORY / name).exists():
             shutil.copy(REPOSITORY / name, folder)
-    _write_component(folder, "profiles", "ProfileModel", {"properties": [_property(*each[:2]) for each in PROPERTIES]})
-    _write_component(folder, "bench", "SftpConnection", _connection(server, directory))
+    _write_component(folder, "profiles", "ProfileModel", {"properties": profile_model()["properties"]})
+    goal = {
+        "name": "customers",
+        "directory": str(directory),
+        "files": "*.csv",
+        "format": {"multi_value": ";"},
+        "link": [{"field": "Email", "property": "email"}],
+        "map": [{"field": cell, "property": name} for name, _, cell, _ in PROPERTIES if name != "email"],
+    }
+    _write_component(folder, "bench", "SftpConnection", _connection(server, import_profiles=[goal]))
+
+
+def profile_model() -> dict[str, Any]:
+    """Return the declared profile with its segments."""
+    return {"properties": [_property(*each[:2]) for each in PROPERTIES], "segments": SEGMENTS}
+
+
+def write_export_project(folder: Path, server: OpenSshServer, directory: Path) -> None:
+    """Write a project with one connection `bench` and its goal `audience`, of ten columns."""
+    directory.mkdir(parents=True)
+    for name in PROJECT_FILES:
+        shutil.copy(REPOSITORY / name, folder)
+    _write_component(folder, "profiles", "ProfileModel", profile_model())
+    goal = {
+        "name": "audience",
+        "segment": "everybody",
+        "directory": str(directory),
+        "file": {"name": "audience.csv"},
+        "format": {"multi_value": ";", "row_delimiter": "linux"},
+        "map": [{"field": name, "property": name} for name, *_ in PROPERTIES[:10]],
+    }
+    _write_component(folder, "bench", "SftpConnection", _connection(server, export_profiles=[goal]))
 
 
 def environment(folder: Path) -> Mapping[str, str]:
@@ -43,7 +90,7 @@ def _property(name: str, kind: str) -> dict[str, Any]:
     return declared
 
 
-def _connection(server: OpenSshServer, directory: Path) -> dict[str, Any]:
+def _connection(server: OpenSshServer, **goals: list[dict[str, Any]]) -> dict[str, Any]:
     reached = {
         "host": server.host,
         "port": server.port,
@@ -51,15 +98,7 @@ def _connection(server: OpenSshServer, directory: Path) -> dict[str, Any]:
         "private_key_file": str(server.client_key),
         "host_key": server.fingerprint(),
     }
-    goal = {
-        "name": "customers",
-        "directory": str(directory),
-        "files": "*.csv",
-        "format": {"multi_value": ";"},
-        "link": [{"field": "Email", "property": "email"}],
-        "map": [{"field": cell, "property": name} for name, _, cell, _ in PROPERTIES if name != "email"],
-    }
-    return {"name": "bench", "server": reached, "import_profiles": [goal]}
+    return {"name": "bench", "server": reached, **goals}
 
 
 def _write_component(folder: Path, name: str, kind: str, attributes: dict[str, Any]) -> None:

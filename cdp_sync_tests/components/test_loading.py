@@ -201,7 +201,7 @@ def test_declarations_are_found_by_name(project: Project) -> None:
     assert [each.name for each in found.goals("shop", "orders")] == ["orders"]
     with pytest.raises(UnknownName, match=r"no connection 'shopp'.*One of: shop\."):
         found.connection("shopp")
-    with pytest.raises(UnknownName, match=r"no goal 'order'.*One of: customers, orders\."):
+    with pytest.raises(UnknownName, match=r"no import goal 'order'.*One of: customers, orders\."):
         found.goals("shop", "order")
 
 
@@ -222,7 +222,7 @@ def test_another_folder_is_loaded_when_the_variable_changes(
 def test_the_repositorys_own_declarations_load() -> None:
     """What the repository declares is in order."""
     found = load_declarations()
-    assert {each.name for each in found.connections} == {"filiale", "webshop"}
+    assert {each.name for each in found.connections} == {"filiale", "mailing", "webshop"}
     assert found.profiles.identifiers
 
 

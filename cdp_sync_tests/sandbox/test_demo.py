@@ -15,9 +15,10 @@ SHOP_ONE = "webshop/inbox/customers_2026-01-05.csv"
 SHOP_TWO = "webshop/inbox/customers_2026-01-06.csv"
 SHOP_THREE = "webshop/inbox/customers_2026-01-07.csv"
 ORDERS = "webshop/inbox/orders_2026-01-06.csv"
+CONSENTS = "webshop/inbox/consents_2026-01-06.csv"
 BRANCH_ONE = "filiale/inbox/kunden_2026-01-05.csv"
 BRANCH_TWO = "filiale/inbox/kunden_2026-01-06.csv.gz"
-FILES = (BRANCH_ONE, SHOP_ONE, BRANCH_TWO, SHOP_TWO, ORDERS)
+FILES = (BRANCH_ONE, SHOP_ONE, BRANCH_TWO, SHOP_TWO, ORDERS, CONSENTS)
 
 ODDITIES = [
     pytest.param(path, rows, id=f"{Path(path).name}: {name}")
@@ -96,7 +97,7 @@ def test_files(root: Path, tmp_path: Path) -> None:
     paths = demo.write_demo_files(tmp_path, rounds=3)
     assert contents(root).keys() == set(FILES)
     assert contents(root).items() <= contents(tmp_path).items()
-    assert len(paths) == len(FILES) + 2 * 3
+    assert len(paths) == len(FILES) + 2 * 4
     times = [path.stat().st_mtime for path in paths]
     assert times == sorted(set(times))
 
@@ -105,7 +106,12 @@ def test_files(root: Path, tmp_path: Path) -> None:
 def test_declared_format(root: Path, path: str) -> None:
     """Every file parses strictly with its declared separator and encoding, and nearly all of its cells convert."""
     header, *rows = read(root / path)
-    expected = {"orders": demo.ORDERS_HEADER, "kunden": demo.BRANCH_HEADER, "customers": demo.SHOP_HEADER}
+    expected = {
+        "orders": demo.ORDERS_HEADER,
+        "kunden": demo.BRANCH_HEADER,
+        "customers": demo.SHOP_HEADER,
+        "consents": demo.CONSENTS_HEADER,
+    }
     assert tuple(header) == expected[Path(path).name.partition("_")[0]]
     assert sum(len(row) == len(header) for row in rows) > 0.9 * len(rows) > 25
 

@@ -1,0 +1,261 @@
+r"""How values become the text of cells, and cells a line; and which values have no text that reads as the same value.
+
+The opposite of importing: what is written here with a format, an import with the same format reads back. Expressions
+are over one value, so that they do for lists too; none of them asks for the session's time zone.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cdp_sync.model import ExportFormat, Property
+from cdp_sync.warehouse import quote_literal
+
+_CALENDAR = {
+    "date": "date '0001-01-01' and date '9999-12-31'",
+    "timestamp": "timestamp '0001-01-01' and timestamp '9999-12-31 23:59:59.999999'",
+    "timestamptz": "timestamptz '0001-01-01 00:00:00+00' and timestamptz '9999-12-31 23:59:59.999999+00'",
+}
+"""What four digits of a year can tell."""
+_ANYWHERE = "timestamptz '0001-01-02 00:00:00+00' and timestamptz '9999-12-30 23:59:59.999999+00'"
+"""What they can tell in every time zone."""
+_BEYOND = "a year before 1 or after 9999"
+
+_READABLE_DIGITS = {"epoch_seconds": 99_999_999_999, "epoch_milliseconds": 99_999_999_999_999}
+"""The largest counts that are read as a time."""
+
+_CHARACTERS = {
+    "number": "-0123456789",
+    "boolean": "truefals",
+    "iso": "-+0123456789:.T",
+    "epoch_seconds": "-0123456789",
+    "epoch_milliseconds": "-0123456789",
+}
+"""All that can stand in a cell of a type, or of a date in a form that has a name."""
+
+_DIRECTIVES = re.compile(r"%-?.|[^%]+|%")
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How values of one kind are written."""
+
+    sql: str
+    """The text of a value."""
+    characters: str | None
+    """All that can stand in it; None: anything."""
+    fails_if: str = ""
+    """The condition that a value has no such text; empty: never."""
+    reason: str = ""
+
+
+def write_value(prop: Property, value: str, form: ExportFormat) -> Writing:
+    """Return how one value of a property is written; null where it is null."""
+    if prop.type in ("text", "email"):
+        return Writing(value, None)
+    if prop.type in ("date", "datetime"):
+        return _WRITE_DATES.get(form.dates[0], _calendar)(_Moment(prop, value, form))
+    if prop.type == "decimal":
+        text = f"{value}::varchar"
+        pointed = text if form.decimal == "." else f"replace({text}, '.', ',')"
+        return Writing(pointed, f"-0123456789{form.decimal}")
+    return Writing(f"{value}::varchar", _CHARACTERS[prop.type])
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """A date or a datetime, and the clock of the format's time zone at that moment."""
+
+    prop: Property
+    value: str
+    form: ExportFormat
+
+    @property
+    def is_date(self) -> bool:
+        return self.prop.type == "date"
+
+    @property
+    def in_utc(self) -> bool:
+        return self.form.time_zone == "UTC"
+
+    @property
+    def instant(self) -> str:
+        """The moment on the time line; of a date, its midnight."""
+        if not self.is_date:
+            return self.value
+        midnight = f"{self.value}::timestamp"
+        return f"make_timestamptz(epoch_us({midnight}))" if self.in_utc else self._zoned(midnight)
+
+    @property
+    def clock(self) -> str:
+        """What calendar and clock show."""
+        if self.is_date:
+            return f"{self.value}::timestamp"
+        # In UTC there is no calendar to ask, which is most of the work.
+        return f"make_timestamp(epoch_us({self.value}))" if self.in_utc else self._zoned(self.value)
+
+    @property
+    def ahead(self) -> str:
+        """By how many microseconds the clock is ahead of UTC."""
+        return f"(epoch_us({self.clock}) - epoch_us({self.instant}))"
+
+    def offset(self, colon: str = ":") -> str:
+        """Return the expression for the offset from UTC, such as `+01:00`."""
+        if self.in_utc:
+            return quote_literal(f"+00{colon}00")
+        sign = f"case when {self.ahead} < 0 then '-' else '+' end"
+        return f"concat({sign}, strftime(make_timestamp(abs({self.ahead})), '%H{colon}%M'))"
+
+    def _zoned(self, moment: str) -> str:
+        return f"timezone({quote_literal(self.form.time_zone)}, {moment})"
+
+
+def _iso(moment: _Moment) -> Writing:
+    kind = "date" if moment.is_date else "timestamptz"
+    fails_if = f"{moment.value} not between {_CALENDAR[kind]}"
+    if moment.is_date:
+        return Writing(f"{moment.value}::varchar", "-0123456789", fails_if, _BEYOND)
+    utc = _told(f"make_timestamp(epoch_us({moment.value}))", "'+00:00'")
+    local = (
+        utc
+        if moment.in_utc
+        else f"case when {_is_odd(moment)} then {utc} else {_told(moment.clock, moment.offset())} end"
+    )
+    return Writing(f"case when {moment.value} is not null then {local} end", _CHARACTERS["iso"], fails_if, _BEYOND)
+
+
+def _told(clock: str, offset: str) -> str:
+    return f"concat({clock}::date::varchar, 'T', {clock}::time::varchar, {offset})"
+
+
+def _is_odd(moment: _Moment) -> str:
+    """Return the condition that the local time cannot be told: before clocks had zones, many had odd seconds."""
+    return f"{moment.ahead} % 60000000 <> 0 or {moment.clock} not between {_CALENDAR['timestamp']}"
+
+
+def _seconds(moment: _Moment) -> Writing:
+    return _count(moment, "epoch_seconds", f"floor(epoch({moment.instant}))::bigint", "to_seconds")
+
+
+def _milliseconds(moment: _Moment) -> Writing:
+    return _count(moment, "epoch_milliseconds", f"epoch_ms({moment.instant})", "to_milliseconds")
+
+
+def _count(moment: _Moment, name: str, count: str, unit: str) -> Writing:
+    first, last = (f"make_timestamptz(0) {sign} {unit}({_READABLE_DIGITS[name]})" for sign in "-+")
+    fails_if = f"{moment.instant} not between {first} and {last}"
+    return Writing(f"({count})::varchar", _CHARACTERS[name], fails_if, f"a time that {name} cannot tell")
+
+
+def _calendar(moment: _Moment) -> Writing:
+    """Write by a strftime pattern. The clock of DuckDB's strftime has no zone, so zone and offset are put in here."""
+    parts = list(_parts(moment))
+    text = f"concat({', '.join(parts)})" if len(parts) > 1 else parts[0]
+    written = f"case when {moment.value} is not null then {text} end"
+    return Writing(written, None, _beyond_calendar(moment), _BEYOND)
+
+
+def _parts(moment: _Moment) -> Iterator[str]:
+    plain = ""
+    for directive in _DIRECTIVES.findall(moment.form.dates[0]):
+        if directive in ("%z", "%Z"):
+            if plain:
+                yield f"strftime({moment.clock}, {quote_literal(plain)})"
+            yield moment.offset(colon="") if directive == "%z" else quote_literal(moment.form.time_zone)
+            plain = ""
+        else:
+            plain += directive
+    if plain:
+        yield f"strftime({moment.clock}, {quote_literal(plain)})"
+
+
+def _beyond_calendar(moment: _Moment) -> str:
+    if moment.is_date:
+        return f"{moment.value} not between {_CALENDAR['date']}"
+    local = f"{moment.clock} not between {_CALENDAR['timestamp']}"
+    return f"case when {moment.value} not between {_ANYWHERE} then {local} end"
+
+
+_WRITE_DATES = {"iso": _iso, "epoch_seconds": _seconds, "epoch_milliseconds": _milliseconds}
+
+
+def is_trimmed_away(text: str) -> str:
+    """Return the condition that a text of a list, or spaces around it, would be left out by whoever reads the list."""
+    return f"{text} is null or {text} = '' or starts_with({text}, ' ') or ends_with({text}, ' ')"
+
+
+def holds_separator(text: str, separator: str) -> str:
+    """Return the condition that a text with the separator behind it would be split elsewhere than behind it."""
+    mark = quote_literal(separator)
+    if _overlaps(separator):
+        return f"position({mark} in concat({text}, {mark})) <= len({text})"
+    return f"contains({text}, {mark})"
+
+
+def _overlaps(separator: str) -> bool:
+    """Whether it can begin inside itself, so that the end of a text and the separator behind it read differently."""
+    return any(separator.startswith(separator[cut:]) for cut in range(1, len(separator)))
+
+
+_BETWEEN_DIGITS = r"[-+ ().,/\x{a0}\x{202f}\x{2010}-\x{2015}%$€£]"
+_BEHIND_DIGITS = r"( ?(x|ext[.]?) ?[0-9]+|[eE][+-]?[0-9]+)?"
+_NUMBER = rf"[+-]({_BETWEEN_DIGITS}*[0-9])+{_BETWEEN_DIGITS}*{_BEHIND_DIGITS}"
+"""A number, an amount or a telephone number, perhaps with an extension; nothing that names a cell or a function."""
+
+
+def guarded(cell: str) -> str:
+    """Return the expression for a text that no spreadsheet runs as a formula; numbers and telephone numbers stay."""
+    begins = f"ascii({cell}) in ({', '.join(str(ord(sign)) for sign in '=+-@' + chr(9) + chr(13))})"
+    number = f"regexp_full_match({cell}, {quote_literal(_NUMBER)})"
+    return f"case when {begins} and not {number} then concat('''', {cell}) else {cell} end"
+
+
+_AROUND = "chr(31)"
+"""Around cells that are looked through together. A cell that holds it is only looked at more closely."""
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def looked_through(cells: Sequence[str]) -> str:
+    """Return the expression for `together`, in which `line_of` looks for what needs quotes."""
+    return f"concat({_AROUND}, {f', {_AROUND}, '.join(cells)}, {_AROUND})"
+
+
+def line_of(cells: Sequence[str], any_text: Sequence[str], form: ExportFormat) -> str:
+    """Return the expression for a row, without its line break.
+
+    Args:
+        cells: Names of the cells, in order.
+        any_text: Those that may need quotes, which `together` is made of.
+        form: How they are written.
+    """
+    if form.quote == "all":
+        return _joined([_in_quotes(cell) for cell in cells], form)
+    if not any_text:
+        return _joined(cells, form)
+    careful = [_quoted(cell, form) if cell in any_text else cell for cell in cells]
+    return f"case when {_is_plain(form)} then {_joined(cells, form)} else {_joined(careful, form)} end"
+
+
+def _joined(cells: Sequence[str], form: ExportFormat) -> str:
+    return f"concat({f', {quote_literal(form.separator)}, '.join(cells)})"
+
+
+def _is_plain(form: ExportFormat) -> str:
+    """Return the condition that no cell needs quotes; looking through all at once saves most of the work."""
+    signs = (*map(quote_literal, (*_marks(form), _BYTE_ORDER_MARK)), f"{_AROUND} || ' '", f"' ' || {_AROUND}")
+    return " and ".join(f"not contains(together, {sign})" for sign in signs)
+
+
+def _quoted(cell: str, form: ExportFormat) -> str:
+    marks = "".join(rf"\x{{{ord(mark):x}}}" for mark in _marks(form))
+    needs = rf"[{marks}]|^[ \x{{feff}}]| $"
+    return f"case when regexp_matches({cell}, {quote_literal(needs)}) then {_in_quotes(cell)} else {cell} end"
+
+
+def _in_quotes(cell: str) -> str:
+    return f"""concat('"', replace(coalesce({cell}, ''), '"', '""'), '"')"""
+
+
+def _marks(form: ExportFormat) -> list[str]:
+    """Return the characters that mean something to a reader: of a long separator each, as it may begin in a cell."""
+    return list(dict.fromkeys(('"', "\r", "\n", *form.separator)))

@@ -1,0 +1,64 @@
+"""One run of one export goal: the value that every step is handed."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from cdp_sync.model import ExportGoal, Profiles, export_fingerprint
+from cdp_sync.model.export import SEGMENT_AND_TIMESTAMP
+from cdp_sync.warehouse import Warehouse
+
+_SUFFIXES = {"none": "", "gzip": ".gz", "zip": ".zip"}
+
+
+@dataclass(frozen=True)
+class ExportRun:
+    """One run of one export goal.
+
+    Args:
+        run_id: Dagster's id of the run.
+        connection: The connection's name.
+        goal: What is declared.
+        profiles: The declared profile.
+        objectives: What the connection uses data for.
+        warehouse: Where profiles live.
+        staging: DuckDB file of this run's own.
+        folder: Folder of this run's own, where the file is written.
+        now: The moment of the run, with its offset from UTC; one for all conditions and for the file's name.
+    """
+
+    run_id: str
+    connection: str
+    goal: ExportGoal
+    profiles: Profiles
+    objectives: tuple[str, ...]
+    warehouse: Warehouse
+    staging: Path
+    folder: Path
+    now: datetime
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of everything declared that affects what is written."""
+        return export_fingerprint(self.goal, self.profiles)
+
+    @property
+    def text_name(self) -> str:
+        """Name of the file before it is packed."""
+        stamp = self.now.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+        file, form = self.goal.file, self.goal.format
+        if file.name == SEGMENT_AND_TIMESTAMP:
+            return f"{self.goal.segment}_{stamp}.{'tsv' if form.separator == chr(9) else 'csv'}"
+        name = PurePosixPath(file.name)
+        return f"{name.stem}_{stamp}{name.suffix}" if file.timestamp else file.name
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file on the server."""
+        return self.text_name + _SUFFIXES[self.goal.file.compress]
+
+    @property
+    def path(self) -> str:
+        """Directory and name on the server."""
+        return f"{self.goal.directory.rstrip('/')}/{self.file_name}"

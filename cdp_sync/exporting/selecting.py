@@ -1,0 +1,33 @@
+"""Chooses the profiles to deliver and stages their rows as they will be written. Only reads the warehouse."""
+
+from cdp_sync.exporting.plan import profile_end_step, segment_step
+from cdp_sync.exporting.run import ExportRun
+from cdp_sync.model import EXPORT_COUNTERS, ExportCounters
+from cdp_sync.warehouse import Session
+from cdp_sync.warehouse.properties import check_types, profile_columns
+
+
+def select_segment(run: ExportRun) -> ExportCounters:
+    """Stage what is to be delivered, and tell what became of the segment's profiles.
+
+    Raises:
+        PropertyTypeChanged: A declared type differs from that of the column.
+        DiskFull: The rows do not fit on the disk.
+    """
+    for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
+        left_behind.unlink(missing_ok=True)
+    with run.warehouse.open("read", staging=run.staging) as session:
+        # Rows stay here for seconds only.
+        session.execute("set force_compression = 'uncompressed'")
+        columns = profile_columns(session)
+        check_types(run.profiles, columns)
+        session.run([profile_end_step(run, columns)])
+        size = segment_step(run, columns)
+        return _counters(session, session.value(size.sql, size.values))
+
+
+def _counters(session: Session, in_segment: int) -> ExportCounters:
+    """Count the ends; profiles that are not staged have the values that were delivered last."""
+    ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.profile_end group by ending"))
+    ends["profiles_same"] = in_segment - sum(ends.values()) + ends.get("profiles_same", 0)
+    return ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))

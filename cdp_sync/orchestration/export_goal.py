@@ -1,0 +1,92 @@
+"""An export goal as a graph-backed asset of four ops."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from cdp_sync.model import Connection, ExportGoal, Profiles, export_fingerprint
+from cdp_sync.orchestration.export_steps import ExportSteps
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL
+from cdp_sync.orchestration.segments import segment_key
+
+_BEHIND_SEGMENTS = 20_000
+
+
+def build_export_asset(
+    goal: ExportGoal, connection: Connection, profiles: Profiles, *, place: int
+) -> dg.AssetsDefinition:
+    """Return the asset `[connection, goal]`: select_segment → write_file → deliver_file → record_delivery.
+
+    Args:
+        goal: The declaration.
+        connection: Whose goal it is.
+        profiles: The declared profile.
+        place: The goal's place in the running order, from 0, behind all imports and segments of the run.
+    """
+    select, write, deliver, record = _ops(ExportSteps(connection, goal, profiles), place)
+
+    @dg.graph_asset(
+        key=[connection.name, goal.name],
+        ins={"segment": dg.AssetIn(key=segment_key(goal.segment), dagster_type=dg.Nothing)},
+        group_name=connection.name,
+        description=_description(goal, connection, profiles),
+        kinds={"sftp", "duckdb"},
+        owners=list(connection.owners),
+        code_version=export_fingerprint(goal, profiles),
+    )
+    def export_goal(segment: Any) -> Any:  # noqa: ANN401 - Dagster's own types
+        return record(deliver(write(select(segment))))
+
+    return export_goal
+
+
+_STEPS = {
+    "select_segment": "Choose the segment's profiles that are to be delivered, and stage their rows.",
+    "write_file": "Write the rows to a local file.",
+    "deliver_file": "Put the file on the server: complete, or not at all.",
+    "record_delivery": "Note in the warehouse what was delivered to whom, with history and quarantine.",
+}
+
+
+def _ops(steps: ExportSteps, place: int) -> tuple[Callable[..., Any], ...]:
+    """Return the ops under the names that the UI shows; their definitions need names of their own."""
+
+    def declared(name: str, **more: Any) -> Callable[..., dg.OpDefinition]:  # noqa: ANN401 - Dagster's arguments
+        return dg.op(
+            name=f"{steps.unique}__{name}",
+            description=_STEPS[name],
+            tags={"dagster/priority": str(-_BEHIND_SEGMENTS - place)},
+            required_resource_keys={steps.server_key, "warehouse"},
+            **more,
+        )
+
+    @declared("select_segment", pool=WAREHOUSE_POOL, ins={"segment": dg.In(dg.Nothing)})
+    def select_segment(context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - a handle; see import_goal
+        return steps.select(context)
+
+    @declared("write_file")
+    def write_file(context: dg.OpExecutionContext, selected: Any) -> Any:  # noqa: ANN401
+        return steps.write(context, selected)
+
+    @declared("deliver_file")
+    def deliver_file(context: dg.OpExecutionContext, written: Any) -> Any:  # noqa: ANN401
+        return steps.deliver(context, written)
+
+    @declared("record_delivery", pool=WAREHOUSE_POOL)
+    def record_delivery(context: dg.OpExecutionContext, delivered: Any) -> dg.MaterializeResult[Any]:  # noqa: ANN401
+        return steps.record(context, delivered)
+
+    ops = (select_segment, write_file, deliver_file, record_delivery)
+    return tuple(op.alias(op.name.removeprefix(f"{steps.unique}__")) for op in ops)
+
+
+def _description(goal: ExportGoal, connection: Connection, profiles: Profiles) -> str:
+    who = "only those whose row changed since the last delivery" if goal.changes == "changed" else "all, every time"
+    bound = f"- consent to {' or '.join(connection.objectives)}\n" if connection.objectives else ""
+    return (
+        f"{goal.title or f'Exports profiles to {connection.label}'}.\n\n"
+        f"- segment: {profiles.segment(goal.segment).label}; {who}\n{bound}"
+        f"- columns: {', '.join(column.field for column in goal.map)}\n"
+        f"- file: `{goal.file.name}` in `{goal.directory}`"
+    )

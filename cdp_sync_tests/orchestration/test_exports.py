@@ -1,0 +1,201 @@
+"""Segments and exports in Dagster: the lineage, what a run delivers, what it tells."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from cdp_sync.model import EXPORT_COUNTERS
+from cdp_sync_tests.projects import SPENDERS, Project, export, goal
+
+OPS = ("select_segment", "write_file", "deliver_file", "record_delivery")
+IMPORTED, EXPORTED = dg.AssetKey(["shop", "customers"]), dg.AssetKey(["shop", "spenders"])
+SEGMENT, PROFILES = dg.AssetKey(["segments", "spenders"]), dg.AssetKey(["profiles"])
+
+FIRST = "Email,FirstName,Total\nada@example.com,Ada,1.5\nbob@example.com,Bob,2\ncleo@example.com,Cleo,30\n"
+PRIVACY = {
+    "zones": {"GDPR": "opt_in"},
+    "objectives": [{"name": "news", "zones": ["GDPR"]}],
+}
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance that keeps its history in memory."""
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying again goes without its pauses; how often is as it is."""
+    from cdp_sync.connectors.sftp import SftpClient
+    from cdp_sync.orchestration import failures
+
+    monkeypatch.setitem(SftpClient.__init__.__kwdefaults__, "first_pause", 0.0)
+    monkeypatch.setattr(failures, "_PAUSE", 0.0)
+
+
+@pytest.fixture(name="shop")
+def shop(project: Project) -> Project:
+    """A connection that imports customers and exports a segment, and a delivered file."""
+    project.describe(segments=[SPENDERS])
+    project.connect("shop", goal(), export_profiles=[export()])
+    project.deliver("/inbox/customers_1.csv", FIRST)
+    return project
+
+
+def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, Any]:
+    """Return the metadata of an asset's materialization, as plain values."""
+    (event,) = [event for event in result.get_asset_materialization_events() if event.asset_key == key]
+    return {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
+
+
+def outbox(project: Project) -> dict[str, str]:
+    """Return what lies in the directory that is exported to, hidden files included."""
+    return {file.name: file.read_text() for file in (project.root / "outbox").iterdir()}
+
+
+def test_the_lineage_reads_import_profiles_segment_export(shop: Project) -> None:
+    """Import goals write the profiles, segments are taken from them, export goals deliver segments."""
+    graph = shop.load().resolve_asset_graph()
+    assert graph.get(PROFILES).parent_keys == {IMPORTED}
+    assert graph.get(SEGMENT).parent_keys == {PROFILES}
+    assert graph.get(EXPORTED).parent_keys == {SEGMENT}
+    assert not graph.get(PROFILES).is_materializable
+
+
+def test_a_segment_names_the_segments_that_it_asks_about(project: Project) -> None:
+    """A condition on another segment is an edge of the lineage; an export's run counts both."""
+    asking = {"name": "asking", "when": {"not": {"segment": "spenders"}}}
+    project.describe(segments=[SPENDERS, asking])
+    project.connect("shop", export_profiles=[export(segment="asking")])
+    definitions = project.load()
+    asked = dg.AssetKey(["segments", "asking"])
+    assert definitions.resolve_asset_graph().get(asked).parent_keys == {PROFILES, SEGMENT}
+    selected = definitions.resolve_job_def("shop_sync").asset_layer.selected_asset_keys
+    assert set(selected) == {asked, SEGMENT, EXPORTED}
+
+
+def test_an_export_is_four_ops_by_the_names_of_the_contract(shop: Project) -> None:
+    """The asset is a graph of the four steps; those that open the warehouse are in its pool."""
+    graph = shop.load().resolve_assets_def(EXPORTED).node_def
+    assert isinstance(graph, dg.GraphDefinition)
+    assert [node.name for node in graph.nodes_in_topological_order] == list(OPS)
+    pools = {node.name: node.definition.pool for node in graph.nodes if isinstance(node.definition, dg.OpDefinition)}
+    assert pools == dict.fromkeys(OPS) | {"select_segment": "warehouse", "record_delivery": "warehouse"}
+
+
+def test_the_job_runs_imports_then_segments_then_exports(shop: Project, instance: dg.DagsterInstance) -> None:
+    """What was imported in a run is exported by the same run."""
+    result = shop.run("shop_sync", instance)
+    assert result.success
+    started = [event.step_key or "" for event in result.all_events if event.event_type_value == "STEP_START"]
+    steps = [key for key in started if "checks" not in key]
+    assert steps[4:] == ["segments__spenders", *(f"shop__spenders.{op}" for op in OPS)]
+    assert outbox(shop) == {"spenders.csv": "Email,Total\nbob@example.com,2.0000\ncleo@example.com,30.0000\n"}
+
+
+def test_a_run_tells_what_was_exported_and_why_others_were_not(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Counters that can be plotted and add up, the file, the number of eligible profiles."""
+    told = metadata(shop.run("shop_sync", instance), EXPORTED)
+    counted = {name: told[name] for name in EXPORT_COUNTERS}
+    assert counted == dict.fromkeys(EXPORT_COUNTERS, 0) | {"profiles_in_segment": 2, "profiles_written": 2}
+    assert (told["file"], told["eligible"], told["dagster/row_count"]) == ("/outbox/spenders.csv", 2, 2)
+    assert told["summary"] == "spenders.csv: 2 of 2 in spenders written."
+
+
+def test_a_segment_tells_its_size_and_condition(shop: Project, instance: dg.DagsterInstance) -> None:
+    """The size is what the UI plots; the sample names profiles by id, never by value."""
+    told = metadata(shop.run("shop_sync", instance), SEGMENT)
+    assert told["dagster/row_count"] == 2
+    assert "at least 2" in told["condition"]
+    assert "total" in told["sql"]
+    with shop.warehouse.open("read") as session:
+        ids = session.rows("select profile_id from warehouse.profile where total >= 2")
+    assert all(str(profile_id) in told["sample"] for (profile_id,) in ids)
+    assert "example.com" not in str(told)
+
+
+def test_a_second_run_delivers_only_what_changed(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Nothing the second time; one profile once its row has changed; the file is replaced."""
+    shop.run("shop_sync", instance)
+    (shop.root / "outbox" / "spenders.csv").unlink()
+    told = metadata(shop.run("shop_sync", instance), EXPORTED)
+    assert (outbox(shop), told["profiles_same"], told["profiles_written"]) == ({}, 2, 0)
+    assert told["summary"] == "Nothing to export: 2 in spenders (2 same)."
+    shop.deliver("/inbox/customers_2.csv", "Email,FirstName,Total\nada@example.com,Ada,7\nbob@example.com,Bo,\n")
+    told = metadata(shop.run("shop_sync", instance), EXPORTED)
+    assert outbox(shop) == {"spenders.csv": "Email,Total\nada@example.com,7.0000\n"}
+    assert (told["profiles_same"], told["profiles_written"]) == (2, 1)
+
+
+def test_a_failed_import_does_not_stop_the_export(shop: Project, instance: dg.DagsterInstance) -> None:
+    """The goals of a run stand by themselves; the run fails, the export is delivered."""
+    shop.run("shop_sync", instance)
+    shop.connect("shop", goal(directory="/nowhere"), export_profiles=[export("again")])
+    result = shop.run("shop_sync", instance)
+    assert not result.success
+    assert "again.csv" in outbox(shop)
+
+
+def test_a_failed_export_says_what_was_found_and_leaves_nothing(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A directory that is not there: the step fails with what to do, the history has it, the folders are empty."""
+    shop.connect("shop", goal(), export_profiles=[export(directory="/nowhere"), export("behind")])
+    result = shop.run("shop_sync", instance)
+    assert not result.success
+    assert "behind.csv" in outbox(shop)
+    data = result.failure_data_for_node("shop__spenders.deliver_file")
+    assert data is not None
+    assert data.user_failure_data is not None
+    assert "/nowhere" in str(data.user_failure_data.description)
+    with shop.warehouse.open("read") as session:
+        states = dict(session.rows("select goal, state from warehouse.run where direction = 'export'"))
+    assert states == {"spenders": "failed", "behind": "success"}
+    for folder in ("staging", "downloads"):
+        assert list((shop.data / folder).glob("*")) == []
+
+
+def test_the_checks_warn_of_profiles_that_were_left_out(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Who has not consented is skipped, counted, and warned of."""
+    shop.describe(segments=[SPENDERS], **PRIVACY)
+    shop.connect("shop", goal(map=[*goal()["map"], {"field": "Zone", "property": "privacy_legislation"}]))
+    shop.connect("partner", export_profiles=[export()], objectives=["news"])
+    shop.deliver(
+        "/inbox/customers_1.csv", "Email,FirstName,Total,Zone\nada@example.com,A,9,GDPR\nbob@example.com,B,9,\n"
+    )
+    assert shop.run("shop_sync", instance).success
+    result = shop.run("partner_sync", instance)
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert {name: check.passed for name, check in checks.items()} == {"consent_skipped": False, "not_deliverable": True}
+    assert checks["consent_skipped"].severity == dg.AssetCheckSeverity.WARN
+    assert outbox(shop) == {"spenders.csv": "Email,Total\nbob@example.com,9.0000\n"}
+
+
+def test_a_slip_in_a_segment_is_told_with_its_place(project: Project) -> None:
+    """Loading names the file, the place, what was found and what is allowed."""
+    from cdp_sync.components.declarations import load_declarations
+    from cdp_sync.errors import DeclarationError
+
+    project.describe(segments=[SPENDERS | {"when": {"property": "total", "contains_any": ["2"]}}])
+    project.connect("shop", export_profiles=[export(segment="spender")])
+    with pytest.raises(DeclarationError) as refused:
+        load_declarations()
+    assert "profiles/defs.yaml:\n  attributes.segments[0].when.contains_any: total is decimal" in str(refused.value)
+
+
+def test_slips_in_exports_are_told_with_their_places(project: Project) -> None:
+    """Several at once: an unknown segment, an unknown property, an unknown objective."""
+    from cdp_sync.components.declarations import load_declarations
+    from cdp_sync.errors import DeclarationError
+
+    project.describe(segments=[SPENDERS])
+    columns = [{"field": "Email", "property": "mail"}]
+    project.connect("shop", export_profiles=[export(segment="spender", map=columns)], objectives=["news"])
+    with pytest.raises(DeclarationError) as refused:
+        load_declarations()
+    told = str(refused.value)
+    assert "attributes.export_profiles[0].segment: 'spender' is unknown; did you mean 'spenders'?" in told
+    assert "attributes.export_profiles[0].map[0].property: 'mail' is unknown" in told
+    assert "attributes.objectives[0]: 'news' is unknown; allowed: none is declared" in told
