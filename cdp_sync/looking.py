@@ -45,8 +45,9 @@ def look(declarations: Declarations, connection: str, goal: ImportGoal) -> Look:
     warehouse = Warehouse(data_folder().warehouse)
     with warehouse.open("read") as session:
         known = known_files(session, connection, goal.name)
-    with SftpClient(declarations.connection(connection).server) as client:
-        digest = fingerprint(goal, declarations.profiles)
+    declared = declarations.connection(connection)
+    with SftpClient(declared.server) as client:
+        digest = fingerprint(goal, declarations.profiles, declared.objectives)
         at_once = goal.model_copy(update={"complete": goal.complete.model_copy(update={"settle_seconds": 0})})
         scan = scan_directory(client, at_once, known, digest)
         chosen = _chosen(scan)

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
-from cdp_sync.importing.applying_plan import patch_steps, profile_steps, remember_steps, write_steps
+from cdp_sync.importing.applying_plan import patch_steps, profile_steps, remember_steps, withheld_steps, write_steps
 from cdp_sync.importing.columns import Columns
 from cdp_sync.importing.linking import link, staged_columns
 from cdp_sync.importing.reporting import report_of, write_run
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.model import GoalReport, Profiles
 from cdp_sync.warehouse import Session, Step, statement
+from cdp_sync.warehouse.consent import ConsentColumns, may_process
 from cdp_sync.warehouse.properties import sync_properties
 
 
@@ -34,7 +35,9 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
         if staged:
             with _sums_that_fit(columns):
                 _write(session, run, columns, now)
-        session.execute(statement("apply/noted_file"), {"connection": run.connection, "goal": run.goal.name})
+        named = {"connection": run.connection, "goal": run.goal.name}
+        session.execute(statement("apply/noted_file"), named)
+        session.execute(statement("apply/rejected"), {**named, "run_id": run.run_id})
         report = report_of(session, run)
         write_run(session, run, report, now)
         session.execute("commit")
@@ -80,6 +83,9 @@ def _work_out(session: Session, run: GoalRun, columns: Columns) -> None:
     session.execute(statement("link/remembered"))
     guarded = session.value("select count(*) from staging.added_before") > 0
     session.run(patch_steps(columns, guarded=guarded))
+    session.execute(statement("apply/complaint"))
+    if run.objectives:
+        session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
     session.run(profile_steps(columns))
     for name in ("row_end", "profile_end", "file_counters"):
         session.execute(statement(f"apply/{name}"))

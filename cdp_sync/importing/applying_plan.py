@@ -1,48 +1,24 @@
 """Composes the statements that turn linked rows into profiles. Pure: columns in, steps out.
 
-The steps read top to bottom: `patch` is what the rows say for each profile, `profile` gets the new ones, `revised` is
-what existing ones become, and the ledger remembers the rows.
+The steps read top to bottom: `patch` is what the rows say for each profile, `withheld` are those whose consent does not
+allow it, `revised` is what existing ones become, `profile` gets the new ones, and the ledger remembers the rows.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 
 from cdp_sync.importing.columns import Columns, StagedValue
 from cdp_sync.importing.conversion import unique
+from cdp_sync.importing.targets import (
+    Target,
+    base_of_new,
+    base_of_old,
+    becoming,
+    consent_targets,
+    moved,
+    targets,
+)
 from cdp_sync.model import Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal, statement
-
-
-@dataclass(frozen=True)
-class Target:
-    """A property that this goal can write: through linking, through a mapping, or both."""
-
-    prop: Property
-    linked: bool
-    value: StagedValue | None
-
-    @property
-    def name(self) -> str:
-        """The quoted column of the profile."""
-        return quote_identifier(self.prop.name)
-
-    @property
-    def old(self) -> str:
-        """The quoted name of the value before, one that no property can have."""
-        return quote_identifier(f"_old_{self.prop.name}")
-
-    @property
-    def gain(self) -> str:
-        """The quoted column of `patch` that holds what linking gives."""
-        return quote_identifier(f"gain_{self.prop.name}")
-
-
-def targets(columns: Columns) -> tuple[Target, ...]:
-    """Return the properties that the goal can write, in order."""
-    linked = {prop.name: prop for prop in columns.linked_properties}
-    values = {value.prop.name: value for value in columns.values}
-    every = linked | {name: value.prop for name, value in values.items()}
-    return tuple(Target(prop, name in linked, values.get(name)) for name, prop in every.items())
 
 
 def patch_steps(columns: Columns, *, guarded: bool) -> Iterator[Step]:
@@ -54,9 +30,24 @@ def patch_steps(columns: Columns, *, guarded: bool) -> Iterator[Step]:
     yield Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{both}")
 
 
+def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
+    """Yield the steps that set apart what may not be processed: `withheld`. What is left of `patch` may be.
+
+    Args:
+        columns: The staging columns.
+        allowed: The condition for processing a profile, over the columns that hold consent.
+    """
+    yield _withheld(columns, allowed)
+    yield Step("assigned", statement("apply/withheld_row"))
+    yield Step("touched", "delete from touched where profile_id in (from withheld)")
+    if _kind_of_patch(columns) == "table":
+        yield Step("patch", "delete from patch where profile_id in (from withheld)")
+    yield Step("complaint", statement("apply/complaint_without_value"))
+
+
 def profile_steps(columns: Columns) -> Iterator[Step]:
     """Yield the steps that work out what becomes of existing profiles: `revised`. Nothing is written yet."""
-    yield _revised(targets(columns))
+    yield _revised(columns)
 
 
 def write_steps(columns: Columns, changed: Collection[str], *, created: bool) -> Iterator[Step]:
@@ -70,7 +61,7 @@ def write_steps(columns: Columns, changed: Collection[str], *, created: bool) ->
     """
     every = targets(columns)
     if created:
-        yield _inserted(every)
+        yield _inserted(columns)
     if changed:
         yield _updated([target for target in every if target.prop.name in changed])
     for target in every:
@@ -203,72 +194,54 @@ _FOLDS: dict[str, Callable[[str], str]] = {
 }
 
 
-def becomes(target: Target, base: str) -> str:
-    """Return the expression for a property's value after the run, given the one before: the set modes."""
-    if target.value is None:
-        return base
-    column = f"patch.{quote_identifier(target.value.column)}"
-    kind = target.prop.sql_type
-    match target.value.mode:
-        case "set":
-            return f"coalesce({column}, {base})"
-        case "set_if_empty":
-            return f"coalesce({base}, {column})"
-        case "set_or_clear":
-            clear = f"patch.{quote_identifier(target.value.clear)}"
-            return f"case when {clear} then null else coalesce({column}, {base}) end"
-        case "add":
-            joined = f"list_concat(coalesce({base}, []), {column})"
-            return f"case when {column} is null then {base} else {unique(joined)} end"
-        case _:
-            return f"case when {column} is null then {base} else (coalesce({base}, 0) + {column})::{kind} end"
+def _withheld(columns: Columns, allowed: str) -> Step:
+    """Judge profiles by their consent as it would be after the run."""
+    every = consent_targets(columns)
+    news = ",\n    ".join(becoming(columns, every, base_of_old))
+    query = f"""select profile_id,
+    {news}
+from {"patch" if any(target.value for target in every) else "touched"}
+left join warehouse.profile profile using (profile_id)"""
+    sql = f"""create or replace temp table withheld as
+select profile_id
+from ({moved(columns, query)})
+where not {allowed}"""
+    return Step("withheld", sql)
 
 
-def _inserted(every: tuple[Target, ...]) -> Step:
+def _inserted(columns: Columns) -> Step:
+    every = targets(columns)
     names = ", ".join(target.name for target in every)
-    values = ",\n    ".join(becomes(target, _base_of_new(target)) for target in every)
-    sql = f"""insert into warehouse.profile (profile_id, created_at, updated_at, {names})
-select profile_id, $now + to_microseconds(first_row), $now,
+    values = ",\n    ".join(becoming(columns, every, base_of_new))
+    query = f"""select patch.profile_id, patch.first_row as _first_row,
     {values}
 from patch
-where is_new"""
+where patch.is_new"""
+    sql = f"""insert into warehouse.profile (profile_id, created_at, updated_at, {names})
+select profile_id, $now + to_microseconds(_first_row), $now, {names}
+from ({moved(columns, query)})"""
     return Step("profile", sql)
 
 
-def _base_of_new(target: Target) -> str:
-    return f"patch.{target.gain}" if target.linked else f"null::{target.prop.sql_type}"
-
-
-def _base_of_old(target: Target) -> str:
-    old = f"profile.{target.name}"
-    if not target.linked:
-        return old
-    gain = f"patch.{target.gain}"
-    if not target.prop.multiple:
-        return f"coalesce({old}, {gain})"
-    return f"case when {gain} is null then {old} else {unique(f'list_concat(coalesce({old}, []), {gain})')} end"
-
-
-def _revised(every: tuple[Target, ...]) -> Step:
+def _revised(columns: Columns) -> Step:
+    every = targets(columns)
     olds = [f"profile.{target.name} as {target.old}" for target in every]
-    news = [f"{becomes(target, _base_of_old(target))} as {target.name}" for target in every]
     differs = [f"{target.old} is distinct from {target.name}" for target in every]
     named = [
         f"case when {differ} then {quote_literal(target.prop.name)} end"
         for target, differ in zip(every, differs, strict=True)
     ]
     kept = ", ".join(["profile_id", "_first_row", *(target.name for target in every)])
-    inner = ",\n        ".join([*olds, *news])
+    inner = ",\n    ".join([*olds, *becoming(columns, every, base_of_old)])
+    query = f"""select patch.profile_id, patch.first_row as _first_row,
+    {inner}
+from patch
+join warehouse.profile profile using (profile_id)
+where not patch.is_new"""
     sql = f"""create or replace temp table revised as
 select {kept},
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
-from (
-    select patch.profile_id, patch.first_row as _first_row,
-        {inner}
-    from patch
-    join warehouse.profile profile using (profile_id)
-    where not patch.is_new
-)
+from ({moved(columns, query)})
 where {" or ".join(differs)}"""
     return Step("revised", sql)
 

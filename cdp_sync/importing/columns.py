@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
+from cdp_sync.model.privacy import CONSENT_PROPERTIES
 from cdp_sync.model.profile import RESERVED
 
 INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"
@@ -68,6 +69,8 @@ class Columns:
 
     links: tuple[StagedLink, ...]
     values: tuple[StagedValue, ...]
+    consent: tuple[Property, ...] = ()
+    """Where objectives are declared, the properties of `CONSENT_PROPERTIES`, filled by the goal or not."""
 
     @property
     def declared(self) -> list[tuple[str, str]]:
@@ -79,6 +82,11 @@ class Columns:
         return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *hashes, ("invalid", INVALID_TYPE)]
 
     @property
+    def value_of(self) -> dict[str, StagedValue]:
+        """What the goal fills, by property."""
+        return {value.prop.name: value for value in self.values}
+
+    @property
     def sums(self) -> tuple[StagedValue, ...]:
         """The properties that are summed into."""
         return tuple(value for value in self.values if value.mode == "sum")
@@ -87,6 +95,12 @@ class Columns:
     def linked_properties(self) -> tuple[Property, ...]:
         """The identifier properties of the links, each once."""
         return tuple({link.prop.name: link.prop for link in self.links}.values())
+
+    @property
+    def consent_lists(self) -> tuple[Property, ...]:
+        """The lists of consented and refused objectives, where the goal fills one of them: it may change both."""
+        lists = self.consent[1:]
+        return lists if any(prop.name in self.value_of for prop in lists) else ()
 
 
 def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] = ()) -> Columns:
@@ -101,7 +115,8 @@ def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] =
         StagedValue(_property(name, profiles), found[0].mode, tuple(mapping.field for mapping in found))
         for name, found in mapped.items()
     )
-    return Columns(links, values)
+    consent = tuple(profiles.by_name[name] for name in CONSENT_PROPERTIES) if profiles.objectives else ()
+    return Columns(links, values, consent)
 
 
 def _property(name: str, profiles: Profiles) -> Property:

@@ -1,10 +1,12 @@
 r"""How a cell of text becomes a value of a property's type: one line of SQL for each type.
 
 A conversion yields null where the cell does not convert; nothing is rounded, guessed or read two ways. Numbers and
-dates may have spaces around them; identifiers and e-mail addresses any white space, stripped before (`strip`).
+dates may have spaces around them; identifiers, e-mail addresses and texts of which only some are allowed any white
+space, stripped before (`strip`).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdp_sync.model import Format, Property
@@ -20,6 +22,9 @@ _ISO_PLAIN = r"' *\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d *'"
 _ISO_TIME = r"' *\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,6})?)?([zZ]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)? *'"
 _SECONDS = r"' *[+-]?\d{1,11} *'"
 _MILLISECONDS = r"' *[+-]?\d{1,14} *'"
+
+_MOST_NAMED = 8
+"""Values that a reason lists."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def unique(values: str) -> str:
 
 def is_stripped(prop: Property) -> bool:
     """Whether white space around a value of the property is never meant."""
-    return prop.identifier or prop.type == "email"
+    return prop.identifier or prop.type == "email" or bool(prop.among)
 
 
 def strip(cell: str) -> str:
@@ -87,7 +92,14 @@ def strip(cell: str) -> str:
 
 def _text(prop: Property, cell: str, form: Format) -> Conversion:
     value = f"nullif({cell}, '')" if prop.identifier else cell
+    if prop.among:
+        allowed = ", ".join(map(quote_literal, prop.among))
+        return Conversion(f"case when {value} in ({allowed}) then {value} end", _none_of(prop.among))
     return Conversion(value, "holds a NUL byte", can_fail=False)
+
+
+def _none_of(names: Sequence[str]) -> str:
+    return f"not one of: {', '.join(names)}" if len(names) <= _MOST_NAMED else "no known value"
 
 
 def _email(prop: Property, cell: str, form: Format) -> Conversion:

@@ -1,4 +1,4 @@
-"""What a goal would make of a file's first rows: its fields, and how date and number cells read."""
+"""What a goal would make of a file's first rows: its fields, and how cells read that may not convert."""
 
 import tempfile
 import zlib
@@ -95,7 +95,7 @@ def _readings(session: Session, landed: Landed, goal: ImportGoal, profiles: Prof
     for value in plan_columns(goal, profiles).values:
         for field in value.fields:
             cell = cells.of(field)
-            if cell is None or value.prop.type not in _TYPES:
+            if cell is None or not (value.prop.type in _TYPES or value.prop.among):
                 continue
             conversion = convert(value.prop, "fitted", goal.format)
             query = f"""

@@ -20,6 +20,7 @@ class GoalRun:
         warehouse: Where profiles live.
         staging: DuckDB file of this run's own.
         downloads: Folder of this run's own, where files arrive; beside `staging` where it is not given.
+        objectives: Those of the connection: only profiles whose consent allows one of them are processed.
     """
 
     run_id: str
@@ -29,11 +30,12 @@ class GoalRun:
     warehouse: Warehouse
     staging: Path
     downloads: Path | None = None
+    objectives: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest of everything declared that affects the result."""
-        return fingerprint(self.goal, self.profiles)
+        return fingerprint(self.goal, self.profiles, self.objectives)
 
     @property
     def folder(self) -> Path:

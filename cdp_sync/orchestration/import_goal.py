@@ -30,7 +30,7 @@ def build_import_asset(
         description=_description(goal, connection),
         kinds={"sftp", "duckdb"},
         owners=list(connection.owners),
-        code_version=fingerprint(goal, profiles),
+        code_version=fingerprint(goal, profiles, connection.objectives),
     )
     def import_goal() -> Any:  # noqa: ANN401 - Dagster's own type of an output to come
         return upsert(link(parse(scan())))

@@ -47,8 +47,10 @@ class Side(Protocol):
     def seed(self, declared: Profiles, profiles: Iterable[dict[str, Any]]) -> None:
         """Create profiles, in order."""
 
-    def deliver(self, goal: ImportGoal, declared: Profiles, files: Sequence[File]) -> Delivered:
-        """Import files in one run."""
+    def deliver(
+        self, goal: ImportGoal, declared: Profiles, files: Sequence[File], objectives: tuple[str, ...] = ()
+    ) -> Delivered:
+        """Import files in one run of a connection with these objectives."""
 
     def profiles(self) -> list[dict[str, Any]]:
         """Return the properties of all profiles."""
@@ -65,9 +67,11 @@ class OracleSide:
         """Create profiles, in order."""
         self.state.profiles += [dict(profile) for profile in profiles]
 
-    def deliver(self, goal: ImportGoal, declared: Profiles, files: Sequence[File]) -> Delivered:
-        """Import files in one run."""
-        outcome = oracle.import_files(self.state, goal, declared, files)
+    def deliver(
+        self, goal: ImportGoal, declared: Profiles, files: Sequence[File], objectives: tuple[str, ...] = ()
+    ) -> Delivered:
+        """Import files in one run of a connection with these objectives."""
+        outcome = oracle.import_files(self.state, goal, declared, files, objectives)
         return Delivered(outcome.counters, outcome.failed, tuple(outcome.quarantine))
 
     def profiles(self) -> list[dict[str, Any]]:
@@ -91,8 +95,10 @@ class ProductSide:
             for number, profile in enumerate(profiles):
                 insert_profile(session, declared, number, profile)
 
-    def deliver(self, goal: ImportGoal, declared: Profiles, files: Sequence[File]) -> Delivered:
-        """Import files in one run."""
+    def deliver(
+        self, goal: ImportGoal, declared: Profiles, files: Sequence[File], objectives: tuple[str, ...] = ()
+    ) -> Delivered:
+        """Import files in one run of a connection with these objectives."""
         self.runs += 1
         run = GoalRun(
             run_id=f"run{self.runs}",
@@ -101,6 +107,7 @@ class ProductSide:
             profiles=declared,
             warehouse=self.warehouse,
             staging=self.folder / f"staging{self.runs}.duckdb",
+            objectives=objectives,
         )
         stage_files(run, [self.fetched(number, file) for number, file in enumerate(files)])
         link_identifiers(run)

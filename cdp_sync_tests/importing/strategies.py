@@ -4,10 +4,11 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import strategies as st
 
-from cdp_sync.model import DetectedMapping, Format, ImportGoal, Link, Mapping, Profiles, Property
+from cdp_sync.model import DetectedMapping, Format, ImportGoal, Link, Mapping, Objective, Profiles, Property
 from cdp_sync_tests.importing.sides import File
 
 CELLS = {
@@ -28,7 +29,12 @@ ODD_CELLS = {
     "datetime": ("05-01-2024", "2024-02-30"),
     "boolean": ("maybe",),
 }
-OTHER_FIELDS = ("Other", "9th one", "Wish List")
+OTHER_FIELDS = ("Other", "9th one", "Wish List", "Refused objectives")
+DETECTED = {"Wish List": "wish_list", "Refused objectives": "refused_objectives"}
+"""Fields that fill a declared property where they are detected."""
+
+ZONE_CELLS = ("GDPR", "CCPA", "NONE", " GDPR ")
+ODD_ZONE_CELLS = ("gdpr", "GDPR|CCPA", "nowhere")
 PATHS = ("/in/a.csv", "/in/b.csv", "/in/c.csv")
 
 
@@ -56,10 +62,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One run: the goal as it is declared then, and its files."""
+    """One run: the goal as it is declared then, its files, and the objectives that the connection has then."""
 
     goal: ImportGoal
     files: tuple[tuple[str, Table], ...]
+    objectives: tuple[str, ...] = ()
 
     @property
     def contents(self) -> list[File]:
@@ -77,18 +84,39 @@ class History:
 
 @st.composite
 def profile_models(draw: st.DrawFn) -> Profiles:
-    """One to four identifiers, two to five further properties, and one that only a detected column fills."""
+    """One to four identifiers, two to five further properties, and one that only a detected column fills.
+
+    Some know objectives, and so have zones and consent as well.
+    """
     identifiers = [
-        Property(name=f"id{number}", type=draw(types), multiple=draw(st.booleans()), identifier=True)
-        for number, types in enumerate(draw(st.lists(st.just(IDENTIFIER_TYPES), min_size=1, max_size=4)))
+        Property(name=f"id{number}", multiple=draw(st.booleans()), identifier=True, **draw(types))
+        for number, types in enumerate(draw(st.lists(st.just(of_type(IDENTIFIER_TYPES)), min_size=1, max_size=4)))
     ]
     others = [
-        Property(name=f"p{number}", type=draw(types), multiple=draw(st.sampled_from((False, False, True))))
-        for number, types in enumerate(draw(st.lists(st.just(ANY_TYPE), min_size=2, max_size=5)))
+        Property(name=f"p{number}", multiple=draw(st.sampled_from((False, False, True))), **draw(types))
+        for number, types in enumerate(draw(st.lists(st.just(of_type(ANY_TYPE)), min_size=2, max_size=5)))
     ]
-    return Profiles(properties=(*identifiers, *others, Property(name="wish_list", type="number")))
+    properties = (*identifiers, *others, Property(name="wish_list", type="number"))
+    objectives = draw(st.sampled_from((0, 0, 1, 2)))
+    if not objectives:
+        return Profiles(properties=properties)
+    return Profiles(
+        properties=properties,
+        zones=draw(st.dictionaries(ZONES, st.sampled_from(("opt_in", "opt_in", "opt_out")))),
+        objectives=[Objective(name=name, zones=draw(SOME_ZONES)) for name in ("ads", "mail")[:objectives]],
+    )
 
 
+@st.composite
+def of_type(draw: st.DrawFn, types: st.SearchStrategy[str]) -> dict[str, Any]:
+    """A type of a property; now and then a text of which only some are allowed."""
+    kind = draw(types)
+    limited = kind == "text" and draw(st.sampled_from((False, False, False, True)))
+    return {"type": kind, "among": ("a", "b") if limited else ()}
+
+
+ZONES = st.sampled_from(("GDPR", "CCPA", "NONE"))
+SOME_ZONES = st.sampled_from((("GDPR", "CCPA", "NONE"), ("GDPR", "CCPA"), ("GDPR",), ()))
 IDENTIFIER_TYPES = st.sampled_from(("text", "email", "number"))
 ANY_TYPE = st.sampled_from(tuple(CELLS))
 
@@ -131,7 +159,7 @@ def link_lists(profiles: Profiles) -> st.SearchStrategy[tuple[Link, ...]]:
 def mapping_lists(draw: st.DrawFn, profiles: Profiles) -> tuple[Mapping, ...]:
     """Mappings for some of the properties: one each, or two that both add or both sum."""
     found = []
-    for prop in profiles.properties:
+    for prop in profiles.every:
         if prop.name == "wish_list" or not draw(st.sampled_from((True, True, False))):
             continue
         mode = draw(st.sampled_from(modes_of(prop)))
@@ -190,14 +218,26 @@ def row_of(draw: st.DrawFn, columns: Sequence[str], goal: ImportGoal, profiles: 
 
 def cell_of(column: str, goal: ImportGoal, profiles: Profiles) -> st.SearchStrategy[str]:
     """A cell with something of what the column's properties may hold; `multiple` ones often several."""
-    filled = [one.property for one in (*goal.link, *goal.map) if one.field == column] or ["wish_list"]
-    props = [profiles.by_name[name] for name in dict.fromkeys(filled)]
-    plain = [cell for prop in props for cell in CELLS[prop.type]]
-    singles = st.sampled_from(["", *plain, *plain, *(cell for prop in props for cell in ODD_CELLS[prop.type])])
+    filled = [one.property for one in (*goal.link, *goal.map) if one.field == column] or [DETECTED.get(column, "")]
+    props = [profiles.by_name.get(name, profiles.by_name["wish_list"]) for name in dict.fromkeys(filled)]
+    plain = [cell for prop in props for cell in plain_cells(prop)]
+    singles = st.sampled_from(["", *plain, *plain, *(cell for prop in props for cell in odd_cells(prop))])
     if goal.format.multi_value and any(prop.multiple for prop in props):
         several = st.lists(st.sampled_from(["", *plain]), min_size=2, max_size=3).map(goal.format.multi_value.join)
         return st.one_of(singles, several)
     return singles
+
+
+def plain_cells(prop: Property) -> Sequence[str]:
+    """Return cells that convert."""
+    if prop.name == "privacy_legislation":
+        return ZONE_CELLS
+    return (*prop.among, f" {prop.among[0]} ") if prop.among else CELLS[prop.type]
+
+
+def odd_cells(prop: Property) -> Sequence[str]:
+    """Return cells that mostly do not convert."""
+    return ODD_ZONE_CELLS if prop.name == "privacy_legislation" else ODD_CELLS[prop.type]
 
 
 @st.composite
@@ -223,8 +263,14 @@ def histories(draw: st.DrawFn) -> History:
         goal = draw(changed_goals(goal, profiles)) if number else goal
         files = draw(files_of(known, goal, profiles))
         known |= dict(files)
-        deliveries.append(Delivery(goal, files))
+        deliveries.append(Delivery(goal, files, draw(objectives_of(profiles))))
     return History(profiles, tuple(deliveries))
+
+
+def objectives_of(profiles: Profiles) -> st.SearchStrategy[tuple[str, ...]]:
+    """The objectives of a connection: none, some or all of those declared."""
+    names = [objective.name for objective in profiles.objectives]
+    return st.sampled_from([(), *((name,) for name in names), *([tuple(names)] * 2)])
 
 
 @st.composite

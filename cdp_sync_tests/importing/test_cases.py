@@ -1,8 +1,11 @@
 """Every folder of cases/import, against the oracle and against the product.
 
-A case is a folder: `goal.yaml` (profiles and goal), the files of one run, or numbered folders with the files of one run
-each and a `goal.yaml` where the goal changes; `before.csv` and `after.csv` with profiles, `report.yaml` with what the
-runs report. A counter that is not named there is 0.
+A case is a folder: `goal.yaml`, the files of one run, or numbered folders with the files of one run each and a
+`goal.yaml` where the goal changes; `before.csv` and `after.csv` with profiles, `report.yaml` with what the runs report.
+A counter that is not named there is 0; a quarantined value, or null, is compared where it is named.
+
+`goal.yaml` has the properties as `profiles`, the `goal`, and where the case is about consent `zones` and `objectives`
+as the profile model declares them, and as `bound_to` the objectives of the connection.
 """
 
 import csv
@@ -38,7 +41,7 @@ PARSERS = {
 @pytest.mark.parametrize("case", sorted(CASES.iterdir()), ids=lambda case: case.name)
 def test_case(case: Path, side: type[OracleSide] | type[ProductSide], tmp_path: Path) -> None:
     """The files of the case lead to the profiles, counters and quarantine that it states."""
-    declared = Profiles(properties=read_yaml(case / "goal.yaml")["profiles"])
+    declared = read_declared(case)
     expected = read_yaml(case / "report.yaml")["runs"]
     one = side(tmp_path)
     one.seed(declared, read_profiles(case / "before.csv", declared))
@@ -52,11 +55,12 @@ def test_case(case: Path, side: type[OracleSide] | type[ProductSide], tmp_path: 
 
 def deliver_all(case: Path, side: Side, declared: Profiles) -> Iterator[Delivered]:
     """Run the case's deliveries in order."""
-    goal = ImportGoal(**read_yaml(case / "goal.yaml")["goal"])
+    told: dict[str, Any] = read_yaml(case / "goal.yaml")
     for folder in sorted(folder for folder in case.iterdir() if folder.is_dir()) or [case]:
         if folder != case and (folder / "goal.yaml").exists():
-            goal = ImportGoal(**read_yaml(folder / "goal.yaml")["goal"])
-        yield side.deliver(goal, declared, data_files(folder))
+            told |= read_yaml(folder / "goal.yaml")
+        bound_to = tuple(told.get("bound_to", ()))
+        yield side.deliver(ImportGoal(**told["goal"]), declared, data_files(folder), bound_to)
 
 
 def data_files(folder: Path) -> list[File]:
@@ -79,11 +83,19 @@ def check_run(run: Delivered, stated: dict[str, Any]) -> None:
     assert [described(entry) for entry in found] == [described(Entry(**one)) for one in stated.get("quarantine", [])]
     for entry, one in zip(found, stated.get("quarantine", []), strict=True):
         assert one["reason"].lower() in entry.reason.lower()
+        assert one.get("value", entry.value) == entry.value
 
 
 def described(entry: Entry) -> tuple[str, int, str | None]:
     """Return where a quarantine entry points."""
     return entry.path, entry.line, entry.field
+
+
+def read_declared(case: Path) -> Profiles:
+    """Return the profile model of a case."""
+    told = read_yaml(case / "goal.yaml")
+    consent = {name: told[name] for name in ("zones", "objectives") if name in told}
+    return Profiles(properties=told["profiles"], **consent)
 
 
 def read_yaml(path: Path) -> Any:

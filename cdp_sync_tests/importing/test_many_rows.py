@@ -1,4 +1,4 @@
-"""The product against the oracle on files of many random rows: conversion, linking and reading, each by itself."""
+"""The product against the oracle on files of many random rows: conversion, linking, consent, reading, one by one."""
 
 import random
 from collections import Counter
@@ -53,11 +53,16 @@ PIECES = {
 """What random cells are put together from, beside the ones of the strategies."""
 
 
-def both(tmp_path: Path, declared: Profiles, runs: Sequence[tuple[ImportGoal, list[File]]]) -> None:
+def both(
+    tmp_path: Path,
+    declared: Profiles,
+    runs: Sequence[tuple[ImportGoal, list[File]]],
+    objectives: tuple[str, ...] = (),
+) -> None:
     """Import on both sides and compare after each run."""
     oracle, product = OracleSide(), ProductSide(tmp_path)
     for goal, files in runs:
-        expected, found = oracle.deliver(goal, declared, files), product.deliver(goal, declared, files)
+        expected, found = (side.deliver(goal, declared, files, objectives) for side in (oracle, product))
         assert found.failed.keys() == expected.failed.keys(), SEED
         assert found.counters == expected.counters, SEED
         assert (found.kinds - expected.kinds, expected.kinds - found.kinds) == (Counter(), Counter()), SEED
@@ -161,6 +166,54 @@ def random_identifier(chance: random.Random, field: str, people: int) -> str:
     several = chance.choice((1, 1, 2)) if field in ("Phones", "Devices") else 1
     wanted = [chance.randint(1, people) for _ in range(several)]
     return "|".join(f"p{one}@x" if field in ("Email", "Other") else str(one) for one in wanted)
+
+
+CONSENTING = Profiles(
+    properties=LINKED.properties,
+    zones={"GDPR": "opt_in", "CCPA": "opt_out"},
+    objectives=[{"name": "ads", "zones": ["GDPR", "CCPA"]}, {"name": "mail", "zones": ["GDPR"]}],
+)
+CONSENT = {
+    "privacy_legislation": ("GDPR", "GDPR", "CCPA", "", "", "", "EU"),
+    "consented_objectives": ("ads", "mail", "ads|mail", "", "", "", "all"),
+    "refused_objectives": ("ads", "mail", "mail|ads", "", "", "", "", ""),
+}
+"""The properties of consent, and cells for them; a cell fills the property it is called like."""
+
+
+@pytest.mark.parametrize("objectives", [("ads",), ("ads", "mail"), ()], ids=len)
+def test_consent_agrees(objectives: tuple[str, ...], tmp_path: Path) -> None:
+    """Rows that bring consent and take it back, over three runs with other set modes each."""
+    chance = random.Random(f"{SEED} {objectives}")
+    modes = ("set", "set", "set_if_empty", "set_or_clear")
+    runs = []
+    for number in range(3):
+        links = chance.sample(LINKS, k=chance.randint(2, len(LINKS)))
+        goal = ImportGoal(
+            name="customers",
+            format=FORMAT,
+            link=[{"field": field, "property": name} for field, name in links],
+            map=[
+                {"field": "Row", "property": "seen", "mode": "add"},
+                *({"field": name, "property": name, "mode": chance.choice(modes)} for name in CONSENT),
+            ],
+        )
+        runs.append((goal, [(f"/in/{number}{letter}.csv", with_consent(chance)) for letter in "ab"]))
+    both(tmp_path, CONSENTING, runs, objectives)
+
+
+def with_consent(chance: random.Random) -> bytes:
+    """Return a file of random people who say something of consent, or nothing."""
+    fields = [field for field, _ in LINKS]
+    rows = [
+        [
+            *(random_identifier(chance, field, 60) for field in fields),
+            f"r{number}",
+            *(chance.choice(cells) for cells in CONSENT.values()),
+        ]
+        for number in range(60)
+    ]
+    return quoted([*fields, "Row", *CONSENT], rows)
 
 
 @pytest.mark.parametrize("number", range(8))

@@ -88,6 +88,14 @@ def test_text_is_not_shown_and_blanks_are_not_read(warehouse: Warehouse) -> None
     assert all(reading.cell for reading in shown.readings)
 
 
+def test_a_text_among_known_ones_is_shown(warehouse: Warehouse) -> None:
+    """A property with known values can be misread as well."""
+    limited = PROFILES.by_name["city"].model_copy(update={"among": ("Delft",)})
+    shown = preview("/in/a.csv", TEXT, goal(), Profiles(properties=(*PROFILES.every[:-1], limited)), warehouse)
+    told = [(reading.cell, reading.value, reading.reason) for reading in shown.readings if reading.field == "City"]
+    assert told == [("Utrecht", None, "not one of: Delft")]
+
+
 def test_a_head_cut_in_a_row_shows_whole_rows_only(warehouse: Warehouse) -> None:
     """The last line of a head is not mistaken for a row."""
     found = cells(preview("/in/a.csv", TEXT + b"c@x.nl;99", goal(), PROFILES, warehouse))

@@ -1,7 +1,8 @@
 """A second, slow, obvious implementation of importing: plain Python, row by row, no database.
 
 The product is compared with it. Nothing here may import `cdp_sync.importing` or `cdp_sync.warehouse`; the declarations
-in `cdp_sync.model` are shared. Read in this order: `reading`, `converting`, `linking`, `importing`.
+in `cdp_sync.model` are shared. Read in this order: `reading`, `converting`, `linking`, `consenting`,
+`importing`.
 """
 
 from cdp_sync_tests.oracle.canonical import canonical, text_form

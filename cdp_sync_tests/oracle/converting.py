@@ -1,7 +1,7 @@
 """From the text of a cell to a value of a property, and to link values."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -68,9 +68,16 @@ def convert_one(text: str, prop: Property, fmt: Format) -> Any:
 
 
 def to_text(text: str, prop: Property, fmt: Format) -> str:
-    """Text is taken as it stands."""
+    """Text is taken as it stands; where only some texts are allowed, without the space around it."""
     if "\0" in text:
         raise Invalid("a NUL byte")
+    return to_known(text.strip(), prop.among) if prop.among else text
+
+
+def to_known(text: str, among: Sequence[str]) -> str:
+    """One of some texts."""
+    if text not in among:
+        raise Invalid(f"not one of: {', '.join(among)}" if len(among) <= 8 else "no known value")
     return text
 
 

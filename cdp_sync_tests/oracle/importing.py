@@ -3,10 +3,11 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdp_sync.model import Counters, ImportGoal, Mapping, Profiles, Property, fingerprint
+from cdp_sync_tests.oracle.consenting import LISTS, may_process, move
 from cdp_sync_tests.oracle.converting import Invalid, convert, link_values
 from cdp_sync_tests.oracle.linking import Profile, link_rows
 from cdp_sync_tests.oracle.reading import named, read_file
@@ -59,11 +60,31 @@ class Outcome:
         """Put a row, or one cell of it, into quarantine."""
         self.quarantine.append(Entry(row.name, row.line, reason, column, row.cells.get(column)))
 
+    def withhold(self, row: Row) -> None:
+        """Put a whole row into quarantine, and forget the values of its cells there."""
+        place = (row.name, row.line)
+        told = [replace(one, value=None) if (one.path, one.line) == place else one for one in self.quarantine]
+        self.quarantine = [*told, Entry(*place, "no consent for the connection's objectives")]
 
-def import_files(state: State, goal: ImportGoal, profiles: Profiles, files: Iterable[tuple[str, bytes]]) -> Outcome:
-    """Import files, in the order given, as one batch; change the state and tell what happened."""
+
+def import_files(
+    state: State,
+    goal: ImportGoal,
+    profiles: Profiles,
+    files: Iterable[tuple[str, bytes]],
+    objectives: tuple[str, ...] = (),
+) -> Outcome:
+    """Import files, in the order given, as one batch; change the state and tell what happened.
+
+    Args:
+        state: Is changed.
+        goal: The declaration.
+        profiles: The declared profile.
+        files: Paths and contents.
+        objectives: Those that the connection is bound to.
+    """
     outcome = Outcome()
-    digest = fingerprint(goal, profiles)
+    digest = fingerprint(goal, profiles, objectives)
     rows: list[Row] = []
     imported: dict[str, Imported] = {}
     for path, content in files:
@@ -78,7 +99,7 @@ def import_files(state: State, goal: ImportGoal, profiles: Profiles, files: Iter
             recognise(own, previous, imported[path])
         rows += own
     declared = profiles.with_properties(Property(name=name) for name in detected_names(rows, goal).values())
-    link(rows, goal, declared, state, outcome)
+    land(rows, goal, declared, objectives, state, outcome)
     for path in imported.keys() - outcome.failed.keys():
         remember([row for row in rows if row.path == path], imported[path])
         state.ledger[path] = imported[path]
@@ -126,19 +147,41 @@ def remember(rows: list[Row], current: Imported) -> None:
             current.rows.append(Remembered(identity(row, current.fields), applied, added))
 
 
-def link(rows: list[Row], goal: ImportGoal, declared: Profiles, state: State, outcome: Outcome) -> None:
+def land(
+    rows: list[Row],
+    goal: ImportGoal,
+    declared: Profiles,
+    objectives: tuple[str, ...],
+    state: State,
+    outcome: Outcome,
+) -> None:
     """Link and apply the rows that are not unchanged; count where each of them ended."""
-    before = [dict(profile) for profile in state.profiles]
+    before: list[Profile | None] = [dict(profile) for profile in state.profiles]
     fresh = [row for row in rows if not row.unchanged]
     for row in fresh:
         convert_row(row, goal, declared, outcome)
     link_rows([row for row in fresh if row.values], state.profiles, declared, goal.allow_new_profiles)
-    for row in rows:
-        tell_end(row, goal, outcome)
+    before += [None] * (len(state.profiles) - len(before))
+    after: list[Profile | None] = list(state.profiles)
     for place, profile in enumerate(state.profiles):
         if own := [row for row in fresh if row.profile == place]:
-            apply_rows(own, profile)
-            outcome.count(own[0].path, end_of_profile(before[place] if place < len(before) else None, profile))
+            apply_rows(own, profile, declared)
+            if may_process(profile, objectives, declared):
+                outcome.count(own[0].path, end_of_profile(before[place], profile))
+            else:
+                after[place] = before[place]
+                withhold(own, outcome)
+    state.profiles = [profile for profile in after if profile is not None]
+    for row in rows:
+        tell_end(row, goal, outcome)
+
+
+def withhold(rows: list[Row], outcome: Outcome) -> None:
+    """Undo that rows belong to a profile which may not be processed."""
+    for row in rows:
+        row.profile, row.withheld = None, True
+        row.added_now.clear()
+        outcome.withhold(row)
 
 
 def convert_row(row: Row, goal: ImportGoal, declared: Profiles, outcome: Outcome) -> None:
@@ -177,6 +220,8 @@ def end_of(row: Row) -> str:
         return "rows_unchanged"
     if not row.values:
         return "rows_without_identifier"
+    if row.withheld:
+        return "rows_without_consent"
     return "rows_unmatched" if row.profile is None else "rows_applied"
 
 
@@ -187,12 +232,18 @@ def end_of_profile(before: Profile | None, after: Profile) -> str:
     return "profiles_unchanged" if before == after else "profiles_updated"
 
 
-def apply_rows(rows: list[Row], profile: Profile) -> None:
-    """Apply what the rows of one profile say, in order."""
+def apply_rows(rows: list[Row], profile: Profile, declared: Profiles) -> None:
+    """Apply what the rows of one profile say, in order; then move what they say of consent from list to list."""
     held = set(profile)
+    said: Profile = {}
+    held_by_said = set(held)
     for row in rows:
         for mapping, value in row.said:
             apply_value(value, mapping, profile, row, held)
+            if mapping.property in LISTS:
+                apply_value(value, mapping, said, row, held_by_said)
+    if declared.objectives:
+        move(profile, said)
 
 
 def apply_value(value: Any, mapping: Mapping, profile: Profile, row: Row, held: set[str]) -> None:
@@ -221,9 +272,17 @@ def mappings_of(row: Row, goal: ImportGoal) -> list[Mapping]:
 
 
 def detected_names(rows: list[Row], goal: ImportGoal) -> dict[str, str]:
-    """Return the columns that nothing else maps and the properties they fill."""
-    columns = dict.fromkeys(column for row in rows for column in named(list(row.cells)) if column not in goal.fields)
-    return {column: detected_name(column, goal.map_detected.prefix) for column in columns} if goal.map_detected else {}
+    """Return the columns that nothing else maps and the properties they fill, each filled by nothing else."""
+    if goal.map_detected is None:
+        return {}
+    filled = {mapping.property for mapping in goal.map}
+    found = {}
+    for column in dict.fromkeys(column for row in rows for column in named(list(row.cells))):
+        name = detected_name(column, goal.map_detected.prefix)
+        if column not in goal.fields and name not in filled:
+            found[column] = name
+            filled.add(name)
+    return found
 
 
 def detected_name(column: str, prefix: str) -> str:

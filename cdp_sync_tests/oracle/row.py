@@ -56,6 +56,8 @@ class Row:
     """What its mapped cells say, in the order of the mappings; cells that do not convert say nothing."""
     profile: int | None = None
     """The profile it belongs to: a place in the list of profiles."""
+    withheld: bool = False
+    """Its profile may not be processed, and it belongs to none."""
     ambiguous: bool = False
     """Its values point at more than one profile."""
 

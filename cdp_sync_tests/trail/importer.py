@@ -62,6 +62,7 @@ class Importer:
     connection: str = "shop"
     warehouse: Warehouse = None  # type: ignore[assignment]  # made from the folder
     runs: int = 0
+    objectives: tuple[str, ...] = ()
     scan: Scan | None = None
 
     def __post_init__(self) -> None:
@@ -79,6 +80,7 @@ class Importer:
             profiles=self.profiles,
             warehouse=self.warehouse,
             staging=self.folder / "staging" / f"{self.connection}{self.runs}__{self.goal.name}.duckdb",
+            objectives=self.objectives,
         )
 
     def deliver(

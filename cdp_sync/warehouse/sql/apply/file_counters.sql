@@ -13,6 +13,7 @@ ends as (
         sum(rows) filter (ending = 'unchanged') as unchanged,
         sum(rows) filter (ending = 'without_identifier') as without_identifier,
         sum(rows) filter (ending = 'unmatched') as unmatched,
+        sum(rows) filter (ending = 'without_consent') as without_consent,
         sum(ambiguous) as ambiguous
     from row_end
     group by file
@@ -20,13 +21,13 @@ ends as (
 select
     file.file,
     coalesce(applied, 0) + coalesce(ends.unchanged, 0) + coalesce(rejected.rows, 0)
-        + coalesce(without_identifier, 0) + coalesce(unmatched, 0) as rows_read,
+        + coalesce(without_identifier, 0) + coalesce(unmatched, 0) + coalesce(without_consent, 0) as rows_read,
     coalesce(applied, 0) as rows_applied,
     coalesce(ends.unchanged, 0) as rows_unchanged,
     coalesce(rejected.rows, 0) as rows_rejected,
     coalesce(without_identifier, 0) as rows_without_identifier,
     coalesce(unmatched, 0) as rows_unmatched,
-    0 as rows_without_consent,
+    coalesce(without_consent, 0) as rows_without_consent,
     coalesce(profile_end.created, 0) as profiles_created,
     coalesce(profile_end.updated, 0) as profiles_updated,
     coalesce(profile_end.unchanged, 0) as profiles_unchanged,

@@ -1,11 +1,12 @@
--- Everything that could not land, by file, line and reason.
+-- Rows and cells that could not land, by file, line and reason.
 insert into warehouse.quarantine by name
 with told as (
-    select row, unnest(invalid, recursive := true) from staging.fresh where invalid is not null
+    from complaint
     union all by name
     select
-        row, $link_fields as field,
+        row, case when outcome <> 'without_consent' then $link_fields end as field,
         case outcome when 'unmatched' then 'no profile has this identifier, and the goal creates none'
+            when 'without_consent' then 'no consent for the connection''s objectives'
             else 'no usable identifier' end as reason
     from staging.assigned
     where profile_id is null
@@ -20,7 +21,3 @@ placed as (
 select $run_id as run_id, $connection as connection, $goal as goal, path, line, field, value, null as raw, reason
 from told
 join placed using (row)
-union all by name
-select $run_id as run_id, $connection as connection, $goal as goal, part.name as path, line, raw, reason
-from staging.rejected
-join staging.part part using (part)
