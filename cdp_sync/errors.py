@@ -149,11 +149,11 @@ class RemotePathMissing(Terminal):
 
 
 class RemotePermissionDenied(Terminal):
-    """The server lets this account not read the path."""
+    """The server does not let this account read or write the path."""
 
 
 class RemoteNameRefused(Terminal):
-    """A name from the server that would leave its directory."""
+    """A name that would leave its directory, or that no file can have."""
 
 
 class RemoteNotAFile(Terminal):

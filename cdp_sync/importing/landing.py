@@ -2,7 +2,7 @@
 
 from codecs import BOM_UTF8, getincrementaldecoder, register_error
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cdp_sync.errors import FileRejected
@@ -26,6 +26,8 @@ class Survey:
     """Bytes of the byte order mark."""
     ends_open: bool = False
     """The last line has no line break."""
+    kept_inside: bool = False
+    """Between rows there are line feeds only, but values hold other line breaks, which are theirs."""
 
     @property
     def mixed(self) -> bool:
@@ -40,7 +42,7 @@ class Survey:
     @property
     def break_size(self) -> int:
         """Bytes of a line break, if not mixed."""
-        return 2 if self.pairs else 1
+        return 2 if self.pairs and not self.kept_inside else 1
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,7 @@ def land(part: Part, goal: ImportGoal, folder: Path | None = None) -> Landed | N
         local = _decode(local, folder, form)
     survey = survey_file(local)
     if survey.mixed:
-        local = _rewrite(folder / f"{local.name}.lf", _with_line_feeds(_chunks(local)))
-        survey = survey_file(local)
+        local, survey = _even_out(local, folder, form)
     beginning = _beginning(local)
     head = read_head(beginning, form)
     if head is None:
@@ -92,7 +93,7 @@ def land(part: Part, goal: ImportGoal, folder: Path | None = None) -> Landed | N
     skip = int(form.header)
     if head.lines != skip:
         local, skip = _rewrite(folder / f"{local.name}.body", _without_head(local, head)), 0
-        survey = survey_file(local)
+        survey = replace(survey_file(local), kept_inside=survey.kept_inside)
     return Landed(part.name, local, head, skip, survey, warnings)
 
 
@@ -118,13 +119,23 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def readable(path: Path) -> Path:
-    """Return a copy of a file in which question marks stand for all bytes that are not UTF-8; it has the same lines."""
+KEPT_RETURN = "\x01"
+"""Stands for a return inside a value, in copies that are read line by line."""
+
+
+def readable(path: Path, *, kept_inside: bool = False) -> Path:
+    """Return a copy of a file in which question marks stand for all bytes that are not UTF-8; it has the same lines.
+
+    Args:
+        path: The file.
+        kept_inside: Its values hold returns, which are to be no line breaks.
+    """
     decoder = getincrementaldecoder("utf-8")(errors="cdp_sync.marked")
 
     def marked() -> Iterator[bytes]:
         for chunk in _chunks(path):
-            yield decoder.decode(chunk).encode()
+            text = decoder.decode(chunk)
+            yield (text.replace("\r", KEPT_RETURN) if kept_inside else text).encode()
         yield decoder.decode(b"", final=True).encode()
 
     return _rewrite(path.with_name(f"{path.name}.readable"), marked())
@@ -161,6 +172,51 @@ def _decode(path: Path, folder: Path, form: Format) -> Path:
             needed=f"Text in {form.encoding}.",
             remedy=f"Declare the encoding it has; {_FITS_INSTEAD.get(form.encoding, 'utf-8')} may fit.",
         ) from None
+
+
+def _even_out(path: Path, folder: Path, form: Format) -> tuple[Path, Survey]:
+    """Bring the line breaks between rows to one kind; those inside quotes stay, where quotes are in good order."""
+    target = folder / f"{path.name}.lf"
+    try:
+        _rewrite(target, _between_rows(_chunks(path), form))
+    except _StrayQuote:
+        _rewrite(target, _with_line_feeds(_chunks(path)))
+    survey = survey_file(target)
+    return target, replace(survey, kept_inside=bool(survey.returns))
+
+
+class _StrayQuote(Exception):
+    """A quote opens inside a field, or never closes."""
+
+
+def _between_rows(chunks: Iterator[bytes], form: Format) -> Iterator[bytes]:
+    """Turn line breaks outside quotes into line feeds."""
+    quote, begins = form.quote.encode(), (form.separator.encode(), b"\n", b"\r", BOM_UTF8)
+    if not quote:
+        yield from _with_line_feeds(chunks)
+        return
+    inside, before = False, b"\n"
+    for number, piece in _pieces(chunks, quote):
+        if number:
+            if not inside and before and not before.endswith(begins):
+                raise _StrayQuote
+            inside, before = not inside, b""
+            yield quote
+        yield piece if inside else piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        before = before if inside else (before + piece)[-8:]
+    if inside:
+        raise _StrayQuote
+
+
+def _pieces(chunks: Iterator[bytes], quote: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield what stands between quotes, and whether a quote stands before it; a pair of line breaks is not torn."""
+    pending = b""
+    for arrived in chunks:
+        chunk = pending + arrived
+        pending = b"\r" if chunk.endswith(b"\r") else b""
+        for number, piece in enumerate(chunk.removesuffix(b"\r").split(quote)):
+            yield min(number, 1), piece
+    yield 0, pending
 
 
 def _with_line_feeds(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ the bytes hold, and a part that does not add up fails with the line that is the 
 """
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.landing import Landed, readable
+from cdp_sync.importing.landing import KEPT_RETURN, Landed, readable
 from cdp_sync.importing.staging_plan import Cells, read_part
 from cdp_sync.model import Format
 from cdp_sync.warehouse import Session, quote_literal
@@ -107,18 +107,24 @@ class _Reckoning:
 
     def _read_lines(self) -> None:
         """Make `physical_line(n, text, blank, ends_at)`: the part as lines, whatever quotes they hold."""
+        survey = self._landed.survey
         self._session.execute(
             """create or replace temp table raw_line as
             select text from read_csv($path, auto_detect = false, header = false, columns = {'text': 'VARCHAR'},
                 delim = $never, quote = '', escape = '', strict_mode = false, max_line_size = 64000000)""",
-            {"path": str(readable(self._landed.local)), "never": "\x1f\x1e\x1f\x1e"},
+            {"path": str(readable(self._landed.local, kept_inside=survey.kept_inside)), "never": "\x1f\x1e\x1f\x1e"},
         )
         self._session.execute(
             """create or replace temp table physical_line as
-            select rowid + 1 as n, text, text is null and $several as blank,
+            select rowid + 1 as n, text, coalesce(trim(text, $returns), '') = '' and $several as blank,
                 $mark + sum(coalesce(strlen(text), 0) + $break) over (order by rowid) as ends_at
             from raw_line""",
-            {"break": self._landed.survey.break_size, "mark": self._landed.survey.mark, "several": self._several},
+            {
+                "break": survey.break_size,
+                "mark": survey.mark,
+                "several": self._several,
+                "returns": KEPT_RETURN if survey.kept_inside else "",
+            },
         )
 
     def _read_heights(self) -> None:

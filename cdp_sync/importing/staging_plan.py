@@ -49,8 +49,11 @@ class Cells:
 
 def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
     """Return the call that parses a part, every field as text, and the values to bind."""
-    call = """read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip, delim = $separator,
-            quote = $quote, escape = $quote, nullstr = $nulls, store_rejects = true, rejects_limit = 0)"""
+    # Told, because DuckDB would take the first line break that it finds, be it one inside a value.
+    line_break = ", new_line = '\\n'" if landed.survey.kept_inside else ""
+    call = f"""read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip,
+            delim = $separator, quote = $quote, escape = $quote, nullstr = $nulls, store_rejects = true,
+            rejects_limit = 0{line_break})"""
     return call, {
         "path": str(landed.local),
         "columns": Cells(landed.head.columns).types,

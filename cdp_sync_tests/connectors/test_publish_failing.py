@@ -160,7 +160,7 @@ def test_a_silent_server_is_noticed(
     with silence:
         with pytest.raises(ConnectionLost, match="fell silent: not a byte for 1 s"):
             client.publish(local, str(target), progress=cut)
-        assert time.monotonic() - started < 6
+        assert time.monotonic() - started < 15
         assert len(names_in(target.parent)) == (2 if deaf else 1)
         assert len(lines) == (1 if deaf else 0)
     assert target.read_text() == "former"

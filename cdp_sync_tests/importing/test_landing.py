@@ -152,6 +152,33 @@ def test_mixed_line_breaks_become_one_kind(
     assert found.survey.lines == expected.count("\n") + (not expected.endswith("\n"))
 
 
+QUOTED = b'"x\r\ny",1\n"\r","2"\r\n"a\nb","c""\r"\r"\r\n","\n"'
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 1 << 20])
+def test_line_breaks_inside_quotes_stay(chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only those between rows become line feeds, wherever chunks are cut; values are not changed."""
+    monkeypatch.setattr(landing, "CHUNK", chunk)
+    found = landed(b"Email,Name\n" + QUOTED, tmp_path)
+    assert found is not None
+    expected = b'Email,Name\n"x\r\ny",1\n"\r","2"\n"a\nb","c""\r"\n"\r\n","\n"'
+    assert found.local.read_bytes() == expected
+    assert (found.survey.kept_inside, found.survey.break_size, found.survey.lines) == (
+        True,
+        1,
+        expected.count(b"\n") + 1,
+    )
+
+
+@pytest.mark.parametrize("stray", [b'5" pipe\r\n6" pipe\n', b'"open\r\nnever closed\n'])
+def test_where_quotes_are_in_disorder_all_line_breaks_become_one_kind(stray: bytes, tmp_path: Path) -> None:
+    """A quote inside a field, or one that never closes, says nothing about where rows end."""
+    found = landed(b"Email\n" + stray, tmp_path)
+    assert found is not None
+    assert found.local.read_bytes() == b"Email\n" + stray.replace(b"\r\n", b"\n")
+    assert not found.survey.kept_inside
+
+
 @pytest.mark.parametrize("chunk", [3, 4, 7, 1 << 20])
 def test_a_survey_counts_across_chunks(chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pairs, marks and open ends are counted right wherever the chunks are cut."""

@@ -225,7 +225,7 @@ def _verify_name(name: str, path: str) -> None:
     if name in ("", ".", ".."):
         why = "it ends in none"
     elif any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path):
-        why = "it contains control characters or half ones"
+        why = "it contains control characters or is no valid Unicode"
     elif len(name.encode()) > _LONGEST_NAME:
         why = f"{len(name.encode())} bytes are more than the {_LONGEST_NAME} that disks allow"
     else:
