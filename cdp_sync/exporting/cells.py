@@ -181,7 +181,7 @@ _WRITE_DATES = {"iso": _iso, "epoch_seconds": _seconds, "epoch_milliseconds": _m
 
 def is_trimmed_away(text: str) -> str:
     """Return the condition that a text of a list, or spaces around it, would be left out by whoever reads the list."""
-    return f"{text} is null or {text} = '' or starts_with({text}, ' ') or ends_with({text}, ' ')"
+    return f"({text} is null or {text} = '' or starts_with({text}, ' ') or ends_with({text}, ' '))"
 
 
 def holds_separator(text: str, separator: str) -> str:
@@ -210,52 +210,48 @@ def guarded(cell: str) -> str:
     return f"case when {begins} and not {number} then concat('''', {cell}) else {cell} end"
 
 
-_AROUND = "chr(31)"
-"""Around cells that are looked through together. A cell that holds it is only looked at more closely."""
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def looked_through(cells: Sequence[str]) -> str:
-    """Return the expression for `together`, in which `line_of` looks for what needs quotes."""
-    return f"concat({_AROUND}, {f', {_AROUND}, '.join(cells)}, {_AROUND})"
+def joined(cells: Sequence[str], form: ExportFormat) -> str:
+    """Return the expression for a row whose cells need no quotes, without its line break."""
+    return f"concat({f', {quote_literal(form.separator)}, '.join(cells)})"
 
 
 def line_of(cells: Sequence[str], any_text: Sequence[str], form: ExportFormat) -> str:
     """Return the expression for a row, without its line break.
 
     Args:
-        cells: Names of the cells, in order.
-        any_text: Those that may need quotes, which `together` is made of.
+        cells: Names of the cells, in order; `plain` is what `joined` makes of them.
+        any_text: Those that may need quotes.
         form: How they are written.
     """
     if form.quote == "all":
-        return _joined([_in_quotes(cell) for cell in cells], form)
+        return joined([_in_quotes(cell) for cell in cells], form)
     if not any_text:
-        return _joined(cells, form)
-    careful = [_quoted(cell, form) if cell in any_text else cell for cell in cells]
-    return f"case when {_is_plain(form)} then {_joined(cells, form)} else {_joined(careful, form)} end"
+        return "plain"
+    careful = joined([_quoted(cell, form) if cell in any_text else cell for cell in cells], form)
+    return f"case when {_needs_quotes(any_text, form)} then {careful} else plain end"
 
 
-def _joined(cells: Sequence[str], form: ExportFormat) -> str:
-    return f"concat({f', {quote_literal(form.separator)}, '.join(cells)})"
+def _needs_quotes(cells: Sequence[str], form: ExportFormat) -> str:
+    """Return the condition that a cell may need quotes. Most signs can be looked for in the whole row at once.
 
-
-def _is_plain(form: ExportFormat) -> str:
-    """Return the condition that no cell needs quotes; looking through all at once saves most of the work."""
-    signs = (*map(quote_literal, (*_marks(form), _BYTE_ORDER_MARK)), f"{_AROUND} || ' '", f"' ' || {_AROUND}")
-    return " and ".join(f"not contains(together, {sign})" for sign in signs)
+    Each sign of a long separator counts, as a separator may begin in a cell.
+    """
+    separators = [quote_literal(sign) for sign in dict.fromkeys(form.separator)]
+    edges = [quote_literal(f" {form.separator}"), quote_literal(f"{form.separator} ")]
+    inside = [f"contains(plain, {sign})" for sign in ("'\"'", "chr(13)", "chr(10)", *edges)]
+    around = [f"starts_with(plain, {sign})" for sign in ("' '", quote_literal(_BYTE_ORDER_MARK))]
+    within = [f"contains({cell}, {sign})" for cell in cells for sign in separators]
+    return " or ".join((*inside, *around, "ends_with(plain, ' ')", *within))
 
 
 def _quoted(cell: str, form: ExportFormat) -> str:
-    marks = "".join(rf"\x{{{ord(mark):x}}}" for mark in _marks(form))
+    marks = "".join(rf"\x{{{ord(mark):x}}}" for mark in ('"', "\r", "\n", *form.separator))
     needs = rf"[{marks}]|^[ \x{{feff}}]| $"
     return f"case when regexp_matches({cell}, {quote_literal(needs)}) then {_in_quotes(cell)} else {cell} end"
 
 
 def _in_quotes(cell: str) -> str:
     return f"""concat('"', replace(coalesce({cell}, ''), '"', '""'), '"')"""
-
-
-def _marks(form: ExportFormat) -> list[str]:
-    """Return the characters that mean something to a reader: of a long separator each, as it may begin in a cell."""
-    return list(dict.fromkeys(('"', "\r", "\n", *form.separator)))

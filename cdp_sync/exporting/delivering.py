@@ -1,5 +1,6 @@
-"""Puts the written file on the server: complete, or not at all."""
+"""Puts the written file on the server."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,16 +10,9 @@ from cdp_sync.exporting.run import ExportRun
 from cdp_sync.exporting.writing import LocalFile
 
 
-class Server(Protocol):
-    """What takes files."""
-
-    def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None) -> None:
-        """Put a file in place, confirmed."""
-
-
 @dataclass(frozen=True)
 class DeliveredFile:
-    """A file that the server has confirmed."""
+    """A file that is on the server, complete."""
 
     path: str
     size: int
@@ -35,21 +29,26 @@ class DeliveredFile:
         return cls(**handle)
 
 
+class Target(Protocol):
+    """What delivering needs of a server."""
+
+    def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None) -> None:
+        """Put a file there: under its name only when it is complete, and not at all on failure."""
+        ...
+
+
 def deliver_file(
-    run: ExportRun, server: Server, file: LocalFile, *, progress: Callable[[int], None] | None = None
+    run: ExportRun, server: Target, file: LocalFile, *, progress: Callable[[int], None] | None = None
 ) -> DeliveredFile:
     """Publish a file in the goal's directory.
 
     Args:
         run: The run.
-        server: Where to.
-        file: What was written.
-        progress: Called with the number of bytes that the server has confirmed so far.
-
-    Raises:
-        RemotePathMissing: There is no such directory.
-        RemotePermissionDenied: The account must not write there.
-        CdpSyncError: Whatever else kept the file from its place; nothing of it is left.
+        server: Where it goes.
+        file: What `write_file` wrote. It stays where it is, for another attempt.
+        progress: Told how many of its bytes the server has confirmed.
     """
     server.publish(file.local, run.path, progress=progress)
-    return DeliveredFile(run.path, file.size, file.sha256, file.rows)
+    with file.local.open("rb") as local:
+        sha256 = hashlib.file_digest(local, "sha256").hexdigest()
+    return DeliveredFile(run.path, file.size, sha256, file.rows)

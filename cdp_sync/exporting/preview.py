@@ -1,39 +1,44 @@
-"""What a run of an export goal would deliver. Nothing is delivered, and nothing written to the warehouse."""
+"""What an export would deliver now. Nothing is delivered, and nothing is written but the run's own staging file."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from cdp_sync.exporting.plan import cells_step
-from cdp_sync.exporting.recording import reasons_in
+from cdp_sync.exporting.recording import reasons_of
 from cdp_sync.exporting.run import ExportRun
 from cdp_sync.exporting.selecting import select_segment
 from cdp_sync.model import ExportCounters
 from cdp_sync.warehouse.properties import profile_columns
 
+_SAMPLE = 5
+
 
 @dataclass(frozen=True)
 class ExportPreview:
-    """What would be delivered, and what would not be."""
+    """What a run of a goal would do."""
 
     goal: str
+    path: str
+    """Where the file would go."""
     counters: ExportCounters
     reasons: tuple[tuple[str, int], ...]
-    """Why profiles could not be delivered, most frequent first."""
+    """Why profiles cannot be delivered, most frequent first."""
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    """The cells of the first rows, before quotes."""
+    rows: tuple[tuple[str | None, ...], ...]
+    """The cells of the first rows, as they would be written but for quotes."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the preview as `export --preview --json` shows it."""
-        told = {"goal": self.goal, **asdict(self.counters), "eligible": self.counters.eligible}
-        return told | {"reasons": dict(self.reasons), "header": list(self.header), "rows": list(map(list, self.rows))}
+        told = {"goal": self.goal, "path": self.path, **asdict(self.counters), "eligible": self.counters.eligible}
+        return {**told, "reasons": self.reasons, "header": self.header, "rows": self.rows}
 
 
-def preview_export(run: ExportRun, limit: int = 5) -> ExportPreview:
-    """Select as a run would, and return the counts with the first rows."""
+def preview_export(run: ExportRun, limit: int = _SAMPLE) -> ExportPreview:
+    """Work out what the run would deliver, and show its first rows."""
     counters = select_segment(run)
     with run.warehouse.open("read", staging=run.staging) as session:
         cells = cells_step(run, profile_columns(session), limit)
-        rows = tuple(tuple(cell or "" for cell in row) for row in session.rows(cells.sql, cells.values))
-        reasons = reasons_in(session)
-    return ExportPreview(run.goal.name, counters, reasons, tuple(column.field for column in run.goal.map), rows)
+        rows = tuple(session.rows(cells.sql, cells.values))
+        reasons = reasons_of(session)
+    header = tuple(column.field for column in run.goal.map)
+    return ExportPreview(run.goal.name, run.path, counters, reasons, header, rows)

@@ -1,93 +1,89 @@
-"""Remembers who was delivered what, once the server has confirmed it, and reports."""
+"""Notes in the warehouse what was delivered to whom, once it is: in one transaction, all of it or nothing."""
 
 from contextlib import suppress
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.exporting.delivering import DeliveredFile
 from cdp_sync.exporting.run import ExportRun
-from cdp_sync.model import EXPORT_COUNTERS, ExportCounters, ExportReport
+from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, statement
-
-_STATEMENTS = ("forgotten_profile", "exported_profile", "unrecorded_file", "exported_file")
 
 
 def record_delivery(run: ExportRun, counters: ExportCounters, delivered: DeliveredFile | None) -> ExportReport:
-    """Write ledger, history and quarantine in one transaction, and report; recording twice is recording once.
+    """Write ledger, history and quarantine, and report. To be called only when the file is on the server.
 
-    With no file, and nothing that kept profiles out of it, there is nothing to write: the warehouse is left alone.
+    Where there is nothing to note, the warehouse is not opened. Recording a run twice is as recording it once.
 
     Args:
         run: The run.
-        counters: What `select_segment` told.
-        delivered: The file that the server has confirmed; None where there was none to write.
+        counters: What `select_segment` counted.
+        delivered: What `deliver_file` delivered; None where there was nothing to deliver.
     """
     report = ExportReport(run.goal.name, run.goal.segment, counters)
-    if delivered is None and not counters.profiles_not_deliverable:
-        return report
     if delivered:
         report = replace(report, path=delivered.path, size=delivered.size)
+    elif not counters.profiles_not_deliverable:
+        return report
     with run.warehouse.open("write", staging=run.staging) as session:
-        report = replace(report, reasons=reasons_in(session))
-        session.execute("begin")
-        if delivered:
-            _write_ledger(session, run, delivered)
-        _write_quarantine(session, run)
-        _write_run(session, run, report)
-        session.execute("commit")
+        report = replace(report, reasons=reasons_of(session))
+        if not _is_recorded(session, run):
+            _record(session, run, report, delivered)
     return report
 
 
-def reasons_in(session: Session) -> tuple[tuple[str, int], ...]:
-    """Return why staged profiles cannot be delivered, and how often, most frequent first."""
+def reasons_of(session: Session) -> tuple[tuple[str, int], ...]:
+    """Return why staged profiles cannot be delivered, most frequent first."""
     return tuple(session.rows(statement("export/reasons")))
 
 
-def record_failure(run: ExportRun, message: str) -> None:
-    """Note in the history that the goal failed, if the warehouse is free; the failure matters more than its note."""
-    at_once = replace(run.warehouse, lock_timeout=1.0)
-    with suppress(CdpSyncError), at_once.open("write") as session:
-        _write_run(session, run, ExportReport(run.goal.name, run.goal.segment, error=message))
+def _is_recorded(session: Session, run: ExportRun) -> bool:
+    query = """
+        select count(*)
+        from warehouse.run
+        where state = 'success' and run_id = $run_id and connection = $connection and goal = $goal"""
+    return bool(session.value(query, _named(run)))
+
+
+def _record(session: Session, run: ExportRun, report: ExportReport, delivered: DeliveredFile | None) -> None:
+    session.execute("begin")
+    if delivered:
+        _write_ledger(session, run, delivered)
+    session.execute(statement("export/quarantine"), {**_named(run), "path": run.path})
+    _write_run(session, run, report)
+    session.execute("commit")
 
 
 def _write_ledger(session: Session, run: ExportRun, delivered: DeliveredFile) -> None:
-    values = {
-        **asdict(delivered),
-        **_names(run),
-        "fingerprint": run.fingerprint,
-        "segment": run.goal.segment,
-        "now": datetime.now(UTC),
-    }
-    for name in _STATEMENTS:
-        sql = statement(f"export/{name}")
-        session.execute(sql, {key: value for key, value in values.items() if f"${key}" in sql})
-
-
-def _write_quarantine(session: Session, run: ExportRun) -> None:
-    session.execute(
-        "delete from warehouse.quarantine where run_id = $run_id and connection = $connection and goal = $goal",
-        _names(run),
-    )
-    session.execute(statement("export/quarantine"), {**_names(run), "path": run.goal.directory})
+    of_goal = {"connection": run.connection, "goal": run.goal.name}
+    session.execute(statement("export/forgotten_profile"), of_goal)
+    session.execute(statement("export/exported_profile"), of_goal)
+    told = {**asdict(delivered), "fingerprint": run.fingerprint, "segment": run.goal.segment}
+    session.execute(statement("export/exported_file"), {**_named(run), **told})
 
 
 def _write_run(session: Session, run: ExportRun, report: ExportReport) -> None:
-    session.execute(
-        "delete from warehouse.run where run_id = $run_id and connection = $connection and goal = $goal", _names(run)
-    )
     values = {
-        **_names(run),
+        **_named(run),
         **asdict(report.counters),
         "direction": "export",
         "state": report.state,
         "started_at": run.now,
         "message": report.message,
     }
-    names = ("run_id", "connection", "goal", "direction", "state", "started_at", "message", *EXPORT_COUNTERS)
-    bound = ", ".join(f"${name}" for name in names)
-    session.execute(f"insert into warehouse.run ({', '.join(names)}, ended_at) values ({bound}, now())", values)
+    bound = ", ".join(f"${name}" for name in values)
+    session.execute(f"insert into warehouse.run ({', '.join(values)}, ended_at) values ({bound}, now())", values)
 
 
-def _names(run: ExportRun) -> dict[str, object]:
+def _named(run: ExportRun) -> dict[str, object]:
     return {"run_id": run.run_id, "connection": run.connection, "goal": run.goal.name}
+
+
+def record_failure(run: ExportRun, message: str) -> None:
+    """Note in the history that the goal failed, if the warehouse is free.
+
+    The failure itself matters more than its note: whatever hinders the note is passed over.
+    """
+    at_once = replace(run.warehouse, lock_timeout=1.0)
+    with suppress(CdpSyncError), at_once.open("write") as session:
+        _write_run(session, run, ExportReport(run.goal.name, run.goal.segment, error=message))

@@ -50,15 +50,23 @@ def _profile(session: Session, profile_id: UUID) -> list[dict[str, Any]]:
 
 
 def quarantined(session: Session, connection: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
-    """Return how much is in quarantine and the first of it: of each file what its latest reading left there."""
+    """Return how much is in quarantine and the first of it.
+
+    Of each file it is what its latest reading left there, of each export goal what its latest delivery left behind.
+    """
     latest = """
         from warehouse.quarantine q
         join warehouse.run r using (run_id, connection, goal)
         left join (
             select connection, goal, path, max(imported_at) as read_at from warehouse.imported_file group by all
         ) f on f.connection = q.connection and f.goal = q.goal and f.path = split_part(q.path, '!', 1)
+        left join (
+            select connection, goal, max(started_at) as exported_at from warehouse.run
+            where direction = 'export' and state = 'success' group by all
+        ) e on e.connection = q.connection and e.goal = q.goal
         where ($connection is null or q.connection = $connection)
             and (f.read_at is null or r.started_at >= f.read_at)
+            and (r.direction is distinct from 'export' or r.started_at = e.exported_at)
         qualify r.started_at = max(r.started_at) over (partition by q.connection, q.goal, q.path)"""
     columns = "q.connection, q.goal, q.path, q.line, q.field, q.value, q.raw, q.reason, q.run_id"
     bound = {"connection": connection}

@@ -155,7 +155,8 @@ def _people(warehouse: Path, rows: int) -> None:
 
     with Warehouse(warehouse).open("write") as session:
         sync_properties(session, Profiles.model_validate(profile_model()))
-    code = f"import duckdb; duckdb.connect({str(warehouse)!r}).execute({PEOPLE.format(rows=rows)!r})"
+    fill = f"set enable_progress_bar = false; {PEOPLE.format(rows=rows)}"
+    code = f"import duckdb; duckdb.connect({str(warehouse)!r}).execute({fill!r})"
     run([sys.executable, "-c", f"{code}; print('{{}}')"], warehouse.parent)
 
 

@@ -42,7 +42,7 @@ def main() -> None:
             connection.execute("set memory_limit = '1GB'; set timezone = 'UTC'")
             (rows,) = connection.execute(COPY.format(file=file)).fetchone() or (0,)
         with clock("put"):
-            sftp(options, Path(own, "line"), f'put "{file}" "{options.directory}/floor.csv"')
+            sftp(options, Path(own, "line"), f'put -f "{file}" "{options.directory}/floor.csv"')
     seconds = round(time.perf_counter() - began, 3)
     counters = {"profiles_written": rows}
     print(json.dumps({"seconds": seconds, "peak_mb": peak_megabytes(), "phases": clock.phases, "goals": [counters]}))

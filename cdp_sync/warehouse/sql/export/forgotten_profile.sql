@@ -1,5 +1,4 @@
--- What was delivered before of the profiles that were delivered now, or whose values read the same as before.
-delete from warehouse.exported_profile known
-using staging.profile_end staged
-where known.connection = $connection and known.goal = $goal and known.profile_id = staged.profile_id
-    and staged.ending in ('written', 'same')
+-- Which of the goal's rows in the ledger are to be written anew.
+delete from warehouse.exported_profile
+where connection = $connection and goal = $goal
+    and profile_id in (select profile_id from staging.profile_end where row_hash is not null)

@@ -1,6 +1,5 @@
--- Why staged profiles cannot be delivered, and how many for each reason.
-select coalesce(field || ': ', '') || reason as told, count(*) as times
-from (select unnest(problems, recursive := true) from staging.profile_end where ending = 'not_deliverable')
-group by told
-order by times desc, told
+select coalesce(told.field || ': ', '') || told.reason, count(*)
+from (select unnest(problems) as told from staging.profile_end where ending = 'not_deliverable')
+group by all
+order by 2 desc, 1
 limit 10

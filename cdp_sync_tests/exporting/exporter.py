@@ -1,0 +1,143 @@
+"""Exports from a warehouse of its own by the product's own steps, into a folder that plays the server."""
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from cdp_sync.exporting import ExportRun, deliver_file, record_delivery, select_segment, write_file
+from cdp_sync.model import ExportCounters, ExportGoal, ExportReport, Profiles
+from cdp_sync.warehouse import Warehouse, quote_identifier
+from cdp_sync.warehouse.properties import sync_properties
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+"""When the first run is."""
+
+PROPERTIES: tuple[Mapping[str, Any], ...] = (
+    {"name": "email", "type": "email", "identifier": True},
+    {"name": "name"},
+    {"name": "count", "type": "number"},
+    {"name": "total", "type": "decimal"},
+    {"name": "born", "type": "date"},
+    {"name": "seen", "type": "datetime"},
+    {"name": "keen", "type": "boolean"},
+    {"name": "likes", "multiple": True},
+    {"name": "marks", "type": "number", "multiple": True},
+)
+EVERYBODY = {
+    "name": "everybody",
+    "title": "All of them",
+    "when": {"any": [{"property": "email", "has_value": True}, {"property": "email", "is_empty": True}]},
+}
+KEEN = {"name": "keen", "when": {"property": "keen", "equals": True}}
+
+
+def profiles(**more: Any) -> Profiles:
+    """Return a declared profile with properties of all types and two segments."""
+    return Profiles.model_validate({"properties": PROPERTIES, "segments": [EVERYBODY, KEEN], **more})
+
+
+@dataclass
+class Folder:
+    """Plays the server: takes files, whole."""
+
+    path: Path
+    published: list[str] = field(default_factory=list)
+
+    def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None) -> None:
+        """Put a file in place."""
+        shutil.copy(local, self.path / path.rpartition("/")[2])
+        self.published.append(path)
+
+
+@dataclass
+class Exporter:
+    """Runs of one goal over one warehouse, a minute apart."""
+
+    folder: Path
+    goal: ExportGoal
+    profiles: Profiles = field(default_factory=profiles)
+    objectives: tuple[str, ...] = ()
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        """Make the warehouse and the folder that plays the server."""
+        self.outbox = self.folder / "outbox"
+        self.outbox.mkdir(parents=True)
+        self.server = Folder(self.outbox)
+        self.warehouse = Warehouse(self.folder / "warehouse.duckdb", lock_timeout=20)
+
+    def hold(self, people: Iterable[Mapping[str, Any]]) -> None:
+        """Put these people into the warehouse; the n-th gets the identifier that ends in n."""
+        with self.warehouse.open("write") as session:
+            sync_properties(session, self.profiles)
+            for number, person in enumerate(people, start=1):
+                made = {"profile_id": UUID(int=number), "created_at": NOON + timedelta(microseconds=number), **person}
+                names = ", ".join(quote_identifier(name) for name in made)
+                values = ", ".join(f"${name}" for name in made)
+                session.execute(f"insert into warehouse.profile ({names}) values ({values})", made)
+
+    def change(self, statement: str) -> None:
+        """Change the warehouse."""
+        with self.warehouse.open("write") as session:
+            session.execute(statement)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the warehouse."""
+        with self.warehouse.open("read") as session:
+            return session.rows(query)
+
+    def next_run(self) -> ExportRun:
+        """Return a run that is to begin."""
+        self.runs += 1
+        own = self.folder / f"run{self.runs}"
+        own.mkdir()
+        return ExportRun(
+            run_id=f"run{self.runs}",
+            connection="shop",
+            goal=self.goal,
+            profiles=self.profiles,
+            objectives=self.objectives,
+            warehouse=self.warehouse,
+            staging=own / "staging.duckdb",
+            folder=own / "files",
+            now=NOON + timedelta(minutes=self.runs - 1),
+        )
+
+    def run(self, *, killed_behind: str = "") -> ExportReport:
+        """Run the goal; as if the process were killed behind `deliver`, if that is asked for."""
+        run = self.next_run()
+        counters = select_segment(run)
+        assert counters.add_up
+        file = write_file(run)
+        delivered = deliver_file(run, self.server, file) if file else None
+        if killed_behind:
+            return ExportReport("killed", "killed", counters)
+        return record_delivery(run, counters, delivered)
+
+    def counters(self) -> ExportCounters:
+        """Run the goal and return what became of everybody."""
+        return self.run().counters
+
+    def delivered(self) -> bytes:
+        """Return the only file that was delivered, and take it away."""
+        (file,) = self.outbox.iterdir()
+        content = file.read_bytes()
+        file.unlink()
+        return content
+
+
+def goal(**declared: Any) -> ExportGoal:
+    """Return a goal that exports everybody's e-mail address and name in rows that end in a line feed."""
+    columns = [{"field": "Email", "property": "email"}, {"field": "Name", "property": "name"}]
+    usual = {"name": "out", "segment": "everybody", "directory": "/outbox", "map": columns}
+    form = {"row_delimiter": "linux"} | declared.pop("format", {})
+    return ExportGoal.model_validate(usual | {"format": form} | declared)
+
+
+def column(name: str, **more: Any) -> dict[str, Any]:
+    """Return the column of a property, called by its name."""
+    return {"field": name, "property": name} | more

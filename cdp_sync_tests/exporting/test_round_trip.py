@@ -1,0 +1,165 @@
+"""Whatever is exported comes back the same when it is imported with the same format."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
+from cdp_sync.model import ExportFormat, FetchedFile, ImportGoal, RemoteFile
+from cdp_sync.warehouse import Warehouse
+from cdp_sync_tests.exporting.exporter import NOON, PROPERTIES, Exporter, goal, profiles
+
+NAMES = [prop["name"] for prop in PROPERTIES]
+LINK = "Key"
+PIECES = (
+    "a",
+    "Z",
+    "é",
+    "0",
+    "5",
+    " ",
+    ",",
+    ";",
+    "|",
+    "\t",
+    '"',
+    "'",
+    "\n",
+    "\r",
+    "\r\n",
+    "=",
+    "+",
+    "-",
+    "@",
+    "/",
+    "::",
+    "#",
+    "\\",
+    "\ufeff",
+)
+SHARED = ("separator", "decimal", "multi_value", "dates", "time_zone", "encoding", "header")
+
+EARLY, LATE = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001 - the strategy adds the zone
+
+texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join)
+list_texts = texts.filter(lambda text: text.strip(" ") == text)
+people = st.fixed_dictionaries(
+    {
+        "name": st.none() | texts,
+        "count": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "total": st.none() | st.decimals(-(10**13), 10**13, places=4).map(lambda number: Decimal(number)),
+        "born": st.none() | st.dates(date(1, 1, 1), date(9999, 12, 31)),
+        "seen": st.none() | st.datetimes(EARLY, LATE, timezones=st.just(UTC)),
+        "keen": st.none() | st.booleans(),
+        "likes": st.none() | st.lists(list_texts, min_size=1, max_size=3, unique=True),
+        "marks": st.none() | st.lists(st.integers(-99, 99), min_size=1, max_size=3, unique=True),
+    }
+)
+formats = st.fixed_dictionaries(
+    {
+        "separator": st.sampled_from([",", ";", "|", "\t", "::", "||", "é"]),
+        "decimal": st.sampled_from([".", ","]),
+        "multi_value": st.sampled_from([";", "|", ",", "::", "/", "\n"]),
+        "time_zone": st.sampled_from(["UTC", "Europe/Amsterdam", "America/St_Johns"]),
+        "encoding": st.sampled_from(["utf-8", "utf-16"]),
+        "row_delimiter": st.sampled_from(["windows", "linux"]),
+        "header": st.booleans(),
+        "quote": st.sampled_from(["minimal", "all"]),
+    }
+)
+
+
+def import_back(content: bytes, form: ExportFormat, folder: Path) -> Warehouse:
+    """Import a file into a warehouse of its own."""
+    fields = NAMES if form.header else [f"column{number}" for number in range(2, len(NAMES) + 2)]
+    declared = ImportGoal.model_validate(
+        {
+            "name": "back",
+            "format": form.model_dump(include=set(SHARED)),
+            "link": [{"field": LINK if form.header else "column1", "property": "number"}],
+            "map": [{"field": field, "property": name} for field, name in zip(fields, NAMES, strict=True)],
+        }
+    )
+    local = folder / "file.csv"
+    local.write_bytes(content)
+    remote = RemoteFile(NOON, "/file.csv", len(content))
+    keyed = profiles(properties=[*PROPERTIES, {"name": "number", "type": "number", "identifier": True}])
+    run = GoalRun("back", "shop", declared, keyed, Warehouse(folder / "back.duckdb"), folder / "staging.duckdb")
+    stage_files(run, [FetchedFile(remote, local, hashlib.sha256(content).hexdigest())])
+    link_identifiers(run)
+    report = upsert_profiles(run)
+    assert (report.state, report.counters.values_invalid) == ("success", 0), (report.message, report.reasons)
+    return run.warehouse
+
+
+def exported(held: list[Mapping[str, Any]], form: Mapping[str, Any], folder: Path) -> Exporter:
+    """Export these people, numbered in a column of its own."""
+    columns = [{"field": LINK, "property": "number"}, *({"field": name, "property": name} for name in NAMES)]
+    exporter = Exporter(
+        folder,
+        goal(map=columns, format=dict(form), file={"name": "file.csv"}),
+        profiles(properties=[*PROPERTIES, {"name": "number", "type": "number", "identifier": True}]),
+    )
+    exporter.hold([{"number": number, **person} for number, person in enumerate(held, start=1)])
+    return exporter
+
+
+def check_round_trip(held: list[Mapping[str, Any]], form: Mapping[str, Any], folder: Path) -> None:
+    """Check that all that was delivered comes back, value by value, and that the rest is told of."""
+    exporter = exported(held, form, folder / "there")
+    report = exporter.run()
+    counters = report.counters
+    assert counters.profiles_written + counters.profiles_not_deliverable == len(held)
+    left_out = {raw for (raw,) in exporter.rows("select raw from warehouse.quarantine")}
+    assert len(left_out) == counters.profiles_not_deliverable
+    if not counters.profiles_written:
+        return
+    (folder / "back").mkdir()
+    back = import_back(exporter.delivered(), exporter.goal.format, folder / "back")
+    query = f"select number, {', '.join(NAMES)} from warehouse.profile"
+    with back.open("read") as session:
+        found = {row[0]: row[1:] for row in session.rows(query)}
+    sent = {
+        row[0]: row[1:-1]
+        for row in exporter.rows(query.replace(" from", ", profile_id from"))
+        if str(row[-1]) not in left_out
+    }
+    assert found == sent
+
+
+@settings(deadline=None, max_examples=int(os.environ.get("CDP_SYNC_ROUND_TRIPS", "60")))
+@given(held=st.lists(people, min_size=1, max_size=6), form=formats)
+def test_any_format_comes_back(
+    held: list[Mapping[str, Any]], form: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """All types, awkward text, every combination of separators, encodings, line breaks and quotes."""
+    check_round_trip(held, form, tmp_path_factory.mktemp("trip"))
+
+
+TIMES = [datetime(2026, 1, 31, 23, 59, 58, tzinfo=UTC) + timedelta(days=days) for days in (0, 60, 150, 275)]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Amsterdam"])
+@pytest.mark.parametrize(
+    "dates", ["%Y-%m-%d %H:%M:%S", "%d.%m.%y %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "epoch_seconds", "epoch_milliseconds"]
+)
+def test_dates_in_declared_forms_come_back(dates: str, zone: str, tmp_path: Path) -> None:
+    """Every form that tells seconds, in zones with and without summer time."""
+    held = [{"email": f"{number}@b.nl", "seen": at} for number, at in enumerate(TIMES)]
+    form = {"dates": [dates], "time_zone": zone, "multi_value": ";", "separator": "|"}
+    check_round_trip(held, form, tmp_path)
+
+
+@pytest.mark.parametrize("row_delimiter", ["windows", "linux"])
+def test_all_kinds_of_line_breaks_come_back(row_delimiter: str, tmp_path: Path) -> None:
+    """Those inside values are not those between rows."""
+    held = [{"name": f"a{sign}b{sign}"} for sign in ("\n", "\r\n", "\r", "\n\n", "\r\r", "\n\r")]
+    check_round_trip(held, {"row_delimiter": row_delimiter, "multi_value": ";"}, tmp_path)
