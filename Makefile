@@ -29,7 +29,7 @@ format: .venv/tools
 check: .venv/product  ## the declared connections
 	$(BIN)/cdp-sync check
 
-bench: .venv/tools  ## import and export beside hand-written scripts; BENCH="--rows 100000" for other sizes
+bench: .venv/tools  ## import and export beside hand-written scripts; BENCH="--rows 100000", BENCH_EXPORT the same
 	$(BIN)/python -m cdp_sync_tests.benchmarks.bench $(BENCH)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.export_bench $(BENCH_EXPORT)
 

@@ -5,8 +5,8 @@ are over one value, so that they do for lists too; none of them asks for the ses
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from cdp_sync.model import ExportFormat, Property
 from cdp_sync.warehouse import quote_literal
@@ -95,42 +95,52 @@ class _Moment:
         return f"make_timestamp(epoch_us({self.value}))" if self.in_utc else self._zoned(self.value)
 
     @property
+    def utc(self) -> "_Moment":
+        """The same in UTC."""
+        return replace(self, form=self.form.model_copy(update={"time_zone": "UTC"}))
+
+    @property
     def ahead(self) -> str:
         """By how many microseconds the clock is ahead of UTC."""
         return f"(epoch_us({self.clock}) - epoch_us({self.instant}))"
 
+    @property
+    def is_odd(self) -> str:
+        """The condition that local time cannot be told: before there were time zones, clocks differed by seconds."""
+        return f"{self.ahead} % 60000000 <> 0 or {self.clock} not between {_CALENDAR['timestamp']}"
+
     def offset(self, colon: str = ":") -> str:
-        """Return the expression for the offset from UTC, such as `+01:00`."""
+        """Return the expression for the offset from UTC, such as `+01:00`.
+
+        One of odd seconds is rounded down, so that a midnight stays on its day.
+        """
         if self.in_utc:
             return quote_literal(f"+00{colon}00")
-        sign = f"case when {self.ahead} < 0 then '-' else '+' end"
-        return f"concat({sign}, strftime(make_timestamp(abs({self.ahead})), '%H{colon}%M'))"
+        minutes = f"floor({self.ahead} / 60000000)"
+        sign = f"case when {minutes} < 0 then '-' else '+' end"
+        return f"concat({sign}, strftime(make_timestamp((abs({minutes}) * 60000000)::bigint), '%H{colon}%M'))"
 
     def _zoned(self, moment: str) -> str:
         return f"timezone({quote_literal(self.form.time_zone)}, {moment})"
 
 
 def _iso(moment: _Moment) -> Writing:
-    kind = "date" if moment.is_date else "timestamptz"
-    fails_if = f"{moment.value} not between {_CALENDAR[kind]}"
     if moment.is_date:
-        return Writing(f"{moment.value}::varchar", "-0123456789", fails_if, _BEYOND)
-    utc = _told(f"make_timestamp(epoch_us({moment.value}))", "'+00:00'")
-    local = (
-        utc
-        if moment.in_utc
-        else f"case when {_is_odd(moment)} then {utc} else {_told(moment.clock, moment.offset())} end"
-    )
-    return Writing(f"case when {moment.value} is not null then {local} end", _CHARACTERS["iso"], fails_if, _BEYOND)
+        return Writing(f"{moment.value}::varchar", "-0123456789", _beyond_calendar(moment), _BEYOND)
+    return Writing(_with_offset(moment, _iso_text), _CHARACTERS["iso"], _beyond_years(moment), _BEYOND)
 
 
-def _told(clock: str, offset: str) -> str:
-    return f"concat({clock}::date::varchar, 'T', {clock}::time::varchar, {offset})"
+def _iso_text(moment: _Moment) -> str:
+    clock = moment.clock
+    return f"concat({clock}::date::varchar, 'T', {clock}::time::varchar, {moment.offset()})"
 
 
-def _is_odd(moment: _Moment) -> str:
-    """Return the condition that the local time cannot be told: before clocks had zones, many had odd seconds."""
-    return f"{moment.ahead} % 60000000 <> 0 or {moment.clock} not between {_CALENDAR['timestamp']}"
+def _with_offset(moment: _Moment, text_of: Callable[[_Moment], str]) -> str:
+    """Return the expression for a text that tells the offset from UTC; the time in UTC where that is an odd one."""
+    text = text_of(moment)
+    if not (moment.in_utc or moment.is_date):
+        text = f"case when {moment.is_odd} then {text_of(moment.utc)} else {text} end"
+    return f"case when {moment.value} is not null then {text} end"
 
 
 def _seconds(moment: _Moment) -> Writing:
@@ -149,10 +159,14 @@ def _count(moment: _Moment, name: str, count: str, unit: str) -> Writing:
 
 def _calendar(moment: _Moment) -> Writing:
     """Write by a strftime pattern. The clock of DuckDB's strftime has no zone, so zone and offset are put in here."""
-    parts = list(_parts(moment))
-    text = f"concat({', '.join(parts)})" if len(parts) > 1 else parts[0]
-    written = f"case when {moment.value} is not null then {text} end"
-    return Writing(written, None, _beyond_calendar(moment), _BEYOND)
+    if "%z" in _DIRECTIVES.findall(moment.form.dates[0]):
+        return Writing(_with_offset(moment, _calendar_text), None, _beyond_years(moment), _BEYOND)
+    text = f"case when {moment.value} is not null then {_calendar_text(moment)} end"
+    return Writing(text, None, _beyond_calendar(moment), _BEYOND)
+
+
+def _calendar_text(moment: _Moment) -> str:
+    return f"concat({', '.join(_parts(moment))})"
 
 
 def _parts(moment: _Moment) -> Iterator[str]:
@@ -170,18 +184,23 @@ def _parts(moment: _Moment) -> Iterator[str]:
 
 
 def _beyond_calendar(moment: _Moment) -> str:
+    """Return the condition that the clock shows a year that has no four digits."""
     if moment.is_date:
-        return f"{moment.value} not between {_CALENDAR['date']}"
+        return _beyond_years(moment)
     local = f"{moment.clock} not between {_CALENDAR['timestamp']}"
     return f"case when {moment.value} not between {_ANYWHERE} then {local} end"
+
+
+def _beyond_years(moment: _Moment) -> str:
+    return f"{moment.value} not between {_CALENDAR['date' if moment.is_date else 'timestamptz']}"
 
 
 _WRITE_DATES = {"iso": _iso, "epoch_seconds": _seconds, "epoch_milliseconds": _milliseconds}
 
 
 def is_trimmed_away(text: str) -> str:
-    """Return the condition that a text of a list, or spaces around it, would be left out by whoever reads the list."""
-    return f"({text} is null or {text} = '' or starts_with({text}, ' ') or ends_with({text}, ' '))"
+    """Return the condition that a text of a list, or white space around it, would be left out when the list is read."""
+    return f"({text} is null or {text} = '' or trim({text}) <> {text})"
 
 
 def holds_separator(text: str, separator: str) -> str:

@@ -19,33 +19,19 @@ from cdp_sync.exporting import (
     select_segment,
     write_file,
 )
-from cdp_sync.model import Connection, ExportCounters, ExportGoal, ExportReport, Profiles, RemoteFile
+from cdp_sync.model import ExportCounters, ExportGoal, ExportReport, RemoteFile
 from cdp_sync.orchestration.failures import attempt
+from cdp_sync.orchestration.goal_steps import GoalSteps, Handle
 from cdp_sync.orchestration.metadata import export_metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
 
-Handle = dict[str, Any]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ExportSteps:
+class ExportSteps(GoalSteps[ExportGoal]):
     """An export goal and the steps that run it."""
-
-    connection: Connection
-    goal: ExportGoal
-    profiles: Profiles
-
-    @property
-    def unique(self) -> str:
-        """A name that no other goal of the project has."""
-        return f"{self.connection.name}__{self.goal.name}"
-
-    @property
-    def server_key(self) -> str:
-        """Resource key of the connection's server."""
-        return f"{self.connection.name}_server"
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
         """Choose who is to be delivered, and stage their rows."""

@@ -12,34 +12,20 @@ import dagster as dg
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
 from cdp_sync.importing import GoalRun, fetch_files, link_identifiers, scan_directory, stage_files, upsert_profiles
 from cdp_sync.importing.reporting import record_failure
-from cdp_sync.model import Connection, FileReport, GoalReport, ImportGoal, Profiles, RemoteFile
+from cdp_sync.model import FileReport, GoalReport, ImportGoal, RemoteFile
 from cdp_sync.orchestration.failures import attempt
+from cdp_sync.orchestration.goal_steps import GoalSteps, Handle
 from cdp_sync.orchestration.metadata import metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
-Handle = dict[str, Any]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ImportSteps:
+class ImportSteps(GoalSteps[ImportGoal]):
     """An import goal and the steps that run it."""
-
-    connection: Connection
-    goal: ImportGoal
-    profiles: Profiles
-
-    @property
-    def unique(self) -> str:
-        """A name that no other goal of the project has."""
-        return f"{self.connection.name}__{self.goal.name}"
-
-    @property
-    def server_key(self) -> str:
-        """Resource key of the connection's server."""
-        return f"{self.connection.name}_server"
 
     def scan(self, context: dg.OpExecutionContext) -> Handle:
         """List the directory and ask the ledger what is new."""

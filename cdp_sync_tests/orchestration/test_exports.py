@@ -1,6 +1,5 @@
 """Segments and exports in Dagster: the lineage, what a run delivers, what it tells."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -18,23 +17,6 @@ PRIVACY = {
     "zones": {"GDPR": "opt_in"},
     "objectives": [{"name": "news", "zones": ["GDPR"]}],
 }
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """An instance that keeps its history in memory."""
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trying again goes without its pauses; how often is as it is."""
-    from cdp_sync.connectors.sftp import SftpClient
-    from cdp_sync.orchestration import failures
-
-    monkeypatch.setitem(SftpClient.__init__.__kwdefaults__, "first_pause", 0.0)
-    monkeypatch.setattr(failures, "_PAUSE", 0.0)
 
 
 @pytest.fixture(name="shop")

@@ -24,23 +24,6 @@ SECOND = "Email,FirstName,Total\nada@example.com,Adalwina,3\ncleo@example.com,Cl
 VALUES = ("example.com", "Adalbertine", "Adalwina", "Bobbington", "Nobodyson", "Cleophas")
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """An instance that keeps its history in memory."""
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trying again goes without its pauses; how often is as it is."""
-    from cdp_sync.connectors.sftp import SftpClient
-    from cdp_sync.orchestration import failures
-
-    monkeypatch.setitem(SftpClient.__init__.__kwdefaults__, "first_pause", 0.0)
-    monkeypatch.setattr(failures, "_PAUSE", 0.0)
-
-
 @dataclass(frozen=True)
 class Ran:
     """A run that imported two files, and everything that was recorded of it."""

@@ -1,0 +1,23 @@
+"""What the tests of orchestration share: an instance, and no waiting."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance that keeps its history in memory."""
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying again goes without its pauses; how often is as it is."""
+    from cdp_sync.connectors.sftp import SftpClient
+    from cdp_sync.orchestration import failures
+
+    monkeypatch.setitem(SftpClient.__init__.__kwdefaults__, "first_pause", 0.0)
+    monkeypatch.setattr(failures, "_PAUSE", 0.0)
