@@ -82,15 +82,17 @@ def scan(connection: str, goal: str | None, as_json: bool) -> None:
 @main.command()
 @click.argument("connection")
 @_GOAL
+@click.option("--files", metavar="PATTERN", help="Import only files whose names match this wildcard.")
+@click.option("--again", is_flag=True, help="Also import files that have not changed since. What is summed stays so.")
 @_AS_JSON
-def run(connection: str, goal: str | None, as_json: bool) -> None:
+def run(connection: str, goal: str | None, files: str | None, again: bool, as_json: bool) -> None:
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
-    from cdp_sync.orchestration.launching import launch
+    from cdp_sync.orchestration.launching import Order, launch
     from cdp_sync.orchestration.project import load_connection
     from cdp_sync.terminal import TerminalProgress, print_goal, print_json
 
     with TerminalProgress() as progress:
-        outcome = launch(load_connection(connection), connection, goal, progress)
+        outcome = launch(load_connection(connection), Order(connection, goal, files, again), progress)
     if as_json:
         goals = [report.to_json() for report in outcome.goals]
         told = {"run_id": outcome.run_id, "state": outcome.state, "seconds": round(outcome.seconds, 3)}

@@ -23,7 +23,7 @@ def link(session: Session, run: GoalRun) -> None:
     session.execute("create or replace table staging.linked as select number from warehouse.revision")
     session.execute(
         statement("link/same_fingerprint"),
-        {"connection": run.connection, "goal": run.goal.name, "fingerprint": run.fingerprint},
+        {"connection": run.connection, "goal": run.goal.name, "fingerprint": run.unchanged_under},
     )
     _tell_unchanged(session)
     _match(session, columns)

@@ -49,7 +49,7 @@ def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str,
     if isinstance(arrival, FileReport):
         return _note(session, run, None, number, arrival)
     before = known.get(arrival.remote.path)
-    if before and before.fingerprint == run.fingerprint and before.sha256 == arrival.sha256:
+    if before and before.fingerprint == run.unchanged_under and before.sha256 == arrival.sha256:
         return _note(session, run, arrival, number, FileReport(arrival.remote.path, "unchanged"))
     try:
         report, fields = _stage_parts(session, run, arrival, before, number)

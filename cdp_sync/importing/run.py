@@ -21,6 +21,7 @@ class GoalRun:
         staging: DuckDB file of this run's own.
         downloads: Folder of this run's own, where files arrive; beside `staging` where it is not given.
         objectives: Those of the connection: only profiles whose consent allows one of them are processed.
+        again: All rows of the files are applied again, as under a changed declaration; none is summed twice.
     """
 
     run_id: str
@@ -31,11 +32,17 @@ class GoalRun:
     staging: Path
     downloads: Path | None = None
     objectives: tuple[str, ...] = ()
+    again: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest of everything declared that affects the result."""
         return fingerprint(self.goal, self.profiles, self.objectives)
+
+    @property
+    def unchanged_under(self) -> str:
+        """The fingerprint of those earlier imports whose rows need not be applied again."""
+        return "" if self.again else self.fingerprint
 
     @property
     def folder(self) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from cdp_sync.errors import GoalFailed
 from cdp_sync.model import FileReport, ImportGoal, RemoteFile
 from cdp_sync.warehouse.ledger import KnownFile
 
@@ -27,17 +28,55 @@ class Directory(Protocol):
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Which of a goal's files a run is about."""
+
+    names: frozenset[str] | None = None
+    """These; None: any."""
+    pattern: str = "*"
+    """Those that this wildcard matches."""
+    again: bool = False
+    """Also those that have not changed since they were imported."""
+
+    def includes(self, name: str) -> bool:
+        """Return whether a file of this name is meant."""
+        return (self.names is None or name in self.names) and fnmatch.fnmatchcase(name, self.pattern)
+
+    def gone(self, found: Iterable[RemoteFile]) -> tuple[str, ...]:
+        """Return the names that were asked for and are not there."""
+        return tuple(sorted((self.names or frozenset()).difference(file.name for file in found)))
+
+    def check(self, found: Iterable[RemoteFile]) -> None:
+        """Make sure that a wildcard means something.
+
+        Raises:
+            GoalFailed: No file matches it.
+        """
+        if self.pattern != "*" and not any(self.includes(file.name) for file in found):
+            raise GoalFailed(
+                f"No file of this goal matches {self.pattern!r}.",
+                needed="A wildcard that matches names in the goal's directory.",
+                remedy="`cdp-sync scan` lists them.",
+            )
+
+
+EVERYTHING_NEW = Choice()
+"""What runs are about that nobody asked for anything else."""
+
+
+@dataclass(frozen=True)
 class ScannedFile:
     """A file that matches, and what is to be done about it."""
 
     remote: RemoteFile
     state: str
-    """new, changed, stale (its declaration changed), unchanged, growing, or not whole (its marker is missing)."""
+    """new, changed, stale (its declaration changed), again (as was asked for), unchanged, growing, or not whole (its
+    marker is missing)."""
 
     @property
     def due(self) -> bool:
         """Whether it is to be imported now."""
-        return self.state in ("new", "changed", "stale")
+        return self.state in ("new", "changed", "stale", "again")
 
 
 @dataclass(frozen=True)
@@ -45,6 +84,8 @@ class Scan:
     """What a look at the directory found."""
 
     files: tuple[ScannedFile, ...]
+    gone: tuple[str, ...] = ()
+    """Paths that were asked for and are not there."""
 
     @property
     def due(self) -> tuple[RemoteFile, ...]:
@@ -53,9 +94,10 @@ class Scan:
 
     @property
     def waiting(self) -> tuple[FileReport, ...]:
-        """Those left for a later run, with the reason as their state."""
+        """Those that are not imported now, with the reason as their state."""
         states = ("growing", "not whole")
-        return tuple(FileReport(file.remote.path, file.state) for file in self.files if file.state in states)
+        gone = (FileReport(path, "failed", message="It is not on the server any more.") for path in self.gone)
+        return (*gone, *(FileReport(file.remote.path, file.state) for file in self.files if file.state in states))
 
 
 def scan_directory(
@@ -63,6 +105,7 @@ def scan_directory(
     goal: ImportGoal,
     known: Mapping[str, KnownFile],
     fingerprint: str,
+    choice: Choice = EVERYTHING_NEW,
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     wait: Callable[[float], None] = time.sleep,
@@ -74,20 +117,31 @@ def scan_directory(
         goal: Which names, and when a file counts as whole.
         known: The ledger, by path.
         fingerprint: Of the goal as it is declared now.
+        choice: Which files the run is about.
         now: Our own clock.
         wait: Waits for so many seconds.
+
+    Raises:
+        GoalFailed: No file matches the wildcard that was asked for.
     """
     listing = server.list_directory(goal.directory)
-    files = [ScannedFile(file, _state(file, known.get(file.path), fingerprint)) for file in select_files(listing, goal)]
+    selected = select_files(listing, goal)
+    choice.check(selected)
+    gone = tuple(f"{goal.directory.rstrip('/')}/{name}" for name in choice.gone(selected))
+    files = [
+        ScannedFile(file, _state(file, known.get(file.path), fingerprint, again=choice.again))
+        for file in selected
+        if choice.includes(file.name)
+    ]
     if goal.complete.marker:
-        return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files))
+        return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files), gone)
     young = [file for file in files if file.due and _age(file.remote, now()) < goal.complete.settle_seconds]
     if not young:
-        return Scan(tuple(files))
+        return Scan(tuple(files), gone)
     wait(goal.complete.settle_seconds)
     settled = set(server.list_directory(goal.directory))
     growing = {file.remote for file in young if file.remote not in settled}
-    return Scan(tuple(ScannedFile(f.remote, "growing") if f.remote in growing else f for f in files))
+    return Scan(tuple(ScannedFile(f.remote, "growing") if f.remote in growing else f for f in files), gone)
 
 
 def select_files(listing: Iterable[RemoteFile], goal: ImportGoal) -> list[RemoteFile]:
@@ -106,12 +160,14 @@ def matches(name: str, goal: ImportGoal) -> bool:
     return goal.files is None or fnmatch.fnmatchcase(name, goal.files)
 
 
-def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str) -> str:
+def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again: bool) -> str:
     if known is None:
         return "new"
     if (known.size, known.modified_at) != (file.size, file.modified_at):
         return "changed"
-    return "unchanged" if known.fingerprint == fingerprint else "stale"
+    if known.fingerprint != fingerprint:
+        return "stale"
+    return "again" if again else "unchanged"
 
 
 def _without_marker(file: ScannedFile, marker: str, listing: Iterable[RemoteFile]) -> ScannedFile:

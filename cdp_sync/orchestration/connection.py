@@ -6,7 +6,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.orchestration.checks import EXPORT_CHECKS, IMPORT_CHECKS, build_checks
 from cdp_sync.orchestration.export_goal import build_export_asset
-from cdp_sync.orchestration.import_goal import build_import_asset
+from cdp_sync.orchestration.import_goal import build_import_assets
 from cdp_sync.orchestration.resources import SftpServerResource
 from cdp_sync.orchestration.segments import segment_key
 
@@ -15,16 +15,17 @@ AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitions:
     """Return the definitions of a connection; the warehouse they need is bound once for all."""
-    imports = [
-        build_import_asset(goal, connection, profiles, place=place)
+    pairs = [
+        build_import_assets(goal, connection, profiles, place=place)
         for place, goal in enumerate(connection.import_profiles)
     ]
+    imports, files = [goal for goal, _ in pairs], [files for _, files in pairs]
     exports = [
         build_export_asset(goal, connection, profiles, place=place)
         for place, goal in enumerate(connection.export_profiles)
     ]
     return dg.Definitions(
-        assets=[*imports, *exports],
+        assets=[*imports, *files, *exports],
         asset_checks=[*_checks(imports, IMPORT_CHECKS), *_checks(exports, EXPORT_CHECKS)],
         jobs=_jobs(connection, profiles),
         resources={f"{connection.name}_server": SftpServerResource.of(connection.server)},

@@ -6,14 +6,19 @@ from typing import Any
 import dagster as dg
 
 from cdp_sync.model import Connection, ImportGoal, Profiles, fingerprint
+from cdp_sync.orchestration.files import CHOICE, files_key, partitions_of
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.steps import ImportSteps
 
 
-def build_import_asset(
+def build_import_assets(
     goal: ImportGoal, connection: Connection, profiles: Profiles, *, place: int
-) -> dg.AssetsDefinition:
+) -> tuple[dg.AssetsDefinition, dg.AssetsDefinition]:
     """Return the asset `[connection, goal]`: scan_directory → parse_files → link_identifiers → upsert_profiles.
+
+    Behind it comes `[connection, goal, files]`, whose partitions are the goal's files. The same steps make it, of
+    chosen files: that is how files are imported again. It is an asset of its own because Dagster runs one with
+    partitions only when it is told which, while the goal imports whatever is new.
 
     Args:
         goal: The declaration.
@@ -35,7 +40,26 @@ def build_import_asset(
     def import_goal() -> Any:  # noqa: ANN401 - Dagster's own type of an output to come
         return upsert(link(parse(scan())))
 
-    return import_goal
+    @dg.graph_asset(
+        key=files_key(connection.name, goal.name),
+        group_name=connection.name,
+        description=_FILES_DESCRIPTION.format(goal.directory, connection.label),
+        kinds={"sftp", "file"},
+        owners=list(connection.owners),
+        partitions_def=partitions_of(connection.name, goal.name),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def import_again() -> Any:  # noqa: ANN401
+        return upsert(link(parse(scan())))
+
+    return import_goal, import_again
+
+
+_FILES_DESCRIPTION = """The files in `{}` of {}: imported, failed, or not imported yet (missing).
+
+To import some of them again, materialize those: all their rows are applied anew, but what is summed up is not added
+twice. To import what is new, materialize the goal, or run the connection's job.
+"""
 
 
 _STEPS = {
@@ -50,17 +74,18 @@ _STEPS = {
 def _ops(steps: ImportSteps, place: int) -> tuple[Callable[..., Any], ...]:
     """Return the ops under the names that the UI shows; their definitions need names of their own."""
 
-    def declared(name: str, *, pool: str | None = None) -> Callable[..., dg.OpDefinition]:
+    def declared(name: str, *, pool: str | None = None, **more: Any) -> Callable[..., dg.OpDefinition]:  # noqa: ANN401
         return dg.op(
             name=f"{steps.unique}__{name}",
             description=_STEPS[name],
             tags={"dagster/priority": str(-place)},
             required_resource_keys={steps.server_key, "warehouse"},
             pool=pool,
+            **more,
         )
 
     # A handle is a dict, which Dagster would make a type of its own for, in every op of every goal.
-    @declared("scan_directory", pool=WAREHOUSE_POOL)
+    @declared("scan_directory", pool=WAREHOUSE_POOL, config_schema=CHOICE)
     def scan_directory(context: dg.OpExecutionContext) -> Any:  # noqa: ANN401
         return steps.scan(context)
 

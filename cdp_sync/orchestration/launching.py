@@ -14,6 +14,7 @@ from dagster._core.storage.tags import REPOSITORY_LABEL_TAG  # by it the UI file
 
 from cdp_sync.errors import Terminal, UnknownName
 from cdp_sync.model import Report
+from cdp_sync.orchestration.files import is_files_key
 from cdp_sync.orchestration.progress import Watcher, watched_by
 from cdp_sync.orchestration.segments import SEGMENTS
 
@@ -53,8 +54,31 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
         )
 
 
-def launch(definitions: dg.Definitions, connection: str, goal: str | None, watcher: Watcher) -> Outcome:
-    """Run a connection's enabled goals, or one goal, in this process.
+@dataclass(frozen=True)
+class Order:
+    """What of a connection is to be run: its enabled goals, unless more is said."""
+
+    connection: str
+    goal: str | None = None
+    """Only this one."""
+    files: str | None = None
+    """Only files whose names match this wildcard; exports are left out."""
+    again: bool = False
+    """Also files that were imported and have not changed."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it is about some files."""
+        return self.files is not None or self.again
+
+    @property
+    def choice(self) -> dict[str, object]:
+        """What the steps are told of it."""
+        return {"files": self.files or "*", "again": self.again}
+
+
+def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outcome:
+    """Run a connection's goals in this process.
 
     What the steps need is imported before, so that their time is their own.
 
@@ -64,18 +88,18 @@ def launch(definitions: dg.Definitions, connection: str, goal: str | None, watch
     """
     import cdp_sync.connectors.sftp.session  # noqa: F401
 
-    job, selection = _job(definitions, connection, goal)
+    job, selection = _job(definitions, order)
     reports = _Collecting(watcher)
     with open_instance() as instance, watched_by(reports):
         bury_the_dead(instance)
-        _check_alone(instance, connection)
+        _check_alone(instance, order.connection)
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             asset_selection=selection,
-            run_config=_QUIET,
+            run_config={**_QUIET, "ops": _choices(definitions, order)},
             raise_on_error=False,
             tags={
-                "reason": "by hand",
+                "reason": "backfill" if order.again else "by hand",
                 REPOSITORY_LABEL_TAG: "__repository__@cdp_sync",
                 _PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}",
             },
@@ -101,9 +125,24 @@ class _Collecting:
         return getattr(self._watcher, name)
 
 
-def _job(definitions: dg.Definitions, connection: str, goal: str | None) -> tuple[str, list[dg.AssetKey] | None]:
+def _choices(definitions: dg.Definitions, order: Order) -> dict[str, object]:
+    """Return the run config that tells the steps which files are meant."""
+    if not order.chooses:
+        return {}
+    told = {"ops": {"scan_directory": {"config": order.choice}}}
+    return {f"{order.connection}__{goal}": told for goal in _with_files(definitions, order)}
+
+
+def _with_files(definitions: dg.Definitions, order: Order) -> list[str]:
+    """Return those goals of an order that import files."""
+    keys = definitions.resolve_asset_graph().materializable_asset_keys
+    goals = sorted(key.path[1] for key in keys if is_files_key(key) and key.path[0] == order.connection)
+    return [goal for goal in goals if order.goal in (None, goal)]
+
+
+def _job(definitions: dg.Definitions, order: Order) -> tuple[str, list[dg.AssetKey] | None]:
     """Return the job's name and what of it to run."""
-    goals = _goals(definitions)
+    connection, goal, goals = order.connection, order.goal, _goals(definitions)
     if connection not in goals:
         raise UnknownName(
             f"There is no connection {connection!r}.", needed=f"One of: {', '.join(goals) or 'none is declared'}."
@@ -115,7 +154,22 @@ def _job(definitions: dg.Definitions, connection: str, goal: str | None) -> tupl
     name = f"{connection}_sync"
     if not any(job.name == name for job in definitions.resolve_all_job_defs()):
         raise Terminal(f"Every goal of {connection} is off.", remedy="Switch one on: `enabled: true`.")
+    if order.chooses:
+        return name, _importing(definitions, order)
     return name, _with_its_segment(definitions, dg.AssetKey([connection, goal])) if goal else None
+
+
+def _importing(definitions: dg.Definitions, order: Order) -> list[dg.AssetKey]:
+    """Return the goals that an order for files is about."""
+    selected = definitions.resolve_job_def(f"{order.connection}_sync").asset_layer.selected_asset_keys
+    keys = [dg.AssetKey([order.connection, goal]) for goal in _with_files(definitions, order)]
+    if found := [key for key in keys if order.goal or key in selected]:
+        return found
+    raise UnknownName(
+        f"{order.goal or f'Connection {order.connection}'} imports no files.",
+        needed="An import goal, to choose files of.",
+        remedy="Leave out --files and --again.",
+    )
 
 
 def _with_its_segment(definitions: dg.Definitions, key: dg.AssetKey) -> list[dg.AssetKey]:
@@ -128,8 +182,8 @@ def _goals(definitions: dg.Definitions) -> dict[str, list[str]]:
     """Return the goals of every connection."""
     found: dict[str, list[str]] = {}
     for key in definitions.resolve_asset_graph().materializable_asset_keys:
-        connection, goal = key.path
-        if connection != SEGMENTS:
+        connection, goal, *of_goal = key.path
+        if connection != SEGMENTS and not of_goal:
             found.setdefault(connection, []).append(goal)
     return {connection: sorted(goals) for connection, goals in sorted(found.items())}
 

@@ -12,8 +12,10 @@ import dagster as dg
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
 from cdp_sync.importing import GoalRun, fetch_files, link_identifiers, scan_directory, stage_files, upsert_profiles
 from cdp_sync.importing.reporting import record_failure
+from cdp_sync.importing.scanning import Choice
 from cdp_sync.model import FileReport, GoalReport, ImportGoal, RemoteFile
 from cdp_sync.orchestration.failures import attempt
+from cdp_sync.orchestration.files import choice_of, expect_files, is_backfill, note_files
 from cdp_sync.orchestration.goal_steps import GoalSteps, Handle
 from cdp_sync.orchestration.metadata import metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
@@ -32,15 +34,15 @@ class ImportSteps(GoalSteps[ImportGoal]):
         started = time.time()
         run = self._run(context)
         data_folder().sweep()
-        scanned = self._attempt(context, run, "scanning", lambda: self._scan(context, run))
+        scanned = self._attempt(context, run, "scanning", lambda: self._scan(context, run, choice_of(context)))
         return {**scanned, "started": started}
 
     def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
         """Fetch the files and parse them into the staging table."""
-        handle: Handle = {"waiting": scanned["waiting"], "started": scanned["started"], "staging": None}
+        handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again")}, "staging": None}
         if not scanned["due"]:
             return handle
-        run = self._run(context)
+        run = self._run(context, handle)
         self._attempt(context, run, "fetching and parsing", lambda: self._parse(context, run, scanned))
         remove(run.folder)
         return {**handle, "staging": str(run.staging)}
@@ -59,19 +61,21 @@ class ImportSteps(GoalSteps[ImportGoal]):
         if linked["staging"]:
             report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(run))
             remove(run.staging)
-        report = report.with_files(FileReport(path, state) for path, state in linked["waiting"])
+        waiting = (FileReport(path, state, message=message) for path, state, message in linked["waiting"])
+        report = report.with_files(waiting)
         report = replace(report, seconds=time.time() - linked["started"])
         watcher().done(self.unique, report)
         context.log.info(report.message)
         return self._tell(context, report)
 
-    def _scan(self, context: dg.OpExecutionContext, run: GoalRun) -> Handle:
+    def _scan(self, context: dg.OpExecutionContext, run: GoalRun, choice: Choice) -> Handle:
         with run.warehouse.open("read") as session:
             known = known_files(session, run.connection, run.goal.name)
         with self._client(context) as server:
-            scan = scan_directory(server, self.goal, known, run.fingerprint)
+            scan = scan_directory(server, self.goal, known, run.fingerprint, choice)
+        expect_files(context, self.connection.name, self.goal.name, scan)
         context.log.info(f"{len(scan.due)} of {len(scan.files)} files are to be imported")
-        return _scan_handle(scan.due, scan.waiting, known)
+        return {**_scan_handle(scan.due, scan.waiting, known), "again": choice.again}
 
     def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:
         files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
@@ -82,12 +86,16 @@ class ImportSteps(GoalSteps[ImportGoal]):
 
     def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> dg.MaterializeResult[Any]:
         metadata = metadata_of(report)
-        if report.state == "success":
-            return dg.MaterializeResult(metadata=metadata)
-        if any(file.state == "imported" for file in report.files):
+        failed, backfill = report.state != "success", is_backfill(context)
+        if failed or not backfill:
+            note_files(context, self.connection.name, self.goal.name, report.files)
+        if backfill or (failed and any(file.state == "imported" for file in report.files)):
             key = [self.connection.name, self.goal.name]
             context.log_event(dg.AssetMaterialization(key, metadata=metadata))
-        raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
+        if failed:
+            raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
+        # Of a backfill Dagster notes this once for each file.
+        return dg.MaterializeResult(metadata={} if backfill else metadata)
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle | None = None) -> GoalRun:
         folder = data_folder()
@@ -101,6 +109,7 @@ class ImportSteps(GoalSteps[ImportGoal]):
             staging=staging or folder.staging(context.run_id, self.unique),
             downloads=folder.downloads(context.run_id, self.unique),
             objectives=self.connection.objectives,
+            again=bool(handle and handle["again"]),
         )
 
     def _client(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - any server that lists and sends files
@@ -125,7 +134,7 @@ def _scan_handle(due: tuple[RemoteFile, ...], waiting: tuple[FileReport, ...], k
     entries = {path: asdict(entry) for path, entry in known.items() if path in paths}
     return {
         "due": [[file.modified_at.isoformat(), file.path, file.size] for file in due],
-        "waiting": [[report.path, report.state] for report in waiting],
+        "waiting": [[report.path, report.state, report.message] for report in waiting],
         "known": {path: {**entry, "modified_at": entry["modified_at"].isoformat()} for path, entry in entries.items()},
     }
 

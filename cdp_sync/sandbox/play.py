@@ -7,7 +7,7 @@ import dagster as dg
 
 from cdp_sync.components.declarations import load_declarations
 from cdp_sync.looking import look_at_export
-from cdp_sync.orchestration.launching import Outcome, launch
+from cdp_sync.orchestration.launching import Order, Outcome, launch
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.project import load_connection
 from cdp_sync.sandbox.demo import OUTBOX, deliver_corrections, write_demo_files
@@ -53,7 +53,7 @@ def _act(
     outcomes = []
     for connection in CONNECTIONS:
         with TerminalProgress() as progress:
-            outcome = launch(definitions[connection], connection, None, progress)
+            outcome = launch(definitions[connection], Order(connection), progress)
         console.print(f"[bold]{connection}[/]  run {outcome.run_id}, {outcome.seconds:.1f} s")
         for report in outcome.goals:
             print_goal(report)

@@ -9,6 +9,7 @@ import pytest
 from cdp_sync.components.declarations import load_declarations
 from cdp_sync.definitions import defs as load_code_location
 from cdp_sync.model import fingerprint
+from cdp_sync.orchestration.files import files_key
 from cdp_sync_tests.projects import PASSWORD, Project, goal, open_project
 
 OPS = ("scan_directory", "parse_files", "link_identifiers", "upsert_profiles")
@@ -37,8 +38,9 @@ def test_the_project_loads(definitions: dg.Definitions) -> None:
 def test_every_goal_is_an_asset_of_its_connections_group(definitions: dg.Definitions) -> None:
     """Keys are [connection, goal], the group is the connection; a goal that is off is there to be run by hand."""
     graph = definitions.resolve_asset_graph()
-    assert set(graph.get_all_asset_keys()) == {ZEBRA, APPLE, OFF}
-    assert {graph.get(key).group_name for key in (ZEBRA, APPLE, OFF)} == {"shop"}
+    every = {ZEBRA, APPLE, OFF}
+    assert set(graph.get_all_asset_keys()) == every | {files_key(*key.path) for key in every}
+    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == {"shop"}
 
 
 def test_the_job_runs_the_enabled_goals(definitions: dg.Definitions) -> None:
@@ -114,7 +116,7 @@ def test_a_connection_without_enabled_goals_has_no_job(project: Project) -> None
     definitions = project.load()
     dg.Definitions.validate_loadable(definitions)
     assert {job.name for job in definitions.resolve_all_job_defs()} == {"__ASSET_JOB"}
-    assert set(definitions.resolve_asset_graph().get_all_asset_keys()) == {OFF}
+    assert set(definitions.resolve_asset_graph().get_all_asset_keys()) == {OFF, files_key(*OFF.path)}
 
 
 def test_a_hundred_connections_load(project: Project) -> None:
@@ -124,7 +126,7 @@ def test_a_hundred_connections_load(project: Project) -> None:
     definitions = project.load()
     names = {job.name for job in definitions.resolve_all_job_defs()}
     assert {f"shop{number}_sync" for number in range(100)} <= names
-    assert len(list(definitions.resolve_asset_graph().get_all_asset_keys())) == 100
+    assert len(list(definitions.resolve_asset_graph().get_all_asset_keys())) == 200
 
 
 def test_the_repositorys_own_declarations_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

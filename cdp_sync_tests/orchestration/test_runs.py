@@ -40,8 +40,8 @@ class Ran:
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """Return the metadata of a run's only materialization, as plain values."""
-    (event,) = result.get_asset_materialization_events()
+    """Return the metadata of the goal's materialization, as plain values."""
+    (event,) = [made for made in result.get_asset_materialization_events() if made.asset_key == CUSTOMERS]
     return {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
 
 

@@ -1,0 +1,148 @@
+"""Files as partitions: what the catalog says of them, and importing chosen ones again."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+
+from cdp_sync.orchestration.files import files_key, partitions_of
+from cdp_sync_tests.projects import QUIET, Project, goal
+
+SUMMED = goal(map=[{"field": "Total", "property": "total", "mode": "sum"}])
+FILES = files_key("shop", "customers")
+FIRST, SECOND, THIRD = (f"customers_{number}.csv" for number in (1, 2, 3))
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    """A project whose only goal sums amounts, with two files on the server."""
+    project.connect("shop", SUMMED)
+    project.deliver(f"/inbox/{FIRST}", "Email,Total\nada@example.com,1.5\n")
+    project.deliver(f"/inbox/{SECOND}", "Email,Total\nbob@example.com,2\n", minutes=1)
+    return project
+
+
+def status(project: Project, instance: dg.DagsterInstance) -> dict[str, set[str]]:
+    """Return the files by what the catalog says of them."""
+    definition = partitions_of("shop", "customers")
+    cached = get_and_update_asset_status_cache_value(instance, FILES, definition)
+    assert cached
+    known = set(instance.get_dynamic_partitions("shop__customers__files"))
+    imported = set(cached.deserialize_materialized_partition_subsets(definition).get_partition_keys())
+    failed = set(cached.deserialize_failed_partition_subsets(definition).get_partition_keys())
+    return {"imported": imported - failed, "failed": failed, "missing": known - imported - failed}
+
+
+def totals(project: Project) -> dict[str, float]:
+    """Return everybody's total."""
+    with project.warehouse.open("read") as session:
+        return {email: float(total) for email, total in session.rows("select email, total from warehouse.profile")}
+
+
+def backfill(project: Project, instance: dg.DagsterInstance, names: Iterable[str]) -> dg.ExecuteInProcessResult:
+    """Materialize the first to the last of these partitions as a backfill's run does."""
+    first, *_, last = sorted(names) * 2
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    job = project.load().resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(
+        instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=[FILES], tags=tags
+    )
+
+
+def counters(instance: dg.DagsterInstance) -> dict[str, Any]:
+    """Return the latest metadata of the goal."""
+    made = instance.get_latest_materialization_event(dg.AssetKey(["shop", "customers"]))
+    assert made
+    assert made.asset_materialization
+    return {name: value.value for name, value in made.asset_materialization.metadata.items()}
+
+
+def test_a_run_makes_a_partition_of_every_file(shop: Project, instance: dg.DagsterInstance) -> None:
+    """What was imported is materialized; what is not whole yet is missing; a run without a choice needs none."""
+    shop.connect("shop", SUMMED | {"complete": {"marker": "{name}.done"}})
+    shop.deliver(f"/inbox/{FIRST}.done", "")
+    assert shop.run("shop_sync", instance).success
+    assert status(shop, instance) == {"imported": {FIRST}, "failed": set(), "missing": {SECOND}}
+
+
+def test_a_file_that_failed_is_failed_until_it_is_corrected(shop: Project, instance: dg.DagsterInstance) -> None:
+    """The others of the run are materialized."""
+    shop.deliver(f"/inbox/{THIRD}", "Mail;Total\nada@example.com;3\n", minutes=2)
+    assert not shop.run("shop_sync", instance).success
+    assert status(shop, instance) == {"imported": {FIRST, SECOND}, "failed": {THIRD}, "missing": set()}
+    shop.deliver(f"/inbox/{THIRD}", "Email,Total\nada@example.com,3\n", minutes=3)
+    assert shop.run("shop_sync", instance).success
+    assert status(shop, instance) == {"imported": {FIRST, SECOND, THIRD}, "failed": set(), "missing": set()}
+
+
+def test_a_run_that_ends_early_leaves_its_files_failed(
+    shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that broke off behind the listing, every file that it was to import has failed."""
+    monkeypatch.setattr("cdp_sync.orchestration.steps.stage_files", lambda *_, **__: 1 / 0)
+    assert not shop.run("shop_sync", instance).success
+    assert status(shop, instance)["failed"] == {FIRST, SECOND}
+
+
+def test_a_backfill_imports_exactly_the_chosen_files_again(shop: Project, instance: dg.DagsterInstance) -> None:
+    """All rows of it are applied anew, what is summed stays, and what is new on the server waits."""
+    shop.run("shop_sync", instance)
+    shop.deliver(f"/inbox/{THIRD}", "Email,Total\ncleo@example.com,4\n", minutes=5)
+    result = backfill(shop, instance, [SECOND])
+    assert result.success
+    assert counters(instance)["rows_read"] == 1
+    assert counters(instance)["rows_applied"] == 1
+    assert totals(shop) == {"ada@example.com": 1.5, "bob@example.com": 2}
+    assert status(shop, instance) == {"imported": {FIRST, SECOND}, "failed": set(), "missing": set()}
+
+
+def test_a_backfill_imports_a_missing_file(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A file that was never imported is imported by it, once."""
+    shop.run("shop_sync", instance)
+    shop.deliver(f"/inbox/{THIRD}", "Email,Total\nada@example.com,4\n", minutes=5)
+    instance.add_dynamic_partitions("shop__customers__files", [THIRD])
+    assert backfill(shop, instance, [THIRD]).success
+    assert backfill(shop, instance, [FIRST, SECOND, THIRD]).success
+    assert shop.run("shop_sync", instance).success
+    assert totals(shop) == {"ada@example.com": 5.5, "bob@example.com": 2}
+
+
+def test_a_chosen_file_that_is_gone_fails_and_the_others_land(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Which one is gone is told."""
+    shop.run("shop_sync", instance)
+    (shop.root / "inbox" / FIRST).unlink()
+    result = backfill(shop, instance, [FIRST, SECOND])
+    assert not result.success
+    assert counters(instance)["rows_applied"] == 1
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    assert f"/inbox/{FIRST} failed: It is not on the server any more." in str(failed.step_failure_data)
+    assert status(shop, instance) == {"imported": {SECOND}, "failed": {FIRST}, "missing": set()}
+
+
+def test_the_launchpad_can_ask_for_files_by_name(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A wildcard in the run config leaves the other files alone."""
+    told = {"config": {"files": "*_2.csv"}}
+    config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": told}}}}
+    job = shop.load().resolve_job_def("shop_sync")
+    assert job.execute_in_process(instance=instance, run_config=config).success
+    assert totals(shop) == {"bob@example.com": 2}
+
+
+def test_a_wildcard_that_matches_nothing_fails(shop: Project, instance: dg.DagsterInstance) -> None:
+    """It is told, rather than that there is nothing new."""
+    told = {"config": {"files": "nothing*", "again": True}}
+    config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": told}}}}
+    job = shop.load().resolve_job_def("shop_sync")
+    result = job.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    assert "No file of this goal matches 'nothing*'." in str(failed.step_failure_data)
+
+
+def test_a_file_with_a_name_that_no_partition_may_have_is_imported(shop: Project, instance: dg.DagsterInstance) -> None:
+    """It has no partition, which is all that differs."""
+    shop.deliver("/inbox/customers_...csv", "Email,Total\ncleo@example.com,4\n", minutes=5)
+    assert shop.run("shop_sync", instance).success
+    assert totals(shop)["cleo@example.com"] == 4
+    assert status(shop, instance)["imported"] == {FIRST, SECOND}
