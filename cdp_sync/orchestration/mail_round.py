@@ -83,7 +83,7 @@ class Round:
         return " ".join(part for part in (f"{self.sent} mails sent.", waiting, self.trouble) if part)
 
     def _due(self) -> Iterator[dg.RunRecord]:
-        """Yield the runs to mail about now, in the order in which they ended; the others that wait keep their pauses."""
+        """Yield the runs to mail about now, in the order in which they ended; what waits otherwise keeps its pause."""
         for record in self._candidates():
             run_id = record.dagster_run.run_id
             pause = self.cursor.pause(run_id)
@@ -125,12 +125,15 @@ class Round:
             self._send(SmtpServer.from_environment(os.environ), self._mail(record), record)
         except (MailRefused, MailUnconfirmed) as error:
             self._mark(record, "refused" if isinstance(error, MailRefused) else "unconfirmed")
-            self.log.error(f"The mail about run {record.dagster_run.run_id} is not sent again. {error}")
+            self.log.warning(f"The mail about run {record.dagster_run.run_id} is not sent again. {error}")
         except CdpSyncError as error:
             self._wait(record, tried=True)
             self.trouble = str(error)
             self.log.warning(f"The mail about run {record.dagster_run.run_id} is tried again later. {error}")
             return isinstance(error, MailPutOff)
+        except Exception:
+            self._wait(record, tried=True)
+            self.log.exception(f"The mail about run {record.dagster_run.run_id} cannot be written.")
         return True
 
     def _send(self, server: SmtpServer, mail: Mail, record: dg.RunRecord) -> None:
@@ -138,7 +141,12 @@ class Round:
         if current is None or current.tags.get(MAILED, _WAITING) != _WAITING:
             return  # another round was quicker
         self._mark(record, "sending")
-        refused = send(server, mail)
+        try:
+            refused = send(server, mail)
+        except CdpSyncError:
+            raise
+        except Exception as error:
+            raise MailUnconfirmed(f"An unexpected error while it was sent: {type(error).__name__}.") from error
         self._mark(record, "sent")
         self.sent += 1
         if refused:
@@ -158,7 +166,7 @@ class Round:
 
     def _give_up(self, record: dg.RunRecord) -> None:
         self._mark(record, "given up")
-        self.log.error(f"Mail about run {record.dagster_run.run_id} is given up: it ended more than a day ago.")
+        self.log.warning(f"The mail about run {record.dagster_run.run_id} is given up: it ended more than a day ago.")
 
     def _mark(self, record: dg.RunRecord, state: str) -> None:
         self.instance.add_run_tags(record.dagster_run.run_id, {MAILED: state})

@@ -1,6 +1,6 @@
 """The sensor `mail`: one for all connections of the project.
 
-A plain sensor, not one of run failures: of those Dagster takes five runs a tick, and what raises an error in one is lost.
+A plain sensor, not one of run failures: that takes five runs a tick, and loses a run whose turn ends in an error.
 """
 
 import time
