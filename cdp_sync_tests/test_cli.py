@@ -476,7 +476,9 @@ def read_until(process: subprocess.Popen[bytes], pattern: str, patience: float =
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: Project) -> None:
     """It says its port and where its files are, lets clients in, and ends with a signal, its server with it."""
-    with running("sandbox", "--port", "0", folder=project.folder, environment=project.environment) as process:
+    with running(
+        "sandbox", "--port", "0", "--mail-port", "0", folder=project.folder, environment=project.environment
+    ) as process:
         port = read_until(process, r"127\.0\.0\.1:(\d+)|port (\d+)")
         secret = (project.data / "sandbox" / "password").read_text().strip()
         listed = listing(int(port[1] or port[2]), secret)

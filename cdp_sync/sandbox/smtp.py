@@ -94,7 +94,11 @@ class SmtpSandbox:
         return AuthResult(success=asked == self._login, handled=False)
 
     def _asking(self) -> dict[str, Any]:
-        return {"auth_required": True, "authenticator": self.check} if self._login else {}
+        if self._login is None:
+            return {}
+        # aiosmtpd counts as TLS what began with STARTTLS only.
+        began_with_tls = "ssl_context" in self._options
+        return {"auth_required": True, "authenticator": self.check, "auth_require_tls": not began_with_tls}
 
     def _next(self) -> int:
         return int(self.files[-1].stem) + 1 if self.files else 1
