@@ -58,7 +58,7 @@ def subject_of(news: RunNews) -> str:
 def text_of(news: RunNews) -> str:
     """Return the text: what happened, why, what each goal did, where to look."""
     paragraphs = [
-        [f"{_titles(news.connections)}: the run {_ENDED[news.state]}.", news.cause],
+        [f"{_line(_titles(news.connections))}: the run {_ENDED[news.state]}.", _line(news.cause)],
         *(list(_goal(goal)) for goal in sorted(news.goals, key=_failures_first)[:_MOST_GOALS]),
         [f"and {len(news.goals) - _MOST_GOALS} more goals" if len(news.goals) > _MOST_GOALS else ""],
         [_when(news), f"Run: {news.link}"],
@@ -75,7 +75,7 @@ def _failures_first(goal: GoalNews) -> int:
 
 
 def _goal(goal: GoalNews) -> Iterator[str]:
-    yield f"{goal.name} {_GOAL_ENDED[goal.state]}"
+    yield f"{_line(goal.name)} {_GOAL_ENDED[goal.state]}"
     if goal.told:
         yield f"  {_line(goal.told)}"
     for reason, times in goal.reasons[:_MOST_REASONS]:
@@ -83,11 +83,12 @@ def _goal(goal: GoalNews) -> Iterator[str]:
 
 
 def _when(news: RunNews) -> str:
+    reason = f"Reason: {_line(news.reason)}"
     if news.started_at is None:
-        return f"Reason: {news.reason}"
+        return reason
     started = datetime.fromtimestamp(news.started_at, UTC)
     took = f", {news.ended_at - news.started_at:,.0f} s" if news.ended_at else ""
-    return f"Reason: {news.reason}\nStarted: {started:%Y-%m-%d %H:%M:%S} UTC{took}"
+    return f"{reason}\nStarted: {started:%Y-%m-%d %H:%M:%S} UTC{took}"
 
 
 def _paragraph(lines: Iterable[str]) -> str:

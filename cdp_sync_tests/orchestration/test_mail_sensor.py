@@ -150,6 +150,20 @@ def test_a_run_that_succeeded_is_mailed_about_where_every_run_is(office: Office)
     assert "customers succeeded\n  1 file, 1 row: 1 applied; 1 profiles created, 0 updated." in said(mail)
 
 
+def test_the_key_on_may_stand_without_quotes(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As written in a file it is no string to YAML; Dagster takes it as well, also where it is strict."""
+    office.connect()
+    file = office.project.defs / "shop" / "defs.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert "'on': failure" in text
+    file.write_text(text.replace("'on': failure", "on: every_run"), encoding="utf-8")
+    office.run(GOOD)
+    office.tick()
+    assert len(office.mails) == 1
+    monkeypatch.setenv("DAGSTER_IS_DEFS_VALIDATION_CLI", "1")
+    assert office.project.load().resolve_sensor_def("mail").name == "mail"
+
+
 def test_without_declared_notifications_there_is_no_sensor(project: Project) -> None:
     """Nobody wants mail: nothing looks for something to mail about."""
     project.connect("shop", goal())
