@@ -79,8 +79,8 @@ class Round:
     @property
     def told(self) -> str:
         """Return what was done, in a sentence or two."""
-        waiting = f"{len(self.pauses)} to be sent later." if self.pauses else ""
-        return " ".join(part for part in (f"{self.sent} mails sent.", waiting, self.trouble) if part)
+        waiting = f"To be sent later: {len(self.pauses)}." if self.pauses else ""
+        return " ".join(part for part in (f"Mails sent: {self.sent}.", waiting, self.trouble) if part)
 
     def _due(self) -> Iterator[dg.RunRecord]:
         """Yield the runs to mail about now, in the order in which they ended; what waits otherwise keeps its pause."""

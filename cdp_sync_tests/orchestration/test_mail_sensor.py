@@ -8,11 +8,16 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
 from dagster._core.test_utils import create_run_for_test
+from dagster._utils.error import SerializableErrorInfo
 
-from cdp_sync.orchestration import mail_sensor
+from cdp_sync.orchestration import mail_round, mail_sensor
+from cdp_sync.orchestration.mail_news import news_of
 from cdp_sync.orchestration.mail_round import MAILED
+from cdp_sync.orchestration.mail_text import RunNews
 from cdp_sync.sandbox.smtp import SmtpSandbox
+from cdp_sync_tests.connectors.mail_line import GO_ON, GREETING, HELLO, YES, Scene
 from cdp_sync_tests.projects import QUIET, Project, goal
 
 TEAM = "data-team@example.net"
@@ -117,10 +122,11 @@ def test_a_failed_run_is_mailed_about(office: Office) -> None:
 def test_no_mail_holds_what_a_file_holds(office: Office) -> None:
     """Neither addresses nor names of a file's people are in a mail, whatever went wrong with them."""
     office.connect("shop", goal(), on="every_run")
-    for text in (GOOD, RAGGED, GOOD.replace("1.5", "none"), f'{GOOD}"{PERSON}'):
+    without_header = GOOD.splitlines()[1]
+    for text in (GOOD, RAGGED, GOOD.replace("1.5", "none"), f'{GOOD}"{PERSON}', without_header):
         office.run(text)
     office.tick()
-    assert len(office.mails) == 4
+    assert len(office.mails) == 5
     told = "\n".join(everything(mail) for mail in office.mails)
     assert [value for value in (PERSON, "uetzalcoatl", "surplus") if value in told] == []
 
@@ -182,13 +188,26 @@ def test_a_run_that_never_started_is_mailed_about(office: Office) -> None:
     office.connect()
     job = office.project.load().resolve_job_def("shop_sync")
     run = office.instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.NOT_STARTED)
-    office.instance.report_engine_event("The code server is gone.", run)
     office.instance.report_run_failed(run, "Run timed out due to taking longer than 180 seconds to start.")
     office.tick()
     (mail,) = office.mails
     assert mail["Subject"] == "[cdp_sync] shop did not start"
     assert "longer than 180 seconds to start." in said(mail)
     assert "customers was not run" in said(mail)
+
+
+def test_a_launch_that_failed_tells_the_error(office: Office) -> None:
+    """Where Dagster's last word says nothing, the error in front of it does."""
+    office.connect()
+    job = office.project.load().resolve_job_def("shop_sync")
+    run = office.instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.NOT_STARTED)
+    error = SerializableErrorInfo("ConnectionError: the code server is gone\n", [], "ConnectionError")
+    office.instance.report_engine_event("The run could not be launched.", run, EngineEventData.engine_error(error))
+    office.instance.report_run_failed(run)
+    office.tick()
+    (mail,) = office.mails
+    assert mail["Subject"] == "[cdp_sync] shop did not start"
+    assert "The run could not be launched. ConnectionError: the code server is gone" in said(mail)
 
 
 def test_a_run_whose_process_died_is_mailed_about(office: Office) -> None:
@@ -319,6 +338,56 @@ def test_a_mail_is_given_up_after_a_day(office: Office) -> None:
     office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(office.server.port))
     office.tick(after=25 * HOUR)
     assert (office.mails, office.state(run_id)) == ([], "given up")
+
+
+def test_an_answer_that_is_lost_is_not_asked_for_again(office: Office) -> None:
+    """The server has the mail and hangs up without a word: the mail may have arrived, so it is not sent again."""
+    office.connect()
+    run_id = office.run(RAGGED)
+    with Scene(GREETING, HELLO, YES, YES, GO_ON) as scene:
+        office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(scene.port))
+        office.tick()
+        assert b"customers failed" in scene.heard
+    office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(office.server.port))
+    office.tick(after=HOUR)
+    assert (office.mails, office.state(run_id)) == ([], "unconfirmed")
+
+
+def test_a_refused_mail_keeps_no_other_from_being_sent(office: Office) -> None:
+    """The server will not have the first mail, ever, nor the second, for now; the third it takes."""
+    for name in ("refused", "later", "shop"):
+        office.connect(name)
+    office.tick()
+    runs = [office.run(RAGGED, f"{name}_sync") for name in ("refused", "later", "shop")]
+    answers = iter(["550 5.1.1 nobody of that name", "450 4.2.1 not now", "250 2.1.5 yes"])
+
+    async def handle_rcpt(_server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
+        envelope.rcpt_tos.append(address)
+        return next(answers)
+
+    office.monkeypatch.setattr(office.server, "handle_RCPT", handle_rcpt, raising=False)
+    office.tick()
+    assert [office.state(run_id) for run_id in runs] == ["refused", "waiting", "sent"]
+    assert [mail["Subject"] for mail in office.mails] == ["[cdp_sync] shop failed: customers"]
+
+
+def test_a_broken_mail_keeps_no_other_from_being_sent(office: Office) -> None:
+    """An error in writing one mail is logged; the others go, and it is tried again later."""
+    for name in ("broken", "shop"):
+        office.connect(name)
+    runs = [office.run(RAGGED, f"{name}_sync") for name in ("broken", "shop")]
+
+    def news(instance: Any, record: Any, connections: Any, base_url: str) -> RunNews:
+        if "broken" in connections:
+            raise ZeroDivisionError
+        return news_of(instance, record, connections, base_url)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mail_round, "news_of", news)
+        office.tick()
+    assert [office.state(run_id) for run_id in runs] == ["waiting", "sent"]
+    office.tick(after=2 * MINUTE)
+    assert [office.state(run_id) for run_id in runs] == ["sent", "sent"]
 
 
 @pytest.mark.parametrize("missing", ["HOST", "SENDER"])

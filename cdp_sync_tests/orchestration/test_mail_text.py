@@ -85,6 +85,14 @@ def test_texts_are_of_bounded_length() -> None:
     assert "…" in text_of(news)
 
 
+def test_no_address_is_passed_on() -> None:
+    """Errors say none; should one do so, the mail does not."""
+    goal = GoalNews("a", "failed", "No ada@example.com, 'bob@example.org' in it.", (("<cleo@example.net>", 1),))
+    text = text_of(replace(NEWS, cause="dan@example.com", goals=(goal,)))
+    assert "@" not in text
+    assert "No (an address), '(an address)' in it." in text
+
+
 def test_letters_that_cannot_be_encoded_do_not_stop_a_mail() -> None:
     """A file's name may hold bytes that are no text."""
     text_of(replace(NEWS, goals=(GoalNews("a", "failed", "/inbox/\udcff.csv failed."),))).encode()
