@@ -108,20 +108,17 @@ class _Log:
                 self.started.add(node)
             case Kind.STEP_FAILURE:
                 self.failed.setdefault(node, event)
-            case Kind.RUN_FAILURE:
-                self._explain(event.message or "")
-            case Kind.ENGINE_EVENT:
-                self._explain_engine(event)
+            case Kind.RUN_FAILURE | Kind.ENGINE_EVENT:
+                self._explain(event)
 
-    def _explain(self, message: str) -> None:
-        if message != _SAYS_NOTHING or not self.cause:
-            self.cause = message
-
-    def _explain_engine(self, event: dg.DagsterEvent) -> None:
+    def _explain(self, event: dg.DagsterEvent) -> None:
+        """Keep why the run failed: the last word about it that says something."""
         error = getattr(event.event_specific_data, "error", None)
-        # An error after the first step may quote what the step read.
-        if error and not self.started:
-            self.cause = f"{event.message} {error.message}"
+        says_nothing = event.event_type == Kind.ENGINE_EVENT or (event.message == _SAYS_NOTHING and self.cause)
+        if error or not says_nothing:
+            # An error after the first step may quote what the step read.
+            quoted = error.message if error and not self.started else ""
+            self.cause = f"{event.message} {quoted}"
 
 
 def _failed(name: str, event: dg.DagsterEvent) -> GoalNews:
