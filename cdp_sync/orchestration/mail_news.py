@@ -48,7 +48,12 @@ def news_of(
     """
     run = record.dagster_run
     log = _Log(_events(instance, run, _LOOKED_AT))
-    goals = tuple(log.goal(key) for key in log.planned if key.path[0] in connections and len(key.path) == 2)
+    several = len(connections) > 1
+    goals = tuple(
+        log.goal(key, "/".join(key.path) if several else key.path[-1])
+        for key in log.planned
+        if key.path[0] in connections and len(key.path) == 2
+    )
     state = _STATES.get(run.status) or ("failed" if log.started else "not started")
     return RunNews(
         run_id=run.run_id,
@@ -86,9 +91,9 @@ class _Log:
         for event in self.events:
             self._note(event)
 
-    def goal(self, key: dg.AssetKey) -> GoalNews:
-        """Return what became of a goal."""
-        name, node = key.path[-1], "__".join(key.path)
+    def goal(self, key: dg.AssetKey, name: str) -> GoalNews:
+        """Return what became of a goal, under this name."""
+        node = "__".join(key.path)
         if node in self.failed:
             return _failed(name, self.failed[node])
         if key in self.done:

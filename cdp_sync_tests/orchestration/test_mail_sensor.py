@@ -170,6 +170,24 @@ def test_a_run_of_assets_is_told_by_their_connection(office: Office) -> None:
     assert mail["Subject"] == "[cdp_sync] other failed: customers"
 
 
+def test_a_run_of_several_connections_is_one_mail(office: Office) -> None:
+    """Assets of several connections that are materialized together: one mail, to everybody who wants it."""
+    office.connect()
+    office.connect("other", notifications={"emails": ["other-team@example.net", TEAM], "on": "every_run"})
+    office.connect("third")
+    office.project.deliver("/inbox/customers_1.csv", GOOD)
+    job = office.project.load().resolve_implicit_global_asset_job_def()
+    keys = [dg.AssetKey([name, "customers"]) for name in ("other", "third")]
+    job.execute_in_process(instance=office.instance, asset_selection=keys, run_config=QUIET)
+    office.tick()
+    (mail,) = office.mails
+    assert mail["Subject"].endswith(" succeeded")
+    assert {"other", "third"} <= set(mail["Subject"].replace(",", "").split())
+    assert mail["To"] == f"other-team@example.net, {TEAM}"
+    assert "other/customers succeeded" in said(mail)
+    assert "third/customers succeeded" in said(mail)
+
+
 def test_runs_of_others_are_left_alone(office: Office) -> None:
     """A run that belongs to no connection with notifications is not mailed about, and not marked."""
     office.connect()
