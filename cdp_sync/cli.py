@@ -202,11 +202,12 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
 
 @main.command()
 @click.option("--port", default=2222, show_default=True, help="Of the SFTP server; 0 picks a free one.")
-def sandbox(port: int) -> None:
-    """Run an SFTP server on loopback with demonstration files, until Ctrl-C."""
+@click.option("--mail-port", default=2525, show_default=True, help="Of the mail server; 0 picks a free one.")
+def sandbox(port: int, mail_port: int) -> None:
+    """Run an SFTP server with demonstration files, and a mail server that shows what arrives, until Ctrl-C."""
     from cdp_sync.sandbox.stage import Stage
 
-    with Stage(port=port) as stage:
+    with Stage(port=port, mail_port=mail_port) as stage:
         click.echo(stage.told)
         stage.wait()
 
@@ -221,9 +222,9 @@ def demo() -> None:
 
 @main.command()
 @click.option("--port", default=3000, show_default=True, help="Of the UI.")
-@click.option("--sandbox/--no-sandbox", "with_sandbox", default=True, help="Also run the sandbox server.")
+@click.option("--sandbox/--no-sandbox", "with_sandbox", default=True, help="Also run the sandbox servers.")
 def up(port: int, with_sandbox: bool) -> None:
-    """Open the project in the Dagster UI, with the sandbox server beside it, until Ctrl-C."""
+    """Open the project in the Dagster UI, with the sandbox servers beside it, until Ctrl-C."""
     from cdp_sync.sandbox.stage import open_ui
 
     click.get_current_context().exit(open_ui(port, with_sandbox=with_sandbox))

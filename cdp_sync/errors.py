@@ -12,9 +12,13 @@
     │   ├── ServerRefused            the server will not have us
     │   │   ├── AuthenticationFailed
     │   │   ├── HostKeyRejected
+    │   │   ├── CertificateRejected
     │   │   └── NoCommonAlgorithm
     │   ├── KeyUnreadable            a private key we cannot use
     │   ├── SecretMissing            an environment variable or file that is not there
+    │   ├── SettingUnusable          an environment variable that is missing or says something impossible
+    │   ├── MailRefused              the mail server will not have this mail
+    │   ├── MailUnconfirmed          it may have been accepted; sending it again might send it twice
     │   ├── RemotePathMissing        no such directory or file on the server
     │   ├── RemotePermissionDenied
     │   ├── RemoteNameRefused        a name that would leave its directory
@@ -26,6 +30,7 @@
     └── Transient                    may pass; worth another attempt
         ├── ServerUnreachable
         ├── ConnectionLost
+        ├── MailPutOff               the mail server does not take this mail now
         ├── RemoteFailure            the server said "failure" and no more
         │   └── RemoteSizeDiffers    it holds another number of bytes than it was sent
         ├── FileChanged              the file changed while it was read
@@ -35,6 +40,7 @@
 __all__ = [
     "AuthenticationFailed",
     "CdpSyncError",
+    "CertificateRejected",
     "ConnectionLost",
     "DeclarationError",
     "DiskFull",
@@ -43,6 +49,9 @@ __all__ = [
     "GoalFailed",
     "HostKeyRejected",
     "KeyUnreadable",
+    "MailPutOff",
+    "MailRefused",
+    "MailUnconfirmed",
     "NoCommonAlgorithm",
     "PropertyTypeChanged",
     "RemoteDiskFull",
@@ -55,6 +64,7 @@ __all__ = [
     "SecretMissing",
     "ServerRefused",
     "ServerUnreachable",
+    "SettingUnusable",
     "Terminal",
     "Transient",
     "UnknownName",
@@ -132,6 +142,10 @@ class HostKeyRejected(ServerRefused):
     """The server's key is not the one that was declared."""
 
 
+class CertificateRejected(ServerRefused):
+    """The server's certificate is not one that we trust, or not its own."""
+
+
 class NoCommonAlgorithm(ServerRefused):
     """The server offers no cipher, key exchange or signature that we accept."""
 
@@ -142,6 +156,18 @@ class KeyUnreadable(Terminal):
 
 class SecretMissing(Terminal):
     """An environment variable or a file that should hold a secret is not there."""
+
+
+class SettingUnusable(Terminal):
+    """An environment variable that is missing, or says something impossible."""
+
+
+class MailRefused(Terminal):
+    """The mail server will not have this mail; it may have others."""
+
+
+class MailUnconfirmed(Terminal):
+    """The line was lost after the mail was handed over: it may have been accepted."""
 
 
 class RemotePathMissing(Terminal):
@@ -182,6 +208,10 @@ class ServerUnreachable(Transient):
 
 class ConnectionLost(Transient):
     """The line dropped or fell silent."""
+
+
+class MailPutOff(Transient):
+    """The mail server does not take this mail now; it may take others."""
 
 
 class RemoteFailure(Transient):

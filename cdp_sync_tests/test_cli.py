@@ -6,6 +6,7 @@ import re
 import select
 import shutil
 import signal
+import smtplib
 import subprocess
 import sys
 import time
@@ -476,7 +477,9 @@ def read_until(process: subprocess.Popen[bytes], pattern: str, patience: float =
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: Project) -> None:
     """It says its port and where its files are, lets clients in, and ends with a signal, its server with it."""
-    with running("sandbox", "--port", "0", folder=project.folder, environment=project.environment) as process:
+    with running(
+        "sandbox", "--port", "0", "--mail-port", "0", folder=project.folder, environment=project.environment
+    ) as process:
         port = read_until(process, r"127\.0\.0\.1:(\d+)|port (\d+)")
         secret = (project.data / "sandbox" / "password").read_text().strip()
         listed = listing(int(port[1] or port[2]), secret)
@@ -487,6 +490,16 @@ def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: P
         process.stdout.read()  # ends when the last process that writes to it does
     with pytest.raises(OSError, match=r"refused|reset|banner"):
         listing(int(port[1] or port[2]), secret)
+
+
+def test_the_sandbox_shows_mail(project: Project) -> None:
+    """A line for each mail, as it arrives."""
+    command = ("sandbox", "--port", "0", "--mail-port", "0")
+    with running(*command, folder=project.folder, environment=project.environment) as process:
+        port = read_until(process, r"Mail on 127\.0\.0\.1:(\d+)")
+        with smtplib.SMTP("127.0.0.1", int(port[1]), timeout=30) as line:
+            line.sendmail("a@example.com", ["b@example.net", "c@example.net"], "Subject: Hello\r\n\r\nText.\r\n")
+        assert read_until(process, r"Mail: Hello \(2 recipients, .*000001\.eml\)")
 
 
 def listing(port: int, password: str) -> set[str]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.components.profile_model import declared_profiles
-from cdp_sync.model import NAME_PATTERN, Connection, ExportGoal, ImportGoal, SftpServer
+from cdp_sync.model import NAME_PATTERN, Connection, ExportGoal, ImportGoal, Notifications, SftpServer
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.reading import ServerAttributes
 from cdp_sync.orchestration.connection import build_connection
@@ -21,6 +21,7 @@ _GOAL = {
     "link": [{"field": "Email", "property": "email"}],
     "map": [{"field": "FirstName", "property": "first_name"}],
 }
+_NOTIFIED = {"emails": ["team@example.com"], "on": "failure"}
 _EXPORT = {
     "name": "big_spenders",
     "segment": "big_spenders",
@@ -60,6 +61,7 @@ def _rendered(context: dg.ResolutionContext, value: Any) -> SftpServer:  # noqa:
 Server = NewType("Server", SftpServer)
 ImportGoals = NewType("ImportGoals", tuple[ImportGoal, ...])
 ExportGoals = NewType("ExportGoals", tuple[ExportGoal, ...])
+Notified = NewType("Notified", Notifications)
 """Checked by our own models: to Dagster opaque types."""
 
 
@@ -88,6 +90,10 @@ class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
         Sequence[str],
         as_written("Objectives: only profiles whose consent allows one of them are imported and exported."),
     ] = ()
+    notifications: Annotated[
+        Notified | None,
+        as_written("Who gets mail about runs; nobody unless declared.", Notifications | None, examples=[_NOTIFIED]),
+    ] = None
     import_profiles: Annotated[
         ImportGoals,
         as_written("Import goals, in running order.", Sequence[ImportGoal], examples=[[_GOAL]]),

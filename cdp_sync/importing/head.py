@@ -97,6 +97,13 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
     Raises:
         FileRejected: No linked column is there, or a column that is needed stands there twice.
     """
+    links = [link.field for link in goal.link]
+    if set(links) <= set(head.missing(links)):
+        raise FileRejected(
+            f"No linked column is in the header; {_seen(head, goal)}.",
+            needed=f"Needed: {_listed(dict.fromkeys(links))}.",
+            remedy=_fitting_separator(text, goal) or "Correct the links, or have the column delivered.",
+        )
     needed = set(goal.fields) if goal.map_detected is None else set(head.columns) - {""}
     if repeated := sorted(name for name in needed if head.columns.count(name) > 1):
         raise FileRejected(
@@ -104,14 +111,14 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
             needed="A linked or mapped column stands there once.",
             remedy="Have the columns renamed.",
         )
-    links = [link.field for link in goal.link]
-    if set(links) <= set(head.missing(links)):
-        raise FileRejected(
-            f"No linked column is in the header; found: {_listed(head.columns)}.",
-            needed=f"Needed: {_listed(dict.fromkeys(links))}.",
-            remedy=_fitting_separator(text, goal) or "Correct the links, or have the column delivered.",
-        )
     return [f"Column {name!r} is not in the file." for name in head.missing(goal.fields)]
+
+
+def _seen(head: Head, goal: ImportGoal) -> str:
+    """Return what the header holds; where nothing of it is declared it may be no header, but a person's data."""
+    if set(goal.fields) & set(head.columns):
+        return f"found: {_listed(head.columns)}"
+    return "nothing in it is declared"
 
 
 def _fitting_separator(text: str, goal: ImportGoal) -> str:

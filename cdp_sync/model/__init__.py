@@ -7,6 +7,7 @@ from cdp_sync.model.export_report import EXPORT_COUNTERS, ExportCounters, Export
 from cdp_sync.model.fingerprint import export_fingerprint, fingerprint
 from cdp_sync.model.format import ExportFormat, Format
 from cdp_sync.model.goal import Completeness, DetectedMapping, ImportGoal, Link, Mapping
+from cdp_sync.model.notifications import Notifications
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
 from cdp_sync.model.remote import FetchedFile, RemoteFile
@@ -42,6 +43,7 @@ __all__ = [
     "ImportGoal",
     "Link",
     "Mapping",
+    "Notifications",
     "Objective",
     "ProfileSample",
     "Profiles",

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import ImportGoal
+from cdp_sync.model.notifications import Notifications
 from cdp_sync.model.server import SftpServer
 
 RESERVED = frozenset({"segments", "profiles", "broken_connections"})
@@ -28,6 +29,8 @@ class Connection(Declared):
     """How to reach the server."""
     objectives: tuple[str, ...] = ()
     """Objectives: only profiles that consented to one of them, or refused none where that is enough, are processed."""
+    notifications: Notifications | None = None
+    """Who gets mail about runs; nobody unless declared."""
     import_profiles: tuple[ImportGoal, ...] = ()
     """Import goals, in running order."""
     export_profiles: tuple[ExportGoal, ...] = ()

@@ -7,6 +7,7 @@ from cdp_sync.model import Connection, Profiles
 from cdp_sync.orchestration.checks import EXPORT_CHECKS, IMPORT_CHECKS, build_checks
 from cdp_sync.orchestration.export_goal import build_export_asset
 from cdp_sync.orchestration.import_goal import build_import_assets
+from cdp_sync.orchestration.mail_sensor import notified_metadata
 from cdp_sync.orchestration.resources import SftpServerResource
 from cdp_sync.orchestration.segments import segment_key
 
@@ -29,6 +30,7 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         asset_checks=[*_checks(imports, IMPORT_CHECKS), *_checks(exports, EXPORT_CHECKS)],
         jobs=_jobs(connection, profiles),
         resources={f"{connection.name}_server": SftpServerResource.of(connection.server)},
+        metadata=notified_metadata(connection),
     )
 
 

@@ -16,6 +16,7 @@ from dagster.components.core.load_defs import get_library_json_enriched_defs  # 
 
 from cdp_sync.errors import DeclarationError
 from cdp_sync.model.reading import slips_in
+from cdp_sync.orchestration.mail_sensor import build_mail
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.resources import WarehouseResource
 
@@ -33,9 +34,14 @@ def load_project() -> dg.Definitions:
     """
     if os.environ.get(_STRICT):
         refuse_all(_children())
-        return dg.Definitions.merge(component_tree().build_defs(), shared())
+        return _whole(component_tree().build_defs())
     with _uncollected():
-        return dg.Definitions.merge(get_library_json_enriched_defs(None), *_build_each(), shared())
+        return _whole(get_library_json_enriched_defs(None), *_build_each())
+
+
+def _whole(*parts: dg.Definitions) -> dg.Definitions:
+    """Return the parts with what all of them share."""
+    return dg.Definitions.merge(*parts, build_mail(parts), shared())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The sandbox as a stage: the SFTP server as a process of its own, its files, and the UI in front of it."""
+"""The sandbox as a stage: the SFTP server as a process of its own, its files, a mail server, and the UI in front."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,22 +18,27 @@ from cdp_sync.sandbox.demo import write_demo_files
 
 ACCOUNTS = ("webshop", "filiale", "mailing")
 _PATIENCE = 30.0
+_PORTS = {"sftp": ("CDP_SYNC_SANDBOX_PORT", "2222"), "mail": ("CDP_SYNC_SANDBOX_MAIL_PORT", "2525")}
+"""What `up` serves on: the variable, and the port without it."""
 
 
 class Stage:
-    """An SFTP server on loopback with demonstration files. A context manager: it serves inside the block.
+    """Servers on loopback: SFTP with demonstration files, and mail. A context manager: they serve inside the block.
 
     Its password, host key and known_hosts file lie in the data folder, where the demonstration's connections look for
     them.
 
     Args:
-        port: 0 picks a free one.
+        port: Of SFTP; 0 picks a free one.
+        mail_port: Of mail; 0 picks a free one, none is for no mail server.
         folder: Where its files lie.
     """
 
-    def __init__(self, *, port: int = 0, folder: Path | None = None) -> None:
+    def __init__(self, *, port: int = 0, mail_port: int | None = None, folder: Path | None = None) -> None:
         self.folder = folder or data_folder().path / "sandbox"
         self.port = port
+        self.mail_port = mail_port
+        self._mail = ExitStack()
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -43,19 +48,37 @@ class Stage:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a process needs to find the server."""
-        return {**os.environ, "CDP_SYNC_SANDBOX_PORT": str(self.port)}
+        """What a process needs to find the servers; mail goes elsewhere where the environment says so."""
+        found = {**os.environ, "CDP_SYNC_SANDBOX_PORT": str(self.port)}
+        if self.mail_port is None or os.environ.get("CDP_SYNC_SMTP_HOST"):
+            return found
+        return {**found, **self._mail_settings}
+
+    @property
+    def _mail_settings(self) -> Mapping[str, str]:
+        settings = {"HOST": "127.0.0.1", "PORT": str(self.mail_port), "TLS": "none", "SENDER": "cdp-sync@example.com"}
+        return {f"CDP_SYNC_SMTP_{name}": value for name, value in settings.items()}
 
     @property
     def told(self) -> str:
         """One paragraph for people."""
         return (
             f"SFTP on 127.0.0.1:{self.port}, accounts {', '.join(ACCOUNTS)}, password in {self.folder / 'password'}.\n"
-            f"It shows {self.root}. Ctrl-C ends it."
+            f"It shows {self.root}. Ctrl-C ends it.{self._told_of_mail}"
         )
 
+    @property
+    def _told_of_mail(self) -> str:
+        if self.mail_port is None:
+            return ""
+        return f"\nMail on 127.0.0.1:{self.mail_port}, kept in {self._mail_folder}."
+
+    @property
+    def _mail_folder(self) -> Path:
+        return self.folder / "mail"
+
     def __enter__(self) -> Self:
-        """Write the files where there are none, and start the server."""
+        """Write the files where there are none, and start the servers."""
         self.root.mkdir(parents=True, exist_ok=True)
         if not any(self.root.iterdir()):
             write_demo_files(self.root)
@@ -71,13 +94,15 @@ class Stage:
             env={**os.environ, "CDP_SYNC_SANDBOX_PASSWORD": password},
         )
         self.port = self._ready()
+        self._open_mail()
         os.environ["CDP_SYNC_SANDBOX_PORT"] = str(self.port)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the server."""
+        """End the servers."""
+        self._mail.close()
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
             self._process.wait(_PATIENCE)
@@ -87,6 +112,18 @@ class Stage:
         if self._process is not None:
             with suppress(KeyboardInterrupt):
                 self._process.wait()
+
+    def _open_mail(self) -> None:
+        if self.mail_port is None:
+            return
+        from cdp_sync.sandbox.smtp import SmtpSandbox
+
+        server = SmtpSandbox(self._mail_folder, port=self.mail_port, arrived=_show)
+        try:
+            self.mail_port = self._mail.enter_context(server).port
+        except OSError as problem:
+            self.__exit__(None, None, None)
+            raise _port_taken("mail", self.mail_port, "--mail-port") from problem
 
     def _password(self) -> str:
         file = self.folder / "password"
@@ -99,12 +136,21 @@ class Stage:
         started = self._process
         line = started.stdout.readline() if started and started.stdout else ""
         if not line:
-            raise ServerUnreachable(
-                f"The sandbox's SFTP server did not start on port {self.port}.",
-                needed="A free port.",
-                remedy="End whatever listens there, or choose another with --port.",
-            )
+            raise _port_taken("SFTP", self.port, "--port")
         return int(json.loads(line)["port"])
+
+
+def _port_taken(kind: str, port: int, option: str) -> ServerUnreachable:
+    return ServerUnreachable(
+        f"The sandbox's {kind} server did not start on port {port}.",
+        needed="A free port.",
+        remedy=f"End whatever listens there, or choose another with {option}.",
+    )
+
+
+def _show(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def open_ui(port: int, *, with_sandbox: bool) -> int:
@@ -112,12 +158,13 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
     if not Path("workspace.yaml").exists():
         raise Terminal("There is no workspace.yaml in this folder.", remedy="Change into the project's folder.")
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+    links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}
     if not with_sandbox:
-        return _in_foreground(command, os.environ)
-    with Stage(port=int(os.environ.get("CDP_SYNC_SANDBOX_PORT", "2222"))) as stage:
-        sys.stdout.write(f"{stage.told}\nThe UI: http://127.0.0.1:{port}\n")
-        sys.stdout.flush()
-        return _in_foreground(command, stage.environment)
+        return _in_foreground(command, {**links, **os.environ})
+    port_of = {server: int(os.environ.get(variable, usual)) for server, (variable, usual) in _PORTS.items()}
+    with Stage(port=port_of["sftp"], mail_port=port_of["mail"]) as stage:
+        _show(f"{stage.told}\nThe UI: http://127.0.0.1:{port}")
+        return _in_foreground(command, {**links, **stage.environment})
 
 
 def _in_foreground(command: list[str], environment: Mapping[str, str]) -> int:

@@ -121,3 +121,15 @@ def test_columns_differ_by_case() -> None:
     """`email` is not `Email`: fields are named as the file names them."""
     with pytest.raises(FileRejected, match="No linked column"):
         check("email,Name\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [("Mail,Name,Number", "found: 'Mail', 'Name', 'Number'"), ("ada@example.com,Ada", "nothing in it is declared")],
+)
+def test_a_line_that_may_be_no_header_is_not_told(line: str, shown: str) -> None:
+    """Where no declared column is in it, it may be a person's data, which no message holds."""
+    with pytest.raises(FileRejected) as refused:
+        check(f"{line}\n")
+    assert shown in str(refused.value)
+    assert "Ada" not in str(refused.value)

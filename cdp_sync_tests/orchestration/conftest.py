@@ -5,6 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from cdp_sync_tests.orchestration.office import office
+
+__all__ = ["instance", "no_pauses", "office"]
+
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:

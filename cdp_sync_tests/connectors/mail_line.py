@@ -1,0 +1,68 @@
+"""A mail server that plays one scene: it says given lines, and stalls or hangs up where it is told to."""
+
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+GREETING = b"220 scene ESMTP"
+HELLO = b"250 scene"
+YES = b"250 2.0.0 yes"
+GO_ON = b"354 go on"
+STALL = b"(stall)"
+
+
+class Scene:
+    """Answers each command with the next line; at their end it hangs up. A context manager: it plays inside the block.
+
+    Args:
+        lines: The greeting first. `STALL` says nothing more, and waits for the other side to give up.
+    """
+
+    def __init__(self, *lines: bytes) -> None:
+        self.lines = lines
+        self.heard = b""
+        """Everything that was said to it."""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._play, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+
+    def _play(self) -> None:
+        with suppress(OSError):
+            line, _ = self._listener.accept()
+            with line:
+                self._talk(line, self.lines)
+
+    def _talk(self, line: socket.socket, lines: Sequence[bytes]) -> None:
+        for said in lines:
+            if said != STALL:
+                line.sendall(said + b"\r\n")
+            if not self._listen(line, b"\r\n.\r\n" if said == GO_ON else b"\r\n", forever=said == STALL):
+                return
+
+    def _listen(self, line: socket.socket, end: bytes, *, forever: bool) -> bool:
+        """Hear out a command or a mail; return whether the other side is still there."""
+        heard = b""
+        while forever or not heard.endswith(end):
+            more = line.recv(65536)
+            if not more:
+                return False
+            heard += more
+            self.heard += more
+        return True

@@ -1,0 +1,276 @@
+"""Sending mail to real servers on loopback: TLS, logins, and whether a mail was taken when things go wrong."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync.connectors.smtp import Mail, send
+from cdp_sync.connectors.smtp_server import SmtpServer
+from cdp_sync.errors import (
+    AuthenticationFailed,
+    CdpSyncError,
+    CertificateRejected,
+    ConnectionLost,
+    MailPutOff,
+    MailRefused,
+    MailUnconfirmed,
+    ServerRefused,
+    ServerUnreachable,
+    SettingUnusable,
+    Terminal,
+    Transient,
+)
+from cdp_sync.sandbox.smtp import SmtpSandbox
+from cdp_sync_tests.connectors.certificates import Authority
+from cdp_sync_tests.connectors.mail_line import GO_ON, GREETING, HELLO, STALL, YES, Scene
+
+USER, PASSWORD = "robot", "otter-lamp-93"
+TO = ("ann@example.net", "bob@example.net")
+SENDER = "cdp@example.com"
+MAIL = Mail("[cdp_sync] shop failed: customers", "One line.\n.A line with a dot.\nÄrger\n", TO, "run-1")
+SETTINGS = {"HOST": "mail.example.com", "SENDER": SENDER}
+
+
+def server(port: int, *, login: bool = False, **fields: Any) -> SmtpServer:
+    """Return a server on this machine."""
+    usual = {"host": "127.0.0.1", "sender": SENDER, "tls": "none", "port": port}
+    credentials = {"user": USER, "password": PASSWORD} if login else {}
+    return SmtpServer(**{**usual, **credentials, **fields})
+
+
+def failed(port: int, *, mail: Mail = MAIL, seconds: float = 20, **fields: Any) -> CdpSyncError:
+    """Send in vain and return the error, which tells neither addresses of people nor the password."""
+    with pytest.raises(CdpSyncError) as raised:
+        send(server(port, **fields), mail, seconds=seconds)
+    told = f"{raised.value!r} {raised.value}"
+    assert [secret for secret in (PASSWORD, *TO) if secret in told] == []
+    return raised.value
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """A private authority that this process trusts."""
+    made = Authority.make(tmp_path / "authority")
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.file))
+    return made
+
+
+def test_a_mail_arrives_as_it_was_written(tmp_path: Path) -> None:
+    """Without TLS and login: header and text arrive, also dots that begin a line and letters beyond ASCII."""
+    with SmtpSandbox(tmp_path / "mail") as sandbox:
+        assert send(server(sandbox.port), MAIL) == 0
+        (mail,) = sandbox.mails
+    assert (mail["Subject"], mail["From"], mail["To"]) == (MAIL.subject, SENDER, ", ".join(TO))
+    assert mail["Message-ID"] == "<run-1.cdp-sync@example.com>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail.get_content().replace("\r\n", "\n") == MAIL.text
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_tls_and_a_login(tls: str, tmp_path: Path, authority: Authority) -> None:
+    """STARTTLS and TLS from the first byte, with a certificate of a private authority and a login."""
+    options = {"tls": authority.serving(), "from_the_start": tls == "tls", "login": (USER, PASSWORD)}
+    with SmtpSandbox(tmp_path / "mail", **options) as sandbox:
+        send(server(sandbox.port, tls=tls, login=True), MAIL)
+        assert len(sandbox.mails) == 1
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_a_wrong_password_is_told_as_one(tls: str, tmp_path: Path, authority: Authority) -> None:
+    """Trying again changes nothing; the message names the variables, not what is in them."""
+    options = {"tls": authority.serving(), "from_the_start": tls == "tls", "login": (USER, "another")}
+    with SmtpSandbox(tmp_path / "mail", **options) as sandbox:
+        error = failed(sandbox.port, tls=tls, login=True)
+        assert sandbox.mails == []
+    assert isinstance(error, AuthenticationFailed)
+    assert "535" in str(error)
+    assert "CDP_SYNC_SMTP_PASSWORD" in str(error)
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_an_unknown_authority_is_refused(tls: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate of an authority that nobody named: nothing is sent, no password either."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    context = Authority.make(tmp_path / "unknown").serving()
+    options = {"tls": context, "from_the_start": tls == "tls", "login": (USER, PASSWORD)}
+    with SmtpSandbox(tmp_path / "mail", **options) as sandbox:
+        error = failed(sandbox.port, tls=tls, login=True)
+        assert sandbox.mails == []
+    assert isinstance(error, CertificateRejected)
+    assert "SSL_CERT_FILE" in str(error)
+
+
+def test_a_certificate_of_another_name_is_refused(tmp_path: Path, authority: Authority) -> None:
+    """The certificate has to be the host's own."""
+    with SmtpSandbox(tmp_path / "mail", tls=authority.serving(address="127.0.0.9")) as sandbox:
+        assert isinstance(failed(sandbox.port, tls="starttls"), CertificateRejected)
+
+
+def test_a_server_without_starttls_gets_nothing(tmp_path: Path) -> None:
+    """TLS that is declared is never left out."""
+    with SmtpSandbox(tmp_path / "mail") as sandbox:
+        assert isinstance(failed(sandbox.port, tls="starttls", login=True), ServerRefused)
+        assert sandbox.mails == []
+
+
+def test_a_server_that_speaks_no_tls_is_told(tmp_path: Path) -> None:
+    """TLS from the first byte against a server that begins in the clear."""
+    with SmtpSandbox(tmp_path / "mail") as sandbox:
+        error = failed(sandbox.port, tls="tls")
+    assert isinstance(error, ServerRefused)
+    assert "CDP_SYNC_SMTP_TLS" in str(error)
+
+
+def test_a_server_that_is_down_may_come_back(tmp_path: Path) -> None:
+    """Nobody listens: worth another attempt, which succeeds when it is up."""
+    with SmtpSandbox(tmp_path / "before") as sandbox:
+        port = sandbox.port
+    error = failed(port)
+    assert isinstance(error, ServerUnreachable)
+    with SmtpSandbox(tmp_path / "mail", port=port) as sandbox:
+        send(server(port), MAIL)
+        assert len(sandbox.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "told"),
+    [
+        ((b"554 5.7.1 go away",), ServerRefused, "554 5.7.1"),
+        ((b"421 4.3.2 later",), ServerUnreachable, "421 4.3.2"),
+        ((GREETING, HELLO, b"550 5.1.8 ann@example.net"), ServerRefused, "550 5.1.8"),
+        ((GREETING, HELLO, YES, b"550 5.1.1 <ann@example.net>", b"550 5.1.1 <bob@example.net>"), MailRefused, "5.1.1"),
+        ((GREETING, HELLO, YES, b"550 5.1.1 ann", b"450 4.2.1 bob@example.net"), MailPutOff, "450 4.2.1"),
+        ((GREETING, HELLO, YES, YES, YES, b"451 4.3.0 later"), MailPutOff, "451 4.3.0"),
+        ((GREETING, HELLO, YES, YES, YES, b"421 4.3.2 closing"), ServerUnreachable, "421"),
+        ((GREETING, HELLO, YES, YES, YES, GO_ON, b"552 5.3.4 too big for ann@example.net"), MailRefused, "552 5.3.4"),
+        ((GREETING, HELLO, YES, YES, YES, GO_ON, b"452 4.3.1 full"), MailPutOff, "452 4.3.1"),
+        ((GREETING, HELLO, YES, YES, YES, GO_ON, b"what?"), MailUnconfirmed, "did not say"),
+    ],
+)
+def test_what_the_server_answers_decides(lines: tuple[bytes, ...], kind: type[CdpSyncError], told: str) -> None:
+    """4xx may pass, 5xx does not; of the answer only the codes are told, as its text quotes people."""
+    with Scene(*lines) as scene:
+        error = failed(scene.port)
+    assert type(error) is kind
+    assert told in str(error)
+    assert isinstance(error, Transient) == (b"4" in lines[-1][:1])
+
+
+@pytest.mark.parametrize(
+    "lines", [(), (GREETING,), (GREETING, HELLO, YES), (GREETING, HELLO, YES, YES, YES), (GREETING, HELLO, YES, YES)]
+)
+def test_a_line_lost_before_the_mail_may_be_tried_again(lines: tuple[bytes, ...]) -> None:
+    """The server cannot have taken what it has not got."""
+    with Scene(*lines) as scene:
+        if not lines:
+            scene.__exit__(None, None, None)
+        error = failed(scene.port)
+    assert isinstance(error, ConnectionLost if lines else ServerUnreachable)
+
+
+def test_a_line_lost_behind_the_mail_is_not_tried_again() -> None:
+    """The server has the whole mail and hangs up without an answer: it may have taken it."""
+    with Scene(GREETING, HELLO, YES, YES, YES, GO_ON) as scene:
+        error = failed(scene.port)
+        assert scene.heard.endswith(b"\r\n.\r\n")
+    assert isinstance(error, MailUnconfirmed)
+    assert isinstance(error, Terminal)
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        ((STALL,), ConnectionLost),
+        ((GREETING, STALL), ConnectionLost),
+        ((GREETING, HELLO, YES, STALL), ConnectionLost),
+        ((GREETING, HELLO, YES, YES, YES, GO_ON, STALL), MailUnconfirmed),
+    ],
+)
+def test_a_server_that_stalls_is_left(lines: tuple[bytes, ...], kind: type[CdpSyncError]) -> None:
+    """A server that says nothing more holds nobody up for longer than the limit."""
+    began = time.monotonic()
+    with Scene(*lines) as scene:
+        assert isinstance(failed(scene.port, seconds=1), kind)
+    assert time.monotonic() - began < 10
+
+
+def test_a_server_that_dawdles_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is never silent for long, and never done, is cut off at the limit as well."""
+    monkeypatch.setattr(Scene, "_talk", _dawdle)
+    began = time.monotonic()
+    with Scene() as scene:
+        assert isinstance(failed(scene.port, seconds=1), ConnectionLost)
+    assert time.monotonic() - began < 10
+
+
+def _dawdle(_scene: Scene, line: Any, _lines: object) -> None:
+    line.settimeout(0.1)  # so long it waits for a word from the other side, and then goes on with its greeting
+    while True:
+        line.sendall(b"220-wait\r\n")
+        try:
+            if not line.recv(1):
+                return
+        except TimeoutError:
+            continue
+
+
+def test_one_refused_address_keeps_nobody_else_from_the_mail() -> None:
+    """The others get it; how many were refused is told."""
+    with Scene(GREETING, HELLO, YES, b"550 5.1.1 unknown", YES, GO_ON, YES) as scene:
+        assert send(server(scene.port), MAIL) == 1
+
+
+def test_a_header_cannot_be_smuggled_in(tmp_path: Path) -> None:
+    """A line break in a subject is an error, not a second header."""
+    with SmtpSandbox(tmp_path / "mail") as sandbox:
+        with pytest.raises(ValueError, match=r"newline|linefeed"):
+            send(server(sandbox.port), Mail("Hello\nBcc: eve@example.org", "", TO, "run-1"))
+        assert sandbox.mails == []
+
+
+@pytest.mark.parametrize(("tls", "port"), [("none", 25), ("starttls", 587), ("tls", 465)])
+def test_each_kind_of_tls_has_its_port(tls: str, port: int) -> None:
+    """Unless another is set."""
+    settings = _environment(TLS=tls)
+    assert SmtpServer.from_environment(settings).port == port
+    assert SmtpServer.from_environment({**settings, "CDP_SYNC_SMTP_PORT": "2525"}).port == 2525
+
+
+def test_tls_is_usual() -> None:
+    """Host and sender are enough, and mean STARTTLS."""
+    assert SmtpServer.from_environment(_environment()) == SmtpServer("mail.example.com", SENDER, "starttls", 587)
+
+
+def test_a_password_is_not_shown() -> None:
+    """Not where the settings are printed."""
+    assert PASSWORD not in repr(SmtpServer.from_environment(_environment(USER=USER, PASSWORD=PASSWORD)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"HOST": ""}, "CDP_SYNC_SMTP_HOST is not set"),
+        ({"SENDER": ""}, "CDP_SYNC_SMTP_SENDER is not set"),
+        ({"SENDER": "The robot <robot@example.com>"}, "CDP_SYNC_SMTP_SENDER"),
+        ({"SENDER": "a@example.com\r\nBcc: eve@example.org"}, "CDP_SYNC_SMTP_SENDER"),
+        ({"TLS": "ssl"}, "One of: none, starttls, tls"),
+        ({"PORT": "smtp"}, "from 1 to 65535"),
+        ({"PORT": "0"}, "from 1 to 65535"),
+        ({"USER": USER}, "one is not set"),
+        ({"PASSWORD": PASSWORD}, "one is not set"),
+        ({"USER": USER, "PASSWORD": "pässword"}, "not ASCII"),
+        ({"USER": USER, "PASSWORD": PASSWORD, "TLS": "none"}, "never goes in the clear"),
+    ],
+)
+def test_an_unusable_setting_is_named(settings: dict[str, str], told: str) -> None:
+    """One clear message, without the password."""
+    with pytest.raises(SettingUnusable) as raised:
+        SmtpServer.from_environment(_environment(**settings))
+    assert told in str(raised.value)
+    assert PASSWORD not in str(raised.value)
+
+
+def _environment(**settings: str) -> dict[str, str]:
+    return {f"CDP_SYNC_SMTP_{name}": value for name, value in (SETTINGS | settings).items()}

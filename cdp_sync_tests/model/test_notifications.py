@@ -1,0 +1,84 @@
+"""Who gets mail: what may be declared, and what is said of slips."""
+
+import pytest
+from pydantic import ValidationError
+
+from cdp_sync.model import Notifications
+from cdp_sync.model.reading import slips_in
+
+HEAD = """
+type: cdp_sync.components.SftpConnection
+attributes:
+  name: shop
+  server: {host: h, username: u, password_env: P, host_key: "SHA256:abc"}
+  notifications:
+"""
+
+
+def slips(declared: str) -> list[str]:
+    """Return what is wrong with notifications that are declared so."""
+    return slips_in(f"{HEAD}    {declared}\n")
+
+
+def test_mail_is_about_failures_unless_declared_otherwise() -> None:
+    """Addresses are enough."""
+    made = Notifications(emails=("team@example.com",))
+    assert made.on == "failure"
+    assert (made.wanted(failed=True), made.wanted(failed=False)) == (True, False)
+    every = Notifications(emails=("team@example.com",), on="every_run")
+    assert (every.wanted(failed=True), every.wanted(failed=False)) == (True, True)
+
+
+def test_the_key_on_may_stand_without_quotes() -> None:
+    """YAML 1.1 reads the key `on` as "true"; what is meant is the word."""
+    assert slips("{emails: [team@example.com], on: every_run}") == []
+    (slip,) = slips("{emails: [team@example.com], on: success}")
+    assert slip.startswith("attributes.notifications.on: found 'success'")
+    assert "'failure' or 'every_run'" in slip
+
+
+@pytest.mark.parametrize("declared", ["{emails: []}", "{on: failure}"])
+def test_there_is_at_least_one_address(declared: str) -> None:
+    """Mail to nobody cannot be meant."""
+    (slip,) = slips(declared)
+    assert slip.startswith("attributes.notifications.emails: ")
+
+
+def test_each_wrong_address_has_its_place() -> None:
+    """All of them are told at once, and an unknown key beside them."""
+    told = slips("{emails: [a@example.com, nobody, 'b@example.com, c@example.com'], om: failure}")
+    assert [slip.partition(": ")[0] for slip in told] == [
+        "attributes.notifications.emails[1]",
+        "attributes.notifications.emails[2]",
+        "attributes.notifications.om",
+    ]
+    assert "found 'nobody'; this is no e-mail address" in told[0]
+    assert "allowed: emails, on" in told[2]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b@example.com",
+        "a b@example.com",
+        "a@example.com\n",
+        "a@example.com\r\nBcc: eve@example.org",
+        "Ann <ann@example.com>",
+        "a@-example.com",
+        "a@example..com",
+        "@example.com",
+        "a@",
+        "ä@example.com",
+        f"{'a' * 65}@example.com",
+    ],
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    """One address, nothing beside it, nothing that could become a header."""
+    with pytest.raises(ValidationError, match="no e-mail address"):
+        Notifications(emails=(address,))
+
+
+@pytest.mark.parametrize("address", ["a@b", "first.last+tag@mail.example.co.uk", "o'hara@example.com"])
+def test_what_is_an_address_is_taken(address: str) -> None:
+    """As HTML's field for e-mail addresses takes them."""
+    assert Notifications(emails=(address,)).emails == (address,)

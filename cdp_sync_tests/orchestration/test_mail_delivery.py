@@ -1,0 +1,125 @@
+"""Mail when things go wrong on its way: none is lost, none is sent twice, none holds up another."""
+
+from typing import Any
+
+import pytest
+
+from cdp_sync.orchestration import mail_round
+from cdp_sync.orchestration.mail_news import news_of
+from cdp_sync.orchestration.mail_round import MAILED
+from cdp_sync.orchestration.mail_text import RunNews
+from cdp_sync_tests.connectors.mail_line import GO_ON, GREETING, HELLO, YES, Scene
+from cdp_sync_tests.orchestration.office import HOUR, MINUTE, RAGGED, Office
+
+
+def test_a_server_that_is_down_loses_no_mail(office: Office) -> None:
+    """The mails wait, with growing pauses, and are sent when the server is back; the runs and the sensor are fine."""
+    office.connect()
+    office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", "1")
+    first, second = office.run(RAGGED), office.run(RAGGED)
+    told = office.tick()
+    assert "cannot be reached" in str(told.skip_message)
+    assert {office.state(first), office.state(second)} == {"waiting"}
+    office.tick(after=2 * MINUTE)
+    office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(office.server.port))
+    office.tick(after=MINUTE)
+    assert office.mails == []  # the second pause is two minutes long
+    office.tick(after=2 * MINUTE)
+    assert len(office.mails) == 2
+    assert {office.state(first), office.state(second)} == {"sent"}
+
+
+def test_a_waiting_mail_outlives_a_lost_cursor(office: Office) -> None:
+    """What waits is marked on the run, so it is found again however long ago the run ended."""
+    office.connect()
+    office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", "1")
+    office.run(RAGGED)
+    office.tick()
+    office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(office.server.port))
+    office.cursor = None
+    office.tick(after=5 * HOUR)
+    assert len(office.mails) == 1
+
+
+def test_a_mail_is_given_up_after_a_day(office: Office) -> None:
+    """A server that is away for longer than a day gets no mails of before."""
+    office.connect()
+    office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", "1")
+    run_id = office.run(RAGGED)
+    office.tick()
+    office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(office.server.port))
+    office.tick(after=25 * HOUR)
+    assert (office.mails, office.state(run_id)) == ([], "given up")
+
+
+def test_an_answer_that_is_lost_is_not_asked_for_again(office: Office) -> None:
+    """The server has the mail and hangs up without a word: the mail may have arrived, so it is not sent again."""
+    office.connect()
+    run_id = office.run(RAGGED)
+    with Scene(GREETING, HELLO, YES, YES, GO_ON) as scene:
+        office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(scene.port))
+        office.tick()
+        assert b"customers failed" in scene.heard
+    office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(office.server.port))
+    office.tick(after=HOUR)
+    assert (office.mails, office.state(run_id)) == ([], "unconfirmed")
+
+
+def test_a_refused_mail_keeps_no_other_from_being_sent(office: Office) -> None:
+    """The server will not have the first mail, ever, nor the second, for now; the third it takes."""
+    for name in ("refused", "later", "shop"):
+        office.connect(name)
+    office.tick()
+    runs = [office.run(RAGGED, f"{name}_sync") for name in ("refused", "later", "shop")]
+    answers = iter(["550 5.1.1 nobody of that name", "450 4.2.1 not now", "250 2.1.5 yes"])
+
+    async def handle_rcpt(_server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
+        envelope.rcpt_tos.append(address)
+        return next(answers)
+
+    office.monkeypatch.setattr(office.server, "handle_RCPT", handle_rcpt, raising=False)
+    office.tick()
+    assert [office.state(run_id) for run_id in runs] == ["refused", "waiting", "sent"]
+    assert [mail["Subject"] for mail in office.mails] == ["[cdp_sync] shop failed: customers"]
+
+
+def test_a_broken_mail_keeps_no_other_from_being_sent(office: Office) -> None:
+    """An error in writing one mail is logged; the others go, and it is tried again later."""
+    for name in ("broken", "shop"):
+        office.connect(name)
+    runs = [office.run(RAGGED, f"{name}_sync") for name in ("broken", "shop")]
+
+    def news(instance: Any, record: Any, connections: Any, base_url: str) -> RunNews:
+        if "broken" in connections:
+            raise ZeroDivisionError
+        return news_of(instance, record, connections, base_url)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mail_round, "news_of", news)
+        office.tick()
+    assert [office.state(run_id) for run_id in runs] == ["waiting", "sent"]
+    office.tick(after=2 * MINUTE)
+    assert [office.state(run_id) for run_id in runs] == ["sent", "sent"]
+
+
+@pytest.mark.parametrize("missing", ["HOST", "SENDER"])
+def test_a_missing_setting_is_one_message_and_the_mail_waits(office: Office, missing: str) -> None:
+    """The sensor does not crash: it says which variable is missing, and sends when it is there."""
+    office.connect()
+    office.monkeypatch.delenv(f"CDP_SYNC_SMTP_{missing}")
+    run_id = office.run(RAGGED)
+    told = office.tick()
+    assert f"CDP_SYNC_SMTP_{missing} is not set" in str(told.skip_message)
+    assert office.state(run_id) == "waiting"
+    office.monkeypatch.setenv(f"CDP_SYNC_SMTP_{missing}", {"HOST": "127.0.0.1"}.get(missing, "cdp@example.net"))
+    office.tick(after=2 * MINUTE)
+    assert len(office.mails) == 1
+
+
+def test_a_mail_that_was_being_sent_when_all_crashed_is_not_sent_again(office: Office) -> None:
+    """The mark in front of sending is what a crash leaves: once at most, if need be never."""
+    office.connect()
+    run_id = office.run(RAGGED)
+    office.instance.add_run_tags(run_id, {MAILED: "sending"})
+    office.tick()
+    assert office.mails == []

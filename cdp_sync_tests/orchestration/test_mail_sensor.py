@@ -1,0 +1,251 @@
+"""Mail about runs that ended: about which, to whom, at most once, and with what in it."""
+
+from dataclasses import replace
+
+import dagster as dg
+import pytest
+from dagster._core.events import EngineEventData
+from dagster._core.test_utils import create_run_for_test
+from dagster._utils.error import SerializableErrorInfo
+
+from cdp_sync_tests.orchestration.office import GOOD, HOUR, PERSON, RAGGED, STRICT, TEAM, Office, everything, said
+from cdp_sync_tests.projects import QUIET, Project, goal
+
+
+def test_a_failed_run_is_mailed_about(office: Office) -> None:
+    """The mail names connection, goal, error and run, and shows nobody's data."""
+    office.connect("shop", STRICT, goal("orders"), title="Web shop")
+    run_id = office.run(RAGGED)
+    office.tick()
+    (mail,) = office.mails
+    assert (mail["Subject"], mail["To"]) == ("[cdp_sync] shop failed: customers", TEAM)
+    told = said(mail)
+    assert "Web shop (shop): the run failed." in told
+    assert "customers failed\n  /inbox/customers_1.csv failed: " in told
+    assert "orders succeeded\n  Nothing new to import." in told
+    assert f"https://dagster.example.net/ui/runs/{run_id}\n" in told
+    assert office.state(run_id) == "sent"
+
+
+def test_no_mail_holds_what_a_file_holds(office: Office) -> None:
+    """Neither addresses nor names of a file's people are in a mail, whatever went wrong with them."""
+    office.connect("shop", goal(), on="every_run")
+    without_header = GOOD.splitlines()[1]
+    for text in (GOOD, RAGGED, GOOD.replace("1.5", "none"), f'{GOOD}"{PERSON}', without_header):
+        office.run(text)
+    office.tick()
+    assert len(office.mails) == 5
+    told = "\n".join(everything(mail) for mail in office.mails)
+    assert [value for value in (PERSON, "uetzalcoatl", "surplus") if value in told] == []
+
+
+def test_a_run_is_mailed_about_once(office: Office) -> None:
+    """Neither a second look nor a lost cursor sends a mail again."""
+    office.connect()
+    office.run(RAGGED)
+    office.tick()
+    office.tick()
+    office.cursor = None
+    office.tick()
+    office.cursor = "no cursor of ours"
+    office.tick()
+    assert len(office.mails) == 1
+
+
+def test_a_run_that_succeeded_is_mailed_about_where_every_run_is(office: Office) -> None:
+    """`on: every_run` mails about success, `on: failure` does not."""
+    office.connect("shop", on="every_run")
+    office.connect("quiet")
+    office.run(GOOD)
+    office.run(GOOD, "quiet_sync")
+    office.tick()
+    (mail,) = office.mails
+    assert mail["Subject"] == "[cdp_sync] shop succeeded"
+    assert "customers succeeded\n  1 file, 1 row: 1 applied; 1 profiles created, 0 updated." in said(mail)
+
+
+def test_the_key_on_may_stand_without_quotes(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As written in a file it is no string to YAML; Dagster takes it as well, also where it is strict."""
+    office.connect()
+    file = office.project.defs / "shop" / "defs.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert "'on': failure" in text
+    file.write_text(text.replace("'on': failure", "on: every_run"), encoding="utf-8")
+    office.run(GOOD)
+    office.tick()
+    assert len(office.mails) == 1
+    monkeypatch.setenv("DAGSTER_IS_DEFS_VALIDATION_CLI", "1")
+    assert office.project.load().resolve_sensor_def("mail").name == "mail"
+
+
+def test_without_declared_notifications_there_is_no_sensor(project: Project) -> None:
+    """Nobody wants mail: nothing looks for something to mail about."""
+    project.connect("shop", goal())
+    assert [sensor.name for sensor in project.load().sensors or ()] == []
+
+
+def test_the_sensor_runs_unless_switched_off(office: Office) -> None:
+    """Declaring notifications is enough; nobody has to switch the sensor on."""
+    office.connect()
+    sensor = office.project.load().resolve_sensor_def("mail")
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_a_run_that_never_started_is_mailed_about(office: Office) -> None:
+    """A launch that failed is told, with what Dagster says of it."""
+    office.connect()
+    job = office.project.load().resolve_job_def("shop_sync")
+    run = office.instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.NOT_STARTED)
+    office.instance.report_run_failed(run, "Run timed out due to taking longer than 180 seconds to start.")
+    office.tick()
+    (mail,) = office.mails
+    assert mail["Subject"] == "[cdp_sync] shop did not start"
+    assert "longer than 180 seconds to start." in said(mail)
+    assert "customers was not run" in said(mail)
+
+
+def test_a_launch_that_failed_tells_the_error(office: Office) -> None:
+    """Where Dagster's last word says nothing, the error in front of it does."""
+    office.connect()
+    job = office.project.load().resolve_job_def("shop_sync")
+    run = office.instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.NOT_STARTED)
+    error = SerializableErrorInfo("ConnectionError: the code server is gone\n", [], "ConnectionError")
+    office.instance.report_engine_event("The run could not be launched.", run, EngineEventData.engine_error(error))
+    office.instance.report_run_failed(run)
+    office.tick()
+    (mail,) = office.mails
+    assert mail["Subject"] == "[cdp_sync] shop did not start"
+    assert "The run could not be launched. ConnectionError: the code server is gone" in said(mail)
+
+
+def test_a_run_whose_process_died_is_mailed_about(office: Office) -> None:
+    """What run monitoring marks as failed is told, with its words; goals that were under way are named."""
+    office.connect("shop", STRICT, goal("orders"))
+    job = office.project.load().resolve_job_def("shop_sync")
+    run = office.instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.STARTED)
+    begun = dg.DagsterEvent(
+        dg.DagsterEventType.STEP_START.value, "shop_sync", step_key="shop__customers.scan_directory"
+    )
+    office.instance.report_dagster_event(begun, run.run_id)
+    office.instance.report_run_failed(run, "Exceeded maximum runtime of 7200 seconds.")
+    office.tick()
+    (mail,) = office.mails
+    assert mail["Subject"] == "[cdp_sync] shop failed: customers"
+    assert "Exceeded maximum runtime of 7200 seconds." in said(mail)
+    assert "customers did not finish" in said(mail)
+    assert "orders was not run" in said(mail)
+
+
+def test_an_unexpected_error_is_told_by_its_type(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an error that nobody foresaw says may be personal data: the mail tells its type and the step."""
+    from cdp_sync.orchestration.steps import ImportSteps
+
+    def burst(*_arguments: object) -> None:
+        raise ZeroDivisionError(PERSON)
+
+    monkeypatch.setattr(ImportSteps, "parse", burst)
+    office.connect()
+    office.run(GOOD)
+    office.tick()
+    (mail,) = office.mails
+    assert "An unexpected error in parse_files (ZeroDivisionError)" in said(mail)
+    assert PERSON not in everything(mail)
+
+
+def test_a_run_of_assets_is_told_by_their_connection(office: Office) -> None:
+    """What the UI's "Materialize" starts bears no tag of the job: the assets say whose run it is."""
+    office.connect()
+    office.connect("other")
+    office.project.deliver("/inbox/customers_1.csv", RAGGED)
+    job = office.project.load().resolve_implicit_global_asset_job_def()
+    keys = [dg.AssetKey(["other", "customers"])]
+    result = job.execute_in_process(
+        instance=office.instance, asset_selection=keys, raise_on_error=False, run_config=QUIET
+    )
+    run = office.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert "connection" not in run.tags
+    office.tick()
+    (mail,) = office.mails
+    assert mail["Subject"] == "[cdp_sync] other failed: customers"
+
+
+def test_a_run_of_several_connections_is_one_mail(office: Office) -> None:
+    """Assets of several connections that are materialized together: one mail, to everybody who wants it."""
+    office.connect()
+    office.connect("other", notifications={"emails": ["other-team@example.net", TEAM], "on": "every_run"})
+    office.connect("third")
+    office.project.deliver("/inbox/customers_1.csv", GOOD)
+    job = office.project.load().resolve_implicit_global_asset_job_def()
+    keys = [dg.AssetKey([name, "customers"]) for name in ("other", "third")]
+    job.execute_in_process(instance=office.instance, asset_selection=keys, run_config=QUIET)
+    office.tick()
+    (mail,) = office.mails
+    assert mail["Subject"].endswith(" succeeded")
+    assert {"other", "third"} <= set(mail["Subject"].replace(",", "").split())
+    assert mail["To"] == f"other-team@example.net, {TEAM}"
+    assert "other/customers succeeded" in said(mail)
+    assert "third/customers succeeded" in said(mail)
+
+
+def test_runs_of_others_are_left_alone(office: Office) -> None:
+    """A run that belongs to no connection with notifications is not mailed about, and not marked."""
+    office.connect()
+    office.project.connect("silent", STRICT)
+    run_id = office.run(RAGGED, "silent_sync")
+    office.tick()
+    assert office.mails == []
+    assert office.state(run_id) is None
+
+
+def test_old_history_is_no_news(office: Office) -> None:
+    """The first look ever goes back an hour."""
+    office.connect()
+    run_id = office.run(RAGGED)
+    office.tick(after=2 * HOUR)
+    assert office.mails == []
+    assert office.state(run_id) is None
+
+
+def test_runs_that_ended_while_nobody_looked_are_mailed_about(office: Office) -> None:
+    """After a night without a daemon the next look tells what happened."""
+    office.connect()
+    office.tick()
+    office.run(RAGGED)
+    office.tick(after=12 * HOUR)
+    assert len(office.mails) == 1
+
+
+def test_a_tag_on_an_old_run_makes_no_news_of_it(office: Office) -> None:
+    """What counts is when a run ended, not when somebody wrote to it."""
+    office.connect()
+    run_id = office.run(RAGGED)
+    office.tick(after=2 * HOUR)
+    office.instance.add_run_tags(run_id, {"note": "looked at"})
+    office.tick()
+    assert office.mails == []
+
+
+def test_a_stopped_run_is_mailed_about_where_every_run_is(office: Office) -> None:
+    """Somebody stopped it: no failure, but a run."""
+    office.connect("shop", on="every_run")
+    office.connect("quiet")
+    for name in ("shop", "quiet"):
+        run = create_run_for_test(office.instance, job_name=f"{name}_sync", tags={"connection": name})
+        office.instance.report_run_canceled(run)
+    office.tick()
+    assert [mail["Subject"] for mail in office.mails] == ["[cdp_sync] shop was stopped"]
+
+
+def test_a_run_of_the_command_line_is_mailed_about(office: Office) -> None:
+    """`cdp-sync run` writes to the same history; the daemon's sensor finds it there."""
+    from cdp_sync.orchestration.launching import launch, open_instance
+    from cdp_sync.orchestration.progress import watcher
+
+    office.connect()
+    office.project.deliver("/inbox/customers_1.csv", RAGGED)
+    launch(office.project.load(), "shop", None, watcher())
+    with open_instance() as instance:
+        replace(office, instance=instance).tick()
+    (mail,) = office.mails
+    assert "Reason: by hand" in said(mail)

@@ -1,0 +1,83 @@
+"""The sandbox's mail server: what arrives is kept and shown, and who plays on the stage finds it."""
+
+import smtplib
+import socket
+from pathlib import Path
+
+import pytest
+
+from cdp_sync.connectors.smtp import Mail, send
+from cdp_sync.connectors.smtp_server import SmtpServer
+from cdp_sync.errors import ServerUnreachable
+from cdp_sync.sandbox.smtp import SmtpSandbox
+from cdp_sync.sandbox.stage import Stage
+
+
+def mail(number: int, *recipients: str) -> Mail:
+    """Return a mail."""
+    return Mail(f"Mail {number}", "Text.\n", recipients or ("ann@example.net",), str(number))
+
+
+def server(port: int) -> SmtpServer:
+    """Return the sandbox as a mail server."""
+    return SmtpServer("127.0.0.1", "cdp@example.com", "none", port)
+
+
+def test_mails_are_kept_in_order_of_arrival(tmp_path: Path) -> None:
+    """Each in a file of its own; a server that starts again goes on counting."""
+    for start in (1, 3):
+        with SmtpSandbox(tmp_path / "mail") as sandbox:
+            send(server(sandbox.port), mail(start))
+            send(server(sandbox.port), mail(start + 1))
+    assert [file.name for file in sandbox.files] == [f"00000{number}.eml" for number in (1, 2, 3, 4)]
+    assert [kept["Subject"] for kept in sandbox.mails] == ["Mail 1", "Mail 2", "Mail 3", "Mail 4"]
+
+
+def test_each_mail_is_told_in_one_line(tmp_path: Path) -> None:
+    """Its subject, how many it is for, and its file; no address."""
+    told: list[str] = []
+    with SmtpSandbox(tmp_path / "mail", arrived=told.append) as sandbox:
+        send(server(sandbox.port), mail(1, "ann@example.net", "bob@example.net"))
+        send(server(sandbox.port), mail(2))
+    folder = tmp_path / "mail"
+    assert told == [
+        f"Mail: Mail 1 (2 recipients, {folder / '000001.eml'})",
+        f"Mail: Mail 2 (1 recipient, {folder / '000002.eml'})",
+    ]
+
+
+def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
+    """And stops listening at the end of the block."""
+    with SmtpSandbox(tmp_path / "mail") as sandbox:
+        assert sandbox.host == "127.0.0.1"
+        smtplib.SMTP(sandbox.host, sandbox.port, timeout=20).close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((sandbox.host, sandbox.port), timeout=20)
+
+
+def test_the_stage_sends_mail_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process with the stage's environment mails into the sandbox."""
+    monkeypatch.setenv("CDP_SYNC_SANDBOX_PORT", "0")
+    monkeypatch.delenv("CDP_SYNC_SMTP_HOST", raising=False)
+    with Stage(mail_port=0, folder=tmp_path) as stage:
+        send(SmtpServer.from_environment(stage.environment), mail(1))
+        assert f"Mail on 127.0.0.1:{stage.mail_port}" in stage.told
+    assert [file.name for file in (tmp_path / "mail").iterdir()] == ["000001.eml"]
+
+
+def test_a_mail_server_of_ones_own_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that are there already are left alone, all of them."""
+    monkeypatch.setenv("CDP_SYNC_SANDBOX_PORT", "0")
+    monkeypatch.setenv("CDP_SYNC_SMTP_HOST", "mail.example.com")
+    with Stage(mail_port=0, folder=tmp_path) as stage:
+        found = {name: value for name, value in stage.environment.items() if name.startswith("CDP_SYNC_SMTP_")}
+    assert found == {"CDP_SYNC_SMTP_HOST": "mail.example.com"}
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the option that takes another."""
+    monkeypatch.setenv("CDP_SYNC_SANDBOX_PORT", "0")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServerUnreachable, match="--mail-port"), Stage(mail_port=port, folder=tmp_path):
+            pass
