@@ -8,7 +8,7 @@ from pydantic import Field
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.components.profile_model import declared_profiles
-from cdp_sync.model import NAME_PATTERN, Connection, ExportGoal, ImportGoal, SftpServer
+from cdp_sync.model import NAME_PATTERN, Connection, ExportGoal, ImportGoal, Schedule, SftpServer
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.reading import ServerAttributes
 from cdp_sync.orchestration.connection import build_connection
@@ -58,6 +58,7 @@ def _rendered(context: dg.ResolutionContext, value: Any) -> SftpServer:  # noqa:
 
 
 Server = NewType("Server", SftpServer)
+DeclaredSchedule = NewType("DeclaredSchedule", Schedule)
 ImportGoals = NewType("ImportGoals", tuple[ImportGoal, ...])
 ExportGoals = NewType("ExportGoals", tuple[ExportGoal, ...])
 """Checked by our own models: to Dagster opaque types."""
@@ -88,6 +89,10 @@ class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
         Sequence[str],
         as_written("Objectives: only profiles whose consent allows one of them are imported and exported."),
     ] = ()
+    schedule: Annotated[
+        DeclaredSchedule | None,
+        as_written("When it runs by itself.", Schedule | None, examples=[{"every_minutes": 15}]),
+    ] = None
     import_profiles: Annotated[
         ImportGoals,
         as_written("Import goals, in running order.", Sequence[ImportGoal], examples=[[_GOAL]]),

@@ -11,6 +11,7 @@ from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
 from cdp_sync.model.remote import FetchedFile, RemoteFile
 from cdp_sync.model.report import COUNTERS, ROW_ENDS, Counters, FileReport, GoalReport, ProfileSample
+from cdp_sync.model.schedule import Schedule, WeekdayOfMonth
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.server import SftpServer
 
@@ -48,8 +49,10 @@ __all__ = [
     "Property",
     "RemoteFile",
     "Report",
+    "Schedule",
     "Segment",
     "SftpServer",
+    "WeekdayOfMonth",
     "export_fingerprint",
     "fingerprint",
 ]

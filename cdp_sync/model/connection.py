@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import ImportGoal
+from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
 
 RESERVED = frozenset({"segments", "profiles", "broken_connections"})
@@ -28,6 +29,8 @@ class Connection(Declared):
     """How to reach the server."""
     objectives: tuple[str, ...] = ()
     """Objectives: only profiles that consented to one of them, or refused none where that is enough, are processed."""
+    schedule: Schedule | None = None
+    """When it runs by itself."""
     import_profiles: tuple[ImportGoal, ...] = ()
     """Import goals, in running order."""
     export_profiles: tuple[ExportGoal, ...] = ()
@@ -49,6 +52,11 @@ class Connection(Declared):
     def goals(self) -> tuple[ImportGoal | ExportGoal, ...]:
         """All goals, in running order."""
         return (*self.import_profiles, *self.export_profiles)
+
+    @property
+    def active_schedule(self) -> Schedule | None:
+        """What starts its runs; nothing where the connection, or every goal of it, is off."""
+        return self.schedule if self.enabled and any(goal.enabled for goal in self.goals) else None
 
     @property
     def label(self) -> str:
