@@ -165,13 +165,11 @@ def runs(connection: str | None, limit: int, upcoming: bool, as_json: bool) -> N
 
 
 def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None:
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.model.upcoming import upcoming_runs
+    from cdp_sync.orchestration.declared import read_connections
     from cdp_sync.terminal import print_json, print_upcoming
 
-    found = load_declarations()
-    connections = (found.connection(connection),) if connection else found.connections
-    coming = list(islice(upcoming_runs(connections, datetime.now(UTC)), limit))
+    coming = list(islice(upcoming_runs(read_connections(connection), datetime.now(UTC)), limit))
     if as_json:
         print_json([run.to_json() for run in coming])
     else:

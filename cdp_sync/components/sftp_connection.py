@@ -12,7 +12,7 @@ from cdp_sync.model import NAME_PATTERN, Connection, ExportGoal, ImportGoal, Sch
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.reading import ServerAttributes
 from cdp_sync.orchestration.connection import build_connection
-from cdp_sync.orchestration.project import refuse
+from cdp_sync.orchestration.declared import refuse
 
 _GOAL = {
     "name": "customers",
