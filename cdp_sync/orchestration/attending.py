@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType  # not public, as nothing of ticks is
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, ScheduleInstigatorData, TickStatus
 
-_ATTENDED = (TickStatus.SUCCESS, TickStatus.SKIPPED)
+_ATTENDED = [TickStatus.SUCCESS, TickStatus.SKIPPED]
 
 
 def attended_until(context: dg.ScheduleEvaluationContext) -> datetime | None:
@@ -28,7 +28,7 @@ def _ticks(
     state: InstigatorState,
     *,
     limit: int,
-    statuses: Sequence[TickStatus] | None = None,
+    statuses: list[TickStatus] | None = None,
 ) -> Sequence[InstigatorTick]:
     """Return the latest ticks of a schedule, newest first; the tick at hand is the first."""
     if context.log_key is None or state.instigator_name != context.log_key[-2]:

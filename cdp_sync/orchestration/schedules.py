@@ -44,7 +44,7 @@ def _schedule(
     return dg.ScheduleDefinition(
         name=f"{connection.name}_schedule",
         job=job,
-        cron_schedule=grid.crons[0] if len(grid.crons) == 1 else grid.crons,
+        cron_schedule=grid.crons[0] if len(grid.crons) == 1 else list(grid.crons),
         execution_timezone=grid.time_zone,
         execution_fn=evaluate,
         description=f"Runs {connection.label} {schedule.words}.",

@@ -11,10 +11,13 @@ import dagster as dg
 import pytest
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
 from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
+from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
+from dagster._daemon import get_default_daemon_logger
 from dagster._scheduler.scheduler import launch_scheduled_runs
+from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from cdp_sync.model import Connection, Schedule
@@ -123,9 +126,11 @@ def test_the_grid_is_plain_where_cron_tells_the_truth(
 def test_a_tick_that_is_not_due_says_when_the_next_is() -> None:
     """What people read in the tick's row names the next run, in the schedule's zone."""
     made = built({"every_minutes": 50, "time_zone": "Europe/Amsterdam"})
-    data = evaluated(made, datetime(YEAR, 7, 1, 12, 10, tzinfo=UTC))
+    due = next(each for each in even(50, "Europe/Amsterdam") if each.month == 7)
+    data = evaluated(made, due - timedelta(minutes=10))
     assert not data.run_requests
-    assert data.skip_message == f"Not due yet. The next run is due on {YEAR}-07-01 at 14:50 (Europe/Amsterdam)."
+    shown = due + timedelta(hours=2)
+    assert data.skip_message == f"Not due yet. The next run is due on {shown:%Y-%m-%d at %H:%M} (Europe/Amsterdam)."
 
 
 @pytest.fixture
@@ -175,7 +180,7 @@ class Daemon:
         """Let the scheduler do at a time whatever it finds to do."""
         now = datetime.fromisoformat(when)
         for problem in launch_scheduled_runs(
-            self._context, dg.get_dagster_logger(), end_datetime_utc=now, iteration_times={}
+            self._context, get_default_daemon_logger("scheduler"), end_datetime_utc=now, iteration_times={}
         ):
             assert problem is None, problem
 
@@ -198,6 +203,7 @@ class Daemon:
 @contextmanager
 def scheduler(folder: Path) -> Iterator[Daemon]:
     """Open the project with an instance of its own in a folder."""
+    folder.mkdir()
     queue = {"module": "dagster._core.run_coordinator", "class": "QueuedRunCoordinator"}
     target = LoadableTargetOrigin(executable_path=sys.executable, module_name="cdp_sync.definitions")
     origin = InProcessCodeLocationOrigin(target, location_name="cdp_sync")
@@ -217,7 +223,7 @@ def test_ticks_become_runs_with_a_reason(shop: Project, tmp_path: Path) -> None:
         (run,) = daemon.runs
         latest = daemon.ticks[0]
     assert (run.job_name, run.tags["connection"], run.tags["reason"]) == ("shop_sync", "shop", "schedule")
-    assert run.tags["dagster/scheduled_execution_time"] == f"{YEAR}-03-27T01:30:00+00:00"
+    assert run.tags[SCHEDULED_EXECUTION_TIME_TAG] == f"{YEAR}-03-27T01:30:00+00:00"
     assert latest.status == TickStatus.SUCCESS
 
 
@@ -280,8 +286,8 @@ def test_a_tick_that_failed_is_made_up_for(shop: Project, tmp_path: Path) -> Non
     with scheduler(tmp_path / "home") as daemon:
         daemon.wakes(f"{YEAR}-03-27T01:00:00Z")
         daemon.wakes(f"{YEAR}-03-27T01:30:30Z")
-        failed = daemon.ticks[0].with_status(TickStatus.FAILURE).with_reason("")
-        daemon.instance.update_tick(failed)
+        error = SerializableErrorInfo("The disk was full.", [], None)
+        daemon.instance.update_tick(daemon.ticks[0].with_status(TickStatus.FAILURE, error=error, failure_count=1))
         daemon.end(daemon.runs[0])
         daemon.wakes(f"{YEAR}-03-28T00:30:30Z")
         assert len(daemon.runs) == 2
