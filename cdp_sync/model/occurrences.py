@@ -17,8 +17,6 @@ from zoneinfo import ZoneInfo
 from cdp_sync.model.schedule import Schedule
 
 _A_MINUTE = 60
-_EARLIER = timedelta(days=2)
-"""How long before an instant the wall may have shown a time that is due behind it: once a zone left out a whole day."""
 
 
 def occurrences(schedule: Schedule, after: datetime) -> Iterator[datetime]:
@@ -47,15 +45,15 @@ def _evenly(minutes: int, start: int, after: datetime) -> Iterator[datetime]:
 
 
 def _on_the_wall(schedule: Schedule, after: datetime) -> Iterator[datetime]:
-    zone, times, latest = ZoneInfo(schedule.time_zone), schedule.wall_times, after.astimezone(UTC)
-    for day in _days_from(after.astimezone(zone).date() - _EARLIER):
-        if not schedule.is_on(day):
-            continue
-        for at in times:
-            instant = first_instant(datetime.combine(day, at), zone)
-            if instant > latest:
-                yield instant
-                latest = instant
+    zone, latest = ZoneInfo(schedule.time_zone), after.astimezone(UTC)
+    # What is due behind an instant shows, or passes over, a later time than any that clocks have shown by then.
+    shown = latest.astimezone(zone).replace(tzinfo=None)
+    days = (day for day in _days_from(shown.date()) if schedule.is_on(day))
+    for wall in (datetime.combine(day, at) for day in days for at in schedule.wall_times):
+        instant = first_instant(wall, zone) if wall > shown else latest
+        if instant > latest:
+            yield instant
+            latest = instant
 
 
 def _days_from(day: date) -> Iterator[date]:

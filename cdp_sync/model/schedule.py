@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from datetime import date, time, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
 
@@ -134,7 +134,7 @@ class Schedule(Declared):
             raise ValueError(f'at: is missing; {kinds[0]} needs it: HH:MM in quotes, such as "01:30"')
         return self
 
-    @property
+    @cached_property
     def wall_times(self) -> tuple[time, ...]:
         """When it runs on a day that it runs on, by the clock on the wall, ascending. Not of `every_minutes`."""
         if self.times_per_day is None:
