@@ -4,6 +4,8 @@ Dagster is imported only by the commands that need it; its import alone takes se
 """
 
 from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import click
@@ -144,9 +146,13 @@ def segment(name: str, as_json: bool) -> None:
 @main.command()
 @click.argument("connection", required=False)
 @click.option("--limit", default=20, show_default=True, help="How many.")
+@click.option("--upcoming", is_flag=True, help="Show the next runs instead, soonest first.")
 @_AS_JSON
-def runs(connection: str | None, limit: int, as_json: bool) -> None:
-    """Show the latest runs, newest first."""
+def runs(connection: str | None, limit: int, upcoming: bool, as_json: bool) -> None:
+    """Show the latest runs, newest first; with --upcoming those that schedules will start."""
+    if upcoming:
+        _show_upcoming(connection, limit, as_json=as_json)
+        return
     from cdp_sync.orchestration.launching import recent_runs
     from cdp_sync.orchestration.places import data_folder
     from cdp_sync.terminal import print_json, print_runs
@@ -158,6 +164,18 @@ def runs(connection: str | None, limit: int, as_json: bool) -> None:
         goals = goals_of_runs(session, [run["run_id"] for run in found])
     told = [{**run, "goals": goals.get(run["run_id"], [])} for run in found]
     (print_json if as_json else print_runs)(told)
+
+
+def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None:
+    from cdp_sync.model.upcoming import upcoming_runs
+    from cdp_sync.orchestration.declared import read_connections
+    from cdp_sync.terminal import print_json, print_upcoming
+
+    coming = list(islice(upcoming_runs(read_connections(connection), datetime.now(UTC)), limit))
+    if as_json:
+        print_json([run.to_json() for run in coming])
+    else:
+        print_upcoming(coming)
 
 
 @main.command()

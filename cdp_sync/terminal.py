@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from cdp_sync.exporting.segments import SegmentView
     from cdp_sync.importing.preview import Preview
     from cdp_sync.looking import Look
+    from cdp_sync.model.upcoming import UpcomingRun
 
 _TIME = "%Y-%m-%d %H:%M:%S"
+_MINUTE = "%a %Y-%m-%d %H:%M"
 
 _PIPED_WIDTH = 160
 
@@ -162,6 +164,15 @@ def print_runs(runs: Sequence[dict[str, Any]]) -> None:
         )
         for goal in run["goals"]:
             console.print(f"    {goal['goal']}: {goal['message']}")
+
+
+def print_upcoming(runs: Sequence["UpcomingRun"]) -> None:
+    """Show the next runs, soonest first."""
+    if not runs:
+        console.print("No run is to come: no connection that is on has a schedule.")
+        return
+    rows = [(run.connection, f"{run.at:{_MINUTE} %Z}", f"{run.at.astimezone(UTC):{_MINUTE}}", run.why) for run in runs]
+    print_table(("connection", "at", "UTC", "why"), rows)
 
 
 def print_profile(profile: dict[str, Any]) -> None:

@@ -242,6 +242,36 @@ def test_debug_shows_the_traceback(shop: Project) -> None:
     assert type(result.exception).__name__ == "UnknownName"
 
 
+def test_the_next_runs_are_listed_soonest_first(project: Project) -> None:
+    """`runs --upcoming` tells when schedules start runs, in their zone and in UTC, and why; none of what is off."""
+    nightly = {"times_per_day": 1, "starting_at": "01:30", "time_zone": "Asia/Tokyo"}
+    project.connect("shop", goal(), schedule={"every_minutes": 240})
+    project.connect("tokyo", goal(), schedule=nightly)
+    project.connect("off", goal(), schedule={"every_minutes": 1}, enabled=False)
+    found = answer("runs", "--upcoming", "--limit", "8", "--json")
+    times = [run["at_utc"] for run in found]
+    assert len(times) == 8
+    assert times == sorted(times)
+    assert {run["connection"] for run in found} == {"shop", "tokyo"}
+    (first, *_) = answer("runs", "tokyo", "--upcoming", "--json")
+    assert first["at"].endswith("T01:30:00+09:00")
+    assert first["at_utc"].endswith("T16:30:00+00:00")
+    assert first["why"] == "once a day, counted from 01:30 (Asia/Tokyo)"
+    printed = told(cdp_sync("runs", "--upcoming", "tokyo", "--limit", "1"))
+    assert all(needle in printed for needle in ("tokyo", "01:30 JST", "16:30", "once a day")), printed
+    assert "'nobody'" in told(cdp_sync("runs", "--upcoming", "nobody"), 2)
+
+
+def test_the_next_runs_are_listed_without_dagster(project: Project) -> None:
+    """`runs --upcoming` is quick: it starts no instance, and does not even import Dagster."""
+    project.connect("shop", goal())
+    script = "import sys; from cdp_sync.cli import main; main(['runs', '--upcoming'], standalone_mode=False)"
+    script += "; sys.exit('dagster' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], env=project.environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"no connection that is on has a schedule" in done.stdout
+
+
 def test_runs_are_listed_newest_first(shop: Project) -> None:
     """Runs have their connection, state and goals, for people and for programs."""
     told(cdp_sync("run", "shop"))

@@ -22,8 +22,10 @@ from cdp_sync.model import (
     Objective,
     Profiles,
     Property,
+    Schedule,
     Segment,
     SftpServer,
+    WeekdayOfMonth,
 )
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.goal import SetMode
@@ -56,6 +58,8 @@ def blocks(text: str, language: str) -> list[str]:
         ExportGoal,
         ExportFile,
         ExportFormat,
+        Schedule,
+        WeekdayOfMonth,
     ],
 )
 def test_every_field_is_documented(declared: type[BaseModel]) -> None:

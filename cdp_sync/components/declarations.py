@@ -9,7 +9,8 @@ from cdp_sync.components.sftp_connection import SftpConnection
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, ExportGoal, ImportGoal, Profiles
 from cdp_sync.model.reading import slips_in
-from cdp_sync.orchestration.project import component_tree, defs_folder, reason_of, refuse
+from cdp_sync.orchestration.declared import defs_folder, refuse
+from cdp_sync.orchestration.project import component_tree, reason_of
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from cdp_sync.components.attributes import as_written
 from cdp_sync.model import Objective, Profiles, Property, Segment
 from cdp_sync.model.reading import Loader, slips_in
 from cdp_sync.model.segment_slips import find_profile_slips
-from cdp_sync.orchestration.project import defs_folder, find_profile_model, refuse
+from cdp_sync.orchestration.declared import defs_folder, refuse
+from cdp_sync.orchestration.project import find_profile_model
 from cdp_sync.orchestration.segments import build_segments
 
 _EXAMPLE = [

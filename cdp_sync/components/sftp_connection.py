@@ -8,11 +8,11 @@ from pydantic import Field
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.components.profile_model import declared_profiles
-from cdp_sync.model import NAME_PATTERN, Connection, ExportGoal, ImportGoal, Notifications, SftpServer
+from cdp_sync.model import NAME_PATTERN, Connection, ExportGoal, ImportGoal, Notifications, Schedule, SftpServer, Watch
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.reading import ServerAttributes
 from cdp_sync.orchestration.connection import build_connection
-from cdp_sync.orchestration.project import refuse
+from cdp_sync.orchestration.declared import refuse
 
 _GOAL = {
     "name": "customers",
@@ -21,6 +21,7 @@ _GOAL = {
     "link": [{"field": "Email", "property": "email"}],
     "map": [{"field": "FirstName", "property": "first_name"}],
 }
+_WATCH = {"every_seconds": 30}
 _NOTIFIED = {"emails": ["team@example.com"], "on": "failure"}
 _EXPORT = {
     "name": "big_spenders",
@@ -59,6 +60,8 @@ def _rendered(context: dg.ResolutionContext, value: Any) -> SftpServer:  # noqa:
 
 
 Server = NewType("Server", SftpServer)
+DeclaredSchedule = NewType("DeclaredSchedule", Schedule)
+DeclaredWatch = NewType("DeclaredWatch", Watch)
 ImportGoals = NewType("ImportGoals", tuple[ImportGoal, ...])
 ExportGoals = NewType("ExportGoals", tuple[ExportGoal, ...])
 Notified = NewType("Notified", Notifications)
@@ -93,6 +96,18 @@ class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
     notifications: Annotated[
         Notified | None,
         as_written("Who gets mail about runs; nobody unless declared.", Notifications | None, examples=[_NOTIFIED]),
+    ] = None
+    watch: Annotated[
+        DeclaredWatch | None,
+        as_written(
+            "Looks for new files in between, and runs when some arrived.",
+            Watch | None,
+            examples=[{"every_seconds": 30}],
+        ),
+    ] = None
+    schedule: Annotated[
+        DeclaredSchedule | None,
+        as_written("When it runs by itself.", Schedule | None, examples=[{"every_minutes": 15}]),
     ] = None
     import_profiles: Annotated[
         ImportGoals,

@@ -84,6 +84,9 @@ class Retry:
 class Memory:
     """What is remembered between two looks."""
 
+    began_at: float = 0.0
+    """When it began, and which request is the next: two requests for the same states have different keys."""
+    requests: int = 0
     looked_at: float = 0.0
     """When the last look was, in seconds since 1970 by our own clock."""
     seen: States = frozenset()
@@ -108,14 +111,16 @@ class Memory:
         return replace(self, asked=asked, done=frozenset(done), failed=failed)
 
     def forget_what_is_gone(self, look: Look) -> "Memory":
-        """Return what is remembered of files that are still there."""
+        """Return what is remembered of files that are there as they were: what comes back counts as new."""
         failed = {state: retry for state, retry in self.failed.items() if state in look.states}
-        return replace(self, done=self.done & look.states, failed=failed)
+        asked = {key: states & look.states for key, states in self.asked.items()}
+        return replace(self, done=self.done & look.states, failed=failed, asked=asked)
 
     def note(self, look: Look, now: float) -> "Memory":
         """Return what is remembered after a look that asks for nothing."""
         known = self.done.union(self.failed, *self.asked.values())
-        return replace(self.forget_what_is_gone(look), looked_at=now, seen=look.states - known)
+        began_at = self.began_at or now
+        return replace(self.forget_what_is_gone(look), began_at=began_at, looked_at=now, seen=look.states - known)
 
     def due(self, look: Look, now: float) -> States:
         """Return the states that a run is to be asked for."""
@@ -127,16 +132,20 @@ class Memory:
     def ask(self, states: States) -> tuple[str, "Memory"]:
         """Return the key of a request for these states, and what is remembered once it is made.
 
-        The same states have the same key, but for how often their runs have failed.
+        A memory makes the same request under the same key: one that is made again, because what was remembered of it
+        could not be written, is told from one for a file that is back as it was before.
         """
-        attempts = [(state, self.failed[state].failures if state in self.failed else 0) for state in sorted(states)]
-        key = hashlib.blake2b(repr(attempts).encode(), digest_size=_WIDTH).hexdigest()
-        return key, replace(self, asked={**self.asked, key: states}, seen=self.seen - states)
+        told = (self.began_at, self.requests, sorted(states))
+        key = hashlib.blake2b(repr(told).encode(), digest_size=_WIDTH).hexdigest()
+        asked = {**self.asked, key: states}
+        return key, replace(self, asked=asked, seen=self.seen - states, requests=self.requests + 1)
 
     def write(self) -> str:
         """Return it as text."""
         return json.dumps(
             {
+                "began_at": self.began_at,
+                "requests": self.requests,
                 "looked_at": self.looked_at,
                 "seen": _packed(self.seen),
                 "asked": {key: _packed(states) for key, states in self.asked.items()},
@@ -151,6 +160,8 @@ class Memory:
         try:
             told = json.loads(text or "")
             return cls(
+                float(told["began_at"]),
+                int(told["requests"]),
                 float(told["looked_at"]),
                 _unpacked(told["seen"]),
                 {key: _unpacked(states) for key, states in told["asked"].items()},

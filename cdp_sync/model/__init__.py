@@ -12,8 +12,10 @@ from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
 from cdp_sync.model.remote import FetchedFile, RemoteFile
 from cdp_sync.model.report import COUNTERS, ROW_ENDS, Counters, FileReport, GoalReport, ProfileSample
+from cdp_sync.model.schedule import Schedule, WeekdayOfMonth
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.server import SftpServer
+from cdp_sync.model.watch import Watch
 
 Report = GoalReport | ExportReport
 """What a run of a goal did."""
@@ -50,8 +52,11 @@ __all__ = [
     "Property",
     "RemoteFile",
     "Report",
+    "Schedule",
     "Segment",
     "SftpServer",
+    "Watch",
+    "WeekdayOfMonth",
     "export_fingerprint",
     "fingerprint",
 ]

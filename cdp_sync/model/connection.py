@@ -8,7 +8,9 @@ from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import ImportGoal
 from cdp_sync.model.notifications import Notifications
+from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
+from cdp_sync.model.watch import Watch
 
 RESERVED = frozenset({"segments", "profiles", "broken_connections"})
 """Asset keys and groups that are no connection's."""
@@ -31,6 +33,10 @@ class Connection(Declared):
     """Objectives: only profiles that consented to one of them, or refused none where that is enough, are processed."""
     notifications: Notifications | None = None
     """Who gets mail about runs; nobody unless declared."""
+    schedule: Schedule | None = None
+    """When it runs by itself."""
+    watch: Watch | None = None
+    """Looks for new files in between, and runs when some have arrived."""
     import_profiles: tuple[ImportGoal, ...] = ()
     """Import goals, in running order."""
     export_profiles: tuple[ExportGoal, ...] = ()
@@ -52,6 +58,11 @@ class Connection(Declared):
     def goals(self) -> tuple[ImportGoal | ExportGoal, ...]:
         """All goals, in running order."""
         return (*self.import_profiles, *self.export_profiles)
+
+    @property
+    def active_schedule(self) -> Schedule | None:
+        """What starts its runs; nothing where the connection, or every goal of it, is off."""
+        return self.schedule if self.enabled and any(goal.enabled for goal in self.goals) else None
 
     @property
     def label(self) -> str:

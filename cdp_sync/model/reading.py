@@ -54,6 +54,13 @@ def slips_in(text: str) -> list[str]:
     return [slip for document in documents for slip in _slips_of_document(document)]
 
 
+def connections_in(text: str) -> list[Connection]:
+    """Return the connections that a defs.yaml without slips declares."""
+    documents = [document for document in yaml.load_all(text, Loader=Loader) if document is not None]
+    attributes = [document["attributes"] for document in documents if document["type"] == f"{_PREFIX}SftpConnection"]
+    return [ConnectionAttributes.model_validate(each) for each in attributes]
+
+
 def _not_yaml(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

@@ -1,4 +1,4 @@
-"""A declared connection as Dagster definitions: an asset for each goal, a job, a server."""
+"""A declared connection as Dagster definitions: assets for each goal, a job, its schedule and sensor, a server."""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -8,7 +8,9 @@ from cdp_sync.orchestration.checks import EXPORT_CHECKS, IMPORT_CHECKS, build_ch
 from cdp_sync.orchestration.export_goal import build_export_asset
 from cdp_sync.orchestration.import_goal import build_import_assets
 from cdp_sync.orchestration.mail_sensor import notified_metadata
+from cdp_sync.orchestration.new_files import build_sensors
 from cdp_sync.orchestration.resources import SftpServerResource
+from cdp_sync.orchestration.schedules import build_schedules
 from cdp_sync.orchestration.segments import segment_key
 
 AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
@@ -25,10 +27,13 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         build_export_asset(goal, connection, profiles, place=place)
         for place, goal in enumerate(connection.export_profiles)
     ]
+    jobs = _jobs(connection, profiles)
     return dg.Definitions(
         assets=[*imports, *files, *exports],
         asset_checks=[*_checks(imports, IMPORT_CHECKS), *_checks(exports, EXPORT_CHECKS)],
-        jobs=_jobs(connection, profiles),
+        jobs=jobs,
+        schedules=build_schedules(connection, jobs),
+        sensors=build_sensors(connection, profiles, jobs),
         resources={f"{connection.name}_server": SftpServerResource.of(connection.server)},
         metadata=notified_metadata(connection),
     )

@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +16,7 @@ from dagster.components.core.load_defs import get_library_json_enriched_defs  # 
 
 from cdp_sync.errors import DeclarationError
 from cdp_sync.model.reading import slips_in
+from cdp_sync.orchestration.declared import defs_folder, refuse
 from cdp_sync.orchestration.mail_sensor import build_mail
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.resources import WarehouseResource
@@ -83,16 +84,6 @@ def reason_of(error: Exception) -> str:
     return str(error)
 
 
-def refuse(file: Path, slips: Sequence[str]) -> None:
-    """Raise one error for all slips in a file, if there are any.
-
-    Raises:
-        DeclarationError: Names the file and every slip in it.
-    """
-    if slips:
-        raise DeclarationError(f"{file.parent.name}/{file.name}:" + "".join(f"\n  {slip}" for slip in slips))
-
-
 def refuse_all(children: Iterable[Path]) -> None:
     """Raise one error for all slips in the files of these folders, if there are any.
 
@@ -120,11 +111,6 @@ def component_tree(folder: Path | None = None) -> dg.ComponentTree:
     warnings.filterwarnings("ignore", category=dg.BetaWarning)  # of Dagster about its own parts; nothing to act on
     root = Path(__file__).parents[2]
     return dg.ComponentTree(defs_module=_module_of(folder), project_root=root, code_location_name=_PACKAGE)
-
-
-def defs_folder() -> Path:
-    """Return the folder that holds the declarations."""
-    return Path(os.environ.get("CDP_SYNC_DEFS") or Path(__file__).parents[1] / "defs").absolute()
 
 
 def shared() -> dg.Definitions:

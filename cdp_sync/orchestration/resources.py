@@ -1,6 +1,7 @@
 """Resources: settings that the UI may show; each makes a plain object that knows no Dagster."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -50,6 +51,6 @@ class SftpServerResource(dg.ConfigurableResource[SftpClient]):
         """Return the resource of a declared server."""
         return cls(host=server.host, port=server.port, username=server.username, settings=server.model_dump_json())
 
-    def client(self) -> SftpClient:
+    def client(self, **options: Any) -> SftpClient:  # noqa: ANN401 - those of the client
         """Return a client; it connects when it is used."""
-        return SftpClient(SftpServer.model_validate_json(self.settings))
+        return SftpClient(SftpServer.model_validate_json(self.settings), **options)

@@ -1,0 +1,77 @@
+"""The calendar of a schedule: at which instants it is due, whatever daylight saving does to clocks.
+
+* `every_minutes` is an even grid in real time: no two runs are closer than declared, and none further apart.
+* The other kinds go by the clock on the wall. A time that a day's clock leaves out is due once, at the first instant
+  behind the gap; one that it shows twice is due once, the first time; two times that fall on one instant are one.
+
+Pure: nothing here reads the clock or knows Dagster.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import count
+from zoneinfo import ZoneInfo
+
+from cdp_sync.model.schedule import Schedule
+
+_A_MINUTE = 60
+
+
+def occurrences(schedule: Schedule, after: datetime) -> Iterator[datetime]:
+    """Yield the instants behind `after` at which the schedule is due, ascending, in UTC, for ever."""
+    if schedule.every_minutes is not None:
+        return _evenly(schedule.every_minutes, grid_start(schedule.time_zone), after)
+    return _on_the_wall(schedule, after)
+
+
+def is_due(schedule: Schedule, since: datetime, until: datetime) -> bool:
+    """Tell whether the schedule is due behind `since` and not behind `until`."""
+    return next(occurrences(schedule, since)) <= until
+
+
+@cache
+def grid_start(time_zone: str) -> int:
+    """Return midnight of 1970-01-01 in a time zone, as seconds since that of UTC, to the whole minute."""
+    start = int(first_instant(datetime(1970, 1, 1), ZoneInfo(time_zone)).timestamp())  # noqa: DTZ001 - a wall time
+    return start - start % _A_MINUTE
+
+
+def _evenly(minutes: int, start: int, after: datetime) -> Iterator[datetime]:
+    step = minutes * _A_MINUTE
+    passed = int((after.timestamp() - start) // step)
+    return (datetime.fromtimestamp(start + number * step, UTC) for number in count(passed + 1))
+
+
+def _on_the_wall(schedule: Schedule, after: datetime) -> Iterator[datetime]:
+    zone, latest = ZoneInfo(schedule.time_zone), after.astimezone(UTC)
+    # What is due behind an instant shows, or passes over, a later time than any that clocks have shown by then.
+    shown = latest.astimezone(zone).replace(tzinfo=None)
+    days = (day for day in _days_from(shown.date()) if schedule.is_on(day))
+    for wall in (datetime.combine(day, at) for day in days for at in schedule.wall_times):
+        instant = first_instant(wall, zone) if wall > shown else latest
+        if instant > latest:
+            yield instant
+            latest = instant
+
+
+def _days_from(day: date) -> Iterator[date]:
+    return (day + timedelta(days=number) for number in count())
+
+
+def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
+    """Return, in UTC, when clocks of a zone first show a time; the end of the gap for one that they leave out."""
+    instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == wall:
+        return instant
+    # In a gap, fold 0 goes by the offset before it and so points behind it; fold 1 the other way round.
+    before = range(int(wall.replace(tzinfo=zone, fold=1).timestamp()), int(instant.timestamp()) + 1)
+    return datetime.fromtimestamp(
+        before[bisect_left(before, offset(before[-1], zone), key=lambda t: offset(t, zone))], UTC
+    )
+
+
+def offset(instant: float, zone: ZoneInfo) -> timedelta:
+    """Return how far the clocks of a zone are ahead of UTC at an instant, given in seconds since 1970."""
+    return datetime.fromtimestamp(instant, zone).utcoffset() or timedelta(0)

@@ -1,0 +1,41 @@
+"""The next runs of connections, as their schedules tell them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from heapq import merge
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cdp_sync.model.connection import Connection
+from cdp_sync.model.occurrences import occurrences
+
+
+@dataclass(frozen=True)
+class UpcomingRun:
+    """A run that is to come."""
+
+    connection: str
+    at: datetime
+    """When, in the schedule's time zone."""
+    why: str
+    """What starts it, for people."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as `runs --upcoming --json` shows it."""
+        told = {"connection": self.connection, "at": self.at.isoformat(), "why": self.why}
+        return {**told, "at_utc": self.at.astimezone(UTC).isoformat()}
+
+
+def upcoming_runs(connections: Iterable[Connection], after: datetime) -> Iterator[UpcomingRun]:
+    """Yield the runs behind an instant that schedules will start, in order of time; for ever, if there are any."""
+    return merge(*(_runs_of(each, after) for each in connections), key=lambda run: (run.at.timestamp(), run.connection))
+
+
+def _runs_of(connection: Connection, after: datetime) -> Iterator[UpcomingRun]:
+    schedule = connection.active_schedule
+    if schedule is None:
+        return
+    zone = ZoneInfo(schedule.time_zone)
+    for instant in occurrences(schedule, after):
+        yield UpcomingRun(connection.name, instant.astimezone(zone), schedule.words)

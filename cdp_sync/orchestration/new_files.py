@@ -1,0 +1,123 @@
+"""The sensor that runs a connection when files have arrived. It lists; it neither downloads nor asks the ledger."""
+
+import time
+from collections.abc import Callable, Iterable
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.tags import RUN_KEY_TAG
+
+from cdp_sync.importing.watching import Look, Memory, look_at
+from cdp_sync.model import Connection, Profiles, fingerprint
+from cdp_sync.orchestration.waiting import waiting_runs
+
+_LOOKS_A_TURN = 2
+"""Ticks in the time between two looks: files that were just seen are looked at again at the next tick."""
+
+_SLACK = 0.5
+"""Seconds by which a tick may come too early."""
+
+_ENDED = {dg.DagsterRunStatus.SUCCESS: True, dg.DagsterRunStatus.FAILURE: False, dg.DagsterRunStatus.CANCELED: False}
+
+
+def build_sensors(
+    connection: Connection, profiles: Profiles, jobs: Iterable[dg.JobDefinition | UnresolvedAssetJobDefinition]
+) -> list[dg.SensorDefinition]:
+    """Return the sensor of a connection's job; nothing where the connection is off, or watches and imports nothing."""
+    goals = [goal for goal in connection.import_profiles if goal.enabled]
+    if not (connection.enabled and connection.watch and goals):
+        return []
+    return [_sensor(connection, profiles, job) for job in jobs]
+
+
+def _sensor(
+    connection: Connection, profiles: Profiles, job: dg.JobDefinition | UnresolvedAssetJobDefinition
+) -> dg.SensorDefinition:
+    assert connection.watch  # noqa: S101 - for mypy; `build_sensors` asked
+    every, server_key = connection.watch.every_seconds, f"{connection.name}_server"
+    goals = {
+        f"{goal.name}/{fingerprint(goal, profiles, connection.objectives)}": goal
+        for goal in connection.import_profiles
+        if goal.enabled
+    }
+
+    @dg.sensor(
+        name=f"{connection.name}_new_files",
+        job=job,
+        minimum_interval_seconds=max(every // _LOOKS_A_TURN, 1),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Looks for new files every {every} seconds, and runs {connection.label} when some are whole.",
+        required_resource_keys={server_key},
+        tags={"connection": connection.name},
+    )
+    def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        watching = _Watching(context, connection.name, float(every))
+
+        def look() -> Look:
+            with getattr(context.resources, server_key).client(attempts=1) as server:
+                return look_at(server, goals)
+
+        return watching.turn(look)
+
+    return new_files
+
+
+class _Watching:
+    """One tick of a sensor."""
+
+    def __init__(self, context: dg.SensorEvaluationContext, connection: str, every: float) -> None:
+        self._instance, self._connection, self._every = context.instance, connection, every
+        self._now = time.time()
+        self._memory = Memory.read(context.cursor)
+        self._was_seen = bool(self._memory.seen)
+
+    def turn(self, look: Callable[[], Look]) -> dg.SensorResult:
+        """Look if it is time to, and ask for a run if one is due."""
+        if not self._is_time:
+            rest = self._memory.looked_at + self._every - self._now
+            return dg.SensorResult(skip_reason=f"The next look is due in {max(rest, 0):.0f} seconds.")
+        found = look()
+        memory = self._memory.settle(self._outcomes(), self._now).forget_what_is_gone(found)
+        due = memory.due(found, self._now)
+        if due and any(waiting_runs(self._instance, self._connection)):
+            # They stay seen, so that they are asked for as soon as that run has begun.
+            reason = "A run of this connection waits to start; what has arrived is asked for behind it."
+            return self._skip(memory.note(found, self._now), reason)
+        memory = memory.note(found, self._now)
+        if not due:
+            return self._skip(memory, _told(found, memory))
+        key, memory = memory.ask(due)
+        request = dg.RunRequest(run_key=f"{self._connection}:{key}", tags={"reason": "new files"})
+        return dg.SensorResult(run_requests=[request], cursor=memory.write())
+
+    @property
+    def _is_time(self) -> bool:
+        since = self._now - self._memory.looked_at
+        return self._was_seen or since < 0 or since >= self._every - _SLACK
+
+    def _skip(self, memory: Memory, reason: str) -> dg.SensorResult:
+        return dg.SensorResult(skip_reason=reason, cursor=memory.write())
+
+    def _outcomes(self) -> dict[str, bool]:
+        """Return how the runs ended that were asked for; one that somebody deleted counts as failed."""
+        outcomes = {}
+        for key in self._memory.asked:
+            filters = dg.RunsFilter(tags={RUN_KEY_TAG: f"{self._connection}:{key}"})
+            runs = self._instance.get_runs(filters, limit=1)
+            if not runs:
+                outcomes[key] = False
+            elif runs[0].status in _ENDED:
+                outcomes[key] = _ENDED[runs[0].status]
+        return outcomes
+
+
+def _told(look: Look, memory: Memory) -> str:
+    """Say what a look found that asks for nothing."""
+    parts = [f"{len(look.states):,} files, none of them new."]
+    if memory.seen:
+        parts = [f"{len(look.states):,} files; {len(memory.seen):,} just arrived and are looked at once more."]
+    if memory.asked:
+        parts.append("A run is importing what arrived.")
+    if memory.failed:
+        parts.append(f"{len(memory.failed):,} failed and are tried again later.")
+    return " ".join(parts)

@@ -1,0 +1,297 @@
+"""Declared schedules as Dagster runs them: its own ticks, its own scheduler, a year of them."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import InProcessCodeLocationOrigin
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
+from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
+from dagster._daemon import get_default_daemon_logger
+from dagster._scheduler.scheduler import launch_scheduled_runs
+from dagster._utils.error import SerializableErrorInfo
+from dagster._utils.schedules import schedule_execution_time_iterator
+
+from cdp_sync.model import Connection, Schedule
+from cdp_sync.orchestration.cron_grid import cron_grid
+from cdp_sync.orchestration.schedules import build_schedules
+from cdp_sync_tests.oracle.wall_clock import YEAR, instants
+from cdp_sync_tests.projects import Project, goal
+from cdp_sync_tests.schedule_cases import ZONES, OnDay, cases, even, name_of, odd_cases
+
+START = datetime(YEAR, 1, 1, tzinfo=UTC)
+SERVER = {"host": "h", "username": "u", "password_env": "P"}
+GOAL = {"name": "customers", "link": [{"field": "Email", "property": "email"}]}
+
+
+@dg.job(name="shop_sync", tags={"connection": "shop"})
+def nothing() -> None:
+    """A job in the place of the connection's."""
+
+
+def built(declared: dict[str, Any]) -> dg.ScheduleDefinition:
+    """Return Dagster's schedule of a declared one."""
+    attributes = {"name": "shop", "title": "Shop", "server": SERVER, "import_profiles": [GOAL]}
+    (made,) = build_schedules(Connection.model_validate({**attributes, "schedule": declared}), [nothing])
+    return made
+
+
+def ticks(made: dg.ScheduleDefinition, start: datetime, until: datetime) -> Iterator[datetime]:
+    """Yield what Dagster's own iterator yields."""
+    for tick in schedule_execution_time_iterator(start.timestamp(), made.cron_schedule, made.execution_timezone):
+        if tick.timestamp() >= until.timestamp():
+            return
+        yield tick
+
+
+def evaluated(made: dg.ScheduleDefinition, tick: datetime) -> Any:
+    """Evaluate a tick without an instance."""
+    return made.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=tick))
+
+
+def runs_of(declared: dict[str, Any], start: datetime = START, days: int = 365) -> list[datetime]:
+    """Return the ticks of Dagster, in order, that start a run."""
+    made = built(declared)
+    found = (tick for tick in ticks(made, start, start + timedelta(days=days)) if evaluated(made, tick).run_requests)
+    return [tick.astimezone(UTC) for tick in found]
+
+
+@pytest.mark.parametrize(("zone", "declared", "times", "on_day"), cases(), ids=name_of)
+def test_a_year_of_ticks_is_as_the_clock_shows_it(
+    zone: str, declared: dict[str, Any], times: str, on_day: OnDay
+) -> None:
+    """The ticks that run are those of a clock on the wall, each once, in order; none is missing, none is more."""
+    assert runs_of(declared) == instants(zone, times, on_day)
+
+
+@pytest.mark.parametrize(("zone", "declared", "times", "on_day"), odd_cases(), ids=name_of)
+def test_a_year_of_ticks_by_odd_clocks(zone: str, declared: dict[str, Any], times: str, on_day: OnDay) -> None:
+    """Also where clocks change at midnight, and around Ramadan."""
+    assert runs_of(declared) == instants(zone, times, on_day)
+
+
+@pytest.mark.parametrize("minutes", [15, 50, 1440])
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_year_of_even_intervals(minutes: int, zone: str) -> None:
+    """Ticks that run are exactly the interval apart, all year, in any zone."""
+    assert runs_of({"every_minutes": minutes, "time_zone": zone}) == even(minutes, zone)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("start", [datetime(YEAR, 3, 28, tzinfo=UTC), datetime(YEAR, 10, 24, tzinfo=UTC)])
+def test_intervals_that_fit_no_grid(zone: str, start: datetime) -> None:
+    """An interval without a divisor ticks every minute, and runs as declared, also while clocks change."""
+    found = runs_of({"every_minutes": 7, "time_zone": zone}, start, days=2)
+    assert found == [each for each in even(7, zone) if start <= each < start + timedelta(days=2)]
+
+
+@pytest.mark.parametrize(
+    ("declared", "crons", "zone"),
+    [
+        ({"every_minutes": 15}, ("0,15,30,45 * * * *",), "UTC"),
+        ({"every_minutes": 1440, "time_zone": "Europe/Amsterdam"}, ("0 23 * * *",), "UTC"),
+        ({"every_minutes": 7}, ("* * * * *",), "UTC"),
+        ({"times_per_day": 3, "time_zone": "Europe/Amsterdam"}, ("0 0,8,16 * * *",), "Europe/Amsterdam"),
+        (
+            {"days_of_week": ["friday", "sunday"], "at": "01:30", "time_zone": "Europe/Amsterdam"},
+            ("30 1 * * 0,5",),
+            "Europe/Amsterdam",
+        ),
+        ({"days_of_month": [1, 31, "last"], "at": "01:30"}, ("30 1 1,31,L * *",), "UTC"),
+        ({"weekday_of_month": {"ordinal": "third", "weekday": "friday"}, "at": "01:30"}, ("30 1 * * 5#3",), "UTC"),
+        ({"weekday_of_month": {"ordinal": "last", "weekday": "sunday"}, "at": "01:30"}, ("30 1 * * L0",), "UTC"),
+        (
+            {"times_per_day": 1, "starting_at": "02:30", "time_zone": "Europe/Amsterdam"},
+            ("30 1 * 1,2,3,10,11,12 *", "30 0 * 3,4,5,6,7,8,9,10 *", "0 1 25,26,27,28,29,30,31 3 *"),
+            "UTC",
+        ),
+    ],
+)
+def test_the_grid_is_plain_where_cron_tells_the_truth(
+    declared: dict[str, Any], crons: tuple[str, ...], zone: str
+) -> None:
+    """A schedule is the cron string that anybody would write, unless daylight saving puts its times in doubt."""
+    grid = cron_grid(Schedule.model_validate(declared))
+    assert (grid.crons, grid.time_zone) == (crons, zone)
+
+
+def test_a_tick_that_is_not_due_says_when_the_next_is() -> None:
+    """What people read in the tick's row names the next run, in the schedule's zone."""
+    made = built({"every_minutes": 50, "time_zone": "Europe/Amsterdam"})
+    due = next(each for each in even(50, "Europe/Amsterdam") if each.month == 7)
+    data = evaluated(made, due - timedelta(minutes=10))
+    assert not data.run_requests
+    shown = due + timedelta(hours=2)
+    assert data.skip_message == f"Not due yet. The next run is due on {shown:%Y-%m-%d at %H:%M} (Europe/Amsterdam)."
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    """A project with a connection that runs at half past two in Amsterdam."""
+    declare(project)
+    return project
+
+
+def declare(project: Project, **attributes: Any) -> None:
+    """Declare the connection."""
+    nightly = {"times_per_day": 1, "starting_at": "02:30", "time_zone": "Europe/Amsterdam"}
+    project.connect("shop", goal(), **{"title": "Web shop", "schedule": nightly, **attributes})
+
+
+def test_a_connection_has_a_schedule_of_its_job(shop: Project) -> None:
+    """`<connection>_schedule` runs `<connection>_sync`, is on from the start, and says when in words."""
+    definitions = shop.load()
+    dg.Definitions.validate_loadable(definitions)
+    made = definitions.resolve_schedule_def("shop_schedule")
+    assert made.job_name == "shop_sync"
+    assert made.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert made.description == "Runs Web shop once a day, counted from 02:30 (Europe/Amsterdam)."
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"enabled": False}, {"schedule": None}, {"import_profiles": [goal(enabled=False)]}],
+    ids=["off", "none declared", "no goal is on"],
+)
+def test_no_schedule_where_nothing_is_to_run(attributes: dict[str, Any], project: Project) -> None:
+    """A connection that is off has no schedule, so that no toggle of the UI can run it."""
+    declare(project, **attributes)
+    definitions = project.load()
+    dg.Definitions.validate_loadable(definitions)
+    assert not definitions.schedules
+
+
+class Daemon:
+    """Dagster's scheduler, and an instance that queues runs, without anything that starts them."""
+
+    def __init__(self, context: WorkspaceProcessContext) -> None:
+        self._context = context
+        self.instance = context.instance
+
+    def wakes(self, when: str) -> None:
+        """Let the scheduler do at a time whatever it finds to do."""
+        now = datetime.fromisoformat(when)
+        for problem in launch_scheduled_runs(
+            self._context, get_default_daemon_logger("scheduler"), end_datetime_utc=now, iteration_times={}
+        ):
+            assert problem is None, problem
+
+    @property
+    def runs(self) -> list[dg.DagsterRun]:
+        """The runs there are, oldest first."""
+        return list(reversed(self.instance.get_runs()))
+
+    @property
+    def ticks(self) -> list[InstigatorTick]:
+        """The ticks there were, newest first."""
+        (state,) = self.instance.all_instigator_state()
+        return list(self.instance.get_ticks(state.instigator_origin_id, state.selector_id))
+
+    def end(self, run: dg.DagsterRun) -> None:
+        """End a run."""
+        self.instance.report_run_canceled(run)
+
+
+@contextmanager
+def scheduler(folder: Path) -> Iterator[Daemon]:
+    """Open the project with an instance of its own in a folder."""
+    folder.mkdir()
+    queue = {"module": "dagster._core.run_coordinator", "class": "QueuedRunCoordinator"}
+    target = LoadableTargetOrigin(executable_path=sys.executable, module_name="cdp_sync.definitions")
+    origin = InProcessCodeLocationOrigin(target, location_name="cdp_sync")
+    with (
+        dg.DagsterInstance.local_temp(str(folder), overrides={"run_coordinator": queue}) as instance,
+        WorkspaceProcessContext(instance, InProcessWorkspaceLoadTarget(origin)) as context,
+    ):
+        yield Daemon(context)
+
+
+def test_ticks_become_runs_with_a_reason(shop: Project, tmp_path: Path) -> None:
+    """A due tick queues one run of the job, tagged with connection and reason; a tick that is not due says so."""
+    with scheduler(tmp_path / "home") as daemon:
+        daemon.wakes(f"{YEAR}-03-27T00:00:30Z")
+        daemon.wakes(f"{YEAR}-03-27T00:30:30Z")
+        daemon.wakes(f"{YEAR}-03-27T01:30:30Z")
+        (run,) = daemon.runs
+        latest = daemon.ticks[0]
+    assert (run.job_name, run.tags["connection"], run.tags["reason"]) == ("shop_sync", "shop", "schedule")
+    assert run.tags[SCHEDULED_EXECUTION_TIME_TAG] == f"{YEAR}-03-27T01:30:00+00:00"
+    assert latest.status == TickStatus.SUCCESS
+
+
+def test_what_was_missed_is_made_up_for_once(shop: Project, tmp_path: Path) -> None:
+    """After days without a daemon one run makes up for all, though the latest missed tick itself is not due."""
+    with scheduler(tmp_path / "home") as daemon:
+        daemon.wakes(f"{YEAR}-03-20T00:00:30Z")
+        daemon.wakes(f"{YEAR}-03-29T02:00:00Z")
+        assert [run.tags["reason"] for run in daemon.runs] == ["schedule"]
+        daemon.end(daemon.runs[0])
+        daemon.wakes(f"{YEAR}-03-29T03:00:00Z")
+        assert len(daemon.runs) == 1
+        daemon.wakes(f"{YEAR}-03-30T00:31:00Z")
+        assert len(daemon.runs) == 2
+
+
+def test_nothing_is_made_up_for_that_was_due_before_the_schedule_was_on(shop: Project, tmp_path: Path) -> None:
+    """A schedule that is new begins with its next instant, not with the last."""
+    with scheduler(tmp_path / "home") as daemon:
+        daemon.wakes(f"{YEAR}-03-20T01:30:30Z")
+        daemon.wakes(f"{YEAR}-03-21T00:30:30Z")
+        assert daemon.runs == []
+        assert daemon.ticks[0].skip_reason == (
+            f"Not due yet. The next run is due on {YEAR}-03-21 at 02:30 (Europe/Amsterdam)."
+        )
+
+
+def test_at_most_one_run_waits(project: Project, tmp_path: Path) -> None:
+    """While a run of the connection waits, ticks say that it does; a run that works does not hold up the next."""
+    declare(project, schedule={"every_minutes": 10})
+    with scheduler(tmp_path / "home") as daemon:
+        daemon.wakes(f"{YEAR}-03-20T00:05:00Z")
+        daemon.wakes(f"{YEAR}-03-20T00:10:01Z")
+        daemon.wakes(f"{YEAR}-03-20T00:20:01Z")
+        (waiting,) = daemon.runs
+        assert daemon.ticks[0].skip_reason == (
+            f"Run {waiting.run_id} of this connection waits to start, and will find all that there is."
+        )
+        daemon.instance.handle_run_event(waiting.run_id, _started(waiting))
+        daemon.wakes(f"{YEAR}-03-20T00:30:01Z")
+        assert [run.status for run in daemon.runs] == [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED]
+
+
+def test_a_run_that_a_crash_left_behind_holds_nothing_up(project: Project, tmp_path: Path) -> None:
+    """A run made for this very tick, and not queued, is queued now; it does not wait for itself."""
+    declare(project, schedule={"every_minutes": 10})
+    with scheduler(tmp_path / "home") as daemon:
+        daemon.wakes(f"{YEAR}-03-20T00:05:00Z")
+        daemon.wakes(f"{YEAR}-03-20T00:10:01Z")
+        (run,) = daemon.runs
+        tick = daemon.ticks[0]
+        daemon.instance.update_tick(tick.with_status(TickStatus.STARTED))
+        daemon.wakes(f"{YEAR}-03-20T00:11:01Z")
+        assert [each.run_id for each in daemon.runs] == [run.run_id]
+        assert daemon.ticks[0].status == TickStatus.SUCCESS
+
+
+def test_a_tick_that_failed_is_made_up_for(shop: Project, tmp_path: Path) -> None:
+    """What was due when evaluating failed is due at the next tick, though that is none of its own."""
+    with scheduler(tmp_path / "home") as daemon:
+        daemon.wakes(f"{YEAR}-03-27T01:00:00Z")
+        daemon.wakes(f"{YEAR}-03-27T01:30:30Z")
+        error = SerializableErrorInfo("The disk was full.", [], None)
+        daemon.instance.update_tick(daemon.ticks[0].with_status(TickStatus.FAILURE, error=error, failure_count=1))
+        daemon.end(daemon.runs[0])
+        daemon.wakes(f"{YEAR}-03-28T00:30:30Z")
+        assert len(daemon.runs) == 2
+
+
+def _started(run: dg.DagsterRun) -> dg.DagsterEvent:
+    return dg.DagsterEvent("PIPELINE_START", run.job_name)
