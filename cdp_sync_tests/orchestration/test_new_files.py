@@ -1,0 +1,152 @@
+"""The sensor that looks for new files: one tick after the other, against a real server."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+import pytest
+from dagster._core.storage.tags import RUN_KEY_TAG
+
+from cdp_sync_tests.projects import Project, goal
+from cdp_sync_tests.warehouse.holder import held
+
+FIRST = "Email,Total\nada@example.com,1.5\n"
+
+
+@dataclass
+class Ticker:
+    """Evaluates a sensor as the daemon does, and runs what it asks for when told to."""
+
+    project: Project
+    instance: dg.DagsterInstance
+    cursor: str | None = None
+
+    def tick(self) -> dg._core.definitions.sensor_definition.SensorExecutionData:
+        """Evaluate the sensor once."""
+        definitions = self.project.load()
+        sensor = definitions.resolve_sensor_def("shop_new_files")
+        resources = {"shop_server": definitions.resources["shop_server"]}
+        with dg.build_sensor_context(self.instance, self.cursor, resources=resources) as context:
+            told = sensor.evaluate_tick(context)
+        self.cursor = told.cursor
+        return told
+
+    def next_tick(self) -> dg._core.definitions.sensor_definition.SensorExecutionData:
+        """Evaluate the sensor when it is time for another look."""
+        assert self.cursor
+        self.cursor = json.dumps({**json.loads(self.cursor), "looked_at": 0})
+        return self.tick()
+
+    def run(self, request: dg.RunRequest) -> bool:
+        """Make the run that was asked for, as the daemon tags it."""
+        tags = {**request.tags, RUN_KEY_TAG: str(request.run_key)}
+        return self.project.run("shop_sync", self.instance, tags=tags).success
+
+
+@pytest.fixture
+def ticker(project: Project, instance: dg.DagsterInstance) -> Iterator[Ticker]:
+    """A connection that watches, and a file on its server."""
+    project.connect("shop", goal(), goal("off", files="off*", enabled=False), watch={"every_seconds": 30})
+    project.deliver("/inbox/customers_1.csv", FIRST)
+    return Ticker(project, instance)
+
+
+def emails(project: Project) -> list[str]:
+    """Return who is in the warehouse."""
+    with project.warehouse.open("read") as session:
+        return [email for (email,) in session.rows("select email from warehouse.profile order by email")]
+
+
+def test_only_a_connection_that_is_on_and_watches_has_a_sensor(project: Project) -> None:
+    """It needs a goal that imports, too; it runs without anybody switching it on, twice in its time."""
+    project.connect("shop", goal(), watch={"every_seconds": 30})
+    project.connect("asleep", goal(), watch={"every_seconds": 30}, enabled=False)
+    project.connect("scheduled", goal())
+    project.connect("idle", goal(enabled=False), watch={})
+    (sensor,) = list(project.load().sensors or ())
+    assert isinstance(sensor, dg.SensorDefinition)
+    assert sensor.name == "shop_new_files"
+    assert sensor.minimum_interval_seconds == 15
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_a_file_is_imported_once_it_stays_as_it_is(ticker: Ticker) -> None:
+    """Two looks, one run, and then nothing; the run says what started it."""
+    assert "1 just arrived" in str(ticker.tick().skip_message)
+    (request,) = ticker.tick().run_requests or ()
+    assert request.tags["reason"] == "new files"
+    assert ticker.run(request)
+    assert emails(ticker.project) == ["ada@example.com"]
+    for _ in range(3):
+        told = ticker.next_tick()
+        assert not told.run_requests
+        assert str(told.skip_message) == "1 files, none of them new."
+
+
+def test_between_two_looks_a_tick_costs_nothing(ticker: Ticker) -> None:
+    """It only tells when the next look is due, even where there is nothing to look at."""
+    ticker.tick()
+    (request,) = ticker.tick().run_requests or ()
+    assert ticker.run(request)
+    (ticker.project.root / "inbox").rename(ticker.project.root / "away")
+    assert "The next look is due in" in str(ticker.tick().skip_message)
+
+
+def test_a_listing_that_fails_is_not_an_empty_one(ticker: Ticker) -> None:
+    """The tick fails and nothing is forgotten: the file is not imported a second time."""
+    ticker.tick()
+    (request,) = ticker.tick().run_requests or ()
+    assert ticker.run(request)
+    before = ticker.cursor
+    (ticker.project.root / "inbox").rename(ticker.project.root / "away")
+    with pytest.raises(Exception, match="/inbox"):
+        ticker.next_tick()
+    ticker.cursor = before
+    (ticker.project.root / "away").rename(ticker.project.root / "inbox")
+    assert not ticker.next_tick().run_requests
+    assert not ticker.next_tick().run_requests
+
+
+def test_what_arrives_while_a_run_waits_is_asked_for_behind_it(ticker: Ticker) -> None:
+    """A connection never has two runs waiting."""
+    job = ticker.project.load().resolve_job_def("shop_sync")
+    waiting = ticker.instance.create_run_for_job(job, tags={"connection": "shop"})
+    ticker.tick()
+    for _ in range(2):
+        told = ticker.tick()
+        assert not told.run_requests
+        assert "waits to start" in str(told.skip_message)
+    ticker.instance.delete_run(waiting.run_id)
+    assert len(ticker.tick().run_requests or ()) == 1
+
+
+def test_a_failed_runs_files_are_picked_up_again(ticker: Ticker) -> None:
+    """After a pause, in a run of its own."""
+    ticker.project.deliver("/inbox/customers_1.csv", "Mail,Total\nada@example.com,1\n")
+    ticker.tick()
+    (first,) = ticker.tick().run_requests or ()
+    assert not ticker.run(first)
+    assert "1 failed and are tried again later" in str(ticker.next_tick().skip_message)
+    told = json.loads(str(ticker.cursor))
+    told["failed"] = {state: [failures, 0] for state, (failures, _) in told["failed"].items()}
+    ticker.cursor = json.dumps(told)
+    (second,) = ticker.next_tick().run_requests or ()
+    assert second.run_key != first.run_key
+
+
+def test_a_tick_never_opens_the_warehouse(ticker: Ticker) -> None:
+    """While another process writes to it, the sensor looks on."""
+    ticker.tick()
+    (request,) = ticker.tick().run_requests or ()
+    assert ticker.run(request)
+    ticker.project.deliver("/inbox/customers_2.csv", FIRST, minutes=1)
+    with held(ticker.project.warehouse.path):
+        ticker.next_tick()
+        assert len(ticker.tick().run_requests or ()) == 1
+
+
+def test_a_goal_that_is_off_is_not_looked_for(ticker: Ticker) -> None:
+    """Its files start no run."""
+    ticker.project.deliver("/inbox/off_1.csv", FIRST)
+    assert "1 just arrived" in str(ticker.tick().skip_message)
