@@ -1,0 +1,161 @@
+"""`dagster dev` on a project of its own: webserver, code server and daemon as operations people have them."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cdp_sync_tests.projects import Project
+
+T = TypeVar("T")
+
+REPOSITORY = Path(__file__).parents[2]
+_LOCATION = {"repositoryLocationName": "cdp_sync.definitions", "repositoryName": "__repository__"}
+_PATIENCE = 180.0
+_HEEDING_INTERRUPTS = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Undoes what a shell does to what it starts in the background."""
+
+RUNS = """
+query($filter: RunsFilter) { runsOrError(filter: $filter, limit: 100) { ... on Runs { results {
+    runId status jobName startTime tags { key value } } } } }
+"""
+LAUNCH = """
+mutation($job: String!, $selector: String!, $repository: String!) { launchRun(executionParams: {
+    selector: {repositoryLocationName: $selector, repositoryName: $repository, jobName: $job}, runConfigData: {}
+}) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+"""
+BACKFILL = """
+mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }
+"""
+BACKFILL_STATUS = """
+query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }
+"""
+PARTITIONS = """
+query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { assetPartitionStatuses {
+    ... on DefaultPartitionStatuses { materializedPartitions failedPartitions unmaterializedPartitions } } } } }
+"""
+
+
+@dataclass(frozen=True)
+class Ui:
+    """The UI's GraphQL, as the UI uses it."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Where the UI is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Return the answer to a query."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as response:
+            told = json.load(response)
+        assert not told.get("errors"), told
+        return dict(told["data"])
+
+    def runs(self, **tags: str) -> list[dict[str, Any]]:
+        """Return the runs with these tags, newest first, each with its tags as a dict."""
+        asked = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+        found = self.ask(RUNS, filter=asked)["runsOrError"]["results"]
+        return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+    def launch(self, job: str) -> str:
+        """Launch a job as the button does; return the run's id."""
+        told = self.ask(LAUNCH, job=job, selector=_LOCATION["repositoryLocationName"], repository="__repository__")
+        assert told["launchRun"]["__typename"] == "LaunchRunSuccess", told
+        return str(told["launchRun"]["run"]["runId"])
+
+    def backfill(self, asset: Sequence[str], partitions: Sequence[str]) -> str:
+        """Launch a backfill of these partitions; return its id."""
+        params = {"assetSelection": [{"path": list(asset)}], "partitionNames": list(partitions)}
+        told = self.ask(BACKFILL, params=params)["launchPartitionBackfill"]
+        assert told["__typename"] == "LaunchBackfillSuccess", told
+        return str(told["backfillId"])
+
+    def backfill_status(self, backfill: str) -> str:
+        """Return how far a backfill is."""
+        return str(self.ask(BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"]["status"])
+
+    def partitions(self, asset: Sequence[str]) -> dict[str, set[str]]:
+        """Return an asset's partitions by what the UI shows them as."""
+        told = self.ask(PARTITIONS, key={"path": list(asset)})["assetNodeOrError"]["assetPartitionStatuses"]
+        failed = set(told["failedPartitions"])
+        missing = set(told["unmaterializedPartitions"]) - failed
+        return {"imported": set(told["materializedPartitions"]), "failed": failed, "missing": missing}
+
+    def ended(self, run_id: str, status: str = "SUCCESS") -> dict[str, Any]:
+        """Wait until a run has ended, in this way; return it."""
+
+        def look() -> dict[str, Any] | None:
+            (run,) = [run for run in self.runs() if run["runId"] == run_id]
+            assert run["status"] not in {"SUCCESS", "FAILURE", "CANCELED"} - {status}, run
+            return run if run["status"] == status else None
+
+        return self.wait(look, f"run {run_id} to end with {status}")
+
+    def next_run(self, known: Sequence[Mapping[str, Any]], status: str = "SUCCESS", **tags: str) -> dict[str, Any]:
+        """Wait until there is a run that was not known, with these tags, and until it has ended."""
+        before = {run["runId"] for run in known}
+        found = self.wait(lambda: [run for run in self.runs(**tags) if run["runId"] not in before], f"a run of {tags}")
+        return self.ended(found[-1]["runId"], status)
+
+    def wait(self, look: Callable[[], T | None], what: str, patience: float = _PATIENCE) -> T:
+        """Wait until a look finds something."""
+        deadline = time.monotonic() + patience
+        while True:
+            assert self.process.poll() is None
+            with suppress(OSError):
+                if found := look():
+                    return found
+            assert time.monotonic() < deadline, f"waited in vain for {what}"
+            time.sleep(0.5)  # the UI's own queries are answered, not pushed
+
+
+@contextmanager
+def dagster_dev(project: Project, **environment: str) -> Iterator[Ui]:
+    """Run `dagster dev` in the project's folder, with the repository's own dagster.yaml."""
+    if not (project.folder / "data" / "dagster").exists():
+        shutil.copy(REPOSITORY / "dagster.yaml", project.folder / "dagster.yaml")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    dev = [sys.executable, "-m", "dagster", "dev", "-m", "cdp_sync.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-c", _HEEDING_INTERRUPTS, *dev]
+    with (project.folder / "dagster.log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=project.folder,
+            env={**project.environment, **environment},
+            stdout=log,
+            stderr=log,
+            process_group=0,
+        )
+        try:
+            ui = Ui(port, process)
+            ui.wait(lambda: ui.ask("query { version }"), "the UI")
+            yield ui
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
