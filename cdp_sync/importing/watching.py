@@ -173,9 +173,9 @@ class Memory:
 
 
 def _packed(states: Iterable[bytes]) -> str:
-    return base64.b85encode(b"".join(sorted(states))).decode()
+    return base64.b64encode(b"".join(sorted(states))).decode()
 
 
 def _unpacked(text: str) -> States:
-    packed = base64.b85decode(text)
+    packed = base64.b64decode(text)
     return frozenset(packed[place : place + _WIDTH] for place in range(0, len(packed), _WIDTH))

@@ -11,11 +11,11 @@ from cdp_sync.importing.watching import Look, Memory, look_at
 from cdp_sync.model import Connection, Profiles, fingerprint
 from cdp_sync.orchestration.waiting import waiting_runs
 
-_LOOKS_A_TURN = 2
+_TICKS = 3
 """Ticks in the time between two looks: files that were just seen are looked at again at the next tick."""
 
-_SLACK = 0.5
-"""Seconds by which a tick may come too early."""
+_EARLY = 0.75
+"""A look is due after this share of the time between two of them: at the next tick it would be overdue."""
 
 _ENDED = {dg.DagsterRunStatus.SUCCESS: True, dg.DagsterRunStatus.FAILURE: False, dg.DagsterRunStatus.CANCELED: False}
 
@@ -44,7 +44,7 @@ def _sensor(
     @dg.sensor(
         name=f"{connection.name}_new_files",
         job=job,
-        minimum_interval_seconds=max(every // _LOOKS_A_TURN, 1),
+        minimum_interval_seconds=max(every // _TICKS, 1),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Looks for new files every {every} seconds, and runs {connection.label} when some are whole.",
         required_resource_keys={server_key},
@@ -93,7 +93,7 @@ class _Watching:
     @property
     def _is_time(self) -> bool:
         since = self._now - self._memory.looked_at
-        return self._was_seen or since < 0 or since >= self._every - _SLACK
+        return self._was_seen or since < 0 or since >= self._every * _EARLY
 
     def _skip(self, memory: Memory, reason: str) -> dg.SensorResult:
         return dg.SensorResult(skip_reason=reason, cursor=memory.write())

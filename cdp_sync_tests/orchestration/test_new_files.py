@@ -59,7 +59,7 @@ def emails(project: Project) -> list[str]:
 
 
 def test_only_a_connection_that_is_on_and_watches_has_a_sensor(project: Project) -> None:
-    """It needs a goal that imports, too; it runs without anybody switching it on, twice in its time."""
+    """It needs a goal that imports, too; it runs without anybody switching it on, three times in its time."""
     project.connect("shop", goal(), watch={"every_seconds": 30})
     project.connect("asleep", goal(), watch={"every_seconds": 30}, enabled=False)
     project.connect("scheduled", goal())
@@ -67,7 +67,7 @@ def test_only_a_connection_that_is_on_and_watches_has_a_sensor(project: Project)
     (sensor,) = list(project.load().sensors or ())
     assert isinstance(sensor, dg.SensorDefinition)
     assert sensor.name == "shop_new_files"
-    assert sensor.minimum_interval_seconds == 15
+    assert sensor.minimum_interval_seconds == 10
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 
 
