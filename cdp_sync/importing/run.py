@@ -21,6 +21,7 @@ class GoalRun:
         staging: DuckDB file of this run's own.
         downloads: Folder of this run's own, where files arrive; beside `staging` where it is not given.
         objectives: Those of the connection: only profiles whose consent allows one of them are processed.
+        began: When its first step began, in seconds since 1970; the history tells how long it took by it.
     """
 
     run_id: str
@@ -31,6 +32,7 @@ class GoalRun:
     staging: Path
     downloads: Path | None = None
     objectives: tuple[str, ...] = ()
+    began: float | None = None
 
     @cached_property
     def fingerprint(self) -> str:

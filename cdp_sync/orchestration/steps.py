@@ -101,6 +101,7 @@ class ImportSteps(GoalSteps[ImportGoal]):
             staging=staging or folder.staging(context.run_id, self.unique),
             downloads=folder.downloads(context.run_id, self.unique),
             objectives=self.connection.objectives,
+            began=handle["started"] if handle else None,
         )
 
     def _client(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - any server that lists and sends files
