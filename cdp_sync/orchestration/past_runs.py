@@ -18,13 +18,15 @@ from cdp_sync.warehouse.history import changed_profiles, goals_of_runs
 _PATIENCE = 1.0
 """Seconds to wait for a warehouse that an import writes to."""
 
-_STATES = {
+STATES = {
     **dict.fromkeys(("QUEUED", "NOT_STARTED", "MANAGED", "STARTING"), "starting"),
     "STARTED": "running",
     "SUCCESS": "finished",
     "FAILURE": "failed",
     **dict.fromkeys(("CANCELING", "CANCELED"), "stopped"),
 }
+"""What people call Dagster's states of a run."""
+
 _GOAL_STATES = {"success": "finished"}
 
 _REASONS = {"dagster/backfill": "backfill", "dagster/schedule_name": "schedule", "dagster/sensor_name": "new files"}
@@ -147,7 +149,8 @@ def past_runs(
         records = _records(instance, connection, limit, run_id)
         runs = [_run(record) for record in records]
         noted = _noted(warehouse, connection, [run.run_id for run in runs], profiles=profiles)
-        events = materializations(instance, runs[-1].started_at, connection) if runs else {}
+        began = [run.started_at for run in runs if run.started_at]
+        events = materializations(instance, min(began), connection, run_id) if began else {}
         told = tuple(_with_goals(instance, run, noted, events) for run in runs)
     return History(told, noted.exchange, noted.notice)
 
@@ -187,7 +190,7 @@ def _run(record: dg.RunRecord) -> PastRun:
     return PastRun(
         run_id=run.run_id,
         connection=_connection_of(run) or "",
-        state=_STATES[run.status.value],
+        state=STATES[run.status.value],
         reason=run.tags.get("reason") or next(by_tag, "by hand"),
         started_at=_time(record.start_time),
         ended_at=_time(record.end_time),

@@ -1,6 +1,6 @@
 """What Dagster's event log tells of runs: what goals said when they were done, the step under way, what went wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,19 +24,30 @@ class Trouble:
     """By step key: when it failed, and why."""
 
 
-def materializations(instance: dg.DagsterInstance, since: datetime | None, connection: str | None) -> Events:
-    """Return what goals materialized since a time: one query, or for one connection one for each of its goals."""
+def materializations(
+    instance: dg.DagsterInstance, since: datetime, connection: str | None, run_id: str | None
+) -> Events:
+    """Return what goals materialized since a time: all, those of one connection, or those of one run."""
     found: dict[str, dict[str, tuple[datetime, dict[str, Any]]]] = {}
-    after = since.timestamp() if since else None
-    for key in instance.get_asset_keys([connection]) if connection else [None]:
-        wanted = dg.EventRecordsFilter(DagsterEventType.ASSET_MATERIALIZATION, asset_key=key, after_timestamp=after)
-        for record in instance.event_log_storage.get_event_records(wanted, ascending=True):
-            entry, told = record.event_log_entry, record.asset_materialization
-            if told and len(told.asset_key.path) == 2 and told.asset_key.path[0] != SEGMENTS:
-                metadata = {name: value.value for name, value in told.metadata.items()}
-                done = (_time(entry), metadata)
-                found.setdefault(entry.run_id, {})[told.asset_key.path[1]] = done
+    for record in _materialized(instance, since, connection, run_id):
+        entry, told = record.event_log_entry, record.asset_materialization
+        if told and len(told.asset_key.path) == 2 and told.asset_key.path[0] != SEGMENTS:
+            metadata = {name: value.value for name, value in told.metadata.items()}
+            found.setdefault(entry.run_id, {})[told.asset_key.path[1]] = (_time(entry), metadata)
     return found
+
+
+def _materialized(
+    instance: dg.DagsterInstance, since: datetime, connection: str | None, run_id: str | None
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the records, oldest first: with one query, or for one connection one for each of its goals."""
+    kind = DagsterEventType.ASSET_MATERIALIZATION
+    if run_id:
+        yield from instance.get_records_for_run(run_id, of_type=kind).records
+        return
+    for key in instance.get_asset_keys([connection]) if connection else [None]:
+        wanted = dg.EventRecordsFilter(kind, asset_key=key, after_timestamp=since.timestamp())
+        yield from instance.event_log_storage.get_event_records(wanted, ascending=True)
 
 
 def under_way(instance: dg.DagsterInstance, run_id: str, connection: str) -> dict[str, str] | None:
