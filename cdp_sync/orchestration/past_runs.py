@@ -20,7 +20,7 @@ _PATIENCE = 1.0
 
 STATES = {
     **dict.fromkeys(("QUEUED", "NOT_STARTED", "MANAGED", "STARTING"), "starting"),
-    "STARTED": "running",
+    **dict.fromkeys(("STARTED", "SUSPENDED"), "running"),
     "SUCCESS": "finished",
     "FAILURE": "failed",
     **dict.fromkeys(("CANCELING", "CANCELED"), "stopped"),
