@@ -147,23 +147,25 @@ def segment(name: str, as_json: bool) -> None:
 @click.argument("connection", required=False)
 @click.option("--limit", default=20, show_default=True, help="How many.")
 @click.option("--upcoming", is_flag=True, help="Show the next runs instead, soonest first.")
+@click.option("--run", "run_id", metavar="RUN_ID", help="One run only, with the last profiles it changed.")
+@click.option("--profiles", is_flag=True, help="With the last profiles that were created and updated: personal data.")
 @_AS_JSON
-def runs(connection: str | None, limit: int, upcoming: bool, as_json: bool) -> None:
-    """Show the latest runs, newest first; with --upcoming those that schedules will start."""
+def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None, profiles: bool, as_json: bool) -> None:
+    """Show the latest runs, newest first, and how many profiles came and went; with --upcoming those to come."""
     if upcoming:
         _show_upcoming(connection, limit, as_json=as_json)
         return
-    from cdp_sync.orchestration.launching import recent_runs
+    from cdp_sync.orchestration.past_runs import past_runs
     from cdp_sync.orchestration.places import data_folder
-    from cdp_sync.terminal import print_json, print_runs
+    from cdp_sync.terminal import print_history, print_json
     from cdp_sync.warehouse import Warehouse
-    from cdp_sync.warehouse.history import goals_of_runs
 
-    found = recent_runs(connection, limit)
-    with Warehouse(data_folder().warehouse).open("read") as session:
-        goals = goals_of_runs(session, [run["run_id"] for run in found])
-    told = [{**run, "goals": goals.get(run["run_id"], [])} for run in found]
-    (print_json if as_json else print_runs)(told)
+    warehouse = Warehouse(data_folder().warehouse)
+    found = past_runs(warehouse, connection, limit, run_id=run_id, profiles=profiles or run_id is not None)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_history(found)
 
 
 def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None:

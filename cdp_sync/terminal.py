@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from cdp_sync.importing.preview import Preview
     from cdp_sync.looking import Look
     from cdp_sync.model.upcoming import UpcomingRun
+    from cdp_sync.orchestration.past_runs import History, PastGoal, PastRun
 
 _TIME = "%Y-%m-%d %H:%M:%S"
 _MINUTE = "%a %Y-%m-%d %H:%M"
+
+_UNSET = "∅"
 
 _PIPED_WIDTH = 160
 
@@ -153,17 +156,44 @@ def _print_preview(preview: "Preview") -> None:
         print_table(("  field", "property", "cell", "reads as"), rows)
 
 
-def print_runs(runs: Sequence[dict[str, Any]]) -> None:
-    """Show runs, newest first, and what their goals did."""
-    for run in runs:
-        started = datetime.fromtimestamp(run["started_at"], UTC) if run["started_at"] else None
-        when = f"{started:{_TIME}}" if started else ""
-        mark = {"success": "[green]✓[/]", "failure": "[red]✗[/]"}.get(run["state"], "…")
-        console.print(
-            f"{mark} {when}  [bold]{run['connection']}[/]  {run['seconds']} s  {run['reason']}  {run['run_id']}"
-        )
-        for goal in run["goals"]:
-            console.print(f"    {goal['goal']}: {goal['message']}")
+def print_history(history: "History") -> None:
+    """Show runs, newest first, what their goals did, and how many profiles connections have ever exchanged."""
+    for run in history.runs:
+        _print_run(run)
+    for each in history.data_exchange:
+        told = f"{each['profiles_ever_imported']:,} profiles, exported: {each['profiles_ever_exported']:,}"
+        console.print(f"[bold]{each['connection']}[/]  ever imported: {told}")
+    if history.notice:
+        console.print(f"[yellow]![/] {escape(history.notice)}")
+
+
+def _print_run(run: "PastRun") -> None:
+    mark = {"finished": "[green]✓[/]", "failed": "[red]✗[/]", "stopped": "[red]■[/]"}.get(run.state, "…")
+    when = f"{run.started_at:{_TIME}}" if run.started_at else "not yet"
+    took = f"{run.seconds:,} s  " if run.seconds is not None else ""
+    console.print(f"{mark} {when}  [bold]{run.connection}[/]  {run.state}  {took}{escape(run.reason)}  {run.run_id}")
+    if run.message:
+        console.print(f"    [red]{escape(run.message)}[/]", soft_wrap=True)
+    for goal in run.goals:
+        _print_past_goal(goal)
+    if run.phase:
+        console.print(f"    {run.phase['goal']}: … {run.phase['step'].replace('_', ' ')}")
+
+
+def _print_past_goal(goal: "PastGoal") -> None:
+    color = "red" if goal.state == "failed" else "default"
+    console.print(f"    {goal.goal}: [{color}]{escape(goal.message)}[/]", soft_wrap=True)
+    for warning in goal.warnings:
+        console.print(f"      [yellow]![/] {escape(warning)}")
+    for profile in goal.profiles:
+        console.print(f"      {profile['profile_id']} {profile['kind']}")
+        _print_changed(profile["changed"], indent=8)
+
+
+def _print_changed(changed: Iterable[Mapping[str, Any]], *, indent: int) -> None:
+    for each in changed:
+        before, after = (_UNSET if each[name] is None else escape(each[name]) for name in ("before", "after"))
+        console.print(f"{' ' * indent}{each['property']}: {before} → {after}", soft_wrap=True)
 
 
 def print_upcoming(runs: Sequence["UpcomingRun"]) -> None:
@@ -182,8 +212,10 @@ def print_profile(profile: dict[str, Any]) -> None:
     rows = [(f"  {name}", _shown(value)) for name, value in profile.items() if value is not None]
     print_table(("  property", "value"), rows)
     for change in changes:
-        properties = ", ".join(change["properties"] or ())
-        console.print(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {properties}")
+        by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
+        properties = "" if change["changed"] else ", ".join(change["properties"] or ())
+        console.print(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {by}{properties}".rstrip())
+        _print_changed(change["changed"] or (), indent=4)
 
 
 def _shown(value: object) -> str:

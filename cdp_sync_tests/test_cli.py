@@ -273,19 +273,22 @@ def test_the_next_runs_are_listed_without_dagster(project: Project) -> None:
 
 
 def test_runs_are_listed_newest_first(shop: Project) -> None:
-    """Runs have their connection, state and goals, for people and for programs."""
+    """Runs have their connection, state, reason and goals, for people and for programs."""
     told(cdp_sync("run", "shop"))
     told(cdp_sync("run", "shop"))
-    newest, oldest = answer("runs", "--json")
-    assert {"run_id", "connection", "state", "started_at", "seconds", "goals"} <= newest.keys()
-    assert (newest["connection"], newest["state"], newest["goals"]) == ("shop", "success", [])
-    assert [each["goal"] for each in oldest["goals"]] == ["customers"]
+    newest, oldest = answer("runs", "--json")["runs"]
+    assert {"run_id", "connection", "state", "reason", "started_at", "seconds", "phase", "goals"} <= newest.keys()
+    assert (newest["connection"], newest["state"], newest["reason"]) == ("shop", "finished", "by hand")
+    (idle,), (busy,) = newest["goals"], oldest["goals"]
+    assert (idle["goal"], idle["state"], idle["message"]) == ("customers", "finished", "Nothing new to import.")
+    assert (busy["rows_read"], busy["rows_applied"], busy["consent_skipped"]) == (3, 2, 0)
     assert newest["started_at"] > oldest["started_at"]
-    assert [run["run_id"] for run in answer("runs", "shop", "--limit", "1", "--json")] == [newest["run_id"]]
-    assert answer("runs", "other", "--json") == []
+    assert [run["run_id"] for run in answer("runs", "shop", "--limit", "1", "--json")["runs"]] == [newest["run_id"]]
+    assert answer("runs", "other", "--json") == {"runs": [], "data_exchange": [], "notice": ""}
     printed = told(cdp_sync("runs"))
-    assert oldest["run_id"] in printed
-    assert "1 file, 3 rows" in printed
+    for needle in (oldest["run_id"], "finished", "by hand", "1 file, 3 rows", "Nothing new to import."):
+        assert needle in printed
+    assert "shop  ever imported: 2 profiles, exported: 0" in printed
 
 
 def test_a_run_of_a_connection_that_is_under_way_is_refused(shop: Project) -> None:
@@ -302,7 +305,7 @@ def test_a_run_whose_process_is_gone_is_buried(shop: Project) -> None:
     gone.wait()
     run_id = start_run(gone.pid)
     told(cdp_sync("run", "shop"))
-    assert {run["run_id"]: run["state"] for run in answer("runs", "--json")}[run_id] == "failure"
+    assert {run["run_id"]: run["state"] for run in answer("runs", "--json")["runs"]}[run_id] == "failed"
 
 
 def start_run(process: int) -> str:
@@ -375,7 +378,7 @@ def test_values_are_shown_as_they_are(shop: Project) -> None:
 
 def test_before_the_first_run_everything_is_empty(project: Project) -> None:
     """Asking what is not there yet is no error and makes no warehouse."""
-    assert answer("runs", "--json") == []
+    assert answer("runs", "--json") == {"runs": [], "data_exchange": [], "notice": ""}
     assert answer("quarantine", "--json") == {"total": 0, "rows": []}
     assert "No live profile" in told(cdp_sync("profile", "ada@example.com"), 2)
     assert not (project.data / "warehouse.duckdb").exists()
@@ -426,7 +429,9 @@ def test_an_export_goal_can_be_run_alone(exporting: Project) -> None:
     (file,) = told_of["files"]
     assert (file["path"], file["state"]) == ("/outbox/spenders.csv", "delivered")
     assert (exporting.root / "outbox" / "spenders.csv").read_bytes() == b"Mail;Name\r\nbob@example.com;=Bob\r\n"
-    assert answer("runs", "--json")[0]["goals"][0]["direction"] == "export"
+    found = answer("runs", "--json")
+    assert found["runs"][0]["goals"][0]["direction"] == "export"
+    assert found["data_exchange"] == [{"connection": "shop", "profiles_ever_imported": 2, "profiles_ever_exported": 1}]
     assert "Nothing to export: 1 in spenders (1 same)." in told(cdp_sync("run", "shop", "--goal", "spenders"))
 
 

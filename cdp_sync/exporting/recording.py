@@ -2,12 +2,14 @@
 
 from contextlib import suppress
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.exporting.delivering import DeliveredFile
 from cdp_sync.exporting.run import ExportRun
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, statement
+from cdp_sync.warehouse.exchange import count_exported, ever_exchanged
 
 
 def record_delivery(run: ExportRun, counters: ExportCounters, delivered: DeliveredFile | None) -> ExportReport:
@@ -29,7 +31,7 @@ def record_delivery(run: ExportRun, counters: ExportCounters, delivered: Deliver
         report = replace(report, reasons=reasons_of(session))
         if not _is_recorded(session, run):
             _record(session, run, report, delivered)
-    return report
+        return replace(report, profiles_ever_exported=ever_exchanged(session, run.connection, "export"))
 
 
 def reasons_of(session: Session) -> tuple[tuple[str, int], ...]:
@@ -48,6 +50,7 @@ def _is_recorded(session: Session, run: ExportRun) -> bool:
 def _record(session: Session, run: ExportRun, report: ExportReport, delivered: DeliveredFile | None) -> None:
     session.execute("begin")
     if delivered:
+        count_exported(session, run.connection)
         _write_ledger(session, run, delivered)
     session.execute(statement("export/quarantine"), {**_named(run), "path": run.path})
     _write_run(session, run, report)
@@ -69,10 +72,12 @@ def _write_run(session: Session, run: ExportRun, report: ExportReport) -> None:
         "direction": "export",
         "state": report.state,
         "started_at": run.now,
+        "ended_at": datetime.now(UTC),
         "message": report.message,
+        "errors": list(report.errors),
     }
     bound = ", ".join(f"${name}" for name in values)
-    session.execute(f"insert into warehouse.run ({', '.join(values)}, ended_at) values ({bound}, now())", values)
+    session.execute(f"insert into warehouse.run ({', '.join(values)}) values ({bound})", values)
 
 
 def _named(run: ExportRun) -> dict[str, object]:

@@ -10,9 +10,11 @@ from cdp_sync.importing.columns import Columns
 from cdp_sync.importing.linking import link, staged_columns
 from cdp_sync.importing.reporting import report_of, write_run
 from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.sampling import changed_value_step, sample_steps
 from cdp_sync.model import GoalReport, Profiles
 from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.consent import ConsentColumns, may_process
+from cdp_sync.warehouse.exchange import count_imported, number_of
 from cdp_sync.warehouse.properties import sync_properties
 
 
@@ -103,9 +105,13 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     links = " or ".join(dict.fromkeys(link.field for link in columns.links))
     changed = {name for (name,) in session.rows("select distinct unnest(_changed) from revised")}
     created = session.value("select count(*) from touched where is_new") > 0
-    _bind(session, write_steps(columns, changed, created=created), {"now": now})
+    number = number_of(session, run.connection)
+    session.run(sample_steps(columns))
+    count_imported(session, run.connection, number)
+    _bind(session, write_steps(columns, changed, created=created), {"now": now, "creator": number})
     session.run(remember_steps(columns, known=known, carried=carried))
     session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})
+    session.run([changed_value_step(columns, run)])
     session.execute(statement("apply/imported_file"), {**named, "fingerprint": run.fingerprint, "now": now})
     session.execute(statement("apply/quarantine"), {**named, "link_fields": links})
     session.execute("update warehouse.revision set number = number + 1")

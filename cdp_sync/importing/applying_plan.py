@@ -51,7 +51,7 @@ def profile_steps(columns: Columns) -> Iterator[Step]:
 
 
 def write_steps(columns: Columns, changed: Collection[str], *, created: bool) -> Iterator[Step]:
-    """Yield the steps that write profiles and their identifiers; `$now` is to be bound where it occurs.
+    """Yield the steps that write profiles and their identifiers; `$now` and `$creator` are to be bound.
 
     Args:
         columns: The staging columns.
@@ -217,8 +217,8 @@ def _inserted(columns: Columns) -> Step:
     {values}
 from patch
 where patch.is_new"""
-    sql = f"""insert into warehouse.profile (profile_id, created_at, updated_at, {names})
-select profile_id, $now + to_microseconds(_first_row), $now, {names}
+    sql = f"""insert into warehouse.profile (profile_id, created_at, updated_at, _created_by, {names})
+select profile_id, $now + to_microseconds(_first_row), $now, $creator, {names}
 from ({moved(columns, query)})"""
     return Step("profile", sql)
 

@@ -1,16 +1,16 @@
 """What a run of a goal did, read back from its staging file, and its row in the warehouse's history."""
 
+import time
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.importing.run import GoalRun
-from cdp_sync.model import COUNTERS, Counters, FileReport, GoalReport, ProfileSample
+from cdp_sync.importing.sampling import samples_of
+from cdp_sync.model import Counters, FileReport, GoalReport
 from cdp_sync.warehouse import Session
-
-_SAMPLE = 5
-"""Profiles of each kind that a report names."""
+from cdp_sync.warehouse.exchange import ever_exchanged
 
 
 def report_of(session: Session, run: GoalRun) -> GoalReport:
@@ -28,25 +28,20 @@ def report_of(session: Session, run: GoalRun) -> GoalReport:
         for number, path, state, message, warnings in files
     )
     total = session.value("select count(*) from warehouse.profile where merged_into is null")
-    return GoalReport(run.goal.name, reports, _samples(session), _reasons(session, run), profiles_total=total)
+    return GoalReport(
+        run.goal.name,
+        reports,
+        samples_of(session) if _has(session, "sampled") else (),
+        _reasons(session, run),
+        profiles_total=total,
+        profiles_ever_imported=ever_exchanged(session, run.connection, "import"),
+    )
 
 
 def _file_counters(session: Session) -> dict[int, Counters]:
     if not _has(session, "file_counters"):
         return {}
     return {row[0]: Counters(*map(int, row[1:])) for row in session.rows("from file_counters")}
-
-
-def _samples(session: Session) -> tuple[ProfileSample, ...]:
-    """Return the last profiles created and updated, by id."""
-    if not _has(session, "revised"):
-        return ()
-    created = session.rows(f"select profile_id from touched where is_new order by first_row desc limit {_SAMPLE}")
-    updated = session.rows(f"select profile_id, _changed from revised order by _first_row desc limit {_SAMPLE}")
-    return (
-        *(ProfileSample(str(profile), "created") for (profile,) in created),
-        *(ProfileSample(str(profile), "updated", tuple(changed)) for profile, changed in updated),
-    )
 
 
 def _reasons(session: Session, run: GoalRun) -> tuple[tuple[str, int], ...]:
@@ -67,7 +62,6 @@ def _has(session: Session, table: str) -> bool:
 
 def write_run(session: Session, run: GoalRun, report: GoalReport, started_at: datetime) -> None:
     """Write the run's row of the history."""
-    names = ("run_id", "connection", "goal", "direction", "state", "started_at", "message", *COUNTERS)
     values = {
         **asdict(report.counters),
         "run_id": run.run_id,
@@ -76,10 +70,14 @@ def write_run(session: Session, run: GoalRun, report: GoalReport, started_at: da
         "direction": "import",
         "state": report.state,
         "started_at": started_at,
+        "ended_at": datetime.now(UTC),
         "message": report.message,
+        "seconds": time.time() - run.began if run.began else None,
+        "warnings": list(report.warnings),
+        "errors": list(report.errors),
     }
-    bound = ", ".join(f"${name}" for name in names)
-    session.execute(f"insert into warehouse.run ({', '.join(names)}, ended_at) values ({bound}, now())", values)
+    bound = ", ".join(f"${name}" for name in values)
+    session.execute(f"insert into warehouse.run ({', '.join(values)}) values ({bound})", values)
 
 
 def record_failure(run: GoalRun, message: str) -> None:

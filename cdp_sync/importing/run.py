@@ -22,6 +22,7 @@ class GoalRun:
         downloads: Folder of this run's own, where files arrive; beside `staging` where it is not given.
         objectives: Those of the connection: only profiles whose consent allows one of them are processed.
         again: All rows of the files are applied again, as under a changed declaration; none is summed twice.
+        began: When its first step began, in seconds since 1970; the history tells how long it took by it.
     """
 
     run_id: str
@@ -33,6 +34,7 @@ class GoalRun:
     downloads: Path | None = None
     objectives: tuple[str, ...] = ()
     again: bool = False
+    began: float | None = None
 
     @cached_property
     def fingerprint(self) -> str:

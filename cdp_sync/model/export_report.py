@@ -51,12 +51,19 @@ class ExportReport:
     reasons: tuple[tuple[str, int], ...] = ()
     """Why profiles could not be delivered, most frequent first."""
     seconds: float = 0.0
+    profiles_ever_exported: int | None = None
+    """By the connection, each counted once; None where the warehouse was not written to."""
     error: str = ""
 
     @property
     def state(self) -> str:
         """Either success or failed."""
         return "failed" if self.error else "success"
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What went wrong."""
+        return (self.error,) if self.error else ()
 
     @property
     def message(self) -> str:

@@ -12,7 +12,7 @@ from cdp_sync.model.segment import Segment
 
 PropertyType = Literal["text", "email", "number", "decimal", "date", "datetime", "boolean"]
 
-RESERVED = frozenset({"profile_id", "created_at", "updated_at", "merged_into"})
+RESERVED = frozenset({"profile_id", "created_at", "updated_at", "merged_into", "_created_by"})
 """Columns that every profile has; no property may take their names."""
 
 _SQL_TYPES: dict[str, str] = {

@@ -85,6 +85,8 @@ class GoalReport:
     """The quarantine's reasons, most frequent first."""
     seconds: float = 0.0
     profiles_total: int | None = None
+    profiles_ever_imported: int | None = None
+    """By the connection, each counted once; None where the warehouse was not written to."""
     error: str = ""
 
     @property
@@ -103,11 +105,22 @@ class GoalReport:
         return "failed" if self.failed or self.error else "success"
 
     @property
+    def errors(self) -> tuple[str, ...]:
+        """What went wrong: of the goal, or file by file."""
+        return (self.error,) if self.error else tuple(map(_failure, self.failed))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an author should know, each said once."""
+        told = [warning for file in self.files for warning in file.warnings]
+        return tuple(dict.fromkeys([*told, *_no_link_value(self.counters)]))
+
+    @property
     def message(self) -> str:
         """One or two sentences for people."""
         if self.error:
             return self.error
-        return " ".join(part for part in (_failures(self.failed), sentence(self.files, self.counters)) if part)
+        return " ".join([*map(_failure, self.failed), sentence(self.files, self.counters)])
 
     def to_json(self) -> dict[str, Any]:
         """Return the goal as `run --json` shows it."""
@@ -119,8 +132,13 @@ class GoalReport:
         return replace(self, files=(*self.files, *more))
 
 
-def _failures(failed: tuple[FileReport, ...]) -> str:
-    return " ".join(f"{file.path} failed: {file.message}" for file in failed)
+def _failure(file: FileReport) -> str:
+    return f"{file.path} failed: {file.message}"
+
+
+def _no_link_value(counters: Counters) -> list[str]:
+    judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected
+    return ["No row had a link value."] if judged and judged == counters.rows_without_identifier else []
 
 
 def sentence(files: Iterable[FileReport], counters: Counters) -> str:

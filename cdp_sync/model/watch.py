@@ -11,4 +11,4 @@ class Watch(Declared):
     """Looks at the server again and again, and runs the connection when files have arrived."""
 
     every_seconds: Annotated[int, Field(ge=5, le=86400)] = 30
-    """Seconds between two looks at most. A file counts once a second look, after a third of that, finds it as it was."""
+    """Seconds between two looks. A file counts once a second look, after a third of that, finds it as it was."""

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -208,24 +207,3 @@ def _check_alone(instance: dg.DagsterInstance, connection: str) -> None:
             needed="One run of a connection at a time.",
             remedy="Wait until it is done, or end it in the UI.",
         )
-
-
-def recent_runs(connection: str | None, limit: int) -> list[dict[str, Any]]:
-    """Return the latest runs, newest first: run_id, connection, state, started_at, seconds."""
-    with open_instance() as instance:
-        tags = {"connection": connection} if connection else None
-        records = instance.get_run_records(dg.RunsFilter(tags=tags), limit=limit if connection else limit * 2)
-        return [_told(record) for record in records if record.dagster_run.tags.get("connection")][:limit]
-
-
-def _told(record: dg.RunRecord) -> dict[str, Any]:
-    run = record.dagster_run
-    ended = record.end_time or time.time()
-    return {
-        "run_id": run.run_id,
-        "connection": run.tags["connection"],
-        "state": run.status.value.lower(),
-        "started_at": record.start_time,
-        "seconds": round(ended - record.start_time, 1) if record.start_time else None,
-        "reason": run.tags.get("reason", ""),
-    }

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType as Kind
 
+from cdp_sync.orchestration.files import is_files_key
 from cdp_sync.orchestration.mail_text import GoalNews, RunNews
 
 _STATES = {dg.DagsterRunStatus.SUCCESS: "success", dg.DagsterRunStatus.CANCELED: "stopped"}
@@ -50,9 +51,9 @@ def news_of(
     log = _Log(_events(instance, run, _LOOKED_AT))
     several = len(connections) > 1
     goals = tuple(
-        log.goal(key, "/".join(key.path) if several else key.path[-1])
+        log.goal(key, "/".join(key.path[:2]) if several else key.path[1])
         for key in log.planned
-        if key.path[0] in connections and len(key.path) == 2
+        if key.path[0] in connections and log.is_goal(key)
     )
     state = _STATES.get(run.status) or ("failed" if log.started else "not started")
     return RunNews(
@@ -91,13 +92,17 @@ class _Log:
         for event in self.events:
             self._note(event)
 
+    def is_goal(self, key: dg.AssetKey) -> bool:
+        """Return whether an asset stands for a goal; the files of one do where the run is about those."""
+        return len(key.path) == 2 or (is_files_key(key) and "__".join(key.path) in self.started)
+
     def goal(self, key: dg.AssetKey, name: str) -> GoalNews:
         """Return what became of a goal, under this name."""
-        node = "__".join(key.path)
+        node, told = "__".join(key.path), self.done.get(dg.AssetKey(key.path[:2]))
         if node in self.failed:
             return _failed(name, self.failed[node])
-        if key in self.done:
-            return GoalNews(name, "success", _summary(self.done[key]), _reasons(self.done[key]))
+        if told is not None:
+            return GoalNews(name, "success", _summary(told), _reasons(told))
         return GoalNews(name, "unfinished" if node in self.started else "not run")
 
     def _note(self, event: dg.DagsterEvent) -> None:

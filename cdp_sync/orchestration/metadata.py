@@ -18,9 +18,8 @@ def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
         **counters,
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
     }
-    if report.profiles_total is not None:
-        shown["dagster/row_count"] = dg.MetadataValue.int(report.profiles_total)
-    return shown
+    totals = {"dagster/row_count": report.profiles_total, "profiles_ever_imported": report.profiles_ever_imported}
+    return shown | _known(totals)
 
 
 def export_metadata_of(report: ExportReport) -> dict[str, dg.MetadataValue]:
@@ -34,7 +33,12 @@ def export_metadata_of(report: ExportReport) -> dict[str, dg.MetadataValue]:
         **counters,
         "dagster/row_count": dg.MetadataValue.int(report.counters.profiles_written),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
+        **_known({"profiles_ever_exported": report.profiles_ever_exported}),
     }
+
+
+def _known(totals: dict[str, int | None]) -> dict[str, dg.MetadataValue]:
+    return {name: dg.MetadataValue.int(total) for name, total in totals.items() if total is not None}
 
 
 def _delivered(report: ExportReport) -> dict[str, dg.MetadataValue]:

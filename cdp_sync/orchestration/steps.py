@@ -110,6 +110,7 @@ class ImportSteps(GoalSteps[ImportGoal]):
             downloads=folder.downloads(context.run_id, self.unique),
             objectives=self.connection.objectives,
             again=bool(handle and handle["again"]),
+            began=handle["started"] if handle else None,
         )
 
     def _client(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - any server that lists and sends files

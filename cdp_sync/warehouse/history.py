@@ -19,6 +19,26 @@ def goals_of_runs(session: Session, run_ids: list[str]) -> dict[str, list[dict[s
     return found
 
 
+def changed_profiles(session: Session, run_ids: list[str]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Return the last profiles that goals created and updated, with values, by run id and goal.
+
+    Each has its `profile_id`, its `kind` (created, updated), and as `changed` what changed: property, before, after.
+    """
+    query = f"""
+        select run_id, goal, profile_id, kind, {_CHANGED} as changed
+        from warehouse.changed_value
+        where list_contains($ids, run_id)
+        group by all
+        order by kind, profile_id"""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for record in session.records(query, {"ids": run_ids}):
+        found.setdefault((record.pop("run_id"), record.pop("goal")), []).append(record)
+    return found
+
+
+_CHANGED = "list({property: property, before: before, after: after} order by property)"
+
+
 def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
     """Return the live profiles with this identifier or id: their properties and latest changes."""
     ids = session.rows(
@@ -36,16 +56,26 @@ def _as_id(value: str) -> list[UUID]:
         return []
 
 
+_HIDDEN = ("merged_into", "_created_by")
+
+
 def _profile(session: Session, profile_id: UUID) -> list[dict[str, Any]]:
-    names = ", ".join(quote_identifier(name) for name in profile_columns(session) if name != "merged_into")
+    names = ", ".join(quote_identifier(name) for name in profile_columns(session) if name not in _HIDDEN)
     query = f"select {names} from warehouse.profile where profile_id = ? and merged_into is null"
-    changes = """
-        select changed_at, kind, properties, run_id
-        from warehouse.profile_change
-        where profile_id = ?
-        order by changed_at desc
+    changes = f"""
+        select change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id
+        from warehouse.profile_change change
+        left join warehouse.run run on run.run_id = change.run_id and run.started_at = change.changed_at
+        left join (
+            select run_id, connection, goal, {_CHANGED} as changed
+            from warehouse.changed_value
+            where profile_id = $profile_id
+            group by all
+        ) known on known.run_id = run.run_id and known.connection = run.connection and known.goal = run.goal
+        where change.profile_id = $profile_id
+        order by change.changed_at desc
         limit 10"""
-    history = session.records(changes, [profile_id])
+    history = session.records(changes, {"profile_id": profile_id})
     return [{**record, "changes": history} for record in session.records(query, [profile_id])]
 
 

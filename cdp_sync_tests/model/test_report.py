@@ -83,3 +83,20 @@ def test_files_are_in_order_of_import() -> None:
     early, late = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)
     files = [RemoteFile(late, "/in/a", 1), RemoteFile(early, "/in/c", 9), RemoteFile(early, "/in/b", 5)]
     assert [file.name for file in sorted(files)] == ["b", "c", "a"]
+
+
+def test_a_goal_warns_once_and_where_no_row_had_a_link_value() -> None:
+    """Warnings of several files are said once; rows that are unchanged or rejected are not judged by their links."""
+    nobody = Counters(rows_read=4, rows_unchanged=1, rows_rejected=1, rows_without_identifier=2)
+    files = (FileReport("/a", "imported", nobody, warnings=("Odd.",)), FileReport("/b", "imported", warnings=("Odd.",)))
+    assert GoalReport("g", files).warnings == ("Odd.", "No row had a link value.")
+    somebody = FileReport("/c", "imported", Counters(rows_read=1, rows_applied=1))
+    assert GoalReport("g", (*files, somebody)).warnings == ("Odd.",)
+    assert GoalReport("g").warnings == ()
+
+
+def test_errors_are_told_one_by_one() -> None:
+    """Of a goal that failed its own, otherwise one for each failed file."""
+    failed = (FileReport("/a", "failed", message="Bad."), FileReport("/b", "imported"))
+    assert GoalReport("g", failed).errors == ("/a failed: Bad.",)
+    assert GoalReport("g", failed, error="Down.").errors == ("Down.",)

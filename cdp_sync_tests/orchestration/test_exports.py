@@ -86,6 +86,7 @@ def test_a_run_tells_what_was_exported_and_why_others_were_not(shop: Project, in
     assert counted == dict.fromkeys(EXPORT_COUNTERS, 0) | {"profiles_in_segment": 2, "profiles_written": 2}
     assert (told["file"], told["eligible"], told["dagster/row_count"]) == ("/outbox/spenders.csv", 2, 2)
     assert told["summary"] == "spenders.csv: 2 of 2 in spenders written."
+    assert told["profiles_ever_exported"] == 2
 
 
 def test_a_segment_tells_its_size_and_condition(shop: Project, instance: dg.DagsterInstance) -> None:

@@ -95,6 +95,7 @@ def test_counters_are_numbers_that_can_be_plotted(ran: Ran) -> None:
         "values_invalid": 1,
     }
     assert ran.metadata["dagster/row_count"] == 2
+    assert ran.metadata["profiles_ever_imported"] == 2
 
 
 def test_the_files_are_a_table_in_order_of_import(ran: Ran) -> None:

@@ -170,7 +170,10 @@ def state_of(warehouse: Warehouse) -> dict[str, Any]:
 
 
 def _properties(profile: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in profile.items() if name not in ("profile_id", "created_at", "updated_at")}
+    return {name: value for name, value in profile.items() if name not in _ITS_OWN}
+
+
+_ITS_OWN = ("profile_id", "created_at", "updated_at", "_created_by")
 
 
 def _told(value: object) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from cdp_sync.model import Profiles
 from cdp_sync.warehouse import Session, Warehouse
-from cdp_sync.warehouse.history import goals_of_runs, profiles_named, quarantined
+from cdp_sync.warehouse.history import changed_profiles, goals_of_runs, profiles_named, quarantined
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import sync_properties
 
@@ -103,6 +103,47 @@ def test_goals_are_told_by_run_in_order_of_start(session: Session) -> None:
     found = goals_of_runs(session, ["one", "three"])
     assert {run: [goal["goal"] for goal in goals] for run, goals in found.items()} == {"one": ["first", "second"]}
     assert goals_of_runs(session, []) == {}
+
+
+def test_a_profile_tells_who_changed_what(session: Session) -> None:
+    """A change names connection and goal, and the values where they were kept; of its own goal's run alone."""
+    for goal, hours in (("customers", 11), ("orders", 10)):
+        note_run(session, "run", goal, hours=hours)
+        values = ["run", "shop", goal, ADA, "updated", "order", None, goal]
+        session.execute("insert into warehouse.changed_value values (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    (shown,) = profiles_named(session, "ada@x.nl")
+    first, second, third = shown["changes"][:3]
+    assert (first["connection"], first["goal"], second["goal"], third["goal"]) == ("shop", "customers", "orders", None)
+    assert first["changed"] == [{"property": "order", "before": None, "after": "customers"}]
+    assert third["changed"] is None
+
+
+def test_changed_profiles_are_told_by_run_and_goal(session: Session) -> None:
+    """Each profile once, with all that changed, in the order of names."""
+    for who, name in ((ADA, "order"), (ADA, "email"), (BOB, "order")):
+        values = ["one", "shop", "customers", who, "updated", name, "x", None]
+        session.execute("insert into warehouse.changed_value values (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    found = changed_profiles(session, ["one", "two"])
+    assert list(found) == [("one", "customers")]
+    told = [(each["profile_id"], each["kind"], len(each["changed"])) for each in found["one", "customers"]]
+    assert told == [(ADA, "updated", 2), (BOB, "updated", 1)]
+    assert [change["property"] for change in found["one", "customers"][0]["changed"]] == ["email", "order"]
+
+
+def test_the_view_says_what_happened(session: Session) -> None:
+    """`run_goal` has a row for a goal's run, in the words of people; how long it took includes what came before."""
+    note_run(session, "one", "customers", hours=0)
+    session.execute(
+        """update warehouse.run set ended_at = started_at + interval 2 seconds, direction = 'import', message = 'Told.',
+        rows_rejected = 2, rows_unmatched = 0, rows_without_consent = 1, profiles_created = 3"""
+    )
+    columns = "connection, goal, direction, state, started_at, seconds, sentence, profiles_created, left_out, run_id"
+    ask = f"select {columns} from warehouse.run_goal"
+    told = ("shop", "customers", "import", "finished", NOON, 2.0, "Told.", 3, "2 rejected, 1 without consent", "one")
+    assert session.rows(ask) == [told]
+    session.execute("update warehouse.run set seconds = 7.25, state = 'failed', rows_rejected = 0")
+    session.execute("update warehouse.run set rows_without_consent = 0")
+    assert session.rows("select state, seconds, left_out from warehouse.run_goal") == [("failed", 7.3, None)]
 
 
 def test_the_quarantine_shows_what_the_latest_reading_of_each_file_left(session: Session) -> None:

@@ -18,6 +18,8 @@ CONTRACT = {
         *COUNTERS,
     ),
     "profile_change": ("run_id", "profile_id", "kind", "changed_at"),
+    "run_goal": ("connection", "goal", "direction", "state", "started_at", "seconds", "sentence", "left_out"),
+    "data_exchange": ("connection", "direction", "profiles"),
     "quarantine": ("run_id", "connection", "goal", "path", "line", "field", "value", "raw", "reason"),
 }
 

@@ -1,0 +1,94 @@
+"""What Dagster's event log tells of runs: what goals said when they were done, the step under way, what went wrong."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from dagster._core.events import DagsterEventType  # what the log is asked by
+
+from cdp_sync.orchestration.segments import SEGMENTS
+
+Events = Mapping[str, Mapping[str, tuple[datetime, dict[str, Any]]]]
+"""By run id and goal: when the goal was done, and the metadata that it told."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong in a run."""
+
+    message: str
+    """Of the run as a whole."""
+    steps: Mapping[str, tuple[datetime, str]]
+    """By step key: when it failed, and why."""
+
+
+def materializations(
+    instance: dg.DagsterInstance, since: datetime, connection: str | None, run_id: str | None
+) -> Events:
+    """Return what goals materialized since a time: all, those of one connection, or those of one run."""
+    found: dict[str, dict[str, tuple[datetime, dict[str, Any]]]] = {}
+    for record in _materialized(instance, since, connection, run_id):
+        entry, told = record.event_log_entry, record.asset_materialization
+        if told and len(told.asset_key.path) == 2 and told.asset_key.path[0] != SEGMENTS:
+            metadata = {name: value.value for name, value in told.metadata.items()}
+            found.setdefault(entry.run_id, {})[told.asset_key.path[1]] = (_time(entry), metadata)
+    return found
+
+
+def _materialized(
+    instance: dg.DagsterInstance, since: datetime, connection: str | None, run_id: str | None
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the records, oldest first: with one query, or for one connection one for each of its goals."""
+    kind = DagsterEventType.ASSET_MATERIALIZATION
+    if run_id:
+        yield from instance.get_records_for_run(run_id, of_type=kind).records
+        return
+    for key in instance.get_asset_keys([connection]) if connection else [None]:
+        wanted = dg.EventRecordsFilter(kind, asset_key=key, after_timestamp=since.timestamp())
+        yield from instance.event_log_storage.get_event_records(wanted, ascending=True)
+
+
+def under_way(instance: dg.DagsterInstance, run_id: str, connection: str) -> dict[str, str] | None:
+    """Return the goal and the step that a run began last."""
+    begun = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_START, limit=1, ascending=False).records
+    if not begun:
+        return None
+    key = begun[0].event_log_entry.step_key or ""
+    return {"goal": goal_of(key, connection), "step": key.rpartition(".")[2]}
+
+
+def trouble_of(instance: dg.DagsterInstance, run_id: str) -> Trouble:
+    """Return what went wrong in a run."""
+    kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
+    message, steps = "", {}
+    for record in instance.get_records_for_run(run_id, of_type=kinds).records:
+        entry = record.event_log_entry
+        event = entry.get_dagster_event()
+        if event.is_step_failure:
+            steps[entry.step_key or ""] = (_time(entry), _why(event.step_failure_data))
+        else:
+            message = event.message or ""
+    return Trouble(message, steps)
+
+
+def goal_of(step: str, connection: str) -> str:
+    """Return the goal, or the segment, that a step is part of.
+
+    >>> goal_of("shop__customers.parse_files", "shop")
+    'customers'
+    """
+    return step.partition(".")[0].removeprefix(f"{connection}__").removesuffix("__checks")
+
+
+def _why(failed: Any) -> str:  # noqa: ANN401 - Dagster's own type, which it does not export
+    """Return what a failed step said; of an error that is none of ours only its kind, as its text may quote data."""
+    if failed.user_failure_data and failed.user_failure_data.description:
+        return str(failed.user_failure_data.description)
+    kind = failed.error.cls_name if failed.error else "an unknown error"
+    return f"Failed with {kind}; the run's log in the UI has it all."
+
+
+def _time(entry: dg.EventLogEntry) -> datetime:
+    return datetime.fromtimestamp(entry.timestamp, UTC)

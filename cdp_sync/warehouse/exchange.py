@@ -1,0 +1,66 @@
+"""Data exchange: how many profiles a connection has ever imported and exported, each counted once."""
+
+from typing import Literal
+
+from cdp_sync.warehouse.session import Session, statement
+
+Direction = Literal["import", "export"]
+
+
+def number_of(session: Session, connection: str) -> int:
+    """Return the number by which profiles name the connection that created them; a new one gets the next."""
+    session.execute(statement("exchange/connection_number"), {"connection": connection})
+    query = "select number from warehouse.connection_number where connection = ?"
+    return int(session.value(query, [connection]))
+
+
+def count_imported(session: Session, connection: str, number: int) -> None:
+    """Count the profiles that rows of this run were applied to, in the transaction that applies them.
+
+    To be called while `touched` has them and before new ones are written.
+
+    Args:
+        session: A session that writes.
+        connection: Who imports.
+        number: Its number.
+    """
+    created, known = session.row("select count(*) filter (is_new), count(*) filter (not is_new) from touched")
+    adopted = known and session.value(
+        statement("exchange/imported_profile"), {"connection": connection, "number": number}
+    )
+    _add(session, connection, "import", created + adopted)
+
+
+def count_exported(session: Session, connection: str) -> None:
+    """Count the profiles of the staged file, in the transaction that records it and before its ledger is written."""
+    delivered = session.value(statement("exchange/delivered_first"), {"connection": connection})
+    _add(session, connection, "export", delivered)
+
+
+def _add(session: Session, connection: str, direction: Direction, profiles: int) -> None:
+    named = {"connection": connection, "direction": direction}
+    session.execute(statement("exchange/first_count"), named)
+    session.execute(statement("exchange/more"), {**named, "profiles": profiles})
+
+
+def ever_exchanged(session: Session, connection: str, direction: Direction) -> int:
+    """Return how many profiles a connection has ever imported or exported."""
+    query = """
+        select coalesce(sum(profiles), 0)::bigint
+        from warehouse.data_exchange
+        where connection = ? and direction = ?"""
+    return int(session.value(query, [connection, direction]))
+
+
+def data_exchange(session: Session, connection: str | None = None) -> list[dict[str, object]]:
+    """Return how many profiles each connection, or one, has ever imported and exported."""
+    query = """
+        select
+            connection,
+            coalesce(sum(profiles) filter (direction = 'import'), 0)::bigint as profiles_ever_imported,
+            coalesce(sum(profiles) filter (direction = 'export'), 0)::bigint as profiles_ever_exported
+        from warehouse.data_exchange
+        where $connection is null or connection = $connection
+        group by connection
+        order by connection"""
+    return session.records(query, {"connection": connection})

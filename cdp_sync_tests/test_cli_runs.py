@@ -1,0 +1,114 @@
+"""`cdp-sync runs`: states, reasons and phases, what changed, and what it says while the warehouse is locked."""
+
+import os
+
+import dagster as dg
+import pytest
+
+from cdp_sync.errors import Terminal
+from cdp_sync.orchestration.launching import open_instance
+from cdp_sync.orchestration.past_runs import STATES
+from cdp_sync_tests.projects import Project
+from cdp_sync_tests.test_cli import FIRST, answer, cdp_sync, history, ran, shop, start_run, told
+from cdp_sync_tests.warehouse.holder import held
+
+__all__ = ["history", "ran", "shop"]
+
+
+def test_values_are_shown_where_they_are_asked_for(shop: Project) -> None:
+    """A run's profiles with property, before and after: with `--run` or `--profiles`, and not otherwise."""
+    told(cdp_sync("run", "shop"))
+    shop.deliver("/inbox/customers_1.csv", FIRST.replace("Ada", "Ida"), minutes=1)
+    told(cdp_sync("run", "shop"))
+    run_id = answer("runs", "--json")["runs"][0]["run_id"]
+    assert not any(value in told(cdp_sync("runs")) + told(cdp_sync("runs", "--json")) for value in ("Ada", "Ida"))
+    printed = told(cdp_sync("runs", "--run", run_id))
+    assert "first_name: Ada → Ida" in printed
+    assert printed.count("by hand") == 1
+    (run,) = answer("runs", "--run", run_id, "--json")["runs"]
+    ((profile,),) = (goal["profiles"] for goal in run["goals"])
+    assert (profile["kind"], profile["changed"][0]["after"]) == ("updated", "Ida")
+    assert "total: ∅ → 1.5000" in told(cdp_sync("runs", "shop", "--profiles"))
+    shown = told(cdp_sync("profile", "ada@example.com"))
+    assert "updated  shop / customers" in shown
+    assert "first_name: Ada → Ida" in shown
+
+
+def test_an_unknown_run_is_status_2(shop: Project) -> None:
+    """The message says where run ids are found."""
+    assert "cdp-sync runs" in told(cdp_sync("runs", "--run", "nothing"), 2)
+
+
+def test_a_locked_warehouse_is_passed_over(ran: Project) -> None:
+    """While an import writes, runs are listed with what Dagster knows of them, and a notice says who writes."""
+    with held(ran.data / "warehouse.duckdb") as holder:
+        found = answer("runs", "--json")
+        printed = told(cdp_sync("runs"))
+    (goal,) = found["runs"][0]["goals"]
+    assert (goal["goal"], goal["rows_read"], goal["state"]) == ("customers", 3, "finished")
+    assert str(holder.pid) in found["notice"]
+    assert "is held by process" in printed
+    assert found["data_exchange"] == []
+
+
+def test_a_run_that_is_under_way_shows_its_phase(shop: Project) -> None:
+    """The goal and the step that it began last, for people and for programs."""
+    run_id = start_run(os.getpid())
+    assert answer("runs", "--json")["runs"][0]["phase"] is None
+    begin_step(run_id, "shop__customers.scan_directory")
+    begin_step(run_id, "shop__customers.parse_files")
+    (run,) = answer("runs", "shop", "--json")["runs"]
+    assert (run["state"], run["phase"]) == ("running", {"goal": "customers", "step": "parse_files"})
+    assert "customers: … parse files" in told(cdp_sync("runs"))
+
+
+def begin_step(run_id: str, key: str) -> None:
+    """Note that a step of a run has begun."""
+    with open_instance() as instance:
+        begun = dg.DagsterEvent("STEP_START", "shop_sync", step_key=key, message="Started.")
+        instance.report_dagster_event(begun, run_id)
+
+
+@pytest.mark.parametrize(
+    ("status", "tags", "state", "reason"),
+    [
+        ("NOT_STARTED", {"dagster/schedule_name": "shop_schedule"}, "starting", "schedule"),
+        ("STARTED", {"reason": "new files"}, "running", "new files"),
+        ("STARTING", {"dagster/sensor_name": "shop_new_files"}, "starting", "new files"),
+        ("CANCELING", {"dagster/backfill": "b"}, "stopped", "backfill"),
+        ("CANCELED", {}, "stopped", "by hand"),
+    ],
+)
+def test_states_and_reasons_are_those_of_people(
+    status: str, tags: dict[str, str], state: str, reason: str, shop: Project
+) -> None:
+    """Dagster's states are told in five words, and why a run was started in four."""
+    run = dg.DagsterRun("shop_sync", status=dg.DagsterRunStatus[status], tags={"connection": "shop", **tags})
+    with open_instance() as instance:
+        instance.add_run(run)
+    (found,) = answer("runs", "--json")["runs"]
+    assert (found["state"], found["reason"], found["goals"]) == (state, reason, [])
+
+
+def test_a_failure_that_the_warehouse_could_not_note_is_told(ran: Project) -> None:
+    """Of a goal that failed while another process held the warehouse, the event log says why."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cdp_sync.orchestration.steps.record_failure", lambda *_: None)
+        patch.setattr("cdp_sync.orchestration.steps.scan_directory", unreachable)
+        told(cdp_sync("run", "shop"), 1)
+    run = answer("runs", "shop", "--json")["runs"][0]
+    (failed,) = run["goals"]
+    assert (run["state"], failed["goal"], failed["state"]) == ("failed", "customers", "failed")
+    assert failed["message"].startswith("Nobody answers.")
+    assert failed["errors"] == [failed["message"]]
+
+
+def unreachable(*_: object) -> None:
+    """Stand in for a server that does not answer."""
+    raise Terminal("Nobody answers.", remedy="Wait.")
+
+
+def test_every_state_has_a_word() -> None:
+    """All of Dagster's states are told in the five words."""
+    assert set(STATES) == {status.value for status in dg.DagsterRunStatus}
+    assert set(STATES.values()) == {"starting", "running", "finished", "failed", "stopped"}
