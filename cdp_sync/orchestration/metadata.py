@@ -1,10 +1,14 @@
 """What the UI shows of a goal's run: numbers it can plot, tables a person can read. Profiles by id, never by value."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, ExportReport, FileReport, GoalReport, ProfileSample
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, ROW_ENDS, ExportReport, FileReport, GoalReport, ProfileSample
 
-_FILE_COLUMNS = ("rows_read", "rows_applied", "rows_unchanged", "rows_rejected", "values_invalid")
+_FILE_COLUMNS = ("rows_read", "rows_applied")
+_FURTHER_COLUMNS = ("rows_unchanged", *ROW_ENDS[2:], "values_invalid")
+"""Columns that are there when there is something in them: the UI cuts off tables that are too wide."""
 
 
 def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
@@ -48,16 +52,20 @@ def _delivered(report: ExportReport) -> dict[str, dg.MetadataValue]:
 
 
 def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:
-    columns = [dg.TableColumn("file"), dg.TableColumn("state")]
-    columns += [dg.TableColumn(_words(name), type="int") for name in _FILE_COLUMNS]
-    columns += [dg.TableColumn("remarks")]
-    return dg.MetadataValue.table([_file(file) for file in files], schema=dg.TableSchema(columns=columns))
+    further = [name for name in _FURTHER_COLUMNS if any(getattr(file.counters, name) for file in files)]
+    records = [_file(file, (*_FILE_COLUMNS, *further)) for file in files]
+    if not any(record["remarks"] for record in records):
+        records = [{name: value for name, value in record.items() if name != "remarks"} for record in records]
+    texts = ("file", "state", "remarks")
+    names = records[0] if records else texts[:2]
+    schema = dg.TableSchema([dg.TableColumn(name, "string" if name in texts else "int") for name in names])
+    return dg.MetadataValue.table([dg.TableRecord(record) for record in records], schema=schema)
 
 
-def _file(file: FileReport) -> dg.TableRecord:
-    numbers = {_words(name): getattr(file.counters, name) for name in _FILE_COLUMNS}
+def _file(file: FileReport, counters: Sequence[str]) -> dict[str, str | int]:
+    numbers = {_words(name): getattr(file.counters, name) for name in counters}
     remarks = " ".join(part for part in (file.message, *file.warnings) if part)
-    return dg.TableRecord({"file": file.name, "state": file.state, **numbers, "remarks": remarks})
+    return {"file": file.name, "state": file.state, **numbers, "remarks": remarks}
 
 
 def _words(name: str) -> str:

@@ -72,6 +72,7 @@ def totals(project: Project) -> dict[str, float]:
     return {email: float(total) for email, total in found}
 
 
+@pytest.mark.timeout(900)
 def test_a_connection_from_being_switched_on_to_a_backfill(project: Project, server: Server, mail: SmtpSandbox) -> None:
     """A file arrives and is corrected, the server goes and comes back, a file is backfilled, a schedule fires.
 
