@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +33,18 @@ class DataFolder:
     def sweep(self) -> None:
         """Remove what runs left behind that were killed days ago."""
         oldest = time.time() - _STALE_AFTER
-        for folder in (self.path / "staging", self.path / "downloads"):
-            for left in folder.glob("*__*"):
+        for left in (path for paths in self.by_run().values() for path in paths):
+            with suppress(FileNotFoundError):  # whoever else sweeps was quicker
                 if left.stat().st_mtime < oldest:
                     remove(left)
+
+    def by_run(self) -> dict[str, list[Path]]:
+        """Return what runs have staged and downloaded and not removed yet, by the run's id."""
+        found: dict[str, list[Path]] = {}
+        for folder in (self.path / "staging", self.path / "downloads"):
+            for path in folder.glob("*__*"):
+                found.setdefault(path.name.partition("__")[0], []).append(path)
+        return found
 
 
 def data_folder() -> DataFolder:
