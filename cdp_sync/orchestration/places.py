@@ -5,6 +5,7 @@ import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 _STALE_AFTER = 2 * 24 * 3600
@@ -31,9 +32,9 @@ class DataFolder:
         return self.path / "downloads" / f"{run_id}__{goal}"
 
     def sweep(self) -> None:
-        """Remove what runs left behind that were killed days ago."""
+        """Remove what runs left behind that were killed days ago, and what DuckDB had put on the disk for them."""
         oldest = time.time() - _STALE_AFTER
-        for left in (path for paths in self.by_run().values() for path in paths):
+        for left in [*chain(*self.by_run().values()), *(self.path / "spill").glob("*")]:
             with suppress(FileNotFoundError):  # whoever else sweeps was quicker
                 if left.stat().st_mtime < oldest:
                     remove(left)
