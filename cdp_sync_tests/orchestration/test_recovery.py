@@ -184,3 +184,22 @@ def test_the_sensor_is_on_and_tells_what_it_did(project: Project, instance: dg.D
     run = add(instance, gone)
     told = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
     assert told.skip_message == f"Runs without a process: {run.run_id}."
+
+
+def test_a_step_that_is_tried_again_without_its_staged_rows_says_what_to_do(
+    project: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are swept, or went with a killed run; running the connection again is the way."""
+    from cdp_sync.orchestration import steps
+
+    def stage_and_lose(run: steps.GoalRun, *_rest: object) -> None:
+        """Stand for a sweep between two steps."""
+
+    monkeypatch.setattr(steps, "stage_files", stage_and_lose)
+    project.connect("shop", goal())
+    project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada,1\n")
+    result = project.run("shop_sync", instance)
+    assert not result.success
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    assert failed.step_key == "shop__customers.link_identifiers"
+    assert "Run the connection instead" in str(failed.step_failure_data.error)
