@@ -7,6 +7,7 @@ from cdp_sync.model.export_report import EXPORT_COUNTERS, ExportCounters, Export
 from cdp_sync.model.fingerprint import export_fingerprint, fingerprint
 from cdp_sync.model.format import ExportFormat, Format
 from cdp_sync.model.goal import Completeness, DetectedMapping, ImportGoal, Link, Mapping
+from cdp_sync.model.maintenance import Maintenance
 from cdp_sync.model.notifications import Notifications
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
@@ -44,6 +45,7 @@ __all__ = [
     "GoalReport",
     "ImportGoal",
     "Link",
+    "Maintenance",
     "Mapping",
     "Notifications",
     "Objective",

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cdp_sync.model.connection import Connection
+from cdp_sync.model.maintenance import Maintenance
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.server import SftpServer
 
@@ -39,6 +40,7 @@ class ConnectionAttributes(Connection):
 
 
 TYPES: dict[str, type[BaseModel]] = {
+    f"{_PREFIX}Maintenance": Maintenance,
     f"{_PREFIX}ProfileModel": Profiles,
     f"{_PREFIX}SftpConnection": ConnectionAttributes,
 }

@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import Declared
 
@@ -68,6 +68,17 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
+def _known_zone(value: str) -> str:
+    if value not in _zones():
+        close = difflib.get_close_matches(value, _zones(), n=1)
+        meant = f"did you mean {close[0]!r}? " if close else ""
+        raise ValueError(f"found {value!r}; {meant}allowed are IANA names such as Europe/Amsterdam")
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
 class WeekdayOfMonth(Declared):
     """A weekday that comes once a month, such as its second Monday."""
 
@@ -102,7 +113,7 @@ class Schedule(Declared):
     """On a weekday that comes once a month, at a time."""
     at: WallTime | None = None
     """Of the kinds that name days: the time, HH:MM."""
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
     """IANA name of the time zone whose clock counts."""
 
     @field_validator("days_of_week", "days_of_month")
@@ -110,15 +121,6 @@ class Schedule(Declared):
     def _some_day(cls, value: tuple[object, ...] | None) -> tuple[object, ...] | None:
         if value == ():
             raise ValueError("found an empty list; needed is at least one day")
-        return value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        if value not in _zones():
-            close = difflib.get_close_matches(value, _zones(), n=1)
-            meant = f"did you mean {close[0]!r}? " if close else ""
-            raise ValueError(f"found {value!r}; {meant}allowed are IANA names such as Europe/Amsterdam")
         return value
 
     @model_validator(mode="after")

@@ -1,7 +1,6 @@
 """Runs a connection from the command line, through Dagster, so that the run stands in the UI's history."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +13,12 @@ from dagster._core.storage.tags import REPOSITORY_LABEL_TAG  # by it the UI file
 from cdp_sync.errors import Terminal, UnknownName
 from cdp_sync.model import Report
 from cdp_sync.orchestration.files import is_files_key
+from cdp_sync.orchestration.places import data_folder
+from cdp_sync.orchestration.processes import PROCESS, Process
 from cdp_sync.orchestration.progress import Watcher, watched_by
+from cdp_sync.orchestration.recovery import recover
 from cdp_sync.orchestration.segments import SEGMENTS
 
-_PROCESS_TAG = "cdp_sync/process"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -90,7 +91,7 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
     job, selection = _job(definitions, order)
     reports = _Collecting(watcher)
     with open_instance() as instance, watched_by(reports):
-        bury_the_dead(instance)
+        recover(instance, data_folder())
         _check_alone(instance, order.connection)
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
@@ -100,7 +101,7 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
             tags={
                 "reason": "backfill" if order.again else "by hand",
                 REPOSITORY_LABEL_TAG: "__repository__@cdp_sync",
-                _PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}",
+                PROCESS: str(Process.this()),
             },
         )
     state = "success" if result.success else "failed"
@@ -185,16 +186,6 @@ def _goals(definitions: dg.Definitions) -> dict[str, list[str]]:
         if connection != SEGMENTS and not of_goal:
             found.setdefault(connection, []).append(goal)
     return {connection: sorted(goals) for connection, goals in sorted(found.items())}
-
-
-def bury_the_dead(instance: dg.DagsterInstance) -> None:
-    """Mark runs of processes that are gone as failed, and free what they held."""
-    running = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-    for run in instance.get_runs(running):
-        host, _, process = run.tags.get(_PROCESS_TAG, "").rpartition(":")
-        if host == socket.gethostname() and not Path(f"/proc/{process}").exists():
-            instance.report_run_failed(run, "The process of this run is gone. Run the connection again.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _check_alone(instance: dg.DagsterInstance, connection: str) -> None:

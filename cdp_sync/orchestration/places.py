@@ -3,7 +3,9 @@
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 _STALE_AFTER = 2 * 24 * 3600
@@ -29,13 +31,28 @@ class DataFolder:
         """Return the folder where the files of one goal's run arrive."""
         return self.path / "downloads" / f"{run_id}__{goal}"
 
-    def sweep(self) -> None:
-        """Remove what runs left behind that were killed days ago."""
+    def sweep(self) -> int:
+        """Remove what runs left behind that were killed days ago, and what DuckDB had put on the disk for them.
+
+        Returns:
+            How many files and folders were removed.
+        """
         oldest = time.time() - _STALE_AFTER
-        for folder in (self.path / "staging", self.path / "downloads"):
-            for left in folder.glob("*__*"):
+        removed = 0
+        for left in [*chain(*self.by_run().values()), *(self.path / "spill").glob("*")]:
+            with suppress(FileNotFoundError):  # whoever else sweeps was quicker
                 if left.stat().st_mtime < oldest:
                     remove(left)
+                    removed += 1
+        return removed
+
+    def by_run(self) -> dict[str, list[Path]]:
+        """Return what runs have staged and downloaded and not removed yet, by the run's id."""
+        found: dict[str, list[Path]] = {}
+        for folder in (self.path / "staging", self.path / "downloads"):
+            for path in folder.glob("*__*"):
+                found.setdefault(path.name.partition("__")[0], []).append(path)
+        return found
 
 
 def data_folder() -> DataFolder:

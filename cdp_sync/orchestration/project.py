@@ -19,6 +19,7 @@ from cdp_sync.model.reading import slips_in
 from cdp_sync.orchestration.declared import defs_folder, refuse
 from cdp_sync.orchestration.mail_sensor import build_mail
 from cdp_sync.orchestration.places import data_folder
+from cdp_sync.orchestration.recovery import build_recovery
 from cdp_sync.orchestration.resources import WarehouseResource
 
 _PACKAGE = "cdp_sync"
@@ -42,7 +43,7 @@ def load_project() -> dg.Definitions:
 
 def _whole(*parts: dg.Definitions) -> dg.Definitions:
     """Return the parts with what all of them share."""
-    return dg.Definitions.merge(*parts, build_mail(parts), shared())
+    return dg.Definitions.merge(*parts, build_mail(parts), build_recovery(), shared())
 
 
 @contextmanager

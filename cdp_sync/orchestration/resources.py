@@ -7,6 +7,7 @@ import dagster as dg
 
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.model import SftpServer
+from cdp_sync.orchestration.processes import note_process
 from cdp_sync.warehouse import Warehouse
 
 WAREHOUSE_POOL = "warehouse"
@@ -25,6 +26,11 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     path: str
     lock_timeout: float = 120.0
     memory_limit: str = "700MB"
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Note which process does the run's work: every run of a connection needs the warehouse."""
+        if context.run and context.instance:
+            note_process(context.instance, context.run)
 
     def warehouse(self) -> Warehouse:
         """Return the warehouse."""

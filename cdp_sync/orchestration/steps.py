@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, Terminal, WarehouseLocked, WarehouseUnusable
 from cdp_sync.importing import GoalRun, fetch_files, link_identifiers, scan_directory, stage_files, upsert_profiles
 from cdp_sync.importing.reporting import record_failure
 from cdp_sync.importing.scanning import Choice
@@ -51,7 +51,7 @@ class ImportSteps(GoalSteps[ImportGoal]):
         """Give every row a profile."""
         if parsed["staging"]:
             run = self._run(context, parsed)
-            self._attempt(context, run, "linking", lambda: link_identifiers(run))
+            self._attempt(context, run, "linking", lambda: link_identifiers(staged(run)))
         return parsed
 
     def upsert(self, context: dg.OpExecutionContext, linked: Handle) -> dg.MaterializeResult[Any]:
@@ -59,7 +59,7 @@ class ImportSteps(GoalSteps[ImportGoal]):
         run = self._run(context, linked)
         report = GoalReport(self.goal.name)
         if linked["staging"]:
-            report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(run))
+            report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
             remove(run.staging)
         waiting = (FileReport(path, state, message=message) for path, state, message in linked["waiting"])
         report = report.with_files(waiting)
@@ -128,6 +128,21 @@ class ImportSteps(GoalSteps[ImportGoal]):
         if not isinstance(error, WarehouseUnusable | WarehouseLocked):
             record_failure(run, str(error))
         watcher().done(self.unique, GoalReport(self.goal.name, error=str(error)))
+
+
+def staged(run: GoalRun) -> GoalRun:
+    """Return the run if its staged rows are there: of a run that is tried again from a step they may be gone.
+
+    Raises:
+        Terminal: They are not.
+    """
+    if run.staging.exists():
+        return run
+    raise Terminal(
+        "The rows that this run had staged are no longer there.",
+        needed="A run that is tried again from a step has two days, and no time if its process was killed.",
+        remedy="Run the connection instead: what was not imported is imported then.",
+    )
 
 
 def _scan_handle(due: tuple[RemoteFile, ...], waiting: tuple[FileReport, ...], known: dict[str, KnownFile]) -> Handle:

@@ -155,8 +155,11 @@ def _show(line: str) -> None:
 
 def open_ui(port: int, *, with_sandbox: bool) -> int:
     """Run `dagster dev` on the project, with the sandbox beside it; return its exit status."""
+    from cdp_sync.orchestration.recovery import recover_project
+
     if not Path("workspace.yaml").exists():
         raise Terminal("There is no workspace.yaml in this folder.", remedy="Change into the project's folder.")
+    recover_project()
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
     links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}
     if not with_sandbox:

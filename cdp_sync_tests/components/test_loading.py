@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cdp_sync.components import ProfileModel, SftpConnection
+from cdp_sync.components import Maintenance, ProfileModel, SftpConnection
 from cdp_sync.components.declarations import load_declarations
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection
@@ -226,7 +226,7 @@ def test_the_repositorys_own_declarations_load() -> None:
     assert found.profiles.identifiers
 
 
-@pytest.mark.parametrize("component", [SftpConnection, ProfileModel])
+@pytest.mark.parametrize("component", [Maintenance, SftpConnection, ProfileModel])
 def test_every_attribute_is_described_in_the_schema(component: type[dg.Resolvable]) -> None:
     """An editor shows a description at every attribute of a defs.yaml, nested ones included."""
     from cdp_sync_tests.model.test_declarations import undescribed

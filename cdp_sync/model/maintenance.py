@@ -1,0 +1,20 @@
+"""How long Dagster's records of runs are kept."""
+
+from datetime import time
+from typing import Annotated
+
+from pydantic import Field
+
+from cdp_sync.model.declared import Declared
+from cdp_sync.model.schedule import TimeZone, WallTime
+
+
+class Maintenance(Declared):
+    """Removes, once a day, what Dagster keeps of runs that ended long ago. The warehouse's own history stays."""
+
+    keep_runs_days: Annotated[int, Field(ge=1, le=3650, strict=True)] = 90
+    """Days that a run is kept after its end."""
+    at: WallTime = time(3, 30)
+    """When, every day: HH:MM."""
+    time_zone: TimeZone = "UTC"
+    """IANA name of the time zone whose clock counts."""

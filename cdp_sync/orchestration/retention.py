@@ -1,0 +1,90 @@
+"""Forgets runs: Dagster's records of them, their logs, and what their steps handed on.
+
+What the catalog shows stays: the latest materialization of each asset, and of each file that is a partition of one, is
+kept though its run is gone. Dagster's own deletion of a run would turn files that were imported into missing ones.
+"""
+
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
+from dagster._core.storage.event_log.base import EventLogStorage
+from dagster._core.storage.event_log.schema import (  # not public, and the only way to keep one event of a run
+    AssetCheckExecutionsTable,
+    AssetEventTagsTable,
+    SqlEventLogStorageTable,
+)
+from sqlalchemy import ColumnElement, Table, and_, exists, or_, select
+
+_BATCH = 100
+
+
+def forget_runs(instance: dg.DagsterInstance, ended_before: datetime, until: float) -> tuple[int, bool]:
+    """Forget the runs that ended before a time, oldest first.
+
+    Args:
+        instance: Whose runs.
+        ended_before: Runs that ended later, and runs that have not ended, are kept.
+        until: When to stop, by the monotonic clock; what is begun is finished.
+
+    Returns:
+        How many were forgotten, and whether those are all.
+    """
+    forgotten = 0
+    # What happens to a run behind its end, such as mail, renews this time: then it is kept a little longer.
+    old = dg.RunsFilter(statuses=FINISHED_STATUSES, updated_before=ended_before)
+    while records := instance.get_run_records(old, limit=_BATCH, ascending=True):
+        for record in records:
+            if time.monotonic() > until:
+                return forgotten, False
+            _forget(instance, record.dagster_run.run_id)
+            forgotten += 1
+    return forgotten, True
+
+
+def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Forget a run; its record goes last, so that what is interrupted is found again."""
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
+    shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
+    _forget_events(instance.event_log_storage, run_id)
+    instance.run_storage.delete_run(run_id)
+
+
+def _forget_events(storage: EventLogStorage, run_id: str) -> None:
+    if not isinstance(storage, SqlEventLogStorage):
+        storage.delete_events(run_id)
+        return
+    storage.free_concurrency_slots_for_run(run_id)
+    events, tags, checks = SqlEventLogStorageTable, AssetEventTagsTable, AssetCheckExecutionsTable
+    done_with = and_(events.c.run_id == run_id, _serves_nobody(events))
+    with storage.index_connection() as connection:
+        connection.execute(tags.delete().where(tags.c.event_id.in_(select(events.c.id).where(done_with))))
+        connection.execute(events.delete().where(done_with))
+        connection.execute(
+            checks.delete().where(checks.c.run_id == run_id, _is_superseded(checks, "asset_key", "check_name"))
+        )
+    if isinstance(storage, SqliteEventLogStorage):  # which has a file for each run besides
+        for kind in ("", "-wal", "-shm"):
+            Path(storage.path_for_shard(run_id) + kind).unlink(missing_ok=True)
+
+
+def _serves_nobody(events: Table) -> ColumnElement[bool]:
+    """Return the condition for events that are no materialization, or not the latest of their asset and partition."""
+    kind = events.c.dagster_event_type
+    materialized = dg.DagsterEventType.ASSET_MATERIALIZATION.value
+    return or_(
+        kind.is_(None),
+        kind != materialized,
+        and_(kind == materialized, _is_superseded(events, "asset_key", "dagster_event_type", "partition")),
+    )
+
+
+def _is_superseded(table: Table, *same: str) -> ColumnElement[bool]:
+    """Return the condition for rows of which there is a later one that has the same values."""
+    later = table.alias("later")
+    alike = [later.c[name].is_not_distinct_from(table.c[name]) for name in same]
+    return exists().where(later.c.id > table.c.id, *alike).correlate(table)

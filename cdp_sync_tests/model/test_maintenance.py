@@ -1,0 +1,41 @@
+"""How long runs are kept: what may be declared, and what is said of slips."""
+
+from datetime import time
+
+import pytest
+
+from cdp_sync.model import Maintenance
+from cdp_sync.model.reading import slips_in
+
+
+def slips(attributes: str) -> list[str]:
+    """Return what is wrong with attributes that are declared so."""
+    return slips_in(f"type: cdp_sync.components.Maintenance\nattributes: {attributes}\n")
+
+
+def test_nothing_need_be_declared() -> None:
+    """Three months, in the night."""
+    assert Maintenance() == Maintenance(keep_runs_days=90, at=time(3, 30), time_zone="UTC")
+    assert slips("{}") == []
+    assert slips("") == []
+    assert slips('{keep_runs_days: 3650, at: "23:59", time_zone: Europe/Amsterdam}') == []
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "3651", "1.5", "ninety", '"90"', "true"])
+def test_days_are_whole_and_not_too_many(days: str) -> None:
+    """One day at least, ten years at most."""
+    (slip,) = slips(f"{{keep_runs_days: {days}}}")
+    assert slip.startswith("attributes.keep_runs_days: found ")
+
+
+def test_every_slip_is_told_at_once() -> None:
+    """Each with its place, what was found and what is allowed."""
+    told = slips("{keep_run_days: 9, at: 3:30, time_zone: Amsterdam}")
+    assert [slip.partition(": ")[0] for slip in told] == [
+        "attributes.at",
+        "attributes.time_zone",
+        "attributes.keep_run_days",
+    ]
+    assert 'needed is HH:MM in quotes, such as "03:30"' in told[0]
+    assert "did you mean" in told[1]
+    assert "did you mean 'keep_runs_days'? allowed: keep_runs_days, at, time_zone" in told[2]

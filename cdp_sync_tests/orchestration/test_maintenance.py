@@ -1,0 +1,172 @@
+"""Runs that ended long ago are forgotten, and nothing else is."""
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.storage.runs.schema import RunsTable
+
+from cdp_sync.orchestration.files import files_key, partitions_of
+from cdp_sync.orchestration.retention import forget_runs
+from cdp_sync_tests.projects import Project, goal
+
+HEAD = "Email,FirstName,Total\n"
+GOAL = dg.AssetKey(["shop", "customers"])
+FILES = files_key(*GOAL.path)
+SOME_DAYS = 40
+FOR_EVER = float("inf")
+_MINUTES = count()
+
+
+@pytest.fixture
+def kept(project: Project) -> Iterator[dg.DagsterInstance]:
+    """The project's own instance, on disk."""
+    with dg.DagsterInstance.from_config(str(project.folder)) as made:
+        yield made
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    """A connection, and a job that keeps runs for 30 days."""
+    project.connect("shop", goal())
+    project.declare("maintenance", {"keep_runs_days": 30}, kind="Maintenance")
+    return project
+
+
+def run(shop: Project, instance: dg.DagsterInstance, *names: str, days_ago: float = 0) -> str:
+    """Import files that have changed just now, by a run that ended so many days ago; return its id."""
+    for name in names:
+        shop.deliver(f"/inbox/{name}", f"{HEAD}ada@example.com,Ada,1\n", minutes=next(_MINUTES))
+    run_id = shop.run("shop_sync", instance).run_id
+    age(instance, run_id, days_ago)
+    return run_id
+
+
+def age(instance: dg.DagsterInstance, run_id: str, days: float) -> None:
+    """Have a run's record be so many days old."""
+    at = datetime.now(UTC) - timedelta(days=days)
+    aged = {"update_timestamp": at.replace(tzinfo=None), "end_time": at.timestamp()}
+    with instance.run_storage.connect() as connection:
+        connection.execute(RunsTable.update().where(RunsTable.c.run_id == run_id).values(**aged))
+
+
+def maintain(shop: Project, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    """Run the job."""
+    return shop.load().resolve_job_def("maintenance").execute_in_process(instance=instance)
+
+
+def mentions(folder: Path, run_id: str) -> list[Path]:
+    """Return the files of an instance that are called by a run, or lie in a folder that is."""
+    return [path for path in (folder / "dagster").rglob("*") if run_id in str(path)]
+
+
+def files(instance: dg.DagsterInstance, *names: str) -> dict[str, str | None]:
+    """Return what the UI shows of files, reckoned anew."""
+    instance.event_log_storage.wipe_asset_cached_status(FILES)
+    found = instance.get_status_by_partition(FILES, names, partitions_of("shop", "customers")) or {}
+    return {name: status.value if (status := found.get(name)) else None for name in names}
+
+
+def materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[str]:
+    """Return the runs of an asset's materializations, newest first."""
+    return [record.run_id for record in instance.fetch_materializations(key, limit=100).records]
+
+
+def test_an_old_run_leaves_nothing_behind(shop: Project, kept: dg.DagsterInstance) -> None:
+    """Its record, events, logs and the step's outputs go; a run that ended later stays whole."""
+    old = run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
+    young = run(shop, kept, "customers_1.csv", days_ago=29)
+    assert mentions(shop.folder, old)
+    before = mentions(shop.folder, young)
+    maintained = maintain(shop, kept)
+    assert mentions(shop.folder, old) == []
+    assert mentions(shop.folder, young) == before
+    assert {record.run_id for record in kept.get_runs()} == {young, maintained.run_id}
+    assert kept.all_logs(young, of_type=dg.DagsterEventType.RUN_SUCCESS)
+    assert materializations(kept, GOAL) == [young]
+
+
+def test_a_run_that_has_not_ended_stays(shop: Project, kept: dg.DagsterInstance) -> None:
+    """However old it is: it waits, or recovery has to end it first."""
+    for status in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED):
+        age(kept, kept.add_run(dg.DagsterRun(job_name="shop_sync", status=status)).run_id, SOME_DAYS)
+    assert forget_runs(kept, datetime.now(UTC), FOR_EVER) == (0, True)
+    assert len(kept.get_runs()) == 2
+
+
+def test_what_the_catalog_shows_stays(shop: Project, kept: dg.DagsterInstance) -> None:
+    """The latest materialization of each file and goal and the checks' latest results outlive their runs."""
+    first = run(shop, kept, "customers_1.csv", "customers_2.csv", days_ago=SOME_DAYS)
+    second = run(shop, kept, "customers_2.csv", days_ago=SOME_DAYS)
+    checks = [dg.AssetCheckKey(GOAL, name) for name in ("rejected_rows", "unmatched_rows", "ambiguous_links")]
+    assert forget_runs(kept, datetime.now(UTC) - timedelta(days=30), FOR_EVER) == (2, True)
+    assert files(kept, "customers_1.csv", "customers_2.csv") == {
+        "customers_1.csv": "MATERIALIZED",
+        "customers_2.csv": "MATERIALIZED",
+    }
+    assert materializations(kept, FILES) == [second, first]
+    assert materializations(kept, GOAL) == [second]
+    latest = kept.get_latest_materialization_event(GOAL)
+    assert latest
+    assert latest.run_id == second
+    results = kept.event_log_storage.get_latest_asset_check_execution_by_key(checks)
+    assert {result.run_id for result in results.values()} == {second}
+
+
+def test_a_failure_that_is_forgotten_no_longer_shows(shop: Project, kept: dg.DagsterInstance) -> None:
+    """A file that failed long ago and was not imported since is missing again: the run that failed is gone."""
+    shop.deliver("/inbox/customers_1.csv", f"{HEAD}ada@example.com,Ada,1,surplus\n")
+    shop.connect("shop", goal(max_rejected_percent=0))
+    age(kept, shop.run("shop_sync", kept).run_id, SOME_DAYS)
+    assert files(kept, "customers_1.csv") == {"customers_1.csv": "FAILED"}
+    maintain(shop, kept)
+    assert files(kept, "customers_1.csv") == {"customers_1.csv": None}
+
+
+def test_it_stops_when_its_time_is_up_and_goes_on_later(shop: Project, kept: dg.DagsterInstance) -> None:
+    """More than one batch; what is left is found by the next run."""
+    for _ in range(120):
+        finished = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.SUCCESS)
+        age(kept, kept.add_run(finished).run_id, SOME_DAYS)
+    assert forget_runs(kept, datetime.now(UTC), time.monotonic() - 1) == (0, False)
+    assert forget_runs(kept, datetime.now(UTC), FOR_EVER) == (120, True)
+
+
+def test_the_job_tells_what_it_removed(shop: Project, kept: dg.DagsterInstance) -> None:
+    """Runs, and what killed runs left behind days ago; the warehouse's history stays."""
+    run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
+    left = [shop.data / "staging" / "killed__customers.duckdb", shop.data / "spill" / "duckdb_temp_block-1.block"]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.utime(path, (0, 0))
+    maintained = maintain(shop, kept)
+    logs = [event.user_message for event in kept.all_logs(maintained.run_id)]
+    assert "Runs removed: 1. Left-over files removed: 2." in logs
+    assert [path for path in left if path.exists()] == []
+    with shop.warehouse.open("read") as session:
+        assert session.value("select count(*) from warehouse.run") == 1
+
+
+def test_it_runs_every_day(project: Project) -> None:
+    """At the declared time, without anybody switching it on."""
+    project.declare("cleaning", {"at": "23:05", "time_zone": "Europe/Amsterdam"}, kind="Maintenance")
+    schedule = project.load().resolve_schedule_def("maintenance_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("5 23 * * *", "Europe/Amsterdam")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_a_second_one_is_told_where_the_first_is(project: Project) -> None:
+    """Both are shown as broken; the rest of the project loads."""
+    project.connect("shop", goal())
+    for name in ("cleaning", "sweeping"):
+        project.declare(name, {}, kind="Maintenance")
+    definitions = project.load()
+    assert "maintenance" not in {job.name for job in definitions.resolve_all_job_defs()}
+    broken = definitions.resolve_asset_graph().get(dg.AssetKey(["broken_connections", "cleaning"]))
+    assert "a project has one Maintenance; found another in sweeping" in (broken.description or "")
