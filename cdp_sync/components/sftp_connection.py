@@ -22,7 +22,7 @@ _GOAL = {
     "map": [{"field": "FirstName", "property": "first_name"}],
 }
 _WATCH = {"every_seconds": 30}
-_NOTIFIED = {"emails": ["team@example.com"], "on": "failure"}
+_NOTIFIED = {"emails": ["team@example.org"], "on": "failure"}
 _EXPORT = {
     "name": "big_spenders",
     "segment": "big_spenders",

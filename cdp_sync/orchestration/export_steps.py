@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -21,7 +22,7 @@ from cdp_sync.exporting import (
 )
 from cdp_sync.model import ExportCounters, ExportGoal, ExportReport, RemoteFile
 from cdp_sync.orchestration.failures import attempt
-from cdp_sync.orchestration.goal_steps import GoalSteps, Handle
+from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
 from cdp_sync.orchestration.metadata import export_metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
@@ -38,16 +39,17 @@ class ExportSteps(GoalSteps[ExportGoal]):
         data_folder().sweep()
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
-        counters = self._attempt(context, run, "selecting", lambda: select_segment(run))
+        counters = self._attempt(context, run, "selecting", lambda: select_segment(run), keep=False)
         context.log.info(
             f"{counters.profiles_written:,} of {counters.profiles_in_segment:,} profiles are to be delivered"
         )
-        return {**handle, "counters": asdict(counters)}
+        kept = {"staging": str(run.staging), "folder": str(run.folder)}
+        return {**handle, **kept, "counters": asdict(counters)}
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
         """Write the rows to a local file."""
         run = self._run(context, selected)
-        file = self._attempt(context, run, "writing", lambda: write_file(run))
+        file = self._attempt(context, run, "writing", lambda: write_file(staged(run)), keep=False)
         return {**selected, "file": file.to_handle() if file else None}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
@@ -56,7 +58,7 @@ class ExportSteps(GoalSteps[ExportGoal]):
             return {**written, "delivered": None}
         run = self._run(context, written)
         file = LocalFile.from_handle(written["file"])
-        delivered = self._attempt(context, run, "sending", lambda: self._deliver(context, run, file))
+        delivered = self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), file))
         return {**written, "delivered": delivered.to_handle()}
 
     def record(self, context: dg.OpExecutionContext, delivered: Handle) -> dg.MaterializeResult[Any]:
@@ -64,7 +66,7 @@ class ExportSteps(GoalSteps[ExportGoal]):
         run = self._run(context, delivered)
         counters = ExportCounters(**delivered["counters"])
         file = DeliveredFile.from_handle(delivered["delivered"]) if delivered["delivered"] else None
-        report = self._attempt(context, run, "recording", lambda: record_delivery(run, counters, file))
+        report = self._attempt(context, run, "recording", lambda: record_delivery(staged(run), counters, file))
         self._clear(run)
         report = replace(report, seconds=time.time() - delivered["started"])
         watcher().done(self.unique, report)
@@ -78,7 +80,7 @@ class ExportSteps(GoalSteps[ExportGoal]):
             return deliver_file(run, server, file, progress=lambda size: watcher().arrived(self.unique, sent, size))
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> ExportRun:
-        folder = data_folder()
+        own = self._own(context, handle)
         return ExportRun(
             run_id=context.run_id,
             connection=self.connection.name,
@@ -86,17 +88,28 @@ class ExportSteps(GoalSteps[ExportGoal]):
             profiles=self.profiles,
             objectives=self.connection.objectives,
             warehouse=context.resources.warehouse.warehouse(),
-            staging=folder.staging(context.run_id, self.unique),
-            folder=folder.downloads(context.run_id, self.unique),
+            staging=own[0],
+            folder=own[1],
             now=datetime.fromisoformat(handle["now"]),
         )
 
-    def _attempt(self, context: dg.OpExecutionContext, run: ExportRun, doing: str, work: Callable[[], T]) -> T:
-        watcher().phase(self.unique, doing)
-        return attempt(context.log, work, lambda error: self._give_up(run, error))
+    def _own(self, context: dg.OpExecutionContext, handle: Handle) -> tuple[Path, Path]:
+        """Return where the run's rows and file are: of one that is tried again from a step, those of the run before."""
+        if "staging" in handle:
+            return Path(handle["staging"]), Path(handle["folder"])
+        folder = data_folder()
+        return folder.staging(context.run_id, self.unique), folder.downloads(context.run_id, self.unique)
 
-    def _give_up(self, run: ExportRun, error: CdpSyncError) -> None:
-        self._clear(run)
+    def _attempt(
+        self, context: dg.OpExecutionContext, run: ExportRun, doing: str, work: Callable[[], T], *, keep: bool = True
+    ) -> T:
+        """Do a step's work; where that fails, keep what it needs, so that the step can be tried again."""
+        watcher().phase(self.unique, doing)
+        return attempt(context.log, work, lambda error: self._give_up(run, error, keep=keep))
+
+    def _give_up(self, run: ExportRun, error: CdpSyncError, *, keep: bool) -> None:
+        if not keep:
+            self._clear(run)
         if not isinstance(error, WarehouseUnusable | WarehouseLocked):
             record_failure(run, str(error))
         watcher().done(self.unique, ExportReport(self.goal.name, self.goal.segment, error=str(error)))

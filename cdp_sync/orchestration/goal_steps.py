@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from cdp_sync.errors import Terminal
+from cdp_sync.exporting import ExportRun
+from cdp_sync.importing import GoalRun
 from cdp_sync.model import Connection, ExportGoal, ImportGoal, Profiles
 
 Handle = dict[str, Any]
 """What one step hands to the next: paths, states and counts, never rows."""
 
 G = TypeVar("G", ImportGoal, ExportGoal)
+R = TypeVar("R", GoalRun, ExportRun)
 
 
 @dataclass(frozen=True)
@@ -28,3 +32,18 @@ class GoalSteps(Generic[G]):
     def server_key(self) -> str:
         """Resource key of the connection's server."""
         return f"{self.connection.name}_server"
+
+
+def staged(run: R) -> R:
+    """Return the run if its staged rows are there: of a run that is tried again from a step they may be gone.
+
+    Raises:
+        Terminal: They are not.
+    """
+    if run.staging.exists():
+        return run
+    raise Terminal(
+        "The rows that this run had staged are no longer there.",
+        needed="A run that is tried again from a step has two days, and no time if its process was killed.",
+        remedy="Run the connection instead: what was not imported is imported then.",
+    )

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from cdp_sync.errors import CdpSyncError, Terminal, WarehouseLocked, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
 from cdp_sync.importing import GoalRun, fetch_files, link_identifiers, scan_directory, stage_files, upsert_profiles
 from cdp_sync.importing.reporting import record_failure
 from cdp_sync.importing.scanning import Choice
 from cdp_sync.model import FileReport, GoalReport, ImportGoal, RemoteFile
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.files import choice_of, expect_files, is_backfill, note_files
-from cdp_sync.orchestration.goal_steps import GoalSteps, Handle
+from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
 from cdp_sync.orchestration.metadata import metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
@@ -128,21 +128,6 @@ class ImportSteps(GoalSteps[ImportGoal]):
         if not isinstance(error, WarehouseUnusable | WarehouseLocked):
             record_failure(run, str(error))
         watcher().done(self.unique, GoalReport(self.goal.name, error=str(error)))
-
-
-def staged(run: GoalRun) -> GoalRun:
-    """Return the run if its staged rows are there: of a run that is tried again from a step they may be gone.
-
-    Raises:
-        Terminal: They are not.
-    """
-    if run.staging.exists():
-        return run
-    raise Terminal(
-        "The rows that this run had staged are no longer there.",
-        needed="A run that is tried again from a step has two days, and no time if its process was killed.",
-        remedy="Run the connection instead: what was not imported is imported then.",
-    )
 
 
 def _scan_handle(due: tuple[RemoteFile, ...], waiting: tuple[FileReport, ...], known: dict[str, KnownFile]) -> Handle:

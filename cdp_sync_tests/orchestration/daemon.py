@@ -38,6 +38,13 @@ mutation($job: String!, $selector: String!, $repository: String!) { launchRun(ex
     selector: {repositoryLocationName: $selector, repositoryName: $repository, jobName: $job}, runConfigData: {}
 }) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
 """
+AGAIN = """
+mutation($parent: String!) { launchRunReexecution(reexecutionParams: {parentRunId: $parent, strategy: FROM_FAILURE}) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+"""
+STEPS = """
+query($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { stepKey status } } } }
+"""
 BACKFILL = """
 mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
     __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }
@@ -83,6 +90,16 @@ class Ui:
         told = self.ask(LAUNCH, job=job, selector=_LOCATION["repositoryLocationName"], repository="__repository__")
         assert told["launchRun"]["__typename"] == "LaunchRunSuccess", told
         return str(told["launchRun"]["run"]["runId"])
+
+    def again_from_failure(self, run_id: str) -> str:
+        """Launch a run again from the step that failed; return the new run's id."""
+        told = self.ask(AGAIN, parent=run_id)["launchRunReexecution"]
+        assert told["__typename"] == "LaunchRunSuccess", told
+        return str(told["run"]["runId"])
+
+    def steps(self, run_id: str) -> set[str]:
+        """Return the steps that a run did."""
+        return {step["stepKey"] for step in self.ask(STEPS, id=run_id)["runOrError"]["stepStats"]}
 
     def backfill(self, asset: Sequence[str], partitions: Sequence[str]) -> str:
         """Launch a backfill of these partitions; return its id."""

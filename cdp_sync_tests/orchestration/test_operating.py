@@ -10,7 +10,7 @@ import pytest
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.smtp import SmtpSandbox
 from cdp_sync_tests.orchestration.daemon import Ui, dagster_dev
-from cdp_sync_tests.projects import PASSWORD, PASSWORD_ENV, Project, goal
+from cdp_sync_tests.projects import PASSWORD, PASSWORD_ENV, SPENDERS, Project, export, goal
 
 FILES = ("shop", "customers", "files")
 SUM = goal(map=[{"field": "Total", "property": "total", "mode": "sum"}], complete={"settle_seconds": 1})
@@ -139,3 +139,22 @@ def _history_agrees(project: Project) -> None:
             where connection = 'shop' group by all order by all""")
     assert imports == [("/inbox/customers_1.csv", 2, 2), ("/inbox/customers_2.csv", 2, 2)]
     assert runs == [("failed", 1, 0), ("success", 4, 2)]
+
+
+@pytest.mark.timeout(600)
+def test_a_failed_delivery_is_tried_again_from_there(project: Project) -> None:
+    """The rows that were chosen are delivered when the directory is there; nobody is chosen anew."""
+    project.describe(segments=[SPENDERS])
+    project.connect("shop", goal(), export_profiles=[export()])
+    project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada,5\n")
+    outbox = project.root / "outbox"
+    outbox.rmdir()
+    with dagster_dev(project) as ui:
+        failed = ui.launch("shop_sync")
+        ui.ended(failed, "FAILURE")
+        outbox.mkdir()
+        again = ui.again_from_failure(failed)
+        ui.ended(again)
+        steps = {step.rpartition(".")[2] for step in ui.steps(again) if step.startswith("shop__spenders.")}
+    assert steps == {"deliver_file", "record_delivery"}
+    assert (outbox / "spenders.csv").read_text() == "Email,Total\nada@example.com,5.0000\n"

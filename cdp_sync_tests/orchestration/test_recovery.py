@@ -95,7 +95,11 @@ def test_a_run_that_somebody_stopped_counts_as_stopped(
     assert state(instance, run) == CANCELED
 
 
-@pytest.mark.parametrize("process", [str(THIS), f"{THIS.host}:{THIS.pid}:", ELSEWHERE, f"{THIS.host}:1:", "nonsense"])
+@pytest.mark.parametrize(
+    "process",
+    [str(THIS), f"{THIS.host}:{THIS.pid}:", ELSEWHERE, f"{THIS.host}:1:", "nonsense"],
+    ids=["itself", "without its start", "elsewhere", "the first process", "nonsense"],
+)
 def test_a_run_whose_process_may_live_is_left_alone(
     process: str, instance: dg.DagsterInstance, folder: DataFolder
 ) -> None:
