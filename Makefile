@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo up test lint format check bench clean
+.PHONY: demo up test lint format check bench bench-sensors clean
 
 demo: .venv/product  ## import demonstration files from an SFTP server, three times over
 	$(BIN)/cdp-sync demo
@@ -29,9 +29,13 @@ format: .venv/tools
 check: .venv/product  ## the declared connections
 	$(BIN)/cdp-sync check
 
-bench: .venv/tools  ## import and export beside hand-written scripts; BENCH="--rows 100000", BENCH_EXPORT the same
+bench: .venv/tools  ## import and export beside hand-written scripts, a look for new files; BENCH="--rows 100000", BENCH_EXPORT the same
 	$(BIN)/python -m cdp_sync_tests.benchmarks.bench $(BENCH)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.export_bench $(BENCH_EXPORT)
+	$(BIN)/python -W ignore -m cdp_sync_tests.benchmarks.watch_bench $(BENCH_WATCH)
+
+bench-sensors: .venv/tools  ## whether fifty sensors keep their time: takes minutes
+	$(BIN)/python -W ignore -m cdp_sync_tests.benchmarks.many_bench $(BENCH_SENSORS)
 
 clean:
 	rm -rf .venv .tmp_dagster_home_* .pytest_cache .mypy_cache .ruff_cache .hypothesis

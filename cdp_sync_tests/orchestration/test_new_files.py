@@ -64,9 +64,10 @@ def test_only_a_connection_that_is_on_and_watches_has_a_sensor(project: Project)
     project.connect("asleep", goal(), watch={"every_seconds": 30}, enabled=False)
     project.connect("scheduled", goal())
     project.connect("idle", goal(enabled=False), watch={})
-    (sensor,) = list(project.load().sensors or ())
-    assert isinstance(sensor, dg.SensorDefinition)
-    assert sensor.name == "shop_new_files"
+    definitions = project.load()
+    names = {sensor.name for sensor in definitions.sensors or ()}
+    assert {name for name in names if name.endswith("_new_files")} == {"shop_new_files"}
+    sensor = definitions.resolve_sensor_def("shop_new_files")
     assert sensor.minimum_interval_seconds == 10
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 
