@@ -589,3 +589,30 @@ def test_what_up_starts_ends_with_it(number: signal.Signals) -> None:
 )
 def test_up_opens_the_ui() -> None:
     """`cdp-sync up` serves the project until it is stopped."""
+
+
+def test_chosen_files_are_imported_again(shop: Project) -> None:
+    """`--files` leaves the others alone; `--again` takes those that are known, and adds nothing twice."""
+    summed = goal(map=[{"field": "Total", "property": "total", "mode": "sum"}])
+    shop.connect("shop", summed)
+    shop.deliver("/inbox/customers_1.csv", "Email,Total\nada@example.com,1.5\n")
+    shop.deliver("/inbox/customers_2.csv", "Email,Total\nada@example.com,2\n", minutes=1)
+    for arguments, applied in (
+        (("--files", "*_1.csv"), 1),
+        (("--files", "*_1.csv"), 0),
+        (("--files", "*_1.csv", "--again"), 1),
+        ((), 1),
+        (("--again",), 2),
+    ):
+        (told_of,) = answer("run", "shop", *arguments, "--json")["goals"]
+        assert told_of["rows_applied"] == applied
+    with shop.warehouse.open("read") as session:
+        assert float(session.value("select total from warehouse.profile where email = 'ada@example.com'")) == 3.5
+    assert "No file of this goal matches 'x*'." in cdp_sync("run", "shop", "--files", "x*").output
+
+
+def test_files_are_chosen_of_imports_only(exporting: Project) -> None:
+    """A goal that exports has no files to choose."""
+    result = cdp_sync("run", "shop", "--goal", "spenders", "--again")
+    assert result.exit_code == 2
+    assert "spenders imports no files." in result.output

@@ -137,8 +137,10 @@ def _history_agrees(project: Project) -> None:
         runs = session.rows("""
             select state, count(*), sum(profiles_created) from warehouse.run
             where connection = 'shop' group by all order by all""")
+        exchange = session.rows("select connection, direction, profiles from warehouse.data_exchange order by all")
     assert imports == [("/inbox/customers_1.csv", 2, 2), ("/inbox/customers_2.csv", 2, 2)]
     assert runs == [("failed", 1, 0), ("success", 4, 2)]
+    assert exchange == [("nightly", "import", 1), ("shop", "import", 2)]
 
 
 @pytest.mark.timeout(600)
