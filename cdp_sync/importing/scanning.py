@@ -3,7 +3,7 @@
 import fnmatch
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -172,9 +172,18 @@ def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again
 
 def _without_marker(file: ScannedFile, marker: str, listing: Iterable[RemoteFile]) -> ScannedFile:
     names = {other.name for other in listing}
-    if not file.due or marker.replace("{name}", file.remote.name) in names:
-        return file
-    return ScannedFile(file.remote, "not whole")
+    return ScannedFile(file.remote, "not whole") if file.due and not is_marked(file.remote, marker, names) else file
+
+
+def is_marked(file: RemoteFile, marker: str, names: Collection[str]) -> bool:
+    """Return whether a file's marker is there.
+
+    Args:
+        file: The file.
+        marker: Its marker's name, as declared.
+        names: All that is there.
+    """
+    return marker.replace("{name}", file.name) in names
 
 
 def _age(file: RemoteFile, now: datetime) -> float:

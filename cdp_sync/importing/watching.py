@@ -9,9 +9,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
-from cdp_sync.importing.scanning import select_files
+from cdp_sync.importing.scanning import Directory, is_marked, select_files
 from cdp_sync.model import ImportGoal, RemoteFile
 
 _WIDTH = 8
@@ -21,14 +20,6 @@ _LONGEST_PAUSE = 24 * 3600.0
 _FACTOR = 4.0
 
 States = frozenset[bytes]
-
-
-class Directory(Protocol):
-    """What watching needs of a server."""
-
-    def list_directory(self, directory: str) -> list[RemoteFile]:
-        """Return the regular files of a directory."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,7 @@ def look_at(server: Directory, goals: Mapping[str, ImportGoal]) -> Look:
         found = select_files(listing, goal)
         if goal.complete.marker:
             names = {file.name for file in listing}
-            found = [file for file in found if goal.complete.marker.replace("{name}", file.name) in names]
+            found = [file for file in found if is_marked(file, goal.complete.marker, names)]
             whole |= {_state(fingerprint, file) for file in found}
         states |= {_state(fingerprint, file) for file in found}
     return Look(frozenset(states), frozenset(whole))

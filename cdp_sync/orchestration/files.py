@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import dagster as dg
 from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent  # how Dagster learns of what failed
 
-from cdp_sync.importing.scanning import EVERYTHING_NEW, Choice, Scan
+from cdp_sync.importing.scanning import Choice, Scan
 from cdp_sync.model import FileReport
 
 _FILES = "files"
@@ -49,8 +49,7 @@ def choice_of(context: dg.OpExecutionContext) -> Choice:
     if is_backfill(context):
         return Choice(names=frozenset(context.partition_keys), again=True)
     config = context.op_config or {}
-    choice = Choice(pattern=config.get("files", "*"), again=config.get("again", False))
-    return EVERYTHING_NEW if choice == EVERYTHING_NEW else choice
+    return Choice(pattern=config.get("files", "*"), again=config.get("again", False))
 
 
 def expect_files(context: dg.OpExecutionContext, connection: str, goal: str, scan: Scan) -> None:
@@ -58,7 +57,8 @@ def expect_files(context: dg.OpExecutionContext, connection: str, goal: str, sca
     names = [name for file in scan.files if _may_be_called(name := file.remote.name)]
     partitions = _partitions(connection, goal)
     new = set(names) - set(context.instance.get_dynamic_partitions(partitions))
-    context.instance.add_dynamic_partitions(partitions, [name for name in names if name in new])
+    if new:
+        context.instance.add_dynamic_partitions(partitions, [name for name in names if name in new])
     if not is_backfill(context):  # of a backfill Dagster has noted that itself
         for file in scan.due:
             if _may_be_called(file.name):

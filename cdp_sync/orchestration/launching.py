@@ -14,9 +14,10 @@ from cdp_sync.errors import Terminal, UnknownName
 from cdp_sync.model import Report
 from cdp_sync.orchestration.files import is_files_key
 from cdp_sync.orchestration.places import data_folder
-from cdp_sync.orchestration.processes import PROCESS, Process
+from cdp_sync.orchestration.processes import Process
 from cdp_sync.orchestration.progress import Watcher, watched_by
 from cdp_sync.orchestration.recovery import recover
+from cdp_sync.orchestration.run_tags import PROCESS
 from cdp_sync.orchestration.segments import SEGMENTS
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -9,15 +9,9 @@ from dagster import DagsterEventType as Kind
 
 from cdp_sync.orchestration.files import is_files_key
 from cdp_sync.orchestration.mail_text import GoalNews, RunNews
+from cdp_sync.orchestration.run_tags import reason_of
 
 _STATES = {dg.DagsterRunStatus.SUCCESS: "success", dg.DagsterRunStatus.CANCELED: "stopped"}
-_REASONS = {
-    "dagster/backfill": "backfill",
-    "dagster/schedule_name": "schedule",
-    "dagster/sensor_name": "new files",
-}
-"""Why a run was started, by the tag that Dagster gives it; the first that it has."""
-
 _SAYS_NOTHING = "This run has been marked as failed from outside the execution context."
 _LOOKED_AT = {
     Kind.ASSET_MATERIALIZATION_PLANNED,
@@ -60,7 +54,7 @@ def news_of(
         run_id=run.run_id,
         connections=tuple(connections.items()),
         state=state,
-        reason=run.tags.get("reason") or next((told for tag, told in _REASONS.items() if tag in run.tags), "by hand"),
+        reason=reason_of(run),
         link=f"{base_url.rstrip('/')}/runs/{run.run_id}",
         cause="" if any(goal.state == "failed" for goal in goals) else log.cause,
         started_at=record.start_time,

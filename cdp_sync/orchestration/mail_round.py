@@ -20,9 +20,7 @@ from cdp_sync.model import Notifications
 from cdp_sync.orchestration.mail_cursor import Cursor, Pause
 from cdp_sync.orchestration.mail_news import news_of, planned_goals
 from cdp_sync.orchestration.mail_text import subject_of, text_of
-
-MAILED = "cdp_sync/mailed"
-"""Tag of a run: the state of its mail."""
+from cdp_sync.orchestration.run_tags import MAILED
 
 _WAITING = "waiting"
 _UI_URL = "CDP_SYNC_UI_URL"
@@ -98,7 +96,7 @@ class Round:
         since = datetime.fromtimestamp(self.cursor.since, UTC)
         recent = self.instance.get_run_records(dg.RunsFilter(statuses=self._statuses, updated_after=since))
         # A tag renews the time of a run's last change, but not that of its end.
-        fresh = [r for r in recent if MAILED not in r.dagster_run.tags and _ended(r) >= self.cursor.since]
+        fresh = [r for r in recent if not r.dagster_run.tags.get(MAILED) and _ended(r) >= self.cursor.since]
         waiting = self.instance.get_run_records(dg.RunsFilter(statuses=self._statuses, tags={MAILED: _WAITING}))
         return sorted((r for r in (*fresh, *waiting) if self._recipients(r.dagster_run)), key=_ended)
 
@@ -138,7 +136,7 @@ class Round:
 
     def _send(self, server: SmtpServer, mail: Mail, record: dg.RunRecord) -> None:
         current = self.instance.get_run_by_id(record.dagster_run.run_id)
-        if current is None or current.tags.get(MAILED, _WAITING) != _WAITING:
+        if current is None or (current.tags.get(MAILED) or _WAITING) != _WAITING:
             return  # another round was quicker
         self._mark(record, "sending")
         try:

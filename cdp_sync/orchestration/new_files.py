@@ -69,7 +69,6 @@ class _Watching:
         self._instance, self._connection, self._every = context.instance, connection, every
         self._now = time.time()
         self._memory = Memory.read(context.cursor)
-        self._was_seen = bool(self._memory.seen)
 
     def turn(self, look: Callable[[], Look]) -> dg.SensorResult:
         """Look if it is time to, and ask for a run if one is due."""
@@ -93,7 +92,7 @@ class _Watching:
     @property
     def _is_time(self) -> bool:
         since = self._now - self._memory.looked_at
-        return self._was_seen or since < 0 or since >= self._every * _EARLY
+        return bool(self._memory.seen) or since < 0 or since >= self._every * _EARLY
 
     def _skip(self, memory: Memory, reason: str) -> dg.SensorResult:
         return dg.SensorResult(skip_reason=reason, cursor=memory.write())

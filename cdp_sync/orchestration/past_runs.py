@@ -11,6 +11,7 @@ from cdp_sync.errors import UnknownName, WarehouseLocked
 from cdp_sync.model import COUNTERS, EXPORT_COUNTERS
 from cdp_sync.orchestration.launching import open_instance
 from cdp_sync.orchestration.run_events import Events, goal_of, materializations, trouble_of, under_way
+from cdp_sync.orchestration.run_tags import connections_of, reason_of
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.exchange import data_exchange
 from cdp_sync.warehouse.history import changed_profiles, goals_of_runs
@@ -28,9 +29,6 @@ STATES = {
 """What people call Dagster's states of a run."""
 
 _GOAL_STATES = {"success": "finished"}
-
-_REASONS = {"dagster/backfill": "backfill", "dagster/schedule_name": "schedule", "dagster/sensor_name": "new files"}
-"""Why a run was started that does not say it by its tag `reason`, by tags of Dagster's own."""
 
 _UI_JOB = "__ASSET_JOB"
 """The job of runs that were started on an asset's page; they have no tag of a connection."""
@@ -179,19 +177,17 @@ def _is_of(run: dg.DagsterRun, connection: str | None) -> bool:
 
 
 def _connection_of(run: dg.DagsterRun) -> str | None:
-    """Return whose run it is; one that was started on asset pages is that of its first goal."""
-    goals = sorted(key.path[0] for key in run.asset_selection or () if len(key.path) > 1 and key.path[0] != "segments")
-    return run.tags.get("connection") or (goals[0] if goals else None)
+    """Return whose run it is; one that was started on asset pages is that of its first connection."""
+    return next(iter(connections_of(run)), None)
 
 
 def _run(record: dg.RunRecord) -> PastRun:
     run = record.dagster_run
-    by_tag = (why for tag, why in _REASONS.items() if tag in run.tags)
     return PastRun(
         run_id=run.run_id,
         connection=_connection_of(run) or "",
         state=STATES[run.status.value],
-        reason=run.tags.get("reason") or next(by_tag, "by hand"),
+        reason=reason_of(run),
         started_at=_time(record.start_time),
         ended_at=_time(record.end_time),
     )

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-PROCESS = "cdp_sync/process"
-"""Tag of a run: the process that does its work."""
+from cdp_sync.orchestration.run_tags import PROCESS
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _ENDED = ("Z", "X")

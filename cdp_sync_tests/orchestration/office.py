@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from cdp_sync.orchestration import mail_sensor
-from cdp_sync.orchestration.mail_round import MAILED
+from cdp_sync.orchestration.run_tags import MAILED
 from cdp_sync.sandbox.smtp import SmtpSandbox
 from cdp_sync_tests.projects import Project, goal
 

@@ -147,16 +147,19 @@ def _history_agrees(project: Project) -> None:
 def test_a_failed_delivery_is_tried_again_from_there(project: Project) -> None:
     """The rows that were chosen are delivered when the directory is there; nobody is chosen anew."""
     project.describe(segments=[SPENDERS])
-    project.connect("shop", goal(), export_profiles=[export()])
+    notified = {"emails": ["ops@example.com"]}
+    project.connect("shop", goal(), export_profiles=[export()], notifications=notified)
     project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada,5\n")
     outbox = project.root / "outbox"
     outbox.rmdir()
     with dagster_dev(project) as ui:
         failed = ui.launch("shop_sync")
         ui.ended(failed, "FAILURE")
+        ui.wait(lambda: ui.runs(**{"cdp_sync/mailed": "waiting"}), "the mail sensor to find no server")
         outbox.mkdir()
         again = ui.again_from_failure(failed)
-        ui.ended(again)
+        tags = ui.ended(again)["tags"]
         steps = {step.rpartition(".")[2] for step in ui.steps(again) if step.startswith("shop__spenders.")}
     assert steps == {"deliver_file", "record_delivery"}
+    assert (tags["connection"], tags["reason"], tags["cdp_sync/mailed"]) == ("shop", "by hand", "")
     assert (outbox / "spenders.csv").read_text() == "Email,Total\nada@example.com,5.0000\n"

@@ -13,8 +13,9 @@ import pytest
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 from cdp_sync.orchestration.places import DataFolder
-from cdp_sync.orchestration.processes import PROCESS, Process
+from cdp_sync.orchestration.processes import Process
 from cdp_sync.orchestration.recovery import recover
+from cdp_sync.orchestration.run_tags import PROCESS
 from cdp_sync_tests.projects import INSTANCE, Project, goal
 
 STARTED, CANCELING = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING

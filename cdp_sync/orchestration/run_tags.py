@@ -1,0 +1,51 @@
+"""What runs say of themselves by tags: whose they are, why they were started, and what others noted on them."""
+
+import dagster as dg
+
+from cdp_sync.model.connection import RESERVED
+
+CONNECTION = "connection"
+REASON = "reason"
+"""schedule, new files, by hand or backfill."""
+
+PROCESS = "cdp_sync/process"
+"""The process that does the run's work."""
+MAILED = "cdp_sync/mailed"
+"""The state of the mail about the run."""
+
+_BY_DAGSTER = {
+    "dagster/backfill": "backfill",
+    "dagster/partition": "backfill",
+    "dagster/asset_partition_range_start": "backfill",
+    "dagster/schedule_name": "schedule",
+    "dagster/sensor_name": "new files",
+}
+"""Why a run was started, by tags of Dagster's own."""
+
+
+def reason_of(run: dg.DagsterRun) -> str:
+    """Return why a run was started."""
+    by_tag = (reason for tag, reason in _BY_DAGSTER.items() if tag in run.tags)
+    return run.tags.get(REASON) or next(by_tag, "by hand")
+
+
+def connections_of(run: dg.DagsterRun) -> list[str]:
+    """Return the connections that a run is of: by its tag or, where it has none, by what it was asked to make."""
+    if tagged := run.tags.get(CONNECTION):
+        return [tagged]
+    return sorted({key.path[0] for key in run.asset_selection or () if key.path[0] not in RESERVED})
+
+
+def tags_to_queue(run: dg.DagsterRun) -> dict[str, str]:
+    """Return the tags that a run is to have when it is queued, where they differ from those it has.
+
+    What people materialize in the catalog has no job and therefore no job's tags. What is launched again has all tags
+    of the run before, also what was noted on that one: its process, which is gone, and that a mail was sent.
+    """
+    connections = connections_of(run)
+    if not connections:
+        return {}
+    wanted = {CONNECTION: connections[0]} if len(connections) == 1 else {}
+    wanted[REASON] = "by hand" if run.parent_run_id else reason_of(run)
+    wanted |= {noted: "" for noted in (PROCESS, MAILED) if noted in run.tags}
+    return {name: value for name, value in wanted.items() if run.tags.get(name) != value}
