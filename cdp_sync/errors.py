@@ -13,7 +13,11 @@
     │   │   ├── AuthenticationFailed
     │   │   ├── HostKeyRejected
     │   │   ├── CertificateRejected
-    │   │   └── NoCommonAlgorithm
+    │   │   ├── NoCommonAlgorithm
+    │   │   └── EndpointNotPermitted a part of a platform that the account must not use
+    │   ├── RequestRefused           a platform will not have this one request; it may have others
+    │   │   ├── ListUnknown          it has no list of that name
+    │   │   └── UserUnknown          it has no user of that key
     │   ├── KeyUnreadable            a private key we cannot use
     │   ├── SecretMissing            an environment variable or file that is not there
     │   ├── SettingUnusable          an environment variable that is missing or says something impossible
@@ -32,7 +36,11 @@
         ├── ConnectionLost
         ├── MailPutOff               the mail server does not take this mail now
         ├── RemoteFailure            the server said "failure" and no more
-        │   └── RemoteSizeDiffers    it holds another number of bytes than it was sent
+        │   ├── RemoteSizeDiffers    it holds another number of bytes than it was sent
+        │   └── JobFailed            a platform's job ended without a result
+        │       └── JobLost          it is not known there, or its result is there no more
+        ├── JobUnfinished            a platform's job did not end in time
+        ├── RateExceeded             a platform takes no more calls for now
         ├── FileChanged              the file changed while it was read
         └── WarehouseLocked          another process holds the file
 """
@@ -44,16 +52,22 @@ __all__ = [
     "ConnectionLost",
     "DeclarationError",
     "DiskFull",
+    "EndpointNotPermitted",
     "FileChanged",
     "FileRejected",
     "GoalFailed",
     "HostKeyRejected",
+    "JobFailed",
+    "JobLost",
+    "JobUnfinished",
     "KeyUnreadable",
+    "ListUnknown",
     "MailPutOff",
     "MailRefused",
     "MailUnconfirmed",
     "NoCommonAlgorithm",
     "PropertyTypeChanged",
+    "RateExceeded",
     "RemoteDiskFull",
     "RemoteFailure",
     "RemoteNameRefused",
@@ -61,6 +75,7 @@ __all__ = [
     "RemotePathMissing",
     "RemotePermissionDenied",
     "RemoteSizeDiffers",
+    "RequestRefused",
     "SecretMissing",
     "ServerRefused",
     "ServerUnreachable",
@@ -68,6 +83,7 @@ __all__ = [
     "Terminal",
     "Transient",
     "UnknownName",
+    "UserUnknown",
     "ValueOutOfRange",
     "WarehouseLocked",
     "WarehouseUnusable",
@@ -150,6 +166,22 @@ class NoCommonAlgorithm(ServerRefused):
     """The server offers no cipher, key exchange or signature that we accept."""
 
 
+class EndpointNotPermitted(ServerRefused):
+    """The account must not use a part of the platform that is needed."""
+
+
+class RequestRefused(Terminal):
+    """The platform will not have this one request, such as one profile's; it may have others."""
+
+
+class UserUnknown(RequestRefused):
+    """The platform has no user of that key, and creates none by it."""
+
+
+class ListUnknown(RequestRefused):
+    """The platform has no list of that name."""
+
+
 class KeyUnreadable(Terminal):
     """A private key that cannot be used."""
 
@@ -220,6 +252,22 @@ class RemoteFailure(Transient):
 
 class RemoteSizeDiffers(RemoteFailure):
     """The server holds another number of bytes than it was sent and confirmed."""
+
+
+class JobFailed(RemoteFailure):
+    """A job that runs on the platform ended without a result; a new one may have one."""
+
+
+class JobLost(JobFailed):
+    """The platform does not know the job, or no longer has its result; only a new one helps."""
+
+
+class JobUnfinished(Transient):
+    """A job that runs on the platform did not end in time; it may still do."""
+
+
+class RateExceeded(Transient):
+    """The platform takes no more calls for now, although as many as it told were made at most."""
 
 
 class FileChanged(Transient):

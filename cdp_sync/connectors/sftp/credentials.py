@@ -6,6 +6,7 @@ from pathlib import Path
 
 import paramiko
 
+from cdp_sync.connectors.secret import secret_of
 from cdp_sync.connectors.sftp.keys import load_private_key
 from cdp_sync.errors import SecretMissing
 from cdp_sync.model.server import SftpServer
@@ -31,7 +32,7 @@ def credentials(server: SftpServer, environ: Mapping[str, str]) -> Credentials:
 
 def _password(server: SftpServer, environ: Mapping[str, str]) -> str | None:
     if server.password_env:
-        return _variable(environ, server.password_env, "password")
+        return secret_of(environ, server.password_env, "password")
     if server.password_file:
         return _file(server.password_file, "password").partition("\n")[0].rstrip("\r")
     return None
@@ -41,23 +42,12 @@ def _key(server: SftpServer, environ: Mapping[str, str]) -> paramiko.PKey | None
     if server.private_key_file:
         text, origin = _file(server.private_key_file, "private key"), server.private_key_file
     elif server.private_key_env:
-        text, origin = _variable(environ, server.private_key_env, "private key"), server.private_key_env
+        text, origin = secret_of(environ, server.private_key_env, "private key"), server.private_key_env
     else:
         return None
     variable = server.private_key_passphrase_env
-    passphrase = _variable(environ, variable, "private key's passphrase") if variable else None
+    passphrase = secret_of(environ, variable, "private key's passphrase") if variable else None
     return load_private_key(text, passphrase, origin)
-
-
-def _variable(environ: Mapping[str, str], name: str, what: str) -> str:
-    value = environ.get(name)
-    if not value:
-        raise SecretMissing(
-            f"The environment variable {name} is {'empty' if name in environ else 'not set'}.",
-            needed=f"It should hold the {what}.",
-            remedy=f"Set {name} where cdp_sync runs, or name another variable in defs.yaml.",
-        )
-    return value
 
 
 def _file(name: str, what: str) -> str:

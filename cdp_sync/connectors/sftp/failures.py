@@ -4,10 +4,8 @@ Which kinds may pass and which may not: measured against paramiko 5.1, where bar
 closed')` and any plain `SSHException` mean a lost line.
 """
 
-import errno
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import paramiko
 
@@ -17,7 +15,6 @@ from cdp_sync.errors import (
     AuthenticationFailed,
     CdpSyncError,
     ConnectionLost,
-    DiskFull,
     NoCommonAlgorithm,
     RemoteDiskFull,
     RemoteFailure,
@@ -25,11 +22,9 @@ from cdp_sync.errors import (
     RemotePermissionDenied,
     ServerRefused,
     ServerUnreachable,
-    Terminal,
 )
 from cdp_sync.model.server import SftpServer
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LINE_PROBLEMS = (OSError, EOFError, paramiko.SSHException)
 _ALGORITHMS = {
     "kex": ("key exchanges", "kex_algo_list"),
@@ -179,47 +174,6 @@ def remote_disk_full(server: SftpServer, directory: str, why: str) -> RemoteDisk
         f"The file does not fit into {directory!r} on {address(server)}: {why}.",
         needed="Needed is room for the whole file beside the one that it replaces.",
         remedy="Make room there, or ask the server's operator for a larger disk, quota or limit on the size of files.",
-    )
-
-
-@contextmanager
-def while_reading(source: Path) -> Iterator[None]:
-    """Tell failures of reading a file of this machine.
-
-    Raises:
-        Terminal: It cannot be read.
-    """
-    try:
-        yield
-    except OSError as problem:
-        raise Terminal(
-            f"{source} cannot be read: {_words(problem)}.", remedy="Check that it is there and its permissions."
-        ) from problem
-
-
-@contextmanager
-def while_writing(target: Path) -> Iterator[None]:
-    """Tell failures of this machine's disk.
-
-    Raises:
-        DiskFull: No room, or beyond a quota or the largest size of a file.
-        Terminal: The file cannot be written for another reason.
-    """
-    try:
-        yield
-    except OSError as problem:
-        if problem.errno in _NO_ROOM:
-            raise disk_full(target, _words(problem)) from problem
-        raise Terminal(
-            f"{target} cannot be written: {_words(problem)}.", remedy="Check the folder and its permissions."
-        ) from problem
-
-
-def disk_full(target: Path, why: str) -> DiskFull:
-    """Tell that a file does not fit."""
-    return DiskFull(
-        f"{target.name} does not fit on the disk: {why}.",
-        remedy=f"Make room in {target.parent} and run again.",
     )
 
 

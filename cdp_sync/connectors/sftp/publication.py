@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from cdp_sync.connectors.sftp import failures
+from cdp_sync.connectors import disk
 from cdp_sync.errors import (
     FileChanged,
     RemoteFailure,
@@ -131,7 +131,7 @@ class Publication:
 
     def _send(self, session: "Session") -> Sent:
         """Send all of it under a temporary name, and make sure that it is all there."""
-        with failures.while_reading(self._local), self._local.open("rb") as source:
+        with disk.while_reading(self._local), self._local.open("rb") as source:
             local = os.fstat(source.fileno())
             session.verify_room(self._directory, local.st_size)
             path = self._hidden("part")
@@ -144,7 +144,7 @@ class Publication:
         return Sent(path, local.st_size, there.mtime)
 
     def _read(self, source: BinaryIO, size: int) -> bytes:
-        with failures.while_reading(self._local):  # here, or it would pass for a failure of the line
+        with disk.while_reading(self._local):  # here, or it would pass for a failure of the line
             return source.read(size)
 
     def _put_in_place(self, session: "Session", sent: Sent) -> None:

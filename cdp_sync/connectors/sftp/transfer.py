@@ -9,7 +9,8 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdp_sync.connectors.sftp import failures, listing
+from cdp_sync.connectors import disk
+from cdp_sync.connectors.sftp import listing
 from cdp_sync.errors import FileChanged, RemoteFailure, RemoteNameRefused, Terminal
 from cdp_sync.model.remote import FetchedFile, RemoteFile
 
@@ -58,7 +59,7 @@ class Download:
 
     def _run(self, session: "Session") -> FetchedFile:
         self._verify_unchanged(session)
-        with failures.while_writing(self._target):
+        with disk.while_writing(self._target):
             self._prepare()
             with self._part.open("r+b") as part:
                 sha256 = self._complete(session, part)
@@ -73,7 +74,7 @@ class Download:
         start, size = part.tell(), self._remote.size
         free = shutil.disk_usage(self._target.parent).free
         if free < size - start:
-            raise failures.disk_full(self._target, f"{size - start} bytes are to come and {free} are free")
+            raise disk.disk_full(self._target, f"{size - start} bytes are to come and {free} are free")
         if start < size:
             for chunk in session.chunks(self._remote.path, start, size):
                 part.write(chunk)

@@ -1,0 +1,26 @@
+"""Secrets from the environment: declarations only name the variable."""
+
+from collections.abc import Mapping
+
+from cdp_sync.errors import SecretMissing
+
+
+def secret_of(environ: Mapping[str, str], name: str, what: str) -> str:
+    """Return what an environment variable holds.
+
+    Args:
+        environ: The environment.
+        name: Of the variable.
+        what: It should hold, in words.
+
+    Raises:
+        SecretMissing: It is not set, or empty.
+    """
+    value = environ.get(name)
+    if not value:
+        raise SecretMissing(
+            f"The environment variable {name} is {'empty' if name in environ else 'not set'}.",
+            needed=f"It should hold the {what}.",
+            remedy=f"Set {name} where cdp_sync runs, or name another variable in defs.yaml.",
+        )
+    return value

@@ -1,0 +1,1 @@
+"""Calls over HTTP: rates, time-outs, attempts, downloads."""
