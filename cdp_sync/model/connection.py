@@ -1,12 +1,12 @@
-"""A connection: one server and its goals, in running order."""
+"""A connection: one place of the outside world and its goals, in running order."""
 
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
-from cdp_sync.model.export import ExportGoal
-from cdp_sync.model.goal import ImportGoal
+from cdp_sync.model.export import ExportGoal, FileExportGoal
+from cdp_sync.model.goal import FileGoal, ImportRules
 from cdp_sync.model.notifications import Notifications
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
@@ -17,7 +17,7 @@ RESERVED = frozenset({"segments", "profiles", "broken_connections"})
 
 
 class Connection(Declared):
-    """One SFTP server and its goals, in running order."""
+    """What every connection has; the goals are those of its kind."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Identifier; prefix of asset keys, job, schedule and sensor."""
@@ -27,17 +27,13 @@ class Connection(Declared):
     """Off: no schedule, no sensor; runs by hand only."""
     owners: tuple[str, ...] = ()
     """E-mail addresses or `team:` names, shown in the catalog."""
-    server: SftpServer
-    """How to reach the server."""
     objectives: tuple[str, ...] = ()
     """Objectives: only profiles that consented to one of them, or refused none where that is enough, are processed."""
     notifications: Notifications | None = None
     """Who gets mail about runs; nobody unless declared."""
     schedule: Schedule | None = None
     """When it runs by itself."""
-    watch: Watch | None = None
-    """Looks for new files in between, and runs when some have arrived."""
-    import_profiles: tuple[ImportGoal, ...] = ()
+    import_profiles: tuple[ImportRules, ...] = ()
     """Import goals, in running order."""
     export_profiles: tuple[ExportGoal, ...] = ()
     """Export goals, in running order; they run after the imports."""
@@ -55,7 +51,7 @@ class Connection(Declared):
         return self
 
     @property
-    def goals(self) -> tuple[ImportGoal | ExportGoal, ...]:
+    def goals(self) -> tuple[ImportRules | ExportGoal, ...]:
         """All goals, in running order."""
         return (*self.import_profiles, *self.export_profiles)
 
@@ -68,3 +64,21 @@ class Connection(Declared):
     def label(self) -> str:
         """What people call it: the title, or the name."""
         return self.title or self.name
+
+
+class SftpConnection(Connection):
+    """One SFTP server and its goals, in running order."""
+
+    server: SftpServer
+    """How to reach the server."""
+    watch: Watch | None = None
+    """Looks for new files in between, and runs when some have arrived."""
+    import_profiles: tuple[FileGoal, ...] = ()
+    """Import goals, in running order."""
+    export_profiles: tuple[FileExportGoal, ...] = ()
+    """Export goals, in running order; they run after the imports."""
+
+    @property
+    def file_goals(self) -> tuple[FileGoal | FileExportGoal, ...]:
+        """All goals, in running order."""
+        return (*self.import_profiles, *self.export_profiles)

@@ -4,9 +4,11 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from cdp_sync.model.connection import Connection
-from cdp_sync.model.export import ExportColumn, ExportGoal
-from cdp_sync.model.goal import ImportGoal, Mapping
+from cdp_sync.model.export import ExportColumn, ExportGoal, FileExportGoal
+from cdp_sync.model.goal import ImportRules, Link, Mapping
+from cdp_sync.model.list_goal import PROFILE_ID, ListGoal
 from cdp_sync.model.profile import Profiles, Property
+from cdp_sync.model.user_goal import UserExportGoal, UserLink
 
 
 def find_slips(connection: Connection, profiles: Profiles) -> list[str]:
@@ -31,18 +33,36 @@ def find_slips(connection: Connection, profiles: Profiles) -> list[str]:
     ]
 
 
-def _slips_of_import(goal: ImportGoal, profiles: Profiles) -> Iterator[str]:
-    identifiers = [prop.name for prop in profiles.identifiers]
-    for index, link in enumerate(goal.link):
-        if link.property not in identifiers:
-            what = "is no identifier" if link.property in profiles.by_name else "is unknown"
-            yield f"link[{index}].property: {link.property!r} {what}; {allowed(link.property, identifiers)}"
+def _slips_of_import(goal: ImportRules, profiles: Profiles) -> Iterator[str]:
+    yield from _slips_of_links(goal.link, profiles)
     for index, mapping in enumerate(goal.map):
         prop = profiles.by_name.get(mapping.property)
         if prop is None:
             yield f"map[{index}].property: {_unknown(mapping.property, profiles.by_name)}"
         elif slip := _mode_slip(mapping, prop):
             yield f"map[{index}].mode: {slip}"
+    if isinstance(goal, ListGoal):
+        yield from _slips_of_list(goal, profiles)
+
+
+def _slips_of_links(links: Iterable[Link | UserLink], profiles: Profiles) -> Iterator[str]:
+    identifiers = [prop.name for prop in profiles.identifiers]
+    for index, link in enumerate(links):
+        if link.property not in identifiers:
+            what = "is no identifier" if link.property in profiles.by_name else "is unknown"
+            yield f"link[{index}].property: {link.property!r} {what}; {allowed(link.property, identifiers)}"
+
+
+def _slips_of_list(goal: ListGoal, profiles: Profiles) -> Iterator[str]:
+    sid, name = profiles.by_name.get(PROFILE_ID), goal.list_name_property
+    if sid is None or not sid.identifier or sid.multiple or sid.type != "text":
+        found = "declared otherwise" if sid else "not declared"
+        yield (
+            f"lists: the property {PROFILE_ID}, which takes Sailthru's id of everybody, is {found}; "
+            f"needed in the profile is {{name: {PROFILE_ID}, type: text, identifier: true}}"
+        )
+    if name and name not in profiles.by_name:
+        yield f"list_name_property: {_unknown(name, profiles.by_name)}"
 
 
 def _mode_slip(mapping: Mapping, prop: Property) -> str | None:
@@ -59,6 +79,8 @@ def _slips_of_export(goal: ExportGoal, profiles: Profiles) -> Iterator[str]:
         yield f"segment: {_unknown(goal.segment, segments)}"
     for index, column in enumerate(goal.map):
         yield from (f"map[{index}].{slip}" for slip in _slips_of_column(column, goal, profiles))
+    if isinstance(goal, UserExportGoal):
+        yield from _slips_of_links(goal.link, profiles)
 
 
 def _slips_of_column(column: ExportColumn, goal: ExportGoal, profiles: Profiles) -> Iterator[str]:
@@ -68,7 +90,8 @@ def _slips_of_column(column: ExportColumn, goal: ExportGoal, profiles: Profiles)
     if column.segments not in (None, "all"):
         segments = [segment.name for segment in profiles.segments]
         yield from (f"segments: {_unknown(name, segments)}" for name in column.segments or () if name not in segments)
-    if goal.format.multi_value is None and (column.segments or (prop and prop.multiple)):
+    several = column.segments or (prop and prop.multiple)
+    if several and isinstance(goal, FileExportGoal) and goal.format.multi_value is None:
         what = "segments" if column.segments else f"property: {column.property!r}"
         yield f"{what}: holds several values; needed is `format: {{multi_value: …}}`, what to put between them"
 

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.declared import Declared
 from cdp_sync.model.format import ExportFormat
+from cdp_sync.model.goal import Goal
 
 SEGMENT_AND_TIMESTAMP = "segment_and_timestamp"
 
@@ -64,36 +65,22 @@ class ExportColumn(Declared):
         return self
 
 
-class ExportGoal(Declared):
-    """Puts a segment's profiles on the server, as a delimited file."""
+class ExportGoal(Goal):
+    """Lets a segment's profiles leave."""
 
-    name: Annotated[str, Field(pattern=NAME_PATTERN)]
-    """Identifier of the goal; the last part of its asset key."""
-    title: str | None = None
-    """What people call it."""
-    enabled: bool = True
-    """Off: the connection's runs leave it out."""
     segment: str
     """Whose profiles."""
-    directory: Annotated[str, Field(min_length=1)] = "."
-    """Directory on the server."""
-    file: ExportFile = ExportFile()
-    """How the file is called and packed."""
-    format: ExportFormat = ExportFormat()
-    """How the file is written."""
     map: Annotated[tuple[ExportColumn, ...], Field(min_length=1)]
     """The columns, in order."""
     changes: Literal["changed", "all"] = "changed"
     """`changed`: profiles whose row differs from what this goal last delivered; `all`: everybody, every time."""
-    write_empty: bool = False
-    """Also write a file when there is nobody to write."""
 
     @model_validator(mode="after")
     def _check(self) -> "ExportGoal":
         names = [column.field for column in self.map]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"map: more than one column is called {', '.join(repeated)}")
-        if not any(column.property for column in self.map):
+        if self.map and not self.properties:
             raise ValueError("map: no column holds a property; only profiles with a value in one are exported")
         return self
 
@@ -101,3 +88,16 @@ class ExportGoal(Declared):
     def properties(self) -> tuple[str, ...]:
         """The exported properties, each once, in order."""
         return tuple(dict.fromkeys(column.property for column in self.map if column.property))
+
+
+class FileExportGoal(ExportGoal):
+    """Puts a segment's profiles on the server, as a delimited file."""
+
+    directory: Annotated[str, Field(min_length=1)] = "."
+    """Directory on the server."""
+    file: ExportFile = ExportFile()
+    """How the file is called and packed."""
+    format: ExportFormat = ExportFormat()
+    """How the file is written."""
+    write_empty: bool = False
+    """Also write a file when there is nobody to write."""

@@ -10,7 +10,7 @@ from cdp_sync.model.goal import ImportGoal
 from cdp_sync.model.profile import Profiles
 
 _AFFECTS_IMPORT = {"format", "link", "blocked_values", "allow_new_profiles", "map", "map_detected"}
-_AFFECTS_EXPORT = {"directory", "file", "format", "map"}
+_AFFECTS_EXPORT = {"directory", "file", "format", "map", "link", "create_users", "lists", "decimals"}
 
 
 def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] = ()) -> str:

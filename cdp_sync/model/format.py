@@ -23,21 +23,15 @@ def _one_to_four_bytes(value: str) -> str:
     return value
 
 
-class Delimited(Declared):
-    """What reading and writing a delimited file have in common."""
+class CellFormat(Declared):
+    """How the cells of delimited text are written."""
 
-    separator: str = ","
-    r"""Between fields: one or more characters; `\t` for tab."""
     decimal: Literal[".", ","] = "."
     """Between the whole and the fraction of a number."""
     multi_value: Annotated[str, Field(min_length=1)] | None = None
     """Between the values of a `multiple` property; absent: a cell is one value."""
     dates: tuple[str, ...] = ("iso",)
     """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`; the first is written."""
-    time_zone: str = "UTC"
-    """IANA time zone of values without an offset."""
-
-    _separator = field_validator("separator")(_one_to_four_bytes)
 
     @field_validator("dates", mode="before")
     @classmethod
@@ -52,6 +46,17 @@ class Delimited(Declared):
                 allowed = ", ".join(NAMED_DATES)
                 raise ValueError(f"found {pattern!r}; allowed are strptime patterns such as %d-%m-%Y, or {allowed}")
         return value
+
+
+class Delimited(CellFormat):
+    """What reading and writing a delimited file have in common."""
+
+    separator: str = ","
+    r"""Between fields: one or more characters; `\t` for tab."""
+    time_zone: str = "UTC"
+    """IANA time zone of values without an offset."""
+
+    _separator = field_validator("separator")(_one_to_four_bytes)
 
     @field_validator("time_zone")
     @classmethod

@@ -58,8 +58,8 @@ class Completeness(Declared):
         return value
 
 
-class ImportGoal(Declared):
-    """Imports profiles from delimited files."""
+class Goal(Declared):
+    """What every goal has."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Identifier of the goal; the last part of its asset key."""
@@ -67,16 +67,11 @@ class ImportGoal(Declared):
     """What people call it."""
     enabled: bool = True
     """Off: the connection's runs leave it out."""
-    directory: Annotated[str, Field(min_length=1)] = "."
-    """Directory on the server."""
-    files: str | None = None
-    """Wildcard that selects the files by name, e.g. `customers_*.csv`; absent: all of them."""
-    files_regex: str | None = None
-    """Regular expression that the whole name must match, instead of `files`."""
-    complete: Completeness = Completeness()
-    """When a file counts as whole."""
-    format: Format = Format()
-    """How the files are written."""
+
+
+class ImportRules(Goal):
+    """How rows become profiles, wherever they come from."""
+
     link: Annotated[tuple[Link, ...], Field(min_length=1)]
     """How rows name people: any of these, tried in this order."""
     blocked_values: tuple[str, ...] = ()
@@ -90,19 +85,8 @@ class ImportGoal(Declared):
     max_rejected_percent: Annotated[float, Field(ge=0, le=100)] = 100.0
     """Error budget: with more rejected rows the file fails as a whole and nothing of it lands."""
 
-    @field_validator("files_regex")
-    @classmethod
-    def _regex_compiles(cls, value: str | None) -> str | None:
-        try:
-            re.compile(value or "")
-        except re.error as error:
-            raise ValueError(f"found {value!r}, no regular expression: {error}") from None
-        return value
-
     @model_validator(mode="after")
-    def _check(self) -> "ImportGoal":
-        if self.files and self.files_regex:
-            raise ValueError("files and files_regex are both given; needed is one of them")
+    def _does_not_clash(self) -> "ImportRules":
         if problem := next(_clashes(self), None):
             raise ValueError(problem)
         return self
@@ -119,7 +103,56 @@ class ImportGoal(Declared):
         return tuple(dict.fromkeys(value.strip().lower() for value in (*BLOCKED, *self.blocked_values)))
 
 
-def _clashes(goal: ImportGoal) -> Iterator[str]:
+class ImportGoal(ImportRules):
+    """Imports profiles from delimited text."""
+
+    format: Format = Format()
+    """How the files are written."""
+
+    @property
+    def from_elsewhere(self) -> frozenset[str]:
+        """Linked and mapped fields that a file need not hold: they are found out otherwise."""
+        return frozenset()
+
+    @property
+    def may_be_packed(self) -> bool:
+        """Whether a file's name may tell that it is an archive."""
+        return True
+
+    def named(self, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the fields' names, given the header's."""
+        return columns
+
+
+class FileGoal(ImportGoal):
+    """Imports profiles from delimited files on a server."""
+
+    directory: Annotated[str, Field(min_length=1)] = "."
+    """Directory on the server."""
+    files: str | None = None
+    """Wildcard that selects the files by name, e.g. `customers_*.csv`; absent: all of them."""
+    files_regex: str | None = None
+    """Regular expression that the whole name must match, instead of `files`."""
+    complete: Completeness = Completeness()
+    """When a file counts as whole."""
+
+    @field_validator("files_regex")
+    @classmethod
+    def _regex_compiles(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"found {value!r}, no regular expression: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _selects_in_one_way(self) -> "FileGoal":
+        if self.files and self.files_regex:
+            raise ValueError("files and files_regex are both given; needed is one of them")
+        return self
+
+
+def _clashes(goal: ImportRules) -> Iterator[str]:
     """Yield what cannot be meant: one property filled in two ways, one link given twice."""
     modes: dict[str, list[str]] = {}
     for mapping in goal.map:

@@ -7,15 +7,17 @@ read, and it may show a value that nobody meant to show.
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cdp_sync.model.connection import Connection
+from cdp_sync.model.connection import Connection, SftpConnection
 from cdp_sync.model.maintenance import Maintenance
 from cdp_sync.model.profile import Profiles
+from cdp_sync.model.sailthru import SailthruAccount, as_base_url
+from cdp_sync.model.sailthru_connection import SailthruConnection
 from cdp_sync.model.server import SftpServer
 
 # The same safe loader, in C where libyaml is there: ten times as quick.
@@ -32,17 +34,29 @@ class ServerAttributes(SftpServer):
     """TCP port, or a template that yields one."""
 
 
-class ConnectionAttributes(Connection):
-    """A connection as it is written."""
+class SftpAttributes(SftpConnection):
+    """A connection to an SFTP server as it is written."""
 
     server: ServerAttributes
     """How to reach the server."""
 
 
+def _template_or_url(value: str) -> str:
+    return value if "{{" in value else as_base_url(value)
+
+
+class SailthruAttributes(SailthruConnection):
+    """A connection to Sailthru as it is written: its address may be a template."""
+
+    base_url: Annotated[str, AfterValidator(_template_or_url)] = SailthruAccount.model_fields["base_url"].default
+    """Where the API is, or a template that yields that."""
+
+
 TYPES: dict[str, type[BaseModel]] = {
     f"{_PREFIX}Maintenance": Maintenance,
     f"{_PREFIX}ProfileModel": Profiles,
-    f"{_PREFIX}SftpConnection": ConnectionAttributes,
+    f"{_PREFIX}SailthruConnection": SailthruAttributes,
+    f"{_PREFIX}SftpConnection": SftpAttributes,
 }
 """What a defs.yaml can declare, by the component's type."""
 
@@ -59,8 +73,9 @@ def slips_in(text: str) -> list[str]:
 def connections_in(text: str) -> list[Connection]:
     """Return the connections that a defs.yaml without slips declares."""
     documents = [document for document in yaml.load_all(text, Loader=Loader) if document is not None]
-    attributes = [document["attributes"] for document in documents if document["type"] == f"{_PREFIX}SftpConnection"]
-    return [ConnectionAttributes.model_validate(each) for each in attributes]
+    known = [document for document in documents if document["type"] in TYPES]
+    declared = (TYPES[document["type"]].model_validate(document["attributes"]) for document in known)
+    return [each for each in declared if isinstance(each, Connection)]
 
 
 def _not_yaml(error: yaml.YAMLError) -> str:
@@ -78,11 +93,12 @@ def _slips_of_document(document: object) -> list[str]:
     try:
         TYPES[kind].model_validate(document.get("attributes") or {})
     except ValidationError as error:
-        return [f"attributes{told}" for told in _told(error, TYPES[kind])]
+        return [f"attributes{told}" for told in slips_of(error, TYPES[kind])]
     return []
 
 
-def _told(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+def slips_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    """Yield what a model says of what was declared, each as `.path: what was found; what is allowed`."""
     for found in error.errors(include_url=False):
         told = _message(found, model)
         # What concerns several keys at once names the first of them itself.

@@ -1,6 +1,7 @@
 """Files as a server lists them and as they arrived here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -31,3 +32,5 @@ class FetchedFile:
     """Where the bytes are."""
     sha256: str
     """Of the bytes as they were on the server, in hexadecimal."""
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Fields that are the same in every row, and no column."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cdp_sync.model import Connection, Profiles
+from cdp_sync.model import Profiles, SftpConnection
 from cdp_sync.model.consistency import find_slips
 
 PROFILES = Profiles.model_validate(
@@ -23,7 +23,9 @@ def slips(*goals: dict[str, Any], profiles: Profiles = PROFILES) -> list[str]:
     server = {"host": "h", "username": "u", "password_env": "P"}
     usual = {"link": [{"field": "Email", "property": "email"}]}
     named = [{"name": f"goal{number}"} | usual | goal for number, goal in enumerate(goals)]
-    return find_slips(Connection.model_validate({"name": "shop", "server": server, "import_profiles": named}), profiles)
+    return find_slips(
+        SftpConnection.model_validate({"name": "shop", "server": server, "import_profiles": named}), profiles
+    )
 
 
 def test_a_goal_that_fits_has_no_slips() -> None:

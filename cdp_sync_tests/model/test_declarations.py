@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from cdp_sync.model import Connection, Format, ImportGoal, Profiles, Property, SftpServer
+from cdp_sync.model import FileGoal, Format, Profiles, Property, SftpConnection, SftpServer
 
 SERVER = {"host": "sftp.example.com", "username": "shop", "password_env": "SHOP_PASSWORD", "host_key": "SHA256:abc"}
 LINK = [{"field": "Email", "property": "email"}]
 
 
-def goal(**fields: object) -> ImportGoal:
+def goal(**fields: object) -> FileGoal:
     """Return a goal with nothing but what must be declared, and these fields."""
-    return ImportGoal.model_validate({"name": "customers", "link": LINK} | fields)
+    return FileGoal.model_validate({"name": "customers", "link": LINK} | fields)
 
 
 def refusal(kind: type[BaseModel], **fields: object) -> str:
@@ -73,9 +73,9 @@ def test_every_type_has_a_column_type(fields: dict[str, Any], sql_type: str) -> 
 
 def test_a_connection_is_enabled_and_called_by_its_name() -> None:
     """A connection needs a name and a server; without a title it is called by its name."""
-    made = Connection(name="shop", server=SftpServer(**SERVER))
+    made = SftpConnection(name="shop", server=SftpServer(**SERVER))
     assert (made.enabled, made.owners, made.import_profiles, made.label) == (True, (), (), "shop")
-    assert Connection(name="shop", title="The shop", server=SftpServer(**SERVER)).label == "The shop"
+    assert SftpConnection(name="shop", title="The shop", server=SftpServer(**SERVER)).label == "The shop"
 
 
 def test_a_server_has_port_22_and_bounded_waits() -> None:
@@ -88,12 +88,12 @@ def test_a_server_has_port_22_and_bounded_waits() -> None:
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
-        (ImportGoal, {"name": "a", "link": LINK, "fils": "*.csv"}),
-        (ImportGoal, {"name": "a", "link": [{"field": "Email", "property": "email", "mode": "set"}]}),
+        (FileGoal, {"name": "a", "link": LINK, "fils": "*.csv"}),
+        (FileGoal, {"name": "a", "link": [{"field": "Email", "property": "email", "mode": "set"}]}),
         (Property, {"name": "a", "multipel": True}),
         (SftpServer, {**SERVER, "password": "no"}),
         (Format, {"seperator": ";"}),
-        (Connection, {"name": "a", "server": SERVER, "goals": []}),
+        (SftpConnection, {"name": "a", "server": SERVER, "goals": []}),
         (Profiles, {"properties": [], "property": []}),
     ],
 )
@@ -135,16 +135,16 @@ def test_a_key_that_nobody_knows_is_refused(kind: type[BaseModel], fields: dict[
         (Format, {"encoding": "utf8"}, ["'utf8'", "'utf-8'", "'windows-1252'"]),
         (Format, {"quote": "''"}, ["''", "at most 1"]),
         (Format, {"skip_rows": -1}, ["-1", "greater than or equal to 0"]),
-        (ImportGoal, {"name": "a", "link": []}, ["link", "at least 1 item"]),
-        (ImportGoal, {"name": "a"}, ["link", "Field required"]),
-        (ImportGoal, {"name": "Upper", "link": LINK}, ["'Upper'", "[a-z][a-z0-9_]*"]),
-        (ImportGoal, {"name": "a", "link": LINK * 2}, ["link", "twice"]),
-        (ImportGoal, {"name": "a", "link": LINK, "files": "*", "files_regex": ".*"}, ["files and files_regex"]),
-        (ImportGoal, {"name": "a", "link": LINK, "files_regex": "("}, ["'('", "no regular expression"]),
-        (ImportGoal, {"name": "a", "link": LINK, "complete": {"marker": "done"}}, ["'done'", "{name}.done"]),
-        (ImportGoal, {"name": "a", "link": LINK, "complete": {"marker": "x/{name}"}}, ["'x/{name}'", "file name"]),
-        (ImportGoal, {"name": "a", "link": LINK, "max_rejected_percent": 101}, ["101", "less than or equal to 100"]),
-        (ImportGoal, {"name": "a", "link": LINK, "map_detected": {"prefix": "Shop "}}, ["'Shop '", "[a-z]"]),
+        (FileGoal, {"name": "a", "link": []}, ["link", "at least 1 item"]),
+        (FileGoal, {"name": "a"}, ["link", "Field required"]),
+        (FileGoal, {"name": "Upper", "link": LINK}, ["'Upper'", "[a-z][a-z0-9_]*"]),
+        (FileGoal, {"name": "a", "link": LINK * 2}, ["link", "twice"]),
+        (FileGoal, {"name": "a", "link": LINK, "files": "*", "files_regex": ".*"}, ["files and files_regex"]),
+        (FileGoal, {"name": "a", "link": LINK, "files_regex": "("}, ["'('", "no regular expression"]),
+        (FileGoal, {"name": "a", "link": LINK, "complete": {"marker": "done"}}, ["'done'", "{name}.done"]),
+        (FileGoal, {"name": "a", "link": LINK, "complete": {"marker": "x/{name}"}}, ["'x/{name}'", "file name"]),
+        (FileGoal, {"name": "a", "link": LINK, "max_rejected_percent": 101}, ["101", "less than or equal to 100"]),
+        (FileGoal, {"name": "a", "link": LINK, "map_detected": {"prefix": "Shop "}}, ["'Shop '", "[a-z]"]),
     ],
 )
 def test_a_refusal_says_what_was_found_and_what_is_allowed(
@@ -171,7 +171,7 @@ def test_a_property_is_filled_twice_only_by_adding_or_summing(modes: tuple[str, 
     if allowed:
         assert len(goal(map=mappings).map) == len(modes)
     else:
-        told = refusal(ImportGoal, name="a", link=LINK, map=mappings)
+        told = refusal(FileGoal, name="a", link=LINK, map=mappings)
         assert f"p is filled {len(modes)} times ({', '.join(modes)})" in told
         assert "allowed is that with add or with sum" in told
 
@@ -179,13 +179,15 @@ def test_a_property_is_filled_twice_only_by_adding_or_summing(modes: tuple[str, 
 def test_goals_of_one_connection_have_names_of_their_own() -> None:
     """Two goals of one name would be one asset."""
     twice = [{"name": "a", "link": LINK}, {"name": "a", "link": LINK}]
-    assert "more than one goal is called a" in refusal(Connection, name="shop", server=SERVER, import_profiles=twice)
+    assert "more than one goal is called a" in refusal(
+        SftpConnection, name="shop", server=SERVER, import_profiles=twice
+    )
 
 
 def test_several_slips_are_told_at_once() -> None:
     """A refusal lists everything that is wrong, each with its place."""
     with pytest.raises(ValidationError) as refused:
-        ImportGoal.model_validate(
+        FileGoal.model_validate(
             {"name": "A", "link": LINK, "map": [{"field": "B"}], "format": {"decimal": "x"}, "f": 1}
         )
     places = {".".join(map(str, slip["loc"])) for slip in refused.value.errors()}
@@ -220,7 +222,7 @@ def test_declared_values_are_frozen() -> None:
         goal().name = "other"
 
 
-@pytest.mark.parametrize("kind", [Connection, Format, ImportGoal, Profiles, Property, SftpServer])
+@pytest.mark.parametrize("kind", [SftpConnection, Format, FileGoal, Profiles, Property, SftpServer])
 def test_every_field_is_described_in_the_schema(kind: type[BaseModel]) -> None:
     """An editor shows a description at every field of every declared model."""
     assert undescribed(kind.model_json_schema()) == []

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cdp_sync.model import Connection, ExportFormat, ExportGoal, Format, Profiles, export_fingerprint
+from cdp_sync.model import ExportFormat, FileExportGoal, Format, Profiles, SftpConnection, export_fingerprint
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.reading import slips_in
 
@@ -23,9 +23,9 @@ COLUMN = {"field": "Email", "property": "email"}
 SERVER = {"host": "sftp.example.com", "username": "shop", "password_env": "P", "host_key": "SHA256:" + "A" * 43}
 
 
-def goal(**fields: Any) -> ExportGoal:
+def goal(**fields: Any) -> FileExportGoal:
     """Return an export goal."""
-    return ExportGoal.model_validate({"name": "out", "segment": "all", "map": [COLUMN]} | fields)
+    return FileExportGoal.model_validate({"name": "out", "segment": "all", "map": [COLUMN]} | fields)
 
 
 def refusal(**fields: Any) -> str:
@@ -38,7 +38,7 @@ def refusal(**fields: Any) -> str:
 def slips(**fields: Any) -> list[str]:
     """Return what does not fit the profile."""
     connection = {"name": "shop", "server": SERVER, "export_profiles": [goal(**fields)]}
-    return find_slips(Connection.model_validate(connection), PROFILES)
+    return find_slips(SftpConnection.model_validate(connection), PROFILES)
 
 
 @pytest.mark.parametrize("kind", ["lifecycles", "viewed_interactions", "permission_level"])
@@ -73,7 +73,7 @@ def test_imports_and_exports_share_their_names() -> None:
     """Both become assets of the connection, so no two goals are called alike."""
     imported = {"name": "out", "link": [COLUMN]}
     with pytest.raises(ValidationError, match="more than one goal is called out"):
-        Connection.model_validate(
+        SftpConnection.model_validate(
             {"name": "shop", "server": SERVER, "import_profiles": [imported], "export_profiles": [goal()]}
         )
 
@@ -82,7 +82,7 @@ def test_imports_and_exports_share_their_names() -> None:
 def test_names_of_the_catalog_are_no_connections(name: str) -> None:
     """A connection cannot take the place of other assets."""
     with pytest.raises(ValidationError, match="stands for something else"):
-        Connection.model_validate({"name": name, "server": SERVER})
+        SftpConnection.model_validate({"name": name, "server": SERVER})
 
 
 def test_slips_are_told_with_their_places() -> None:

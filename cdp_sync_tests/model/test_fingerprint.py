@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.model import ImportGoal, Profiles, fingerprint
+from cdp_sync.model import FileGoal, Profiles, fingerprint
 
 GOAL: dict[str, Any] = {
     "name": "customers",
@@ -23,7 +23,7 @@ PROPERTIES: list[dict[str, Any]] = [
 def digest(properties: list[dict[str, Any]] | None = None, **fields: object) -> str:
     """Return the fingerprint of the goal with these fields instead of its own."""
     profiles = Profiles.model_validate({"properties": properties or PROPERTIES})
-    return fingerprint(ImportGoal.model_validate(GOAL | fields), profiles)
+    return fingerprint(FileGoal.model_validate(GOAL | fields), profiles)
 
 
 def test_a_fingerprint_is_short_and_stable() -> None:

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.model import Connection, Schedule
+from cdp_sync.model import Schedule, SftpConnection
 from cdp_sync.model.occurrences import is_due, occurrences
 from cdp_sync.model.reading import slips_in
 from cdp_sync.model.schedule import KINDS
@@ -217,9 +217,9 @@ def test_a_time_without_quotes_is_understood_and_refused() -> None:
     assert slips_in(text) == ['attributes.schedule.at: found 750; needed is HH:MM in quotes, such as "12:30"']
 
 
-def connection(name: str = "shop", **fields: Any) -> Connection:
+def connection(name: str = "shop", **fields: Any) -> SftpConnection:
     """Return a connection with a goal."""
-    return Connection.model_validate({"name": name, "server": SERVER, "import_profiles": [GOAL], **fields})
+    return SftpConnection.model_validate({"name": name, "server": SERVER, "import_profiles": [GOAL], **fields})
 
 
 def test_only_a_connection_that_is_on_runs_by_itself() -> None:

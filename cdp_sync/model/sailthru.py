@@ -1,0 +1,64 @@
+"""How to reach an account with Sailthru."""
+
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, Field
+
+from cdp_sync.model.declared import Declared
+from cdp_sync.model.schedule import TimeZone
+
+
+def as_base_url(value: str) -> str:
+    """Return the address of an API.
+
+    Raises:
+        ValueError: It is none, or none that secrets may be sent to.
+    """
+    parts = _split(value)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError(f"found {value!r}; needed is https:// and a host")
+    if parts.username is not None:
+        raise ValueError("found a user before the host; needed is https:// and the host alone")
+    if parts.path or set(value) & set("?#"):
+        raise ValueError(f"found {value!r}; needed is nothing after the host and port")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(f"found {value!r}; http:// is for this machine only, needed is https://")
+    return value
+
+
+def _split(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # looked at only now
+    except ValueError:
+        raise ValueError(f"found {value!r}; needed is https:// and a host") from None
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is of this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class SailthruAccount(Declared):
+    """An account with Sailthru, and how to reach it.
+
+    Secrets are never part of it: a field `…_env` names an environment variable.
+    """
+
+    api_key_env: Variable
+    """Environment variable that holds the API key."""
+    api_secret_env: Variable
+    """Environment variable that holds the API secret."""
+    time_zone: TimeZone = "UTC"
+    """IANA name of the account's time zone, as its settings say: exported lists tell times by that clock."""
+    base_url: Annotated[str, AfterValidator(as_base_url)] = "https://api.sailthru.com"
+    """Where the API is; another one than Sailthru's for a sandbox. http:// for this machine only."""

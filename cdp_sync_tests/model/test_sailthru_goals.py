@@ -1,0 +1,222 @@
+"""Goals over Sailthru's lists and users as they are declared: what they come to, what is refused, what is stale."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cdp_sync.model import (
+    ListGoal,
+    Profiles,
+    SailthruConnection,
+    UserExportGoal,
+    export_fingerprint,
+    fingerprint,
+)
+from cdp_sync.model.consistency import find_slips
+from cdp_sync.model.list_goal import PROFILE_ID
+
+PROPERTIES: list[dict[str, Any]] = [
+    {"name": "email", "type": "email", "identifier": True},
+    {"name": PROFILE_ID, "identifier": True},
+    {"name": "total", "type": "decimal"},
+    {"name": "on_lists", "multiple": True},
+    {"name": "first_name"},
+]
+SEGMENTS = [{"name": "all", "when": {"property": "email", "has_value": True}}]
+PROFILES = Profiles.model_validate({"properties": PROPERTIES, "segments": SEGMENTS})
+LIST = {
+    "name": "members",
+    "lists": ["Main"],
+    "link": [{"field": "sid", "property": PROFILE_ID}],
+    "map": [{"field": "name", "property": "first_name"}],
+}
+USERS = {
+    "name": "audience",
+    "segment": "all",
+    "link": [{"field": "email", "property": "email"}],
+    "map": [{"field": "total", "property": "total"}],
+}
+KEYS = {"name": "crm", "api_key_env": "CRM_KEY", "api_secret_env": "CRM_SECRET"}
+
+
+def of_lists(**fields: Any) -> ListGoal:
+    """Return a goal over a list."""
+    return ListGoal.model_validate(LIST | fields)
+
+
+def of_users(**fields: Any) -> UserExportGoal:
+    """Return a goal over users."""
+    return UserExportGoal.model_validate(USERS | fields)
+
+
+def mapped(goal: ListGoal) -> dict[str, tuple[str, str]]:
+    """Return what the goal maps as an import, by property."""
+    told = goal.as_import("UTC", PROFILES).map
+    return {each.property: (each.field, each.mode) for each in told}
+
+
+def test_the_sid_is_always_mapped() -> None:
+    """Into its own property, whatever links; unless the author fills that otherwise."""
+    by_email = of_lists(link=[{"field": "email", "property": "email"}])
+    assert mapped(by_email)[PROFILE_ID] == ("sid", "set")
+    other = {"field": "old_sid", "property": PROFILE_ID, "mode": "set_if_empty"}
+    assert mapped(of_lists(map=[other]))[PROFILE_ID] == ("old_sid", "set_if_empty")
+
+
+@pytest.mark.parametrize(("name", "mode"), [("on_lists", "add"), ("first_name", "set")])
+def test_the_lists_name_is_collected_or_set(name: str, mode: str) -> None:
+    """A property of several values collects names, one of one value holds the last."""
+    assert mapped(of_lists(map=[], list_name_property=name))[name] == ("list name", mode)
+
+
+def test_an_import_has_the_accounts_time_zone() -> None:
+    """And the rest of the format as it is declared."""
+    form = of_lists(format={"dates": ["iso"], "multi_value": "|"}).as_import("Europe/Amsterdam", PROFILES).format
+    assert (form.time_zone, form.dates, form.multi_value) == ("Europe/Amsterdam", ("iso",), "|")
+
+
+def test_columns_are_named_once() -> None:
+    """The first column of a name is Sailthru's, a second one, or one like a key, is the custom field."""
+    goal = of_lists().as_import("UTC", PROFILES)
+    columns = ("Profile Id", "Email", "Domain", "email", "sid", "Domain", "list name", "plan")
+    assert goal.named(columns) == (
+        *("sid", "email", "Domain", "email (custom field)", "sid (custom field)"),
+        *("Domain (custom field)", "list name (custom field)", "plan"),
+    )
+    assert len(set(goal.named(columns))) == len(columns)
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        (["plan", "sid", "email", "Engagement", "Last Open"], ("plan",)),
+        (["Domain"], ()),
+        (["Domain (custom field)", "email (custom field)"], ("Domain", "email")),
+    ],
+)
+def test_only_the_custom_fields_that_are_needed_are_exported(fields: list[str], asked: tuple[str, ...]) -> None:
+    """Neither keys nor columns that every export has; but custom fields that are called alike."""
+    names = ("first_name", "total", "on_lists", "email", PROFILE_ID)
+    goal = of_lists(map=[{"field": field, "property": name} for field, name in zip(fields, names, strict=False)])
+    assert goal.variables == asked
+
+
+def test_all_are_exported_where_any_may_be_mapped() -> None:
+    """`map_detected` maps whatever comes."""
+    assert of_lists(map_detected={"prefix": "st_"}).variables is None
+
+
+# What makes lists and users stale
+
+
+def digest(zone: str = "UTC", **fields: Any) -> str:
+    """Return the fingerprint of a goal over a list."""
+    return fingerprint(of_lists(**fields).as_import(zone, PROFILES), PROFILES)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"zone": "Europe/Amsterdam"},
+        {"list_name_property": "on_lists"},
+        {"link": [{"field": "email", "property": "email"}]},
+        {"map": [{"field": "name", "property": "first_name", "mode": "set_if_empty"}]},
+        {"format": {"multi_value": "|"}},
+        {"allow_new_profiles": False},
+    ],
+)
+def test_what_makes_lists_land_differently_makes_them_stale(changed: dict[str, Any]) -> None:
+    """The account's time zone as well."""
+    assert digest(**changed) != digest()
+
+
+@pytest.mark.parametrize("changed", [{"title": "Members"}, {"lists": ["Main", "VIP"]}, {"enabled": False}])
+def test_further_lists_and_titles_leave_lists_as_they_are(changed: dict[str, Any]) -> None:
+    """A list that is added does not have the others imported again."""
+    assert digest(**changed) == digest()
+
+
+@pytest.mark.parametrize(
+    ("changed", "stale"),
+    [
+        ({"lists": ["VIP"]}, True),
+        ({"decimals": "number"}, True),
+        ({"create_users": True}, True),
+        ({"link": [{"field": "extid", "property": "email"}]}, True),
+        ({"map": [{"field": "spent", "property": "total"}]}, True),
+        ({"bulk_from": 1}, False),
+        ({"changes": "all"}, False),
+        ({"lists": ["VIP"], "remove_from_lists": True}, True),
+        ({"title": "Audience"}, False),
+    ],
+)
+def test_what_makes_users_others_has_them_sent_again(changed: dict[str, Any], *, stale: bool) -> None:
+    """How they travel and whether they are taken off lists later does not."""
+    before, after = (export_fingerprint(goal, PROFILES) for goal in (of_users(), of_users(**changed)))
+    assert (before != after) is stale
+
+
+def test_taking_off_lists_sends_nobody_again() -> None:
+    """It concerns those who leave."""
+    staying, leaving = (of_users(lists=["VIP"], remove_from_lists=removes) for removes in (False, True))
+    assert export_fingerprint(staying, PROFILES) == export_fingerprint(leaving, PROFILES)
+
+
+# Slips
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"map": []}, "nothing is mapped, and no list is named"),
+        ({"map": [{"field": "1st", "property": "total"}]}, "a custom field begins with a letter"),
+        ({"map": [{"field": "a-b", "property": "total"}]}, "letters, digits and underscores"),
+        ({"map": [{"field": "x" * 33, "property": "total"}]}, "32 at most"),
+        ({"map": [USERS["map"][0]] * 2}, "more than one column is called total"),
+        ({"lists": ["a$"]}, "a list's name holds no $"),
+        ({"lists": [""]}, "at least 1 character"),
+        ({"remove_from_lists": True}, "needed is `lists`"),
+        ({"link": []}, "at least 1 item"),
+        ({"link": [{"field": "cookie", "property": "email"}]}, "'sid', 'email', 'extid' or 'sms'"),
+        ({"decimals": "cents"}, "'integer' or 'number'"),
+        ({"bulk_from": 0}, "greater than or equal to 1"),
+        ({"directory": "/out"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_slips_of_user_goals_are_told(fields: dict[str, Any], told: str) -> None:
+    """With what was found and what is needed."""
+    with pytest.raises(ValidationError, match=told.replace("$", r"\$")):
+        of_users(**fields)
+
+
+def test_lists_may_be_all_that_a_goal_does() -> None:
+    """Without custom fields it puts users on lists; one that is named twice counts once."""
+    assert of_users(map=[], lists=["VIP", "VIP"]).lists == ("VIP",)
+
+
+def slips(**goals: Any) -> list[str]:
+    """Return what does not fit the profile."""
+    return find_slips(SailthruConnection.model_validate(KEYS | goals), PROFILES)
+
+
+def test_what_fits_the_profile_has_no_slips() -> None:
+    """Neither the lists nor the users."""
+    assert slips(import_profiles=[LIST], export_profiles=[USERS]) == []
+
+
+@pytest.mark.parametrize(
+    "goals",
+    [
+        {"import_profiles": [LIST | {"list_name_property": "nowhere"}]},
+        {"import_profiles": [LIST | {"link": [{"field": "sid", "property": "total"}]}]},
+        {"export_profiles": [USERS | {"link": [{"field": "email", "property": "total"}]}]},
+        {"export_profiles": [USERS | {"link": [{"field": "email", "property": "nowhere"}]}]},
+        {"export_profiles": [USERS | {"segment": "nowhere"}]},
+        {"export_profiles": [USERS | {"map": [{"field": "x", "property": "nowhere"}]}]},
+    ],
+)
+def test_what_does_not_fit_the_profile_is_told(goals: dict[str, Any]) -> None:
+    """Properties and segments that are not there, and links to properties that identify nobody."""
+    (slip,) = slips(**goals)
+    assert "nowhere" in slip or "total" in slip
