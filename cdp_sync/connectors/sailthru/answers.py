@@ -1,0 +1,176 @@
+"""What an answer of Sailthru's means: what was asked for, or one of our errors. No I/O.
+
+Of an error only its code is told, in our words: the text that comes with it may quote somebody's address. Code 99
+means anything, so status and endpoint decide. An answer is an error if it has both `error` and `errormsg`, whatever its
+status.
+"""
+
+import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from cdp_sync.connectors.sailthru.protocol import RATE_EXCEEDED, Call
+from cdp_sync.errors import (
+    AuthenticationFailed,
+    CdpSyncError,
+    EndpointNotPermitted,
+    JobLost,
+    ListUnknown,
+    RateExceeded,
+    RemoteFailure,
+    RequestRefused,
+    ServerRefused,
+    UserUnknown,
+)
+
+_OTHER = 99
+_WORDS = {
+    1: "this method is not supported there",
+    2: "a required parameter is missing",
+    6: "a field is no UTF-8",
+    11: "the e-mail address is invalid",
+    18: "a time is invalid",
+    32: "the user has opted out",
+    33: "the user has opted out of this template",
+    34: "the address must not be mailed to",
+    35: "mail to the address bounced for good",
+    37: "the user takes basic mail only",
+    42: "a field is no UTF-8",
+}
+_WRONG_CREDENTIALS = {3: "the API key is unknown", 5: "the signature is wrong"}
+_NOT_FOR_US = {
+    4: ("this machine's address is not allowed", "Have it added to the addresses that the account allows."),
+    21: ("the account is not approved", "Ask the account's owner."),
+    22: ("the account's plan does not include this", "Ask the account's owner."),
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error as Sailthru answered it."""
+
+    call: Call
+    status: int
+    code: int
+    text: str = field(repr=False)
+    """For us to look into, never to be told."""
+
+    def __str__(self) -> str:
+        """Tell what is certain, in our own words."""
+        words = f", {_WORDS[self.code]}" if self.code in _WORDS else ""
+        return (
+            f"{self.call.method} {self.call.endpoint} was answered with error {self.code}, status {self.status}{words}"
+        )
+
+
+def decipher(call: Call, status: int, content: bytes) -> dict[str, Any] | None:
+    """Return what was asked for; nothing where a user was asked for whom nobody knows.
+
+    Raises:
+        AuthenticationFailed: The key or the secret is wrong.
+        EndpointNotPermitted: The key must not use this endpoint.
+        ServerRefused: The account or this machine is refused, or that is no address of the API.
+        ListUnknown: There is no list of that name.
+        JobLost: There is no job of that id.
+        RequestRefused: This call is refused; others may be taken.
+        RateExceeded: No more calls are taken in this minute.
+        RemoteFailure: Sailthru failed, or answered something that is no answer.
+    """
+    found = _read(content)
+    if isinstance(found, dict) and {"error", "errormsg"} <= found.keys():
+        refusal = Refusal(call, status, _number(found["error"]), str(found["errormsg"]))
+        if _absent(refusal) and call.method != "POST":
+            return None
+        raise _told(refusal)
+    if status != HTTPStatus.OK or not isinstance(found, dict):
+        raise _unexpected(call, status)
+    return found
+
+
+def _read(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except ValueError:  # of encodings as well
+        return None
+
+
+def _number(code: object) -> int:
+    return int(code) if isinstance(code, (int, str)) and str(code).isdecimal() else _OTHER
+
+
+def _absent(refusal: Refusal) -> bool:
+    # By status and endpoint; the text as well, as a misused key may be answered alike and must not look like absence.
+    return (
+        refusal.call.endpoint == "user"
+        and refusal.code == _OTHER
+        and refusal.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.OK)
+        and "not found" in refusal.text.lower()
+    )
+
+
+def _told(refusal: Refusal) -> CdpSyncError:
+    if refusal.status == RATE_EXCEEDED or refusal.code == 43:
+        return _rate_exceeded(refusal.call)
+    if refusal.status >= 500 or refusal.code == 9:
+        return RemoteFailure(f"Sailthru failed: {refusal}.")
+    if refusal.code in _WRONG_CREDENTIALS:
+        return AuthenticationFailed(
+            f"Sailthru refuses us: {_WRONG_CREDENTIALS[refusal.code]} (error {refusal.code}).",
+            remedy="Check what api_key_env and api_secret_env name, and that both are of the same account.",
+        )
+    if refusal.code in _NOT_FOR_US:
+        words, remedy = _NOT_FOR_US[refusal.code]
+        return ServerRefused(
+            f"Sailthru refuses {refusal.call.endpoint}: {words} (error {refusal.code}).", remedy=remedy
+        )
+    return _about_the_call(refusal)
+
+
+def _about_the_call(refusal: Refusal) -> CdpSyncError:
+    call, status = refusal.call, refusal.status
+    if refusal.code == 15:
+        return ListUnknown(f"Sailthru has no list {call.says.get('list', '')!r}.", remedy="Correct its name.")
+    if _job_unknown(refusal):
+        return JobLost("Sailthru does not know the job, or not any more.", remedy="The next run starts another.")
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED) and refusal.code != 41:
+        return _not_permitted(call, status)
+    if _absent(refusal):
+        return UserUnknown("Sailthru has no user with that key, and creates none by it.")
+    if status == HTTPStatus.CONFLICT:
+        return RequestRefused("Sailthru refuses the user: a key of theirs belongs to another one (status 409).")
+    return RequestRefused(f"Sailthru refuses the call: {refusal}.")
+
+
+def _job_unknown(refusal: Refusal) -> bool:
+    # One source has it with status 401, so what may as well be a missing permission is told by its text.
+    job = refusal.call.endpoint == "job" and refusal.call.method == "GET" and refusal.code == _OTHER
+    denied = refusal.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return job and (not denied or "job id" in refusal.text.lower())
+
+
+def _not_permitted(call: Call, status: int) -> EndpointNotPermitted:
+    return EndpointNotPermitted(
+        f"The API key must not use the endpoint {call.endpoint} ({call.method} was answered with status {status}).",
+        needed="Needed are job, user and list.",
+        remedy="Have Sailthru's support permit it for this key.",
+    )
+
+
+def _rate_exceeded(call: Call) -> RateExceeded:
+    return RateExceeded(
+        f"Sailthru takes no more calls of the kind {call.method} {call.endpoint} in this minute.",
+        remedy="Others that use the same API key may use up its rate.",
+    )
+
+
+def _unexpected(call: Call, status: int) -> CdpSyncError:
+    """Tell of an answer that is none of Sailthru's."""
+    if status == RATE_EXCEEDED:
+        return _rate_exceeded(call)
+    said = f"{call.method} {call.endpoint} was answered with status {status}, not in Sailthru's way"
+    if status in (HTTPStatus.OK, HTTPStatus.REQUEST_TIMEOUT) or status >= 500:
+        return RemoteFailure(f"{said}.")
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        return ServerRefused(f"{said}.", remedy="Check that base_url is the address of its API.")
+    return RequestRefused(f"{said}.", remedy="Something in between may not let it through.")

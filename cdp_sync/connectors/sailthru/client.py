@@ -1,0 +1,255 @@
+"""The client that others use: it calls at the allowed rate, tries again when that may help, speaks in our errors."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from cdp_sync.connectors.disk import while_reading
+from cdp_sync.connectors.http import multipart, side_by_side
+from cdp_sync.connectors.http.download import Downloaded, download
+from cdp_sync.connectors.http.gate import RateGate, Told
+from cdp_sync.connectors.http.persistence import Persistence
+from cdp_sync.connectors.http.sender import Answer, Request, Sender, Timeouts
+from cdp_sync.connectors.sailthru import answers, protocol, values
+from cdp_sync.connectors.sailthru.checking import Finding, findings
+from cdp_sync.connectors.sailthru.protocol import Call, Credentials
+from cdp_sync.connectors.sailthru.values import Job, MailingList
+from cdp_sync.connectors.sailthru.waiting import ended
+from cdp_sync.connectors.secret import secret_of
+from cdp_sync.errors import (
+    CdpSyncError,
+    JobLost,
+    RemotePathMissing,
+    RemotePermissionDenied,
+    RequestRefused,
+)
+from cdp_sync.model.sailthru import SailthruAccount
+
+_logger = logging.getLogger(__name__)
+_FORM = "application/x-www-form-urlencoded"
+
+
+class SailthruClient:
+    """Calls one account's API, for any number of threads.
+
+    It connects on first use. A context manager: leaving it hangs up. Every call waits until the rate that Sailthru
+    tells allows it, and what may pass is tried again, so a call may take minutes.
+
+    Args:
+        account: How to reach the account.
+        environ: Where the variables are looked up that the declaration names.
+        attempts: How often a call is made when it fails in a way that may pass.
+        first_pause: Seconds before the second attempt; doubled each time, up to 30, less some chance.
+        timeouts: When a call counts as failed.
+        gate: Holds calls back; shared by clients that use the same key.
+        wait: Waits so many seconds, between two looks at a job.
+        log: Receives one line for everything a person may want to know; the logging module by default.
+
+    Raises:
+        SecretMissing: A variable is not there.
+    """
+
+    def __init__(
+        self,
+        account: SailthruAccount,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        attempts: int = 5,
+        first_pause: float = 1.0,
+        timeouts: Timeouts | None = None,
+        gate: RateGate | None = None,
+        wait: Callable[[float], None] = time.sleep,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        self._account = account
+        self._credentials = Credentials(
+            secret_of(environ, account.api_key_env, "API key"), secret_of(environ, account.api_secret_env, "API secret")
+        )
+        self._wait = wait
+        self._sender = Sender(
+            account.base_url,
+            tell=_told,
+            persistence=Persistence(log or _logger.info, attempts, first_pause),
+            gate=gate or RateGate(),
+            timeouts=timeouts or Timeouts(),
+        )
+
+    def __repr__(self) -> str:
+        """Name the address, never a secret."""
+        return f"SailthruClient({self._account.base_url})"
+
+    def __enter__(self) -> Self:
+        """Return the client itself; nothing is opened yet."""
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        """Hang up."""
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sender.close()
+
+    def check(self) -> tuple[Finding, ...]:
+        """Return what is right and what is not: the credentials, each endpoint that is needed, the time zone.
+
+        Nothing is changed by it.
+
+        Raises:
+            Transient: Sailthru cannot be reached, or fails.
+        """
+        return findings(self._ask, self._account.time_zone)
+
+    def lists(self) -> tuple[MailingList, ...]:
+        """Return all lists of the account."""
+        return values.mailing_lists(self._known(protocol.get_lists()))
+
+    def list(self, name: str) -> MailingList:
+        """Return one list.
+
+        Raises:
+            ListUnknown: There is none of that name.
+        """
+        return values.mailing_list(self._known(protocol.get_list(name)))
+
+    def user(self, id: str, key: str, fields: Mapping[str, object] | None = None) -> dict[str, Any] | None:  # noqa: A002
+        """Return a user, or nothing where nobody has that key. Changes may show after a second only.
+
+        Args:
+            id: Who.
+            key: By which key: sid, email, extid, sms.
+            fields: Which fields, such as `{"keys": 1, "vars": 1}`; Sailthru's choice by default.
+        """
+        return self._ask(protocol.get_user(id, key, fields))
+
+    def update_user(self, body: Mapping[str, object]) -> dict[str, Any]:
+        """Create or change a user, and return the fields asked for in `fields`.
+
+        Raises:
+            RequestRefused: Sailthru does not take it.
+        """
+        return self._known(protocol.post_user(body))
+
+    def each(
+        self, calls: Iterable[Call], *, workers: int = 16
+    ) -> Generator[tuple[int, dict[str, Any] | CdpSyncError | None], None, None]:
+        """Make many calls side by side at the allowed rate; yield what comes of each, as it comes.
+
+        Calls are taken from `calls` few at a time, in the caller's thread; yielded is a call's place in that order,
+        counted from 0, with its answer, with nothing for a user nobody knows, or with the error that is its own.
+
+        Args:
+            calls: Such as `get_user(…)` and `post_user(…)`.
+            workers: How many at most are under way.
+
+        Raises:
+            ServerRefused: The credentials, a permission: no call would do.
+            Transient: Sailthru cannot be reached, or failed for ten calls in a row, each tried again.
+        """
+        return side_by_side.each(self._ask, calls, workers=workers, wake=self._sender.wake, cut=self._sender.cut)
+
+    def start_export(self, list_name: str, variables: Sequence[str] | None = None) -> str:
+        """Start an export of a list, natural or smart; return the job's id.
+
+        Args:
+            list_name: Which list.
+            variables: The custom fields in it, all by default.
+
+        Raises:
+            ListUnknown: There is none of that name.
+        """
+        return values.job(self._known(protocol.export_list(list_name, variables))).id
+
+    def start_update(self, path: Path) -> str:
+        """Send a file of users to be updated, one JSON object a line, each like a body of `update_user`.
+
+        Return the job's id. Users who don't exist are created. Repeating it changes nothing more.
+
+        Raises:
+            Terminal: The file cannot be read.
+        """
+        with while_reading(path), path.open("rb"):
+            pass  # told apart here from the line's problems
+        return values.job(self._known(protocol.update_users(path))).id
+
+    def job(self, job_id: str) -> Job:
+        """Return how a job is.
+
+        Raises:
+            JobLost: Sailthru does not know it.
+        """
+        return values.job(self._known(protocol.get_job(job_id)))
+
+    def wait_for(self, job_id: str, deadline: float, on_poll: Callable[[Job], None] | None = None) -> Job:
+        """Return a job once it is completed.
+
+        Args:
+            job_id: Which.
+            deadline: Seconds from now that it gets.
+            on_poll: Called with how it is, at every look.
+
+        Raises:
+            JobFailed: It ended without a result.
+            JobLost: Sailthru does not know it, or no longer has its result.
+            JobUnfinished: It did not end in time.
+        """
+        return ended(lambda: self.job(job_id), deadline, on_poll, self._wait)
+
+    def download(self, url: str, target: Path, progress: Callable[[int], None] | None = None) -> Downloaded:
+        """Fetch an export's result; `target` appears only when all of it is there. Nothing is signed.
+
+        Args:
+            url: As the job told it.
+            target: Where it shall be; missing folders are made.
+            progress: Called with the number of bytes that have arrived so far; smaller again after a lost line.
+
+        Raises:
+            JobLost: The result is there no more.
+            DiskFull: There is no room for it.
+            Transient: Too many attempts failed.
+        """
+        try:
+            return download(self._sender, url, target, progress=progress)
+        except (RemotePathMissing, RemotePermissionDenied) as problem:
+            raise JobLost(
+                f"The export's result cannot be fetched: {problem.found}",
+                needed="It is there for about two hours.",
+                remedy="The next run starts another export.",
+            ) from None
+
+    def _known(self, call: Call) -> dict[str, Any]:
+        answer = self._ask(call)
+        if answer is None:  # by none of the calls made here
+            raise RequestRefused(f"Sailthru knows nobody whom {call.method} {call.endpoint} is about.")
+        return answer
+
+    def _ask(self, call: Call, given_up: threading.Event | None = None) -> dict[str, Any] | None:
+        def decipher(answer: Answer) -> dict[str, Any] | None:
+            return answers.decipher(call, answer.status, answer.body)
+
+        answer = self._sender.send(self._request(call), decipher, given_up)
+        return values.user(answer) if answer and call.endpoint == "user" else answer
+
+    def _request(self, call: Call) -> Request:
+        parameters = protocol.form(self._credentials, call)
+        address = protocol.address(self._account.base_url, call, parameters)
+        file = call.file
+        if file is None:
+            content_type = _FORM if call.method == "POST" else None
+            return Request(call.kind, call.method, address, protocol.body(call, parameters), content_type)
+        boundary = multipart.boundary()
+        return Request(
+            call.kind,
+            call.method,
+            address,
+            content_type=f"multipart/form-data; boundary={boundary}",
+            upload=lambda: multipart.form(boundary, parameters, "file", file),
+        )
+
+
+def _told(answer: Answer) -> Told:
+    return protocol.told(answer.status, answer.headers)

@@ -1,0 +1,168 @@
+"""What Sailthru's API is told and what it answers. This module does no I/O.
+
+Every call has four parameters: `api_key`, `format`, `json` with all that the call says, and `sig`. The signature is
+over the text of the JSON, so that is written once.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from cdp_sync.connectors.http.gate import Told
+from cdp_sync.connectors.http.rates import Rate
+from cdp_sync.errors import RequestRefused
+
+Method = Literal["GET", "POST", "DELETE"]
+RATE_EXCEEDED = 429
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What calls are signed with. Neither shows in its `repr`."""
+
+    api_key: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call. What it says does not show in its `repr`: it tells of people."""
+
+    method: Method
+    endpoint: str
+    says: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    file: Path | None = field(default=None, repr=False)
+    """Sent along, neither named in the JSON nor signed."""
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """What Sailthru counts by itself."""
+        return self.endpoint, self.method
+
+
+def get_lists() -> Call:
+    """Ask for all lists."""
+    return Call("GET", "list")
+
+
+def get_list(name: str) -> Call:
+    """Ask for one list."""
+    return Call("GET", "list", {"list": name})
+
+
+def get_settings() -> Call:
+    """Ask for the account's settings; a key may not be allowed to."""
+    return Call("GET", "settings")
+
+
+def get_user(id: str, key: str, fields: Mapping[str, object] | None = None) -> Call:  # noqa: A002 - Sailthru's word
+    """Ask for a user.
+
+    Args:
+        id: Who.
+        key: By which key: sid, email, extid, sms.
+        fields: Which fields, such as `{"keys": 1, "vars": 1}`; Sailthru's choice by default.
+    """
+    return Call("GET", "user", {"id": id, "key": key} | ({"fields": dict(fields)} if fields else {}))
+
+
+def post_user(body: Mapping[str, object]) -> Call:
+    """Create or change a user. `key` should always be in the body: without, `id` is an e-mail address."""
+    return Call("POST", "user", body)
+
+
+def get_job(job_id: str) -> Call:
+    """Ask how a job is."""
+    return Call("GET", "job", {"job_id": job_id})
+
+
+def export_list(name: str, variables: Sequence[str] | None = None) -> Call:
+    """Start an export of a list.
+
+    Args:
+        name: Of the list; smart ones as well.
+        variables: The custom fields in it, all by default.
+    """
+    wanted = {} if variables is None else {"fields": {"vars": dict.fromkeys(variables, 1)}}
+    return Call("POST", "job", {"job": "export_list_data", "list": name} | wanted)
+
+
+def update_users(file: Path) -> Call:
+    """Start an update of many users: one JSON object a line, each like a body of `post_user`."""
+    return Call("POST", "job", {"job": "update"}, file)
+
+
+def form(credentials: Credentials, call: Call) -> dict[str, str]:
+    """Return the signed parameters of a call.
+
+    Raises:
+        RequestRefused: It holds something that JSON has no word for.
+    """
+    try:
+        said = json.dumps(call.says, allow_nan=False)
+    except (TypeError, ValueError):
+        said = ""
+    if not said:
+        raise RequestRefused(
+            f"A call to {call.endpoint} holds a value that JSON has no word for, such as an infinite number."
+        )
+    parameters = {"api_key": credentials.api_key, "format": "json", "json": said}
+    return {**parameters, "sig": sign(credentials.secret, parameters)}
+
+
+def sign(secret: str, parameters: object) -> str:
+    """Return the signature over all values of the parameters: objects and arrays count by what is in them."""
+    text = secret + "".join(sorted(_leaves(parameters)))
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()  # Sailthru's choice
+
+
+def _leaves(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _leaves(inner)
+    else:
+        yield str(value)
+
+
+def address(base_url: str, call: Call, parameters: Mapping[str, str]) -> str:
+    """Return where a call goes: with its parameters, unless they are its body."""
+    query = "" if call.method == "POST" else f"?{urlencode(parameters)}"
+    return f"{base_url}/{call.endpoint}{query}"
+
+
+def body(call: Call, parameters: Mapping[str, str]) -> bytes | None:
+    """Return the body of a call that sends no file."""
+    return urlencode(parameters).encode() if call.method == "POST" else None
+
+
+def told(status: int, headers: Mapping[str, str]) -> Told:
+    """Return what an answer says about calls to come.
+
+    Args:
+        status: HTTP's.
+        headers: Found in any case.
+    """
+    return Told(_rate(headers), _date(headers.get("Date")), refused=status == RATE_EXCEEDED)
+
+
+def _rate(headers: Mapping[str, str]) -> Rate | None:
+    names = ("X-Rate-Limit-Limit", "X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
+    values = [headers.get(name, "").strip() for name in names]
+    if not all(value.isascii() and value.lstrip("-").isdigit() for value in values):
+        return None
+    limit, remaining, reset = map(int, values)
+    return Rate(max(1, limit), remaining, reset)
+
+
+def _date(value: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(value).timestamp() if value else None
+    except ValueError:
+        return None

@@ -1,0 +1,153 @@
+"""What answers mean: a table of errors, and samples of recorded shapes."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync.connectors.sailthru import protocol, values
+from cdp_sync.connectors.sailthru.answers import decipher
+from cdp_sync.connectors.sailthru.protocol import Call
+from cdp_sync.errors import (
+    AuthenticationFailed,
+    CdpSyncError,
+    EndpointNotPermitted,
+    JobLost,
+    ListUnknown,
+    RateExceeded,
+    RemoteFailure,
+    RequestRefused,
+    ServerRefused,
+    UserUnknown,
+)
+
+SAMPLES = Path(__file__).parent / "samples"
+JANE = "jane@example.com"
+GET_USER, POST_USER = protocol.get_user(JANE, "email"), protocol.post_user({"id": JANE})
+GET_JOB, POST_JOB, GET_LIST = protocol.get_job("1"), protocol.export_list("Main"), protocol.get_list("Main")
+
+REFUSALS = [
+    (GET_LIST, 401, 3, "Invalid API key: 123key", AuthenticationFailed),
+    (GET_LIST, 401, 5, "Authentication failed", AuthenticationFailed),
+    (GET_LIST, 200, 5, "Authentication failed", AuthenticationFailed),
+    (GET_LIST, 403, 4, "IP not allowed", ServerRefused),
+    (GET_LIST, 403, 22, "Feature not available", ServerRefused),
+    (GET_LIST, 404, 15, "Unknown list: Main", ListUnknown),
+    (POST_JOB, 404, 15, "Unknown list: Main", ListUnknown),
+    (POST_JOB, 200, 15, "Unknown list: Main", ListUnknown),
+    (POST_JOB, 403, 99, "Not yours", EndpointNotPermitted),
+    (POST_JOB, 401, 99, "Not yours", EndpointNotPermitted),
+    (GET_JOB, 401, 99, "Invalid Job ID: 1", JobLost),
+    (GET_JOB, 400, 99, "Invalid Job ID: 1", JobLost),
+    (GET_JOB, 404, 99, "no such thing", JobLost),
+    (GET_JOB, 401, 99, "not authorized", EndpointNotPermitted),
+    (GET_JOB, 403, 99, "not authorized", EndpointNotPermitted),
+    (GET_JOB, 405, 1, "unsupported", EndpointNotPermitted),
+    (GET_USER, 400, 99, "This account has no extid", RequestRefused),
+    (POST_USER, 400, 99, f"User not found with sid: {JANE}", UserUnknown),
+    (POST_USER, 400, 11, f"Invalid email: {JANE}", RequestRefused),
+    (POST_USER, 409, 99, f"key {JANE} exists", RequestRefused),
+    (POST_USER, 400, 99, f"var too long {JANE}", RequestRefused),
+    (POST_USER, 200, 35, f"{JANE} bounced", RequestRefused),
+    (POST_USER, 429, 43, "Too many POST requests this minute to /user API", RateExceeded),
+    (POST_USER, 200, 43, "Too many POST requests this minute to /user API", RateExceeded),
+    (POST_USER, 429, 99, "slow", RateExceeded),
+    (POST_USER, 500, 9, f"Internal {JANE}", RemoteFailure),
+    (POST_USER, 200, 9, "Internal", RemoteFailure),
+    (POST_USER, 503, 99, "busy", RemoteFailure),
+]
+
+
+def sample(name: str) -> Any:
+    """Return an answer of a recorded shape."""
+    return json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize(("call", "status", "code", "text", "kind"), REFUSALS)
+def test_errors_are_told_by_code_status_and_endpoint(
+    call: Call, status: int, code: int, text: str, kind: type[CdpSyncError]
+) -> None:
+    """Each as the kind of error that says what to do; nothing of Sailthru's own text is in it."""
+    body = json.dumps({"error": code, "errormsg": text}).encode()
+    with pytest.raises(CdpSyncError) as told:
+        decipher(call, status, body)
+    assert type(told.value) is kind
+    assert [word for word in (JANE, "123key", text) if word in repr(told.value)] == []
+    assert told.value.__context__ is None
+    if kind is EndpointNotPermitted:
+        assert f"endpoint {call.endpoint}" in str(told.value)
+
+
+@pytest.mark.parametrize(("call", "status"), [(GET_USER, 400), (Call("DELETE", "user", {"id": JANE}), 404)])
+def test_a_user_nobody_knows_is_no_error(call: Call, status: int) -> None:
+    """Reading answers 400 and deleting 404; both say code 99."""
+    body = json.dumps({"error": 99, "errormsg": f"User not found with email: {JANE}"}).encode()
+    assert decipher(call, status, body) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, b"<html>", RemoteFailure),
+        (200, b"[]", RemoteFailure),
+        (200, b"\xff", RemoteFailure),
+        (502, b"<html>", RemoteFailure),
+        (429, b"", RateExceeded),
+        (404, b"<html>", ServerRefused),
+        (401, b"{}", ServerRefused),
+        (403, b"<html>", RequestRefused),
+        (413, b"", RequestRefused),
+    ],
+)
+def test_what_is_no_answer_of_sailthrus_is_told_by_its_status(
+    status: int, body: bytes, kind: type[CdpSyncError]
+) -> None:
+    """A gateway's page, or something else at that address."""
+    with pytest.raises(CdpSyncError) as told:
+        decipher(POST_USER, status, body)
+    assert type(told.value) is kind
+
+
+def test_an_answer_with_one_of_the_two_keys_is_no_error() -> None:
+    """Both are needed; a user may have a variable of such a name."""
+    assert decipher(GET_USER, 200, b'{"error": 1, "ok": true}') == {"error": 1, "ok": True}
+
+
+def test_lists_are_natural_or_smart() -> None:
+    """`normal` is another word for natural; the name is under `name` or `list`, the count under either of two names."""
+    main, smart = values.mailing_lists(sample("lists"))
+    assert (main.name, main.kind, main.count, smart.kind, smart.created_at) == ("Main", "natural", 120, "smart", None)
+    one = values.mailing_list(sample("list"))
+    assert (one.name, one.kind, one.count, one.primary) == ("Main", "natural", 1, False)
+    assert one.created_at
+    assert one.created_at.utcoffset() == timedelta(hours=-7)
+    assert values.mailing_list(sample("list_created")).kind == "natural"
+    assert values.mailing_lists({"lists": None}) == values.mailing_lists({"lists": {}}) == ()
+
+
+@pytest.mark.parametrize("empty", [None, [], {}])
+def test_what_a_user_has_none_of_is_empty(empty: object) -> None:
+    """Whether it comes as null, as an array or as an object."""
+    told = values.user({"vars": empty, "lists": empty, "keys": empty, "smart_lists": empty})
+    assert told == {"vars": {}, "lists": {}, "keys": {}, "smart_lists": []}
+    assert values.user({"ok": True}) == {"ok": True}
+
+
+def test_smart_lists_are_found_under_either_name() -> None:
+    """Sources differ."""
+    user = values.user(sample("user"))
+    assert (user["smart_lists"], user["lists"], user["vars"]["ltv"]) == (["VIP smart"], {}, 3039)
+
+
+def test_jobs_tell_how_they_are() -> None:
+    """Started, completed with an address that does not show, expired."""
+    assert values.job(sample("job_started")).status == "pending"
+    done = values.job(sample("job_completed"))
+    assert (done.completed, done.failed, done.expired) == (True, False, False)
+    assert done.export_url
+    assert "s3" not in repr(done)
+    assert values.job({"job_id": "1", "status": "completed", "expired": True}).expired
+    with pytest.raises(RemoteFailure):
+        values.job({"status": "pending"})

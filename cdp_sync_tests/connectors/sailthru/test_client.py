@@ -1,0 +1,202 @@
+"""The client against the sandbox, and where that is too well-behaved, against a scene."""
+
+import json
+import logging
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cdp_sync.connectors.sailthru import SailthruClient, get_user, post_user
+from cdp_sync.errors import (
+    AuthenticationFailed,
+    EndpointNotPermitted,
+    JobLost,
+    ListUnknown,
+    RequestRefused,
+    SecretMissing,
+)
+from cdp_sync.model.sailthru import SailthruAccount
+from cdp_sync.sandbox.sailthru import SailthruSandbox
+from cdp_sync_tests.connectors.http.scene import Reply, Scene
+
+KEY, SECRET, JANE = "k-123", "s-otter-lamp", "jane@example.com"
+
+
+def account(url: str, **fields: str) -> SailthruAccount:
+    """Return an account at an address."""
+    return SailthruAccount(api_key_env="KEY", api_secret_env="SECRET", base_url=url, **fields)
+
+
+def client(url: str, secret: str = SECRET, **fields: str) -> SailthruClient:
+    """Return a client that hardly pauses."""
+    environ = {"KEY": KEY, "SECRET": secret}
+    return SailthruClient(account(url, **fields), environ=environ, attempts=3, first_pause=0.01, wait=lambda _: None)
+
+
+@pytest.fixture
+def box() -> Iterator[SailthruSandbox]:
+    """A sandbox with two people on a list."""
+    with SailthruSandbox(api_key=KEY, api_secret=SECRET) as box:
+        box.account.add_users(
+            [
+                {"email": JANE, "vars": {"plan": "pro", "city": "Köln"}, "lists": ["Main"]},
+                {"email": "joe@example.com", "lists": ["Main"]},
+            ]
+        )
+        yield box
+
+
+def test_lists_are_told(box: SailthruSandbox) -> None:
+    """All, or one by its name; one that is not there is an error."""
+    with client(box.url) as calling:
+        assert [(found.name, found.kind) for found in calling.lists()] == [("Main", "natural")]
+        assert calling.list("Main").name == "Main"
+        with pytest.raises(ListUnknown):
+            calling.list("Other")
+
+
+def test_users_are_read_and_changed(box: SailthruSandbox) -> None:
+    """Nobody is nothing; what Sailthru does not take is refused."""
+    with client(box.url) as calling:
+        assert calling.user("nobody@example.com", "email") is None
+        jane = calling.user(JANE, "email", {"keys": 1, "vars": 1, "lists": 1})
+        assert jane
+        assert jane["vars"] == {"plan": "pro", "city": "Köln"}
+        sid = jane["keys"]["sid"]
+        assert calling.update_user({"id": sid, "key": "sid", "vars": {"plan": None, "n": 1}})["ok"] is True
+        assert (calling.user(sid, "sid") or {})["vars"] == {"plan": None, "city": "Köln", "n": 1}
+        with pytest.raises(RequestRefused):
+            calling.update_user({"id": "no address", "key": "email"})
+        with pytest.raises(RequestRefused):
+            calling.update_user({"id": "0" * 24, "key": "sid"})
+
+
+def test_a_list_is_exported(box: SailthruSandbox, tmp_path: Path) -> None:
+    """Start, wait, download."""
+    looks: list[str] = []
+    with client(box.url) as calling:
+        job_id = calling.start_export("Main", ["plan"])
+        job = calling.wait_for(job_id, 60, lambda job: looks.append(job.status))
+        assert job.export_url
+        calling.download(job.export_url, tmp_path / "main.csv")
+        with pytest.raises(ListUnknown):
+            calling.start_export("Other")
+        with pytest.raises(JobLost):
+            calling.job("1" * 24)
+    lines = (tmp_path / "main.csv").read_text().splitlines()
+    assert (lines[0].endswith(",plan"), len(lines), looks[-1]) == (True, 3, "completed")
+
+
+def test_users_are_updated_from_a_file(box: SailthruSandbox, tmp_path: Path) -> None:
+    """Line by line."""
+    file = tmp_path / "users.jsonl"
+    file.write_text(json.dumps({"id": JANE, "key": "email", "vars": {"plan": "Größe ✓"}}) + "\n")
+    with client(box.url) as calling:
+        calling.wait_for(calling.start_update(file), 60)
+        assert (calling.user(JANE, "email") or {})["vars"]["plan"] == "Größe ✓"
+
+
+def test_many_calls_are_made_side_by_side(box: SailthruSandbox) -> None:
+    """Each has its answer, nothing for nobody, or its own error."""
+    calls = [post_user({"id": f"u{number}@example.com", "key": "email"}) for number in range(50)]
+    calls += [get_user("nobody@example.com", "email"), post_user({"id": "no address", "key": "email"})]
+    with client(box.url) as calling:
+        outcomes = dict(calling.each(calls, workers=4))
+    assert [outcomes[place] for place in range(50)] == [{"ok": True}] * 50
+    assert outcomes[50] is None
+    assert isinstance(outcomes[51], RequestRefused)
+
+
+def test_check_finds_everything_fine_or_says_what_is_not(box: SailthruSandbox) -> None:
+    """The credentials, each endpoint, the time zone."""
+    with client(box.url, time_zone="America/New_York") as calling:
+        findings = {finding.subject: finding.problem for finding in calling.check()}
+    assert findings == dict.fromkeys(["credentials", "list", "user", "job", "time_zone"], "")
+    with client(box.url) as calling:
+        assert "America/New_York" in {finding.subject: finding.problem for finding in calling.check()}["time_zone"]
+    with client(box.url, secret="wrong") as calling:
+        (finding,) = calling.check()
+    assert (finding.subject, finding.fine) == ("credentials", False)
+
+
+def test_check_names_the_endpoint_that_is_not_permitted() -> None:
+    """A job nobody knows is one that may be asked for, whatever the status says."""
+    refusals = {
+        "/list": Reply(200, b'{"lists":[]}'),
+        "/user": Reply(403, b'{"error":99,"errormsg":"no"}'),
+        "/job": Reply(401, b'{"error":99,"errormsg":"Invalid Job ID: 0"}'),
+        "/settings": Reply(403, b'{"error":99,"errormsg":"no"}'),
+    }
+    with Scene(lambda heard: refusals[heard.path]) as scene, client(scene.url) as calling:
+        findings = {finding.subject: finding.problem for finding in calling.check()}
+    assert "endpoint user" in findings.pop("user")
+    assert findings == {"credentials": "", "list": "", "job": ""}
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (Reply(401, b'{"error":5,"errormsg":"no"}'), AuthenticationFailed),
+        (Reply(403, b'{"error":99,"errormsg":"no"}'), EndpointNotPermitted),
+    ],
+)
+def test_what_concerns_every_call_ends_them(reply: Reply, kind: type[Exception]) -> None:
+    """One goes ahead; the others are not made."""
+    with Scene([reply]) as scene, client(scene.url) as calling:
+        with pytest.raises(kind):
+            list(calling.each(get_user(str(number), "email") for number in range(1000)))
+        assert len(scene.heard) < 40
+
+
+def test_an_export_that_is_gone_is_lost(tmp_path: Path) -> None:
+    """No credentials are sent to where the result is."""
+    with Scene([Reply(403)]) as scene, client(scene.url) as calling:
+        with pytest.raises(JobLost):
+            calling.download(f"{scene.url}/export/1", tmp_path / "a.csv")
+        (heard,) = scene.heard
+    assert (heard.query, heard.body, "Authorization" in heard.headers) == ("", b"", False)
+
+
+def test_an_upload_is_read_as_it_is_sent(tmp_path: Path) -> None:
+    """Of 50 MB less than 4 MB are in memory; after a failure it is sent again from the start."""
+    file = tmp_path / "users.jsonl"
+    with file.open("wb") as large:
+        large.truncate(50 << 20)
+    sizes: list[int] = []
+
+    def reply(heard: object) -> Reply:
+        sizes.append(1)
+        return Reply(500) if len(sizes) == 1 else Reply(200, b'{"job_id":"1","update":[],"status":"pending"}')
+
+    with Scene(reply) as scene, client(scene.url) as calling:
+        scene.keeps_bodies = False
+        tracemalloc.start()
+        try:
+            assert calling.start_update(file) == "1"
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert {heard.headers["Content-Length"] for heard in scene.heard} == {scene.heard[0].headers["Content-Length"]}
+    assert len(sizes) == 2
+    assert peak < 4 << 20
+
+
+def test_no_secret_and_no_person_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """In no log line of any level, in no error and no repr."""
+    refused = b'{"error":11,"errormsg":"Invalid email: jane@example.com k-123 s-otter-lamp"}'
+    with caplog.at_level(logging.DEBUG), Scene([Reply(500, refused), Reply(400, refused)]) as scene:
+        with client(scene.url) as calling, pytest.raises(RequestRefused) as raised:
+            calling.user(JANE, "email")
+        shown = f"{raised.value!r} {calling!r} {caplog.text}"
+        sig = scene.heard[0].query.rpartition("sig=")[2]
+    assert len(sig) == 32
+    assert [word for word in (KEY, SECRET, "jane", sig) if word in shown] == []
+
+
+@pytest.mark.parametrize("environ", [{}, {"KEY": "k"}, {"KEY": "k", "SECRET": ""}])
+def test_a_secret_that_is_not_there_is_told_by_its_variable(environ: dict[str, str]) -> None:
+    """At once, before anything is called."""
+    with pytest.raises(SecretMissing, match="KEY" if not environ else "SECRET"):
+        SailthruClient(account("https://api.sailthru.com"), environ=environ)

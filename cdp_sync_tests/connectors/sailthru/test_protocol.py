@@ -1,0 +1,85 @@
+"""Signatures, calls and what headers tell: functions of texts."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+
+from cdp_sync.connectors.http.rates import Rate
+from cdp_sync.connectors.sailthru import protocol
+from cdp_sync.connectors.sailthru.protocol import Call, Credentials
+from cdp_sync.errors import RequestRefused
+
+CREDENTIALS = Credentials("123key", "abcsecret")
+
+
+@pytest.mark.parametrize(
+    ("secret", "key", "said", "signature"),
+    [
+        ("abcsecret", "123key", '{"id":"neil@example.com"}', "fa5c79189b708199f3cf69f1cf8f7928"),
+        ("s3cr3t", "abc123", '{"id":"jane@example.com","key":"email"}', "583def0e5bf76357193a6dea99a6cf4e"),
+        ("s3cr3t", "Zkey", '{"id": "zoé@example.com", "vars": {"city": "Köln"}}', "4f6965fdbca435d8ad22e83414b70329"),
+    ],
+)
+def test_signatures_are_those_of_the_official_clients(secret: str, key: str, said: str, signature: str) -> None:
+    """Known ones, of which the first is in the tests of a third party's client."""
+    assert protocol.sign(secret, {"api_key": key, "format": "json", "json": said}) == signature
+
+
+def test_nested_values_are_signed_leaf_by_leaf() -> None:
+    """As calls without `json` are."""
+    said = {"id": "jane@example.com", "vars": {"a": "1", "b": ["x", "y"]}, "api_key": "abc123", "format": "json"}
+    assert protocol.sign("s3cr3t", said) == "f56253a7747f2969c2fd5f208d98ad99"
+
+
+def test_the_text_that_is_signed_is_the_text_that_is_sent() -> None:
+    """In a query as in a body, whatever is in it."""
+    call = protocol.get_user("zoé+&=%@example.com", "email", {"keys": 1})
+    parameters = protocol.form(CREDENTIALS, call)
+    address = protocol.address("https://api", call, parameters)
+    sent = {name: values[0] for name, values in parse_qs(address.partition("?")[2]).items()}
+    assert sent == parameters
+    assert sent.pop("sig") == protocol.sign("abcsecret", sent)
+    assert protocol.body(call, parameters) is None
+    posted = protocol.post_user({"id": "zoé", "key": "extid"})
+    parameters = protocol.form(CREDENTIALS, posted)
+    assert protocol.address("https://api", posted, parameters) == "https://api/user"
+    body = protocol.body(posted, parameters)
+    assert body
+    assert {name: values[0] for name, values in parse_qs(body.decode()).items()} == parameters
+
+
+def test_calls_say_what_the_reference_says() -> None:
+    """Each with its method, its endpoint and its JSON."""
+    assert protocol.form(CREDENTIALS, protocol.get_lists())["json"] == "{}"
+    assert protocol.export_list("Main").says == {"job": "export_list_data", "list": "Main"}
+    assert protocol.export_list("Main", ["a", "b"]).says["fields"] == {"vars": {"a": 1, "b": 1}}
+    update = protocol.update_users(Path("/tmp/users.jsonl"))
+    assert (update.says, update.kind) == ({"job": "update"}, ("job", "POST"))
+    assert "users.jsonl" not in protocol.form(CREDENTIALS, update)["json"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), datetime(2020, 1, 1, tzinfo=UTC)])
+def test_a_value_json_has_no_word_for_is_refused_as_that_calls_own(value: object) -> None:
+    """The value itself is not told."""
+    with pytest.raises(RequestRefused) as refused:
+        protocol.form(CREDENTIALS, protocol.post_user({"id": "jane", "vars": {"a": value}}))
+    assert refused.value.__context__ is None
+    assert "jane" not in repr(refused.value)
+
+
+def test_nothing_secret_shows_in_a_repr() -> None:
+    """Neither of credentials nor of what a call says."""
+    shown = repr((CREDENTIALS, protocol.get_user("jane", "email"), Call("POST", "user", {"id": "jane"})))
+    assert [word for word in ("123key", "abcsecret", "jane") if word in shown] == []
+
+
+def test_headers_tell_the_rate() -> None:
+    """Limit, what is left, the reset by the server's clock, and that clock; or nothing where one of them is missing."""
+    headers = {"X-Rate-Limit-Limit": "36000", "X-Rate-Limit-Remaining": "35999", "X-Rate-Limit-Reset": "1633218420"}
+    told = protocol.told(200, headers | {"Date": "Sat, 02 Oct 2021 23:46:49 GMT"})
+    assert (told.rate, told.date, told.refused) == (Rate(36000, 35999, 1633218420), 1633218409.0, False)
+    assert protocol.told(429, headers).refused
+    assert protocol.told(200, headers | {"X-Rate-Limit-Reset": "soon"}).rate is None
+    assert protocol.told(200, {"Date": "today"}).date is None
