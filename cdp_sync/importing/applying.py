@@ -94,7 +94,7 @@ def _work_out(session: Session, run: GoalRun, columns: Columns) -> None:
 
 
 def _linked_at(session: Session, revision: int) -> bool:
-    linked = "select count(*) from duckdb_tables() where database_name = 'staging' and table_name = 'linked'"
+    linked = "select count(*) from (show tables from staging) where name = 'linked'"
     return bool(session.value(linked)) and session.value("select number from staging.linked") == revision
 
 

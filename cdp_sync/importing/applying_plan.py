@@ -218,7 +218,7 @@ def _inserted(columns: Columns) -> Step:
 from patch
 where patch.is_new"""
     sql = f"""insert into warehouse.profile (profile_id, created_at, updated_at, _created_by, {names})
-select profile_id, $now + to_microseconds(_first_row), $now, $creator, {names}
+select profile_id, make_timestamptz(epoch_us($now) + _first_row), $now, $creator, {names}
 from ({moved(columns, query)})"""
     return Step("profile", sql)
 

@@ -14,8 +14,8 @@ from cdp_sync.warehouse import quote_literal
 
 WHITE_SPACE = " \t\n\r\v\f\u00a0\u2007\u202f\ufeff"
 
-_TRUE = "('true', 't', 'yes', 'y', '1', 'on')"
-_FALSE = "('false', 'f', 'no', 'n', '0', 'off')"
+_TRUE = "' *(true|t|yes|y|1|on) *'"
+_FALSE = "' *(false|f|no|n|0|off) *'"
 _EMAIL = r"'[^@\s\x{a0}]+@[^@\s\x{a0}]+'"
 _ISO_DATE = r"' *\d{4}-\d\d-\d\d *'"
 _ISO_PLAIN = r"' *\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d *'"
@@ -83,6 +83,11 @@ def is_stripped(prop: Property) -> bool:
     return prop.identifier or prop.type == "email" or bool(prop.among)
 
 
+def is_among(value: str, words: Sequence[str]) -> str:
+    """Return the condition that a value is one of the words. DuckDB would make a join of a long `in (…)`."""
+    return f"list_contains([{', '.join(map(quote_literal, words))}], {value})"
+
+
 def strip(cell: str) -> str:
     """Return the expression for a cell without the white space around it; looking first saves most of the work."""
     first, last = f"ascii({cell})", f"ascii(right({cell}, 1))"
@@ -93,8 +98,7 @@ def strip(cell: str) -> str:
 def _text(prop: Property, cell: str, form: Format) -> Conversion:
     value = f"nullif({cell}, '')" if prop.identifier else cell
     if prop.among:
-        allowed = ", ".join(map(quote_literal, prop.among))
-        return Conversion(f"case when {value} in ({allowed}) then {value} end", _none_of(prop.among))
+        return Conversion(f"case when {is_among(value, prop.among)} then {value} end", _none_of(prop.among))
     return Conversion(value, "holds a NUL byte", can_fail=False)
 
 
@@ -126,9 +130,8 @@ def _pointed(cell: str, form: Format) -> str:
 
 
 def _boolean(prop: Property, cell: str, form: Format) -> Conversion:
-    value = f"lower(trim({cell}))"
-    sql = f"case when {value} in {_TRUE} then true when {value} in {_FALSE} then false end"
-    return Conversion(sql, "neither true nor false")
+    true, false = (f"when regexp_full_match(lower({cell}), {words})" for words in (_TRUE, _FALSE))
+    return Conversion(f"case {true} then true {false} then false end", "neither true nor false")
 
 
 def _date(prop: Property, cell: str, form: Format) -> Conversion:

@@ -98,7 +98,7 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
         FileRejected: No linked column is there, or a column that is needed stands there twice.
     """
     links = [link.field for link in goal.link]
-    if set(links) <= set(head.missing(links)):
+    if set(links) <= set(head.missing(links)) - goal.from_elsewhere:
         raise FileRejected(
             f"No linked column is in the header; {_seen(head, goal)}.",
             needed=f"Needed: {_listed(dict.fromkeys(links))}.",
@@ -111,7 +111,8 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
             needed="A linked or mapped column stands there once.",
             remedy="Have the columns renamed.",
         )
-    return [f"Column {name!r} is not in the file." for name in head.missing(goal.fields)]
+    missing = (name for name in head.missing(goal.fields) if name not in goal.from_elsewhere)
+    return [f"Column {name!r} is not in the file." for name in missing]
 
 
 def _seen(head: Head, goal: ImportGoal) -> str:

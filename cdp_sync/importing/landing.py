@@ -1,8 +1,8 @@
 """Brings a part to what the parser reads best: UTF-8, one kind of line break, its size in lines known."""
 
 from codecs import BOM_UTF8, getincrementaldecoder, register_error
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cdp_sync.errors import FileRejected
@@ -57,6 +57,8 @@ class Landed:
     survey: Survey
     """What the bytes of `local` hold."""
     warnings: tuple[str, ...] = ()
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Fields that are the same in every row, and no column."""
 
     @property
     def body_line(self) -> int:
@@ -89,12 +91,23 @@ def land(part: Part, goal: ImportGoal, folder: Path | None = None) -> Landed | N
     head = read_head(beginning, form)
     if head is None:
         return None
+    head = replace(head, columns=goal.named(head.columns))
     warnings = tuple(check_columns(head, goal, beginning))
     skip = int(form.header)
     if head.lines != skip:
         local, skip = _rewrite(folder / f"{local.name}.body", _without_head(local, head)), 0
         survey = replace(survey_file(local), kept_inside=survey.kept_inside)
     return Landed(part.name, local, head, skip, survey, warnings)
+
+
+def fields_of(path: Path, goal: ImportGoal) -> tuple[str, ...] | None:
+    """Return the fields that a file in UTF-8 holds; None for an empty one.
+
+    Raises:
+        FileRejected: A quote in the header opens and does not close.
+    """
+    head = read_head(_beginning(path), goal.format)
+    return goal.named(head.columns) if head else None
 
 
 def survey_file(path: Path) -> Survey:

@@ -14,6 +14,7 @@ _MOST_ROUNDS = 10_000
 def link_identifiers(run: GoalRun) -> None:
     """Link the staged rows, reading the warehouse only."""
     with run.warehouse.open("read", staging=run.staging) as session:
+        session.execute("set force_compression = 'uncompressed'")  # as parsing does: what is written here is soon gone
         link(session, run)
 
 
@@ -21,11 +22,7 @@ def link(session: Session, run: GoalRun) -> None:
     """Link the staged rows in an open session: fills `staging.unchanged`, `.added_before`, `.granted`, `.assigned`."""
     columns = staged_columns(session, run)
     session.execute("create or replace table staging.linked as select number from warehouse.revision")
-    session.execute(
-        statement("link/same_fingerprint"),
-        {"connection": run.connection, "goal": run.goal.name, "fingerprint": run.unchanged_under},
-    )
-    _tell_unchanged(session)
+    tell_unchanged(session, run)
     _match(session, columns)
     _join_rows(session, columns)
     _take_and_spread(session, columns)
@@ -39,7 +36,12 @@ def staged_columns(session: Session, run: GoalRun) -> Columns:
     return plan_columns(run.goal, run.profiles, [field for (field,) in found])
 
 
-def _tell_unchanged(session: Session) -> None:
+def tell_unchanged(session: Session, run: GoalRun) -> None:
+    """Tell the rows that were applied before from `staging.fresh`, those that are to be linked."""
+    session.execute(
+        statement("link/same_fingerprint"),
+        {"connection": run.connection, "goal": run.goal.name, "fingerprint": run.unchanged_under},
+    )
     for name in ("remembered", "repeated", "unchanged", "added_before"):
         session.execute(statement(f"link/{name}"))
     _set_fresh_apart(session)
@@ -66,9 +68,17 @@ def _set_fresh_apart(session: Session) -> None:
 def _match(session: Session, columns: Columns) -> None:
     """Rule 1. A row belongs to the profile that its links find."""
     values = "\nunion all\n".join(_link_values(columns))
-    session.execute(f"create or replace temp table link_value as {values}")
+    kind = "view" if _has_one_value(columns) else "table"
+    session.execute(f"create or replace temp {kind} link_value as {values}")
+    unnamed = " and ".join(f"{link.column} is null" for link in columns.links)
+    session.execute(f"create or replace temp view nameless as select row from staging.fresh where {unnamed}")
     session.execute(statement("link/found"))
     session.execute(statement("link/matched"))
+
+
+def _has_one_value(columns: Columns) -> bool:
+    """Whether every row has one link value at the most."""
+    return len(columns.links) == 1 and not columns.links[0].prop.multiple
 
 
 def _link_values(columns: Columns) -> list[str]:
@@ -88,10 +98,12 @@ def _link_values(columns: Columns) -> list[str]:
 def _join_rows(session: Session, columns: Columns) -> None:
     """Join unmatched rows that share a value, directly or through others: `label(row, label)`."""
     session.execute(statement("link/member"))
-    if len(columns.links) == 1 and not columns.links[0].prop.multiple:
+    if _has_one_value(columns):
         session.execute(statement("link/label_of_value"))
         return
     session.execute(statement("link/label"))
+    if not session.value("select count(*) from label where label <> row"):
+        return  # no two of them share one
     for _ in range(_MOST_ROUNDS):
         session.execute(statement("link/next_label"))
         moved = session.value("select count(*) from label join next_label n using (row) where n.label <> label.label")

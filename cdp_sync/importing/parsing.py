@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from uuid import NAMESPACE_URL, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
@@ -11,7 +12,7 @@ from cdp_sync.importing.lines import account, note_part
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import hashed_fields, stage_step
-from cdp_sync.importing.unpacking import NO_ROOM, unpack
+from cdp_sync.importing.unpacking import NO_ROOM, Part, unpack
 from cdp_sync.model import FetchedFile, FileReport
 from cdp_sync.warehouse import Session, quote_literal
 from cdp_sync.warehouse.ledger import KnownFile, known_files
@@ -89,8 +90,11 @@ def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[Landed | None]:
     folder = run.folder / "unpacked"
     folder.mkdir(exist_ok=True)
     try:
-        for part in unpack(fetched.remote.path, fetched.local, folder):
-            yield land(part, run.goal, folder)
+        whole = Part(fetched.remote.path, fetched.local)
+        parts = unpack(whole.name, whole.local, folder) if run.goal.may_be_packed else [whole]
+        for part in parts:
+            landed = land(part, run.goal, folder)
+            yield replace(landed, constants=fetched.constants) if landed else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.model import FileReport, ImportGoal, RemoteFile
+from cdp_sync.model import FileGoal, FileReport, RemoteFile
 from cdp_sync.warehouse.ledger import KnownFile
 
 TEMPORARY_PREFIXES = (".", "~")
@@ -102,7 +102,7 @@ class Scan:
 
 def scan_directory(
     server: Directory,
-    goal: ImportGoal,
+    goal: FileGoal,
     known: Mapping[str, KnownFile],
     fingerprint: str,
     choice: Choice = EVERYTHING_NEW,
@@ -144,14 +144,14 @@ def scan_directory(
     return Scan(tuple(ScannedFile(f.remote, "growing") if f.remote in growing else f for f in files), gone)
 
 
-def select_files(listing: Iterable[RemoteFile], goal: ImportGoal) -> list[RemoteFile]:
+def select_files(listing: Iterable[RemoteFile], goal: FileGoal) -> list[RemoteFile]:
     """Return the files that the goal names, in order of import; markers and temporary names are none of them."""
     listing = list(listing)
     markers = {goal.complete.marker.replace("{name}", file.name) for file in listing} if goal.complete.marker else set()
     return sorted(file for file in listing if file.name not in markers and matches(file.name, goal))
 
 
-def matches(name: str, goal: ImportGoal) -> bool:
+def matches(name: str, goal: FileGoal) -> bool:
     """Return whether the goal names the file. Case counts, as it does on the server."""
     if name.startswith(TEMPORARY_PREFIXES) or name.lower().endswith(TEMPORARY_SUFFIXES):
         return False

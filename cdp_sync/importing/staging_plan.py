@@ -1,10 +1,10 @@
 """Composes the statement that parses, converts and stages one part. Pure: a goal and a head in, a step out."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cdp_sync.importing.columns import Columns, StagedLink, StagedValue
-from cdp_sync.importing.conversion import Conversion, convert, convert_one, fit, no_nulls, unique
+from cdp_sync.importing.conversion import Conversion, convert, convert_one, fit, is_among, no_nulls, unique
 from cdp_sync.importing.landing import Landed
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
@@ -28,9 +28,13 @@ class Cells:
 
     columns: Sequence[str]
     has_nul: bool = False
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Fields that are the same in every row, and no column."""
 
     def of(self, field: str) -> str | None:
         """Return the SQL name of a field's cell; None where the part has no such column."""
+        if field in self.constants:
+            return quote_literal(self.constants[field])
         return f"c{self.columns.index(field) + 1}" if field in self.columns else None
 
     def fitted(self, field: str, prop: Property, form: Format) -> "Cell | None":
@@ -38,6 +42,8 @@ class Cells:
         raw = self.of(field)
         if raw is None:
             return None
+        if field in self.constants:
+            return Cell(raw, f"fit_{prop.name}", fit(prop, raw, form.model_copy(update={"multi_value": None})))
         sql = fit(prop, raw, form)
         return Cell(raw, raw if sql == raw else f"fit_{raw}_{prop.name}", sql)
 
@@ -66,17 +72,13 @@ def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
 
 def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fields: Sequence[str] | None) -> Step:
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
-    cells = Cells(landed.head.columns, landed.survey.nuls > 0)
+    cells = Cells(landed.head.columns, landed.survey.nuls > 0, landed.constants)
     converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     call, values = read_part(landed, goal.format)
-    needed = sorted({cell for field in _all_fields(columns, previous_fields) if (cell := cells.of(field))})
-    fitted = {item.cell.name: item.cell.sql for item in converted if item.cell.name not in needed}
-    read = ",\n            ".join([*needed, *(f"{sql} as {quote_identifier(name)}" for name, sql in fitted.items())])
-    converting = (f"{item.conversion.sql} as {item.name}" for item in converted)
-    inner = ",\n        ".join([*needed, *map(quote_identifier, fitted), *converting])
+    fields = hashed_fields(goal, columns)
+    needed = sorted({cell for field in (*fields, *(previous_fields or ())) if (cell := cells.of(field))})
     staged = _outer(columns, cells, converted, goal.format)
     outer = ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in staged)
-    fields = hashed_fields(goal, columns)
     hashes = f"{digest(fields, cells)} as row_hash,\n    {_previous(previous_fields, fields, cells)} as previous_hash"
     sql = f"""insert into staging.staged by name
 select
@@ -85,16 +87,48 @@ select
     {outer},
     {hashes},
     {_invalid(converted)} as invalid
-from (
+from {_converting(converted, needed, call)}"""
+    return Step("staged", sql, values)
+
+
+def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tuple[Step, tuple[str, ...]]:
+    """Return the step that makes `found` of `staging.user_key`, and the staging columns that it has.
+
+    Args:
+        goal: The goal.
+        columns: Its staging columns.
+        fields: Those of `user_key` besides `sid`, in order; the goal links or maps at least one.
+    """
+    cells = Cells(fields)
+    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+    names = {item.name for item in converted}
+    columns = Columns(
+        tuple(link for link in columns.links if link.column in names),
+        tuple(value for value in columns.values if set(value.fields) & set(fields)),
+    )
+    found = {name: sql for name, sql in _outer(columns, cells, converted, goal.format) if not name.startswith("clear_")}
+    found |= {"invalid": _invalid(converted)}
+    outer = ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in found.items())
+    named = ", ".join(f"{quote_identifier(field)} as c{number + 1}" for number, field in enumerate(fields))
+    source = _converting(converted, ["sid", *cells.types], f"(select sid, {named} from staging.user_key)")
+    return Step("found", f"create or replace temp table found as\nselect sid, {outer}\nfrom {source}"), tuple(found)
+
+
+def _converting(converted: "Sequence[Converted]", needed: Sequence[str], source: str) -> str:
+    """Return the source with the cells that are needed as they are, and the converted ones under their names."""
+    fitted = {item.cell.name: item.cell.sql for item in converted if item.cell.name not in needed}
+    read = ",\n            ".join([*needed, *(f"{sql} as {quote_identifier(name)}" for name, sql in fitted.items())])
+    converting = (f"{item.conversion.sql} as {item.name}" for item in converted)
+    inner = ",\n        ".join([*needed, *map(quote_identifier, fitted), *converting])
+    return f"""(
     select
         {inner}
     from (
         select
             {read}
-        from {call}
+        from {source}
     )
 )"""
-    return Step("staged", sql, values)
 
 
 def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
@@ -113,12 +147,6 @@ def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cell
     if not previous or tuple(previous) == tuple(fields):
         return "null::uhugeint"
     return digest(previous, cells)
-
-
-def _all_fields(columns: Columns, previous: Sequence[str] | None) -> Iterator[str]:
-    yield from (link.field for link in columns.links)
-    yield from (field for value in columns.values for field in value.fields)
-    yield from previous or ()
 
 
 @dataclass(frozen=True)
@@ -173,19 +201,18 @@ def _names_somebody(link: StagedLink, cell: str, goal: ImportGoal) -> str:
 
 def _blocked(cell: str, goal: ImportGoal) -> str:
     """Return the condition that a stripped value names nobody: blank, a blocked word, a run of zeros."""
-    words = ", ".join(quote_literal(word) for word in ("", *goal.blocked))
-    return f"lower({cell}) in ({words}) or regexp_full_match({cell}, '0+')"
+    return f"{is_among(f'lower({cell})', ('', *goal.blocked))} or regexp_full_match({cell}, '0+')"
 
 
 def _values(columns: Columns, cells: Cells, form: Format) -> Iterator[Converted]:
     for value in columns.values:
-        for number, field in enumerate(value.fields):
-            if cell := cells.fitted(field, value.prop, form):
+        for number, named in enumerate(value.fields):
+            if cell := cells.fitted(named, value.prop, form):
                 conversion = _without_nul(convert(value.prop, cell.name, form), value.prop, cell, cells)
                 name = quote_identifier(f"cell_{number}_{value.prop.name}")
                 failed = f"{name} is null and {_says_something(value.prop, cell.name)}"
                 fails_if = failed if conversion.can_fail else "false"
-                yield Converted(name, field, value.prop, cell, conversion, fails_if)
+                yield Converted(name, named, value.prop, cell, conversion, fails_if)
 
 
 def _without_nul(conversion: Conversion, prop: Property, cell: Cell, cells: Cells) -> Conversion:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from cdp_sync.importing.scanning import Directory, is_marked, select_files
-from cdp_sync.model import ImportGoal, RemoteFile
+from cdp_sync.model import FileGoal, RemoteFile
 
 _WIDTH = 8
 """Bytes of a state's digest. Two states of a directory of 10,000 files coincide once in 10^11 directories."""
@@ -30,7 +30,7 @@ class Look:
     whole: States = frozenset()
 
 
-def look_at(server: Directory, goals: Mapping[str, ImportGoal]) -> Look:
+def look_at(server: Directory, goals: Mapping[str, FileGoal]) -> Look:
     """Look at the goals' directories, at each once.
 
     Args:

@@ -28,11 +28,7 @@ def sync_properties(session: Session, profiles: Profiles) -> None:
 
 def profile_columns(session: Session) -> dict[str, str]:
     """Return the columns of `profile` and their SQL types."""
-    query = """
-        select column_name, data_type
-        from duckdb_columns()
-        where database_name = 'warehouse' and table_name = 'profile'
-        order by column_index"""
+    query = "select name, type from pragma_table_info('warehouse.profile')"
     return dict(session.rows(query))
 
 

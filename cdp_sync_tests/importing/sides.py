@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
-from cdp_sync.model import Counters, FetchedFile, ImportGoal, Profiles, RemoteFile
+from cdp_sync.model import Counters, FetchedFile, FileGoal, Profiles, RemoteFile
 from cdp_sync.model.profile import RESERVED
 from cdp_sync.warehouse import Session, Warehouse, quote_identifier
 from cdp_sync.warehouse.properties import sync_properties
@@ -48,7 +48,7 @@ class Side(Protocol):
         """Create profiles, in order."""
 
     def deliver(
-        self, goal: ImportGoal, declared: Profiles, files: Sequence[File], objectives: tuple[str, ...] = ()
+        self, goal: FileGoal, declared: Profiles, files: Sequence[File], objectives: tuple[str, ...] = ()
     ) -> Delivered:
         """Import files in one run of a connection with these objectives."""
 
@@ -68,7 +68,7 @@ class OracleSide:
         self.state.profiles += [dict(profile) for profile in profiles]
 
     def deliver(
-        self, goal: ImportGoal, declared: Profiles, files: Sequence[File], objectives: tuple[str, ...] = ()
+        self, goal: FileGoal, declared: Profiles, files: Sequence[File], objectives: tuple[str, ...] = ()
     ) -> Delivered:
         """Import files in one run of a connection with these objectives."""
         outcome = oracle.import_files(self.state, goal, declared, files, objectives)
@@ -96,7 +96,7 @@ class ProductSide:
                 insert_profile(session, declared, number, profile)
 
     def deliver(
-        self, goal: ImportGoal, declared: Profiles, files: Sequence[File], objectives: tuple[str, ...] = ()
+        self, goal: FileGoal, declared: Profiles, files: Sequence[File], objectives: tuple[str, ...] = ()
     ) -> Delivered:
         """Import files in one run of a connection with these objectives."""
         self.runs += 1

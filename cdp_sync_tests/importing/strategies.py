@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cdp_sync.model import DetectedMapping, Format, ImportGoal, Link, Mapping, Objective, Profiles, Property
+from cdp_sync.model import DetectedMapping, FileGoal, Format, Link, Mapping, Objective, Profiles, Property
 from cdp_sync_tests.importing.sides import File
 
 CELLS = {
@@ -64,7 +64,7 @@ class Table:
 class Delivery:
     """One run: the goal as it is declared then, its files, and the objectives that the connection has then."""
 
-    goal: ImportGoal
+    goal: FileGoal
     files: tuple[tuple[str, Table], ...]
     objectives: tuple[str, ...] = ()
 
@@ -132,9 +132,9 @@ FORMATS = st.builds(
 
 
 @st.composite
-def goals(draw: st.DrawFn, profiles: Profiles) -> ImportGoal:
+def goals(draw: st.DrawFn, profiles: Profiles) -> FileGoal:
     """A goal that fits the profiles."""
-    return ImportGoal(
+    return FileGoal(
         name="customers",
         format=draw(FORMATS),
         link=draw(link_lists(profiles)),
@@ -180,7 +180,7 @@ def modes_of(prop: Property) -> tuple[str, ...]:
 
 
 @st.composite
-def changed_goals(draw: st.DrawFn, goal: ImportGoal, profiles: Profiles) -> ImportGoal:
+def changed_goals(draw: st.DrawFn, goal: FileGoal, profiles: Profiles) -> FileGoal:
     """The same goal, mostly; or with another link, other mappings, another decimal separator, other rules."""
     match draw(st.sampled_from(("",) * 6 + ("link", "map", "map", "decimal", "allow", "detected"))):
         case "link":
@@ -199,7 +199,7 @@ def changed_goals(draw: st.DrawFn, goal: ImportGoal, profiles: Profiles) -> Impo
 
 
 @st.composite
-def tables(draw: st.DrawFn, goal: ImportGoal, profiles: Profiles) -> Table:
+def tables(draw: st.DrawFn, goal: FileGoal, profiles: Profiles) -> Table:
     """A file for the goal: its columns in any order, sometimes one too few or some that nobody asked for."""
     wanted = [field for field in goal.fields if draw(st.sampled_from((True,) * 9 + (False,)))]
     others = [field for field in OTHER_FIELDS if draw(st.sampled_from((True, False, False)))]
@@ -209,14 +209,14 @@ def tables(draw: st.DrawFn, goal: ImportGoal, profiles: Profiles) -> Table:
 
 
 @st.composite
-def row_of(draw: st.DrawFn, columns: Sequence[str], goal: ImportGoal, profiles: Profiles) -> tuple[str, ...]:
+def row_of(draw: st.DrawFn, columns: Sequence[str], goal: FileGoal, profiles: Profiles) -> tuple[str, ...]:
     """A row; now and then ragged."""
     cells = tuple(draw(cell_of(column, goal, profiles)) for column in columns)
     ragged = ((*cells, "more"), cells[:-1] or ("a", "b"))
     return draw(st.sampled_from((cells,) * 20 + ragged))
 
 
-def cell_of(column: str, goal: ImportGoal, profiles: Profiles) -> st.SearchStrategy[str]:
+def cell_of(column: str, goal: FileGoal, profiles: Profiles) -> st.SearchStrategy[str]:
     """A cell with something of what the column's properties may hold; `multiple` ones often several."""
     filled = [one.property for one in (*goal.link, *goal.map) if one.field == column] or [DETECTED.get(column, "")]
     props = [profiles.by_name.get(name, profiles.by_name["wish_list"]) for name in dict.fromkeys(filled)]
@@ -241,7 +241,7 @@ def odd_cells(prop: Property) -> Sequence[str]:
 
 
 @st.composite
-def redeliveries(draw: st.DrawFn, table: Table, goal: ImportGoal, profiles: Profiles) -> Table:
+def redeliveries(draw: st.DrawFn, table: Table, goal: FileGoal, profiles: Profiles) -> Table:
     """The file again: with rows removed, repeated, changed, appended, or its columns in another order."""
     rows = [row for row in table.rows for _ in range(draw(st.sampled_from((1, 1, 1, 1, 0, 2))))]
     rows += draw(st.lists(row_of(table.columns, goal, profiles), max_size=2))
@@ -275,7 +275,7 @@ def objectives_of(profiles: Profiles) -> st.SearchStrategy[tuple[str, ...]]:
 
 @st.composite
 def files_of(
-    draw: st.DrawFn, known: dict[str, Table], goal: ImportGoal, profiles: Profiles
+    draw: st.DrawFn, known: dict[str, Table], goal: FileGoal, profiles: Profiles
 ) -> tuple[tuple[str, Table], ...]:
     """One to three files, each new or delivered again."""
     paths = sorted(draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=3, unique=True)))

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cdp_sync.model import ImportGoal, Profiles, Property
+from cdp_sync.model import FileGoal, Profiles, Property
 from cdp_sync_tests.importing.sides import Delivered, File, OracleSide, ProductSide, Side
 from cdp_sync_tests.oracle import Entry, canonical
 
@@ -60,7 +60,7 @@ def deliver_all(case: Path, side: Side, declared: Profiles) -> Iterator[Delivere
         if folder != case and (folder / "goal.yaml").exists():
             told |= read_yaml(folder / "goal.yaml")
         bound_to = tuple(told.get("bound_to", ()))
-        yield side.deliver(ImportGoal(**told["goal"]), declared, data_files(folder), bound_to)
+        yield side.deliver(FileGoal(**told["goal"]), declared, data_files(folder), bound_to)
 
 
 def data_files(folder: Path) -> list[File]:

@@ -6,17 +6,17 @@ import pytest
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.head import check_columns, read_head, split_record
-from cdp_sync.model import Format, ImportGoal
+from cdp_sync.model import FileGoal, Format
 
 
-def goal(**fields: Any) -> ImportGoal:
+def goal(**fields: Any) -> FileGoal:
     """Return a goal that links Email and maps Name."""
     usual = {
         "name": "customers",
         "link": [{"field": "Email", "property": "email"}],
         "map": [{"field": "Name", "property": "name"}],
     }
-    return ImportGoal.model_validate(usual | fields)
+    return FileGoal.model_validate(usual | fields)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from cdp_sync.errors import FileRejected
 from cdp_sync.importing import landing
 from cdp_sync.importing.landing import Landed, land, survey_file
 from cdp_sync.importing.unpacking import Part
-from cdp_sync.model import ImportGoal
+from cdp_sync.model import FileGoal
 
 
 def landed(content: bytes, tmp_path: Path, **form: Any) -> Landed | None:
     """Land a file whose columns are Email and Name."""
-    goal = ImportGoal.model_validate(
+    goal = FileGoal.model_validate(
         {"name": "a", "link": [{"field": "Email", "property": "email"}], "format": form}
         | ({"link": [{"field": "column1", "property": "email"}]} if form.get("header") is False else {})
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.model import ImportGoal, Profiles
+from cdp_sync.model import FileGoal, Profiles
 from cdp_sync_tests.importing.conftest import SEED
 from cdp_sync_tests.importing.sides import File, OracleSide, ProductSide
 from cdp_sync_tests.importing.strategies import CELLS, ODD_CELLS
@@ -56,7 +56,7 @@ PIECES = {
 def both(
     tmp_path: Path,
     declared: Profiles,
-    runs: Sequence[tuple[ImportGoal, list[File]]],
+    runs: Sequence[tuple[FileGoal, list[File]]],
     objectives: tuple[str, ...] = (),
 ) -> None:
     """Import on both sides and compare after each run."""
@@ -78,7 +78,7 @@ def test_conversions_agree(decimal: str, zone: str, dates: list[str], tmp_path: 
     chance = random.Random(f"{SEED} {decimal} {zone} {dates}")
     columns = [prop.name for prop in TYPED.properties]
     rows = [[f"id{number}", *(random_cell(chance, name) for name in columns[1:])] for number in range(400)]
-    goal = ImportGoal(
+    goal = FileGoal(
         name="customers",
         format={"decimal": decimal, "time_zone": zone, "dates": dates, "multi_value": "|"},
         link=[{"field": "id", "property": "id"}],
@@ -138,7 +138,7 @@ def test_linking_agrees(people: int, tmp_path: Path) -> None:
         mapped = [{"field": "Row", "property": "seen", "mode": "add"}]
         if number == 1:
             mapped.append({"field": "Id", "property": "customer_id"})
-        goal = ImportGoal(
+        goal = FileGoal(
             name="customers",
             format=FORMAT,
             link=[{"field": field, "property": name} for field, name in links],
@@ -189,7 +189,7 @@ def test_consent_agrees(objectives: tuple[str, ...], tmp_path: Path) -> None:
     runs = []
     for number in range(3):
         links = chance.sample(LINKS, k=chance.randint(2, len(LINKS)))
-        goal = ImportGoal(
+        goal = FileGoal(
             name="customers",
             format=FORMAT,
             link=[{"field": field, "property": name} for field, name in links],
@@ -221,7 +221,7 @@ def test_reading_agrees(number: int, tmp_path: Path) -> None:
     """Files put together from separators, line ends, quoted and ragged pieces: the same rows on the same lines."""
     chance = random.Random(f"{SEED} {number}")
     declared = Profiles(properties=[{"name": "id", "identifier": True}, {"name": "note"}])
-    goal = ImportGoal(
+    goal = FileGoal(
         name="customers",
         format={"skip_rows": chance.choice((0, 0, 2)), "separator": chance.choice((",", ";", "||"))},
         link=[{"field": "Id", "property": "id"}],
@@ -231,7 +231,7 @@ def test_reading_agrees(number: int, tmp_path: Path) -> None:
     both(tmp_path, declared, [(goal, files)])
 
 
-def random_text(chance: random.Random, goal: ImportGoal) -> bytes:
+def random_text(chance: random.Random, goal: FileGoal) -> bytes:
     """Return a file with some of everything that is not plain."""
     separator, line_end = goal.format.separator, chance.choice(("\n", "\r\n"))
     lines = ["skipped"] * goal.format.skip_rows + [separator.join(("Id", "Note", "More"))]

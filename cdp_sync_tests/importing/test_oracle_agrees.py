@@ -11,7 +11,7 @@ import networkx as nx
 import pytest
 from hypothesis import assume, given, note, seed
 
-from cdp_sync.model import Counters, ImportGoal, Profiles
+from cdp_sync.model import Counters, FileGoal, Profiles
 from cdp_sync_tests.importing.conftest import SEED, examples
 from cdp_sync_tests.importing.sides import OracleSide, ProductSide
 from cdp_sync_tests.importing.strategies import Delivery, History, deliveries, histories
@@ -106,7 +106,7 @@ def test_order_of_columns_is_irrelevant(case: tuple[Profiles, Delivery]) -> None
 LINKED = Profiles(
     properties=[{"name": name, "identifier": True, "multiple": True} for name in ("phone", "card", "device")]
 )
-LINKING = ImportGoal(
+LINKING = FileGoal(
     name="customers",
     format={"multi_value": ";"},
     link=[{"field": prop.name, "property": prop.name} for prop in LINKED.properties],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cdp_sync.importing.preview import Preview, preview
-from cdp_sync.model import ImportGoal, Profiles
+from cdp_sync.model import FileGoal, Profiles
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.warehouse.holder import held
 
@@ -42,9 +42,9 @@ def warehouse(tmp_path: Path) -> Warehouse:
     return Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.1)
 
 
-def goal(**form: Any) -> ImportGoal:
+def goal(**form: Any) -> FileGoal:
     """Return a goal that maps every property."""
-    return ImportGoal.model_validate(
+    return FileGoal.model_validate(
         {
             "name": "customers",
             "format": FORMAT | form,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cdp_sync.importing import Scan, scan_directory
 from cdp_sync.importing.scanning import TEMPORARY_SUFFIXES, matches, select_files
-from cdp_sync.model import ImportGoal, RemoteFile
+from cdp_sync.model import FileGoal, RemoteFile
 from cdp_sync.warehouse.ledger import KnownFile
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -29,16 +29,16 @@ class Looks:
         self.asked.append(directory)
         return list(self.listings.pop(0) if len(self.listings) > 1 else self.listings[0])
 
-    def scan(self, made: ImportGoal, known: Sequence[KnownFile] = ()) -> Scan:
+    def scan(self, made: FileGoal, known: Sequence[KnownFile] = ()) -> Scan:
         """Scan with a clock that stands still; waiting is noted, not done."""
         ledger = {file.path: file for file in known}
         return scan_directory(self, made, ledger, PRINT, now=lambda: NOW, wait=self.waited.append)
 
 
-def goal(**fields: object) -> ImportGoal:
+def goal(**fields: object) -> FileGoal:
     """Return a goal with these fields."""
     usual = {"name": "customers", "directory": "/in", "link": [{"field": "Email", "property": "email"}]}
-    return ImportGoal.model_validate(usual | fields)
+    return FileGoal.model_validate(usual | fields)
 
 
 def file(name: str, *, age: float = 3600, size: int = 10) -> RemoteFile:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp_sync.importing.watching import Look, Memory, look_at
-from cdp_sync.model import ImportGoal, RemoteFile
+from cdp_sync.model import FileGoal, RemoteFile
 
 GOAL = {"name": "people", "directory": "/inbox", "files": "*.csv", "link": [{"field": "E", "property": "email"}]}
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -38,7 +38,7 @@ class Watcher:
     """Looks whenever it is told to, half a minute apart."""
 
     server: Server = field(default_factory=Server)
-    goals: dict[str, ImportGoal] = field(default_factory=lambda: {"f1": ImportGoal.model_validate(GOAL)})
+    goals: dict[str, FileGoal] = field(default_factory=lambda: {"f1": FileGoal.model_validate(GOAL)})
     memory: Memory = field(default_factory=Memory)
     now: float = 1000.0
     requests: list[str] = field(default_factory=list)
@@ -105,7 +105,7 @@ def test_a_renamed_file_is_another_and_a_temporary_name_is_none() -> None:
 
 def test_a_marker_counts_at_once() -> None:
     """Who says that a file is whole needs no second look; without the marker it is not there."""
-    goal = ImportGoal.model_validate({**GOAL, "complete": {"marker": "{name}.done"}})
+    goal = FileGoal.model_validate({**GOAL, "complete": {"marker": "{name}.done"}})
     watcher = Watcher(Server({"a.csv": (10, 0)}), {"f1": goal})
     assert [watcher.look(), watcher.look()] == [None, None]
     watcher.server.files["a.csv.done"] = (0, 1)
@@ -146,14 +146,14 @@ def test_a_changed_declaration_makes_every_file_another_one() -> None:
     watcher = Watcher(Server({"a.csv": (10, 0)}))
     watcher.look()
     watcher.end(watcher.look(), succeeded=True)
-    watcher.goals = {"f2": ImportGoal.model_validate(GOAL)}
+    watcher.goals = {"f2": FileGoal.model_validate(GOAL)}
     assert watcher.look() is None
     assert watcher.look()
 
 
 def test_a_directory_is_listed_once_for_all_its_goals() -> None:
     """Two goals, one directory, one listing."""
-    one, two = ImportGoal.model_validate(GOAL), ImportGoal.model_validate({**GOAL, "name": "two", "files": "b*"})
+    one, two = FileGoal.model_validate(GOAL), FileGoal.model_validate({**GOAL, "name": "two", "files": "b*"})
     server = Server({"a.csv": (1, 0), "b.csv": (1, 0)})
     assert len(look_at(server, {"f1": one, "f2": two}).states) == 3
     assert server.listings == 1
@@ -229,7 +229,7 @@ def _change(server: Server, chance: random.Random) -> None:
 def test_a_look_is_a_value() -> None:
     """Two looks at the same files are equal, however they are listed."""
     files = {"a.csv": (1, 0), "b.csv": (2, 0)}
-    goals = {"f1": ImportGoal.model_validate(GOAL)}
+    goals = {"f1": FileGoal.model_validate(GOAL)}
     assert look_at(Server(files), goals) == look_at(Server(dict(reversed(files.items()))), goals)
     assert look_at(Server(), goals) == Look(frozenset())
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cdp_sync.model import Format, ImportGoal, Property
+from cdp_sync.model import FileGoal, Format, Property
 from cdp_sync_tests.oracle.row import Cell
 
 TRUE = ("true", "t", "yes", "y", "1", "on")
@@ -37,7 +37,7 @@ def convert(cell: Cell, prop: Property, fmt: Format) -> Any:
     return convert_one(cell, prop, fmt)
 
 
-def link_values(cell: Cell, prop: Property, goal: ImportGoal) -> list[str]:
+def link_values(cell: Cell, prop: Property, goal: FileGoal) -> list[str]:
     """Return the usable link values of a cell, in text form. Raises Invalid."""
     if cell is None:
         return []
@@ -46,7 +46,7 @@ def link_values(cell: Cell, prop: Property, goal: ImportGoal) -> list[str]:
     return unique(str(convert_one(part, prop, goal.format)) for part in usable)
 
 
-def is_blocked(value: str, goal: ImportGoal) -> bool:
+def is_blocked(value: str, goal: FileGoal) -> bool:
     """Whether a link value names nobody."""
     return value.lower() in goal.blocked or re.fullmatch("0+", value) is not None
 

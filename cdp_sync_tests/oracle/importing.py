@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cdp_sync.model import Counters, ImportGoal, Mapping, Profiles, Property, fingerprint
+from cdp_sync.model import Counters, FileGoal, Mapping, Profiles, Property, fingerprint
 from cdp_sync_tests.oracle.consenting import LISTS, may_process, move
 from cdp_sync_tests.oracle.converting import Invalid, convert, link_values
 from cdp_sync_tests.oracle.linking import Profile, link_rows
@@ -69,7 +69,7 @@ class Outcome:
 
 def import_files(
     state: State,
-    goal: ImportGoal,
+    goal: FileGoal,
     profiles: Profiles,
     files: Iterable[tuple[str, bytes]],
     objectives: tuple[str, ...] = (),
@@ -106,7 +106,7 @@ def import_files(
     return outcome
 
 
-def read_rows(path: str, content: bytes, goal: ImportGoal, outcome: Outcome) -> list[Row]:
+def read_rows(path: str, content: bytes, goal: FileGoal, outcome: Outcome) -> list[Row]:
     """Read one file into the outcome; a file that fails has no rows."""
     try:
         rows, rejected = read_file(path, content, goal)
@@ -149,7 +149,7 @@ def remember(rows: list[Row], current: Imported) -> None:
 
 def land(
     rows: list[Row],
-    goal: ImportGoal,
+    goal: FileGoal,
     declared: Profiles,
     objectives: tuple[str, ...],
     state: State,
@@ -184,7 +184,7 @@ def withhold(rows: list[Row], outcome: Outcome) -> None:
         outcome.withhold(row)
 
 
-def convert_row(row: Row, goal: ImportGoal, declared: Profiles, outcome: Outcome) -> None:
+def convert_row(row: Row, goal: FileGoal, declared: Profiles, outcome: Outcome) -> None:
     """Find out what a row's cells say. A cell that does not convert counts once for each property it was meant for."""
     invalid: dict[tuple[str, str], str] = {}
     for one in goal.link:
@@ -204,7 +204,7 @@ def convert_row(row: Row, goal: ImportGoal, declared: Profiles, outcome: Outcome
         outcome.reject(row, column, reason)
 
 
-def tell_end(row: Row, goal: ImportGoal, outcome: Outcome) -> None:
+def tell_end(row: Row, goal: FileGoal, outcome: Outcome) -> None:
     """Count a readable row; one that went nowhere is put into quarantine."""
     end = end_of(row)
     outcome.count(row.path, end)
@@ -264,14 +264,14 @@ def apply_value(value: Any, mapping: Mapping, profile: Profile, row: Row, held: 
         row.added_now.add(name)
 
 
-def mappings_of(row: Row, goal: ImportGoal) -> list[Mapping]:
+def mappings_of(row: Row, goal: FileGoal) -> list[Mapping]:
     """Return the mappings whose columns the row's file has: the declared ones, then the detected ones."""
     declared = [mapping for mapping in goal.map if mapping.field in row.cells]
     detected = [Mapping(field=column, property=name) for column, name in detected_names([row], goal).items()]
     return declared + detected
 
 
-def detected_names(rows: list[Row], goal: ImportGoal) -> dict[str, str]:
+def detected_names(rows: list[Row], goal: FileGoal) -> dict[str, str]:
     """Return the columns that nothing else maps and the properties they fill, each filled by nothing else."""
     if goal.map_detected is None:
         return {}

@@ -6,7 +6,7 @@ import re
 import zipfile
 from dataclasses import dataclass, field
 
-from cdp_sync.model import Format, ImportGoal
+from cdp_sync.model import FileGoal, Format
 from cdp_sync_tests.oracle.row import Entry, FileFails, Row
 
 
@@ -37,7 +37,7 @@ class Malformed(Exception):
     """Something follows a closing quote that is no separator."""
 
 
-def read_file(path: str, content: bytes, goal: ImportGoal) -> tuple[list[Row], list[Entry]]:
+def read_file(path: str, content: bytes, goal: FileGoal) -> tuple[list[Row], list[Entry]]:
     """Return the rows of a file and those rejected. Raises FileFails if nothing of it may land."""
     tables = [read_table(name, part, goal) for name, part in unpack(path, content)]
     rows = [row for table in tables for row in table.rows]
@@ -59,7 +59,7 @@ def unpack(path: str, content: bytes) -> list[tuple[str, bytes]]:
     return [(path, content)]
 
 
-def read_table(name: str, content: bytes, goal: ImportGoal) -> Table:
+def read_table(name: str, content: bytes, goal: FileGoal) -> Table:
     """Read one delimited text."""
     records = split_records(decode(content, goal.format), goal.format)
     if not records:
@@ -85,7 +85,7 @@ def decode(content: bytes, fmt: Format) -> str:
         raise FileFails(f"it is not {fmt.encoding}") from error
 
 
-def check_columns(columns: list[str], goal: ImportGoal) -> None:
+def check_columns(columns: list[str], goal: FileGoal) -> None:
     """A file needs one of the linked columns, and no column twice that is used."""
     if not any(link.field in columns for link in goal.link):
         raise FileFails("every linked column is missing")

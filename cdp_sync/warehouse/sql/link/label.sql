@@ -1,9 +1,14 @@
--- Rows that share a link value get the smallest row number among them.
+-- Rows that share a link value get the smallest row number among them, all others their own.
 create or replace temp table label as
-with by_value as (
-    select property, value, min(row) as label from member group by property, value
+with shared as (
+    select property, value, min(row) as label from member group by property, value having count(*) > 1
+),
+joined as (
+    select member.row, min(shared.label) as label
+    from member
+    join shared using (property, value)
+    group by member.row
 )
-select member.row, min(by_value.label) as label
-from member
-join by_value using (property, value)
-group by member.row
+from joined
+union all
+select distinct row, row from member anti join joined using (row)

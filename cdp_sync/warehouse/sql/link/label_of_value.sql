@@ -1,8 +1,8 @@
 -- As label, where every row has one link value at the most.
 create or replace temp table label as
-with by_value as (
-    select value, min(row) as label from member group by value
+with shared as (
+    select value, min(row) as label from member group by value having count(*) > 1
 )
-select member.row, by_value.label
+select member.row, coalesce(shared.label, member.row) as label
 from member
-join by_value using (value)
+left join shared using (value)

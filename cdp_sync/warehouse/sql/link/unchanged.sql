@@ -1,7 +1,10 @@
--- Rows that occurred in the previous import of their file, and were applied.
+-- Rows that occurred in the previous import of their file, and were applied. Only those that repeat need counting.
 create or replace table staging.unchanged as
 with before as (
-    select file, row_hash, count(*) as times from remembered where same_fingerprint and applied group by file, row_hash
+    select file, row_hash from remembered where same_fingerprint and applied
+),
+counted as (
+    select file, row_hash, count(*) as times from before semi join repeated using (file, row_hash) group by all
 ),
 once as (
     select staged.rowid as row, staged.file, staged.row_hash
@@ -10,18 +13,13 @@ once as (
     anti join repeated using (file, row_hash)
 ),
 several as (
-    select row, file, row_hash
-    from (
-        select
-            staged.rowid as row, staged.file, staged.row_hash,
-            row_number() over (partition by staged.file, staged.row_hash order by staged.rowid) as nth,
-            before.times
-        from staging.staged staged
-        semi join repeated using (file, row_hash)
-        join before using (file, row_hash)
-    )
-    where nth <= times
+    select
+        staged.rowid as row, staged.file, staged.row_hash,
+        row_number() over (partition by staged.file, staged.row_hash order by staged.rowid) as nth,
+        counted.times
+    from staging.staged staged
+    join counted using (file, row_hash)
 )
 from once
 union all
-from several
+select row, file, row_hash from several where nth <= times
