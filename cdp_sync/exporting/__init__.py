@@ -1,21 +1,29 @@
-"""Profiles of a segment to a file: select, write, deliver, record. Knows no Dagster and no server's protocol."""
+"""Profiles of a segment to a file, or to users: select, write, deliver, record. Knows no Dagster and no protocol."""
 
 from cdp_sync.exporting.delivering import DeliveredFile, deliver_file
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.exporting.recording import record_delivery, record_failure
-from cdp_sync.exporting.run import ExportRun
+from cdp_sync.exporting.recording_users import record_users
+from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
 from cdp_sync.exporting.selecting import select_segment
+from cdp_sync.exporting.users import deliver_users
 from cdp_sync.exporting.writing import LocalFile, write_file
+from cdp_sync.exporting.writing_users import write_users
 
 __all__ = [
     "DeliveredFile",
     "ExportPreview",
     "ExportRun",
+    "FileRun",
     "LocalFile",
+    "UserRun",
     "deliver_file",
+    "deliver_users",
     "preview_export",
     "record_delivery",
     "record_failure",
+    "record_users",
     "select_segment",
     "write_file",
+    "write_users",
 ]

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cdp_sync.exporting.run import ExportRun
+from cdp_sync.exporting.run import FileRun
 from cdp_sync.exporting.writing import LocalFile
 
 
@@ -38,7 +39,7 @@ class Target(Protocol):
 
 
 def deliver_file(
-    run: ExportRun, server: Target, file: LocalFile, *, progress: Callable[[int], None] | None = None
+    run: FileRun, server: Target, file: LocalFile, *, progress: Callable[[int], None] | None = None
 ) -> DeliveredFile:
     """Publish a file in the goal's directory.
 
@@ -48,7 +49,13 @@ def deliver_file(
         file: What `write_file` wrote. It stays where it is, for another attempt.
         progress: Told how many of its bytes the server has confirmed.
     """
-    server.publish(file.local, run.path, progress=progress)
-    with file.local.open("rb") as local:
-        sha256 = hashlib.file_digest(local, "sha256").hexdigest()
-    return DeliveredFile(run.path, file.size, sha256, file.rows)
+    # Beside the sending, which leaves a processor to spare.
+    with ThreadPoolExecutor(1) as beside:
+        sha256 = beside.submit(_sha256, file.local)
+        server.publish(file.local, run.path, progress=progress)
+    return DeliveredFile(run.path, file.size, sha256.result(), file.rows)
+
+
+def _sha256(local: Path) -> str:
+    with local.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,8 +5,8 @@ from typing import Any
 
 from cdp_sync.exporting.plan import cells_step
 from cdp_sync.exporting.recording import reasons_of
-from cdp_sync.exporting.run import ExportRun
-from cdp_sync.exporting.selecting import select_segment
+from cdp_sync.exporting.run import ExportRun, FileRun
+from cdp_sync.exporting.selecting import rows_of, select_segment
 from cdp_sync.model import ExportCounters
 from cdp_sync.warehouse.properties import profile_columns
 
@@ -18,8 +18,8 @@ class ExportPreview:
     """What a run of a goal would do."""
 
     goal: str
-    path: str
-    """Where the file would go."""
+    path: str | None
+    """Where the file would go, if it is one."""
     counters: ExportCounters
     reasons: tuple[tuple[str, int], ...]
     """Why profiles cannot be delivered, most frequent first."""
@@ -37,8 +37,10 @@ def preview_export(run: ExportRun, limit: int = _SAMPLE) -> ExportPreview:
     """Work out what the run would deliver, and show its first rows."""
     counters = select_segment(run)
     with run.warehouse.open("read", staging=run.staging) as session:
-        cells = cells_step(run, profile_columns(session), limit)
+        columns = profile_columns(session)
+        made = rows_of(run, columns)
+        cells = cells_step(run, made, columns, limit)
         rows = tuple(session.rows(cells.sql, cells.values))
         reasons = reasons_of(session)
-    header = tuple(column.field for column in run.goal.map)
-    return ExportPreview(run.goal.name, run.path, counters, reasons, header, rows)
+    path = run.path if isinstance(run, FileRun) else None
+    return ExportPreview(run.goal.name, path, counters, reasons, tuple(made.shown), rows)

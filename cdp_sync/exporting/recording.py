@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.exporting.delivering import DeliveredFile
-from cdp_sync.exporting.run import ExportRun
+from cdp_sync.exporting.run import ExportRun, FileRun
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, statement
 from cdp_sync.warehouse.exchange import count_exported, ever_exchanged
 
 
-def record_delivery(run: ExportRun, counters: ExportCounters, delivered: DeliveredFile | None) -> ExportReport:
+def record_delivery(run: FileRun, counters: ExportCounters, delivered: DeliveredFile | None) -> ExportReport:
     """Write ledger, history and quarantine, and report. To be called only when the file is on the server.
 
     Where there is nothing to note, the warehouse is not opened. Recording a run twice is as recording it once.
@@ -29,7 +29,7 @@ def record_delivery(run: ExportRun, counters: ExportCounters, delivered: Deliver
         return report
     with run.warehouse.open("write", staging=run.staging) as session:
         report = replace(report, reasons=reasons_of(session))
-        if not _is_recorded(session, run):
+        if not is_recorded(session, run):
             _record(session, run, report, delivered)
         return replace(report, profiles_ever_exported=ever_exchanged(session, run.connection, "export"))
 
@@ -39,35 +39,37 @@ def reasons_of(session: Session) -> tuple[tuple[str, int], ...]:
     return tuple(session.rows(statement("export/reasons")))
 
 
-def _is_recorded(session: Session, run: ExportRun) -> bool:
+def is_recorded(session: Session, run: ExportRun) -> bool:
+    """Return whether the run is in the history as a success."""
     query = """
         select count(*)
         from warehouse.run
         where state = 'success' and run_id = $run_id and connection = $connection and goal = $goal"""
-    return bool(session.value(query, _named(run)))
+    return bool(session.value(query, named(run)))
 
 
-def _record(session: Session, run: ExportRun, report: ExportReport, delivered: DeliveredFile | None) -> None:
+def _record(session: Session, run: FileRun, report: ExportReport, delivered: DeliveredFile | None) -> None:
     session.execute("begin")
     if delivered:
         count_exported(session, run.connection)
         _write_ledger(session, run, delivered)
-    session.execute(statement("export/quarantine"), {**_named(run), "path": run.path})
-    _write_run(session, run, report)
+    session.execute(statement("export/quarantine"), {**named(run), "path": run.path})
+    write_run(session, run, report)
     session.execute("commit")
 
 
-def _write_ledger(session: Session, run: ExportRun, delivered: DeliveredFile) -> None:
+def _write_ledger(session: Session, run: FileRun, delivered: DeliveredFile) -> None:
     of_goal = {"connection": run.connection, "goal": run.goal.name}
     session.execute(statement("export/forgotten_profile"), of_goal)
     session.execute(statement("export/exported_profile"), of_goal)
     told = {**asdict(delivered), "fingerprint": run.fingerprint, "segment": run.goal.segment}
-    session.execute(statement("export/exported_file"), {**_named(run), **told})
+    session.execute(statement("export/exported_file"), {**named(run), **told})
 
 
-def _write_run(session: Session, run: ExportRun, report: ExportReport) -> None:
+def write_run(session: Session, run: ExportRun, report: ExportReport) -> None:
+    """Write the run into the history."""
     values = {
-        **_named(run),
+        **named(run),
         **asdict(report.counters),
         "direction": "export",
         "state": report.state,
@@ -80,7 +82,8 @@ def _write_run(session: Session, run: ExportRun, report: ExportReport) -> None:
     session.execute(f"insert into warehouse.run ({', '.join(values)}) values ({bound})", values)
 
 
-def _named(run: ExportRun) -> dict[str, object]:
+def named(run: ExportRun) -> dict[str, object]:
+    """Return what a goal's run is known by."""
     return {"run_id": run.run_id, "connection": run.connection, "goal": run.goal.name}
 
 
@@ -91,4 +94,4 @@ def record_failure(run: ExportRun, message: str) -> None:
     """
     at_once = replace(run.warehouse, lock_timeout=1.0)
     with suppress(CdpSyncError), at_once.open("write") as session:
-        _write_run(session, run, ExportReport(run.goal.name, run.goal.segment, error=message))
+        write_run(session, run, ExportReport(run.goal.name, run.goal.segment, error=message))

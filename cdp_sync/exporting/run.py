@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from cdp_sync.model import ExportGoal, Profiles, export_fingerprint
+from cdp_sync.model import ExportGoal, FileExportGoal, Profiles, UserExportGoal, export_fingerprint
 from cdp_sync.model.export import SEGMENT_AND_TIMESTAMP
 from cdp_sync.warehouse import Warehouse
 
@@ -43,6 +43,13 @@ class ExportRun:
         """Digest of everything declared that affects what is written."""
         return export_fingerprint(self.goal, self.profiles)
 
+
+@dataclass(frozen=True)
+class FileRun(ExportRun):
+    """One run of a goal that puts a file on a server."""
+
+    goal: FileExportGoal
+
     @property
     def text_name(self) -> str:
         """Name of the file before it is packed."""
@@ -62,3 +69,32 @@ class ExportRun:
     def path(self) -> str:
         """Directory and name on the server."""
         return f"{self.goal.directory.rstrip('/')}/{self.file_name}"
+
+
+@dataclass(frozen=True)
+class UserRun(ExportRun):
+    """One run of a goal that brings profiles to users of a platform."""
+
+    goal: UserExportGoal
+    time_zone: str = "UTC"
+    """Of the account."""
+
+    @property
+    def lines(self) -> Path:
+        """The file of users: one JSON object a line, each like a call that changes one."""
+        return self.folder / "users.jsonl"
+
+    @property
+    def outcomes(self) -> Path:
+        """What became of each user; see `users`."""
+        return self.folder / "outcomes.csv"
+
+    @property
+    def leavers(self) -> Path:
+        """The file of users to be taken off lists, as `lines`."""
+        return self.folder / "leavers.jsonl"
+
+    @property
+    def left(self) -> Path:
+        """What became of each who leaves, as `outcomes`."""
+        return self.folder / "left.csv"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from cdp_sync.errors import DiskFull
-from cdp_sync.exporting.plan import header_step
-from cdp_sync.exporting.run import ExportRun
+from cdp_sync.exporting.file_rows import header_step
+from cdp_sync.exporting.run import FileRun
 from cdp_sync.warehouse import Session, quote_identifier, quote_literal
 
 CHUNK = 1 << 20
@@ -41,7 +41,7 @@ class LocalFile:
         return cls(**{**handle, "local": Path(handle["local"])})
 
 
-def write_file(run: ExportRun) -> LocalFile | None:
+def write_file(run: FileRun) -> LocalFile | None:
     """Write what was staged; None where that is nothing and the goal wants no empty file.
 
     Raises:
@@ -59,7 +59,7 @@ def write_file(run: ExportRun) -> LocalFile | None:
 
 
 @contextmanager
-def _scratch(run: ExportRun) -> Iterator[tuple[Path, Path]]:
+def _scratch(run: FileRun) -> Iterator[tuple[Path, Path]]:
     """Yield where to write the text and what is made of it; afterwards neither is there.
 
     Local names are our own: that on the server may be one that this machine cannot have.
@@ -86,7 +86,7 @@ def _disk_full() -> DiskFull:
     )
 
 
-def _write_text(session: Session, run: ExportRun, target: Path) -> None:
+def _write_text(session: Session, run: FileRun, target: Path) -> None:
     """Write header and rows in UTF-8. Each is one column that is copied as it is; its name is the header."""
     form = run.goal.format
     header = session.value(header_step(run).sql)
@@ -98,7 +98,7 @@ def _write_text(session: Session, run: ExportRun, target: Path) -> None:
     )
 
 
-def _pack(run: ExportRun, text: Path, target: Path) -> None:
+def _pack(run: FileRun, text: Path, target: Path) -> None:
     """Make of the text what is to be delivered: in its encoding, packed as declared."""
     if run.goal.format.encoding == "utf-8" and run.goal.file.compress == "none":
         text.replace(target)
@@ -109,7 +109,7 @@ def _pack(run: ExportRun, text: Path, target: Path) -> None:
 
 
 @contextmanager
-def _packer(run: ExportRun, file: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile]:
+def _packer(run: FileRun, file: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile]:
     """Yield what packs into a file; the same bytes make the same archive in the same run."""
     match run.goal.file.compress:
         case "gzip":

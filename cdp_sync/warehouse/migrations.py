@@ -32,8 +32,8 @@ def latest_version() -> int:
 
 def version_of(session: Session) -> int:
     """Return the version of the attached warehouse; 0 where it has no tables yet."""
-    known = "select count(*) from duckdb_tables() where database_name = 'warehouse' and table_name = 'migration'"
-    if not session.value(known):
+    # Quicker than `duckdb_tables()`, which counts the rows of all tables of all catalogs.
+    if not session.value("select count(*) from (show tables from warehouse) where name = 'migration'"):
         return 0
     return int(session.value("select coalesce(max(version), 0) from warehouse.migration"))
 

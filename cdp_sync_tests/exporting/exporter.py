@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from cdp_sync.exporting import ExportRun, deliver_file, record_delivery, select_segment, write_file
-from cdp_sync.model import ExportCounters, ExportGoal, ExportReport, Profiles
+from cdp_sync.exporting import FileRun, deliver_file, record_delivery, select_segment, write_file
+from cdp_sync.model import ExportCounters, ExportReport, FileExportGoal, Profiles
 from cdp_sync.warehouse import Warehouse, quote_identifier
 from cdp_sync.warehouse.properties import sync_properties
 
@@ -58,7 +58,7 @@ class Exporter:
     """Runs of one goal over one warehouse, a minute apart."""
 
     folder: Path
-    goal: ExportGoal
+    goal: FileExportGoal
     profiles: Profiles = field(default_factory=profiles)
     objectives: tuple[str, ...] = ()
     runs: int = 0
@@ -90,12 +90,12 @@ class Exporter:
         with self.warehouse.open("read") as session:
             return session.rows(query)
 
-    def next_run(self) -> ExportRun:
+    def next_run(self) -> FileRun:
         """Return a run that is to begin."""
         self.runs += 1
         own = self.folder / f"run{self.runs}"
         own.mkdir()
-        return ExportRun(
+        return FileRun(
             run_id=f"run{self.runs}",
             connection="shop",
             goal=self.goal,
@@ -130,12 +130,12 @@ class Exporter:
         return content
 
 
-def goal(**declared: Any) -> ExportGoal:
+def goal(**declared: Any) -> FileExportGoal:
     """Return a goal that exports everybody's e-mail address and name in rows that end in a line feed."""
     columns = [{"field": "Email", "property": "email"}, {"field": "Name", "property": "name"}]
     usual = {"name": "out", "segment": "everybody", "directory": "/outbox", "map": columns}
     form = {"row_delimiter": "linux"} | declared.pop("format", {})
-    return ExportGoal.model_validate(usual | {"format": form} | declared)
+    return FileExportGoal.model_validate(usual | {"format": form} | declared)
 
 
 def column(name: str, **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
-from cdp_sync.model import ExportFormat, FetchedFile, ImportGoal, RemoteFile
+from cdp_sync.model import ExportFormat, FetchedFile, FileGoal, RemoteFile
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.exporting.exporter import NOON, PROPERTIES, Exporter, goal, profiles
 
@@ -80,7 +80,7 @@ formats = st.fixed_dictionaries(
 def import_back(content: bytes, form: ExportFormat, folder: Path) -> Warehouse:
     """Import a file into a warehouse of its own."""
     fields = NAMES if form.header else [f"column{number}" for number in range(2, len(NAMES) + 2)]
-    declared = ImportGoal.model_validate(
+    declared = FileGoal.model_validate(
         {
             "name": "back",
             "format": form.model_dump(include=set(SHARED)),

@@ -1,0 +1,7 @@
+-- Who was taken off lists: also those whom the platform does not know any more.
+create or replace table staging.gone as
+with placed as (select *, dense_rank() over (order by key, id) - 1 as place from staging.leaver)
+select placed.profile_id, placed.list
+from placed
+join outcome using (place)
+where outcome.outcome in ('sent', 'absent')

@@ -1,0 +1,8 @@
+-- Who was taken off a list, or was put on it anew, under which name ever.
+delete from warehouse.list_member
+where connection = $connection and goal = $goal
+    and (profile_id, list) in (
+        select profile_id, list from staging.gone
+        union all
+        select profile_id, unnest(lists) from staging.profile_end where ending = 'written'
+    )

@@ -1,0 +1,35 @@
+-- What became of the chosen profiles, now that it is known what became of the users that were sent. Who joined a list
+-- earlier than a run began that was about to put them there, by more than clocks differ, was there before.
+create or replace table staging.profile_end as
+with placed as (
+    select rowid as row, row_number() over (order by rowid) - 1 as place from staging.chosen where ending = 'written'
+),
+settled as (
+    select placed.row, coalesce(outcome.outcome, 'refused') as outcome, outcome.sid, outcome.joined,
+        coalesce(outcome.reason, 'it was not sent') as reason
+    from placed
+    left join outcome using (place)
+)
+select chosen.* replace (
+        case settled.outcome
+            when 'sent' then 'written' when 'absent' then 'unmatched' when 'refused' then 'not_deliverable'
+            else chosen.ending::varchar
+        end as ending,
+        case when settled.outcome in ('absent', 'refused') then null else chosen.row_hash end as row_hash,
+        case when settled.outcome = 'refused' then [{field: null::varchar, reason: settled.reason}]
+            else chosen.problems end as problems
+    ),
+    settled.sid,
+    list_transform(
+        list_filter(settled.joined, lambda x: x.moment is null or x.moment >= epoch(coalesce(intent.began, $now)) - 300),
+        lambda x: x.list
+    ) as lists
+from staging.chosen chosen
+left join settled on settled.row = chosen.rowid
+left join (
+    select profile_id, min(began) as began
+    from warehouse.list_intent
+    where connection = $connection and goal = $goal
+    group by profile_id
+) intent using (profile_id)
+order by chosen.rowid
