@@ -42,7 +42,7 @@ def main(debug: bool) -> None:
 @main.command()
 @click.argument("connection", required=False)
 def check(connection: str | None) -> None:
-    """Check the declarations; with CONNECTION also reach its server and list its directories."""
+    """Check the declarations; with CONNECTION also reach its server: list directories, or try each endpoint."""
     from cdp_sync.components.declarations import load_declarations
     from cdp_sync.terminal import console
 
@@ -54,12 +54,12 @@ def check(connection: str | None) -> None:
     }
     console.print(", ".join(f"{len(each)} {what}" for what, each in told.items()) + ": all in order.")
     if connection:
-        from cdp_sync.connectors.sftp import SftpClient
+        from cdp_sync.looking import reach
 
-        declared = found.connection(connection)
-        with SftpClient(declared.server) as client:
-            for directory in dict.fromkeys(goal.directory for goal in declared.goals):
-                console.print(f"{directory}: {len(client.list_directory(directory)):,} files.")
+        results = list(reach(found.connection(connection)))
+        for sentence, _ in results:
+            console.print(sentence, markup=False, soft_wrap=True)
+        click.get_current_context().exit(0 if all(fine for _, fine in results) else 1)
 
 
 @main.command()
@@ -67,7 +67,7 @@ def check(connection: str | None) -> None:
 @_GOAL
 @_AS_JSON
 def scan(connection: str, goal: str | None, as_json: bool) -> None:
-    """Look at a connection's files: their state, their fields, how dates and numbers read. Imports nothing."""
+    """Look at a connection's files (state, fields, how dates and numbers read) or lists. Imports nothing."""
     from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look
     from cdp_sync.terminal import print_json, print_look
@@ -223,18 +223,19 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
 @main.command()
 @click.option("--port", default=2222, show_default=True, help="Of the SFTP server; 0 picks a free one.")
 @click.option("--mail-port", default=2525, show_default=True, help="Of the mail server; 0 picks a free one.")
-def sandbox(port: int, mail_port: int) -> None:
-    """Run an SFTP server with demonstration files, and a mail server that shows what arrives, until Ctrl-C."""
+@click.option("--sailthru-port", default=8025, show_default=True, help="Of Sailthru's API; 0 picks a free one.")
+def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
+    """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
     from cdp_sync.sandbox.stage import Stage
 
-    with Stage(port=port, mail_port=mail_port) as stage:
+    with Stage(port=port, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
         click.echo(stage.told)
         stage.wait()
 
 
 @main.command()
 def demo() -> None:
-    """Import demonstration files from an SFTP server into a warehouse, three times over, and show what happens."""
+    """Import demonstration files and a list, export segments, three times over, and show what happens."""
     from cdp_sync.sandbox.play import play
 
     click.get_current_context().exit(play())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.exporting.segments import SegmentView
     from cdp_sync.importing.preview import Preview
-    from cdp_sync.looking import Look
+    from cdp_sync.looking import ListLook, Look
     from cdp_sync.model.upcoming import UpcomingRun
     from cdp_sync.orchestration.past_runs import History, PastGoal, PastRun
 
@@ -134,12 +134,12 @@ def print_error(text: str) -> None:
     errors.print(f"[red]Error:[/] {escape(text)}", soft_wrap=True)
 
 
-def print_look(look: "Look") -> None:
-    """Show a goal's files and what a run would make of them."""
-    rows = [(f"  {f.remote.path}", f.state, f.remote.size, f"{f.remote.modified_at:{_TIME}}") for f in look.files]
-    console.print(f"[bold]{look.goal}[/]  {len(look.files):,} files, {sum(f.due for f in look.files):,} to import")
+def print_look(look: "Look | ListLook") -> None:
+    """Show a goal's files or lists, and what a run would make of them."""
+    (first, *names), rows = look.table
+    console.print(f"[bold]{look.goal}[/]  {look.summary}")
     if rows:
-        print_table(("  file", "state", "bytes", "modified (UTC)"), rows)
+        print_table((f"  {first}", *names), [(f"  {row[0]}", *row[1:]) for row in rows])
     for each in look.previews:
         _print_preview(each)
     console.print()

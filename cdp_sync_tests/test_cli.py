@@ -34,6 +34,7 @@ from cdp_sync_tests.projects import (
 
 FIRST = "Email,FirstName,Total\nada@example.com,Ada,1.5\nbob@example.com,Bob,x\n,Nobody,2\n"
 COMMAND = [sys.executable, "-m", "cdp_sync.cli"]
+FREE_PORTS = ("--port", "0", "--mail-port", "0", "--sailthru-port", "0")
 
 
 def cdp_sync(*arguments: str) -> Result:
@@ -512,9 +513,7 @@ def read_until(process: subprocess.Popen[bytes], pattern: str, patience: float =
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: Project) -> None:
     """It says its port and where its files are, lets clients in, and ends with a signal, its server with it."""
-    with running(
-        "sandbox", "--port", "0", "--mail-port", "0", folder=project.folder, environment=project.environment
-    ) as process:
+    with running("sandbox", *FREE_PORTS, folder=project.folder, environment=project.environment) as process:
         port = read_until(process, r"127\.0\.0\.1:(\d+)|port (\d+)")
         secret = (project.data / "sandbox" / "password").read_text().strip()
         listed = listing(int(port[1] or port[2]), secret)
@@ -529,7 +528,7 @@ def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: P
 
 def test_the_sandbox_shows_mail(project: Project) -> None:
     """A line for each mail, as it arrives."""
-    command = ("sandbox", "--port", "0", "--mail-port", "0")
+    command = ("sandbox", *FREE_PORTS)
     with running(*command, folder=project.folder, environment=project.environment) as process:
         port = read_until(process, r"Mail on 127\.0\.0\.1:(\d+)")
         with smtplib.SMTP("127.0.0.1", int(port[1]), timeout=30) as line:

@@ -93,8 +93,8 @@ def test_states_and_reasons_are_those_of_people(
 def test_a_failure_that_the_warehouse_could_not_note_is_told(ran: Project) -> None:
     """Of a goal that failed while another process held the warehouse, the event log says why."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cdp_sync.orchestration.steps.record_failure", lambda *_: None)
-        patch.setattr("cdp_sync.orchestration.steps.scan_directory", unreachable)
+        patch.setattr("cdp_sync.orchestration.import_steps.record_failure", lambda *_: None)
+        patch.setattr("cdp_sync.orchestration.file_steps.scan_directory", unreachable)
         told(cdp_sync("run", "shop"), 1)
     run = answer("runs", "shop", "--json")["runs"][0]
     (failed,) = run["goals"]

@@ -10,6 +10,11 @@ from typing import Any
 import dagster as dg
 
 
+def filled_in(context: dg.ResolutionContext, value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Fill a template such as `{{ env('SFTP_PORT', '2222') }}`; any other value stays as it is written."""
+    return context.resolve_value(value) if isinstance(value, str) and "{{" in value else value
+
+
 def as_written(description: str, kind: Any = None, **more: Any) -> dg.Resolver:  # noqa: ANN401 - types are values here
     """Return the resolver of an attribute that is taken as it is written.
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdp_sync.components.connection import ConnectionComponent
 from cdp_sync.components.profile_model import declared_profiles
-from cdp_sync.components.sftp_connection import SftpConnection
 from cdp_sync.errors import DeclarationError, UnknownName
-from cdp_sync.model import Connection, ExportGoal, ImportGoal, Profiles
+from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles
 from cdp_sync.model.reading import slips_in
 from cdp_sync.orchestration.declared import defs_folder, refuse
 from cdp_sync.orchestration.project import component_tree, reason_of
@@ -32,7 +32,7 @@ class Declarations:
             raise UnknownName(f"There is no connection {name!r}.", needed=f"One of: {allowed}.")
         return self.connections[names.index(name)]
 
-    def goals(self, connection: str, name: str | None) -> tuple[ImportGoal, ...]:
+    def goals(self, connection: str, name: str | None) -> tuple[ImportRules, ...]:
         """Return a connection's enabled import goals, or the one of that name.
 
         Raises:
@@ -84,4 +84,4 @@ def _connections_in(file: Path) -> list[Connection]:
     refuse(file, slips_in(file.read_text(encoding="utf-8")))
     tree = component_tree(file.parent)
     tree.build_defs()
-    return [component.connection for component in tree.get_all_components(of_type=SftpConnection)]
+    return [component.connection for component in tree.get_all_components(of_type=ConnectionComponent)]  # type: ignore[type-abstract]  # it asks `isinstance`

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NewType
 
 import dagster as dg
-from pydantic import Field
 
-from cdp_sync.components.attributes import as_written
-from cdp_sync.components.profile_model import declared_profiles
-from cdp_sync.model import NAME_PATTERN, Connection, ExportGoal, ImportGoal, Notifications, Schedule, SftpServer, Watch
-from cdp_sync.model.consistency import find_slips
+from cdp_sync.components.attributes import as_written, filled_in
+from cdp_sync.components.connection import ConnectionComponent
+from cdp_sync.model import FileExportGoal, FileGoal, SftpServer, Watch
+from cdp_sync.model import SftpConnection as Declared
 from cdp_sync.model.reading import ServerAttributes
-from cdp_sync.orchestration.connection import build_connection
-from cdp_sync.orchestration.declared import refuse
 
 _GOAL = {
     "name": "customers",
@@ -22,7 +19,6 @@ _GOAL = {
     "map": [{"field": "FirstName", "property": "first_name"}],
 }
 _WATCH = {"every_seconds": 30}
-_NOTIFIED = {"emails": ["team@example.org"], "on": "failure"}
 _EXPORT = {
     "name": "big_spenders",
     "segment": "big_spenders",
@@ -51,34 +47,24 @@ class SftpConnectionScaffolder(dg.Scaffolder):
 def _rendered(context: dg.ResolutionContext, value: Any) -> SftpServer:  # noqa: ANN401 - whatever the file holds
     """Fill templates such as `{{ env('SFTP_PORT', '2222') }}` in the server's fields; leave the rest as written."""
     given = value.model_dump(exclude_unset=True) if isinstance(value, ServerAttributes) else value
-    return SftpServer(
-        **{
-            name: context.resolve_value(field) if isinstance(field, str) and "{{" in field else field
-            for name, field in given.items()
-        }
-    )
+    return SftpServer(**{name: filled_in(context, field) for name, field in given.items()})
 
 
 Server = NewType("Server", SftpServer)
-DeclaredSchedule = NewType("DeclaredSchedule", Schedule)
 DeclaredWatch = NewType("DeclaredWatch", Watch)
-ImportGoals = NewType("ImportGoals", tuple[ImportGoal, ...])
-ExportGoals = NewType("ExportGoals", tuple[ExportGoal, ...])
-Notified = NewType("Notified", Notifications)
+ImportGoals = NewType("ImportGoals", tuple[FileGoal, ...])
+ExportGoals = NewType("ExportGoals", tuple[FileExportGoal, ...])
 """Checked by our own models: to Dagster opaque types."""
 
 
 @dg.scaffold_with(SftpConnectionScaffolder)
-class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
+class SftpConnection(ConnectionComponent):
     """Exchanges delimited files with an SFTP server.
 
     Every goal becomes one asset with the steps *scan directory*, *parse files*, *link identifiers* and *upsert
     profiles*; the connection becomes a job that runs its enabled goals in the order listed.
     """
 
-    name: Annotated[
-        str, Field(pattern=NAME_PATTERN), as_written("Identifier; prefix of asset keys, job, schedule and sensor.")
-    ]
     server: Annotated[
         Server,
         dg.Resolver(
@@ -86,36 +72,19 @@ class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
             description="How to reach the server, and how to know that it is the right one.",
         ),
     ]  # fmt: skip
-    title: Annotated[str | None, as_written("What people call it.")] = None
-    enabled: Annotated[bool, as_written("Off: no schedule, no sensor; runs by hand only.")] = True
-    owners: Annotated[Sequence[str], as_written("E-mail addresses or `team:` names, shown in the catalog.")] = ()
-    objectives: Annotated[
-        Sequence[str],
-        as_written("Objectives: only profiles whose consent allows one of them are imported and exported."),
-    ] = ()
-    notifications: Annotated[
-        Notified | None,
-        as_written("Who gets mail about runs; nobody unless declared.", Notifications | None, examples=[_NOTIFIED]),
-    ] = None
     watch: Annotated[
         DeclaredWatch | None,
-        as_written(
-            "Looks for new files in between, and runs when some arrived.",
-            Watch | None,
-            examples=[{"every_seconds": 30}],
-        ),
-    ] = None
-    schedule: Annotated[
-        DeclaredSchedule | None,
-        as_written("When it runs by itself.", Schedule | None, examples=[{"every_minutes": 15}]),
+        as_written("Looks for new files in between, and runs when some arrived.", Watch | None, examples=[_WATCH]),
     ] = None
     import_profiles: Annotated[
         ImportGoals,
-        as_written("Import goals, in running order.", Sequence[ImportGoal], examples=[[_GOAL]]),
+        as_written("Import goals, in running order.", Sequence[FileGoal], examples=[[_GOAL]]),
     ] = ImportGoals(())
     export_profiles: Annotated[
         ExportGoals,
-        as_written("Export goals, in running order, behind the imports.", Sequence[ExportGoal], examples=[[_EXPORT]]),
+        as_written(
+            "Export goals, in running order, behind the imports.", Sequence[FileExportGoal], examples=[[_EXPORT]]
+        ),
     ] = ExportGoals(())
 
     @classmethod
@@ -124,13 +93,6 @@ class SftpConnection(dg.Component, dg.Model, dg.Resolvable):
         return dg.ComponentTypeSpec(description="Exchanges delimited files with an SFTP server.", tags=["cdp", "sftp"])
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> Declared:
         """The declared connection."""
-        fields = {name: getattr(self, name) for name in Connection.model_fields}
-        return Connection(**fields)
-
-    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Check the declaration against the profile, and build asset, job and resource."""
-        profiles = declared_profiles()
-        refuse(context.path / "defs.yaml", [f"attributes.{slip}" for slip in find_slips(self.connection, profiles)])
-        return build_connection(self.connection, profiles)
+        return Declared(**{name: getattr(self, name) for name in Declared.model_fields})

@@ -1,42 +1,73 @@
 """A declared connection as Dagster definitions: assets for each goal, a job, its schedule and sensor, a server."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from cdp_sync.model import Connection, Profiles
+from cdp_sync.model import Connection, Profiles, SailthruConnection, SftpConnection
 from cdp_sync.orchestration.checks import EXPORT_CHECKS, IMPORT_CHECKS, build_checks
-from cdp_sync.orchestration.export_goal import build_export_asset
-from cdp_sync.orchestration.import_goal import build_import_assets
+from cdp_sync.orchestration.export_goal import build_file_export, build_user_export
+from cdp_sync.orchestration.import_goal import build_file_assets, build_list_asset
 from cdp_sync.orchestration.mail_sensor import notified_metadata
 from cdp_sync.orchestration.new_files import build_sensors
-from cdp_sync.orchestration.resources import SftpServerResource
+from cdp_sync.orchestration.resources import SailthruAccountResource, SftpServerResource
 from cdp_sync.orchestration.schedules import build_schedules
 from cdp_sync.orchestration.segments import segment_key
 
 AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 
-def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitions:
+def build_connection(connection: SftpConnection | SailthruConnection, profiles: Profiles) -> dg.Definitions:
     """Return the definitions of a connection; the warehouse they need is bound once for all."""
-    pairs = [
-        build_import_assets(goal, connection, profiles, place=place)
-        for place, goal in enumerate(connection.import_profiles)
-    ]
-    imports, files = [goal for goal, _ in pairs], [files for _, files in pairs]
-    exports = [
-        build_export_asset(goal, connection, profiles, place=place)
-        for place, goal in enumerate(connection.export_profiles)
-    ]
+    built = _sftp(connection, profiles) if isinstance(connection, SftpConnection) else _sailthru(connection, profiles)
     jobs = _jobs(connection, profiles)
     return dg.Definitions(
-        assets=[*imports, *files, *exports],
-        asset_checks=[*_checks(imports, IMPORT_CHECKS), *_checks(exports, EXPORT_CHECKS)],
+        assets=[*built.imports, *built.files, *built.exports],
+        asset_checks=[*_checks(built.imports, IMPORT_CHECKS), *_checks(built.exports, EXPORT_CHECKS)],
         jobs=jobs,
         schedules=build_schedules(connection, jobs),
-        sensors=build_sensors(connection, profiles, jobs),
-        resources={f"{connection.name}_server": SftpServerResource.of(connection.server)},
+        sensors=build_sensors(connection, profiles, jobs) if isinstance(connection, SftpConnection) else [],
+        resources={f"{connection.name}_server": built.server},
         metadata=notified_metadata(connection),
     )
+
+
+@dataclass(frozen=True)
+class _Built:
+    """What differs between the kinds of connections."""
+
+    server: dg.ConfigurableResource[Any]
+    imports: list[dg.AssetsDefinition]
+    exports: list[dg.AssetsDefinition]
+    files: Sequence[dg.AssetsDefinition] = ()
+
+
+def _sftp(connection: SftpConnection, profiles: Profiles) -> _Built:
+    imports = [
+        build_file_assets(goal, connection, profiles, place=place)
+        for place, goal in enumerate(connection.import_profiles)
+    ]
+    exports = [
+        build_file_export(goal, connection, profiles, place=place)
+        for place, goal in enumerate(connection.export_profiles)
+    ]
+    server = SftpServerResource.of(connection.server)
+    return _Built(server, [goal for goal, _ in imports], exports, [files for _, files in imports])
+
+
+def _sailthru(connection: SailthruConnection, profiles: Profiles) -> _Built:
+    imports = [
+        build_list_asset(goal, connection, profiles, place=place)
+        for place, goal in enumerate(connection.import_profiles)
+    ]
+    exports = [
+        build_user_export(goal, connection, profiles, place=place)
+        for place, goal in enumerate(connection.export_profiles)
+    ]
+    return _Built(SailthruAccountResource.of(connection.account), imports, exports)
 
 
 def _checks(assets: list[dg.AssetsDefinition], checks: dict[str, tuple[str, str]]) -> list[dg.AssetChecksDefinition]:

@@ -1,11 +1,12 @@
-"""The four steps of an export goal, each handing the next a handle: paths and counts, never rows."""
+"""The steps of an export goal, each handing the next a handle: paths and counts, never rows."""
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import dagster as dg
 
@@ -13,14 +14,27 @@ from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
 from cdp_sync.exporting import (
     DeliveredFile,
     ExportRun,
+    FileRun,
     LocalFile,
+    UserRun,
     deliver_file,
+    deliver_users,
     record_delivery,
     record_failure,
+    record_users,
     select_segment,
     write_file,
+    write_users,
 )
-from cdp_sync.model import ExportCounters, ExportGoal, ExportReport, RemoteFile
+from cdp_sync.model import (
+    ExportCounters,
+    ExportGoal,
+    ExportReport,
+    FileExportGoal,
+    RemoteFile,
+    SailthruConnection,
+    UserExportGoal,
+)
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
 from cdp_sync.orchestration.metadata import export_metadata_of
@@ -28,10 +42,12 @@ from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
 
 T = TypeVar("T")
+G = TypeVar("G", bound=ExportGoal)
+R = TypeVar("R", bound=ExportRun)
 
 
 @dataclass(frozen=True)
-class ExportSteps(GoalSteps[ExportGoal]):
+class ExportSteps(GoalSteps[G], Generic[G, R]):
     """An export goal and the steps that run it."""
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
@@ -45,6 +61,78 @@ class ExportSteps(GoalSteps[ExportGoal]):
         )
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}
+
+    @abstractmethod
+    def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
+        """Write what is to be delivered to a local file."""
+
+    @abstractmethod
+    def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
+        """Bring it there."""
+
+    def record(self, context: dg.OpExecutionContext, delivered: Handle) -> dg.MaterializeResult[Any]:
+        """Note the delivery, and say what was done."""
+        run = self._run(context, delivered)
+        counters = ExportCounters(**delivered["counters"])
+        report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
+        self._clear(run)
+        report = replace(report, seconds=time.time() - delivered["started"])
+        watcher().done(self.unique, report)
+        context.log.info(report.message)
+        return dg.MaterializeResult(metadata=export_metadata_of(report))
+
+    @abstractmethod
+    def _record(self, run: R, counters: ExportCounters, delivered: Handle) -> ExportReport:
+        """Note the delivery in the warehouse."""
+
+    @abstractmethod
+    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> R:
+        """Return the run."""
+
+    def _told(self, context: dg.OpExecutionContext, handle: Handle) -> dict[str, Any]:
+        """Return what every kind of run is told."""
+        staging, folder = self._own(context, handle)
+        return {
+            "run_id": context.run_id,
+            "connection": self.connection.name,
+            "goal": self.goal,
+            "profiles": self.profiles,
+            "objectives": self.connection.objectives,
+            "warehouse": context.resources.warehouse.warehouse(),
+            "staging": staging,
+            "folder": folder,
+            "now": datetime.fromisoformat(handle["now"]),
+        }
+
+    def _own(self, context: dg.OpExecutionContext, handle: Handle) -> tuple[Path, Path]:
+        """Return where the run's rows and file are: of one that is tried again from a step, those of the run before."""
+        if "staging" in handle:
+            return Path(handle["staging"]), Path(handle["folder"])
+        folder = data_folder()
+        return folder.staging(context.run_id, self.unique), folder.downloads(context.run_id, self.unique)
+
+    def _attempt(
+        self, context: dg.OpExecutionContext, run: R, doing: str, work: Callable[[], T], *, keep: bool = True
+    ) -> T:
+        """Do a step's work; where that fails, keep what it needs, so that the step can be tried again."""
+        watcher().phase(self.unique, doing)
+        return attempt(context.log, work, lambda error: self._give_up(run, error, keep=keep))
+
+    def _give_up(self, run: R, error: CdpSyncError, *, keep: bool) -> None:
+        if not keep:
+            self._clear(run)
+        if not isinstance(error, WarehouseUnusable | WarehouseLocked):
+            record_failure(run, str(error))
+        watcher().done(self.unique, ExportReport(self.goal.name, self.goal.segment, error=str(error)))
+
+    def _clear(self, run: R) -> None:
+        remove(run.folder)
+        remove(run.staging)
+
+
+@dataclass(frozen=True)
+class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
+    """A goal that puts a file on a server."""
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
         """Write the rows to a local file."""
@@ -61,59 +149,45 @@ class ExportSteps(GoalSteps[ExportGoal]):
         delivered = self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), file))
         return {**written, "delivered": delivered.to_handle()}
 
-    def record(self, context: dg.OpExecutionContext, delivered: Handle) -> dg.MaterializeResult[Any]:
-        """Note the delivery, and say what was done."""
-        run = self._run(context, delivered)
-        counters = ExportCounters(**delivered["counters"])
+    def _record(self, run: FileRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
         file = DeliveredFile.from_handle(delivered["delivered"]) if delivered["delivered"] else None
-        report = self._attempt(context, run, "recording", lambda: record_delivery(staged(run), counters, file))
-        self._clear(run)
-        report = replace(report, seconds=time.time() - delivered["started"])
-        watcher().done(self.unique, report)
-        context.log.info(report.message)
-        return dg.MaterializeResult(metadata=export_metadata_of(report))
+        return record_delivery(run, counters, file)
 
-    def _deliver(self, context: dg.OpExecutionContext, run: ExportRun, file: LocalFile) -> DeliveredFile:
+    def _deliver(self, context: dg.OpExecutionContext, run: FileRun, file: LocalFile) -> DeliveredFile:
         sent = RemoteFile(run.now, file.name, file.size)
         watcher().expects(self.unique, (sent,))
-        with getattr(context.resources, self.server_key).client() as server:
+        with self.client(context) as server:
             return deliver_file(run, server, file, progress=lambda size: watcher().arrived(self.unique, sent, size))
 
-    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> ExportRun:
-        own = self._own(context, handle)
-        return ExportRun(
-            run_id=context.run_id,
-            connection=self.connection.name,
-            goal=self.goal,
-            profiles=self.profiles,
-            objectives=self.connection.objectives,
-            warehouse=context.resources.warehouse.warehouse(),
-            staging=own[0],
-            folder=own[1],
-            now=datetime.fromisoformat(handle["now"]),
-        )
+    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> FileRun:
+        return FileRun(**self._told(context, handle))
 
-    def _own(self, context: dg.OpExecutionContext, handle: Handle) -> tuple[Path, Path]:
-        """Return where the run's rows and file are: of one that is tried again from a step, those of the run before."""
-        if "staging" in handle:
-            return Path(handle["staging"]), Path(handle["folder"])
-        folder = data_folder()
-        return folder.staging(context.run_id, self.unique), folder.downloads(context.run_id, self.unique)
 
-    def _attempt(
-        self, context: dg.OpExecutionContext, run: ExportRun, doing: str, work: Callable[[], T], *, keep: bool = True
-    ) -> T:
-        """Do a step's work; where that fails, keep what it needs, so that the step can be tried again."""
-        watcher().phase(self.unique, doing)
-        return attempt(context.log, work, lambda error: self._give_up(run, error, keep=keep))
+@dataclass(frozen=True)
+class UserSteps(ExportSteps[UserExportGoal, UserRun]):
+    """A goal that brings profiles to users of a platform."""
 
-    def _give_up(self, run: ExportRun, error: CdpSyncError, *, keep: bool) -> None:
-        if not keep:
-            self._clear(run)
-        if not isinstance(error, WarehouseUnusable | WarehouseLocked):
-            record_failure(run, str(error))
-        watcher().done(self.unique, ExportReport(self.goal.name, self.goal.segment, error=str(error)))
+    connection: SailthruConnection
 
-    def _clear(self, run: ExportRun) -> None:
-        remove(run.folder)
-        remove(run.staging)
+    def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
+        """Write the users to a local file, and those who are to be taken off lists to another one."""
+        run = self._run(context, selected)
+        users, leavers = self._attempt(context, run, "writing", lambda: write_users(staged(run)), keep=False)
+        return {**selected, "users": users, "leavers": leavers}
+
+    def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
+        """Bring the users to the platform, and have others taken off its lists."""
+        if written["users"] or written["leavers"]:
+            run = self._run(context, written)
+            self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run)))
+        return written
+
+    def _deliver(self, context: dg.OpExecutionContext, run: UserRun) -> None:
+        with self.client(context) as platform:
+            deliver_users(run, platform)
+
+    def _record(self, run: UserRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
+        return record_users(run, counters, delivered["leavers"])
+
+    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> UserRun:
+        return UserRun(**self._told(context, handle), time_zone=self.connection.time_zone)

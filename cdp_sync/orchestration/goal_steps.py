@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import dagster as dg
+
 from cdp_sync.errors import Terminal
 from cdp_sync.exporting import ExportRun
 from cdp_sync.importing import GoalRun
-from cdp_sync.model import Connection, ExportGoal, ImportGoal, Profiles
+from cdp_sync.model import Connection, Profiles
+from cdp_sync.model.goal import Goal
 
 Handle = dict[str, Any]
 """What one step hands to the next: paths, states and counts, never rows."""
 
-G = TypeVar("G", ImportGoal, ExportGoal)
-R = TypeVar("R", GoalRun, ExportRun)
+G = TypeVar("G", bound=Goal)
+R = TypeVar("R", bound=GoalRun | ExportRun)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ class GoalSteps(Generic[G]):
     def server_key(self) -> str:
         """Resource key of the connection's server."""
         return f"{self.connection.name}_server"
+
+    def client(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - whatever talks to the server
+        """Return what talks to the connection's server; it connects when it is used."""
+        return getattr(context.resources, self.server_key).client()
 
 
 def staged(run: R) -> R:

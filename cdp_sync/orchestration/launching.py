@@ -17,6 +17,7 @@ from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.processes import Process
 from cdp_sync.orchestration.progress import Watcher, watched_by
 from cdp_sync.orchestration.recovery import recover
+from cdp_sync.orchestration.resources import SailthruAccountResource, SftpServerResource
 from cdp_sync.orchestration.run_tags import PROCESS
 from cdp_sync.orchestration.segments import SEGMENTS
 
@@ -87,8 +88,9 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
         UnknownName: No such connection or goal.
         Terminal: A run of the connection is under way.
     """
-    import cdp_sync.connectors.sftp.session  # noqa: F401
-
+    for resource in (definitions.resources or {}).values():
+        if isinstance(resource, SftpServerResource | SailthruAccountResource):
+            resource.warm_up()
     job, selection = _job(definitions, order)
     reports = _Collecting(watcher)
     with open_instance() as instance, watched_by(reports):

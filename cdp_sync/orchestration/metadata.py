@@ -37,7 +37,9 @@ def export_metadata_of(report: ExportReport) -> dict[str, dg.MetadataValue]:
         **counters,
         "dagster/row_count": dg.MetadataValue.int(report.counters.profiles_written),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
-        **_known({"profiles_ever_exported": report.profiles_ever_exported}),
+        **_known(
+            {"profiles_taken_off": report.profiles_taken_off, "profiles_ever_exported": report.profiles_ever_exported}
+        ),
     }
 
 

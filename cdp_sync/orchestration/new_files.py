@@ -8,7 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from cdp_sync.importing.watching import Look, Memory, look_at
-from cdp_sync.model import Connection, Profiles, fingerprint
+from cdp_sync.model import Profiles, SftpConnection, fingerprint
 from cdp_sync.orchestration.waiting import waiting_runs
 
 _TICKS = 3
@@ -21,7 +21,7 @@ _ENDED = {dg.DagsterRunStatus.SUCCESS: True, dg.DagsterRunStatus.FAILURE: False,
 
 
 def build_sensors(
-    connection: Connection, profiles: Profiles, jobs: Iterable[dg.JobDefinition | UnresolvedAssetJobDefinition]
+    connection: SftpConnection, profiles: Profiles, jobs: Iterable[dg.JobDefinition | UnresolvedAssetJobDefinition]
 ) -> list[dg.SensorDefinition]:
     """Return the sensor of a connection's job; nothing where the connection is off, or watches and imports nothing."""
     goals = [goal for goal in connection.import_profiles if goal.enabled]
@@ -31,7 +31,7 @@ def build_sensors(
 
 
 def _sensor(
-    connection: Connection, profiles: Profiles, job: dg.JobDefinition | UnresolvedAssetJobDefinition
+    connection: SftpConnection, profiles: Profiles, job: dg.JobDefinition | UnresolvedAssetJobDefinition
 ) -> dg.SensorDefinition:
     assert connection.watch  # noqa: S101 - for mypy; `build_sensors` asked
     every, server_key = connection.watch.every_seconds, f"{connection.name}_server"

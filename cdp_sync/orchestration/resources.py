@@ -1,14 +1,17 @@
 """Resources: settings that the UI may show; each makes a plain object that knows no Dagster."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from cdp_sync.connectors.sftp import SftpClient
-from cdp_sync.model import SftpServer
+from cdp_sync.model import SailthruAccount, SftpServer
 from cdp_sync.orchestration.processes import note_process
 from cdp_sync.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from cdp_sync.connectors.sailthru import SailthruAudience
 
 WAREHOUSE_POOL = "warehouse"
 """The pool of all steps that open the warehouse: one slot."""
@@ -57,6 +60,37 @@ class SftpServerResource(dg.ConfigurableResource[SftpClient]):
         """Return the resource of a declared server."""
         return cls(host=server.host, port=server.port, username=server.username, settings=server.model_dump_json())
 
+    def warm_up(self) -> None:
+        """Import what a client needs when it connects."""
+        import cdp_sync.connectors.sftp.session  # noqa: F401
+
     def client(self, **options: Any) -> SftpClient:  # noqa: ANN401 - those of the client
         """Return a client; it connects when it is used."""
         return SftpClient(SftpServer.model_validate_json(self.settings), **options)
+
+
+class SailthruAccountResource(dg.ConfigurableResource[Any]):
+    """An account with Sailthru. Shows which variables hold its secrets, never a secret.
+
+    Args:
+        base_url: Where the API is.
+        settings: The whole declaration, as JSON.
+    """
+
+    base_url: str
+    settings: str
+
+    @classmethod
+    def of(cls, account: SailthruAccount) -> "SailthruAccountResource":
+        """Return the resource of a declared account."""
+        return cls(base_url=account.base_url, settings=account.model_dump_json())
+
+    def warm_up(self) -> None:
+        """Import what a client needs: requests, which takes as long as many a project's declarations."""
+        import cdp_sync.connectors.sailthru  # noqa: F401
+
+    def client(self, **options: Any) -> "SailthruAudience":  # noqa: ANN401 - those of the client
+        """Return a client; it connects when it is used."""
+        from cdp_sync.connectors.sailthru import SailthruAudience
+
+        return SailthruAudience(SailthruAccount.model_validate_json(self.settings), **options)

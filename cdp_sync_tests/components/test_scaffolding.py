@@ -4,11 +4,13 @@ from pathlib import Path
 
 import dagster as dg
 
-from cdp_sync.components import ProfileModel, SftpConnection
+from cdp_sync.components import ProfileModel, SailthruConnection, SftpConnection
 from cdp_sync.components.declarations import load_declarations
 from cdp_sync.components.profile_model import ProfileModelScaffolder
+from cdp_sync.components.sailthru_connection import SailthruConnectionScaffolder
 from cdp_sync.components.sftp_connection import SftpConnectionScaffolder
-from cdp_sync_tests.projects import Project
+from cdp_sync.model import SailthruConnection as Declared
+from cdp_sync_tests.projects import PROPERTIES, Project
 
 
 def scaffold(scaffolder: dg.Scaffolder, component: type, target: Path) -> None:
@@ -31,6 +33,18 @@ def test_a_scaffolded_project_loads(project: Project) -> None:
     assert [prop.name for prop in found.profiles.identifiers] == ["email"]
 
 
+def test_a_scaffolded_sailthru_connection_loads(project: Project) -> None:
+    """Where the profile has what Sailthru's id goes into; it names its own variables, and is off."""
+    project.describe(properties=[*PROPERTIES, {"name": "sailthru_profile_id", "identifier": True}])
+    scaffold(SailthruConnectionScaffolder(), SailthruConnection, project.defs / "crm")
+    (connection,) = load_declarations().connections
+    assert isinstance(connection, Declared)
+    assert (connection.name, connection.enabled) == ("crm", False)
+    assert (connection.api_key_env, connection.api_secret_env) == ("CRM_API_KEY", "CRM_API_SECRET")
+    assert connection.base_url == "https://api.sailthru.com"
+    assert [goal.lists for goal in connection.import_profiles] == [("Newsletter",)]
+
+
 def test_a_scaffolded_connection_is_part_of_the_loaded_project(project: Project) -> None:
     """What was scaffolded is at once an asset and a job."""
     scaffold(SftpConnectionScaffolder(), SftpConnection, project.defs / "newshop")
@@ -45,4 +59,5 @@ def test_the_types_scaffold_with_these() -> None:
     from dagster.components.scaffold.scaffold import get_scaffolder
 
     assert isinstance(get_scaffolder(SftpConnection), SftpConnectionScaffolder)
+    assert isinstance(get_scaffolder(SailthruConnection), SailthruConnectionScaffolder)
     assert isinstance(get_scaffolder(ProfileModel), ProfileModelScaffolder)

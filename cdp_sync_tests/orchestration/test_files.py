@@ -81,7 +81,7 @@ def test_a_run_that_ends_early_leaves_its_files_failed(
     shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a run that broke off behind the listing, every file that it was to import has failed."""
-    monkeypatch.setattr("cdp_sync.orchestration.steps.stage_files", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("cdp_sync.orchestration.file_steps.stage_files", lambda *_, **__: 1 / 0)
     assert not shop.run("shop_sync", instance).success
     assert status(shop, instance)["failed"] == {FIRST, SECOND}
 

@@ -138,12 +138,12 @@ def test_a_run_whose_process_died_is_mailed_about(office: Office) -> None:
 
 def test_an_unexpected_error_is_told_by_its_type(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an error that nobody foresaw says may be personal data: the mail tells its type and the step."""
-    from cdp_sync.orchestration.steps import ImportSteps
+    from cdp_sync.orchestration.file_steps import FileSteps
 
     def burst(*_arguments: object) -> None:
         raise ZeroDivisionError(PERSON)
 
-    monkeypatch.setattr(ImportSteps, "parse", burst)
+    monkeypatch.setattr(FileSteps, "parse", burst)
     office.connect()
     office.run(GOOD)
     office.tick()

@@ -20,7 +20,7 @@ from dagster._scheduler.scheduler import launch_scheduled_runs
 from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from cdp_sync.model import Connection, Schedule
+from cdp_sync.model import Schedule, SftpConnection
 from cdp_sync.orchestration.cron_grid import cron_grid
 from cdp_sync.orchestration.schedules import build_schedules
 from cdp_sync_tests.oracle.wall_clock import YEAR, instants
@@ -40,7 +40,7 @@ def nothing() -> None:
 def built(declared: dict[str, Any]) -> dg.ScheduleDefinition:
     """Return Dagster's schedule of a declared one."""
     attributes = {"name": "shop", "title": "Shop", "server": SERVER, "import_profiles": [GOAL]}
-    (made,) = build_schedules(Connection.model_validate({**attributes, "schedule": declared}), [nothing])
+    (made,) = build_schedules(SftpConnection.model_validate({**attributes, "schedule": declared}), [nothing])
     return made
 
 

@@ -17,7 +17,7 @@ from cdp_sync.importing import (
     stage_files,
     upsert_profiles,
 )
-from cdp_sync.model import FetchedFile, GoalReport, ImportGoal, Profiles, RemoteFile
+from cdp_sync.model import FetchedFile, FileGoal, GoalReport, Profiles, RemoteFile
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.ledger import known_files
 
@@ -40,7 +40,7 @@ PROFILES = Profiles(
 )
 
 
-def goal(**declared: Any) -> ImportGoal:
+def goal(**declared: Any) -> FileGoal:
     """Return a goal that links by Email and fills the first name, unless something else is declared."""
     usual = {
         "name": "customers",
@@ -49,7 +49,7 @@ def goal(**declared: Any) -> ImportGoal:
         "link": [{"field": "Email", "property": "email"}],
         "map": [{"field": "Name", "property": "first_name"}],
     }
-    return ImportGoal(**{**usual, **declared})
+    return FileGoal(**{**usual, **declared})
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Importer:
     """Runs of one goal, one after the other, each with a staging file of its own."""
 
     folder: Path
-    goal: ImportGoal = field(default_factory=goal)
+    goal: FileGoal = field(default_factory=goal)
     profiles: Profiles = PROFILES
     connection: str = "shop"
     warehouse: Warehouse = None  # type: ignore[assignment]  # made from the folder

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.errors import WarehouseLocked
-from cdp_sync.exporting import ExportRun, deliver_file, record_delivery, select_segment, write_file
+from cdp_sync.exporting import FileRun, deliver_file, record_delivery, select_segment, write_file
 from cdp_sync.importing import applying, link_identifiers, stage_files, upsert_profiles
-from cdp_sync.model import ExportGoal, ExportReport, GoalReport, Profiles
+from cdp_sync.model import ExportReport, FileExportGoal, GoalReport, Profiles
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.exchange import data_exchange
 from cdp_sync_tests.exporting.exporter import Folder
@@ -30,11 +30,11 @@ COUNTS = goal(name="counts", map=[{"field": "Count", "property": "order_count"}]
 PEOPLE = tuple(f"p{number}@x" for number in range(12))
 
 
-def export_goal(name: str, segment: str, changes: str) -> ExportGoal:
+def export_goal(name: str, segment: str, changes: str) -> FileExportGoal:
     """Return a goal that exports a segment's addresses and names."""
     columns = [{"field": "Email", "property": "email"}, {"field": "Name", "property": "first_name"}]
     told = {"name": name, "segment": segment, "changes": changes, "directory": "/out", "map": columns}
-    return ExportGoal.model_validate(told)
+    return FileExportGoal.model_validate(told)
 
 
 EXPORTS = (export_goal("all", "everybody", "all"), export_goal("named", "named", "changed"))
@@ -84,13 +84,15 @@ class World:
             self.named |= people
         return report
 
-    def send(self, connection: str, export: ExportGoal, *, killed: bool = False, times: int = 1) -> ExportReport | None:
+    def send(
+        self, connection: str, export: FileExportGoal, *, killed: bool = False, times: int = 1
+    ) -> ExportReport | None:
         """Export; killed before the delivery is recorded, or recorded several times, where that is asked for."""
         self.runs += 1
         own = self.folder / f"export{self.runs}"
         own.mkdir()
         now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=self.runs)
-        run = ExportRun(
+        run = FileRun(
             f"e{self.runs}", connection, export, DECLARED, (), self.warehouse, own / "staging.duckdb", own, now
         )
         counters = select_segment(run)
@@ -208,9 +210,16 @@ def test_an_older_warehouse_is_counted_from_its_history(world: World) -> None:
 def go_back(execute: Callable[[str], object]) -> None:
     """Make the warehouse one of version 2."""
     execute("drop view warehouse.run_goal")
-    for table in ("data_exchange", "imported_profile", "connection_number", "changed_value"):
+    for table in (
+        "data_exchange",
+        "imported_profile",
+        "connection_number",
+        "changed_value",
+        "list_member",
+        "list_intent",
+    ):
         execute(f"drop table warehouse.{table}")
     execute("alter table warehouse.profile drop column _created_by")
-    for column in ("seconds", "warnings", "errors"):
+    for column in ("seconds", "warnings", "errors", "profiles_without_identifier", "profiles_unmatched"):
         execute(f"alter table warehouse.run drop column {column}")
-    execute("delete from warehouse.migration where version = 3")
+    execute("delete from warehouse.migration where version > 2")

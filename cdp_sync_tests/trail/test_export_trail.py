@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.exporting import ExportRun, deliver_file, record_delivery, select_segment, write_file
-from cdp_sync.model import ExportCounters, ExportGoal, ExportReport, ImportGoal, Profiles
+from cdp_sync.exporting import FileRun, deliver_file, record_delivery, select_segment, write_file
+from cdp_sync.model import ExportCounters, ExportReport, FileExportGoal, FileGoal, Profiles
 from cdp_sync_tests.trail.importer import Importer
 from cdp_sync_tests.trail.test_trail import (
     CHINOOK,
@@ -39,10 +39,10 @@ class Exporter:
     )
     runs: int = 0
 
-    def goal(self) -> ExportGoal:
+    def goal(self) -> FileExportGoal:
         """Return the goal."""
         columns = [{"field": name, "property": name} for name in COLUMNS]
-        return ExportGoal.model_validate(
+        return FileExportGoal.model_validate(
             {"name": "out", "segment": "spenders", "directory": str(self.outbox), "map": columns}
         )
 
@@ -51,7 +51,7 @@ class Exporter:
         self.runs += 1
         folder = self.outbox.parent / f"export{self.runs}"
         folder.mkdir()
-        run = ExportRun(
+        run = FileRun(
             run_id=f"export{self.runs}",
             connection="shop",
             goal=self.goal(),
@@ -135,7 +135,7 @@ def test_a_crash_behind_the_delivery_delivers_again(exporter: Exporter) -> None:
 def test_what_left_comes_back_the_same(exporter: Exporter, tmp_path: Path) -> None:
     """The exported file, imported elsewhere with the same format, makes profiles with the same values."""
     exporter.run()
-    goal = ImportGoal.model_validate(
+    goal = FileGoal.model_validate(
         {
             "name": "back",
             "directory": str(exporter.outbox),

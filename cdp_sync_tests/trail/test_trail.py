@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cdp_sync.connectors.sftp import SftpClient
-from cdp_sync.model import Completeness, Counters, GoalReport, ImportGoal, Profiles, SftpServer
+from cdp_sync.model import Completeness, Counters, FileGoal, GoalReport, Profiles, SftpServer
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.openssh import OpenSshServer, openssh_server
 from cdp_sync_tests.trail import victim
@@ -131,8 +131,8 @@ def shop_in(folder: Path, inbox: Path, client: SftpClient, **invoices: Any) -> S
     """Return both goals on a warehouse in a folder."""
     here = {"directory": str(inbox), "complete": Completeness(settle_seconds=0)}
     declared = Profiles(properties=PROPERTIES)
-    customers = Importer(folder, ImportGoal(**CUSTOMERS | here), declared, runs=100)
-    goal = ImportGoal(**INVOICES | here | invoices)
+    customers = Importer(folder, FileGoal(**CUSTOMERS | here), declared, runs=100)
+    goal = FileGoal(**INVOICES | here | invoices)
     return Shop(inbox, client, customers, Importer(folder, goal, declared, warehouse=customers.warehouse))
 
 

@@ -1,0 +1,92 @@
+"""The first steps of an import goal over files: scan the directory, parse what is due."""
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory, stage_files
+from cdp_sync.importing.scanning import Choice
+from cdp_sync.model import FileGoal, GoalReport, RemoteFile
+from cdp_sync.orchestration.files import choice_of, expect_files, is_backfill, note_files
+from cdp_sync.orchestration.goal_steps import Handle
+from cdp_sync.orchestration.import_steps import ImportSteps, waiting_handle
+from cdp_sync.orchestration.metadata import metadata_of
+from cdp_sync.orchestration.places import data_folder, remove
+from cdp_sync.orchestration.progress import watcher
+from cdp_sync.warehouse.ledger import KnownFile, known_files
+
+
+@dataclass(frozen=True)
+class FileSteps(ImportSteps[FileGoal]):
+    """An import goal over files and the steps that run it."""
+
+    @property
+    def importing(self) -> FileGoal:
+        """The goal."""
+        return self.goal
+
+    def scan(self, context: dg.OpExecutionContext) -> Handle:
+        """List the directory and ask the ledger what is new."""
+        started = time.time()
+        run = self._run(context)
+        data_folder().sweep()
+        scanned = self._attempt(context, run, "scanning", lambda: self._scan(context, run, choice_of(context)))
+        return {**scanned, "started": started}
+
+    def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
+        """Fetch the files and parse them into the staging table."""
+        handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again")}, "staging": None}
+        if not scanned["due"]:
+            return handle
+        run = self._run(context, handle)
+        self._attempt(context, run, "fetching and parsing", lambda: self._parse(context, run, scanned))
+        remove(run.folder)
+        return {**handle, "staging": str(run.staging)}
+
+    def _scan(self, context: dg.OpExecutionContext, run: GoalRun, choice: Choice) -> Handle:
+        with run.warehouse.open("read") as session:
+            known = known_files(session, run.connection, run.goal.name)
+        with self.client(context) as server:
+            scan = scan_directory(server, self.goal, known, run.fingerprint, choice)
+        expect_files(context, self.connection.name, self.goal.name, scan)
+        context.log.info(f"{len(scan.due)} of {len(scan.files)} files are to be imported")
+        return {**_scan_handle(scan, known), "again": choice.again}
+
+    def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:
+        files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
+        known = {path: KnownFile(**_revived(entry)) for path, entry in scanned["known"].items()}
+        watcher().expects(self.unique, tuple(files))
+        with self.client(context) as server:
+            stage_files(run, fetch_files(server, files, run.folder, progress=self._progress), known)
+
+    def _progress(self, file: RemoteFile, arrived: int) -> None:
+        watcher().arrived(self.unique, file, arrived)
+
+    def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> dg.MaterializeResult[Any]:
+        if not is_backfill(context):
+            note_files(context, self.connection.name, self.goal.name, report.files)
+            return super()._tell(context, report)
+        metadata = metadata_of(report)
+        context.log_event(dg.AssetMaterialization([self.connection.name, self.goal.name], metadata=metadata))
+        if report.state == "failed":
+            note_files(context, self.connection.name, self.goal.name, report.files)
+            raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
+        return dg.MaterializeResult(metadata={})  # Dagster notes this once for each file
+
+
+def _scan_handle(scan: Scan, known: dict[str, KnownFile]) -> Handle:
+    paths = {file.path for file in scan.due}
+    entries = {path: asdict(entry) for path, entry in known.items() if path in paths}
+    return {
+        "due": [[file.modified_at.isoformat(), file.path, file.size] for file in scan.due],
+        "waiting": waiting_handle(scan.waiting),
+        "known": {path: {**entry, "modified_at": entry["modified_at"].isoformat()} for path, entry in entries.items()},
+    }
+
+
+def _revived(entry: Handle) -> Handle:
+    at = datetime.fromisoformat(entry["modified_at"])
+    return {**entry, "modified_at": at, "fields": tuple(entry["fields"])}

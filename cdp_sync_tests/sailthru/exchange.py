@@ -1,0 +1,174 @@
+"""Exchanges people with a Sailthru on loopback by the product's own steps, without Dagster."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cdp_sync.connectors.sailthru import SailthruAudience
+from cdp_sync.exporting import UserRun, deliver_users, record_users, select_segment, write_users
+from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.completing import complete_rows
+from cdp_sync.importing.listing import fetch_lists, lacking_keys
+from cdp_sync.model import (
+    ExportReport,
+    FetchedFile,
+    GoalReport,
+    ListGoal,
+    Profiles,
+    SailthruAccount,
+    UserExportGoal,
+)
+from cdp_sync.model.list_goal import PROFILE_ID
+from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
+from cdp_sync_tests.exporting.exporter import EVERYBODY, KEEN, NOON, Exporter
+
+ZONE = "America/New_York"
+SECRETS = {"KEY": "crm-key", "SECRET": "crm-secret-93"}  # of a server that lives for one test
+
+TYPES = ("text", "number", "decimal", "date", "datetime", "boolean")
+PROPERTIES: list[dict[str, Any]] = [
+    {"name": "email", "type": "email", "identifier": True},
+    {"name": PROFILE_ID, "identifier": True},
+    {"name": "customer", "identifier": True},
+    {"name": "keen", "type": "boolean"},
+    *({"name": f"{kind}_one", "type": kind} for kind in TYPES),
+    *({"name": f"{kind}_list", "type": kind, "multiple": True} for kind in TYPES),
+]
+"""A property of every type, single and `multiple`."""
+PROFILES = Profiles.model_validate({"properties": PROPERTIES, "segments": [EVERYBODY, KEEN]})
+
+
+@dataclass(kw_only=True)
+class Exchange(Exporter):
+    """Runs of goals over one warehouse and one Sailthru, whose clock is everybody's."""
+
+    box: SailthruSandbox
+    goal: UserExportGoal  # type: ignore[assignment]  # another kind of goal
+    profiles: Profiles = PROFILES
+
+    def next_run(self) -> UserRun:  # type: ignore[override]  # another kind of run
+        """Return an export that is to begin."""
+        run_id, own = self._own()
+        return UserRun(
+            run_id=run_id,
+            connection="crm",
+            goal=self.goal,
+            profiles=self.profiles,
+            objectives=self.objectives,
+            warehouse=self.warehouse,
+            staging=own / "staging.duckdb",
+            folder=own / "files",
+            now=datetime.fromtimestamp(self.box.clock(), UTC),
+            time_zone=ZONE,
+        )
+
+    def run(self, *, killed_behind: str = "", **options: Any) -> ExportReport:
+        """Export; as if the process were killed behind `deliver`, if that is asked for."""
+        run = self.next_run()
+        counters = select_segment(run)
+        assert counters.add_up
+        users, leavers = write_users(run)
+        if users or leavers:
+            with audience(self.box.url, **options) as platform:
+                deliver_users(run, platform)
+        if killed_behind:
+            return ExportReport("killed", "killed", counters)
+        return record_users(run, counters, leavers)
+
+    def bring(self, goal: ListGoal, **options: Any) -> GoalReport:
+        """Import lists."""
+        run_id, own = self._own()
+        run = GoalRun(run_id, "crm", goal.as_import(ZONE, self.profiles), self.profiles, self.warehouse, own / "staged")
+        return import_lists(run, goal, self.box.url, **options)
+
+    def posted(self) -> int:
+        """Return how many users were posted so far, jobs counted as well."""
+        return self.box.calls.count("user", "POST") + self.box.calls.count("job", "POST")
+
+    def vars(self, email: str) -> dict[str, Any]:
+        """Return the custom fields of a user."""
+        found = self.box.account.find("email", email)
+        assert found
+        return found.vars
+
+    def on(self, name: str) -> set[str]:
+        """Return the addresses of those who are on a list."""
+        found = self.box.account.lists.get(name)
+        return {str(user.email) for user in found.members.values()} if found else set()
+
+    def _own(self) -> tuple[str, Path]:
+        self.runs += 1
+        own = self.folder / f"run{self.runs}"
+        own.mkdir()
+        return own.name, own
+
+
+def audience(url: str, **options: Any) -> SailthruAudience:
+    """Return a client that does not pause."""
+    account = SailthruAccount(api_key_env="KEY", api_secret_env="SECRET", base_url=url, time_zone=ZONE)
+    usual: dict[str, Any] = {"environ": SECRETS, "first_pause": 0.0, "wait": lambda _: None}
+    return SailthruAudience(account, **usual | options)
+
+
+def import_lists(run: GoalRun, goal: ListGoal, url: str, **options: Any) -> GoalReport:
+    """Take the steps of an import."""
+    with audience(url, **options) as platform:
+        arrived = list(fetch_lists(platform, goal, run.folder))
+        staged = {report.path for report in stage_files(run, arrived) if report.state == "staged"}
+        lists = [each for each in arrived if isinstance(each, FetchedFile) and each.remote.path in staged]
+        assert isinstance(run.goal, type(goal.as_import(ZONE, run.profiles)))
+        if lacking := lacking_keys(run.goal, lists):
+            complete_rows(run, platform, lists, lacking)
+    link_identifiers(run)
+    return upsert_profiles(run)
+
+
+@contextmanager
+def sailthru() -> Iterator[SailthruSandbox]:
+    """Serve a Sailthru with nobody in it, whose clock stands still."""
+    clock = Clock(NOON.timestamp())
+    with SailthruSandbox(
+        api_key=SECRETS["KEY"], api_secret=SECRETS["SECRET"], time_zone=ZONE, clock=clock
+    ) as box:  # fmt: skip
+        yield box
+
+
+def users_goal(**declared: Any) -> UserExportGoal:
+    """Return a goal that brings everybody to users, by e-mail, with their text."""
+    usual = {
+        "name": "audience",
+        "segment": "everybody",
+        "link": [{"field": "email", "property": "email"}],
+        "create_users": True,
+        "map": [column("text_one")],
+    }
+    return UserExportGoal.model_validate(usual | declared)
+
+
+def lists_goal(**declared: Any) -> ListGoal:
+    """Return a goal that imports the list Main by Sailthru's id, with the text."""
+    usual = {
+        "name": "members",
+        "lists": ["Main"],
+        "link": [{"field": "sid", "property": PROFILE_ID}],
+        "map": [column("text_one")],
+    }
+    return ListGoal.model_validate(usual | declared)
+
+
+def column(name: str, field: str = "") -> dict[str, Any]:
+    """Return the mapping of a property, called by its name unless something else is said."""
+    return {"field": field or name, "property": name}
+
+
+def again(run: UserRun, number: int) -> UserRun:
+    """Return a run that is tried again from a step, under another id."""
+    return replace(run, run_id=f"{run.run_id}_{number}")
+
+
+def person(name: str, **more: Any) -> dict[str, Any]:
+    """Return a profile with an address and a text."""
+    return {"email": f"{name}@example.com", "text_one": name, "keen": True, **more}

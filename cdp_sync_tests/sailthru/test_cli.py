@@ -1,0 +1,95 @@
+"""The command line and a Sailthru connection: is it in order, what is on its lists, what would be exported."""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cdp_sync.cli import main
+from cdp_sync_tests.sailthru.crm import SECRET, Crm, list_goal, user_goal
+
+PEOPLE = [{"email": f"{name}@example.com", "lists": ["Main"]} for name in ("ann", "bob")]
+
+
+@pytest.fixture(name="crm")
+def declared(crm: Crm) -> Crm:
+    """A connection with goals, and two people on a list there."""
+    crm.box.account.add_users(PEOPLE)
+    crm.declare(list_goal(), exports=(user_goal(),))
+    return crm
+
+
+def told(*arguments: str, status: int = 0) -> str:
+    """Return what a command prints, if it ends with this status."""
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == status, result.output
+    assert "Traceback" not in result.output
+    return result.output
+
+
+def test_check_says_that_all_is_in_order(crm: Crm) -> None:
+    """The credentials, each endpoint, the time zone; nothing is changed there."""
+    lines = told("check", "crm").splitlines()
+    assert lines[1:] == [f"{what}: in order." for what in ("credentials", "list", "user", "job", "time_zone")]
+    assert crm.box.calls.count(method="POST") == 0
+
+
+def test_check_tells_of_a_wrong_secret(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a sentence, without it, and with status 1; nothing else is tried."""
+    monkeypatch.setenv("CRM_SECRET", "wrong-secret-17")
+    (_, line) = told("check", "crm", status=1).split("\n", 1)
+    assert line.startswith("credentials: ")
+    assert "list" not in line
+    assert "wrong-secret-17" not in line
+
+
+def test_check_tells_of_a_variable_that_is_not_set(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name, with status 1."""
+    monkeypatch.delenv("CRM_SECRET")
+    assert "CRM_SECRET is not set" in told("check", "crm", status=1)
+
+
+def test_check_names_the_endpoint_that_is_not_permitted(crm: Crm) -> None:
+    """The others are tried all the same."""
+    crm.box.permit("list", "user", "settings")
+    printed = told("check", "crm", status=1)
+    assert [what for what in ("list", "user", "job") if f"{what}: in order." not in printed] == ["job"]
+    (line,) = [line for line in printed.splitlines() if line.startswith("job: ")]
+    assert "must not use the endpoint job" in line
+    assert "permit it for this key" in line
+
+
+def test_check_compares_the_time_zone(crm: Crm) -> None:
+    """Times in lists are those of the account."""
+    crm.declare(list_goal(), time_zone="Asia/Tokyo")
+    assert "time_zone: The account's time zone is America/New_York" in told("check", "crm", status=1)
+
+
+def test_check_of_a_server_that_is_not_there(crm: Crm) -> None:
+    """A sentence and status 1, after some attempts."""
+    crm.declare(list_goal(), base_url="http://127.0.0.1:1")
+    printed = told("check", "crm", status=1)
+    assert "Error: " in printed
+    assert SECRET not in printed
+
+
+def test_scan_shows_the_lists(crm: Crm) -> None:
+    """Those of the goal, with kind and size, and those that are not there; nothing is imported."""
+    crm.declare(list_goal(lists=["Main", "Mian"]), list_goal("off", enabled=False))
+    printed = told("scan", "crm")
+    assert "2 lists, 2 people" in printed
+    assert "not there" in printed
+    assert not (crm.project.data / "warehouse.duckdb").exists()
+    found: dict[str, Any] = json.loads(told("scan", "crm", "--json"))
+    lists = [{"list": "Main", "kind": "natural", "people": 2}, {"list": "Mian", "kind": "not there", "people": None}]
+    assert found == {"connection": "crm", "goals": [{"goal": "members", "lists": lists}]}
+
+
+def test_an_export_is_previewed_without_a_call(crm: Crm) -> None:
+    """What would be sent is told by the warehouse alone."""
+    crm.run()
+    made = crm.box.calls.count()
+    found = json.loads(told("export", "crm", "--goal", "audience", "--preview", "--json"))
+    assert found["profiles_in_segment"] == 0
+    assert crm.box.calls.count() == made

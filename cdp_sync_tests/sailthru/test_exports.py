@@ -1,0 +1,307 @@
+"""Segments become users of Sailthru: through Dagster, to a Sailthru on loopback."""
+
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from cdp_sync.sandbox.sailthru.people import User
+from cdp_sync_tests.projects import goal
+from cdp_sync_tests.sailthru.crm import Crm, user_goal
+
+HEADER = "Email,FirstName,Total,Visits,Interests,Scores,Birthday,Seen,News\n"
+ADA = "ada@example.com,Ada,2.5,3,art;sport,1;2,1990-02-01,2021-07-13T15:22:00.1239Z,true\n"
+BOB = "bob@example.com,Bob,30,,,,,,\n"
+CUSTOMERS = goal(
+    format={"multi_value": ";"},
+    map=[
+        {"field": field, "property": name}
+        for field, name in {
+            "FirstName": "first_name",
+            "Total": "total",
+            "Visits": "visits",
+            "Interests": "interests",
+            "Scores": "scores",
+            "Birthday": "birthday",
+            "Seen": "last_seen",
+            "News": "newsletter",
+        }.items()
+    ],
+)
+
+
+@pytest.fixture(name="shop")
+def shop(crm: Crm) -> Crm:
+    """A shop whose customers are profiles."""
+    crm.project.connect("shop", CUSTOMERS)
+    deliver(crm, ADA, BOB)
+    return crm
+
+
+def deliver(crm: Crm, *rows: str) -> None:
+    """Import customers."""
+    shop_runs = len(list((crm.project.root / "inbox").iterdir()))
+    crm.project.deliver(f"/inbox/customers_{shop_runs}.csv", HEADER + "".join(rows), minutes=shop_runs)
+    assert crm.project.run("shop_sync", crm.instance).success
+
+
+def user(crm: Crm, email: str) -> User | None:
+    """Return a user by address."""
+    return crm.box.account.find("email", email)
+
+
+def values(crm: Crm, email: str) -> dict[str, Any]:
+    """Return the custom fields of a user."""
+    found = user(crm, email)
+    assert found
+    return found.vars
+
+
+def counted(told: dict[str, Any], *names: str) -> tuple[Any, ...]:
+    """Return counters of profiles."""
+    return tuple(told[f"profiles_{name}"] for name in names)
+
+
+def test_a_segment_becomes_users(shop: Crm) -> None:
+    """Those who are not there are created, the others changed; run again nobody is sent."""
+    shop.box.account.add_users([{"email": "ada@example.com", "vars": {"plan": "pro"}}])
+    shop.declare(exports=(user_goal(),))
+    assert counted(shop.told(shop.run(), "audience"), "in_segment", "written") == (2, 2)
+    assert values(shop, "ada@example.com") == {"plan": "pro", "total": 3}
+    assert values(shop, "bob@example.com") == {"total": 30}
+    posted = shop.box.calls.count("user", "POST")
+    assert counted(shop.told(shop.run(), "audience"), "same", "written") == (2, 0)
+    assert shop.box.calls.count("user", "POST") == posted
+
+
+def test_only_profiles_that_changed_are_sent(shop: Crm) -> None:
+    """One customer spends more: that user is changed, and nobody else is asked about."""
+    shop.declare(exports=(user_goal(),))
+    shop.run()
+    posted = shop.box.calls.count("user", "POST")
+    deliver(shop, "bob@example.com,Bob,31,,,,,,\n")
+    assert counted(shop.told(shop.run(), "audience"), "same", "written") == (1, 1)
+    assert values(shop, "bob@example.com") == {"total": 31}
+    assert shop.box.calls.count("user", "POST") == posted + 1
+
+
+def test_the_goal_is_four_ops(shop: Crm) -> None:
+    """Steps that open the warehouse are in its pool, the one that talks to Sailthru is not."""
+    shop.declare(exports=(user_goal(),))
+    graph = shop.project.load().resolve_assets_def(dg.AssetKey(["crm", "audience"])).node_def
+    assert isinstance(graph, dg.GraphDefinition)
+    pools = {node.name: node.definition.pool for node in graph.nodes if isinstance(node.definition, dg.OpDefinition)}
+    assert pools == dict.fromkeys(("select_segment", "write_users", "record_delivery"), "warehouse") | {
+        "deliver_users": None
+    }
+
+
+def test_values_are_written_as_the_product_page_says(shop: Crm) -> None:
+    """Arrays of the right type, integers, UNIX seconds, days, instants with milliseconds, and else text."""
+    shop.project.deliver("/inbox/customers_9.csv", HEADER + ADA, minutes=9)
+    fields = {
+        "name": {"property": "first_name"},
+        "total": {"property": "total"},
+        "visits": {"property": "visits"},
+        "interests": {"property": "interests"},
+        "scores": {"property": "scores"},
+        "born": {"property": "birthday"},
+        "born_date": {"property": "birthday"},
+        "born_time": {"property": "birthday"},
+        "seen": {"property": "last_seen"},
+        "seen_date": {"property": "last_seen"},
+        "seen_time": {"property": "last_seen"},
+        "news": {"property": "newsletter"},
+        "who": {"profile_id": True},
+        "in_segments": {"segments": "all"},
+        "source": {"text": "cdp"},
+    }
+    shop.declare(exports=(user_goal(map=[{"field": name, **told} for name, told in fields.items()]),))
+    shop.run()
+    ((who,),) = shop.rows("select profile_id::varchar from warehouse.profile where first_name = 'Ada'")
+    assert values(shop, "ada@example.com") == {
+        "name": "Ada",
+        "total": 3,
+        "visits": 3,
+        "interests": ["art", "sport"],
+        "scores": [1, 2],
+        "born": "1990-02-01",
+        "born_date": "1990-02-01",
+        "born_time": 633830400,
+        "seen": "2021-07-13T15:22:00.123Z",
+        "seen_date": "2021-07-13",
+        "seen_time": 1626189720,
+        "news": "true",
+        "who": who,
+        "in_segments": ["spenders"],
+        "source": "cdp",
+    }
+    assert values(shop, "bob@example.com")["visits"] is None
+
+
+def test_decimals_can_stay_what_they_are(shop: Crm) -> None:
+    """The page's rule loses cents; `decimals: number` does not."""
+    shop.declare(exports=(user_goal(decimals="number"),))
+    shop.run()
+    assert values(shop, "ada@example.com") == {"total": 2.5}
+
+
+def test_without_leave_nobody_is_created(shop: Crm) -> None:
+    """Only users who exist get values; the others count as unmatched and are looked for again by the next run."""
+    shop.box.account.add_users([{"email": "ada@example.com"}])
+    shop.declare(exports=(user_goal(create_users=False),))
+    assert counted(shop.told(shop.run(), "audience"), "written", "unmatched") == (1, 1)
+    assert values(shop, "ada@example.com") == {"total": 3}
+    assert user(shop, "bob@example.com") is None
+    shop.box.account.add_users([{"email": "bob@example.com"}])
+    assert counted(shop.told(shop.run(), "audience"), "same", "written", "unmatched") == (1, 1, 0)
+    assert values(shop, "bob@example.com") == {"total": 30}
+
+
+def test_profiles_without_the_identifier_are_not_exported(shop: Crm) -> None:
+    """They count as such; a second link names those who have it."""
+    by_sid = [{"field": "sid", "property": "sailthru_profile_id"}]
+    shop.declare(exports=(user_goal(link=by_sid),))
+    assert counted(shop.told(shop.run(), "audience"), "without_identifier", "written") == (2, 0)
+    by_both = [*by_sid, {"field": "email", "property": "email"}]
+    shop.declare(exports=(user_goal(link=by_both),))
+    assert counted(shop.told(shop.run(), "audience"), "without_identifier", "written") == (0, 2)
+
+
+def test_users_are_put_on_lists_and_taken_off(shop: Crm) -> None:
+    """Who leaves the segment leaves the list, unless somebody else had put them there."""
+    shop.box.account.add_users([{"email": "ada@example.com", "lists": {"VIP": 1_600_000_000}}])
+    shop.declare(exports=(user_goal(lists=["VIP", "Big"], remove_from_lists=True),))
+    shop.run()
+    members = {name: sorted(each.email or "" for each in found.members.values()) for name, found in lists(shop)}
+    assert members == {"VIP": ["ada@example.com", "bob@example.com"], "Big": ["ada@example.com", "bob@example.com"]}
+    deliver(shop, "ada@example.com,Ada,1,,,,,,\n", "bob@example.com,Bob,1,,,,,,\n")
+    result = shop.run()
+    assert "2 taken off lists." in shop.told(result, "audience")["summary"]
+    members = {name: sorted(each.email or "" for each in found.members.values()) for name, found in lists(shop)}
+    assert members == {"VIP": ["ada@example.com"], "Big": []}
+    assert shop.rows("select count(*) from warehouse.list_member") == [(0,)]
+    deliver(shop, BOB)  # with the very values that he had before
+    shop.run()
+    assert [each.email for each in dict(lists(shop))["Big"].members.values()] == ["bob@example.com"]
+
+
+def lists(crm: Crm) -> list[tuple[str, Any]]:
+    """Return all lists with their names."""
+    return list(crm.box.account.lists.items())
+
+
+def test_somebody_who_is_gone_leaves_without_being_created(shop: Crm) -> None:
+    """A user who was deleted at Sailthru is not brought back by being taken off a list."""
+    shop.declare(exports=(user_goal(lists=["Big"], remove_from_lists=True),))
+    shop.run()
+    gone = user(shop, "bob@example.com")
+    assert gone
+    shop.box.account.remove(gone)
+    deliver(shop, "bob@example.com,Bob,1,,,,,,\n")
+    shop.run()
+    assert user(shop, "bob@example.com") is None
+    assert shop.rows("select list, count(*) from warehouse.list_member group by list") == [("Big", 1)]
+
+
+def test_a_user_who_is_refused_is_told_and_sent_again(shop: Crm) -> None:
+    """The quarantine names the profile and why, never the address; the others are delivered."""
+    shop.box.fail("user", "POST", status=400)
+    shop.declare(exports=(user_goal(),))
+    told = shop.told(shop.run(), "audience")
+    assert counted(told, "written", "not_deliverable") == (1, 1)
+    ((who, reason),) = shop.rows("select raw, reason from warehouse.quarantine where goal = 'audience'")
+    assert shop.rows(f"select count(*) from warehouse.profile where profile_id = '{who}'") == [(1,)]
+    assert "Sailthru refuses the call" in reason
+    assert "@example.com" not in reason
+    assert counted(shop.told(shop.run(), "audience"), "same", "written", "not_deliverable") == (1, 1, 0)
+
+
+def test_faults_that_pass_are_passed(shop: Crm) -> None:
+    """Server errors and cut lines are tried again; nothing is lost and nothing is doubled."""
+    shop.box.fail("user", "POST", status=500)
+    shop.box.fail("user", "POST", cut=True)
+    shop.declare(exports=(user_goal(),))
+    assert counted(shop.told(shop.run(), "audience"), "written", "not_deliverable") == (2, 0)
+
+
+def test_many_users_travel_as_one_file(shop: Crm) -> None:
+    """The list tells who has arrived: those whom Sailthru left out without a word are sent by themselves."""
+    shop.box.silent_drops = {"bob@example.com"}
+    shop.declare(exports=(user_goal(lists=["Big"], bulk_from=2, remove_from_lists=True),))
+    assert counted(shop.told(shop.run(), "audience"), "written", "not_deliverable") == (2, 0)
+    assert values(shop, "ada@example.com") == {"total": 3}
+    assert values(shop, "bob@example.com") == {"total": 30}
+    assert (shop.box.calls.count("job", "POST"), shop.box.calls.count("user", "POST")) == (2, 1)
+    deliver(shop, "ada@example.com,Ada,1,,,,,,\n")
+    shop.run()
+    assert [each.email for each in dict(lists(shop))["Big"].members.values()] == ["bob@example.com"]
+
+
+def test_a_file_that_is_too_large_travels_in_pieces(shop: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One job after the other; none of it is sent twice."""
+    from cdp_sync.connectors.sailthru import audience
+
+    monkeypatch.setattr(audience, "LARGEST_UPDATE", 1)
+    shop.declare(exports=(user_goal(lists=["Big"], bulk_from=2),))
+    assert counted(shop.told(shop.run(), "audience"), "written") == (2,)
+    assert values(shop, "bob@example.com") == {"total": 30}
+    assert [job.kind for job in shop.box.account.jobs.values()] == ["update", "update", "export_list_data"]
+    assert shop.box.calls.count("user", "POST") == 0
+
+
+def test_a_file_whose_values_did_not_arrive_is_sent_by_itself(shop: Crm) -> None:
+    """Being on the list is not enough: somebody who was there before may have been left out of the file."""
+    shop.box.account.add_users([{"email": "bob@example.com", "lists": ["Big"], "vars": {"total": 5}}])
+    shop.box.silent_drops = {"bob@example.com"}
+    shop.declare(exports=(user_goal(lists=["Big"], bulk_from=2),))
+    shop.run()
+    assert values(shop, "bob@example.com") == {"total": 30}
+
+
+def test_whole_decimals_are_known_again(shop: Crm) -> None:
+    """A list has 3 where 3.0000 was sent, and several values between commas."""
+    columns = [{"field": name, "property": name} for name in ("total", "interests", "newsletter", "birthday")]
+    shop.declare(exports=(user_goal(lists=["Big"], bulk_from=1, decimals="number", map=columns),))
+    shop.run()
+    assert (shop.box.calls.count("job", "POST"), shop.box.calls.count("user", "POST")) == (2, 0)
+
+
+def test_a_bulk_job_that_fails_falls_back(shop: Crm) -> None:
+    """All users are sent one by one then."""
+    shop.box.jobs_fail = {"update"}
+    shop.declare(exports=(user_goal(lists=["Big"], bulk_from=1),))
+    assert counted(shop.told(shop.run(), "audience"), "written") == (2,)
+    assert shop.box.calls.count("user", "POST") == 2
+
+
+def test_a_file_without_a_list_is_never_sent(shop: Crm) -> None:
+    """Without a list nobody could tell who arrived."""
+    shop.declare(exports=(user_goal(bulk_from=1),))
+    shop.run()
+    assert shop.box.calls.count("job", "POST") == 0
+
+
+def test_consent_is_asked_for(crm: Crm) -> None:
+    """A connection bound to an objective sends only those who consented."""
+    crm.describe(zones={"GDPR": "opt_in"}, objectives=[{"name": "news", "zones": ["GDPR"]}])
+    consenting = {"field": "Consent", "property": "consented_objectives"}
+    zone = {"field": "Zone", "property": "privacy_legislation"}
+    crm.project.connect("shop", goal(map=[{"field": "Total", "property": "total"}, consenting, zone]))
+    crm.project.deliver(
+        "/inbox/customers_1.csv", "Email,Total,Consent,Zone\nada@example.com,5,news,GDPR\nbob@example.com,5,,GDPR\n"
+    )
+    assert crm.project.run("shop_sync", crm.instance).success
+    crm.declare(exports=(user_goal(),), objectives=["news"])
+    assert counted(crm.told(crm.run(), "audience"), "without_consent", "written") == (1, 1)
+    assert [each.email for each in crm.box.account.users.values()] == ["ada@example.com"]
+
+
+def test_no_address_is_told_to_dagster(shop: Crm) -> None:
+    """Logs and metadata know users by their profiles' ids."""
+    shop.box.fail("user", "POST", status=400)
+    shop.declare(exports=(user_goal(),))
+    result = shop.run()
+    logs = "".join(str(record) for record in shop.instance.all_logs(result.run_id))
+    assert "deliver_users" in logs
+    assert "@example.com" not in logs

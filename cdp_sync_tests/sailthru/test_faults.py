@@ -1,0 +1,243 @@
+"""What goes wrong on the way to Sailthru and back: what may pass is passed, the rest is told, nothing is doubled."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sailthru.sailthru_client import SailthruClient
+
+from cdp_sync.connectors.http.gate import RateGate
+from cdp_sync.connectors.http.sender import Timeouts
+from cdp_sync.connectors.sailthru import audience as audience_module
+from cdp_sync.errors import EndpointNotPermitted, Transient
+from cdp_sync.sandbox.sailthru import Clock, Limits, SailthruSandbox
+from cdp_sync.sandbox.sailthru.faults import Faults
+from cdp_sync_tests.sailthru.exchange import (
+    SECRETS,
+    ZONE,
+    Exchange,
+    column,
+    lists_goal,
+    person,
+    sailthru,
+    users_goal,
+)
+
+PEOPLE = [f"p{number}" for number in range(12)]
+EVERYBODY = {f"{name}@example.com" for name in PEOPLE}
+LISTED = [{"email": f"{name}@example.com", "vars": {"text_one": name}, "lists": ["Main"]} for name in PEOPLE]
+
+
+@pytest.fixture
+def box() -> Iterator[SailthruSandbox]:
+    """A Sailthru with nobody in it."""
+    with sailthru() as served:
+        yield served
+
+
+@pytest.fixture
+def crm(box: SailthruSandbox, tmp_path: Path) -> Exchange:
+    """Twelve people who are to be put on a list one by one."""
+    made = Exchange(tmp_path / "crm", goal=users_goal(lists=["Red"]), box=box)
+    made.hold(person(name) for name in PEOPLE)
+    return made
+
+
+def check_delivered(crm: Exchange, **options: Any) -> None:
+    """Export, and check that everybody is there once and on the list, and nobody is sent again."""
+    report = crm.run(**options)
+    assert report.counters.profiles_written == len(PEOPLE)
+    assert {str(user.email) for user in crm.box.account.users.values()} == crm.on("Red") == EVERYBODY
+    assert len(crm.rows("select * from warehouse.list_member")) == len(PEOPLE)
+    assert all(crm.vars(f"{name}@example.com") == {"text_one": name} for name in PEOPLE)
+    posted = crm.posted()
+    assert crm.run().counters.profiles_written == 0
+    assert crm.posted() == posted
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 500, "times": 3}, {"status": 503, "times": 3}, {"cut": True, "times": 3}],
+    ids=["500", "503", "cut"],
+)
+def test_calls_that_fail_are_made_again(fault: dict[str, Any], crm: Exchange) -> None:
+    """Server errors and lines cut in the middle of an answer; of the latter the call was done."""
+    crm.box.fail("user", "POST", **fault)
+    check_delivered(crm)
+
+
+def test_a_silent_peer_is_not_waited_for(crm: Exchange) -> None:
+    """A call that is done and not answered is made again when its time is over."""
+    crm.box.fail("user", "POST", delay=2.0, times=2)
+    check_delivered(crm, timeouts=Timeouts(read=0.5))
+
+
+def test_the_limit_of_a_minute_is_kept_and_waited_for(tmp_path: Path) -> None:
+    """Three calls a minute for twelve users: no call is refused, and none fails."""
+    with SailthruSandbox(
+        api_key=SECRETS["KEY"], api_secret=SECRETS["SECRET"], time_zone=ZONE, clock=Clock(),
+        limits=Limits({("user", "POST"): 3}),
+    ) as served:  # fmt: skip
+        crm = Exchange(tmp_path / "crm", goal=users_goal(lists=["Red"]), box=served)
+        crm.hold(person(name) for name in PEOPLE)
+        assert crm.run(gate=hurried(served)).counters.profiles_written == len(PEOPLE)
+        assert crm.on("Red") == EVERYBODY
+        assert served.calls.count("user", "POST") == len(PEOPLE)
+
+
+def hurried(box: SailthruSandbox) -> RateGate:
+    """Return a gate that moves the clocks on where it would wait."""
+
+    def wait(condition: threading.Condition, seconds: float | None) -> None:
+        if seconds is None:
+            condition.wait(5)
+        else:
+            box.clock.advance(seconds)
+
+    return RateGate(clock=box.clock, wait=wait)
+
+
+def test_too_many_failures_end_the_run_and_the_next_one_goes_on(crm: Exchange) -> None:
+    """It fails as what may pass; nobody is lost, nobody is there twice."""
+    crm.box.fail("user", "POST", status=500, times=200)
+    with pytest.raises(Transient):
+        crm.run(attempts=2)
+    crm.box.faults = Faults()  # all is well again
+    check_delivered(crm)
+
+
+# One file
+
+
+def in_bulk(crm: Exchange) -> Exchange:
+    """Send everybody in one file, of whom some are there already, one even on the list."""
+    crm.goal = users_goal(lists=["Red"], bulk_from=1)
+    return crm
+
+
+@pytest.mark.parametrize("reports", [True, False])
+def test_whom_sailthru_leaves_out_without_a_word_is_sent_again(crm: Exchange, *, reports: bool) -> None:
+    """New ones, ones who are there, ones who are on the list with other values: all arrive, whatever the job tells."""
+    crm.box.reports_lines = reports
+    crm.box.account.add_users(
+        [{"email": "p1@example.com"}, {"email": "p2@example.com", "lists": ["Red"], "vars": {"text_one": "old"}}]
+    )
+    crm.box.silent_drops = {"p0@example.com", "p1@example.com", "p2@example.com"}
+    report = in_bulk(crm).run()
+    assert report.counters.profiles_written == len(PEOPLE)
+    assert crm.box.calls.count("user", "POST") == 3
+    assert crm.on("Red") == EVERYBODY
+    assert [crm.vars(f"{name}@example.com")["text_one"] for name in PEOPLE] == PEOPLE
+
+
+@pytest.mark.parametrize("kind", ["update", "export_list_data"])
+@pytest.mark.parametrize("trouble", ["jobs_fail", "jobs_hang"])
+def test_jobs_that_fail_or_never_end(trouble: str, kind: str, crm: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users are sent one by one where the file or its verification comes to nothing."""
+    monkeypatch.setattr(audience_module, "LONGEST_JOB", 0.0)
+    setattr(crm.box, trouble, {kind})
+    check_delivered(in_bulk(crm))
+
+
+def test_a_list_that_is_gone_before_it_is_fetched(crm: Exchange) -> None:
+    """Users are sent one by one where the export's address has expired."""
+    crm.box.export_lifetime = 0.0
+    check_delivered(in_bulk(crm))
+
+
+@pytest.mark.parametrize(("endpoint", "method"), [("job", "POST"), ("job", "GET"), ("export", "GET")])
+def test_lines_that_drop_around_a_file(endpoint: Any, method: Any, crm: Exchange) -> None:
+    """The upload, the look at the job and the download are made again."""
+    crm.box.fail(endpoint, method, cut=True)
+    crm.box.fail(endpoint, method, status=500)
+    check_delivered(in_bulk(crm))
+
+
+def test_a_value_with_a_line_break_is_verified_too(crm: Exchange) -> None:
+    """Lists that hold quotes and line breaks are read as any other: nobody has to be sent again."""
+    crm.change("""update warehouse.profile set text_one = concat('"a",', chr(10), 'b', chr(13), chr(10), 'c')""")
+    assert in_bulk(crm).run().counters.profiles_written == len(PEOPLE)
+    assert crm.on("Red") == EVERYBODY
+    assert crm.vars("p0@example.com")["text_one"] == '"a",\nb\r\nc'
+
+
+def test_what_shows_late_is_no_reason_to_create_anybody(crm: Exchange) -> None:
+    """A user whom readers do not see yet counts as unmatched, and is found by a later run."""
+    crm.goal = users_goal(create_users=False)
+    crm.box.visible_after = 60.0
+    official = SailthruClient(SECRETS["KEY"], SECRETS["SECRET"], api_url=crm.box.url)
+    assert official.save_user("p0@example.com", {"vars": {"plan": "pro"}}).is_ok()
+    assert crm.run().counters.profiles_unmatched == len(PEOPLE)
+    crm.box.clock.advance(61)
+    assert crm.run().counters.profiles_written == 1
+    assert len(crm.box.account.users) == 1
+
+
+# Permissions
+
+
+def test_an_endpoint_that_is_not_permitted_is_named(crm: Exchange) -> None:
+    """A key that must not write users: the error names the endpoint, and nothing is recorded as delivered."""
+    crm.box.permit("job", "list")
+    with pytest.raises(EndpointNotPermitted, match="endpoint user"):
+        crm.run()
+    assert crm.rows("select * from warehouse.exported_profile") == []
+    crm.box.permit()
+    check_delivered(crm)
+
+
+def test_a_list_without_the_endpoint_for_addresses(crm: Exchange) -> None:
+    """A list that tells digests only needs the endpoint user, and says so; one linked by the sid does without."""
+    crm.box.account.add_users(LISTED)
+    crm.box.permit("job", "list")
+    with pytest.raises(EndpointNotPermitted, match="endpoint user"):
+        crm.bring(lists_goal(map=[column("customer", "extid")]))
+    assert crm.bring(lists_goal()).counters.profiles_created == len(PEOPLE)
+
+
+def test_an_import_whose_job_never_ends(crm: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its list fails and says so; the next run imports it."""
+    monkeypatch.setattr(audience_module, "LONGEST_JOB", 0.0)
+    crm.box.account.add_users(LISTED)
+    crm.box.jobs_hang = True
+    report = crm.bring(lists_goal())
+    assert report.state == "failed"
+    assert "did not end within 0 s" in report.files[0].message
+    crm.box.jobs_hang = False
+    assert crm.bring(lists_goal()).counters.profiles_created == len(PEOPLE)
+
+
+def test_a_list_with_nobody_on_it(crm: Exchange) -> None:
+    """It is imported, and changes nothing."""
+    crm.box.account.add_list("Main")
+    report = crm.bring(lists_goal(link=[column("email")]))
+    assert (report.state, report.counters.rows_read) == ("success", 0)
+
+
+def test_custom_fields_called_like_columns_are_asked_for(crm: Exchange) -> None:
+    """They are among the fields that are exported, also beside others."""
+    named = {"Domain": "castle", "email": "old@example.com", "text_one": "Ann"}
+    crm.box.account.add_users([{"email": "ann@example.com", "vars": named, "lists": ["Main"]}])
+    crm.change("delete from warehouse.profile")
+    custom = [column("customer", "Domain (custom field)"), column("text_list", "email (custom field)")]
+    crm.bring(lists_goal(map=[column("text_one"), *custom]))
+    assert crm.rows("select text_one, customer, text_list from warehouse.profile") == [
+        ("Ann", "castle", ["old@example.com"])
+    ]
+
+
+def test_custom_fields_that_differ_by_case_only(crm: Exchange) -> None:
+    """Names of custom fields are case-sensitive."""
+    crm.box.account.add_users(
+        [{"email": "ann@example.com", "vars": {"Plan": "gold", "plan": "tin"}, "lists": ["Main"]}]
+    )
+    crm.change("delete from warehouse.profile")
+    crm.bring(lists_goal(map=[column("text_one", "Plan"), column("customer", "plan")]))
+    assert crm.rows("select text_one, customer from warehouse.profile") == [("gold", "tin")]
+    crm.goal = users_goal(
+        link=[column("sailthru_profile_id", "sid")], map=[column("customer", "Plan"), column("text_one", "plan")]
+    )
+    crm.run()
+    assert crm.vars("ann@example.com") == {"Plan": "tin", "plan": "gold"}

@@ -1,0 +1,281 @@
+"""Lists of Sailthru become profiles: through Dagster, from a Sailthru on loopback."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from cdp_sync_tests.projects import goal
+from cdp_sync_tests.sailthru.crm import Crm, list_goal
+
+BY_EMAIL = [{"field": "email", "property": "email"}]
+
+
+def person(name: str, **fields: Any) -> dict[str, Any]:
+    """Return a user on the list Main."""
+    return {"email": f"{name.lower()}@example.com", "vars": {"first_name": name}, "lists": ["Main"]} | fields
+
+
+ANN, BOB = person("Ann"), person("Bob")
+
+
+def asked(crm: Crm) -> int:
+    """Return how many users were asked for so far."""
+    return crm.box.calls.count("user", "GET")
+
+
+def people(crm: Crm, *columns: str) -> list[tuple[Any, ...]]:
+    """Return these columns of all profiles, in order."""
+    return sorted(crm.rows(f"select {', '.join(columns)} from warehouse.profile"))
+
+
+def test_a_list_becomes_profiles(crm: Crm) -> None:
+    """Each user on the list becomes a profile with its custom fields, and with Sailthru's id."""
+    crm.box.account.add_users([ANN, BOB])
+    crm.declare(list_goal())
+    told = crm.told(crm.run(), "members")
+    sids = {user.email: sid for sid, user in crm.box.account.users.items()}
+    assert people(crm, "first_name", "sailthru_profile_id") == [
+        ("Ann", sids["ann@example.com"]),
+        ("Bob", sids["bob@example.com"]),
+    ]
+    assert (told["rows_read"], told["rows_applied"], told["profiles_created"]) == (2, 2, 2)
+    assert asked(crm) == 0
+
+
+def test_the_goal_is_three_ops_by_the_names_of_the_contract(crm: Crm) -> None:
+    """A goal of a platform has `fetch_profiles` in place of scanning and parsing, which needs no pool."""
+    crm.declare(list_goal())
+    graph = crm.project.load().resolve_assets_def(dg.AssetKey(["crm", "members"])).node_def
+    assert isinstance(graph, dg.GraphDefinition)
+    pools = {node.name: node.definition.pool for node in graph.nodes if isinstance(node.definition, dg.OpDefinition)}
+    assert pools == {"fetch_profiles": None, "link_identifiers": "warehouse", "upsert_profiles": "warehouse"}
+
+
+def test_a_list_that_has_not_changed_is_not_read_again(crm: Crm) -> None:
+    """The same bytes are known; of a changed list the rows that did not change are not applied again."""
+    crm.box.account.add_users([ANN, BOB])
+    crm.declare(list_goal())
+    crm.run()
+    assert crm.told(crm.run(), "members")["rows_read"] == 0
+    crm.box.account.add_users([person("Cat")])
+    told = crm.told(crm.run(), "members")
+    assert (told["rows_read"], told["rows_applied"], told["rows_unchanged"]) == (3, 1, 2)
+
+
+def test_users_are_asked_for_the_addresses_behind_the_digests(crm: Crm) -> None:
+    """A list tells digests: who is new is asked for the address, once."""
+    crm.box.account.add_users([ANN, BOB])
+    crm.declare(list_goal(link=BY_EMAIL))
+    crm.run()
+    assert people(crm, "email", "first_name") == [("ann@example.com", "Ann"), ("bob@example.com", "Bob")]
+    assert asked(crm) == 2
+    crm.box.account.add_users([person("Cat")])
+    crm.run()
+    assert [row[0] for row in people(crm, "email")] == ["ann@example.com", "bob@example.com", "cat@example.com"]
+    assert asked(crm) == 3
+
+
+def test_an_address_that_the_warehouse_knows_is_not_asked_for(crm: Crm) -> None:
+    """The digest of a profile's address tells who it is; also when the list's row has changed since."""
+    crm.project.connect("shop", goal())
+    crm.project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nann@example.com,A.,1\n")
+    crm.project.run("shop_sync", crm.instance)
+    crm.box.account.add_users([ANN, BOB])
+    crm.declare(list_goal(link=BY_EMAIL))
+    crm.run()
+    assert people(crm, "email", "first_name") == [("ann@example.com", "Ann"), ("bob@example.com", "Bob")]
+    assert asked(crm) == 1
+    crm.change("bob@example.com", first_name="Bobby")
+    crm.run()
+    assert people(crm, "first_name") == [("Ann",), ("Bobby",)]
+    assert asked(crm) == 1
+
+
+def test_a_list_with_clear_addresses_asks_for_nobody(crm: Crm) -> None:
+    """An account that may export addresses has them in the list."""
+    crm.box.clear_emails = True
+    crm.box.account.add_users([ANN, BOB])
+    crm.declare(list_goal(link=BY_EMAIL))
+    crm.run()
+    assert people(crm, "email") == [("ann@example.com",), ("bob@example.com",)]
+    assert asked(crm) == 0
+
+
+def test_people_are_linked_by_the_customers_own_id(crm: Crm) -> None:
+    """The list does not hold extids: users are asked for them; who has none stays without a profile."""
+    crm.box.account.add_users([person("Ann", extid="A-1"), BOB])
+    crm.declare(list_goal(link=[{"field": "extid", "property": "number"}]))
+    told = crm.told(crm.run(), "members")
+    assert people(crm, "number", "first_name") == [("A-1", "Ann")]
+    assert told["rows_without_identifier"] == 1
+
+
+def test_people_are_linked_by_a_custom_field(crm: Crm) -> None:
+    """Any custom field can name people."""
+    crm.box.account.add_users([person("Ann", vars={"first_name": "Ann", "client": "C-7"})])
+    crm.declare(list_goal(link=[{"field": "client", "property": "number"}]))
+    crm.run()
+    assert people(crm, "number", "first_name") == [("C-7", "Ann")]
+
+
+def test_a_key_can_be_mapped_too(crm: Crm) -> None:
+    """The address goes into a property, although another field links."""
+    crm.box.account.add_users([ANN])
+    crm.declare(list_goal(map=[{"field": "email", "property": "email", "mode": "set_if_empty"}]))
+    crm.run()
+    assert people(crm, "email", "first_name") == [("ann@example.com", None)]
+
+
+def test_nobody_is_created_where_that_is_not_allowed(crm: Crm) -> None:
+    """Who matches nobody counts as unmatched."""
+    crm.box.account.add_users([ANN, BOB])
+    crm.declare(list_goal(allow_new_profiles=False))
+    told = crm.told(crm.run(), "members")
+    assert (told["rows_unmatched"], told["profiles_created"]) == (2, 0)
+
+
+def test_smart_lists_are_lists(crm: Crm) -> None:
+    """Those who fit the query of a smart list are imported."""
+    crm.box.account.add_users([person("Ann", vars={"first_name": "Ann", "plan": "pro"}), BOB])
+    query = {"source_list": "Main", "query_mode": "and", "criteria": ["match"], "field": ["plan"], "value": ["pro"]}
+    crm.box.account.add_list("Pros", type="smart", query=query)
+    crm.declare(list_goal(lists=["Pros"]))
+    crm.run()
+    assert people(crm, "first_name") == [("Ann",)]
+
+
+def test_the_names_of_lists_are_collected(crm: Crm) -> None:
+    """A property of several values holds every list that somebody came from."""
+    crm.box.account.add_users([person("Ann", lists=["Main", "VIP"]), BOB])
+    crm.declare(list_goal(lists=["Main", "VIP"], list_name_property="on_lists"))
+    crm.run()
+    assert people(crm, "first_name", "on_lists") == [("Ann", ["Main", "VIP"]), ("Bob", ["Main"])]
+
+
+def test_a_property_of_one_value_holds_the_last_list(crm: Crm) -> None:
+    """It is set by every list in turn."""
+    crm.box.account.add_users([person("Ann", lists=["Main", "VIP"])])
+    crm.declare(list_goal(lists=["Main", "VIP"], list_name_property="number"))
+    crm.run()
+    assert people(crm, "number") == [("VIP",)]
+
+
+def test_a_list_may_be_called_like_an_archive(crm: Crm) -> None:
+    """Only the names of files tell that something is packed."""
+    crm.box.account.add_users([person("Ann", lists=["Winners.zip"])])
+    crm.declare(list_goal(lists=["Winners.zip", "Winners.zip"]))
+    assert crm.told(crm.run(), "members")["rows_applied"] == 1
+
+
+def test_a_list_that_is_not_there_fails_by_itself(crm: Crm) -> None:
+    """The run fails and names it; the other lists are imported."""
+    crm.box.account.add_users([ANN])
+    crm.declare(list_goal(lists=["Mian", "Main"]))
+    (failed,) = [event for event in crm.run(fails=True).all_events if event.is_step_failure]
+    assert "Mian failed: There is no list of that name." in str(failed.step_failure_data.error)
+    assert people(crm, "first_name") == [("Ann",)]
+
+
+def test_times_are_those_of_the_account(crm: Crm) -> None:
+    """A list tells local times without a zone."""
+    sid = "554bb7153b35d0732c8c0e8a"  # made at 2015-05-07T19:03:49Z, as its first digits say
+    crm.box.account.add_users([person("Ann", sid=sid)])
+    crm.declare(list_goal(map=[{"field": "Profile Created Date", "property": "last_seen"}]))
+    crm.run()
+    assert people(crm, "last_seen") == [(datetime(2015, 5, 7, 19, 3, 49, tzinfo=UTC),)]
+
+
+def test_a_custom_field_may_be_called_like_a_column(crm: Crm) -> None:
+    """The first column of a name is Sailthru's own, the other one the custom field."""
+    crm.box.account.add_users([person("Ann", vars={"Domain": "castle", "email": "old@example.com"})])
+    mapped = [{"field": "Domain", "property": "first_name"}, {"field": "Domain (custom field)", "property": "number"}]
+    crm.declare(list_goal(map=mapped, link=BY_EMAIL))
+    crm.run()
+    assert people(crm, "email", "first_name", "number") == [("ann@example.com", "example.com", "castle")]
+
+
+def test_values_take_their_propertys_type(crm: Crm) -> None:
+    """Lists tell texts only; several values are separated by commas."""
+    told = {"total": 12, "visits": 3, "interests": ["art", "sport"], "birthday": "1990-02-01", "newsletter": True}
+    crm.box.account.add_users([person("Ann", vars=told)])
+    crm.declare(list_goal(map=[{"field": name, "property": name} for name in told]))
+    crm.run()
+    ((total, *rest),) = people(crm, *told)
+    assert (float(total), *map(str, rest)) == (12.0, "3", "['art', 'sport']", "1990-02-01", "True")
+
+
+def test_a_sum_is_added_once(crm: Crm) -> None:
+    """A list that is imported again under another declaration adds nothing twice."""
+    crm.box.account.add_users([person("Ann", vars={"visits": 5})])
+    adding = [{"field": "visits", "property": "visits", "mode": "sum"}]
+    crm.declare(list_goal(map=adding))
+    crm.run()
+    crm.declare(list_goal(map=[*adding, {"field": "Domain", "property": "first_name"}]))
+    crm.run()
+    assert people(crm, "visits", "first_name") == [(5, "example.com")]
+
+
+def test_an_export_that_fails_is_started_once_more(crm: Crm) -> None:
+    """The second job brings the list; a line that breaks on the way is no failure at all."""
+    crm.box.account.add_users([ANN])
+    crm.declare(list_goal())
+    crm.box.fail("export", "GET", cut=True)
+    crm.box.fail("export", "GET", status=404)
+    crm.run()
+    assert people(crm, "first_name") == [("Ann",)]
+    assert crm.box.calls.count("job", "POST") == 2
+
+
+@pytest.mark.parametrize("trouble", ["jobs_fail", "export_lifetime"])
+def test_an_export_without_a_result_fails_its_list(crm: Crm, trouble: str) -> None:
+    """Jobs that fail, and results that are gone at once: the list fails after the second attempt, and says so."""
+    crm.box.account.add_users([ANN])
+    crm.declare(list_goal())
+    setattr(crm.box, trouble, {"jobs_fail": True, "export_lifetime": 0.0}[trouble])
+    (failed,) = [event for event in crm.run(fails=True).all_events if event.is_step_failure]
+    assert "Main failed: " in str(failed.step_failure_data.error)
+    assert people(crm, "first_name") == []
+    assert crm.box.calls.count("job", "POST") == 2
+    setattr(crm.box, trouble, {"jobs_fail": False, "export_lifetime": 7200.0}[trouble])
+    crm.run()
+    assert people(crm, "first_name") == [("Ann",)]
+
+
+def test_a_wrong_secret_is_told_and_not_tried_again(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to check; the secret is in no event of the run."""
+    monkeypatch.setenv("CRM_SECRET", "wrong-secret-11")
+    crm.declare(list_goal())
+    events = crm.run(fails=True).all_events
+    (failed,) = [event for event in events if event.is_step_failure]
+    assert "the signature is wrong" in str(failed.step_failure_data.error)
+    assert crm.box.calls.count("list", "GET") == 1
+    assert "wrong-secret-11" not in str(events)
+
+
+def test_an_endpoint_that_is_not_permitted_is_named(crm: Crm) -> None:
+    """The key may see lists but start no jobs."""
+    crm.box.account.add_users([ANN])
+    crm.box.permit("list", "user")
+    crm.declare(list_goal())
+    (failed,) = [event for event in crm.run(fails=True).all_events if event.is_step_failure]
+    assert "must not use the endpoint job" in str(failed.step_failure_data.error)
+
+
+def test_no_address_is_told_to_dagster(crm: Crm) -> None:
+    """Metadata, logs and run config know people by their profiles' ids."""
+    crm.box.account.add_users([ANN, person("Bad", email="bad@example.com", extid="x")])
+    crm.declare(list_goal(link=BY_EMAIL))
+    result = crm.run()
+    logs = "".join(str(record) for record in crm.instance.all_logs(result.run_id))
+    assert "fetch_profiles" in logs
+    assert "@example.com" not in logs
+
+
+def test_a_list_goal_needs_the_property_for_sailthrus_id(crm: Crm) -> None:
+    """What is missing in the profile is told where the connection is loaded, with what to write."""
+    crm.describe(properties=[{"name": "email", "type": "email", "identifier": True}, {"name": "first_name"}])
+    crm.declare(list_goal(link=BY_EMAIL))
+    definitions = crm.project.load()
+    assert not any(job.name == "crm_sync" for job in definitions.resolve_all_job_defs())

@@ -1,0 +1,199 @@
+"""Runs killed at any instant and run again end where runs end that were never killed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync.connectors.sailthru import SailthruAudience
+from cdp_sync.errors import ConnectionLost
+from cdp_sync.exporting import deliver_users, record_users, select_segment, write_users
+from cdp_sync.importing import GoalRun
+from cdp_sync.sandbox.sailthru import SailthruSandbox
+from cdp_sync_tests.sailthru import victims
+from cdp_sync_tests.sailthru.exchange import (
+    ZONE,
+    Exchange,
+    audience,
+    column,
+    lists_goal,
+    person,
+    sailthru,
+    users_goal,
+)
+from cdp_sync_tests.sailthru.victims import At
+from cdp_sync_tests.trail import victim
+from cdp_sync_tests.trail.importer import state_of
+
+PEOPLE = [f"p{number}" for number in range(12)]
+HOUR = 3600.0
+
+
+@pytest.fixture
+def box() -> Iterator[SailthruSandbox]:
+    """A Sailthru that knows two people, one of them on the list."""
+    with sailthru() as served:
+        served.account.add_users(
+            [{"email": "p0@example.com", "vars": {"plan": "pro"}}, {"email": "p1@example.com", "lists": {"Red": 1}}]
+        )
+        yield served
+
+
+def exchange(folder: Path, box: SailthruSandbox, bulk_from: int) -> Exchange:
+    """Return a second run that is to come: some entered since the first, one leaves, one has changed."""
+    goal = users_goal(segment="keen", lists=["Red"], remove_from_lists=True, bulk_from=bulk_from)
+    crm = Exchange(folder, goal=goal, box=box)
+    crm.hold(person(name, keen=number < 4) for number, name in enumerate(PEOPLE))
+    crm.run()
+    box.clock.advance(HOUR)
+    crm.change("update warehouse.profile set keen = email <> 'p3@example.com'")
+    crm.change("update warehouse.profile set text_one = 'new' where email = 'p2@example.com'")
+    return crm
+
+
+def outcome(crm: Exchange) -> dict[str, Any]:
+    """Return what is known on both sides, without ids and times of a run's own."""
+    users = crm.box.account.users.values()
+    return {
+        "users": sorted((user.email, sorted(user.vars.items()), sorted(user.lists)) for user in users),
+        "ledger": sorted(crm.rows("select profile_id, row_hash from warehouse.exported_profile")),
+        "members": sorted(crm.rows("select profile_id, list, key from warehouse.list_member")),
+        "quarantine": crm.rows("select raw, reason from warehouse.quarantine"),
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What is known where nothing was killed."""
+    with sailthru() as served:
+        served.account.add_users(
+            [{"email": "p0@example.com", "vars": {"plan": "pro"}}, {"email": "p1@example.com", "lists": {"Red": 1}}]
+        )
+        crm = exchange(tmp_path_factory.mktemp("undisturbed"), served, 1000)
+        crm.run()
+        assert len(served.account.users) == len(PEOPLE)
+        return outcome(crm)
+
+
+SINGLES, BULK = 1000, 1
+POINTS = {
+    "before anybody is sent": (SINGLES, At("user", "POST")),
+    "in the middle of singles": (SINGLES, At("user", "POST", 6, after=True)),
+    "when the file is sent": (BULK, At("job", "POST", after=True)),
+    "before the list is asked for": (BULK, At("job", "POST", 2)),
+    "while the list is fetched": (BULK, At("export", "GET")),
+    "before recording": (BULK, {"number": 1, "only": "begin"}),
+    "inside recording": (SINGLES, {"number": 1, "only": "insert into warehouse.run"}),
+    "at the end of recording": (SINGLES, {"number": 1, "only": "commit"}),
+    "behind recording": (BULK, {"number": 1, "only": "commit", "after": True}),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_an_export_killed_and_run_again(
+    point: str, undisturbed: dict[str, Any], box: SailthruSandbox, tmp_path: Path
+) -> None:
+    """Users, lists, ledger and who was put on a list are as if nothing had happened; nobody is there twice."""
+    bulk_from, deadly = POINTS[point]
+    crm = exchange(tmp_path / "crm", box, bulk_from)
+    dead = victim.start(victims.export, crm.next_run(), box.url, deadly)
+    assert victim.exit_code(dead) == victim.KILLED
+    crm.run()
+    assert outcome(crm) == undisturbed
+
+
+def test_an_export_killed_and_run_again_an_hour_later(
+    undisturbed: dict[str, Any], box: SailthruSandbox, tmp_path: Path
+) -> None:
+    """Whom the killed run put on a list is remembered as put there by the goal, however late it is run again."""
+    crm = exchange(tmp_path / "crm", box, SINGLES)
+    dead = victim.start(victims.export, crm.next_run(), box.url, {"number": 1, "only": "begin"})
+    assert victim.exit_code(dead) == victim.KILLED
+    box.clock.advance(HOUR)
+    crm.run()
+    assert outcome(crm) == undisturbed
+
+
+class Breaking(SailthruAudience):
+    """Breaks off when some users are sent."""
+
+    def update_each(self, users: Any) -> Any:
+        """Send five."""
+        for number, answer in enumerate(super().update_each(users)):
+            if number == 5:
+                raise ConnectionLost("The line dropped.")
+            yield answer
+
+
+def test_a_step_tried_again_goes_on(undisturbed: dict[str, Any], box: SailthruSandbox, tmp_path: Path) -> None:
+    """Those of whom it is known what became of them are not sent again; what is recorded twice is as recorded once."""
+    crm = exchange(tmp_path / "crm", box, SINGLES)
+    run = crm.next_run()
+    counters = select_segment(run)
+    users, leavers = write_users(run)
+    with audience(box.url) as platform:
+        platform.__class__ = Breaking
+        with pytest.raises(ConnectionLost):
+            deliver_users(run, platform)
+    box.clock.advance(HOUR)
+    before = box.calls.count("user", "POST")
+    with audience(box.url) as platform:
+        deliver_users(run, platform)
+    assert box.calls.count("user", "POST") - before == users - 5
+    assert record_users(run, counters, leavers).counters == record_users(run, counters, leavers).counters
+    assert outcome(crm) == undisturbed
+
+
+# Imports
+
+
+MEMBERS = [
+    {
+        "sid": f"{number:024x}",
+        "email": f"{name}@example.com",
+        "vars": {"text_one": name.upper()},
+        "lists": {"Main": 1_600_000_000},
+    }
+    for number, name in enumerate(PEOPLE, start=1)
+]
+GOAL = lists_goal(link=[{"field": "email", "property": "email"}], map=[column("text_one"), column("customer", "sid")])
+
+KILLS = {
+    "while the job runs": At("job", "GET", after=True),
+    "before the download": At("export", "GET"),
+    "behind the download": At("export", "GET", after=True),
+    "while addresses are asked for": At("user", "GET", 5, after=True),
+    "when all are known": At("user", "GET", 12, after=True),
+    "inside the transaction": {"number": 1, "only": "update warehouse.revision"},
+}
+
+
+def landed(crm: Exchange) -> dict[str, Any]:
+    """Return what the warehouse holds; the ledger knows when a list arrived."""
+    return {name: held for name, held in state_of(crm.warehouse).items() if name != "ledger"}
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the warehouse holds where nothing was killed."""
+    with sailthru() as served:
+        served.account.add_users(MEMBERS)
+        crm = Exchange(tmp_path_factory.mktemp("imported"), goal=users_goal(), box=served)
+        assert crm.bring(GOAL).counters.profiles_created == len(PEOPLE)
+        return landed(crm)
+
+
+@pytest.mark.parametrize("point", KILLS)
+def test_an_import_killed_and_run_again(point: str, imported: dict[str, Any], tmp_path: Path) -> None:
+    """The warehouse holds what it holds where nothing was killed, once."""
+    with sailthru() as served:
+        served.account.add_users(MEMBERS)
+        crm = Exchange(tmp_path / "crm", goal=users_goal(), box=served)
+        own = tmp_path / "dead"
+        own.mkdir()
+        run = GoalRun("dead", "crm", GOAL.as_import(ZONE, crm.profiles), crm.profiles, crm.warehouse, own / "staged")
+        dead = victim.start(victims.bring, run, GOAL, served.url, KILLS[point])
+        assert victim.exit_code(dead) == victim.KILLED
+        crm.bring(GOAL)
+        assert landed(crm) == imported

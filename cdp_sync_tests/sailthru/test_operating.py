@@ -1,0 +1,56 @@
+"""A Sailthru connection is run, reported and mailed about like any other."""
+
+import dagster as dg
+import pytest
+
+from cdp_sync_tests.orchestration.office import TEAM, Office, everything, office, said
+from cdp_sync_tests.sailthru.crm import Crm, list_goal, user_goal
+from cdp_sync_tests.test_cli import answer, history
+
+__all__ = ["history", "office"]
+
+PEOPLE = [{"email": f"{name}@example.com", "vars": {"total": 5}, "lists": ["Main"]} for name in ("ann", "bob")]
+LISTS = list_goal(link=[{"field": "email", "property": "email"}], map=[{"field": "total", "property": "total"}])
+
+
+@pytest.fixture
+def instance(crm: Crm) -> dg.DagsterInstance:
+    """The instance of the project."""
+    return crm.instance
+
+
+def test_run_answers_programs_as_promised(crm: Crm) -> None:
+    """`run --json` has goals with state, message and counters, and the lists as files; the schedule is there."""
+    crm.box.account.add_users(PEOPLE)
+    (crm.project.folder / "dagster").mkdir(exist_ok=True)
+    crm.declare(LISTS, exports=(user_goal(),), schedule={"every_minutes": 15})
+    assert crm.project.load().resolve_schedule_def("crm_schedule").cron_schedule == "0,15,30,45 * * * *"
+    crm.box.fail("user", "POST", status=400)
+    found = answer("run", "crm", "--json")
+    assert (set(found), found["state"]) == ({"run_id", "state", "seconds", "goals"}, "success")
+    imported, exported = found["goals"]
+    assert (imported["goal"], imported["state"], imported["rows_read"]) == ("members", "success", 2)
+    assert imported["profiles_created"] == 2
+    (file,) = imported["files"]
+    assert (file["path"], file["state"], file["rows_applied"]) == ("Main", "imported", 2)
+    assert (exported["goal"], exported["state"]) == ("audience", "success")
+    assert (exported["profiles_written"], exported["profiles_not_deliverable"]) == (1, 1)
+    assert "@example.com" not in str(found)
+
+
+def test_a_failed_goal_is_mailed_about(crm: Crm, office: Office) -> None:
+    """The mail names the goal and what is not permitted, and shows nobody's data."""
+    crm.box.account.add_users(PEOPLE)
+    crm.box.clear_emails = True
+    crm.box.permit("job", "list")
+    crm.declare(LISTS, exports=(user_goal(),), notifications={"emails": [TEAM], "on": "failure"}, title="Letters")
+    crm.run(fails=True)
+    office.tick()
+    (mail,) = office.mails
+    assert (mail["Subject"], mail["To"]) == ("[cdp_sync] crm failed: audience", TEAM)
+    told = said(mail)
+    assert "Letters (crm): the run failed." in told
+    assert "audience failed\n" in told
+    assert "must not use the endpoint user" in told
+    assert "members succeeded\n" in told
+    assert [value for value in ("@example.com", "crm-secret", "crm-key") if value in everything(mail)] == []

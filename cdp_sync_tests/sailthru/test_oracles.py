@@ -1,0 +1,220 @@
+"""What users and lists hold after exports, against second, plain implementations of the rules."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from cdp_sync.model import Profiles
+from cdp_sync_tests.exporting.exporter import EVERYBODY, KEEN
+from cdp_sync_tests.sailthru.exchange import PROPERTIES, TYPES, Exchange, column, person, sailthru, users_goal
+from cdp_sync_tests.sailthru.exported import audience_of
+
+EXAMPLES = int(os.environ.get("CDP_SYNC_AUDIENCES", "3"))
+PLAIN = settings(
+    deadline=None, max_examples=EXAMPLES, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+texts = st.lists(st.sampled_from(("a", "É", "😀", " ", ",", '"', "'", "\n", "\r\n", "\\", "\\u0000", "0", "\t", "<")))
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "text": texts.map("".join),
+    "number": st.integers(-(2**63), 2**63 - 1),
+    "decimal": st.one_of(
+        st.sampled_from([Decimal(number) for number in ("0.5", "-0.5", "1.5", "-2.5", "99999999999999.9999")]),
+        st.integers(-(10**9), 10**9).map(lambda number: Decimal(number).scaleb(-4)),
+    ),
+    "date": st.dates(date(1, 1, 1), date(9999, 12, 31)),
+    "datetime": st.one_of(
+        st.sampled_from([datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC), datetime(1, 1, 1, tzinfo=UTC)]),
+        st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001 - it adds it
+    ),
+    "boolean": st.booleans(),
+}
+FIELDS = {
+    f"{name}{suffix}": name
+    for kind in TYPES
+    for name in (f"{kind}_one", f"{kind}_list")
+    for suffix in (("", "_time", "_date") if kind in ("date", "datetime") else ("",))
+}
+"""Custom fields, and the property that each holds."""
+
+held = st.fixed_dictionaries(
+    {
+        name: st.none() | (st.lists(VALUES[kind], max_size=3, unique=True) if name.endswith("list") else VALUES[kind])
+        for kind in TYPES
+        for name in (f"{kind}_one", f"{kind}_list")
+    }
+)
+
+
+@PLAIN
+@given(people=st.lists(held, min_size=1, max_size=12), decimals=st.sampled_from(["integer", "number"]))
+@example(people=[{"text_one": "\\u0000"}], decimals="integer")
+def test_values_arrive_as_the_page_says(
+    people: list[dict[str, Any]], decimals: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever profiles hold, users hold what the rules make of it: one by one, and as one file."""
+    fields = [column(name, field) for field, name in FIELDS.items()]
+    for bulk_from in (1000, 1):
+        goal = users_goal(map=fields, decimals=decimals, lists=["Main"], bulk_from=bulk_from)
+        with sailthru() as box:
+            crm = Exchange(tmp_path_factory.mktemp("crm"), goal=goal, box=box)
+            crm.hold({**each, "email": f"p{number}@example.com"} for number, each in enumerate(people))
+            report = crm.run()
+            whole = [each for each in people if any(value is not None and value != [] for value in each.values())]
+            assert report.counters.profiles_not_deliverable == 0
+            assert report.counters.profiles_written == len(box.account.users) >= len(whole) * (bulk_from > 0)
+            for number, each in enumerate(people):
+                if each in whole:
+                    assert crm.vars(f"p{number}@example.com") == audience_of(each, FIELDS, decimals)
+
+
+# Who is on which list
+
+
+NAMES = ("ann", "bob", "cat")
+LISTS = ("Red", "Blue")
+
+steps = st.one_of(
+    st.tuples(st.sampled_from(["enter", "leave", "spend", "delete"]), st.sampled_from(NAMES)),
+    st.tuples(st.sampled_from(["other puts", "other takes"]), st.sampled_from(NAMES), st.sampled_from(LISTS)),
+    st.tuples(st.just("declare"), st.sets(st.sampled_from(LISTS), min_size=1)),
+)
+
+
+class Plain:
+    """Who is on which list by the rules, told of every step."""
+
+    def __init__(self) -> None:
+        self.inside: set[str] = set(NAMES)
+        self.lists: set[str] = {"Red"}
+        self.on: dict[str, set[str]] = {name: set() for name in LISTS}
+        self.ours: set[tuple[str, str]] = set()
+        """Whom the goal put there, where nobody else had."""
+        self.there: set[str] = set()
+        self.due: set[str] = set(NAMES)
+        """Who is another than when last sent, or was never sent."""
+
+    def take(self, kind: str, *told: Any) -> None:
+        """Follow a step."""
+        ways: dict[str, Callable[..., object]] = {
+            "enter": lambda who: self.inside.add(who),
+            "leave": lambda who: self.inside.discard(who),
+            "spend": lambda who: self.due.add(who),
+            "delete": self._deleted,
+            "other puts": lambda who, name: self.on[name].add(who) if who in self.there else None,
+            "other takes": lambda who, name: self.on[name].discard(who),
+            "declare": self._declared,
+        }
+        ways[kind](*told)
+
+    def run(self) -> None:
+        """Follow a run."""
+        gone = {(who, name) for who, name in self.ours if who not in self.inside or name not in self.lists}
+        for who, name in gone:
+            self.on[name].discard(who)
+        self.ours -= gone
+        self.due |= {who for who, _ in gone}
+        for who in self.inside & self.due:
+            self.there.add(who)
+            self.ours |= {(who, name) for name in self.lists if who not in self.on[name]}
+            for name in self.lists:
+                self.on[name].add(who)
+        self.due -= self.inside
+
+    def _deleted(self, who: str) -> None:
+        self.there.discard(who)
+        for name in LISTS:
+            self.on[name].discard(who)
+
+    def _declared(self, lists: set[str]) -> None:
+        if lists != self.lists:
+            self.lists, self.due = lists, set(NAMES)
+
+
+def act(crm: Exchange, numbers: dict[str, int], kind: str, *told: Any) -> None:
+    """Take a step."""
+    account = crm.box.account
+    if kind == "declare":
+        crm.goal = users_goal(segment="keen", lists=sorted(told[0]), remove_from_lists=True)
+        return
+    who = told[0]
+    user = account.find("email", f"{who}@example.com")
+    if kind in ("enter", "leave"):
+        crm.change(f"update warehouse.profile set keen = {kind == 'enter'} where email = '{who}@example.com'")
+    elif kind == "spend":
+        numbers[who] += 1
+        crm.change(f"update warehouse.profile set text_one = '{numbers[who]}' where email = '{who}@example.com'")
+    elif user and kind == "delete":
+        account.remove(user)
+    elif user and kind == "other puts":
+        account.subscribe(user, told[1], account.now)
+    elif user and kind == "other takes":
+        account.unsubscribe(user, told[1])
+
+
+@PLAIN
+@given(rounds=st.lists(st.lists(steps, max_size=4), min_size=1, max_size=4))
+@example(rounds=[[], [("leave", "ann")], [("enter", "ann")]])
+@example(rounds=[[], [("delete", "bob")], [("leave", "bob")], [("enter", "bob")]])
+@example(rounds=[[], [("declare", {"Blue"})], [("declare", {"Red", "Blue"}), ("leave", "cat")], [("enter", "cat")]])
+def test_lists_hold_whom_the_rules_put_there(
+    rounds: list[list[tuple[Any, ...]]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """People enter and leave, are deleted, put there by others; lists are declared anew: who is where is as told."""
+    plain, numbers = Plain(), dict.fromkeys(NAMES, 0)
+    with sailthru() as box:
+        goal = users_goal(segment="keen", lists=["Red"], remove_from_lists=True)
+        crm = Exchange(tmp_path_factory.mktemp("crm"), goal=goal, box=box)
+        crm.hold(person(name) for name in NAMES)
+        for each in [[], *rounds]:
+            for step in each:
+                act(crm, numbers, *step)
+                plain.take(*step)
+            box.clock.advance(3600)  # others put people there long before a run, or behind it
+            crm.run()
+            plain.run()
+            box.clock.advance(3600)
+            assert {name: crm.on(name) for name in LISTS} == told(plain.on)
+            assert {str(user.email) for user in box.account.users.values()} == addresses(plain.there)
+
+
+def told(on: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Return who is where by addresses."""
+    return {name: addresses(who) for name, who in on.items()}
+
+
+def addresses(names: set[str]) -> set[str]:
+    """Return addresses."""
+    return {f"{name}@example.com" for name in names}
+
+
+def test_who_withdraws_consent_leaves_the_list(tmp_path: Path) -> None:
+    """Consent that is gone takes off the list, with no value sent; given again it puts there again."""
+    more = {"zones": {"GDPR": "opt_in"}, "objectives": [{"name": "news", "zones": ["GDPR"]}]}
+    profiles = Profiles.model_validate({"properties": PROPERTIES, "segments": [EVERYBODY, KEEN], **more})
+    consenting = {"consented_objectives": ["news"], "privacy_legislation": "GDPR"}
+    with sailthru() as box:
+        goal = users_goal(lists=["Red"], remove_from_lists=True)
+        crm = Exchange(tmp_path / "crm", goal=goal, box=box, profiles=profiles, objectives=("news",))
+        crm.hold(person(name, **consenting) for name in NAMES)
+        crm.run()
+        assert crm.on("Red") == addresses(set(NAMES))
+        crm.change(
+            """update warehouse.profile
+            set consented_objectives = [], refused_objectives = ['news'], text_one = 'secret'
+            where email = 'ann@example.com'"""
+        )
+        report = crm.run()
+        assert (report.counters.profiles_without_consent, report.profiles_taken_off) == (1, 1)
+        assert crm.on("Red") == addresses({"bob", "cat"})
+        assert crm.vars("ann@example.com") == {"text_one": "ann"}
+        crm.change("update warehouse.profile set consented_objectives = ['news'], refused_objectives = []")
+        crm.run()
+        assert crm.on("Red") == addresses(set(NAMES))
