@@ -200,9 +200,9 @@ def _shop_file(seed: int, day: int, *, corrected: bool = False) -> Delivery:
 
 
 def _orders_file(seed: int, day: int) -> Delivery:
-    fake = _faker(seed, "en_GB", "orders", day)
+    fake = faker(seed, "en_GB", "orders", day)
     rows = _flat(ORDER_ODDITIES.values())
-    for number, person in enumerate(_shop_people(seed, day - 1) + _shop_people(seed, day - 1)[::4]):
+    for number, person in enumerate(shop_people(seed, day - 1) + shop_people(seed, day - 1)[::4]):
         ordered = _instant(day - 1, hour=7) + timedelta(seconds=fake.random_int(0, 60_000))
         rows.append((f"A-{day:02}{number:03}", person.email, _cents(fake, 9_900), ordered.isoformat()))
     at = _instant(day, hour=7)
@@ -213,7 +213,7 @@ def _consents_file(seed: int, day: int) -> Delivery:
     """Return what customers said of the newsletter: two of three agreed, some refused, the others were never asked."""
     agreed, refused, unasked = ("newsletter", ""), ("", "newsletter"), ("", "")
     answers = (agreed, agreed, unasked, agreed, agreed, refused)
-    people = _shop_people(seed, day - 1)
+    people = shop_people(seed, day - 1)
     rows = [(person.email, "UK_GDPR", *answers[place % len(answers)]) for place, person in enumerate(people)]
     at = _instant(day, hour=8)
     return Delivery(f"{SHOP}/consents_{at:%Y-%m-%d}.csv", CONSENTS_HEADER, rows, at)
@@ -228,9 +228,9 @@ def _branch_file(seed: int, day: int) -> Delivery:
 
 def _shop_rows(seed: int, day: int) -> list[Row]:
     """Return a row per person: most are those of the day before, with newer figures."""
-    fake = _faker(seed, "en_GB", "shop", day)
+    fake = faker(seed, "en_GB", "shop", day)
     rows: list[Row] = []
-    for person in _shop_people(seed, day):
+    for person in shop_people(seed, day):
         seen = _instant(day, hour=0) - timedelta(seconds=fake.random_int(1, 800_000))
         liked = fake.random_elements(("art", "books", "garden", "kitchen", "music", "sport"), unique=True, length=2)
         last_name = fake.last_name() if day and fake.boolean(15) else person.last_name
@@ -242,7 +242,7 @@ def _shop_rows(seed: int, day: int) -> list[Row]:
 
 def _branch_rows(seed: int, day: int) -> list[Row]:
     """Return a row per person; every fifth is known by customer number only."""
-    fake = _faker(seed, "de_DE", "branch", day)
+    fake = faker(seed, "de_DE", "branch", day)
     rows: list[Row] = []
     for place, person in enumerate(_branch_people(seed, day)):
         email = "" if place % 5 == 4 else person.email.capitalize()
@@ -261,18 +261,19 @@ def _corrected(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _shop_people(seed: int, day: int) -> list[Person]:
+def shop_people(seed: int, day: int) -> list[Person]:
     """Return the people of a day's delivery: each day twelve leave and twelve come."""
-    return _people(seed, "en_GB", "0171", 40 + 12 * day)[12 * day :]
+    return invented_people(seed, "en_GB", "0171", 40 + 12 * day)[12 * day :]
 
 
 def _branch_people(seed: int, day: int) -> list[Person]:
     """Return the people of a day's delivery, some of them customers of the web shop."""
-    return _shop_people(seed, day)[::4] + _people(seed, "de_DE", "0172", 25 + 8 * day)[8 * day :]
+    return shop_people(seed, day)[::4] + invented_people(seed, "de_DE", "0172", 25 + 8 * day)[8 * day :]
 
 
-def _people(seed: int, locale: str, prefix: str, count: int) -> list[Person]:
-    fake = _faker(seed, locale, "people", 0)
+def invented_people(seed: int, locale: str, prefix: str, count: int) -> list[Person]:
+    """Return so many people; numbers begin with the prefix, and the same call invents the same people."""
+    fake = faker(seed, locale, "people", 0)
     return [_person(fake, f"{prefix}{number:03}") for number in range(count)]
 
 
@@ -284,7 +285,8 @@ def _person(fake: "Faker", number: str) -> Person:
     return Person(email, number, first_name, last_name, fake.date_between(date(1940, 1, 1), date(2007, 12, 31)))
 
 
-def _faker(seed: int, locale: str, *purpose: object) -> "Faker":
+def faker(seed: int, locale: str, *purpose: object) -> "Faker":
+    """Return a source of inventions of its own for each purpose."""
     from faker import Faker
 
     fake = Faker(locale)

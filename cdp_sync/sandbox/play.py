@@ -1,6 +1,6 @@
-"""The demonstration: files arrive, are imported, a segment leaves; then corrections, and once more for nothing."""
+"""The demonstration: files and a list are imported, segments leave; then corrections, and once more for nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -10,13 +10,14 @@ from cdp_sync.looking import look_at_export
 from cdp_sync.orchestration.launching import Order, Outcome, launch
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.project import load_connection
+from cdp_sync.sandbox.both_sides import BothSides
 from cdp_sync.sandbox.demo import OUTBOX, deliver_corrections, write_demo_files
 from cdp_sync.sandbox.stage import Stage
 from cdp_sync.terminal import TerminalProgress, console, print_export_preview, print_goal, print_quarantine, print_table
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.history import quarantined
 
-CONNECTIONS = ("webshop", "filiale", "mailing")
+CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru")
 
 _TOTALS = """
 select
@@ -27,17 +28,25 @@ from warehouse.profile"""
 
 def play() -> int:
     """Play all acts; return 0 if every run succeeded."""
-    with Stage() as stage:
+    with Stage(sailthru_port=0) as stage:
         definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
-        console.print(f"{stage.told.splitlines()[0]}\n")
-        acts: tuple[tuple[str, Callable[[Path], object]], ...] = (
-            ("1. The first files arrive", write_demo_files),
-            ("2. One file is delivered again with corrections, one more arrives", deliver_corrections),
-            ("3. Nothing has changed", lambda _root: None),
+        sides = BothSides(load_declarations())
+        console.print(f"{_told(stage)}\n")
+        acts: tuple[tuple[str, Callable[[], object]], ...] = (
+            ("1. The first files arrive", lambda: write_demo_files(stage.root)),
+            (
+                "2. One file is delivered again with corrections, one more arrives; somebody subscribes",
+                lambda: _deliver_news(stage.root, sides),
+            ),
+            ("3. Nothing has changed", lambda: None),
         )
-        outcomes = [outcome for title, prepare in acts for outcome in _act(definitions, title, prepare, stage.root)]
+        outcomes = []
+        for title, prepare in acts:
+            outcomes += _act(definitions, title, prepare)
+            sides.look()
         _show_warehouse()
         _show_outbox(stage.root / OUTBOX)
+        _show_sailthru(sides)
     console.print(
         "Look further:  cdp-sync runs · cdp-sync quarantine · cdp-sync profile ada.quill@example.com · "
         "cdp-sync segment regulars · make up"
@@ -45,11 +54,20 @@ def play() -> int:
     return 0 if all(outcome.state == "success" for outcome in outcomes) else 1
 
 
-def _act(
-    definitions: Mapping[str, dg.Definitions], title: str, prepare: Callable[[Path], object], root: Path
-) -> list[Outcome]:
+def _deliver_news(root: Path, sides: BothSides) -> None:
+    deliver_corrections(root)
+    sides.subscribe()
+
+
+def _told(stage: Stage) -> str:
+    """Name the servers, for as long as this lasts."""
+    sailthru = f"\nSailthru on {stage.newsletter.url}." if stage.newsletter else ""
+    return f"{stage.told.splitlines()[0]}{sailthru}"
+
+
+def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callable[[], object]) -> list[Outcome]:
     console.rule(f"[bold]{title}", align="left")
-    prepare(root)
+    prepare()
     outcomes = []
     for connection in CONNECTIONS:
         with TerminalProgress() as progress:
@@ -78,3 +96,15 @@ def _show_outbox(outbox: Path) -> None:
         console.print(f"[bold]{file.name}[/]  {len(rows) - 1:,} rows")
         console.print("\n".join(f"  {row}" for row in rows[:3]), markup=False)
     print_export_preview(look_at_export(load_declarations(), "mailing", "audience"))
+
+
+def _show_sailthru(sides: BothSides) -> None:
+    console.rule("[bold]What Sailthru has now, and what is here", align="left")
+    print_table(("  list", "people"), [(f"  {name}", count) for name, count in sides.lists()])
+    for what, person in sides.people():
+        console.print(f"\n{what}: [bold]{person.name}[/]")
+        _show_person(person.rows)
+
+
+def _show_person(rows: Sequence[tuple[str, str, str]]) -> None:
+    print_table(("  ", "here", "at Sailthru"), [(f"  {name}", *both) for name, *both in rows])

@@ -1,8 +1,6 @@
-"""The sandbox as a stage: the SFTP server as a process of its own, its files, a mail server, and the UI in front."""
+"""The sandbox as a stage: SFTP and Sailthru as processes of their own, a mail server, and the UI in front."""
 
-import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -12,34 +10,45 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cdp_sync.errors import ServerUnreachable, Terminal
+from cdp_sync.errors import Terminal
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.sandbox.demo import write_demo_files
+from cdp_sync.sandbox.newsletter import Newsletter, kept_secret
+from cdp_sync.sandbox.server_process import ServerProcess, did_not_start
 
 ACCOUNTS = ("webshop", "filiale", "mailing")
 _PATIENCE = 30.0
-_PORTS = {"sftp": ("CDP_SYNC_SANDBOX_PORT", "2222"), "mail": ("CDP_SYNC_SANDBOX_MAIL_PORT", "2525")}
-"""What `up` serves on: the variable, and the port without it."""
+_PORTS = {
+    "CDP_SYNC_SANDBOX_PORT": 2222,
+    "CDP_SYNC_SANDBOX_MAIL_PORT": 2525,
+    "CDP_SYNC_SANDBOX_SAILTHRU_PORT": 8025,
+}
+"""What `up` serves on: the variable, and the port without it, of SFTP, mail and Sailthru."""
 
 
 class Stage:
-    """Servers on loopback: SFTP with demonstration files, and mail. A context manager: they serve inside the block.
+    """Servers on loopback: SFTP with files, mail, Sailthru. A context manager: they serve inside the block.
 
-    Its password, host key and known_hosts file lie in the data folder, where the demonstration's connections look for
-    them.
+    Their secrets, the host key and the known_hosts file lie in the data folder, where the demonstration's connections
+    look for them.
 
     Args:
         port: Of SFTP; 0 picks a free one.
         mail_port: Of mail; 0 picks a free one, none is for no mail server.
+        sailthru_port: Of Sailthru; 0 picks a free one, none is for no Sailthru.
         folder: Where its files lie.
     """
 
-    def __init__(self, *, port: int = 0, mail_port: int | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self, *, port: int = 0, mail_port: int | None = None, sailthru_port: int | None = None,
+        folder: Path | None = None,
+    ) -> None:  # fmt: skip
         self.folder = folder or data_folder().path / "sandbox"
         self.port = port
         self.mail_port = mail_port
-        self._mail = ExitStack()
-        self._process: subprocess.Popen[str] | None = None
+        self.newsletter = None if sailthru_port is None else Newsletter(self.folder, sailthru_port)
+        self._servers = ExitStack()
+        self._sftp: ServerProcess | None = None
 
     @property
     def root(self) -> Path:
@@ -49,10 +58,15 @@ class Stage:
     @property
     def environment(self) -> Mapping[str, str]:
         """What a process needs to find the servers; mail goes elsewhere where the environment says so."""
-        found = {**os.environ, "CDP_SYNC_SANDBOX_PORT": str(self.port)}
+        found = {**os.environ, **self._ports}
         if self.mail_port is None or os.environ.get("CDP_SYNC_SMTP_HOST"):
             return found
         return {**found, **self._mail_settings}
+
+    @property
+    def _ports(self) -> Mapping[str, str]:
+        sailthru = self.newsletter.environment if self.newsletter else {}
+        return {"CDP_SYNC_SANDBOX_PORT": str(self.port), **sailthru}
 
     @property
     def _mail_settings(self) -> Mapping[str, str]:
@@ -62,16 +76,15 @@ class Stage:
     @property
     def told(self) -> str:
         """One paragraph for people."""
-        return (
-            f"SFTP on 127.0.0.1:{self.port}, accounts {', '.join(ACCOUNTS)}, password in {self.folder / 'password'}.\n"
-            f"It shows {self.root}. Ctrl-C ends it.{self._told_of_mail}"
-        )
-
-    @property
-    def _told_of_mail(self) -> str:
-        if self.mail_port is None:
-            return ""
-        return f"\nMail on 127.0.0.1:{self.mail_port}, kept in {self._mail_folder}."
+        told = [
+            f"SFTP on 127.0.0.1:{self.port}, accounts {', '.join(ACCOUNTS)}, password in {self.folder / 'password'}.",
+            f"It shows {self.root}.",
+        ]
+        if self.mail_port is not None:
+            told.append(f"Mail on 127.0.0.1:{self.mail_port}, kept in {self._mail_folder}.")
+        if self.newsletter:
+            told.append(self.newsletter.told)
+        return "\n".join([*told, "Ctrl-C ends it."])
 
     @property
     def _mail_folder(self) -> Path:
@@ -82,70 +95,50 @@ class Stage:
         self.root.mkdir(parents=True, exist_ok=True)
         if not any(self.root.iterdir()):
             write_demo_files(self.root)
-        password = self._password()
-        command = [sys.executable, "-m", "cdp_sync.sandbox.sftp", "--root", str(self.root), "--port", str(self.port)]
-        command += [option for account in ACCOUNTS for option in ("--account", f"{account}=CDP_SYNC_SANDBOX_PASSWORD")]
-        command += ["--known-hosts", str(self.folder / "known_hosts"), "--host-key-file", str(self.folder / "host_key")]
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [*command, "--until-stdin-closes"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "CDP_SYNC_SANDBOX_PASSWORD": password},
-        )
-        self.port = self._ready()
-        self._open_mail()
-        os.environ["CDP_SYNC_SANDBOX_PORT"] = str(self.port)
+        with ExitStack() as starting:
+            self._start(starting)
+            self._servers = starting.pop_all()
+        os.environ.update(self._ports)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the servers."""
-        self._mail.close()
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            self._process.wait(_PATIENCE)
+        self._servers.close()
 
     def wait(self) -> None:
         """Wait until somebody ends the server or presses Ctrl-C."""
-        if self._process is not None:
+        if self._sftp is not None:
             with suppress(KeyboardInterrupt):
-                self._process.wait()
+                self._sftp.wait()
 
-    def _open_mail(self) -> None:
+    def _start(self, servers: ExitStack) -> None:
+        """Start all servers, the processes side by side."""
+        self._sftp = servers.enter_context(self._start_sftp())
+        sailthru = servers.enter_context(self.newsletter.start()) if self.newsletter else None
+        self._open_mail(servers)
+        self.port = self._sftp.ready("SFTP", "--port")["port"]
+        if sailthru and self.newsletter:
+            self.newsletter.serves_at(sailthru.ready("Sailthru", "--sailthru-port")["url"])
+
+    def _start_sftp(self) -> ServerProcess:
+        options = ["--root", str(self.root), "--port", str(self.port)]
+        options += [option for account in ACCOUNTS for option in ("--account", f"{account}=CDP_SYNC_SANDBOX_PASSWORD")]
+        options += ["--known-hosts", str(self.folder / "known_hosts"), "--host-key-file", str(self.folder / "host_key")]
+        secrets = {"CDP_SYNC_SANDBOX_PASSWORD": kept_secret(self.folder / "password")}
+        return ServerProcess("cdp_sync.sandbox.sftp", options, secrets)
+
+    def _open_mail(self, servers: ExitStack) -> None:
         if self.mail_port is None:
             return
         from cdp_sync.sandbox.smtp import SmtpSandbox
 
         server = SmtpSandbox(self._mail_folder, port=self.mail_port, arrived=_show)
         try:
-            self.mail_port = self._mail.enter_context(server).port
+            self.mail_port = servers.enter_context(server).port
         except OSError as problem:
-            self.__exit__(None, None, None)
-            raise _port_taken("mail", self.mail_port, "--mail-port") from problem
-
-    def _password(self) -> str:
-        file = self.folder / "password"
-        if not file.exists():
-            file.touch(mode=0o600)
-            file.write_text(secrets.token_urlsafe(16) + "\n", encoding="ascii")
-        return file.read_text(encoding="ascii").strip()
-
-    def _ready(self) -> int:
-        started = self._process
-        line = started.stdout.readline() if started and started.stdout else ""
-        if not line:
-            raise _port_taken("SFTP", self.port, "--port")
-        return int(json.loads(line)["port"])
-
-
-def _port_taken(kind: str, port: int, option: str) -> ServerUnreachable:
-    return ServerUnreachable(
-        f"The sandbox's {kind} server did not start on port {port}.",
-        needed="A free port.",
-        remedy=f"End whatever listens there, or choose another with {option}.",
-    )
+            raise did_not_start("mail", "--mail-port") from problem
 
 
 def _show(line: str) -> None:
@@ -164,8 +157,8 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
     links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}
     if not with_sandbox:
         return _in_foreground(command, {**links, **os.environ})
-    port_of = {server: int(os.environ.get(variable, usual)) for server, (variable, usual) in _PORTS.items()}
-    with Stage(port=port_of["sftp"], mail_port=port_of["mail"]) as stage:
+    port_of_sftp, mail_port, sailthru_port = (int(os.environ.get(name, usual)) for name, usual in _PORTS.items())
+    with Stage(port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
         _show(f"{stage.told}\nThe UI: http://127.0.0.1:{port}")
         return _in_foreground(command, {**links, **stage.environment})
 

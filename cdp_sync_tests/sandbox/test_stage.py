@@ -1,0 +1,76 @@
+"""The stage's Sailthru: started with the other servers, found by the demonstration's connection, gone with them."""
+
+import json
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+import requests
+
+from cdp_sync.components.declarations import load_declarations
+from cdp_sync.errors import ServerUnreachable
+from cdp_sync.looking import reach
+from cdp_sync.model import SailthruConnection
+from cdp_sync.sandbox.demo_users import LIST, write_demo_users
+from cdp_sync.sandbox.stage import Stage
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage sets variables; they are as they were afterwards."""
+    for name in ("PORT", "SAILTHRU", "SAILTHRU_KEY", "SAILTHRU_SECRET"):
+        monkeypatch.setenv(f"CDP_SYNC_SANDBOX_{name}", "")
+
+
+def test_the_demonstrations_connection_finds_it(tmp_path: Path) -> None:
+    """Its address, key and secret are where the declaration looks for them; its users are those of the file."""
+    with Stage(sailthru_port=0, folder=tmp_path) as stage:
+        assert stage.newsletter
+        assert f"{stage.newsletter.url}/_sandbox" in stage.told
+        declared = load_declarations().connection("sailthru")
+        assert isinstance(declared, SailthruConnection)
+        assert declared.base_url == stage.newsletter.url
+        assert all(fine for _, fine in reach(declared))
+        lists = requests.get(f"{stage.newsletter.url}/_sandbox", timeout=20).json()["lists"]
+        assert [(each["name"], each["count"]) for each in lists] == [(LIST, 24)]
+    with pytest.raises(requests.ConnectionError):
+        requests.get(stage.newsletter.url, timeout=20)
+
+
+def test_another_shell_is_told_by_a_file(tmp_path: Path) -> None:
+    """Which has no secret in it, and tells where that is; only its owner may read that."""
+    with Stage(sailthru_port=0, folder=tmp_path) as stage:
+        given = stage.environment
+        script = f'. "{tmp_path}/sailthru.env"; env'
+        clean = {name: value for name, value in os.environ.items() if "SAILTHRU" not in name}
+        told = subprocess.run(["sh", "-c", script], env=clean, capture_output=True, text=True, check=True).stdout
+    secret = given["CDP_SYNC_SANDBOX_SAILTHRU_SECRET"]
+    assert len(secret) > 15
+    for part in ("", "_KEY", "_SECRET"):
+        name = f"CDP_SYNC_SANDBOX_SAILTHRU{part}"
+        assert f"{name}={given[name]}" in told.splitlines()
+    assert secret not in (tmp_path / "sailthru.env").read_text()
+    assert (tmp_path / "sailthru_secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_port_that_is_taken_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+    """With the option that takes another; the servers that did start have ended."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        stage = Stage(sailthru_port=taken.getsockname()[1], folder=tmp_path)
+        with pytest.raises(ServerUnreachable, match="--sailthru-port"), stage:
+            pass
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", stage.port), timeout=20)
+
+
+def test_the_users_are_the_same_every_time(tmp_path: Path) -> None:
+    """The seed decides them; all addresses are invented, and some are of the web shop's customers."""
+    for name, seed in (("one", 7), ("two", 7), ("three", 8)):
+        write_demo_users(tmp_path / name, seed=seed)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "three").read_bytes()
+    emails = [json.loads(line)["email"] for line in (tmp_path / "one").read_text().splitlines()]
+    assert {email.rpartition("@")[2] for email in emails} <= {"example.com", "example.org", "example.net"}
+    assert len(set(emails)) == len(emails) == 24
