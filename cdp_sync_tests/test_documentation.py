@@ -12,26 +12,32 @@ from cdp_sync.cli import main
 from cdp_sync.model import (
     COUNTERS,
     EXPORT_COUNTERS,
-    Connection,
     ExportFile,
     ExportFormat,
-    ExportGoal,
+    FileExportGoal,
+    FileGoal,
     Format,
-    ImportGoal,
+    ListGoal,
     Maintenance,
     Notifications,
     Objective,
     Profiles,
     Property,
+    SailthruAccount,
+    SailthruConnection,
     Schedule,
     Segment,
+    SftpConnection,
     SftpServer,
+    UserExportGoal,
     WeekdayOfMonth,
 )
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.goal import SetMode
+from cdp_sync.model.list_goal import ListFormat
 from cdp_sync.model.segment import PLAIN_OPERATORS
 from cdp_sync.model.segment_slips import find_profile_slips
+from cdp_sync.model.user_goal import UserLink
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,19 +55,25 @@ def blocks(text: str, language: str) -> list[str]:
     [
         Property,
         SftpServer,
-        Connection,
+        SftpConnection,
         Maintenance,
         Notifications,
-        ImportGoal,
+        FileGoal,
         Format,
         Profiles,
         Objective,
         Segment,
-        ExportGoal,
+        FileExportGoal,
         ExportFile,
         ExportFormat,
         Schedule,
         WeekdayOfMonth,
+        SailthruConnection,
+        SailthruAccount,
+        ListGoal,
+        ListFormat,
+        UserExportGoal,
+        UserLink,
     ],
 )
 def test_every_field_is_documented(declared: type[BaseModel]) -> None:
@@ -101,17 +113,24 @@ def test_the_commands_that_are_shown_exist() -> None:
 
 
 def test_the_declarations_that_are_shown_are_in_order() -> None:
-    """The profile and the connection of the README fit each other."""
+    """The profile and the connections of the README fit each other."""
     declared = [yaml.safe_load(block) for block in blocks(README, "yaml")]
     attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in declared}
-    connection = Connection(**attributes["SftpConnection"])
+    connections = SftpConnection(**attributes["SftpConnection"]), SailthruConnection(**attributes["SailthruConnection"])
     profiles = Profiles(**attributes["ProfileModel"])
-    assert [*find_profile_slips(profiles), *find_slips(connection, profiles)] == []
+    slips = [slip for connection in connections for slip in find_slips(connection, profiles)]
+    assert [*find_profile_slips(profiles), *slips] == []
+
+
+def test_the_connection_that_is_shown_in_full_is_in_order() -> None:
+    """The Sailthru connection in docs/declaring.md is what the model accepts."""
+    (shown,) = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "type" in part]
+    assert SailthruConnection(**shown["attributes"]).name == "crm"
 
 
 def test_the_parts_of_a_profile_model_that_are_shown_are_in_order() -> None:
     """Segments, zones and objectives in docs/declaring.md are what the model accepts."""
-    shown = [yaml.safe_load(block) for block in blocks(DECLARING, "yaml")]
+    shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "type" not in part]
     names = {key for part in shown for key in part}
     assert names == {"segments", "zones", "objectives"}
     for part in shown:

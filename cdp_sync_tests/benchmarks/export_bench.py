@@ -142,11 +142,11 @@ def _yard(folder: Path, rows: int, command: str) -> Iterator[Yard]:
         yard = Yard(server, folder, known_hosts, command)
         write_export_project(folder, server, yard.outbox)
         run([command, "segment", "everybody", "--json"], folder)
-        _people(yard.warehouse, rows)
+        fill_people(yard.warehouse, rows)
         yield yard
 
 
-def _people(warehouse: Path, rows: int) -> None:
+def fill_people(warehouse: Path, rows: int) -> None:
     """Fill a new warehouse. In a process of its own: a child starts out with its parent's peak memory."""
     from cdp_sync.model import Profiles
     from cdp_sync.warehouse import Warehouse

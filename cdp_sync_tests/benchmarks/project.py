@@ -39,7 +39,7 @@ def write_project(folder: Path, server: OpenSshServer, directory: Path) -> None:
     for name in PROJECT_FILES:
         if (REPOSITORY / name).exists():
             shutil.copy(REPOSITORY / name, folder)
-    _write_component(folder, "profiles", "ProfileModel", {"properties": profile_model()["properties"]})
+    write_component(folder, "profiles", "ProfileModel", {"properties": profile_model()["properties"]})
     goal = {
         "name": "customers",
         "directory": str(directory),
@@ -48,7 +48,7 @@ def write_project(folder: Path, server: OpenSshServer, directory: Path) -> None:
         "link": [{"field": "Email", "property": "email"}],
         "map": [{"field": cell, "property": name} for name, _, cell, _ in PROPERTIES if name != "email"],
     }
-    _write_component(folder, "bench", "SftpConnection", _connection(server, import_profiles=[goal]))
+    write_component(folder, "bench", "SftpConnection", _connection(server, import_profiles=[goal]))
 
 
 def profile_model() -> dict[str, Any]:
@@ -61,7 +61,7 @@ def write_export_project(folder: Path, server: OpenSshServer, directory: Path) -
     directory.mkdir(parents=True)
     for name in PROJECT_FILES:
         shutil.copy(REPOSITORY / name, folder)
-    _write_component(folder, "profiles", "ProfileModel", profile_model())
+    write_component(folder, "profiles", "ProfileModel", profile_model())
     goal = {
         "name": "audience",
         "segment": "everybody",
@@ -70,7 +70,7 @@ def write_export_project(folder: Path, server: OpenSshServer, directory: Path) -
         "format": {"multi_value": ";", "row_delimiter": "linux"},
         "map": [{"field": name, "property": name} for name, *_ in PROPERTIES[:10]],
     }
-    _write_component(folder, "bench", "SftpConnection", _connection(server, export_profiles=[goal]))
+    write_component(folder, "bench", "SftpConnection", _connection(server, export_profiles=[goal]))
 
 
 def environment(folder: Path) -> Mapping[str, str]:
@@ -101,7 +101,8 @@ def _connection(server: OpenSshServer, **goals: list[dict[str, Any]]) -> dict[st
     return {"name": "bench", "server": reached, **goals}
 
 
-def _write_component(folder: Path, name: str, kind: str, attributes: dict[str, Any]) -> None:
+def write_component(folder: Path, name: str, kind: str, attributes: dict[str, Any]) -> None:
+    """Write one `defs.yaml`."""
     file = folder / "defs" / name / "defs.yaml"
     file.parent.mkdir(parents=True)
     # JSON is YAML.

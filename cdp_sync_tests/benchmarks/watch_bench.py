@@ -18,16 +18,16 @@ import dagster as dg
 import pytest
 
 from cdp_sync.connectors.sftp import SftpClient
-from cdp_sync.model import Connection, ImportGoal, Profiles, SftpServer, Watch
+from cdp_sync.model import FileGoal, Profiles, SftpConnection, SftpServer, Watch
 from cdp_sync.orchestration.new_files import build_sensors
 from cdp_sync.orchestration.resources import SftpServerResource
 from cdp_sync_tests.benchmarks.project import profile_model
 from cdp_sync_tests.openssh import OpenSshServer, openssh_server
 
 
-def declared(server: OpenSshServer, directory: Path, known_hosts: Path) -> Connection:
+def declared(server: OpenSshServer, directory: Path, known_hosts: Path) -> SftpConnection:
     """Return a connection that watches the directory."""
-    goal = ImportGoal.model_validate(
+    goal = FileGoal.model_validate(
         {"name": "people", "directory": str(directory), "link": [{"field": "Email", "property": "email"}]}
     )
     reached = SftpServer(
@@ -37,7 +37,7 @@ def declared(server: OpenSshServer, directory: Path, known_hosts: Path) -> Conne
         private_key_file=str(server.client_key),
         known_hosts_file=str(known_hosts),
     )
-    return Connection(name="bench", server=reached, import_profiles=(goal,), watch=Watch())
+    return SftpConnection(name="bench", server=reached, import_profiles=(goal,), watch=Watch())
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -47,7 +47,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def measure(connection: Connection, directory: Path, repeat: int) -> tuple[list[float], list[float]]:
+def measure(connection: SftpConnection, directory: Path, repeat: int) -> tuple[list[float], list[float]]:
     """Return the seconds of ticks and of bare listings, taking turns."""
     profiles, job = Profiles.model_validate(profile_model()), dg.define_asset_job("bench_sync")
     (sensor,) = build_sensors(connection, profiles, [job])
