@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from cdp_sync.errors import CdpSyncError, JobFailed, JobUnfinished, UserUnknown
+from cdp_sync.errors import CdpSyncError, JobFailed, JobUnfinished, RequestRefused, UserUnknown
 from cdp_sync.exporting.arriving import note_arrived
 from cdp_sync.exporting.run import UserRun
 
@@ -102,7 +102,7 @@ def _in_bulk(run: UserRun, platform: People) -> None:
         platform.update_in_bulk(run.lines)
         for name, target in lists.items():
             platform.fetch_list(name, target, fields)
-    except (JobFailed, JobUnfinished):
+    except (JobFailed, JobUnfinished, RequestRefused):
         return  # they are sent one by one
     note_arrived(run, lists)
 
@@ -150,7 +150,7 @@ class _Noted:
 
     def __init__(self, run: UserRun, file: IO[str]) -> None:
         self._lists = run.goal.lists
-        self._writer = csv.writer(file)
+        self._writer = csv.writer(file, lineterminator="\n")
 
     def __call__(self, place: int, answer: Answer) -> None:
         """Note a user."""

@@ -275,6 +275,14 @@ def test_a_bulk_job_that_fails_falls_back(shop: Crm) -> None:
     assert shop.box.calls.count("user", "POST") == 2
 
 
+def test_a_file_of_which_nothing_arrived_falls_back(shop: Crm) -> None:
+    """Nobody was put on the list, so that there is none; all users are sent one by one then."""
+    shop.box.silent_drops = {"ada@example.com", "bob@example.com"}
+    shop.declare(exports=(user_goal(lists=["Big"], bulk_from=1),))
+    assert counted(shop.told(shop.run(), "audience"), "written") == (2,)
+    assert shop.box.calls.count("user", "POST") == 2
+
+
 def test_a_file_without_a_list_is_never_sent(shop: Crm) -> None:
     """Without a list nobody could tell who arrived."""
     shop.declare(exports=(user_goal(bulk_from=1),))
