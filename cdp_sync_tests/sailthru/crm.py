@@ -61,7 +61,7 @@ class Crm:
         """Change a user's custom fields."""
         user = self.box.account.find("email", email)
         assert user
-        user.vars |= variables
+        user.vars = user.vars | variables
         self.box.account.changes += 1
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
