@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from cdp_sync.errors import DeclarationError
+from cdp_sync.orchestration.project import load_connection
 from cdp_sync_tests.projects import goal
 from cdp_sync_tests.sailthru.crm import Crm, list_goal
 
@@ -279,3 +281,5 @@ def test_a_list_goal_needs_the_property_for_sailthrus_id(crm: Crm) -> None:
     crm.declare(list_goal(link=BY_EMAIL))
     definitions = crm.project.load()
     assert not any(job.name == "crm_sync" for job in definitions.resolve_all_job_defs())
+    with pytest.raises(DeclarationError, match="sailthru_profile_id, type: text, identifier: true"):
+        load_connection("crm")
