@@ -9,7 +9,7 @@ import pytest
 from cdp_sync.errors import DeclarationError
 from cdp_sync.orchestration.project import load_connection
 from cdp_sync_tests.projects import goal
-from cdp_sync_tests.sailthru.crm import Crm, list_goal
+from cdp_sync_tests.sailthru.crm import PROPERTIES, Crm, list_goal
 
 BY_EMAIL = [{"field": "email", "property": "email"}]
 
@@ -277,7 +277,8 @@ def test_no_address_is_told_to_dagster(crm: Crm) -> None:
 
 def test_a_list_goal_needs_the_property_for_sailthrus_id(crm: Crm) -> None:
     """What is missing in the profile is told where the connection is loaded, with what to write."""
-    crm.describe(properties=[{"name": "email", "type": "email", "identifier": True}, {"name": "first_name"}])
+    others = [dict(each) for each in PROPERTIES if each["name"] != "sailthru_profile_id"]
+    crm.describe(properties=others)
     crm.declare(list_goal(link=BY_EMAIL))
     definitions = crm.project.load()
     assert not any(job.name == "crm_sync" for job in definitions.resolve_all_job_defs())
