@@ -17,7 +17,7 @@ def written(channel: Awkward, content: bytes, size: int) -> list[int]:
     return list(Writer(wire_to(channel), b"h", io.BytesIO(content).read, size))
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.binary(max_size=600), st.integers(0, 2**32), st.integers(1, 70))
 def test_the_bytes_arrive_in_their_places(content: bytes, seed: int, size: int) -> None:
     """Whatever the order of the answers, all bytes arrive, and each confirmation covers all before it."""
@@ -35,7 +35,6 @@ def test_what_is_under_way_is_bounded() -> None:
     assert channel.most_waiting == 64
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.integers(0, 60), st.integers(0, 2**32))
 def test_a_dropped_line_is_never_success(lasts: int, seed: int) -> None:
     """Wherever the line drops before everything is confirmed, the writer says so."""

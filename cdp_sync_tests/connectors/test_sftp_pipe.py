@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from paramiko.buffered_pipe import BufferedPipe, PipeTimeout
 
@@ -12,7 +12,6 @@ from cdp_sync.connectors.sftp.pipe import QueuePipe
 STEPS = st.lists(st.binary(min_size=1, max_size=9) | st.integers(1, 12) | st.none())
 
 
-@settings(derandomize=True)
 @given(STEPS)
 def test_it_behaves_like_the_original(steps: list[bytes | int | None]) -> None:
     """Fed, read and emptied in any order, it gives what paramiko's own pipe gives."""

@@ -13,7 +13,7 @@ from cdp_sync.connectors.sftp.reader import Reader
 from cdp_sync_tests.connectors.awkward import Awkward, status, wire_to
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.binary(max_size=600), st.integers(0, 2**32), st.integers(0, 650), st.integers(0, 650), st.integers(1, 70))
 def test_the_bytes_come_in_order(content: bytes, seed: int, start: int, end: int, size: int) -> None:
     """Whatever the order and length of the answers, the reader yields exactly the bytes from start to end."""
@@ -36,7 +36,6 @@ def test_nothing_is_asked_for_where_nothing_is_wanted() -> None:
     assert channel.most_waiting == 0
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.integers(0, 60), st.integers(0, 2**32))
 def test_a_dropped_line_is_never_the_end_of_a_file(lasts: int, seed: int) -> None:
     """Wherever the line drops, the reader says so; a file cut short must not pass for a whole one."""
@@ -106,7 +105,6 @@ def packed(attributes: Attributes, owner: bool, extended: int) -> bytes:
 NUMBERS = st.none() | st.integers(0, 2**32 - 1)
 
 
-@settings(derandomize=True)
 @given(st.builds(Attributes, st.none() | st.integers(0, 2**64 - 1), NUMBERS, NUMBERS), st.booleans(), st.integers(0, 3))
 def test_attributes_are_read_whatever_is_left_out(attributes: Attributes, owner: bool, extended: int) -> None:
     """Servers may leave out any attribute and add their own; what follows is still read from the right place."""
@@ -116,7 +114,6 @@ def test_attributes_are_read_whatever_is_left_out(attributes: Attributes, owner:
     assert not fields
 
 
-@settings(derandomize=True)
 @given(st.binary(max_size=80))
 def test_noise_is_told_as_noise(noise: bytes) -> None:
     """Any bytes in place of a listing are read as one or are NotSftp; nothing else is raised."""

@@ -1,7 +1,6 @@
 """Whatever is exported comes back the same when it is imported with the same format."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
 from cdp_sync.model import ExportFormat, FetchedFile, FileGoal, RemoteFile
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.exporting.exporter import NOON, PROPERTIES, Exporter, goal, profiles
+from cdp_sync_tests.generated import examples
 
 NAMES = [prop["name"] for prop in PROPERTIES]
 LINK = "Key"
@@ -135,7 +135,7 @@ def check_round_trip(held: list[Mapping[str, Any]], form: Mapping[str, Any], fol
     assert found == sent
 
 
-@settings(deadline=None, max_examples=int(os.environ.get("CDP_SYNC_ROUND_TRIPS", "60")))
+@examples(20)
 @given(held=st.lists(people, min_size=1, max_size=6), form=formats)
 def test_any_format_comes_back(
     held: list[Mapping[str, Any]], form: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory

@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, note, seed
+from hypothesis import given, note
 from sqlalchemy import literal_column, select
 
 from cdp_sync.exporting.conditions import condition_of
@@ -20,7 +20,7 @@ from cdp_sync.warehouse import Session, Warehouse, quote_identifier
 from cdp_sync.warehouse.properties import sync_properties
 from cdp_sync_tests.exporting.segment_oracle import meets
 from cdp_sync_tests.exporting.strategies import MODEL, NOWS, TYPES, Population, populations
-from cdp_sync_tests.importing.conftest import SEED, examples
+from cdp_sync_tests.generated import examples
 
 NOW = NOWS[0]
 MERGED_EVERY = 4
@@ -61,12 +61,10 @@ def found(
     return [number for number, held in rows if held]
 
 
-@seed(SEED)
 @examples(100)
 @given(populations())
 def test_segments_agree_with_oracle(session: Session, population: Population) -> None:
     """Size and sample are those of the oracle; columns that are missing count as empty, merged profiles do not."""
-    note(f"seed {SEED}")
     fill(session, population.people, merged_every=MERGED_EVERY)
     profiles, columns = population.profiles, MODEL.by_name.keys() - population.missing
     names = [segment.name for segment in profiles.segments]
@@ -84,12 +82,10 @@ def test_segments_agree_with_oracle(session: Session, population: Population) ->
     }
 
 
-@seed(SEED)
 @examples(30)
 @given(populations())
 def test_a_view_is_the_size_and_the_newest(session: Session, population: Population) -> None:
     """The view counts live profiles that the oracle finds, and names the newest of them first."""
-    note(f"seed {SEED}")
     fill(session, population.people, merged_every=MERGED_EVERY)
     for segment in population.profiles.segments:
         view = view_segment(session, population.profiles, segment.name, population.now, limit=2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.model import FileGoal, Profiles
-from cdp_sync_tests.importing.conftest import SEED
+from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.importing.sides import File, OracleSide, ProductSide
 from cdp_sync_tests.importing.strategies import CELLS, ODD_CELLS
 from cdp_sync_tests.oracle import canonical

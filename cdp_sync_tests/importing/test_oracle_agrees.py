@@ -9,10 +9,10 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
-from hypothesis import assume, given, note, seed
+from hypothesis import assume, given, note
 
 from cdp_sync.model import Counters, FileGoal, Profiles
-from cdp_sync_tests.importing.conftest import SEED, examples
+from cdp_sync_tests.generated import SEED, examples
 from cdp_sync_tests.importing.sides import OracleSide, ProductSide
 from cdp_sync_tests.importing.strategies import Delivery, History, deliveries, histories
 from cdp_sync_tests.oracle import canonical
@@ -25,12 +25,10 @@ def product() -> Iterator[ProductSide]:
         yield ProductSide(Path(folder))
 
 
-@seed(SEED)
 @examples(10)
 @given(histories())
 def test_product_agrees_with_oracle(history: History) -> None:
     """After every run, both have the same profiles, counters, failed files and quarantine."""
-    note(f"seed {SEED}")
     oracle = OracleSide()
     with product() as fast:
         for number, delivery in enumerate(history.deliveries, start=1):
@@ -51,7 +49,6 @@ def deliver_to_both(oracle: OracleSide, fast: ProductSide, delivery: Delivery, d
     assert found.kinds == expected.kinds
 
 
-@seed(SEED)
 @examples(3)
 @given(deliveries())
 def test_known_bytes_change_nothing(case: tuple[Profiles, Delivery]) -> None:
@@ -66,7 +63,6 @@ def test_known_bytes_change_nothing(case: tuple[Profiles, Delivery]) -> None:
         assert again.total == Counters()
 
 
-@seed(SEED)
 @examples(3)
 @given(deliveries())
 def test_known_rows_change_nothing(case: tuple[Profiles, Delivery]) -> None:
@@ -87,7 +83,6 @@ def test_known_rows_change_nothing(case: tuple[Profiles, Delivery]) -> None:
         assert again.total.rows_applied == 0
 
 
-@seed(SEED)
 @examples(3)
 @given(deliveries())
 def test_order_of_columns_is_irrelevant(case: tuple[Profiles, Delivery]) -> None:

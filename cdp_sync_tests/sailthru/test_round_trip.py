@@ -1,18 +1,18 @@
 """One state that the official client and the product agree on, and people who come, go back and come again."""
 
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sailthru.sailthru_client import SailthruClient
 
 from cdp_sync.model.list_goal import PROFILE_ID
 from cdp_sync.sandbox.sailthru import SailthruSandbox
+from cdp_sync_tests.generated import examples
 from cdp_sync_tests.sailthru.exchange import SECRETS, TYPES, Exchange, column, lists_goal, sailthru, users_goal
 
 VARS = {f"{kind}_{many}": None for kind in TYPES for many in ("one", "list")}
@@ -109,7 +109,7 @@ users = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=int(os.environ.get("CDP_SYNC_AUDIENCES", "3")), print_blob=True)
+@examples(3)
 @given(everybody=st.lists(users, min_size=1, max_size=10), clear=st.booleans(), creates=st.booleans())
 @example(everybody=[WRITTEN, {}, {"text_one": ""}, {"text_one": " ", "text_list": []}], clear=False, creates=True)
 def test_people_come_go_back_and_come_again(

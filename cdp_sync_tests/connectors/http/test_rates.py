@@ -111,7 +111,7 @@ plays = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(plays, st.sampled_from([0.0, 0.0, 0.1]))
 def test_no_minute_of_the_platform_gets_more_calls_than_it_allows(play: Play, loses: float) -> None:
     """Whatever the limit, latency, workers and clocks are, with and without `Date`, and where answers get lost."""
@@ -122,7 +122,7 @@ def test_no_minute_of_the_platform_gets_more_calls_than_it_allows(play: Play, lo
     assert max(play.handled.values()) <= play.limit
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(plays)
 def test_at_least_nine_tenths_of_what_is_allowed_are_used(play: Play) -> None:
     """In every full minute, if that many calls can be made at all by so few workers with such a latency."""
@@ -135,7 +135,7 @@ def test_at_least_nine_tenths_of_what_is_allowed_are_used(play: Play) -> None:
         assert min(play.full_minutes()) >= math.floor(0.9 * play.limit)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(plays)
 def test_somebody_else_who_uses_the_same_account_is_reckoned_with(play: Play) -> None:
     """What others have used is left out: the platform's own count holds."""
