@@ -69,13 +69,13 @@ class Session:
             except WarehouseUnusable as error:
                 raise type(error)(f"Step {step.name} failed: {error.found}", needed=str(step)) from error
 
-    def attach(self, path: Path, name: str, options: str) -> None:
+    def attach(self, path: Path, name: str, options: str = "") -> None:
         """Attach a database file.
 
         Raises:
             duckdb.Error: As it is; who opens the file tells a lock from what is wrong for good.
         """
-        self._connection.execute(f"attach $path as {name}{options}", {"path": str(path)})
+        self._connection.execute(f"attach $path as {name}{f' ({options})' if options else ''}", {"path": str(path)})
 
     def close(self) -> None:
         """Close the connection and let go of its files."""
