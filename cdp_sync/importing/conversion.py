@@ -84,8 +84,11 @@ def is_stripped(prop: Property) -> bool:
 
 
 def is_among(value: str, words: Sequence[str]) -> str:
-    """Return the condition that a value is one of the words. DuckDB would make a join of a long `in (…)`."""
-    return f"list_contains([{', '.join(map(quote_literal, words))}], {value})"
+    """Return the condition that a value is one of the words.
+
+    Of a long `in (…)`, and of `list_contains` as well, DuckDB makes a join, and a join gives rows out of their order.
+    """
+    return f"coalesce(list_position([{', '.join(map(quote_literal, words))}], {value}), 0) > 0"
 
 
 def strip(cell: str) -> str:

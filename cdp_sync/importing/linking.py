@@ -6,6 +6,7 @@ changed since is found out by the warehouse's revision; linking is then done aga
 
 from cdp_sync.importing.columns import Columns, plan_columns
 from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.staging_plan import converted_step
 from cdp_sync.warehouse import Session, quote_literal, statement
 
 _MOST_ROUNDS = 10_000
@@ -44,25 +45,42 @@ def tell_unchanged(session: Session, run: GoalRun) -> None:
     )
     for name in ("remembered", "repeated", "unchanged", "added_before"):
         session.execute(statement(f"link/{name}"))
-    _set_fresh_apart(session)
+    _set_fresh_apart(session, run)
 
 
-def _set_fresh_apart(session: Session) -> None:
+def _set_fresh_apart(session: Session, run: GoalRun) -> None:
     """Make `staging.fresh`, the rows that are to be linked: a view, or a copy where they are the smaller part."""
-    staged, unchanged = session.row(
-        "select (select count(*) from staging.staged), (select count(*) from staging.unchanged)"
+    staged, deferred, unchanged = session.row(
+        """select count(*), count(*) filter (cells is not null), (select count(*) from staging.unchanged)
+        from staging.staged"""
     )
-    left_out = []
+    left_out = ["cells is null"] if deferred else []
     if unchanged:
         left_out.append("rowid not in (select row from staging.unchanged)")
     if session.value("select count(*) from staging.file where state <> 'staged'"):
         left_out.append("file in (select file from staging.file where state = 'staged')")
     where = f"where {' and '.join(left_out)}" if left_out else ""
-    fresh = f"select rowid as row, * from staging.staged {where}"
-    if unchanged * 2 > staged:
+    fresh = f"select rowid as row, * exclude (cells) from staging.staged {where}"
+    if deferred or unchanged * 2 > staged:
         session.execute(f"create or replace table staging.fresh_copy as {fresh}")
         fresh = "from staging.fresh_copy"
+    if deferred:
+        _convert(session, run)
     session.execute(f"create or replace view staging.fresh as {fresh}")
+
+
+def _convert(session: Session, run: GoalRun) -> None:
+    """Convert the rows that waited for it and are to be linked."""
+    session.execute(
+        """create or replace temp view deferred as
+        select rowid as row, file, part, row_hash, cells from staging.staged
+        where cells is not null
+            and rowid not in (select row from staging.unchanged)
+            and file in (select file from staging.file where state = 'staged')"""
+    )
+    session.execute(f"set TimeZone = {quote_literal(run.goal.format.time_zone)}")
+    session.run([converted_step(run.goal, staged_columns(session, run))])
+    session.execute("set TimeZone = 'UTC'")
 
 
 def _match(session: Session, columns: Columns) -> None:

@@ -6,15 +6,15 @@ from dataclasses import replace
 from uuid import NAMESPACE_URL, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
-from cdp_sync.importing.columns import detected_warnings, plan_columns
+from cdp_sync.importing.columns import Columns, detected_warnings, plan_columns
 from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.lines import account, note_part
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
-from cdp_sync.importing.staging_plan import hashed_fields, stage_step
+from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
 from cdp_sync.importing.unpacking import NO_ROOM, Part, unpack
-from cdp_sync.model import FetchedFile, FileReport
-from cdp_sync.warehouse import Session, quote_literal
+from cdp_sync.model import FetchedFile, FileGoal, FileReport
+from cdp_sync.warehouse import Session, Step, quote_literal
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
 Arrival = FetchedFile | FileReport
@@ -107,10 +107,24 @@ def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile
     if landed.survey.lines <= landed.skip:
         note_part(session, landed, file=file, part=part, first_row=first_row, rows=0)
     else:
-        step = stage_step(run.goal, columns, landed, known.fields if known else None)
+        step = _stage_step(run, columns, landed, known)
         session.execute(step.sql, {**step.values, "file": file, "part": part})
         account(session, landed, run.goal.format, file=file, part=part, first_row=first_row)
     return hashed_fields(run.goal, columns)
+
+
+def _stage_step(run: GoalRun, columns: Columns, landed: Landed, known: KnownFile | None) -> Step:
+    goal = run.goal
+    if (
+        known
+        and known.fingerprint == run.unchanged_under
+        and known.fields == goal.fields == hashed_fields(goal, columns)
+        and isinstance(goal, FileGoal)  # the keys that a list lacks are filled into converted rows
+        and set(goal.fields) <= set(landed.head.columns)
+        and not (landed.survey.nuls or landed.survey.marks)
+    ):
+        return deferred_step(goal, landed)
+    return stage_step(goal, columns, landed, known.fields if known else None)
 
 
 def _check_budget(session: Session, run: GoalRun, file: int) -> None:

@@ -26,10 +26,13 @@ create table if not exists staging.rejected (file integer, part integer, line bi
 
 
 def create_tables(session: Session, columns: Columns) -> None:
-    """Create the staging tables, or add the columns that a file of another shape brings."""
+    """Create the staging tables, or add the columns that a file of another shape brings.
+
+    A row of `staged` has its values, or `cells`: all of them as one text, not converted yet.
+    """
     session.execute(_TABLES)
     declared = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns.declared)
-    session.execute(f"create table if not exists staging.staged ({declared})")
+    session.execute(f"create table if not exists staging.staged ({declared}, cells text)")
     there = {name for name, *_ in session.rows("describe staging.staged")}
     for name, kind in columns.declared:
         if name not in there:

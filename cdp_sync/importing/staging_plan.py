@@ -10,7 +10,10 @@ from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
 _BETWEEN, _NULL, _MISSING = "chr(31)", "chr(30)", "chr(29)"
-"""Between cells in a digest, for a cell without a value, for a column that is not there."""
+"""Between cells in a row's text, for a cell without a value, for a column that is not there."""
+
+_ROW = ("row", "file", "part", "row_hash")
+"""What a row is known by, besides its values."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,36 @@ from {_converting(converted, needed, call)}"""
     return Step("staged", sql, values)
 
 
+def deferred_step(goal: ImportGoal, landed: Landed) -> Step:
+    """Return the step that fills `staged` from one part as `stage_step` does, but leaves the cells as one text.
+
+    Their conversion waits until it is known which rows differ from those of the part's previous import: mostly few.
+    The part has a column for each field of the goal, and no cell holds a mark that the text is told apart by.
+    """
+    call, values = read_part(landed, goal.format)
+    text = _text(goal.fields, Cells(landed.head.columns))
+    sql = f"""insert into staging.staged by name
+select $file as file, $part as part, cells, md5_number(cells) as row_hash
+from (select {text} as cells from {call})"""
+    return Step("staged", sql, values)
+
+
+def converted_step(goal: ImportGoal, columns: Columns) -> Step:
+    """Return the step that adds to `staging.fresh_copy` the rows of `deferred`, converted."""
+    cells = Cells(goal.fields)
+    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+    names = ", ".join(f"nullif(cells[{number + 1}], {_NULL}) as {name}" for number, name in enumerate(cells.types))
+    source = f"""(
+            select {", ".join(_ROW)}, {names}
+            from (select * replace (string_split(cells, {_BETWEEN}) as cells) from deferred)
+        )"""
+    outer = [f"{sql} as {quote_identifier(name)}" for name, sql in _outer(columns, cells, converted, goal.format)]
+    sql = f"""insert into staging.fresh_copy by name
+select {", ".join([*_ROW, *outer])}, {_invalid(converted)} as invalid
+from {_converting(converted, [*_ROW, *cells.types], source)}"""
+    return Step("fresh_copy", sql)
+
+
 def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tuple[Step, tuple[str, ...]]:
     """Return the step that makes `found` of `staging.user_key`, and the staging columns that it has.
 
@@ -139,8 +172,12 @@ def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
 
 def digest(fields: Sequence[str], cells: Cells) -> str:
     """Return the expression for the 128-bit digest of a row's cells; stable between versions, unlike `hash()`."""
+    return f"md5_number({_text(fields, cells)})"
+
+
+def _text(fields: Sequence[str], cells: Cells) -> str:
     parts = [f"coalesce({cell}, {_NULL})" if (cell := cells.of(field)) else _MISSING for field in fields]
-    return f"md5_number(concat_ws({_BETWEEN}, {', '.join(parts)}))"
+    return f"concat_ws({_BETWEEN}, {', '.join(parts)})"
 
 
 def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cells) -> str:

@@ -24,8 +24,8 @@ Access = Literal["none", "read", "write"]
 _BUSY = ("Could not set lock", "Unique file handle conflict", "different configuration")
 
 _STAGING = "row_group_size 20480"
-"""The parser hands on some megabytes of rows at a time. Where they are fewer than a row group DuckDB joins them before it
-writes them, which costs a third of staging."""
+"""The parser hands on some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
+more before it writes them, which costs a third of staging."""
 
 
 @dataclass(frozen=True)
