@@ -167,3 +167,9 @@ def test_instants_are_kept_in_utc(file: Path) -> None:
     """Whatever the machine's time zone, a session works in UTC."""
     with Warehouse(file).open("read") as session:
         assert session.value("select current_setting('TimeZone')") == "UTC"
+
+
+def test_what_duckdb_fails_on_where_memory_is_scarce_is_switched_off(file: Path) -> None:
+    """No session gathers the few rows of a join in DuckDB's cache, which loses track of dictionaries of text."""
+    with Warehouse(file).open("write") as session:
+        assert session.value("select current_setting('enable_caching_operators')") is False
