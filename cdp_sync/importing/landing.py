@@ -10,7 +10,8 @@ from cdp_sync.importing.head import HEAD_SIZE, Head, check_columns, read_head
 from cdp_sync.importing.unpacking import CHUNK, Part
 from cdp_sync.model import Format, ImportGoal
 
-_MARKS = (b"\x1e", b"\x1f")
+DIVIDER, NO_CELL = "\x1f", "\x1e"
+"""In the text of a row: between its cells, and for a cell without a value."""
 
 _FITS_INSTEAD = {"utf-8": "windows-1252", "utf-16": "utf-8", "windows-1252": "latin-1"}
 
@@ -24,8 +25,8 @@ class Survey:
     pairs: int = 0
     """Of a return and a line feed."""
     nuls: int = 0
-    marks: bool = False
-    """It holds one of the characters that tell the cells of a row's text apart."""
+    divided: bool = False
+    """A cell holds `DIVIDER` or `NO_CELL`."""
     mark: int = 0
     """Bytes of the byte order mark."""
     ends_open: bool = False
@@ -115,9 +116,9 @@ def fields_of(path: Path, goal: ImportGoal) -> tuple[str, ...] | None:
 
 
 def survey_file(path: Path) -> Survey:
-    """Count a file's line breaks and NUL bytes."""
+    """Count a file's line breaks and NUL bytes, and look for the characters that divide the text of a row."""
     feeds = returns = pairs = nuls = mark = 0
-    marks, last = False, b""
+    divided, last = False, b""
     for chunk in _chunks(path):
         feeds += chunk.count(b"\n")
         if b"\r" in chunk:  # looking for a byte that is not there is much quicker than counting
@@ -125,10 +126,10 @@ def survey_file(path: Path) -> Survey:
             pairs += chunk.count(b"\r\n")
         pairs += last == b"\r" and chunk.startswith(b"\n")
         nuls += chunk.count(b"\0") if b"\0" in chunk else 0
-        marks = marks or any(each in chunk for each in _MARKS)
+        divided = divided or DIVIDER.encode() in chunk or NO_CELL.encode() in chunk
         mark = mark or 3 * (last == b"" and chunk.startswith(BOM_UTF8))
         last = chunk[-1:]
-    return Survey(feeds, returns, pairs, nuls, marks, mark, ends_open=last not in (b"", b"\n"))
+    return Survey(feeds, returns, pairs, nuls, divided, mark, ends_open=last not in (b"", b"\n"))
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -121,7 +121,7 @@ def _stage_step(run: GoalRun, columns: Columns, landed: Landed, known: KnownFile
         and known.fields == goal.fields == hashed_fields(goal, columns)
         and isinstance(goal, FileGoal)  # the keys that a list lacks are filled into converted rows
         and set(goal.fields) <= set(landed.head.columns)
-        and not (landed.survey.nuls or landed.survey.marks)
+        and not (landed.survey.nuls or landed.survey.divided)
     ):
         return deferred_step(goal, landed)
     return stage_step(goal, columns, landed, known.fields if known else None)

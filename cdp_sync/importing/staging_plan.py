@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from cdp_sync.importing.columns import Columns, StagedLink, StagedValue
 from cdp_sync.importing.conversion import Conversion, convert, convert_one, fit, is_among, no_nulls, unique
-from cdp_sync.importing.landing import Landed
+from cdp_sync.importing.landing import DIVIDER, NO_CELL, Landed
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
-_BETWEEN, _NULL, _MISSING = "chr(31)", "chr(30)", "chr(29)"
+_BETWEEN, _NULL, _MISSING = f"chr({ord(DIVIDER)})", f"chr({ord(NO_CELL)})", "chr(29)"
 """Between cells in a row's text, for a cell without a value, for a column that is not there."""
 
 _ROW = ("row", "file", "part", "row_hash")
@@ -98,7 +98,7 @@ def deferred_step(goal: ImportGoal, landed: Landed) -> Step:
     """Return the step that fills `staged` from one part as `stage_step` does, but leaves the cells as one text.
 
     Their conversion waits until it is known which rows differ from those of the part's previous import: mostly few.
-    The part has a column for each field of the goal, and no cell holds a mark that the text is told apart by.
+    The part has a column for each field of the goal, and its survey is not `divided`.
     """
     call, values = read_part(landed, goal.format)
     text = _text(goal.fields, Cells(landed.head.columns))

@@ -108,8 +108,8 @@ def test_a_known_file_is_converted_where_it_differs(tmp_path: Path) -> None:
 
 CASES = {
     "every cell is text": (b"Email,Number\na@x.nl,1\n", True),
-    "a mark in a cell": (b"Email,Number\na@x.nl,1\nb\x1f@x.nl,\x1e\n", False),
-    "a mark in a cell that is not asked for": (b"Email,Number,More\na@x.nl,1,\x1e\n", False),
+    "a divider in a cell": (b"Email,Number\na@x.nl,1\nb\x1f@x.nl,\x1e\n", False),
+    "a divider in a cell that is not asked for": (b"Email,Number,More\na@x.nl,1,\x1e\n", False),
     "a NUL byte": (b"Email,Number\na@x.nl,1\nb@x.nl,\x00\n", False),
 }
 
