@@ -63,6 +63,8 @@ def _slips_of_list(goal: ListGoal, profiles: Profiles) -> Iterator[str]:
         )
     if name and name not in profiles.by_name:
         yield f"list_name_property: {_unknown(name, profiles.by_name)}"
+    elif name and profiles.by_name[name].type != "text":
+        yield f"list_name_property: a list's name is text, and {name} is {profiles.by_name[name].type}"
 
 
 def _mode_slip(mapping: Mapping, prop: Property) -> str | None:

@@ -209,6 +209,7 @@ def test_what_fits_the_profile_has_no_slips() -> None:
     "goals",
     [
         {"import_profiles": [LIST | {"list_name_property": "nowhere"}]},
+        {"import_profiles": [LIST | {"list_name_property": "total"}]},
         {"import_profiles": [LIST | {"link": [{"field": "sid", "property": "total"}]}]},
         {"export_profiles": [USERS | {"link": [{"field": "email", "property": "total"}]}]},
         {"export_profiles": [USERS | {"link": [{"field": "email", "property": "nowhere"}]}]},
@@ -217,6 +218,6 @@ def test_what_fits_the_profile_has_no_slips() -> None:
     ],
 )
 def test_what_does_not_fit_the_profile_is_told(goals: dict[str, Any]) -> None:
-    """Properties and segments that are not there, and links to properties that identify nobody."""
+    """Properties and segments that are not there or of another type, and links to properties that identify nobody."""
     (slip,) = slips(**goals)
     assert "nowhere" in slip or "total" in slip
