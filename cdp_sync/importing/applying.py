@@ -24,7 +24,7 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
     Opens the warehouse for writing. If another process wrote to it since the rows were linked, they are linked again
     first, so that two runs that meet the same new person end with one profile.
     """
-    with run.warehouse.open("write", staging=run.staging) as session:
+    with run.open("write") as session:
         now = _now(session)
         staged = session.value("select count(*) from staging.file where state = 'staged'")
         columns = staged_columns(session, run)

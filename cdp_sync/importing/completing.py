@@ -41,11 +41,11 @@ def complete_rows(run: GoalRun, users: Users, files: Sequence[FetchedFile], lack
         lacking: The keys.
     """
     asked, told = run.folder / "asked.csv", run.folder / "told.csv"
-    with run.warehouse.open("read", staging=run.staging) as session:
+    with run.open("read") as session:
         wanted = _look_up(session, run, files, lacking, asked)
     if wanted:
         _ask(users, asked, told)
-    with run.warehouse.open("none", staging=run.staging) as session:
+    with run.open("none") as session:
         if wanted:
             _note(session, told)
         _fill_in(session, run)

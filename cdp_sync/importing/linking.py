@@ -14,7 +14,7 @@ _MOST_ROUNDS = 10_000
 
 def link_identifiers(run: GoalRun) -> None:
     """Link the staged rows, reading the warehouse only."""
-    with run.warehouse.open("read", staging=run.staging) as session:
+    with run.open("read") as session:
         session.execute("set force_compression = 'uncompressed'")  # as parsing does: what is written here is soon gone
         link(session, run)
 

@@ -27,10 +27,6 @@ _SOUND = {"enable_caching_operators": "false"}
 """With it DuckDB 2.0 fails now and then, where memory is scarce and a join finds few rows among text columns: `INTERNAL
 Error: dict-surviving cache: global dictionary column changed identity`."""
 
-_STAGING = "row_group_size 20480"
-"""The parser hands on some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
-more before it writes them, which costs a third of staging."""
-
 
 @dataclass(frozen=True)
 class Warehouse:
@@ -47,10 +43,15 @@ class Warehouse:
     memory_limit: str = "700MB"
 
     @contextmanager
-    def open(self, access: Access, *, staging: Path | None = None) -> Iterator[Session]:
+    def open(self, access: Access, *, staging: Path | None = None, row_group: int = 122_880) -> Iterator[Session]:
         """Yield a session with the catalog `warehouse`, and `staging` where a file is named.
 
         Reading where there is no file yet reads an empty warehouse.
+
+        Args:
+            access: To the warehouse.
+            staging: A file of the caller's own.
+            row_group: Rows in a row group of the tables that are made in it; a multiple of 2,048.
 
         Raises:
             WarehouseLocked: Another process held the file for longer than `lock_timeout`.
@@ -60,7 +61,7 @@ class Warehouse:
         try:
             if staging is not None:
                 staging.parent.mkdir(parents=True, exist_ok=True)
-                self._attach(session, staging, "staging", _STAGING)
+                self._attach(session, staging, "staging", f"row_group_size {row_group}")
             if access != "none":
                 self._open_warehouse(session, access)
             yield session

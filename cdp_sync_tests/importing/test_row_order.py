@@ -78,7 +78,7 @@ def test_no_kind_of_cell_asks_for_a_join(*, decimal: str, dates: list[str], obje
     landed = land(Part("all.csv", file), goal)
     assert landed is not None
     run = Importer(tmp_path / "shop", goal, profiles).new_run()
-    with run.warehouse.open("none", staging=run.staging) as session:
+    with run.open("none") as session:
         create_tables(session, plan_columns(goal, profiles, landed.head.columns))
         plans = [plan_of(session, step) for step in steps(goal, profiles, landed)]
     assert len(plans) == 2
@@ -98,7 +98,7 @@ def test_a_known_file_is_converted_where_it_differs(tmp_path: Path) -> None:
     converted: list[tuple[object, ...]] = []
 
     def look(run: GoalRun) -> None:
-        with run.warehouse.open("none", staging=run.staging) as session:
+        with run.open("none") as session:
             converted.extend(session.rows("select row, link_0, value_number from staging.fresh"))
 
     report = importer.deliver({"/in/a.csv": b"Email,Number\na@x.nl,1\nb@x.nl,20\nc@x.nl,3\n"}, between=look)
@@ -121,5 +121,5 @@ def test_what_could_be_torn_is_converted_at_once(file: bytes, *, waits: bool, tm
     importer.deliver({"/in/a.csv": b"Email,Number\n"})
     run = importer.new_run()
     stage_files(run, arrived(tmp_path / "again", {"/in/a.csv": file}, NOON))
-    with run.warehouse.open("none", staging=run.staging) as session:
+    with run.open("none") as session:
         assert session.rows("select distinct cells is not null from staging.staged") == [(waits,)]
