@@ -1,6 +1,6 @@
 """Composes the statement that parses, converts and stages one part. Pure: a goal and a head in, a step out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cdp_sync.importing.columns import Columns, StagedLink, StagedValue
@@ -76,18 +76,17 @@ def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
 def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fields: Sequence[str] | None) -> Step:
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
     cells = Cells(landed.head.columns, landed.survey.nuls > 0, landed.constants)
-    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+    converted = _conversions(columns, cells, goal)
     call, values = read_part(landed, goal.format)
     fields = hashed_fields(goal, columns)
     needed = sorted({cell for field in (*fields, *(previous_fields or ())) if (cell := cells.of(field))})
-    staged = _outer(columns, cells, converted, goal.format)
-    outer = ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in staged)
+    staged = _named(_outer(columns, cells, converted, goal.format))
     hashes = f"{digest(fields, cells)} as row_hash,\n    {_previous(previous_fields, fields, cells)} as previous_hash"
     sql = f"""insert into staging.staged by name
 select
     $file as file,
     $part as part,
-    {outer},
+    {staged},
     {hashes},
     {_invalid(converted)} as invalid
 from {_converting(converted, needed, call)}"""
@@ -111,15 +110,17 @@ from (select {text} as cells from {call})"""
 def converted_step(goal: ImportGoal, columns: Columns) -> Step:
     """Return the step that adds to `staging.fresh_copy` the rows of `deferred`, converted."""
     cells = Cells(goal.fields)
-    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+    converted = _conversions(columns, cells, goal)
     names = ", ".join(f"nullif(cells[{number + 1}], {_NULL}) as {name}" for number, name in enumerate(cells.types))
     source = f"""(
             select {", ".join(_ROW)}, {names}
             from (select * replace (string_split(cells, {_BETWEEN}) as cells) from deferred)
         )"""
-    outer = [f"{sql} as {quote_identifier(name)}" for name, sql in _outer(columns, cells, converted, goal.format)]
     sql = f"""insert into staging.fresh_copy by name
-select {", ".join([*_ROW, *outer])}, {_invalid(converted)} as invalid
+select
+    {", ".join(_ROW)},
+    {_named(_outer(columns, cells, converted, goal.format))},
+    {_invalid(converted)} as invalid
 from {_converting(converted, [*_ROW, *cells.types], source)}"""
     return Step("fresh_copy", sql)
 
@@ -133,7 +134,7 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
         fields: Those of `user_key` besides `sid`, in order; the goal links or maps at least one.
     """
     cells = Cells(fields)
-    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+    converted = _conversions(columns, cells, goal)
     names = {item.name for item in converted}
     columns = Columns(
         tuple(link for link in columns.links if link.column in names),
@@ -141,10 +142,20 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
     )
     found = {name: sql for name, sql in _outer(columns, cells, converted, goal.format) if not name.startswith("clear_")}
     found |= {"invalid": _invalid(converted)}
-    outer = ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in found.items())
     named = ", ".join(f"{quote_identifier(field)} as c{number + 1}" for number, field in enumerate(fields))
     source = _converting(converted, ["sid", *cells.types], f"(select sid, {named} from staging.user_key)")
-    return Step("found", f"create or replace temp table found as\nselect sid, {outer}\nfrom {source}"), tuple(found)
+    return Step(
+        "found", f"create or replace temp table found as\nselect sid, {_named(found.items())}\nfrom {source}"
+    ), tuple(found)
+
+
+def _conversions(columns: Columns, cells: Cells, goal: ImportGoal) -> "list[Converted]":
+    return [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+
+
+def _named(columns: Iterable[tuple[str, str]]) -> str:
+    """Return the columns of a select, given names and expressions."""
+    return ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in columns)
 
 
 def _converting(converted: "Sequence[Converted]", needed: Sequence[str], source: str) -> str:

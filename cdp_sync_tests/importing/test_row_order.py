@@ -106,6 +106,21 @@ def test_a_known_file_is_converted_where_it_differs(tmp_path: Path) -> None:
     assert (report.counters.rows_unchanged, report.counters.profiles_updated) == (2, 1)
 
 
+def test_who_writes_in_between_has_rows_converted_again(tmp_path: Path) -> None:
+    """Rows of a known file that are linked a second time, as another run wrote since, land as they would have."""
+    importer = Importer(tmp_path, GOAL, PROFILES)
+    other = Importer(tmp_path / "other", GOAL, PROFILES, connection="other", warehouse=importer.warehouse)
+    importer.deliver({"/in/a.csv": b"Email,Number\na@x.nl,1\nb@x.nl,2\n"})
+
+    def write(_: GoalRun) -> None:
+        assert other.deliver({"/in/b.csv": b"Email,Number\nc@x.nl,3\n"}).counters.profiles_created == 1
+
+    report = importer.deliver({"/in/a.csv": b"Email,Number\na@x.nl,1\nb@x.nl,20\nc@x.nl,30\n"}, between=write)
+    assert (report.counters.profiles_created, report.counters.profiles_updated) == (0, 2)
+    found = importer.rows("select email, number from warehouse.profile order by email")
+    assert found == [("a@x.nl", 1), ("b@x.nl", 20), ("c@x.nl", 30)]
+
+
 CASES = {
     "every cell is text": (b"Email,Number\na@x.nl,1\n", True),
     "a divider in a cell": (b"Email,Number\na@x.nl,1\nb\x1f@x.nl,\x1e\n", False),
