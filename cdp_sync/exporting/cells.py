@@ -261,11 +261,17 @@ def _needs_quotes(cells: Sequence[str], form: ExportFormat) -> str:
     Each sign of a long separator counts, as a separator may begin in a cell.
     """
     separators = [quote_literal(sign) for sign in dict.fromkeys(form.separator)]
-    edges = [quote_literal(f" {form.separator}"), quote_literal(f"{form.separator} ")]
-    inside = [f"contains(plain, {sign})" for sign in ("'\"'", "chr(13)", "chr(10)", *edges)]
-    around = [f"starts_with(plain, {sign})" for sign in ("' '", quote_literal(_BYTE_ORDER_MARK))]
+    inside = [f"contains(plain, {sign})" for sign in ("'\"'", "chr(13)", "chr(10)")]
+    mark = f"starts_with(plain, {quote_literal(_BYTE_ORDER_MARK)})"
     within = [f"contains({cell}, {sign})" for cell in cells for sign in separators]
-    return " or ".join((*inside, *around, "ends_with(plain, ' ')", *within))
+    return " or ".join((*inside, mark, f"({_has_space_at_edge(form)})", *within))
+
+
+def _has_space_at_edge(form: ExportFormat) -> str:
+    """Return the condition that a cell begins or ends with a space; quick where there is none in the row."""
+    edges = [quote_literal(f" {form.separator}"), quote_literal(f"{form.separator} ")]
+    beside = " or ".join(f"contains(plain, {edge})" for edge in edges)
+    return f"contains(plain, ' ') and ({beside} or starts_with(plain, ' ') or ends_with(plain, ' '))"
 
 
 def _quoted(cell: str, form: ExportFormat) -> str:

@@ -3,6 +3,7 @@
 import time
 from abc import abstractmethod
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,7 +152,10 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
 
     def _record(self, run: FileRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
         file = DeliveredFile.from_handle(delivered["delivered"]) if delivered["delivered"] else None
-        return record_delivery(run, counters, file)
+        # The local file is needed no more, and some disks take long to remove one.
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(remove, run.folder)
+            return record_delivery(run, counters, file)
 
     def _deliver(self, context: dg.OpExecutionContext, run: FileRun, file: LocalFile) -> DeliveredFile:
         sent = RemoteFile(run.now, file.name, file.size)

@@ -66,7 +66,8 @@ def write_export_project(folder: Path, server: OpenSshServer, directory: Path) -
         "name": "audience",
         "segment": "everybody",
         "directory": str(directory),
-        "file": {"name": "audience.csv"},
+        # Each run a new file, as is usual for what holds changes only.
+        "file": {"name": "segment_and_timestamp"},
         "format": {"multi_value": ";", "row_delimiter": "linux"},
         "map": [{"field": name, "property": name} for name, *_ in PROPERTIES[:10]],
     }
