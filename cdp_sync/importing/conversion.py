@@ -70,12 +70,29 @@ def convert_one(prop: Property, cell: str, form: Format) -> Conversion:
     return _BY_TYPE[prop.type](prop, cell, form)
 
 
+_LONG = 1_000
+"""Values from which on sorting a list is quicker than to look each value up."""
+
+
 def unique(values: str) -> str:
     """Return the expression for a list's values, each where it first stands. Most lists are short, and quickly told."""
-    kept = f"list_filter({values}, lambda x, i: list_position({values}, x) = i)"
-    return (
-        f"case when len({values}) < 2 or len({values}) = 2 and {values}[1] <> {values}[2] then {values} else {kept} end"
-    )
+    told = "len(v) < 2 or len(v) = 2 and v[1] <> v[2]"
+    looked_up = "list_filter(v, lambda x, i: list_position(v, x) = i)"
+    # The outer lambda gives the list a name: an expression inside the inner one is computed for each value.
+    body = f"case when {told} then v when len(v) > {_LONG} then {_SORTED_OUT} else {looked_up} end"
+    return f"list_transform([{values}], lambda v: {body})[1]"
+
+
+_FIRST_PLACES = "list_filter(pairs, lambda pair, i: i = 1 or pairs[i - 1][1] <> pair[1])"
+"""Of pairs of value and place, in order, the first of each value."""
+
+_SORTED_OUT = f"""list_transform(
+    list_transform(
+        [list_sort(list_zip(v, range(1, len(v) + 1)))],
+        lambda pairs: list_sort(list_transform({_FIRST_PLACES}, lambda pair: pair[2]))
+    )[1],
+    lambda place: v[place]
+)"""
 
 
 def is_stripped(prop: Property) -> bool:
