@@ -60,8 +60,7 @@ class Warehouse:
         session = self._connect()
         try:
             if access != "write":
-                # What a run stages is of no use behind a power cut. Forced to the disk, it would take long to write, and
-                # on some disks longer to remove.
+                # What is staged is of no use behind a power cut; once forced to the disk, it also takes long to remove.
                 session.execute("set fsync_mode = 'none'")
             if staging is not None:
                 staging.parent.mkdir(parents=True, exist_ok=True)
