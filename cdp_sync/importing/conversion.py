@@ -101,11 +101,16 @@ def is_stripped(prop: Property) -> bool:
 
 
 def is_among(value: str, words: Sequence[str]) -> str:
-    """Return the condition that a value is one of the words.
+    """Return the condition that a value is one of the words: of many, only those of its length are looked at.
 
     Of a long `in (…)`, and of `list_contains` as well, DuckDB makes a join, and a join gives rows out of their order.
     """
-    return f"coalesce(list_position([{', '.join(map(quote_literal, words))}], {value}), 0) > 0"
+    sizes = [len(word.encode()) for word in words]
+    by_size: list[list[str]] = [[] for _ in range(max(sizes) + 1)]
+    for size, word in zip(sizes, words, strict=True):
+        by_size[size].append(quote_literal(word))
+    lists = ", ".join(f"[{', '.join(same) or 'null'}]" for same in by_size)
+    return f"coalesce(list_position([{lists}][strlen({value}) + 1], {value}), 0) > 0"
 
 
 def strip(cell: str) -> str:
