@@ -4,6 +4,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,9 +137,11 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     """A goal that puts a file on a server."""
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
-        """Write the rows to a local file."""
+        """Write the rows to a local file, and meanwhile connect to the server where there will be one."""
         run = self._run(context, selected)
-        file = self._attempt(context, run, "writing", lambda: write_file(staged(run)), keep=False)
+        will_be = selected["counters"]["profiles_written"] or self.goal.write_empty
+        with self.server(context).connecting() if will_be else nullcontext():
+            file = self._attempt(context, run, "writing", lambda: write_file(staged(run)), keep=False)
         return {**selected, "file": file.to_handle() if file else None}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:

@@ -36,9 +36,13 @@ class GoalSteps(Generic[G]):
         """Resource key of the connection's server."""
         return f"{self.connection.name}_server"
 
+    def server(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - of whatever kind
+        """Return the connection's server."""
+        return getattr(context.resources, self.server_key)
+
     def client(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - whatever talks to the server
         """Return what talks to the connection's server; it connects when it is used."""
-        return getattr(context.resources, self.server_key).client()
+        return self.server(context).client()
 
 
 def staged(run: R) -> R:

@@ -1,11 +1,16 @@
 """Resources: settings that the UI may show; each makes a plain object that knows no Dagster."""
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.errors import CdpSyncError, Transient
 from cdp_sync.model import SailthruAccount, SftpServer
 from cdp_sync.orchestration.processes import note_process
 from cdp_sync.warehouse import Warehouse
@@ -55,6 +60,8 @@ class SftpServerResource(dg.ConfigurableResource[SftpClient]):
     username: str
     settings: str
 
+    _ahead: Future[SftpClient] | None = PrivateAttr(None)
+
     @classmethod
     def of(cls, server: SftpServer) -> "SftpServerResource":
         """Return the resource of a declared server."""
@@ -65,8 +72,36 @@ class SftpServerResource(dg.ConfigurableResource[SftpClient]):
         import cdp_sync.connectors.sftp.session  # noqa: F401
 
     def client(self, **options: Any) -> SftpClient:  # noqa: ANN401 - those of the client
-        """Return a client; it connects when it is used."""
-        return SftpClient(SftpServer.model_validate_json(self.settings), **options)
+        """Return a client; it connects when it is used, unless it is one that connects already.
+
+        Raises:
+            Terminal: That one found that the server and we do not come together.
+        """
+        ahead, self._ahead = self._ahead, None
+        return ahead.result() if ahead else SftpClient(SftpServer.model_validate_json(self.settings), **options)
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Connect beside the work within, for who asks for a client next; hang up if the work fails.
+
+        With a server far away that takes as long as many a file.
+        """
+        if self._ahead is None:
+            beside, client = ThreadPoolExecutor(1), self.client()
+            self._ahead = beside.submit(_connected, client)
+            beside.shutdown(wait=False)
+        try:
+            yield
+        except BaseException:
+            with suppress(CdpSyncError):
+                self.client().close()
+            raise
+
+
+def _connected(client: SftpClient) -> SftpClient:
+    with suppress(Transient):  # its first use tries again, as often as is usual
+        client.connect()
+    return client
 
 
 class SailthruAccountResource(dg.ConfigurableResource[Any]):

@@ -70,6 +70,15 @@ class SftpClient:
         """Hang up."""
         self.close()
 
+    def connect(self) -> None:
+        """Connect now, in one attempt, rather than on first use.
+
+        Raises:
+            Transient: The connection could not be made; the first use tries again.
+            Terminal: The server and we do not come together.
+        """
+        self._live_session()
+
     def close(self) -> None:
         """Hang up. The next call connects again."""
         session, self._session = self._session, None

@@ -1,0 +1,63 @@
+"""Connecting while there is other work to do."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from cdp_sync.errors import ServerRefused
+from cdp_sync.orchestration.resources import SftpServerResource
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync_tests.connectors.conftest import PASSWORD, Declare
+
+
+@pytest.fixture(autouse=True)
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the variable that the declared server names."""
+    monkeypatch.setenv("PASSWORD", PASSWORD)
+
+
+def test_who_asks_next_gets_the_client_that_connected(sandbox: SftpSandbox, declare: Declare) -> None:
+    """One connection serves the next to ask, and only that one; a second goal that writes meanwhile makes no other."""
+    server = SftpServerResource.of(declare(sandbox))
+    with server.connecting(), server.connecting():
+        pass
+    for connections in (1, 2):
+        with server.client() as client:
+            assert client.exists("/inbox")
+        assert sandbox.connections == connections
+
+
+def test_work_that_fails_hangs_up(sandbox: SftpSandbox, declare: Declare) -> None:
+    """What went wrong is told as it is, and nothing stays connected: who asks next connects anew."""
+    server = SftpServerResource.of(declare(sandbox))
+    with pytest.raises(ZeroDivisionError), server.connecting():
+        _ = 1 / 0
+    with server.client() as client:
+        assert client.exists("/inbox")
+    assert sandbox.connections == 2
+
+
+def test_a_refusal_is_told_to_who_asks_and_not_provoked_twice(
+    sandbox: SftpSandbox, declare: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is done all the same; a wrong password is sent once, for servers lock out who repeats it."""
+    monkeypatch.setenv("PASSWORD", "wrong")
+    server = SftpServerResource.of(declare(sandbox))
+    with server.connecting():
+        pass
+    with pytest.raises(ServerRefused, match="webshop"):
+        server.client()
+    assert sandbox.refused_logins == 1
+
+
+def test_a_server_that_was_away_is_tried_again(root: Path, declare: Declare) -> None:
+    """That nobody answered yet is nobody's failure: the client connects when it is used."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    away = SftpSandbox(root, accounts={"webshop": PASSWORD}, port=port)
+    server = SftpServerResource.of(declare(away))
+    with server.connecting():
+        pass
+    with server.client() as client, away:
+        assert client.exists("/inbox")
