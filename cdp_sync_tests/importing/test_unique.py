@@ -43,7 +43,7 @@ def _lists(kind: str, chance: random.Random) -> Iterator[list[Any]]:
 
 
 def test_a_profile_may_collect_very_many_values(tmp_path: Path) -> None:
-    """A hundred thousand rows that each add a value to one profile are imported; looking each up would take minutes."""
+    """A hundred thousand rows that each add a value to one profile are imported, and so are more of them later."""
     declared = Profiles(properties=[{"name": "id", "identifier": True}, {"name": "visited", "multiple": True}])
     mapped = [{"field": "visited", "property": "visited", "mode": "add"}]
     link = [{"field": "id", "property": "id"}]

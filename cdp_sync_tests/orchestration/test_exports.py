@@ -1,11 +1,15 @@
 """Segments and exports in Dagster: the lineage, what a run delivers, what it tells."""
 
+import threading
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.exporting import FileRun, LocalFile
 from cdp_sync.model import EXPORT_COUNTERS
+from cdp_sync.orchestration import export_steps
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal
 
 OPS = ("select_segment", "write_file", "deliver_file", "record_delivery")
@@ -112,6 +116,29 @@ def test_a_second_run_delivers_only_what_changed(shop: Project, instance: dg.Dag
     told = metadata(shop.run("shop_sync", instance), EXPORTED)
     assert outbox(shop) == {"spenders.csv": "Email,Total\nada@example.com,7.0000\n"}
     assert (told["profiles_same"], told["profiles_written"]) == (2, 1)
+
+
+def test_a_run_connects_while_it_writes(
+    shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is written only when the client connects already; where there is nothing to write, it does not."""
+    connecting, connect, write = threading.Event(), SftpClient.connect, export_steps.write_file
+
+    def noted(client: SftpClient) -> None:
+        connecting.set()
+        connect(client)
+
+    def waiting(run: FileRun) -> LocalFile | None:
+        assert connecting.wait(30)
+        return write(run)
+
+    monkeypatch.setattr(SftpClient, "connect", noted)
+    with monkeypatch.context() as patched:
+        patched.setattr(export_steps, "write_file", waiting)
+        assert shop.run("shop_sync", instance).success
+    connecting.clear()
+    assert shop.run("shop_sync", instance).success
+    assert not connecting.is_set()
 
 
 def test_a_failed_import_does_not_stop_the_export(shop: Project, instance: dg.DagsterInstance) -> None:

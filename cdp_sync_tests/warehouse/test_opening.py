@@ -29,6 +29,15 @@ def test_reading_where_there_is_no_file_reads_an_empty_warehouse(tmp_path: Path)
     assert not path.parent.exists()
 
 
+def test_only_who_writes_the_warehouse_waits_for_the_disk(file: Path, tmp_path: Path) -> None:
+    """What is written to the warehouse outlives a power cut; what is only staged need not."""
+    modes = {}
+    for access in ("none", "read", "write"):
+        with Warehouse(file).open(access, staging=tmp_path / "staging.duckdb") as session:
+            modes[access] = session.value("select current_setting('fsync_mode')").lower()
+    assert modes == {"none": "none", "read": "none", "write": "standard"}
+
+
 def test_writing_makes_the_file_and_its_folder(tmp_path: Path) -> None:
     """The first write brings the warehouse about; the next reading finds what was written."""
     warehouse = Warehouse(tmp_path / "none" / "warehouse.duckdb")
