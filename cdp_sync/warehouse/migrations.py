@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+import duckdb
+
 from cdp_sync.errors import WarehouseUnusable
 from cdp_sync.warehouse.session import Session
 
@@ -32,10 +34,13 @@ def latest_version() -> int:
 
 def version_of(session: Session) -> int:
     """Return the version of the attached warehouse; 0 where it has no tables yet."""
-    # Quicker than `duckdb_tables()`, which counts the rows of all tables of all catalogs.
-    if not session.value("select count(*) from (show tables from warehouse) where name = 'migration'"):
-        return 0
-    return int(session.value("select coalesce(max(version), 0) from warehouse.migration"))
+    try:
+        return int(session.value("select coalesce(max(version), 0) from warehouse.migration"))
+    except WarehouseUnusable as error:
+        # To look for the table first would take DuckDB 15 ms in every session.
+        if isinstance(error.__cause__, duckdb.CatalogException):
+            return 0
+        raise
 
 
 def migrate(session: Session) -> None:

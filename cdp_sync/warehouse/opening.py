@@ -14,7 +14,8 @@ from typing import Literal
 
 import duckdb
 
-from cdp_sync.errors import WarehouseLocked, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
+from cdp_sync.warehouse.instances import instances
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
 from cdp_sync.warehouse.names import quote_literal
 from cdp_sync.warehouse.session import Session, translate
@@ -57,8 +58,8 @@ class Warehouse:
             WarehouseLocked: Another process held the file for longer than `lock_timeout`.
             WarehouseUnusable: The file is no warehouse, or of a newer version.
         """
-        session = self._connect()
-        try:
+        with _session() as session:
+            self._set_up(session)
             if access != "write":
                 # What is staged is of no use behind a power cut; once forced to the disk, it also takes long to remove.
                 session.execute("set fsync_mode = 'none'")
@@ -68,23 +69,19 @@ class Warehouse:
             if access != "none":
                 self._open_warehouse(session, access)
             yield session
-        finally:
-            session.close()
 
-    def _connect(self) -> Session:
+    def _set_up(self, session: Session) -> None:
         spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
-        session = Session(duckdb.connect(":memory:"))
         told = {"memory_limit": self.memory_limit, "temp_directory": str(spill), "TimeZone": "UTC", **_SOUND}
         for name, value in told.items():
             session.execute(f"set {name} = {quote_literal(value)}")
-        return session
 
     def _open_warehouse(self, session: Session, access: Access) -> None:
         if access == "read" and self._readable():
             self._attach(session, self.path, "warehouse", "read_only")
             if version_of(session) == latest_version():
                 return
-            session.execute("detach warehouse")
+            session.detach("warehouse")
             with self.open("write"):
                 pass
             self._attach(session, self.path, "warehouse", "read_only")
@@ -110,6 +107,24 @@ class Warehouse:
                 pause = min(pause * 1.5, 0.5)
             else:
                 return
+
+
+@contextmanager
+def _session() -> Iterator[Session]:
+    """Yield a session; behind it, others can have its files."""
+    instance = instances.take()
+    session = Session(instance)
+    try:
+        yield session
+    except BaseException:
+        instance.close()
+        raise
+    try:
+        session.let_go()
+    except CdpSyncError:  # what is committed is safe
+        instance.close()
+    else:
+        instances.give_back(instance)
 
 
 def _wait_or_raise(error: duckdb.Error, path: Path, deadline: float, pause: float, patience: float) -> None:

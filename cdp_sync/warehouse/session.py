@@ -33,6 +33,7 @@ class Session:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._attached: list[str] = []
 
     def execute(self, sql: str, values: Values = None) -> "Session":
         """Run one statement, or several without values."""
@@ -76,10 +77,17 @@ class Session:
             duckdb.Error: As it is; who opens the file tells a lock from what is wrong for good.
         """
         self._connection.execute(f"attach $path as {name}{f' ({options})' if options else ''}", {"path": str(path)})
+        self._attached.append(name)
 
-    def close(self) -> None:
-        """Close the connection and let go of its files."""
-        self._connection.close()
+    def detach(self, name: str) -> None:
+        """Let go of a database file."""
+        self.execute(f"detach {name}")
+        self._attached.remove(name)
+
+    def let_go(self) -> None:
+        """Let go of all files."""
+        for name in tuple(self._attached):
+            self.detach(name)
 
 
 def translate(error: duckdb.Error, sql: str = "") -> CdpSyncError:

@@ -1,0 +1,96 @@
+"""DuckDB instances: one for each session, started and freed beside the work, and never felt by it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse.instances import Instances
+
+
+def test_each_session_begins_with_nothing(tmp_path: Path) -> None:
+    """Settings and temporary tables of one session are unknown to the next."""
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    with warehouse.open("write") as session:
+        session.execute("set force_compression = 'uncompressed'")
+        session.execute("create temp table left_behind as select 1 as x")
+    with warehouse.open("write") as session:
+        assert session.value("select current_setting('force_compression')").lower() == "auto"
+        session.execute("create temp table left_behind as select 2 as x")
+
+
+def test_behind_a_session_another_process_has_the_files_at_once(tmp_path: Path) -> None:
+    """Nothing holds them while the instance is being freed; all is in the file, none in a log beside it."""
+    warehouse, staging = tmp_path / "warehouse.duckdb", tmp_path / "staging.duckdb"
+    with Warehouse(warehouse).open("write", staging=staging) as session:
+        session.execute("create table staging.million as select range as x from range(1000000)")
+        session.execute("insert into warehouse.profile (profile_id) values (uuid())")
+    assert not list(tmp_path.glob("*.wal"))
+    code = f"""import duckdb
+print(*duckdb.connect({str(warehouse)!r}).execute("select count(*) from profile").fetchone())
+print(*duckdb.connect({str(staging)!r}).execute("select count(*) from million").fetchone())"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout.split() == ["1", "1000000"]
+
+
+def test_what_was_not_committed_is_not_there(tmp_path: Path) -> None:
+    """A session that ends within a transaction leaves nothing of it, and lets go of its files all the same."""
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    with warehouse.open("write") as session:
+        session.execute("begin")
+        session.execute("insert into warehouse.profile (profile_id) values (uuid())")
+    with warehouse.open("read") as session:
+        assert session.value("select count(*) from warehouse.profile") == 0
+
+
+def test_a_session_that_fails_lets_go_of_its_files(tmp_path: Path) -> None:
+    """The next one can write at once."""
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.1)
+    with pytest.raises(ZeroDivisionError), warehouse.open("write"):
+        raise ZeroDivisionError
+    with warehouse.open("write") as session:
+        assert session.value("select count(*) from warehouse.profile") == 0
+
+
+def test_when_the_next_instance_is_taken_the_former_is_closed() -> None:
+    """So that what two held never fills the memory at the same time."""
+    instances = Instances()
+    former = instances.take()
+    instances.give_back(former)
+    following = instances.take()
+    with pytest.raises(duckdb.ConnectionException, match="closed"):
+        former.execute("select 1")
+    assert following.execute("select 1").fetchone() == (1,)
+    following.close()
+
+
+def test_only_one_instance_is_kept_ready() -> None:
+    """Of two sessions at once each has its own; when both are done, one instance waits and the other is closed."""
+    instances = Instances()
+    one, other = instances.take(), instances.take()
+    one.execute("create table only_here as select 1 as x")
+    with pytest.raises(duckdb.CatalogException):
+        other.execute("select * from only_here")
+    instances.give_back(one)
+    instances.give_back(other)
+    with pytest.raises(duckdb.ConnectionException, match="closed"):
+        other.execute("select 1")
+    instances.take().close()
+
+
+def test_a_forked_process_has_instances_of_its_own(tmp_path: Path) -> None:
+    """It does not wait for threads that only its parent has."""
+    path = tmp_path / "warehouse.duckdb"
+    with Warehouse(path).open("write"):
+        pass
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        with Warehouse(path).open("read") as session:
+            os._exit(session.value("select 7"))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
