@@ -35,7 +35,7 @@ LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
 """When delivered files were written: nobody waits for them to settle."""
 
 INSTANCE = """
-storage: {sqlite: {base_dir: dagster}}
+storage: {custom: {module: cdp_sync.orchestration.storage, class: RunHistory, config: {base_dir: dagster}}}
 local_artifact_storage:
   {module: dagster._core.storage.root, class: LocalArtifactStorage, config: {base_dir: dagster}}
 compute_logs:
