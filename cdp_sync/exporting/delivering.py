@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,11 +49,19 @@ def deliver_file(
         file: What `write_file` wrote. It stays where it is, for another attempt.
         progress: Told how many of its bytes the server has confirmed.
     """
-    # Beside the sending, which leaves a processor to spare.
+    digests: list[Future[str]] = []
     with ThreadPoolExecutor(1) as beside:
-        sha256 = beside.submit(_sha256, file.local)
-        server.publish(file.local, run.path, progress=progress)
-    return DeliveredFile(run.path, file.size, sha256.result(), file.rows)
+
+        def told(reached: int) -> None:
+            # When all is sent the server brings it to its disk, and we have time.
+            if reached == file.size and not digests:
+                digests.append(beside.submit(_sha256, file.local))
+            if progress:
+                progress(reached)
+
+        server.publish(file.local, run.path, progress=told)
+    sha256 = digests[0].result() if digests else _sha256(file.local)
+    return DeliveredFile(run.path, file.size, sha256, file.rows)
 
 
 def _sha256(local: Path) -> str:

@@ -28,6 +28,21 @@ def test_the_bytes_arrive_in_their_places(content: bytes, seed: int, size: int) 
     assert not channel.waiting
 
 
+@pytest.mark.parametrize("size", [1, 32_678, 32_679, 32_680, 32_704, 65_383, 261_120])
+def test_a_piece_takes_as_few_packets_of_ssh_as_there_can_be(size: int) -> None:
+    """What precedes the bytes of a WRITE shares a packet with the first of them: packets cost more than bytes do."""
+    channel = Awkward(b"", seed=1)
+    wire = wire_to(channel)
+    sent: list[int] = []
+    sendall = channel.sendall
+    channel.sendall = lambda data: (sent.append(len(data)), sendall(data))[1]  # type: ignore[method-assign,func-returns-value]
+    content = bytes(number % 251 for number in range(size))
+    list(Writer(wire, b"h", io.BytesIO(content).read, size))
+    assert channel.content == content
+    most = 32_768 - 64
+    assert sum(-(-part // most) for part in sent) == -(-sum(sent) // most)
+
+
 def test_what_is_under_way_is_bounded() -> None:
     """However long the file, no more than 64 requests wait for an answer."""
     channel = Awkward(b"", seed=1)

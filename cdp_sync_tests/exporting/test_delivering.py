@@ -1,0 +1,41 @@
+"""Delivering: the digest that is recorded is that of the file, whatever the server tells on the way."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cdp_sync.exporting import deliver_file, select_segment, write_file
+from cdp_sync_tests.exporting.exporter import Exporter, goal
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Takes a file and tells which shares of it have arrived, in percent."""
+
+    told: Sequence[int]
+
+    def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None) -> None:
+        """Tell."""
+        assert progress is not None
+        for percent in self.told:
+            progress(local.stat().st_size * percent // 100)
+
+
+@pytest.mark.parametrize(
+    "told", [(50, 100), (50, 100, 30, 100), ()], ids=["as usual", "sent again at the very end", "without a word"]
+)
+def test_the_digest_is_that_of_the_file(tmp_path: Path, told: Sequence[int]) -> None:
+    """It is taken when all is sent, once; and who watches is told all that the server tells."""
+    exporter = Exporter(tmp_path / "out", goal(file={"name": "out.csv"}))
+    exporter.hold([{"email": "ada@b.nl"}])
+    run = exporter.next_run()
+    select_segment(run)
+    file = write_file(run)
+    assert file is not None
+    seen: list[int] = []
+    delivered = deliver_file(run, Telling(told), file, progress=seen.append)
+    assert delivered.sha256 == hashlib.sha256(file.local.read_bytes()).hexdigest()
+    assert seen == [file.size * percent // 100 for percent in told]
