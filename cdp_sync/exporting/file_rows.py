@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from cdp_sync.exporting.cells import (
     Writing,
+    careful_line,
     guarded,
     holds_separator,
     is_trimmed_away,
@@ -66,8 +67,8 @@ def header_step(run: FileRun) -> Step:
     """Return the query for the line that names the columns."""
     names = [f"c{number}" for number in range(len(run.goal.map))]
     cells = {name: quote_literal(column.field) for name, column in zip(names, run.goal.map, strict=True)}
-    source = on(on("select true", cells), {"plain": joined(names, run.goal.format)})
-    return Step("header", f"select {line_of(names, names, run.goal.format)}\nfrom (\n{source}\n)")
+    line = careful_line(names, names, run.goal.format)
+    return Step("header", f"select {line}\nfrom (\n{on('select true', cells)}\n)")
 
 
 def _file_column(run: FileRun, columns: Collection[str], number: int, declared: ExportColumn) -> FileColumn:

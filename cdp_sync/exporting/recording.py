@@ -59,11 +59,19 @@ def _record(session: Session, run: FileRun, report: ExportReport, delivered: Del
 
 
 def _write_ledger(session: Session, run: FileRun, delivered: DeliveredFile) -> None:
-    of_goal = {"connection": run.connection, "goal": run.goal.name}
+    of_goal = {"goal_number": number_of_goal(session, run)}
     session.execute(statement("export/forgotten_profile"), of_goal)
     session.execute(statement("export/exported_profile"), of_goal)
     told = {**asdict(delivered), "fingerprint": run.fingerprint, "segment": run.goal.segment}
     session.execute(statement("export/exported_file"), {**named(run), **told})
+
+
+def number_of_goal(session: Session, run: ExportRun) -> int:
+    """Return the number by which the ledger names the goal; a new one gets the next."""
+    of_goal = {"connection": run.connection, "goal": run.goal.name}
+    session.execute(statement("export/exported_goal"), of_goal)
+    query = "select number from warehouse.exported_goal where connection = $connection and goal = $goal"
+    return int(session.value(query, of_goal))
 
 
 def write_run(session: Session, run: ExportRun, report: ExportReport) -> None:

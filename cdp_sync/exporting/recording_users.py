@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from cdp_sync.exporting.recording import is_recorded, named, reasons_of, write_run
+from cdp_sync.exporting.recording import is_recorded, named, number_of_goal, reasons_of, write_run
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, statement
@@ -64,9 +64,9 @@ def _record(session: Session, run: UserRun, report: ExportReport) -> None:
     of_goal = {"connection": run.connection, "goal": run.goal.name}
     session.execute("begin")
     count_exported(session, run.connection)
-    session.execute(statement("export/forgotten_profile"), of_goal)
-    session.execute(statement("export/exported_profile"), of_goal)
-    session.execute(statement("users/gone_profile"), of_goal)
+    by_number = {"goal_number": number_of_goal(session, run)}
+    for name in ("export/forgotten_profile", "export/exported_profile", "users/gone_profile"):
+        session.execute(statement(name), by_number)
     session.execute(statement("users/gone_member"), of_goal)
     session.execute(statement("users/list_member"), of_goal)
     session.execute("delete from warehouse.list_intent where connection = $connection and goal = $goal", of_goal)

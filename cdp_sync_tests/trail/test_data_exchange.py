@@ -210,7 +210,16 @@ def test_an_older_warehouse_is_counted_from_its_history(world: World) -> None:
 def go_back(execute: Callable[[str], object]) -> None:
     """Make the warehouse one of version 2."""
     execute("drop view warehouse.run_goal")
+    execute(
+        """create table warehouse.by_name as
+        select connection, goal, profile_id, row_hash, value_hash
+        from warehouse.exported_profile
+        join warehouse.exported_goal on number = goal_number"""
+    )
+    execute("drop table warehouse.exported_profile")
+    execute("alter table warehouse.by_name rename to exported_profile")
     for table in (
+        "exported_goal",
         "data_exchange",
         "imported_profile",
         "connection_number",

@@ -92,3 +92,23 @@ def test_a_warehouse_of_version_3_is_brought_up_to_date(warehouse: Warehouse, mo
         session.execute("update warehouse.run set profiles_unmatched = 3")
         assert session.value("select left_out from warehouse.run_goal") == "1 without value, 3 unmatched"
         assert session.rows("select * from warehouse.list_member") == []
+
+
+def test_the_ledger_of_version_4_is_kept(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each goal last delivered of each profile is the same, by the goal's number."""
+    every = migrations()
+    by_name = "select connection, goal, profile_id, row_hash, value_hash from warehouse.exported_profile"
+    with monkeypatch.context() as earlier:
+        earlier.setattr("cdp_sync.warehouse.migrations.migrations", lambda: every[:4])
+        with warehouse.open("write") as session:
+            session.execute(
+                """insert into warehouse.exported_profile by name
+                select connection, goal, uuid() as profile_id, md5_number(goal || i) as row_hash, hash(i) as value_hash
+                from range(3) row(i), (values ('shop', 'out'), ('shop', 'more'), ('crm', 'out')) g(connection, goal)"""
+            )
+            before = sorted(session.rows(by_name))
+    with warehouse.open("read") as session:
+        joined = f"{by_name} join warehouse.exported_goal on number = goal_number"
+        assert sorted(session.rows(joined)) == before
+        assert len(before) == 9
+        assert sorted(session.rows("select number from warehouse.exported_goal")) == [(1,), (2,), (3,)]

@@ -16,7 +16,7 @@ select chosen.* replace (
             else chosen.ending::varchar
         end as ending,
         case when settled.outcome in ('absent', 'refused') then null else chosen.row_hash end as row_hash,
-        case when settled.outcome = 'refused' then [{field: null::varchar, reason: settled.reason}]
+        case when settled.outcome = 'refused' then to_json([{field: null, reason: settled.reason}])::varchar
             else chosen.problems end as problems
     ),
     settled.sid,
