@@ -215,5 +215,6 @@ def test_who_withdraws_consent_leaves_the_list(tmp_path: Path) -> None:
         assert crm.on("Red") == addresses({"bob", "cat"})
         assert crm.vars("ann@example.com") == {"text_one": "ann"}
         crm.change("update warehouse.profile set consented_objectives = ['news'], refused_objectives = []")
-        crm.run()
+        report = crm.run()
+        assert (report.counters.profiles_written, report.profiles_ever_exported) == (1, 3)  # each is counted once
         assert crm.on("Red") == addresses(set(NAMES))

@@ -1,5 +1,6 @@
--- Who was taken off a list is sent again on coming back, with whatever values.
-delete from warehouse.exported_profile
+-- Who was taken off a list is sent again on coming back, with whatever values; the row stays, as it counts who was.
+update warehouse.exported_profile
+set row_hash = null, value_hash = null
 where goal_number = $goal_number and profile_id in (
     select profile_id from staging.gone
     except
