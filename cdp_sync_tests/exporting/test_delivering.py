@@ -1,13 +1,14 @@
 """Delivering: the digest that is recorded is that of the file, whatever the server tells on the way."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from cdp_sync.exporting import deliver_file, select_segment, write_file
+from cdp_sync.exporting import deliver_file, delivering, select_segment, write_file
 from cdp_sync_tests.exporting.exporter import Exporter, goal
 
 
@@ -16,18 +17,23 @@ class Telling:
     """Takes a file and tells which shares of it have arrived, in percent."""
 
     told: Sequence[int]
+    hashing: threading.Event
 
     def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None) -> None:
-        """Tell."""
+        """Tell; where all has arrived, be done only when the digest is being taken, and not before is it taken."""
         assert progress is not None
+        complete = False
         for percent in self.told:
+            assert self.hashing.is_set() == complete
             progress(local.stat().st_size * percent // 100)
+            complete = complete or percent == 100
+            assert not complete or self.hashing.wait(30)
 
 
 @pytest.mark.parametrize(
     "told", [(50, 100), (50, 100, 30, 100), ()], ids=["as usual", "sent again at the very end", "without a word"]
 )
-def test_the_digest_is_that_of_the_file(tmp_path: Path, told: Sequence[int]) -> None:
+def test_the_digest_is_that_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Sequence[int]) -> None:
     """It is taken when all is sent, once; and who watches is told all that the server tells."""
     exporter = Exporter(tmp_path / "out", goal(file={"name": "out.csv"}))
     exporter.hold([{"email": "ada@b.nl"}])
@@ -36,6 +42,17 @@ def test_the_digest_is_that_of_the_file(tmp_path: Path, told: Sequence[int]) -> 
     file = write_file(run)
     assert file is not None
     seen: list[int] = []
-    delivered = deliver_file(run, Telling(told), file, progress=seen.append)
+    hashed: list[Path] = []
+    hashing = threading.Event()
+    digest_of = delivering._sha256
+
+    def noted(local: Path) -> str:
+        hashed.append(local)
+        hashing.set()
+        return digest_of(local)
+
+    monkeypatch.setattr(delivering, "_sha256", noted)
+    delivered = deliver_file(run, Telling(told, hashing), file, progress=seen.append)
+    assert hashed == [file.local]
     assert delivered.sha256 == hashlib.sha256(file.local.read_bytes()).hexdigest()
     assert seen == [file.size * percent // 100 for percent in told]

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse import Warehouse, instances
 from cdp_sync.warehouse.instances import Instances
 
 
@@ -59,28 +60,45 @@ def test_a_session_that_fails_lets_go_of_its_files(tmp_path: Path) -> None:
 
 def test_when_the_next_instance_is_taken_the_former_is_closed() -> None:
     """So that what two held never fills the memory at the same time."""
-    instances = Instances()
-    former = instances.take()
-    instances.give_back(former)
-    following = instances.take()
+    kept = Instances()
+    former = kept.take()
+    kept.give_back(former)
+    following = kept.take()
     with pytest.raises(duckdb.ConnectionException, match="closed"):
         former.execute("select 1")
     assert following.execute("select 1").fetchone() == (1,)
     following.close()
 
 
+def test_the_next_instance_is_started_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes one behind another neither frees nor starts any; only the first has to be started at once."""
+    started: list[bool] = []
+    start = instances._start
+
+    def noted() -> duckdb.DuckDBPyConnection:
+        started.append(threading.current_thread() is threading.main_thread())
+        return start()
+
+    monkeypatch.setattr(instances, "_start", noted)
+    kept = Instances()
+    for _ in range(3):
+        kept.give_back(kept.take())
+    kept.take().close()
+    assert started == [True, False, False, False]
+
+
 def test_only_one_instance_is_kept_ready() -> None:
     """Of two sessions at once each has its own; when both are done, one instance waits and the other is closed."""
-    instances = Instances()
-    one, other = instances.take(), instances.take()
+    kept = Instances()
+    one, other = kept.take(), kept.take()
     one.execute("create table only_here as select 1 as x")
     with pytest.raises(duckdb.CatalogException):
         other.execute("select * from only_here")
-    instances.give_back(one)
-    instances.give_back(other)
+    kept.give_back(one)
+    kept.give_back(other)
     with pytest.raises(duckdb.ConnectionException, match="closed"):
         other.execute("select 1")
-    instances.take().close()
+    kept.take().close()
 
 
 def test_a_forked_process_has_instances_of_its_own(tmp_path: Path) -> None:
