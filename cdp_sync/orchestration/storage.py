@@ -1,11 +1,15 @@
 """Where Dagster keeps the history of runs; `dagster.yaml` names it."""
 
+import os
 import sqlite3
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Self
 
+from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
@@ -26,18 +30,48 @@ class RunHistory(DagsterSqliteStorage):
 
 
 class EventLog(SqliteEventLogStorage):
-    """Dagster's log of events, for a third less: a run of one goal is some 60 of them, 7 ms each.
+    """Dagster's log of events, for half the time: a run of one goal is some 60 of them, 7 ms each.
 
     Dagster makes an engine for every event, which has to compile its statements first; this one engine is for all
-    files, and keeps them. Connections are opened and closed as ever: the UI learns of events when a file changes.
+    files, and keeps them. Dagster also closes a file behind every event, upon which SQLite moves its log into it, at
+    the price of two waits for the disk; here the files that are being written stay open, and are touched instead: the
+    UI learns of events when a file changes.
     """
 
     def __init__(self, base_dir: str) -> None:
         self._engine = create_engine("sqlite://", poolclass=NullPool, creator=self._open)
+        self._writes = ""
+        self._kept_open = ExitStack()
+        weakref.finalize(self, self._kept_open.close)
         super().__init__(base_dir)
 
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event, and let those know who follow its run."""
+        super().store_event(event)
+        if event.run_id != self._writes:
+            self._keep_open(event.run_id)
+        os.utime(self.path_for_shard(event.run_id))
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        with self._db_lock:
+            self._kept_open.close()
+            self._writes = ""
+        super().dispose()
+
+    def _keep_open(self, run_id: str) -> None:
+        """Keep a run's file open, and that of all runs, in place of those of the run before."""
+        with self._db_lock:
+            self._kept_open.close()
+            for shard in (INDEX_SHARD_NAME, run_id):
+                self._shard = shard
+                connection = self._kept_open.enter_context(closing(self._open()))
+                connection.execute("select count(*) from sqlite_schema").fetchall()  # opens the file
+            self._writes = run_id
+
     def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path_for_shard(self._shard), timeout=SQLITE_BUSY_TIMEOUT_SECONDS)
+        path = self.path_for_shard(self._shard)
+        return sqlite3.connect(path, timeout=SQLITE_BUSY_TIMEOUT_SECONDS, check_same_thread=False)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

@@ -70,6 +70,18 @@ def test_no_event_needs_an_engine_of_its_own(tmp_path: Path, monkeypatch: pytest
     assert len(made) <= 2, made
 
 
+def test_files_are_closed_behind_a_run_not_behind_every_event(tmp_path: Path) -> None:
+    """SQLite empties its logs when a file is closed: that of the run before the last one, and all with the instance."""
+    with instance(tmp_path, OURS) as within:
+        run(within)
+        last = run(within)
+        assert {path.name for path in tmp_path.rglob("*.db-wal")} == {"index.db-wal", f"{last}.db-wal"}
+        told = story(within, last)
+    assert not [*tmp_path.rglob("*.db-wal")]
+    with instance(tmp_path, DAGSTERS) as within:
+        assert story(within, last) == told
+
+
 def test_who_watches_a_run_is_told_of_its_events(tmp_path: Path) -> None:
     """As the UI does, in another process than the run's."""
     came: list[str] = []
