@@ -6,8 +6,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -83,27 +83,18 @@ class OpenSshServer:
 
     def kill_sessions(self) -> None:
         """Kill them; whoever is connected sees the line drop."""
-        self._signal(signal.SIGKILL)
+        _signal(self.sessions(), signal.SIGKILL)
 
     @contextmanager
     def silent(self, *, also_to_newcomers: bool = False) -> Iterator[None]:
         """Stop whatever is serving when the block begins: the line stands and nothing comes."""
         listener = [self._process.pid] if also_to_newcomers else []
         stopped = [*listener, *self.sessions()]
-        for process in stopped:
-            os.kill(process, signal.SIGSTOP)
+        _signal(stopped, signal.SIGSTOP)
         try:
             yield
         finally:
-            for process in set(stopped) & {*listener, *self.sessions()}:
-                os.kill(process, signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        for process in self.sessions():
-            try:
-                os.kill(process, number)
-            except ProcessLookupError:
-                continue
+            _signal(set(stopped) & {*listener, *self.sessions()}, signal.SIGCONT)
 
     def _configuration(self) -> Path:
         file = self._folder / "sshd_config"
@@ -166,3 +157,9 @@ def _descendants(process: int) -> list[int]:
         found += of
         look_at += of
     return found
+
+
+def _signal(processes: Iterable[int], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.kill(process, number)
