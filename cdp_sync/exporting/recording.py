@@ -27,7 +27,7 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
         report = replace(report, path=delivered.path, size=delivered.size)
     elif not counters.profiles_not_deliverable:
         return report
-    with run.warehouse.open("write", staging=run.staging) as session:
+    with run.open("write") as session:
         report = replace(report, reasons=reasons_of(session))
         if not is_recorded(session, run):
             _record(session, run, report, delivered)

@@ -24,7 +24,7 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
     report = ExportReport(run.goal.name, run.goal.segment, counters, profiles_taken_off=0)
     if not (counters.profiles_written or counters.profiles_not_deliverable or leavers):
         return report
-    with run.warehouse.open("write", staging=run.staging) as session:
+    with run.open("write") as session:
         _settle(session, run)
         taken_off = session.value("select count(distinct profile_id) from staging.gone")
         report = replace(

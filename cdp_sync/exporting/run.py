@@ -1,5 +1,6 @@
 """One run of one export goal: the value that every step is handed."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -7,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from cdp_sync.model import ExportGoal, FileExportGoal, Profiles, UserExportGoal, export_fingerprint
 from cdp_sync.model.export import SEGMENT_AND_TIMESTAMP
-from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse import Access, Session, Warehouse
 
 _SUFFIXES = {"none": "", "gzip": ".gz", "zip": ".zip"}
 
@@ -37,6 +38,14 @@ class ExportRun:
     staging: Path
     folder: Path
     now: datetime
+
+    def open(self, access: Access) -> AbstractContextManager[Session]:
+        """Open the warehouse beside the run's staging file, which stays open until somebody opens something else."""
+        return self.warehouse.open(access, staging=self.staging, keep=True)
+
+    def close(self) -> None:
+        """Let go of the staging file, so that it can be removed."""
+        self.warehouse.let_go(self.staging)
 
     @cached_property
     def fingerprint(self) -> str:

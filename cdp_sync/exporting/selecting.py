@@ -20,11 +20,12 @@ def select_segment(run: ExportRun) -> ExportCounters:
         PropertyTypeChanged: A declared type differs from that of the column.
         DiskFull: The rows do not fit on the disk.
     """
+    run.close()
     for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
         left_behind.unlink(missing_ok=True)
-    with run.warehouse.open("read", staging=run.staging) as session:
+    with run.open("read") as session:
         # Rows stay here for seconds only.
-        session.execute("set force_compression = 'uncompressed'")
+        session.set("force_compression", "uncompressed")
         columns = profile_columns(session)
         check_types(run.profiles, columns)
         session.run([profile_end_step(run, rows_of(run, columns), columns), *_more_steps(run, columns)])

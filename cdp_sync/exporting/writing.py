@@ -47,7 +47,7 @@ def write_file(run: FileRun) -> LocalFile | None:
     Raises:
         DiskFull: There is no room for it. Nothing is left behind.
     """
-    with run.warehouse.open("none", staging=run.staging) as session:
+    with run.open("none") as session:
         rows = session.value("select count(*) from staging.profile_end where ending = 'written'")
         if not rows and not run.goal.write_empty:
             return None
@@ -92,6 +92,8 @@ def _write_text(session: Session, run: FileRun, target: Path) -> None:
     header = session.value(header_step(run).sql)
     options = f"""format csv, quote '', escape '', delimiter '', header {str(form.header).lower()},
         new_line '{_LINE_BREAKS[form.row_delimiter]}', use_tmp_file false"""
+    # Two threads take as long: to keep the order, DuckDB has each gather its rows first.
+    session.set("threads", "1")
     session.execute(
         f"""copy (select line as {quote_identifier(header)} from staging.profile_end where ending = 'written')
         to {quote_literal(str(target))} ({options})"""

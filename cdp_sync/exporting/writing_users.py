@@ -22,7 +22,7 @@ def write_users(run: UserRun) -> tuple[int, int]:
         WarehouseLocked: Another process held the warehouse for too long.
     """
     run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with run.warehouse.open("none", staging=run.staging) as session:
+    with run.open("none") as session:
         users, leavers = _write(session, _USERS, run.lines), _write(session, _LEAVERS, run.leavers)
     if users and run.goal.lists:
         _note_intent(run)
@@ -32,7 +32,7 @@ def write_users(run: UserRun) -> tuple[int, int]:
 def _note_intent(run: UserRun) -> None:
     """Remember whom the run puts on lists before it does: should it die of it, the next one would not know."""
     values = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
-    with run.warehouse.open("write", staging=run.staging) as session:
+    with run.open("write") as session:
         session.execute(statement("users/list_intent"), values)
 
 

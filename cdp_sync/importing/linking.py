@@ -15,7 +15,7 @@ _MOST_ROUNDS = 10_000
 def link_identifiers(run: GoalRun) -> None:
     """Link the staged rows, reading the warehouse only."""
     with run.open("read") as session:
-        session.execute("set force_compression = 'uncompressed'")  # as parsing does: what is written here is soon gone
+        session.set("force_compression", "uncompressed")  # as parsing does: what is written here is soon gone
         link(session, run)
 
 

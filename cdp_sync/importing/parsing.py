@@ -39,7 +39,7 @@ def stage_files(
         left_behind.unlink(missing_ok=True)
     with run.open("none") as session:
         # Rows stay here for seconds only: compressing them costs a seventh of parsing.
-        session.execute("set force_compression = 'uncompressed'")
+        session.set("force_compression", "uncompressed")
         create_tables(session, plan_columns(run.goal, run.profiles))
         session.execute(f"set TimeZone = {quote_literal(run.goal.format.time_zone)}")
         return [_stage(session, run, arrival, known) for arrival in arrivals]

@@ -4,7 +4,6 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,6 +127,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         watcher().done(self.unique, ExportReport(self.goal.name, self.goal.segment, error=str(error)))
 
     def _clear(self, run: R) -> None:
+        run.close()
         remove(run.folder)
         remove(run.staging)
 
@@ -136,12 +136,21 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
 class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     """A goal that puts a file on a server."""
 
+    def select(self, context: dg.OpExecutionContext) -> Handle:
+        """Choose who is to be delivered; where there is somebody, begin to connect to the server."""
+        selected = super().select(context)
+        if selected["counters"]["profiles_written"] or self.goal.write_empty:
+            self.server(context).connect_ahead()
+        return selected
+
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
-        """Write the rows to a local file, and meanwhile connect to the server where there will be one."""
+        """Write the rows to a local file."""
         run = self._run(context, selected)
-        will_be = selected["counters"]["profiles_written"] or self.goal.write_empty
-        with self.server(context).connecting() if will_be else nullcontext():
+        try:
             file = self._attempt(context, run, "writing", lambda: write_file(staged(run)), keep=False)
+        except BaseException:
+            self.server(context).hang_up()
+            raise
         return {**selected, "file": file.to_handle() if file else None}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:

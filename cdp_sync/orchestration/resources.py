@@ -1,8 +1,7 @@
 """Resources: settings that the UI may show; each makes a plain object that knows no Dagster."""
 
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,9 +79,8 @@ class SftpServerResource(dg.ConfigurableResource[SftpClient]):
         ahead, self._ahead = self._ahead, None
         return ahead.result() if ahead else SftpClient(SftpServer.model_validate_json(self.settings), **options)
 
-    @contextmanager
-    def connecting(self) -> Iterator[None]:
-        """Connect beside the work within, for who asks for a client next; hang up if the work fails.
+    def connect_ahead(self) -> None:
+        """Connect beside other work, for who asks for a client next.
 
         With a server far away that takes as long as many a file.
         """
@@ -90,12 +88,11 @@ class SftpServerResource(dg.ConfigurableResource[SftpClient]):
             beside, client = ThreadPoolExecutor(1), self.client()
             self._ahead = beside.submit(_connected, client)
             beside.shutdown(wait=False)
-        try:
-            yield
-        except BaseException:
-            with suppress(CdpSyncError):
-                self.client().close()
-            raise
+
+    def hang_up(self) -> None:
+        """Close the connection that nobody has asked for, if there is one."""
+        with suppress(CdpSyncError):
+            self.client().close()
 
 
 def _connected(client: SftpClient) -> SftpClient:

@@ -14,7 +14,7 @@ from typing import Literal
 
 import duckdb
 
-from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
+from cdp_sync.errors import WarehouseLocked, WarehouseUnusable
 from cdp_sync.warehouse.instances import instances
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
 from cdp_sync.warehouse.names import quote_literal
@@ -44,7 +44,9 @@ class Warehouse:
     memory_limit: str = "700MB"
 
     @contextmanager
-    def open(self, access: Access, *, staging: Path | None = None, row_group: int = 122_880) -> Iterator[Session]:
+    def open(
+        self, access: Access, *, staging: Path | None = None, row_group: int = 122_880, keep: bool = False
+    ) -> Iterator[Session]:
         """Yield a session with the catalog `warehouse`, and `staging` where a file is named.
 
         Reading where there is no file yet reads an empty warehouse.
@@ -53,22 +55,29 @@ class Warehouse:
             access: To the warehouse.
             staging: A file of the caller's own.
             row_group: Rows in a row group of the tables that are made in it; a multiple of 2,048.
+            keep: Whether the session goes on when this process opens the staging file next, with what it has in memory
+                of it; until then, or `let_go`, no other process can open that file.
 
         Raises:
             WarehouseLocked: Another process held the file for longer than `lock_timeout`.
             WarehouseUnusable: The file is no warehouse, or of a newer version.
         """
-        with _session() as session:
-            self._set_up(session)
+        with _session(staging if keep else None) as session:
             if access != "write":
                 # What is staged is of no use behind a power cut; once forced to the disk, it also takes long to remove.
-                session.execute("set fsync_mode = 'none'")
-            if staging is not None:
+                session.set("fsync_mode", "none")
+            if not session.has_staging:
+                self._set_up(session)
+            if staging is not None and not session.has_staging:
                 staging.parent.mkdir(parents=True, exist_ok=True)
                 self._attach(session, staging, "staging", f"row_group_size {row_group}")
             if access != "none":
                 self._open_warehouse(session, access)
             yield session
+
+    def let_go(self, staging: Path) -> None:
+        """Let go of a staging file that has been kept open, so that it can be removed, or opened by others."""
+        instances.let_go(staging)
 
     def _set_up(self, session: Session) -> None:
         spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
@@ -86,7 +95,7 @@ class Warehouse:
                 pass
             self._attach(session, self.path, "warehouse", "read_only")
         elif access == "read":
-            session.execute("attach ':memory:' as warehouse")
+            session.attach(Path(":memory:"), "warehouse")
             migrate(session)
         else:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,21 +119,18 @@ class Warehouse:
 
 
 @contextmanager
-def _session() -> Iterator[Session]:
-    """Yield a session; behind it, others can have its files."""
-    instance = instances.take()
-    session = Session(instance)
+def _session(kept: Path | None) -> Iterator[Session]:
+    """Yield a session; behind it, others can have its files, but for the staging file that is to be kept."""
+    session = instances.take(kept)
     try:
         yield session
     except BaseException:
-        instance.close()
+        session.close()
         raise
-    try:
-        session.let_go()
-    except CdpSyncError:  # what is committed is safe
-        instance.close()
+    if kept:
+        instances.keep(session, kept)
     else:
-        instances.give_back(instance)
+        instances.give_back(session)
 
 
 def _wait_or_raise(error: duckdb.Error, path: Path, deadline: float, pause: float, patience: float) -> None:

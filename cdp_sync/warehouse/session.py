@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseUnusable
+from cdp_sync.warehouse.names import quote_literal
 
 Values = Mapping[str, object] | Sequence[object] | None
 
@@ -34,6 +35,7 @@ class Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._attached: list[str] = []
+        self._set: list[str] = []
 
     def execute(self, sql: str, values: Values = None) -> "Session":
         """Run one statement, or several without values."""
@@ -62,6 +64,11 @@ class Session:
         names = [column[0] for column in self._connection.description or ()]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def set(self, name: str, value: str) -> None:
+        """Change a setting for as long as the session lasts."""
+        self.execute(f"set {name} = {quote_literal(value)}")
+        self._set.append(name)
+
     def run(self, steps: Iterable[Step]) -> None:
         """Run the steps of a plan in order; an error names the step and shows its statement."""
         for step in steps:
@@ -79,15 +86,26 @@ class Session:
         self._connection.execute(f"attach $path as {name}{f' ({options})' if options else ''}", {"path": str(path)})
         self._attached.append(name)
 
+    @property
+    def has_staging(self) -> bool:
+        """Whether a staging file is attached."""
+        return "staging" in self._attached
+
     def detach(self, name: str) -> None:
         """Let go of a database file."""
         self.execute(f"detach {name}")
         self._attached.remove(name)
 
-    def let_go(self) -> None:
-        """Let go of all files."""
-        for name in tuple(self._attached):
+    def let_go(self, *, but: str = "") -> None:
+        """Let go of all files, or all but one, and of what was set."""
+        for name in [name for name in self._attached if name != but]:
             self.detach(name)
+        while self._set:
+            self.execute(f"reset {self._set.pop()}")
+
+    def close(self) -> None:
+        """Close the connection, and with it the instance."""
+        self._connection.close()
 
 
 def translate(error: duckdb.Error, sql: str = "") -> CdpSyncError:

@@ -18,21 +18,21 @@ def password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_who_asks_next_gets_the_client_that_connected(sandbox: SftpSandbox, declare: Declare) -> None:
-    """One connection serves the next to ask, and only that one; a second goal that writes meanwhile makes no other."""
+    """One connection serves the next to ask, and only that one; a goal that wants one meanwhile makes no other."""
     server = SftpServerResource.of(declare(sandbox))
-    with server.connecting(), server.connecting():
-        pass
+    server.connect_ahead()
+    server.connect_ahead()
     for connections in (1, 2):
         with server.client() as client:
             assert client.exists("/inbox")
         assert sandbox.connections == connections
 
 
-def test_work_that_fails_hangs_up(sandbox: SftpSandbox, declare: Declare) -> None:
-    """What went wrong is told as it is, and nothing stays connected: who asks next connects anew."""
+def test_who_hangs_up_leaves_nothing_connected(sandbox: SftpSandbox, declare: Declare) -> None:
+    """Who asks next connects anew."""
     server = SftpServerResource.of(declare(sandbox))
-    with pytest.raises(ZeroDivisionError), server.connecting():
-        _ = 1 / 0
+    server.connect_ahead()
+    server.hang_up()
     with server.client() as client:
         assert client.exists("/inbox")
     assert sandbox.connections == 2
@@ -44,8 +44,7 @@ def test_a_refusal_is_told_to_who_asks_and_not_provoked_twice(
     """The work is done all the same; a wrong password is sent once, for servers lock out who repeats it."""
     monkeypatch.setenv("PASSWORD", "wrong")
     server = SftpServerResource.of(declare(sandbox))
-    with server.connecting():
-        pass
+    server.connect_ahead()
     with pytest.raises(ServerRefused, match="webshop"):
         server.client()
     assert sandbox.refused_logins == 1
@@ -57,7 +56,6 @@ def test_a_server_that_was_away_is_tried_again(root: Path, declare: Declare) -> 
         port = reserved.getsockname()[1]
     away = SftpSandbox(root, accounts={"webshop": PASSWORD}, port=port)
     server = SftpServerResource.of(declare(away))
-    with server.connecting():
-        pass
+    server.connect_ahead()
     with server.client() as client, away:
         assert client.exists("/inbox")

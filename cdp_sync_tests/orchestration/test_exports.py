@@ -4,9 +4,11 @@ import threading
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 
 from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.errors import DiskFull
 from cdp_sync.exporting import FileRun, LocalFile
 from cdp_sync.model import EXPORT_COUNTERS
 from cdp_sync.orchestration import export_steps
@@ -141,6 +143,35 @@ def test_a_run_connects_while_it_writes(
     assert not connecting.is_set()
 
 
+def test_a_run_that_cannot_write_hangs_up(
+    shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had connected already; the error is that of the disk, and nothing of the run stays."""
+    connect, close, lines = SftpClient.connect, SftpClient.close, list[str]()
+
+    def connecting(client: SftpClient) -> None:
+        connect(client)
+        lines.append("connected")
+
+    def closing(client: SftpClient) -> None:
+        lines.extend(["hung up"] * (client._session is not None))
+        close(client)
+
+    def no_room(run: FileRun) -> LocalFile | None:
+        raise DiskFull(f"There is no room for {run.file_name}.")
+
+    monkeypatch.setattr(SftpClient, "connect", connecting)
+    monkeypatch.setattr(SftpClient, "close", closing)
+    monkeypatch.setattr(export_steps, "write_file", no_room)
+    result = shop.run("shop_sync", instance)
+    data = result.failure_data_for_node("shop__spenders.write_file")
+    assert data is not None
+    assert data.user_failure_data is not None
+    assert "There is no room for spenders.csv." in str(data.user_failure_data.description)
+    assert lines[-2:] == ["connected", "hung up"]
+    assert not [*(shop.data / "staging").glob("*__spenders*"), *(shop.data / "downloads").glob("*__spenders*")]
+
+
 def test_a_failed_import_does_not_stop_the_export(shop: Project, instance: dg.DagsterInstance) -> None:
     """The goals of a run stand by themselves; the run fails, the export is delivered."""
     shop.run("shop_sync", instance)
@@ -168,6 +199,8 @@ def test_a_failed_export_says_what_was_found(shop: Project, instance: dg.Dagster
     assert states == {"spenders": "failed", "behind": "success"}
     for folder in ("staging", "downloads"):
         assert [path.stem for path in (shop.data / folder).glob("*")] == [f"{result.run_id}__shop__spenders"]
+    with duckdb.connect(shop.data / "staging" / f"{result.run_id}__shop__spenders.duckdb") as staging:
+        assert staging.execute("select count(*) from profile_end").fetchone() == (2,)
 
 
 def test_the_checks_warn_of_profiles_that_were_left_out(shop: Project, instance: dg.DagsterInstance) -> None:
