@@ -53,6 +53,7 @@ class Instances:
         """Keep a session that is done for who takes its staging file next; it lets go of other files and settings."""
         if not _lets_go(session, but="staging"):
             return
+        session.wait_for_disk(wait=False)
         with self._lock:
             former, self._kept = self._kept, (staging, session)
         if former:

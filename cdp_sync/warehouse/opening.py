@@ -63,9 +63,7 @@ class Warehouse:
             WarehouseUnusable: The file is no warehouse, or of a newer version.
         """
         with _session(staging if keep else None) as session:
-            if access != "write":
-                # What is staged is of no use behind a power cut; once forced to the disk, it also takes long to remove.
-                session.set("fsync_mode", "none")
+            session.wait_for_disk(wait=access == "write")
             if not session.has_staging:
                 self._set_up(session)
             if staging is not None and not session.has_staging:

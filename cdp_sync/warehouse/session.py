@@ -69,6 +69,13 @@ class Session:
         self.execute(f"set {name} = {quote_literal(value)}")
         self._set.append(name)
 
+    def wait_for_disk(self, *, wait: bool) -> None:
+        """Tell whether what is written from now on has to outlive a power cut.
+
+        What is staged is of no use behind one; once forced to the disk, it also takes long to remove.
+        """
+        self.execute(f"set fsync_mode = '{'standard' if wait else 'none'}'")
+
     def run(self, steps: Iterable[Step]) -> None:
         """Run the steps of a plan in order; an error names the step and shows its statement."""
         for step in steps:
