@@ -52,7 +52,7 @@ def note_arrived(run: UserRun, lists: Mapping[str, Path]) -> None:
     paths = ("$.id", "$.key", *(f"$.vars.{quote_identifier(field)}" for field in fields))
     sent = (f", {_as_listed(f'told[{number + 3}]')} as sent_{number}" for number in range(len(fields)))
     with run.open("none") as session:
-        session.execute(f"set TimeZone = {quote_literal(run.time_zone)}")
+        session.set("TimeZone", run.time_zone)
         members = "\nunion all\n".join(_members(session, name, path, fields) for name, path in lists.items())
         found = {"members": members, "paths": ", ".join(map(quote_literal, paths)), "sent": "".join(sent)}
         session.execute(_ON_LIST.format(**found))

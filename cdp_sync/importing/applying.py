@@ -28,7 +28,7 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
         now = _now(session)
         staged = session.value("select count(*) from staging.file where state = 'staged'")
         columns = staged_columns(session, run)
-        session.execute("set preserve_insertion_order = false")
+        session.set("preserve_insertion_order", "false")
         sync_properties(session, _with_detected(run.profiles, columns))
         if staged:
             with _sums_that_fit(columns):

@@ -78,9 +78,9 @@ def _convert(session: Session, run: GoalRun) -> None:
             and rowid not in (select row from staging.unchanged)
             and file in (select file from staging.file where state = 'staged')"""
     )
-    session.execute(f"set TimeZone = {quote_literal(run.goal.format.time_zone)}")
+    session.set("TimeZone", run.goal.format.time_zone)
     session.run([converted_step(run.goal, staged_columns(session, run))])
-    session.execute("set TimeZone = 'UTC'")
+    session.set("TimeZone", "UTC")
 
 
 def _match(session: Session, columns: Columns) -> None:

@@ -14,7 +14,7 @@ from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
 from cdp_sync.importing.unpacking import NO_ROOM, Part, unpack
 from cdp_sync.model import FetchedFile, FileGoal, FileReport
-from cdp_sync.warehouse import Session, Step, quote_literal
+from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
 Arrival = FetchedFile | FileReport
@@ -41,7 +41,7 @@ def stage_files(
         # Rows stay here for seconds only: compressing them costs a seventh of parsing.
         session.set("force_compression", "uncompressed")
         create_tables(session, plan_columns(run.goal, run.profiles))
-        session.execute(f"set TimeZone = {quote_literal(run.goal.format.time_zone)}")
+        session.set("TimeZone", run.goal.format.time_zone)
         return [_stage(session, run, arrival, known) for arrival in arrivals]
 
 

@@ -14,7 +14,7 @@ from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.staging_plan import Cells, read_part
 from cdp_sync.importing.unpacking import Part
 from cdp_sync.model import ImportGoal, Profiles
-from cdp_sync.warehouse import Session, Warehouse, quote_literal
+from cdp_sync.warehouse import Session, Warehouse
 
 _SAMPLE = 5
 _TYPES = ("number", "decimal", "date", "datetime", "boolean")
@@ -61,7 +61,7 @@ def preview(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, wareho
         if landed is None:
             return Preview(path, message="The file is empty.")
         with warehouse.open("none") as session:
-            session.execute(f"set TimeZone = {quote_literal(goal.format.time_zone)}")
+            session.set("TimeZone", goal.format.time_zone)
             readings = tuple(_readings(session, landed, goal, profiles))
     fields = landed.head.columns
     unmapped = tuple(field for field in fields if field not in goal.fields)

@@ -35,7 +35,7 @@ class Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._attached: list[str] = []
-        self._set: list[str] = []
+        self._before: dict[str, object] = {}
 
     def execute(self, sql: str, values: Values = None) -> "Session":
         """Run one statement, or several without values."""
@@ -65,9 +65,9 @@ class Session:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def set(self, name: str, value: str) -> None:
-        """Change a setting for as long as the session lasts."""
+        """Change a setting until the session lets go."""
+        self._before.setdefault(name, self.value("select current_setting(?)", [name]))
         self.execute(f"set {name} = {quote_literal(value)}")
-        self._set.append(name)
 
     def wait_for_disk(self, *, wait: bool) -> None:
         """Tell whether what is written from now on has to outlive a power cut.
@@ -104,11 +104,12 @@ class Session:
         self._attached.remove(name)
 
     def let_go(self, *, but: str = "") -> None:
-        """Let go of all files, or all but one, and of what was set."""
+        """Let go of all files, or all but one, and of what was `set`."""
         for name in [name for name in self._attached if name != but]:
             self.detach(name)
-        while self._set:
-            self.execute(f"reset {self._set.pop()}")
+        for name, value in self._before.items():
+            self.execute(f"set {name} = {quote_literal(str(value))}")
+        self._before.clear()
 
     def close(self) -> None:
         """Close the connection, and with it the instance."""

@@ -64,11 +64,14 @@ def test_the_next_step_goes_on_with_the_session_that_was_kept(tmp_path: Path) ->
     warehouse, staging = Warehouse(tmp_path / "warehouse.duckdb"), tmp_path / "staging.duckdb"
     with warehouse.open("write", staging=staging, keep=True) as first:
         first.set("force_compression", "uncompressed")
+        first.set("TimeZone", "Asia/Tokyo")
+        first.set("TimeZone", "Asia/Kolkata")
         first.execute("create table staging.million as select range as x from range(1000000)")
     with warehouse.open("none", staging=staging, keep=True) as second:
         assert second is first
         assert second.value("select count(*) from staging.million") == 1_000_000
         assert second.value("select current_setting('force_compression')").lower() == "auto"
+        assert second.value("select current_setting('TimeZone')") == "UTC"
         assert second.value("select current_setting('fsync_mode')").lower() == "none"
         assert {name for (name,) in second.rows("select database_name from duckdb_databases() where not internal")} == {
             "memory",
