@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Self
@@ -39,10 +38,9 @@ class EventLog(SqliteEventLogStorage):
     """
 
     def __init__(self, base_dir: str) -> None:
-        self._engine = create_engine("sqlite://", poolclass=NullPool, creator=self._open)
+        self._engine = create_engine("sqlite://", poolclass=NullPool, creator=lambda: self._open(self._shard))
         self._writes = ""
         self._kept_open = ExitStack()
-        weakref.finalize(self, self._kept_open.close)
         super().__init__(base_dir)
 
     def store_event(self, event: EventLogEntry) -> None:
@@ -64,13 +62,12 @@ class EventLog(SqliteEventLogStorage):
         with self._db_lock:
             self._kept_open.close()
             for shard in (INDEX_SHARD_NAME, run_id):
-                self._shard = shard
-                connection = self._kept_open.enter_context(closing(self._open()))
+                connection = self._kept_open.enter_context(closing(self._open(shard)))
                 connection.execute("select count(*) from sqlite_schema").fetchall()  # opens the file
             self._writes = run_id
 
-    def _open(self) -> sqlite3.Connection:
-        path = self.path_for_shard(self._shard)
+    def _open(self, shard: str) -> sqlite3.Connection:
+        path = self.path_for_shard(shard)
         return sqlite3.connect(path, timeout=SQLITE_BUSY_TIMEOUT_SECONDS, check_same_thread=False)
 
     @contextmanager

@@ -66,9 +66,9 @@ class Warehouse:
             session.wait_for_disk(wait=access == "write")
             if not session.has_staging:
                 self._set_up(session)
-            if staging is not None and not session.has_staging:
-                staging.parent.mkdir(parents=True, exist_ok=True)
-                self._attach(session, staging, "staging", f"row_group_size {row_group}")
+                if staging is not None:
+                    staging.parent.mkdir(parents=True, exist_ok=True)
+                    self._attach(session, staging, "staging", f"row_group_size {row_group}")
             if access != "none":
                 self._open_warehouse(session, access)
             yield session
