@@ -9,7 +9,12 @@ from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import ImportGoal
 from cdp_sync.model.profile import Profiles
 
-_AFFECTS_IMPORT = {"format", "link", "blocked_values", "allow_new_profiles", "map", "map_detected"}
+_AFFECTS_IMPORT = {"link": True, "blocked_values": True, "allow_new_profiles": True, "map": True}
+_FORMAT_AT_FIRST = {
+    "decimal", "multi_value", "dates", "separator", "time_zone", "encoding", "header", "quote", "skip_rows", "nulls",
+}  # fmt: skip
+"""Settings that count whatever they are. All others count where they are declared: fingerprints of goals that do not
+declare them stay what they were before such settings came."""
 _AFFECTS_EXPORT = {"directory", "file", "format", "map", "link", "create_users", "lists", "decimals"}
 
 
@@ -20,10 +25,21 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
     the properties it fills are, and what its connection's objectives ask for.
     """
     names = {link.property for link in goal.link} | {mapping.property for mapping in goal.map}
-    declared = {"goal": goal.model_dump(mode="json", include=_AFFECTS_IMPORT), "properties": _types(profiles, names)}
+    declared = {"goal": _affecting_import(goal), "properties": _types(profiles, names)}
     if asked := [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives]:
         declared |= {"objectives": asked, "zones": profiles.zones}
     return _digest(declared)
+
+
+def _affecting_import(goal: ImportGoal) -> dict[str, Any]:
+    detected, form = goal.map_detected, goal.format
+    since = form.model_dump(mode="json", exclude=_FORMAT_AT_FIRST, exclude_defaults=True)
+    return {
+        **goal.model_dump(mode="json", include=_AFFECTS_IMPORT),
+        **goal.model_dump(mode="json", include={"members", "row_key"}, exclude_defaults=True),
+        "map_detected": detected and {"prefix": detected.prefix},
+        "format": form.model_dump(mode="json", include=_FORMAT_AT_FIRST) | since,
+    }
 
 
 def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:

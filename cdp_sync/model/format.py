@@ -48,6 +48,54 @@ class CellFormat(Declared):
         return value
 
 
+class Booleans(Declared):
+    """The words for true and false."""
+
+    true: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Cells that mean true, in any case."""
+    false: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Cells that mean false, in any case."""
+
+
+class ReadCells(Declared):
+    """How imported cells are read, beyond what an export writes."""
+
+    trim: bool = False
+    """Remove white space around text."""
+    thousands: Annotated[str, Field(max_length=1)] | None = None
+    """Between groups of three digits of a number: `.`, `,`, an apostrophe or a space."""
+    negative: tuple[Literal["trailing_minus", "parentheses"], ...] = ()
+    """How negative numbers are also written: `12-`, `(12)`."""
+    currency: tuple[str, ...] = ()
+    """Signs and codes that may stand before or after a number, such as `€` or `EUR`."""
+    booleans: Booleans | None = None
+    """The words for true and false, in place of the usual ones."""
+    json_lists: bool = False
+    """Cells of `multiple` properties are JSON arrays."""
+    century_pivot: Annotated[int, Field(ge=0, le=99)] = 68
+    """Two-digit years (`%y`) up to this one are in the 2000s, others in the 1900s."""
+    date_in_zone: bool = False
+    """A `date` read from an instant is the day in `time_zone`; otherwise the day as it is written."""
+
+
+class Trailer(Declared):
+    """A line after the rows that is no row."""
+
+    begins_with: Annotated[str, Field(min_length=1)]
+    """How the line begins."""
+    count_field: Annotated[int, Field(ge=1)] | None = None
+    """Number of its field, from 1, that holds the number of rows; a difference fails the file."""
+
+
+class RecordType(Declared):
+    """Which lines are rows, where each line names its type."""
+
+    field: Annotated[int, Field(ge=1)]
+    """Number of the field, from 1, that names the type."""
+    equals: Annotated[str, Field(alias="is", min_length=1)]
+    """The type of rows; lines of other types are left out."""
+
+
 class Delimited(CellFormat):
     """What reading and writing a delimited file have in common."""
 
@@ -66,7 +114,7 @@ class Delimited(CellFormat):
         return value
 
 
-class Format(Delimited):
+class Format(ReadCells, Delimited):
     """How the files of an import goal are written."""
 
     encoding: Encoding = "utf-8"
@@ -78,7 +126,19 @@ class Format(Delimited):
     skip_rows: Annotated[int, Field(ge=0, le=1000)] = 0
     """Lines before the header."""
     nulls: tuple[str, ...] = ("",)
-    """Cells that mean "no value"."""
+    """Cells that mean "no value", besides the empty one."""
+    escape: Literal["\\"] | None = None
+    r"""Stands before a separator, a quote, a line break or itself; `\N` is no value. Absent: a quote is doubled."""
+    comment: Annotated[str, Field(min_length=1)] | None = None
+    """Lines that begin so are left out."""
+    trailer: Trailer | None = None
+    """A line after the rows that is no row, perhaps with their number."""
+    record_type: RecordType | None = None
+    """Only lines of this type are rows."""
+    short_rows: Literal["reject", "pad"] = "reject"
+    """What becomes of a row with too few fields: rejected, or its last fields are empty."""
+    max_record_lines: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Lines that one record may span."""
 
     @property
     def codec(self) -> codecs.CodecInfo:

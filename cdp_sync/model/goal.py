@@ -40,6 +40,8 @@ class DetectedMapping(Declared):
 
     prefix: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*)?$")] = ""
     """Put in front of the field's name."""
+    max_columns: Annotated[int, Field(ge=1, le=5000)] = 200
+    """Fields that may be detected; a file with more fails."""
 
 
 class Completeness(Declared):
@@ -133,8 +135,14 @@ class FileGoal(ImportGoal):
     """Wildcard that selects the files by name, e.g. `customers_*.csv`; absent: all of them."""
     files_regex: str | None = None
     """Regular expression that the whole name must match, instead of `files`."""
+    members: str | None = None
+    """Wildcard that selects the members of an archive; absent: the goal's own pattern, then the archive's rules."""
     complete: Completeness = Completeness()
     """When a file counts as whole."""
+    row_key: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Fields that name a row in its sender's system: a row whose key was applied before replaces its former self."""
+    redelivered: Literal["adds", "replaces"] = "adds"
+    """Whether sums of a redelivered file are added by row, or are those of its latest content."""
 
     @field_validator("files_regex")
     @classmethod

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from cdp_sync.model.format import CellFormat, Format
+from cdp_sync.model.format import CellFormat, Format, ReadCells
 from cdp_sync.model.goal import ImportGoal, ImportRules, Mapping
 from cdp_sync.model.profile import Profiles
 
@@ -25,7 +25,7 @@ _COLUMNS = {"Profile Id": SID, "Email": "email", "Extid": "extid", "Sms": "sms"}
 _CUSTOM = "{} (custom field)"
 
 
-class ListFormat(CellFormat):
+class ListFormat(ReadCells, CellFormat):
     """How the cells of lists are written."""
 
     multi_value: Annotated[str, Field(min_length=1)] | None = ","

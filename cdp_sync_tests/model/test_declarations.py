@@ -34,6 +34,20 @@ def test_a_goal_needs_a_name_and_a_link_only() -> None:
 def test_a_format_is_comma_separated_utf_8_with_a_header() -> None:
     """The documented defaults of a format."""
     assert Format().model_dump() == {
+        "trim": False,
+        "thousands": None,
+        "negative": (),
+        "currency": (),
+        "booleans": None,
+        "json_lists": False,
+        "century_pivot": 68,
+        "date_in_zone": False,
+        "escape": None,
+        "comment": None,
+        "trailer": None,
+        "record_type": None,
+        "short_rows": "reject",
+        "max_record_lines": 100,
         "separator": ",",
         "decimal": ".",
         "multi_value": None,

@@ -81,3 +81,13 @@ def test_other_properties_and_titles_do_not() -> None:
     """Properties that the goal does not fill, their order and their titles have no effect on it."""
     assert digest([*PROPERTIES[:2], {"name": "another"}]) == digest()
     assert digest([PROPERTIES[0], {**PROPERTIES[1], "title": "Total spent"}, PROPERTIES[2]]) == digest()
+
+
+def test_fingerprints_of_older_declarations_stay() -> None:
+    """What could not be declared at first has no effect where it is not declared: an upgrade makes no file stale."""
+    detected = {"prefix": "x_"}
+    goal = {"format": {"decimal": ",", "nulls": ["", "x"]}, "map_detected": detected}
+    assert digest(**goal) == "c9c8299720c7fc6f"
+    assert digest(**goal, row_key=["OrderId"]) != digest(**goal)
+    assert digest(**goal | {"format": {**goal["format"], "trim": True}}) != digest(**goal)
+    assert digest(**goal | {"map_detected": detected | {"max_columns": 9}}) == digest(**goal)
