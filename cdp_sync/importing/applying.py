@@ -5,8 +5,22 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
-from cdp_sync.importing.applying_plan import patch_steps, profile_steps, remember_steps, withheld_steps, write_steps
+from cdp_sync.importing.applying_plan import (
+    less_back_steps,
+    patch_steps,
+    profile_steps,
+    withheld_steps,
+    write_steps,
+)
 from cdp_sync.importing.columns import Columns
+from cdp_sync.importing.contributions import (
+    Guard,
+    back_entry_steps,
+    correction_step,
+    list_steps,
+    remember_key_steps,
+    remember_steps,
+)
 from cdp_sync.importing.linking import link, staged_columns
 from cdp_sync.importing.reporting import report_of, write_run
 from cdp_sync.importing.run import GoalRun
@@ -32,11 +46,11 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
         sync_properties(session, _with_detected(run.profiles, columns))
         if staged:
             with _sums_that_fit(columns):
-                _work_out(session, run, columns)
+                guard = _work_out(session, run, columns)
         session.execute("begin")
         if staged:
             with _sums_that_fit(columns):
-                _write(session, run, columns, now)
+                _write(session, run, columns, guard, now)
         named = {"connection": run.connection, "goal": run.goal.name}
         session.execute(statement("apply/noted_file"), named)
         session.execute(statement("apply/rejected"), {**named, "run_id": run.run_id})
@@ -77,20 +91,61 @@ def _with_detected(profiles: Profiles, columns: Columns) -> Profiles:
     return profiles.with_properties(value.prop for value in columns.values)
 
 
-def _work_out(session: Session, run: GoalRun, columns: Columns) -> None:
-    """Work out what becomes of every profile, before anything is written."""
+def _work_out(session: Session, run: GoalRun, columns: Columns) -> Guard:
+    """Work out what becomes of every profile, before anything is written; return what protects sums."""
     revision = session.value("select number from warehouse.revision")
     if not _linked_at(session, revision):
         link(session, run)
     session.execute(statement("link/remembered"))
-    guarded = session.value("select count(*) from staging.added_before") > 0
-    session.run(patch_steps(columns, guarded=guarded))
+    session.execute(statement("apply/gone_row"))
+    guard = _guard(session, run)
+    session.run(patch_steps(columns, guard))
     session.execute(statement("apply/complaint"))
     if run.objectives:
         session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
-    session.run(profile_steps(columns))
+    lists = guard.keyed and bool(columns.adds)
+    if _takes_back(session, run, columns, guard, lists=lists):
+        session.run(less_back_steps(columns, lists=lists))
+    else:
+        lists = False
+    session.run(profile_steps(columns, lists=lists))
     for name in ("row_end", "profile_end", "file_counters"):
         session.execute(statement(f"apply/{name}"))
+    return guard
+
+
+def _guard(session: Session, run: GoalRun) -> Guard:
+    """Make `guard`, where rows have added something before or have keys."""
+    former = session.value("select count(*) from staging.former where sums is not null") > 0
+    guard = Guard(former=former, keyed=bool(run.goal.row_key))
+    if guard.keyed:
+        session.execute(statement("keys/keyed_before"), {"source": run.source})
+    if guard.active:
+        session.run([guard.step])
+    return guard
+
+
+def _takes_back(session: Session, run: GoalRun, columns: Columns, guard: Guard, *, lists: bool) -> bool:
+    """Gather what is to be taken back; return whether there is anything."""
+    vanished = bool(columns.sums) and not guard.keyed and _look_for_vanished(session, run, columns)
+    if not (guard.active or vanished):
+        return False
+    session.run(back_entry_steps(guard, vanished=vanished))
+    if lists:
+        session.run(list_steps(columns, run.source))
+        return bool(session.value("select (select count(*) from back_entry) + (select count(*) from back_value)"))
+    return bool(columns.sums) and bool(session.value("select count(*) from back_entry"))
+
+
+def _look_for_vanished(session: Session, run: GoalRun, columns: Columns) -> bool:
+    """Look for amounts of rows that their file no longer holds; return whether they are to be taken back."""
+    if not session.value("select count(*) from gone_row where sums is not null"):
+        return False
+    session.execute(statement("apply/vanished"))
+    if run.goal.redelivered == "replaces":
+        return bool(session.value("select count(*) from vanished"))
+    session.run([correction_step(columns)])
+    return False
 
 
 def _linked_at(session: Session, revision: int) -> bool:
@@ -98,9 +153,7 @@ def _linked_at(session: Session, revision: int) -> bool:
     return bool(session.value(linked)) and session.value("select number from staging.linked") == revision
 
 
-def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> None:
-    known = session.value("select count(*) from remembered") > 0
-    carried = session.value("select count(*) from staging.added_before") > 0
+def _write(session: Session, run: GoalRun, columns: Columns, guard: Guard, now: datetime) -> None:
     named = {"connection": run.connection, "goal": run.goal.name, "run_id": run.run_id}
     links = " or ".join(dict.fromkeys(link.field for link in columns.links))
     changed = {name for (name,) in session.rows("select distinct unnest(_changed) from revised")}
@@ -109,12 +162,22 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     session.run(sample_steps(columns))
     count_imported(session, run.connection, number)
     _bind(session, write_steps(columns, changed, created=created), {"now": now, "creator": number})
-    session.run(remember_steps(columns, known=known, carried=carried))
+    session.run(_remember(session, run, columns, guard))
     session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})
     session.run([changed_value_step(columns, run)])
-    session.execute(statement("apply/imported_file"), {**named, "fingerprint": run.fingerprint, "now": now})
-    session.execute(statement("apply/quarantine"), {**named, "link_fields": links})
+    declared = {"fingerprint": run.fingerprint, "format": run.format, "links": run.links, "sums": run.sums}
+    session.execute(statement("apply/imported_file"), {**named, **declared, "now": now})
+    session.execute(
+        statement("apply/quarantine"), {**named, "link_fields": links, "key_fields": " and ".join(run.goal.row_key)}
+    )
     session.execute("update warehouse.revision set number = number + 1")
+
+
+def _remember(session: Session, run: GoalRun, columns: Columns, guard: Guard) -> Iterable[Step]:
+    if guard.keyed:
+        return remember_key_steps(columns, guard, {"source": run.source, "fingerprint": run.fingerprint})
+    known = session.value("select count(*) from remembered") > 0
+    return remember_steps(columns, guard, known=known)
 
 
 def _bind(session: Session, steps: Iterable[Step], values: Mapping[str, object]) -> None:

@@ -118,9 +118,9 @@ def _stage_step(run: GoalRun, columns: Columns, landed: Landed, known: KnownFile
     if (
         known
         and known.fingerprint == run.unchanged_under
-        and known.fields == goal.fields == hashed_fields(goal, columns)
+        and known.fields == goal.row_fields == hashed_fields(goal, columns)
         and isinstance(goal, FileGoal)  # the keys that a list lacks are filled into converted rows
-        and set(goal.fields) <= set(landed.head.columns)
+        and set(goal.row_fields) <= set(landed.head.columns)
         and not (landed.survey.nuls or landed.survey.divided)
     ):
         return deferred_step(goal, landed)
@@ -152,7 +152,7 @@ def _note(
     arrived = (fetched.remote.size, fetched.remote.modified_at, fetched.sha256) if fetched else (None, None, None)
     told = (report.state, report.message, list(report.warnings))
     session.execute(
-        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false)",
+        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false, false)",
         [number, report.path, *arrived, source, list(fields), *told],
     )
     return report

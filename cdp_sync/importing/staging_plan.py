@@ -81,7 +81,8 @@ def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fiel
     fields = hashed_fields(goal, columns)
     needed = sorted({cell for field in (*fields, *(previous_fields or ())) if (cell := cells.of(field))})
     staged = _named(_outer(columns, cells, converted, goal.format))
-    hashes = f"{digest(fields, cells)} as row_hash,\n    {_previous(previous_fields, fields, cells)} as previous_hash"
+    previous = _previous(previous_fields, fields, cells)
+    hashes = f"{_key(goal, cells)}{digest(fields, cells)} as row_hash,\n    {previous} as previous_hash"
     sql = f"""insert into staging.staged by name
 select
     $file as file,
@@ -100,28 +101,29 @@ def deferred_step(goal: ImportGoal, landed: Landed) -> Step:
     The part has a column for each field of the goal, and its survey is not `divided`.
     """
     call, values = read_part(landed, goal.format)
-    text = _text(goal.fields, Cells(landed.head.columns))
+    cells = Cells(landed.head.columns)
     sql = f"""insert into staging.staged by name
-select $file as file, $part as part, cells, md5_number(cells) as row_hash
-from (select {text} as cells from {call})"""
+select $file as file, $part as part, {"row_key, " if goal.row_key else ""}cells, md5_number(cells)::uuid as row_hash
+from (select {_key(goal, cells)}{_text(goal.row_fields, cells)} as cells from {call})"""
     return Step("staged", sql, values)
 
 
 def converted_step(goal: ImportGoal, columns: Columns) -> Step:
     """Return the step that adds to `staging.fresh_copy` the rows of `deferred`, converted."""
-    cells = Cells(goal.fields)
+    row = (*_ROW, "row_key") if columns.keyed else _ROW
+    cells = Cells(goal.row_fields)
     converted = _conversions(columns, cells, goal)
     names = ", ".join(f"nullif(cells[{number + 1}], {_NULL}) as {name}" for number, name in enumerate(cells.types))
     source = f"""(
-            select {", ".join(_ROW)}, {names}
+            select {", ".join(row)}, {names}
             from (select * replace (string_split(cells, {_BETWEEN}) as cells) from deferred)
         )"""
     sql = f"""insert into staging.fresh_copy by name
 select
-    {", ".join(_ROW)},
+    {", ".join(row)},
     {_named(_outer(columns, cells, converted, goal.format))},
     {_invalid(converted)} as invalid
-from {_converting(converted, [*_ROW, *cells.types], source)}"""
+from {_converting(converted, [*row, *cells.types], source)}"""
     return Step("fresh_copy", sql)
 
 
@@ -175,15 +177,23 @@ def _converting(converted: "Sequence[Converted]", needed: Sequence[str], source:
 )"""
 
 
+def _key(goal: ImportGoal, cells: Cells) -> str:
+    """Return the column with the digest of a row's key, where the goal declares one."""
+    if not goal.row_key:
+        return ""
+    found = ", ".join(cell for field in goal.row_key if (cell := cells.of(field)))
+    return f"case when trim(concat({found})) <> '' then {digest(goal.row_key, cells)} end as row_key, "
+
+
 def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
     """Return the fields whose cells make a row what it is: linked and mapped ones, detected ones included."""
     detected = sorted(field for value in columns.values for field in value.fields)
-    return tuple(dict.fromkeys((*goal.fields, *detected)))
+    return tuple(dict.fromkeys((*goal.row_fields, *detected)))
 
 
 def digest(fields: Sequence[str], cells: Cells) -> str:
     """Return the expression for the 128-bit digest of a row's cells; stable between versions, unlike `hash()`."""
-    return f"md5_number({_text(fields, cells)})"
+    return f"md5_number({_text(fields, cells)})::uuid"
 
 
 def _text(fields: Sequence[str], cells: Cells) -> str:
@@ -193,7 +203,7 @@ def _text(fields: Sequence[str], cells: Cells) -> str:
 
 def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cells) -> str:
     if not previous or tuple(previous) == tuple(fields):
-        return "null::uhugeint"
+        return "null::uuid"
     return digest(previous, cells)
 
 

@@ -110,6 +110,21 @@ class ImportGoal(ImportRules):
 
     format: Format = Format()
     """How the files are written."""
+    row_key: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Fields that name a row in its sender's system: a row whose key was applied before replaces its former self."""
+    redelivered: Literal["adds", "replaces"] = "adds"
+    """Whether a redelivered file adds the sums of its new rows, or its sums become those of its latest content."""
+
+    @model_validator(mode="after")
+    def _replaces_in_one_way(self) -> "ImportGoal":
+        if self.row_key and self.redelivered == "replaces":
+            raise ValueError("row_key and redelivered: replaces are both given; needed is one of them")
+        return self
+
+    @property
+    def row_fields(self) -> tuple[str, ...]:
+        """The fields whose cells make a row what it is: linked, mapped and key ones."""
+        return tuple(dict.fromkeys((*self.fields, *self.row_key)))
 
     @property
     def from_elsewhere(self) -> frozenset[str]:
@@ -139,10 +154,6 @@ class FileGoal(ImportGoal):
     """Wildcard that selects the members of an archive; absent: the goal's own pattern, then the archive's rules."""
     complete: Completeness = Completeness()
     """When a file counts as whole."""
-    row_key: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Fields that name a row in its sender's system: a row whose key was applied before replaces its former self."""
-    redelivered: Literal["adds", "replaces"] = "adds"
-    """Whether sums of a redelivered file are added by row, or are those of its latest content."""
 
     @field_validator("files_regex")
     @classmethod

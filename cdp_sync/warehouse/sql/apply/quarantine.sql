@@ -10,6 +10,8 @@ with told as (
             else 'no usable identifier' end as reason
     from staging.assigned
     where profile_id is null
+    union all by name
+    select row, $key_fields as field, reason from staging.set_aside
 ),
 chosen as (select distinct row from told),
 placed as (
