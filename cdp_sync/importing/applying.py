@@ -1,7 +1,6 @@
 """Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
@@ -22,6 +21,7 @@ from cdp_sync.importing.contributions import (
     remember_steps,
 )
 from cdp_sync.importing.linking import link, staged_columns
+from cdp_sync.importing.overflow import leave_out_what_outgrows
 from cdp_sync.importing.reporting import report_of, write_run
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sampling import changed_value_step, sample_steps
@@ -39,41 +39,46 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
     first, so that two runs that meet the same new person end with one profile.
     """
     with run.open("write") as session:
-        now = _now(session)
-        staged = session.value("select count(*) from staging.file where state = 'staged'")
-        columns = staged_columns(session, run)
-        session.set("preserve_insertion_order", "false")
-        sync_properties(session, _with_detected(run.profiles, columns))
-        if staged:
-            with _sums_that_fit(columns):
-                guard = _work_out(session, run, columns)
-        session.execute("begin")
-        if staged:
-            with _sums_that_fit(columns):
-                _write(session, run, columns, guard, now)
-        named = {"connection": run.connection, "goal": run.goal.name}
-        session.execute(statement("apply/noted_file"), named)
-        session.execute(statement("apply/rejected"), {**named, "run_id": run.run_id})
-        report = report_of(session, run)
-        write_run(session, run, report, now)
-        session.execute("commit")
+        try:
+            return _upsert(session, run)
+        except ValueOutOfRange as error:
+            session.roll_back()
+            columns = staged_columns(session, run)
+            if not (columns.sums and leave_out_what_outgrows(session, columns)):
+                raise
+            try:
+                return _upsert(session, run)
+            except ValueOutOfRange:
+                raise _does_not_fit(columns) from error
+
+
+def _upsert(session: Session, run: GoalRun) -> GoalReport:
+    now = _now(session)
+    staged = session.value("select count(*) from staging.file where state = 'staged'")
+    columns = staged_columns(session, run)
+    session.set("preserve_insertion_order", "false")
+    sync_properties(session, _with_detected(run.profiles, columns))
+    if staged:
+        guard = _work_out(session, run, columns)
+    session.execute("begin")
+    if staged:
+        _write(session, run, columns, guard, now)
+    named = {"connection": run.connection, "goal": run.goal.name}
+    session.execute(statement("apply/noted_file"), named)
+    session.execute(statement("apply/rejected"), {**named, "run_id": run.run_id})
+    report = report_of(session, run)
+    write_run(session, run, report, now)
+    session.execute("commit")
     return report
 
 
-@contextmanager
-def _sums_that_fit(columns: Columns) -> Iterator[None]:
-    """Name the properties that a sum may have outgrown."""
-    try:
-        yield
-    except ValueOutOfRange as error:
-        if not columns.sums:
-            raise
-        sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
-        raise GoalFailed(
-            f"A sum does not fit its property: {sums}.",
-            needed="A type that holds the largest sum.",
-            remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed.",
-        ) from error
+def _does_not_fit(columns: Columns) -> GoalFailed:
+    sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
+    return GoalFailed(
+        f"A sum does not fit its property: {sums}.",
+        needed="A type that holds the largest sum.",
+        remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed.",
+    )
 
 
 def _now(session: Session) -> datetime:

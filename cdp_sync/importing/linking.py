@@ -66,7 +66,8 @@ def _set_fresh_apart(session: Session, run: GoalRun) -> None:
         left_out.append("rowid not in (select row from staging.unchanged)")
     if run.goal.row_key:
         left_out.append("rowid not in (select row from staging.set_aside)")
-    if session.value("select count(*) from staging.file where state <> 'staged'"):
+    not_staged = "select count(*) from staging.file where state <> 'staged'"
+    if session.value(not_staged) or session.value("select count(*) from staging.read_before"):
         left_out.append("file in (select file from staging.file where state = 'staged')")
     where = f"where {' and '.join(left_out)}" if left_out else ""
     fresh = f"select rowid as row, * exclude (cells) from staging.staged {where}"

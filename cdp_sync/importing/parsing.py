@@ -9,6 +9,7 @@ from cdp_sync.errors import DiskFull, FileRejected
 from cdp_sync.importing.columns import Columns, detected_warnings, plan_columns
 from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.lines import account, note_part
+from cdp_sync.importing.rereading import format_before, read_as_before
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
@@ -75,18 +76,22 @@ def _stage_parts(
 ) -> tuple[FileReport, tuple[str, ...]]:
     warnings: list[str] = []
     fields: tuple[str, ...] = ()
-    for landed in _land(run, fetched):
+    before = format_before(run, known)
+    for part, landed in _land(run, fetched):
         if landed is None:
             warnings.append("The file is empty.")
             continue
         fields = _stage_part(session, run, landed, known, number)
+        if before and known:
+            staged = session.value("select max(part) from staging.part where file = ?", [number])
+            read_as_before(session, part, known, before, file=number, number=staged)
         warnings += [*landed.warnings, *detected_warnings(run.goal, run.profiles, landed.head.columns)]
     report = FileReport(fetched.remote.path, "staged", warnings=tuple(dict.fromkeys(warnings)))
     _check_budget(session, run, number)
     return report, fields
 
 
-def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[Landed | None]:
+def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[tuple[Part, Landed | None]]:
     folder = run.folder / "unpacked"
     folder.mkdir(exist_ok=True)
     try:
@@ -94,7 +99,7 @@ def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[Landed | None]:
         parts = unpack(whole.name, whole.local, folder) if run.goal.may_be_packed else [whole]
         for part in parts:
             landed = land(part, run.goal, folder)
-            yield replace(landed, constants=fetched.constants) if landed else None
+            yield part, replace(landed, constants=fetched.constants) if landed else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,7 +1,9 @@
 -- Values to take off lists: those that replaced rows added and no other row of the goal says for the profile.
 create or replace temp table back_value as
 with former as (
-    select distinct profile_id, unnest(lists, recursive := true) from replaced where lists is not null
+    select profile_id, property, value, min(file) as file
+    from (select profile_id, file, unnest(lists, recursive := true) from replaced where lists is not null)
+    group by profile_id, property, value
 ),
 others as (
     select profile_id, unnest(lists, recursive := true)
