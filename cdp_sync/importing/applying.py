@@ -25,6 +25,7 @@ from cdp_sync.importing.overflow import leave_out_what_outgrows
 from cdp_sync.importing.reporting import report_of, write_run
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sampling import changed_value_step, sample_steps
+from cdp_sync.importing.waiting import waiting_steps
 from cdp_sync.model import GoalReport, Profiles
 from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.consent import ConsentColumns, may_process
@@ -54,7 +55,7 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
 
 def _upsert(session: Session, run: GoalRun) -> GoalReport:
     now = _now(session)
-    staged = session.value("select count(*) from staging.file where state = 'staged'")
+    staged = session.value("select count(*) from staging.file where state in ('staged', 'retried')")
     columns = staged_columns(session, run)
     session.set("preserve_insertion_order", "false")
     sync_properties(session, _with_detected(run.profiles, columns))
@@ -175,6 +176,7 @@ def _write(session: Session, run: GoalRun, columns: Columns, guard: Guard, now: 
     session.execute(
         statement("apply/quarantine"), {**named, "link_fields": links, "key_fields": " and ".join(run.goal.row_key)}
     )
+    session.run(waiting_steps(run, columns))
     session.execute("update warehouse.revision set number = number + 1")
 
 

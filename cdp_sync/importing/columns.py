@@ -7,6 +7,7 @@
 ``row_hash``              digest of the linked and mapped cells
 ``previous_hash``         the same of the fields that the previous import of the file was made from
 ``row_key``               with `row_key` only: digest of the key's cells; null where they are all empty
+``waiting_cells``         the row's cells by field, where unmatched rows wait for a profile
 ``invalid``               the cells that did not convert, with field and reason; null where all did
 ========================  ==================================================================================
 """
@@ -79,6 +80,8 @@ class Columns:
     """Where objectives are declared, the properties of `CONSENT_PROPERTIES`, filled by the goal or not."""
     keyed: bool = False
     """Rows have a key."""
+    waits: bool = False
+    """Rows that match nobody wait for a profile."""
 
     @property
     def declared(self) -> list[tuple[str, str]]:
@@ -87,6 +90,8 @@ class Columns:
         values = [(value.column, value.sql_type) for value in self.values]
         clears = [(value.clear, "BOOLEAN") for value in self.values if value.mode == "set_or_clear"]
         hashes = [("row_hash", "UUID"), ("previous_hash", "UUID"), *([("row_key", "UUID")] if self.keyed else [])]
+        if self.waits:
+            hashes.append(("waiting_cells", "STRUCT(field VARCHAR, value VARCHAR)[]"))
         return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *hashes, ("invalid", INVALID_TYPE)]
 
     @property
@@ -129,7 +134,7 @@ def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] =
         for name, found in mapped.items()
     )
     consent = tuple(profiles.by_name[name] for name in CONSENT_PROPERTIES) if profiles.objectives else ()
-    return Columns(links, values, consent, keyed=bool(goal.row_key))
+    return Columns(links, values, consent, keyed=bool(goal.row_key), waits=goal.keeps_unmatched)
 
 
 def _property(name: str, profiles: Profiles) -> Property:

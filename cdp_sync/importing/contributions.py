@@ -195,6 +195,7 @@ def back_steps(columns: Columns, *, lists: bool) -> Iterator[Step]:
 select profile_id, min(file) as file, {", ".join(folds)}
 from ({" union all by name ".join(entries)})
 semi join (from warehouse.profile where merged_into is null) using (profile_id)
+where {" or ".join(_is(value) for value in (*columns.sums, *(columns.adds if lists else ())))}
 group by profile_id""",
     )
     yield Step(

@@ -33,7 +33,9 @@ def link(session: Session, run: GoalRun) -> None:
 
 def staged_columns(session: Session, run: GoalRun) -> Columns:
     """Return the staging columns, detected fields of all files included."""
-    found = session.rows("select distinct unnest(fields) from staging.file where state = 'staged' order by 1")
+    found = session.rows(
+        "select distinct unnest(fields) from staging.file where state in ('staged', 'retried') order by 1"
+    )
     return plan_columns(run.goal, run.profiles, [field for (field,) in found])
 
 
@@ -66,9 +68,9 @@ def _set_fresh_apart(session: Session, run: GoalRun) -> None:
         left_out.append("rowid not in (select row from staging.unchanged)")
     if run.goal.row_key:
         left_out.append("rowid not in (select row from staging.set_aside)")
-    not_staged = "select count(*) from staging.file where state <> 'staged'"
+    not_staged = "select count(*) from staging.file where state not in ('staged', 'retried')"
     if session.value(not_staged) or session.value("select count(*) from staging.read_before"):
-        left_out.append("file in (select file from staging.file where state = 'staged')")
+        left_out.append("file in (select file from staging.file where state in ('staged', 'retried'))")
     where = f"where {' and '.join(left_out)}" if left_out else ""
     fresh = f"select rowid as row, * exclude (cells) from staging.staged {where}"
     if deferred or unchanged * 2 > staged:
@@ -87,7 +89,7 @@ def _convert(session: Session, run: GoalRun) -> None:
         where cells is not null
             and rowid not in (select row from staging.unchanged)
             and rowid not in (select row from staging.set_aside)
-            and file in (select file from staging.file where state = 'staged')"""
+            and file in (select file from staging.file where state in ('staged', 'retried'))"""
     )
     session.set("TimeZone", run.goal.format.time_zone)
     session.run([converted_step(run.goal, staged_columns(session, run))])

@@ -23,6 +23,9 @@ create table if not exists staging.part (
 );
 create table if not exists staging.line_gap (part integer, row bigint, gap bigint);
 create table if not exists staging.set_aside (row bigint, file integer, row_key uuid, reason text);
+create table if not exists staging.retried (
+    source uuid, file text, path text, line bigint, run_id text, fields text[], cells text[]
+);
 create table if not exists staging.read_before (row bigint, row_hash uuid);
 create table if not exists staging.rejected (file integer, part integer, line bigint, raw text, reason text);
 """

@@ -76,22 +76,43 @@ def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
 def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fields: Sequence[str] | None) -> Step:
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
     cells = Cells(landed.head.columns, landed.survey.nuls > 0, landed.constants)
-    converted = _conversions(columns, cells, goal)
     call, values = read_part(landed, goal.format)
+    return Step("staged", _staging(goal, columns, cells, call, previous_fields), values)
+
+
+def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], values: Mapping[str, object]) -> Step:
+    """Return the step that fills `staged` from the rows of `staging.retried` that have these fields."""
+    cells = Cells(fields)
+    named = ", ".join(f"cells[{number + 1}] as {name}" for number, name in enumerate(cells.types))
+    source = f"(select {named} from staging.retried where path = $path and fields = $fields order by rowid)"
+    return Step("staged", _staging(goal, columns, cells, source, None), values)
+
+
+def _staging(
+    goal: ImportGoal, columns: Columns, cells: Cells, source: str, previous_fields: Sequence[str] | None
+) -> str:
+    converted = _conversions(columns, cells, goal)
     fields = hashed_fields(goal, columns)
     needed = sorted({cell for field in (*fields, *(previous_fields or ())) if (cell := cells.of(field))})
     staged = _named(_outer(columns, cells, converted, goal.format))
     previous = _previous(previous_fields, fields, cells)
     hashes = f"{_key(goal, cells)}{digest(fields, cells)} as row_hash,\n    {previous} as previous_hash"
-    sql = f"""insert into staging.staged by name
+    return f"""insert into staging.staged by name
 select
     $file as file,
     $part as part,
     {staged},
     {hashes},
-    {_invalid(converted)} as invalid
-from {_converting(converted, needed, call)}"""
-    return Step("staged", sql, values)
+    {_waiting(goal, fields, cells)}{_invalid(converted)} as invalid
+from {_converting(converted, needed, source)}"""
+
+
+def _waiting(goal: ImportGoal, fields: Sequence[str], cells: Cells) -> str:
+    """Return the column with a row's cells by field, where unmatched rows wait."""
+    if not goal.keeps_unmatched:
+        return ""
+    entries = (f"{{field: {quote_literal(field)}, value: {cell}}}" for field in fields if (cell := cells.of(field)))
+    return f"[{', '.join(entries)}] as waiting_cells,\n    "
 
 
 def deferred_step(goal: ImportGoal, landed: Landed) -> Step:
@@ -103,8 +124,14 @@ def deferred_step(goal: ImportGoal, landed: Landed) -> Step:
     call, values = read_part(landed, goal.format)
     cells = Cells(landed.head.columns)
     sql = f"""insert into staging.staged by name
-select $file as file, $part as part, {"row_key, " if goal.row_key else ""}cells, md5_number(cells)::uuid as row_hash
-from (select {_key(goal, cells)}{_text(goal.row_fields, cells)} as cells from {call})"""
+select * exclude (row_text), row_text as cells, md5_number(row_text)::uuid as row_hash
+from (
+    select
+        $file as file,
+        $part as part,
+        {_key(goal, cells)}{_waiting(goal, goal.row_fields, cells)}{_text(goal.row_fields, cells)} as row_text
+    from {call}
+)"""
     return Step("staged", sql, values)
 
 

@@ -122,6 +122,11 @@ class ImportGoal(ImportRules):
         return self
 
     @property
+    def keeps_unmatched(self) -> bool:
+        """Whether rows that match nobody wait for a profile: their file may not come again."""
+        return False
+
+    @property
     def row_fields(self) -> tuple[str, ...]:
         """The fields whose cells make a row what it is: linked, mapped and key ones."""
         return tuple(dict.fromkeys((*self.fields, *self.row_key)))
@@ -154,6 +159,11 @@ class FileGoal(ImportGoal):
     """Wildcard that selects the members of an archive; absent: the goal's own pattern, then the archive's rules."""
     complete: Completeness = Completeness()
     """When a file counts as whole."""
+
+    @property
+    def keeps_unmatched(self) -> bool:
+        """Whether rows that match nobody wait for a profile: their file may not come again."""
+        return not self.allow_new_profiles
 
     @field_validator("files_regex")
     @classmethod

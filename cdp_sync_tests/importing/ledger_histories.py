@@ -5,7 +5,7 @@ The files have fixed columns and few different cells, so that rows repeat, move 
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -59,6 +59,7 @@ class Declared:
     sums: tuple[tuple[str, str], ...]
     adds: bool
     creates: bool
+    people: bool
     form: tuple[tuple[str, Any], ...]
 
     @property
@@ -74,7 +75,7 @@ class Declared:
         mappings += [{"field": named(field), "property": prop, "mode": "sum"} for field, prop in self.sums]
         mappings += [{"field": named("Tags"), "property": "tags", "mode": "add"}] if self.adds else []
         return FileGoal(
-            name="orders",
+            name="people" if self.people else "orders",
             format={"multi_value": "|", **form} | ({} if plain else {"skip_rows": 1}),
             link=[{"field": named(field), "property": field.lower()} for field in self.links],
             map=mappings,
@@ -106,7 +107,8 @@ def declarations(draw: st.DrawFn) -> Declared:
         links=draw(st.sampled_from((("Id",), ("Id", "Alt"), ("Alt", "Id")))),
         sums=draw(st.sampled_from(SUMS)),
         adds=draw(st.booleans()),
-        creates=draw(st.sampled_from((True, True, True, False))),
+        creates=draw(st.sampled_from((True, False))),
+        people=False,
         form=draw(st.sampled_from(FORMS)),
     )
 
@@ -123,6 +125,9 @@ def changed(draw: st.DrawFn, before: Declared) -> Declared:
 ROW = st.tuples(*(st.sampled_from(CELLS[column]) for column in COLUMNS))
 
 
+SOME_ROWS = st.lists(ROW, min_size=1, max_size=3).map(tuple)
+
+
 @st.composite
 def redelivered(draw: st.DrawFn, rows: Rows) -> Rows:
     """Rows again: some are gone, repeated, corrected in one cell, or new."""
@@ -137,11 +142,15 @@ def redelivered(draw: st.DrawFn, rows: Rows) -> Rows:
 
 @st.composite
 def ledger_histories(draw: st.DrawFn) -> tuple[LedgerRun, ...]:
-    """Two to five runs of one goal."""
+    """Two to five runs of one goal, and between them of another that brings people and fills the same properties."""
     declared = draw(declarations())
+    people = replace(declared, keyed=False, creates=True, people=True, form=())
     known: dict[str, Rows] = {}
     runs = []
     for number in range(draw(st.sampled_from((2, 3, 4, 5)))):
+        if draw(st.sampled_from((True, False, False))):
+            runs.append(LedgerRun(people.goal, ((f"/people/{number}.csv", written(draw(SOME_ROWS))),)))
+            continue
         declared = draw(changed(declared)) if number else declared
         files = {}
         for path in sorted(draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=3, unique=True))):

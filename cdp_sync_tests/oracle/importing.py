@@ -10,7 +10,7 @@ from cdp_sync.model import Counters, FileGoal, Mapping, Profiles, Property, fing
 from cdp_sync_tests.oracle.consenting import LISTS, may_process, move
 from cdp_sync_tests.oracle.contributing import Account, Keyed, Vanished, drop, open_account, remember_keys, summed
 from cdp_sync_tests.oracle.converting import Invalid, convert, link_values
-from cdp_sync_tests.oracle.linking import Profile, link_rows
+from cdp_sync_tests.oracle.linking import Profile, holders_of, link_rows
 from cdp_sync_tests.oracle.reading import named, read_file
 from cdp_sync_tests.oracle.row import Entry, FileFails, Remembered, Row
 
@@ -38,6 +38,8 @@ class State:
     ledger: dict[str, Imported] = field(default_factory=dict)
     keyed: dict[Any, Keyed] = field(default_factory=dict)
     """What row keys have last brought."""
+    waiting: list[tuple[str, Row]] = field(default_factory=list)
+    """Rows that matched nobody, with their goal."""
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Batch:
     objectives: tuple[str, ...]
     rows: list[Row] = field(default_factory=list)
     vanished: list[Vanished] = field(default_factory=list)
+    imported: dict[str, Imported] = field(default_factory=dict)
+    """The files that were read, by path."""
 
 
 @dataclass
@@ -63,10 +67,13 @@ class Outcome:
 
     def reject(self, row: Row, column: str, reason: str) -> None:
         """Put a row, or one cell of it, into quarantine."""
-        self.quarantine.append(Entry(row.name, row.line, reason, column, row.cells.get(column)))
+        if not row.retried:  # of those the quarantine of the run that read their file tells
+            self.quarantine.append(Entry(row.name, row.line, reason, column, row.cells.get(column)))
 
     def withhold(self, row: Row) -> None:
         """Put a whole row into quarantine, and forget the values of its cells there."""
+        if row.retried:
+            return
         place = (row.name, row.line)
         told = [replace(one, value=None) if (one.path, one.line) == place else one for one in self.quarantine]
         self.quarantine = [*told, Entry(*place, "no consent for the connection's objectives")]
@@ -91,33 +98,80 @@ def import_files(
     outcome = Outcome()
     digest = fingerprint(goal, profiles, objectives)
     batch = Batch(objectives)
-    rows, vanished = batch.rows, batch.vanished
-    imported: dict[str, Imported] = {}
+    rows = batch.rows
     for path, content in files:
         outcome.counters[path] = Counters()
         previous = state.ledger.get(path)
-        if previous and (previous.content, previous.fingerprint) == (content, digest):
-            continue
-        own = read_rows(path, content, goal, outcome)
-        fields = [*dict.fromkeys([*goal.fields, *goal.row_key]), *sorted(detected_names(own, goal))]
-        imported[path] = Imported(content, digest, goal, fields, [])
-        for row in own:
-            row.identity = identity(row, fields)
-        if previous and path not in outcome.failed:
-            vanished += recognise(path, own, previous, imported[path])
-        if goal.row_key:
-            name_rows(own, goal)
-        rows += own
+        if not previous or (previous.content, previous.fingerprint) != (content, digest):
+            read_one(path, Imported(content, digest, goal, [], []), previous, batch, outcome)
+    landing = {path: one for path, one in batch.imported.items() if path not in outcome.failed}
+    rows += retry(state, goal, digest, set(landing), profiles, outcome)
     if goal.row_key:
         recognise_keys(rows, state.keyed, digest)
     declared = profiles.with_properties(Property(name=name) for name in detected_names(rows, goal).values())
     before = [dict(profile) for profile in state.profiles]
     land(batch, goal, declared, state, outcome)
-    for path in imported.keys() - outcome.failed.keys():
-        remember([row for row in rows if row.path == path], imported[path], state.keyed)
-        state.ledger[path] = imported[path]
+    state.ledger |= landing
+    for row in rows:
+        remember(row, state.ledger[row.path], state.keyed)
     remember_keys(rows, before, digest, state.keyed)
+    keep_waiting(rows, state, goal, set(landing))
     return outcome
+
+
+def read_one(path: str, current: Imported, previous: Imported | None, batch: Batch, outcome: Outcome) -> None:
+    """Read one file into the batch, and find the rows of its previous import."""
+    goal = current.goal
+    own = read_rows(path, current.content, goal, outcome)
+    current.fields.extend([*dict.fromkeys([*goal.fields, *goal.row_key]), *sorted(detected_names(own, goal))])
+    batch.imported[path] = current
+    for row in own:
+        row.identity = identity(row, current.fields)
+    if previous and path not in outcome.failed:
+        batch.vanished += recognise(path, own, previous, current)
+    if goal.row_key:
+        name_rows(own, goal)
+    batch.rows += own
+
+
+def retry(
+    state: State, goal: FileGoal, digest: str, again: set[str], declared: Profiles, outcome: Outcome
+) -> list[Row]:
+    """Return the rows that waited for a profile which is there now, unless their file is imported again anyway."""
+    holders = holders_of(state.profiles, declared)
+    found = [
+        row
+        for name, row in state.waiting
+        if name == goal.name
+        and row.path not in again
+        and state.ledger[row.path].fingerprint == digest
+        and any(value in holders for value in row.values)
+    ]
+    rows = []
+    for old in sorted(found, key=lambda row: (row.path, row.name, row.line)):
+        row = Row(old.path, old.name, old.line, old.cells, retried=True, identity=old.identity)
+        former = state.ledger[row.path].rows
+        row.former = next((one for one in former if not one.applied and one.identity == row.identity), None)
+        if row.former:
+            former.remove(row.former)
+        row.key = tuple(row.cells.get(name) for name in goal.row_key) if goal.row_key else None
+        outcome.counters.setdefault(row.path, Counters())
+        outcome.count(row.path, "rows_read")
+        rows.append(row)
+    return rows
+
+
+def keep_waiting(rows: list[Row], state: State, goal: FileGoal, imported: set[str]) -> None:
+    """Let rows that matched nobody wait, in place of those of files that were read again or that were tried again."""
+    tried = {(row.name, row.line) for row in rows if row.retried}
+    state.waiting = [
+        (name, row)
+        for name, row in state.waiting
+        if name != goal.name or (row.path not in imported and (row.name, row.line) not in tried)
+    ]
+    if not goal.allow_new_profiles:
+        state.waiting += [(goal.name, row) for row in rows if end_of(row) == "rows_unmatched"]
+    state.waiting = [(name, row) for name, row in state.waiting if name != goal.name or row.key not in state.keyed]
 
 
 def read_rows(path: str, content: bytes, goal: FileGoal, outcome: Outcome) -> list[Row]:
@@ -199,19 +253,18 @@ def recognise_keys(rows: list[Row], keyed: dict[Any, Keyed], digest: str) -> Non
             other.add(row.key)
 
 
-def remember(rows: list[Row], current: Imported, keyed: dict[Any, Keyed]) -> None:
-    """Note which rows of a file were applied, now or before, to whom, and what they have added to."""
-    for row in rows:
-        if row.set_aside:
-            continue
-        if row.unchanged:
-            old = keyed[row.key] if row.key is not None else row.former
-            assert old is not None
-            current.rows.append(Remembered(row.identity, True, old.profile, old.sums))
-            continue
-        sums = (row.former.sums if row.former else {}) | row.sums
-        if row.applies or sums:
-            current.rows.append(Remembered(row.identity, row.applies, row.profile, sums))
+def remember(row: Row, current: Imported, keyed: dict[Any, Keyed]) -> None:
+    """Note of a row of a file that it was applied, now or before, to whom, and what it has added to."""
+    if row.set_aside:
+        return
+    if row.unchanged:
+        old = keyed[row.key] if row.key is not None else row.former
+        assert old is not None
+        current.rows.append(Remembered(row.identity, True, old.profile, old.sums))
+        return
+    sums = (row.former.sums if row.former else {}) | row.sums
+    if row.applies or sums:
+        current.rows.append(Remembered(row.identity, row.applies, row.profile, sums))
 
 
 def land(batch: Batch, goal: FileGoal, declared: Profiles, state: State, outcome: Outcome) -> None:

@@ -54,6 +54,8 @@ class Row:
     """The file, or where it is an archive the member that the row stands in."""
     line: int
     cells: dict[str, Cell]
+    retried: bool = False
+    """It waited for a profile; its file is not read again."""
     unchanged: bool = False
     """It occurred in the previous import of its file."""
     former: Remembered | None = None

@@ -39,4 +39,4 @@ left join rejected using (file)
 left join invalid using (file)
 left join ends using (file)
 left join profile_end using (file)
-where file.state = 'staged'
+where file.state in ('staged', 'retried')

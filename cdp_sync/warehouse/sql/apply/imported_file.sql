@@ -5,3 +5,4 @@ select
     file.path, file.size, file.modified_at, file.sha256, file.source, file.fields, counters.* exclude (file)
 from staging.file file
 join file_counters counters using (file)
+where file.state = 'staged'

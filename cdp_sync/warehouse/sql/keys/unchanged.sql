@@ -8,7 +8,7 @@ with compared as (
     from staging.staged staged
     left join keyed_before before using (row_key)
     where staged.rowid not in (select row from staging.set_aside)
-        and staged.file in (select file from staging.file where state = 'staged')
+        and staged.file in (select file from staging.file where state in ('staged', 'retried'))
 )
 select row, file, row_hash
 from compared

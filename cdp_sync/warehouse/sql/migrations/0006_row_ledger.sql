@@ -43,7 +43,7 @@ create table warehouse.waiting_row (
     file text,
     path text,
     line bigint,
-    fields text[],
-    cells text,
+    row_key uuid,
+    cells struct(field text, value text)[],
     links struct(property text, value text)[]
 );
