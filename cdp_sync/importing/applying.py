@@ -171,7 +171,12 @@ def _write(session: Session, run: GoalRun, columns: Columns, guard: Guard, now: 
     session.run(_remember(session, run, columns, guard))
     session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})
     session.run([changed_value_step(columns, run)])
-    declared = {"fingerprint": run.fingerprint, "format": run.format, "links": run.links, "sums": run.sums}
+    declared = {
+        "fingerprint": run.fingerprint,
+        "format": run.format,
+        "links": run.goal.links_as_json,
+        "sums": run.goal.sums_as_json,
+    }
     session.execute(statement("apply/imported_file"), {**named, **declared, "now": now})
     session.execute(
         statement("apply/quarantine"), {**named, "link_fields": links, "key_fields": " and ".join(run.goal.row_key)}

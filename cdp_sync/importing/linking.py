@@ -43,7 +43,12 @@ def tell_unchanged(session: Session, run: GoalRun) -> None:
     """Tell the rows that were applied before from `staging.fresh`, those that are to be linked."""
     session.execute(
         statement("link/same_fingerprint"),
-        {"connection": run.connection, "goal": run.goal.name, "fingerprint": run.unchanged_under, "links": run.links},
+        {
+            "connection": run.connection,
+            "goal": run.goal.name,
+            "fingerprint": run.unchanged_under,
+            "links": run.goal.links_as_json,
+        },
     )
     session.execute(statement("link/remembered"))
     if run.goal.row_key:

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
 from cdp_sync.importing.columns import Columns, detected_warnings, plan_columns
@@ -49,17 +49,17 @@ def stage_files(
 def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str, KnownFile]) -> FileReport:
     number = session.value("select count(*) from staging.file")
     if isinstance(arrival, FileReport):
-        return _note(session, run, None, number, arrival)
+        return _note(session, run, None, None, number, arrival)
     before = known.get(arrival.remote.path)
     if before and before.fingerprint == run.unchanged_under and before.sha256 == arrival.sha256:
-        return _note(session, run, arrival, number, FileReport(arrival.remote.path, "unchanged"))
+        return _note(session, run, arrival, before, number, FileReport(arrival.remote.path, "unchanged"))
     try:
         report, fields = _stage_parts(session, run, arrival, before, number)
     except FileRejected as error:
         report, fields = FileReport(arrival.remote.path, "failed", message=str(error)), ()
     except OSError as error:
         raise _no_room(error) from error
-    return _note(session, run, arrival, number, report, fields)
+    return _note(session, run, arrival, before, number, report, fields=fields)
 
 
 def _no_room(error: OSError) -> Exception:
@@ -149,11 +149,14 @@ def _note(
     session: Session,
     run: GoalRun,
     fetched: FetchedFile | None,
+    known: KnownFile | None,
     number: int,
     report: FileReport,
+    *,
     fields: tuple[str, ...] = (),
 ) -> FileReport:
-    source = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
+    own = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
+    source = UUID(known.source) if known and known.source else own
     arrived = (fetched.remote.size, fetched.remote.modified_at, fetched.sha256) if fetched else (None, None, None)
     told = (report.state, report.message, list(report.warnings))
     session.execute(

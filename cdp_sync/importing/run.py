@@ -1,14 +1,14 @@
 """One run of one import goal: the value that every step is handed."""
 
-import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from cdp_sync.model import ImportGoal, Profiles, fingerprint
 from cdp_sync.warehouse import Access, Session, Warehouse
+from cdp_sync.warehouse.renaming import source_of
 
 _ROW_GROUP = 20_480
 """The parser hands on some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
@@ -56,22 +56,12 @@ class GoalRun:
     @property
     def source(self) -> UUID:
         """What the ledger knows the goal by, as the sender of rows with keys."""
-        return uuid5(NAMESPACE_URL, f"{self.connection}/{self.goal.name}")
+        return source_of((self.connection, self.goal.name))
 
     @property
     def format(self) -> str:
         """How the goal's files are read, as JSON, for the ledger."""
         return self.goal.format.model_dump_json(by_alias=True)
-
-    @property
-    def links(self) -> str:
-        """What rows are linked by, as JSON, for the ledger."""
-        return json.dumps([[link.field, link.property] for link in self.goal.link])
-
-    @property
-    def sums(self) -> str:
-        """What is summed into what, as JSON, for the ledger."""
-        return json.dumps(sorted([each.field, each.property] for each in self.goal.map if each.mode == "sum"))
 
     def open(self, access: Access) -> AbstractContextManager[Session]:
         """Open the warehouse beside the run's staging file; see `Warehouse.open`."""

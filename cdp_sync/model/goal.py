@@ -1,5 +1,6 @@
 """Import goals: which files, whose rows, into which properties."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -69,6 +70,8 @@ class Goal(Declared):
     """What people call it."""
     enabled: bool = True
     """Off: the connection's runs leave it out."""
+    was: Annotated[str, Field(pattern=NAME_PATTERN)] | None = None
+    """Former name of a renamed goal: it goes on with what it imported or delivered under that."""
 
 
 class ImportRules(Goal):
@@ -125,6 +128,16 @@ class ImportGoal(ImportRules):
     def keeps_unmatched(self) -> bool:
         """Whether rows that match nobody wait for a profile: their file may not come again."""
         return False
+
+    @property
+    def links_as_json(self) -> str:
+        """What rows are linked by, for the ledger."""
+        return json.dumps([[link.field, link.property] for link in self.link])
+
+    @property
+    def sums_as_json(self) -> str:
+        """What is summed into what, for the ledger."""
+        return json.dumps(sorted([each.field, each.property] for each in self.map if each.mode == "sum"))
 
     @property
     def row_fields(self) -> tuple[str, ...]:

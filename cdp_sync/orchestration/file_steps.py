@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory, stage_files
+from cdp_sync.importing.rivals import refuse_rivals
 from cdp_sync.importing.scanning import Choice
 from cdp_sync.importing.waiting import count_due, stage_waiting
 from cdp_sync.model import FileGoal, GoalReport, RemoteFile
@@ -48,11 +49,13 @@ class FileSteps(ImportSteps[FileGoal]):
         return {**handle, "staging": str(run.staging)}
 
     def _scan(self, context: dg.OpExecutionContext, run: GoalRun, choice: Choice) -> Handle:
+        self.adopt(context)
         with run.warehouse.open("read") as session:
             known = known_files(session, run.connection, run.goal.name)
             retry = count_due(session, run)
         with self.client(context) as server:
             scan = scan_directory(server, self.goal, known, run.fingerprint, choice)
+        refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
         expect_files(context, self.connection.name, self.goal.name, scan)
         context.log.info(f"{len(scan.due)} of {len(scan.files)} files are to be imported")
         if retry:
