@@ -14,7 +14,7 @@ from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
 from cdp_sync.importing.unpacking import NO_ROOM, Part, unpack
-from cdp_sync.model import FetchedFile, FileGoal, FileReport
+from cdp_sync.model import FetchedFile, FileGoal, FileReport, ImportGoal
 from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
@@ -81,6 +81,7 @@ def _stage_parts(
         if landed is None:
             warnings.append("The file is empty.")
             continue
+        _check_keys(run.goal, landed)
         fields = _stage_part(session, run, landed, known, number)
         if before and known:
             staged = session.value("select max(part) from staging.part where file = ?", [number])
@@ -102,6 +103,16 @@ def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[tuple[Part, Landed | N
             yield part, replace(landed, constants=fetched.constants) if landed else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_keys(goal: ImportGoal, landed: Landed) -> None:
+    """Make sure that the fields that name a row are there, once each."""
+    if wrong := [repr(field) for field in goal.row_key if landed.head.columns.count(field) != 1]:
+        raise FileRejected(
+            f"The header does not have {', '.join(wrong)} once.",
+            needed="Every field of row_key as one column: without it no row can be told from its former self.",
+            remedy="Correct row_key, or have the column delivered.",
+        )
 
 
 def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile | None, file: int) -> tuple[str, ...]:
