@@ -48,7 +48,8 @@ def test_a_ledger_of_version_5_guards_its_rows(importer: Importer, monkeypatch: 
             session.execute(
                 """insert into warehouse.imported_file by name
                 select 'shop' as connection, 'orders' as goal, $path as path, 1 as size,
-                    now() as modified_at, '' as sha256, $fingerprint as fingerprint, 'r' as run_id, now() as imported_at, uuid() as source,
+                    now() as modified_at, '' as sha256, $fingerprint as fingerprint, 'r' as run_id,
+                    now() as imported_at, uuid() as source,
                     ['Email', 'Amount'] as fields""",
                 {"path": PATH, "fingerprint": fingerprint(importer.goal, PROFILES)},
             )
