@@ -44,7 +44,9 @@ def _exchanged(separator: str, number: int) -> list[Record]:
 def quotes(numbers: "count[int]") -> Iterator[Variant]:
     """Yield files with other quotes, with quotes everywhere or nowhere, with other escapes."""
     for name, quote in (("apostrophe", "'"), ("bar", "|"), ("tilde", "~")):
-        yield variant("quote", f"{name}.csv", whole(next(numbers), Dialect(quote=quote, escape=quote)), {"quote": quote})
+        yield variant(
+            "quote", f"{name}.csv", whole(next(numbers), Dialect(quote=quote, escape=quote)), {"quote": quote}
+        )
     yield variant("quote", "all_quoted.csv", whole(next(numbers), Dialect(quoting="all")))
     apart = Dialect(separator="\t", quoting="none", escape="")
     plain = [record(tuple(cell.replace("\n", " ") for cell in cells), apart) for cells in table(next(numbers))]

@@ -56,7 +56,12 @@ def headers(numbers: "count[int]") -> Iterator[Variant]:
         yield variant("several headers", f"headers_{times}.csv", [header(DIALECT), *again, *rows(next(numbers))])
     above = line("When,,What,,,,,Where,", DIALECT)
     yield variant("several headers", "groups_above.csv", [above, *whole(next(numbers))], {"skip_rows": 1})
-    for name, column in (("empty", ""), ("long", "Remark" * 50), ("signs", "Remark (%&/) #1"), ("repeated", "Remark 2")):
+    for name, column in (
+        ("empty", ""),
+        ("long", "Remark" * 50),
+        ("signs", "Remark (%&/) #1"),
+        ("repeated", "Remark 2"),
+    ):
         more = [(*COLUMNS, column), *((*cells, "more") for cells in table(next(numbers)))]
         yield _with_more_columns(f"name_{name}.csv", more)
     twice = [(*COLUMNS, "Link"), *((*cells, "https://example.com") for cells in table(next(numbers)))]
@@ -78,7 +83,11 @@ def _blanks_around() -> Record:
 
 def preambles(numbers: "count[int]") -> Iterator[Variant]:
     """Yield files with text before the header, declared and not."""
-    texts = {"one_cell": "Sales of the garden shop", "cells": f"Sales of the garden shop{EMPTY}", "quote": 'The "garden shop'}
+    texts = {
+        "one_cell": "Sales of the garden shop",
+        "cells": f"Sales of the garden shop{EMPTY}",
+        "quote": 'The "garden shop',
+    }
     for name, text in texts.items():
         for lines in (1, 3):
             for blank, empty in (("", []), ("_blank", [""]), ("_empty_cells", [EMPTY])):
@@ -139,7 +148,9 @@ def columns(numbers: "count[int]") -> Iterator[Variant]:
     yield variant("number of columns", "one_less.csv", [replace(narrower[0], is_row=False), *said])
     for remark in ("", "none"):
         for name, chosen in TRAILING.items():
-            records = [_trailing(each) if chosen(at) else each for at, each in enumerate(whole(next(numbers), remark=remark))]
+            records = [
+                _trailing(each) if chosen(at) else each for at, each in enumerate(whole(next(numbers), remark=remark))
+            ]
             yield variant("trailing separator", f"{name}{'_remarks' * bool(remark)}.csv", records)
 
 

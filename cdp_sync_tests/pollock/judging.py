@@ -116,7 +116,9 @@ def _shown(cells: Cells, rows: Sequence[Row]) -> str:
     """Return a person who is in no row: where it differs from the row with its article, if there is one."""
     for row in rows:
         if row.cells and row.cells[ARTICLE] == cells[ARTICLE]:
-            differing = [f"{name}={cell!r}" for name, cell, right in zip(COLUMNS, cells, row.cells, strict=True) if cell != right]
+            differing = [
+                f"{name}={cell!r}" for name, cell, right in zip(COLUMNS, cells, row.cells, strict=True) if cell != right
+            ]
             return f"line {row.first} with {', '.join(differing)}"[:200]
     return repr(cells)[:200]
 

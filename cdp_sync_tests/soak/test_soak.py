@@ -1,0 +1,20 @@
+"""Killed at random instants and run again, imports, exports and exchanges end where undisturbed ones end."""
+
+from pathlib import Path
+
+import pytest
+
+from cdp_sync_tests.generated import SEED
+from cdp_sync_tests.soak.exercises import exercises
+from cdp_sync_tests.soak.killing import soak, summary
+
+FEW = 6
+"""`make soak` does two hundred."""
+
+
+@pytest.mark.slow
+def test_a_few_kills(tmp_path: Path) -> None:
+    """Everything landed exactly once, nothing is left lying, and the counters add up."""
+    with exercises(tmp_path) as three:
+        kills = list(soak(three, tmp_path / "kills", FEW, SEED))
+    assert not any(each.problems for each in kills), f"seed {SEED}\n{summary(kills)}"
