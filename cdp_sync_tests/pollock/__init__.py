@@ -1,5 +1,5 @@
-"""A table polluted in every way that the Pollock benchmark for delimited text describes, and what the product makes of it.
+"""A table polluted in the ways that the Pollock benchmark for delimited text describes, and what the product makes of it.
 
-The kinds of pollution are those of Vitagliano et al., "Pollock: A Data Loading Benchmark" (PVLDB 16, 2023), and some more.
+The kinds of pollution are those of Vitagliano et al., "Pollock: A Data Loading Benchmark" (PVLDB 16, 2023), and more.
 Table, files and code are our own.
 """

@@ -102,9 +102,10 @@ def long_records(numbers: "count[int]") -> Iterator[Variant]:
 
 
 ENCODINGS = {
-    "utf-8": "Żółć, 東京, 😀", "utf-16": "Żółć, 東京, 😀", "utf-16-le": "Żółć, 東京", "utf-16-be": "Żółć, 東京", "latin-1": "café",
-    "windows-1252": "café “quoted”", "iso-8859-15": "café šž", "cp1250": "Żółć", "cp1251": "Москва", "iso-8859-7": "Αθήνα",
-    "cp437": "café", "mac-roman": "café", "koi8-r": "Москва", "shift_jis": "東京", "gb18030": "北京", "big5": "臺北", "euc-kr": "서울",
+    "utf-8": "Żółć, 東京, 😀", "utf-16": "Żółć, 東京, 😀", "utf-16-le": "Żółć, 東京", "utf-16-be": "Żółć, 東京",
+    "latin-1": "café", "windows-1252": "café “quoted”", "iso-8859-15": "café šž", "iso-8859-7": "Αθήνα",
+    "cp1250": "Żółć", "cp1251": "Москва", "koi8-r": "Москва", "cp437": "café", "mac-roman": "café",
+    "shift_jis": "東京", "gb18030": "北京", "big5": "臺北", "euc-kr": "서울",
 }  # fmt: skip
 """A text that each can hold."""
 

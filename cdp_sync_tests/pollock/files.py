@@ -115,7 +115,7 @@ def footnotes(numbers: "count[int]") -> Iterator[Variant]:
 
 
 def several_tables(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files with a second table after the first: as wide, narrower or wider; a blank line between them or none."""
+    """Yield files with a second table after the first: as wide, narrower or wider, after a blank line or not."""
     for name, resize in RESIZED.items():
         for blank, between in (("", []), ("_apart", [line("", DIALECT)])):
             first, second = whole(next(numbers)), table(next(numbers))

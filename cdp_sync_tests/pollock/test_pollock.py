@@ -1,13 +1,9 @@
 """No polluted file is silently wrong: every row lands right in all cells, or is accounted for by line and reason."""
 
-from collections import Counter
-
 import pytest
 
 from cdp_sync_tests.pollock.judging import Judged, Verdict, judge_all
 from cdp_sync_tests.pollock.polluting import judge_in_parallel, table_of, variants
-from cdp_sync_tests.pollock.table import ROWS
-from cdp_sync_tests.pollock.writing import Variant
 
 FEW = 40
 """The quick test takes every so-manieth file."""

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -132,7 +132,7 @@ def exercises(folder: Path) -> Iterator[list[Exercise]]:
 
 
 def shop_exercises(folder: Path, sandbox: SftpSandbox) -> tuple[Shop, Shop]:
-    """Import and export once; then deliver a corrected and a new file: importing them, and exporting what came of it."""
+    """Import and export once, then deliver a corrected and a new file, to be imported and then exported."""
     project = Project(folder / "shop", SECRETS)
     project.declare(PROPERTIES, shop_connection(sandbox), segments=[SPENDERS])
     deliver(sandbox, "people_1.csv", PEOPLE, 0)
