@@ -31,9 +31,12 @@ def separators(numbers: "count[int]") -> Iterator[Variant]:
 
 
 def _exchanged(separator: str, number: int) -> list[Record]:
-    """Return the records as for commas, then with another separator: where a bare cell holds it, nothing is right."""
+    """Return the records as for commas, then with another separator: where a bare cell holds it, nothing is right.
+
+    The last cells are not empty, for one more field in every row would be read as a separator at its end.
+    """
     records = []
-    for cells in (COLUMNS, *table(number)):
+    for cells in (COLUMNS, *table(number, remark="none")):
         tokens = DIALECT.tokens(cells)
         split = any(separator in token and not token.startswith('"') for token in tokens[::2])
         text = separator.join(tokens[::2]) + DIALECT.line_end

@@ -9,6 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import FileGoal, Profiles
 from cdp_sync_tests.importing.sides import Delivered, ProductSide
 from cdp_sync_tests.pollock.table import ARTICLE, COLUMNS, Cells
@@ -31,7 +34,10 @@ class Verdict(StrEnum):
     ACCOUNTED = "accounted"
     """Every row that did not is in quarantine by line and reason, or the file failed with a reason."""
     WRONG = "silently wrong"
-    """A wrong cell landed, a row vanished, somebody is there who is in no row, or the counters do not add up."""
+    """A wrong cell landed, a row vanished, somebody is there who is in no row, or the counters do not add up.
+
+    A declaration that is refused and a run that breaks off, so that other files wait, count here as well.
+    """
 
 
 @dataclass(frozen=True)
@@ -67,15 +73,23 @@ def judge(files: Sequence[Variant]) -> list[Judged]:
     with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder:
         side = ProductSide(Path(folder))
         contents = [(f"/in/{number}_{each.name}", each.content) for number, each in enumerate(files)]
-        delivered = side.deliver(goal(files[0].form), PROFILES, contents)
+        try:
+            delivered = side.deliver(goal(files[0].form), PROFILES, contents)
+        except (CdpSyncError, ValidationError) as error:
+            return _halves(files) or [Judged(files[0], Verdict.WRONG, f"{type(error).__name__}: {error}"[:200])]
         landed = _by_file(files, side.profiles())
-    if landed[None] and len(files) > 1:
-        half = len(files) // 2
-        return judge(files[:half]) + judge(files[half:])
+    if landed[None] and (judged := _halves(files)):
+        return judged
     return [
         _judged(each, delivered, path, landed[number] + landed[None])
         for number, (each, (path, _)) in enumerate(zip(files, contents, strict=True))
     ]
+
+
+def _halves(files: Sequence[Variant]) -> list[Judged]:
+    """Return the verdicts on both halves, imported apart; none for a single file."""
+    half = len(files) // 2
+    return judge(files[:half]) + judge(files[half:]) if half else []
 
 
 def _by_file(files: Sequence[Variant], profiles: Iterable[Mapping[str, Any]]) -> dict[int | None, list[Cells]]:
