@@ -54,7 +54,8 @@ def quotes(numbers: "count[int]") -> Iterator[Variant]:
     apart = Dialect(separator="\t", quoting="none", escape="")
     plain = [record(tuple(cell.replace("\n", " ") for cell in cells), apart) for cells in table(next(numbers))]
     yield variant("quote", "none.tsv", [header(apart), *plain], {"separator": "\t", "quote": ""})
-    undeclared = [_literal(cells, Dialect(quote="'", escape="'")) for cells in table(next(numbers))]
+    lines = [tuple(cell.replace("\n", " ") for cell in cells) for cells in table(next(numbers))]
+    undeclared = [_literal(cells, Dialect(quote="'", escape="'")) for cells in lines]
     yield variant("quote", "apostrophe_undeclared.csv", [header(DIALECT), *undeclared])
     yield from _escapes(numbers)
 
@@ -62,7 +63,7 @@ def quotes(numbers: "count[int]") -> Iterator[Variant]:
 def _literal(cells: Cells, dialect: Dialect) -> Record:
     """Return a record that means every character it holds; where a separator is among them, nothing is right."""
     written = dialect.tokens(cells)[::2]
-    split = any("," in token or "\n" in token for token in written)
+    split = any("," in token for token in written)
     return replace(record(cells, dialect), cells=None if split else written)
 
 

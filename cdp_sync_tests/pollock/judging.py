@@ -22,6 +22,9 @@ PROFILES = Profiles(
     properties=[{"name": name, "identifier": place == ARTICLE} for place, name in enumerate(PROPERTIES)]
 )
 
+_LINKED = (COLUMNS[ARTICLE], f"column{ARTICLE + 1}")
+"""A row without a usable cell here names nobody, and does not land."""
+
 BATCH = 40
 """Files that are imported in one run, where they are declared alike."""
 
@@ -104,7 +107,8 @@ def _by_file(files: Sequence[Variant], profiles: Iterable[Mapping[str, Any]]) ->
 
 def _judged(variant: Variant, delivered: Delivered, path: str, landed: list[Cells]) -> Judged:
     failed = bool(delivered.failed.get(path))
-    told = {entry.line for entry in delivered.quarantine if entry.path == path and entry.field is None and entry.reason}
+    entries = [entry for entry in delivered.quarantine if entry.path == path and entry.reason]
+    told = {entry.line for entry in entries if entry.field in (None, *_LINKED)}
     problems = list(_problems(variant, set(landed), told, failed=failed))
     if not failed and not delivered.counters[path].add_up:
         problems.append("the counters do not add up")

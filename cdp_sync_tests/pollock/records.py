@@ -58,10 +58,10 @@ def blanks_as_separators(tokens: Tokens, _cells: Cells, _column: int) -> tuple[T
     return tuple(" " if number % 2 else token for number, token in enumerate(tokens)), None
 
 
-def apostrophes_as_quotes(tokens: Tokens, cells: Cells, _column: int) -> tuple[Tokens, Cells | None]:
-    """Write apostrophes for the quotes around cells: they are text, and separators inside split."""
-    written = tuple(f"'{token[1:-1]}'" if token.startswith('"') else token for token in tokens)
-    split = any("," in token or "\n" in token for token in written[::2])
+def apostrophes_as_quotes(tokens: Tokens, _cells: Cells, _column: int) -> tuple[Tokens, Cells | None]:
+    """Write apostrophes for the quotes around cells, blanks for line breaks: they are text, and separators split."""
+    written = tuple(f"'{token[1:-1]}'".replace("\n", " ") if token.startswith('"') else token for token in tokens)
+    split = any("," in token for token in written[::2])
     return written, None if split else tuple(written[::2])
 
 
@@ -79,19 +79,19 @@ EVERY = range(len(COLUMNS))
 WHOLE = range(1)
 
 ALL = range(ROWS + 1)
-SOME = range(1, 29)
-"""Rows only, for a header with a quote in a name is another header."""
+ROWS_ONLY, SOME_ROWS = ALL[1:], ALL[1:29]
+"""For what makes other names of the header's, which is then another header."""
 
 IN_RECORDS: tuple[tuple[Polluter, range, range], ...] = (
     (quote_before_cell, ALL, EVERY),
     (one_more_separator, ALL, range(len(COLUMNS) + 1)),
     (one_separator_less, ALL, EVERY[1:]),
     (blanks_as_separators, ALL, WHOLE),
-    (apostrophes_as_quotes, ALL, WHOLE),
+    (apostrophes_as_quotes, ROWS_ONLY, WHOLE),
     (half_of_the_cells, ALL, WHOLE),
     (twice_the_cells, ALL, WHOLE),
-    (quote_inside_cell, SOME, EVERY),
-    (quote_after_cell, SOME, EVERY),
+    (quote_inside_cell, SOME_ROWS, EVERY),
+    (quote_after_cell, SOME_ROWS, EVERY),
 )
 """What is done, to which records and columns. Record 0 is the header."""
 

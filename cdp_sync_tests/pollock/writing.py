@@ -36,7 +36,7 @@ class Dialect:
             return self._escaped(cell, {self.separator, "\n", '"'})
         special = (self.separator, self.quote, "\r", "\n")
         if self.quoting == "needed" and not any(one in cell for one in special) and not self._habit(place, cell):
-            return cell
+            return self._escaped(cell, set()) if self.escape == "\\" else cell
         return self.quote + self._escaped(cell, {self.quote}) + self.quote
 
     def _habit(self, place: int, cell: str) -> bool:
