@@ -24,6 +24,13 @@ def variants() -> Iterator[Variant]:
     yield from polluted_records(numbers)
 
 
+def some_variants() -> list[Variant]:
+    """Return every fortieth file, and one at least of each kind of pollution."""
+    listed = list(variants())
+    kinds = {each.kind: place for place, each in reversed(list(enumerate(listed)))}
+    return [listed[place] for place in sorted({*kinds.values(), *range(0, len(listed), 40)})]
+
+
 def judge_in_parallel(files: Iterable[Variant]) -> list[Judged]:
     """Return the verdicts on files, in order, worked out by as many processes as there are processors."""
     listed = list(files)

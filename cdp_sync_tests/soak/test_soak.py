@@ -13,6 +13,7 @@ FEW = 6
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_few_kills(tmp_path: Path) -> None:
     """Everything landed exactly once, nothing is left lying, and the counters add up."""
     with exercises(tmp_path) as three:
