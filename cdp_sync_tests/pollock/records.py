@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 
-from cdp_sync_tests.pollock.table import COLUMNS, ROWS, Cells, table
+from cdp_sync_tests.pollock.table import COLUMNS, ROWS, Cells, article_prefix, table
 from cdp_sync_tests.pollock.writing import Dialect, Record, Tokens, Variant, header, record, variant
 
 DIALECT = Dialect()
@@ -106,8 +106,18 @@ def polluted_records(numbers: "count[int]") -> Iterator[Variant]:
         yield other_line_end(place, next(numbers))
 
 
+_CLEAN = [header(DIALECT), *(record(cells, DIALECT) for cells in table(0))]
+
+
 def _records(number: int) -> list[Record]:
-    return [header(DIALECT), *(record(cells, DIALECT) for cells in table(number))]
+    """Return a file's records: written once, for thousands of files, and numbered by replacement."""
+    one, other = article_prefix(0), article_prefix(number)
+    return [
+        replace(
+            each, text=each.text.replace(one, other), cells=tuple(cell.replace(one, other) for cell in each.cells or ())
+        )
+        for each in _CLEAN
+    ]
 
 
 def _polluted(pollute: Polluter, place: int, column: int, number: int) -> Variant:

@@ -43,9 +43,14 @@ def table(number: int, *, rows: int = ROWS, remark: str = "") -> list[Cells]:
 
 
 def _row(number: int, place: int, title: str, description: str, remark: str) -> Cells:
-    article = f"G{number:05d}-{place}"
+    article = f"{article_prefix(number)}{place}"
     day = f"{1 + place % 28:02d}.{1 + place % 12:02d}.2019"
     time = f"{place // 4 % 24:02d}:{place % 4 * 15:02d}"
     price = f"€{7 + place * 37 % 90}.{place * 13 % 100:02d}"
     link = f"https://shop.example.com/garden/{article}.html?size={place}"
     return day, time, str(place % 5), article, price, title, description, link, remark
+
+
+def article_prefix(number: int) -> str:
+    """Return how the articles of a file begin."""
+    return f"G{number:05d}-"
