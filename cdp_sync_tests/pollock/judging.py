@@ -25,7 +25,7 @@ PROFILES = Profiles(
 _LINKED = (COLUMNS[ARTICLE], f"column{ARTICLE + 1}")
 """A row without a usable cell here names nobody, and does not land."""
 
-BATCH = 40
+BATCH = 80
 """Files that are imported in one run, where they are declared alike."""
 
 

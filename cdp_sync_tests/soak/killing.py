@@ -14,6 +14,9 @@ from cdp_sync_tests.soak.exercises import Exercise
 from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.project import Project
 
+_PATIENCE = 250.0
+"""Seconds that a run may take when it is run again."""
+
 
 @dataclass(frozen=True)
 class Undisturbed:
@@ -45,12 +48,14 @@ def undisturbed(exercise: Exercise, folder: Path) -> Undisturbed:
 
 def _undisturbed(exercise: Exercise, folder: Path) -> Undisturbed:
     project = exercise.begin(folder)
+    before = exercise.outcome(project)
     began = time.monotonic()
     project.answer(*exercise.command())
     seconds = time.monotonic() - began
-    problems = broken(project)
-    assert not problems, problems
-    return Undisturbed(exercise, seconds, exercise.outcome(project))
+    after = exercise.outcome(project)
+    assert after != before, "the run has nothing to do"
+    assert not (problems := broken(project)), problems
+    return Undisturbed(exercise, seconds, after)
 
 
 def soak(exercises: Sequence[Exercise], folder: Path, kills: int, seed: int) -> Iterator[Kill]:
@@ -78,7 +83,7 @@ def kill(one: Undisturbed, folder: Path, at: float) -> Kill:
     process.join(at)
     process.kill()
     hit = victim.exit_code(process) == victim.KILLED
-    again = victim.exit_code(project.start(*exercise.command()))
+    again = victim.exit_code(project.start(*exercise.command()), _PATIENCE)
     problems = [f"the next run ended with status {again}"] if again else []
     outcome = exercise.outcome(project)
     problems += [f"{name} differ" for name, held in one.outcome.items() if held != outcome[name]]
