@@ -108,8 +108,8 @@ def _by_file(files: Sequence[Variant], profiles: Iterable[Mapping[str, Any]]) ->
 def _judged(variant: Variant, delivered: Delivered, path: str, landed: list[Cells]) -> Judged:
     failed = bool(delivered.failed.get(path))
     entries = [entry for entry in delivered.quarantine if entry.path == path and entry.reason]
-    told = {entry.line for entry in entries if entry.field in (None, *_LINKED)}
-    problems = list(_problems(variant, set(landed), told, failed=failed))
+    entered = {entry.line for entry in entries if entry.field in (None, *_LINKED)}
+    problems = list(_problems(variant, set(landed), entered, failed=failed))
     if not failed and not delivered.counters[path].add_up:
         problems.append("the counters do not add up")
     if problems:
@@ -118,7 +118,7 @@ def _judged(variant: Variant, delivered: Delivered, path: str, landed: list[Cell
     return Judged(variant, Verdict.RIGHT if right else Verdict.ACCOUNTED)
 
 
-def _problems(variant: Variant, landed: set[Cells], told: set[int], *, failed: bool) -> Iterator[str]:
+def _problems(variant: Variant, landed: set[Cells], entered: set[int], *, failed: bool) -> Iterator[str]:
     """Yield what is silently wrong."""
     said = {row.cells for row in variant.rows}
     for cells in sorted(landed - said):
@@ -126,7 +126,7 @@ def _problems(variant: Variant, landed: set[Cells], told: set[int], *, failed: b
     if failed and landed:
         yield f"{len(landed)} rows landed, and the file failed"
     for row in variant.rows:
-        if not failed and row.cells not in landed and not told & {*range(row.first, row.last + 1)}:
+        if not failed and row.cells not in landed and not entered & {*range(row.first, row.last + 1)}:
             yield f"the row of line {row.first} vanished"
 
 
