@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo up test lint format check bench bench-sensors clean
+.PHONY: demo up test lint format check soak pollock bench bench-sensors clean
 
 demo: .venv/product  ## import demonstration files from an SFTP server, three times over
 	$(BIN)/cdp-sync demo
@@ -28,6 +28,12 @@ format: .venv/tools
 
 check: .venv/product  ## the declared connections
 	$(BIN)/cdp-sync check
+
+soak: .venv/tools  ## kill 200 runs at random instants and run them again; SOAK="--kills 20 --seed 1": takes a quarter of an hour
+	$(BIN)/python -m cdp_sync_tests.soak $(SOAK)
+
+pollock: .venv/tools  ## import a table that is polluted in some three thousand ways: takes minutes
+	$(BIN)/python -m cdp_sync_tests.pollock
 
 bench: .venv/tools  ## import and export beside hand-written scripts, a look for new files; BENCH="--rows 100000", BENCH_EXPORT and BENCH_SAILTHRU the same
 	$(BIN)/python -m cdp_sync_tests.benchmarks.bench $(BENCH)

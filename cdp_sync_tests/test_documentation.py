@@ -1,6 +1,7 @@
 """What the documentation promises is there, and what is there is documented."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -105,11 +106,22 @@ def test_every_command_is_documented() -> None:
 
 
 def test_the_commands_that_are_shown_exist() -> None:
-    """Every command and make target in a console block exists."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    """Every command and make target in a console block exists, and what makes commands known to the shell."""
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    sourced = (".venv/bin/activate", "data/sandbox/sailthru.env")
+    names = {"make": targets, "cdp-sync": main.commands, "source": sourced}
     for line in filter(None, "\n".join(blocks(README + OPERATING, "console")).splitlines()):
         program, name = line.removeprefix("$ ").split()[:2]
-        assert name in (targets if program == "make" else main.commands), line
+        assert name in names[program], line
+
+
+def test_every_program_that_is_shown_is_installed_for_the_demonstration() -> None:
+    """`make demo` installs the product with the extra `sandbox`, which brings `dg` as well."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert '".[sandbox]"' in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "cdp-sync" in declared["scripts"]
+    assert any(each.startswith("dagster-dg-cli>") for each in declared["optional-dependencies"]["sandbox"])
+    assert "`dg scaffold defs" in README
 
 
 def test_the_declarations_that_are_shown_are_in_order() -> None:

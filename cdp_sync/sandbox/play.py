@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shutil import which
 
 import dagster as dg
 
@@ -47,8 +48,9 @@ def play() -> int:
         _show_warehouse()
         _show_outbox(stage.root / OUTBOX)
         _show_sailthru(sides)
+    on_path = "" if which("cdp-sync") else "source .venv/bin/activate · "
     console.print(
-        "Look further:  cdp-sync runs · cdp-sync quarantine · cdp-sync profile ada.quill@example.com · "
+        f"Look further:  {on_path}cdp-sync runs · cdp-sync quarantine · cdp-sync profile ada.quill@example.com · "
         "cdp-sync segment regulars · make up"
     )
     return 0 if all(outcome.state == "success" for outcome in outcomes) else 1

@@ -31,13 +31,20 @@ class Project:
     folder: Path
     secrets: Mapping[str, str] = field(default_factory=dict)
 
-    def declare(self, properties: Sequence[Mapping[str, Any]], connection: Mapping[str, Any]) -> None:
+    def declare(
+        self,
+        properties: Sequence[Mapping[str, Any]],
+        connection: Mapping[str, Any],
+        *,
+        kind: str = "SftpConnection",
+        segments: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         """Write the project: its profile, one connection, and Dagster's own settings as the repository has them."""
         self.folder.mkdir()
         for name in ("dagster.yaml", "workspace.yaml"):
             shutil.copy(REPOSITORY / name, self.folder)
-        self._write("profiles", "ProfileModel", {"properties": properties})
-        self._write(connection["name"], "SftpConnection", connection)
+        self._write("profiles", "ProfileModel", {"properties": properties, "segments": list(segments)})
+        self._write(connection["name"], kind, connection)
 
     @property
     def environ(self) -> dict[str, str]:

@@ -1,0 +1,149 @@
+"""Imports polluted files with the product, and judges every row of them."""
+
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cdp_sync.errors import CdpSyncError
+from cdp_sync.model import FileGoal, Profiles
+from cdp_sync_tests.importing.sides import Delivered, ProductSide
+from cdp_sync_tests.pollock.table import ARTICLE, COLUMNS, Cells
+from cdp_sync_tests.pollock.writing import Row, Variant
+
+PROPERTIES = tuple(name.lower() for name in COLUMNS)
+PROFILES = Profiles(
+    properties=[{"name": name, "identifier": place == ARTICLE} for place, name in enumerate(PROPERTIES)]
+)
+
+_LINKED = (COLUMNS[ARTICLE], f"column{ARTICLE + 1}")
+"""A row without a usable cell here names nobody, and does not land."""
+
+BATCH = 80
+"""Files that are imported in one run, where they are declared alike."""
+
+
+class Verdict(StrEnum):
+    """What became of a file."""
+
+    RIGHT = "right"
+    """Every row landed, right in all cells."""
+    ACCOUNTED = "accounted"
+    """Every row that did not is in quarantine by line and reason, or the file failed with a reason."""
+    WRONG = "silently wrong"
+    """A wrong cell landed, a row vanished, somebody is there who is in no row, or the counters do not add up.
+
+    A declaration that is refused and a run that breaks off, so that other files wait, count here as well.
+    """
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A file and what became of it."""
+
+    variant: Variant
+    verdict: Verdict
+    why: str = ""
+    """Of a file that is silently wrong."""
+
+
+def goal(form: Mapping[str, Any]) -> FileGoal:
+    """Return the goal that a user would declare for files of such a format."""
+    names = COLUMNS if form.get("header", True) else [f"column{place + 1}" for place in range(len(COLUMNS))]
+    columns = [{"field": name, "property": prop} for name, prop in zip(names, PROPERTIES, strict=True)]
+    return FileGoal(name="articles", format=form, link=[columns.pop(ARTICLE)], map=columns)
+
+
+def judge_all(variants: Iterable[Variant]) -> Iterator[Judged]:
+    """Yield the verdicts on files, those that follow each other under one declaration imported together."""
+    for _, alike in groupby(variants, key=lambda each: each.form):
+        files = list(alike)
+        for first in range(0, len(files), BATCH):
+            yield from judge(files[first : first + BATCH])
+
+
+def judge(files: Sequence[Variant]) -> list[Judged]:
+    """Return the verdicts on files of one declaration, imported in one run.
+
+    Somebody who has no article of these files may come from any of them: then each half is imported on its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder:
+        side = ProductSide(Path(folder))
+        contents = [(f"/in/{number}_{each.name}", each.content) for number, each in enumerate(files)]
+        try:
+            delivered = side.deliver(goal(files[0].form), PROFILES, contents)
+        except (CdpSyncError, ValidationError) as error:
+            return _halves(files) or [Judged(files[0], Verdict.WRONG, f"{type(error).__name__}: {error}"[:200])]
+        landed = _by_file(files, side.profiles())
+    if landed[None] and (judged := _halves(files)):
+        return judged
+    return [
+        _judged(each, delivered, path, landed[number] + landed[None])
+        for number, (each, (path, _)) in enumerate(zip(files, contents, strict=True))
+    ]
+
+
+def _halves(files: Sequence[Variant]) -> list[Judged]:
+    """Return the verdicts on both halves, imported apart; none for a single file."""
+    half = len(files) // 2
+    return judge(files[:half]) + judge(files[half:]) if half else []
+
+
+def _by_file(files: Sequence[Variant], profiles: Iterable[Mapping[str, Any]]) -> dict[int | None, list[Cells]]:
+    """Return what landed, by the number of the file whose article it is; None: of no file."""
+    owners = {row.cells[ARTICLE]: number for number, each in enumerate(files) for row in each.rows if row.cells}
+    landed: dict[int | None, list[Cells]] = defaultdict(list)
+    for profile in profiles:
+        cells = tuple(profile[name] or "" for name in PROPERTIES)
+        landed[owners.get(cells[ARTICLE])].append(cells)
+    return landed
+
+
+def _judged(variant: Variant, delivered: Delivered, path: str, landed: list[Cells]) -> Judged:
+    failed = bool(delivered.failed.get(path))
+    entries = [entry for entry in delivered.quarantine if entry.path == path and entry.reason]
+    entered = {entry.line for entry in entries if entry.field in (None, *_LINKED)}
+    problems = list(_problems(variant, set(landed), entered, failed=failed))
+    if not failed and not delivered.counters[path].add_up:
+        problems.append("the counters do not add up")
+    if problems:
+        return Judged(variant, Verdict.WRONG, f"{len(problems)}: {problems[0]}")
+    right = not failed and all(row.cells in landed for row in variant.rows)
+    return Judged(variant, Verdict.RIGHT if right else Verdict.ACCOUNTED)
+
+
+def _problems(variant: Variant, landed: set[Cells], entered: set[int], *, failed: bool) -> Iterator[str]:
+    """Yield what is silently wrong."""
+    said = {row.cells for row in variant.rows}
+    for cells in sorted(landed - said):
+        yield f"nobody is {_shown(cells, variant.rows)}"
+    if failed and landed:
+        yield f"{len(landed)} rows landed, and the file failed"
+    for row in variant.rows:
+        if not failed and row.cells not in landed and not entered & {*range(row.first, row.last + 1)}:
+            yield f"the row of line {row.first} vanished"
+
+
+def _shown(cells: Cells, rows: Sequence[Row]) -> str:
+    """Return a person who is in no row: where it differs from the row with its article, if there is one."""
+    for row in rows:
+        if row.cells and row.cells[ARTICLE] == cells[ARTICLE]:
+            differing = [
+                f"{name}={cell!r}" for name, cell, right in zip(COLUMNS, cells, row.cells, strict=True) if cell != right
+            ]
+            return f"line {row.first} with {', '.join(differing)}"[:200]
+    return repr(cells)[:200]
+
+
+def verdicts_by_kind(judged: Iterable[Judged]) -> dict[str, Counter[Verdict]]:
+    """Return how many files of each kind of pollution have which verdict, in order of the kinds."""
+    counted: dict[str, Counter[Verdict]] = defaultdict(Counter)
+    for each in judged:
+        counted[each.variant.kind][each.verdict] += 1
+    return counted
