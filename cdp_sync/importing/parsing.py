@@ -1,7 +1,7 @@
 """Parses the files that arrived into the run's staging table."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from uuid import NAMESPACE_URL, uuid5
 
@@ -12,7 +12,7 @@ from cdp_sync.importing.lines import account, note_part
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
-from cdp_sync.importing.unpacking import NO_ROOM, Part, unpack
+from cdp_sync.importing.unpacking import NO_ROOM, Part, naming, unpack
 from cdp_sync.model import FetchedFile, FileGoal, FileReport
 from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
@@ -75,25 +75,27 @@ def _stage_parts(
 ) -> tuple[FileReport, tuple[str, ...]]:
     warnings: list[str] = []
     fields: tuple[str, ...] = ()
-    for landed in _land(run, fetched):
+    for landed in _land(run, fetched, warnings.append):
         if landed is None:
             warnings.append("The file is empty.")
             continue
-        fields = _stage_part(session, run, landed, known, number)
+        with naming(landed.name, fetched.remote.path):
+            fields = _stage_part(session, run, landed, known, number)
         warnings += [*landed.warnings, *detected_warnings(run.goal, run.profiles, landed.head.columns)]
     report = FileReport(fetched.remote.path, "staged", warnings=tuple(dict.fromkeys(warnings)))
     _check_budget(session, run, number)
     return report, fields
 
 
-def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[Landed | None]:
+def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> Iterator[Landed | None]:
     folder = run.folder / "unpacked"
     folder.mkdir(exist_ok=True)
     try:
         whole = Part(fetched.remote.path, fetched.local)
-        parts = unpack(whole.name, whole.local, folder) if run.goal.may_be_packed else [whole]
-        for part in parts:
-            landed = land(part, run.goal, folder)
+        packed = run.goal.may_be_packed
+        for part in unpack(whole.name, whole.local, folder, run.goal, warn) if packed else [whole]:
+            with naming(part.name, whole.name):
+                landed = land(part, run.goal, folder)
             yield replace(landed, constants=fetched.constants) if landed else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)

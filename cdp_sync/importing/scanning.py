@@ -1,7 +1,6 @@
 """Lists a goal's directory and tells which files are to be imported, and why the others wait."""
 
 import fnmatch
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from cdp_sync.errors import GoalFailed
+from cdp_sync.importing.members import names_file
 from cdp_sync.model import FileGoal, FileReport, RemoteFile
 from cdp_sync.warehouse.ledger import KnownFile
 
@@ -155,9 +155,7 @@ def matches(name: str, goal: FileGoal) -> bool:
     """Return whether the goal names the file. Case counts, as it does on the server."""
     if name.startswith(TEMPORARY_PREFIXES) or name.lower().endswith(TEMPORARY_SUFFIXES):
         return False
-    if goal.files_regex is not None:
-        return re.fullmatch(goal.files_regex, name) is not None
-    return goal.files is None or fnmatch.fnmatchcase(name, goal.files)
+    return names_file(name, goal)
 
 
 def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again: bool) -> str:
