@@ -84,6 +84,13 @@ def test_names_match_whole_and_by_case(declared: dict[str, object], name: str, c
     assert matches(name, goal(**declared)) is chosen
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(a|aa)+b", "(.*a){25}", "((a?){9}){9}b"])
+def test_no_pattern_takes_for_ever(pattern: str) -> None:
+    """Patterns for which Python's own engine takes years take no time."""
+    assert not matches("a" * 23 + "c" * 200, goal(files_regex=pattern))
+
+
 @pytest.mark.parametrize(
     "name", [".hidden", "~lock.csv", *(f"a.csv{suffix}" for suffix in TEMPORARY_SUFFIXES), "A.TMP"]
 )
