@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from cdp_sync.connectors.sftp import names
 from cdp_sync.connectors.sftp.packets import Attributes, Entry
 from cdp_sync.errors import RemotePathMissing, RemotePermissionDenied
 from cdp_sync.model.remote import RemoteFile
@@ -47,11 +48,7 @@ def _usable_name(name: bytes, directory: str, log: Callable[[str], None]) -> str
     if not name or b"/" in name or b"\0" in name:
         log(f"{name!r} in {directory!r} is left out: the name would leave the directory.")
         return None
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        log(f"{name!r} in {directory!r} is left out: the name is not UTF-8.")
-        return None
+    return names.as_text(name)
 
 
 def _attributes(session: "Session", path: str, entry: Entry) -> Attributes | None:
