@@ -19,7 +19,14 @@ def regular_files(session: "Session", directory: str, log: Callable[[str], None]
     Raises:
         RemotePathMissing: There is no such directory.
         RemotePermissionDenied: The account must not read it.
+        RemoteListingTooLong: It has too many entries.
+        RemoteTooSlow: It was not listed in time, links included.
     """
+    with session.in_time():
+        return _regular_files(session, directory, log)
+
+
+def _regular_files(session: "Session", directory: str, log: Callable[[str], None]) -> list[RemoteFile]:
     found = []
     # The listing is taken whole before links are followed: the server may be slow to answer both at once.
     for entry in list(session.entries(directory)):
