@@ -51,7 +51,6 @@ _BY_FIRST_WORDS = (
     (r"-----BEGIN PGP (MESSAGE|SIGNED MESSAGE)-----", "a PGP message", _DECRYPT),
     (r"<!doctype html|<(html|head|body|table|meta)\b", "an HTML page", _SENDER),
     (r"<\?xml\b", "an XML document", _EXPORT),
-    (r'\[?\s*\{\s*"', "a JSON document", _EXPORT),
 )
 _MARKS = (  # those of UTF-32 first: one of them begins as one of UTF-16 does
     (codecs.BOM_UTF32_LE, "utf-32"),

@@ -43,7 +43,6 @@ def tar() -> bytes:
         (b"\xef\xbb\xbf \n<!DOCTYPE HTML>", "an HTML page"),
         (b"<html lang=en>", "an HTML page"),
         (b'<?xml version="1.0"?>', "an XML document"),
-        (b'[{"Email": "a"}]', "a JSON document"),
     ],
 )
 @pytest.mark.parametrize("encoding", ONE_BYTE)
@@ -124,7 +123,7 @@ def test_text_is_left_alone(written: str, declared: str, text: str) -> None:
 def test_no_text_is_mistaken(text: str) -> None:
     """Whatever letters a header has, it is taken for text, but for those few that begin a document."""
     kind = recognize(text.encode()[:HEAD], "utf-8")
-    assert kind is None or kind.name in ("an HTML page", "an XML document", "a JSON document", "a PDF document")
+    assert kind is None or kind.name in ("an HTML page", "an XML document", "a PDF document")
 
 
 def test_office_documents_are_no_archives() -> None:
