@@ -112,7 +112,7 @@ def scan_directory(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     wait: Callable[[float], None] = time.sleep,
 ) -> Scan:
-    """Look at the directory; twice where something is due and no earlier look proves that it is whole.
+    """Look at the directory; twice where something is new or changed and no earlier look proves that it is whole.
 
     Args:
         server: Where to look.
@@ -138,15 +138,16 @@ def scan_directory(
     ]
     if goal.complete.marker:
         return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files), gone)
-    due = [file.remote for file in files if file.due]
-    growing = _growing(server, goal, due, sightings or Sightings(), now, wait)
+    # Those that are stale or asked for again were seen as they are when they were imported.
+    unseen = [file.remote for file in files if file.state in ("new", "changed")]
+    growing = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
     return Scan(tuple(ScannedFile(f.remote, "growing") if f.remote in growing else f for f in files), gone)
 
 
 def _growing(
     server: Directory,
     goal: FileGoal,
-    due: Collection[RemoteFile],
+    files: Collection[RemoteFile],
     sightings: Sightings,
     now: Callable[[], datetime],
     wait: Callable[[float], None],
@@ -158,15 +159,15 @@ def _growing(
     seconds = goal.complete.settle_seconds
     if not seconds:
         return set()
-    sightings.note(due, now())
-    rest = sightings.remaining(due, seconds, now())
+    sightings.note(files, now())
+    rest = sightings.remaining(files, seconds, now())
     if rest <= 0:
         return set()
     wait(rest)
-    paths = {file.path for file in due}
+    paths = {file.path for file in files}
     later = {file for file in server.list_directory(goal.directory) if file.path in paths}
     sightings.note(later, now())
-    return set(due) - later
+    return set(files) - later
 
 
 def select_files(listing: Iterable[RemoteFile], goal: FileGoal) -> list[RemoteFile]:

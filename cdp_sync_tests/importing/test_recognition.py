@@ -6,6 +6,7 @@ import lzma
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -57,7 +58,7 @@ def test_other_kinds_of_file_are_recognized(content: bytes, name: str, encoding:
 
 
 @pytest.fixture(scope="module")
-def gpg(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def gpg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """How gpg is called, with a key for `ann@x.io`."""
     if not shutil.which("gpg"):
         pytest.skip("gpg is not installed")
@@ -65,7 +66,8 @@ def gpg(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     home.chmod(0o700)
     words = ["gpg", "--homedir", str(home), "--batch", "--passphrase", "x", "--pinentry-mode", "loopback", "-q"]
     subprocess.run([*words, "--quick-gen-key", "ann@x.io", "future-default", "default", "never"], check=True)
-    return [*words, "--trust-model", "always"]
+    yield [*words, "--trust-model", "always"]
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
 
 
 @pytest.mark.parametrize("arguments", ["-c", "-s", "-e -r ann@x.io", "-a -e -r ann@x.io"])

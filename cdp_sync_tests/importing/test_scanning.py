@@ -223,11 +223,12 @@ def test_nothing_due_leaves_nothing_behind(tmp_path: Path) -> None:
     assert (len(after.asked), list((tmp_path / "sightings").iterdir())) == (1, [])
 
 
-def test_known_young_files_are_not_waited_for() -> None:
-    """An unchanged file costs no second look, however young."""
+@pytest.mark.parametrize(("print_", "state"), [(PRINT, "unchanged"), ("another", "stale")])
+def test_known_young_files_are_not_waited_for(print_: str, state: str) -> None:
+    """A file that is as it was when it was imported costs no second look, however young."""
     young = file("a", age=1)
     looks = Looks([young])
-    assert states(looks.scan(goal(), [known(young)])) == {"a": "unchanged"}
+    assert states(looks.scan(goal(), [known(young, fingerprint=print_)])) == {"a": state}
     assert looks.waited == []
 
 
