@@ -25,7 +25,11 @@ _DECRYPT = "Have it delivered without encryption; SFTP encrypts on the way."
 _BY_PREFIX = (
     (GZIP, "a gzip archive", _PACK),
     *((prefix, "a zip archive", _PACK) for prefix in ZIP),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document, such as an Excel workbook (.xls)", _EXPORT),
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "an old or encrypted Office document, such as an Excel workbook (.xls)",
+        _EXPORT,
+    ),
     (b"\xfd7zXZ\0", "an xz archive", _PACK),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive", _PACK),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _PACK),

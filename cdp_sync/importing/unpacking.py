@@ -119,7 +119,11 @@ def _head(local: Path) -> bytes:
 
 
 def _refuse_what_is_no_text(part: Part, what: str, goal: ImportGoal) -> None:
-    kind = recognize(_head(part.local), goal.format.encoding)
+    head = _head(part.local)
+    kind = recognize(head, goal.format.encoding)
+    if head.startswith(ZIP) and zipfile.is_zipfile(part.local):
+        with zipfile.ZipFile(part.local) as inner:
+            kind = workbook(inner.namelist()) or kind
     if kind:
         raise kind.refusal(what)
 

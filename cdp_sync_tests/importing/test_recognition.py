@@ -36,7 +36,10 @@ def tar() -> bytes:
         (tar(), "a tar archive"),
         (b"\x28\xb5\x2f\xfd\x24\x0b", "a Zstandard archive"),
         (b"7z\xbc\xaf\x27\x1c\0\4", "a 7z archive"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "an old Office document, such as an Excel workbook (.xls)"),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0",
+            "an old or encrypted Office document, such as an Excel workbook (.xls)",
+        ),
         (b"%PDF-1.4\n", "a PDF document"),
         (b"PAR1\x15\x04", "a Parquet file"),
         (b"\x85\x01\x0c\x03" + bytes(range(100, 112)), "a file encrypted with PGP"),  # for an RSA key

@@ -271,5 +271,11 @@ def test_a_member_that_fails_is_named(tmp_path: Path) -> None:
 
 def test_what_a_gzip_holds_is_recognized(tmp_path: Path) -> None:
     """An archive in an archive is no text."""
-    for content, name in ((zipped(MEMBERS), "a zip archive"), (gzip.compress(b"a"), "a gzip archive")):
+    workbook = zipped({"[Content_Types].xml": b"", "xl/workbook.xml": b""})
+    for content, name in (
+        (zipped(MEMBERS), "a zip archive"),
+        (gzip.compress(b"a"), "a gzip archive"),
+        (workbook, "an Excel workbook"),
+    ):
         assert f"The content of the gzip archive is {name}" in refusal("a.csv.gz", gzip.compress(content), tmp_path)
+    assert "a.zip!a.xlsx: The member is an Excel workbook" in refusal("a.zip", zipped({"a.xlsx": workbook}), tmp_path)

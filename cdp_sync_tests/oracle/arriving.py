@@ -14,7 +14,7 @@ OTHERS = {
     b"\x1f\x8b": "a gzip archive",
     b"BZh": "a bzip2 archive",
     b"%PDF": "a PDF document",
-    b"\xd0\xcf\x11\xe0": "an old Office document",
+    b"\xd0\xcf\x11\xe0": "an old or encrypted Office document",
     b"-----BEGIN PGP": "a PGP message",
     b"<!DOCTYPE": "an HTML page",
     b"<html": "an HTML page",
