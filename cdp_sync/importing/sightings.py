@@ -23,16 +23,22 @@ class Sightings:
 
     def note(self, files: Iterable[RemoteFile], now: datetime) -> None:
         """Note a look at these files; all others are forgotten."""
-        since = {file: min(self._since.get(file, now), now) for file in files}
-        if since != self._since:
-            self._since = since
-            with suppress(OSError):
-                self._write()
+        self._keep({file: min(self._since.get(file, now), now) for file in files})
+
+    def add(self, files: Iterable[RemoteFile], since: datetime) -> None:
+        """Note an earlier look at these files, beside what is known."""
+        self._keep({**dict.fromkeys(files, since), **self._since})
 
     def remaining(self, files: Iterable[RemoteFile], seconds: float, now: datetime) -> float:
         """Return for how many seconds from now these files must stay as they are, to have done so for `seconds`."""
         oldest = now - timedelta(seconds=seconds)
         return max(((self._since.get(file, now) - oldest).total_seconds() for file in files), default=0.0)
+
+    def _keep(self, since: dict[RemoteFile, datetime]) -> None:
+        if since != self._since:
+            self._since = since
+            with suppress(OSError):
+                self._write()
 
     def _read(self) -> dict[RemoteFile, datetime]:
         if self._file is None:
