@@ -44,9 +44,11 @@ def main(debug: bool) -> None:
 def check(connection: str | None) -> None:
     """Check the declarations; with CONNECTION also reach its server: list directories, or try each endpoint."""
     from cdp_sync.components.declarations import load_declarations
+    from cdp_sync.looking import refuse_rivals
     from cdp_sync.terminal import console
 
     found = load_declarations()
+    refuse_rivals(found)
     told = {
         "connections": found.connections,
         "properties": found.profiles.properties,

@@ -1,6 +1,7 @@
 """What `scan`, `segment` and `export --preview` show: what a run would find and make of it. Nothing is changed."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 
 from cdp_sync.components.declarations import Declarations
 from cdp_sync.connectors.sftp import SftpClient
-from cdp_sync.errors import UnknownName
+from cdp_sync.errors import DeclarationError, UnknownName, WarehouseLocked
 from cdp_sync.exporting import FileRun, UserRun
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.exporting.segments import SegmentView, view_segment
 from cdp_sync.importing import Scan, ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
+from cdp_sync.importing.rivals import rival_problems
 from cdp_sync.model import (
     Connection,
     FileGoal,
@@ -28,9 +30,11 @@ from cdp_sync.model import (
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.ledger import known_files
+from cdp_sync.warehouse.renaming import names_before
 
 _PREVIEWED = 1
 _HEAD = 256 << 10
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,27 @@ def reach(connection: Connection) -> Iterator[tuple[str, bool]]:
                 yield f"{finding.subject}: {finding.problem or 'in order.'}", finding.fine
 
 
+def refuse_rivals(declarations: Declarations) -> None:
+    """Make sure that no goal would sum what another goal has summed.
+
+    Raises:
+        DeclarationError: Names each such goal, and the ways out.
+    """
+    goals = [
+        (connection, goal)
+        for connection in declarations.connections
+        for goal in connection.import_profiles
+        if isinstance(goal, FileGoal)
+    ]
+    warehouse = Warehouse(data_folder().warehouse, lock_timeout=_PATIENCE)
+    problems = []
+    if warehouse.path.exists():
+        with suppress(WarehouseLocked), warehouse.open("read") as session:  # the next run finds it as well
+            problems = rival_problems(session, goals)
+    if problems:
+        raise DeclarationError("\n".join(problems))
+
+
 def look(declarations: Declarations, connection: str, goal: ImportRules) -> Look | ListLook:
     """Look at what a goal would import; nothing is imported, nothing waited for."""
     declared = declarations.connection(connection)
@@ -126,6 +151,8 @@ def _look_at_files(declarations: Declarations, connection: SftpConnection, goal:
     warehouse = Warehouse(data_folder().warehouse)
     with warehouse.open("read") as session:
         known = known_files(session, connection.name, goal.name)
+        for before in names_before((connection.name, goal.name), (connection.was, goal.was)):
+            known = known_files(session, *before) | known
     with SftpClient(connection.server) as client:
         digest = fingerprint(goal, declarations.profiles, connection.objectives)
         at_once = goal.model_copy(update={"complete": goal.complete.model_copy(update={"settle_seconds": 0})})

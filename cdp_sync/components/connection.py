@@ -30,6 +30,9 @@ class ConnectionComponent(dg.Component, dg.Model, dg.Resolvable):
     ]
     title: Annotated[str | None, as_written("What people call it.")] = None
     enabled: Annotated[bool, as_written("Off: no schedule, no sensor; runs by hand only.")] = True
+    was: Annotated[
+        str | None, as_written("Former name of a renamed connection, whose ledger its goals go on with.")
+    ] = None
     owners: Annotated[Sequence[str], as_written("E-mail addresses or `team:` names, shown in the catalog.")] = ()
     objectives: Annotated[
         Sequence[str],

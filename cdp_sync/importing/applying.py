@@ -1,16 +1,31 @@
 """Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
-from cdp_sync.importing.applying_plan import patch_steps, profile_steps, remember_steps, withheld_steps, write_steps
+from cdp_sync.importing.applying_plan import (
+    less_back_steps,
+    patch_steps,
+    profile_steps,
+    withheld_steps,
+    write_steps,
+)
 from cdp_sync.importing.columns import Columns
+from cdp_sync.importing.contributions import (
+    Guard,
+    back_entry_steps,
+    correction_step,
+    list_steps,
+    remember_key_steps,
+    remember_steps,
+)
 from cdp_sync.importing.linking import link, staged_columns
+from cdp_sync.importing.overflow import leave_out_what_outgrows
 from cdp_sync.importing.reporting import report_of, write_run
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sampling import changed_value_step, sample_steps
+from cdp_sync.importing.waiting import waiting_steps
 from cdp_sync.model import GoalReport, Profiles
 from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.consent import ConsentColumns, may_process
@@ -25,41 +40,46 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
     first, so that two runs that meet the same new person end with one profile.
     """
     with run.open("write") as session:
-        now = _now(session)
-        staged = session.value("select count(*) from staging.file where state = 'staged'")
-        columns = staged_columns(session, run)
-        session.set("preserve_insertion_order", "false")
-        sync_properties(session, _with_detected(run.profiles, columns))
-        if staged:
-            with _sums_that_fit(columns):
-                _work_out(session, run, columns)
-        session.execute("begin")
-        if staged:
-            with _sums_that_fit(columns):
-                _write(session, run, columns, now)
-        named = {"connection": run.connection, "goal": run.goal.name}
-        session.execute(statement("apply/noted_file"), named)
-        session.execute(statement("apply/rejected"), {**named, "run_id": run.run_id})
-        report = report_of(session, run)
-        write_run(session, run, report, now)
-        session.execute("commit")
+        try:
+            return _upsert(session, run)
+        except ValueOutOfRange as error:
+            session.roll_back()
+            columns = staged_columns(session, run)
+            if not (columns.sums and leave_out_what_outgrows(session, columns)):
+                raise
+            try:
+                return _upsert(session, run)
+            except ValueOutOfRange:
+                raise _does_not_fit(columns) from error
+
+
+def _upsert(session: Session, run: GoalRun) -> GoalReport:
+    now = _now(session)
+    staged = session.value("select count(*) from staging.file where state in ('staged', 'retried')")
+    columns = staged_columns(session, run)
+    session.set("preserve_insertion_order", "false")
+    sync_properties(session, _with_detected(run.profiles, columns))
+    if staged:
+        guard = _work_out(session, run, columns)
+    session.execute("begin")
+    if staged:
+        _write(session, run, columns, guard, now)
+    named = {"connection": run.connection, "goal": run.goal.name}
+    session.execute(statement("apply/noted_file"), named)
+    session.execute(statement("apply/rejected"), {**named, "run_id": run.run_id})
+    report = report_of(session, run)
+    write_run(session, run, report, now)
+    session.execute("commit")
     return report
 
 
-@contextmanager
-def _sums_that_fit(columns: Columns) -> Iterator[None]:
-    """Name the properties that a sum may have outgrown."""
-    try:
-        yield
-    except ValueOutOfRange as error:
-        if not columns.sums:
-            raise
-        sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
-        raise GoalFailed(
-            f"A sum does not fit its property: {sums}.",
-            needed="A type that holds the largest sum.",
-            remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed.",
-        ) from error
+def _does_not_fit(columns: Columns) -> GoalFailed:
+    sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
+    return GoalFailed(
+        f"A sum does not fit its property: {sums}.",
+        needed="A type that holds the largest sum.",
+        remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed.",
+    )
 
 
 def _now(session: Session) -> datetime:
@@ -77,20 +97,61 @@ def _with_detected(profiles: Profiles, columns: Columns) -> Profiles:
     return profiles.with_properties(value.prop for value in columns.values)
 
 
-def _work_out(session: Session, run: GoalRun, columns: Columns) -> None:
-    """Work out what becomes of every profile, before anything is written."""
+def _work_out(session: Session, run: GoalRun, columns: Columns) -> Guard:
+    """Work out what becomes of every profile, before anything is written; return what protects sums."""
     revision = session.value("select number from warehouse.revision")
     if not _linked_at(session, revision):
         link(session, run)
     session.execute(statement("link/remembered"))
-    guarded = session.value("select count(*) from staging.added_before") > 0
-    session.run(patch_steps(columns, guarded=guarded))
+    session.execute(statement("apply/gone_row"))
+    guard = _guard(session, run)
+    session.run(patch_steps(columns, guard))
     session.execute(statement("apply/complaint"))
     if run.objectives:
         session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
-    session.run(profile_steps(columns))
+    lists = guard.keyed and bool(columns.adds)
+    if _takes_back(session, run, columns, guard, lists=lists):
+        session.run(less_back_steps(columns, lists=lists))
+    else:
+        lists = False
+    session.run(profile_steps(columns, lists=lists))
     for name in ("row_end", "profile_end", "file_counters"):
         session.execute(statement(f"apply/{name}"))
+    return guard
+
+
+def _guard(session: Session, run: GoalRun) -> Guard:
+    """Make `guard`, where rows have added something before or have keys."""
+    former = session.value("select count(*) from staging.former where sums is not null") > 0
+    guard = Guard(former=former, keyed=bool(run.goal.row_key))
+    if guard.keyed:
+        session.execute(statement("keys/keyed_before"), {"source": run.source})
+    if guard.active:
+        session.run([guard.step])
+    return guard
+
+
+def _takes_back(session: Session, run: GoalRun, columns: Columns, guard: Guard, *, lists: bool) -> bool:
+    """Gather what is to be taken back; return whether there is anything."""
+    vanished = bool(columns.sums) and not guard.keyed and _look_for_vanished(session, run, columns)
+    if not (guard.active or vanished):
+        return False
+    session.run(back_entry_steps(guard, vanished=vanished))
+    if lists:
+        session.run(list_steps(columns, run.source))
+        return bool(session.value("select (select count(*) from back_entry) + (select count(*) from back_value)"))
+    return bool(columns.sums) and bool(session.value("select count(*) from back_entry"))
+
+
+def _look_for_vanished(session: Session, run: GoalRun, columns: Columns) -> bool:
+    """Look for amounts of rows that their file no longer holds; return whether they are to be taken back."""
+    if not session.value("select count(*) from gone_row where sums is not null"):
+        return False
+    session.execute(statement("apply/vanished"))
+    if run.goal.redelivered == "replaces":
+        return bool(session.value("select count(*) from vanished"))
+    session.run([correction_step(columns)])
+    return False
 
 
 def _linked_at(session: Session, revision: int) -> bool:
@@ -98,9 +159,7 @@ def _linked_at(session: Session, revision: int) -> bool:
     return bool(session.value(linked)) and session.value("select number from staging.linked") == revision
 
 
-def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> None:
-    known = session.value("select count(*) from remembered") > 0
-    carried = session.value("select count(*) from staging.added_before") > 0
+def _write(session: Session, run: GoalRun, columns: Columns, guard: Guard, now: datetime) -> None:
     named = {"connection": run.connection, "goal": run.goal.name, "run_id": run.run_id}
     links = " or ".join(dict.fromkeys(link.field for link in columns.links))
     changed = {name for (name,) in session.rows("select distinct unnest(_changed) from revised")}
@@ -109,12 +168,28 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     session.run(sample_steps(columns))
     count_imported(session, run.connection, number)
     _bind(session, write_steps(columns, changed, created=created), {"now": now, "creator": number})
-    session.run(remember_steps(columns, known=known, carried=carried))
+    session.run(_remember(session, run, columns, guard))
     session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})
     session.run([changed_value_step(columns, run)])
-    session.execute(statement("apply/imported_file"), {**named, "fingerprint": run.fingerprint, "now": now})
-    session.execute(statement("apply/quarantine"), {**named, "link_fields": links})
+    declared = {
+        "fingerprint": run.fingerprint,
+        "format": run.format,
+        "links": run.goal.links_as_json,
+        "sums": run.goal.sums_as_json,
+    }
+    session.execute(statement("apply/imported_file"), {**named, **declared, "now": now})
+    session.execute(
+        statement("apply/quarantine"), {**named, "link_fields": links, "key_fields": " and ".join(run.goal.row_key)}
+    )
+    session.run(waiting_steps(run, columns))
     session.execute("update warehouse.revision set number = number + 1")
+
+
+def _remember(session: Session, run: GoalRun, columns: Columns, guard: Guard) -> Iterable[Step]:
+    if guard.keyed:
+        return remember_key_steps(columns, guard, {"source": run.source, "fingerprint": run.fingerprint})
+    known = session.value("select count(*) from remembered") > 0
+    return remember_steps(columns, guard, known=known)
 
 
 def _bind(session: Session, steps: Iterable[Step], values: Mapping[str, object]) -> None:

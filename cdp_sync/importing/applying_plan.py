@@ -1,12 +1,13 @@
 """Composes the statements that turn linked rows into profiles. Pure: columns in, steps out.
 
 The steps read top to bottom: `patch` is what the rows say for each profile, `withheld` are those whose consent does not
-allow it, `revised` is what existing ones become, `profile` gets the new ones, and the ledger remembers the rows.
+allow it, `revised` is what existing ones become, and `profile` gets the new ones.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from cdp_sync.importing.columns import Columns, StagedValue
+from cdp_sync.importing.contributions import Guard, back_steps, row_value_step, with_back, without_back
 from cdp_sync.importing.conversion import unique
 from cdp_sync.importing.targets import (
     Target,
@@ -21,13 +22,28 @@ from cdp_sync.model import Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal, statement
 
 
-def patch_steps(columns: Columns, *, guarded: bool) -> Iterator[Step]:
+def patch_steps(columns: Columns, guard: Guard) -> Iterator[Step]:
     """Yield the steps that fold the rows of each profile into one: `patch`."""
     yield Step("touched", statement("apply/touched"))
-    yield _row_value(columns, guarded=guarded)
+    yield row_value_step(columns, guard)
     yield _gain(columns)
-    both = f"{_solo(columns)}\nunion all by name\n{_several(columns)}"
-    yield Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{both}")
+    yield Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{_of_rows(columns)}")
+
+
+def less_back_steps(columns: Columns, *, lists: bool) -> Iterator[Step]:
+    """Yield the steps that take back what rows no longer add: profiles that only lose something are in `patch` then.
+
+    Args:
+        columns: The staging columns.
+        lists: Whether values are taken off lists as well.
+    """
+    yield from back_steps(columns, lists=lists)
+    query = with_back(columns, _of_rows(columns), lists=lists)
+    yield Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{query}")
+
+
+def _of_rows(columns: Columns) -> str:
+    return f"{_solo(columns)}\nunion all by name\n{_several(columns)}"
 
 
 def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
@@ -45,9 +61,14 @@ def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
     yield Step("complaint", statement("apply/complaint_without_value"))
 
 
-def profile_steps(columns: Columns) -> Iterator[Step]:
-    """Yield the steps that work out what becomes of existing profiles: `revised`. Nothing is written yet."""
-    yield _revised(columns)
+def profile_steps(columns: Columns, *, lists: bool = False) -> Iterator[Step]:
+    """Yield the steps that work out what becomes of existing profiles: `revised`. Nothing is written yet.
+
+    Args:
+        columns: The staging columns.
+        lists: Whether `patch` has values to take off lists.
+    """
+    yield _revised(columns, lists=lists)
 
 
 def write_steps(columns: Columns, changed: Collection[str], *, created: bool) -> Iterator[Step]:
@@ -69,15 +90,6 @@ def write_steps(columns: Columns, changed: Collection[str], *, created: bool) ->
             yield from _identifier_steps(target.prop)
 
 
-def remember_steps(columns: Columns, *, known: bool, carried: bool) -> Iterator[Step]:
-    """Yield the steps that remember which rows were applied, for the next delta."""
-    if known:
-        yield Step("gone_row", statement("apply/gone_row"))
-        yield Step("imported_row", statement("apply/forgotten_row"))
-        yield Step("imported_row", statement("apply/kept_row"))
-    yield _remembered(columns, carried=carried)
-
-
 def _kind_of_patch(columns: Columns) -> str:
     """Return how `patch` is kept: a view, which costs nothing, unless DuckDB 2.0 fails on what it nests.
 
@@ -86,24 +98,6 @@ def _kind_of_patch(columns: Columns) -> str:
     """
     several = [link for link in columns.links if link.prop.multiple]
     return "table" if len(several) > len({link.prop.name for link in several}) else "view"
-
-
-def _row_value(columns: Columns, *, guarded: bool) -> Step:
-    """Rows with their values; what a row was summed into before, it is not summed into again."""
-    kept = [name for name, _ in columns.declared if name not in {value.column for value in columns.sums}]
-    sums = [value.column for value in columns.sums]
-    if guarded:
-        sums = [
-            f"case when not coalesce(list_contains(before.added, {quote_literal(value.prop.name)}), false) "
-            f"then {quote_identifier(value.column)} end as {quote_identifier(value.column)}"
-            for value in columns.sums
-        ]
-        source = "staging.fresh fresh left join staging.added_before before on before.row = fresh.row"
-    else:
-        sums = [quote_identifier(name) for name in sums]
-        source = "staging.fresh fresh"
-    selected = ", ".join(["fresh.row", *map(quote_identifier, kept), *sums])
-    return Step("row_value", f"create or replace temp view row_value as\nselect {selected}\nfrom {source}")
 
 
 def _gain(columns: Columns) -> Step:
@@ -223,8 +217,13 @@ from ({moved(columns, query)})"""
     return Step("profile", sql)
 
 
-def _revised(columns: Columns) -> Step:
+def _revised(columns: Columns, *, lists: bool) -> Step:
     every = targets(columns)
+
+    def base(target: Target) -> str:
+        old = base_of_old(target)
+        return without_back(target.value, old) if lists and target.value in columns.adds else old
+
     olds = [f"profile.{target.name} as {target.old}" for target in every]
     differs = [f"{target.old} is distinct from {target.name}" for target in every]
     named = [
@@ -232,7 +231,7 @@ def _revised(columns: Columns) -> Step:
         for target, differ in zip(every, differs, strict=True)
     ]
     kept = ", ".join(["profile_id", "_first_row", *(target.name for target in every)])
-    inner = ",\n    ".join([*olds, *becoming(columns, every, base_of_old)])
+    inner = ",\n    ".join([*olds, *becoming(columns, every, base)])
     query = f"""select patch.profile_id, patch.first_row as _first_row,
     {inner}
 from patch
@@ -278,32 +277,3 @@ from (
 )
 where value is not null""",
     )
-
-
-def _remembered(columns: Columns, *, carried: bool) -> Step:
-    """Remember the rows applied now, and what each has ever been summed into."""
-    added = _added_now(columns)
-    source = "row_value r join staging.assigned a using (row) join staging.file f using (file)"
-    applies = "a.profile_id is not null"
-    if carried:
-        source += " left join staging.added_before b using (row)"
-        before = "coalesce(b.added, [])"
-        added = f"nullif(list_sort(list_distinct({before} || {added})), [])" if columns.sums else "b.added"
-        where = f"{applies} or b.added is not null"
-    else:
-        added = f"nullif({added}, [])" if columns.sums else "null"
-        where = applies
-    sql = f"""insert into warehouse.imported_row
-select f.source, r.row_hash, {applies}, {added}
-from {source}
-where {where}"""
-    return Step("imported_row", sql)
-
-
-def _added_now(columns: Columns) -> str:
-    named = ", ".join(
-        f"case when a.profile_id is not null and r.{quote_identifier(value.column)} is not null "
-        f"then {quote_literal(value.prop.name)} end"
-        for value in columns.sums
-    )
-    return f"list_filter([{named}], lambda name: name is not null)"

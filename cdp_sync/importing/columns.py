@@ -6,6 +6,8 @@
 ``clear_<property>``      `set_or_clear` only: the cell was there and empty
 ``row_hash``              digest of the linked and mapped cells
 ``previous_hash``         the same of the fields that the previous import of the file was made from
+``row_key``               with `row_key` only: digest of the key's cells; null where they are all empty
+``waiting_cells``         the row's cells by field, where unmatched rows wait for a profile
 ``invalid``               the cells that did not convert, with field and reason; null where all did
 ========================  ==================================================================================
 """
@@ -57,6 +59,11 @@ class StagedValue:
         return f"clear_{self.prop.name}"
 
     @property
+    def total(self) -> str:
+        """Name of the column that says what the row adds in all, whenever it did."""
+        return f"_total_{self.prop.name}"
+
+    @property
     def sql_type(self) -> str:
         """Type of the staging column; sums get room to grow."""
         if self.mode == "sum":
@@ -72,6 +79,10 @@ class Columns:
     values: tuple[StagedValue, ...]
     consent: tuple[Property, ...] = ()
     """Where objectives are declared, the properties of `CONSENT_PROPERTIES`, filled by the goal or not."""
+    keyed: bool = False
+    """Rows have a key."""
+    waits: bool = False
+    """Rows that match nobody wait for a profile."""
 
     @property
     def declared(self) -> list[tuple[str, str]]:
@@ -79,7 +90,9 @@ class Columns:
         links = [(link.column, "VARCHAR[]" if link.prop.multiple else "VARCHAR") for link in self.links]
         values = [(value.column, value.sql_type) for value in self.values]
         clears = [(value.clear, "BOOLEAN") for value in self.values if value.mode == "set_or_clear"]
-        hashes = [("row_hash", "UHUGEINT"), ("previous_hash", "UHUGEINT")]
+        hashes = [("row_hash", "UUID"), ("previous_hash", "UUID"), *([("row_key", "UUID")] if self.keyed else [])]
+        if self.waits:
+            hashes.append(("waiting_cells", "STRUCT(field VARCHAR, value VARCHAR)[]"))
         return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *hashes, ("invalid", INVALID_TYPE)]
 
     @property
@@ -91,6 +104,11 @@ class Columns:
     def sums(self) -> tuple[StagedValue, ...]:
         """The properties that are summed into."""
         return tuple(value for value in self.values if value.mode == "sum")
+
+    @property
+    def adds(self) -> tuple[StagedValue, ...]:
+        """The lists that are added to."""
+        return tuple(value for value in self.values if value.mode == "add")
 
     @property
     def linked_properties(self) -> tuple[Property, ...]:
@@ -117,7 +135,7 @@ def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] =
         for name, found in mapped.items()
     )
     consent = tuple(profiles.by_name[name] for name in CONSENT_PROPERTIES) if profiles.objectives else ()
-    return Columns(links, values, consent)
+    return Columns(links, values, consent, keyed=bool(goal.row_key), waits=goal.keeps_unmatched)
 
 
 def _property(name: str, profiles: Profiles) -> Property:

@@ -20,7 +20,7 @@ def link_identifiers(run: GoalRun) -> None:
 
 
 def link(session: Session, run: GoalRun) -> None:
-    """Link the staged rows in an open session: fills `staging.unchanged`, `.added_before`, `.granted`, `.assigned`."""
+    """Link the staged rows in an open session: fills `staging.unchanged`, `.former`, `.granted`, `.assigned`."""
     columns = staged_columns(session, run)
     session.execute("create or replace table staging.linked as select number from warehouse.revision")
     tell_unchanged(session, run)
@@ -33,7 +33,9 @@ def link(session: Session, run: GoalRun) -> None:
 
 def staged_columns(session: Session, run: GoalRun) -> Columns:
     """Return the staging columns, detected fields of all files included."""
-    found = session.rows("select distinct unnest(fields) from staging.file where state = 'staged' order by 1")
+    found = session.rows(
+        "select distinct unnest(fields) from staging.file where state in ('staged', 'retried') order by 1"
+    )
     return plan_columns(run.goal, run.profiles, [field for (field,) in found])
 
 
@@ -41,10 +43,22 @@ def tell_unchanged(session: Session, run: GoalRun) -> None:
     """Tell the rows that were applied before from `staging.fresh`, those that are to be linked."""
     session.execute(
         statement("link/same_fingerprint"),
-        {"connection": run.connection, "goal": run.goal.name, "fingerprint": run.unchanged_under},
+        {
+            "connection": run.connection,
+            "goal": run.goal.name,
+            "fingerprint": run.unchanged_under,
+            "links": run.goal.links_as_json,
+        },
     )
-    for name in ("remembered", "repeated", "unchanged", "added_before"):
-        session.execute(statement(f"link/{name}"))
+    session.execute(statement("link/remembered"))
+    if run.goal.row_key:
+        session.execute(statement("keys/keyed_before"), {"source": run.source})
+        session.execute(statement("keys/set_aside"))
+        session.execute(statement("keys/unchanged"), {"fingerprint": run.unchanged_under})
+    else:
+        session.execute(statement("link/repeated"))
+        session.execute(statement("link/unchanged"))
+    session.execute(statement("link/former"))
     _set_fresh_apart(session, run)
 
 
@@ -57,8 +71,11 @@ def _set_fresh_apart(session: Session, run: GoalRun) -> None:
     left_out = ["cells is null"] if deferred else []
     if unchanged:
         left_out.append("rowid not in (select row from staging.unchanged)")
-    if session.value("select count(*) from staging.file where state <> 'staged'"):
-        left_out.append("file in (select file from staging.file where state = 'staged')")
+    if run.goal.row_key:
+        left_out.append("rowid not in (select row from staging.set_aside)")
+    not_staged = "select count(*) from staging.file where state not in ('staged', 'retried')"
+    if session.value(not_staged) or session.value("select count(*) from staging.read_before"):
+        left_out.append("file in (select file from staging.file where state in ('staged', 'retried'))")
     where = f"where {' and '.join(left_out)}" if left_out else ""
     fresh = f"select rowid as row, * exclude (cells) from staging.staged {where}"
     if deferred or unchanged * 2 > staged:
@@ -73,10 +90,11 @@ def _convert(session: Session, run: GoalRun) -> None:
     """Convert the rows that waited for it and are to be linked."""
     session.execute(
         """create or replace temp view deferred as
-        select rowid as row, file, part, row_hash, cells from staging.staged
+        select rowid as row, * from staging.staged
         where cells is not null
             and rowid not in (select row from staging.unchanged)
-            and file in (select file from staging.file where state = 'staged')"""
+            and rowid not in (select row from staging.set_aside)
+            and file in (select file from staging.file where state in ('staged', 'retried'))"""
     )
     session.set("TimeZone", run.goal.format.time_zone)
     session.run([converted_step(run.goal, staged_columns(session, run))])
@@ -91,6 +109,7 @@ def _match(session: Session, columns: Columns) -> None:
     unnamed = " and ".join(f"{link.column} is null" for link in columns.links)
     session.execute(f"create or replace temp view nameless as select row from staging.fresh where {unnamed}")
     session.execute(statement("link/found"))
+    session.execute(statement("link/stays"))
     session.execute(statement("link/matched"))
 
 

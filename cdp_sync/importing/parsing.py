@@ -3,17 +3,18 @@
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
 from cdp_sync.importing.columns import Columns, detected_warnings, plan_columns
 from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.lines import account, note_part
+from cdp_sync.importing.rereading import format_before, read_as_before
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
 from cdp_sync.importing.unpacking import NO_ROOM, Part, naming, unpack
-from cdp_sync.model import FetchedFile, FileGoal, FileReport
+from cdp_sync.model import FetchedFile, FileGoal, FileReport, ImportGoal
 from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
@@ -48,17 +49,17 @@ def stage_files(
 def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str, KnownFile]) -> FileReport:
     number = session.value("select count(*) from staging.file")
     if isinstance(arrival, FileReport):
-        return _note(session, run, None, number, arrival)
+        return _note(session, run, None, None, number, arrival)
     before = known.get(arrival.remote.path)
     if before and before.fingerprint == run.unchanged_under and before.sha256 == arrival.sha256:
-        return _note(session, run, arrival, number, FileReport(arrival.remote.path, "unchanged"))
+        return _note(session, run, arrival, before, number, FileReport(arrival.remote.path, "unchanged"))
     try:
         report, fields = _stage_parts(session, run, arrival, before, number)
     except FileRejected as error:
         report, fields = FileReport(arrival.remote.path, "failed", message=str(error)), ()
     except OSError as error:
         raise _no_room(error) from error
-    return _note(session, run, arrival, number, report, fields)
+    return _note(session, run, arrival, before, number, report, fields=fields)
 
 
 def _no_room(error: OSError) -> Exception:
@@ -75,19 +76,24 @@ def _stage_parts(
 ) -> tuple[FileReport, tuple[str, ...]]:
     warnings: list[str] = []
     fields: tuple[str, ...] = ()
-    for landed in _land(run, fetched, warnings.append):
+    before = format_before(run, known)
+    for part, landed in _land(run, fetched, warnings.append):
         if landed is None:
             warnings.append("The file is empty.")
             continue
-        with naming(landed.name, fetched.remote.path):
+        with naming(part.name, fetched.remote.path):
+            _check_keys(run.goal, landed)
             fields = _stage_part(session, run, landed, known, number)
+        if before and known:
+            staged = session.value("select max(part) from staging.part where file = ?", [number])
+            read_as_before(session, part, known, before, file=number, number=staged)
         warnings += [*landed.warnings, *detected_warnings(run.goal, run.profiles, landed.head.columns)]
     report = FileReport(fetched.remote.path, "staged", warnings=tuple(dict.fromkeys(warnings)))
     _check_budget(session, run, number)
     return report, fields
 
 
-def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> Iterator[Landed | None]:
+def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> Iterator[tuple[Part, Landed | None]]:
     folder = run.folder / "unpacked"
     folder.mkdir(exist_ok=True)
     try:
@@ -96,9 +102,19 @@ def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> It
         for part in unpack(whole.name, whole.local, folder, run.goal, warn) if packed else [whole]:
             with naming(part.name, whole.name):
                 landed = land(part, run.goal, folder)
-            yield replace(landed, constants=fetched.constants) if landed else None
+            yield part, replace(landed, constants=fetched.constants) if landed else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_keys(goal: ImportGoal, landed: Landed) -> None:
+    """Make sure that the fields that name a row are there, once each."""
+    if wrong := [repr(field) for field in goal.row_key if landed.head.columns.count(field) != 1]:
+        raise FileRejected(
+            f"The header does not have {', '.join(wrong)} once.",
+            needed="Every field of row_key as one column: without it no row can be told from its former self.",
+            remedy="Correct row_key, or have the column delivered.",
+        )
 
 
 def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile | None, file: int) -> tuple[str, ...]:
@@ -120,9 +136,9 @@ def _stage_step(run: GoalRun, columns: Columns, landed: Landed, known: KnownFile
     if (
         known
         and known.fingerprint == run.unchanged_under
-        and known.fields == goal.fields == hashed_fields(goal, columns)
+        and known.fields == goal.row_fields == hashed_fields(goal, columns)
         and isinstance(goal, FileGoal)  # the keys that a list lacks are filled into converted rows
-        and set(goal.fields) <= set(landed.head.columns)
+        and set(goal.row_fields) <= set(landed.head.columns)
         and not (landed.survey.nuls or landed.survey.divided)
     ):
         return deferred_step(goal, landed)
@@ -146,15 +162,18 @@ def _note(
     session: Session,
     run: GoalRun,
     fetched: FetchedFile | None,
+    known: KnownFile | None,
     number: int,
     report: FileReport,
+    *,
     fields: tuple[str, ...] = (),
 ) -> FileReport:
-    source = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
+    own = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
+    source = UUID(known.source) if known and known.source else own
     arrived = (fetched.remote.size, fetched.remote.modified_at, fetched.sha256) if fetched else (None, None, None)
     told = (report.state, report.message, list(report.warnings))
     session.execute(
-        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false)",
+        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false, false)",
         [number, report.path, *arrived, source, list(fields), *told],
     )
     return report

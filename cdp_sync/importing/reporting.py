@@ -23,7 +23,7 @@ def report_of(session: Session, run: GoalRun) -> GoalReport:
             "imported" if state == "staged" else state,
             counters.get(number, Counters()),
             message or "",
-            tuple(warnings or ()),
+            tuple(dict.fromkeys(warnings or ())),
         )
         for number, path, state, message, warnings in files
     )

@@ -4,9 +4,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from uuid import UUID
 
 from cdp_sync.model import ImportGoal, Profiles, fingerprint
 from cdp_sync.warehouse import Access, Session, Warehouse
+from cdp_sync.warehouse.renaming import source_of
 
 _ROW_GROUP = 20_480
 """The parser hands on some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
@@ -50,6 +52,16 @@ class GoalRun:
     def unchanged_under(self) -> str:
         """The fingerprint of those earlier imports whose rows need not be applied again."""
         return "" if self.again else self.fingerprint
+
+    @property
+    def source(self) -> UUID:
+        """What the ledger knows the goal by, as the sender of rows with keys."""
+        return source_of((self.connection, self.goal.name))
+
+    @property
+    def format(self) -> str:
+        """How the goal's files are read, as JSON, for the ledger."""
+        return self.goal.format.model_dump_json(by_alias=True)
 
     def open(self, access: Access) -> AbstractContextManager[Session]:
         """Open the warehouse beside the run's staging file; see `Warehouse.open`."""

@@ -15,12 +15,18 @@ create table if not exists staging.file (
     state text,
     message text,
     warnings text[],
-    same_fingerprint boolean
+    same_fingerprint boolean,
+    same_links boolean
 );
 create table if not exists staging.part (
     part integer, file integer, name text, first_row bigint, rows bigint, body_line bigint
 );
 create table if not exists staging.line_gap (part integer, row bigint, gap bigint);
+create table if not exists staging.set_aside (row bigint, file integer, row_key uuid, reason text);
+create table if not exists staging.retried (
+    source uuid, file text, path text, line bigint, run_id text, fields text[], cells text[]
+);
+create table if not exists staging.read_before (row bigint, row_hash uuid);
 create table if not exists staging.rejected (file integer, part integer, line bigint, raw text, reason text);
 """
 

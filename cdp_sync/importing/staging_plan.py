@@ -76,21 +76,43 @@ def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
 def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fields: Sequence[str] | None) -> Step:
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
     cells = Cells(landed.head.columns, landed.survey.nuls > 0, landed.constants)
-    converted = _conversions(columns, cells, goal)
     call, values = read_part(landed, goal.format)
+    return Step("staged", _staging(goal, columns, cells, call, previous_fields), values)
+
+
+def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], values: Mapping[str, object]) -> Step:
+    """Return the step that fills `staged` from the rows of `staging.retried` that have these fields."""
+    cells = Cells(fields)
+    named = ", ".join(f"cells[{number + 1}] as {name}" for number, name in enumerate(cells.types))
+    source = f"(select {named} from staging.retried where path = $path and fields = $fields order by rowid)"
+    return Step("staged", _staging(goal, columns, cells, source, None), values)
+
+
+def _staging(
+    goal: ImportGoal, columns: Columns, cells: Cells, source: str, previous_fields: Sequence[str] | None
+) -> str:
+    converted = _conversions(columns, cells, goal)
     fields = hashed_fields(goal, columns)
     needed = sorted({cell for field in (*fields, *(previous_fields or ())) if (cell := cells.of(field))})
     staged = _named(_outer(columns, cells, converted, goal.format))
-    hashes = f"{digest(fields, cells)} as row_hash,\n    {_previous(previous_fields, fields, cells)} as previous_hash"
-    sql = f"""insert into staging.staged by name
+    previous = _previous(previous_fields, fields, cells)
+    hashes = f"{_key(goal, cells)}{digest(fields, cells)} as row_hash,\n    {previous} as previous_hash"
+    return f"""insert into staging.staged by name
 select
     $file as file,
     $part as part,
     {staged},
     {hashes},
-    {_invalid(converted)} as invalid
-from {_converting(converted, needed, call)}"""
-    return Step("staged", sql, values)
+    {_waiting(goal, fields, cells)}{_invalid(converted)} as invalid
+from {_converting(converted, needed, source)}"""
+
+
+def _waiting(goal: ImportGoal, fields: Sequence[str], cells: Cells) -> str:
+    """Return the column with a row's cells by field, where unmatched rows wait."""
+    if not goal.keeps_unmatched:
+        return ""
+    entries = (f"{{field: {quote_literal(field)}, value: {cell}}}" for field in fields if (cell := cells.of(field)))
+    return f"[{', '.join(entries)}] as waiting_cells,\n    "
 
 
 def deferred_step(goal: ImportGoal, landed: Landed) -> Step:
@@ -100,28 +122,35 @@ def deferred_step(goal: ImportGoal, landed: Landed) -> Step:
     The part has a column for each field of the goal, and its survey is not `divided`.
     """
     call, values = read_part(landed, goal.format)
-    text = _text(goal.fields, Cells(landed.head.columns))
+    cells = Cells(landed.head.columns)
     sql = f"""insert into staging.staged by name
-select $file as file, $part as part, cells, md5_number(cells) as row_hash
-from (select {text} as cells from {call})"""
+select * exclude (row_text), row_text as cells, md5_number(row_text)::uuid as row_hash
+from (
+    select
+        $file as file,
+        $part as part,
+        {_key(goal, cells)}{_waiting(goal, goal.row_fields, cells)}{_text(goal.row_fields, cells)} as row_text
+    from {call}
+)"""
     return Step("staged", sql, values)
 
 
 def converted_step(goal: ImportGoal, columns: Columns) -> Step:
     """Return the step that adds to `staging.fresh_copy` the rows of `deferred`, converted."""
-    cells = Cells(goal.fields)
+    row = (*_ROW, "row_key") if columns.keyed else _ROW
+    cells = Cells(goal.row_fields)
     converted = _conversions(columns, cells, goal)
     names = ", ".join(f"nullif(cells[{number + 1}], {_NULL}) as {name}" for number, name in enumerate(cells.types))
     source = f"""(
-            select {", ".join(_ROW)}, {names}
+            select {", ".join(row)}, {names}
             from (select * replace (string_split(cells, {_BETWEEN}) as cells) from deferred)
         )"""
     sql = f"""insert into staging.fresh_copy by name
 select
-    {", ".join(_ROW)},
+    {", ".join(row)},
     {_named(_outer(columns, cells, converted, goal.format))},
     {_invalid(converted)} as invalid
-from {_converting(converted, [*_ROW, *cells.types], source)}"""
+from {_converting(converted, [*row, *cells.types], source)}"""
     return Step("fresh_copy", sql)
 
 
@@ -175,15 +204,23 @@ def _converting(converted: "Sequence[Converted]", needed: Sequence[str], source:
 )"""
 
 
+def _key(goal: ImportGoal, cells: Cells) -> str:
+    """Return the column with the digest of a row's key, where the goal declares one."""
+    if not goal.row_key:
+        return ""
+    found = ", ".join(cell for field in goal.row_key if (cell := cells.of(field)))
+    return f"case when trim(concat({found})) <> '' then {digest(goal.row_key, cells)} end as row_key, "
+
+
 def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
     """Return the fields whose cells make a row what it is: linked and mapped ones, detected ones included."""
     detected = sorted(field for value in columns.values for field in value.fields)
-    return tuple(dict.fromkeys((*goal.fields, *detected)))
+    return tuple(dict.fromkeys((*goal.row_fields, *detected)))
 
 
 def digest(fields: Sequence[str], cells: Cells) -> str:
     """Return the expression for the 128-bit digest of a row's cells; stable between versions, unlike `hash()`."""
-    return f"md5_number({_text(fields, cells)})"
+    return f"md5_number({_text(fields, cells)})::uuid"
 
 
 def _text(fields: Sequence[str], cells: Cells) -> str:
@@ -193,7 +230,7 @@ def _text(fields: Sequence[str], cells: Cells) -> str:
 
 def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cells) -> str:
     if not previous or tuple(previous) == tuple(fields):
-        return "null::uhugeint"
+        return "null::uuid"
     return digest(previous, cells)
 
 

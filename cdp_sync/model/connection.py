@@ -25,6 +25,8 @@ class Connection(Declared):
     """What people call it."""
     enabled: bool = True
     """Off: no schedule, no sensor; runs by hand only."""
+    was: Annotated[str, Field(pattern=NAME_PATTERN)] | None = None
+    """Former name of a renamed connection: its goals go on with what they imported and delivered under that."""
     owners: tuple[str, ...] = ()
     """E-mail addresses or `team:` names, shown in the catalog."""
     objectives: tuple[str, ...] = ()
@@ -48,6 +50,8 @@ class Connection(Declared):
         names += [goal.name for goal in self.export_profiles]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"export_profiles: more than one goal is called {', '.join(repeated)}")
+        if problem := _wrong_former_name(self):
+            raise ValueError(problem)
         return self
 
     @property
@@ -64,6 +68,18 @@ class Connection(Declared):
     def label(self) -> str:
         """What people call it: the title, or the name."""
         return self.title or self.name
+
+
+def _wrong_former_name(connection: Connection) -> str:
+    """Return what is wrong with the former names, if anything: one that a goal still has, or two goals with one."""
+    names = [goal.name for goal in connection.goals]
+    former = [goal.was for goal in connection.goals if goal.was]
+    for name in former:
+        if name in names:
+            return f"was: {name!r} is the name of another goal; needed is a name that no goal has any more"
+        if former.count(name) > 1:
+            return f"was: more than one goal was called {name!r}"
+    return "was: it is the connection's own name" if connection.was == connection.name else ""
 
 
 class SftpConnection(Connection):

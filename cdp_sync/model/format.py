@@ -142,9 +142,17 @@ class Format(ReadCells, Delimited):
     """Lines that one record may span."""
 
     @property
+    def reading(self) -> "Format":
+        """The format without what makes values of cells: two that are equal read the same cells."""
+        return Format(**self.model_dump(by_alias=True, include=_READING))
+
+    @property
     def codec(self) -> codecs.CodecInfo:
         """The Python codec of the encoding."""
         return codec_of(self.encoding)
+
+
+_READING = set(Format.model_fields) - set(ReadCells.model_fields) - {"decimal", "multi_value", "dates", "time_zone"}
 
 
 class ExportFormat(Delimited):

@@ -1,5 +1,6 @@
 """Import goals: which files, whose rows, into which properties."""
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -69,6 +70,8 @@ class Goal(Declared):
     """What people call it."""
     enabled: bool = True
     """Off: the connection's runs leave it out."""
+    was: Annotated[str, Field(pattern=NAME_PATTERN)] | None = None
+    """Former name of a renamed goal: it goes on with what it imported or delivered under that."""
 
 
 class ImportRules(Goal):
@@ -110,6 +113,36 @@ class ImportGoal(ImportRules):
 
     format: Format = Format()
     """How the files are written."""
+    row_key: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Fields that name a row in its sender's system: a row whose key was applied before replaces its former self."""
+    redelivered: Literal["adds", "replaces"] = "adds"
+    """Whether a redelivered file adds the sums of its new rows, or its sums become those of its latest content."""
+
+    @model_validator(mode="after")
+    def _replaces_in_one_way(self) -> "ImportGoal":
+        if self.row_key and self.redelivered == "replaces":
+            raise ValueError("row_key and redelivered: replaces are both given; needed is one of them")
+        return self
+
+    @property
+    def keeps_unmatched(self) -> bool:
+        """Whether rows that match nobody wait for a profile: their file may not come again."""
+        return False
+
+    @property
+    def links_as_json(self) -> str:
+        """What rows are linked by, for the ledger."""
+        return json.dumps([[link.field, link.property] for link in self.link])
+
+    @property
+    def sums_as_json(self) -> str:
+        """What is summed into what, for the ledger."""
+        return json.dumps(sorted([each.field, each.property] for each in self.map if each.mode == "sum"))
+
+    @property
+    def row_fields(self) -> tuple[str, ...]:
+        """The fields whose cells make a row what it is: linked, mapped and key ones."""
+        return tuple(dict.fromkeys((*self.fields, *self.row_key)))
 
     @property
     def from_elsewhere(self) -> frozenset[str]:
@@ -139,10 +172,11 @@ class FileGoal(ImportGoal):
     """Wildcard that selects the members of an archive; absent: the goal's own pattern, then the archive's rules."""
     complete: Completeness = Completeness()
     """When a file counts as whole."""
-    row_key: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Fields that name a row in its sender's system: a row whose key was applied before replaces its former self."""
-    redelivered: Literal["adds", "replaces"] = "adds"
-    """Whether sums of a redelivered file are added by row, or are those of its latest content."""
+
+    @property
+    def keeps_unmatched(self) -> bool:
+        """Whether rows that match nobody wait for a profile: their file may not come again."""
+        return not self.allow_new_profiles
 
     @field_validator("files_regex")
     @classmethod

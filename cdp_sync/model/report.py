@@ -49,7 +49,8 @@ class FileReport:
 
     path: str
     state: str
-    """imported, unchanged (its bytes were known), failed, or why it waits: growing, changing, vanished, not whole."""
+    """imported, unchanged (its bytes were known), retried (rows of it that waited for a profile), failed, or why it
+    waits: growing, changing, vanished, not whole."""
     counters: Counters = Counters()
     message: str = ""
     warnings: tuple[str, ...] = ()
@@ -143,7 +144,7 @@ def _no_link_value(counters: Counters) -> list[str]:
 
 def sentence(files: Iterable[FileReport], counters: Counters) -> str:
     """Say in one sentence what landed and what did not."""
-    imported = sum(file.state == "imported" for file in files)
+    imported = sum(file.state in ("imported", "retried") for file in files)
     if not imported:
         return "Nothing new to import."
     ends = {name.removeprefix("rows_").replace("_", " "): getattr(counters, name) for name in ROW_ENDS}

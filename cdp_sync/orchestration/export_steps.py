@@ -56,6 +56,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         data_folder().sweep()
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
+        self.adopt(context)
         counters = self._attempt(context, run, "selecting", lambda: select_segment(run), keep=False)
         context.log.info(
             f"{counters.profiles_written:,} of {counters.profiles_in_segment:,} profiles are to be delivered"

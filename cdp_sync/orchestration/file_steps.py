@@ -8,8 +8,10 @@ from typing import Any
 import dagster as dg
 
 from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory, stage_files
+from cdp_sync.importing.rivals import refuse_rivals
 from cdp_sync.importing.scanning import Choice
 from cdp_sync.importing.sightings import Sightings
+from cdp_sync.importing.waiting import count_due, stage_waiting
 from cdp_sync.model import FileGoal, GoalReport, RemoteFile
 from cdp_sync.orchestration.files import choice_of, expect_files, is_backfill, note_files
 from cdp_sync.orchestration.goal_steps import Handle
@@ -40,7 +42,7 @@ class FileSteps(ImportSteps[FileGoal]):
     def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
         """Fetch the files and parse them into the staging table."""
         handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again")}, "staging": None}
-        if not scanned["due"]:
+        if not scanned["due"] and not scanned["retry"]:
             return handle
         run = self._run(context, handle)
         self._attempt(context, run, "fetching and parsing", lambda: self._parse(context, run, scanned))
@@ -48,14 +50,19 @@ class FileSteps(ImportSteps[FileGoal]):
         return {**handle, "staging": str(run.staging)}
 
     def _scan(self, context: dg.OpExecutionContext, run: GoalRun, choice: Choice) -> Handle:
+        self.adopt(context)
         with run.warehouse.open("read") as session:
             known = known_files(session, run.connection, run.goal.name)
+            retry = count_due(session, run)
         sightings = Sightings(data_folder().sightings(run.connection, run.goal.name))
         with self.client(context) as server:
             scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
+        refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
         expect_files(context, self.connection.name, self.goal.name, scan)
         context.log.info(f"{len(scan.due)} of {len(scan.files)} files are to be imported")
-        return {**_scan_handle(scan, known), "again": choice.again}
+        if retry:
+            context.log.info(f"{retry:,} rows that waited for a profile are tried again")
+        return {**_scan_handle(scan, known), "again": choice.again, "retry": retry}
 
     def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:
         files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
@@ -63,6 +70,8 @@ class FileSteps(ImportSteps[FileGoal]):
         watcher().expects(self.unique, tuple(files))
         with self.client(context) as server:
             stage_files(run, fetch_files(server, files, run.folder, progress=self._progress), known)
+        if scanned["retry"]:
+            stage_waiting(run)
 
     def _progress(self, file: RemoteFile, arrived: int) -> None:
         watcher().arrived(self.unique, file, arrived)

@@ -10,6 +10,7 @@ from cdp_sync.exporting import ExportRun
 from cdp_sync.importing import GoalRun
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.goal import Goal
+from cdp_sync.warehouse.renaming import adopt
 
 Handle = dict[str, Any]
 """What one step hands to the next: paths, states and counts, never rows."""
@@ -35,6 +36,12 @@ class GoalSteps(Generic[G]):
     def server_key(self) -> str:
         """Resource key of the connection's server."""
         return f"{self.connection.name}_server"
+
+    def adopt(self, context: dg.OpExecutionContext) -> None:
+        """Go on with the ledger of a former name, where one is declared."""
+        names, was = (self.connection.name, self.goal.name), (self.connection.was, self.goal.was)
+        if adopt(context.resources.warehouse.warehouse(), names, was):
+            context.log.info(f"{' / '.join(names)} goes on with the ledger that it had under its former name")
 
     def server(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - of whatever kind
         """Return the connection's server."""

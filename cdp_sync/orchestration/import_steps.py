@@ -58,7 +58,7 @@ class ImportSteps(GoalSteps[Rules]):
         metadata = metadata_of(report)
         if report.state != "failed":
             return dg.MaterializeResult(metadata=metadata)
-        if any(file.state == "imported" for file in report.files):
+        if any(file.state in ("imported", "retried") for file in report.files):
             context.log_event(dg.AssetMaterialization([self.connection.name, self.goal.name], metadata=metadata))
         raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
 

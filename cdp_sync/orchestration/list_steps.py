@@ -10,6 +10,7 @@ import dagster as dg
 from cdp_sync.importing import GoalRun, stage_files
 from cdp_sync.importing.completing import complete_rows
 from cdp_sync.importing.listing import fetch_lists, lacking_keys
+from cdp_sync.importing.rivals import refuse_rivals
 from cdp_sync.model import FetchedFile, FileReport, ListGoal, RemoteFile, SailthruConnection
 from cdp_sync.model.list_goal import ListImport
 from cdp_sync.orchestration.goal_steps import Handle
@@ -39,6 +40,8 @@ class ListSteps(ImportSteps[ListGoal]):
         return {**handle, "staging": str(run.staging)}
 
     def _fetch(self, context: dg.OpExecutionContext, run: GoalRun) -> None:
+        self.adopt(context)
+        refuse_rivals(run, [(name, None, None) for name in self.goal.lists])
         with self.client(context) as platform:
             arriving = _Arriving(fetch_lists(platform, self.goal, run.folder, progress=self._progress))
             staged = {report.path for report in stage_files(run, arriving) if report.state == "staged"}

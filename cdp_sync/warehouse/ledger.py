@@ -17,10 +17,14 @@ class KnownFile:
     fingerprint: str
     fields: tuple[str, ...]
     """The fields that its remembered rows are digests of."""
+    format: str | None = None
+    """How it was read, as JSON; None where that was not noted."""
+    source: str = ""
+    """What its remembered rows are kept under."""
 
 
 _KNOWN = """
-select path, size, modified_at, sha256, fingerprint, fields
+select path, size, modified_at, sha256, fingerprint, fields, format, source::text
 from warehouse.imported_file
 where connection = ? and goal = ?
 qualify row_number() over (partition by path order by imported_at desc) = 1"""
@@ -29,4 +33,6 @@ qualify row_number() over (partition by path order by imported_at desc) = 1"""
 def known_files(session: Session, connection: str, goal: str) -> dict[str, KnownFile]:
     """Return the latest import of every path that the goal has imported, by path."""
     rows = session.rows(_KNOWN, [connection, goal])
-    return {row[0]: KnownFile(row[0], row[1], row[2], row[3], row[4], tuple(row[5] or ())) for row in rows}
+    return {
+        row[0]: KnownFile(row[0], row[1], row[2], row[3], row[4], tuple(row[5] or ()), row[6], row[7]) for row in rows
+    }

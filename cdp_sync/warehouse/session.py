@@ -103,6 +103,13 @@ class Session:
         self.execute(f"detach {name}")
         self._attached.remove(name)
 
+    def roll_back(self) -> None:
+        """Give up the open transaction, if there is one."""
+        try:
+            self._connection.rollback()
+        except duckdb.TransactionException:
+            return
+
     def let_go(self, *, but: str = "") -> None:
         """Let go of all files, or all but one, and of what was `set`."""
         for name in [name for name in self._attached if name != but]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.waiting import count_due, stage_waiting
 from cdp_sync.model import Counters, FetchedFile, FileGoal, Profiles, RemoteFile
 from cdp_sync.model.profile import RESERVED
 from cdp_sync.warehouse import Session, Warehouse, quote_identifier
@@ -110,6 +111,10 @@ class ProductSide:
             objectives=objectives,
         )
         stage_files(run, [self.fetched(number, file) for number, file in enumerate(files)])
+        with self.warehouse.open("read") as session:
+            due = count_due(session, run)
+        if due:
+            stage_waiting(run)
         link_identifiers(run)
         report = upsert_profiles(run)
         counters = {file.path: file.counters for file in report.files}

@@ -8,21 +8,13 @@ from typing import Any
 
 from cdp_sync.model import Counters, FileGoal, Mapping, Profiles, Property, fingerprint
 from cdp_sync_tests.oracle.consenting import LISTS, may_process, move
+from cdp_sync_tests.oracle.contributing import Account, Keyed, Vanished, drop, open_account, remember_keys, summed
 from cdp_sync_tests.oracle.converting import Invalid, convert, link_values
-from cdp_sync_tests.oracle.linking import Profile, link_rows
+from cdp_sync_tests.oracle.linking import Profile, holders_of, link_rows
 from cdp_sync_tests.oracle.reading import named, read_file
-from cdp_sync_tests.oracle.row import Entry, FileFails, Row
+from cdp_sync_tests.oracle.row import Entry, FileFails, Remembered, Row
 
 MISSING = ("the file has no such column",)
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """A row of the previous import: whether it was applied, and the `sum` properties it has ever added to."""
-
-    identity: tuple[Any, ...]
-    applied: bool
-    added: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -31,6 +23,8 @@ class Imported:
 
     content: bytes
     fingerprint: str
+    goal: FileGoal
+    """As it was declared then."""
     fields: list[str]
     """The fields whose cells make a row what it is."""
     rows: list[Remembered]
@@ -42,6 +36,21 @@ class State:
 
     profiles: list[Profile] = field(default_factory=list)
     ledger: dict[str, Imported] = field(default_factory=dict)
+    keyed: dict[Any, Keyed] = field(default_factory=dict)
+    """What row keys have last brought."""
+    waiting: list[tuple[str, Row]] = field(default_factory=list)
+    """Rows that matched nobody, with their goal."""
+
+
+@dataclass
+class Batch:
+    """The rows of one run, and those that its files no longer hold."""
+
+    objectives: tuple[str, ...]
+    rows: list[Row] = field(default_factory=list)
+    vanished: list[Vanished] = field(default_factory=list)
+    imported: dict[str, Imported] = field(default_factory=dict)
+    """The files that were read, by path."""
 
 
 @dataclass
@@ -58,10 +67,13 @@ class Outcome:
 
     def reject(self, row: Row, column: str, reason: str) -> None:
         """Put a row, or one cell of it, into quarantine."""
-        self.quarantine.append(Entry(row.name, row.line, reason, column, row.cells.get(column)))
+        if not row.retried:  # of those the quarantine of the run that read their file tells
+            self.quarantine.append(Entry(row.name, row.line, reason, column, row.cells.get(column)))
 
     def withhold(self, row: Row) -> None:
         """Put a whole row into quarantine, and forget the values of its cells there."""
+        if row.retried:
+            return
         place = (row.name, row.line)
         told = [replace(one, value=None) if (one.path, one.line) == place else one for one in self.quarantine]
         self.quarantine = [*told, Entry(*place, "no consent for the connection's objectives")]
@@ -85,25 +97,81 @@ def import_files(
     """
     outcome = Outcome()
     digest = fingerprint(goal, profiles, objectives)
-    rows: list[Row] = []
-    imported: dict[str, Imported] = {}
+    batch = Batch(objectives)
+    rows = batch.rows
     for path, content in files:
         outcome.counters[path] = Counters()
         previous = state.ledger.get(path)
-        if previous and (previous.content, previous.fingerprint) == (content, digest):
-            continue
-        own = read_rows(path, content, goal, outcome)
-        fields = [*goal.fields, *sorted(detected_names(own, goal))]
-        imported[path] = Imported(content, digest, fields, [])
-        if previous:
-            recognise(own, previous, imported[path])
-        rows += own
+        if not previous or (previous.content, previous.fingerprint) != (content, digest):
+            read_one(path, Imported(content, digest, goal, [], []), previous, batch, outcome)
+    landing = {path: one for path, one in batch.imported.items() if path not in outcome.failed}
+    rows += retry(state, goal, digest, set(landing), profiles, outcome)
+    if goal.row_key:
+        recognise_keys(rows, state.keyed, digest)
     declared = profiles.with_properties(Property(name=name) for name in detected_names(rows, goal).values())
-    land(rows, goal, declared, objectives, state, outcome)
-    for path in imported.keys() - outcome.failed.keys():
-        remember([row for row in rows if row.path == path], imported[path])
-        state.ledger[path] = imported[path]
+    before = [dict(profile) for profile in state.profiles]
+    land(batch, goal, declared, state, outcome)
+    state.ledger |= landing
+    for row in rows:
+        remember(row, state.ledger[row.path], state.keyed)
+    remember_keys(rows, before, digest, state.keyed)
+    keep_waiting(rows, state, goal, set(landing))
     return outcome
+
+
+def read_one(path: str, current: Imported, previous: Imported | None, batch: Batch, outcome: Outcome) -> None:
+    """Read one file into the batch, and find the rows of its previous import."""
+    goal = current.goal
+    own = read_rows(path, current.content, goal, outcome)
+    current.fields.extend([*dict.fromkeys([*goal.fields, *goal.row_key]), *sorted(detected_names(own, goal))])
+    batch.imported[path] = current
+    for row in own:
+        row.identity = identity(row, current.fields)
+    if previous and path not in outcome.failed:
+        batch.vanished += recognise(path, own, previous, current)
+    if goal.row_key:
+        name_rows(own, goal)
+    batch.rows += own
+
+
+def retry(
+    state: State, goal: FileGoal, digest: str, again: set[str], declared: Profiles, outcome: Outcome
+) -> list[Row]:
+    """Return the rows that waited for a profile which is there now, unless their file is imported again anyway."""
+    holders = holders_of(state.profiles, declared)
+    found = [
+        row
+        for name, row in state.waiting
+        if name == goal.name
+        and row.path not in again
+        and state.ledger[row.path].fingerprint == digest
+        and any(value in holders for value in row.values)
+    ]
+    rows = []
+    for old in sorted(found, key=lambda row: (row.path, row.name, row.line)):
+        row = Row(old.path, old.name, old.line, old.cells, retried=True, identity=old.identity)
+        former = state.ledger[row.path].rows
+        row.former = next((one for one in former if not one.applied and one.identity == row.identity), None)
+        if row.former:
+            former.remove(row.former)
+        row.key = tuple(row.cells.get(name) for name in goal.row_key) if goal.row_key else None
+        outcome.counters.setdefault(row.path, Counters())
+        outcome.count(row.path, "rows_read")
+        rows.append(row)
+    return rows
+
+
+def keep_waiting(rows: list[Row], state: State, goal: FileGoal, imported: set[str]) -> None:
+    """Let rows that matched nobody wait, in place of those of files that were read again or that were tried again."""
+    tried = {(row.name, row.line) for row in rows if row.retried}
+    state.waiting = [
+        (name, row)
+        for name, row in state.waiting
+        if name != goal.name or (row.path not in imported and (row.name, row.line) not in tried)
+    ]
+    if not goal.allow_new_profiles:
+        state.waiting += [(goal.name, row) for row in rows if end_of(row) == "rows_unmatched"]
+    state.waiting = [(name, row) for name, row in state.waiting if name != goal.name or row.key not in state.keyed]
 
 
 def read_rows(path: str, content: bytes, goal: FileGoal, outcome: Outcome) -> list[Row]:
@@ -125,68 +193,152 @@ def identity(row: Row, fields: list[str]) -> tuple[Any, ...]:
     return tuple((name, row.cells.get(name, MISSING)) for name in fields)
 
 
-def recognise(rows: list[Row], previous: Imported, current: Imported) -> None:
-    """Find the rows of the previous import of their file: each as often as it occurred there, first ones first."""
+def recognise(path: str, rows: list[Row], previous: Imported, current: Imported) -> list[Vanished]:
+    """Find the rows of the previous import of their file: each as often as it occurred there, first ones first.
+
+    Returns:
+        Those that are not found.
+    """
     known: dict[tuple[Any, ...], list[Remembered]] = defaultdict(list)
-    for old in sorted(previous.rows, key=lambda old: (old.applied, len(old.added)), reverse=True):
+    for old in sorted(previous.rows, key=lambda old: (old.applied, len(old.sums)), reverse=True):
         known[old.identity].append(old)
     same_rules = (current.fingerprint, current.fields) == (previous.fingerprint, previous.fields)
+    for row, identified in zip(rows, as_read_before(rows, previous, current), strict=True):
+        if same := known[identified]:
+            row.former = same.pop(0)
+            row.unchanged = same_rules and row.former.applied
+            row.stays = row.former.profile is not None and current.goal.link == previous.goal.link
+    return [Vanished(path, old.profile, old.sums) for left in known.values() for old in left]
+
+
+def as_read_before(rows: list[Row], previous: Imported, current: Imported) -> list[tuple[Any, ...]]:
+    """Return what makes each row the same as another one by the reading of the previous import."""
+    if previous.goal.format == current.goal.format:
+        return [identity(row, previous.fields) for row in rows]
+    try:
+        read = read_file(rows[0].path, current.content, previous.goal)[0] if rows else []
+    except FileFails:
+        read = []
+    before = {(row.name, row.line): row for row in read}
+    return [identity(before.get((row.name, row.line), row), previous.fields) for row in rows]
+
+
+def name_rows(rows: list[Row], goal: FileGoal) -> None:
+    """Give the rows of one file their keys; of those with one key the last counts, and those without are set aside."""
+    last: dict[Any, Row] = {}
     for row in rows:
-        if same := known[identity(row, previous.fields)]:
-            old = same.pop(0)
-            row.added_before = old.added
-            row.unchanged = same_rules and old.applied
-
-
-def remember(rows: list[Row], current: Imported) -> None:
-    """Note which rows of a file were applied, now or before, and what they have added to."""
+        cells = tuple(row.cells.get(name) for name in goal.row_key)
+        row.key = cells if "".join(cell or "" for cell in cells).strip(" ") else None
+        if row.key is not None:
+            last[row.key] = row
     for row in rows:
-        applied = row.unchanged or row.profile is not None
-        added = row.added_before | row.added_now
-        if applied or added:
-            current.rows.append(Remembered(identity(row, current.fields), applied, added))
+        if row.key is None:
+            row.set_aside = "no value in the fields of row_key"
+        elif last[row.key] is not row:
+            row.set_aside = "a later row"
 
 
-def land(
-    rows: list[Row],
-    goal: FileGoal,
-    declared: Profiles,
-    objectives: tuple[str, ...],
-    state: State,
-    outcome: Outcome,
-) -> None:
+def recognise_keys(rows: list[Row], keyed: dict[Any, Keyed], digest: str) -> None:
+    """Find the rows whose key last brought the same, with nothing else of that key before them in the batch."""
+    other: set[Any] = set()
+    for row in rows:
+        row.unchanged = False
+        if row.set_aside:
+            continue
+        known = keyed.get(row.key)
+        row.unchanged = (
+            row.key not in other and known is not None and (known.identity, known.fingerprint) == (row.identity, digest)
+        )
+        if not row.unchanged:
+            other.add(row.key)
+
+
+def remember(row: Row, current: Imported, keyed: dict[Any, Keyed]) -> None:
+    """Note of a row of a file that it was applied, now or before, to whom, and what it has added to."""
+    if row.set_aside:
+        return
+    if row.unchanged:
+        old = keyed[row.key] if row.key is not None else row.former
+        assert old is not None
+        current.rows.append(Remembered(row.identity, True, old.profile, old.sums))
+        return
+    sums = (row.former.sums if row.former else {}) | row.sums
+    if row.applies or sums:
+        current.rows.append(Remembered(row.identity, row.applies, row.profile, sums))
+
+
+def land(batch: Batch, goal: FileGoal, declared: Profiles, state: State, outcome: Outcome) -> None:
     """Link and apply the rows that are not unchanged; count where each of them ended."""
     before: list[Profile | None] = [dict(profile) for profile in state.profiles]
-    fresh = [row for row in rows if not row.unchanged]
+    fresh = [row for row in batch.rows if not row.unchanged and not row.set_aside]
     for row in fresh:
         convert_row(row, goal, declared, outcome)
     link_rows([row for row in fresh if row.values], state.profiles, declared, goal.allow_new_profiles)
     before += [None] * (len(state.profiles) - len(before))
-    after: list[Profile | None] = list(state.profiles)
+    for place in range(len(state.profiles)):
+        ask_for_consent(place, before[place], batch, declared, state, outcome)
+    account = open_account(batch.rows, batch.vanished, goal, state.keyed)
     for place, profile in enumerate(state.profiles):
-        if own := [row for row in fresh if row.profile == place]:
-            apply_rows(own, profile, declared)
-            if may_process(profile, objectives, declared):
-                outcome.count(own[0].path, end_of_profile(before[place], profile))
-            else:
-                after[place] = before[place]
-                withhold(own, outcome)
-    state.profiles = [profile for profile in after if profile is not None]
-    for row in rows:
+        own = [row for row in fresh if row.profile == place]
+        for name in summed(goal):
+            for row in account.outgrown(place, declared.by_name[name], profile.get(name, 0)):
+                row.sums.pop(name)
+                outcome.count(row.path, "values_invalid")
+                fields = [mapping.field for mapping in mappings_of(row, goal) if mapping.property == name]
+                outcome.reject(row, " and ".join(fields), "the sum would not fit")
+        settle_profile(place, profile, own, account, goal, declared)
+        paths = [own[0].path] if own else [path for path in outcome.counters if path in account.paths.get(place, ())]
+        for path in paths[:1]:
+            outcome.count(path, end_of_profile(before[place], profile))
+    forget_withheld(batch.rows, before, state)
+    for row in batch.rows:
         tell_end(row, goal, outcome)
+
+
+def ask_for_consent(
+    place: int, before: Profile | None, batch: Batch, declared: Profiles, state: State, outcome: Outcome
+) -> None:
+    """Withhold the rows of a profile that may not be processed as it would be with them."""
+    own = [row for row in batch.rows if row.profile == place and row.applies]
+    trial = dict(state.profiles[place])
+    apply_rows(own, trial, declared)
+    if own and not may_process(trial, batch.objectives, declared):
+        withhold(own, outcome)
+        state.profiles[place] = before or {}
+
+
+def settle_profile(
+    place: int, profile: Profile, own: list[Row], account: Account, goal: FileGoal, declared: Profiles
+) -> None:
+    """Take back from a profile what is to be taken, apply its rows, and change its sums."""
+    drop(profile, account.dropped.get(place, set()), goal)
+    apply_rows(own, profile, declared)
+    for name in summed(goal):
+        if (net := account.net(place, name)) is not None:
+            profile[name] = profile.get(name, 0) + net
+
+
+def forget_withheld(rows: list[Row], before: list[Profile | None], state: State) -> None:
+    """Leave out profiles that would have been new and may not be; those after them move up."""
+    kept = {row.profile for row in rows if row.profile is not None}
+    places = [place for place in range(len(state.profiles)) if before[place] is not None or place in kept]
+    moved = {old: new for new, old in enumerate(places)}
+    state.profiles = [state.profiles[place] for place in places]
+    for row in rows:
+        if row.profile is not None:
+            row.profile = moved[row.profile]
 
 
 def withhold(rows: list[Row], outcome: Outcome) -> None:
     """Undo that rows belong to a profile which may not be processed."""
     for row in rows:
         row.profile, row.withheld = None, True
-        row.added_now.clear()
         outcome.withhold(row)
 
 
 def convert_row(row: Row, goal: FileGoal, declared: Profiles, outcome: Outcome) -> None:
     """Find out what a row's cells say. A cell that does not convert counts once for each property it was meant for."""
-    invalid: dict[tuple[str, str], str] = {}
+    invalid = row.invalid
     for one in goal.link:
         try:
             values = link_values(row.cells.get(one.field), declared.by_name[one.property], goal)
@@ -208,6 +360,9 @@ def tell_end(row: Row, goal: FileGoal, outcome: Outcome) -> None:
     """Count a readable row; one that went nowhere is put into quarantine."""
     end = end_of(row)
     outcome.count(row.path, end)
+    if row.set_aside:
+        outcome.reject(row, " and ".join(goal.row_key), row.set_aside)
+        return
     outcome.count(row.path, "rows_ambiguous", int(row.ambiguous))
     if end in ("rows_without_identifier", "rows_unmatched"):
         linked = " or ".join(dict.fromkeys(link.field for link in goal.link))
@@ -216,6 +371,8 @@ def tell_end(row: Row, goal: FileGoal, outcome: Outcome) -> None:
 
 def end_of(row: Row) -> str:
     """Return the counter that a readable row is counted in."""
+    if row.set_aside:
+        return "rows_rejected"
     if row.unchanged:
         return "rows_unchanged"
     if not row.values:
@@ -257,11 +414,8 @@ def apply_value(value: Any, mapping: Mapping, profile: Profile, row: Row, held: 
     elif mapping.mode == "set_if_empty" and name not in held:
         profile[name] = value
         held.add(name)
-    elif mapping.mode == "add":
+    elif mapping.mode == "add" and row.counts:
         profile[name] = [*profile.get(name, []), *(one for one in value if one not in profile.get(name, []))]
-    elif mapping.mode == "sum" and name not in row.added_before:
-        profile[name] = profile.get(name, 0) + value
-        row.added_now.add(name)
 
 
 def mappings_of(row: Row, goal: FileGoal) -> list[Mapping]:

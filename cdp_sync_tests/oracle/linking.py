@@ -69,6 +69,8 @@ def match(row: Row, holders: Holders) -> None:
         found_by_any |= found
         if found and row.profile is None:
             row.profile = max(found)
+    if row.stays and row.former:
+        row.profile = row.former.profile
     row.ambiguous = len(found_by_any) > 1
 
 

@@ -34,6 +34,16 @@ class Entry:
     raw: str | None = None
 
 
+@dataclass(frozen=True)
+class Remembered:
+    """A row of the previous import: whether and to whom it was applied, and what it has ever added to sums."""
+
+    identity: tuple[Any, ...]
+    applied: bool
+    profile: int | None
+    sums: dict[str, Any]
+
+
 @dataclass(eq=False)
 class Row:
     """One row of a file, and what has been found out about it."""
@@ -44,12 +54,26 @@ class Row:
     """The file, or where it is an archive the member that the row stands in."""
     line: int
     cells: dict[str, Cell]
+    retried: bool = False
+    """It waited for a profile; its file is not read again."""
     unchanged: bool = False
     """It occurred in the previous import of its file."""
-    added_before: frozenset[str] = frozenset()
-    """The `sum` properties it has added to in earlier imports of its file."""
-    added_now: set[str] = field(default_factory=set)
-    """The `sum` properties it adds to in this one."""
+    former: Remembered | None = None
+    """What it was in the previous import of its file."""
+    stays: bool = False
+    """It is linked as it was then."""
+    identity: tuple[Any, ...] = ()
+    """What makes it the same as another row."""
+    key: tuple[Any, ...] | None = None
+    """What its sender calls it, where the goal has a row key."""
+    set_aside: str = ""
+    """Why it cannot count, though it could be read."""
+    counts: bool = True
+    """It is the last applied row with its key."""
+    sums: dict[str, Any] = field(default_factory=dict)
+    """What it has added to sums once it is applied."""
+    invalid: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Its cells that do not convert, by column and property."""
     by_link: list[list[LinkValue]] = field(default_factory=list)
     """Its usable link values, link by link, each in cell order."""
     said: list[tuple[Mapping, Any]] = field(default_factory=list)
@@ -60,6 +84,11 @@ class Row:
     """Its profile may not be processed, and it belongs to none."""
     ambiguous: bool = False
     """Its values point at more than one profile."""
+
+    @property
+    def applies(self) -> bool:
+        """Whether it is applied in this import."""
+        return self.profile is not None and not self.unchanged and not self.set_aside
 
     @property
     def values(self) -> list[LinkValue]:

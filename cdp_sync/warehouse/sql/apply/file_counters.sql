@@ -11,6 +11,7 @@ ends as (
         file,
         sum(rows) filter (ending = 'applied') as applied,
         sum(rows) filter (ending = 'unchanged') as unchanged,
+        sum(rows) filter (ending = 'set_aside') as set_aside,
         sum(rows) filter (ending = 'without_identifier') as without_identifier,
         sum(rows) filter (ending = 'unmatched') as unmatched,
         sum(rows) filter (ending = 'without_consent') as without_consent,
@@ -20,11 +21,11 @@ ends as (
 )
 select
     file.file,
-    coalesce(applied, 0) + coalesce(ends.unchanged, 0) + coalesce(rejected.rows, 0)
+    coalesce(applied, 0) + coalesce(ends.unchanged, 0) + coalesce(rejected.rows, 0) + coalesce(set_aside, 0)
         + coalesce(without_identifier, 0) + coalesce(unmatched, 0) + coalesce(without_consent, 0) as rows_read,
     coalesce(applied, 0) as rows_applied,
     coalesce(ends.unchanged, 0) as rows_unchanged,
-    coalesce(rejected.rows, 0) as rows_rejected,
+    coalesce(rejected.rows, 0) + coalesce(set_aside, 0) as rows_rejected,
     coalesce(without_identifier, 0) as rows_without_identifier,
     coalesce(unmatched, 0) as rows_unmatched,
     coalesce(without_consent, 0) as rows_without_consent,
@@ -38,4 +39,4 @@ left join rejected using (file)
 left join invalid using (file)
 left join ends using (file)
 left join profile_end using (file)
-where file.state = 'staged'
+where file.state in ('staged', 'retried')

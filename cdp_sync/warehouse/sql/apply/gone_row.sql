@@ -10,7 +10,8 @@ settled as (
 before as (
     select
         file, row_hash, count(*) as times, count(*) filter (applied) as applied,
-        any_value(added) filter (applied) as added
+        any_value(profile_id) filter (applied) as profile_id,
+        any_value(sums) filter (applied) as sums
     from remembered
     anti join settled using (file, row_hash)
     group by file, row_hash
@@ -21,7 +22,7 @@ kept as (
     semi join repeated_before using (file, row_hash)
     group by file, row_hash
 )
-select file.source, before.row_hash, coalesce(kept.times, 0) as kept, before.added
+select file.source, before.row_hash, coalesce(kept.times, 0) as kept, before.profile_id, before.sums
 from before
 left join kept using (file, row_hash)
 join staging.file file using (file)

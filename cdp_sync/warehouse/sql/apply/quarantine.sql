@@ -10,6 +10,8 @@ with told as (
             else 'no usable identifier' end as reason
     from staging.assigned
     where profile_id is null
+    union all by name
+    select row, $key_fields as field, reason from staging.set_aside
 ),
 chosen as (select distinct row from told),
 placed as (
@@ -18,6 +20,9 @@ placed as (
     asof join (from staging.part where rows > 0) part on chosen.row >= part.first_row
     asof left join staging.line_gap gap on part.part = gap.part and chosen.row >= gap.row
 )
-select $run_id as run_id, $connection as connection, $goal as goal, path, line, field, value, null as raw, reason
+select
+    coalesce(retried.run_id, $run_id) as run_id, $connection as connection, $goal as goal,
+    placed.path, placed.line, field, value, null as raw, reason
 from told
 join placed using (row)
+left join staging.retried retried on retried.path = placed.path and retried.line = placed.line

@@ -7,6 +7,8 @@ ends as (
     select row, case when profile_id is null then outcome else 'applied' end as ending, ambiguous from staging.assigned
     union all
     select row, 'unchanged', false from staging.unchanged
+    union all
+    select row, 'set_aside', false from staging.set_aside
 )
 select bounds.file, ends.ending, count(*) as rows, count(*) filter (ends.ambiguous) as ambiguous
 from ends

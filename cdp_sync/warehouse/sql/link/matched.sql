@@ -1,4 +1,5 @@
--- The first link that finds a live profile decides; of several profiles the most recently created gets the row.
+-- A row that stays has its profile. For others the first link that finds a live profile decides; of several profiles
+-- the most recently created gets the row.
 create or replace temp table matched as
 with plain as (
     select row, min(profile_id) as profile_id
@@ -15,6 +16,8 @@ ambiguous as (
     where found.row not in (select row from plain)
     group by found.row
 )
-select row, profile_id, false as ambiguous from plain
+select row, profile_id, row in (select row from ambiguous) as ambiguous from stays
 union all
-select row, profile_id, true from ambiguous
+select row, profile_id, false from plain anti join stays using (row)
+union all
+select row, profile_id, true from ambiguous anti join stays using (row)

@@ -1,8 +1,13 @@
 -- Files whose previous import was made under the same declaration, from the same fields: their rows compare one to one.
 -- Asked anew whenever rows are linked.
 update staging.file file
-set same_fingerprint = coalesce((
-    select arg_max(known.fingerprint = $fingerprint and known.fields = file.fields, known.imported_at)
-    from warehouse.imported_file known
-    where known.connection = $connection and known.goal = $goal and known.path = file.path
-), false)
+set
+    same_fingerprint = coalesce(latest.fingerprint = $fingerprint and latest.fields = file.fields, false),
+    same_links = coalesce(latest.links = $links, false)
+from staging.file every
+left join (
+    from warehouse.imported_file
+    where connection = $connection and goal = $goal
+    qualify row_number() over (partition by path order by imported_at desc) = 1
+) latest using (path)
+where every.file = file.file

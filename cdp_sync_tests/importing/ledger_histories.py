@@ -1,0 +1,171 @@
+"""Generated histories about what rows add: keys across files, corrected and vanished rows, declarations that change.
+
+The files have fixed columns and few different cells, so that rows repeat, move and come back.
+"""
+
+import csv
+import io
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from cdp_sync.model import FileGoal, Profiles
+from cdp_sync_tests.importing.sides import File
+
+COLUMNS = ("Id", "Alt", "OrderId", "Amount", "More", "Tags", "Name")
+
+CELLS = {
+    "Id": ("a", "b", "c", ""),
+    "Alt": ("x", "y", "", ""),
+    "OrderId": ("o1", "o2", "o3", "o4", "o1", " "),
+    "Amount": ("1", "2", "5", "10", "", "1,5", "NULL"),
+    "More": ("1", "7", "", "x", "2.0"),
+    "Tags": ("red", "blue", "red|green", "", "green"),
+    "Name": ("Ann", "Bob", "", "NULL", 'say "it"'),
+}
+
+PROFILES = Profiles(
+    properties=[
+        {"name": "id", "identifier": True},
+        {"name": "alt", "identifier": True},
+        {"name": "total", "type": "decimal"},
+        {"name": "count", "type": "number"},
+        {"name": "tags", "multiple": True},
+        {"name": "name"},
+    ]
+)
+
+PATHS = ("/in/a.csv", "/in/b.csv", "/in/c.csv")
+
+Rows = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class LedgerRun:
+    """One run: the goal as it is declared then, and the files that it finds."""
+
+    goal: FileGoal
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What changes between runs."""
+
+    keyed: bool
+    redelivered: str
+    links: tuple[str, ...]
+    sums: tuple[tuple[str, str], ...]
+    adds: bool
+    creates: bool
+    people: bool
+    form: tuple[tuple[str, Any], ...]
+
+    @property
+    def goal(self) -> FileGoal:
+        """The goal."""
+        form = dict(self.form)
+        plain = form.get("header", True)
+
+        def named(column: str) -> str:
+            return column if plain else f"column{COLUMNS.index(column) + 1}"
+
+        mappings = [{"field": named("Name"), "property": "name"}]
+        mappings += [{"field": named(field), "property": prop, "mode": "sum"} for field, prop in self.sums]
+        mappings += [{"field": named("Tags"), "property": "tags", "mode": "add"}] if self.adds else []
+        return FileGoal(
+            name="people" if self.people else "orders",
+            format={"multi_value": "|", **form} | ({} if plain else {"skip_rows": 1}),
+            link=[{"field": named(field), "property": field.lower()} for field in self.links],
+            map=mappings,
+            allow_new_profiles=self.creates,
+            row_key=[named("OrderId")] if self.keyed else [],
+            redelivered=self.redelivered if not self.keyed else "adds",
+        )
+
+
+SUMS = ((("Amount", "total"),), (("Amount", "total"), ("More", "total")), (("Amount", "total"), ("More", "count")))
+FORMS: tuple[tuple[tuple[str, Any], ...], ...] = (
+    (),
+    (),
+    (("nulls", ("", "NULL")),),
+    (("nulls", ("NULL",)),),
+    (("decimal", ","),),
+    (("header", False),),
+    (("quote", ""),),
+    (("encoding", "latin-1"),),
+)
+
+
+@st.composite
+def declarations(draw: st.DrawFn) -> Declared:
+    """A goal that sums."""
+    return Declared(
+        keyed=draw(st.booleans()),
+        redelivered=draw(st.sampled_from(("adds", "replaces"))),
+        links=draw(st.sampled_from((("Id",), ("Id", "Alt"), ("Alt", "Id")))),
+        sums=draw(st.sampled_from(SUMS)),
+        adds=draw(st.booleans()),
+        creates=draw(st.sampled_from((True, False))),
+        people=False,
+        form=draw(st.sampled_from(FORMS)),
+    )
+
+
+@st.composite
+def changed(draw: st.DrawFn, before: Declared) -> Declared:
+    """The same declaration, mostly; or one thing of it declared otherwise."""
+    other = draw(declarations())
+    names = ("keyed", "redelivered", "links", "sums", "adds", "creates", "form", "form")
+    name = draw(st.sampled_from(("",) * 6 + names))
+    return Declared(**{**vars(before), **({name: getattr(other, name)} if name else {})})
+
+
+ROW = st.tuples(*(st.sampled_from(CELLS[column]) for column in COLUMNS))
+
+
+SOME_ROWS = st.lists(ROW, min_size=1, max_size=3).map(tuple)
+
+
+@st.composite
+def redelivered(draw: st.DrawFn, rows: Rows) -> Rows:
+    """Rows again: some are gone, repeated, corrected in one cell, or new."""
+    left = [row for row in rows for _ in range(draw(st.sampled_from((1, 1, 1, 1, 0, 2))))]
+    for place in range(len(left)):
+        if draw(st.sampled_from((True, False, False))):
+            column = draw(st.sampled_from(range(len(COLUMNS))))
+            cell = draw(st.sampled_from(CELLS[COLUMNS[column]]))
+            left[place] = (*left[place][:column], cell, *left[place][column + 1 :])
+    return (*left, *draw(st.lists(ROW, max_size=2)))
+
+
+@st.composite
+def ledger_histories(draw: st.DrawFn) -> tuple[LedgerRun, ...]:
+    """Two to five runs of one goal, and between them of another that brings people and fills the same properties."""
+    declared = draw(declarations())
+    people = replace(declared, keyed=False, creates=True, people=True, form=())
+    known: dict[str, Rows] = {}
+    runs = []
+    for number in range(draw(st.sampled_from((2, 3, 4, 5)))):
+        if draw(st.sampled_from((True, False, False))):
+            runs.append(LedgerRun(people.goal, ((f"/people/{number}.csv", written(draw(SOME_ROWS))),)))
+            continue
+        declared = draw(changed(declared)) if number else declared
+        files = {}
+        for path in sorted(draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=3, unique=True))):
+            how = draw(st.sampled_from(("same", "again", "again", "new"))) if path in known else "new"
+            if how == "new":
+                known[path] = tuple(draw(st.lists(ROW, min_size=1, max_size=5)))
+            elif how == "again":
+                known[path] = draw(redelivered(known[path]))
+            files[path] = written(known[path])
+        runs.append(LedgerRun(declared.goal, tuple(files.items())))
+    return tuple(runs)
+
+
+def written(rows: Rows) -> bytes:
+    """Return a file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows((COLUMNS, *rows))
+    return text.getvalue().encode()
