@@ -154,7 +154,7 @@ def state_of(warehouse: Warehouse) -> dict[str, Any]:
         profiles = session.records("select * from warehouse.profile")
         identifiers = session.rows('select property, "value", profile_id from warehouse.profile_identifier')
         ledger = session.records("select * exclude (run_id, imported_at) from warehouse.imported_file")
-        known = session.rows("select source, row_hash, applied, added from warehouse.imported_row")
+        known = session.rows("select source, row_hash, applied, sums, profile_id from warehouse.imported_row")
         columns = 'connection, goal, path, line, field, "value", raw, reason'
         quarantine = session.rows(f"select {columns} from warehouse.quarantine")
         changes = session.rows("select profile_id, kind, properties from warehouse.profile_change")
@@ -163,7 +163,7 @@ def state_of(warehouse: Warehouse) -> dict[str, Any]:
         "profiles": sorted(names.values()),
         "identifiers": sorted(_told((*row, names.get(owner, "nobody"))) for *row, owner in identifiers),
         "ledger": sorted(map(_told, ledger)),
-        "imported_row": sorted(map(_told, known)),
+        "imported_row": sorted(_told((*row, names.get(owner, "nobody"))) for *row, owner in known),
         "quarantine": sorted(map(_told, quarantine)),
         "changes": sorted(_told((names.get(owner, "nobody"), *row)) for owner, *row in changes),
     }
