@@ -82,7 +82,7 @@ def dripping(start_sandbox: StartSandbox) -> Iterator[Any]:
 
 
 def test_a_download_that_drips_is_given_up(dripping: Any, root: Path, fetched: Path, connect: Connect) -> None:
-    """A byte every now and then is no silence, but too slow; it is not tried again, and nothing is left behind."""
+    """A byte every now and then is no silence, but too slow; it is not tried again, and nothing of it stays."""
     (root / "inbox/a.csv").write_bytes(b"x" * 10_000)
     sandbox = dripping(Dripping)
     client = connect(sandbox, read_timeout=0.5, least_rate=1000)
@@ -118,10 +118,10 @@ def test_a_listing_for_ever_is_bounded_in_entries(dripping: Any, connect: Connec
     """A directory with more entries than declared fails, with number and remedy."""
     with pytest.raises(RemoteListingTooLong) as long:
         connect(dripping(Endless), listing_entries=1000).list_directory("/inbox")
-    told = str(long.value)
-    assert "'/inbox'" in told
-    assert "more than 1,000 entries" in told
-    assert "`listing_entries`" in told
+    message = str(long.value)
+    assert "'/inbox'" in message
+    assert "more than 1,000 entries" in message
+    assert "`listing_entries`" in message
 
 
 def test_a_listing_for_ever_is_bounded_in_time(dripping: Any, connect: Connect) -> None:

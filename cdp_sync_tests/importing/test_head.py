@@ -158,7 +158,7 @@ def test_detected_columns_are_bounded() -> None:
     assert len(detected_mappings(few, ("Email", "Name", "a", "b", ""))) == 2
     with pytest.raises(FileRejected) as refused:
         detected_mappings(few, ("Email", "Name", "a", "b", "c"))
-    told = str(refused.value)
-    assert "3 columns that nothing maps" in told
-    assert "At most 2, `max_columns`" in told
-    assert "declare a larger number" in told
+    message = str(refused.value)
+    assert "3 columns that nothing maps" in message
+    assert "At most 2, `max_columns`" in message
+    assert "declare a larger number" in message

@@ -55,9 +55,9 @@ def test_other_kinds_of_file_are_recognized(content: bytes, name: str, encoding:
     kind = recognize(content[:HEAD], encoding)
     assert kind is not None
     assert kind.name == name
-    told = str(kind.refusal("The file"))
-    assert told.startswith(f"The file is {name}. Needed is delimited text")
-    assert told.isprintable()
+    message = str(kind.refusal("The file"))
+    assert message.startswith(f"The file is {name}. Needed is delimited text")
+    assert message.isprintable()
 
 
 @pytest.fixture(scope="module")

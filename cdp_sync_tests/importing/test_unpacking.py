@@ -253,17 +253,17 @@ def test_a_sound_zip_of_another_method_is_not_called_damaged(number: int, name: 
     content = bytearray(zipped({"a.csv": b"a\n"}))
     for signature, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         struct.pack_into("<H", content, content.index(signature) + place, number)
-    told = refusal("a.zip", bytes(content), tmp_path)
-    assert f"a.zip!a.csv: The archive is packed by the method {name}" in told
-    assert "Have it packed again" in told
-    assert "damaged" not in told
+    message = refusal("a.zip", bytes(content), tmp_path)
+    assert f"a.zip!a.csv: The archive is packed by the method {name}" in message
+    assert "Have it packed again" in message
+    assert "damaged" not in message
 
 
 def test_a_member_that_fails_is_named(tmp_path: Path) -> None:
     """Which of several members is damaged or no text stands in the message."""
     damaged = zipped({"a.csv": b"fine", "b.csv": b"plain text"}, zipfile.ZIP_STORED).replace(b"plain", b"plaim")
-    told = refusal("x.zip", damaged, tmp_path)
-    assert told.startswith("x.zip!b.csv: ")
+    message = refusal("x.zip", damaged, tmp_path)
+    assert message.startswith("x.zip!b.csv: ")
     assert refusal("x.zip", zipped({"in/b.csv": gzip.compress(b"a")}), tmp_path).startswith(
         "x.zip!in/b.csv: The member"
     )
