@@ -28,6 +28,8 @@
     │   ├── RemoteNameRefused        a name that would leave its directory
     │   ├── RemoteNotAFile           a directory or device where a file should go
     │   ├── RemoteDiskFull           no room on the server
+    │   ├── RemoteListingTooLong     a directory with more entries than are allowed
+    │   ├── RemoteTooSlow            the server sends, but does not get on
     │   ├── DiskFull                 no room for what was to be written
     │   ├── FileRejected             one file fails as a whole; nothing of it lands
     │   └── GoalFailed               a goal whose files could not all land
@@ -70,11 +72,13 @@ __all__ = [
     "RateExceeded",
     "RemoteDiskFull",
     "RemoteFailure",
+    "RemoteListingTooLong",
     "RemoteNameRefused",
     "RemoteNotAFile",
     "RemotePathMissing",
     "RemotePermissionDenied",
     "RemoteSizeDiffers",
+    "RemoteTooSlow",
     "RequestRefused",
     "SecretMissing",
     "ServerRefused",
@@ -220,6 +224,14 @@ class RemoteNotAFile(Terminal):
 
 class RemoteDiskFull(Terminal):
     """The server has no room for a file: its disk, the account's quota or a limit on the size of files."""
+
+
+class RemoteListingTooLong(Terminal):
+    """A directory holds more entries than a listing may have."""
+
+
+class RemoteTooSlow(Terminal):
+    """The server sends, but does not get on. Another attempt would take as long; the next run makes one."""
 
 
 class DiskFull(Terminal):

@@ -32,7 +32,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run config: events are recorded, not written to the terminal."""
 
 LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
-"""When delivered files were written: nobody waits for them to settle."""
+"""When delivered files were written."""
 
 INSTANCE = """
 storage: {custom: {module: cdp_sync.orchestration.storage, class: RunHistory, config: {base_dir: dagster}}}
@@ -135,10 +135,11 @@ class Project:
 
 
 def goal(name: str = "customers", **fields: object) -> dict[str, Any]:
-    """Return the declaration of a goal that imports `/inbox/<name>_*.csv`, linked by e-mail."""
+    """Return the declaration of a goal that imports `/inbox/<name>_*.csv`, linked by e-mail, and waits for nothing."""
     usual = {
         "directory": "/inbox",
         "files": f"{name}_*.csv",
+        "complete": {"settle_seconds": 0},
         "link": [{"field": "Email", "property": "email"}],
         "map": [{"field": "FirstName", "property": "first_name"}, {"field": "Total", "property": "total"}],
     }

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cdp_sync.errors import FileRejected
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
 from cdp_sync.model.profile import RESERVED
@@ -145,11 +146,21 @@ def detected_mappings(goal: ImportGoal, columns: Iterable[str]) -> list[Mapping]
     """Return a mapping for every named column that nothing links or maps, if the goal asks for that.
 
     A property is filled by one field: the declared one, or else the first that was found.
+
+    Raises:
+        FileRejected: There are more of them than `max_columns`: each becomes a property.
     """
     if goal.map_detected is None:
         return []
+    fields = _unmapped(goal, columns)
+    if len(fields) > goal.map_detected.max_columns:
+        raise FileRejected(
+            f"The header has {len(fields):,} columns that nothing maps.",
+            needed=f"At most {goal.map_detected.max_columns:,}, `max_columns` of `map_detected`.",
+            remedy="If they are meant, declare a larger number; if not, check `separator` and `header`.",
+        )
     found: dict[str, str] = {}
-    for field in _unmapped(goal, columns):
+    for field in fields:
         found.setdefault(property_name(goal.map_detected.prefix, field), field)
     taken = {mapping.property for mapping in goal.map}
     return [Mapping(field=field, property=name) for name, field in found.items() if name not in taken]
@@ -173,7 +184,8 @@ def detected_warnings(goal: ImportGoal, profiles: Profiles, columns: Iterable[st
 
 
 def _unmapped(goal: ImportGoal, columns: Iterable[str]) -> list[str]:
-    return [column for column in dict.fromkeys(columns) if column and column not in goal.fields]
+    mapped = frozenset(goal.fields)
+    return [column for column in dict.fromkeys(columns) if column and column not in mapped]
 
 
 def property_name(prefix: str, field: str) -> str:

@@ -28,7 +28,7 @@ def fetch_files(
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number, file in enumerate(files):
-        target = folder / f"{number}{_suffix(file.name)}"
+        target = folder / str(number)  # never a remote name: nothing can leave the folder, and no suffix misleads
         try:
             yield server.download(file, target, progress=_told(progress, file))
         except RemotePathMissing:
@@ -39,11 +39,6 @@ def fetch_files(
             yield FileReport(file.path, "failed", message=str(error))
         finally:
             target.unlink(missing_ok=True)
-
-
-def _suffix(name: str) -> str:
-    """Return what unpacking goes by; never a remote name, so that nothing can leave the folder."""
-    return next((suffix for suffix in (".gz", ".zip") if name.lower().endswith(suffix)), "")
 
 
 def _told(progress: Progress | None, file: RemoteFile) -> Callable[[int], None] | None:

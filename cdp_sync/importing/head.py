@@ -1,5 +1,6 @@
 """The head of a delimited file: its columns, and where its rows begin."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -76,9 +77,11 @@ def split_record(text: str, form: Format) -> tuple[list[str], int]:
 def _read_cell(text: str, position: int, form: Format) -> tuple[str, int]:
     if form.quote and text.startswith(form.quote, position):
         return _read_quoted(text, position, form)
-    line_end = text.find("\n", position)
-    ends = [end for end in (text.find(form.separator, position), line_end, len(text)) if end >= 0]
-    return text[position : min(ends)], min(ends)
+    end = text.find(form.separator, position)
+    end = len(text) if end < 0 else end
+    line_end = text.find("\n", position, end)  # no further, or a header of many columns takes time by their square
+    end = end if line_end < 0 else line_end
+    return text[position:end], end
 
 
 def _read_quoted(text: str, position: int, form: Format) -> tuple[str, int]:
@@ -105,7 +108,8 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
             remedy=_fitting_separator(text, goal) or "Correct the links, or have the column delivered.",
         )
     needed = set(goal.fields) if goal.map_detected is None else set(head.columns) - {""}
-    if repeated := sorted(name for name in needed if head.columns.count(name) > 1):
+    times = Counter(head.columns)
+    if repeated := sorted(name for name in needed if times[name] > 1):
         raise FileRejected(
             f"The header names {_listed(repeated)} more than once.",
             needed="A linked or mapped column stands there once.",

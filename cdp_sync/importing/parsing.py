@@ -1,7 +1,7 @@
 """Parses the files that arrived into the run's staging table."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -13,7 +13,7 @@ from cdp_sync.importing.rereading import format_before, read_as_before
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
-from cdp_sync.importing.unpacking import NO_ROOM, Part, unpack
+from cdp_sync.importing.unpacking import NO_ROOM, Part, naming, unpack
 from cdp_sync.model import FetchedFile, FileGoal, FileReport, ImportGoal
 from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
@@ -77,12 +77,13 @@ def _stage_parts(
     warnings: list[str] = []
     fields: tuple[str, ...] = ()
     before = format_before(run, known)
-    for part, landed in _land(run, fetched):
+    for part, landed in _land(run, fetched, warnings.append):
         if landed is None:
             warnings.append("The file is empty.")
             continue
-        _check_keys(run.goal, landed)
-        fields = _stage_part(session, run, landed, known, number)
+        with naming(part.name, fetched.remote.path):
+            _check_keys(run.goal, landed)
+            fields = _stage_part(session, run, landed, known, number)
         if before and known:
             staged = session.value("select max(part) from staging.part where file = ?", [number])
             read_as_before(session, part, known, before, file=number, number=staged)
@@ -92,14 +93,15 @@ def _stage_parts(
     return report, fields
 
 
-def _land(run: GoalRun, fetched: FetchedFile) -> Iterator[tuple[Part, Landed | None]]:
+def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> Iterator[tuple[Part, Landed | None]]:
     folder = run.folder / "unpacked"
     folder.mkdir(exist_ok=True)
     try:
         whole = Part(fetched.remote.path, fetched.local)
-        parts = unpack(whole.name, whole.local, folder) if run.goal.may_be_packed else [whole]
-        for part in parts:
-            landed = land(part, run.goal, folder)
+        packed = run.goal.may_be_packed
+        for part in unpack(whole.name, whole.local, folder, run.goal, warn) if packed else [whole]:
+            with naming(part.name, whole.name):
+                landed = land(part, run.goal, folder)
             yield part, replace(landed, constants=fetched.constants) if landed else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)

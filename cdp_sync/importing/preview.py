@@ -1,6 +1,7 @@
 """What a goal would make of a file's first rows: its fields, and how cells read that may not convert."""
 
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -11,12 +12,16 @@ from cdp_sync.errors import FileRejected
 from cdp_sync.importing.columns import plan_columns
 from cdp_sync.importing.conversion import convert, fit
 from cdp_sync.importing.landing import Landed, land
+from cdp_sync.importing.recognition import GZIP, HEAD, ZIP, recognize
 from cdp_sync.importing.staging_plan import Cells, read_part
-from cdp_sync.importing.unpacking import Part
+from cdp_sync.importing.unpacking import Part, naming, unpack
+from cdp_sync.importing.zip_head import first_member
 from cdp_sync.model import ImportGoal, Profiles
 from cdp_sync.warehouse import Session, Warehouse
 
 _SAMPLE = 5
+_MOST = 4 << 20
+"""Bytes that the beginning of an archive is unpacked to."""
 _TYPES = ("number", "decimal", "date", "datetime", "boolean")
 
 
@@ -49,44 +54,56 @@ class Preview:
 
 def preview(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, warehouse: Warehouse) -> Preview:
     """Return the preview of a file, given its first bytes."""
+    warnings: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder) / "head"
         try:
-            local.write_bytes(_whole_lines(_unpacked(path, head), goal))
-            landed = land(Part(path, local), goal)
+            part = _beginning(path, head, goal, Path(folder), warnings)
+            with naming(part.name, path):
+                landed = land(part, goal)
         except FileRejected as error:
             return Preview(path, message=str(error))
         except zlib.error as error:
             return Preview(path, message=f"The archive is damaged: {error}.")
         if landed is None:
-            return Preview(path, message="The file is empty.")
+            return Preview(path, message=" ".join((*warnings, "The file is empty.")))
         with warehouse.open("none") as session:
             session.set("TimeZone", goal.format.time_zone)
             readings = tuple(_readings(session, landed, goal, profiles))
     fields = landed.head.columns
     unmapped = tuple(field for field in fields if field not in goal.fields)
-    return Preview(path, fields, unmapped, readings, " ".join(landed.warnings))
+    return Preview(path, fields, unmapped, readings, " ".join((*warnings, *landed.warnings)))
 
 
-def _unpacked(path: str, head: bytes) -> bytes:
-    if path.lower().endswith(".gz"):
-        return zlib.decompressobj(wbits=31).decompress(head)
-    if path.lower().endswith(".zip"):
-        if not head.startswith(b"PK\3\4"):
-            raise zlib.error("it does not begin as a zip archive does")
-        packed = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little") + 30
-        method = int.from_bytes(head[8:10], "little")
-        return zlib.decompressobj(wbits=-15).decompress(head[packed:]) if method == 8 else head[packed:]
-    return head
+def _beginning(path: str, head: bytes, goal: ImportGoal, folder: Path, warnings: list[str]) -> Part:
+    """Write the first lines of the text that an import would read first."""
+    local = folder / "head"
+    local.write_bytes(head)
+    name, text = path, head
+    if head.startswith(ZIP) and zipfile.is_zipfile(local):  # the head is all of it
+        part = next(unpack(path, local, folder, goal, warnings.append), None)
+        name, text = (part.name, part.local.read_bytes()) if part else (path, b"")
+    elif head.startswith(ZIP):
+        member = first_member(head, goal)
+        name, text = f"{path}!{member.name}", member.content(_MOST)
+    elif head.startswith(GZIP):
+        text = zlib.decompressobj(wbits=31).decompress(head, _MOST)
+    with naming(name, path):
+        if kind := recognize(text[:HEAD], goal.format.encoding):
+            raise kind.refusal("The file" if text is head else "The content of the archive")
+    local.write_bytes(_whole_lines(text, goal))
+    return Part(name, local)
 
 
 def _whole_lines(text: bytes, goal: ImportGoal) -> bytes:
-    """Cut the text behind its last whole line; a short file without a line break is whole."""
+    """Cut the text after its last whole line; a short file without a line break is whole."""
+    if goal.format.encoding == "utf-8":
+        return text[: text.rfind(b"\n") + 1] or text
     codec = goal.format.codec
-    if goal.format.encoding == "utf-16":
-        decoded = codec.incrementaldecoder(errors="replace").decode(text)
-        return codec.encode(decoded[: decoded.rfind("\n") + 1] or decoded)[0]
-    return text[: text.rfind(b"\n") + 1] or text
+    try:
+        decoded = codec.incrementaldecoder().decode(text)  # of a letter that is cut, the first bytes are left out
+    except UnicodeError:
+        return text  # an import fails, and says why
+    return codec.encode(decoded[: decoded.rfind("\n") + 1] or decoded)[0]
 
 
 def _readings(session: Session, landed: Landed, goal: ImportGoal, profiles: Profiles) -> Iterator[Reading]:

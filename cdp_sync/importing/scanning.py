@@ -1,7 +1,6 @@
 """Lists a goal's directory and tells which files are to be imported, and why the others wait."""
 
 import fnmatch
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from cdp_sync.errors import GoalFailed
+from cdp_sync.importing.members import names_file
+from cdp_sync.importing.sightings import Sightings
 from cdp_sync.model import FileGoal, FileReport, RemoteFile
 from cdp_sync.warehouse.ledger import KnownFile
 
@@ -107,10 +108,11 @@ def scan_directory(
     fingerprint: str,
     choice: Choice = EVERYTHING_NEW,
     *,
+    sightings: Sightings | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     wait: Callable[[float], None] = time.sleep,
 ) -> Scan:
-    """Look at the directory, twice where a file that is due may still be growing.
+    """Look at the directory; twice where something is new or changed and no earlier look proves that it is whole.
 
     Args:
         server: Where to look.
@@ -118,6 +120,7 @@ def scan_directory(
         known: The ledger, by path.
         fingerprint: Of the goal as it is declared now.
         choice: Which files the run is about.
+        sightings: Earlier looks.
         now: Our own clock.
         wait: Waits for so many seconds.
 
@@ -135,13 +138,36 @@ def scan_directory(
     ]
     if goal.complete.marker:
         return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files), gone)
-    young = [file for file in files if file.due and _age(file.remote, now()) < goal.complete.settle_seconds]
-    if not young:
-        return Scan(tuple(files), gone)
-    wait(goal.complete.settle_seconds)
-    settled = set(server.list_directory(goal.directory))
-    growing = {file.remote for file in young if file.remote not in settled}
+    # Those that are stale or asked for again were seen as they are when they were imported.
+    unseen = [file.remote for file in files if file.state in ("new", "changed")]
+    growing = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
     return Scan(tuple(ScannedFile(f.remote, "growing") if f.remote in growing else f for f in files), gone)
+
+
+def _growing(
+    server: Directory,
+    goal: FileGoal,
+    files: Collection[RemoteFile],
+    sightings: Sightings,
+    now: Callable[[], datetime],
+    wait: Callable[[float], None],
+) -> set[RemoteFile]:
+    """Return those files that are not the same in two looks, `settle_seconds` apart by our own clock.
+
+    A file's age by the server's clock proves nothing: that clock may be slow, and uploads may keep an old time.
+    """
+    seconds = goal.complete.settle_seconds
+    if not seconds:
+        return set()
+    sightings.note(files, now())
+    rest = sightings.remaining(files, seconds, now())
+    if rest <= 0:
+        return set()
+    wait(rest)
+    paths = {file.path for file in files}
+    later = {file for file in server.list_directory(goal.directory) if file.path in paths}
+    sightings.note(later, now())
+    return set(files) - later
 
 
 def select_files(listing: Iterable[RemoteFile], goal: FileGoal) -> list[RemoteFile]:
@@ -155,9 +181,7 @@ def matches(name: str, goal: FileGoal) -> bool:
     """Return whether the goal names the file. Case counts, as it does on the server."""
     if name.startswith(TEMPORARY_PREFIXES) or name.lower().endswith(TEMPORARY_SUFFIXES):
         return False
-    if goal.files_regex is not None:
-        return re.fullmatch(goal.files_regex, name) is not None
-    return goal.files is None or fnmatch.fnmatchcase(name, goal.files)
+    return names_file(name, goal)
 
 
 def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again: bool) -> str:
@@ -184,7 +208,3 @@ def is_marked(file: RemoteFile, marker: str, names: Collection[str]) -> bool:
         names: All that is there.
     """
     return marker.replace("{name}", file.name) in names
-
-
-def _age(file: RemoteFile, now: datetime) -> float:
-    return (now - file.modified_at).total_seconds()

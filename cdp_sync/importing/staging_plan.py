@@ -62,7 +62,7 @@ def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
     line_break = ", new_line = '\\n'" if landed.survey.kept_inside else ""
     call = f"""read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip,
             delim = $separator, quote = $quote, escape = $quote, nullstr = $nulls, store_rejects = true,
-            rejects_limit = 0{line_break})"""
+            rejects_limit = 0, compression = 'none'{line_break})"""
     return call, {
         "path": str(landed.local),
         "columns": Cells(landed.head.columns).types,

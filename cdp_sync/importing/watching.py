@@ -28,6 +28,8 @@ class Look:
 
     states: States
     whole: States = frozenset()
+    files: Mapping[bytes, tuple[str, RemoteFile]] = field(default_factory=dict, compare=False)
+    """What states are of: the goal, as it was given to `look_at`, and the file."""
 
 
 def look_at(server: Directory, goals: Mapping[str, FileGoal]) -> Look:
@@ -38,7 +40,7 @@ def look_at(server: Directory, goals: Mapping[str, FileGoal]) -> Look:
         goals: Goals by their fingerprint: under another declaration, a file is another one.
     """
     listings: dict[str, list[RemoteFile]] = {}
-    states: set[bytes] = set()
+    files: dict[bytes, tuple[str, RemoteFile]] = {}
     whole: set[bytes] = set()
     for fingerprint, goal in goals.items():
         if goal.directory not in listings:
@@ -49,8 +51,8 @@ def look_at(server: Directory, goals: Mapping[str, FileGoal]) -> Look:
             names = {file.name for file in listing}
             found = [file for file in found if is_marked(file, goal.complete.marker, names)]
             whole |= {_state(fingerprint, file) for file in found}
-        states |= {_state(fingerprint, file) for file in found}
-    return Look(frozenset(states), frozenset(whole))
+        files |= {_state(fingerprint, file): (fingerprint, file) for file in found}
+    return Look(frozenset(files), frozenset(whole), files)
 
 
 def _state(fingerprint: str, file: RemoteFile) -> bytes:

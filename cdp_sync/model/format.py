@@ -4,11 +4,12 @@ import codecs
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from cdp_sync.model.declared import Declared
+from cdp_sync.model.encoding import canonical_encoding, codec_of
 
-Encoding = Literal["utf-8", "utf-16", "latin-1", "windows-1252"]
+Encoding = Annotated[str, AfterValidator(canonical_encoding)]
 
 NAMED_DATES = ("iso", "epoch_seconds", "epoch_milliseconds")
 """Date formats that have a name instead of a strptime pattern."""
@@ -118,7 +119,7 @@ class Format(ReadCells, Delimited):
     """How the files of an import goal are written."""
 
     encoding: Encoding = "utf-8"
-    """Of the file; a byte order mark is accepted."""
+    """Of the file, by any name that Python knows it by; a byte order mark is accepted."""
     header: bool = True
     """The first row names the columns; false: they are column1, column2, …"""
     quote: Annotated[str, Field(max_length=1)] = '"'
@@ -148,7 +149,7 @@ class Format(ReadCells, Delimited):
     @property
     def codec(self) -> codecs.CodecInfo:
         """The Python codec of the encoding."""
-        return codecs.lookup({"utf-8": "utf-8-sig", "windows-1252": "cp1252"}.get(self.encoding, self.encoding))
+        return codec_of(self.encoding)
 
 
 _READING = set(Format.model_fields) - set(ReadCells.model_fields) - {"decimal", "multi_value", "dates", "time_zone"}

@@ -1,7 +1,6 @@
 """Import goals: which files, whose rows, into which properties."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -9,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.format import Format
+from cdp_sync.model.name_pattern import compile_pattern
 
 SetMode = Literal["set", "set_if_empty", "set_or_clear", "add", "sum"]
 
@@ -167,7 +167,7 @@ class FileGoal(ImportGoal):
     files: str | None = None
     """Wildcard that selects the files by name, e.g. `customers_*.csv`; absent: all of them."""
     files_regex: str | None = None
-    """Regular expression that the whole name must match, instead of `files`."""
+    """Regular expression in RE2's syntax that the whole name must match, instead of `files`."""
     members: str | None = None
     """Wildcard that selects the members of an archive; absent: the goal's own pattern, then the archive's rules."""
     complete: Completeness = Completeness()
@@ -181,10 +181,8 @@ class FileGoal(ImportGoal):
     @field_validator("files_regex")
     @classmethod
     def _regex_compiles(cls, value: str | None) -> str | None:
-        try:
-            re.compile(value or "")
-        except re.error as error:
-            raise ValueError(f"found {value!r}, no regular expression: {error}") from None
+        if value is not None:
+            compile_pattern(value)
         return value
 
     @model_validator(mode="after")

@@ -41,6 +41,12 @@ class SftpServer(Declared):
     """Seconds until the connection must stand."""
     read_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Seconds without a byte after which the line counts as lost."""
+    answer_timeout: Annotated[float, Field(gt=0, le=86400)] = 600.0
+    """Seconds within which a listing must be whole, and every other answer but the bytes of a file."""
+    least_rate: Annotated[int, Field(ge=0, le=10**9)] = 100
+    """Bytes a second that a transfer must reach on average over `read_timeout`; 0: none."""
+    listing_entries: Annotated[int, Field(ge=1, le=10**8)] = 1_000_000
+    """Entries that a directory may have."""
 
     @model_validator(mode="after")
     def _check(self) -> "SftpServer":

@@ -10,6 +10,7 @@ import dagster as dg
 from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory, stage_files
 from cdp_sync.importing.rivals import refuse_rivals
 from cdp_sync.importing.scanning import Choice
+from cdp_sync.importing.sightings import Sightings
 from cdp_sync.importing.waiting import count_due, stage_waiting
 from cdp_sync.model import FileGoal, GoalReport, RemoteFile
 from cdp_sync.orchestration.files import choice_of, expect_files, is_backfill, note_files
@@ -53,8 +54,9 @@ class FileSteps(ImportSteps[FileGoal]):
         with run.warehouse.open("read") as session:
             known = known_files(session, run.connection, run.goal.name)
             retry = count_due(session, run)
+        sightings = Sightings(data_folder().sightings(run.connection, run.goal.name))
         with self.client(context) as server:
-            scan = scan_directory(server, self.goal, known, run.fingerprint, choice)
+            scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
         refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
         expect_files(context, self.connection.name, self.goal.name, scan)
         context.log.info(f"{len(scan.due)} of {len(scan.files)} files are to be imported")

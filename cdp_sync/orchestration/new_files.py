@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from cdp_sync.importing.watching import Look, Memory, look_at
-from cdp_sync.model import Profiles, SftpConnection, fingerprint
+from cdp_sync.importing.sightings import Sightings
+from cdp_sync.importing.watching import Look, Memory, States, look_at
+from cdp_sync.model import Profiles, RemoteFile, SftpConnection, fingerprint
+from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.waiting import waiting_runs
 
 _TICKS = 3
@@ -82,12 +85,22 @@ class _Watching:
             # They stay seen, so that they are asked for as soon as that run has begun.
             reason = "A run of this connection waits to start; what has arrived is asked for behind it."
             return self._skip(memory.note(found, self._now), reason)
-        memory = memory.note(found, self._now)
+        looked_at, memory = memory.looked_at, memory.note(found, self._now)
         if not due:
             return self._skip(memory, _told(found, memory))
+        self._hand_on(found, due, looked_at)
         key, memory = memory.ask(due)
         request = dg.RunRequest(run_key=f"{self._connection}:{key}", tags={"reason": "new files"})
         return dg.SensorResult(run_requests=[request], cursor=memory.write())
+
+    def _hand_on(self, found: Look, due: States, looked_at: float) -> None:
+        """Let the run know that the look before this one has seen the files as they are: it need not wait."""
+        by_goal: dict[str, list[RemoteFile]] = {}
+        for goal, file in (found.files[state] for state in due - found.whole):
+            by_goal.setdefault(goal.partition("/")[0], []).append(file)
+        for goal, files in by_goal.items():
+            place = data_folder().sightings(self._connection, goal)
+            Sightings(place).add(files, datetime.fromtimestamp(looked_at, UTC))
 
     @property
     def _is_time(self) -> bool:

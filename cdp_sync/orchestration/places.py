@@ -31,6 +31,10 @@ class DataFolder:
         """Return the folder where the files of one goal's run arrive."""
         return self.path / "downloads" / f"{run_id}__{goal}"
 
+    def sightings(self, connection: str, goal: str) -> Path:
+        """Return the file that says since when the files of a goal are as they are."""
+        return self.path / "sightings" / f"{connection}__{goal}.json"
+
     def sweep(self) -> int:
         """Remove what runs left behind that were killed days ago, and what DuckDB had put on the disk for them.
 

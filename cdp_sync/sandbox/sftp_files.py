@@ -127,9 +127,7 @@ class Files(paramiko.SFTPServerInterface):
     def list_folder(self, path: str) -> list[paramiko.SFTPAttributes]:
         """Return the entries of a folder, links not followed."""
         with os.scandir(self.local(path)) as entries:
-            return [
-                paramiko.SFTPAttributes.from_stat(entry.stat(follow_symlinks=False), entry.name) for entry in entries
-            ]
+            return [_listed(entry) for entry in entries]
 
     @_told
     def stat(self, path: str) -> paramiko.SFTPAttributes:
@@ -210,6 +208,7 @@ class Protocol(paramiko.SFTPServer):
         return 3
 
     def _process(self, t: int, request_number: int, msg: Message) -> None:
+        msg.get_text = lambda: os.fsdecode(msg.get_binary())  # type: ignore[method-assign]  # names need not be UTF-8
         if t == sftp.CMD_EXTENDED:
             self._process_extended(request_number, msg.get_binary(), msg)
         else:
@@ -235,6 +234,13 @@ class WithoutPosixRename(Protocol):
     """As many servers are that are not OpenSSH's: a file can be replaced in several steps only."""
 
     extensions = (LIMITS, FSYNC)
+
+
+def _listed(entry: os.DirEntry[str]) -> paramiko.SFTPAttributes:
+    attributes = paramiko.SFTPAttributes.from_stat(entry.stat(follow_symlinks=False), entry.name)
+    if not entry.name.isprintable():  # as one that is not UTF-8: paramiko would encode it, and fail
+        attributes.filename = os.fsencode(entry.name)  # type: ignore[assignment]
+    return attributes
 
 
 def _status(problem: OSError) -> int:

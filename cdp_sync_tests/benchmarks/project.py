@@ -44,6 +44,7 @@ def write_project(folder: Path, server: OpenSshServer, directory: Path) -> None:
         "name": "customers",
         "directory": str(directory),
         "files": "*.csv",
+        "complete": {"settle_seconds": 0},
         "format": {"multi_value": ";"},
         "link": [{"field": "Email", "property": "email"}],
         "map": [{"field": cell, "property": name} for name, _, cell, _ in PROPERTIES if name != "email"],

@@ -152,7 +152,7 @@ def test_a_misspelt_mode_names_all_modes(project: Project) -> None:
 
 def test_all_slips_of_a_file_are_told_at_once(project: Project) -> None:
     """Whoever corrects a file need not run into one slip after another."""
-    project.connect("shop", goal(fils="x", directory=""), goal("orders", format={"encoding": "utf8"}, link=[]))
+    project.connect("shop", goal(fils="x", directory=""), goal("orders", format={"encoding": "utf-88"}, link=[]))
     told = refusal()
     for place in ("[0].fils", "[0].directory", "[1].format.encoding", "[1].link"):
         assert f"import_profiles{place}" in told

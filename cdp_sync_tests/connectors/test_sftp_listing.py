@@ -7,7 +7,10 @@ from typing import ClassVar, Self
 
 import paramiko
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cdp_sync.connectors.sftp import names
 from cdp_sync.errors import ConnectionLost, RemotePathMissing
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files
@@ -58,17 +61,40 @@ def test_only_regular_files_and_links_to_them_count(openssh: OpenSshServer, tmp_
     assert {file.name: file.size for file in files} == {"file": 3, "to_file": 3}
 
 
-def test_a_name_that_is_not_utf8_is_left_out_and_logged(
-    openssh: OpenSshServer, tmp_path: Path, connect: Connect
+ODD = (
+    b"K\xfcndigung.csv",
+    rb"K\xfcndigung.csv",
+    rb"K\\xfcndigung.csv",
+    b"K\\\xfcndigung.csv",
+    b"\xff",
+    rb"a\b.csv",
+    b"\xc3",
+)
+
+
+@pytest.mark.parametrize("kind", ["sandbox", "openssh"])
+def test_names_that_are_not_utf8_are_listed_and_fetched(
+    kind: str, root: Path, tmp_path: Path, connect: Connect, request: pytest.FixtureRequest
 ) -> None:
-    """One file with a Latin-1 name does not take the listing down."""
-    (tmp_path / "served").mkdir()
-    (tmp_path / "served" / "good.csv").touch()
-    (tmp_path / "served" / os.fsdecode(b"K\xfcndigung.csv")).touch()
-    lines: list[str] = []
-    files = connect(openssh, log=lines.append).list_directory(str(tmp_path / "served"))
-    assert [file.name for file in files] == ["good.csv"]
-    assert any("K\\xfcndigung.csv" in line and "not UTF-8" in line for line in lines)
+    """Each has a name of its own, with escapes for what is not UTF-8, by which it is fetched."""
+    for name in ODD:
+        (root / "inbox" / os.fsdecode(name)).write_bytes(name)
+    client = connect(request.getfixturevalue(kind))
+    files = client.list_directory("/inbox" if kind == "sandbox" else str(root / "inbox"))
+    fetched = {file.name: client.download(file, tmp_path / "fetched").local.read_bytes() for file in files}
+    assert sorted(fetched.values()) == sorted(ODD)
+    assert fetched["K\\xfcndigung.csv"] == b"K\xfcndigung.csv"
+    assert fetched["a\\b.csv"] == rb"a\b.csv"
+
+
+@given(st.binary(max_size=20) | st.from_regex(rb"(\\{0,3}(x[0-9a-f]{2}|\xe9|e)){0,4}", fullmatch=True))
+def test_every_name_has_one_text(name: bytes) -> None:
+    """What is listed leads back to the same bytes, can be printed and stored, and stays as it is where it is plain."""
+    text = names.as_text(name)
+    assert names.as_bytes(text) == name
+    assert text.encode() is not None
+    if b"\\" not in name and text.isprintable() and "\\" not in text:
+        assert text.encode() == name
 
 
 class HostileFiles(Files):

@@ -1,10 +1,13 @@
 """The head of a file: its columns, where its rows begin, and what is wrong with them."""
 
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from cdp_sync.errors import FileRejected
+from cdp_sync.importing.columns import detected_mappings
 from cdp_sync.importing.head import check_columns, read_head, split_record
 from cdp_sync.model import FileGoal, Format
 
@@ -133,3 +136,29 @@ def test_a_line_that_may_be_no_header_is_not_told(line: str, shown: str) -> None
         check(f"{line}\n")
     assert shown in str(refused.value)
     assert "Ada" not in str(refused.value)
+
+
+@pytest.mark.parametrize("names", [[f"c{number}" for number in range(150_000)], ["same"] * 150_000])
+def test_a_header_of_many_columns_is_checked_in_time(names: list[str]) -> None:
+    """Neither reading nor checking takes time by the square of the columns; ten times the usual is a second."""
+    text = ",".join(["Email", *names]) + "\n"
+    many, began = goal(map_detected={}), time.process_time()
+    head = read_head(text, many.format)
+    assert head is not None
+    with suppress(FileRejected):
+        check_columns(head, many, text)
+    with suppress(FileRejected):
+        detected_mappings(many, head.columns)
+    assert time.process_time() - began < 2
+
+
+def test_detected_columns_are_bounded() -> None:
+    """One more than declared is refused with number and remedy; linked and mapped columns do not count."""
+    few = goal(map_detected={"max_columns": 2})
+    assert len(detected_mappings(few, ("Email", "Name", "a", "b", ""))) == 2
+    with pytest.raises(FileRejected) as refused:
+        detected_mappings(few, ("Email", "Name", "a", "b", "c"))
+    message = str(refused.value)
+    assert "3 columns that nothing maps" in message
+    assert "At most 2, `max_columns`" in message
+    assert "declare a larger number" in message

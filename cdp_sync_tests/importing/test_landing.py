@@ -48,7 +48,20 @@ def test_a_file_without_a_byte_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "codec"),
-    [("latin-1", "latin-1"), ("windows-1252", "cp1252"), ("utf-16", "utf-16"), ("utf-8", "utf-8")],
+    [
+        ("latin-1", "latin-1"),
+        ("windows-1252", "cp1252"),
+        ("utf-16", "utf-16"),
+        ("utf-8", "utf-8"),
+        ("utf-16-le", "utf-16-le"),
+        ("utf-16-be", "utf-16-be"),
+        ("iso-8859-15", "iso-8859-15"),
+        ("cp1250", "cp1250"),
+        ("mac-roman", "mac-roman"),
+        ("utf-32", "utf-32"),
+        ("cp037", "cp037"),
+        ("utf-7", "utf-7"),
+    ],
 )
 def test_every_encoding_becomes_utf_8(encoding: str, codec: str, tmp_path: Path) -> None:
     """What a declared encoding says is what the parser reads, umlauts and all."""
@@ -58,9 +71,21 @@ def test_every_encoding_becomes_utf_8(encoding: str, codec: str, tmp_path: Path)
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
 def test_utf_16_goes_by_its_mark(codec: str, tmp_path: Path) -> None:
-    """Both byte orders are read by their marks."""
+    """Both byte orders are read by their marks, whether the order is declared or not."""
     content = "\ufeffEmail,Name\nä@x.nl,Zoë\n".encode(codec)
-    assert body(landed(content, tmp_path, encoding="utf-16")) == "ä@x.nl,Zoë\n".encode()
+    for encoding in ("utf-16", codec):
+        found = landed(content, tmp_path, encoding=encoding)
+        assert found is not None
+        assert found.head.columns == ("Email", "Name")
+        assert body(found) == "ä@x.nl,Zoë\n".encode()
+
+
+def test_letters_of_several_bytes_may_stand_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a chunk ends, no letter is lost."""
+    monkeypatch.setattr(landing, "CHUNK", 3)
+    for encoding in ("shift_jis", "gb18030", "iso2022_jp", "utf-16-be", "utf-8"):
+        found = landed("Email,Name\na@x.nl,山田太郎\n".encode(encoding), tmp_path, encoding=encoding)
+        assert body(found) == "a@x.nl,山田太郎\n".encode()
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:

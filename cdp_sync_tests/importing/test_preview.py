@@ -135,8 +135,72 @@ def test_a_file_that_would_fail_says_why(content: bytes, needle: str, warehouse:
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.zip"])
 def test_a_damaged_archive_says_so(name: str, warehouse: Warehouse) -> None:
-    """What is no archive is told of, as an import would tell it."""
-    assert "damaged" in preview(f"/in/{name}", b"Email;Total\n1;2\n" * 9, goal(), PROFILES, warehouse).message
+    """A broken archive is reported, as an import would report it."""
+    head = (b"\x1f\x8b" if name.endswith("gz") else zipped({"a.csv": TEXT})[:40]) + b"\xff" * 99
+    assert "damaged" in preview(f"/in/{name}", head, goal(), PROFILES, warehouse).message
+
+
+def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Return a zip archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+LONG = TEXT + b"".join(b"%d@x.nl;%d,5;%d;31-12-2024;;no;;\n" % (n, n * 7919 % 1000, n) for n in range(20_000))
+
+
+@pytest.mark.parametrize("cut", [None, 40_000], ids=["whole", "cut"])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_a_preview_shows_the_member_that_an_import_takes(
+    cut: int | None, streamed: bool, method: int, warehouse: Warehouse
+) -> None:
+    """A README in front is left alone, also where the archive's end is not there and sizes follow the members."""
+    buffer = io.BytesIO()
+    target = Unseekable(buffer) if streamed else buffer
+    with zipfile.ZipFile(target, "w", method) as archive:  # type: ignore[type-var]
+        archive.writestr("__MACOSX/._a.csv", b"shadow", zipfile.ZIP_DEFLATED)
+        archive.writestr("README.txt", b"About these files", zipfile.ZIP_DEFLATED)
+        archive.writestr("in/a.csv", LONG)
+    shown = preview("/in/a.zip", buffer.getvalue()[:cut], goal(), PROFILES, warehouse)
+    assert "damaged" not in shown.message
+    assert cells(shown)["Born", "31-12-2024"] == "2024-12-31"
+    assert ("README.txt" in shown.message) is (cut is None)  # the beginning does not hold all names
+
+
+class Unseekable(io.RawIOBase):
+    """A stream, into which zipfile writes a member's size after the member."""
+
+    def __init__(self, target: io.BytesIO) -> None:
+        self.target = target
+
+    def writable(self) -> bool:
+        """Whether it can be written."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write."""
+        return self.target.write(data)
+
+
+def test_a_file_that_is_something_else_says_what(warehouse: Warehouse) -> None:
+    """A preview of a PDF, of a tar in a gzip and of a workbook says what they are, and names the member."""
+    tar = b"a.csv".ljust(257, b"\0") + b"ustar" + b"\0" * 250
+    for content, needle in (
+        (b"%PDF-1.7\n", "The file is a PDF document"),
+        (gzip.compress(tar), "is a tar archive"),
+        (zipped({"[Content_Types].xml": b"", "xl/workbook.xml": b""}), "an Excel workbook"),
+        (zipped({"a.csv": TEXT.decode().encode("utf-16")}), "a.zip!a.csv: The member is text in UTF-16"),
+    ):
+        assert needle in preview("/in/a.zip", content, goal(), PROFILES, warehouse).message
+
+
+def test_an_archive_without_files_is_empty(warehouse: Warehouse) -> None:
+    """An import would be a success of no rows, and say the same."""
+    assert "holds no file" in preview("/in/a.zip", zipped({}), goal(), PROFILES, warehouse).message
 
 
 def test_a_preview_opens_no_warehouse(warehouse: Warehouse) -> None:

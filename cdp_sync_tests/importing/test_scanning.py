@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from cdp_sync.importing import Scan, scan_directory
 from cdp_sync.importing.scanning import TEMPORARY_SUFFIXES, matches, select_files
+from cdp_sync.importing.sightings import Sightings
 from cdp_sync.model import FileGoal, RemoteFile
 from cdp_sync.warehouse.ledger import KnownFile
 
@@ -17,22 +19,29 @@ PRINT = "0123456789abcdef"
 
 
 class Looks:
-    """A directory that shows one listing after another; the last one stays."""
+    """A directory that shows one listing after another; the last one stays. Only waiting moves the clock."""
 
-    def __init__(self, *listings: Sequence[RemoteFile]) -> None:
+    def __init__(self, *listings: Sequence[RemoteFile], sightings: Sightings | None = None) -> None:
         self.listings = list(listings)
+        self.sightings = sightings
         self.asked: list[str] = []
         self.waited: list[float] = []
+        self.now = NOW
 
     def list_directory(self, directory: str) -> list[RemoteFile]:
         """Return the next listing."""
         self.asked.append(directory)
         return list(self.listings.pop(0) if len(self.listings) > 1 else self.listings[0])
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.waited.append(seconds)
+        self.now += timedelta(seconds=seconds)
+
     def scan(self, made: FileGoal, known: Sequence[KnownFile] = ()) -> Scan:
-        """Scan with a clock that stands still; waiting is noted, not done."""
+        """Scan by this clock."""
         ledger = {file.path: file for file in known}
-        return scan_directory(self, made, ledger, PRINT, now=lambda: NOW, wait=self.waited.append)
+        return scan_directory(self, made, ledger, PRINT, sightings=self.sightings, now=lambda: self.now, wait=self.wait)
 
 
 def goal(**fields: object) -> FileGoal:
@@ -84,6 +93,13 @@ def test_names_match_whole_and_by_case(declared: dict[str, object], name: str, c
     assert matches(name, goal(**declared)) is chosen
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(a|aa)+b", "(.*a){25}", "((a?){9}){9}b"])
+def test_no_pattern_takes_for_ever(pattern: str) -> None:
+    """Patterns for which Python's own engine takes years take no time."""
+    assert not matches("a" * 23 + "c" * 200, goal(files_regex=pattern))
+
+
 @pytest.mark.parametrize(
     "name", [".hidden", "~lock.csv", *(f"a.csv{suffix}" for suffix in TEMPORARY_SUFFIXES), "A.TMP"]
 )
@@ -122,46 +138,97 @@ def test_changed_counts_before_stale() -> None:
     assert states(Looks([each]).scan(goal(), [known(each, size=1, fingerprint="another")])) == {"a": "changed"}
 
 
-def test_settled_files_need_one_look() -> None:
-    """Where every file that is due is older than the settling time, nobody waits."""
-    looks = Looks([file("a", age=10)])
-    assert states(looks.scan(goal(complete={"settle_seconds": 10}))) == {"a": "new"}
-    assert (looks.asked, looks.waited) == (["/in"], [])
-
-
-def test_a_young_file_is_looked_at_twice() -> None:
-    """A file younger than the settling time is due if it has not changed after the wait, once for all files."""
-    looks = Looks([file("a", age=1), file("b", age=2), file("old")])
+@pytest.mark.parametrize("age", [1, 3600, 1e9, -3600], ids=["young", "old", "very old", "of the future"])
+def test_a_file_that_is_due_is_looked_at_twice(age: float) -> None:
+    """However old it is by the server's clock, it is due once it was seen unchanged for long enough by ours."""
+    looks = Looks([file("a", age=age), file("b", age=2)])
     scan = looks.scan(goal(complete={"settle_seconds": 7}))
-    assert states(scan) == {"a": "new", "b": "new", "old": "new"}
+    assert states(scan) == {"a": "new", "b": "new"}
     assert (looks.asked, looks.waited) == (["/in", "/in"], [7.0])
 
 
 @pytest.mark.parametrize(
     "later",
-    [[file("a", age=1, size=11)], [file("a", age=0)], []],
+    [[file("a", size=11)], [file("a", age=0)], []],
     ids=["grown", "touched", "gone"],
 )
 def test_a_growing_file_waits_for_the_next_run(later: list[RemoteFile]) -> None:
-    """A young file whose size or time differs at the second look, or that is gone, is left and told of."""
+    """A file with an old time whose size or time differs at the second look, or that is gone, is left and reported."""
     old = file("old")
-    scan = Looks([file("a", age=1), old], [*later, old]).scan(goal())
+    scan = Looks([file("a"), old], [*later, old]).scan(goal())
     assert states(scan) == {"old": "new", "a": "growing"}
     assert scan.due == (old,)
     assert [(report.path, report.state) for report in scan.waiting] == [("/in/a", "growing")]
 
 
-def test_a_file_dated_in_the_future_is_looked_at_twice() -> None:
-    """A server whose clock is ahead does not make us take a file that grows."""
-    looks = Looks([file("a", age=-3600)], [file("a", age=-3600, size=11)])
-    assert states(looks.scan(goal())) == {"a": "growing"}
+def remembered(tmp_path: Path) -> Sightings:
+    """Return what another process would remember."""
+    return Sightings(tmp_path / "sightings" / "shop__customers.json")
 
 
-def test_known_young_files_are_not_waited_for() -> None:
-    """An unchanged file costs no second look, however young."""
+def test_an_earlier_look_counts(tmp_path: Path) -> None:
+    """What an earlier run saw needs no second look, or the rest of the time; a file that changed needs all of it."""
+    made = goal(complete={"settle_seconds": 10})
+    first = Looks([file("a")], sightings=remembered(tmp_path))
+    first.scan(made)
+    assert first.waited == [10.0]
+    for seconds, listing, waited in (
+        (3.0, [file("a")], []),
+        (4.0, [file("a"), file("b")], [10.0]),
+        (5.0, [file("a", size=11)], [10.0]),
+    ):
+        looks = Looks(listing, sightings=remembered(tmp_path))
+        looks.now = first.now + timedelta(seconds=seconds)
+        assert all(each.due for each in looks.scan(made).files)
+        assert looks.waited == waited
+        first.now = looks.now
+
+
+def test_a_file_that_grew_is_seen_anew(tmp_path: Path) -> None:
+    """The second look at a file that grows is the first of what it is now: the next run waits for the rest only."""
+    looks = Looks([file("a")], [file("a", size=11)], sightings=remembered(tmp_path))
+    assert states(looks.scan(goal(complete={"settle_seconds": 10}))) == {"a": "growing"}
+    after = Looks([file("a", size=11)], sightings=remembered(tmp_path))
+    after.now = looks.now + timedelta(seconds=4)
+    assert states(after.scan(goal(complete={"settle_seconds": 10}))) == {"a": "new"}
+    assert after.waited == [6.0]
+
+
+def test_a_clock_that_was_set_back_costs_a_wait(tmp_path: Path) -> None:
+    """What was seen in our own future proves nothing."""
+    remembered(tmp_path).note([file("a")], NOW + timedelta(days=1))
+    looks = Looks([file("a")], sightings=remembered(tmp_path))
+    looks.scan(goal(complete={"settle_seconds": 10}))
+    assert looks.waited == [10.0]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"path": "/in/a"}]', '[{"since": 1}]', "null"])
+def test_what_cannot_be_read_is_forgotten(text: str, tmp_path: Path) -> None:
+    """A broken memory costs a wait, and no more."""
+    place = tmp_path / "sightings" / "shop__customers.json"
+    place.parent.mkdir()
+    place.write_text(text, encoding="utf-8")
+    looks = Looks([file("a")], sightings=remembered(tmp_path))
+    assert states(looks.scan(goal())) == {"a": "new"}
+    assert looks.waited == [10.0]
+
+
+def test_nothing_due_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Nothing to do is one look and no file, also after a run that had something to do."""
+    looks = Looks([file("a")], sightings=remembered(tmp_path))
+    looks.scan(goal())
+    assert [path.name for path in (tmp_path / "sightings").iterdir()] == ["shop__customers.json"]
+    after = Looks([file("a")], sightings=remembered(tmp_path))
+    after.scan(goal(), [known(file("a"))])
+    assert (len(after.asked), list((tmp_path / "sightings").iterdir())) == (1, [])
+
+
+@pytest.mark.parametrize(("print_", "state"), [(PRINT, "unchanged"), ("another", "stale")])
+def test_known_young_files_are_not_waited_for(print_: str, state: str) -> None:
+    """A file that is as it was when it was imported costs no second look, however young."""
     young = file("a", age=1)
     looks = Looks([young])
-    assert states(looks.scan(goal(), [known(young)])) == {"a": "unchanged"}
+    assert states(looks.scan(goal(), [known(young, fingerprint=print_)])) == {"a": state}
     assert looks.waited == []
 
 
@@ -208,6 +275,6 @@ def test_an_empty_directory_is_nothing_to_do() -> None:
 
 
 def test_the_real_clock_and_wait_are_the_defaults() -> None:
-    """An old file needs neither; called without them, scanning works."""
+    """Called without them, scanning works."""
     look: Callable[..., Scan] = scan_directory
-    assert look(Looks([file("a")]), goal(), {}, PRINT).due == (file("a"),)
+    assert look(Looks([file("a")]), goal(complete={"settle_seconds": 0.01}), {}, PRINT).due == (file("a"),)

@@ -7,12 +7,14 @@ import struct
 import zipfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing import unpacking
 from cdp_sync.importing.unpacking import unpack
+from cdp_sync.model import FileGoal
 
 MEMBERS = {"b.csv": b"b\n", "a/a.csv": b"a\n", "c.csv": b""}
 
@@ -26,13 +28,23 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
     return buffer.getvalue()
 
 
-def unpacked(name: str, content: bytes, tmp_path: Path) -> list[tuple[str, bytes]]:
+def goal(**declared: Any) -> FileGoal:
+    """Return a goal."""
+    return FileGoal.model_validate({"name": "a", "link": [{"field": "Email", "property": "email"}]} | declared)
+
+
+def unpacked(
+    name: str, content: bytes, tmp_path: Path, warnings: list[str] | None = None, **declared: Any
+) -> list[tuple[str, bytes]]:
     """Return the parts of a file: their names and contents."""
     folder = tmp_path / "unpacked"
     folder.mkdir(exist_ok=True)
     local = tmp_path / "0"
     local.write_bytes(content)
-    return [(part.name, part.local.read_bytes()) for part in unpack(f"/in/{name}", local, folder)]
+    warn = (warnings if warnings is not None else []).append
+    return [
+        (part.name, part.local.read_bytes()) for part in unpack(f"/in/{name}", local, folder, goal(**declared), warn)
+    ]
 
 
 def refusal(name: str, content: bytes, tmp_path: Path) -> str:
@@ -43,10 +55,17 @@ def refusal(name: str, content: bytes, tmp_path: Path) -> str:
     return str(refused.value)
 
 
-def test_a_plain_file_is_its_own_part(tmp_path: Path) -> None:
-    """What is no archive by name is left as it is, also if it begins like one."""
-    content = zipped(MEMBERS)
-    assert unpacked("a.csv", content, tmp_path) == [("/in/a.csv", content)]
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.zip"])
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b""])
+def test_a_plain_file_is_its_own_part(name: str, content: bytes, tmp_path: Path) -> None:
+    """What is no archive by its bytes is left as it is, whatever it is called."""
+    assert unpacked(name, content, tmp_path) == [(f"/in/{name}", content)]
+
+
+def test_archives_go_by_their_bytes(tmp_path: Path) -> None:
+    """A gzip and a zip are unpacked without their suffix, and with the other's."""
+    assert unpacked("a.csv", gzip.compress(b"a\n"), tmp_path) == [("/in/a.csv", b"a\n")]
+    assert unpacked("a.gz", zipped({"a.csv": b"a\n"}), tmp_path) == [("/in/a.gz!a.csv", b"a\n")]
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "A.CSV.GZ"])
@@ -85,7 +104,7 @@ def test_a_member_that_would_leave_the_folder_is_refused(name: str, tmp_path: Pa
 
 def test_members_are_written_under_names_of_our_own(tmp_path: Path) -> None:
     """Names from an archive never become names on this disk."""
-    unpacked("a.zip", zipped({"C:evil.csv": b"a", "con": b"b", "x" * 300: b"c"}), tmp_path)
+    unpacked("a.zip", zipped({"C:evil.csv": b"a", "con.csv": b"b", "x" * 300 + ".csv": b"c"}), tmp_path)
     assert {path.name for path in (tmp_path / "unpacked").iterdir()} == {f"0.{number}.unpacked" for number in range(3)}
 
 
@@ -103,16 +122,13 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.gz", b"a,b\n1,2\n"),
         ("a.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:-9]),
         ("a.gz", gzip.compress(b"a")[:-8] + b"\0" * 8),
         ("a.gz", b"\x1f\x8b\x08\x00" + b"\xff" * 40),
-        ("a.zip", b"a,b\n1,2\n"),
         ("a.zip", zipped(MEMBERS)[:-30]),
-        ("a.zip", b""),
         ("a.zip", zipped({"a.csv": b"plain text"}, zipfile.ZIP_STORED).replace(b"plain", b"plaim")),
     ],
-    ids=["no gz", "cut gz", "gz checksum", "gz garbage", "no zip", "cut zip", "empty zip", "zip checksum"],
+    ids=["cut gz", "gz checksum", "gz garbage", "cut zip", "zip checksum"],
 )
 def test_a_damaged_archive_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
     """Whatever is wrong with an archive, its file fails with what to do, and the run goes on."""
@@ -126,11 +142,6 @@ def test_a_zip_with_a_wrong_table_of_contents_is_refused(tmp_path: Path) -> None
     content = bytearray(zipped(MEMBERS))
     content[-3] = 0x7F
     assert "damaged" in refusal("a.zip", bytes(content), tmp_path)
-
-
-def test_an_empty_gz_file_is_refused_or_empty(tmp_path: Path) -> None:
-    """A `.gz` without a byte is no error of ours: it has no text."""
-    assert unpacked("a.gz", b"", tmp_path) == [("/in/a.gz", b"")]
 
 
 def test_any_damage_is_told_as_such(tmp_path: Path) -> None:
@@ -168,3 +179,103 @@ def test_small_archives_may_pack_well(tmp_path: Path) -> None:
     """Text that packs better than the ratio allows is fine as long as it is small."""
     text = b"a,b\n" * 500_000
     assert unpacked("a.gz", gzip.compress(text), tmp_path) == [("/in/a.gz", text)]
+
+
+@pytest.mark.parametrize(
+    ("members", "declared", "taken"),
+    [
+        (["a.csv", "README.txt", "README", "LICENSE.md"], {}, ["a.csv"]),
+        (["a.csv", ".a.csv.swp", "__MACOSX/._a.csv", "Thumbs.db", "in/desktop.ini", ".git/a.csv"], {}, ["a.csv"]),
+        (["a.csv", "b.CSV", "notes.txt", "schema.sql"], {}, ["a.csv", "b.CSV"]),
+        (["a.txt", "b.dat", "readme.txt", "logo.png"], {}, ["a.txt", "b.dat"]),
+        (["customers", "a.pdf"], {}, ["customers"]),
+        (["a.xyz", "b.xyz"], {}, ["a.xyz", "b.xyz"]),
+        (["README.txt"], {}, ["README.txt"]),
+        (["./a.csv", "in\\b.csv"], {}, ["./a.csv", "in\\b.csv"]),
+        (["a.csv", "b.csv", "c.txt"], {"files": "a*"}, ["a.csv"]),
+        (["x/a1.csv", "a2.txt", "b.csv"], {"files": "a*"}, ["x/a1.csv", "a2.txt"]),
+        (["a1.csv", "a2.txt"], {"files": "a*"}, ["a1.csv", "a2.txt"]),
+        (["a.csv", "b.txt"], {"files": "*"}, ["a.csv"]),
+        (["a.csv", "b.txt"], {"files": "delivery_*.zip"}, ["a.csv"]),
+        (["a.csv", "b.csv", "c.txt"], {"files_regex": "[ac][.].*"}, ["a.csv", "c.txt"]),
+        (["a.csv", "b.csv", "readme.txt", ".c"], {"members": "*.txt"}, ["readme.txt"]),
+        (["a.csv", "b.csv"], {"members": "B*", "files": "a*"}, []),
+    ],
+)
+def test_members_that_are_not_meant_are_left_alone(
+    members: list[str], declared: dict[str, Any], taken: list[str], tmp_path: Path
+) -> None:
+    """`members:` decides, then the goal's pattern, then suffixes; the others are named in a warning."""
+    warnings: list[str] = []
+    content = zipped(dict.fromkeys(members, b"a\n"))
+    if not taken:
+        with pytest.raises(FileRejected, match=r"left out: a\.csv, b\.csv\."):
+            unpacked("a.zip", content, tmp_path, warnings, **declared)
+        return
+    found = [name for name, _ in unpacked("a.zip", content, tmp_path, warnings, **declared)]
+    assert found == [f"/in/a.zip!{name}" for name in taken]
+    left = [name for name in members if name not in taken]
+    assert warnings == ([f"Members of the archive that are left out: {', '.join(left)}."] if left else [])
+
+
+def test_at_most_ten_names_are_listed_and_printable(tmp_path: Path) -> None:
+    """A warning is one line, however many members there are and whatever they are called."""
+    warnings: list[str] = []
+    unpacked(
+        "a.zip", zipped({"a.csv": b"a\n", "x\n1.txt": b"", **{f"{n}.txt": b"" for n in range(11)}}), tmp_path, warnings
+    )
+    (warning,) = warnings
+    assert warning.isprintable()
+    assert warning.endswith("and 2 more.")
+
+
+def test_a_zip_without_any_file_is_empty(tmp_path: Path) -> None:
+    """Like an empty file it is a warning and no failure."""
+    for content in (zipped({}), zipped({"in/": b""})):
+        warnings: list[str] = []
+        assert unpacked("a.zip", content, tmp_path, warnings) == []
+        assert warnings == ["The archive holds no file."]
+
+
+def test_members_of_one_name_are_all_read(tmp_path: Path) -> None:
+    """No row is lost in an archive that names a member twice."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.csv", b"a\n")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a.csv", b"b\n")
+    assert [content for _, content in unpacked("a.zip", buffer.getvalue(), tmp_path)] == [b"a\n", b"b\n"]
+
+
+@pytest.mark.parametrize(("number", "name"), [(9, "Deflate64"), (98, "PPMd"), (93, "Zstandard"), (6, "Implode")])
+def test_a_sound_zip_of_another_method_is_not_called_damaged(number: int, name: str, tmp_path: Path) -> None:
+    """The member and the method are named, with the advice to pack it again."""
+    content = bytearray(zipped({"a.csv": b"a\n"}))
+    for signature, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        struct.pack_into("<H", content, content.index(signature) + place, number)
+    message = refusal("a.zip", bytes(content), tmp_path)
+    assert f"a.zip!a.csv: The archive is packed by the method {name}" in message
+    assert "Have it packed again" in message
+    assert "damaged" not in message
+
+
+def test_a_member_that_fails_is_named(tmp_path: Path) -> None:
+    """Which of several members is damaged or no text stands in the message."""
+    damaged = zipped({"a.csv": b"fine", "b.csv": b"plain text"}, zipfile.ZIP_STORED).replace(b"plain", b"plaim")
+    message = refusal("x.zip", damaged, tmp_path)
+    assert message.startswith("x.zip!b.csv: ")
+    assert refusal("x.zip", zipped({"in/b.csv": gzip.compress(b"a")}), tmp_path).startswith(
+        "x.zip!in/b.csv: The member"
+    )
+
+
+def test_what_a_gzip_holds_is_recognized(tmp_path: Path) -> None:
+    """An archive in an archive is no text."""
+    workbook = zipped({"[Content_Types].xml": b"", "xl/workbook.xml": b""})
+    for content, name in (
+        (zipped(MEMBERS), "a zip archive"),
+        (gzip.compress(b"a"), "a gzip archive"),
+        (workbook, "an Excel workbook"),
+    ):
+        assert f"The content of the gzip archive is {name}" in refusal("a.csv.gz", gzip.compress(content), tmp_path)
+    assert "a.zip!a.xlsx: The member is an Excel workbook" in refusal("a.zip", zipped({"a.xlsx": workbook}), tmp_path)

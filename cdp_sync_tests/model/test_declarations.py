@@ -146,7 +146,12 @@ def test_a_key_that_nobody_knows_is_refused(kind: type[BaseModel], fields: dict[
         (Format, {"decimal": ";"}, ["';'", "'.' or ','"]),
         (Format, {"dates": ["dd-mm-yyyy"]}, ["'dd-mm-yyyy'", "%d-%m-%Y", "epoch_seconds"]),
         (Format, {"time_zone": "Amsterdam"}, ["'Amsterdam'", "Europe/Amsterdam"]),
-        (Format, {"encoding": "utf8"}, ["'utf8'", "'utf-8'", "'windows-1252'"]),
+        (Format, {"encoding": "utf-88"}, ["'utf-88'", "did you mean utf-8"]),
+        (Format, {"encoding": "iso-8859-51"}, ["'iso-8859-51'", "did you mean", "iso-8859-1"]),
+        (Format, {"encoding": "base64"}, ["'base64'", "allowed are utf-8, utf-16"]),
+        (Format, {"encoding": "idna"}, ["'idna'", "no encoding of text"]),
+        (Format, {"encoding": "unicode_escape"}, ["no encoding of text"]),
+        (Format, {"encoding": "undefined"}, ["no encoding of text"]),
         (Format, {"quote": "''"}, ["''", "at most 1"]),
         (Format, {"skip_rows": -1}, ["-1", "greater than or equal to 0"]),
         (FileGoal, {"name": "a", "link": []}, ["link", "at least 1 item"]),
@@ -155,6 +160,8 @@ def test_a_key_that_nobody_knows_is_refused(kind: type[BaseModel], fields: dict[
         (FileGoal, {"name": "a", "link": LINK * 2}, ["link", "twice"]),
         (FileGoal, {"name": "a", "link": LINK, "files": "*", "files_regex": ".*"}, ["files and files_regex"]),
         (FileGoal, {"name": "a", "link": LINK, "files_regex": "("}, ["'('", "no regular expression"]),
+        (FileGoal, {"name": "a", "link": LINK, "files_regex": "(?!a).*"}, ["'(?!a).*'", "RE2", "lookahead"]),
+        (FileGoal, {"name": "a", "link": LINK, "files_regex": r"(a)\1"}, ["RE2", "backreferences"]),
         (FileGoal, {"name": "a", "link": LINK, "complete": {"marker": "done"}}, ["'done'", "{name}.done"]),
         (FileGoal, {"name": "a", "link": LINK, "complete": {"marker": "x/{name}"}}, ["'x/{name}'", "file name"]),
         (FileGoal, {"name": "a", "link": LINK, "max_rejected_percent": 101}, ["101", "less than or equal to 100"]),
@@ -251,3 +258,17 @@ def undescribed(schema: dict[str, Any]) -> list[str]:
         for field, told in model.get("properties", {}).items()
         if not (told.get("description") or models.get(told.get("$ref", "")[8:], {}).get("description"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "name"),
+    [
+        ("utf-8", "utf-8"), ("UTF8", "utf-8"), ("utf-8-sig", "utf-8"), ("utf-16", "utf-16"), ("latin-1", "latin-1"),
+        ("ISO-8859-1", "latin-1"), ("windows-1252", "windows-1252"), ("cp1252", "windows-1252"),
+        ("iso-8859-15", "iso8859-15"), ("latin9", "iso8859-15"), ("windows-1250", "cp1250"), ("Shift_JIS", "shift_jis"),
+        ("mac-roman", "mac-roman"), ("UTF-16LE", "utf-16-le"), ("utf-16-be", "utf-16-be"),
+    ],
+)  # fmt: skip
+def test_an_encoding_has_one_name(declared: str, name: str) -> None:
+    """Every spelling that Python knows is accepted, and two spellings are one declaration."""
+    assert Format.model_validate({"encoding": declared}).encoding == name

@@ -1,13 +1,13 @@
 """From the bytes of a file to its rows."""
 
-import gzip
-import io
 import re
-import zipfile
 from dataclasses import dataclass, field
 
 from cdp_sync.model import FileGoal, Format
+from cdp_sync_tests.oracle.arriving import unpack
 from cdp_sync_tests.oracle.row import Entry, FileFails, Row
+
+PYTHON_NAMES = {"windows-1252": "cp1252"}
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Malformed(Exception):
 
 def read_file(path: str, content: bytes, goal: FileGoal) -> tuple[list[Row], list[Entry]]:
     """Return the rows of a file and those rejected. Raises FileFails if nothing of it may land."""
-    tables = [read_table(name, part, goal) for name, part in unpack(path, content)]
+    tables = [read_table(name, part, goal) for name, part in unpack(path, content, goal)]
     rows = [row for table in tables for row in table.rows]
     rejected = [entry for table in tables for entry in table.rejected]
     if len(rejected) * 100 > goal.max_rejected_percent * (len(rejected) + len(rows)):
@@ -47,16 +47,6 @@ def read_file(path: str, content: bytes, goal: FileGoal) -> tuple[list[Row], lis
     for row in rows:
         row.path = path
     return rows, rejected
-
-
-def unpack(path: str, content: bytes) -> list[tuple[str, bytes]]:
-    """Return a file and its name, or those that an archive holds."""
-    if path.endswith(".gz"):
-        return [(path, gzip.decompress(content))]
-    if path.endswith(".zip"):
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return [(f"{path}!{name}", archive.read(name)) for name in archive.namelist()]
-    return [(path, content)]
 
 
 def read_table(name: str, content: bytes, goal: FileGoal) -> Table:
@@ -80,7 +70,7 @@ def decode(content: bytes, fmt: Format) -> str:
     if fmt.encoding == "utf-8":
         return content.decode("utf-8-sig", errors="surrogateescape")
     try:
-        return fmt.codec.decode(content)[0]
+        return content.decode(PYTHON_NAMES.get(fmt.encoding, fmt.encoding)).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise FileFails(f"it is not {fmt.encoding}") from error
 
@@ -89,6 +79,8 @@ def check_columns(columns: list[str], goal: FileGoal) -> None:
     """A file needs one of the linked columns, and no column twice that is used."""
     if not any(link.field in columns for link in goal.link):
         raise FileFails("every linked column is missing")
+    if goal.map_detected and len(set(named(columns)) - set(goal.fields)) > goal.map_detected.max_columns:
+        raise FileFails("it has more columns that nothing maps than max_columns")
     used = named(columns) if goal.map_detected else goal.fields
     for name in used:
         if columns.count(name) > 1:

@@ -1,13 +1,16 @@
 """Files as partitions: what the catalog says of them, and importing chosen ones again."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
+import paramiko
 import pytest
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from cdp_sync.orchestration.files import files_key, partitions_of
+from cdp_sync.sandbox.sftp_files import Files
 from cdp_sync_tests.projects import QUIET, Project, goal
 
 SUMMED = goal(map=[{"field": "Total", "property": "total", "mode": "sum"}])
@@ -146,3 +149,41 @@ def test_a_file_with_a_name_that_no_partition_may_have_is_imported(shop: Project
     assert shop.run("shop_sync", instance).success
     assert totals(shop)["cleo@example.com"] == 4
     assert status(shop, instance)["imported"] == {FIRST, SECOND}
+
+
+def test_a_file_whose_name_is_not_utf8_is_imported(shop: Project, instance: dg.DagsterInstance) -> None:
+    """It is a partition under its escaped name, and is not imported twice."""
+    content = b"Email,Total\ncleo@example.com,4\n"
+    shop.deliver(f"/inbox/{os.fsdecode(b'customers_' + bytes([0xE9]) + b'.csv')}", content, minutes=2)
+    assert shop.run("shop_sync", instance).success
+    assert shop.run("shop_sync", instance).success
+    assert totals(shop) == {"ada@example.com": 1.5, "bob@example.com": 2, "cleo@example.com": 4}
+    assert status(shop, instance)["imported"] == {FIRST, SECOND, "customers_\\xe9.csv"}
+
+
+class GrowingFiles(Files):
+    """After each listing the first file is longer by a row, and has its old time."""
+
+    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
+        """List, then grow."""
+        listed = super().list_folder(path)
+        file = self.root / "inbox" / FIRST
+        time = file.stat().st_mtime
+        with file.open("a", encoding="utf-8") as longer:
+            longer.write("ada@example.com,1\n")
+        os.utime(file, (time, time))
+        return listed
+
+
+def test_a_file_that_grows_with_an_old_time_is_left(shop: Project, instance: dg.DagsterInstance) -> None:
+    """No half of it is summed; once it rests it is imported whole, and what was remembered of it is gone."""
+    shop.connect("shop", SUMMED | {"complete": {"settle_seconds": 0.2}})
+    shop.sandbox.files = GrowingFiles
+    assert shop.run("shop_sync", instance).success
+    assert totals(shop) == {"bob@example.com": 2}
+    assert status(shop, instance)["missing"] | status(shop, instance)["failed"] == {FIRST}
+    shop.sandbox.files = Files
+    assert shop.run("shop_sync", instance).success
+    assert totals(shop) == {"ada@example.com": 3.5, "bob@example.com": 2}
+    assert shop.run("shop_sync", instance).success
+    assert list((shop.data / "sightings").iterdir()) == []

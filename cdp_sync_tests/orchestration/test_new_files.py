@@ -1,6 +1,7 @@
 """The sensor that looks for new files: one tick after the other, against a real server."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -83,6 +84,17 @@ def test_a_file_is_imported_once_it_stays_as_it_is(ticker: Ticker) -> None:
         told = ticker.next_tick()
         assert not told.run_requests
         assert str(told.skip_message) == "1 files, none of them new."
+
+
+def test_a_run_need_not_wait_for_what_the_sensor_saw_twice(ticker: Ticker) -> None:
+    """A long settling time has passed between the sensor's two looks; the run lists once more and imports."""
+    ticker.project.connect("shop", goal(complete={"settle_seconds": 3600}), watch={"every_seconds": 30})
+    ticker.tick()
+    (request,) = ticker.next_tick().run_requests or ()
+    began = time.monotonic()
+    assert ticker.run(request)
+    assert time.monotonic() - began < 600
+    assert emails(ticker.project) == ["ada@example.com"]
 
 
 def test_between_two_looks_a_tick_costs_nothing(ticker: Ticker) -> None:

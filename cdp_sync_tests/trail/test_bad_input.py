@@ -1,5 +1,6 @@
 """What senders deliver and should not: each lands, or is told of by name and reason, and nothing else suffers."""
 
+import time
 from collections import Counter
 from datetime import date
 from decimal import Decimal
@@ -320,12 +321,23 @@ def test_a_detected_column_named_like_one_of_the_profile(tmp_path: Path, column:
 
 def test_five_hundred_columns(tmp_path: Path) -> None:
     """A row of five hundred detected columns becomes as many properties."""
-    importer = Importer(tmp_path, goal(map=[], map_detected={"prefix": "x_"}))
+    importer = Importer(tmp_path, goal(map=[], map_detected={"prefix": "x_", "max_columns": 500}))
     header = ",".join(f"Column {number}" for number in range(500))
     report = importer.deliver({"/a.csv": f"Email,{header}\na@example.com,{','.join(map(str, range(500)))}\n"})
     assert report.counters.rows_applied == 1
     held = importer.rows("select columns('x_column_.*') from warehouse.profile")
     assert sorted(map(int, held[0])) == list(range(500))
+
+
+def test_a_hundred_thousand_columns_are_refused(tmp_path: Path) -> None:
+    """A file that would add a hundred thousand properties fails soon, with their number."""
+    importer = Importer(tmp_path, goal(map_detected={}))
+    header, cells = ",".join(f"c{number}" for number in range(100_000)), ",1" * 100_000
+    began = time.process_time()
+    report = importer.deliver({"/a.csv": f"Email,{header}\na@example.com{cells}\n", **GOOD})
+    assert time.process_time() - began < 10
+    assert [file.state for file in report.files] == ["failed", "imported"]
+    assert "has 100,000 columns that nothing maps. At most 200" in report.files[0].message
 
 
 # Values
@@ -404,10 +416,9 @@ def test_a_zip_bomb(importer: Importer) -> None:
     [
         ("/bad.zip", b"PK\x03\x04 and no more"),
         ("/bad.gz", b"\x1f\x8b and no more"),
-        ("/bad.gz", b"Email,Name\n"),
         ("/bad.csv.gz", gzipped("Email,Name\n" + "a@example.com,Ann\n" * 10_000)[:-20]),
     ],
-    ids=["zip", "gz", "not packed", "cut off"],
+    ids=["zip", "gz", "cut off"],
 )
 def test_a_damaged_archive(importer: Importer, path: str, content: bytes) -> None:
     """A damaged archive fails as a whole: not even the rows before the damage land."""

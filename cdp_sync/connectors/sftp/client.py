@@ -86,10 +86,10 @@ class SftpClient:
             session.close()
 
     def list_directory(self, directory: str) -> list[RemoteFile]:
-        """Return the regular files of a directory, in any order.
+        r"""Return the regular files of a directory, in any order.
 
         A symbolic link to a regular file counts as that file; a dangling one does not count. Names that would leave
-        the directory and names that are not UTF-8 are left out and logged.
+        the directory are left out and logged; in names that are not UTF-8, the bytes that are not stand as `\xe9`.
 
         Raises:
             RemotePathMissing: There is no such directory.

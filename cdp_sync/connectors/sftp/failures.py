@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import paramiko
 
 from cdp_sync.connectors.sftp import packets
+from cdp_sync.connectors.sftp.pace import TooSlow
 from cdp_sync.connectors.sftp.packets import NotSftp, Refusal
 from cdp_sync.errors import (
     AuthenticationFailed,
@@ -18,8 +19,10 @@ from cdp_sync.errors import (
     NoCommonAlgorithm,
     RemoteDiskFull,
     RemoteFailure,
+    RemoteListingTooLong,
     RemotePathMissing,
     RemotePermissionDenied,
+    RemoteTooSlow,
     ServerRefused,
     ServerUnreachable,
 )
@@ -136,11 +139,14 @@ def while_talking(server: SftpServer, path: str = "", deed: str = "read") -> Ite
         RemoteFailure: The server says "failure", or something else that has no name here.
         ConnectionLost: The line dropped or fell silent.
         ServerRefused: The other side does not speak SFTP.
+        RemoteTooSlow: The server sends, but does not get on.
     """
     try:
         yield
     except Refusal as refusal:
         raise _refusal(refusal, server, path, deed) from refusal
+    except TooSlow as slow:
+        raise _too_slow(server, path, str(slow)) from slow
     except (NotSftp, packets.End) as noise:
         raise _no_sftp(server, str(noise)) from noise
     except TimeoutError as silence:
@@ -174,6 +180,23 @@ def remote_disk_full(server: SftpServer, directory: str, why: str) -> RemoteDisk
         f"The file does not fit into {directory!r} on {address(server)}: {why}.",
         needed="Needed is room for the whole file beside the one that it replaces.",
         remedy="Make room there, or ask the server's operator for a larger disk, quota or limit on the size of files.",
+    )
+
+
+def listing_too_long(server: SftpServer, directory: str) -> RemoteListingTooLong:
+    """Return the error for a directory with too many entries."""
+    return RemoteListingTooLong(
+        f"{directory!r} on {address(server)} has more than {server.listing_entries:,} entries.",
+        needed=f"Needed are at most {server.listing_entries:,}, `listing_entries` of `server`.",
+        remedy="Have old files moved away; or declare a larger number, with half a kilobyte of memory for each entry.",
+    )
+
+
+def _too_slow(server: SftpServer, path: str, why: str) -> RemoteTooSlow:
+    return RemoteTooSlow(
+        f"{address(server)} is too slow{f' with {path!r}' if path else ''}: {why}.",
+        needed=f"Needed are answers within {server.answer_timeout:g} s and {server.least_rate:,} bytes a second.",
+        remedy="Ask the server's operator; or declare `answer_timeout` and `least_rate` of `server` for a slow line.",
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from cdp_sync.connectors.sftp import names
 from cdp_sync.connectors.sftp.packets import Attributes, Entry
 from cdp_sync.errors import RemotePathMissing, RemotePermissionDenied
 from cdp_sync.model.remote import RemoteFile
@@ -18,7 +19,14 @@ def regular_files(session: "Session", directory: str, log: Callable[[str], None]
     Raises:
         RemotePathMissing: There is no such directory.
         RemotePermissionDenied: The account must not read it.
+        RemoteListingTooLong: It has too many entries.
+        RemoteTooSlow: It was not listed in time, links included.
     """
+    with session.in_time():
+        return _regular_files(session, directory, log)
+
+
+def _regular_files(session: "Session", directory: str, log: Callable[[str], None]) -> list[RemoteFile]:
     found = []
     # The listing is taken whole before links are followed: the server may be slow to answer both at once.
     for entry in list(session.entries(directory)):
@@ -47,11 +55,7 @@ def _usable_name(name: bytes, directory: str, log: Callable[[str], None]) -> str
     if not name or b"/" in name or b"\0" in name:
         log(f"{name!r} in {directory!r} is left out: the name would leave the directory.")
         return None
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        log(f"{name!r} in {directory!r} is left out: the name is not UTF-8.")
-        return None
+    return names.as_text(name)
 
 
 def _attributes(session: "Session", path: str, entry: Entry) -> Attributes | None:

@@ -9,6 +9,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cdp_sync.connectors.sftp import names
+
 INIT, VERSION = 1, 2
 OPEN, CLOSE, READ, WRITE, LSTAT, OPENDIR, READDIR, REMOVE, STAT, RENAME = 3, 4, 5, 6, 7, 11, 12, 13, 17, 18
 STATUS, HANDLE, DATA, NAME, ATTRS = 101, 102, 103, 104, 105
@@ -136,8 +138,8 @@ def string(value: bytes) -> bytes:
 
 
 def path_bytes(path: str) -> bytes:
-    """Return a path as a string field; paths are UTF-8, as everyone but the draft agrees."""
-    return string(path.encode("utf-8", "surrogateescape"))
+    """Return a path as a string field: UTF-8, as everyone but the draft agrees, or escaped as in `names`."""
+    return string(names.as_bytes(path))
 
 
 def open_for_reading(path: str) -> bytes:
@@ -168,11 +170,11 @@ def rename(old: str, new: str) -> bytes:
 def extensions(version: Fields) -> frozenset[bytes]:
     """Return the names of the extensions that a VERSION packet announces."""
     version.uint32()
-    names = set()
+    announced = set()
     while version:
-        names.add(version.string())
+        announced.add(version.string())
         version.string()
-    return frozenset(names)
+    return frozenset(announced)
 
 
 def check_status(reply: Fields) -> None:

@@ -10,6 +10,7 @@ from cdp_sync.connectors.sftp import failures, packets
 from cdp_sync.connectors.sftp.credentials import credentials
 from cdp_sync.connectors.sftp.host_keys import known_keys
 from cdp_sync.connectors.sftp.limits import limits
+from cdp_sync.connectors.sftp.pace import Deadline, LeastRate, Waited
 from cdp_sync.connectors.sftp.packets import Attributes, Entry
 from cdp_sync.connectors.sftp.pipe import QueuePipe
 from cdp_sync.connectors.sftp.reader import Reader
@@ -41,6 +42,7 @@ class Session:
         with failures.while_opening(self._server, self._stands), self.watched():
             self._wire = self._conversation()
             self._limits = limits(self._wire)
+            self._wire.pace = None
         return self
 
     @property
@@ -92,8 +94,19 @@ class Session:
         except (RemotePathMissing, RemotePermissionDenied, RemoteFailure):
             return None
 
+    @contextmanager
+    def in_time(self) -> Iterator[None]:
+        """Have all answers within the block, but the bytes of files, by one deadline; that of an outer block counts."""
+        with self._paced(Deadline(self._server.answer_timeout).waited, replacing=False):
+            yield
+
     def entries(self, directory: str) -> Iterator[Entry]:
-        """Yield the entries of a directory as the server lists them, links not followed."""
+        """Yield the entries of a directory as the server lists them, links not followed.
+
+        Raises:
+            RemoteListingTooLong: There are more of them than `listing_entries`.
+        """
+        found = 0
         with (
             self._talking(directory),
             self._handle(packets.OPENDIR, packets.path_bytes(directory)) as handle,
@@ -104,12 +117,16 @@ class Session:
                 for number in numbers:
                     entries = self._next_entries(number)
                     more = more and bool(entries)
+                    found += len(entries)
+                    if found > self._server.listing_entries:
+                        raise failures.listing_too_long(self._server, directory)
                     yield from entries
 
     def chunks(self, path: str, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes of a file in order, from `start` to `end` or to where it ends."""
         with (
             self._talking(path),
+            self._paced(self._least_rate().waited),
             self._handle(packets.OPEN, packets.open_for_reading(path)) as handle,
         ):
             yield from Reader(self._wire, handle, start, end, self._limits.read)
@@ -122,10 +139,14 @@ class Session:
             read: Gives up to so many bytes of what is to be written, and none at the end.
             directory: That of `path`; what goes wrong is told of it.
         """
-        with self._talking(directory, "write to"):
+        rate, confirmed = self._least_rate(), 0
+        with self._talking(directory, "write to"), self._paced(lambda seconds, _: rate.waited(seconds, 0)):
             handle = self._wire.call(packets.OPEN, packets.open_for_writing(path), packets.HANDLE).string()
             with failures.while_filling(self._server, directory):
-                yield from Writer(self._wire, handle, read, self._limits.write)
+                for reach in Writer(self._wire, handle, read, self._limits.write):
+                    rate.moved(reach - confirmed)
+                    confirmed = reach
+                    yield reach
                 self._wire.call(packets.CLOSE, packets.string(handle), packets.STATUS)
 
     def rename(self, old: str, new: str) -> None:
@@ -152,11 +173,24 @@ class Session:
     def _talking(self, path: str, deed: str = "read") -> Iterator[None]:
         with failures.while_talking(self._server, path, deed):
             try:
-                yield
+                with self.in_time():
+                    yield
             except (EOFError, OSError, paramiko.SSHException) as problem:
                 if self._watchdog.bitten:  # who waits to send learns of that only that the line is gone
                     raise TimeoutError from problem
                 raise
+
+    @contextmanager
+    def _paced(self, pace: Waited, *, replacing: bool = True) -> Iterator[None]:
+        before = self._wire.pace
+        self._wire.pace = pace if replacing or before is None else before
+        try:
+            yield
+        finally:
+            self._wire.pace = before
+
+    def _least_rate(self) -> LeastRate:
+        return LeastRate(self._server.least_rate, self._server.read_timeout)
 
     def _stands(self) -> bool:
         self._transport.join(0.2)  # a dying transport closes its channels a moment before it says so
@@ -168,7 +202,7 @@ class Session:
         channel.settimeout(self._server.read_timeout)
         channel.invoke_subsystem("sftp")
         try:
-            return Wire(channel)
+            return Wire(channel, Deadline(self._server.answer_timeout).waited)
         except EOFError:
             status = channel.recv_exit_status()
             if status < 0:  # it was the line that ended

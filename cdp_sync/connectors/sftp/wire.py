@@ -1,8 +1,10 @@
 """One SFTP conversation on an SSH channel: ask, and be answered by number."""
 
+import time
 from typing import TYPE_CHECKING
 
 from cdp_sync.connectors.sftp import packets
+from cdp_sync.connectors.sftp.pace import Waited
 from cdp_sync.connectors.sftp.packets import Fields, NotSftp
 
 if TYPE_CHECKING:
@@ -20,10 +22,13 @@ class Wire:
         NotSftp: The other side does not speak SFTP.
         EOFError: The channel was closed.
         OSError: The channel failed or stayed silent for too long.
+        TooSlow: The pace says so.
     """
 
-    def __init__(self, channel: "paramiko.Channel") -> None:
+    def __init__(self, channel: "paramiko.Channel", pace: Waited | None = None) -> None:
         self._channel = channel
+        self.pace = pace
+        """Called after every wait for bytes."""
         self._last = 0
         self._asked: set[int] = set()
         self._early: dict[int, tuple[int, Fields]] = {}
@@ -90,9 +95,12 @@ class Wire:
     def _exactly(self, size: int) -> bytes:
         parts = []
         while size:
+            began = time.monotonic()
             part = self._channel.recv(size)
             if not part:
                 raise EOFError("the channel was closed")
+            if self.pace:
+                self.pace(time.monotonic() - began, len(part))
             parts.append(part)
             size -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
