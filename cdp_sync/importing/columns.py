@@ -7,6 +7,7 @@
 ``row_hash``              digest of the linked and mapped cells
 ``previous_hash``         the same of the fields that the previous import of the file was made from
 ``invalid``               the cells that did not convert, with field and reason; null where all did
+``doubtful``              the fields with a local time that clocks skipped or showed twice; null where there is none
 ========================  ==================================================================================
 """
 
@@ -79,7 +80,8 @@ class Columns:
         values = [(value.column, value.sql_type) for value in self.values]
         clears = [(value.clear, "BOOLEAN") for value in self.values if value.mode == "set_or_clear"]
         hashes = [("row_hash", "UHUGEINT"), ("previous_hash", "UHUGEINT")]
-        return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *hashes, ("invalid", INVALID_TYPE)]
+        remarks = [("invalid", INVALID_TYPE), ("doubtful", "VARCHAR[]")]
+        return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *hashes, *remarks]
 
     @property
     def value_of(self) -> dict[str, StagedValue]:
