@@ -16,7 +16,8 @@ from cdp_sync_tests.oracle.row import Cell
 TRUE = ("true", "t", "yes", "y", "1", "on")
 FALSE = ("false", "f", "no", "n", "0", "off")
 
-SHEET_ERRORS = ("#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!") + (
+SHEET_ERRORS = (
+    *("#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!"),
     *("#spill!", "#calc!", "#field!", "#getting_data"),
 )
 NOTHING = ("nan", "nil", "undefined", "(null)", "<null>", "[null]", r"\n")
@@ -53,10 +54,13 @@ def is_blocked(value: str, goal: FileGoal) -> bool:
     return value.lower() in goal.blocked or re.fullmatch("0+", value) is not None
 
 
-def is_ruined(value: str) -> bool:
-    """Whether an identifier is what a spreadsheet or a program made of it: nobody's."""
-    scientific = re.fullmatch("[+-]?[0-9]([.,][0-9]+)?e[+]?[0-9]+", value.lower())
-    return bool(scientific) or value.lower() in SHEET_ERRORS + NOTHING
+def ruin_of(value: str) -> str | None:
+    """Return what a spreadsheet or a program made of an identifier, which is nobody's then; None of a sound one."""
+    if re.fullmatch("[+-]?[0-9]([.,][0-9]+)?e[+]?[0-9]+", value.lower()):
+        return "scientific notation"
+    if value.lower() in SHEET_ERRORS:
+        return "the error of a formula"
+    return "a word by which programs write no value" if value.lower() in NOTHING else None
 
 
 def shows_nothing(sign: str) -> bool:
@@ -132,8 +136,8 @@ def to_text(text: str, prop: Property, fmt: Format) -> str:
         raise Invalid("a NUL byte")
     if prop.among:
         return to_known(stripped(text), prop.among)
-    if prop.identifier and is_ruined(text):
-        raise Invalid("ruined by a spreadsheet")
+    if prop.identifier and (ruin := ruin_of(text)):
+        raise Invalid(ruin)
     return text
 
 
@@ -148,7 +152,7 @@ def to_email(text: str, prop: Property, fmt: Format) -> str:
     """An address, or what is only wrapped around one."""
     address = read_address(stripped(text))
     if address is None:
-        raise Invalid("no e-mail address")
+        raise Invalid(ruin_of(text) or "no e-mail address")
     return address
 
 
@@ -156,7 +160,7 @@ def to_number(text: str, prop: Property, fmt: Format) -> int:
     """A 64-bit integer; a decimal separator with nothing but zeros may follow."""
     found = re.fullmatch(rf"([+-]?[0-9]+)({re.escape(fmt.decimal)}0*)?", plain_number(text, fmt))
     if not found or not -(2**63) <= int(found[1]) < 2**63:
-        raise Invalid("no whole number of 64 bits")
+        raise Invalid((prop.identifier and ruin_of(text)) or "no whole number of 64 bits")
     return int(found[1])
 
 
@@ -169,7 +173,7 @@ def to_decimal(text: str, prop: Property, fmt: Format) -> Decimal:
     whole, _, fraction = text.partition(fmt.decimal)
     digits = whole.lstrip("+-").lstrip("0")
     if len(digits) > prop.precision - prop.scale or fraction[prop.scale :].strip("0"):
-        raise Invalid("more digits than declared")
+        raise Invalid("no number within the declared digits")
     return Decimal(f"{whole}.{fraction[: prop.scale]}0")
 
 

@@ -68,7 +68,7 @@ def read_moment(text: str, fmt: Format) -> Moment:
         except (ValueError, OverflowError, NoDate):
             continue
         return moment
-    raise NoDate("no date in a declared format")
+    raise NoDate("no such date in a declared format")
 
 
 def parse_moment(text: str, pattern: str, fmt: Format) -> Moment:

@@ -23,7 +23,7 @@ _LABEL = rf"[{_LETTERS}]([{_LETTERS}-]*[{_LETTERS}])?"
 _LAST_LABEL = rf"([{_LETTERS}][{_LETTERS}-]*)?\p{{L}}([{_LETTERS}-]*[{_LETTERS}])?"
 _ADDRESS = quote_literal(rf"{_PIECE}(\.{_PIECE})*@({_LABEL}\.)*{_LAST_LABEL}")
 
-_QUOTES = ('""', "''", "\u201c\u201d", "\u2018\u2019")
+_QUOTES = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
 _OUTLOOK = "#mailto:"
 _MOST_WRAPPINGS = 3
 """Wrappings around each other, such as quotes around brackets around `mailto:`."""

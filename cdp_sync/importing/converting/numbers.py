@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from cdp_sync.importing.converting.cell import Conversion, naming, strip
+from cdp_sync.importing.converting.text import ruin_causes
 from cdp_sync.model import Format, Property
 from cdp_sync.warehouse import quote_literal
 
@@ -19,7 +20,8 @@ _GROUPING = {".": ".", ",": ",", "'": "'\u2019", "\u2019": "'\u2019"}
 
 def convert_number(prop: Property, cell: str, form: Format) -> Conversion:
     """Return the conversion of a 64-bit integer; nothing but zeros may follow a decimal sign."""
-    return Conversion(_read(cell, form, rf"\d+([{form.decimal}]0*)?", "bigint"), "no whole number")
+    causes = ruin_causes(cell) if prop.identifier else ()
+    return Conversion(_read(cell, form, rf"\d+([{form.decimal}]0*)?", "bigint"), "no whole number", causes=causes)
 
 
 def convert_decimal(prop: Property, cell: str, form: Format) -> Conversion:
