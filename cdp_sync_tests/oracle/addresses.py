@@ -4,6 +4,9 @@ import unicodedata
 
 WRAPPINGS = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
 
+SPACES = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
+"""Unicode's spaces, which may stand around any value that is no text."""
+
 SIGNS = set("!#$%&'*+/=?^_`{|}~-")
 
 
@@ -21,14 +24,14 @@ def unwrap(text: str) -> str:
     """Take one wrapping away."""
     name, bracket, rest = text.partition("<")
     if bracket and rest.endswith(">") and not set(name) & set(">@") and not set(rest[:-1]) & set("<>"):
-        return rest[:-1].strip(" ")
+        return rest[:-1].strip(SPACES)
     if text.startswith("mailto:"):
-        return text.removeprefix("mailto:").strip(" ")
+        return text.removeprefix("mailto:").strip(SPACES)
     if (parts := text.split("#mailto:")) and len(parts) == 2 and parts[1] == parts[0] + "#":
         return parts[0]
     for first, last in WRAPPINGS:
         if len(text) > 1 and text[0] == first and text[-1] == last:
-            return text[1:-1].strip(" ")
+            return text[1:-1].strip(SPACES)
     return text
 
 

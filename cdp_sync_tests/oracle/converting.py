@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from cdp_sync.model import FileGoal, Format, Property
-from cdp_sync_tests.oracle.addresses import read_address
+from cdp_sync_tests.oracle.addresses import SPACES, read_address
 from cdp_sync_tests.oracle.dates import Moment, NoDate, read_moment
 from cdp_sync_tests.oracle.row import Cell
 
@@ -21,7 +21,7 @@ SHEET_ERRORS = (
     *("#spill!", "#calc!", "#field!", "#getting_data"),
 )
 NOTHING = ("nan", "nil", "undefined", "(null)", "<null>", "[null]", r"\n")
-SPACES = "\u00a0\u2007\u2009\u202f "
+GAPS = "\u00a0\u2007\u2009\u202f "
 
 
 class Invalid(Exception):
@@ -86,7 +86,7 @@ def elements(cell: str, prop: Property, fmt: Format) -> list[str]:
         parts = [part if not careful else stripped(part) for part in json_elements(cell, prop, fmt)]
     else:
         whole = cell.split(fmt.multi_value) if fmt.multi_value else [cell]
-        parts = [stripped(part) if careful else part.strip(" ") for part in whole]
+        parts = [stripped(part) if careful else part.strip(SPACES) for part in whole]
     return [part for part in parts if not is_blank(part)]
 
 
@@ -187,7 +187,7 @@ def plain_number(text: str, fmt: Format) -> str:
     if fmt.thousands is None:
         return text
     whole, point, fraction = text.partition(fmt.decimal)
-    marks = {".": ".", ",": ",", "'": "'\u2019", "\u2019": "'\u2019"}.get(fmt.thousands, SPACES)
+    marks = {".": ".", ",": ",", "'": "'\u2019", "\u2019": "'\u2019"}.get(fmt.thousands, GAPS)
     groups = re.split(f"[{re.escape(marks)}]", whole.lstrip("+-"))
     if len(groups) > 1 and 1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:]):
         return whole[: len(whole) - len(whole.lstrip("+-"))] + "".join(groups) + point + fraction
@@ -199,17 +199,17 @@ def without_currency(text: str, fmt: Format) -> str:
     for currency in sorted(fmt.currency, key=len, reverse=True):
         bare = text.lstrip("(+-")
         if bare.lower().startswith(currency.lower()):
-            return text[: len(text) - len(bare)] + bare[len(currency) :].lstrip(SPACES)
+            return text[: len(text) - len(bare)] + bare[len(currency) :].lstrip(GAPS)
     for currency in sorted(fmt.currency, key=len, reverse=True):
         bare = text.rstrip(")-")
         if bare.lower().endswith(currency.lower()):
-            return bare[: -len(currency)].rstrip(SPACES) + text[len(bare) :]
+            return bare[: -len(currency)].rstrip(GAPS) + text[len(bare) :]
     return text
 
 
 def to_boolean(text: str, prop: Property, fmt: Format) -> bool:
     """One of the known words for true and false."""
-    word = text.strip(" ").lower()
+    word = text.strip(SPACES).lower()
     true, false = (fmt.booleans.true, fmt.booleans.false) if fmt.booleans else (TRUE, FALSE)
     if word in [known.lower() for known in true]:
         return True
@@ -231,7 +231,7 @@ def to_date(text: str, prop: Property, fmt: Format) -> date:
 def moment(text: str, fmt: Format) -> Moment:
     """Return what the first fitting date pattern makes of the text."""
     try:
-        return read_moment(text.strip(" "), fmt)
+        return read_moment(text.strip(SPACES), fmt)
     except NoDate as error:
         raise Invalid(str(error)) from None
 

@@ -17,11 +17,11 @@ from cdp_sync.warehouse import quote_literal
 
 _ISO_DATE = r"' *\d{4}-\d\d-\d\d *'"
 _ISO_PLAIN = r"' *\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d *'"
-_ISO_CLOCK = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?"
-_ISO_LOCAL = rf"' *{_ISO_CLOCK} *'"
-_ISO_TIME = rf"' *{_ISO_CLOCK}([zZ]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)? *'"
-_SECONDS = r"' *[+-]?\d{1,11} *'"
-_MILLISECONDS = r"' *[+-]?\d{1,14} *'"
+_CLOCK = r"\d\d:\d\d(:\d\d([.]\d{1,9})?)?"
+_ISO_LOCAL = rf"'\p{{Zs}}*\d{{4}}-\d\d-\d\d([T ]{_CLOCK})?\p{{Zs}}*'"
+_ISO_ANY = rf"'\p{{Zs}}*\d{{4}}-\d\d-\d\d([T ]{_CLOCK}([zZ]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?\p{{Zs}}*'"
+_SECONDS = r"'\p{Zs}*[+-]?\d{1,11}\p{Zs}*'"
+_MILLISECONDS = r"'\p{Zs}*[+-]?\d{1,14}\p{Zs}*'"
 
 POSIX_PIVOT = 68
 """The last year of the 2000s that `%y` reads by itself."""
@@ -45,7 +45,7 @@ def _date_in(pattern: str, cell: str, form: Format) -> str:
         written = f"case when {instant} is not null then try_cast(left(trim({cell}), 10) as date) end"
         day = f"{instant}::date" if form.date_in_zone else written
         plain = f"when regexp_full_match({cell}, {_ISO_DATE}) then try_cast({cell} as date)"
-        return f"case {plain} when regexp_full_match({cell}, {_ISO_TIME}) then {day} end"
+        return f"case {plain} when regexp_full_match({cell}, {_ISO_ANY}) then {day} end"
     if pattern in _COUNTS or form.date_in_zone:
         return f"{instant_in(pattern, cell, form)}::date"
     return f"{_by_pattern(Pattern(pattern), cell, form, _local)}::date"
@@ -57,7 +57,7 @@ def instant_in(pattern: str, cell: str, form: Format) -> str:
         read = f"try_cast(trim({cell}) as timestamptz)"
         # In UTC there is no calendar to ask, which is most of the work.
         plain = f"make_timestamptz(epoch_us(try_cast({cell} as timestamp)))" if form.time_zone == "UTC" else read
-        readings = ((_ISO_PLAIN, plain), (_ISO_DATE, read), (_ISO_TIME, read))
+        readings = ((_ISO_PLAIN, plain), (_ISO_DATE, read), (_ISO_ANY, read))
         return f"case {' '.join(f'when regexp_full_match({cell}, {shape}) then {how}' for shape, how in readings)} end"
     if pattern in _COUNTS:
         shape, instant = _COUNTS[pattern]
@@ -66,16 +66,15 @@ def instant_in(pattern: str, cell: str, form: Format) -> str:
 
 
 _COUNTS = {
-    "epoch_seconds": (_SECONDS, "to_timestamp(try_cast({cell} as bigint))"),
-    "epoch_milliseconds": (_MILLISECONDS, "to_timestamp(0) + to_milliseconds(try_cast({cell} as bigint))"),
+    "epoch_seconds": (_SECONDS, "to_timestamp(try_cast(trim({cell}) as bigint))"),
+    "epoch_milliseconds": (_MILLISECONDS, "to_timestamp(0) + to_milliseconds(try_cast(trim({cell}) as bigint))"),
 }
 
 
 def local_in(pattern: str, cell: str, form: Format) -> str:
     """Return the expression for the local time that a cell states; null where it states an instant."""
     if pattern == "iso":
-        local = f"regexp_full_match({cell}, {_ISO_LOCAL}) or regexp_full_match({cell}, {_ISO_DATE})"
-        return f"case when {local} then try_cast(trim({cell}) as timestamp) end"
+        return f"case when regexp_full_match({cell}, {_ISO_LOCAL}) then try_cast(trim({cell}) as timestamp) end"
     if pattern in _COUNTS or "z" in Pattern(pattern).letters:
         return "null::timestamp"
     return f"{_by_pattern(Pattern(pattern), cell, form, _checked)}::timestamp"

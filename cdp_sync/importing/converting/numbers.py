@@ -33,14 +33,13 @@ def convert_decimal(prop: Property, cell: str, form: Format) -> Conversion:
 
 
 def _read(cell: str, form: Format, digits: str, kind: str) -> str:
-    pattern = quote_literal(f" *[+-]?({digits}) *")
-
-    def plain(text: str) -> str:
+    def reading(text: str, spaces: str) -> str:
+        pattern = quote_literal(f"{spaces}[+-]?({digits}){spaces}")
         pointed = text if form.decimal == "." else f"replace({text}, ',', '.')"
         return f"when regexp_full_match({text}, {pattern}) then try_cast({pointed} as {kind})"
 
-    closer = _closer(cell, form, lambda text: f"case {plain(text)} end")
-    return f"case {plain(cell)} when {cell} is not null then {closer} end"
+    closer = _closer(cell, form, lambda text: f"case {reading(text, '')} end")
+    return f"case {reading(cell, ' *')} when {cell} is not null then {closer} end"
 
 
 def _closer(cell: str, form: Format, read: Callable[[str], str]) -> str:

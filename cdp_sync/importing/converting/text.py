@@ -6,8 +6,8 @@ from cdp_sync.importing.converting.cell import Conversion, is_among, visible
 from cdp_sync.model import Format, Property
 from cdp_sync.warehouse import quote_literal
 
-_TRUE = "' *(true|t|yes|y|1|on) *'"
-_FALSE = "' *(false|f|no|n|0|off) *'"
+_TRUE = r"'\p{Zs}*(true|t|yes|y|1|on)\p{Zs}*'"
+_FALSE = r"'\p{Zs}*(false|f|no|n|0|off)\p{Zs}*'"
 
 _SCIENTIFIC = r"[+-]?\d([.,]\d+)?[eE][+]?\d+"
 _SHEET_ERROR = r"(?i:#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|FIELD!|GETTING_DATA))"
