@@ -15,6 +15,19 @@ NAMED_DATES = ("iso", "epoch_seconds", "epoch_milliseconds")
 """Date formats that have a name instead of a strptime pattern."""
 
 
+WHITE_SPACE = "".join(
+    map(
+        chr,
+        (
+            *(*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)),
+            *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
+            *(0xAD, 0x061C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF),
+        ),
+    )
+)
+"""Characters that show nothing: Unicode's white space, and format characters such as the zero-width space."""
+
+
 def _one_to_four_bytes(value: str) -> str:
     value = value.replace("\\t", "\t")
     if not 1 <= len(value.encode()) <= 4:

@@ -3,19 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.warehouse import quote_literal
-
-WHITE_SPACE = "".join(
-    map(
-        chr,
-        (
-            *range(0x09, 0x0E),
-            *(0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
-            *(0xAD, 0x061C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF),
-        ),
-    )
-)
-"""Characters that show nothing: Unicode's white space, then format characters such as the zero-width space."""
 
 
 @dataclass(frozen=True)
