@@ -333,7 +333,8 @@ def _doubtful(converted: Sequence[Converted], form: Format) -> str:
     if not found:
         return "null"
     named = ", ".join(f"case when {condition} then {quote_literal(field)} end" for field, condition in found.items())
-    return f"nullif(list_filter([{named}], lambda field: field is not null), [])"
+    fields = f"list_filter([{named}], lambda field: field is not null)"
+    return f"case when {' or '.join(found.values())} then {fields} end"
 
 
 def _is_doubtful(item: Converted, form: Format) -> str | None:

@@ -17,11 +17,19 @@ from cdp_sync.importing.converting.text import ruin_causes
 from cdp_sync.model import Format, Property
 from cdp_sync.warehouse import quote_literal
 
-_LETTERS = r"a-z0-9\p{L}\p{M}\p{N}"
-_PIECE = rf"[{_LETTERS}!#$%&'*+/=?^_`{{|}}~-]+"
-_LABEL = rf"[{_LETTERS}]([{_LETTERS}-]*[{_LETTERS}])?"
-_LAST_LABEL = rf"([{_LETTERS}][{_LETTERS}-]*)?\p{{L}}([{_LETTERS}-]*[{_LETTERS}])?"
-_ADDRESS = quote_literal(rf"{_PIECE}(\.{_PIECE})*@({_LABEL}\.)*{_LAST_LABEL}")
+_SIGNS = "!#$%&*+/=?^_`{|}~-"
+
+
+def _shape(letters: str, letter: str, signs: str) -> str:
+    """Return the regular expression of an address, given its letters and digits, its letters, its further signs."""
+    piece, label = f"[{letters}{signs}]+", f"[{letters}]([{letters}-]*[{letters}])?"
+    last_label = f"([{letters}][{letters}-]*)?[{letter}]([{letters}-]*[{letters}])?"
+    return quote_literal(rf"{piece}(\.{piece})*@({label}\.)*{last_label}")
+
+
+_USUAL = _shape("a-z0-9", "a-z", _SIGNS)
+"""Most addresses: in ASCII, without an apostrophe."""
+_ADDRESS = _shape(r"\p{L}\p{M}\p{N}", r"\p{L}", f"'{_SIGNS}")
 
 _QUOTES = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
 _OUTLOOK = "#mailto:"
@@ -31,17 +39,17 @@ _MOST_WRAPPINGS = 3
 
 def convert_email(prop: Property, cell: str, form: Format) -> Conversion:
     """Return the conversion of an e-mail address."""
-    plain = f"lower({cell})"
     closer = naming(_unwrapped(cell), "bare", lambda bare: f"case when {_is_address(bare)} then {bare} end")
-    sql = f"case when {_is_address(plain)} then {plain} when {cell} <> '' then {closer} end"
+    usual = f"strlen({cell}) <= 64 and regexp_full_match(lower({cell}), {_USUAL})"
+    sql = f"case when {usual} then lower({cell}) when {cell} <> '' then {closer} end"
     return Conversion(sql, "no e-mail address", causes=ruin_causes(cell))
 
 
 def _is_address(text: str) -> str:
-    at = f"strpos({text}, '@')"
-    sizes = f"strlen({text}) <= 64 or strlen({text}) <= 254 and strlen(left({text}, {at} - 1)) <= 64"
+    local = f"left({text}, strpos({text}, '@') - 1)"
+    sizes = f"strlen({text}) <= 254 and strlen({local}) <= 64"
     apostrophe = f"starts_with({text}, '''') or contains({text}, '''@')"
-    return f"(regexp_full_match({text}, {_ADDRESS}) and ({sizes}) and not ({apostrophe}))"
+    return f"(regexp_full_match({text}, {_ADDRESS}) and {sizes} and not ({apostrophe}))"
 
 
 def _unwrapped(cell: str) -> str:

@@ -33,8 +33,11 @@ def strip(cell: str) -> str:
 
 
 def is_visible(cell: str) -> str:
-    """Return the condition that a cell is more than white space; looking at its first character mostly tells."""
-    return f"(ascii({cell}) between 33 and 126 or {_trimmed(cell)} <> '')"
+    """Return the condition that a cell is more than white space; looking at its first character mostly tells.
+
+    A `case`, because both sides of an `or` may be computed for every cell.
+    """
+    return f"case when ascii({cell}) between 33 and 126 then true else {_trimmed(cell)} <> '' end"
 
 
 def visible(cell: str) -> str:

@@ -41,7 +41,7 @@ def is_doubtful(cell: str, instant: str, form: Format) -> str | None:
     day = f"epoch_us({instant}) // 86400000000"
     near = f"case when {day} between 0 and {_DAYS - 1} then get_bit({bits}::bit, ({day})::integer) = 1 else true end"
     odd = naming(_local(cell, form), "clock", lambda clock: _is_odd(clock, instant, form.time_zone))
-    return f"({instant} is not null and {near} and coalesce({odd}, false))"
+    return f"case when {near} then coalesce({odd}, false) else false end"
 
 
 def _local(cell: str, form: Format) -> str:
