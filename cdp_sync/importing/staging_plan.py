@@ -246,20 +246,22 @@ def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Convert
 def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversion:
     if link.prop.multiple:
         each = convert_one(link.prop, "v", goal.format)
-        usable = f"{_unless_blocked(each.sql, link, goal)}::varchar"
+        each = _unless_blocked(each, link, goal)
         named = f"list_filter({cell}, lambda v: v is null or not ({_blocked('v', goal)}))"
-        return convert_list(replace(each, sql=usable), "v", named, cell, goal.format)
+        return convert_list(replace(each, sql=f"{each.sql}::varchar"), "v", named, cell, goal.format)
     conversion = convert_one(link.prop, cell, goal.format)
     if link.prop.type == "email":
-        return replace(conversion, sql=_unless_blocked(conversion.sql, link, goal))
+        return _unless_blocked(conversion, link, goal)
     return replace(conversion, sql=f"case when not ({_blocked(cell, goal)}) then {conversion.sql}::varchar end")
 
 
-def _unless_blocked(value: str, link: StagedLink, goal: ImportGoal) -> str:
-    """Return the expression for a link value, null for a blocked address: only what is unwrapped shows it."""
+def _unless_blocked(conversion: Conversion, link: StagedLink, goal: ImportGoal) -> Conversion:
+    """Return the conversion of a link value, null for a blocked address: only what is unwrapped shows it."""
     if link.prop.type != "email" or not any("@" in word for word in goal.blocked):
-        return value
-    return naming(value, "address", lambda it: f"case when not {is_among(it, goal.blocked)} then {it} end")
+        return conversion
+    sql = naming(conversion.sql, "address", lambda it: f"case when not {is_among(it, goal.blocked)} then {it} end")
+    blocked = (f"{conversion.sql} is not null", "a blocked address, which names nobody")
+    return replace(conversion, sql=sql, causes=(*conversion.causes, blocked))
 
 
 def _names_somebody(link: StagedLink, cell: str, goal: ImportGoal) -> str:

@@ -20,9 +20,9 @@ class Conversion:
     @property
     def reason_sql(self) -> str:
         """The expression for the reason why a cell did not convert."""
-        told = quote_literal(self.reason)
+        usual = quote_literal(self.reason)
         cases = " ".join(f"when {condition} then {quote_literal(reason)}" for condition, reason in self.causes)
-        return f"case {cases} else {told} end" if cases else told
+        return f"case {cases} else {usual} end" if cases else usual
 
 
 def strip(cell: str) -> str:
