@@ -45,7 +45,7 @@ def test_groups_are_written_otherwise_than_decimals() -> None:
 
 @pytest.mark.parametrize("sign", ["-", "1", " €", ".", "(", "+EUR", ""])
 def test_a_currency_is_no_part_of_a_number(sign: str) -> None:
-    """It could not be told from digits and signs."""
+    """Digits, signs and blanks in it would be taken for parts of the number."""
     assert "currency" in refusal(currency=["EUR", sign])
 
 
