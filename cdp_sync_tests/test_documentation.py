@@ -142,11 +142,19 @@ def test_the_connection_that_is_shown_in_full_is_in_order() -> None:
 
 def test_the_parts_of_a_profile_model_that_are_shown_are_in_order() -> None:
     """Segments, zones and objectives in docs/declaring.md are what the model accepts."""
-    shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "type" not in part]
+    shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if not part.keys() & {"type", "format"}]
     names = {key for part in shown for key in part}
     assert names == {"segments", "zones", "objectives"}
     for part in shown:
         Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], **part})
+
+
+def test_the_formats_that_are_shown_are_in_order() -> None:
+    """Formats of import goals in docs/declaring.md are what the model accepts."""
+    shown = [part["format"] for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "format" in part]
+    assert shown
+    for declared in shown:
+        Format.model_validate(declared)
 
 
 def test_every_link_leads_somewhere() -> None:

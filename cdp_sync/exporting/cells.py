@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cdp_sync.model import ExportFormat, Property
+from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.warehouse import quote_literal
 
 _CALENDAR = {
@@ -202,7 +203,9 @@ def is_trimmed_away(text: str) -> str:
     """Return the condition that a text of a list, or white space around it, would be left out when the list is read."""
     # Trimming takes longer than to see that there is nothing to trim: white space is a space, or beyond ASCII.
     has_space = f"contains({text}, ' ') or strlen({text}) <> length({text})"
-    return f"({text} is null or {text} = '' or case when {has_space} then trim({text}) <> {text} else false end)"
+    padded = f"case when {has_space} then trim({text}) <> {text} else false end"
+    blank = f"ascii({text}) not between 33 and 126 and trim({text}, {quote_literal(WHITE_SPACE)}) = ''"
+    return f"({text} is null or {text} = '' or {blank} or {padded})"
 
 
 def holds_separator(text: str, separator: str) -> str:

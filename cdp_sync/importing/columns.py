@@ -9,6 +9,7 @@
 ``row_key``               with `row_key` only: digest of the key's cells; null where they are all empty
 ``waiting_cells``         the row's cells by field, where unmatched rows wait for a profile
 ``invalid``               the cells that did not convert, with field and reason; null where all did
+``doubtful``              the fields with a local time that clocks skipped or showed twice; null where there is none
 ========================  ==================================================================================
 """
 
@@ -93,7 +94,8 @@ class Columns:
         hashes = [("row_hash", "UUID"), ("previous_hash", "UUID"), *([("row_key", "UUID")] if self.keyed else [])]
         if self.waits:
             hashes.append(("waiting_cells", "STRUCT(field VARCHAR, value VARCHAR)[]"))
-        return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *hashes, ("invalid", INVALID_TYPE)]
+        remarks = [("invalid", INVALID_TYPE), ("doubtful", "VARCHAR[]")]
+        return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *hashes, *remarks]
 
     @property
     def value_of(self) -> dict[str, StagedValue]:

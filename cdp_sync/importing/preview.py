@@ -10,7 +10,7 @@ from typing import Any
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.columns import plan_columns
-from cdp_sync.importing.conversion import convert, fit
+from cdp_sync.importing.conversion import convert, fit, has_value
 from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.recognition import GZIP, HEAD, ZIP, recognize
 from cdp_sync.importing.staging_plan import Cells, read_part
@@ -116,8 +116,8 @@ def _readings(session: Session, landed: Landed, goal: ImportGoal, profiles: Prof
                 continue
             conversion = convert(value.prop, "fitted", goal.format)
             query = f"""
-                select distinct on (cell) cell, ({conversion.sql})::varchar
+                select distinct on (cell) cell, ({conversion.sql})::varchar, {conversion.reason_sql}
                 from (select {cell} as cell, {fit(value.prop, cell, goal.format)} as fitted from {call})
-                where cell is not null limit {_SAMPLE}"""
-            for found, read in session.rows(query, values):
-                yield Reading(field, value.prop.name, found, read, "" if read is not None else conversion.reason)
+                where {has_value(value.prop, "fitted", goal.format)} limit {_SAMPLE}"""
+            for found, read, reason in session.rows(query, values):
+                yield Reading(field, value.prop.name, found, read, "" if read is not None else reason)

@@ -6,6 +6,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from cdp_sync.errors import CdpSyncError
+from cdp_sync.importing.cell_warnings import cell_warnings
+from cdp_sync.importing.linking import staged_columns
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sampling import samples_of
 from cdp_sync.model import Counters, FileReport, GoalReport
@@ -16,6 +18,7 @@ from cdp_sync.warehouse.exchange import ever_exchanged
 def report_of(session: Session, run: GoalRun) -> GoalReport:
     """Return the report of the run in this session."""
     counters = _file_counters(session)
+    of_cells = cell_warnings(session, run, staged_columns(session, run)) if counters else {}
     files = session.rows("select file, path, state, message, warnings from staging.file order by file")
     reports = tuple(
         FileReport(
@@ -23,7 +26,7 @@ def report_of(session: Session, run: GoalRun) -> GoalReport:
             "imported" if state == "staged" else state,
             counters.get(number, Counters()),
             message or "",
-            tuple(dict.fromkeys(warnings or ())),
+            tuple(dict.fromkeys((*(warnings or ()), *of_cells.get(number, ())))),
         )
         for number, path, state, message, warnings in files
     )

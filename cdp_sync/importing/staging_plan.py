@@ -1,10 +1,21 @@
 """Composes the statement that parses, converts and stages one part. Pure: a goal and a head in, a step out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cdp_sync.importing.columns import Columns, StagedLink, StagedValue
-from cdp_sync.importing.conversion import Conversion, convert, convert_one, fit, is_among, no_nulls, unique
+from cdp_sync.importing.conversion import (
+    Conversion,
+    convert,
+    convert_list,
+    convert_one,
+    fit,
+    has_value,
+    is_among,
+    unique,
+)
+from cdp_sync.importing.converting.cell import naming
+from cdp_sync.importing.converting.clocks import is_doubtful
 from cdp_sync.importing.landing import DIVIDER, NO_CELL, Landed
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
@@ -14,6 +25,10 @@ _BETWEEN, _NULL, _MISSING = f"chr({ord(DIVIDER)})", f"chr({ord(NO_CELL)})", "chr
 
 _ROW = ("row", "file", "part", "row_hash")
 """What a row is known by, besides its values."""
+
+
+_ONE_VALUE = {"multi_value": None, "json_lists": False}
+"""How a field is read that is no column: whole."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +61,7 @@ class Cells:
         if raw is None:
             return None
         if field in self.constants:
-            return Cell(raw, f"fit_{prop.name}", fit(prop, raw, form.model_copy(update={"multi_value": None})))
+            return Cell(raw, f"fit_{prop.name}", fit(prop, raw, form.model_copy(update=_ONE_VALUE)))
         sql = fit(prop, raw, form)
         return Cell(raw, raw if sql == raw else f"fit_{raw}_{prop.name}", sql)
 
@@ -103,7 +118,8 @@ select
     $part as part,
     {staged},
     {hashes},
-    {_waiting(goal, fields, cells)}{_invalid(converted)} as invalid
+    {_waiting(goal, fields, cells)}{_invalid(converted)} as invalid,
+    {_doubtful(converted, goal.format)} as doubtful
 from {_converting(converted, needed, source)}"""
 
 
@@ -149,7 +165,8 @@ def converted_step(goal: ImportGoal, columns: Columns) -> Step:
 select
     {", ".join(row)},
     {_named(_outer(columns, cells, converted, goal.format))},
-    {_invalid(converted)} as invalid
+    {_invalid(converted)} as invalid,
+    {_doubtful(converted, goal.format)} as doubtful
 from {_converting(converted, [*row, *cells.types], source)}"""
     return Step("fresh_copy", sql)
 
@@ -248,9 +265,8 @@ class Converted:
     @property
     def complaint(self) -> str:
         """The expression for its entry in `invalid`, null where the cell converted."""
-        field, reason = quote_literal(self.field), quote_literal(self.conversion.reason)
-        told = f"field: {field}, value: {self.cell.raw}, reason: {reason}"
-        return f"case when {self.fails_if} then {{{told}}} end"
+        entry = f"field: {quote_literal(self.field)}, value: {self.cell.raw}, reason: {self.conversion.reason_sql}"
+        return f"case when {self.fails_if} then {{{entry}}} end"
 
 
 def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Converted]:
@@ -267,20 +283,27 @@ def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Convert
 def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversion:
     if link.prop.multiple:
         each = convert_one(link.prop, "v", goal.format)
-        named = f"list_filter({cell}, lambda v: not ({_blocked('v', goal)}))"
-        values = f"list_transform({named}, lambda v: {each.sql}::varchar)"
-        sql = f"case when {no_nulls(values)} then nullif({unique(values)}, []) end"
-        return Conversion(sql, each.reason, each.can_fail)
+        each = _unless_blocked(each, link, goal)
+        named = f"list_filter({cell}, lambda v: v is null or not ({_blocked('v', goal)}))"
+        return convert_list(replace(each, sql=f"{each.sql}::varchar"), "v", named, cell, goal.format)
     conversion = convert_one(link.prop, cell, goal.format)
-    if link.prop.type == "email" and not any("@" in word for word in goal.blocked):
+    if link.prop.type == "email":
+        return _unless_blocked(conversion, link, goal)
+    return replace(conversion, sql=f"case when not ({_blocked(cell, goal)}) then {conversion.sql}::varchar end")
+
+
+def _unless_blocked(conversion: Conversion, link: StagedLink, goal: ImportGoal) -> Conversion:
+    """Return the conversion of a link value, null for a blocked address: only what is unwrapped shows it."""
+    if link.prop.type != "email" or not any("@" in word for word in goal.blocked):
         return conversion
-    sql = f"case when not ({_blocked(cell, goal)}) then {conversion.sql}::varchar end"
-    return Conversion(sql, conversion.reason, conversion.can_fail)
+    sql = naming(conversion.sql, "address", lambda it: f"case when not {is_among(it, goal.blocked)} then {it} end")
+    blocked = (f"{conversion.sql} is not null", "a blocked address, which names nobody")
+    return replace(conversion, sql=sql, causes=(*conversion.causes, blocked))
 
 
 def _names_somebody(link: StagedLink, cell: str, goal: ImportGoal) -> str:
     if link.prop.multiple:
-        return f"len(list_filter({cell}, lambda v: not ({_blocked('v', goal)}))) > 0"
+        return f"len(list_filter({cell}, lambda v: v is null or not ({_blocked('v', goal)}))) > 0"
     return f"not ({_blocked(cell, goal)})"
 
 
@@ -295,7 +318,7 @@ def _values(columns: Columns, cells: Cells, form: Format) -> Iterator[Converted]
             if cell := cells.fitted(named, value.prop, form):
                 conversion = _without_nul(convert(value.prop, cell.name, form), value.prop, cell, cells)
                 name = quote_identifier(f"cell_{number}_{value.prop.name}")
-                failed = f"{name} is null and {_says_something(value.prop, cell.name)}"
+                failed = f"{name} is null and {has_value(value.prop, cell.name, form)}"
                 fails_if = failed if conversion.can_fail else "false"
                 yield Converted(name, named, value.prop, cell, conversion, fails_if)
 
@@ -307,13 +330,6 @@ def _without_nul(conversion: Conversion, prop: Property, cell: Cell, cells: Cell
     return Conversion(f"case when not contains({cell.raw}, chr(0)) then {conversion.sql} end", conversion.reason)
 
 
-def _says_something(prop: Property, cell: str) -> str:
-    """Return the condition that a fitted cell holds a value."""
-    if prop.multiple:
-        return f"len({cell}) > 0"
-    return f"{cell} <> ''" if prop.identifier else f"{cell} is not null"
-
-
 def _outer(columns: Columns, cells: Cells, converted: Sequence[Converted], form: Format) -> Iterator[tuple[str, str]]:
     names = {item.name for item in converted}
     for link in columns.links:
@@ -323,7 +339,7 @@ def _outer(columns: Columns, cells: Cells, converted: Sequence[Converted], form:
         yield value.column, _combined(value, [name for name in found if name in names])
         if value.mode == "set_or_clear":
             cell = cells.fitted(value.fields[0], value.prop, form)
-            yield value.clear, f"coalesce(not ({_says_something(value.prop, cell.name)}), true)" if cell else "false"
+            yield value.clear, f"coalesce(not ({has_value(value.prop, cell.name, form)}), true)" if cell else "false"
 
 
 def _combined(value: StagedValue, found: Sequence[str]) -> str:
@@ -345,3 +361,25 @@ def _invalid(converted: Sequence[Converted]) -> str:
     any_fails = " or ".join(f"({item.fails_if})" for item in fallible)
     complaints = ", ".join(item.complaint for item in fallible)
     return f"case when {any_fails} then list_filter([{complaints}], lambda told: told is not null) end"
+
+
+def _doubtful(converted: Sequence[Converted], form: Format) -> str:
+    """Return the expression for the fields whose local times are doubtful, null where none is."""
+    found = {}
+    for item in converted:
+        if item.prop.type == "datetime" and (condition := _is_doubtful(item, form)):
+            found[item.field] = condition
+    if not found:
+        return "null"
+    named = ", ".join(f"case when {condition} then {quote_literal(field)} end" for field, condition in found.items())
+    fields = f"list_filter([{named}], lambda field: field is not null)"
+    return f"case when {' or '.join(found.values())} then {fields} end"
+
+
+def _is_doubtful(item: Converted, form: Format) -> str | None:
+    if not item.prop.multiple:
+        return is_doubtful(item.cell.name, item.name, form)
+    instant = convert_one(item.prop, "element", form).sql
+    condition = is_doubtful("element", "instant", form)
+    each = condition and naming(instant, "instant", lambda _: condition)
+    return each and f"len(list_filter({item.cell.name}, lambda element: {each})) > 0"

@@ -1,10 +1,11 @@
 """How a delimited file is written: separators, dates, encoding."""
 
 import codecs
+import re
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.encoding import canonical_encoding, codec_of
@@ -13,6 +14,19 @@ Encoding = Annotated[str, AfterValidator(canonical_encoding)]
 
 NAMED_DATES = ("iso", "epoch_seconds", "epoch_milliseconds")
 """Date formats that have a name instead of a strptime pattern."""
+
+
+WHITE_SPACE = "".join(
+    map(
+        chr,
+        (
+            *(*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)),
+            *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
+            *(0xAD, 0x061C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF),
+        ),
+    )
+)
+"""Characters that show nothing: Unicode's white space, and format characters such as the zero-width space."""
 
 
 def _one_to_four_bytes(value: str) -> str:
@@ -57,17 +71,44 @@ class Booleans(Declared):
     false: Annotated[tuple[str, ...], Field(min_length=1)]
     """Cells that mean false, in any case."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_of_yaml(cls, value: object) -> object:
+        """Take the keys for words: YAML reads `true` and `false` as truth values."""
+        if not isinstance(value, dict):
+            return value
+        return {str(key).lower() if isinstance(key, bool) else key: words for key, words in value.items()}
 
-class ReadCells(Declared):
+    @field_validator("true", "false", mode="before")
+    @classmethod
+    def _words_of_yaml(cls, value: object) -> object:
+        if isinstance(value, (list, tuple)) and (others := [word for word in value if not isinstance(word, str)]):
+            raise ValueError(f"found {others[0]!r}, no text; words such as yes, no, on and 1 need quotes in YAML")
+        return value
+
+    @model_validator(mode="after")
+    def _each_means_one(self) -> "Booleans":
+        true, false = ({word.strip().lower() for word in words} for words in (self.true, self.false))
+        if both := sorted(true & false):
+            raise ValueError(f"found {', '.join(map(repr, both))} for both true and false; a word means one of them")
+        if "" in true | false:
+            raise ValueError("found '' among the words; an empty cell is no value")
+        return self
+
+
+_THOUSANDS = (".", ",", "'", "\u2019", " ", "\u00a0", "\u202f", "\u2009", "\u2007")
+
+
+class ReadCells(CellFormat):
     """How imported cells are read, beyond what an export writes."""
 
     trim: bool = False
-    """Remove white space around text."""
+    """Remove white space around text, and of every kind around other values."""
     thousands: Annotated[str, Field(max_length=1)] | None = None
     """Between groups of three digits of a number: `.`, `,`, an apostrophe or a space."""
     negative: tuple[Literal["trailing_minus", "parentheses"], ...] = ()
     """How negative numbers are also written: `12-`, `(12)`."""
-    currency: tuple[str, ...] = ()
+    currency: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Signs and codes that may stand before or after a number, such as `€` or `EUR`."""
     booleans: Booleans | None = None
     """The words for true and false, in place of the usual ones."""
@@ -77,6 +118,40 @@ class ReadCells(Declared):
     """Two-digit years (`%y`) up to this one are in the 2000s, others in the 1900s."""
     date_in_zone: bool = False
     """A `date` read from an instant is the day in `time_zone`; otherwise the day as it is written."""
+
+    @field_validator("dates")
+    @classmethod
+    def _readable_dates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for letter in re.findall("%-?([a-zA-Z])", "".join(value).replace("%%", "")):
+            if letter == "Z":
+                raise ValueError(
+                    "found %Z; the letters of a time zone name different zones in different countries (BST, IST, CST). "
+                    "Have an offset written (%z), or leave the letters out and declare time_zone"
+                )
+            if letter not in _DIRECTIVES:
+                raise ValueError(f"found %{letter}; allowed are %{', %'.join(_DIRECTIVES)}")
+        return value
+
+    @field_validator("currency")
+    @classmethod
+    def _no_number(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for sign in value:
+            if sign != sign.strip() or re.search(r"[\d+()-]", sign) or sign in ".,":
+                raise ValueError(f"found {sign!r}; a currency is a sign or a code, without digits, signs and blanks")
+        return value
+
+    @model_validator(mode="after")
+    def _groups_are_no_decimals(self) -> "ReadCells":
+        if self.thousands is not None and self.thousands not in _THOUSANDS:
+            raise ValueError(f"thousands: found {self.thousands!r}; allowed are '.', ',', an apostrophe and a space")
+        if self.thousands == self.decimal:
+            other = "," if self.decimal == "." else "."
+            raise ValueError(f"thousands: found {self.thousands!r}, which is `decimal` too; declare decimal: '{other}'")
+        return self
+
+
+_DIRECTIVES = "YymbBdjGVuwaAUWHIpMSfngzcxX"
+"""What may follow a % sign in a date pattern that is read."""
 
 
 class Trailer(Declared):
@@ -140,6 +215,12 @@ class Format(ReadCells, Delimited):
     """What becomes of a row with too few fields: rejected, or its last fields are empty."""
     max_record_lines: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Lines that one record may span."""
+
+    @model_validator(mode="after")
+    def _lists_are_written_in_one_way(self) -> "Format":
+        if self.json_lists and self.multi_value is not None:
+            raise ValueError("json_lists and multi_value are both given; needed is one of them")
+        return self
 
     @property
     def reading(self) -> "Format":

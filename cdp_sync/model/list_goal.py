@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from cdp_sync.model.format import CellFormat, Format, ReadCells
+from cdp_sync.model.format import Format, ReadCells
 from cdp_sync.model.goal import ImportGoal, ImportRules, Mapping
 from cdp_sync.model.profile import Profiles
 
@@ -25,7 +25,7 @@ _COLUMNS = {"Profile Id": SID, "Email": "email", "Extid": "extid", "Sms": "sms"}
 _CUSTOM = "{} (custom field)"
 
 
-class ListFormat(ReadCells, CellFormat):
+class ListFormat(ReadCells):
     """How the cells of lists are written."""
 
     multi_value: Annotated[str, Field(min_length=1)] | None = ","
@@ -70,7 +70,10 @@ class ListGoal(ImportRules):
             if name and name not in mapped
         ]
         rules = {name: getattr(self, name) for name in ImportRules.model_fields}
-        form = Format(time_zone=time_zone, **self.format.model_dump())
+        cells = self.format.model_dump()
+        if self.format.json_lists:
+            cells["multi_value"] = None
+        form = Format(time_zone=time_zone, **cells)
         return ListImport(**rules | {"map": (*self.map, *extra), "format": form})
 
     @property

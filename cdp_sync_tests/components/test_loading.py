@@ -71,6 +71,18 @@ def test_text_stays_as_it_is_written(written: str, project: Project) -> None:
     assert (found.title, imported.title, imported.link[0].field, imported.format.nulls) == (*[written] * 3, (written,))
 
 
+def test_words_for_truth_stay_words(project: Project) -> None:
+    """YAML reads the keys `true` and `false` as truth values; `dump` writes them so."""
+    words = {True: ["J", "1"], False: ["N", "0"]}
+    project.declare(
+        "shop",
+        {"name": "shop", "server": project.server(), "import_profiles": [goal(format={"booleans": words})]},
+    )
+    (imported,) = connection().import_profiles
+    assert imported.format.booleans is not None
+    assert (imported.format.booleans.true, imported.format.booleans.false) == (("J", "1"), ("N", "0"))
+
+
 @pytest.mark.parametrize(
     ("written", "port"), [(2022, 2022), ("{{ env('SHOP_PORT', '2022') }}", 2022), ("{{ env.SHOP_TEST_PORT }}", 2023)]
 )

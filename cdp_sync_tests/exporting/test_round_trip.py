@@ -16,6 +16,7 @@ from cdp_sync.model import ExportFormat, FetchedFile, FileGoal, RemoteFile
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.exporting.exporter import NOON, PROPERTIES, Exporter, goal, profiles
 from cdp_sync_tests.generated import examples
+from cdp_sync_tests.trail.importer import Importer
 
 NAMES = [prop["name"] for prop in PROPERTIES]
 LINK = "Key"
@@ -50,10 +51,12 @@ SHARED = ("separator", "decimal", "multi_value", "dates", "time_zone", "encoding
 EARLY, LATE = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001 - the strategy adds the zone
 
 texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join)
+visible_texts = texts.filter(lambda text: text.strip(" \t\r\n\ufeff") != "")
+"""White space alone is no value when it is read."""
 list_texts = texts.filter(lambda text: text.strip(" ") == text)
 people = st.fixed_dictionaries(
     {
-        "name": st.none() | texts,
+        "name": st.none() | visible_texts,
         "count": st.none() | st.integers(-(2**63), 2**63 - 1),
         "total": st.none() | st.decimals(-(10**13), 10**13, places=4).map(lambda number: Decimal(number)),
         "born": st.none() | st.dates(date(1, 1, 1), date(9999, 12, 31)),
@@ -163,3 +166,59 @@ def test_all_kinds_of_line_breaks_come_back(row_delimiter: str, tmp_path: Path) 
     """Those inside values are not those between rows."""
     held = [{"name": f"a{sign}b{sign}"} for sign in ("\n", "\r\n", "\r", "\n\n", "\r\r", "\n\r")]
     check_round_trip(held, {"row_delimiter": row_delimiter, "multi_value": ";"}, tmp_path)
+
+
+AMOUNTS = {"decimal": ",", "separator": ";", "multi_value": "|"}
+OTHERWISE: list[tuple[dict[str, Any], dict[str, str], dict[str, Any], dict[str, Any]]] = [
+    ({"thousands": "."}, {"count": "1.234", "total": "1.234,5"}, {"count": 1234, "total": Decimal("1234.5")}, {}),
+    ({"thousands": " "}, {"total": "-1\u202f234,5"}, {"total": Decimal("-1234.5")}, {}),
+    (
+        {"negative": ["trailing_minus", "parentheses"]},
+        {"count": "12-", "total": "(12,5)"},
+        {"count": -12, "total": Decimal("-12.5")},
+        {},
+    ),
+    ({"currency": ["€", "EUR"]}, {"count": "€ 12", "total": "12,5 eur"}, {"count": 12, "total": Decimal("12.5")}, {}),
+    ({"booleans": {"true": ["J"], "false": ["N"]}}, {"keen": "j"}, {"keen": True}, {}),
+    (
+        {"json_lists": True, "multi_value": None},
+        {"likes": '["a;b", "c"]', "marks": "[1, -2]"},
+        {"likes": ["a;b", "c"], "marks": [1, -2]},
+        {},
+    ),
+    ({"trim": True}, {"name": "\u00a0Ann\u200b "}, {"name": "Ann"}, {}),
+    (
+        {"century_pivot": 24, "dates": ["%d.%m.%y"]},
+        {"born": "31.01.25", "seen": "31.01.24"},
+        {"born": date(1925, 1, 31), "seen": datetime(2024, 1, 31, tzinfo=UTC)},
+        {},
+    ),
+    (
+        {"date_in_zone": True, "time_zone": "Europe/Amsterdam"},
+        {"born": "1980-06-30T22:00:00Z"},
+        {"born": date(1980, 7, 1)},
+        {"time_zone": "Europe/Amsterdam", "dates": ["%Y-%m-%dT%H:%M:%S%z"]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "cells", "values", "form"), OTHERWISE, ids=lambda given: str(given)[:40])
+def test_what_was_written_otherwise_comes_back(
+    settings: dict[str, Any], cells: dict[str, str], values: dict[str, Any], form: dict[str, Any], tmp_path: Path
+) -> None:
+    """Each option of an import: its cells come in, are exported, and are read from that file without the option."""
+    declared = FileGoal.model_validate(
+        {
+            "name": "there",
+            "format": AMOUNTS | settings,
+            "link": [{"field": "email", "property": "email"}],
+            "map": [{"field": name, "property": name} for name in cells],
+        }
+    )
+    importer = Importer(tmp_path / "in", declared, profiles())
+    quoted = ['"' + cell.replace('"', '""') + '"' for cell in cells.values()]
+    report = importer.deliver({"/in.csv": f"email;{';'.join(cells)}\na@b.nl;{';'.join(quoted)}\n"})
+    assert report.counters.values_invalid == 0
+    found = {name: importer.column(name)["a@b.nl"] for name in cells}
+    assert found == values
+    check_round_trip([{"email": "a@b.nl", **found}], AMOUNTS | {"dates": ["iso"]} | form, tmp_path)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,22 +14,56 @@ from cdp_sync_tests.importing.sides import File
 
 CELLS = {
     "text": ("a", "b", " a ", "A"),
-    "email": ("a@x", "b@x", "c@x", " A@X "),
+    "email": ("a@x", "b@x", "c@x", " A@X ", "Ann <b@x>"),
     "number": ("1", "2", "3", " 01 ", "+2"),
     "decimal": ("1.5", "2,5", "1", "-.25", "1.00000"),
-    "date": ("2024-01-05", "2024-01-05T23:30:00Z", "2024-01-05 00:30"),
-    "datetime": ("2024-01-05", "2024-01-05T23:30:00+02:00", "2024-07-05 00:30:15.25"),
+    "date": ("2024-01-05", "2024-01-05T23:30:00Z", "2024-01-05 00:30", "1980-06-30T22:00:00.1234567-01:00"),
+    "datetime": ("2024-01-05", "2024-01-05T23:30:00+02:00", "2024-07-05 00:30:15.25", "2024-10-27 02:30:00.123456789"),
     "boolean": ("true", "NO", "1", " f "),
 }
 ODD_CELLS = {
-    "text": ("0", "null", "x\ny", 'say "b"', "1,5"),
-    "email": ("nobody", "N/A", " "),
-    "number": ("2.0", "2,0", "1.5", "x", "000", "9223372036854775808"),
-    "decimal": ("1.23456", "1,000.5", "x", "100000000000000"),
-    "date": ("05-01-2024", "2024-02-30"),
-    "datetime": ("05-01-2024", "2024-02-30"),
-    "boolean": ("maybe",),
+    "text": ("0", "null", "x\ny", 'say "b"', "1,5", " ", "\u200b", "#N/A", "1.5E+12", "(null)"),
+    "email": ("nobody", "N/A", " ", "mailto:a@x", "'b@x'", "a\u200b@x", "a@x,b@x", "a@x.", "a@1", "<a@x#mailto:a@x#>"),
+    "number": (
+        "2.0",
+        "2,0",
+        "1.5",
+        "x",
+        "000",
+        "9223372036854775808",
+        "1.234",
+        "1,234",
+        "3-",
+        "(3)",
+        "€3",
+        "3 eur",
+        "\u00a0",
+    ),
+    "decimal": ("1.23456", "1,000.5", "x", "100000000000000", "1.000,5", "1 000", "-€2", "(1.5)", "2,5-", "\t"),
+    "date": (
+        "05-01-2024",
+        "2024-02-30",
+        "05-01-68",
+        "05-01-24",
+        "5-1-2024",
+        "31-02-2024",
+        "2024366",
+        "2023366",
+        "\u202f",
+    ),
+    "datetime": (
+        "05-01-2024",
+        "2024-02-30",
+        "05-01-69",
+        "2024-03-31 02:30",
+        "2024-10-27T02:30",
+        "31-12-1999",
+        "2024001",
+    ),
+    "boolean": ("maybe", "Ja", "nein", " ", "\ufeff"),
 }
+ODD_ELEMENTS = (None, True, False, 1, 2.5, 0, [1])
+"""What may also stand in a JSON array."""
 OTHER_FIELDS = ("Other", "9th one", "Wish List", "Refused objectives")
 DETECTED = {"Wish List": "wish_list", "Refused objectives": "refused_objectives"}
 """Fields that fill a declared property where they are detected."""
@@ -120,14 +155,37 @@ SOME_ZONES = st.sampled_from((("GDPR", "CCPA", "NONE"), ("GDPR", "CCPA"), ("GDPR
 IDENTIFIER_TYPES = st.sampled_from(("text", "email", "number"))
 ANY_TYPE = st.sampled_from(tuple(CELLS))
 
+
+def format_of(**settings: Any) -> Format:
+    """Return a format; of two settings that exclude each other the first counts."""
+    if settings["multi_value"]:
+        settings["json_lists"] = False
+    if settings["thousands"] == settings["decimal"]:
+        settings["thousands"] = None
+    return Format(**settings)
+
+
+def seldom(*values: Any) -> st.SearchStrategy[Any]:
+    """The first value, mostly."""
+    return st.sampled_from((values[0],) * (2 * len(values)) + values[1:])
+
+
 FORMATS = st.builds(
-    Format,
+    format_of,
     separator=st.sampled_from((",", ";")),
     decimal=st.sampled_from((".", ",")),
     multi_value=st.sampled_from((None, "|", "|")),
-    dates=st.sampled_from((("iso",), ("%d-%m-%Y", "iso"))),
+    dates=st.sampled_from((("iso",), ("%d-%m-%Y", "iso"), ("%d-%m-%y", "%Y%j", "iso"), ("iso", "%d-%m-%y"))),
     time_zone=st.sampled_from(("UTC", "Europe/Amsterdam")),
-    nulls=st.sampled_from((("",), ("", "null"))),
+    nulls=st.sampled_from((("",), ("", "null"), ("null",))),
+    trim=seldom(False, True),
+    thousands=seldom(None, ".", ",", " "),
+    negative=seldom((), ("trailing_minus", "parentheses"), ("parentheses",)),
+    currency=seldom((), ("€", "EUR")),
+    booleans=seldom(None, {"true": ("Ja", "1"), "false": ("Nein", "f")}),
+    json_lists=seldom(False, True, True),
+    century_pivot=seldom(68, 24, 99),
+    date_in_zone=seldom(False, True),
 )
 
 
@@ -189,6 +247,8 @@ def changed_goals(draw: st.DrawFn, goal: FileGoal, profiles: Profiles) -> FileGo
             return goal.model_copy(update={"map": draw(mapping_lists(profiles))})
         case "decimal":
             decimal = "," if goal.format.decimal == "." else "."
+            if goal.format.thousands == decimal:
+                return goal
             return goal.model_copy(update={"format": goal.format.model_copy(update={"decimal": decimal})})
         case "allow":
             return goal.model_copy(update={"allow_new_profiles": not goal.allow_new_profiles})
@@ -222,8 +282,10 @@ def cell_of(column: str, goal: FileGoal, profiles: Profiles) -> st.SearchStrateg
     props = [profiles.by_name.get(name, profiles.by_name["wish_list"]) for name in dict.fromkeys(filled)]
     plain = [cell for prop in props for cell in plain_cells(prop)]
     singles = st.sampled_from(["", *plain, *plain, *(cell for prop in props for cell in odd_cells(prop))])
-    if goal.format.multi_value and any(prop.multiple for prop in props):
-        several = st.lists(st.sampled_from(["", *plain]), min_size=2, max_size=3).map(goal.format.multi_value.join)
+    if any(prop.multiple for prop in props) and (goal.format.multi_value or goal.format.json_lists):
+        join = goal.format.multi_value.join if goal.format.multi_value else json.dumps
+        more = ODD_ELEMENTS if goal.format.json_lists else ()
+        several = st.lists(st.sampled_from(["", *plain, *more]), min_size=2, max_size=3).map(join)
         return st.one_of(singles, several)
     return singles
 

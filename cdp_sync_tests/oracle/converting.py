@@ -1,24 +1,27 @@
 """From the text of a cell to a value of a property, and to link values."""
 
+import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from cdp_sync.model import FileGoal, Format, Property
+from cdp_sync_tests.oracle.addresses import SPACES, read_address
+from cdp_sync_tests.oracle.dates import Moment, NoDate, read_moment
 from cdp_sync_tests.oracle.row import Cell
 
 TRUE = ("true", "t", "yes", "y", "1", "on")
 FALSE = ("false", "f", "no", "n", "0", "off")
 
-ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([zZ]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?", re.ASCII
+SHEET_ERRORS = (
+    *("#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!"),
+    *("#spill!", "#calc!", "#field!", "#getting_data"),
 )
-
-EPOCHS = {"epoch_seconds": (timedelta(seconds=1), 11), "epoch_milliseconds": (timedelta(milliseconds=1), 14)}
-"""What is counted since 1970, and in how many digits."""
+NOTHING = ("nan", "nil", "undefined", "(null)", "<null>", "[null]", r"\n")
+GAPS = "\u00a0\u2007\u2009\u202f "
 
 
 class Invalid(Exception):
@@ -27,23 +30,23 @@ class Invalid(Exception):
 
 def convert(cell: Cell, prop: Property, fmt: Format) -> Any:
     """Return the value a cell has for a property, None for no value. Raises Invalid."""
-    if cell is None:
+    if cell is None or is_blank(cell):
         return None
     if prop.multiple:
-        return unique(convert_one(element, prop, fmt) for element in elements(cell, fmt)) or None
-    if prop.identifier:
-        cell = cell.strip()
-        return convert_one(cell, prop, fmt) if cell else None
-    return convert_one(cell, prop, fmt)
+        return unique(convert_one(element, prop, fmt) for element in elements(cell, prop, fmt)) or None
+    return convert_one(stripped(cell) if prop.identifier or fmt.trim else cell, prop, fmt)
 
 
 def link_values(cell: Cell, prop: Property, goal: FileGoal) -> list[str]:
     """Return the usable link values of a cell, in text form. Raises Invalid."""
-    if cell is None:
+    if cell is None or is_blank(cell):
         return []
-    parts = elements(cell, goal.format) if prop.multiple else [cell.strip()]
+    parts = elements(cell, prop, goal.format) if prop.multiple else [stripped(cell)]
     usable = [part for part in parts if part and not is_blocked(part, goal)]
-    return unique(str(convert_one(part, prop, goal.format)) for part in usable)
+    values = [str(convert_one(part, prop, goal.format)) for part in usable]
+    if any("@" in value and value in goal.blocked for value in values):
+        raise Invalid("a blocked address")
+    return unique(values)
 
 
 def is_blocked(value: str, goal: FileGoal) -> bool:
@@ -51,10 +54,70 @@ def is_blocked(value: str, goal: FileGoal) -> bool:
     return value.lower() in goal.blocked or re.fullmatch("0+", value) is not None
 
 
-def elements(cell: str, fmt: Format) -> list[str]:
-    """Split the cell of a `multiple` property: trimmed, without the empty ones."""
-    parts = cell.split(fmt.multi_value) if fmt.multi_value else [cell]
-    return [part.strip() for part in parts if part.strip()]
+def ruin_of(value: str) -> str | None:
+    """Return what a spreadsheet or a program made of an identifier, which is nobody's then; None of a sound one."""
+    if re.fullmatch("[+-]?[0-9]([.,][0-9]+)?e[+]?[0-9]+", value.lower()):
+        return "scientific notation"
+    if value.lower() in SHEET_ERRORS:
+        return "the error of a formula"
+    return "a word by which programs write no value" if value.lower() in NOTHING else None
+
+
+def shows_nothing(sign: str) -> bool:
+    """Whether a character is white space, or a format character such as the zero-width space."""
+    return unicodedata.category(sign) in ("Zs", "Zl", "Zp", "Cf") or sign in "\t\n\v\f\r\x85"
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to see."""
+    return all(map(shows_nothing, text))
+
+
+def stripped(text: str) -> str:
+    """Return a text without the white space around it."""
+    seen = [place for place, sign in enumerate(text) if not shows_nothing(sign)]
+    return text[seen[0] : seen[-1] + 1] if seen else ""
+
+
+def elements(cell: str, prop: Property, fmt: Format) -> list[str]:
+    """Split the cell of a `multiple` property: trimmed, without the empty ones. Raises Invalid."""
+    careful = prop.identifier or prop.type == "email" or prop.among or fmt.trim
+    if fmt.json_lists:
+        parts = [part if not careful else stripped(part) for part in json_elements(cell, prop, fmt)]
+    else:
+        whole = cell.split(fmt.multi_value) if fmt.multi_value else [cell]
+        parts = [stripped(part) if careful else part.strip(SPACES) for part in whole]
+    return [part for part in parts if not is_blank(part)]
+
+
+def json_elements(cell: str, prop: Property, fmt: Format) -> list[str]:
+    """Return the elements of a JSON array as cells of the format would have them; null is none. Raises Invalid."""
+    try:
+        found = json.loads(cell, parse_float=JsonNumber, parse_int=JsonNumber, parse_constant=refuse)
+    except ValueError:
+        raise Invalid("no JSON array") from None
+    if not isinstance(found, list) or any(isinstance(one, (dict, list)) for one in found):
+        raise Invalid("no JSON array")
+    return [spelled(one, prop, fmt) for one in found if one is not None]
+
+
+class JsonNumber(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def refuse(word: str) -> None:
+    """Refuse what Python reads and JSON does not know."""
+    raise ValueError(word)
+
+
+def spelled(value: Any, prop: Property, fmt: Format) -> str:
+    """Return a JSON value as text."""
+    if isinstance(value, bool):
+        words = fmt.booleans if prop.type == "boolean" else None
+        return (words.true[0] if value else words.false[0]) if words else str(value).lower()
+    return value.replace(".", fmt.decimal) if isinstance(value, JsonNumber) else value
 
 
 def unique(values: Iterable[Any]) -> list[Any]:
@@ -71,7 +134,11 @@ def to_text(text: str, prop: Property, fmt: Format) -> str:
     """Text is taken as it stands; where only some texts are allowed, without the space around it."""
     if "\0" in text:
         raise Invalid("a NUL byte")
-    return to_known(text.strip(), prop.among) if prop.among else text
+    if prop.among:
+        return to_known(stripped(text), prop.among)
+    if prop.identifier and (ruin := ruin_of(text)):
+        raise Invalid(ruin)
+    return text
 
 
 def to_known(text: str, among: Sequence[str]) -> str:
@@ -82,74 +149,91 @@ def to_known(text: str, among: Sequence[str]) -> str:
 
 
 def to_email(text: str, prop: Property, fmt: Format) -> str:
-    """Something, an at sign, something."""
-    address = to_text(text, prop, fmt).strip().lower()
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
-        raise Invalid("no e-mail address")
+    """An address, or what is only wrapped around one."""
+    address = read_address(stripped(text))
+    if address is None:
+        raise Invalid(ruin_of(text) or "no e-mail address")
     return address
 
 
 def to_number(text: str, prop: Property, fmt: Format) -> int:
     """A 64-bit integer; a decimal separator with nothing but zeros may follow."""
-    found = re.fullmatch(rf"([+-]?[0-9]+)({re.escape(fmt.decimal)}0*)?", text.strip())
+    found = re.fullmatch(rf"([+-]?[0-9]+)({re.escape(fmt.decimal)}0*)?", plain_number(text, fmt))
     if not found or not -(2**63) <= int(found[1]) < 2**63:
-        raise Invalid("no whole number of 64 bits")
+        raise Invalid((prop.identifier and ruin_of(text)) or "no whole number of 64 bits")
     return int(found[1])
 
 
 def to_decimal(text: str, prop: Property, fmt: Format) -> Decimal:
-    """An exact number; no thousands separators, no more digits than declared."""
+    """An exact number with no more digits than declared."""
     point = re.escape(fmt.decimal)
-    if not re.fullmatch(rf"[+-]?([0-9]+({point}[0-9]*)?|{point}[0-9]+)", text.strip()):
+    text = plain_number(text, fmt)
+    if not re.fullmatch(rf"[+-]?([0-9]+({point}[0-9]*)?|{point}[0-9]+)", text):
         raise Invalid("no decimal number")
-    whole, _, fraction = text.strip().partition(fmt.decimal)
+    whole, _, fraction = text.partition(fmt.decimal)
     digits = whole.lstrip("+-").lstrip("0")
     if len(digits) > prop.precision - prop.scale or fraction[prop.scale :].strip("0"):
-        raise Invalid("more digits than declared")
+        raise Invalid("no number within the declared digits")
     return Decimal(f"{whole}.{fraction[: prop.scale]}0")
+
+
+def plain_number(text: str, fmt: Format) -> str:
+    """Return a number as digits, a decimal sign and a sign in front, however the format also writes it."""
+    text = without_currency(stripped(text), fmt)
+    if "parentheses" in fmt.negative and text.startswith("(") and text.endswith(")"):
+        text = "-" + text[1:-1]
+    elif "trailing_minus" in fmt.negative and text.endswith("-") and text[0] not in "+-":
+        text = "-" + text[:-1]
+    if fmt.thousands is None:
+        return text
+    whole, point, fraction = text.partition(fmt.decimal)
+    marks = {".": ".", ",": ",", "'": "'\u2019", "\u2019": "'\u2019"}.get(fmt.thousands, GAPS)
+    groups = re.split(f"[{re.escape(marks)}]", whole.lstrip("+-"))
+    if len(groups) > 1 and 1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:]):
+        return whole[: len(whole) - len(whole.lstrip("+-"))] + "".join(groups) + point + fraction
+    return text
+
+
+def without_currency(text: str, fmt: Format) -> str:
+    """Take one currency away: before the number, with a sign in front of it perhaps; or else after it."""
+    for currency in sorted(fmt.currency, key=len, reverse=True):
+        bare = text.lstrip("(+-")
+        if bare.lower().startswith(currency.lower()):
+            return text[: len(text) - len(bare)] + bare[len(currency) :].lstrip(GAPS)
+    for currency in sorted(fmt.currency, key=len, reverse=True):
+        bare = text.rstrip(")-")
+        if bare.lower().endswith(currency.lower()):
+            return bare[: -len(currency)].rstrip(GAPS) + text[len(bare) :]
+    return text
 
 
 def to_boolean(text: str, prop: Property, fmt: Format) -> bool:
     """One of the known words for true and false."""
-    word = text.strip().lower()
-    if word not in TRUE + FALSE:
-        raise Invalid("neither true nor false")
-    return word in TRUE
+    word = text.strip(SPACES).lower()
+    true, false = (fmt.booleans.true, fmt.booleans.false) if fmt.booleans else (TRUE, FALSE)
+    if word in [known.lower() for known in true]:
+        return True
+    if word in [known.lower() for known in false]:
+        return False
+    raise Invalid("neither true nor false")
 
 
 def to_datetime(text: str, prop: Property, fmt: Format) -> datetime:
     """An instant, in UTC; without an offset it is local time in the format's zone."""
-    return moment(text.strip(), fmt).astimezone(UTC)
+    return moment(text, fmt).instant(fmt)
 
 
 def to_date(text: str, prop: Property, fmt: Format) -> date:
-    """The day that a moment has in the format's zone."""
-    return moment(text.strip(), fmt).astimezone(ZoneInfo(fmt.time_zone)).date()
+    """The day that is written, or the one in the format's zone."""
+    return moment(text, fmt).day(fmt)
 
 
-def moment(text: str, fmt: Format) -> datetime:
-    """Return what the first fitting date pattern makes of the text, with its zone."""
-    for pattern in fmt.dates:
-        try:
-            found = parse_moment(text, pattern)
-        except (ValueError, OverflowError):
-            continue
-        return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(fmt.time_zone))
-    raise Invalid("no date in a declared format")
-
-
-def parse_moment(text: str, pattern: str) -> datetime:
-    """Parse a text by one pattern. Raises ValueError."""
-    if pattern == "iso":
-        if not ISO.fullmatch(text):
-            raise ValueError(text)
-        return datetime.fromisoformat(text.replace("z", "Z"))
-    if pattern in EPOCHS:
-        unit, digits = EPOCHS[pattern]
-        if not re.fullmatch(rf"[+-]?[0-9]{{1,{digits}}}", text):
-            raise ValueError(text)
-        return datetime(1970, 1, 1, tzinfo=UTC) + int(text) * unit
-    return datetime.strptime(text, pattern)
+def moment(text: str, fmt: Format) -> Moment:
+    """Return what the first fitting date pattern makes of the text."""
+    try:
+        return read_moment(text.strip(SPACES), fmt)
+    except NoDate as error:
+        raise Invalid(str(error)) from None
 
 
 CONVERTERS: dict[str, Callable[[str, Property, Format], Any]] = {

@@ -1,0 +1,67 @@
+"""What conversions of every type share: white space, words, and names for expressions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cdp_sync.model.format import WHITE_SPACE
+from cdp_sync.warehouse import quote_literal
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A SQL expression over a cell, and why it yields null where it does."""
+
+    sql: str
+    reason: str
+    can_fail: bool = True
+    causes: tuple[tuple[str, str], ...] = ()
+    """Conditions on a cell that did not convert, each with a reason that says more; the first that holds counts."""
+
+    @property
+    def reason_sql(self) -> str:
+        """The expression for the reason why a cell did not convert."""
+        usual = quote_literal(self.reason)
+        cases = " ".join(f"when {condition} then {quote_literal(reason)}" for condition, reason in self.causes)
+        return f"case {cases} else {usual} end" if cases else usual
+
+
+def strip(cell: str) -> str:
+    """Return the expression for a cell without the white space around it; looking first saves most of the work."""
+    first, last = f"ascii({cell})", f"ascii(right({cell}, 1))"
+    clean = f"{first} between 33 and 126 and {last} between 33 and 126"
+    return f"case when {clean} then {cell} else {_trimmed(cell)} end"
+
+
+def is_visible(cell: str) -> str:
+    """Return the condition that a cell is more than white space; looking at its first character mostly tells.
+
+    A `case`, because both sides of an `or` may be computed for every cell.
+    """
+    return f"case when ascii({cell}) between 33 and 126 then true else {_trimmed(cell)} <> '' end"
+
+
+def visible(cell: str) -> str:
+    """Return the expression for a cell, null where it is white space alone."""
+    return f"case when ascii({cell}) between 33 and 126 then {cell} when {_trimmed(cell)} <> '' then {cell} end"
+
+
+def _trimmed(cell: str) -> str:
+    return f"trim({cell}, {quote_literal(WHITE_SPACE)})"
+
+
+def is_among(value: str, words: Sequence[str]) -> str:
+    """Return the condition that a value is one of the words: of many, only those of its length are looked at.
+
+    Of a long `in (…)`, and of `list_contains` as well, DuckDB makes a join, and a join gives rows out of their order.
+    """
+    sizes = [len(word.encode()) for word in words]
+    by_size: list[list[str]] = [[] for _ in range(max(sizes) + 1)]
+    for size, word in zip(sizes, words, strict=True):
+        by_size[size].append(quote_literal(word))
+    lists = ", ".join(f"[{', '.join(same) or 'null'}]" for same in by_size)
+    return f"coalesce(list_position([{lists}][strlen({value}) + 1], {value}), 0) > 0"
+
+
+def naming(value: str, name: str, body: Callable[[str], str]) -> str:
+    """Return the expression `body` over a value that is computed once and has a name in it."""
+    return f"list_transform([{value}], lambda {name}: {body(name)})[1]"

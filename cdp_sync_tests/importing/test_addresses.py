@@ -1,0 +1,100 @@
+"""What counts as an e-mail address: in a link, in a mapped cell, and in the oracle."""
+
+import duckdb
+import pytest
+
+from cdp_sync.importing.conversion import convert, fit
+from cdp_sync.model import Format, Property
+from cdp_sync_tests.oracle.addresses import read_address
+
+ADDRESS = "ann@shop.example"
+ACCEPTED = {
+    ADDRESS: ADDRESS,
+    "ANN@Shop.Example": ADDRESS,
+    " ann@shop.example\t": ADDRESS,
+    "\u00a0ann@shop.example\u200b": ADDRESS,
+    "\u200eann@sh\u00adop.exam\ufeffple": ADDRESS,
+    "Ann Lee <ann@shop.example>": ADDRESS,
+    "Ann<ann@shop.example>": ADDRESS,
+    "Lee, Ann <ann@shop.example>": ADDRESS,
+    '"Lee, Ann" <ann@shop.example>': ADDRESS,
+    "<ann@shop.example>": ADDRESS,
+    "< ann@shop.example >": ADDRESS,
+    "MAILTO:ann@shop.example": ADDRESS,
+    "<mailto:ann@shop.example>": ADDRESS,
+    "Ann <mailto:Ann@shop.example>": ADDRESS,
+    "'ann@shop.example'": ADDRESS,
+    '"ann@shop.example"': ADDRESS,
+    "\u201cann@shop.example\u201d": ADDRESS,
+    "\"'ann@shop.example'\"": ADDRESS,
+    "ann@shop.example#mailto:ann@shop.example#": ADDRESS,
+    "ann@localhost": "ann@localhost",
+    "ann.lee+news@mail.shop.example": "ann.lee+news@mail.shop.example",
+    "o'brien@shop.example": "o'brien@shop.example",
+    "{ann}=lee/x@shop.example": "{ann}=lee/x@shop.example",
+    "jörg@bücher.example": "jörg@bücher.example",
+    "用户@例子.公司": "用户@例子.公司",
+    "1@1-1.1a": "1@1-1.1a",
+    "ann@xn--bcher-kva.example": "ann@xn--bcher-kva.example",
+    f"{'a' * 64}@shop.example": f"{'a' * 64}@shop.example",
+}
+REFUSED = (
+    "ann",
+    "@shop.example",
+    "ann@",
+    "ann@@shop.example",
+    "ann@shop@example",
+    "ann@12",
+    "ann@127.0.0.1",
+    "ann@[127.0.0.1]",
+    "ann@shop..example",
+    "ann@.shop.example",
+    "ann@shop.example.",
+    "ann@shop.example,",
+    "ann@shop.example;",
+    "ann@shop.example?",
+    "ann@shop.example?subject=x",
+    "ann@-shop.example",
+    "ann@shop-.example",
+    "ann@shop_one.example",
+    "ann@shop,example",
+    "ann @shop.example",
+    "ann@shop .example",
+    ".ann@shop.example",
+    "ann.@shop.example",
+    "ann..lee@shop.example",
+    "'ann@shop.example",
+    "ann'@shop.example",
+    '"ann lee"@shop.example',
+    "ann@shop.example bob@shop.example",
+    "ann@shop.example;bob@shop.example",
+    "ann@shop.example <bob@shop.example>",
+    "Ann <ann@shop.example> <bob@shop.example>",
+    "Ann <ann@shop.example",
+    "ann@shop.example>",
+    "<>",
+    "mailto:",
+    "smtp:ann@shop.example",
+    "ann@shop.example#mailto:bob@shop.example#",
+    "ann@shop.example\u3002",
+    "ann\uff20shop.example",
+    f"{'a' * 65}@shop.example",
+    f"ann@{'a' * 120}.{'b' * 130}.example",
+)
+CASES = ACCEPTED | dict.fromkeys(REFUSED)
+
+
+@pytest.mark.parametrize("identifier", [True, False])
+def test_addresses_are_read_and_others_refused(*, identifier: bool) -> None:
+    """All at once, as an import does."""
+    prop, form = Property(name="email", type="email", identifier=identifier), Format()
+    query = f"""select cell, {convert(prop, "fitted", form).sql}
+        from (select cell, {fit(prop, "cell", form)} as fitted from (select unnest($cells)::varchar as cell))"""
+    with duckdb.connect() as connection:
+        assert dict(connection.execute(query, {"cells": list(CASES)}).fetchall()) == CASES
+
+
+@pytest.mark.parametrize("cell", CASES)
+def test_the_oracle_reads_them_as_well(cell: str) -> None:
+    """By its own rules."""
+    assert read_address(cell) == CASES[cell]

@@ -1,0 +1,64 @@
+"""From the text of a cell to an e-mail address, character by character."""
+
+import unicodedata
+
+WRAPPINGS = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
+
+SPACES = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
+"""Unicode's spaces, which may stand around any value that is no text."""
+
+SIGNS = set("!#$%&'*+/=?^_`{|}~-")
+
+
+def read_address(text: str) -> str | None:
+    """Return the address that a text is, or is wrapped around; None where it is none."""
+    text = "".join(sign for sign in text.lower() if unicodedata.category(sign) != "Cf").strip()
+    for _ in range(4):
+        if is_address(text):
+            return text
+        text = unwrap(text)
+    return None
+
+
+def unwrap(text: str) -> str:
+    """Take one wrapping away."""
+    name, bracket, rest = text.partition("<")
+    if bracket and rest.endswith(">") and not set(name) & set(">@") and not set(rest[:-1]) & set("<>"):
+        return rest[:-1].strip(SPACES)
+    if text.startswith("mailto:"):
+        return text.removeprefix("mailto:").strip(SPACES)
+    if (parts := text.split("#mailto:")) and len(parts) == 2 and parts[1] == parts[0] + "#":
+        return parts[0]
+    for first, last in WRAPPINGS:
+        if len(text) > 1 and text[0] == first and text[-1] == last:
+            return text[1:-1].strip(SPACES)
+    return text
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is `local@domain`."""
+    local, at, domain = text.partition("@")
+    return bool(at) and len(text.encode()) <= 254 and is_local(local) and is_domain(domain)
+
+
+def is_local(text: str) -> bool:
+    """Whether it is pieces with dots between them, no apostrophe around."""
+    pieces = text.split(".")
+    sound = all(piece and all(is_letter(sign) or sign in SIGNS for sign in piece) for piece in pieces)
+    return sound and len(text.encode()) <= 64 and text[0] != "'" and text[-1] != "'"
+
+
+def is_domain(text: str) -> bool:
+    """Whether it is labels with dots between them, a letter in the last one."""
+    labels = text.split(".")
+    return all(map(is_label, labels)) and any(unicodedata.category(sign)[0] == "L" for sign in labels[-1])
+
+
+def is_label(text: str) -> bool:
+    """Whether it is letters and digits, with hyphens inside."""
+    return bool(text) and "-" not in (text[0], text[-1]) and all(is_letter(sign) or sign == "-" for sign in text)
+
+
+def is_letter(sign: str) -> bool:
+    """Whether a character is a letter, an accent or a digit of any script."""
+    return unicodedata.category(sign)[0] in "LMN"
