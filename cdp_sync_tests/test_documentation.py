@@ -140,13 +140,24 @@ def test_the_connection_that_is_shown_in_full_is_in_order() -> None:
     assert SailthruConnection(**shown["attributes"]).name == "crm"
 
 
+OF_OTHERS = {"type", "format", "import_profiles"}
+"""Keys of examples that show no part of a profile model."""
+
+
 def test_the_parts_of_a_profile_model_that_are_shown_are_in_order() -> None:
     """Segments, zones and objectives in docs/declaring.md are what the model accepts."""
-    shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if not part.keys() & {"type", "format"}]
+    shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if not part.keys() & OF_OTHERS]
     names = {key for part in shown for key in part}
     assert names == {"segments", "zones", "objectives"}
     for part in shown:
         Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], **part})
+
+
+def test_the_import_goals_that_are_shown_are_in_order() -> None:
+    """Import goals in docs/declaring.md are what the model accepts."""
+    shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "import_profiles" in part]
+    goals = [FileGoal.model_validate(goal) for part in shown if "type" not in part for goal in part["import_profiles"]]
+    assert {goal.name for goal in goals} >= {"orders", "balances", "invoices"}
 
 
 def test_the_formats_that_are_shown_are_in_order() -> None:
