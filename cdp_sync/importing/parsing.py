@@ -8,7 +8,8 @@ from uuid import NAMESPACE_URL, uuid5
 from cdp_sync.errors import DiskFull, FileRejected
 from cdp_sync.importing.columns import Columns, detected_warnings, plan_columns
 from cdp_sync.importing.landing import Landed, land
-from cdp_sync.importing.lines import account, note_part
+from cdp_sync.importing.lines import note_part, note_records, stage_regular
+from cdp_sync.importing.records import read_records
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
@@ -104,12 +105,19 @@ def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile
     columns = plan_columns(run.goal, run.profiles, landed.head.columns)
     create_tables(session, columns)
     part, first_row = session.row("select (select count(*) from staging.part), (select count(*) from staging.staged)")
-    if landed.survey.lines <= landed.skip:
-        note_part(session, landed, file=file, part=part, first_row=first_row, rows=0)
-    else:
+    numbers = {"file": file, "part": part}
+
+    def stage(landed: Landed) -> None:
         step = _stage_step(run, columns, landed, known)
-        session.execute(step.sql, {**step.values, "file": file, "part": part})
-        account(session, landed, run.goal.format, file=file, part=part, first_row=first_row)
+        session.execute(step.sql, {**step.values, **numbers})
+
+    if not (landed.survey.regular and stage_regular(session, landed, lambda: stage(landed))):
+        landed = landed.as_irregular
+        read_records(session, landed, run.goal.format)
+        if landed.head.columns:
+            stage(landed)
+        note_records(session, landed, **numbers, first_row=first_row)
+    note_part(session, landed, **numbers, first_row=first_row)
     return hashed_fields(run.goal, columns)
 
 

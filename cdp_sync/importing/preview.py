@@ -11,6 +11,7 @@ from cdp_sync.errors import FileRejected
 from cdp_sync.importing.columns import plan_columns
 from cdp_sync.importing.conversion import convert, fit
 from cdp_sync.importing.landing import Landed, land
+from cdp_sync.importing.records import read_records
 from cdp_sync.importing.staging_plan import Cells, read_part
 from cdp_sync.importing.unpacking import Part
 from cdp_sync.model import ImportGoal, Profiles
@@ -62,6 +63,8 @@ def preview(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, wareho
             return Preview(path, message="The file is empty.")
         with warehouse.open("none") as session:
             session.set("TimeZone", goal.format.time_zone)
+            if not landed.survey.regular:
+                read_records(session, landed, goal.format)
             readings = tuple(_readings(session, landed, goal, profiles))
     fields = landed.head.columns
     unmapped = tuple(field for field in fields if field not in goal.fields)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from cdp_sync.importing.columns import Columns, StagedLink, StagedValue
 from cdp_sync.importing.conversion import Conversion, convert, convert_one, fit, is_among, no_nulls, unique
-from cdp_sync.importing.landing import DIVIDER, NO_CELL, Landed
+from cdp_sync.importing.grammar import Grammar
+from cdp_sync.importing.landing import Landed
+from cdp_sync.importing.survey import DIVIDER, NO_CELL
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
@@ -57,12 +59,14 @@ class Cells:
 
 
 def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
-    """Return the call that parses a part, every field as text, and the values to bind."""
-    # Told, because DuckDB would take the first line break that it finds, be it one inside a value.
-    line_break = ", new_line = '\\n'" if landed.survey.kept_inside else ""
-    call = f"""read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip,
-            delim = $separator, quote = $quote, escape = $quote, nullstr = $nulls, store_rejects = true,
-            rejects_limit = 0{line_break})"""
+    """Return the relation that holds a part's rows, every field as text, and the values to bind.
+
+    Where the part is not regular that is `record`, which `read_records` makes.
+    """
+    if not landed.survey.regular:
+        return records(landed.head.columns, form), {}
+    call = """read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip,
+            delim = $separator, quote = $quote, escape = $quote, nullstr = $nulls, comment = '')"""
     return call, {
         "path": str(landed.local),
         "columns": Cells(landed.head.columns).types,
@@ -73,9 +77,16 @@ def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
     }
 
 
+def records(columns: Sequence[str], form: Format) -> str:
+    """Return the relation that splits the rows of `record` into cells."""
+    grammar = Grammar(form)
+    named = ", ".join(f"{grammar.cell_sql(f'cells[{name[1:]}]')} as {name}" for name in Cells(columns).types)
+    return f"(select {named} from (select {grammar.split_sql(grammar.prepared('raw'), 'quoted')} as cells from record))"
+
+
 def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fields: Sequence[str] | None) -> Step:
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
-    cells = Cells(landed.head.columns, landed.survey.nuls > 0, landed.constants)
+    cells = Cells(landed.head.columns, landed.survey.nuls, landed.constants)
     converted = _conversions(columns, cells, goal)
     call, values = read_part(landed, goal.format)
     fields = hashed_fields(goal, columns)
