@@ -136,9 +136,10 @@ class Grammar:
 
     @cached_property
     def after_quote(self) -> str:
-        """A line with text after a closing quote."""
-        before = f"(?:(?:{self._cell}|{self._stray}){self._divider})*{self.quoted}"
-        return f"{before}[{self._neither}{self.blanks}].*"
+        """A line with text after a closing quote. A quote is such text after a blank; directly after, it is a doubled one."""
+        before = f"(?:(?:{self._cell}|{self._stray}){self._divider})*{self._opened}{re.escape(self.form.quote)}"
+        follows = f"{self._blank}[{self._neither}{self.blanks}]"
+        return f"{before}(?:{follows}|[{self.blanks}]+{re.escape(self.form.quote)}).*" if self.blanks else f"{before}{follows}.*"
 
     @cached_property
     def next_cell(self) -> str:
@@ -210,11 +211,15 @@ class Grammar:
         cells = f"regexp_extract_all({divider} || {text}, {quote_literal(self.next_cell)})"
         return f"list_transform({cells}, lambda cell: {value})"
 
+    def text_sql(self, cell: str) -> str:
+        """Return the SQL expression for a cell's text."""
+        return _replacing(cell, self._restored)
+
     def cell_sql(self, cell: str) -> str:
         """Return the SQL expression for a cell's text, null where it has no value."""
         if self.form.escape:
             cell = f"nullif({cell}, {quote_literal(_NULL)})"
-        cell = _replacing(cell, self._restored)
+        cell = self.text_sql(cell)
         for word in self.form.nulls:
             cell = f"nullif({cell}, {quote_literal(word)})"
         return cell

@@ -57,13 +57,13 @@ def read_head(text: str, form: Format) -> Head | None:
     Raises:
         FileRejected: The header is malformed, or a line `sep=` contradicts the declared separator.
     """
-    start = begin = _after_lines(text, form.skip_rows) or _after_separator_line(text, form)
+    begin = _after_lines(text, form.skip_rows) or _after_separator_line(text, form)
     while begin < len(text) and _is_passed_over(_line(text, begin), form):
         begin += len(_line(text, begin).group())
     if _NOTHING.match(text, begin):
         return None
     if not form.header or _is_trailer(text, begin, form):
-        return _head(text[:start], _numbered_columns(text, start, form))
+        return _head(text[:begin], _numbered_columns(text, begin, form))
     record = split_record(text, form, begin)
     _check_header(record, form)
     columns = tuple(cell.replace("\r\n", "\n").strip() for cell in record.cells)
@@ -178,7 +178,8 @@ def _logical_lines(text: str, form: Format, position: int) -> Iterator[tuple[int
     while position < len(text) or not height:
         line = _line(text, position)
         position, height = line.end(), height + 1
-        if form.escape and position < len(text) and ESCAPED_END.search(line.group(1)):
+        escapes = form.escape and not _is_passed_over(line, form) and ESCAPED_END.search(line.group(1))
+        if escapes and position < len(text) and not _is_trailer(text, position, form):
             continue
         yield line.end(1), position, height
 

@@ -6,7 +6,7 @@ so that every line is judged: it is a row, part of one, rejected with its reason
 """
 
 import re
-from codecs import getincrementaldecoder
+from codecs import BOM_UTF8, getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +70,9 @@ def _marked(path: Path, start: int) -> Iterator[bytes]:
     decoder = getincrementaldecoder("utf-8")(errors="surrogateescape")
     pending = ""
     with path.open("rb") as file:
+        file.seek(start)
+        if file.read(len(BOM_UTF8)) == BOM_UTF8:
+            yield BOM_UTF8  # DuckDB passes over the first one
         file.seek(start)
         while chunk := file.read(CHUNK):
             text = pending + decoder.decode(chunk)

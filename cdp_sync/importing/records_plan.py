@@ -21,7 +21,7 @@ LONGEST = 2_000_000
 
 _NUMBERED = "select rowid + 1 as n, rowid + 1 as until, raw, line_break from physical_line"
 
-_LOGICAL = r"""
+_LOGICAL = """
     select min(n) as n, max(n) as until, any_value(line_break order by n desc) as line_break,
         string_agg(raw || case when n < last then line_break else '' end, '' order by n) as raw
     from (
@@ -29,9 +29,8 @@ _LOGICAL = r"""
         from (
             select *, count(*) filter (where not after_escape) over (order by n) as record
             from (
-                select rowid + 1 as n, raw, line_break,
-                    lag(regexp_matches(raw, '(?:^|[^\\])(?:\\\\)*\\$'), 1, false) over (order by rowid) as after_escape
-                from physical_line
+                select n, raw, line_break, lag(escapes, 1, false) over (order by n) and n <> {trailer} as after_escape
+                from (select rowid + 1 as n, raw, line_break, {escapes} as escapes from physical_line)
             )
         )
     )
@@ -65,21 +64,27 @@ class RecordsPlan:
 
     def _line(self) -> str:
         text = self.grammar.prepared("raw")
+        lines = self._logical_lines() if self.form.escape else _NUMBERED
         quote = quote_literal(self.form.quote)
         quoted = f"contains({text}, {quote})" if self.form.quote else "false"
         return f"""create or replace temp table line as
 select n, until, raw, line_break, quoted, sort, inside, {self._judged("sort = 'row'")}
 from (
     select *, {self._sort()} as sort, {self._inside()} as inside
-    from (select *, {text} as text, {quoted} as quoted from ({_LOGICAL if self.form.escape else _NUMBERED}))
+    from (select *, {text} as text, {quoted} as quoted from ({lines}))
 )
 order by n"""
+
+    def _logical_lines(self) -> str:
+        """Return the query for lines of which some are joined, because their line break is escaped."""
+        comment = f" and not starts_with(raw, {quote_literal(self.form.comment)})" if self.form.comment else ""
+        escapes = rf"regexp_matches(raw, '(?:^|[^\\])(?:\\\\)*\\$'){comment}"
+        return _LOGICAL.format(escapes=escapes, trailer=self.tail if self.trailer else 0)
 
     def _sort(self) -> str:
         """Return what a line is from outside of quotes: `none`, `row`, `open`, or why it is malformed."""
         grammar = self.grammar
-        none = [f"n > {self.tail} and raw <> ''"]
-        none += [f"n = {self.tail}"] if self.trailer else []
+        none = [f"n >= {self.tail}"] if self.trailer else [f"n > {self.tail} and raw <> ''"]
         none += ["raw = ''"] if self.width != 1 else []
         none += [f"starts_with(raw, {quote_literal(self.form.comment)})"] if self.form.comment else []
         too_many = f"a record of more than {self.form.max_record_lines} lines"
@@ -109,7 +114,7 @@ order by n"""
         other = "false"
         if kind:
             cell = f"({grammar.split_sql('text', 'quoted')})[{kind.field}]"
-            other = f"{grammar.cell_sql(cell)} is distinct from {quote_literal(kind.equals)}"
+            other = f"{grammar.text_sql(cell)} is distinct from {quote_literal(kind.equals)}"
         again = "when ltrim(raw, chr(65279)) = $header then 'the header again'"
         problem = f"""case
             {again if self.header else ""}
