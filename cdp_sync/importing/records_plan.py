@@ -87,10 +87,13 @@ order by n"""
         none = [f"n >= {self.tail}"] if self.trailer else [f"n > {self.tail} and raw <> ''"]
         none += ["raw = ''"] if self.width != 1 else []
         none += [f"starts_with(raw, {quote_literal(self.form.comment)})"] if self.form.comment else []
+        too_high = f"until - n >= {self.form.max_record_lines}"
         too_many = f"a record of more than {self.form.max_record_lines} lines"
+        if not self.form.quote:
+            return f"case when {' or '.join(none)} then 'none' when {too_high} then '{too_many}' else 'row' end"
         return f"""case
         when {" or ".join(none)} then 'none'
-        when until - n >= {self.form.max_record_lines} then '{too_many}'
+        when {too_high} then '{too_many}'
         when not quoted or {_matches(grammar.whole)} then 'row'
         when {_matches(grammar.opens)} then 'open'
         when {_matches(grammar.lenient)} then 'row'
@@ -101,6 +104,8 @@ order by n"""
     def _inside(self) -> str:
         """Return what a line does to a quote that is open when it begins."""
         grammar = self.grammar
+        if not self.form.quote:
+            return "'goes on'"
         trailer = f"when n = {self.tail} then 'ends'" if self.trailer else ""
         return f"""case {trailer}
         when not quoted or {_matches(grammar.continues)} then 'goes on'
