@@ -139,7 +139,11 @@ class Grammar:
         """A line with text after a closing quote. A quote is such text after a blank; directly after, it is a doubled one."""
         before = f"(?:(?:{self._cell}|{self._stray}){self._divider})*{self._opened}{re.escape(self.form.quote)}"
         follows = f"{self._blank}[{self._neither}{self.blanks}]"
-        return f"{before}(?:{follows}|[{self.blanks}]+{re.escape(self.form.quote)}).*" if self.blanks else f"{before}{follows}.*"
+        return (
+            f"{before}(?:{follows}|[{self.blanks}]+{re.escape(self.form.quote)}).*"
+            if self.blanks
+            else f"{before}{follows}.*"
+        )
 
     @cached_property
     def next_cell(self) -> str:
@@ -207,7 +211,9 @@ class Grammar:
         inner = f"replace({inner}, {quote} || {quote}, {quote})"
         if self.form.escape:
             inner = f"replace({inner}, {quote_literal(_NULL)}, '\\N')"
-        value = f"case when regexp_matches(cell, {quote_literal('^' + self._quote_first)}) then {inner} else cell[2:] end"
+        value = (
+            f"case when regexp_matches(cell, {quote_literal('^' + self._quote_first)}) then {inner} else cell[2:] end"
+        )
         cells = f"regexp_extract_all({divider} || {text}, {quote_literal(self.next_cell)})"
         return f"list_transform({cells}, lambda cell: {value})"
 

@@ -209,7 +209,9 @@ order by n"""
 
 
 def _reject(misfit: str, width: int) -> str:
-    count = f"case when fields > {width} then 'too many fields: ' else 'too few fields: ' end || fields || ' of {width}'"
+    count = (
+        f"case when fields > {width} then 'too many fields: ' else 'too few fields: ' end || fields || ' of {width}'"
+    )
     return f"""
 select n, until, raw, {misfit} as misfit, fields,
     case when {misfit} then {count} else problem end as reason

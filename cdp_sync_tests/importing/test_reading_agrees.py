@@ -133,7 +133,9 @@ def product(text: bytes, goal: FileGoal, session: Session, folder: Path) -> Outc
         select line.n, line.raw, reason from (select unnest(range(n, until + 1)) as n, reason from reject)
         join (select rowid + 1 as n, raw from physical_line) line using (n) order by n""")
     rows = [(line, dict(zip(landed.head.columns, row, strict=True))) for line, row in zip(lines, cells, strict=True)]
-    return Outcome(rows, [(n + first - 1, shown(raw), reason.split(";")[0].split(", U+")[0]) for n, raw, reason in rejected])
+    return Outcome(
+        rows, [(n + first - 1, shown(raw), reason.split(";")[0].split(", U+")[0]) for n, raw, reason in rejected]
+    )
 
 
 def regular(landed: Landed, goal: FileGoal, session: Session) -> Outcome:

@@ -59,9 +59,7 @@ def logical_lines(lines: list[Line], fmt: Format) -> list[Line]:
     for line in lines:
         if open_end:
             last = joined[-1]
-            joined[-1] = Line(
-                last.number, last.text + last.line_break + line.text, line.line_break, last.height + 1
-            )
+            joined[-1] = Line(last.number, last.text + last.line_break + line.text, line.line_break, last.height + 1)
         else:
             joined.append(line)
         backslashes = len(line.text) - len(line.text.rstrip("\\"))
