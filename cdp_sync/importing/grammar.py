@@ -1,11 +1,12 @@
 r"""The grammar of delimited text, as regular expressions that Python's `re` and DuckDB's RE2 read alike.
 
-RFC 4180, with two additions. Blanks between a separator or a line's edge and a quote are ignored. A quote inside an unquoted
-value is text where it cannot change the split: in a record of one line, all such quotes stand in one value, no two of them
-side by side (`5" screen`). Anything else that RFC 4180 does not know is malformed.
+RFC 4180, with two additions. Blanks between a separator or a line's edge and a quote are ignored. A quote inside an
+unquoted value is text where it cannot change the split: in a record of one line, all such quotes stand in one value, no
+two of them side by side (`5" screen`). Anything else that RFC 4180 does not know is malformed.
 
-A line is seen in two ways: from outside of quotes, as the beginning of a record, and from inside, as the continuation of a
-value whose quote opened on an earlier line. A quote pair never spans a line break, so lines can be judged one by one.
+A line is seen in two ways: from outside of quotes, as the beginning of a record, and from inside, as the continuation
+of a value whose quote opened on an earlier line. A doubled quote never spans a line break, so lines are judged
+one by one.
 """
 
 import re
@@ -136,7 +137,7 @@ class Grammar:
 
     @cached_property
     def after_quote(self) -> str:
-        """A line with text after a closing quote. A quote is such text after a blank; directly after, it is a doubled one."""
+        """A line with text after a closing quote. A quote is such text only after a blank; else it is a doubled one."""
         before = f"(?:(?:{self._cell}|{self._stray}){self._divider})*{self._opened}{re.escape(self.form.quote)}"
         follows = f"{self._blank}[{self._neither}{self.blanks}]"
         return (

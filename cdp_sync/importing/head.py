@@ -81,9 +81,7 @@ def _decodable(text: str) -> str:
 
 def _line(text: str, position: int) -> re.Match[str]:
     """Return the line at a position, as two groups: its text and its line break."""
-    found = _LINE.match(text, position)
-    assert found is not None  # the pattern matches everywhere
-    return found
+    return next(_LINE.finditer(text, position))
 
 
 def _is_passed_over(line: re.Match[str], form: Format) -> bool:

@@ -1,4 +1,4 @@
-"""Accounts for every line of a part: each belongs to the head, to a row, to a rejected row, or is declared to be none."""
+"""Accounts for every line of a part: it belongs to the head, to a row, is rejected, or declared to be no row."""
 
 from collections.abc import Callable
 
@@ -16,14 +16,15 @@ def stage_regular(session: Session, landed: Landed, stage: Callable[[], None]) -
 
     Where the parser refuses a line, or does not tell as many rows apart, nothing is staged.
     """
-    before = session.value("select count(*) from staging.staged")
+    before = int(session.value("select count(*) from staging.staged"))
     session.execute("begin")
     try:
         stage()
     except FileRejected:
         session.execute("rollback")
         return False
-    whole = session.value("select count(*) from staging.staged") - before == landed.survey.lines
+    rows = int(session.value("select count(*) from staging.staged")) - before
+    whole = rows == landed.survey.lines
     session.execute("commit" if whole else "rollback")
     return whole
 

@@ -1,8 +1,8 @@
 """Reads a part that is not regular, exactly: as lines, each of which is judged by the grammar.
 
-A line that opens a quote and does not close it begins a record that ends at the next line that closes the quote for good.
-If that record is whole, the lines belong to it. Otherwise the opening line alone is rejected and reading goes on after it,
-so that every line is judged: it is a row, part of one, rejected with its reason, or declared to be no row.
+A line that opens a quote and does not close it begins a record that ends at the next line that closes the quote for
+good. If that record is whole, the lines belong to it. Otherwise the opening line alone is rejected and reading goes on
+after it, so that every line is judged: it is a row, part of one, rejected with its reason, or declared to be no row.
 """
 
 import re
@@ -19,7 +19,8 @@ from cdp_sync.model import Format
 from cdp_sync.warehouse import Session, quote_literal
 
 _NEVER, _PAIR, _RETURN = "\ufdd0", "\ufdd1", "\ufdd2"
-"""In the copy that is read line by line: does not occur; ends a line that a return and a line feed ended, or a return."""
+"""In the copy that is read line by line: never there; at the end of a line that a return and a line feed, or a return
+alone, ended."""
 
 _BROKEN_BYTE = re.compile("[\udc80-\udcff]")
 """What Python puts for a byte that is not UTF-8."""

@@ -1,10 +1,10 @@
 """The SQL that makes records of the lines of a part. Pure: a goal's format and a head in, steps out.
 
-It needs no row-by-row pass. A line whose quotes stay open is seen from outside as one that opens, and has an odd number of
-quotes. Seen from inside, such a line ends the record that is open: well, or not. So records that span lines never nest, and
-each ends at the latest at the next line that opens. Whether an opening line is reached at all depends on the one before it
-alone: it is not if that one was reached and its record, a whole one, ends there. In a row of opening lines of which each
-could end the record of the one before, every other one is reached.
+It needs no pass row by row. A line that opens a quote and leaves it open has an odd number of quotes. Seen from inside
+a quote, a line with an odd number of quotes ends the record, well or not. So records that span lines never nest, and each
+ends at the latest at the next line that opens. Whether an opening line is reached at all depends on the one before it
+alone: it is not if that one was reached and its record, a whole one, ends there. In a chain of opening lines of which
+each could end the record of the one before, every other one is reached.
 """
 
 from dataclasses import dataclass
@@ -135,7 +135,8 @@ order by n"""
         too_many = f"a record of more than {self.form.max_record_lines} lines"
         return f"""create or replace temp table opening as
 with ended as (
-    select line.n, stop.n as last, stop.inside = 'closes' as closes, stop.until - line.n >= {self.form.max_record_lines} as too_high
+    select line.n, stop.n as last, stop.inside = 'closes' as closes,
+        stop.until - line.n >= {self.form.max_record_lines} as too_high
     from (select n from line where sort = 'open') line
     asof left join (select n, until, inside from line where inside <> 'goes on') stop on line.n < stop.n
 ),

@@ -1,9 +1,9 @@
 """Surveys the bytes of a part: is every line one row with all its cells, so that any parser reads it alike?
 
-DuckDB's parser can lose rows without a word: an opening quote that never closes swallowed 185,000 rows of a file of two
-million, and trailing empty cells of a row with too many fields vanish. So it gets parts that are *regular*, where nothing
-is left to judge, and `records` reads the others. The survey passes over the bytes once, at the speed of the C library:
-`translate` leaves the characters that structure a text, and those of a regular part repeat one pattern.
+DuckDB's parser can lose rows without a word: an opening quote that never closes swallowed 185,000 rows of a file of
+two million, and the trailing empty cells of a row with too many fields vanish. So it gets parts that are *regular*,
+where nothing is left to judge, and `records` reads the others. The survey passes over the bytes once, at the speed of
+the C library: `translate` leaves the characters that structure a text, and those of a regular part repeat one pattern.
 """
 
 from codecs import BOM_UTF8
@@ -132,7 +132,8 @@ class _Shape:
         inside = np.cumsum(quotes, dtype=np.uint8) & 1 == 1
         if np.isin(structure[inside], list(b"\n\r\x1a")).any():
             return b""
-        return structure[~(inside | quotes)].tobytes()
+        outside: bytes = structure[~(inside | quotes)].tobytes()
+        return outside
 
 
 def _is_utf_8(chunk: bytes) -> bool:
