@@ -2,9 +2,9 @@
 
 It needs no pass row by row. A line that opens a quote and leaves it open has an odd number of quotes. Seen from inside
 a quote, a line with an odd number of quotes ends the record, well or not. So records that span lines never nest, and
-each ends at the latest at the next line that opens. Whether an opening line is reached at all depends on the one
-before it alone: it is not if that one was reached and its record, a whole one, ends there. In a chain of opening lines of which
-each could end the record of the one before, every other one is reached.
+each ends at the latest at the next line that opens. Whether an opening line is reached at all depends on the one before
+it alone: it is not if that one was reached and its record, a whole one, ends there. In a chain of opening lines of
+which each could end the record of the one before, every other one is reached.
 """
 
 from dataclasses import dataclass
