@@ -1,16 +1,21 @@
 """The head of a delimited file: its columns, and where its rows begin."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
+from cdp_sync.importing.grammar import ESCAPED_END, NOT_CLOSED, Grammar
 from cdp_sync.model import Format, ImportGoal
 
 HEAD_SIZE = 1 << 20
-"""Characters within which the header must end."""
+"""Bytes within which the header must end."""
 
 _CANDIDATES = (",", ";", "\t", "|", ":")
+_LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
+_NOTHING = re.compile(r"[\r\n\x1a]*\Z")
+_SEPARATOR_LINE = re.compile(r'("?)sep=(.+)\1', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -18,80 +23,164 @@ class Head:
     """The columns of a file and how much stands before its first row."""
 
     columns: tuple[str, ...]
+    """None where the file has neither a header nor a row."""
     lines: int
     """Physical lines before the first row: those skipped and the header's."""
+    text: str = ""
+    """These lines."""
+    header: str = ""
+    """The header as it stands there, without the line break that ends it."""
 
     def missing(self, fields: Iterable[str]) -> list[str]:
         """Return those fields that are no column."""
         return [field for field in fields if field not in self.columns]
 
 
+@dataclass(frozen=True)
+class Record:
+    """The record that begins at a place of a text, or the one line there that begins none."""
+
+    text: str
+    """As it stands there, without the line break that ends it."""
+    cells: tuple[str, ...]
+    end: int
+    """Where the next line begins."""
+    problem: str = ""
+    """Why it is no record."""
+
+
 def read_head(text: str, form: Format) -> Head | None:
-    """Read the columns from the beginning of a file, whose line breaks are line feeds.
+    """Read the columns from the beginning of a file.
 
     Returns:
-        The head; None where nothing but blank lines follows the skipped ones.
+        The head; None where nothing but blank lines and comments follows the skipped ones.
 
     Raises:
-        FileRejected: A quote in the header opens and does not close.
+        FileRejected: The header is malformed, or a line `sep=` contradicts the declared separator.
     """
-    start = _after_lines(text, form.skip_rows)
-    while text[start : start + 1] == "\n":
-        start += 1
-    if start >= len(text):
+    begin = _after_lines(text, form.skip_rows) or _after_separator_line(text, form)
+    while begin < len(text) and _is_passed_over(_line(text, begin), form):
+        begin += len(_line(text, begin).group())
+    if _NOTHING.match(text, begin):
         return None
-    cells, end = split_record(text[start:], form)
-    if not form.header:
-        columns = tuple(f"column{number}" for number in range(1, len(cells) + 1))
-        return Head(columns, text[:start].count("\n"))
-    columns = tuple(cell.strip() for cell in cells)
-    read = text[: start + end]
-    return Head(columns, read.count("\n") + (not read.endswith("\n")))
+    if not form.header or _is_trailer(text, begin, form):
+        return _head(text[:begin], _numbered_columns(text, begin, form))
+    record = split_record(text, form, begin)
+    _check_header(record, form)
+    columns = tuple(cell.replace("\r\n", "\n").strip() for cell in record.cells)
+    return _head(text[: record.end], columns, record.text)
+
+
+def _head(text: str, columns: tuple[str, ...], header: str = "") -> Head:
+    lines = sum(1 for line in _LINE.finditer(text) if line.group())
+    return Head(tuple(map(_decodable, columns)), lines, text, _decodable(header))
+
+
+def _decodable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _line(text: str, position: int) -> re.Match[str]:
+    """Return the line at a position, as two groups: its text and its line break."""
+    return next(_LINE.finditer(text, position))
+
+
+def _is_passed_over(line: re.Match[str], form: Format) -> bool:
+    """Return whether a line is blank or a comment."""
+    return not line.group(1) or bool(form.comment and line.group(1).startswith(form.comment))
 
 
 def _after_lines(text: str, lines: int) -> int:
     position = 0
     for _ in range(lines):
-        found = text.find("\n", position)
-        position = len(text) if found < 0 else found + 1
+        position = _line(text, position).end()
     return position
 
 
-def split_record(text: str, form: Format) -> tuple[list[str], int]:
-    """Split the first record; return its cells and how many characters it takes with its line break.
-
-    Raises:
-        FileRejected: A quote opens and does not close.
-    """
-    cells: list[str] = []
-    position = 0
-    while True:
-        cell, position = _read_cell(text, position, form)
-        cells.append(cell)
-        if text.startswith(form.separator, position):
-            position += len(form.separator)
-        else:
-            return cells, min(position + 1, len(text))
+def _after_separator_line(text: str, form: Format) -> int:
+    """Return where the text goes on after a first line that names the separator to a spreadsheet."""
+    line = _line(text, 0)
+    named = _SEPARATOR_LINE.fullmatch(line.group(1))
+    if named is None or form.skip_rows:
+        return 0
+    if named.group(2) != form.separator:
+        raise FileRejected(
+            f"The first line says that {named.group(2)!r} separates fields; {form.separator!r} is declared.",
+            needed="A declaration and a first line that agree.",
+            remedy=f"Declare `separator: {named.group(2)!r}`, or `skip_rows: 1` where that line is wrong.",
+        )
+    return line.end()
 
 
-def _read_cell(text: str, position: int, form: Format) -> tuple[str, int]:
-    if form.quote and text.startswith(form.quote, position):
-        return _read_quoted(text, position, form)
-    end = text.find(form.separator, position)
-    end = len(text) if end < 0 else end
-    line_end = text.find("\n", position, end)  # no further, or a header of many columns takes time by their square
-    end = end if line_end < 0 else line_end
-    return text[position:end], end
+def _is_trailer(text: str, position: int, form: Format) -> bool:
+    """Return whether nothing but the trailer is left."""
+    line = _line(text, position)
+    declared = form.trailer and line.group(1).startswith(form.trailer.begins_with)
+    return bool(declared and _NOTHING.match(text, line.end()))
 
 
-def _read_quoted(text: str, position: int, form: Format) -> tuple[str, int]:
-    quote, start = form.quote, position + 1
-    end = text.find(quote, start)
-    while end >= 0 and text.startswith(quote, end + 1):
-        end = text.find(quote, end + 2)
-    if end < 0:
-        raise FileRejected("A quote in the header opens and does not close.", remedy="Close it, or declare `quote`.")
-    return text[start:end].replace(quote * 2, quote), end + 1
+def _numbered_columns(text: str, position: int, form: Format) -> tuple[str, ...]:
+    """Return numbered columns, as many as the first row has that is not malformed."""
+    while position < len(text):
+        line = _line(text, position)
+        position, record = line.end(), split_record(text, form, position)
+        if record.problem or _is_passed_over(line, form) or _is_trailer(text, line.start(), form):
+            continue
+        if _is_row(record.cells, form):
+            return tuple(f"column{number}" for number in range(1, len(record.cells) + 1))
+        position = record.end
+    return ()
+
+
+def _is_row(cells: tuple[str, ...], form: Format) -> bool:
+    """Return whether a record is of the type that rows have, where types are declared."""
+    kind = form.record_type
+    return kind is None or cells[kind.field - 1 : kind.field] == (kind.equals,)
+
+
+def _check_header(record: Record, form: Format) -> None:
+    problem = record.problem
+    if any("\n" in cell and form.separator in cell for cell in record.cells):
+        problem = "a quoted name spans lines and holds separators, as if its quote did not close"
+    if problem:
+        raise FileRejected(
+            f"The header cannot be read: {problem}.",
+            needed=f"Names separated by {form.separator!r}, on at most {form.max_record_lines} lines.",
+            remedy="Have the header corrected, or declare the `quote` that the file has.",
+        )
+
+
+def split_record(text: str, form: Format, position: int = 0) -> Record:
+    """Split the record that begins at a position of a text."""
+    grammar = Grammar(form)
+    lines = _logical_lines(text, form, position)
+    stop, end, _ = next(lines)
+    first, prepared = text[position:stop], grammar.prepare(text[position:stop])
+    if not grammar.is_open(prepared):
+        problem = grammar.problem(prepared)
+        return Record(first, () if problem else grammar.split(prepared), end, problem)
+    begin = end
+    for line_stop, line_end, height in lines:
+        view = grammar.prepare(text[begin:line_stop])
+        if height > form.max_record_lines or not (grammar.is_closed_by(view) or grammar.is_continued_by(view)):
+            break
+        if grammar.is_closed_by(view):
+            whole = text[position:line_stop]
+            return Record(whole, grammar.split(grammar.prepare(whole)), line_end)
+        begin = line_end
+    return Record(first, (), end, NOT_CLOSED)
+
+
+def _logical_lines(text: str, form: Format, position: int) -> Iterator[tuple[int, int, int]]:
+    """Yield where each line stops, where the next begins, and how many lines that is; an escaped break ends none."""
+    height = 0
+    while position < len(text) or not height:
+        line = _line(text, position)
+        position, height = line.end(), height + 1
+        escapes = form.escape and not _is_passed_over(line, form) and ESCAPED_END.search(line.group(1))
+        if escapes and position < len(text) and not _is_trailer(text, position, form):
+            continue
+        yield line.end(1), position, height
 
 
 def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from cdp_sync.errors import DiskFull, FileRejected
 from cdp_sync.importing.columns import Columns, detected_warnings, plan_columns
 from cdp_sync.importing.landing import Landed, land
-from cdp_sync.importing.lines import account, note_part
+from cdp_sync.importing.lines import stage_lines
 from cdp_sync.importing.rereading import format_before, read_as_before
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
@@ -109,7 +109,8 @@ def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> It
 
 def _check_keys(goal: ImportGoal, landed: Landed) -> None:
     """Make sure that the fields that name a row are there, once each."""
-    if wrong := [repr(field) for field in goal.row_key if landed.head.columns.count(field) != 1]:
+    columns = landed.head.columns
+    if columns and (wrong := [repr(field) for field in goal.row_key if columns.count(field) != 1]):
         raise FileRejected(
             f"The header does not have {', '.join(wrong)} once.",
             needed="Every field of row_key as one column: without it no row can be told from its former self.",
@@ -122,12 +123,13 @@ def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile
     columns = plan_columns(run.goal, run.profiles, landed.head.columns)
     create_tables(session, columns)
     part, first_row = session.row("select (select count(*) from staging.part), (select count(*) from staging.staged)")
-    if landed.survey.lines <= landed.skip:
-        note_part(session, landed, file=file, part=part, first_row=first_row, rows=0)
-    else:
+    numbers = {"file": file, "part": part}
+
+    def stage(landed: Landed) -> None:
         step = _stage_step(run, columns, landed, known)
-        session.execute(step.sql, {**step.values, "file": file, "part": part})
-        account(session, landed, run.goal.format, file=file, part=part, first_row=first_row)
+        session.execute(step.sql, {**step.values, **numbers})
+
+    stage_lines(session, landed, run.goal.format, stage, **numbers, first_row=first_row)
     return hashed_fields(run.goal, columns)
 
 

@@ -13,6 +13,7 @@ from cdp_sync.importing.columns import plan_columns
 from cdp_sync.importing.conversion import convert, fit, has_value
 from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.recognition import GZIP, HEAD, ZIP, recognize
+from cdp_sync.importing.records import read_records
 from cdp_sync.importing.staging_plan import Cells, read_part
 from cdp_sync.importing.unpacking import Part, naming, unpack
 from cdp_sync.importing.zip_head import first_member
@@ -68,6 +69,8 @@ def preview(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, wareho
             return Preview(path, message=" ".join((*warnings, "The file is empty.")))
         with warehouse.open("none") as session:
             session.set("TimeZone", goal.format.time_zone)
+            if not landed.survey.regular:
+                read_records(session, landed, goal.format)
             readings = tuple(_readings(session, landed, goal, profiles))
     fields = landed.head.columns
     unmapped = tuple(field for field in fields if field not in goal.fields)

@@ -5,8 +5,8 @@ so each row finds what it was by its line, and nothing is summed twice.
 """
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.landing import land
-from cdp_sync.importing.lines import account
+from cdp_sync.importing.landing import Landed, land
+from cdp_sync.importing.lines import stage_lines
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging_plan import Cells, digest, read_part
 from cdp_sync.importing.unpacking import Part
@@ -39,19 +39,22 @@ def read_as_before(session: Session, part: Part, known: KnownFile, form: Format,
         landed = land(part, ImportGoal(name="before", format=form, link=links))
     except FileRejected:
         return  # then it cannot have been imported
-    if landed is None or landed.survey.lines <= landed.skip:
+    if landed is None:
         return
     before, again = -1 - file, number + 1
-    call, values = read_part(landed, form)
     first_row = session.value("select count(*) from staging.staged")
-    session.execute(
-        f"""insert into staging.staged by name
-        select $file as file, $part as part, {digest(known.fields, Cells(landed.head.columns))} as row_hash
-        from {call}""",
-        {**values, "file": before, "part": again},
-    )
+
+    def stage(landed: Landed) -> None:
+        call, values = read_part(landed, form)
+        row_hash = digest(known.fields, Cells(landed.head.columns))
+        session.execute(
+            f"""insert into staging.staged by name
+            select $file as file, $part as part, {row_hash} as row_hash from {call}""",
+            {**values, "file": before, "part": again},
+        )
+
     try:
-        account(session, landed, form, file=before, part=again, first_row=first_row)
+        stage_lines(session, landed, form, stage, file=before, part=again, first_row=first_row)
     except FileRejected:
         return
     session.execute(statement("link/read_before"), {"part": number, "again": again})

@@ -16,7 +16,9 @@ from cdp_sync.importing.conversion import (
 )
 from cdp_sync.importing.converting.cell import naming
 from cdp_sync.importing.converting.clocks import is_doubtful
-from cdp_sync.importing.landing import DIVIDER, NO_CELL, Landed
+from cdp_sync.importing.grammar import Grammar
+from cdp_sync.importing.landing import Landed
+from cdp_sync.importing.survey import DIVIDER, NO_CELL
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
@@ -72,12 +74,15 @@ class Cells:
 
 
 def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
-    """Return the call that parses a part, every field as text, and the values to bind."""
-    # Told, because DuckDB would take the first line break that it finds, be it one inside a value.
-    line_break = ", new_line = '\\n'" if landed.survey.kept_inside else ""
-    call = f"""read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip,
-            delim = $separator, quote = $quote, escape = $quote, nullstr = $nulls, store_rejects = true,
-            rejects_limit = 0, compression = 'none'{line_break})"""
+    """Return the relation that holds a part's rows, every field as text, and the values to bind.
+
+    Where the part is not regular that is `record`, which `read_records` makes.
+    """
+    if not landed.survey.regular:
+        return records(landed.head.columns, form), {}
+    call = """read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip,
+            delim = $separator, quote = $quote, escape = $quote, nullstr = $nulls, comment = '',
+            compression = 'none')"""
     return call, {
         "path": str(landed.local),
         "columns": Cells(landed.head.columns).types,
@@ -88,9 +93,16 @@ def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
     }
 
 
+def records(columns: Sequence[str], form: Format) -> str:
+    """Return the relation that splits the rows of `record` into cells."""
+    grammar = Grammar(form)
+    named = ", ".join(f"{grammar.cell_sql(f'cells[{name[1:]}]')} as {name}" for name in Cells(columns).types)
+    return f"(select {named} from (select {grammar.split_sql(grammar.prepared('raw'), 'quoted')} as cells from record))"
+
+
 def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fields: Sequence[str] | None) -> Step:
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
-    cells = Cells(landed.head.columns, landed.survey.nuls > 0, landed.constants)
+    cells = Cells(landed.head.columns, landed.survey.nuls, landed.constants)
     call, values = read_part(landed, goal.format)
     return Step("staged", _staging(goal, columns, cells, call, previous_fields), values)
 

@@ -1,17 +1,16 @@
-"""Files are brought to what the parser reads: UTF-8, one kind of line break, lines counted."""
+"""Files are brought to UTF-8, and parts that are regular are told from those that are read line by line."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing import landing
-from cdp_sync.importing.landing import Landed, land, survey_file
+from cdp_sync.importing import landing, survey
+from cdp_sync.importing.landing import Landed, land
+from cdp_sync.importing.survey import survey_body
 from cdp_sync.importing.unpacking import Part
-from cdp_sync.model import FileGoal
+from cdp_sync.model import FileGoal, Format
 
 
 def landed(content: bytes, tmp_path: Path, **form: Any) -> Landed | None:
@@ -26,18 +25,17 @@ def landed(content: bytes, tmp_path: Path, **form: Any) -> Landed | None:
 
 
 def body(found: Landed | None) -> bytes:
-    """Return what the parser will read as rows."""
+    """Return what is read as rows."""
     assert found is not None
-    lines = found.local.read_bytes()[found.survey.mark :].splitlines(keepends=True)
-    return b"".join(lines[found.skip :])
+    return found.local.read_bytes()[found.start :]
 
 
 def test_a_file_that_is_fit_already_is_not_copied(tmp_path: Path) -> None:
     """UTF-8 with one kind of line break and its header on top is parsed where it lies."""
     found = landed(b"Email,Name\na,b\n", tmp_path)
     assert found is not None
-    assert (found.local, found.skip, found.survey.lines, found.survey.break_size) == (tmp_path / "0", 1, 2, 1)
-    assert (found.survey.mark, found.survey.nuls, found.body_line, found.warnings) == (0, 0, 2, ())
+    assert (found.local, found.start, found.skip, found.survey.lines) == (tmp_path / "0", 11, 1, 1)
+    assert (found.survey.regular, found.survey.nuls, found.body_line, found.warnings) == (True, False, 2, ())
     assert list(tmp_path.iterdir()) == [tmp_path / "0"]
 
 
@@ -89,10 +87,10 @@ def test_letters_of_several_bytes_may_stand_across_chunks(tmp_path: Path, monkey
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
-    """The first column has its name, the mark's size is known."""
+    """The first column has its name, and rows begin after the mark and the header."""
     found = landed(b"\xef\xbb\xbfEmail,Name\na,b\n", tmp_path)
     assert found is not None
-    assert (found.head.columns, found.survey.mark) == (("Email", "Name"), 3)
+    assert (found.head.columns, found.start) == (("Email", "Name"), 14)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +110,7 @@ def test_lines_before_the_header_are_taken_away(tmp_path: Path) -> None:
     """Rows behind skipped lines keep the numbers of their lines."""
     found = landed(b"Report\n\nEmail,Name\na,b\n", tmp_path, skip_rows=1)
     assert found is not None
-    assert (body(found), found.skip, found.body_line, found.survey.lines) == (b"a,b\n", 0, 4, 1)
+    assert (body(found), found.start, found.body_line, found.survey.lines) == (b"a,b\n", 0, 4, 1)
 
 
 def test_a_header_of_several_lines_is_taken_away(tmp_path: Path) -> None:
@@ -138,77 +136,81 @@ def test_windows_line_breaks_stay(tmp_path: Path) -> None:
     """A file whose line breaks are all of two bytes is not written anew."""
     found = landed(b"Email,Name\r\na,b\r\n", tmp_path)
     assert found is not None
-    assert (found.local, found.survey.break_size, found.survey.lines, found.head.columns) == (
-        tmp_path / "0",
-        2,
-        2,
-        ("Email", "Name"),
-    )
+    assert (found.local, found.survey.regular, found.survey.lines) == (tmp_path / "0", True, 1)
+    assert found.head.columns == ("Email", "Name")
 
 
-def test_a_nul_byte_is_noticed(tmp_path: Path) -> None:
-    """The parser must know, because it would end the file there."""
-    found = landed(b"Email,Name\na,\0b\n", tmp_path)
+def test_a_header_with_another_line_break_is_taken_away(tmp_path: Path) -> None:
+    """The parser takes one kind of line break for all of a file."""
+    found = landed(b"Email,Name\na,b\r\n", tmp_path)
     assert found is not None
-    assert found.survey.nuls == 1
+    assert (found.survey.regular, found.start, body(found)) == (True, 0, b"a,b\r\n")
 
 
-LINES = st.lists(st.tuples(st.sampled_from(["a,b", "", "é,x"]), st.sampled_from(["\n", "\r\n", "\r"])), max_size=12)
+REGULAR = {
+    "plain": b"a,b\nc,d\n",
+    "an open end": b"a,b\nc,d",
+    "returns and line feeds": b"a,b\r\nc,d\r\n",
+    "quotes": b'"a","b ""c"" "\n"","c,d"\n',
+    "beginning with a hash": b"#a,b\n",
+    "not English": "ä,é\n".encode(),
+}
+NOT_REGULAR = {
+    "a line break in a value": b'a,"b\nc"\n',
+    "a blank line": b"a,b\n\nc,d\n",
+    "too many cells": b"a,b\nc,d,\n",
+    "too few cells": b"a,b\nc\n",
+    "mixed line breaks": b"a,b\nc,d\r\n",
+    "returns": b"a,b\rc,d\r",
+    "a quote inside a value": b'a,5" screen\n',
+    "text after a closing quote": b'a,"b"c\n',
+    "a blank before a quote": b'a, "b"\n',
+    "a quote that does not close": b'a,"b\n',
+    "the header again": b"a,b\nEmail,Name\n",
+    "Ctrl-Z": b"a,b\n\x1a",
+    "bytes that are not UTF-8": b"a,\xff\n",
+    "a noncharacter": "a,\ufdd0\n".encode(),
+    "a byte order mark on a line": "\ufeffa,b\n".encode(),
+}
 
 
-@settings(deadline=None)
-@given(LINES, st.sampled_from(["", "end"]), st.integers(1, 5))
-def test_mixed_line_breaks_become_one_kind(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]], end: str, chunk: int
-) -> None:
-    """Whatever mixture of line breaks, and wherever chunks are cut, the lines are the same and counted right."""
-    written = "Email,Name\n" + "".join(line + ending for line, ending in lines) + end
-    # A lone return and a line feed from the next line are one pair, as they are to whoever reads the bytes.
-    expected = written.replace("\r\n", "\n").replace("\r", "\n")
-    tmp_path = tmp_path_factory.mktemp("mixed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(landing, "CHUNK", chunk)
-        found = landed(written.encode(), tmp_path)
-    assert found is not None
-    text = found.local.read_bytes()
-    if found.survey.break_size == 1:
-        assert text == expected.encode()
-    assert text.replace(b"\r\n", b"\n") == expected.encode()
-    assert found.survey.lines == expected.count("\n") + (not expected.endswith("\n"))
+@pytest.mark.parametrize("chunk", [3, 1 << 20])
+@pytest.mark.parametrize("name", [*REGULAR, *NOT_REGULAR])
+def test_what_is_regular(name: str, chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a part of which every line is one row with all its cells goes to the parser, wherever chunks are cut."""
+    monkeypatch.setattr(survey, "CHUNK", chunk)
+    rows = (REGULAR | NOT_REGULAR)[name]
+    (tmp_path / "a").write_bytes(b"Email,Name\n" + rows)
+    seen = survey_body(tmp_path / "a", 11, Format(), width=2, header="Email,Name")
+    assert seen.regular == (name in REGULAR)
+    if seen.regular:
+        assert seen.lines == rows.count(b"\n") + (not rows.endswith(b"\n"))
 
 
-QUOTED = b'"x\r\ny",1\n"\r","2"\r\n"a\nb","c""\r"\r"\r\n","\n"'
+@pytest.mark.parametrize(
+    ("form", "row"),
+    [
+        ({"comment": "#"}, b"#a,b\n"),
+        ({"trailer": {"begins_with": "T"}}, b"T,1\n"),
+        ({"escape": "\\"}, b"a,\\N\n"),
+        ({"record_type": {"field": 1, "is": "D"}}, b"D,a\n"),
+        ({"separator": ";;"}, b"a;;b\n"),
+    ],
+)
+def test_what_is_declared_may_be_irregular(form: dict[str, Any], row: bytes, tmp_path: Path) -> None:
+    """Lines that are no rows, escapes and long separators are read line by line."""
+    (tmp_path / "a").write_bytes(row)
+    assert not survey_body(tmp_path / "a", 0, Format.model_validate(form), width=2, header="").regular
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 1 << 20])
-def test_line_breaks_inside_quotes_stay(chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only those between rows become line feeds, wherever chunks are cut; values are not changed."""
-    monkeypatch.setattr(landing, "CHUNK", chunk)
-    found = landed(b"Email,Name\n" + QUOTED, tmp_path)
-    assert found is not None
-    expected = b'Email,Name\n"x\r\ny",1\n"\r","2"\n"a\nb","c""\r"\n"\r\n","\n"'
-    assert found.local.read_bytes() == expected
-    assert (found.survey.kept_inside, found.survey.break_size, found.survey.lines) == (
-        True,
-        1,
-        expected.count(b"\n") + 1,
-    )
+def test_nul_bytes_and_dividers_are_noticed(tmp_path: Path) -> None:
+    """Conversions have to know of them."""
+    (tmp_path / "a").write_bytes(b"a,\0\n\x1f,b\n")
+    seen = survey_body(tmp_path / "a", 0, Format(), width=2, header="")
+    assert (seen.regular, seen.nuls, seen.divided) == (True, True, True)
 
 
-@pytest.mark.parametrize("stray", [b'5" pipe\r\n6" pipe\n', b'"open\r\nnever closed\n'])
-def test_where_quotes_are_in_disorder_all_line_breaks_become_one_kind(stray: bytes, tmp_path: Path) -> None:
-    """A quote inside a field, or one that never closes, says nothing about where rows end."""
-    found = landed(b"Email\n" + stray, tmp_path)
-    assert found is not None
-    assert found.local.read_bytes() == b"Email\n" + stray.replace(b"\r\n", b"\n")
-    assert not found.survey.kept_inside
-
-
-@pytest.mark.parametrize("chunk", [3, 4, 7, 1 << 20])
-def test_a_survey_counts_across_chunks(chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pairs, marks and open ends are counted right wherever the chunks are cut."""
-    monkeypatch.setattr(landing, "CHUNK", chunk)
-    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfa\r\nb\rc\n\0\r\r\nopen")
-    survey = survey_file(tmp_path / "a")
-    counted = (survey.line_feeds, survey.returns, survey.pairs, survey.nuls, survey.mark, survey.ends_open)
-    assert counted == (3, 4, 2, 1, 3, True)
+def test_a_header_without_an_end_is_refused(tmp_path: Path) -> None:
+    """A header longer than what is looked at fails the file."""
+    with pytest.raises(FileRejected, match="The header does not end within"):
+        landed(b"Email,Name," + b"x" * (1 << 20) + b"\na,b\n", tmp_path)

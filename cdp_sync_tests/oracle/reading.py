@@ -1,11 +1,11 @@
 """From the bytes of a file to its rows."""
 
-import re
 from dataclasses import dataclass, field
 
 from cdp_sync.model import FileGoal, Format
 from cdp_sync_tests.oracle.arriving import unpack
-from cdp_sync_tests.oracle.row import Entry, FileFails, Row
+from cdp_sync_tests.oracle.row import Cell, Entry, FileFails, Row
+from cdp_sync_tests.oracle.scanning import Line, Scanned, logical_lines, physical_lines, scan
 
 PYTHON_NAMES = {"windows-1252": "cp1252"}
 
@@ -21,20 +21,15 @@ class Table:
 
 @dataclass
 class Record:
-    """Fields between two line ends, or the reason why there are none."""
+    """The cells of a record, or the reason why it is rejected."""
 
     line: int
     raw: str
-    fields: list[str]
+    cells: list[Cell]
     problem: str = ""
-
-
-class OpenQuote(Exception):
-    """The text ends inside quotes."""
-
-
-class Malformed(Exception):
-    """Something follows a closing quote that is no separator."""
+    misfits: bool = False
+    """Its number of fields is the reason."""
+    height: int = 1
 
 
 def read_file(path: str, content: bytes, goal: FileGoal) -> tuple[list[Row], list[Entry]]:
@@ -51,18 +46,183 @@ def read_file(path: str, content: bytes, goal: FileGoal) -> tuple[list[Row], lis
 
 def read_table(name: str, content: bytes, goal: FileGoal) -> Table:
     """Read one delimited text."""
-    records = split_records(decode(content, goal.format), goal.format)
-    if not records:
+    fmt = goal.format
+    lines = without_end(logical_lines(physical_lines(decode(content, fmt)), fmt), fmt)
+    lines.body = lines.body[first_line(lines.body, fmt) :]
+    while lines.body and is_passed_over(lines.body[0], fmt, several=True):
+        lines.body.pop(0)
+    if not lines.body and lines.trailer is None:
         return Table([])
-    if goal.format.header:
-        columns = [name.strip() for name in records.pop(0).fields]
+    header = ""
+    if fmt.header and lines.body:
+        scanned = read_header(lines.body, fmt)
+        header, columns = scanned.raw, [(cell or "").replace("\r\n", "\n").strip() for cell in scanned.cells]
+        lines.body = lines.body[scanned.lines :]
     else:
-        columns = [f"column{number}" for number in range(1, len(records[0].fields) + 1)]
-    check_columns(columns, goal)
+        columns = [f"column{number}" for number in range(1, count_columns(lines.body, fmt) + 1)]
+    if columns:
+        check_columns(columns, goal)
+    records = read_body(lines.body, fmt, len(columns), header)
+    check_trailer(lines.trailer, len(records), fmt)
+    return placed(name, records, columns, fmt)
+
+
+def placed(name: str, records: list[Record], columns: list[str], fmt: Format) -> Table:
+    """Return records as the table's rows, and those that were rejected line by line."""
     table = Table(columns)
     for record in records:
-        place_record(name, record, table, goal.format)
+        if record.problem:
+            raws = [line.text for line in physical_lines(record.raw)] + [""] * record.height
+            for number, raw in enumerate(raws[: record.height], start=record.line):
+                table.rejected.append(Entry(name, number, record.problem, raw=raw))
+        else:
+            cells = [None if cell in fmt.nulls else cell for cell in record.cells]
+            table.rows.append(Row(name, name, record.line, dict(zip(columns, cells, strict=True))))
     return table
+
+
+@dataclass
+class Lines:
+    """The lines of a text, without those at its end that are no rows."""
+
+    body: list[Line]
+    trailer: str | None = None
+
+
+def without_end(lines: list[Line], fmt: Format) -> Lines:
+    """Take off the declared trailer, and lines of Ctrl-Z after the last line that says something."""
+    last = len(lines)
+    while last and not lines[last - 1].text.strip("\x1a"):
+        last -= 1
+    if last and fmt.trailer and lines[last - 1].text.startswith(fmt.trailer.begins_with):
+        return Lines(lines[: last - 1], lines[last - 1].text)
+    return Lines(lines[:last] + [line for line in lines[last:] if not line.text])
+
+
+def check_trailer(trailer: str | None, rows: int, fmt: Format) -> None:
+    """Compare the number of rows with the one that the trailer states."""
+    if trailer is None or fmt.trailer is None or fmt.trailer.count_field is None:
+        return
+    cells = scan([Line(0, trailer, "")], fmt).cells[fmt.trailer.count_field - 1 :]
+    stated = (cells[0] or "").strip() if cells else ""
+    if not stated.isdecimal() or int(stated) != rows:
+        raise FileFails(f"the trailer states {stated or 'no number of'} rows; there are {rows}")
+
+
+def first_line(lines: list[Line], fmt: Format) -> int:
+    """Return how many lines stand before the header: those skipped, or one that names the separator."""
+    if fmt.skip_rows or not lines:
+        return sum(1 for line in lines if line.number <= fmt.skip_rows)
+    text = lines[0].text
+    if len(text) > 2 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    if not text.lower().startswith("sep=") or text[4:] == "":
+        return 0
+    if text[4:] != fmt.separator:
+        raise FileFails(f"the first line says that {text[4:]} separates fields")
+    return 1
+
+
+def is_passed_over(line: Line, fmt: Format, *, several: bool) -> bool:
+    """Whether a line is no record: blank, in a file of several columns, or a comment."""
+    return (line.text == "" and several) or bool(fmt.comment and line.text.startswith(fmt.comment))
+
+
+def read_header(lines: list[Line], fmt: Format) -> Scanned:
+    """Read the header. It has to be whole, and no quote of it may swallow rows."""
+    scanned = scan(lines, fmt)
+    if scanned.problem:
+        raise FileFails(f"the header cannot be read: {scanned.problem}")
+    for cell in scanned.cells:
+        if cell and fmt.separator in cell and ("\n" in cell or "\r" in cell):
+            raise FileFails("the header cannot be read: a name spans lines and holds separators")
+    return scanned
+
+
+def count_columns(lines: list[Line], fmt: Format) -> int:
+    """Return the number of cells of the first row that can be read."""
+    place = 0
+    while place < len(lines):
+        scanned = scan(lines[place:], fmt)
+        if is_passed_over(lines[place], fmt, several=True) or scanned.problem:
+            place += 1
+        elif is_other(scanned, fmt):
+            place += scanned.lines
+        else:
+            return len(scanned.cells)
+    return 0
+
+
+def is_other(scanned: Scanned, fmt: Format) -> bool:
+    """Whether a record is of another type than rows are."""
+    kind = fmt.record_type
+    return kind is not None and scanned.cells[kind.field - 1 : kind.field] != [kind.equals]
+
+
+def read_body(lines: list[Line], fmt: Format, width: int, header: str) -> list[Record]:
+    """Return the records after the header. A surplus of empty cells is left out where every row has the same."""
+    several = width != 1  # in a file of one column a blank line is a row without a value
+    records = read_records(lines, fmt, width, header, several=several)
+    first = next((record for record in records if record.misfits), None)
+    surplus = len(first.cells) - width if first and width else 0
+    if surplus > 0:
+        strict = fmt.model_copy(update={"short_rows": "reject"})
+        wider = read_records(lines, strict, width + surplus, header, several=several)
+        ending = fmt.separator * surplus
+        rows = [record for record in wider if not record.problem]
+        if not any(record.misfits for record in wider) and all(ends_so(record, ending, fmt) for record in rows):
+            for record in rows:
+                record.cells = record.cells[:width]
+            return wider
+    return records
+
+
+def ends_so(record: Record, ending: str, fmt: Format) -> bool:
+    """Whether a record ends with separators; an escaped one ends no cell."""
+    surplus = len(ending) // len(fmt.separator)
+    return record.raw.endswith(ending) and all(cell == "" for cell in record.cells[-surplus:])
+
+
+def read_records(lines: list[Line], fmt: Format, width: int, header: str, *, several: bool) -> list[Record]:
+    """Return every record, and every line that begins none with the reason."""
+    records: list[Record] = []
+    place = 0
+    while place < len(lines):
+        line = lines[place]
+        if is_passed_over(line, fmt, several=several):
+            place += 1
+            continue
+        scanned = scan(lines[place:], fmt)
+        if scanned.problem or not is_other(scanned, fmt):
+            record = judged(line, scanned, fmt, width, header)
+            records.append(record)
+            place += 1 if record.problem else scanned.lines
+        else:
+            place += scanned.lines
+    return records
+
+
+def judged(line: Line, scanned: Scanned, fmt: Format, width: int, header: str) -> Record:
+    """Return a record with what is wrong with it; then its first line alone is rejected."""
+    cells, problem, misfits = list(scanned.cells), scanned.problem, False
+    if not problem:
+        problem = problem_of(scanned.raw, header)
+    if not problem and len(cells) < width and fmt.short_rows == "pad":
+        cells += [None] * (width - len(cells))
+    if not problem and len(cells) != width:
+        problem, misfits = f"too {'many' if len(cells) > width else 'few'} fields: {len(cells)} of {width}", True
+    return Record(line.number, line.text if problem else scanned.raw, cells, problem, misfits, line.height)
+
+
+def problem_of(raw: str, header: str) -> str:
+    """Return what is wrong with a record whatever its cells are."""
+    if header and raw.lstrip("\ufeff") == header:
+        return "the header again"
+    if any("\ud800" <= letter <= "\udfff" for letter in raw):
+        return "not utf-8"
+    if any("\ufdd0" <= letter <= "\ufdef" for letter in raw):
+        return "a noncharacter"
+    return "longer than 2,000,000 bytes" if len(raw.encode()) > 2_000_000 else ""
 
 
 def decode(content: bytes, fmt: Format) -> str:
@@ -90,92 +250,3 @@ def check_columns(columns: list[str], goal: FileGoal) -> None:
 def named(columns: list[str]) -> list[str]:
     """Return the columns that have a name."""
     return [name for name in columns if name.strip()]
-
-
-def place_record(name: str, record: Record, table: Table, fmt: Format) -> None:
-    """Put a record among the table's rows, or among what it rejected."""
-    if len(record.fields) == len(table.columns) + 1 and record.fields[-1] == "":
-        record.fields.pop()  # a separator behind the last field ends it, and begins none
-    problem = record.problem or ("not utf-8" if re.search("[\ud800-\udfff]", record.raw) else "")
-    if not problem and len(record.fields) != len(table.columns):
-        problem = f"{len(record.fields)} fields instead of {len(table.columns)}"
-    if problem:
-        table.rejected.append(Entry(name, record.line, problem, raw=record.raw))
-    else:
-        cells = [None if cell in fmt.nulls else cell for cell in record.fields]
-        table.rows.append(Row(name, name, record.line, dict(zip(table.columns, cells, strict=True))))
-
-
-def split_records(text: str, fmt: Format) -> list[Record]:
-    """Split a text into records. A line that ends inside quotes goes on in the next one; blank lines are none."""
-    records: list[Record] = []
-    pending: list[str] = []
-    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
-    for number, line in enumerate(lines, start=1):
-        if number <= fmt.skip_rows or (not pending and is_blank(line) and not alone(records)):
-            continue
-        pending.append(line)
-        first, raw = number - len(pending) + 1, without_line_end("".join(pending))
-        try:
-            records.append(Record(first, raw, read_fields(raw, fmt)))
-        except Malformed:
-            records.append(Record(first, raw, [], "text behind a closing quote"))
-        except OpenQuote:
-            continue
-        pending = []
-    return records + unclosed(pending, len(lines))
-
-
-def unclosed(pending: list[str], last: int) -> list[Record]:
-    """Reject, one by one, the lines that a quote swallowed which nobody closed."""
-    first = last - len(pending) + 1
-    return [
-        Record(number, without_line_end(line), [], "a quote is not closed")
-        for number, line in enumerate(pending, start=first)
-        if not is_blank(line)
-    ]
-
-
-def alone(records: list[Record]) -> bool:
-    """Whether the file has one column only: there a blank line is a row without a value."""
-    return bool(records) and len(records[0].fields) == 1
-
-
-def is_blank(line: str) -> bool:
-    """Whether there is nothing before the line end."""
-    return without_line_end(line) == ""
-
-
-def without_line_end(line: str) -> str:
-    """Return the line without the one line end behind it."""
-    return re.sub(r"(\r\n|\r|\n)\Z", "", line)
-
-
-def read_fields(text: str, fmt: Format) -> list[str]:
-    """Split one record into its fields."""
-    fields = []
-    rest = fmt.separator + text
-    while rest:
-        if not rest.startswith(fmt.separator):
-            raise Malformed
-        rest = rest.removeprefix(fmt.separator)
-        if fmt.quote and rest.startswith(fmt.quote):
-            value, rest = read_quoted(rest.removeprefix(fmt.quote), fmt.quote)
-        else:
-            value = rest.split(fmt.separator)[0]
-            rest = rest.removeprefix(value)
-        fields.append(value)
-    return fields
-
-
-def read_quoted(text: str, quote: str) -> tuple[str, str]:
-    """Return the text up to the closing quote, and what follows it. A doubled quote stands for itself."""
-    value = ""
-    while quote in text:
-        before, _, text = text.partition(quote)
-        value += before
-        if not text.startswith(quote):
-            return value, text
-        value += quote
-        text = text.removeprefix(quote)
-    raise OpenQuote

@@ -1,0 +1,206 @@
+"""One record of delimited text, read character by character."""
+
+from dataclasses import dataclass, field
+
+from cdp_sync.model import Format
+from cdp_sync_tests.oracle.row import Cell
+
+
+@dataclass
+class Line:
+    """What stands before a line break, and the line break; of several physical lines where breaks are escaped."""
+
+    number: int
+    text: str
+    line_break: str
+    height: int = 1
+
+
+@dataclass
+class Scanned:
+    """What was read from the beginning of a line."""
+
+    cells: list[Cell] = field(default_factory=list)
+    raw: str = ""
+    lines: int = 1
+    """Lines that it takes."""
+    problem: str = ""
+
+
+AFTER_QUOTE = "text after a closing quote"
+STRAY = "a quote inside an unquoted value"
+NOT_CLOSED = "a quote opens and does not close"
+
+ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\"}
+
+
+def physical_lines(text: str) -> list[Line]:
+    """Split a text at every kind of line break."""
+    lines, start, position = [], 0, 0
+    while position < len(text):
+        if text[position] not in "\r\n":
+            position += 1
+            continue
+        size = 2 if text[position : position + 2] == "\r\n" else 1
+        lines.append(Line(len(lines) + 1, text[start:position], text[position : position + size]))
+        position += size
+        start = position
+    if start < len(text):
+        lines.append(Line(len(lines) + 1, text[start:], ""))
+    return lines
+
+
+def logical_lines(lines: list[Line], fmt: Format) -> list[Line]:
+    """Join lines whose line break is escaped with the next one."""
+    if not fmt.escape:
+        return lines
+    joined: list[Line] = []
+    open_end = False
+    for line in lines:
+        if open_end:
+            last = joined[-1]
+            joined[-1] = Line(last.number, last.text + last.line_break + line.text, line.line_break, last.height + 1)
+        else:
+            joined.append(line)
+        backslashes = len(line.text) - len(line.text.rstrip("\\"))
+        open_end = backslashes % 2 == 1 and not (fmt.comment and line.text.startswith(fmt.comment))
+    return joined
+
+
+def scan(lines: list[Line], fmt: Format) -> Scanned:
+    """Read the record that begins with the first of the lines."""
+    scanner = Scanner(fmt)
+    for count, line in enumerate(lines, start=1):
+        height = sum(one.height for one in lines[:count])
+        if height > fmt.max_record_lines:
+            return Scanned([], lines[0].text, 1, too_many(fmt) if count == 1 or closes(lines, fmt) else NOT_CLOSED)
+        scanner.read(line.text)
+        if scanner.problem:
+            return Scanned([], lines[0].text, 1, scanner.problem if count == 1 else NOT_CLOSED)
+        if scanner.place != "quoted":
+            raw = "".join(one.text + one.line_break for one in lines[: count - 1]) + line.text
+            return Scanned(scanner.cells, raw, count)
+        if scanner.strays:
+            return Scanned([], lines[0].text, 1, STRAY if count == 1 else NOT_CLOSED)
+        scanner.value += line.line_break
+    return Scanned([], lines[0].text, 1, NOT_CLOSED)
+
+
+def closes(lines: list[Line], fmt: Format) -> bool:
+    """Whether the record would be whole if it might span any number of lines."""
+    return not scan(lines, fmt.model_copy(update={"max_record_lines": 10**9})).problem
+
+
+def too_many(fmt: Format) -> str:
+    """Return the reason for a record that is too high."""
+    return f"a record of more than {fmt.max_record_lines} lines"
+
+
+class Scanner:
+    """Reads one line after the other; `place` is where it stands between two characters."""
+
+    def __init__(self, fmt: Format) -> None:
+        """Begin a record."""
+        self.fmt = fmt
+        self.blanks = [blank for blank in " \t" if blank not in fmt.separator and blank != fmt.quote]
+        self.cells: list[Cell] = []
+        self.place = "begin"
+        self.value = ""
+        self.written = ""
+        self.strays: list[int] = []
+        """The cells with a quote as text, once for each quote."""
+        self.side_by_side = False
+        self.was_quote = False
+        self.problem = ""
+
+    def read(self, text: str) -> None:
+        """Read the characters of one line."""
+        self.was_quote = False
+        first = not self.cells and self.place == "begin"
+        while text and not self.problem:
+            text = self.step(text)
+        if self.place == "quoted" or self.problem:
+            return
+        self.end_cell()
+        self.place = "end"
+        if self.side_by_side or len(set(self.strays)) > 1 or (self.strays and not first):
+            self.problem = STRAY
+
+    def step(self, text: str) -> str:
+        """Read one character, or several that belong together; return the rest."""
+        if self.fmt.escape and text.startswith("\\") and (taken := self.escape(text)):
+            return text[taken:]
+        if self.place != "quoted" and text.startswith(self.fmt.separator):
+            self.end_cell()
+            return text[len(self.fmt.separator) :]
+        if self.fmt.quote and text.startswith(self.fmt.quote):
+            return self.read_quote(text)
+        self.add(text[0], blank=text[0] in self.blanks)
+        return text[1:]
+
+    def read_quote(self, text: str) -> str:
+        """Read a quote: it opens, closes, stands doubled for one, or is text."""
+        quote = self.fmt.quote
+        if self.place == "quoted":
+            if text[1:].startswith(quote):
+                self.value += quote
+                return text[2:]
+            self.place = "closed"
+        elif self.place == "begin":
+            self.place, self.value = "quoted", ""
+        elif self.place == "closed":
+            self.after_quote()
+        else:
+            self.side_by_side = self.side_by_side or self.was_quote
+            self.strays.append(len(self.cells))
+            self.value += quote
+            self.was_quote = True
+            return text[1:]
+        self.was_quote = False
+        return text[1:]
+
+    def add(self, text: str, *, blank: bool = False) -> None:
+        """Take text into the cell."""
+        self.was_quote = False
+        if self.place == "closed":
+            if not blank:
+                self.after_quote()
+            return
+        if self.place == "begin" and not blank:
+            self.place = "unquoted"
+        self.value += text
+
+    def after_quote(self) -> None:
+        """Note that something follows a closing quote."""
+        self.problem = STRAY if self.side_by_side else AFTER_QUOTE
+
+    def escape(self, text: str) -> int:
+        """Take what a backslash stands before; return how many characters that is: none where it is text itself."""
+        after = text[1:]
+        if after[:2] == "\r\n":
+            self.add("\r\n")
+            return 3
+        if after[:1] in ("\n", "\r"):
+            self.add(after[0])
+            return 2
+        if after.startswith(self.fmt.separator):
+            self.add(self.fmt.separator)
+            return 1 + len(self.fmt.separator)
+        if self.fmt.quote and after.startswith(self.fmt.quote):
+            self.add(self.fmt.quote)
+            return 2
+        if after[:1] in ESCAPES and after:
+            self.add(ESCAPES[after[0]])
+            return 2
+        if after.startswith("N"):
+            alone = self.place == "begin" and not self.value
+            self.add("\\N")
+            self.written = "\\N" if alone else ""
+            return 2
+        return 0
+
+    def end_cell(self) -> None:
+        """End the cell. An unquoted backslash and N alone is no value."""
+        nothing = self.place == "unquoted" and self.written == "\\N" == self.value
+        self.cells.append(None if nothing else self.value)
+        self.place, self.value, self.written, self.was_quote = "begin", "", "", False
