@@ -28,6 +28,8 @@ class Landed:
     warnings: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
     """Fields that are the same in every row, and no column."""
+    complete: bool = True
+    """Every field that the goal names is a column."""
 
     @property
     def body_line(self) -> int:
@@ -74,7 +76,8 @@ def land(part: Part, goal: ImportGoal, folder: Path | None = None) -> Landed | N
     survey = survey_body(local, start, form, width=len(head.columns), header=head.header)
     if survey.regular and not _is_one_line(head, local, start):
         local, start = _rewrite(folder / f"{local.name}.body", _after(local, start)), 0
-    return Landed(part.name, local, head, start, survey, warnings)
+    complete = set(head.missing(goal.row_fields)) <= goal.from_elsewhere
+    return Landed(part.name, local, head, start, survey, warnings, complete=complete)
 
 
 def fields_of(path: Path, goal: ImportGoal) -> tuple[str, ...] | None:

@@ -39,7 +39,7 @@ def read_records(session: Session, landed: Landed, form: Format) -> None:
     trailer = _trailer(session, form, tail)
     plan = RecordsPlan(form, len(landed.head.columns), landed.head.header, tail, trailer is not None)
     session.run(plan.lines())
-    _resolve(session, plan)
+    _resolve(session, plan, surplus_may_be_left_out=landed.complete)
     if trailer is not None:
         _check_count(session, plan, trailer)
 
@@ -98,12 +98,15 @@ def _trailer(session: Session, form: Format, tail: int) -> str | None:
     return last if last.startswith(form.trailer.begins_with) else None
 
 
-def _resolve(session: Session, plan: RecordsPlan) -> None:
-    """Tell records from rejected lines; a surplus of empty cells is ignored where every row has it."""
+def _resolve(session: Session, plan: RecordsPlan, *, surplus_may_be_left_out: bool) -> None:
+    """Tell records from rejected lines; a surplus of empty cells is left out where every row has it.
+
+    Of one row, or where the header lacks a field, an empty last cell may as well be a value that moved.
+    """
     pad = plan.form.short_rows == "pad"
     session.run(plan.resolved(plan.width, pad=pad))
     surplus = _surplus(session, plan.width)
-    if surplus:
+    if surplus and surplus_may_be_left_out:
         session.run(plan.resolved(plan.width + surplus, pad=False))
         if not _all_have(session, plan, surplus):
             session.run(plan.resolved(plan.width, pad=pad))
@@ -125,7 +128,8 @@ def _surplus(session: Session, width: int) -> int:
 def _all_have(session: Session, plan: RecordsPlan, surplus: int) -> bool:
     ending = quote_literal(plan.grammar.divider * surplus)
     unlike = f"select n from record where not ends_with({plan.grammar.prepared('raw')}, {ending})"
-    return not session.value(f"select exists (from reject where misfit) or exists ({unlike})")
+    several = "(select count(*) from record) > 1"
+    return bool(session.value(f"select {several} and not exists (from reject where misfit) and not exists ({unlike})"))
 
 
 def _check_count(session: Session, plan: RecordsPlan, trailer: str) -> None:

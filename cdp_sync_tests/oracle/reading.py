@@ -62,7 +62,8 @@ def read_table(name: str, content: bytes, goal: FileGoal) -> Table:
         columns = [f"column{number}" for number in range(1, count_columns(lines.body, fmt) + 1)]
     if columns:
         check_columns(columns, goal)
-    records = read_body(lines.body, fmt, len(columns), header)
+    complete = {*goal.fields, *goal.row_key} <= set(columns)
+    records = read_body(lines.body, fmt, len(columns), header, complete=complete)
     check_trailer(lines.trailer, len(records), fmt)
     return placed(name, records, columns, fmt)
 
@@ -159,18 +160,22 @@ def is_other(scanned: Scanned, fmt: Format) -> bool:
     return kind is not None and scanned.cells[kind.field - 1 : kind.field] != [kind.equals]
 
 
-def read_body(lines: list[Line], fmt: Format, width: int, header: str) -> list[Record]:
-    """Return the records after the header. A surplus of empty cells is left out where every row has the same."""
+def read_body(lines: list[Line], fmt: Format, width: int, header: str, *, complete: bool) -> list[Record]:
+    """Return the records after the header. A surplus of empty cells is left out where every row has the same.
+
+    One row is not enough to know, nor a header that lacks a field.
+    """
     several = width != 1  # in a file of one column a blank line is a row without a value
     records = read_records(lines, fmt, width, header, several=several)
     first = next((record for record in records if record.misfits), None)
     surplus = len(first.cells) - width if first and width else 0
-    if surplus > 0:
+    if surplus > 0 and complete:
         strict = fmt.model_copy(update={"short_rows": "reject"})
         wider = read_records(lines, strict, width + surplus, header, several=several)
         ending = fmt.separator * surplus
         rows = [record for record in wider if not record.problem]
-        if not any(record.misfits for record in wider) and all(ends_so(record, ending, fmt) for record in rows):
+        fit = not any(record.misfits for record in wider) and all(ends_so(record, ending, fmt) for record in rows)
+        if fit and len(rows) > 1:
             for record in rows:
                 record.cells = record.cells[:width]
             return wider
