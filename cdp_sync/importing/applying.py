@@ -5,7 +5,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
-from cdp_sync.importing.applying_plan import patch_steps, profile_steps, remember_steps, withheld_steps, write_steps
+from cdp_sync.importing.applying_plan import (
+    Changes,
+    patch_steps,
+    profile_steps,
+    remember_steps,
+    withheld_steps,
+    write_steps,
+)
 from cdp_sync.importing.columns import Columns
 from cdp_sync.importing.linking import link, staged_columns
 from cdp_sync.importing.reporting import report_of, write_run
@@ -16,6 +23,10 @@ from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.consent import ConsentColumns, may_process
 from cdp_sync.warehouse.exchange import count_imported, number_of
 from cdp_sync.warehouse.properties import sync_properties
+
+
+FEW = 0.05
+"""Share of all profiles up to which changed ones are replaced, not updated in place; see `Changes.few`."""
 
 
 def upsert_profiles(run: GoalRun) -> GoalReport:
@@ -40,9 +51,10 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
         named = {"connection": run.connection, "goal": run.goal.name}
         session.execute(statement("apply/noted_file"), named)
         session.execute(statement("apply/rejected"), {**named, "run_id": run.run_id})
-        report = report_of(session, run)
+        report = report_of(session, run, applied=staged > 0)
         write_run(session, run, report, now)
         session.execute("commit")
+    run.close()
     return report
 
 
@@ -103,18 +115,27 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     carried = session.value("select count(*) from staging.added_before") > 0
     named = {"connection": run.connection, "goal": run.goal.name, "run_id": run.run_id}
     links = " or ".join(dict.fromkeys(link.field for link in columns.links))
-    changed = {name for (name,) in session.rows("select distinct unnest(_changed) from revised")}
-    created = session.value("select count(*) from touched where is_new") > 0
+    changes = _changes(session)
     number = number_of(session, run.connection)
-    session.run(sample_steps(columns))
+    session.run(sample_steps(columns, changes))
     count_imported(session, run.connection, number)
-    _bind(session, write_steps(columns, changed, created=created), {"now": now, "creator": number})
+    _bind(session, write_steps(columns, changes), {"now": now, "creator": number})
     session.run(remember_steps(columns, known=known, carried=carried))
     session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})
-    session.run([changed_value_step(columns, run)])
+    session.run([changed_value_step(columns, changes, run)])
     session.execute(statement("apply/imported_file"), {**named, "fingerprint": run.fingerprint, "now": now})
     session.execute(statement("apply/quarantine"), {**named, "link_fields": links})
     session.execute("update warehouse.revision set number = number + 1")
+
+
+def _changes(session: Session) -> Changes:
+    """Return what a run changes, once that is worked out."""
+    updated = session.value("select count(*) from revised")
+    return Changes(
+        created=session.value("select count(*) from touched where is_new") > 0,
+        properties=frozenset(name for (name,) in session.rows("select distinct unnest(_changed) from revised")),
+        few=updated <= FEW * session.value("select count(*) from warehouse.profile"),
+    )
 
 
 def _bind(session: Session, steps: Iterable[Step], values: Mapping[str, object]) -> None:

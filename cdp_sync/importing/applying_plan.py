@@ -4,7 +4,8 @@ The steps read top to bottom: `patch` is what the rows say for each profile, `wi
 allow it, `revised` is what existing ones become, `profile` gets the new ones, and the ledger remembers the rows.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from cdp_sync.importing.columns import Columns, StagedValue
 from cdp_sync.importing.conversion import unique
@@ -50,23 +51,31 @@ def profile_steps(columns: Columns) -> Iterator[Step]:
     yield _revised(columns)
 
 
-def write_steps(columns: Columns, changed: Collection[str], *, created: bool) -> Iterator[Step]:
-    """Yield the steps that write profiles and their identifiers; `$now` and `$creator` are to be bound.
+@dataclass(frozen=True)
+class Changes:
+    """What a run changes."""
 
-    Args:
-        columns: The staging columns.
-        changed: The properties in which some existing profile differs. Only they are updated: rewriting a list
-            makes DuckDB write the whole row anew.
-        created: Whether there are new profiles.
-    """
+    created: bool
+    """Whether there are new profiles."""
+    properties: frozenset[str]
+    """The properties in which some existing profile differs."""
+    few: bool
+    """Whether existing profiles that differ are few among all. Such profiles are deleted and inserted anew, which costs
+    by the row. To update them in place costs by the vector: DuckDB decodes 2,048 values to change one text among them,
+    and later writes the columns of the whole row group. With many profiles that is the cheaper way."""
+
+
+def write_steps(columns: Columns, changes: Changes) -> Iterator[Step]:
+    """Yield the steps that write profiles and their identifiers; `$now` and `$creator` are to be bound."""
     every = targets(columns)
-    if created:
+    if changes.created:
         yield _inserted(columns)
-    if changed:
-        yield _updated([target for target in every if target.prop.name in changed])
+    if changes.properties:
+        changed = [target for target in every if target.prop.name in changes.properties]
+        yield from _replaced(every) if changes.few else [_updated(changed)]
     for target in every:
-        if target.prop.identifier and (created or target.prop.name in changed):
-            yield from _identifier_steps(target.prop)
+        if target.prop.identifier and (changes.created or target.prop.name in changes.properties):
+            yield from _identifier_steps(target.prop, changes)
 
 
 def remember_steps(columns: Columns, *, known: bool, carried: bool) -> Iterator[Step]:
@@ -246,7 +255,22 @@ where {" or ".join(differs)}"""
     return Step("revised", sql)
 
 
+def _replaced(every: Iterable[Target]) -> Iterator[Step]:
+    """Yield the steps that write changed profiles as new rows, with all that the goal does not write as it was."""
+    news = ", ".join(f"revised.{target.name} as {target.name}" for target in every)
+    yield Step(
+        "replaced",
+        f"""create or replace temp table replaced as
+select profile.* replace ({news}, $now as updated_at)
+from warehouse.profile profile
+join revised on revised.profile_id = profile.profile_id""",
+    )
+    yield Step("profile", "delete from warehouse.profile where profile_id in (select profile_id from replaced)")
+    yield Step("profile", "insert into warehouse.profile by name from replaced")
+
+
 def _updated(every: Iterable[Target]) -> Step:
+    """Only what differs is updated: rewriting a list makes DuckDB write the whole row anew."""
     sets = ", ".join(f"{target.name} = revised.{target.name}" for target in every)
     sql = f"""update warehouse.profile profile
 set {sets}, updated_at = $now
@@ -255,27 +279,27 @@ where profile.profile_id = revised.profile_id"""
     return Step("profile", sql)
 
 
-def _identifier_steps(prop: Property) -> Iterator[Step]:
+def _identifier_steps(prop: Property, changes: Changes) -> Iterator[Step]:
     """Keep `profile_identifier` equal to the identifier columns, unnested."""
     name, text = quote_identifier(prop.name), quote_literal(prop.name)
-    changed = f"revised where list_contains(_changed, {text})"
-    yield Step(
-        "profile_identifier",
-        f"delete from warehouse.profile_identifier where property = {text} "
-        f"and profile_id in (select profile_id from {changed})",
-    )
     value = f"unnest({name})" if prop.multiple else name
+    sources = []
+    if changes.created:
+        created = f"updated_at = $now and created_at >= $now and {name} is not null"
+        sources.append(f"select {value} as value, profile_id from warehouse.profile where {created}")
+    if prop.name in changes.properties:
+        changed = f"revised where list_contains(_changed, {text})"
+        sources.append(f"select {value} as value, profile_id from {changed}")
+        yield Step(
+            "profile_identifier",
+            f"delete from warehouse.profile_identifier where property = {text} "
+            f"and profile_id in (select profile_id from {changed})",
+        )
     yield Step(
         "profile_identifier",
         f"""insert into warehouse.profile_identifier
 select {text}, value::varchar, profile_id
-from (
-    select {value} as value, profile_id
-    from warehouse.profile
-    where updated_at = $now and created_at >= $now and {name} is not null
-    union all
-    select {value}, profile_id from {changed}
-)
+from ({" union all ".join(sources)})
 where value is not null""",
     )
 

@@ -52,8 +52,12 @@ class GoalRun:
         return "" if self.again else self.fingerprint
 
     def open(self, access: Access) -> AbstractContextManager[Session]:
-        """Open the warehouse beside the run's staging file; see `Warehouse.open`."""
-        return self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP)
+        """Open the warehouse beside the run's staging file, which stays open until somebody opens something else."""
+        return self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP, keep=True)
+
+    def close(self) -> None:
+        """Let go of the staging file, so that it can be removed."""
+        self.warehouse.let_go(self.staging)
 
     @property
     def folder(self) -> Path:
