@@ -26,7 +26,7 @@ from cdp_sync.warehouse.properties import sync_properties
 
 
 FEW = 0.05
-"""Share of all profiles up to which changed ones are replaced, not updated in place; see `Changes.few`."""
+"""Share of all profiles up to which those that rows were assigned to are few; see `Changes.whole`."""
 
 
 def upsert_profiles(run: GoalRun) -> GoalReport:
@@ -100,7 +100,7 @@ def _work_out(session: Session, run: GoalRun, columns: Columns) -> None:
     session.execute(statement("apply/complaint"))
     if run.objectives:
         session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
-    session.run(profile_steps(columns))
+    session.run(profile_steps(columns, whole=_few_known(session)))
     for name in ("row_end", "profile_end", "file_counters"):
         session.execute(statement(f"apply/{name}"))
 
@@ -128,13 +128,20 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     session.execute("update warehouse.revision set number = number + 1")
 
 
+def _few_known(session: Session) -> bool:
+    """Whether rows were assigned to few of the profiles that there were before the run."""
+    known, every = session.row(
+        """select (select count(*) from touched where not is_new), (select count(*) from warehouse.profile)"""
+    )
+    return bool(known <= FEW * every)
+
+
 def _changes(session: Session) -> Changes:
     """Return what a run changes, once that is worked out."""
-    updated = session.value("select count(*) from revised")
     return Changes(
         created=session.value("select count(*) from touched where is_new") > 0,
         properties=frozenset(name for (name,) in session.rows("select distinct unnest(_changed) from revised")),
-        few=updated <= FEW * session.value("select count(*) from warehouse.profile"),
+        whole=_few_known(session),
     )
 
 

@@ -46,9 +46,15 @@ def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
     yield Step("complaint", statement("apply/complaint_without_value"))
 
 
-def profile_steps(columns: Columns) -> Iterator[Step]:
-    """Yield the steps that work out what becomes of existing profiles: `revised`. Nothing is written yet."""
-    yield _revised(columns)
+def profile_steps(columns: Columns, *, whole: bool) -> Iterator[Step]:
+    """Yield the steps that work out what becomes of existing profiles: `revised`. Nothing is written yet.
+
+    Args:
+        columns: The staging columns.
+        whole: Whether `revised` has all columns of a profile, those that the goal does not write as well; see
+            `Changes.whole`.
+    """
+    yield _revised(columns, whole=whole)
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,10 @@ class Changes:
     """Whether there are new profiles."""
     properties: frozenset[str]
     """The properties in which some existing profile differs."""
-    few: bool
-    """Whether existing profiles that differ are few among all. Such profiles are deleted and inserted anew, which costs
-    by the row. To update them in place costs by the vector: DuckDB decodes 2,048 values to change one text among them,
-    and later writes the columns of the whole row group. With many profiles that is the cheaper way."""
+    whole: bool
+    """Whether `revised` has whole profiles. Those are deleted and inserted anew, which costs by the row: the cheaper way
+    where few of all profiles change. To update in place costs by the vector: DuckDB decodes 2,048 texts to change one
+    of them, and later writes the changed columns of the whole row group."""
 
 
 def write_steps(columns: Columns, changes: Changes) -> Iterator[Step]:
@@ -72,7 +78,7 @@ def write_steps(columns: Columns, changes: Changes) -> Iterator[Step]:
         yield _inserted(columns)
     if changes.properties:
         changed = [target for target in every if target.prop.name in changes.properties]
-        yield from _replaced(every) if changes.few else [_updated(changed)]
+        yield from _replaced() if changes.whole else [_updated(changed)]
     for target in every:
         if target.prop.identifier and (changes.created or target.prop.name in changes.properties):
             yield from _identifier_steps(target.prop, changes)
@@ -232,41 +238,37 @@ from ({moved(columns, query)})"""
     return Step("profile", sql)
 
 
-def _revised(columns: Columns) -> Step:
+def _revised(columns: Columns, *, whole: bool) -> Step:
     every = targets(columns)
+    others = f"profile.* exclude (profile_id, {', '.join(target.name for target in every)})," if whole else ""
+    noted = [*(target.old for target in every), *(target.said for target in every if target.prop in columns.consent_lists)]
     olds = [f"profile.{target.name} as {target.old}" for target in every]
     differs = [f"{target.old} is distinct from {target.name}" for target in every]
     named = [
         f"case when {differ} then {quote_literal(target.prop.name)} end"
         for target, differ in zip(every, differs, strict=True)
     ]
-    kept = ", ".join(["profile_id", "_first_row", *(target.name for target in every)])
     inner = ",\n    ".join([*olds, *becoming(columns, every, base_of_old)])
-    query = f"""select patch.profile_id, patch.first_row as _first_row,
+    query = f"""select patch.profile_id, patch.first_row as _first_row, {others}
     {inner}
 from patch
 join warehouse.profile profile using (profile_id)
 where not patch.is_new"""
     sql = f"""create or replace temp table revised as
-select {kept},
+select * exclude ({", ".join(noted)}),
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from ({moved(columns, query)})
 where {" or ".join(differs)}"""
     return Step("revised", sql)
 
 
-def _replaced(every: Iterable[Target]) -> Iterator[Step]:
-    """Yield the steps that write changed profiles as new rows, with all that the goal does not write as it was."""
-    news = ", ".join(f"revised.{target.name} as {target.name}" for target in every)
-    yield Step(
-        "replaced",
-        f"""create or replace temp table replaced as
-select profile.* replace ({news}, $now as updated_at)
-from warehouse.profile profile
-join revised on revised.profile_id = profile.profile_id""",
-    )
-    yield Step("profile", "delete from warehouse.profile where profile_id in (select profile_id from replaced)")
-    yield Step("profile", "insert into warehouse.profile by name from replaced")
+def _replaced() -> Iterator[Step]:
+    """Yield the steps that write changed profiles as new rows."""
+    yield Step("profile", "delete from warehouse.profile where profile_id in (select profile_id from revised)")
+    sql = """insert into warehouse.profile by name
+select * exclude (_first_row, _changed) replace ($now as updated_at)
+from revised"""
+    yield Step("profile", sql)
 
 
 def _updated(every: Iterable[Target]) -> Step:
