@@ -29,8 +29,9 @@ format: .venv/tools
 check: .venv/product  ## the declared connections
 	$(BIN)/cdp-sync check
 
-bench: .venv/tools  ## import and export beside hand-written scripts, a look for new files; BENCH="--rows 100000", BENCH_EXPORT and BENCH_SAILTHRU the same
+bench: .venv/tools  ## import and export beside hand-written scripts, a look for new files; BENCH="--rows 100000", BENCH_FEW, BENCH_EXPORT and BENCH_SAILTHRU the same
 	$(BIN)/python -m cdp_sync_tests.benchmarks.bench $(BENCH)
+	$(BIN)/python -m cdp_sync_tests.benchmarks.few_bench $(BENCH_FEW)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.export_bench $(BENCH_EXPORT)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.sailthru_bench $(BENCH_SAILTHRU)
 	$(BIN)/python -W ignore -m cdp_sync_tests.benchmarks.watch_bench $(BENCH_WATCH)

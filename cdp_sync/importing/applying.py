@@ -24,7 +24,6 @@ from cdp_sync.warehouse.consent import ConsentColumns, may_process
 from cdp_sync.warehouse.exchange import count_imported, number_of
 from cdp_sync.warehouse.properties import sync_properties
 
-
 FEW = 0.05
 """Share of all profiles up to which those that rows were assigned to are few; see `Changes.whole`."""
 

@@ -66,9 +66,9 @@ class Changes:
     properties: frozenset[str]
     """The properties in which some existing profile differs."""
     whole: bool
-    """Whether `revised` has whole profiles. Those are deleted and inserted anew, which costs by the row: the cheaper way
-    where few of all profiles change. To update in place costs by the vector: DuckDB decodes 2,048 texts to change one
-    of them, and later writes the changed columns of the whole row group."""
+    """Whether `revised` has whole profiles. Those are deleted and inserted anew, which costs by the row: the cheaper
+    way where few of all profiles change. To update in place costs by the vector: DuckDB decodes 2,048 texts to change
+    one of them, and later writes the changed columns of the whole row group."""
 
 
 def write_steps(columns: Columns, changes: Changes) -> Iterator[Step]:
@@ -255,7 +255,10 @@ _BY_ID = "patch\njoin warehouse.profile profile using (profile_id)\nwhere not pa
 def _revised(columns: Columns, *, whole: bool) -> Step:
     every = targets(columns)
     others = f"profile.* exclude (profile_id, {', '.join(target.name for target in every)})," if whole else ""
-    noted = [*(target.old for target in every), *(target.said for target in every if target.prop in columns.consent_lists)]
+    noted = [
+        *(target.old for target in every),
+        *(target.said for target in every if target.prop in columns.consent_lists),
+    ]
     olds = [f"profile.{target.name} as {target.old}" for target in every]
     differs = [f"{target.old} is distinct from {target.name}" for target in every]
     named = [
