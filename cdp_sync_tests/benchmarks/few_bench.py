@@ -1,7 +1,8 @@
 """Imports a small file of changed rows into a warehouse of many profiles, with this build and with another one.
 
 Each build makes its warehouse once, and copies it for each try; a try is a process of its own that stages, links and
-upserts, without Dagster and without a server. Two files: rows that stood side by side in the first file, and rows from all over it.
+upserts, without Dagster and without a server. Two files: rows that stood side by side in the first file, and rows from
+all over it.
 
 `python -m cdp_sync_tests.benchmarks.few_bench --rows 1000000 --few 10000 --repeat 5 --against ../other-checkout`
 """
