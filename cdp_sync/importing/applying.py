@@ -27,6 +27,9 @@ from cdp_sync.warehouse.properties import sync_properties
 FEW = 0.05
 """Share of all profiles up to which those that rows were assigned to are few; see `Changes.whole`."""
 
+_VACUUM_EVERY = 16
+"""Of so many small imports, DuckDB removes dead rows and joins small row groups after one."""
+
 
 def upsert_profiles(run: GoalRun) -> GoalReport:
     """Apply what was linked, all of it or nothing, and report.
@@ -118,6 +121,8 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     number = number_of(session, run.connection)
     session.run(sample_steps(columns, changes))
     count_imported(session, run.connection, number)
+    if changes.whole:
+        _put_off_vacuum(session)
     _bind(session, write_steps(columns, changes), {"now": now, "creator": number})
     session.run(remember_steps(columns, known=known, carried=carried))
     session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})
@@ -125,6 +130,16 @@ def _write(session: Session, run: GoalRun, columns: Columns, now: datetime) -> N
     session.execute(statement("apply/imported_file"), {**named, "fingerprint": run.fingerprint, "now": now})
     session.execute(statement("apply/quarantine"), {**named, "link_fields": links})
     session.execute("update warehouse.revision set number = number + 1")
+
+
+def _put_off_vacuum(session: Session) -> None:
+    """Let the checkpoint after most small imports leave replaced rows and small row groups as they are.
+
+    Otherwise DuckDB writes row groups anew as soon as their live rows fit into one of them, which may take longer than
+    the import.
+    """
+    if session.value("select number from warehouse.revision") % _VACUUM_EVERY:
+        session.set("max_vacuum_tasks", "0")
 
 
 def _few_known(session: Session) -> bool:

@@ -66,3 +66,20 @@ def test_what_a_goal_does_not_write_stays(few: float, tmp_path: Path, monkeypatc
     assert [new[3] > old[3] for new, old in zip(after, known, strict=True)] == [True, False]
     identifiers = importer.rows("select property, value from warehouse.profile_identifier order by all")
     assert identifiers == [("customer_id", "7"), ("customer_id", "8"), ("email", "a@x"), ("email", "b@x")]
+
+
+@pytest.mark.parametrize("every", [1, 1_000])
+def test_replaced_rows_are_removed_now_and_then(every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After one of so many small imports; most leave them, since writing row groups anew takes longer than they do."""
+    monkeypatch.setattr(applying, "FEW", ALWAYS)
+    monkeypatch.setattr(applying, "_VACUUM_EVERY", every)
+    rows, changed = 300_000, 225_000
+    importer = Importer(tmp_path)
+    importer.deliver({"/a.csv": "Email,Name\n" + "".join(f"p{n}@x,A\n" for n in range(rows))})
+    importer.deliver({"/b.csv": "Email,Name\n" + "".join(f"p{n}@x,B\n" for n in range(rows) if n % 4)})
+    assert importer.rows("select count(*) from warehouse.profile") == [(rows,)]
+    ((stored,),) = importer.rows(
+        "select sum(count) from pragma_storage_info('warehouse.profile') where column_name = 'profile_id' "
+        "and segment_type = 'UUID'"
+    )
+    assert (stored < rows + changed) is (every == 1)
