@@ -35,8 +35,9 @@ soak: .venv/tools  ## kill 200 runs at random instants and run them again; SOAK=
 pollock: .venv/tools  ## import a table that is polluted in some three thousand ways: takes minutes
 	$(BIN)/python -m cdp_sync_tests.pollock
 
-bench: .venv/tools  ## import and export beside hand-written scripts, a look for new files; BENCH="--rows 100000", BENCH_EXPORT and BENCH_SAILTHRU the same
+bench: .venv/tools  ## import and export beside hand-written scripts, a look for new files; BENCH="--rows 100000", BENCH_FEW, BENCH_EXPORT and BENCH_SAILTHRU the same
 	$(BIN)/python -m cdp_sync_tests.benchmarks.bench $(BENCH)
+	$(BIN)/python -m cdp_sync_tests.benchmarks.few_bench $(BENCH_FEW)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.export_bench $(BENCH_EXPORT)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.sailthru_bench $(BENCH_SAILTHRU)
 	$(BIN)/python -W ignore -m cdp_sync_tests.benchmarks.watch_bench $(BENCH_WATCH)

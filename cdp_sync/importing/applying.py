@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
 from cdp_sync.importing.applying_plan import (
+    Changes,
     less_back_steps,
     patch_steps,
     profile_steps,
@@ -32,6 +33,12 @@ from cdp_sync.warehouse.consent import ConsentColumns, may_process
 from cdp_sync.warehouse.exchange import count_imported, number_of
 from cdp_sync.warehouse.properties import sync_properties
 
+FEW = 0.05
+"""Share of all profiles up to which those that rows were assigned to are few; see `Changes.whole`."""
+
+_VACUUM_EVERY = 16
+"""Of so many small imports, DuckDB removes dead rows and joins small row groups after one."""
+
 
 def upsert_profiles(run: GoalRun) -> GoalReport:
     """Apply what was linked, all of it or nothing, and report.
@@ -40,17 +47,24 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
     first, so that two runs that meet the same new person end with one profile.
     """
     with run.open("write") as session:
+        report = _upsert_or_leave_out(session, run)
+    run.close()
+    return report
+
+
+def _upsert_or_leave_out(session: Session, run: GoalRun) -> GoalReport:
+    """Apply what was linked; where a sum would outgrow its property, without the cells that it outgrows it with."""
+    try:
+        return _upsert(session, run)
+    except ValueOutOfRange as error:
+        session.roll_back()
+        columns = staged_columns(session, run)
+        if not (columns.sums and leave_out_what_outgrows(session, columns)):
+            raise
         try:
             return _upsert(session, run)
-        except ValueOutOfRange as error:
-            session.roll_back()
-            columns = staged_columns(session, run)
-            if not (columns.sums and leave_out_what_outgrows(session, columns)):
-                raise
-            try:
-                return _upsert(session, run)
-            except ValueOutOfRange:
-                raise _does_not_fit(columns) from error
+        except ValueOutOfRange:
+            raise _does_not_fit(columns) from error
 
 
 def _upsert(session: Session, run: GoalRun) -> GoalReport:
@@ -67,7 +81,7 @@ def _upsert(session: Session, run: GoalRun) -> GoalReport:
     named = {"connection": run.connection, "goal": run.goal.name}
     session.execute(statement("apply/noted_file"), named)
     session.execute(statement("apply/rejected"), {**named, "run_id": run.run_id})
-    report = report_of(session, run)
+    report = report_of(session, run, applied=staged > 0)
     write_run(session, run, report, now)
     session.execute("commit")
     return report
@@ -114,7 +128,7 @@ def _work_out(session: Session, run: GoalRun, columns: Columns) -> Guard:
         session.run(less_back_steps(columns, lists=lists))
     else:
         lists = False
-    session.run(profile_steps(columns, lists=lists))
+    session.run(profile_steps(columns, whole=_few_known(session), lists=lists))
     for name in ("row_end", "profile_end", "file_counters"):
         session.execute(statement(f"apply/{name}"))
     return guard
@@ -162,15 +176,16 @@ def _linked_at(session: Session, revision: int) -> bool:
 def _write(session: Session, run: GoalRun, columns: Columns, guard: Guard, now: datetime) -> None:
     named = {"connection": run.connection, "goal": run.goal.name, "run_id": run.run_id}
     links = " or ".join(dict.fromkeys(link.field for link in columns.links))
-    changed = {name for (name,) in session.rows("select distinct unnest(_changed) from revised")}
-    created = session.value("select count(*) from touched where is_new") > 0
+    changes = _changes(session)
     number = number_of(session, run.connection)
-    session.run(sample_steps(columns))
+    session.run(sample_steps(columns, changes))
     count_imported(session, run.connection, number)
-    _bind(session, write_steps(columns, changed, created=created), {"now": now, "creator": number})
+    if changes.whole:
+        _put_off_vacuum(session)
+    _bind(session, write_steps(columns, changes), {"now": now, "creator": number})
     session.run(_remember(session, run, columns, guard))
     session.execute(statement("apply/profile_change"), {"run_id": run.run_id, "now": now})
-    session.run([changed_value_step(columns, run)])
+    session.run([changed_value_step(columns, changes, run)])
     declared = {
         "fingerprint": run.fingerprint,
         "format": run.format,
@@ -190,6 +205,33 @@ def _remember(session: Session, run: GoalRun, columns: Columns, guard: Guard) ->
         return remember_key_steps(columns, guard, {"source": run.source, "fingerprint": run.fingerprint})
     known = session.value("select count(*) from remembered") > 0
     return remember_steps(columns, guard, known=known)
+
+
+def _put_off_vacuum(session: Session) -> None:
+    """Let the checkpoint after most small imports leave replaced rows and small row groups as they are.
+
+    Otherwise DuckDB writes row groups anew as soon as their live rows fit into one of them, which may take longer than
+    the import.
+    """
+    if session.value("select number from warehouse.revision") % _VACUUM_EVERY:
+        session.set("max_vacuum_tasks", "0")
+
+
+def _few_known(session: Session) -> bool:
+    """Whether rows were assigned to few of the profiles that there were before the run."""
+    known, every = session.row(
+        """select (select count(*) from touched where not is_new), (select count(*) from warehouse.profile)"""
+    )
+    return bool(known <= FEW * every)
+
+
+def _changes(session: Session) -> Changes:
+    """Return what a run changes, once that is worked out."""
+    return Changes(
+        created=session.value("select count(*) from touched where is_new") > 0,
+        properties=frozenset(name for (name,) in session.rows("select distinct unnest(_changed) from revised")),
+        whole=_few_known(session),
+    )
 
 
 def _bind(session: Session, steps: Iterable[Step], values: Mapping[str, object]) -> None:

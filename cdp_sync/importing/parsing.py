@@ -32,12 +32,13 @@ def stage_files(
         arrivals: The files, in order of import; each is taken when its turn comes, so that fetching may be lazy.
         known: What the ledger knows of their paths; looked up where it is not given.
     """
-    if known is None:
-        with run.warehouse.open("read") as session:
-            known = known_files(session, run.connection, run.goal.name)
     run.folder.mkdir(parents=True, exist_ok=True)
+    run.close()
     for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
         left_behind.unlink(missing_ok=True)
+    if known is None:
+        with run.open("read") as session:
+            known = known_files(session, run.connection, run.goal.name)
     with run.open("none") as session:
         # Rows stay here for seconds only: compressing them costs a seventh of parsing.
         session.set("force_compression", "uncompressed")

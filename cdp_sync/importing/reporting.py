@@ -15,9 +15,15 @@ from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.exchange import ever_exchanged
 
 
-def report_of(session: Session, run: GoalRun) -> GoalReport:
-    """Return the report of the run in this session."""
-    counters = _file_counters(session)
+def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
+    """Return the report of the run in this session.
+
+    Args:
+        session: The session.
+        run: The run.
+        applied: Whether rows were applied in this session: only then has it counted them and chosen a sample.
+    """
+    counters = _file_counters(session) if applied else {}
     of_cells = cell_warnings(session, run, staged_columns(session, run)) if counters else {}
     files = session.rows("select file, path, state, message, warnings from staging.file order by file")
     reports = tuple(
@@ -34,7 +40,7 @@ def report_of(session: Session, run: GoalRun) -> GoalReport:
     return GoalReport(
         run.goal.name,
         reports,
-        samples_of(session) if _has(session, "sampled") else (),
+        samples_of(session) if applied else (),
         _reasons(session, run),
         profiles_total=total,
         profiles_ever_imported=ever_exchanged(session, run.connection, "import"),
@@ -42,8 +48,6 @@ def report_of(session: Session, run: GoalRun) -> GoalReport:
 
 
 def _file_counters(session: Session) -> dict[int, Counters]:
-    if not _has(session, "file_counters"):
-        return {}
     return {row[0]: Counters(*map(int, row[1:])) for row in session.rows("from file_counters")}
 
 
@@ -56,11 +60,6 @@ def _reasons(session: Session, run: GoalRun) -> tuple[tuple[str, int], ...]:
         order by 2 desc, 1
         limit 10"""
     return tuple(session.rows(query, [run.run_id, run.connection, run.goal.name]))
-
-
-def _has(session: Session, table: str) -> bool:
-    query = "select count(*) from duckdb_tables() where temporary and table_name = ?"
-    return bool(session.value(query, [table]))
 
 
 def write_run(session: Session, run: GoalRun, report: GoalReport, started_at: datetime) -> None:

@@ -1,6 +1,7 @@
 """One run of one import goal: the value that every step is handed."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,9 @@ from cdp_sync.warehouse.renaming import source_of
 _ROW_GROUP = 20_480
 """The parser hands on some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
 more before it writes them, which costs a third of staging."""
+
+_LARGEST_KEPT = 100_000_000
+"""Bytes of a staging file that stays open between two steps."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,21 @@ class GoalRun:
         """How the goal's files are read, as JSON, for the ledger."""
         return self.goal.format.model_dump_json(by_alias=True)
 
-    def open(self, access: Access) -> AbstractContextManager[Session]:
-        """Open the warehouse beside the run's staging file; see `Warehouse.open`."""
-        return self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP)
+    @contextmanager
+    def open(self, access: Access) -> Iterator[Session]:
+        """Open the warehouse beside the run's staging file.
+
+        While that is small, the session is kept for the next step. A large one would stay in memory beside what that
+        step needs.
+        """
+        with self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP, keep=True) as session:
+            yield session
+        if self.staging.stat().st_size > _LARGEST_KEPT:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the staging file, so that it can be removed."""
+        self.warehouse.let_go(self.staging)
 
     @property
     def folder(self) -> Path:

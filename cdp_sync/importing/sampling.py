@@ -3,8 +3,9 @@
 Nothing here costs per row of the import: the values are those of a handful of profiles.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from cdp_sync.importing.applying_plan import Changes
 from cdp_sync.importing.columns import Columns
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.targets import Target, targets
@@ -15,17 +16,21 @@ _SAMPLE = 5
 """Profiles of each kind."""
 
 
-def sample_steps(columns: Columns) -> Iterator[Step]:
-    """Yield the steps that choose the profiles and note their values, before anything is written."""
+def sample_steps(columns: Columns, changes: Changes) -> Iterator[Step]:
+    """Yield the steps that choose the profiles and note the values that will change, before anything is written."""
     yield _sampled()
-    yield Step("value_before", f"create or replace temp table value_before as\n{_values(columns)}")
+    before = _values("updated", _changing(columns, changes), "warehouse.profile")
+    yield Step("value_before", f"create or replace temp table value_before as\n{before}")
 
 
-def changed_value_step(columns: Columns, run: GoalRun) -> Step:
+def changed_value_step(columns: Columns, changes: Changes, run: GoalRun) -> Step:
     """Return the step that records what changed, once profiles are written."""
+    now = [_values("updated", _changing(columns, changes), "revised")]
+    if changes.created:
+        now.append(_values("created", targets(columns), "warehouse.profile"))
     sql = f"""insert into warehouse.changed_value
 select $run_id, $connection, $goal, profile_id, now.kind, property, value_before.value, now.value
-from ({_values(columns)}) now
+from ({" union all ".join(now)}) now
 left join value_before using (profile_id, property)
 where value_before.value is distinct from now.value"""
     return Step("changed_value", sql, {"run_id": run.run_id, "connection": run.connection, "goal": run.goal.name})
@@ -51,12 +56,16 @@ union all
     return Step("sampled", sql)
 
 
-def _values(columns: Columns) -> str:
-    """Return the query for the values that the chosen profiles have: profile_id, property, value as text."""
-    values = ", ".join(_value(target) for target in targets(columns))
-    return f"""select profile_id, kind, unnest([{values}], recursive := true)
-from sampled
-join warehouse.profile profile using (profile_id)"""
+def _changing(columns: Columns, changes: Changes) -> list[Target]:
+    return [target for target in targets(columns) if target.prop.name in changes.properties]
+
+
+def _values(kind: str, every: Iterable[Target], table: str) -> str:
+    """Return the query for values of the chosen profiles of a kind: profile_id, kind, property, value as text."""
+    values = ", ".join(_value(target) for target in every)
+    return f"""select profile_id, kind, unnest([{values}]::struct(property text, value text)[], recursive := true)
+from (from sampled where kind = {quote_literal(kind)})
+join {table} profile using (profile_id)"""
 
 
 def _value(target: Target) -> str:

@@ -60,11 +60,15 @@ class Instances:
             self.give_back(former[1])
 
     def let_go(self, staging: Path) -> None:
-        """Give back the session that is kept with a staging file, if there is one, so that others can have the file."""
+        """Give back the session that is kept with a staging file, if there is one, so that others can have the file.
+
+        Mostly the file is about to be removed, so no checkpoint is made: DuckDB's log may stay beside it.
+        """
         with self._lock:
             if self._kept is None or self._kept[0] != staging:
                 return
             (_, session), self._kept = self._kept, None
+        session.skip_checkpoint()
         self.give_back(session)
 
     def give_back(self, session: Session) -> None:

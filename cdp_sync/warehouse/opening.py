@@ -74,7 +74,10 @@ class Warehouse:
             yield session
 
     def let_go(self, staging: Path) -> None:
-        """Let go of a staging file that has been kept open, so that it can be removed, or opened by others."""
+        """Let go of a staging file that has been kept open, so that it can be removed, or opened by others.
+
+        Its log, `<name>.wal`, may stay beside it.
+        """
         instances.let_go(staging)
 
     def _set_up(self, session: Session) -> None:

@@ -76,6 +76,10 @@ class Session:
         """
         self.execute(f"set fsync_mode = '{'standard' if wait else 'none'}'")
 
+    def skip_checkpoint(self) -> None:
+        """Leave what is in a file's log there when the session lets go of the file: the next to open it reads both."""
+        self.execute("set checkpoint_on_detach = 'disabled'")
+
     def run(self, steps: Iterable[Step]) -> None:
         """Run the steps of a plan in order; an error names the step and shows its statement."""
         for step in steps:

@@ -7,6 +7,8 @@ import pytest
 
 from cdp_sync.errors import CdpSyncError, DiskFull
 from cdp_sync.exporting import select_segment, write_file
+from cdp_sync.exporting.file_rows import file_rows
+from cdp_sync.exporting.plan import profile_end_step
 from cdp_sync.exporting.preview import preview_export
 from cdp_sync.model import ExportCounters
 from cdp_sync_tests.exporting.exporter import Exporter, column, goal, profiles
@@ -14,6 +16,7 @@ from cdp_sync_tests.warehouse.holder import held
 
 ADA, BOB = {"email": "ada@b.nl", "name": "Ada", "keen": True}, {"email": "bob@b.nl", "name": "Bob"}
 HEADER = b"Email,Name\n"
+PROPERTIES_THERE = ("email", "name")
 PRIVACY = {"zones": {"GDPR": "opt_in", "CCPA": "opt_out"}, "objectives": [{"name": "news", "zones": ["GDPR", "CCPA"]}]}
 
 
@@ -109,6 +112,31 @@ def test_whoever_leaves_and_returns_unchanged_is_the_same(tmp_path: Path) -> Non
     for keen, counters in (("false", ExportCounters()), ("true", ExportCounters(1, profiles_same=1))):
         exporter.change(f"update warehouse.profile set keen = {keen}")
         assert exporter.counters() == counters
+
+
+def test_another_hash_of_the_values_delivers_nobody_again(exporter: Exporter) -> None:
+    """A ledger with value hashes of a former release, or of a DuckDB that hashes otherwise, goes on; it is renewed."""
+    exporter.run()
+    before = exporter.rows("select * from warehouse.exported_profile order by profile_id")
+    exporter.delivered()
+    former = "hash(concat('v2.0.0', goal_number, profile_id))"
+    exporter.change(f"update warehouse.exported_profile set value_hash = {former}")
+    assert exporter.counters().profiles_same == len(before)
+    exporter.change("update warehouse.profile set name = 'Other' where email = 'ada@b.nl'")
+    counters = exporter.counters()
+    assert (counters.profiles_written, counters.profiles_same) == (1, len(before) - 1)
+    after = exporter.rows("select * from warehouse.exported_profile order by profile_id")
+    assert after[1:] == before[1:]
+
+
+def test_values_have_the_same_hash_in_every_version_of_duckdb(exporter: Exporter) -> None:
+    """That of DuckDB 1.5.5, 2.0.0 and 2.0.1. Where a later one differs, each ledger is written anew once: say so."""
+    run = exporter.next_run()
+    step = profile_end_step(run, file_rows(run, PROPERTIES_THERE), PROPERTIES_THERE)
+    assert "version()" not in step.sql
+    values = """'s', 'a@b', 1::bigint, 1.5::decimal(18, 4), date '2020-01-01',
+        timestamptz '2020-01-01 00:00:00+00', true, ['a', 'b'], null"""
+    assert exporter.rows(f"select hash({values})") == [(4916305753099491709,)]
 
 
 def test_all_means_everybody_every_time(tmp_path: Path) -> None:

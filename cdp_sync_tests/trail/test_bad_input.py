@@ -11,7 +11,7 @@ import pytest
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import GoalReport, Profiles
 from cdp_sync_tests.trail.archives import gzipped, zip_bomb, zipped
-from cdp_sync_tests.trail.importer import Content, Importer, check_adds_up, goal, state_of
+from cdp_sync_tests.trail.importer import Content, Importer, check_adds_up, goal
 
 GOOD = {"/good.csv": "Email,Name\ngood@example.com,Good\n"}
 """A file beside the bad one: it must land."""
@@ -370,27 +370,23 @@ def test_dates_that_do_not_exist(tmp_path: Path) -> None:
     [("order_total", "99999999999999"), ("order_count", "9223372036854775807")],
     ids=["decimal", "number"],
 )
-def test_a_sum_that_overflows_lands_nowhere(tmp_path: Path, name: str, value: str) -> None:
-    """A sum beyond its type fails, changes nothing and shows no value; the corrected file lands."""
+def test_a_sum_that_overflows_leaves_out_the_cell(tmp_path: Path, name: str, value: str) -> None:
+    """The cell with which a sum would outgrow its type goes to the quarantine, the rest lands; later the correction."""
     importer = Importer(tmp_path, goal(map=[{"field": "Total", "property": name, "mode": "sum"}]))
     importer.deliver({"/before.csv": "Email,Total\na@example.com,1\n"})
-    before = state_of(importer.warehouse)
-    with pytest.raises(CdpSyncError) as failed:
-        importer.deliver({"/a.csv": f"Email,Total\na@example.com,{value}\na@example.com,{value}\nb@example.com,1\n"})
-    assert value not in str(failed.value)
-    assert "a@example.com" not in str(failed.value)
-    assert state_of(importer.warehouse) == before
-    importer.deliver({"/a.csv": "Email,Total\na@example.com,4\na@example.com,5\nb@example.com,1\n"})
-    assert importer.column(name) == {"a@example.com": 10, "b@example.com": 1}
-
-
-def test_a_sum_that_overflows_is_named(tmp_path: Path) -> None:
-    """The failure names the property, what it holds at most, and what to do: no statement of SQL."""
-    importer = Importer(tmp_path, goal(map=SUM))
-    with pytest.raises(CdpSyncError) as failed:
-        importer.deliver({"/a.csv": "Email,Total\na@example.com,99999999999999\na@example.com,99999999999999\n"})
-    assert "order_total" in failed.value.found
-    assert "insert into" not in str(failed.value)
+    rows = (("a", value), ("a", "2"), ("b", value), ("b", value))
+    lines = [f"{who}@example.com,{total}\n" for who, total in rows]
+    report = importer.deliver({"/a.csv": "".join(["Email,Total\n", *lines])})
+    check_adds_up(report)
+    assert (report.counters.rows_applied, report.counters.values_invalid) == (4, 2)
+    assert value not in report.message
+    (first, second) = importer.quarantine()
+    assert first[:3] == ("/a.csv", 2, "Total")
+    assert second[:3] == ("/a.csv", 5, "Total")
+    assert f"the sum would not fit {name}" in first[4]
+    assert importer.column(name) == {"a@example.com": 3, "b@example.com": Decimal(value)}
+    importer.deliver({"/a.csv": f"Email,Total\na@example.com,4\na@example.com,2\nb@example.com,{value}\n"})
+    assert importer.column(name) == {"a@example.com": 7, "b@example.com": Decimal(value)}
 
 
 # Archives

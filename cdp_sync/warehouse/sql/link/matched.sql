@@ -1,5 +1,5 @@
 -- A row that stays has its profile. For others the first link that finds a live profile decides; of several profiles
--- the most recently created gets the row.
+-- the most recently created gets the row. Where nothing is ambiguous, no profile is read.
 create or replace temp table matched as
 with plain as (
     select row, min(profile_id) as profile_id
@@ -7,14 +7,16 @@ with plain as (
     group by row
     having min(profile_id) = max(profile_id)
 ),
+several as materialized (
+    select found.row, found.link, found.profile_id from found anti join plain using (row)
+),
 ambiguous as (
     select
-        found.row,
-        arg_min(found.profile_id, (found.link, -epoch_us(profile.created_at), profile.profile_id)) as profile_id
-    from found
+        several.row,
+        arg_min(several.profile_id, (several.link, -epoch_us(profile.created_at), profile.profile_id)) as profile_id
+    from several
     join warehouse.profile profile using (profile_id)
-    where found.row not in (select row from plain)
-    group by found.row
+    group by several.row
 )
 select row, profile_id, row in (select row from ambiguous) as ambiguous from stays
 union all

@@ -14,7 +14,7 @@ create table warehouse.exported_file (
 
 -- What each goal last delivered of each profile; one row for a profile, also when it has left the segment since.
 -- row_hash: digest of the row as it was written and of the goal's fingerprint; the same in every version of DuckDB.
--- value_hash: DuckDB's own hash of the values behind the row, which is quicker and of this version of DuckDB only.
+-- value_hash: DuckDB's own hash of the values in the row, which is quicker; where it differs, row_hash decides.
 create table warehouse.exported_profile (
     connection text,
     goal text,

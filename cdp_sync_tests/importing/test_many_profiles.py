@@ -1,0 +1,57 @@
+"""A few rows into a million profiles: the sizes at which DuckDB 2.0.0 ended imports with an internal error."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cdp_sync_tests.benchmarks.generate import write_customers
+from cdp_sync_tests.trail.importer import Importer, goal
+
+PROFILES = 1_000_000
+TRIES = 2
+
+EVERYTHING = goal(
+    format={"multi_value": ";"},
+    map=[
+        {"field": "FirstName", "property": "first_name"},
+        {"field": "CustomerId", "property": "customer_id"},
+        {"field": "Orders", "property": "order_count"},
+        {"field": "Total", "property": "order_total"},
+        {"field": "Birthday", "property": "birthday"},
+        {"field": "LastSeen", "property": "last_seen"},
+        {"field": "Interests", "property": "interests"},
+    ],
+)
+NAMES = goal(name="names", map=[{"field": "FirstName", "property": "first_name"}])
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the warehouse of a million profiles, fresh from one import."""
+    folder = tmp_path_factory.mktemp("million")
+    file = write_customers(folder / "customers.csv", rows=PROFILES)
+    importer = Importer(folder / "first", EVERYTHING)
+    assert importer.deliver({"/customers.csv": file.read_bytes()}).counters.profiles_created == PROFILES
+    return importer.warehouse.path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [True, False], ids=["anywhere", "side by side"])
+@pytest.mark.parametrize("changed", [1_000, 10_000])
+def test_changed_first_names_of_a_million(changed: int, spread: bool, warehouse: Path, tmp_path: Path) -> None:
+    """Each time the names that changed are written, and nothing else; of the last five it is noted what they were."""
+    for seed in range(TRIES):
+        importer = Importer(tmp_path / str(seed), NAMES)
+        shutil.copy(warehouse, importer.warehouse.path)
+        people = range(PROFILES) if spread else range(seed * changed, (seed + 1) * changed)
+        rows = (f"user{i}@example.com,New{i % 700}\n" for i in random.Random(seed).sample(people, changed))
+        report = importer.deliver({"/names.csv": "Email,FirstName\n" + "".join(rows)})
+        assert report.counters.profiles_updated == changed
+        held = "count(*), count(distinct profile_id), count(*) filter (first_name like 'New%'), count(customer_id)"
+        assert importer.rows(f"select {held} from warehouse.profile") == [(PROFILES, PROFILES, changed, PROFILES)]
+        noted = importer.rows(
+            "select before like 'First%' and after like 'New%' from warehouse.changed_value where kind = 'updated'"
+        )
+        assert noted == [(True,)] * 5
