@@ -135,7 +135,7 @@ def _end(run: ExportRun, rows: Rows, *, compared: bool) -> Iterator[Level]:
     """Yield, level by level, what becomes of a profile; `in_ledger` where it is known that the goal delivered it."""
     told = f"list_filter([{', '.join(problem.told for problem in rows.problems)}], lambda told: told is not null)"
     # The fingerprint is part of the hash, so that a changed declaration makes every row another one.
-    row_hash = "xor(md5_number(line), md5_number($fingerprint))"
+    row_hash = "xor(md5_number(line), md5_number($fingerprint))::uuid"
     # As JSON, since lists of structs take a tenth of the time that rows take to stage, even where there are none.
     problems = f"case when eligible and ({rows.fails_if}) then to_json({told})::varchar end"
     yield {"row_hash": row_hash, "problems": problems}

@@ -47,3 +47,16 @@ create table warehouse.waiting_row (
     cells struct(field text, value text)[],
     links struct(property text, value text)[]
 );
+
+create table warehouse.remade_profile (
+    goal_number integer,
+    profile_id uuid,
+    row_hash uuid,
+    value_hash ubigint
+);
+
+insert into warehouse.remade_profile
+select goal_number, profile_id, row_hash::uuid, value_hash from warehouse.exported_profile;
+
+drop table warehouse.exported_profile;
+alter table warehouse.remade_profile rename to exported_profile;
