@@ -43,18 +43,23 @@ class Grammar:
     @cached_property
     def _replaced(self) -> list[tuple[str, str]]:
         """What a text is replaced by before it is judged, in this order."""
-        separator, quote = self.form.separator, self.form.quote
+        separator = self.form.separator
         pairs = [("\\\\", _BACKSLASH), ("\\" + separator, _ESCAPED), ("\\N", _NULL)]
         pairs += [("\\n", _FEED), ("\\t", _TAB), ("\\r", _RETURN), ("\\0", _NUL)]
         pairs += [("\\" + line_break, line_break) for line_break in ("\r\n", "\n", "\r")]
-        pairs += [("\\" + quote, _QUOTE)] if quote else []
+        pairs += [("\\" + self._escaped_quote, _QUOTE)]
         return (pairs if self.form.escape else []) + [(separator, self.divider)] * (separator != self.divider)
+
+    @property
+    def _escaped_quote(self) -> str:
+        """The quote that a backslash may stand before: MySQL writes it before `"` also where nothing is quoted."""
+        return self.form.quote or '"'
 
     @cached_property
     def _restored(self) -> list[tuple[str, str]]:
         """What stands for what in the cells of a prepared text."""
         pairs = [(_BACKSLASH, "\\"), (_ESCAPED, self.form.separator), (_NULL, "\\N")]
-        pairs += [(_FEED, "\n"), (_TAB, "\t"), (_RETURN, "\r"), (_NUL, "\0"), (_QUOTE, self.form.quote)]
+        pairs += [(_FEED, "\n"), (_TAB, "\t"), (_RETURN, "\r"), (_NUL, "\0"), (_QUOTE, self._escaped_quote)]
         return (pairs if self.form.escape else []) + [(_SEPARATOR, self.form.separator)] * (self.divider == _SEPARATOR)
 
     def prepare(self, text: str) -> str:

@@ -186,8 +186,8 @@ class Scanner:
         if after.startswith(self.fmt.separator):
             self.add(self.fmt.separator)
             return 1 + len(self.fmt.separator)
-        if self.fmt.quote and after.startswith(self.fmt.quote):
-            self.add(self.fmt.quote)
+        if after.startswith(quote := self.fmt.quote or '"'):
+            self.add(quote)
             return 2
         if after[:1] in ESCAPES and after:
             self.add(ESCAPES[after[0]])
