@@ -121,8 +121,8 @@ def correction_step(columns: Columns) -> Step:
     says = " or ".join(f"r.{quote_identifier(value.column)} is not null" for value in columns.sums)
     names = ", ".join(value.prop.name for value in columns.sums)
     warning = (
-        f" profiles lost rows of this file and gained others, all of which count in {names}. If rows were corrected, "
-        "declare `row_key` with the fields that name a row, or `redelivered: replaces`."
+        f" of the profiles lost rows of this file and gained others; the former amounts stay in {names}. If rows were "
+        "corrected, declare `row_key` with the fields that name a row, or `redelivered: replaces` for later deliveries."
     )
     sql = f"""update staging.file file
 set warnings = list_append(file.warnings, corrected.profiles || {quote_literal(warning)})

@@ -187,7 +187,7 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
     """Return warnings about the columns.
 
     Raises:
-        FileRejected: No linked column is there, or a column that is needed stands there twice.
+        FileRejected: No linked column is there, one of `row_key` is not, or one that is needed stands there twice.
     """
     links = [link.field for link in goal.link]
     if set(links) <= set(head.missing(links)) - goal.from_elsewhere:
@@ -196,6 +196,7 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
             needed=f"Needed: {_listed(dict.fromkeys(links))}.",
             remedy=_fitting_separator(text, goal) or "Correct the links, or have the column delivered.",
         )
+    _check_keys(head, goal)
     needed = set(goal.fields) if goal.map_detected is None else set(head.columns) - {""}
     times = Counter(head.columns)
     if repeated := sorted(name for name in needed if times[name] > 1):
@@ -208,9 +209,19 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
     return [f"Column {name!r} is not in the file." for name in missing]
 
 
+def _check_keys(head: Head, goal: ImportGoal) -> None:
+    """Make sure that the fields that name a row are there, once each."""
+    if wrong := [field for field in goal.row_key if head.columns.count(field) != 1]:
+        raise FileRejected(
+            f"The header does not have {_listed(wrong)} once.",
+            needed="Every field of row_key as one column: without it a row cannot replace its former self.",
+            remedy="Correct row_key, or have the column delivered.",
+        )
+
+
 def _seen(head: Head, goal: ImportGoal) -> str:
     """Return what the header holds; where nothing of it is declared it may be no header, but a person's data."""
-    if set(goal.fields) & set(head.columns):
+    if set(goal.row_fields) & set(head.columns):
         return f"found: {_listed(head.columns)}"
     return "nothing in it is declared"
 

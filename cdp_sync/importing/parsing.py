@@ -14,7 +14,7 @@ from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
 from cdp_sync.importing.unpacking import NO_ROOM, Part, naming, unpack
-from cdp_sync.model import FetchedFile, FileGoal, FileReport, ImportGoal
+from cdp_sync.model import FetchedFile, FileGoal, FileReport
 from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
@@ -83,7 +83,6 @@ def _stage_parts(
             warnings.append("The file is empty.")
             continue
         with naming(part.name, fetched.remote.path):
-            _check_keys(run.goal, landed)
             fields = _stage_part(session, run, landed, known, number)
         if before and known:
             staged = session.value("select max(part) from staging.part where file = ?", [number])
@@ -106,17 +105,6 @@ def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> It
             yield part, replace(landed, constants=fetched.constants) if landed else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _check_keys(goal: ImportGoal, landed: Landed) -> None:
-    """Make sure that the fields that name a row are there, once each."""
-    columns = landed.head.columns
-    if columns and (wrong := [repr(field) for field in goal.row_key if columns.count(field) != 1]):
-        raise FileRejected(
-            f"The header does not have {', '.join(wrong)} once.",
-            needed="Every field of row_key as one column: without it no row can be told from its former self.",
-            remedy="Correct row_key, or have the column delivered.",
-        )
 
 
 def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile | None, file: int) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def preview(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, wareho
                 read_records(session, landed, goal.format)
             readings = tuple(_readings(session, landed, goal, profiles))
     fields = landed.head.columns
-    unmapped = tuple(field for field in fields if field not in goal.fields)
+    unmapped = tuple(field for field in fields if field not in goal.row_fields)
     return Preview(path, fields, unmapped, readings, " ".join((*warnings, *landed.warnings)))
 
 

@@ -143,6 +143,6 @@ def _check_count(session: Session, plan: RecordsPlan, trailer: str) -> None:
         says = f"{int(stated):,} rows" if stated.isdecimal() else "no number of rows"
         raise FileRejected(
             f"The trailer states {says} in field {declared.count_field}; the file holds {rows:,}.",
-            needed="As many rows as the trailer states.",
+            needed="Needed: as many rows, rejected ones included, as the trailer states.",
             remedy="Have the file delivered again, whole.",
         )

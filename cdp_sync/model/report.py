@@ -121,7 +121,8 @@ class GoalReport:
         """One or two sentences for people."""
         if self.error:
             return self.error
-        return " ".join([*map(_failure, self.failed), sentence(self.files, self.counters)])
+        landed = [sentence(self.files, self.counters)] if _imported(self.files) or not self.failed else []
+        return " ".join([*map(_failure, self.failed), *landed])
 
     def to_json(self) -> dict[str, Any]:
         """Return the goal as `run --json` shows it."""
@@ -144,14 +145,18 @@ def _no_link_value(counters: Counters) -> list[str]:
 
 def sentence(files: Iterable[FileReport], counters: Counters) -> str:
     """Say in one sentence what landed and what did not."""
-    imported = sum(file.state in ("imported", "retried") for file in files)
+    imported = _imported(files)
     if not imported:
         return "Nothing new to import."
     ends = {name.removeprefix("rows_").replace("_", " "): getattr(counters, name) for name in ROW_ENDS}
     told = [f"{_count(imported, 'file')}, {_count(counters.rows_read, 'row')}:"]
-    told.append((", ".join(f"{times:,} {end}" for end, times in ends.items() if times) or "nothing in them") + ";")
+    told.append((", ".join(f"{times:,} {end}" for end, times in ends.items() if times) or "nothing to apply") + ";")
     told.append(f"{counters.profiles_created:,} profiles created, {counters.profiles_updated:,} updated.")
     return " ".join(told)
+
+
+def _imported(files: Iterable[FileReport]) -> int:
+    return sum(file.state in ("imported", "retried") for file in files)
 
 
 def _count(number: int, noun: str) -> str:

@@ -67,6 +67,17 @@ def test_a_preview_names_the_fields_and_what_is_not_mapped(warehouse: Warehouse)
     assert shown.unmapped == ("Extra",)
 
 
+def test_a_row_key_counts_as_used_and_is_needed(warehouse: Warehouse) -> None:
+    """Its fields are not among those that are not mapped; without one the preview says what an import would say."""
+    keyed = goal().model_copy(update={"row_key": ("Extra",)})
+    assert preview("/in/a.csv", TEXT, keyed, PROFILES, warehouse).unmapped == ()
+    without = preview("/in/b.csv", TEXT.replace(b"Extra", b"Other"), keyed, PROFILES, warehouse)
+    assert "'Extra'" in without.message
+    assert without.fields == ()
+    neither = preview("/in/c.csv", b"Extra;Name\n1;Ann\n", keyed, PROFILES, warehouse)
+    assert "found: 'Extra', 'Name'" in neither.message
+
+
 def test_cells_read_as_an_import_would_read_them(warehouse: Warehouse) -> None:
     """Numbers, dates and booleans by the declared format and time zone; what does not convert has a reason."""
     shown = preview("/in/a.csv", TEXT, goal(), PROFILES, warehouse)

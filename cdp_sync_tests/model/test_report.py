@@ -65,6 +65,12 @@ def test_a_goal_with_a_failed_file_has_failed_and_says_which() -> None:
     assert "1 file, 2 rows: 2 applied; 2 profiles created, 0 updated." in report.message
 
 
+def test_a_goal_of_which_every_file_failed_does_not_say_that_nothing_is_new() -> None:
+    """What failed was new; the message says why it failed and nothing else."""
+    report = GoalReport("customers", (FileReport("/in/b.csv", "failed", message="No header."),))
+    assert report.message == "/in/b.csv failed: No header."
+
+
 def test_nothing_to_do_is_a_success_that_says_so() -> None:
     """Files that wait or are known are no failure and nothing new."""
     waiting = (FileReport("/in/a.csv", "growing"), FileReport("/in/b.csv", "unchanged"))
