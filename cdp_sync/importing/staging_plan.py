@@ -14,7 +14,7 @@ from cdp_sync.importing.conversion import (
     is_among,
     unique,
 )
-from cdp_sync.importing.converting.cell import naming
+from cdp_sync.importing.converting.cell import naming, strip
 from cdp_sync.importing.converting.clocks import is_doubtful
 from cdp_sync.importing.grammar import Grammar
 from cdp_sync.importing.landing import Landed
@@ -234,11 +234,17 @@ def _converting(converted: "Sequence[Converted]", needed: Sequence[str], source:
 
 
 def _key(goal: ImportGoal, cells: Cells) -> str:
-    """Return the column with the digest of a row's key, where the goal declares one."""
+    """Return the column with the digest of a row's key, where the goal declares one.
+
+    White space around a key does not count, and an empty cell is the same as none, whatever `nulls` says: a key is
+    compared with those of other files, which were perhaps read in another way.
+    """
     if not goal.row_key:
         return ""
-    found = ", ".join(cell for field in goal.row_key if (cell := cells.of(field)))
-    return f"case when trim(concat({found})) <> '' then {digest(goal.row_key, cells)} end as row_key, "
+    found = (cells.of(field) for field in goal.row_key)
+    parts = ", ".join(f"coalesce({strip(cell)}, '')" if cell else "''" for cell in found)
+    text = f"concat_ws({_BETWEEN}, {parts})"
+    return f"case when concat({parts}) <> '' then md5_number({text})::uuid end as row_key, "
 
 
 def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
