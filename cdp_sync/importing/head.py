@@ -31,6 +31,11 @@ class Head:
     header: str = ""
     """The header as it stands there, without the line break that ends it."""
 
+    @property
+    def names_separator(self) -> bool:
+        """Whether the first line names the separator to a spreadsheet."""
+        return bool(_SEPARATOR_LINE.fullmatch(_line(self.text, 0).group(1)))
+
     def missing(self, fields: Iterable[str]) -> list[str]:
         """Return those fields that are no column."""
         return [field for field in fields if field not in self.columns]

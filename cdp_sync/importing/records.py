@@ -37,7 +37,8 @@ def read_records(session: Session, landed: Landed, form: Format) -> None:
     _read_lines(session, landed)
     tail = session.value("select coalesce(max(rowid) + 1, 0) from physical_line where trim(raw, chr(26)) <> ''")
     trailer = _trailer(session, form, tail)
-    plan = RecordsPlan(form, len(landed.head.columns), landed.head.header, tail, trailer is not None)
+    head = landed.head
+    plan = RecordsPlan(form, len(head.columns), head.header, tail, trailer is not None, head.names_separator)
     session.run(plan.lines())
     _resolve(session, plan, surplus_may_be_left_out=landed.complete)
     if trailer is not None:
@@ -94,7 +95,7 @@ def _trailer(session: Session, form: Format, tail: int) -> str | None:
     """Return the declared trailer, which is the last line that is not blank; None where there is none."""
     if form.trailer is None or tail == 0:
         return None
-    last = str(session.value("select raw from physical_line where rowid = ?", [tail - 1]))
+    last = str(session.value("select rtrim(raw, chr(26)) from physical_line where rowid = ?", [tail - 1]))
     return last if last.startswith(form.trailer.begins_with) else None
 
 

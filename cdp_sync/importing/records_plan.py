@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cdp_sync.importing.grammar import NOT_CLOSED, QUOTE_IN_TEXT, TEXT_AFTER_QUOTE, Grammar
 from cdp_sync.model import Format
+from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.warehouse import Step, quote_literal
 
 BROKEN, RESERVED = "\ufdd3", "\ufdd4"
@@ -19,7 +20,7 @@ BROKEN, RESERVED = "\ufdd3", "\ufdd4"
 LONGEST = 2_000_000
 """Bytes of a record."""
 
-_NUMBERED = "select rowid + 1 as n, rowid + 1 as until, raw, line_break from physical_line"
+_NUMBERED = "select rowid + 1 as n, rowid + 1 as until, {raw} as raw, line_break from physical_line"
 
 _LOGICAL = """
     select min(n) as n, max(n) as until, any_value(line_break order by n desc) as line_break,
@@ -30,7 +31,7 @@ _LOGICAL = """
             select *, count(*) filter (where not after_escape) over (order by n) as record
             from (
                 select n, raw, line_break, lag(escapes, 1, false) over (order by n) and n <> {trailer} as after_escape
-                from (select rowid + 1 as n, raw, line_break, {escapes} as escapes from physical_line)
+                from (select rowid + 1 as n, {raw} as raw, line_break, {escapes} as escapes from physical_line)
             )
         )
     )
@@ -51,6 +52,8 @@ class RecordsPlan:
     """Number of the last line that is not blank."""
     trailer: bool
     """Whether that line is the declared trailer."""
+    names_separator: bool = False
+    """Whether the part begins with a line that names the separator."""
 
     @property
     def grammar(self) -> Grammar:
@@ -64,7 +67,7 @@ class RecordsPlan:
 
     def _line(self) -> str:
         text = self.grammar.prepared("raw")
-        lines = self._logical_lines() if self.form.escape else _NUMBERED
+        lines = self._logical_lines() if self.form.escape else _NUMBERED.format(raw=self._raw)
         quote = quote_literal(self.form.quote)
         quoted = f"contains({text}, {quote})" if self.form.quote else "false"
         return f"""create or replace temp table line as
@@ -79,7 +82,12 @@ order by n"""
         """Return the query for lines of which some are joined, because their line break is escaped."""
         comment = f" and not starts_with(raw, {quote_literal(self.form.comment)})" if self.form.comment else ""
         escapes = rf"regexp_matches(raw, '(?:^|[^\\])(?:\\\\)*\\$'){comment}"
-        return _LOGICAL.format(escapes=escapes, trailer=self.tail if self.trailer else 0)
+        return _LOGICAL.format(raw=self._raw, escapes=escapes, trailer=self.tail if self.trailer else 0)
+
+    @property
+    def _raw(self) -> str:
+        """A line's text; a Ctrl-Z at the end of the file is no part of it."""
+        return f"case when rowid + 1 = {self.tail} then rtrim(raw, chr(26)) else raw end"
 
     def _sort(self) -> str:
         """Return what a line is from outside of quotes: `none`, `row`, `open`, or why it is malformed."""
@@ -120,15 +128,30 @@ order by n"""
         if kind:
             cell = f"({grammar.split_sql('text', 'quoted')})[{kind.field}]"
             other = f"{grammar.text_sql(cell)} is distinct from {quote_literal(kind.equals)}"
-        again = "when ltrim(raw, chr(65279)) = $header then 'the header again'"
         problem = f"""case
-            {again if self.header else ""}
+            {self._header_again() if self.header else ""}
+            {self._separator_again() if self.names_separator else ""}
             when contains(raw, '{BROKEN}') then 'not utf-8; another encoding, perhaps windows-1252, may fit'
             when contains(raw, '{RESERVED}') then 'a noncharacter, U+FDD0 to U+FDEF'
             when strlen(raw) > {LONGEST} then 'longer than {LONGEST:,} bytes'
         end"""
         columns = {"fields": grammar.count_sql("text", "quoted"), "other": other, "problem": problem}
         return ",\n    ".join(f"case when {condition} then {sql} end as {name}" for name, sql in columns.items())
+
+    def _header_again(self) -> str:
+        """Return the case of a record that is the header again: as it stands there, or with other quotes or blanks."""
+        grammar, space = self.grammar, quote_literal(WHITE_SPACE)
+        names = [name.strip(WHITE_SPACE) for name in grammar.split(grammar.prepare(self.header))]
+        cells = grammar.split_sql("text", "quoted")
+        trimmed = f"list_transform({cells}, lambda name: trim({grammar.text_sql('name')}, {space}))"
+        same = f"{trimmed} = [{', '.join(map(quote_literal, names))}]"
+        # Of most lines the first name tells that they are none, and they are not split.
+        alike = f"case when contains(raw, {quote_literal(names[0])}) then {same} else false end"
+        return f"when ltrim(raw, chr(65279)) = $header or {alike} then 'the header again'"
+
+    def _separator_again(self) -> str:
+        named = quote_literal(f"sep={self.form.separator}".lower())
+        return f"when lower(trim(raw, '\"')) = {named} then 'a line that names the separator again'"
 
     def _opening(self) -> str:
         text = self.grammar.prepared("raw")
