@@ -36,6 +36,7 @@ def read_records(session: Session, landed: Landed, form: Format) -> None:
     """
     _read_lines(session, landed)
     tail = session.value("select coalesce(max(rowid) + 1, 0) from physical_line where trim(raw, chr(26)) <> ''")
+    _cut_control_z(session, tail)
     trailer = _trailer(session, form, tail)
     head = landed.head
     plan = RecordsPlan(form, len(head.columns), head.header, tail, trailer is not None, head.names_separator)
@@ -67,6 +68,12 @@ def _read_lines(session: Session, landed: Landed) -> None:
     copy.unlink()
 
 
+def _cut_control_z(session: Session, tail: int) -> None:
+    """Cut a Ctrl-Z off the last line that is not blank: it ends the file, not the line's last cell."""
+    if session.value("select count(*) from physical_line where rowid = ? and ends_with(raw, chr(26))", [tail - 1]):
+        session.execute("update physical_line set raw = rtrim(raw, chr(26)) where rowid = ?", [tail - 1])
+
+
 def _marked(path: Path, start: int) -> Iterator[bytes]:
     """Yield a file with one kind of line break, and marks for what it had and for what is no text."""
     decoder = getincrementaldecoder("utf-8")(errors="surrogateescape")
@@ -95,7 +102,7 @@ def _trailer(session: Session, form: Format, tail: int) -> str | None:
     """Return the declared trailer, which is the last line that is not blank; None where there is none."""
     if form.trailer is None or tail == 0:
         return None
-    last = str(session.value("select rtrim(raw, chr(26)) from physical_line where rowid = ?", [tail - 1]))
+    last = str(session.value("select raw from physical_line where rowid = ?", [tail - 1]))
     return last if last.startswith(form.trailer.begins_with) else None
 
 

@@ -20,7 +20,7 @@ BROKEN, RESERVED = "\ufdd3", "\ufdd4"
 LONGEST = 2_000_000
 """Bytes of a record."""
 
-_NUMBERED = "select rowid + 1 as n, rowid + 1 as until, {raw} as raw, line_break from physical_line"
+_NUMBERED = "select rowid + 1 as n, rowid + 1 as until, raw, line_break from physical_line"
 
 _LOGICAL = """
     select min(n) as n, max(n) as until, any_value(line_break order by n desc) as line_break,
@@ -31,7 +31,7 @@ _LOGICAL = """
             select *, count(*) filter (where not after_escape) over (order by n) as record
             from (
                 select n, raw, line_break, lag(escapes, 1, false) over (order by n) and n <> {trailer} as after_escape
-                from (select rowid + 1 as n, {raw} as raw, line_break, {escapes} as escapes from physical_line)
+                from (select rowid + 1 as n, raw, line_break, {escapes} as escapes from physical_line)
             )
         )
     )
@@ -67,7 +67,7 @@ class RecordsPlan:
 
     def _line(self) -> str:
         text = self.grammar.prepared("raw")
-        lines = self._logical_lines() if self.form.escape else _NUMBERED.format(raw=self._raw)
+        lines = self._logical_lines() if self.form.escape else _NUMBERED
         quote = quote_literal(self.form.quote)
         quoted = f"contains({text}, {quote})" if self.form.quote else "false"
         return f"""create or replace temp table line as
@@ -82,12 +82,7 @@ order by n"""
         """Return the query for lines of which some are joined, because their line break is escaped."""
         comment = f" and not starts_with(raw, {quote_literal(self.form.comment)})" if self.form.comment else ""
         escapes = rf"regexp_matches(raw, '(?:^|[^\\])(?:\\\\)*\\$'){comment}"
-        return _LOGICAL.format(raw=self._raw, escapes=escapes, trailer=self.tail if self.trailer else 0)
-
-    @property
-    def _raw(self) -> str:
-        """A line's text; a Ctrl-Z at the end of the file is no part of it."""
-        return f"case when rowid + 1 = {self.tail} then rtrim(raw, chr(26)) else raw end"
+        return _LOGICAL.format(escapes=escapes, trailer=self.tail if self.trailer else 0)
 
     def _sort(self) -> str:
         """Return what a line is from outside of quotes: `none`, `row`, `open`, or why it is malformed."""

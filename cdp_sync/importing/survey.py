@@ -94,10 +94,10 @@ class _Shape:
 
     def fits(self, chunk: bytes) -> bool:
         """Return whether a chunk of whole lines is regular, and count its lines."""
-        if self._holds_exceptions(chunk):
-            return False
         self._break = self._break or (b"\r\n" if b"\r" in chunk else b"\n")
         chunk = chunk if chunk.endswith(b"\n") else chunk + self._break
+        if self._holds_exceptions(chunk):
+            return False
         if self._break == b"\r\n" and chunk.count(b"\r\n") != chunk.count(b"\r"):
             return False
         skeleton = chunk.translate(None, self._others)
