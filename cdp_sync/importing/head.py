@@ -145,7 +145,7 @@ def _is_row(cells: tuple[str, ...], form: Format) -> bool:
 
 def _check_header(record: Record, form: Format) -> None:
     problem = record.problem
-    if any("\n" in cell and form.separator in cell for cell in record.cells):
+    if any(re.search(r"[\r\n]", cell) and form.separator in cell for cell in record.cells):
         problem = "a quoted name spans lines and holds separators, as if its quote did not close"
     if problem:
         raise FileRejected(
