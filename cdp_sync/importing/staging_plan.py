@@ -264,9 +264,22 @@ def _text(fields: Sequence[str], cells: Cells) -> str:
 
 
 def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cells) -> str:
-    if not previous or tuple(previous) == tuple(fields):
+    named = named_before(previous or (), fields, cells)
+    if not previous or named == tuple(fields):
         return "null::uuid"
-    return digest(previous, cells)
+    return digest(named, cells)
+
+
+def named_before(previous: Sequence[str], fields: Sequence[str], cells: Cells) -> tuple[str, ...]:
+    """Return where the fields of a file's previous import stand now.
+
+    A field that is no column any more is the new one in its place: the column was renamed, and the declaration
+    followed. Its rows are known, so that no sum has them twice.
+    """
+    if len(previous) != len(fields):
+        return tuple(previous)
+    pairs = zip(previous, fields, strict=True)
+    return tuple(now if cells.of(before) is None and now not in previous else before for before, now in pairs)
 
 
 @dataclass(frozen=True)

@@ -214,13 +214,23 @@ def recognise(path: str, rows: list[Row], previous: Imported, current: Imported)
 def as_read_before(rows: list[Row], previous: Imported, current: Imported) -> list[tuple[Any, ...]]:
     """Return what makes each row the same as another one by the reading of the previous import."""
     if previous.goal.format == current.goal.format:
-        return [identity(row, previous.fields) for row in rows]
+        return [former_identity(row, previous, current) for row in rows]
     try:
         read = read_file(rows[0].path, current.content, previous.goal)[0] if rows else []
     except FileFails:
         read = []
     before = {(row.name, row.line): row for row in read}
-    return [identity(before.get((row.name, row.line), row), previous.fields) for row in rows]
+    return [former_identity(before.get((row.name, row.line), row), previous, current) for row in rows]
+
+
+def former_identity(row: Row, previous: Imported, current: Imported) -> tuple[Any, ...]:
+    """Return a row's identity by the fields of the previous import, of which columns may have been renamed since."""
+    cells = dict(row.cells)
+    if len(previous.fields) == len(current.fields):
+        for before, now in zip(previous.fields, current.fields, strict=True):
+            if before not in cells and now not in previous.fields and now in cells:
+                cells[before] = cells[now]
+    return identity(replace(row, cells=cells), previous.fields)
 
 
 def name_rows(rows: list[Row], goal: FileGoal) -> None:
