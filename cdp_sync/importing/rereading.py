@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.lines import stage_lines
+from cdp_sync.importing.row_identity import named_before
 from cdp_sync.importing.run import GoalRun
-from cdp_sync.importing.staging_plan import Cells, digest, named_before, read_part
+from cdp_sync.importing.staging_plan import Cells, digest, read_part
 from cdp_sync.importing.unpacking import Part
 from cdp_sync.model import Format, ImportGoal
 from cdp_sync.warehouse import Session, statement
@@ -52,7 +53,7 @@ def read_as_before(
     def stage(landed: Landed) -> None:
         call, values = read_part(landed, form)
         cells = Cells(landed.head.columns)
-        row_hash = digest(named_before(known.fields, fields, cells), cells)
+        row_hash = digest(named_before(known.fields, fields, cells.names), cells)
         session.execute(
             f"""insert into staging.staged by name
             select $file as file, $part as part, {row_hash} as row_hash from {call}""",

@@ -14,10 +14,11 @@ from cdp_sync.importing.conversion import (
     is_among,
     unique,
 )
-from cdp_sync.importing.converting.cell import naming, strip
+from cdp_sync.importing.converting.cell import naming
 from cdp_sync.importing.converting.clocks import is_doubtful
 from cdp_sync.importing.grammar import Grammar
 from cdp_sync.importing.landing import Landed
+from cdp_sync.importing.row_identity import key_digest, named_before
 from cdp_sync.importing.survey import DIVIDER, NO_CELL
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
@@ -66,6 +67,11 @@ class Cells:
             return Cell(raw, f"fit_{prop.name}", fit(prop, raw, form.model_copy(update=_ONE_VALUE)))
         sql = fit(prop, raw, form)
         return Cell(raw, raw if sql == raw else f"fit_{raw}_{prop.name}", sql)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields that have cells."""
+        return (*self.columns, *self.constants)
 
     @property
     def types(self) -> dict[str, str]:
@@ -234,17 +240,8 @@ def _converting(converted: "Sequence[Converted]", needed: Sequence[str], source:
 
 
 def _key(goal: ImportGoal, cells: Cells) -> str:
-    """Return the column with the digest of a row's key, where the goal declares one.
-
-    White space around a key does not count, and an empty cell is the same as none, whatever `nulls` says: a key is
-    compared with those of other files, which were perhaps read in another way.
-    """
-    if not goal.row_key:
-        return ""
-    found = (cells.of(field) for field in goal.row_key)
-    parts = ", ".join(f"coalesce({strip(cell)}, '')" if cell else "''" for cell in found)
-    text = f"concat_ws({_BETWEEN}, {parts})"
-    return f"case when concat({parts}) <> '' then md5_number({text})::uuid end as row_key, "
+    """Return the column with the digest of a row's key, where the goal declares one."""
+    return f"{key_digest([cells.of(field) for field in goal.row_key])} as row_key, " if goal.row_key else ""
 
 
 def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
@@ -264,22 +261,8 @@ def _text(fields: Sequence[str], cells: Cells) -> str:
 
 
 def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cells) -> str:
-    named = named_before(previous or (), fields, cells)
-    if not previous or named == tuple(fields):
-        return "null::uuid"
-    return digest(named, cells)
-
-
-def named_before(previous: Sequence[str], fields: Sequence[str], cells: Cells) -> tuple[str, ...]:
-    """Return where the fields of a file's previous import stand now.
-
-    A field that is no column any more is the new one in its place: the column was renamed, and the declaration
-    followed. Its rows are known, so that no sum has them twice.
-    """
-    if len(previous) != len(fields):
-        return tuple(previous)
-    pairs = zip(previous, fields, strict=True)
-    return tuple(now if cells.of(before) is None and now not in previous else before for before, now in pairs)
+    named = named_before(previous or (), fields, cells.names)
+    return digest(named, cells) if previous and named != tuple(fields) else "null::uuid"
 
 
 @dataclass(frozen=True)
