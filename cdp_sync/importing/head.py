@@ -31,6 +31,11 @@ class Head:
     header: str = ""
     """The header as it stands there, without the line break that ends it."""
 
+    @property
+    def names_separator(self) -> bool:
+        """Whether the first line names the separator to a spreadsheet."""
+        return bool(_SEPARATOR_LINE.fullmatch(_line(self.text, 0).group(1)))
+
     def missing(self, fields: Iterable[str]) -> list[str]:
         """Return those fields that are no column."""
         return [field for field in fields if field not in self.columns]
@@ -140,7 +145,7 @@ def _is_row(cells: tuple[str, ...], form: Format) -> bool:
 
 def _check_header(record: Record, form: Format) -> None:
     problem = record.problem
-    if any("\n" in cell and form.separator in cell for cell in record.cells):
+    if any(re.search(r"[\r\n]", cell) and form.separator in cell for cell in record.cells):
         problem = "a quoted name spans lines and holds separators, as if its quote did not close"
     if problem:
         raise FileRejected(

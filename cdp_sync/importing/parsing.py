@@ -86,7 +86,7 @@ def _stage_parts(
             fields = _stage_part(session, run, landed, known, number)
         if before and known:
             staged = session.value("select max(part) from staging.part where file = ?", [number])
-            read_as_before(session, part, known, before, file=number, number=staged)
+            read_as_before(session, part, known, before, fields=fields, file=number, number=staged)
         warnings += [*landed.warnings, *detected_warnings(run.goal, run.profiles, landed.head.columns)]
     report = FileReport(fetched.remote.path, "staged", warnings=tuple(dict.fromkeys(warnings)))
     _check_budget(session, run, number)

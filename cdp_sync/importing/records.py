@@ -36,8 +36,10 @@ def read_records(session: Session, landed: Landed, form: Format) -> None:
     """
     _read_lines(session, landed)
     tail = session.value("select coalesce(max(rowid) + 1, 0) from physical_line where trim(raw, chr(26)) <> ''")
+    _cut_control_z(session, tail)
     trailer = _trailer(session, form, tail)
-    plan = RecordsPlan(form, len(landed.head.columns), landed.head.header, tail, trailer is not None)
+    head = landed.head
+    plan = RecordsPlan(form, len(head.columns), head.header, tail, trailer is not None, head.names_separator)
     session.run(plan.lines())
     _resolve(session, plan, surplus_may_be_left_out=landed.complete)
     if trailer is not None:
@@ -64,6 +66,12 @@ def _read_lines(session: Session, landed: Landed) -> None:
         {"path": str(copy), "never": _NEVER},
     )
     copy.unlink()
+
+
+def _cut_control_z(session: Session, tail: int) -> None:
+    """Cut a Ctrl-Z off the last line that is not blank: it ends the file, not the line's last cell."""
+    if session.value("select count(*) from physical_line where rowid = ? and ends_with(raw, chr(26))", [tail - 1]):
+        session.execute("update physical_line set raw = rtrim(raw, chr(26)) where rowid = ?", [tail - 1])
 
 
 def _marked(path: Path, start: int) -> Iterator[bytes]:

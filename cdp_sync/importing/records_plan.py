@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cdp_sync.importing.grammar import NOT_CLOSED, QUOTE_IN_TEXT, TEXT_AFTER_QUOTE, Grammar
 from cdp_sync.model import Format
+from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.warehouse import Step, quote_literal
 
 BROKEN, RESERVED = "\ufdd3", "\ufdd4"
@@ -51,6 +52,8 @@ class RecordsPlan:
     """Number of the last line that is not blank."""
     trailer: bool
     """Whether that line is the declared trailer."""
+    names_separator: bool = False
+    """Whether the part begins with a line that names the separator."""
 
     @property
     def grammar(self) -> Grammar:
@@ -120,15 +123,30 @@ order by n"""
         if kind:
             cell = f"({grammar.split_sql('text', 'quoted')})[{kind.field}]"
             other = f"{grammar.text_sql(cell)} is distinct from {quote_literal(kind.equals)}"
-        again = "when ltrim(raw, chr(65279)) = $header then 'the header again'"
         problem = f"""case
-            {again if self.header else ""}
+            {self._header_again() if self.header else ""}
+            {self._separator_again() if self.names_separator else ""}
             when contains(raw, '{BROKEN}') then 'not utf-8; another encoding, perhaps windows-1252, may fit'
             when contains(raw, '{RESERVED}') then 'a noncharacter, U+FDD0 to U+FDEF'
             when strlen(raw) > {LONGEST} then 'longer than {LONGEST:,} bytes'
         end"""
         columns = {"fields": grammar.count_sql("text", "quoted"), "other": other, "problem": problem}
         return ",\n    ".join(f"case when {condition} then {sql} end as {name}" for name, sql in columns.items())
+
+    def _header_again(self) -> str:
+        """Return the case of a record that is the header again: as it stands there, or with other quotes or blanks."""
+        grammar, space = self.grammar, quote_literal(WHITE_SPACE)
+        names = [name.strip(WHITE_SPACE) for name in grammar.split(grammar.prepare(self.header))]
+        cells = grammar.split_sql("text", "quoted")
+        trimmed = f"list_transform({cells}, lambda name: trim({grammar.text_sql('name')}, {space}))"
+        same = f"{trimmed} = [{', '.join(map(quote_literal, names))}]"
+        # Of most lines the first name tells that they are none, and they are not split.
+        alike = f"case when contains(raw, {quote_literal(names[0])}) then {same} else false end"
+        return f"when ltrim(raw, chr(65279)) = $header or {alike} then 'the header again'"
+
+    def _separator_again(self) -> str:
+        named = quote_literal(f"sep={self.form.separator}".lower())
+        return f"when lower(trim(raw, '\"')) = {named} then 'a line that names the separator again'"
 
     def _opening(self) -> str:
         text = self.grammar.prepared("raw")

@@ -4,9 +4,12 @@ Rows are remembered by the cells that they had. Cells read in another way are ot
 so each row finds what it was by its line, and nothing is summed twice.
 """
 
+from collections.abc import Sequence
+
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.landing import Landed, land
 from cdp_sync.importing.lines import stage_lines
+from cdp_sync.importing.row_identity import named_before
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging_plan import Cells, digest, read_part
 from cdp_sync.importing.unpacking import Part
@@ -23,7 +26,9 @@ def format_before(run: GoalRun, known: KnownFile | None) -> Format | None:
     return before if before.reading != run.goal.format.reading else None
 
 
-def read_as_before(session: Session, part: Part, known: KnownFile, form: Format, *, file: int, number: int) -> None:
+def read_as_before(
+    session: Session, part: Part, known: KnownFile, form: Format, *, fields: Sequence[str], file: int, number: int
+) -> None:
     """Add to `staging.read_before` what the rows of a part just staged were before.
 
     Args:
@@ -31,6 +36,7 @@ def read_as_before(session: Session, part: Part, known: KnownFile, form: Format,
         part: What arrived.
         known: What the ledger knows of its path.
         form: How it was read then.
+        fields: The fields whose cells its rows are told apart by now.
         file: Number of its file; the rows read as before go under a negative one, which no step imports.
         number: Number of the staged part.
     """
@@ -46,7 +52,8 @@ def read_as_before(session: Session, part: Part, known: KnownFile, form: Format,
 
     def stage(landed: Landed) -> None:
         call, values = read_part(landed, form)
-        row_hash = digest(known.fields, Cells(landed.head.columns))
+        cells = Cells(landed.head.columns)
+        row_hash = digest(named_before(known.fields, fields, cells.names), cells)
         session.execute(
             f"""insert into staging.staged by name
             select $file as file, $part as part, {row_hash} as row_hash from {call}""",

@@ -18,6 +18,7 @@ from cdp_sync.importing.converting.cell import naming
 from cdp_sync.importing.converting.clocks import is_doubtful
 from cdp_sync.importing.grammar import Grammar
 from cdp_sync.importing.landing import Landed
+from cdp_sync.importing.row_identity import key_digest, named_before
 from cdp_sync.importing.survey import DIVIDER, NO_CELL
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
@@ -66,6 +67,11 @@ class Cells:
             return Cell(raw, f"fit_{prop.name}", fit(prop, raw, form.model_copy(update=_ONE_VALUE)))
         sql = fit(prop, raw, form)
         return Cell(raw, raw if sql == raw else f"fit_{raw}_{prop.name}", sql)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields that have cells."""
+        return (*self.columns, *self.constants)
 
     @property
     def types(self) -> dict[str, str]:
@@ -235,10 +241,7 @@ def _converting(converted: "Sequence[Converted]", needed: Sequence[str], source:
 
 def _key(goal: ImportGoal, cells: Cells) -> str:
     """Return the column with the digest of a row's key, where the goal declares one."""
-    if not goal.row_key:
-        return ""
-    found = ", ".join(cell for field in goal.row_key if (cell := cells.of(field)))
-    return f"case when trim(concat({found})) <> '' then {digest(goal.row_key, cells)} end as row_key, "
+    return f"{key_digest([cells.of(field) for field in goal.row_key])} as row_key, " if goal.row_key else ""
 
 
 def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
@@ -258,9 +261,8 @@ def _text(fields: Sequence[str], cells: Cells) -> str:
 
 
 def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cells) -> str:
-    if not previous or tuple(previous) == tuple(fields):
-        return "null::uuid"
-    return digest(previous, cells)
+    named = named_before(previous or (), fields, cells.names)
+    return digest(named, cells) if previous and named != tuple(fields) else "null::uuid"
 
 
 @dataclass(frozen=True)

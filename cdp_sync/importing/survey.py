@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cdp_sync.importing.grammar import Grammar
 from cdp_sync.importing.unpacking import CHUNK
 from cdp_sync.model import Format
 
@@ -79,8 +80,9 @@ class _Shape:
         self._width = width
         self._break = b""
         self.lines = 0
-        beginnings = (header, form.comment, form.trailer and form.trailer.begins_with)
-        self._set_aside = [text.encode() for text in beginnings if text] + [BOM_UTF8]
+        texts = (form.comment, form.trailer and form.trailer.begins_with)
+        self._set_aside = [text.encode() for text in texts if text] + [BOM_UTF8]
+        self._repeated = list(_repeated_header(header, form, width))
         self._escapes = form.escape is not None
         one_byte = len(self._separator) == 1 and len(self._quote) <= 1
         self.may_be_regular = one_byte and width > 0 and form.record_type is None
@@ -92,10 +94,10 @@ class _Shape:
 
     def fits(self, chunk: bytes) -> bool:
         """Return whether a chunk of whole lines is regular, and count its lines."""
-        if self._holds_exceptions(chunk):
-            return False
         self._break = self._break or (b"\r\n" if b"\r" in chunk else b"\n")
         chunk = chunk if chunk.endswith(b"\n") else chunk + self._break
+        if self._holds_exceptions(chunk):
+            return False
         if self._break == b"\r\n" and chunk.count(b"\r\n") != chunk.count(b"\r"):
             return False
         skeleton = chunk.translate(None, self._others)
@@ -107,7 +109,8 @@ class _Shape:
         return bool(lines) and skeleton == line * lines
 
     def _holds_exceptions(self, chunk: bytes) -> bool:
-        if any(chunk.startswith(text) or b"\n" + text in chunk for text in self._set_aside):
+        repeated = (text for part, beginnings in self._repeated if part in chunk for text in beginnings)
+        if any(chunk.startswith(text) or b"\n" + text in chunk for text in (*self._set_aside, *repeated)):
             return True
         if self._escapes and b"\\" in chunk:
             return True
@@ -134,6 +137,24 @@ class _Shape:
             return b""
         outside: bytes = structure[~(inside | quotes)].tobytes()
         return outside
+
+
+def _repeated_header(header: str, form: Format, width: int) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Yield a part of the header, and how lines begin that may be the header again, with other quotes or blanks."""
+    if not header:
+        return
+    grammar, quote = Grammar(form), form.quote
+    name = grammar.split(grammar.prepare(header))[0].strip()
+    ends = (*((form.separator,) if width > 1 else ("\r", "\n")), " ", "\t")
+    beginnings = [
+        header,
+        " " + name,
+        "\t" + name,
+        *(name + end for end in ends),
+        *([quote + name + quote] * bool(quote)),
+    ]
+    as_written = name in header and not (quote and quote in name)
+    yield (name if as_written else "").encode(), [text.encode() for text in beginnings]
 
 
 def _is_utf_8(chunk: bytes) -> bool:

@@ -16,11 +16,7 @@ from cdp_sync_tests.oracle.row import Cell
 TRUE = ("true", "t", "yes", "y", "1", "on")
 FALSE = ("false", "f", "no", "n", "0", "off")
 
-SHEET_ERRORS = (
-    *("#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!"),
-    *("#spill!", "#calc!", "#field!", "#getting_data"),
-)
-NOTHING = ("nan", "nil", "undefined", "(null)", "<null>", "[null]", r"\n")
+NOTHING = ("nan", "nil", "undefined", "(null)", "<null>", "[null]", "<na>", r"\n")
 GAPS = "\u00a0\u2007\u2009\u202f "
 
 
@@ -30,16 +26,22 @@ class Invalid(Exception):
 
 def convert(cell: Cell, prop: Property, fmt: Format) -> Any:
     """Return the value a cell has for a property, None for no value. Raises Invalid."""
-    if cell is None or is_blank(cell):
+    if cell is None or says_nothing(cell, prop, fmt):
         return None
     if prop.multiple:
         return unique(convert_one(element, prop, fmt) for element in elements(cell, prop, fmt)) or None
     return convert_one(stripped(cell) if prop.identifier or fmt.trim else cell, prop, fmt)
 
 
+def says_nothing(cell: str, prop: Property, fmt: Format) -> bool:
+    """Whether a cell is blank, or means "no value" without the blanks that do not count around such values."""
+    counts = prop.type == "text" and not (prop.multiple or prop.identifier or prop.among or fmt.trim)
+    return is_blank(cell) or (not counts and stripped(cell) in fmt.nulls)
+
+
 def link_values(cell: Cell, prop: Property, goal: FileGoal) -> list[str]:
     """Return the usable link values of a cell, in text form. Raises Invalid."""
-    if cell is None or is_blank(cell):
+    if cell is None or says_nothing(cell, prop, goal.format):
         return []
     parts = elements(cell, prop, goal.format) if prop.multiple else [stripped(cell)]
     usable = [part for part in parts if part and not is_blocked(part, goal)]
@@ -58,9 +60,20 @@ def ruin_of(value: str) -> str | None:
     """Return what a spreadsheet or a program made of an identifier, which is nobody's then; None of a sound one."""
     if re.fullmatch("[+-]?[0-9]([.,][0-9]+)?e[+]?[0-9]+", value.lower()):
         return "scientific notation"
-    if value.lower() in SHEET_ERRORS:
+    if is_sheet_error(value.lower()):
         return "the error of a formula"
     return "a word by which programs write no value" if value.lower() in NOTHING else None
+
+
+def is_sheet_error(value: str) -> bool:
+    """Whether a spreadsheet, of whatever language, writes this for a formula that has no result."""
+    if value in ("#nv", "#getting_data"):
+        return True
+    if len(value) == 4 + value.endswith("!") and value[0] + value[2] == "#/":
+        return value[1].isalpha() and value[3].isalpha()
+    word = value[1:-1][value[1:2] in ("¡", "¿") :]
+    written_so = value[:1] == "#" and value[-1:] in ("!", "?") and word[:1].isalpha()
+    return written_so and all(sign.isalpha() or sign in "/0" for sign in word)
 
 
 def shows_nothing(sign: str) -> bool:
@@ -98,6 +111,8 @@ def json_elements(cell: str, prop: Property, fmt: Format) -> list[str]:
         raise Invalid("no JSON array") from None
     if not isinstance(found, list) or any(isinstance(one, (dict, list)) for one in found):
         raise Invalid("no JSON array")
+    if any("\ud800" <= sign <= "\udfff" for one in found if isinstance(one, str) for sign in one):
+        raise Invalid("no JSON array: half a character")
     return [spelled(one, prop, fmt) for one in found if one is not None]
 
 

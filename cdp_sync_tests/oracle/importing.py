@@ -9,7 +9,7 @@ from typing import Any
 from cdp_sync.model import Counters, FileGoal, Mapping, Profiles, Property, fingerprint
 from cdp_sync_tests.oracle.consenting import LISTS, may_process, move
 from cdp_sync_tests.oracle.contributing import Account, Keyed, Vanished, drop, open_account, remember_keys, summed
-from cdp_sync_tests.oracle.converting import Invalid, convert, link_values
+from cdp_sync_tests.oracle.converting import Invalid, convert, link_values, stripped
 from cdp_sync_tests.oracle.linking import Profile, holders_of, link_rows
 from cdp_sync_tests.oracle.reading import named, read_file
 from cdp_sync_tests.oracle.row import Entry, FileFails, Remembered, Row
@@ -154,7 +154,7 @@ def retry(
         row.former = next((one for one in former if not one.applied and one.identity == row.identity), None)
         if row.former:
             former.remove(row.former)
-        row.key = tuple(row.cells.get(name) for name in goal.row_key) if goal.row_key else None
+        row.key = key_of(row, goal)
         outcome.counters.setdefault(row.path, Counters())
         outcome.count(row.path, "rows_read")
         rows.append(row)
@@ -214,21 +214,30 @@ def recognise(path: str, rows: list[Row], previous: Imported, current: Imported)
 def as_read_before(rows: list[Row], previous: Imported, current: Imported) -> list[tuple[Any, ...]]:
     """Return what makes each row the same as another one by the reading of the previous import."""
     if previous.goal.format == current.goal.format:
-        return [identity(row, previous.fields) for row in rows]
+        return [former_identity(row, previous, current) for row in rows]
     try:
         read = read_file(rows[0].path, current.content, previous.goal)[0] if rows else []
     except FileFails:
         read = []
     before = {(row.name, row.line): row for row in read}
-    return [identity(before.get((row.name, row.line), row), previous.fields) for row in rows]
+    return [former_identity(before.get((row.name, row.line), row), previous, current) for row in rows]
+
+
+def former_identity(row: Row, previous: Imported, current: Imported) -> tuple[Any, ...]:
+    """Return a row's identity by the fields of the previous import, of which columns may have been renamed since."""
+    cells = dict(row.cells)
+    if len(previous.fields) == len(current.fields):
+        for before, now in zip(previous.fields, current.fields, strict=True):
+            if before not in cells and now not in previous.fields and now in cells:
+                cells[before] = cells[now]
+    return identity(replace(row, cells=cells), previous.fields)
 
 
 def name_rows(rows: list[Row], goal: FileGoal) -> None:
     """Give the rows of one file their keys; of those with one key the last counts, and those without are set aside."""
     last: dict[Any, Row] = {}
     for row in rows:
-        cells = tuple(row.cells.get(name) for name in goal.row_key)
-        row.key = cells if "".join(cell or "" for cell in cells).strip(" ") else None
+        row.key = key_of(row, goal)
         if row.key is not None:
             last[row.key] = row
     for row in rows:
@@ -236,6 +245,12 @@ def name_rows(rows: list[Row], goal: FileGoal) -> None:
             row.set_aside = "no value in the fields of row_key"
         elif last[row.key] is not row:
             row.set_aside = "a later row"
+
+
+def key_of(row: Row, goal: FileGoal) -> tuple[str, ...] | None:
+    """Return what its sender calls a row; None where the goal has no row key, or the row no value in its fields."""
+    cells = tuple(stripped(row.cells.get(name) or "") for name in goal.row_key)
+    return cells if any(cells) else None
 
 
 def recognise_keys(rows: list[Row], keyed: dict[Any, Keyed], digest: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from cdp_sync.model import FileGoal, Format
 from cdp_sync_tests.oracle.arriving import unpack
+from cdp_sync_tests.oracle.converting import stripped
 from cdp_sync_tests.oracle.row import Cell, Entry, FileFails, Row
 from cdp_sync_tests.oracle.scanning import Line, Scanned, logical_lines, physical_lines, scan
 
@@ -48,6 +49,7 @@ def read_table(name: str, content: bytes, goal: FileGoal) -> Table:
     """Read one delimited text."""
     fmt = goal.format
     lines = without_end(logical_lines(physical_lines(decode(content, fmt)), fmt), fmt)
+    names_separator = bool(lines.body and separator_named_by(lines.body[0].text))
     lines.body = lines.body[first_line(lines.body, fmt) :]
     while lines.body and is_passed_over(lines.body[0], fmt, several=True):
         lines.body.pop(0)
@@ -64,6 +66,9 @@ def read_table(name: str, content: bytes, goal: FileGoal) -> Table:
         check_columns(columns, goal)
     complete = {*goal.fields, *goal.row_key} <= set(columns)
     records = read_body(lines.body, fmt, len(columns), header, complete=complete)
+    for record in records if names_separator else []:
+        if not record.problem and separator_named_by(record.raw) == fmt.separator:
+            record.problem = "a line that names the separator again"
     check_trailer(lines.trailer, len(records), fmt)
     return placed(name, records, columns, fmt)
 
@@ -95,6 +100,8 @@ def without_end(lines: list[Line], fmt: Format) -> Lines:
     last = len(lines)
     while last and not lines[last - 1].text.strip("\x1a"):
         last -= 1
+    if last:
+        lines[last - 1].text = lines[last - 1].text.rstrip("\x1a")
     if last and fmt.trailer and lines[last - 1].text.startswith(fmt.trailer.begins_with):
         return Lines(lines[: last - 1], lines[last - 1].text)
     return Lines(lines[:last] + [line for line in lines[last:] if not line.text])
@@ -114,14 +121,17 @@ def first_line(lines: list[Line], fmt: Format) -> int:
     """Return how many lines stand before the header: those skipped, or one that names the separator."""
     if fmt.skip_rows or not lines:
         return sum(1 for line in lines if line.number <= fmt.skip_rows)
-    text = lines[0].text
+    named = separator_named_by(lines[0].text)
+    if named and named != fmt.separator:
+        raise FileFails(f"the first line says that {named} separates fields")
+    return 1 if named else 0
+
+
+def separator_named_by(text: str) -> str:
+    """Return the separator that a line names to a spreadsheet; empty where it is no such line."""
     if len(text) > 2 and text[0] == text[-1] == '"':
         text = text[1:-1]
-    if not text.lower().startswith("sep=") or text[4:] == "":
-        return 0
-    if text[4:] != fmt.separator:
-        raise FileFails(f"the first line says that {text[4:]} separates fields")
-    return 1
+    return text[4:] if text.lower().startswith("sep=") else ""
 
 
 def is_passed_over(line: Line, fmt: Format, *, several: bool) -> bool:
@@ -211,12 +221,21 @@ def judged(line: Line, scanned: Scanned, fmt: Format, width: int, header: str) -
     """Return a record with what is wrong with it; then its first line alone is rejected."""
     cells, problem, misfits = list(scanned.cells), scanned.problem, False
     if not problem:
-        problem = problem_of(scanned.raw, header)
+        problem = problem_of(scanned.raw, header) or repeats(cells, header, fmt)
     if not problem and len(cells) < width and fmt.short_rows == "pad":
         cells += [None] * (width - len(cells))
     if not problem and len(cells) != width:
         problem, misfits = f"too {'many' if len(cells) > width else 'few'} fields: {len(cells)} of {width}", True
     return Record(line.number, line.text if problem else scanned.raw, cells, problem, misfits, line.height)
+
+
+def repeats(cells: list[Cell], header: str, fmt: Format) -> str:
+    """Return the problem of a record that has the header's cells, whatever quotes and blanks stand around them."""
+    if not header:
+        return ""
+    names = scan(physical_lines(header), fmt).cells
+    same = [stripped(cell or "") for cell in cells] == [stripped(name or "") for name in names]
+    return "the header again" if same else ""
 
 
 def problem_of(raw: str, header: str) -> str:

@@ -18,7 +18,12 @@ _SORTED_OUT = f"""list_transform(
     lambda place: v[place]
 )"""
 
-_STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
+_HEX = "[0-9a-fA-F]"
+_NOT_ZERO = rf"000[1-9a-fA-F]|00[1-9a-fA-F]{_HEX}|0[1-9a-fA-F]{_HEX}{{2}}|[1-9abceABCEfF]{_HEX}{{3}}"
+_ONE_UNIT = rf"u(?:{_NOT_ZERO}|[dD][0-7]{_HEX}{{2}})"
+_TWO_UNITS = rf"u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}"
+"""A character is written as one unit or, beyond U+FFFF, as two; half of one is none, and a NUL is not stored."""
+_STRING = rf'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|{_ONE_UNIT}|{_TWO_UNITS}))*"'
 _SCALAR = rf"{_STRING}|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null"
 _SPACE = r"[ \t\r\n]*"
 _ARRAY = rf"{_SPACE}\[{_SPACE}(?:(?:{_SCALAR})(?:{_SPACE},{_SPACE}(?:{_SCALAR}))*)?{_SPACE}\]{_SPACE}"

@@ -10,8 +10,9 @@ _TRUE = r"'\p{Zs}*(true|t|yes|y|1|on)\p{Zs}*'"
 _FALSE = r"'\p{Zs}*(false|f|no|n|0|off)\p{Zs}*'"
 
 _SCIENTIFIC = r"[+-]?\d([.,]\d+)?[eE][+]?\d+"
-_SHEET_ERROR = r"(?i:#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|FIELD!|GETTING_DATA))"
-_NOTHING = r"(?i:nan|nil|undefined|\(null\)|<null>|\[null\]|\\N)"
+_SHEET_ERROR = r"(?i:#(\p{L}/\p{L}!?|NV|GETTING_DATA|[¡¿]?\p{L}[\p{L}/0]*[!?]))"
+"""In any language: `#N/A` is also `#N/D` and `#NV`, `#REF!` also `#BEZUG!` and `#¡REF!`."""
+_NOTHING = r"(?i:nan|nil|undefined|\(null\)|<null>|\[null\]|<na>|\\N)"
 _RUINED = f"{_SCIENTIFIC}|{_SHEET_ERROR}|{_NOTHING}"
 
 _CAUSES = (
