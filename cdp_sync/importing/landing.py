@@ -74,7 +74,8 @@ def land(part: Part, goal: ImportGoal, folder: Path | None = None) -> Landed | N
     head = replace(head, columns=goal.named(head.columns))
     warnings = tuple(check_columns(head, goal, beginning)) if head.columns else ()
     survey = survey_body(local, start, form, width=len(head.columns), header=head.header)
-    if head.names_separator:  # perhaps several such files were joined
+    counts = form.trailer and form.trailer.count_field
+    if counts or head.names_separator:  # in the latter case several files may have been joined
         survey = replace(survey, regular=False)
     if survey.regular and not _is_one_line(head, local, start):
         local, start = _rewrite(folder / f"{local.name}.body", _after(local, start)), 0

@@ -1,8 +1,9 @@
 """Reads a part that is not regular, exactly: as lines, each of which is judged by the grammar.
 
 A line that opens a quote and does not close it begins a record that ends at the next line that closes the quote for
-good. If that record is whole, the lines belong to it. Otherwise the opening line alone is rejected and reading goes on
-after it, so that every line is judged: it is a row, part of one, rejected with its reason, or declared to be no row.
+good. If there is one, the lines belong to the record: it is a row, or has too many or too few fields, and all its lines
+are rejected. Otherwise the opening line alone is rejected and reading goes on after it, so that every line is judged:
+it is a row, part of one, rejected with its reason, or declared to be no row.
 """
 
 import re
@@ -42,8 +43,7 @@ def read_records(session: Session, landed: Landed, form: Format) -> None:
     plan = RecordsPlan(form, len(head.columns), head.header, tail, trailer is not None, head.names_separator)
     session.run(plan.lines())
     _resolve(session, plan, surplus_may_be_left_out=landed.complete)
-    if trailer is not None:
-        _check_count(session, plan, trailer)
+    _check_count(session, plan, trailer)
 
 
 def _read_lines(session: Session, landed: Landed) -> None:
@@ -140,9 +140,17 @@ def _all_have(session: Session, plan: RecordsPlan, surplus: int) -> bool:
     return bool(session.value(f"select {several} and not exists (from reject where misfit) and not exists ({unlike})"))
 
 
-def _check_count(session: Session, plan: RecordsPlan, trailer: str) -> None:
+def _check_count(session: Session, plan: RecordsPlan, trailer: str | None) -> None:
     declared = plan.form.trailer
     if declared is None or declared.count_field is None:
+        return
+    if trailer is None:
+        if session.value("select exists (from record) or exists (from reject)"):
+            raise FileRejected(
+                "The trailer is missing, so that nobody knows whether the file is whole.",
+                needed="A last line that begins as `trailer` says and states the number of rows.",
+                remedy="Have the file delivered again, whole.",
+            )
         return
     cells = plan.grammar.split(plan.grammar.prepare(trailer))
     stated = "".join(cells[declared.count_field - 1 : declared.count_field]).strip()

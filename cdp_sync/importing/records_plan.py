@@ -200,30 +200,30 @@ def _matches(pattern: str) -> str:
 
 def _taken(misfit: str) -> str:
     return f"""
-with whole as (
-    select *, problem is null and not {misfit} as whole, lead(n) over (order by n) as next_opening from opening
+with closed as (
+    select *, problem is null as closed, {misfit} as misfit, lead(n) over (order by n) as next_opening from opening
 ),
 linked as (
-    select *, lag(whole and last = next_opening, 1, false) over (order by n) as may_be_inside from whole
+    select *, lag(closed and last = next_opening, 1, false) over (order by n) as may_be_inside from closed
 ),
 numbered as (
     select *, count(*) filter (where not may_be_inside) over (order by n) as chain from linked
 )
-select n, last, raw, other
+select n, last, raw, other, fields, coalesce(misfit, false) as misfit
 from (select *, row_number() over (partition by chain order by n) % 2 = 1 as reached from numbered)
-where reached and whole
+where reached and closed
 order by n"""
 
 
 _LEFT = "line anti join (select unnest(range(n, last + 1)) as n from taken) using (n)"
-"""The lines that no record takes that spans lines."""
+"""The lines that no record takes that spans lines, be it a row or one with too many or too few fields."""
 
 
 def _record(misfit: str) -> str:
     return f"""
 select n, raw, quoted from {_LEFT} where sort = 'row' and not other and problem is null and not {misfit}
 union all
-select n, raw, true from taken where not other
+select n, raw, true from taken where not other and not misfit
 order by n"""
 
 
@@ -242,4 +242,8 @@ from (
     from (select * from {_LEFT}) line left join opening using (n)
 )
 where sort <> 'none' and (problem is not null or {misfit}) and not coalesce(other, false)
+union all
+select n, until, raw, true, fields, {count}
+from taken join (select n as last, until from line) using (last)
+where misfit
 order by n"""

@@ -109,7 +109,11 @@ def without_end(lines: list[Line], fmt: Format) -> Lines:
 
 def check_trailer(trailer: str | None, rows: int, fmt: Format) -> None:
     """Compare the number of rows with the one that the trailer states."""
-    if trailer is None or fmt.trailer is None or fmt.trailer.count_field is None:
+    if fmt.trailer is None or fmt.trailer.count_field is None:
+        return
+    if trailer is None:
+        if rows:
+            raise FileFails("the trailer is missing")
         return
     cells = scan([Line(0, trailer, "")], fmt).cells[fmt.trailer.count_field - 1 :]
     stated = (cells[0] or "").strip() if cells else ""
@@ -211,14 +215,16 @@ def read_records(lines: list[Line], fmt: Format, width: int, header: str, *, sev
         if scanned.problem or not is_other(scanned, fmt):
             record = judged(line, scanned, fmt, width, header)
             records.append(record)
-            place += 1 if record.problem else scanned.lines
+            taken = 1 if record.problem and not record.misfits else scanned.lines
+            record.height = sum(one.height for one in lines[place : place + taken])
+            place += taken
         else:
             place += scanned.lines
     return records
 
 
 def judged(line: Line, scanned: Scanned, fmt: Format, width: int, header: str) -> Record:
-    """Return a record with what is wrong with it; then its first line alone is rejected."""
+    """Return a record with what is wrong with it; only its first line is rejected, unless its fields do not fit."""
     cells, problem, misfits = list(scanned.cells), scanned.problem, False
     if not problem:
         problem = problem_of(scanned.raw, header) or repeats(cells, header, fmt)
@@ -226,7 +232,7 @@ def judged(line: Line, scanned: Scanned, fmt: Format, width: int, header: str) -
         cells += [None] * (width - len(cells))
     if not problem and len(cells) != width:
         problem, misfits = f"too {'many' if len(cells) > width else 'few'} fields: {len(cells)} of {width}", True
-    return Record(line.number, line.text if problem else scanned.raw, cells, problem, misfits, line.height)
+    return Record(line.number, line.text if problem and not misfits else scanned.raw, cells, problem, misfits)
 
 
 def repeats(cells: list[Cell], header: str, fmt: Format) -> str:
