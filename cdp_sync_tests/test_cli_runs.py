@@ -103,7 +103,7 @@ def test_a_failure_that_the_warehouse_could_not_note_is_told(ran: Project) -> No
     assert failed["errors"] == [failed["message"]]
 
 
-def unreachable(*_: object) -> None:
+def unreachable(*_: object, **__: object) -> None:
     """Stand in for a server that does not answer."""
     raise Terminal("Nobody answers.", remedy="Wait.")
 

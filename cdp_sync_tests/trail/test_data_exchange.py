@@ -216,6 +216,15 @@ def go_back(execute: Callable[[str], object]) -> None:
         from warehouse.exported_profile
         join warehouse.exported_goal on number = goal_number"""
     )
+    execute(
+        """create table warehouse.by_digest as
+        select source, row_hash::uhugeint as row_hash, applied, null::text[] as added
+        from warehouse.imported_row"""
+    )
+    execute("drop table warehouse.imported_row; drop table warehouse.keyed_row; drop table warehouse.waiting_row")
+    execute("alter table warehouse.by_digest rename to imported_row")
+    for column in ("format", "links", "sums"):
+        execute(f"alter table warehouse.imported_file drop column {column}")
     execute("drop table warehouse.exported_profile")
     execute("alter table warehouse.by_name rename to exported_profile")
     for table in (
