@@ -177,7 +177,7 @@ def list_steps(columns: Columns, source: object) -> Iterator[Step]:
 
 
 def back_steps(columns: Columns, *, lists: bool) -> Iterator[Step]:
-    """Yield the steps that add to `touched` whoever only loses something, and make `back`: a row for each profile."""
+    """Yield the steps that add to `touched` the profiles that only lose something, and make `back`, a row for each."""
     amounts = "select profile_id, file, unnest(sums, recursive := true), null::varchar as value from back_entry"
     entries = [amounts] if columns.sums else []
     if lists:

@@ -36,7 +36,7 @@ def read_as_before(
         part: What arrived.
         known: What the ledger knows of its path.
         form: How it was read then.
-        fields: The fields whose cells its rows are told apart by now.
+        fields: The fields whose cells identify its rows now.
         file: Number of its file; the rows read as before go under a negative one, which no step imports.
         number: Number of the staged part.
     """

@@ -22,7 +22,7 @@ def named_before(previous: Sequence[str], fields: Sequence[str], columns: Collec
     A field that is no column any more is the new one in its place: so its rows are known, and no sum has them twice.
 
     Args:
-        previous: The fields that told its rows apart then.
+        previous: The fields that identified its rows then.
         fields: Those that do now.
         columns: Those that the file holds.
     """
