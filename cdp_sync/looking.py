@@ -27,6 +27,7 @@ from cdp_sync.model import (
     UserExportGoal,
     fingerprint,
 )
+from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.ledger import known_files
@@ -177,7 +178,7 @@ def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
     """
     names = [segment.name for segment in declarations.profiles.segments]
     if name not in names:
-        raise UnknownName(f"There is no segment {name!r}.", needed=f"One of: {', '.join(names) or 'none is declared'}.")
+        raise UnknownName(f"There is no segment {name!r}.", needed=one_of(name, names))
     with Warehouse(data_folder().warehouse).open("read") as session:
         return view_segment(session, declarations.profiles, name, datetime.now(UTC))
 

@@ -183,7 +183,7 @@ def test_an_unknown_name_is_wrong_usage(arguments: tuple[str, ...], shop: Projec
     printed = told(cdp_sync(*arguments), 2)
     assert "There is no" in printed or "has no goal" in printed
     assert "shop" in printed
-    assert "One of: " in printed
+    assert "One of these is needed: " in printed
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("profile",), ("nothing",), ("run", "shop", "--gaol", "x")])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from cdp_sync.errors import SettingUnusable
 from cdp_sync.model.mail_address import is_address
+from cdp_sync.model.suggestion import one_of
 
 PREFIX = "CDP_SYNC_SMTP_"
 """Of the variables' names."""
@@ -51,7 +52,7 @@ def _check(given: Mapping[str, str], tls: str) -> None:
     if not is_address(given["SENDER"]):
         raise SettingUnusable(f"{PREFIX}SENDER is not set, or is no e-mail address.", needed="The mails' sender.")
     if tls not in _PORTS:
-        raise SettingUnusable(f"{PREFIX}TLS is {tls!r}.", needed=f"One of: {', '.join(_PORTS)}.")
+        raise SettingUnusable(f"{PREFIX}TLS is {tls!r}.", needed=one_of(tls, _PORTS))
     _check_login(given, tls)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection
-from cdp_sync.model.reading import connections_in, slips_in
+from cdp_sync.model.reading import connections_in, slips_in, with_line
+from cdp_sync.model.suggestion import one_of
 
 
 def defs_folder() -> Path:
@@ -18,10 +19,27 @@ def refuse(file: Path, slips: Sequence[str]) -> None:
     """Raise one error for all slips in a file, if there are any.
 
     Raises:
-        DeclarationError: Names the file and every slip in it.
+        DeclarationError: Names the file, and every slip in it with its line.
     """
     if slips:
-        raise DeclarationError(f"{file.parent.name}/{file.name}:" + "".join(f"\n  {slip}" for slip in slips))
+        text = file.read_text(encoding="utf-8", errors="replace")
+        lines = "".join(f"\n  {with_line(slip, text)}" for slip in slips)
+        raise DeclarationError(f"{file.parent.name}/{file.name}:{lines}")
+
+
+def read_declaration(file: Path) -> str:
+    """Return the text of a defs.yaml without slips.
+
+    Raises:
+        DeclarationError: Names the file, and every slip in it with its line.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = file.read_bytes()[: error.start].count(b"\n") + 1
+        refuse(file, [f"line {line}: this is not UTF-8; save the file in this encoding"])
+    refuse(file, slips_in(text))
+    return text
 
 
 def read_connections(name: str | None = None) -> tuple[Connection, ...]:
@@ -33,12 +51,8 @@ def read_connections(name: str | None = None) -> tuple[Connection, ...]:
     """
     found: list[Connection] = []
     for file in sorted(defs_folder().glob("*/defs.yaml")):
-        text = file.read_text(encoding="utf-8")
-        refuse(file, slips_in(text))
-        found += connections_in(text)
+        found += connections_in(read_declaration(file))
     names = [connection.name for connection in found]
     if name is not None and name not in names:
-        raise UnknownName(
-            f"There is no connection {name!r}.", needed=f"One of: {', '.join(names) or 'none is declared'}."
-        )
+        raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
     return tuple(connection for connection in found if name in (None, connection.name))

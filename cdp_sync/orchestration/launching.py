@@ -12,6 +12,7 @@ from dagster._core.storage.tags import REPOSITORY_LABEL_TAG  # by it the UI file
 
 from cdp_sync.errors import Terminal, UnknownName
 from cdp_sync.model import Report
+from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.files import is_files_key
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.processes import Process
@@ -147,13 +148,9 @@ def _job(definitions: dg.Definitions, order: Order) -> tuple[str, list[dg.AssetK
     """Return the job's name and what of it to run."""
     connection, goal, goals = order.connection, order.goal, _goals(definitions)
     if connection not in goals:
-        raise UnknownName(
-            f"There is no connection {connection!r}.", needed=f"One of: {', '.join(goals) or 'none is declared'}."
-        )
+        raise UnknownName(f"There is no connection {connection!r}.", needed=one_of(connection, goals))
     if goal is not None and goal not in goals[connection]:
-        raise UnknownName(
-            f"Connection {connection} has no goal {goal!r}.", needed=f"One of: {', '.join(goals[connection])}."
-        )
+        raise UnknownName(f"Connection {connection} has no goal {goal!r}.", needed=one_of(goal, goals[connection]))
     name = f"{connection}_sync"
     if not any(job.name == name for job in definitions.resolve_all_job_defs()):
         raise Terminal(f"Every goal of {connection} is off.", remedy="Switch one on: `enabled: true`.")
@@ -170,7 +167,7 @@ def _importing(definitions: dg.Definitions, order: Order) -> list[dg.AssetKey]:
         return found
     raise UnknownName(
         f"{order.goal or f'Connection {order.connection}'} imports no files.",
-        needed="An import goal, to choose files of.",
+        needed="Files can be chosen of an import goal over SFTP only.",
         remedy="Leave out --files and --again.",
     )
 
