@@ -45,16 +45,17 @@ def check(connection: str | None) -> None:
     """Check the declarations; with CONNECTION also reach its server: list directories, or try each endpoint."""
     from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import refuse_rivals
+    from cdp_sync.model.counting import counted
     from cdp_sync.terminal import console
 
     found = load_declarations()
     refuse_rivals(found)
-    told = {
-        "connections": found.connections,
-        "properties": found.profiles.properties,
-        "segments": found.profiles.segments,
-    }
-    console.print(", ".join(f"{len(each)} {what}" for what, each in told.items()) + ": all in order.")
+    parts = (
+        counted(len(found.connections), "connection"),
+        counted(len(found.profiles.properties), "property", "properties"),
+        counted(len(found.profiles.segments), "segment"),
+    )
+    console.print(f"{', '.join(parts)}: all in order.")
     if connection:
         from cdp_sync.looking import reach
 

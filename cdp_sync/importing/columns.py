@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
+from cdp_sync.model.counting import counted
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
 from cdp_sync.model.profile import RESERVED
 
@@ -157,8 +158,8 @@ def detected_mappings(goal: ImportGoal, columns: Iterable[str]) -> list[Mapping]
     fields = _unmapped(goal, columns)
     if len(fields) > goal.map_detected.max_columns:
         raise FileRejected(
-            f"The header has {len(fields):,} columns that nothing maps.",
-            needed=f"At most {goal.map_detected.max_columns:,}, `max_columns` of `map_detected`.",
+            f"The header has {counted(len(fields), 'column')} that nothing maps.",
+            needed=f"At most {goal.map_detected.max_columns:,} are allowed, `max_columns` of `map_detected`.",
             remedy="If they are meant, declare a larger number; if not, check `separator` and `header`.",
         )
     found: dict[str, str] = {}

@@ -232,7 +232,7 @@ def _reject(misfit: str, width: int) -> str:
         f"case when fields > {width} then 'too many fields: ' else 'too few fields: ' end || fields || ' of {width}'"
     )
     return f"""
-select n, until, raw, {misfit} as misfit, fields,
+select n, until, raw, {misfit} as misfit, fields, false as in_quote,
     case when {misfit} then {count} else problem end as reason
 from (
     select line.n, line.until, line.raw, sort,
@@ -243,7 +243,7 @@ from (
 )
 where sort <> 'none' and (problem is not null or {misfit}) and not coalesce(other, false)
 union all
-select n, until, raw, true, fields, {count}
+select n, until, raw, true, fields, true, {count}
 from taken join (select n as last, until from line) using (last)
 where misfit
 order by n"""

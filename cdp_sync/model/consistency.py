@@ -49,7 +49,7 @@ def _slips_of_links(links: Iterable[Link | UserLink], profiles: Profiles) -> Ite
     identifiers = [prop.name for prop in profiles.identifiers]
     for index, link in enumerate(links):
         if link.property not in identifiers:
-            what = "is no identifier" if link.property in profiles.by_name else "is unknown"
+            what = "is not an identifier" if link.property in profiles.by_name else "is unknown"
             yield f"link[{index}].property: {link.property!r} {what}; {allowed(link.property, identifiers)}"
 
 

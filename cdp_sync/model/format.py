@@ -92,7 +92,7 @@ class Booleans(Declared):
         if both := sorted(true & false):
             raise ValueError(f"found {', '.join(map(repr, both))} for both true and false; a word means one of them")
         if "" in true | false:
-            raise ValueError("found '' among the words; an empty cell is no value")
+            raise ValueError("found '' among the words; an empty cell is not a value")
         return self
 
 

@@ -59,9 +59,9 @@ def _line(node: yaml.Node) -> int:
 
 
 def lines_of(text: str, path: str) -> list[int]:
-    """Return the line of a path, or of what is nearest above it: one for each document that could be meant.
+    r"""Return the line of a path, or of what is nearest above it: one for each document that could be meant.
 
-    >>> lines_of("a:\\n  b: [1,\\n    2]\\n", "a.b[1]")
+    >>> lines_of("a:\n  b: [1,\n    2]\n", "a.b[1]")
     [3]
     """
     parts = [f"[{match[1]}]" if match[1] else f".{match[2]}" for match in _PART.finditer(path)]

@@ -36,6 +36,7 @@ from cdp_sync.model import (
     SailthruConnection,
     UserExportGoal,
 )
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
 from cdp_sync.orchestration.metadata import export_metadata_of
@@ -59,7 +60,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         self.adopt(context)
         counters = self._attempt(context, run, "selecting", lambda: select_segment(run), keep=False)
         context.log.info(
-            f"{counters.profiles_written:,} of {counters.profiles_in_segment:,} profiles are to be delivered"
+            f"{counters.profiles_written:,} of {counted(counters.profiles_in_segment, 'profile')} to deliver"
         )
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}

@@ -52,7 +52,7 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
     else:
         raise Terminal(
             "There is no dagster.yaml in this folder.",
-            needed="The folder of a cdp_sync project, or DAGSTER_HOME.",
+            needed="A run needs the folder of a cdp_sync project, or DAGSTER_HOME.",
             remedy="Change into the project's folder.",
         )
 
@@ -195,6 +195,6 @@ def _check_alone(instance: dg.DagsterInstance, connection: str) -> None:
     if runs:
         raise Terminal(
             f"Run {runs[0].run_id} of connection {connection} is under way.",
-            needed="One run of a connection at a time.",
+            needed="One run of a connection at a time is allowed.",
             remedy="Wait until it is done, or end it in the UI.",
         )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from cdp_sync.model import Maintenance
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.processes import note_process
 from cdp_sync.orchestration.retention import forget_runs
@@ -16,7 +17,7 @@ _LONGEST = 15 * 60.0
 
 def build_maintenance(declared: Maintenance) -> dg.Definitions:
     """Return the job that removes what is old, and its daily schedule."""
-    kept = f"{declared.keep_runs_days} day{'s' if declared.keep_runs_days > 1 else ''}"
+    kept = counted(declared.keep_runs_days, "day")
 
     @dg.op(
         description=f"Remove runs that ended more than {kept} ago, with their logs, and what killed runs left behind.",

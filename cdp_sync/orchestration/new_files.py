@@ -11,6 +11,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from cdp_sync.importing.sightings import Sightings
 from cdp_sync.importing.watching import Look, Memory, States, look_at
 from cdp_sync.model import Profiles, RemoteFile, SftpConnection, fingerprint
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.waiting import waiting_runs
 
@@ -125,11 +126,11 @@ class _Watching:
 
 def _told(look: Look, memory: Memory) -> str:
     """Say what a look found that asks for nothing."""
-    parts = [f"{len(look.states):,} files, none of them new."]
+    parts = [f"{counted(len(look.states), 'file')}, none new."]
     if memory.seen:
-        parts = [f"{len(look.states):,} files; {len(memory.seen):,} just arrived and are looked at once more."]
+        parts = [f"{counted(len(look.states), 'file')}; {len(memory.seen):,} just arrived, to be looked at once more."]
     if memory.asked:
         parts.append("A run is importing what arrived.")
     if memory.failed:
-        parts.append(f"{len(memory.failed):,} failed and are tried again later.")
+        parts.append(f"{len(memory.failed):,} failed, to be tried again later.")
     return " ".join(parts)

@@ -159,7 +159,7 @@ def _records(
     if run_id:
         found = list(instance.get_run_records(dg.RunsFilter(run_ids=[run_id])))
         if not found or _connection_of(found[0].dagster_run) is None:
-            raise UnknownName(f"There is no run {run_id!r}.", needed="One of those that `cdp-sync runs` lists.")
+            raise UnknownName(f"There is no run {run_id!r}.", needed="Needed is one that `cdp-sync runs` lists.")
         return found
     if connection is None:
         records = list(instance.get_run_records(limit=limit * 2))

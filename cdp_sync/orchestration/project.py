@@ -132,7 +132,7 @@ def find_profile_model(defs: Path) -> Path:
             return file
     raise DeclarationError(
         "No defs.yaml declares the profile.",
-        needed=f"One of `type: {_PROFILE_MODEL}`.",
+        needed=f"One must have `type: {_PROFILE_MODEL}`.",
         remedy="Write one: dg scaffold defs cdp_sync.components.ProfileModel profiles",
     )
 

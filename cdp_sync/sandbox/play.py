@@ -8,6 +8,7 @@ import dagster as dg
 
 from cdp_sync.components.declarations import load_declarations
 from cdp_sync.looking import look_at_export
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.launching import Order, Outcome, launch
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.project import load_connection
@@ -95,7 +96,7 @@ def _show_outbox(outbox: Path) -> None:
     console.rule("[bold]What left it, and what would leave it now", align="left")
     for file in sorted(outbox.iterdir()):
         rows = file.read_text(encoding="utf-8").splitlines()
-        console.print(f"[bold]{file.name}[/]  {len(rows) - 1:,} rows")
+        console.print(f"[bold]{file.name}[/]  {counted(len(rows) - 1, 'row')}")
         console.print("\n".join(f"  {row}" for row in rows[:3]), markup=False)
     print_export_preview(look_at_export(load_declarations(), "mailing", "audience"))
 

@@ -71,6 +71,6 @@ def did_not_start(server: str, option: str) -> ServerUnreachable:
     """Return the error of a server that cannot listen."""
     return ServerUnreachable(
         f"The sandbox's {server} server did not start on its port.",
-        needed="A free port.",
+        needed="The port must be free.",
         remedy=f"End whatever listens there, or choose another with {option}.",
     )

@@ -158,8 +158,8 @@ def _holder(text: str) -> str:
 def _unusable(error: duckdb.Error, path: Path) -> Exception:
     if "not a valid DuckDB database" in str(error) or "Serialization" in str(error):
         return WarehouseUnusable(
-            f"{path.name} is no DuckDB database that this version can read.",
-            needed="A file written by cdp_sync with DuckDB 2.",
+            f"{path.name} is not a DuckDB database that this version can read.",
+            needed="It must be a file that cdp_sync wrote with DuckDB 2.",
             remedy="Move it away, or export it with the DuckDB version that wrote it.",
         )
     return translate(error)

@@ -125,7 +125,7 @@ def nested(slip: str, change: dict[str, Any], *places: str) -> Any:
             "identifier",
             {"import_profiles": [goal(link=[{"field": "A", "property": "total"}])]},
             ["attributes.import_profiles[0].link[0].property"],
-            ["'total' is no identifier", "allowed: email, number"],
+            ["'total' is not an identifier", "allowed: email, number"],
         ),
         (
             "mode",

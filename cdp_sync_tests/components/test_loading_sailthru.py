@@ -107,7 +107,7 @@ COLUMN = {"property": "total"}
         (
             {"export_profiles": [user_goal(link=[{"field": "email", "property": "total"}])]},
             "export_profiles[0].link[0].property",
-            "'total' is no identifier; allowed: email, sailthru_profile_id, number",
+            "'total' is not an identifier; allowed: email, sailthru_profile_id, number",
         ),
         (
             {"export_profiles": [user_goal(map=[{"field": "1st name", **COLUMN}])]},

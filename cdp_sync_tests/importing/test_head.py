@@ -100,7 +100,7 @@ def test_a_file_without_any_linked_column_is_refused() -> None:
         check("E-Mail,Name\n")
     told = str(refused.value)
     assert "found: 'E-Mail', 'Name'" in told
-    assert "Needed: 'Email'" in told
+    assert "At least one of these is needed: 'Email'" in told
     assert "Correct the links" in told
 
 

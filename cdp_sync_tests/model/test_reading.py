@@ -55,7 +55,11 @@ def test_merged_and_aliased_keys_are_no_doubled_ones() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        ("mode: set}", "mode: sett}", "line 9: {map}.mode: found 'sett'; did you mean 'set'? allowed: set, set_if_empty"),
+        (
+            "mode: set}",
+            "mode: sett}",
+            "line 9: {map}.mode: found 'sett'; did you mean 'set'? allowed: set, set_if_empty",
+        ),
         ("name: shop", "name: My Shop", "line 3: attributes.name: "),
         ("username: u, ", "", "line 4: attributes.server.username: Field required"),
         ("      link: [{field: Email, property: email}]\n", "", "line 6: attributes.import_profiles[0].link: "),

@@ -167,7 +167,10 @@ def test_a_schedule_in_words(declared: dict[str, Any], words: str) -> None:
         ({"every_minutes": "15"}, ".every_minutes: found '15'; allowed"),
         ({"times_per_day": 2.5}, ".times_per_day: found 2.5; allowed are whole numbers from 1 to 1440"),
         ({"times_per_day": 2, "starting_at": "24:00"}, ".starting_at: found '24:00'; needed is HH:MM in quotes"),
-        ({"days_of_week": ["mondy"], "at": "01:30"}, ".days_of_week[0]: found 'mondy'; did you mean 'monday'? allowed: monday, "),
+        (
+            {"days_of_week": ["mondy"], "at": "01:30"},
+            ".days_of_week[0]: found 'mondy'; did you mean 'monday'? allowed: monday, ",
+        ),
         ({"days_of_week": [], "at": "01:30"}, ".days_of_week: found an empty list; needed is at least one day"),
         ({"days_of_week": ["monday"]}, ".at: is missing; days_of_week needs it: HH:MM"),
         (

@@ -108,11 +108,11 @@ def json_elements(cell: str, prop: Property, fmt: Format) -> list[str]:
     try:
         found = json.loads(cell, parse_float=JsonNumber, parse_int=JsonNumber, parse_constant=refuse)
     except ValueError:
-        raise Invalid("no JSON array") from None
+        raise Invalid("not a JSON array") from None
     if not isinstance(found, list) or any(isinstance(one, (dict, list)) for one in found):
-        raise Invalid("no JSON array")
+        raise Invalid("not a JSON array")
     if any("\ud800" <= sign <= "\udfff" for one in found if isinstance(one, str) for sign in one):
-        raise Invalid("no JSON array: half a character")
+        raise Invalid("not a JSON array: half a character")
     return [spelled(one, prop, fmt) for one in found if one is not None]
 
 
@@ -159,7 +159,7 @@ def to_text(text: str, prop: Property, fmt: Format) -> str:
 def to_known(text: str, among: Sequence[str]) -> str:
     """One of some texts."""
     if text not in among:
-        raise Invalid(f"not one of: {', '.join(among)}" if len(among) <= 8 else "no known value")
+        raise Invalid(f"not one of: {', '.join(among)}" if len(among) <= 8 else "not a known value")
     return text
 
 
@@ -167,7 +167,7 @@ def to_email(text: str, prop: Property, fmt: Format) -> str:
     """An address, or what is only wrapped around one."""
     address = read_address(stripped(text))
     if address is None:
-        raise Invalid(ruin_of(text) or "no e-mail address")
+        raise Invalid(ruin_of(text) or "not an e-mail address")
     return address
 
 

@@ -146,7 +146,7 @@ def test_a_file_that_is_no_database_is_refused(access: str, tmp_path: Path) -> N
     content = b"Email,FirstName\n" * 1000
     path.write_bytes(content)
     with (
-        pytest.raises(WarehouseUnusable, match=r"warehouse.duckdb is no DuckDB database .* Move it away") as refused,
+        pytest.raises(WarehouseUnusable, match=r"warehouse.duckdb is not a DuckDB database .* Move it away") as refused,
         Warehouse(path, lock_timeout=5).open(access),  # type: ignore[arg-type]
     ):
         pass

@@ -42,7 +42,7 @@ def convert_email(prop: Property, cell: str, form: Format) -> Conversion:
     closer = naming(_unwrapped(cell), "bare", lambda bare: f"case when {_is_address(bare)} then {bare} end")
     usual = f"strlen({cell}) <= 64 and regexp_full_match(lower({cell}), {_USUAL})"
     sql = f"case when {usual} then lower({cell}) when {cell} <> '' then {closer} end"
-    return Conversion(sql, "no e-mail address", causes=ruin_causes(cell))
+    return Conversion(sql, "not an e-mail address", causes=ruin_causes(cell))
 
 
 def _is_address(text: str) -> str:
