@@ -46,7 +46,7 @@ def check(connection: str | None) -> None:
     from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import refuse_rivals
     from cdp_sync.model.counting import counted
-    from cdp_sync.terminal import console
+    from cdp_sync.printing import say
 
     found = load_declarations()
     refuse_rivals(found)
@@ -55,13 +55,13 @@ def check(connection: str | None) -> None:
         counted(len(found.profiles.properties), "property", "properties"),
         counted(len(found.profiles.segments), "segment"),
     )
-    console.print(f"{', '.join(parts)}: all in order.")
+    say(f"{', '.join(parts)}: all in order.")
     if connection:
         from cdp_sync.looking import reach
 
         results = list(reach(found.connection(connection)))
         for sentence, _ in results:
-            console.print(sentence, markup=False, soft_wrap=True)
+            say(sentence)
         click.get_current_context().exit(0 if all(fine for _, fine in results) else 1)
 
 
@@ -73,7 +73,8 @@ def scan(connection: str, goal: str | None, as_json: bool) -> None:
     """Look at a connection's files (state, fields, how dates and numbers read) or lists. Imports nothing."""
     from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look
-    from cdp_sync.terminal import print_json, print_look
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_look
 
     found = load_declarations()
     looks = [look(found, connection, each) for each in found.goals(connection, goal)]
@@ -94,7 +95,8 @@ def run(connection: str, goal: str | None, files: str | None, again: bool, as_js
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
     from cdp_sync.orchestration.launching import Order, launch
     from cdp_sync.orchestration.project import load_connection
-    from cdp_sync.terminal import TerminalProgress, print_goal, print_json
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import TerminalProgress, print_goal
 
     with TerminalProgress() as progress:
         outcome = launch(load_connection(connection), Order(connection, goal, files, again), progress)
@@ -121,7 +123,8 @@ def export(context: click.Context, connection: str, goal: str, preview: bool, as
         return
     from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look_at_export
-    from cdp_sync.terminal import print_export_preview, print_json
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_export_preview
 
     found = look_at_export(load_declarations(), connection, goal)
     if as_json:
@@ -137,7 +140,8 @@ def segment(name: str, as_json: bool) -> None:
     """Show a segment: its size, some of its profiles, and the SQL that finds them."""
     from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look_at_segment
-    from cdp_sync.terminal import print_json, print_segment
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_segment
 
     found = look_at_segment(load_declarations(), name)
     if as_json:
@@ -160,7 +164,8 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
         return
     from cdp_sync.orchestration.past_runs import past_runs
     from cdp_sync.orchestration.places import data_folder
-    from cdp_sync.terminal import print_history, print_json
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_history
     from cdp_sync.warehouse import Warehouse
 
     warehouse = Warehouse(data_folder().warehouse)
@@ -174,7 +179,8 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
 def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None:
     from cdp_sync.model.upcoming import upcoming_runs
     from cdp_sync.orchestration.declared import read_connections
-    from cdp_sync.terminal import print_json, print_upcoming
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_upcoming
 
     coming = list(islice(upcoming_runs(read_connections(connection), datetime.now(UTC)), limit))
     if as_json:
@@ -189,7 +195,8 @@ def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None
 def profile(value: str, as_json: bool) -> None:
     """Show the profiles that VALUE names: an identifier's value, or a profile's id."""
     from cdp_sync.orchestration.places import data_folder
-    from cdp_sync.terminal import print_json, print_profile
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_profile
     from cdp_sync.warehouse import Warehouse
     from cdp_sync.warehouse.history import profiles_named
 
@@ -211,7 +218,8 @@ def profile(value: str, as_json: bool) -> None:
 def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
     """Show what could not land, and why: of each file as it was last read."""
     from cdp_sync.orchestration.places import data_folder
-    from cdp_sync.terminal import print_json, print_quarantine
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_quarantine
     from cdp_sync.warehouse import Warehouse
     from cdp_sync.warehouse.history import quarantined
 
@@ -229,10 +237,11 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
 @click.option("--sailthru-port", default=8025, show_default=True, help="Of Sailthru's API; 0 picks a free one.")
 def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
     """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
+    from cdp_sync.printing import say
     from cdp_sync.sandbox.stage import Stage
 
     with Stage(port=port, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
-        click.echo(stage.told)
+        say(stage.told, lines=True)
         stage.wait()
 
 

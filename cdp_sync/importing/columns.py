@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
+from cdp_sync.importing.column_names import shown
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
 from cdp_sync.model.counting import counted
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
@@ -174,13 +175,13 @@ def detected_warnings(goal: ImportGoal, profiles: Profiles, columns: Iterable[st
     columns = list(columns)
     mapped = {mapping.field: mapping.property for mapping in detected_mappings(goal, columns)}
     fill = [
-        f"Existing property: the detected field {field!r} fills {name!r}."
+        f"Existing property: the detected field {shown(field)} fills {name!r}."
         for field, name in mapped.items()
         if name in profiles.by_name
     ]
     left = _unmapped(goal, columns) if goal.map_detected else []
     return fill + [
-        f"The detected field {field!r} is left out: its property is filled by another."
+        f"The detected field {shown(field)} is left out: its property is filled by another."
         for field in left
         if field not in mapped
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
+from cdp_sync.importing.column_names import listed
 from cdp_sync.importing.grammar import ESCAPED_END, NOT_CLOSED, Grammar
 from cdp_sync.model import Format, ImportGoal
 from cdp_sync.model.counting import counted
@@ -208,7 +209,7 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
     times = Counter(head.columns)
     if repeated := sorted(name for name in needed if times[name] > 1):
         raise FileRejected(
-            f"The header names {_listed(repeated)} more than once.",
+            f"The header names {listed(repeated)} more than once.",
             needed="A linked or mapped column must be there once.",
             remedy="Have the columns renamed.",
         )
@@ -229,7 +230,7 @@ def _check_keys(head: Head, goal: ImportGoal) -> None:
 def _seen(head: Head, goal: ImportGoal) -> str:
     """Return what the header holds; where nothing of it is declared it may be no header, but a person's data."""
     if set(goal.row_fields) & set(head.columns):
-        return f"found: {_listed(head.columns)}"
+        return f"found: {listed(head.columns)}"
     return "nothing in it is declared"
 
 

@@ -12,6 +12,7 @@ from typing import Self
 
 from cdp_sync.errors import Terminal
 from cdp_sync.orchestration.places import data_folder
+from cdp_sync.printing import say
 from cdp_sync.sandbox.demo import write_demo_files
 from cdp_sync.sandbox.newsletter import Newsletter, kept_secret
 from cdp_sync.sandbox.server_process import ServerProcess, did_not_start
@@ -134,16 +135,11 @@ class Stage:
             return
         from cdp_sync.sandbox.smtp import SmtpSandbox
 
-        server = SmtpSandbox(self._mail_folder, port=self.mail_port, arrived=_show)
+        server = SmtpSandbox(self._mail_folder, port=self.mail_port, arrived=say)
         try:
             self.mail_port = servers.enter_context(server).port
         except OSError as problem:
             raise did_not_start("mail", "--mail-port") from problem
-
-
-def _show(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def open_ui(port: int, *, with_sandbox: bool) -> int:
@@ -159,7 +155,7 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
         return _in_foreground(command, {**links, **os.environ})
     port_of_sftp, mail_port, sailthru_port = (int(os.environ.get(name, usual)) for name, usual in _PORTS.items())
     with Stage(port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
-        _show(f"{stage.told}\nThe UI: http://127.0.0.1:{port}")
+        say(f"{stage.told}\nThe UI: http://127.0.0.1:{port}", lines=True)
         return _in_foreground(command, {**links, **stage.environment})
 
 
