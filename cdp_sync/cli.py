@@ -15,6 +15,8 @@ from cdp_sync.errors import CdpSyncError, UnknownName
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer for programs.")
 _GOAL = click.option("--goal", help="One goal only.")
+_COUNT = click.IntRange(1, 1_000_000)
+_PORT = click.IntRange(0, 65535)
 
 
 class _Group(click.Group):
@@ -152,9 +154,14 @@ def segment(name: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("connection", required=False)
-@click.option("--limit", default=20, show_default=True, help="How many.")
+@click.option("--limit", type=_COUNT, default=20, show_default=True, help="How many.")
 @click.option("--upcoming", is_flag=True, help="Show the next runs instead, soonest first.")
-@click.option("--run", "run_id", metavar="RUN_ID", help="One run only, with the last profiles it changed.")
+@click.option(
+    "--run",
+    "run_id",
+    metavar="RUN_ID",
+    help="One run only, by its id or 8 characters of it, with the last profiles it changed.",
+)
 @click.option("--profiles", is_flag=True, help="With the last profiles that were created and updated: personal data.")
 @_AS_JSON
 def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None, profiles: bool, as_json: bool) -> None:
@@ -162,6 +169,7 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
     if upcoming:
         _show_upcoming(connection, limit, as_json=as_json)
         return
+    from cdp_sync.orchestration.declared import refuse_unknown
     from cdp_sync.orchestration.past_runs import past_runs
     from cdp_sync.orchestration.places import data_folder
     from cdp_sync.printing import print_json
@@ -170,6 +178,8 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
 
     warehouse = Warehouse(data_folder().warehouse)
     found = past_runs(warehouse, connection, limit, run_id=run_id, profiles=profiles or run_id is not None)
+    if not found.runs and not found.data_exchange:
+        refuse_unknown(connection)
     if as_json:
         print_json(found.to_json())
     else:
@@ -213,17 +223,20 @@ def profile(value: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("connection", required=False)
-@click.option("--limit", default=50, show_default=True, help="How many.")
+@click.option("--limit", type=_COUNT, default=50, show_default=True, help="How many.")
 @_AS_JSON
 def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
     """Show what could not land, and why: of each file as it was last read."""
+    from cdp_sync.orchestration.declared import refuse_unknown
     from cdp_sync.orchestration.places import data_folder
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_quarantine
     from cdp_sync.warehouse import Warehouse
-    from cdp_sync.warehouse.history import quarantined
+    from cdp_sync.warehouse.history import connections_of_runs, quarantined
 
     with Warehouse(data_folder().warehouse).open("read") as session:
+        if connection is not None:
+            refuse_unknown(connection, connections_of_runs(session))
         total, found = quarantined(session, connection, limit)
     if as_json:
         print_json({"total": total, "rows": found})
@@ -232,9 +245,9 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=2222, show_default=True, help="Of the SFTP server; 0 picks a free one.")
-@click.option("--mail-port", default=2525, show_default=True, help="Of the mail server; 0 picks a free one.")
-@click.option("--sailthru-port", default=8025, show_default=True, help="Of Sailthru's API; 0 picks a free one.")
+@click.option("--port", type=_PORT, default=2222, show_default=True, help="Of the SFTP server; 0: a free one.")
+@click.option("--mail-port", type=_PORT, default=2525, show_default=True, help="Of the mail server; 0: a free one.")
+@click.option("--sailthru-port", type=_PORT, default=8025, show_default=True, help="Of Sailthru's API; 0: a free one.")
 def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
     """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
     from cdp_sync.printing import say
@@ -254,7 +267,7 @@ def demo() -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Of the UI.")
+@click.option("--port", type=_PORT, default=3000, show_default=True, help="Of the UI.")
 @click.option("--sandbox/--no-sandbox", "with_sandbox", default=True, help="Also run the sandbox servers.")
 def up(port: int, with_sandbox: bool) -> None:
     """Open the project in the Dagster UI, with the sandbox servers beside it, until Ctrl-C."""

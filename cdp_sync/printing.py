@@ -94,8 +94,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     table = Table(header_style="bold", box=None, pad_edge=False)
     for number, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[number], int | float | None) for row in rows)
-        justify = "right" if numeric else "left"
-        table.add_column(_cell(name), justify=justify, overflow="fold", no_wrap=number == 0)
+        table.add_column(_cell(name), justify="right" if numeric else "left", overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*map(_cell, row))
     console.print(table)

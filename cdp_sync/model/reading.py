@@ -86,6 +86,21 @@ def connections_in(text: str) -> list[Connection]:
     return [each for each in declared if isinstance(each, Connection)]
 
 
+def names_in(text: str) -> list[str]:
+    """Return the names of the connections that a defs.yaml declares, with slips or without.
+
+    Raises:
+        yaml.YAMLError: The text is not valid YAML.
+    """
+    found = []
+    for document, _ in documents_of(text):
+        kind = TYPES.get(str(document.get("type"))) if isinstance(document, dict) else None
+        attributes = document.get("attributes") if isinstance(document, dict) else None
+        if kind and issubclass(kind, Connection) and isinstance(attributes, dict) and attributes.get("name"):
+            found.append(str(attributes["name"]))
+    return found
+
+
 def _not_yaml(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

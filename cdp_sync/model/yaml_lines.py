@@ -33,8 +33,8 @@ def documents_of(text: str) -> Iterator[tuple[object, list[str]]]:
         loader.dispose()
 
 
-def _doubled(node: yaml.Node, path: str, seen: set[int]) -> Iterator[str]:
-    if id(node) in seen:  # an alias
+def _doubled(node: yaml.Node | None, path: str, seen: set[int]) -> Iterator[str]:
+    if node is None or id(node) in seen:  # an alias
         return
     seen.add(id(node))
     lines: dict[str, int] = {}

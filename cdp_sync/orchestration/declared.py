@@ -1,12 +1,14 @@
 """The declarations as files, and the connections in them: read without Dagster, whose import takes seconds."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import yaml
 
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection
-from cdp_sync.model.reading import connections_in, slips_in, with_line
+from cdp_sync.model.reading import connections_in, names_in, slips_in, with_line
 from cdp_sync.model.suggestion import one_of
 
 
@@ -40,6 +42,32 @@ def read_declaration(file: Path) -> str:
         refuse(file, [f"line {line}: this is not UTF-8; save the file in this encoding"])
     refuse(file, slips_in(text))
     return text
+
+
+def declared_names() -> list[str]:
+    """Return the names of all connections, with slips or without; an unreadable file counts by its folder."""
+    names = []
+    for file in sorted(defs_folder().glob("*/defs.yaml")):
+        try:
+            names += names_in(file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError):
+            names.append(file.parent.name)
+    return names
+
+
+def refuse_unknown(name: str | None, further: Iterable[str] = ()) -> None:
+    """Make sure that there is a connection of this name, if one was asked for.
+
+    Args:
+        name: The name.
+        further: Names that are known from before, such as those of connections that are no longer declared.
+
+    Raises:
+        UnknownName: Neither is there one, nor was there.
+    """
+    names = list(dict.fromkeys([*declared_names(), *further]))
+    if name is not None and name not in names:
+        raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
 
 
 def read_connections(name: str | None = None) -> tuple[Connection, ...]:

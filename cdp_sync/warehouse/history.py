@@ -19,6 +19,11 @@ def goals_of_runs(session: Session, run_ids: list[str]) -> dict[str, list[dict[s
     return found
 
 
+def connections_of_runs(session: Session) -> list[str]:
+    """Return the names of the connections that have a history, declared or not."""
+    return [name for (name,) in session.rows("select distinct connection from warehouse.run order by all")]
+
+
 def changed_profiles(session: Session, run_ids: list[str]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Return the last profiles that goals created and updated, with values, by run id and goal.
 

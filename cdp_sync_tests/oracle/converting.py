@@ -175,7 +175,7 @@ def to_number(text: str, prop: Property, fmt: Format) -> int:
     """A 64-bit integer; a decimal separator with nothing but zeros may follow."""
     found = re.fullmatch(rf"([+-]?[0-9]+)({re.escape(fmt.decimal)}0*)?", plain_number(text, fmt))
     if not found or not -(2**63) <= int(found[1]) < 2**63:
-        raise Invalid((prop.identifier and ruin_of(text)) or "no whole number of 64 bits")
+        raise Invalid((prop.identifier and ruin_of(text)) or "not a whole number of 64 bits")
     return int(found[1])
 
 
@@ -184,11 +184,11 @@ def to_decimal(text: str, prop: Property, fmt: Format) -> Decimal:
     point = re.escape(fmt.decimal)
     text = plain_number(text, fmt)
     if not re.fullmatch(rf"[+-]?([0-9]+({point}[0-9]*)?|{point}[0-9]+)", text):
-        raise Invalid("no decimal number")
+        raise Invalid("not a decimal number")
     whole, _, fraction = text.partition(fmt.decimal)
     digits = whole.lstrip("+-").lstrip("0")
     if len(digits) > prop.precision - prop.scale or fraction[prop.scale :].strip("0"):
-        raise Invalid("no number within the declared digits")
+        raise Invalid("not a number within the declared digits")
     return Decimal(f"{whole}.{fraction[: prop.scale]}0")
 
 

@@ -18,7 +18,7 @@ _RUINED = f"{_SCIENTIFIC}|{_SHEET_ERROR}|{_NOTHING}"
 _CAUSES = (
     (_SCIENTIFIC, "ruined by a spreadsheet: scientific notation, digits are lost; export the column as text"),
     (_SHEET_ERROR, "ruined by a spreadsheet: the error of a formula stands in place of the value"),
-    (_NOTHING, "not an identifier: a word by which programs write that there is no value"),
+    (_NOTHING, "a word by which programs write that there is no value"),
 )
 
 ROUNDED = "[0-9]{10,}0{5}"
