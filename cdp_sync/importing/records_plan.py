@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cdp_sync.importing.grammar import NOT_CLOSED, QUOTE_IN_TEXT, TEXT_AFTER_QUOTE, Grammar
 from cdp_sync.model import Format
+from cdp_sync.model.counting import counted
 from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.warehouse import Step, quote_literal
 
@@ -91,7 +92,7 @@ order by n"""
         none += ["raw = ''"] if self.width != 1 else []
         none += [f"starts_with(raw, {quote_literal(self.form.comment)})"] if self.form.comment else []
         too_high = f"until - n >= {self.form.max_record_lines}"
-        too_many = f"a record of more than {self.form.max_record_lines} lines"
+        too_many = f"a record of more than {counted(self.form.max_record_lines, 'line')}"
         if not self.form.quote:
             return f"case when {' or '.join(none)} then 'none' when {too_high} then '{too_many}' else 'row' end"
         return f"""case
@@ -150,7 +151,7 @@ order by n"""
 
     def _opening(self) -> str:
         text = self.grammar.prepared("raw")
-        too_many = f"a record of more than {self.form.max_record_lines} lines"
+        too_many = f"a record of more than {counted(self.form.max_record_lines, 'line')}"
         return f"""create or replace temp table opening as
 with ended as (
     select line.n, stop.n as last, stop.inside = 'closes' as closes,

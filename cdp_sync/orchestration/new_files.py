@@ -50,7 +50,9 @@ def _sensor(
         job=job,
         minimum_interval_seconds=max(every // _TICKS, 1),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Looks for new files every {every} seconds, and runs {connection.label} when some are whole.",
+        description=(
+            f"Looks for new files every {counted(every, 'second')}, and runs {connection.label} when some are whole."
+        ),
         required_resource_keys={server_key},
         tags={"connection": connection.name},
     )
@@ -78,7 +80,7 @@ class _Watching:
         """Look if it is time to, and ask for a run if one is due."""
         if not self._is_time:
             rest = self._memory.looked_at + self._every - self._now
-            return dg.SensorResult(skip_reason=f"The next look is due in {max(rest, 0):.0f} seconds.")
+            return dg.SensorResult(skip_reason=f"The next look is due in {counted(max(round(rest), 0), 'second')}.")
         found = look()
         memory = self._memory.settle(self._outcomes(), self._now).forget_what_is_gone(found)
         due = memory.due(found, self._now)

@@ -140,7 +140,7 @@ def _wait_or_raise(error: duckdb.Error, path: Path, deadline: float, pause: floa
         raise _unusable(error, path) from error
     if time.monotonic() + pause > deadline:
         raise WarehouseLocked(
-            f"{path.name} is held by {_holder(text)} for more than {patience:g} seconds.",
+            f"{path.name} is held by {_holder(text)} for more than {patience:g} s.",
             needed="One process at a time can write to it.",
             remedy="Close that process, or run again when it is done.",
         ) from error

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from cdp_sync.importing.converting.cell import Conversion, naming, strip
 from cdp_sync.importing.converting.text import ruin_causes
 from cdp_sync.model import Format, Property
+from cdp_sync.model.counting import counted
 from cdp_sync.warehouse import quote_literal
 
 _SPACES = r"\x{20}\x{a0}\x{2007}\x{2009}\x{202f}"
@@ -28,7 +29,8 @@ def convert_decimal(prop: Property, cell: str, form: Format) -> Conversion:
     """Return the conversion of an exact number that fits the property's digits."""
     mark, scale = f"[{form.decimal}]", prop.scale
     digits = rf"\d+({mark}\d{{0,{scale}}}0*)?|{mark}\d{{1,{scale}}}0*" if scale else rf"\d+({mark}0*)?"
-    reason = f"not a number with {form.decimal!r} and at most {scale} decimals within {prop.precision} digits"
+    decimals, all_digits = counted(scale, "decimal"), counted(prop.precision, "digit")
+    reason = f"not a number with {form.decimal!r} and at most {decimals} within {all_digits}"
     return Conversion(_read(cell, form, digits, prop.value_type), reason)
 
 
