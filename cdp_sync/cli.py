@@ -3,9 +3,12 @@
 Dagster is imported only by the commands that need it; its import alone takes seconds.
 """
 
+import os
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import click
@@ -39,6 +42,9 @@ class _Group(click.Group):
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def main(debug: bool) -> None:
     """Keeps customer profiles in step with the outside world."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by the shell, as by `>&-`
+            setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))
 
 
 @main.command()

@@ -139,6 +139,13 @@ def test_a_pipe_that_closes_is_no_error(as_json: list[str], shop: Project) -> No
         assert session.value("select count(*) from warehouse.profile") == 2
 
 
+def test_a_stream_that_is_closed_is_no_error(shop: Project) -> None:
+    """A shell may start the command without standard output."""
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "run", "shop"]
+    done = subprocess.run(command, cwd=shop.folder, env=shop.environment, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_the_sql_of_a_segment_can_be_pasted(shop: Project) -> None:
     """What `segment` prints, in a narrow terminal as well, runs in DuckDB's own shell on the warehouse's file."""
     name = "it's [/b] a long name, with\ttab and 'quotes' " + "x" * 200

@@ -109,7 +109,8 @@ class Download:
         if now != (self._remote.size, self._remote.modified_at):
             size = counted(self._remote.size, "byte")
             raise FileChanged(
-                f"{self._remote.path!r} had {size} of {self._remote.modified_at:%F %T} when it was listed and now has {now[0]} of {now[1]:%F %T}.",
+                f"{self._remote.path!r} had {size} of {self._remote.modified_at:%F %T} when it was listed "
+                f"and now has {now[0]} of {now[1]:%F %T}.",
                 needed="Needed is a file at rest.",
                 remedy="The next run takes it. If that repeats, declare a longer settle_seconds or a marker.",
             )
