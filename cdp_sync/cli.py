@@ -44,7 +44,7 @@ def main(debug: bool) -> None:
     """Keeps customer profiles in step with the outside world."""
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed by the shell, as by `>&-`
-            setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
 
 
 @main.command()

@@ -48,7 +48,7 @@ def hostile(shop: Project) -> Project:
     shop.connect("shop", declared, export_profiles=[export(map=columns)])
     rows = [f"Email,{COLUMN},{COMMANDING}", f"ada@example.com,5,{COMMANDING}", f"bob@example.com,{COMMANDING},Bob\x1b"]
     shop.deliver("/inbox/customers_1.csv", "\n".join(rows) + "\n")
-    shop.deliver("/inbox/customers_\x1b[31m[red]2.csv", "Email\neve@example.com\n")
+    shop.deliver("/inbox/customers_\x1b[31m[red]2.csv", "Email\neve@example.com\n", minutes=1)
     return shop
 
 

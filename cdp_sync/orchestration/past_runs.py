@@ -179,7 +179,7 @@ def _record(instance: dg.DagsterInstance, connection: str | None, wanted: str) -
         ids = [each for each in instance.get_run_ids() if each.startswith(wanted.lower())]
     if len(ids) > 1:
         raise UnknownName(f"The ids of {len(ids):,} runs begin with {wanted!r}.", needed="More of the id is needed.")
-    found = [each for each in instance.get_run_records(dg.RunsFilter(run_ids=ids)) if ids]
+    found = instance.get_run_records(dg.RunsFilter(run_ids=ids)) if ids else []
     if not found or not _is_of(found[0].dagster_run, connection):
         of = f" of connection {connection}" if connection else ""
         raise UnknownName(
