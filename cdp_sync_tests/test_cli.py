@@ -198,7 +198,7 @@ def test_run_says_what_it_did(shop: Project) -> None:
 def test_an_unknown_name_is_wrong_usage(arguments: tuple[str, ...], shop: Project) -> None:
     """The status is 2, and the names there are stand in the message."""
     printed = told(cdp_sync(*arguments), 2)
-    assert "There is no" in printed or "has no goal" in printed
+    assert "There is no" in printed or "has no" in printed
     assert "shop" in printed
     assert "One of these is needed: " in printed or "None is declared." in printed
 

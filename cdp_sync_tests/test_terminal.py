@@ -72,7 +72,6 @@ def test_nothing_commands_the_terminal(as_json: list[str], hostile: Project) -> 
         assert [each for each in set(text) - {"\n"} if not each.isprintable()] == [], arguments
         assert "[red]" in text or arguments[-1] == "spenders", arguments
         assert not as_json or json.loads(text)
-    assert as_json or f"fields: Email, {COLUMN}, {SHOWN}" in printed("scan", "shop")
 
 
 def test_a_process_shows_the_same(hostile: Project) -> None:
