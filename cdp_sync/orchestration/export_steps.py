@@ -60,7 +60,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         self.adopt(context)
         counters = self._attempt(context, run, "selecting", lambda: select_segment(run), keep=False)
         context.log.info(
-            f"{counters.profiles_written:,} of {counted(counters.profiles_in_segment, 'profile')} to deliver"
+            f"To deliver: {counters.profiles_written:,} of {counted(counters.profiles_in_segment, 'profile')}."
         )
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}

@@ -60,9 +60,9 @@ class FileSteps(ImportSteps[FileGoal]):
             scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
         refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
         expect_files(context, self.connection.name, self.goal.name, scan)
-        context.log.info(f"{len(scan.due):,} of {counted(len(scan.files), 'file')} to import")
+        context.log.info(f"To import: {len(scan.due):,} of {counted(len(scan.files), 'file')}.")
         if retry:
-            context.log.info(f"{counted(retry, 'row')} waited for a profile; tried again now")
+            context.log.info(f"Tried again: {counted(retry, 'row')} that waited for a profile.")
         return {**_scan_handle(scan, known), "again": choice.again, "retry": retry}
 
     def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:

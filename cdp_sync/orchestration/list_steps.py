@@ -50,7 +50,7 @@ class ListSteps(ImportSteps[ListGoal]):
             if lacking := lacking_keys(self.importing, lists):
                 watcher().phase(self.unique, f"asking for {' and '.join(lacking)}")
                 asked = complete_rows(run, platform, lists, lacking)
-                context.log.info(f"{counted(asked, 'user')} asked for {' and '.join(lacking)}")
+                context.log.info(f"Asked for {' and '.join(lacking)}: {counted(asked, 'user')}.")
 
     def _progress(self, name: str, arrived: int) -> None:
         watcher().phase(self.unique, f"fetching {name}")

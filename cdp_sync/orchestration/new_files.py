@@ -128,11 +128,11 @@ class _Watching:
 
 def _told(look: Look, memory: Memory) -> str:
     """Say what a look found that asks for nothing."""
-    parts = [f"{counted(len(look.states), 'file')}, none new."]
+    parts = [f"Of {counted(len(look.states), 'file')} none is new."]
     if memory.seen:
-        parts = [f"{counted(len(look.states), 'file')}; {len(memory.seen):,} just arrived, to be looked at once more."]
+        parts = [f"Of {counted(len(look.states), 'file')}, {len(memory.seen):,} just arrived; another look follows."]
     if memory.asked:
         parts.append("A run is importing what arrived.")
     if memory.failed:
-        parts.append(f"{len(memory.failed):,} failed, to be tried again later.")
+        parts.append(f"{len(memory.failed):,} failed; another try follows later.")
     return " ".join(parts)

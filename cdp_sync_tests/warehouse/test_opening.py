@@ -73,7 +73,7 @@ def test_a_held_file_is_waited_for_and_then_told_of(file: Path) -> None:
         waited = time.monotonic() - began
     told = str(refused.value)
     assert f"warehouse.duckdb is held by process {holder.pid} (" in told
-    assert "more than 0.4 seconds" in told
+    assert "more than 0.4 s" in told
     assert "Close that process" in told
     assert isinstance(refused.value, Transient)
     assert waited < 20  # bounded, however busy the machine
