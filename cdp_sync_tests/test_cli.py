@@ -114,6 +114,23 @@ def test_check_tells_slips(shop: Project) -> None:
     assert "Traceback" not in printed
 
 
+def test_check_tells_lines_and_what_is_meant(shop: Project) -> None:
+    """A key that is there twice names both lines; a value of a closed list its line and the likeliest allowed one."""
+    file = shop.connect("shop", goal(map=[{"field": "A", "property": "total", "mode": "summ"}]))
+    text = file.read_text(encoding="utf-8")
+    mode = text[: text.index("mode:")].count("\n") + 1
+    file.write_text(f"{text}type: cdp_sync.components.SftpConnection\n", encoding="utf-8")
+    (shop.defs / "other").mkdir()
+    (shop.defs / "other" / "defs.yaml").write_bytes(b"type: x\nattributes: {title: caf\xe9}\n")
+    first, last = text[: text.index("type: cdp")].count("\n") + 1, text.count("\n") + 1
+    doubled = f"line {last}: type: this key is already on line {first}; remove one of them"
+    assert doubled in told(cdp_sync("run", "shop"), 1)
+    printed = told(cdp_sync("check"), 1)
+    assert doubled in printed
+    assert f"line {mode}: attributes.import_profiles[0].map[0].mode: found 'summ'; did you mean 'sum'?" in printed
+    assert "other/defs.yaml:\n  line 2: this is not UTF-8" in printed
+
+
 @pytest.mark.parametrize("pattern", ["kunden_[a-z]+(", "(kunden_[/inbox]"])
 def test_slips_are_told_as_they_are_written(pattern: str, shop: Project) -> None:
     """Brackets in what was found are part of it, not of the terminal's own markup."""
