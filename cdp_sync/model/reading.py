@@ -26,6 +26,27 @@ _LONGEST_SHOWN = 60
 _TRIED = re.compile(r"int|str|\[key\]|(?:literal|tuple)\[.*\]")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
 
+_IN_WORDS = {
+    "missing": "this key is needed",
+    "too_short": "needed is at least {min_length}",
+    "tuple_type": "needed is a list",
+    "dict_type": "needed is a mapping",
+    "model_type": "needed is a mapping",
+    "string_type": "needed is text; other values become text in quotes",
+    "bool_type": "needed is true or false",
+    "bool_parsing": "needed is true or false",
+    "int_type": "needed is a whole number",
+    "int_parsing": "needed is a whole number",
+    "int_from_float": "needed is a whole number",
+    "float_type": "needed is a number",
+    "float_parsing": "needed is a number",
+    "greater_than": "needed is more than {gt}",
+    "greater_than_equal": "needed is at least {ge}",
+    "less_than": "needed is less than {lt}",
+    "less_than_equal": "needed is at most {le}",
+}
+"""What pydantic's kinds of slips are called here."""
+
 
 class ServerAttributes(SftpServer):
     """The server as it is written: its port may be a template."""
@@ -122,11 +143,18 @@ def _slips_of_document(document: object) -> list[str]:
 
 def slips_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     """Yield what a model says of what was declared, each as `.path: what was found; what is allowed`."""
-    for found in error.errors(include_url=False):
+    every = error.errors(include_url=False)
+    for found in every:
+        if found["type"] == "too_short" and any(_is_in(other["loc"], found["loc"]) for other in every):
+            continue  # pydantic does not count entries with slips; these are enough
         told = _message(found, model)
         # What concerns several keys at once names the first of them itself.
         path = ".".join(part for part in (_path(found["loc"]), told if re.match("[a-z_]+: ", told) else "") if part)
         yield f".{path}" if path.endswith(told) else f".{path}: {told}"
+
+
+def _is_in(place: tuple[int | str, ...], whole: tuple[int | str, ...]) -> bool:
+    return len(place) > len(whole) and place[: len(whole)] == whole
 
 
 def _path(place: tuple[int | str, ...]) -> str:
@@ -143,8 +171,8 @@ def _message(found: ErrorDetails, model: type[BaseModel]) -> str:
     told = found["msg"].removeprefix("Value error, ")
     if found["type"] == "literal_error":
         told = _listed(str(value), found["ctx"]["expected"])
-    elif found["type"] == "tuple_type":
-        told = "needed is a list"
+    elif found["type"] in _IN_WORDS:
+        told = _IN_WORDS[found["type"]].format(**found.get("ctx", {}))
     written = str(value).lower() if isinstance(value, bool) else repr(value)
     shown = isinstance(value, str | int | float) and len(written) <= _LONGEST_SHOWN and "found" not in told
     return f"found {written}; {told}" if shown else told

@@ -61,7 +61,7 @@ def test_merged_and_aliased_keys_are_no_doubled_ones() -> None:
             "line 9: {map}.mode: found 'sett'; did you mean 'set'? allowed: set, set_if_empty",
         ),
         ("name: shop", "name: My Shop", "line 3: attributes.name: "),
-        ("username: u, ", "", "line 4: attributes.server.username: Field required"),
+        ("username: u, ", "", "line 4: attributes.server.username: this key is needed"),
         ("      link: [{field: Email, property: email}]\n", "", "line 6: attributes.import_profiles[0].link: "),
         ("property: first_name, ", "propery: first_name, ", "line 9: {map}.propery: unknown key; did you mean 'prop"),
         ("SftpConnection", "SftpConection", "line 1: type: 'cdp_sync.components.SftpConection' is unknown; did you "),
@@ -77,6 +77,17 @@ def test_a_slip_has_its_line_and_what_is_meant(before: str, after: str, told: st
     text = SHOP.replace(before, after, 1)
     expected = told.replace("{map}", "attributes.import_profiles[0].map[0]")
     assert [slip for slip in slips(text) if expected in slip and slip.startswith("line ")] != [], slips(text)
+
+
+@pytest.mark.parametrize("link", ["[{field: Email, property: 1}]", "[Email]", "[{field: Email, propety: email}]"])
+def test_entries_with_slips_are_no_missing_ones(link: str) -> None:
+    """A list whose entries have slips is not called empty as well; messages are ours, in the words of YAML."""
+    told = slips(SHOP.replace("[{field: Email, property: email}]", link))
+    assert all(slip.startswith("line 7: attributes.import_profiles[0].link[0]") for slip in told), told
+    assert told
+    assert not any("Input" in slip or "item" in slip for slip in told), told
+    (empty,) = slips(SHOP.replace("[{field: Email, property: email}]", "[]"))
+    assert empty == "line 7: attributes.import_profiles[0].link: needed is at least 1"
 
 
 def test_every_document_of_a_file_that_could_be_meant_is_named() -> None:

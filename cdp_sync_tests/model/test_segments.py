@@ -213,7 +213,7 @@ ONE_OF = "all, any, not, property, segment, objective"
         ),
         ("{property: a, contains_any: [NL, NO]}", [".contains_any[1]: found False; needed is text, in quotes where"]),
         ("{property: a, is_empty: false}", [".is_empty: found false; allowed: true"]),
-        ("{property: a, in_last_days: 0}", [".in_last_days: found 0; Input should be greater than or equal to 1"]),
+        ("{property: a, in_last_days: 0}", [".in_last_days: found 0; needed is at least 1"]),
         ("{objective: a}", [": objective and consent belong together"]),
         ("{objective: a, consent: given}", [".consent: found 'given'; allowed: consented, consented_or_unn"]),
         (
