@@ -24,7 +24,6 @@ from cdp_sync.errors import (
     RemoteSizeDiffers,
     Terminal,
 )
-from cdp_sync.model.counting import counted
 
 if TYPE_CHECKING:
     from cdp_sync.connectors.sftp.packets import Attributes
@@ -217,7 +216,7 @@ class Publication:
     def _verify_size(self, there: "Attributes", size: int) -> None:
         if there.size not in (None, size):
             raise RemoteSizeDiffers(
-                f"The server confirmed {counted(size, 'byte')} of {self._path!r} and then holds {there.size}.",
+                f"The server confirmed the {size} bytes of {self._path!r} and then holds {there.size}.",
                 remedy="Check that nobody else writes that file. The server's log may tell more.",
             )
 
