@@ -16,6 +16,7 @@ _SAYS_NOTHING = "This run has been marked as failed from outside the execution c
 _LOOKED_AT = {
     Kind.ASSET_MATERIALIZATION_PLANNED,
     Kind.ASSET_MATERIALIZATION,
+    Kind.ASSET_OBSERVATION,
     Kind.STEP_START,
     Kind.STEP_FAILURE,
     Kind.RUN_FAILURE,
@@ -105,15 +106,19 @@ class _Log:
             case Kind.ASSET_MATERIALIZATION_PLANNED if event.asset_key and event.asset_key not in self.planned:
                 self.planned.append(event.asset_key)
             case Kind.ASSET_MATERIALIZATION if event.asset_key:
-                metadata = event.step_materialization_data.materialization.metadata
-                if "summary" in metadata:
-                    self.done[event.asset_key] = metadata
+                self._finish(event.asset_key, event.step_materialization_data.materialization.metadata)
+            case Kind.ASSET_OBSERVATION if event.asset_key:
+                self._finish(event.asset_key, event.asset_observation_data.asset_observation.metadata)
             case Kind.STEP_START:
                 self.started.add(node)
             case Kind.STEP_FAILURE:
                 self.failed.setdefault(node, event)
             case Kind.RUN_FAILURE | Kind.ENGINE_EVENT:
                 self._explain(event)
+
+    def _finish(self, key: dg.AssetKey, metadata: Mapping[str, Any]) -> None:
+        if "summary" in metadata:
+            self.done[key] = metadata
 
     def _explain(self, event: dg.DagsterEvent) -> None:
         """Keep why the run failed: the last word about it that says something."""

@@ -1,6 +1,8 @@
 """What the UI shows of a goal's run: numbers it can plot, tables a person can read. Profiles by id, never by value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import dagster as dg
 
@@ -14,10 +16,9 @@ _FURTHER_COLUMNS = ("rows_unchanged", *ROW_ENDS[2:], "values_invalid")
 def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of a materialization."""
     counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in COUNTERS}
-    tables = {"files": _files(report.files), "quarantine": _quarantine(report.reasons)}
     shown: dict[str, dg.MetadataValue] = {
         "summary": dg.MetadataValue.text(report.message),
-        **{name: table for name, table in tables.items() if table.records},
+        **failure_metadata_of(report),
         **({"last profiles": _profiles(report.samples)} if report.samples else {}),
         **counters,
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
@@ -26,13 +27,47 @@ def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
     return shown | _known(totals)
 
 
+def failure_metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
+    """Return what a goal that failed shows below its message: its files, and why rows did not land."""
+    tables = {"files": _files(report.files), "quarantine": reasons_table(report.reasons)}
+    return {name: table for name, table in tables.items() if table.records}
+
+
+def idle_metadata_of(report: GoalReport | ExportReport) -> dict[str, dg.MetadataValue]:
+    """Return the metadata of an observation: of a run that found nothing to do. Nothing in it is plotted."""
+    counters = {name: number for name, number in asdict(report.counters).items() if number or name in _ALWAYS}
+    files = failure_metadata_of(report) if isinstance(report, GoalReport) else {}
+    return {
+        "summary": dg.MetadataValue.text(report.message),
+        **files,
+        _COUNTERS: dg.MetadataValue.json({**counters, "seconds": round(report.seconds, 3)}),
+    }
+
+
+_COUNTERS = "counters"
+_ALWAYS = ("rows_read", "profiles_in_segment")
+"""They tell an import from an export."""
+
+
+def values_in(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain values of what `metadata_of`, `export_metadata_of` or `idle_metadata_of` returned."""
+    values = {name: value.value for name, value in metadata.items()}
+    return values | (values.get(_COUNTERS) or {})
+
+
+def counters_in(metadata: Mapping[str, Any]) -> dict[str, int]:
+    """Return the counters in it."""
+    known = {*COUNTERS, *EXPORT_COUNTERS}
+    return {name: int(value) for name, value in values_in(metadata).items() if name in known}
+
+
 def export_metadata_of(report: ExportReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of an export's materialization."""
     counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in EXPORT_COUNTERS}
     return {
         "summary": dg.MetadataValue.text(report.message),
         **_delivered(report),
-        **({"not deliverable": _quarantine(report.reasons)} if report.reasons else {}),
+        **({"not deliverable": reasons_table(report.reasons)} if report.reasons else {}),
         "eligible": dg.MetadataValue.int(report.counters.eligible),
         **counters,
         "dagster/row_count": dg.MetadataValue.int(report.counters.profiles_written),
@@ -82,7 +117,8 @@ def _profiles(samples: tuple[ProfileSample, ...]) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def _quarantine(reasons: tuple[tuple[str, int], ...]) -> dg.TableMetadataValue:
+def reasons_table(reasons: Sequence[tuple[str, int]]) -> dg.TableMetadataValue:
+    """Return reasons, and how often each occurred, as a table."""
     schema = dg.TableSchema(columns=[dg.TableColumn("times", type="int"), dg.TableColumn("reason")])
     records = [dg.TableRecord({"times": times, "reason": reason}) for reason, times in reasons]
     return dg.MetadataValue.table(records, schema=schema)

@@ -126,15 +126,17 @@ def test_the_quarantines_reasons_are_counted(ran: Ran) -> None:
 
 
 def test_checks_warn_of_rows_that_did_not_land(ran: Ran) -> None:
-    """Checks read the run's counters: a rejected row fails one, with a warning; the others pass."""
+    """What the run left in the quarantine fails the checks of its kinds, with a warning; the others pass."""
     checks = {check.check_name: check for check in ran.result.get_asset_check_evaluations()}
     assert {name: check.passed for name, check in checks.items()} == {
         "rejected_rows": False,
+        "rows_without_identifier": False,
         "unmatched_rows": True,
+        "invalid_values": False,
         "ambiguous_links": True,
     }
     assert checks["rejected_rows"].severity == dg.AssetCheckSeverity.WARN
-    assert "1 rows rejected" in str(checks["rejected_rows"].description)
+    assert "1 row rejected." in str(checks["rejected_rows"].description)
 
 
 def test_a_goal_that_is_off_is_left_out(ran: Ran) -> None:
