@@ -5,7 +5,6 @@ show them as failed for that. A run that finds nothing to do leaves them as they
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,20 +118,27 @@ def note_checks(
     for name, check in checks.items():
         found = findings.get(check.counter, Finding(0))
         if before.get(name) != found.times:
-            context.log_event(dg.AssetCheckEvaluation(**_result(name, check, key, found)))
+            result = dg.AssetCheckEvaluation(**_result(name, check, key, found))
+            context.log_event(result)  # type: ignore[arg-type] - declared for other events only
 
 
 def note_import_checks(context: dg.OpExecutionContext, warehouse: Warehouse, key: dg.AssetKey, *, anew: bool) -> None:
-    """Log the results of an import goal's checks; see `note_checks`."""
-    with warehouse.open("read") as session:
-        findings = import_findings(session, *key.path)
-    note_checks(context, key, IMPORT_CHECKS, findings, anew=anew)
+    """Log the results of an import goal's checks; see `note_checks`.
+
+    What the run did matters more than its checks: where the warehouse cannot be read, the next run logs them.
+    """
+    try:
+        with warehouse.open("read") as session:
+            findings = import_findings(session, *key.path)
+    except CdpSyncError as error:
+        context.log.warning(f"The checks of {'/'.join(key.path)} are not evaluated. {error}")
+    else:
+        note_checks(context, key, IMPORT_CHECKS, findings, anew=anew)
 
 
 def note_checks_of_failure(context: dg.OpExecutionContext, warehouse: Warehouse, key: dg.AssetKey) -> None:
-    """Log what changed of an import goal's checks where it failed before its end, if the warehouse can be read."""
-    with suppress(CdpSyncError):
-        note_import_checks(context, replace(warehouse, lock_timeout=_PATIENCE), key, anew=False)
+    """Log what changed of an import goal's checks where it failed before its end; wait a second for the warehouse."""
+    note_import_checks(context, replace(warehouse, lock_timeout=_PATIENCE), key, anew=False)
 
 
 def build_import_checks(key: dg.AssetKey) -> dg.AssetChecksDefinition:

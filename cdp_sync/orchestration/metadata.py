@@ -35,18 +35,15 @@ def failure_metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
 
 def idle_metadata_of(report: GoalReport | ExportReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of an observation: of a run that found nothing to do. Nothing in it is plotted."""
-    counters = {name: number for name, number in asdict(report.counters).items() if number or name in _ALWAYS}
     files = failure_metadata_of(report) if isinstance(report, GoalReport) else {}
     return {
         "summary": dg.MetadataValue.text(report.message),
         **files,
-        _COUNTERS: dg.MetadataValue.json({**counters, "seconds": round(report.seconds, 3)}),
+        _COUNTERS: dg.MetadataValue.json({**asdict(report.counters), "seconds": round(report.seconds, 3)}),
     }
 
 
 _COUNTERS = "counters"
-_ALWAYS = ("rows_read", "profiles_in_segment")
-"""They tell an import from an export."""
 
 
 def values_in(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from cdp_sync.sandbox.server_process import ServerProcess, did_not_start
 
 ACCOUNTS = ("webshop", "filiale", "mailing")
 _PATIENCE = 30.0
+_SUPERSEDED = "ignore:Function `dev_command` is superseded"
+"""Python's option for it: `dagster dev` recommends `dg dev`, which not every installation has."""
 _PORTS = {
     "CDP_SYNC_SANDBOX_PORT": 2222,
     "CDP_SYNC_SANDBOX_MAIL_PORT": 2525,
@@ -153,14 +155,24 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
     if not Path("workspace.yaml").exists():
         raise Terminal("There is no workspace.yaml in this folder.", remedy="Change into the project's folder.")
     recover_project()
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+    dev = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+    command = [sys.executable, "-W", _SUPERSEDED, "-m", *dev]
     links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}
     if not with_sandbox:
-        return _in_foreground(command, {**links, **os.environ})
+        return _in_foreground(command, {**links, **os.environ, **_home()})
     port_of_sftp, mail_port, sailthru_port = (int(os.environ.get(name, usual)) for name, usual in _PORTS.items())
     with Stage(port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
         _show(f"{stage.told}\nThe UI: http://127.0.0.1:{port}")
-        return _in_foreground(command, {**links, **stage.environment})
+        return _in_foreground(command, {**links, **stage.environment, **_home()})
+
+
+def _home() -> Mapping[str, str]:
+    """Return this folder as Dagster's home, where none is set: it holds the dagster.yaml that is used in any case.
+
+    Without a home Dagster says that it keeps everything in a temporary folder.
+    """
+    unset = not os.environ.get("DAGSTER_HOME") and Path("dagster.yaml").exists()
+    return {"DAGSTER_HOME": str(Path.cwd())} if unset else {}
 
 
 def _in_foreground(command: list[str], environment: Mapping[str, str]) -> int:

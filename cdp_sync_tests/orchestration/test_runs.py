@@ -13,7 +13,7 @@ from paramiko.sftp import SFTP_FAILURE
 from cdp_sync.model import COUNTERS
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files
-from cdp_sync_tests.projects import PASSWORD, PASSWORD_ENV, QUIET, Project, goal, open_project
+from cdp_sync_tests.projects import PASSWORD, PASSWORD_ENV, QUIET, Project, goal, open_project, shown
 from cdp_sync_tests.warehouse.holder import held
 
 CUSTOMERS = dg.AssetKey(["shop", "customers"])
@@ -40,9 +40,8 @@ class Ran:
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """Return the metadata of the goal's materialization, as plain values."""
-    (event,) = [made for made in result.get_asset_materialization_events() if made.asset_key == CUSTOMERS]
-    return {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
+    """Return what the catalog shows of the goal's run, as plain values."""
+    return shown(result, *CUSTOMERS.path)
 
 
 @pytest.fixture(scope="module")
