@@ -28,7 +28,7 @@ class Check:
     counter: str
     meaning: str
     """What is so where it passes."""
-    remedy: str = "`cdp-sync quarantine {}` shows each line with its reason. Correct the file or the declaration."
+    remedy: str = "cdp-sync quarantine {} shows each line with its reason. Correct the file or the declaration."
 
 
 Checks = Mapping[str, Check]
@@ -55,7 +55,7 @@ EXPORT_CHECKS = {
     "not_deliverable": Check(
         "profiles_not_deliverable",
         "Every profile's values can be delivered.",
-        "`cdp-sync quarantine {}` names each profile with its reason. Correct its values or the declaration.",
+        "cdp-sync quarantine {} names each profile with its reason. Correct its values or the declaration.",
     ),
 }
 
@@ -68,7 +68,7 @@ USER_EXPORT_CHECKS = EXPORT_CHECKS | {
     "unmatched_profiles": Check(
         "profiles_unmatched",
         "Every profile is a user of the platform.",
-        "The platform does not know these profiles, and the goal creates no users. See `create_users`.",
+        "The platform does not know these profiles, and the goal creates no users; see create_users.",
     ),
 }
 
@@ -184,7 +184,7 @@ def _result(name: str, check: Check, key: dg.AssetKey, found: Finding) -> dict[s
     if found.reasons:
         metadata["reasons"] = reasons_table(found.reasons)
     if found.times:
-        metadata["what to do"] = dg.MetadataValue.md(check.remedy.format(key.path[0]))
+        metadata["what to do"] = dg.MetadataValue.text(check.remedy.format(key.path[0]))
     return {
         "check_name": name,
         "asset_key": key,

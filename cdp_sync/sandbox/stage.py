@@ -20,6 +20,9 @@ ACCOUNTS = ("webshop", "filiale", "mailing")
 _PATIENCE = 30.0
 _SUPERSEDED = "ignore:Function `dev_command` is superseded"
 """Python's option for it: `dagster dev` recommends `dg dev`, which not every installation has."""
+_QUIET = ("--log-level", "warning")
+"""Without it Dagster says that it keeps the history in a temporary folder, though dagster.yaml names another one, and
+reports every tick of every sensor, among which arriving mail is not seen."""
 _PORTS = {
     "CDP_SYNC_SANDBOX_PORT": 2222,
     "CDP_SYNC_SANDBOX_MAIL_PORT": 2525,
@@ -155,24 +158,17 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
     if not Path("workspace.yaml").exists():
         raise Terminal("There is no workspace.yaml in this folder.", remedy="Change into the project's folder.")
     recover_project()
-    dev = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+    dev = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port), *_QUIET]
     command = [sys.executable, "-W", _SUPERSEDED, "-m", *dev]
+    told = f"The UI: http://127.0.0.1:{port} (it takes up to a minute to start)"
     links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}
     if not with_sandbox:
-        return _in_foreground(command, {**links, **os.environ, **_home()})
+        _show(told)
+        return _in_foreground(command, {**links, **os.environ})
     port_of_sftp, mail_port, sailthru_port = (int(os.environ.get(name, usual)) for name, usual in _PORTS.items())
     with Stage(port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
-        _show(f"{stage.told}\nThe UI: http://127.0.0.1:{port}")
-        return _in_foreground(command, {**links, **stage.environment, **_home()})
-
-
-def _home() -> Mapping[str, str]:
-    """Return this folder as Dagster's home, where none is set: it holds the dagster.yaml that is used in any case.
-
-    Without a home Dagster says that it keeps everything in a temporary folder.
-    """
-    unset = not os.environ.get("DAGSTER_HOME") and Path("dagster.yaml").exists()
-    return {"DAGSTER_HOME": str(Path.cwd())} if unset else {}
+        _show(f"{stage.told}\n{told}")
+        return _in_foreground(command, {**links, **stage.environment})
 
 
 def _in_foreground(command: list[str], environment: Mapping[str, str]) -> int:
