@@ -170,11 +170,13 @@ def _build(
         specs=specs,
         required_resource_keys={"warehouse"},
         pool=WAREHOUSE_POOL,
+        can_subset=True,
     )
     def passes(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         findings = look(context)
-        for name, check in checks.items():
-            yield dg.AssetCheckResult(**_result(name, check, key, findings.get(check.counter, Finding(0))))
+        for name in sorted(asked.name for asked in context.selected_asset_check_keys):
+            found = findings.get(checks[name].counter, Finding(0))
+            yield dg.AssetCheckResult(**_result(name, checks[name], key, found))
 
     return passes
 

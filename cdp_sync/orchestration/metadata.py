@@ -9,8 +9,10 @@ import dagster as dg
 from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, ROW_ENDS, ExportReport, FileReport, GoalReport, ProfileSample
 
 _FILE_COLUMNS = ("rows_read", "rows_applied")
-_FURTHER_COLUMNS = ("rows_unchanged", *ROW_ENDS[2:], "values_invalid")
-"""Columns that are there when there is something in them: the UI cuts off tables that are too wide."""
+_LEFT_OUT = ("rows_unchanged", *ROW_ENDS[2:], "values_invalid")
+"""Counters that share one column of text: the UI cuts off tables that are too wide, and with them all that stands
+below."""
+_TEXTS = ("file", "state", "left out", "remarks")
 
 
 def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
@@ -86,24 +88,24 @@ def _delivered(report: ExportReport) -> dict[str, dg.MetadataValue]:
 
 
 def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:
-    further = [name for name in _FURTHER_COLUMNS if any(getattr(file.counters, name) for file in files)]
-    records = [_file(file, (*_FILE_COLUMNS, *further)) for file in files]
-    if not any(record["remarks"] for record in records):
-        records = [{name: value for name, value in record.items() if name != "remarks"} for record in records]
-    texts = ("file", "state", "remarks")
-    names = records[0] if records else texts[:2]
-    schema = dg.TableSchema([dg.TableColumn(name, "string" if name in texts else "int") for name in names])
+    records = [_file(file) for file in files]
+    empty = [name for name in _TEXTS[2:] if not any(record[name] for record in records)]
+    records = [{name: value for name, value in record.items() if name not in empty} for record in records]
+    names = records[0] if records else _TEXTS[:2]
+    schema = dg.TableSchema([dg.TableColumn(name, "string" if name in _TEXTS else "int") for name in names])
     return dg.MetadataValue.table([dg.TableRecord(record) for record in records], schema=schema)
 
 
-def _file(file: FileReport, counters: Sequence[str]) -> dict[str, str | int]:
-    numbers = {_words(name): getattr(file.counters, name) for name in counters}
+def _file(file: FileReport) -> dict[str, str | int]:
+    numbers = {_words(name): getattr(file.counters, name) for name in _FILE_COLUMNS}
+    left_out = {name: getattr(file.counters, name) for name in _LEFT_OUT}
+    told = ", ".join(f"{times:,} {_words(name)}" for name, times in left_out.items() if times)
     remarks = " ".join(part for part in (file.message, *file.warnings) if part)
-    return {"file": file.name, "state": file.state, **numbers, "remarks": remarks}
+    return {"file": file.name, "state": file.state, **numbers, "left out": told, "remarks": remarks}
 
 
 def _words(name: str) -> str:
-    return name.removeprefix("rows_").replace("_", " ")
+    return name.removeprefix("rows_").replace("values_invalid", "invalid values").replace("_", " ")
 
 
 def _profiles(samples: tuple[ProfileSample, ...]) -> dg.MetadataValue:

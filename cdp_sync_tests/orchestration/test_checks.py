@@ -9,7 +9,7 @@ import pytest
 from cdp_sync.orchestration.segments import PROFILES
 from cdp_sync.warehouse.history import quarantined
 from cdp_sync_tests.orchestration.test_webserver import webserver
-from cdp_sync_tests.projects import SPENDERS, Project, export, goal, shown
+from cdp_sync_tests.projects import PROPERTIES, SPENDERS, Project, export, goal, shown
 from cdp_sync_tests.sailthru.conftest import crm
 from cdp_sync_tests.sailthru.crm import Crm, list_goal, user_goal
 
@@ -168,11 +168,11 @@ def test_rows_that_found_their_profile_later_are_taken_off(project: Project, ins
 def test_an_export_clears_what_it_left_in_the_quarantine(project: Project, instance: dg.DagsterInstance) -> None:
     """A value that could not be written is corrected, and there is nothing else to deliver: the quarantine is empty."""
     key = dg.AssetKey(["shop", "spenders"])
-    columns = {"map": [{"field": "Email", "property": "email"}, {"field": "Name", "property": "first_name"}]}
-    strict = {"format": {"encoding": "latin-1", "row_delimiter": "linux"}}
-    project.describe(segments=[SPENDERS])
-    project.connect("shop", goal(), export_profiles=[export(**columns, **strict)])
-    project.deliver("/inbox/customers_1.csv", f"{HEAD}ada@example.com,Ądą,9\n")
+    likes = {"field": "Likes", "property": "likes"}
+    out = export(map=[{"field": "Email", "property": "email"}, likes], format={"multi_value": ";"})
+    project.describe(properties=[*PROPERTIES, {"name": "likes", "type": "text", "multiple": True}], segments=[SPENDERS])
+    project.connect("shop", goal(map=[*goal()["map"], likes]), export_profiles=[out])
+    project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total,Likes\nada@example.com,Ada,9,rock; roll\n")
     run(project, instance)
     assert checked(instance, "not_deliverable", key=key) == {"not_deliverable": 1}
     project.deliver("/inbox/customers_2.csv", f"{HEAD}ada@example.com,Ada,1\n", minutes=1)

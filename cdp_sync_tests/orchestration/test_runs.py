@@ -1,6 +1,7 @@
 """Runs against a real server: what they do, what they tell, what they leave behind."""
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -285,6 +286,17 @@ def test_a_server_that_is_down_is_told_of(project: Project, instance: dg.Dagster
     told = failure_text(result, "shop__customers.scan_directory")
     assert "127.0.0.1" in told
     assert "what to do" in told
+
+
+def test_steps_that_do_not_run_say_nothing(project: Project, instance: dg.DagsterInstance) -> None:
+    """All errors in a failed run's log are the failed step's and the run's own: no other hides them."""
+    project.connect("shop", goal(directory="/nowhere"))
+    result = project.run("shop_sync", instance)
+    errors = [entry for entry in instance.all_logs(result.run_id) if entry.level >= logging.ERROR]
+    assert [(entry.step_key, entry.dagster_event_type) for entry in errors] == [
+        ("shop__customers.scan_directory", dg.DagsterEventType.STEP_FAILURE),
+        (None, dg.DagsterEventType.RUN_FAILURE),
+    ]
 
 
 def closed_port() -> int:
