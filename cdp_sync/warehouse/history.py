@@ -82,7 +82,8 @@ def _profile(session: Session, profile_id: UUID) -> list[dict[str, Any]]:
 
 _STANDING = """
         from warehouse.quarantine q
-        join warehouse.run r using (run_id, connection, goal)
+        join warehouse.run r
+            on r.run_id = coalesce(q.seen_run_id, q.run_id) and r.connection = q.connection and r.goal = q.goal
         left join (
             select connection, goal, path, max(imported_at) as read_at from warehouse.imported_file group by all
         ) f on f.connection = q.connection and f.goal = q.goal and f.path = split_part(q.path, '!', 1)
@@ -127,7 +128,7 @@ def standing(session: Session, connection: str, goal: str) -> tuple[Standing, ..
     """Return what stands in the quarantine for a goal, without values, most frequent first."""
     rows = session.rows(
         f"""select kind, path, field, reason, count(*)
-        from (select q.kind, q.path, q.field, q.reason, r.started_at {_STANDING})
+        from (select q.kind, q.path, q.field, q.reason {_STANDING})
         group by all
         order by 5 desc, 1, 2, 3, 4""",
         {"connection": connection, "goal": goal},

@@ -111,6 +111,25 @@ def test_checks_count_what_the_quarantine_shows(shop: Project, instance: dg.Dags
     assert checked(instance) == NONE | {"rows_without_identifier": 1}
 
 
+def test_values_stay_invalid_while_their_rows_stay(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A file is delivered with other rows beside them: they are not converted again, and stand at their lines."""
+    twice = "ada@example.com,Ada,x\n" * 2
+    shop.deliver("/inbox/customers_1.csv", f"{HEAD}{twice}")
+    run(shop, instance)
+    for minutes, first in enumerate(("bob@example.com,Bob,1\n", "cleo@example.com,Cleo,1\n"), 1):
+        shop.deliver("/inbox/customers_1.csv", f"{HEAD}{first}{twice}", minutes=minutes)
+        run(shop, instance)
+        assert checked(instance) == NONE | {"invalid_values": 2}
+        with shop.warehouse.open("read") as session:
+            assert [row["line"] for row in quarantined(session, "shop", 10)[1]] == [3, 4]
+    shop.deliver("/inbox/customers_1.csv", f"{HEAD}ada@example.com,Ada,x\n", minutes=200)
+    run(shop, instance)
+    assert checked(instance) == NONE | {"invalid_values": 1}
+    shop.deliver("/inbox/customers_1.csv", f"{HEAD}ada@example.com,Ada,3\n", minutes=300)
+    run(shop, instance)
+    assert checked(instance) == NONE
+
+
 def test_a_goal_that_fails_leaves_its_checks(shop: Project, instance: dg.DagsterInstance) -> None:
     """Where the server is gone nothing changes; where a file is refused, its rejected lines count."""
     run(shop, instance)

@@ -61,7 +61,9 @@ def note_run(session: Session, run_id: str, goal: str, *, hours: int) -> None:
 def quarantine(session: Session, run_id: str, path: str, line: int, connection: str = "shop") -> None:
     """Put a row into quarantine."""
     values = [run_id, connection, "customers", path, line, "Email", "x", "raw", "no reason"]
-    session.execute("insert into warehouse.quarantine values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'rows_rejected')", values)
+    session.execute(
+        "insert into warehouse.quarantine values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'rows_rejected', null, null)", values
+    )
 
 
 def ids(session: Session, value: str) -> set[UUID]:

@@ -23,7 +23,9 @@ placed as (
 )
 select
     coalesce(retried.run_id, $run_id) as run_id, $connection as connection, $goal as goal,
-    placed.path, placed.line, field, value, null as raw, reason, kind
+    placed.path, placed.line, field, value, null as raw, reason, kind,
+    case when kind = 'values_invalid' then staged.row_hash end as row_hash
 from told
 join placed using (row)
+join staging.staged staged on staged.rowid = told.row
 left join staging.retried retried on retried.path = placed.path and retried.line = placed.line

@@ -1,5 +1,8 @@
 -- kind: the counter that the row or cell is counted in. The asset checks count what stands in the quarantine by it.
+-- row_hash: digest of the row whose cell did not convert; seen_run_id: the run that last read that row, unchanged.
 alter table warehouse.quarantine add column kind text;
+alter table warehouse.quarantine add column row_hash uuid;
+alter table warehouse.quarantine add column seen_run_id text;
 
 update warehouse.quarantine
 set kind = case
