@@ -119,7 +119,7 @@ def note_checks(
         found = findings.get(check.counter, Finding(0))
         if before.get(name) != found.times:
             result = dg.AssetCheckEvaluation(**_result(name, check, key, found))
-            context.log_event(result)  # type: ignore[arg-type] - declared for other events only
+            context.log_event(result)  # type: ignore[arg-type]  # declared for other events only
 
 
 def note_import_checks(context: dg.OpExecutionContext, warehouse: Warehouse, key: dg.AssetKey, *, anew: bool) -> None:
