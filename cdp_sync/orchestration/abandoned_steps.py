@@ -24,8 +24,10 @@ def silence_abandoned_steps(log: dg.DagsterLogManager) -> None:
     """Let the steps of a run that do not run say nothing.
 
     Dagster has no setting for it, and its log of each step is an object of its own. What they share are the handlers
-    that write to the run's history. Where another version of Dagster keeps them elsewhere, those errors are back.
+    that write to the run's history, and the loggers that print. Where another version of Dagster keeps them elsewhere,
+    those errors are back.
     """
     for step_handler in log.handlers:
-        for handler in getattr(step_handler, "_handlers", ()):
-            handler.addFilter(_OnlyWhatRan())
+        for shared in ("_handlers", "_loggers"):
+            for target in getattr(step_handler, shared, ()):
+                target.addFilter(_OnlyWhatRan())
