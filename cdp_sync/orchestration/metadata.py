@@ -6,13 +6,19 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, ROW_ENDS, ExportReport, FileReport, GoalReport, ProfileSample
+from cdp_sync.model import (
+    COUNTERS,
+    EXPORT_COUNTERS,
+    ROW_ENDS,
+    Counters,
+    ExportReport,
+    FileReport,
+    GoalReport,
+    ProfileSample,
+)
 
-_FILE_COLUMNS = ("rows_read", "rows_applied")
-_LEFT_OUT = ("rows_unchanged", *ROW_ENDS[2:], "values_invalid")
-"""Counters that share one column of text: the UI cuts off tables that are too wide, and with them all that stands
-below."""
-_TEXTS = ("file", "state", "left out", "remarks")
+_FILE_COLUMNS = ("file", "state", "rows", "remarks")
+"""Few and narrow: the UI cuts off a table that is wider than its page, and what stands below it at the same width."""
 
 
 def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
@@ -89,23 +95,29 @@ def _delivered(report: ExportReport) -> dict[str, dg.MetadataValue]:
 
 def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:
     records = [_file(file) for file in files]
-    empty = [name for name in _TEXTS[2:] if not any(record[name] for record in records)]
-    records = [{name: value for name, value in record.items() if name not in empty} for record in records]
-    names = records[0] if records else _TEXTS[:2]
-    schema = dg.TableSchema([dg.TableColumn(name, "string" if name in _TEXTS else "int") for name in names])
-    return dg.MetadataValue.table([dg.TableRecord(record) for record in records], schema=schema)
+    names = [name for name in _FILE_COLUMNS if name == "file" or any(record[name] for record in records)]
+    schema = dg.TableSchema([dg.TableColumn(name) for name in names])
+    rows = [dg.TableRecord({name: record[name] for name in names}) for record in records]
+    return dg.MetadataValue.table(rows, schema=schema)
 
 
-def _file(file: FileReport) -> dict[str, str | int]:
-    numbers = {_words(name): getattr(file.counters, name) for name in _FILE_COLUMNS}
-    left_out = {name: getattr(file.counters, name) for name in _LEFT_OUT}
-    told = ", ".join(f"{times:,} {_words(name)}" for name, times in left_out.items() if times)
+def _file(file: FileReport) -> dict[str, str]:
     remarks = " ".join(part for part in (file.message, *file.warnings) if part)
-    return {"file": file.name, "state": file.state, **numbers, "left out": told, "remarks": remarks}
+    return {"file": file.name, "state": file.state, "rows": _rows(file.counters), "remarks": remarks}
 
 
-def _words(name: str) -> str:
-    return name.removeprefix("rows_").replace("values_invalid", "invalid values").replace("_", " ")
+def _rows(counters: Counters) -> str:
+    """Say what became of a file's rows.
+
+    >>> _rows(Counters(rows_read=3, rows_applied=2, rows_rejected=1, values_invalid=4))
+    '3 read: 2 applied, 1 rejected; values invalid: 4'
+    """
+    if not counters.rows_read:
+        return ""
+    ends = {name.removeprefix("rows_").replace("_", " "): getattr(counters, name) for name in ROW_ENDS}
+    told = ", ".join(f"{times:,} {end}" for end, times in ends.items() if times)
+    invalid = f"; values invalid: {counters.values_invalid:,}" if counters.values_invalid else ""
+    return f"{counters.rows_read:,} read: {told}{invalid}"
 
 
 def _profiles(samples: tuple[ProfileSample, ...]) -> dg.MetadataValue:

@@ -73,6 +73,7 @@ def test_a_person_finds_what_went_wrong(project: Project, page: "Page", tmp_path
         failed = ui.launch("shop_sync")
         ui.ended(failed, "FAILURE")
         _look_at_the_failed_run(ui, failed, page, tmp_path)
+        _nothing_is_cut_off(ui, page, tmp_path)
         _look_at_the_checks(ui, page, tmp_path)
         _look_at_the_profiles(ui, page, tmp_path)
 
@@ -87,6 +88,15 @@ def _look_at_the_failed_run(ui: Ui, run_id: str, page: "Page", folder: Path) -> 
     page.get_by_text("reason: by hand").first.wait_for()
     assert not page.get_by_text("process").count()
     keep(page, "runs after a failure", folder)
+
+
+def _nothing_is_cut_off(ui: Ui, page: "Page", folder: Path) -> None:
+    """The table of a goal's metadata, with its tables and ids, is not wider than the page shows."""
+    page.goto(f"{ui.url}/assets/shop/customers")
+    page.get_by_text("3 read: 2 applied, 1 without identifier").wait_for()
+    table = page.get_by_text("last profiles").locator("xpath=ancestor::table[1]")
+    assert table.evaluate("table => table.offsetWidth <= table.parentElement.clientWidth")
+    keep(page, "goal after a failure", folder)
 
 
 def _look_at_the_checks(ui: Ui, page: "Page", folder: Path) -> None:
