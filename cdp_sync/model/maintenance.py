@@ -8,7 +8,6 @@ from pydantic import Field
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.schedule import TimeZone, WallTime
 
-
 Days = Annotated[int, Field(ge=1, le=3650, strict=True)]
 
 

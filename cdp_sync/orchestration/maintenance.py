@@ -21,8 +21,8 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
 
     @dg.op(
         description=(
-            f"Remove runs that ended more than {kept} ago, those that found nothing to do after {idle_kept}, with their "
-            "logs, and what killed runs left."
+            f"Remove runs that ended more than {kept} ago, those that found nothing to do after {idle_kept}, with "
+            "their logs, and what killed runs left."
         ),
         out=dg.Out(dg.Nothing),
         required_resource_keys={"warehouse"},  # read once; without its pool, which imports would have to wait for
@@ -33,8 +33,8 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
     @dg.job(
         name="maintenance",
         description=(
-            f"Keeps runs for {kept} after their end, those that found nothing to do for {idle_kept}. The warehouse's own "
-            "history stays."
+            f"Keeps runs for {kept} after their end, those that found nothing to do for {idle_kept}. The warehouse's "
+            "own history stays."
         ),
     )
     def maintenance() -> None:

@@ -18,7 +18,7 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, NullPool, create_engine
 
 _PAGE = 512
-"""Bytes of a page in a run's file. Of SQLite's usual 4096 the tables and indexes that Dagster makes take 115 kB empty."""
+"""Bytes of a page in a run's file. Dagster's tables and indexes have a page each: of SQLite's usual 4096, 115 kB."""
 
 _OF_HANDLES = {DagsterEventType.HANDLED_OUTPUT, DagsterEventType.LOADED_INPUT, DagsterEventType.STEP_INPUT}
 """Events that say that a step's output was written and read. Nobody asks for them: its STEP_OUTPUT is the record."""
@@ -119,6 +119,6 @@ class NoComputeLogs(LocalComputeLogManager):
         """Let steps print where the process prints."""
         yield CapturedLogContext(log_key)
 
-    def is_capture_complete(self, log_key: Sequence[str]) -> bool:  # noqa: ARG002 - Dagster's own signature
+    def is_capture_complete(self, log_key: Sequence[str]) -> bool:
         """Return that there is nothing to wait for."""
         return True
