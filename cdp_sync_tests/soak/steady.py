@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
+from cdp_sync.model import GoalReport
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync_tests.soak.exercises import PROPERTIES, SECRETS, deliver, shop_connection
 from cdp_sync_tests.soak.killing import broken
@@ -22,8 +23,10 @@ WORK_EVERY = 5
 WARM_UP = 6
 """Runs, two of them with work, after which what is loaded once is loaded, and every table has its first block."""
 PEOPLE = 20
+MB = 1_000_000
 
 _SAMPLES = "samples.jsonl"
+_DESCRIPTORS, _THREADS = Path("/proc/self/fd"), Path("/proc/self/task")
 _SETTLES = 10.0
 """Seconds within which threads that were asked to end have ended."""
 
@@ -59,7 +62,7 @@ class Limits:
     memory: int = 100_000
     """Bytes, on average over all runs: no list of events, session or staged row of a run stays."""
     memory_at_least: int = 20_000_000
-    """Bytes that are no growth in however few runs: what the allocator takes at a time, and gives back when it likes."""
+    """Bytes that are no growth in however few runs: what the allocator takes at a time."""
 
 
 def run_steadily(folder: Path, runs: int) -> tuple[list[Sample], list[str]]:
@@ -99,7 +102,9 @@ def work(folder: Path, root: Path, environ: Mapping[str, str], runs: int) -> Non
                 deliver(root, "people_1.csv", PEOPLE, number)
             outcome = launch(definitions, Order("shop"), Nobody())
             assert outcome.state == "success"
-            assert any(report.files for report in outcome.goals) == worked
+            (report,) = outcome.goals
+            assert isinstance(report, GoalReport)
+            assert bool(report.files) == worked
             if number >= WARM_UP:
                 settle(threads)
             after = sample(Path("data"), worked=worked)
@@ -107,10 +112,15 @@ def work(folder: Path, root: Path, environ: Mapping[str, str], runs: int) -> Non
             print(json.dumps(asdict(after)), file=samples, flush=True)
 
 
+def count(folder: Path) -> int:
+    """Return how many entries a folder has."""
+    return sum(1 for _ in folder.iterdir())
+
+
 def settle(threads: int) -> None:
     """Wait until there are no more threads than this, or for as long as those may take that were asked to end."""
     deadline = time.monotonic() + _SETTLES
-    while len(os.listdir("/proc/self/task")) > threads and time.monotonic() < deadline:
+    while count(_THREADS) > threads and time.monotonic() < deadline:
         threading.enumerate()[-1].join(0.1)  # the youngest
 
 
@@ -120,8 +130,8 @@ def sample(data: Path, *, worked: bool) -> Sample:
     return Sample(
         worked,
         memory=int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE"),
-        descriptors=len(os.listdir("/proc/self/fd")),
-        threads=len(os.listdir("/proc/self/task")),
+        descriptors=count(_DESCRIPTORS),
+        threads=count(_THREADS),
         files=sum(path.is_file() for path in data.rglob("*")),
         history=sum(path.stat().st_size for path in (data / "dagster").rglob("*") if path.is_file()),
         warehouse=(data / "warehouse.duckdb").stat().st_size,
@@ -158,9 +168,7 @@ def _on_disk(samples: Sequence[Sample], limits: Limits) -> list[str]:
 def average(samples: Sequence[Sample], name: str, *, worked: bool) -> float:
     """Return by how much something grows in a run, with or without work, on average."""
     steps = [
-        getattr(after, name) - getattr(before, name)
-        for before, after in zip(samples, samples[1:], strict=False)
-        if after.worked == worked
+        getattr(after, name) - getattr(before, name) for before, after in pairwise(samples) if after.worked == worked
     ]
     return sum(steps) / len(steps) if steps else 0.0
 
@@ -168,14 +176,11 @@ def average(samples: Sequence[Sample], name: str, *, worked: bool) -> float:
 def told(samples: Sequence[Sample]) -> str:
     """Return what was measured, for people."""
     after = samples[WARM_UP - 1 :]
-    first, last = after[0], after[-1]
-    flat: dict[str, Any] = {name: (getattr(first, name), getattr(last, name)) for name in ("descriptors", "threads")}
+    ends = {f"after {WARM_UP} runs": after[0], f"after {len(samples)}": after[-1]}
     lines = [
-        f"{name}: {before} after {WARM_UP} runs, {now} after {len(samples)}" for name, (before, now) in flat.items()
+        f"{each.descriptors} descriptors, {each.threads} threads, {each.memory / MB:.1f} MB of memory {when}"
+        for when, each in ends.items()
     ]
-    lines.append(
-        f"memory: {first.memory / 1e6:.1f} MB after {WARM_UP} runs, {last.memory / 1e6:.1f} MB after {len(samples)}"
-    )
     for name in ("history", "warehouse"):
         with_work, idle = (average(after, name, worked=worked) / 1e3 for worked in (True, False))
         lines.append(f"{name}: {with_work:.0f} kB for a run with work, {idle:.0f} kB for one without")

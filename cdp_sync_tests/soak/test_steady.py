@@ -6,18 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync_tests.soak.steady import WARM_UP, WORK_EVERY, Sample, growth, run_steadily, told
+from cdp_sync_tests.soak.steady import MB, WARM_UP, WORK_EVERY, Sample, growth, run_steadily, told
 
 FEW = WARM_UP + WORK_EVERY + 1
 """One with work and some without after the first ones; `make soak` does three hundred."""
-MB = 1_000_000
 FIRST = Sample(True, memory=200 * MB, descriptors=10, threads=11, files=5, history=0, warehouse=0)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_few_runs(tmp_path: Path) -> None:
-    """Descriptors and threads stay as they are; each run leaves one file, and one without work half of 320 kB at most."""
+    """Descriptors and threads stay as they are; each run leaves a file, and without work half of 320 kB at most."""
     samples, broken = run_steadily(tmp_path, FEW)
     assert [*broken, *growth(samples)] == [], told(samples)
     assert {sample.warehouse for sample in samples[WARM_UP:-2]} == {samples[WARM_UP].warehouse}
