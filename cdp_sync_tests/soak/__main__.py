@@ -41,7 +41,7 @@ def _runs(text: str) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
-        description="Kills runs at random instants, runs them again, and checks the promise. Then measures what runs leave."
+        description="Kills runs, runs them again, and checks the promise. Then does runs, and measures what they leave."
     )
     parser.add_argument("--kills", type=int, default=200, help="0 kills none")
     parser.add_argument("--runs", type=_runs, default=300, help="0 does none")
