@@ -38,6 +38,7 @@ from cdp_sync.model import (
 )
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
+from cdp_sync.orchestration.handles import forget_handles
 from cdp_sync.orchestration.metadata import export_metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
@@ -81,6 +82,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         report = replace(report, seconds=time.time() - delivered["started"])
         watcher().done(self.unique, report)
         context.log.info(report.message)
+        forget_handles(context)
         return dg.MaterializeResult(metadata=export_metadata_of(report))
 
     @abstractmethod
