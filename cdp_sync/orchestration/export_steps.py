@@ -4,8 +4,10 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -157,6 +159,8 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
         """Put the file on the server."""
         if written["file"] is None:
+            with ExitStack() as opened:
+                self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
             return {**written, "delivered": None}
         run = self._run(context, written)
         file = LocalFile.from_handle(written["file"])
@@ -174,7 +178,11 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
         sent = RemoteFile(run.now, file.name, file.size)
         watcher().expects(self.unique, (sent,))
         with self.client(context) as server:
-            return deliver_file(run, server, file, progress=lambda size: watcher().arrived(self.unique, sent, size))
+            self.clear_uploads(context, lambda: server)
+            uploads = data_folder().uploads(self.connection.name)
+            return deliver_file(
+                run, server, file, uploads, progress=lambda size: watcher().arrived(self.unique, sent, size)
+            )
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> FileRun:
         return FileRun(**self._told(context, handle))

@@ -35,6 +35,10 @@ class DataFolder:
         """Return the file that says since when the files of a goal are as they are."""
         return self.path / "sightings" / f"{connection}__{goal}.json"
 
+    def uploads(self, connection: str) -> Path:
+        """Return the folder where the uploads of a connection are noted until they are complete."""
+        return self.path / "uploads" / connection
+
     def sweep(self) -> int:
         """Remove what runs left behind that were killed days ago, and what DuckDB had put on the disk for them.
 
