@@ -16,7 +16,7 @@ _OWNER_ALONE = struct.pack(
     *(0x04, 0, 0xFFFFFFFF),
     *(0x20, 0, 0xFFFFFFFF),
 )
-"""A default ACL: what other programs make in a folder, such as DuckDB its logs, is made with the owner's rights only."""
+"""A default ACL: what other programs make in a folder, such as DuckDB its log, only its owner may read."""
 
 
 def private_folder(folder: Path) -> Path:
@@ -40,13 +40,20 @@ def private_file(file: Path) -> Path:
     return file
 
 
+def write_private(file: Path, text: str) -> None:
+    """Write a text to a file that is for its owner alone."""
+    file.touch(_FILE)
+    private_file(file).write_text(text, encoding="utf-8")
+
+
 def _is_ours(path: Path, mode: int) -> bool:
     """Close a file or folder to others where it is ours alone to close; return whether it is."""
     found = path.stat()
     if found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX or path == path.parent:
         return False
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        path.chmod(stat.S_IMODE(found.st_mode) & mode)
+    if stat.S_IMODE(found.st_mode) & ~mode:
+        with suppress(OSError):  # such as on a disk that can only be read
+            path.chmod(stat.S_IMODE(found.st_mode) & mode)
     return True
 
 

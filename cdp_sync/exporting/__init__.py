@@ -2,6 +2,7 @@
 
 from cdp_sync.exporting.delivering import DeliveredFile, deliver_file
 from cdp_sync.exporting.preview import ExportPreview, preview_export
+from cdp_sync.exporting.recordable import verify_recordable, verify_room
 from cdp_sync.exporting.recording import record_delivery, record_failure
 from cdp_sync.exporting.recording_users import record_users
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
@@ -26,6 +27,8 @@ __all__ = [
     "record_failure",
     "record_users",
     "select_segment",
+    "verify_recordable",
+    "verify_room",
     "write_file",
     "write_users",
 ]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from cdp_sync.exporting.recordable import verify_room
 from cdp_sync.exporting.run import FileRun
 from cdp_sync.exporting.uploads import noting
 from cdp_sync.exporting.writing import LocalFile
@@ -49,7 +50,7 @@ class Target(Protocol):
 def deliver_file(
     run: FileRun, server: Target, file: LocalFile, uploads: Path, *, progress: Callable[[int], None] | None = None
 ) -> DeliveredFile:
-    """Publish a file in the goal's directory.
+    """Publish a file in the goal's directory, if the delivery can be recorded.
 
     Args:
         run: The run.
@@ -59,9 +60,10 @@ def deliver_file(
         progress: Told how many of its bytes the server has confirmed.
 
     Raises:
-        DiskFull: There is no room to note what is about to be sent.
+        DiskFull: There is no room to note what is about to be sent, or to record the delivery. Nothing was sent.
         CdpSyncError: As the server's client raises it.
     """
+    verify_room(run, file.rows)
     digests: list[Future[str]] = []
     with ThreadPoolExecutor(1) as beside:
 

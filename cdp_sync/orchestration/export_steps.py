@@ -26,6 +26,8 @@ from cdp_sync.exporting import (
     record_failure,
     record_users,
     select_segment,
+    verify_recordable,
+    verify_room,
     write_file,
     write_users,
 )
@@ -59,7 +61,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
         self.adopt(context)
-        counters = self._attempt(context, run, "selecting", lambda: select_segment(run), keep=False)
+        counters = self._attempt(context, run, "selecting", lambda: _select(run), keep=False)
         context.log.info(
             f"{counters.profiles_written:,} of {counters.profiles_in_segment:,} profiles are to be delivered"
         )
@@ -135,6 +137,12 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         remove(run.staging)
 
 
+def _select(run: ExportRun) -> ExportCounters:
+    counters = select_segment(run)
+    verify_recordable(run, counters)
+    return counters
+
+
 @dataclass(frozen=True)
 class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     """A goal that puts a file on a server."""
@@ -204,10 +212,11 @@ class UserSteps(ExportSteps[UserExportGoal, UserRun]):
         """Bring the users to the platform, and have others taken off its lists."""
         if written["users"] or written["leavers"]:
             run = self._run(context, written)
-            self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run)))
+            self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), written["users"]))
         return written
 
-    def _deliver(self, context: dg.OpExecutionContext, run: UserRun) -> None:
+    def _deliver(self, context: dg.OpExecutionContext, run: UserRun, users: int) -> None:
+        verify_room(run, users)
         with self.client(context) as platform:
             deliver_users(run, platform)
 

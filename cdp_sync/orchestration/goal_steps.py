@@ -53,7 +53,6 @@ class GoalSteps(Generic[G]):
         """Return what talks to the connection's server; it connects when it is used."""
         return self.server(context).client()
 
-
     def clear_uploads(self, context: dg.OpExecutionContext, server: Callable[[], Any]) -> None:
         """Remove from the server what earlier runs of the connection had not finished sending, if there is any.
 

@@ -144,9 +144,7 @@ def test_an_upload_under_way_is_left_alone(outbox: Outbox, uploads: Path, local:
     assert (outbox.names, names_in(uploads)) == (["a.csv"], [])
 
 
-def test_what_is_cleared_up_at_once_is_not_noted(
-    outbox: Outbox, uploads: Path, local: Path, connect: Connect
-) -> None:
+def test_what_is_cleared_up_at_once_is_not_noted(outbox: Outbox, uploads: Path, local: Path, connect: Connect) -> None:
     """An upload that fails and leaves nothing has no note either."""
 
     def interrupt(_confirmed: int) -> None:
@@ -237,9 +235,7 @@ def test_a_note_is_its_owners(uploads: Path) -> None:
     assert [path.stat().st_mode & 0o777 for path in (uploads, *uploads.iterdir())] == [0o700, 0o600]
 
 
-def test_what_cannot_be_noted_is_not_sent(
-    sandbox: SftpSandbox, root: Path, local: Path, connect: Connect
-) -> None:
+def test_what_cannot_be_noted_is_not_sent(sandbox: SftpSandbox, root: Path, local: Path, connect: Connect) -> None:
     """Without room for the note nothing reaches the server."""
 
     class Full:

@@ -19,9 +19,7 @@ class Telling:
     told: Sequence[int]
     hashing: threading.Event
 
-    def publish(
-        self, local: Path, path: str, *, progress: Callable[[int], None] | None = None, **_: object
-    ) -> None:
+    def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None, **_: object) -> None:
         """Tell; where all has arrived, be done only when the digest is being taken, and not before is it taken."""
         assert progress is not None
         complete = False
