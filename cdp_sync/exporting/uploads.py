@@ -134,7 +134,8 @@ def _uploads(lines: Iterable[bytes]) -> Iterator[Upload]:
 def _new(path: Path) -> BinaryIO:
     """Return a new file, locked; its name outlives a power cut."""
     while True:
-        file = path.open("xb")
+        path.touch(0o600)
+        file = path.open("ab")
         fcntl.flock(file, fcntl.LOCK_EX)
         if path.exists():
             break

@@ -17,7 +17,7 @@ from typing import Literal
 
 import duckdb
 
-from cdp_sync.errors import DiskFull, WarehouseLocked, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, DiskFull, WarehouseLocked, WarehouseUnusable
 from cdp_sync.private import private_file, private_folder
 from cdp_sync.warehouse.instances import instances
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
@@ -92,18 +92,22 @@ class Warehouse:
         """
         try:
             with TemporaryFile(dir=self.path.parent) as probe:
-                os.posix_fallocate(probe.fileno(), 0, size)
+                if hasattr(os, "posix_fallocate"):  # as on Linux
+                    os.posix_fallocate(probe.fileno(), 0, size)
         except OSError as problem:
-            why = problem.strerror or "the disk failed"
-            if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise WarehouseUnusable(
-                    f"Nothing can be written beside {self.path.name}: {why}.",
-                    remedy="Correct its folder's permissions.",
-                ) from problem
-            raise DiskFull(
+            if problem.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system knows
+                raise self._no_room(size, problem) from problem
+
+    def _no_room(self, size: int, problem: OSError) -> CdpSyncError:
+        why = problem.strerror or "the disk failed"
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return DiskFull(
                 f"The disk that holds the warehouse has no room for {size} bytes more: {why}.",
                 remedy="Free some space and run again.",
-            ) from problem
+            )
+        return WarehouseUnusable(
+            f"Nothing can be written beside {self.path.name}: {why}.", remedy="Correct the permissions of its folder."
+        )
 
     def _set_up(self, session: Session) -> None:
         spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
