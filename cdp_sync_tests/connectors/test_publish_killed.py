@@ -1,7 +1,7 @@
 """Publishing by a process that is killed: what it leaves on the server was noted before, and is cleared up."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -47,28 +47,8 @@ CASES = [
 def publish_and_die(server: SftpServer, uploads: Path, local: Path, path: str, death: Death) -> None:
     """Publish in this process, and die on the way."""
     method, number, after = death
-    calls = 0
-
-    def deadly(*arguments: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == number and not after:
-            victim.die()
-        try:
-            return undisturbed(*arguments)
-        finally:
-            if calls == number:
-                victim.die()
-
-    def deadly_fill(*arguments: Any) -> Iterator[int]:
-        if not after:
-            victim.die()
-        yield from undisturbed(*arguments)
-        victim.die()
-
-    if method in ("fill", "rename", "replace", "remove"):
-        undisturbed = getattr(Session, method)
-        setattr(Session, method, deadly_fill if method == "fill" else deadly)
+    if hasattr(Session, method):
+        victim.die_at_request(method, number, after=after)
     dies = {"progress": lambda _: victim.die()} if method == "progress" else {}
     with SftpClient(server, environ={"PASSWORD": PASSWORD}) as client, noting(uploads) as journal:
         client.publish(local, path, journal=journal, **dies)

@@ -1,0 +1,142 @@
+"""The command is killed while it sends a file to an OpenSSH server; the next run of the connection clears up."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync_tests.openssh import OpenSshServer, openssh_server
+from cdp_sync_tests.trail import victim
+from cdp_sync_tests.trail.importer import PROFILES
+from cdp_sync_tests.trail.project import Project
+
+ANOTHERS = ".people.csv.0123456789abcdef.part"
+SENT = {"method": "fill", "number": 1, "after": True}
+"""All of the file is there, under its temporary name."""
+ASIDE = {"method": "rename", "number": 2, "after": True}
+"""The former file has stepped aside, and the new one has not its name yet."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A project that imports from a server and exports to it."""
+
+    project: Project
+    root: Path
+    server: Mapping[str, Any]
+
+    def declare(self, *, imports: str = "", export: Mapping[str, Any] | None = None) -> None:
+        """Declare the connection, with its import goal in a folder and with an export goal if one is given."""
+        goal = {
+            "name": "customers",
+            "directory": str(self.root / "inbox"),
+            "complete": {"settle_seconds": 0},
+            "link": [{"field": "Email", "property": "email"}],
+            "map": [{"field": "Name", "property": "first_name"}],
+        }
+        usual = {
+            "name": "people",
+            "segment": "everybody",
+            "directory": str(self.root / "outbox"),
+            "file": {"name": "people.csv"},
+            "map": [{"field": "Email", "property": "email"}, {"field": "Name", "property": "first_name"}],
+        }
+        exports = [] if export is None else [usual | export]
+        connection = {"name": "shop", "server": self.server, "import_profiles": [goal], "export_profiles": exports}
+        declared = {"type": "cdp_sync.components.SftpConnection", "attributes": connection}
+        (self.project.folder / "defs" / "shop" / "defs.yaml").write_text(json.dumps(declared), encoding="utf-8")
+
+    def kill(self, deadly: Mapping[str, Any]) -> None:
+        """Run the connection in a process that dies on the way."""
+        assert victim.exit_code(self.project.start("run", "shop", deadly=deadly)) == victim.KILLED
+
+    def names(self, folder: str = "outbox") -> list[str]:
+        """Return what is in a folder of the server."""
+        return sorted(path.name for path in (self.root / folder).iterdir())
+
+    def left_here(self) -> list[str]:
+        """Return what runs have left in the data folder."""
+        folders = ("staging", "downloads", "spill", "uploads/shop")
+        return [str(path) for folder in folders for path in (self.project.folder / "data" / folder).glob("*")]
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["posix-rename", "without posix-rename"])
+def openssh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]:
+    """OpenSSH's server, with and without what replaces a file in one step."""
+    subsystem = "internal-sftp" if request.param else "internal-sftp -P posix-rename"
+    with openssh_server(tmp_path_factory.mktemp("openssh") / "sshd", subsystem=subsystem) as server:
+        yield server
+
+
+@pytest.fixture
+def shop(openssh: OpenSshServer, tmp_path: Path) -> Shop:
+    """A shop with a file to import, whose former export is on the server."""
+    for folder in ("inbox", "outbox", "elsewhere"):
+        (tmp_path / "root" / folder).mkdir(parents=True)
+    (tmp_path / "root/inbox/a.csv").write_text("Email,Name\nada@example.com,Ada\nbob@example.com,Bob\n")
+    (tmp_path / "root/outbox/people.csv").write_text("former")
+    (tmp_path / "root/outbox" / ANOTHERS).write_text("another's")
+    server = {
+        "host": openssh.host,
+        "port": openssh.port,
+        "username": openssh.username,
+        "private_key_file": str(openssh.client_key),
+        "host_key": openssh.fingerprint(),
+    }
+    made = Shop(Project(tmp_path / "project"), tmp_path / "root", server)
+    properties = [each.model_dump(mode="json", exclude_defaults=True) for each in PROFILES.properties]
+    everybody = {"name": "everybody", "when": {"property": "email", "has_value": True}}
+    made.project.declare(properties, {"name": "shop"}, segments=[everybody])
+    made.declare(export={})
+    return made
+
+
+def test_the_next_run_by_hand_clears_up(shop: Shop, request: pytest.FixtureRequest) -> None:
+    """Killed twice on the way: the run after them delivers, and nothing is left there or here but the file."""
+    aside = "without" in request.node.name
+    shop.kill(ASIDE if aside else SENT)
+    (part,) = {name for name in shop.names() if name.endswith(".part")} - {ANOTHERS}
+    assert "bob@example.com" in (shop.root / "outbox" / part).read_text()
+    assert ("people.csv" in shop.names()) is not aside
+    assert any("staging" in path for path in shop.left_here())
+    shop.kill(SENT)
+    if aside:
+        assert (shop.root / "outbox/people.csv").read_text() == "former"
+    answer = shop.project.answer("run", "shop")
+    assert [goal["profiles_written"] for goal in answer["goals"] if goal["goal"] == "people"] == [2]
+    assert shop.names() == [ANOTHERS, "people.csv"]
+    assert "bob@example.com" in (shop.root / "outbox/people.csv").read_text()
+    assert shop.left_here() == []
+
+
+CHANGES: Mapping[str, Mapping[str, Any] | None] = {
+    "removed": None,
+    "renamed": {"name": "everyone"},
+    "moved": {"directory": "elsewhere"},
+    "with nobody to deliver": {"segment": "nobody"},
+}
+
+
+@pytest.mark.parametrize("openssh", [True], indirect=True, ids=["posix-rename"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_goal_left_that_has_changed_is_cleared_up(change: str, shop: Shop) -> None:
+    """The connection's next run removes it, whatever has become of the goal: it was noted where it is."""
+    shop.kill(SENT)
+    declared = CHANGES[change]
+    if declared and "directory" in declared:
+        declared = {"directory": str(shop.root / "elsewhere")}
+    if declared and "segment" in declared:
+        with shop.project.warehouse.open("write") as session:
+            session.execute("update warehouse.profile set email = null")
+        declared = {}
+    shop.declare(export=declared)
+    if change == "with nobody to deliver":
+        shop.project.answer("run", "shop", "--goal", "people")
+        assert (shop.root / "outbox/people.csv").read_text() == "former"
+    else:
+        shop.project.answer("run", "shop")
+    assert shop.names() == [ANOTHERS, "people.csv"]
+    assert shop.left_here() == []
