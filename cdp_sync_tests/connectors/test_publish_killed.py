@@ -1,5 +1,6 @@
 """Publishing by a process that is killed: what it leaves on the server was noted before, and is cleared up."""
 
+import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from paramiko import sftp
 
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.connectors.sftp.session import Session
-from cdp_sync.errors import AuthenticationFailed, DiskFull, ServerUnreachable
+from cdp_sync.errors import AuthenticationFailed, ConnectionLost, DiskFull, ServerUnreachable
 from cdp_sync.exporting import clear_uploads
 from cdp_sync.exporting.uploads import noting
 from cdp_sync.model import SftpServer, Upload
@@ -20,6 +21,7 @@ from cdp_sync.sandbox.sftp_files import Files
 from cdp_sync_tests.connectors.conftest import OUTBOXES, PASSWORD, Connect, Declare, StartSandbox
 from cdp_sync_tests.connectors.files import names_in, sandbox_of
 from cdp_sync_tests.connectors.outbox import Outbox
+from cdp_sync_tests.connectors.test_publish_failing import hang_up
 from cdp_sync_tests.trail import victim
 
 OTHERS = [".a.csv.0123456789abcdef.old", ".a.csv.0123456789abcdef.part"]
@@ -132,6 +134,24 @@ def test_what_is_cleared_up_at_once_is_not_noted(outbox: Outbox, uploads: Path, 
 
     with pytest.raises(KeyboardInterrupt), noting(uploads) as journal:
         connect(outbox.server).publish(local, outbox.path("a.csv"), progress=interrupt, journal=journal)
+    assert (outbox.names, names_in(uploads)) == ([], [])
+
+
+def test_each_attempt_is_noted(outbox: Outbox, uploads: Path, local: Path, connect: Connect) -> None:
+    """A file that is sent again is noted again, under its new name, before it is; in the end nothing is."""
+    noted: list[list[str]] = []
+
+    def cut(_confirmed: int) -> None:
+        (note,) = uploads.iterdir()
+        parts = [Path(json.loads(line)["part"]).name for line in note.read_text().splitlines()]
+        assert [name for name in outbox.names if name.endswith(".part")] == parts[-1:]
+        if parts not in noted:
+            noted.append(parts)
+            hang_up(outbox)
+
+    with noting(uploads) as journal, pytest.raises(ConnectionLost):
+        connect(outbox.server, attempts=3).publish(local, outbox.path("a.csv"), progress=cut, journal=journal)
+    assert [len(parts) for parts in noted] == [1, 2, 3]
     assert (outbox.names, names_in(uploads)) == ([], [])
 
 

@@ -112,6 +112,23 @@ def test_the_next_run_by_hand_clears_up(shop: Shop, request: pytest.FixtureReque
     assert shop.left_here() == []
 
 
+@pytest.mark.parametrize("openssh", [True], indirect=True, ids=["posix-rename"])
+@pytest.mark.parametrize("before", ["an empty folder", "what others could read"])
+def test_what_a_run_leaves_here_is_for_its_owner_alone(before: str, shop: Shop) -> None:
+    """Killed in the middle, whatever the umask: warehouse, staging, downloads, notes; also what was there before."""
+    data = shop.project.folder / "data"
+    if before == "what others could read":
+        shop.project.answer("run", "shop", "--goal", "customers")
+        for path in (data, *data.glob("*")):
+            path.chmod(0o777 if path.is_dir() else 0o666)
+    shop.kill(SENT)
+    assert len(list(data.glob("*.duckdb*"))) == len(list(data.glob("staging/*.duckdb"))) == 1
+    assert len(list(data.glob("downloads/*/complete"))) == len(list(data.glob("uploads/shop/*"))) == 1
+    found = [path for path in data.rglob("*") if data / "dagster" not in path.parents]
+    modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in (data, *found)}
+    assert modes == {(True, 0o700), (False, 0o600)}
+
+
 CHANGES: Mapping[str, Mapping[str, Any] | None] = {
     "removed": None,
     "renamed": {"name": "everyone"},

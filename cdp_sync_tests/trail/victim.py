@@ -116,6 +116,7 @@ def command(arguments: list[str], folder: Path, environ: Mapping[str, str], dead
     """Run the `cdp-sync` command in a project's folder, and die at a statement, or at a request, if one is given."""
     from cdp_sync.cli import main
 
+    os.umask(0)  # what is for its owner alone has to be so by itself
     os.chdir(folder)
     os.environ.update(environ)
     if deadly:
