@@ -19,6 +19,8 @@ SENT = {"method": "fill", "number": 1, "after": True}
 ASIDE = {"method": "rename", "number": 2, "after": True}
 """The former file has stepped aside, and the new one has not its name yet."""
 
+ONE_SERVER = pytest.mark.parametrize("openssh", [True], indirect=True, ids=["posix-rename"])
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -28,8 +30,8 @@ class Shop:
     root: Path
     server: Mapping[str, Any]
 
-    def declare(self, *, imports: str = "", export: Mapping[str, Any] | None = None) -> None:
-        """Declare the connection, with its import goal in a folder and with an export goal if one is given."""
+    def declare(self, *, export: Mapping[str, Any] | None, **attributes: object) -> None:
+        """Declare the connection, with its import goal and with an export goal unless there is none."""
         goal = {
             "name": "customers",
             "directory": str(self.root / "inbox"),
@@ -45,13 +47,21 @@ class Shop:
             "map": [{"field": "Email", "property": "email"}, {"field": "Name", "property": "first_name"}],
         }
         exports = [] if export is None else [usual | export]
-        connection = {"name": "shop", "server": self.server, "import_profiles": [goal], "export_profiles": exports}
+        goals = {"import_profiles": [goal], "export_profiles": exports}
+        connection = {"name": "shop", "server": self.server, **goals, **attributes}
         declared = {"type": "cdp_sync.components.SftpConnection", "attributes": connection}
         (self.project.folder / "defs" / "shop" / "defs.yaml").write_text(json.dumps(declared), encoding="utf-8")
 
     def kill(self, deadly: Mapping[str, Any]) -> None:
         """Run the connection in a process that dies on the way."""
         assert victim.exit_code(self.project.start("run", "shop", deadly=deadly)) == victim.KILLED
+
+    def run_clears_up(self, *selection: str) -> None:
+        """Run what is selected; of the upload nothing is left, there and here."""
+        self.project.answer("run", *selection)
+        assert self.names() == [ANOTHERS, "people.csv"]
+        assert (self.root / "outbox/people.csv").read_text() == "former"
+        assert self.left_here() == []
 
     def names(self, folder: str = "outbox") -> list[str]:
         """Return what is in a folder of the server."""
@@ -112,7 +122,7 @@ def test_the_next_run_by_hand_clears_up(shop: Shop, request: pytest.FixtureReque
     assert shop.left_here() == []
 
 
-@pytest.mark.parametrize("openssh", [True], indirect=True, ids=["posix-rename"])
+@ONE_SERVER
 @pytest.mark.parametrize("before", ["an empty folder", "what others could read"])
 def test_what_a_run_leaves_here_is_for_its_owner_alone(before: str, shop: Shop) -> None:
     """Killed in the middle, whatever the umask: warehouse, staging, downloads, notes; also what was there before."""
@@ -129,31 +139,35 @@ def test_what_a_run_leaves_here_is_for_its_owner_alone(before: str, shop: Shop) 
     assert modes == {(True, 0o700), (False, 0o600)}
 
 
-CHANGES: Mapping[str, Mapping[str, Any] | None] = {
-    "removed": None,
-    "renamed": {"name": "everyone"},
-    "moved": {"directory": "elsewhere"},
-    "with nobody to deliver": {"segment": "nobody"},
-}
-
-
-@pytest.mark.parametrize("openssh", [True], indirect=True, ids=["posix-rename"])
-@pytest.mark.parametrize("change", CHANGES)
-def test_what_a_goal_left_that_has_changed_is_cleared_up(change: str, shop: Shop) -> None:
-    """The connection's next run removes it, whatever has become of the goal: it was noted where it is."""
+@ONE_SERVER
+def test_a_goal_is_removed(shop: Shop) -> None:
+    """The connection's next run clears up, although it only imports."""
     shop.kill(SENT)
-    declared = CHANGES[change]
-    if declared and "directory" in declared:
-        declared = {"directory": str(shop.root / "elsewhere")}
-    if declared and "segment" in declared:
-        with shop.project.warehouse.open("write") as session:
-            session.execute("update warehouse.profile set email = null")
-        declared = {}
-    shop.declare(export=declared)
-    if change == "with nobody to deliver":
-        shop.project.answer("run", "shop", "--goal", "people")
-        assert (shop.root / "outbox/people.csv").read_text() == "former"
-    else:
-        shop.project.answer("run", "shop")
-    assert shop.names() == [ANOTHERS, "people.csv"]
-    assert shop.left_here() == []
+    shop.declare(export=None)
+    shop.run_clears_up("shop")
+
+
+@ONE_SERVER
+def test_a_goal_is_renamed_and_its_directory_is_another(shop: Shop) -> None:
+    """What was noted is removed where it is."""
+    shop.kill(SENT)
+    shop.declare(export={"name": "everyone", "directory": str(shop.root / "elsewhere")})
+    shop.run_clears_up("shop", "--goal", "everyone")
+    assert shop.names("elsewhere") == ["people.csv"]
+
+
+@ONE_SERVER
+def test_a_connection_is_renamed(shop: Shop) -> None:
+    """It goes on with what was noted under its former name."""
+    shop.kill(SENT)
+    shop.declare(export=None, name="store", was="shop")
+    shop.run_clears_up("store")
+
+
+@ONE_SERVER
+def test_nobody_is_to_be_delivered_any_more(shop: Shop) -> None:
+    """A run that sends nothing clears up all the same."""
+    shop.kill(SENT)
+    with shop.project.warehouse.open("write") as session:
+        session.execute("update warehouse.profile set email = null")
+    shop.run_clears_up("shop", "--goal", "people")
