@@ -9,7 +9,7 @@ from cdp_sync_tests.sailthru.crm import ENVIRONMENT, KEY, PROPERTIES, SECRET, TI
 from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.project import Project
 
-SPENDERS = {"name": "spenders", "when": {"property": "email", "has_value": True}}
+SPENDERS = {"name": "spenders", "when": {"property": "first_name", "has_value": True}}
 
 KILLS = {
     "importing": ({"number": 1, "only": "update warehouse.revision"}, ["staging"]),
@@ -26,8 +26,9 @@ def test_the_next_run_leaves_nobody_here(kill: str, tmp_path: Path) -> None:
         box.account.add_users([{"email": "ann@example.com", "lists": ["Main"], "vars": {"first_name": "Ann"}}])
         project = Project(tmp_path / "project", ENVIRONMENT)
         account = {"api_key_env": "CRM_KEY", "api_secret_env": "CRM_SECRET", "base_url": box.url}
-        goal = list_goal(map=[{"field": name, "property": name} for name in ("email", "first_name")])
-        goals = {"import_profiles": [goal], "export_profiles": [user_goal()]}
+        by_id = [{"field": "sid", "property": "sailthru_profile_id"}]
+        users = user_goal(link=by_id, create_users=False, map=[{"field": "name", "property": "first_name"}])
+        goals = {"import_profiles": [list_goal()], "export_profiles": [users]}
         connection = {"name": "crm", **account, "time_zone": TIME_ZONE, **goals}
         project.declare(PROPERTIES, connection, kind="SailthruConnection", segments=[SPENDERS])
         assert victim.exit_code(project.start("run", "crm", deadly=deadly)) == victim.KILLED
