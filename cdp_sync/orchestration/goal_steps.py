@@ -71,8 +71,8 @@ class GoalSteps(Generic[G]):
         else:
             for upload in left:
                 context.log.warning(
-                    f"{upload.part!r} may be left on {upload.server}, of an upload that broke off. Needed is an "
-                    "account that may remove it there. Remove it by hand; the next run looks again."
+                    f"{upload.part!r} may be left on {upload.server}, of an upload that broke off. Remove it by hand, "
+                    "and its note in data/uploads if the connection has another server by now."
                 )
 
 

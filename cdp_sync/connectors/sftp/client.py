@@ -145,7 +145,7 @@ class SftpClient:
             local: The file; it must not change meanwhile.
             path: Directory and name on the server. The directory must be there.
             progress: Called with the number of bytes that the server has confirmed; smaller again after a lost line.
-            journal: Told what each attempt may leave on the server, before its first byte is sent; see `clear_up`.
+            journal: Notes what each attempt may leave on the server, before its first byte is sent; see `clear_up`.
 
         Raises:
             RemoteNameRefused: The path has no usable file name.
