@@ -57,7 +57,7 @@ def test_what_others_make_in_it_is_closed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_everybody_shares_stays_open(tmp_path: Path) -> None:
-    """Such as /tmp, to whoever it belongs; and the root of all."""
+    """Such as /tmp, whatever its owner; and the root of all."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
     root = mode(Path("/"))

@@ -71,3 +71,14 @@ def test_what_must_not_be_removed_is_named(shop: Project, instance: dg.DagsterIn
         (warning,) = warnings(instance, result.run_id)
         assert warning.startswith("'/outbox/.spenders.csv.fedcba9876543210.part' may be left on shop@127.0.0.1:22, ")
     assert [path.name for path in (shop.root / "outbox").iterdir()] == [PART]
+
+
+def test_another_connection_to_the_server_has_its_own(shop: Project, instance: dg.DagsterInstance) -> None:
+    """What one has noted is the other's to leave alone."""
+    file = note(shop)
+    shop.connect("other", export_profiles=[export()])
+    assert shop.run("other_sync", instance).success
+    assert file.exists()
+    assert [path.name for path in (shop.root / "outbox").iterdir()] == [PART]
+    assert shop.run("shop_sync", instance).success
+    assert list((shop.root / "outbox").iterdir()) == []
