@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from cdp_sync.importing.sightings import Sightings
+from cdp_sync.model import RemoteFile
 from cdp_sync.private import private_file, private_folder, write_private
 
 
@@ -75,3 +78,13 @@ def test_what_belongs_to_another_stays_as_it_is(tmp_path: Path) -> None:
     private_folder(tmp_path / "folder")
     private_file(tmp_path / "file")
     assert [mode(tmp_path / name) for name in ("folder", "file")] == [0o777, 0o666]
+
+
+def test_sightings_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """Names of files may name people; also where others could read them before."""
+    file, now = tmp_path / "data" / "sightings" / "shop__customers.json", datetime.now(UTC)
+    for size in (1, 2):
+        Sightings(file).note([RemoteFile(now, "/inbox/ada.csv", size)], now)
+        assert [mode(path) for path in (file, file.parent, file.parent.parent)] == [0o600, 0o700, 0o700]
+        file.chmod(0o666)
+        file.parent.chmod(0o777)
