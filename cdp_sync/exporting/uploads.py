@@ -49,11 +49,11 @@ class Note:
             DiskFull: There is no room for the note.
             Terminal: It cannot be written for another reason.
         """
-        self.open.append(upload)
         with _while_noting():
             self._file.write(json.dumps(asdict(upload)).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
+        self.open.append(upload)
 
     def end(self, upload: Upload) -> None:
         """Forget an upload of which nothing is left."""
