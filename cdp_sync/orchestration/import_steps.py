@@ -16,6 +16,7 @@ from cdp_sync.model import FileReport, GoalReport, ImportGoal, ImportRules
 from cdp_sync.orchestration.checks import note_checks_of_failure, note_import_checks
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
+from cdp_sync.orchestration.handles import forget_handles
 from cdp_sync.orchestration.metadata import failure_metadata_of, idle_metadata_of, metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
@@ -55,6 +56,7 @@ class ImportSteps(GoalSteps[Rules]):
         context.log.info(report.message)
         note_import_checks(context, run.warehouse, self.key, anew=landed(report))
         yield from self._tell(context, report)
+        forget_handles(context)
 
     def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
         """Show the goal in the UI, or raise where it failed; what landed is shown in either case."""
