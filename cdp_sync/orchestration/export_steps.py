@@ -2,7 +2,7 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -40,10 +40,11 @@ from cdp_sync.model import (
     SailthruConnection,
     UserExportGoal,
 )
+from cdp_sync.orchestration.checks import EXPORT_CHECKS, USER_EXPORT_CHECKS, Checks, export_findings, note_checks
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
 from cdp_sync.orchestration.handles import forget_handles
-from cdp_sync.orchestration.metadata import export_metadata_of
+from cdp_sync.orchestration.metadata import export_metadata_of, idle_metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
 
@@ -77,8 +78,13 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
         """Bring it there."""
 
-    def record(self, context: dg.OpExecutionContext, delivered: Handle) -> dg.MaterializeResult[Any]:
-        """Note the delivery, and say what was done."""
+    @property
+    def checks(self) -> Checks:
+        """The checks of the goal's asset."""
+        return EXPORT_CHECKS
+
+    def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
+        """Note the delivery, and say what was done; nothing is materialized where nothing was delivered."""
         run = self._run(context, delivered)
         counters = ExportCounters(**delivered["counters"])
         report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
@@ -87,7 +93,12 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         watcher().done(self.unique, report)
         context.log.info(report.message)
         forget_handles(context)
-        return dg.MaterializeResult(metadata=export_metadata_of(report))
+        anew = bool(report.path or report.counters.profiles_written or report.profiles_taken_off)
+        note_checks(context, self.key, self.checks, export_findings(report), anew=anew)
+        if anew:
+            yield dg.MaterializeResult(metadata=export_metadata_of(report))
+        else:
+            context.log_event(dg.AssetObservation(self.key, metadata=idle_metadata_of(report)))
 
     @abstractmethod
     def _record(self, run: R, counters: ExportCounters, delivered: Handle) -> ExportReport:
@@ -203,6 +214,11 @@ class UserSteps(ExportSteps[UserExportGoal, UserRun]):
     """A goal that brings profiles to users of a platform."""
 
     connection: SailthruConnection
+
+    @property
+    def checks(self) -> Checks:
+        """The checks of the goal's asset."""
+        return USER_EXPORT_CHECKS
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
         """Write the users to a local file, and those who are to be taken off lists to another one."""

@@ -35,6 +35,11 @@ class GoalSteps(Generic[G]):
         return f"{self.connection.name}__{self.goal.name}"
 
     @property
+    def key(self) -> dg.AssetKey:
+        """Key of the goal's asset."""
+        return dg.AssetKey([self.connection.name, self.goal.name])
+
+    @property
     def server_key(self) -> str:
         """Resource key of the connection's server."""
         return f"{self.connection.name}_server"
