@@ -39,8 +39,8 @@ storage: {custom: {module: cdp_sync.orchestration.storage, class: RunHistory, co
 local_artifact_storage:
   {module: dagster._core.storage.root, class: LocalArtifactStorage, config: {base_dir: dagster}}
 compute_logs:
-  module: dagster._core.storage.local_compute_log_manager
-  class: LocalComputeLogManager
+  module: cdp_sync.orchestration.storage
+  class: NoComputeLogs
   config: {base_dir: dagster/compute_logs}
 run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}
 concurrency: {pools: {granularity: op, default_limit: 1}}
@@ -160,6 +160,18 @@ def export(name: str = "spenders", **fields: object) -> dict[str, Any]:
 
 SPENDERS = {"name": "spenders", "title": "Spent 2 or more", "when": {"property": "total", "at_least": 2}}
 """A segment."""
+
+
+def shown(result: "dg.ExecuteInProcessResult", connection: str, goal: str) -> dict[str, Any]:
+    """Return what the catalog shows of a goal's run, as plain values: the one materialization or observation."""
+    from cdp_sync.orchestration.metadata import values_in
+
+    materialized = [
+        event.step_materialization_data.materialization for event in result.get_asset_materialization_events()
+    ]
+    observed = [event.asset_observation_data.asset_observation for event in result.get_asset_observation_events()]
+    (event,) = [event for event in (*materialized, *observed) if event.asset_key.path == [connection, goal]]
+    return values_in(event.metadata)
 
 
 @contextmanager

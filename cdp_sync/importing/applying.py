@@ -192,6 +192,7 @@ def _write(session: Session, run: GoalRun, columns: Columns, guard: Guard, now: 
         "links": run.goal.links_as_json,
         "sums": run.goal.sums_as_json,
     }
+    session.execute(statement("apply/seen_again"), named)
     session.execute(statement("apply/imported_file"), {**named, **declared, "now": now})
     session.execute(
         statement("apply/quarantine"), {**named, "link_fields": links, "key_fields": " and ".join(run.goal.row_key)}

@@ -1,6 +1,7 @@
 """The first steps of an import goal over files: scan the directory, parse what is due."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,6 @@ from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.files import choice_of, expect_files, is_backfill, note_files
 from cdp_sync.orchestration.goal_steps import Handle
 from cdp_sync.orchestration.import_steps import ImportSteps, waiting_handle
-from cdp_sync.orchestration.metadata import metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
 from cdp_sync.warehouse.ledger import KnownFile, known_files
@@ -58,6 +58,7 @@ class FileSteps(ImportSteps[FileGoal]):
         sightings = Sightings(data_folder().sightings(run.connection, run.goal.name))
         with self.client(context) as server:
             scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
+            self.clear_uploads(context, lambda: server)
         refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
         expect_files(context, self.connection.name, self.goal.name, scan)
         context.log.info(f"To import: {len(scan.due):,} of {counted(len(scan.files), 'file')}.")
@@ -77,16 +78,16 @@ class FileSteps(ImportSteps[FileGoal]):
     def _progress(self, file: RemoteFile, arrived: int) -> None:
         watcher().arrived(self.unique, file, arrived)
 
-    def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> dg.MaterializeResult[Any]:
+    def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
         if not is_backfill(context):
             note_files(context, self.connection.name, self.goal.name, report.files)
-            return super()._tell(context, report)
-        metadata = metadata_of(report)
-        context.log_event(dg.AssetMaterialization([self.connection.name, self.goal.name], metadata=metadata))
+            yield from super()._tell(context, report)
+            return
         if report.state == "failed":
             note_files(context, self.connection.name, self.goal.name, report.files)
-            raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
-        return dg.MaterializeResult(metadata={})  # Dagster notes this once for each file
+        self._count_profiles(context, report)
+        self._log(context, report)
+        yield dg.MaterializeResult(metadata={})  # Dagster notes this once for each file
 
 
 def _scan_handle(scan: Scan, known: dict[str, KnownFile]) -> Handle:

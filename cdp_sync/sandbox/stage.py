@@ -13,12 +13,18 @@ from typing import Self
 from cdp_sync.errors import Terminal
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.printing import say
+from cdp_sync.private import private_file, private_folder
 from cdp_sync.sandbox.demo import write_demo_files
 from cdp_sync.sandbox.newsletter import Newsletter, kept_secret
 from cdp_sync.sandbox.server_process import ServerProcess, did_not_start
 
 ACCOUNTS = ("webshop", "filiale", "mailing")
 _PATIENCE = 30.0
+_SUPERSEDED = "ignore:Function `dev_command` is superseded"
+"""Python's option for it: `dagster dev` recommends `dg dev`, which not every installation has."""
+_QUIET = ("--log-level", "warning")
+"""Without it Dagster says that it keeps the history in a temporary folder, though dagster.yaml names another one, and
+reports every tick of every sensor, among which arriving mail is not seen."""
 _PORTS = {
     "CDP_SYNC_SANDBOX_PORT": 2222,
     "CDP_SYNC_SANDBOX_MAIL_PORT": 2525,
@@ -93,7 +99,10 @@ class Stage:
 
     def __enter__(self) -> Self:
         """Write the files where there are none, and start the servers."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        for file in private_folder(self.folder).glob("*"):
+            if file.is_file():
+                private_file(file)
+        self.root.mkdir(exist_ok=True)
         if not any(self.root.iterdir()):
             write_demo_files(self.root)
         with ExitStack() as starting:
@@ -149,13 +158,16 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
     if not Path("workspace.yaml").exists():
         raise Terminal("There is no workspace.yaml in this folder.", remedy="Change into the project's folder.")
     recover_project()
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+    dev = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port), *_QUIET]
+    command = [sys.executable, "-W", _SUPERSEDED, "-m", *dev]
+    told = f"The UI: http://127.0.0.1:{port} (it takes up to a minute to start)"
     links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}
     if not with_sandbox:
+        say(told, lines=True)
         return _in_foreground(command, {**links, **os.environ})
     port_of_sftp, mail_port, sailthru_port = (int(os.environ.get(name, usual)) for name, usual in _PORTS.items())
     with Stage(port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
-        say(f"{stage.told}\nThe UI: http://127.0.0.1:{port}", lines=True)
+        say(f"{stage.told}\n{told}", lines=True)
         return _in_foreground(command, {**links, **stage.environment})
 
 

@@ -1,5 +1,6 @@
 """What happened, as people ask for it: runs, profiles, the quarantine."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,12 @@ def goals_of_runs(session: Session, run_ids: list[str]) -> dict[str, list[dict[s
 def connections_of_runs(session: Session) -> list[str]:
     """Return the names of the connections that have a history, declared or not."""
     return [name for (name,) in session.rows("select distinct connection from warehouse.run order by all")]
+
+
+def runs_with_work(session: Session, run_ids: list[str]) -> set[str]:
+    """Return which of these runs found something to do, or failed at it."""
+    query = "select distinct run_id from warehouse.run where run_id in (select unnest($ids))"
+    return {run_id for (run_id,) in session.rows(query, {"ids": run_ids})}
 
 
 def changed_profiles(session: Session, run_ids: list[str]) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -84,14 +91,10 @@ def _profile(session: Session, profile_id: UUID) -> list[dict[str, Any]]:
     return [{**record, "changes": history} for record in session.records(query, [profile_id])]
 
 
-def quarantined(session: Session, connection: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
-    """Return how much is in quarantine and the first of it.
-
-    Of each file it is what its latest reading left there, of each export goal what its latest delivery left behind.
-    """
-    latest = """
+_STANDING = """
         from warehouse.quarantine q
-        join warehouse.run r using (run_id, connection, goal)
+        join warehouse.run r
+            on r.run_id = coalesce(q.seen_run_id, q.run_id) and r.connection = q.connection and r.goal = q.goal
         left join (
             select connection, goal, path, max(imported_at) as read_at from warehouse.imported_file group by all
         ) f on f.connection = q.connection and f.goal = q.goal and f.path = split_part(q.path, '!', 1)
@@ -99,15 +102,58 @@ def quarantined(session: Session, connection: str | None, limit: int) -> tuple[i
             select connection, goal, max(started_at) as exported_at from warehouse.run
             where direction = 'export' and state = 'success' group by all
         ) e on e.connection = q.connection and e.goal = q.goal
-        where ($connection is null or q.connection = $connection)
+        where ($connection is null or q.connection = $connection) and ($goal is null or q.goal = $goal)
             and (f.read_at is null or r.started_at >= f.read_at)
             and (r.direction is distinct from 'export' or r.started_at = e.exported_at)
         qualify r.started_at = max(r.started_at) over (partition by q.connection, q.goal, q.path)"""
+"""What stands in the quarantine: of each file what its latest reading left there, of each export goal what its latest
+delivery did."""
+
+
+def quarantined(session: Session, connection: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    """Return how much stands in the quarantine, and the first of it."""
     columns = "q.connection, q.goal, q.path, q.line, q.field, q.value, q.raw, q.reason, q.run_id"
-    bound = {"connection": connection}
-    total = session.value(f"select count(*) from (select r.started_at {latest})", bound)
+    bound = {"connection": connection, "goal": None}
+    total = session.value(f"select count(*) from (select r.started_at {_STANDING})", bound)
     rows = session.records(
-        f"select {columns} {latest} order by q.connection, q.goal, q.path, q.line, q.field limit $limit",
+        f"select {columns} {_STANDING} order by q.connection, q.goal, q.path, q.line, q.field limit $limit",
         {**bound, "limit": limit},
     )
     return total, rows
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands in the quarantine for a goal: of one kind, for one reason, from one file."""
+
+    kind: str
+    """The counter that it is counted in, such as `rows_rejected`."""
+    path: str | None
+    """None for exports without a file."""
+    field: str | None
+    reason: str
+    times: int
+
+
+def standing(session: Session, connection: str, goal: str) -> tuple[Standing, ...]:
+    """Return what stands in the quarantine for a goal, without values, most frequent first."""
+    rows = session.rows(
+        f"""select kind, path, field, reason, count(*)
+        from (select q.kind, q.path, q.field, q.reason {_STANDING})
+        group by all
+        order by 5 desc, 1, 2, 3, 4""",
+        {"connection": connection, "goal": goal},
+    )
+    return tuple(Standing(*row) for row in rows)
+
+
+def ambiguous_rows(session: Session, connection: str, goal: str) -> int:
+    """Return how many rows named more than one profile, of each file as it was last read."""
+    query = """
+        select coalesce(sum(rows_ambiguous), 0)
+        from (
+            from warehouse.imported_file
+            where connection = $connection and goal = $goal
+            qualify row_number() over (partition by path order by imported_at desc) = 1
+        )"""
+    return int(session.value(query, {"connection": connection, "goal": goal}))

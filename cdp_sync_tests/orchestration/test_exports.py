@@ -12,7 +12,7 @@ from cdp_sync.errors import DiskFull
 from cdp_sync.exporting import FileRun, LocalFile
 from cdp_sync.model import EXPORT_COUNTERS
 from cdp_sync.orchestration import export_steps
-from cdp_sync_tests.projects import SPENDERS, Project, export, goal
+from cdp_sync_tests.projects import SPENDERS, Project, export, goal, shown
 
 OPS = ("select_segment", "write_file", "deliver_file", "record_delivery")
 IMPORTED, EXPORTED = dg.AssetKey(["shop", "customers"]), dg.AssetKey(["shop", "spenders"])
@@ -35,9 +35,8 @@ def shop(project: Project) -> Project:
 
 
 def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, Any]:
-    """Return the metadata of an asset's materialization, as plain values."""
-    (event,) = [event for event in result.get_asset_materialization_events() if event.asset_key == key]
-    return {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
+    """Return what the catalog shows of an asset's run, as plain values."""
+    return shown(result, *key.path)
 
 
 def outbox(project: Project) -> dict[str, str]:

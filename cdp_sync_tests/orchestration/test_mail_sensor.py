@@ -27,6 +27,15 @@ def test_a_failed_run_is_mailed_about(office: Office) -> None:
     assert office.state(run_id) == "sent"
 
 
+def test_goals_stand_in_running_order(office: Office) -> None:
+    """As they are declared, which is how they run, also where one failed; Dagster plans them by name."""
+    office.connect("shop", goal("zebra"), STRICT, goal("apple"))
+    office.run(RAGGED)
+    office.tick()
+    told = said(office.mails[0])
+    assert told.index("zebra succeeded") < told.index("customers failed") < told.index("apple succeeded")
+
+
 def test_no_mail_holds_what_a_file_holds(office: Office) -> None:
     """Neither addresses nor names of a file's people are in a mail, whatever went wrong with them."""
     office.connect("shop", goal(), on="every_run")

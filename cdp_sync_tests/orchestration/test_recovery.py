@@ -15,7 +15,7 @@ from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 from cdp_sync.orchestration.places import DataFolder
 from cdp_sync.orchestration.processes import Process
 from cdp_sync.orchestration.recovery import recover
-from cdp_sync.orchestration.run_tags import PROCESS
+from cdp_sync.orchestration.run_tags import FORMER_PROCESS, PROCESS
 from cdp_sync_tests.projects import INSTANCE, Project, goal
 
 STARTED, CANCELING = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING
@@ -85,6 +85,12 @@ def test_a_run_without_a_process_fails_and_says_why(
     assert event.dagster_event
     assert "The process of this run is gone" in (event.dagster_event.message or "")
     assert recover(instance, folder) == []
+
+
+def test_a_run_with_the_former_tag_is_found(instance: dg.DagsterInstance, folder: DataFolder, gone: str) -> None:
+    """A run that began before the tag was hidden and renamed."""
+    run = add(instance, None, **{FORMER_PROCESS: gone})
+    assert recover(instance, folder) == [run.run_id]
 
 
 def test_a_run_that_somebody_stopped_counts_as_stopped(

@@ -60,8 +60,9 @@ def note_run(session: Session, run_id: str, goal: str, *, hours: int) -> None:
 
 def quarantine(session: Session, run_id: str, path: str, line: int, connection: str = "shop") -> None:
     """Put a row into quarantine."""
-    values = [run_id, connection, "customers", path, line, "Email", "x", "raw", "no reason"]
-    session.execute("insert into warehouse.quarantine values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    columns = "run_id, connection, goal, path, line, field, value, raw, reason, kind"
+    values = [run_id, connection, "customers", path, line, "Email", "x", "raw", "no reason", "rows_rejected"]
+    session.execute(f"insert into warehouse.quarantine ({columns}) values ({', '.join('?' * 10)})", values)
 
 
 def ids(session: Session, value: str) -> set[UUID]:
