@@ -8,9 +8,7 @@ from cdp_sync.importing.records import read_records
 from cdp_sync.importing.records_plan import BROKEN, RESERVED
 from cdp_sync.model import Format
 from cdp_sync.warehouse import Session
-
-QUOTE_OPENS = "; the quote opens on line "
-"""Stands before the number of a line, at the end of the reason of a line that is rejected with an earlier one."""
+from cdp_sync.warehouse.history import QUOTE_OPENS
 
 RAW_LIMIT = 10_000
 """Characters of a rejected row that the quarantine keeps."""

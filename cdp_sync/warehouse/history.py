@@ -8,6 +8,12 @@ from cdp_sync.warehouse.names import quote_identifier
 from cdp_sync.warehouse.properties import profile_columns
 from cdp_sync.warehouse.session import Session
 
+QUOTE_OPENS = "; the quote opens on line "
+"""Before the number of a line, at the end of the reason of a line that is rejected with an earlier one."""
+
+COUNTED_REASON = f"regexp_replace(reason, '{QUOTE_OPENS}[0-9]+$', '')"
+"""Expression for the reason that all lines of a record have in common."""
+
 
 def goals_of_runs(session: Session, run_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of `run` by run id; a run that found nothing to do has none."""
@@ -138,7 +144,7 @@ class Standing:
 def standing(session: Session, connection: str, goal: str) -> tuple[Standing, ...]:
     """Return what stands in the quarantine for a goal, without values, most frequent first."""
     rows = session.rows(
-        f"""select kind, path, field, reason, count(*)
+        f"""select kind, path, field, {COUNTED_REASON} as reason, count(*)
         from (select q.kind, q.path, q.field, q.reason {_STANDING})
         group by all
         order by 5 desc, 1, 2, 3, 4""",

@@ -141,7 +141,7 @@ def test_what_another_run_has_imported_starts_none(ticker: Ticker) -> None:
     assert ticker.project.run("shop_sync", ticker.instance).success
     told = ticker.tick()
     assert not told.run_requests
-    assert str(told.skip_message) == "1 files, none of them new."
+    assert str(told.skip_message) == "Of 1 file none is new."
     ticker.project.deliver("/inbox/customers_1.csv", FIRST.replace("1.5", "2"), minutes=1)
     ticker.next_tick()
     (request,) = ticker.tick().run_requests or ()
