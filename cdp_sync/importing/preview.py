@@ -68,6 +68,7 @@ def preview(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, wareho
         if landed is None:
             return Preview(path, message=" ".join((*warnings, "The file is empty.")))
         with warehouse.open("none") as session:
+            session.define_functions()
             session.set("TimeZone", goal.format.time_zone)
             if not landed.survey.regular:
                 read_records(session, landed, goal.format)

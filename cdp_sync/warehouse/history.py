@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from cdp_sync.model.mail_address import folded
 from cdp_sync.warehouse.names import quote_identifier
 from cdp_sync.warehouse.properties import profile_columns
 from cdp_sync.warehouse.session import Session
@@ -41,9 +42,10 @@ _CHANGED = "list({property: property, before: before, after: after} order by pro
 
 def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
     """Return the live profiles with this identifier or id: their properties and latest changes."""
+    plain = value.strip()
     ids = session.rows(
-        "select distinct profile_id from warehouse.profile_identifier where value in ($plain, lower($plain))",
-        {"plain": value.strip()},
+        "select distinct profile_id from warehouse.profile_identifier where value in ($plain, lower($plain), $folded)",
+        {"plain": plain, "folded": folded(plain)},
     )
     found = [profile_id for (profile_id,) in ids] or _as_id(value)
     return [profile for profile_id in found for profile in _profile(session, profile_id)]

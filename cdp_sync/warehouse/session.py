@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from duckdb import sqltypes
+from duckdb.func import SPECIAL
 
 from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseUnusable
+from cdp_sync.model.mail_address import ascii_domain
 from cdp_sync.warehouse.names import quote_literal
 
 Values = Mapping[str, object] | Sequence[object] | None
@@ -36,6 +39,7 @@ class Session:
         self._connection = connection
         self._attached: list[str] = []
         self._before: dict[str, object] = {}
+        self._has_functions = False
 
     def execute(self, sql: str, values: Values = None) -> "Session":
         """Run one statement, or several without values."""
@@ -68,6 +72,13 @@ class Session:
         """Change a setting until the session lets go."""
         self._before.setdefault(name, self.value("select current_setting(?)", [name]))
         self.execute(f"set {name} = {quote_literal(value)}")
+
+    def define_functions(self) -> None:
+        """Let statements call `ascii_domain(text)`. Only where needed: DuckDB loads numpy for it, which takes 0.1 s."""
+        if not self._has_functions:
+            text = sqltypes.VARCHAR
+            self._connection.create_function("ascii_domain", ascii_domain, [text], text, null_handling=SPECIAL)
+            self._has_functions = True
 
     def wait_for_disk(self, *, wait: bool) -> None:
         """Tell whether what is written from now on has to outlive a power cut.

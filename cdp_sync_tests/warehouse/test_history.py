@@ -73,6 +73,9 @@ def test_a_profile_is_found_by_identifier_in_any_case_and_by_id(session: Session
     """E-mail addresses are found in any case, ids as they are; blanks around either do not matter."""
     assert ids(session, " ADA@x.nl ") == {ADA}
     assert ids(session, f" {BOB} ") == {BOB}
+    session.execute("insert into warehouse.profile_identifier values ('email', 'Öl@xn--bcher-kva.example', ?)", [ADA])
+    assert ids(session, "Öl@BÜCHER.Example") == {ADA}
+    assert ids(session, "öl@bücher.example") == set()
 
 
 def test_all_profiles_that_a_value_names_are_shown(session: Session) -> None:
