@@ -81,28 +81,34 @@ def _profile(session: Session, profile_id: UUID) -> list[dict[str, Any]]:
     return [{**record, "changes": history} for record in session.records(query, [profile_id])]
 
 
+_RUN_IN_ORDER = "(select rowid as place, run_id, connection, goal, direction, state from warehouse.run)"
+
+
 def quarantined(session: Session, connection: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
     """Return how much is in quarantine and the first of it.
 
-    Of each file it is what its latest reading left there, of each export goal what its latest delivery left behind.
+    Of each file it is what its latest reading left there, of each export goal what its latest delivery left behind;
+    the latest is what was written last, whatever the clock said.
     """
-    latest = """
+    latest = f"""
         from warehouse.quarantine q
-        join warehouse.run r using (run_id, connection, goal)
+        join {_RUN_IN_ORDER} r using (run_id, connection, goal)
         left join (
-            select connection, goal, path, max(imported_at) as read_at from warehouse.imported_file group by all
+            select connection, goal, path, max(place) as place
+            from warehouse.imported_file join {_RUN_IN_ORDER} using (run_id, connection, goal)
+            group by all
         ) f on f.connection = q.connection and f.goal = q.goal and f.path = split_part(q.path, '!', 1)
         left join (
-            select connection, goal, max(started_at) as exported_at from warehouse.run
+            select connection, goal, max(place) as place from {_RUN_IN_ORDER}
             where direction = 'export' and state = 'success' group by all
         ) e on e.connection = q.connection and e.goal = q.goal
         where ($connection is null or q.connection = $connection)
-            and (f.read_at is null or r.started_at >= f.read_at)
-            and (r.direction is distinct from 'export' or r.started_at = e.exported_at)
-        qualify r.started_at = max(r.started_at) over (partition by q.connection, q.goal, q.path)"""
+            and (f.place is null or r.place >= f.place)
+            and (r.direction is distinct from 'export' or r.place = e.place)
+        qualify r.place = max(r.place) over (partition by q.connection, q.goal, q.path)"""
     columns = "q.connection, q.goal, q.path, q.line, q.field, q.value, q.raw, q.reason, q.run_id"
     bound = {"connection": connection}
-    total = session.value(f"select count(*) from (select r.started_at {latest})", bound)
+    total = session.value(f"select count(*) from (select r.place {latest})", bound)
     rows = session.records(
         f"select {columns} {latest} order by q.connection, q.goal, q.path, q.line, q.field limit $limit",
         {**bound, "limit": limit},
