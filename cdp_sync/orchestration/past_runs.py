@@ -9,7 +9,7 @@ import dagster as dg
 
 from cdp_sync.errors import UnknownName, WarehouseLocked
 from cdp_sync.model import COUNTERS, EXPORT_COUNTERS
-from cdp_sync.orchestration.launching import open_instance
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.run_events import Events, goal_of, materializations, trouble_of, under_way
 from cdp_sync.orchestration.run_tags import connections_of, reason_of
 from cdp_sync.warehouse import Warehouse

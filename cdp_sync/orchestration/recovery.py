@@ -1,14 +1,15 @@
 """What a killed process leaves behind: runs that seem to go on, slots of pools, staged rows and downloads."""
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.events import JobFailureData, RunFailureReason  # how Dagster tells a crash from a failed step
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
-from cdp_sync.errors import Terminal
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.places import DataFolder, data_folder, remove
 from cdp_sync.orchestration.processes import Process
 from cdp_sync.orchestration.run_tags import CONNECTION
@@ -107,11 +108,14 @@ def _has_crashed(run: dg.DagsterRun) -> bool:
 
 
 def recover_project() -> None:
-    """Do so for the project of this folder, where there is one."""
-    from cdp_sync.orchestration.launching import open_instance
+    """Do so for the project of this folder, where there is one.
 
-    with suppress(Terminal), open_instance() as instance:
-        recover(instance, data_folder())
+    Raises:
+        CdpSyncError: Its history cannot be used.
+    """
+    if os.environ.get("DAGSTER_HOME") or Path("dagster.yaml").exists():
+        with open_instance() as instance:
+            recover(instance, data_folder())
 
 
 def build_recovery() -> dg.Definitions:

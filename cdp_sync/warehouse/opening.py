@@ -156,10 +156,17 @@ def _holder(text: str) -> str:
 
 
 def _unusable(error: duckdb.Error, path: Path) -> Exception:
-    if "not a valid DuckDB database" in str(error) or "Serialization" in str(error):
+    text = str(error).partition("\n\nStack Trace")[0]
+    if "not a valid DuckDB database" in text or "Serialization" in text:
         return WarehouseUnusable(
             f"{path.name} is no DuckDB database that this version can read.",
             needed="A file written by cdp_sync with DuckDB 2.",
             remedy="Move it away, or export it with the DuckDB version that wrote it.",
         )
-    return translate(error)
+    problem = translate(error, name=path.name)
+    if isinstance(error, duckdb.IOException) and type(problem) is WarehouseUnusable:
+        return WarehouseUnusable(
+            f"{path.name} cannot be opened: {text.rpartition(': ')[2]}.",
+            remedy=f"Check {path}, its folder and their permissions.",
+        )
+    return problem

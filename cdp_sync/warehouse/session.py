@@ -12,7 +12,7 @@ import duckdb
 from duckdb import sqltypes
 from duckdb.func import SPECIAL
 
-from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseDamaged, WarehouseUnusable
 from cdp_sync.model.mail_address import ascii_domain
 from cdp_sync.warehouse.names import quote_literal
 
@@ -97,6 +97,8 @@ class Session:
             try:
                 self.execute(step.sql, step.values)
             except WarehouseUnusable as error:
+                if isinstance(error.__cause__, duckdb.IOException):
+                    raise  # the statement does not matter to it
                 raise type(error)(f"Step {step.name} failed: {error.found}", needed=str(step)) from error
 
     def attach(self, path: Path, name: str, options: str = "") -> None:
@@ -138,19 +140,23 @@ class Session:
         self._connection.close()
 
 
-def translate(error: duckdb.Error, sql: str = "") -> CdpSyncError:
-    """Put a DuckDB error into our tree. Values never show: messages that may quote data are cut to their kind."""
+def translate(error: duckdb.Error, sql: str = "", *, name: str = "The warehouse") -> CdpSyncError:
+    """Put a DuckDB error about a file of this name into our tree. Values never show: messages that may quote data are cut to their kind."""
     text = str(error).partition("\n\nStack Trace")[0]
     if any(sign in text for sign in _NO_ROOM):
         return DiskFull(
             "There is no room left on the disk that holds the warehouse.",
             remedy="Free some space and run again; nothing of this run has landed.",
         )
+    if any(sign in text for sign in _DAMAGE):
+        return _damaged(text, name)
     if "CSV" in text and isinstance(error, duckdb.InvalidInputException):
         return FileRejected(
             f"The file cannot be parsed: {text.splitlines()[0].removeprefix('Invalid Input Error: ')}",
             remedy="Look at the file at that line, and at the declared format.",
         )
+    if isinstance(error, duckdb.IOException):
+        return WarehouseUnusable(f"{text.removeprefix('IO Error: ')}.", remedy="Look at the disk that holds the file.")
     if isinstance(error, _ABOUT_SQL) or "read-only mode" in text:
         return WarehouseUnusable(text, needed=sql)
     if isinstance(error, duckdb.InvalidInputException):
@@ -161,8 +167,21 @@ def translate(error: duckdb.Error, sql: str = "") -> CdpSyncError:
     return WarehouseUnusable(masked, needed=sql)
 
 
-_ABOUT_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.IOException)
-"""Errors that quote statements and files, never data."""
+def _damaged(text: str, name: str) -> WarehouseDamaged:
+    """Return the error of a file that DuckDB cannot read, with the name that the message says, or this one."""
+    named = re.search(r"""file ["']([^"']+)["']""", text)
+    return WarehouseDamaged(
+        f"{Path(named[1]).name if named else name} is damaged: it is cut off, or was written by something else.",
+        needed="The file as cdp_sync left it, with its .wal if there is one.",
+        remedy="Put a copy of it back. Without one move it away, and run the connections: they import what is there again.",
+    )
+
+
+_DAMAGE = ("Could not read enough bytes", "Corrupt database file", "not a valid DuckDB database", "Serialization Error")
+"""What DuckDB says of a file that is cut off or overwritten."""
+
+_ABOUT_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
+"""Errors that quote statements, never data."""
 
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large", "failed to offload")
 _QUOTED = r"'[^']*'|\"[^\"]*\"|\b\d[\d.]*\b"

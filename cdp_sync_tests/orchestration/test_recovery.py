@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
-from cdp_sync.orchestration.launching import open_instance
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.places import DataFolder
 from cdp_sync.orchestration.processes import Process
 from cdp_sync.orchestration.recovery import recover
