@@ -125,9 +125,7 @@ def _is_full(home: Path) -> bool:
 
 
 def _no_room(what: str) -> DiskFull:
-    return DiskFull(
-        f"There is no room left on the disk that holds {what}.", remedy="Free some space and run again."
-    )
+    return DiskFull(f"There is no room left on the disk that holds {what}.", remedy="Free some space and run again.")
 
 
 def _short(error: Exception) -> str:

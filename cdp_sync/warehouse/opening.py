@@ -3,26 +3,32 @@
 DuckDB lets one process write at a time, and while one writes no other can open the file.
 """
 
+import errno
+import os
 import random
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import duckdb
 
-from cdp_sync.errors import WarehouseLocked, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
 from cdp_sync.warehouse.instances import instances
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
 from cdp_sync.warehouse.names import quote_literal
-from cdp_sync.warehouse.session import Session, translate
+from cdp_sync.warehouse.session import Session, no_room, translate
 
 Access = Literal["none", "read", "write"]
 
 _BUSY = ("Could not set lock", "Unique file handle conflict", "different configuration")
+
+NEW = ".new_warehouse_"
+"""How the names of folders begin in which warehouses are made; a killed process may leave one."""
 
 _SOUND = {"enable_caching_operators": "false"}
 """With it DuckDB 2.0 fails now and then, where memory is scarce and a join finds few rows among text columns: `INTERNAL
@@ -99,9 +105,24 @@ class Warehouse:
             session.attach(Path(":memory:"), "warehouse")
             migrate(session)
         else:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._make(session)
             self._attach(session, self.path, "warehouse")
             migrate(session)
+
+    def _make(self, session: Session) -> None:
+        """Make the file, whole or not at all, where there is none: half of one could not be opened again."""
+        if self.path.exists():
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=self.path.parent, prefix=NEW) as folder:
+                new = Path(folder) / self.path.name
+                self._attach(session, new, "new")
+                session.detach("new")
+                with suppress(FileExistsError):  # another process was quicker
+                    os.link(new, self.path)
+        except OSError as error:
+            raise _not_made(error, self.path) from error
 
     def _readable(self) -> bool:
         return self.path.exists() and self.path.stat().st_size > 0
@@ -153,6 +174,15 @@ def _holder(text: str) -> str:
         return "another connection of this process"
     program, pid, user = found.groups()
     return f"process {pid} ({Path(program).name}{f', user {user}' if user else ''})"
+
+
+def _not_made(error: OSError, path: Path) -> CdpSyncError:
+    why = error.strerror or "the disk failed"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_room()
+    return WarehouseUnusable(
+        f"{path.name} cannot be made: {why}.", remedy=f"Check the folder {path.parent} and its permissions."
+    )
 
 
 def _unusable(error: duckdb.Error, path: Path) -> Exception:

@@ -144,10 +144,7 @@ def translate(error: duckdb.Error, sql: str = "", *, name: str = "The warehouse"
     """Put a DuckDB error about a file of this name into our tree. Values never show: messages that may quote data are cut to their kind."""
     text = str(error).partition("\n\nStack Trace")[0]
     if any(sign in text for sign in _NO_ROOM):
-        return DiskFull(
-            "There is no room left on the disk that holds the warehouse.",
-            remedy="Free some space and run again; nothing of this run has landed.",
-        )
+        return no_room()
     if any(sign in text for sign in _DAMAGE):
         return _damaged(text, name)
     if "CSV" in text and isinstance(error, duckdb.InvalidInputException):
@@ -165,6 +162,14 @@ def translate(error: duckdb.Error, sql: str = "", *, name: str = "The warehouse"
     if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):
         return ValueOutOfRange(masked, needed=sql)
     return WarehouseUnusable(masked, needed=sql)
+
+
+def no_room() -> DiskFull:
+    """Return the error of a full disk."""
+    return DiskFull(
+        "There is no room left on the disk that holds the warehouse.",
+        remedy="Free some space and run again; nothing of this run has landed.",
+    )
 
 
 def _damaged(text: str, name: str) -> WarehouseDamaged:

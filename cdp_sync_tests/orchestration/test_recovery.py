@@ -154,7 +154,9 @@ def test_a_run_that_repeats_another_and_is_not_queued_yet_is_left_alone(
 ) -> None:
     """Until it is queued it has the tags of the run before, which say that its process is gone."""
     status, tags = dg.DagsterRunStatus.NOT_STARTED, {"connection": "shop", PROCESS: gone}
-    run = instance.add_run(dg.DagsterRun(job_name="shop_sync", status=status, tags=tags, parent_run_id="x", root_run_id="x"))
+    run = instance.add_run(
+        dg.DagsterRun(job_name="shop_sync", status=status, tags=tags, parent_run_id="x", root_run_id="x")
+    )
     assert recover(instance, folder) == []
     assert state(instance, run) == status
 
