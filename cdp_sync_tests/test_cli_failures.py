@@ -252,3 +252,13 @@ def test_hints_can_be_typed_where_the_command_is_not_on_the_path(shop: Project) 
         [*COMMAND, "runs", "--run", "none"], env=without, capture_output=True, text=True, check=False
     )
     assert line.strip().replace("--version", "runs") in printed.stderr
+
+
+def test_the_data_folder_does_not_move_the_history(
+    ran: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs are those that `dagster.yaml` has, whatever the data folder: what is documented."""
+    monkeypatch.setenv("CDP_SYNC_DATA", str(tmp_path / "elsewhere"))
+    assert '"state": "finished"' in told(cdp_sync("runs", "--json"))
+    assert "0 of 0 in quarantine" in told(cdp_sync("quarantine"))
+    assert not (tmp_path / "elsewhere" / "dagster").exists()

@@ -110,7 +110,7 @@ def _failures_of(home: Path) -> Iterator[None]:
         raise HistoryUnusable(
             f"Dagster's history cannot be used: {why}.",
             needed="Database files that are whole, and that this user may read and write.",
-            remedy=f"{home / 'dagster.yaml'} says where they lie; if they are damaged, put a copy back or move them away.",
+            remedy=f"{home / 'dagster.yaml'} says where they lie. Put a copy back in place of damaged ones.",
         ) from error
     except OSError as error:
         if error.errno not in _NO_ROOM:

@@ -28,5 +28,5 @@ def require_extra(*, otherwise: str = "") -> None:
         raise Terminal(
             f"The sandbox's servers need packages that are not installed: {', '.join(missing)}.",
             needed="The extra `sandbox` of cdp-sync.",
-            remedy=f"""Install it: pip install "cdp-sync[sandbox]", with a wheel's path: pip install "PATH[sandbox]".{otherwise}""",
+            remedy=f'Install it: pip install "cdp-sync[sandbox]", or a wheel: pip install "PATH[sandbox]".{otherwise}',
         )

@@ -141,19 +141,29 @@ class Session:
 
 
 def translate(error: duckdb.Error, sql: str = "", *, name: str = "The warehouse") -> CdpSyncError:
-    """Put a DuckDB error about a file of this name into our tree. Values never show: messages that may quote data are cut to their kind."""
+    """Put a DuckDB error into our tree. Values never show: messages that may quote data are cut to their kind.
+
+    Args:
+        error: The error.
+        sql: The statement that met it; not shown where the disk is at fault.
+        name: Of the file that it is about, where the message does not say.
+    """
     text = str(error).partition("\n\nStack Trace")[0]
     if any(sign in text for sign in _NO_ROOM):
         return no_room()
     if any(sign in text for sign in _DAMAGE):
         return _damaged(text, name)
+    if isinstance(error, duckdb.IOException):
+        return WarehouseUnusable(f"{text.removeprefix('IO Error: ')}.", remedy="Look at the disk that holds the file.")
+    return _of_a_statement(error, text, sql)
+
+
+def _of_a_statement(error: duckdb.Error, text: str, sql: str) -> CdpSyncError:
     if "CSV" in text and isinstance(error, duckdb.InvalidInputException):
         return FileRejected(
             f"The file cannot be parsed: {text.splitlines()[0].removeprefix('Invalid Input Error: ')}",
             remedy="Look at the file at that line, and at the declared format.",
         )
-    if isinstance(error, duckdb.IOException):
-        return WarehouseUnusable(f"{text.removeprefix('IO Error: ')}.", remedy="Look at the disk that holds the file.")
     if isinstance(error, _ABOUT_SQL) or "read-only mode" in text:
         return WarehouseUnusable(text, needed=sql)
     if isinstance(error, duckdb.InvalidInputException):
@@ -178,7 +188,7 @@ def _damaged(text: str, name: str) -> WarehouseDamaged:
     return WarehouseDamaged(
         f"{Path(named[1]).name if named else name} is damaged: it is cut off, or was written by something else.",
         needed="The file as cdp_sync left it, with its .wal if there is one.",
-        remedy="Put a copy of it back. Without one move it away, and run the connections: they import what is there again.",
+        remedy="Put a copy of it back. Without one move it away and run the connections: they import anew.",
     )
 
 
