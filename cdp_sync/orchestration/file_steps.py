@@ -57,6 +57,7 @@ class FileSteps(ImportSteps[FileGoal]):
         sightings = Sightings(data_folder().sightings(run.connection, run.goal.name))
         with self.client(context) as server:
             scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
+            self.clear_uploads(context, lambda: server)
         refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
         expect_files(context, self.connection.name, self.goal.name, scan)
         context.log.info(f"{len(scan.due)} of {len(scan.files)} files are to be imported")
