@@ -14,6 +14,7 @@ from cdp_sync import __version__
 from cdp_sync.errors import CdpSyncError, UnknownName
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer for programs.")
+_PORT = click.IntRange(0, 65_535)
 _GOAL = click.option("--goal", help="One goal only.")
 
 
@@ -223,13 +224,19 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=2222, show_default=True, help="Of the SFTP server; 0 picks a free one.")
-@click.option("--mail-port", default=2525, show_default=True, help="Of the mail server; 0 picks a free one.")
-@click.option("--sailthru-port", default=8025, show_default=True, help="Of Sailthru's API; 0 picks a free one.")
+@click.option("--port", type=_PORT, default=2222, show_default=True, help="Of the SFTP server; 0 picks a free one.")
+@click.option(
+    "--mail-port", type=_PORT, default=2525, show_default=True, help="Of the mail server; 0 picks a free one."
+)
+@click.option(
+    "--sailthru-port", type=_PORT, default=8025, show_default=True, help="Of Sailthru's API; 0 picks a free one."
+)
 def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
     """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
+    from cdp_sync.sandbox.extra import require_extra
     from cdp_sync.sandbox.stage import Stage
 
+    require_extra()
     with Stage(port=port, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
         click.echo(stage.told)
         stage.wait()
@@ -238,18 +245,24 @@ def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
 @main.command()
 def demo() -> None:
     """Import demonstration files and a list, export segments, three times over, and show what happens."""
+    from cdp_sync.sandbox.extra import require_extra
+
+    require_extra()
     from cdp_sync.sandbox.play import play
 
     click.get_current_context().exit(play())
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Of the UI.")
+@click.option("--port", type=_PORT, default=3000, show_default=True, help="Of the UI.")
 @click.option("--sandbox/--no-sandbox", "with_sandbox", default=True, help="Also run the sandbox servers.")
 def up(port: int, with_sandbox: bool) -> None:
     """Open the project in the Dagster UI, with the sandbox servers beside it, until Ctrl-C."""
+    from cdp_sync.sandbox.extra import require_extra
     from cdp_sync.sandbox.stage import open_ui
 
+    if with_sandbox:
+        require_extra(otherwise=" Or leave them out: --no-sandbox.")
     click.get_current_context().exit(open_ui(port, with_sandbox=with_sandbox))
 
 

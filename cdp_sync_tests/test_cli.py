@@ -315,7 +315,7 @@ def start_run(process: int) -> str:
 
     import dagster as dg
 
-    from cdp_sync.orchestration.launching import open_instance
+    from cdp_sync.orchestration.instance import open_instance
 
     tags = {"connection": "shop", "cdp_sync/process": f"{socket.gethostname()}:{process}"}
     run = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.STARTED, tags=tags)

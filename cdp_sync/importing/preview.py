@@ -66,8 +66,9 @@ def preview(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, wareho
         except zlib.error as error:
             return Preview(path, message=f"The archive is damaged: {error}.")
         if landed is None:
-            return Preview(path, message=" ".join((*warnings, "The file is empty.")))
+            return Preview(path, message=" ".join(warnings or ["The file is empty."]))
         with warehouse.open("none") as session:
+            session.define_functions()
             session.set("TimeZone", goal.format.time_zone)
             if not landed.survey.regular:
                 read_records(session, landed, goal.format)

@@ -1,10 +1,6 @@
 """Runs a connection from the command line, through Dagster, so that the run stands in the UI's history."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -15,6 +11,7 @@ from cdp_sync.errors import Terminal, UnknownName
 from cdp_sync.model import Report
 from cdp_sync.orchestration.code_location import job_origin
 from cdp_sync.orchestration.files import is_files_key
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.processes import Process
 from cdp_sync.orchestration.progress import Watcher, watched_by
@@ -35,27 +32,6 @@ class Outcome:
     seconds: float
     """The goals' own work, from the first step's start to the last one's end, without the start of Dagster."""
     goals: tuple[Report, ...]
-
-
-@contextmanager
-def open_instance() -> Iterator[dg.DagsterInstance]:
-    """Yield the instance that the UI of this project uses: `DAGSTER_HOME`, or `dagster.yaml` of this folder.
-
-    Raises:
-        Terminal: Neither is there.
-    """
-    if os.environ.get("DAGSTER_HOME"):
-        with dg.DagsterInstance.get() as instance:
-            yield instance
-    elif Path("dagster.yaml").exists():
-        with dg.DagsterInstance.from_config(str(Path.cwd())) as instance:
-            yield instance
-    else:
-        raise Terminal(
-            "There is no dagster.yaml in this folder.",
-            needed="The folder of a cdp_sync project, or DAGSTER_HOME.",
-            remedy="Change into the project's folder.",
-        )
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 import dagster as dg
 
+from cdp_sync.calling import call
 from cdp_sync.errors import UnknownName, WarehouseLocked
 from cdp_sync.model import COUNTERS, EXPORT_COUNTERS
-from cdp_sync.orchestration.launching import open_instance
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.run_events import Events, goal_of, materializations, trouble_of, under_way
 from cdp_sync.orchestration.run_tags import connections_of, reason_of
 from cdp_sync.warehouse import Warehouse
@@ -159,7 +160,7 @@ def _records(
     if run_id:
         found = list(instance.get_run_records(dg.RunsFilter(run_ids=[run_id])))
         if not found or _connection_of(found[0].dagster_run) is None:
-            raise UnknownName(f"There is no run {run_id!r}.", needed="One of those that `cdp-sync runs` lists.")
+            raise UnknownName(f"There is no run {run_id!r}.", needed=f"One of those that `{call('runs')}` lists.")
         return found
     if connection is None:
         records = list(instance.get_run_records(limit=limit * 2))

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from shutil import which
 
 import dagster as dg
 
+from cdp_sync.calling import call
 from cdp_sync.components.declarations import load_declarations
 from cdp_sync.looking import look_at_export
 from cdp_sync.orchestration.launching import Order, Outcome, launch
@@ -48,11 +48,10 @@ def play() -> int:
         _show_warehouse()
         _show_outbox(stage.root / OUTBOX)
         _show_sailthru(sides)
-    on_path = "" if which("cdp-sync") else "source .venv/bin/activate · "
-    console.print(
-        f"Look further:  {on_path}cdp-sync runs · cdp-sync quarantine · cdp-sync profile ada.quill@example.com · "
-        "cdp-sync segment regulars · make up"
-    )
+    further = [
+        call(words) for words in ("runs", "quarantine", "profile ada.quill@example.com", "segment regulars", "up")
+    ]
+    console.print("\n  ".join(["Look further:", *further]), markup=False, soft_wrap=True)
     return 0 if all(outcome.state == "success" for outcome in outcomes) else 1
 
 

@@ -61,16 +61,41 @@ def _check_type(prop: Property, found: str | None) -> None:
 
 
 def _sync_identifiers(session: Session, profiles: Profiles) -> None:
-    covered = {name for (name,) in session.rows("select property from warehouse.identifier_property")}
+    noted = dict(session.rows("select property, coalesce(domains_in_ascii, false) from warehouse.identifier_property"))
     declared = {prop.name: prop for prop in profiles.identifiers}
-    for name in covered - declared.keys():
+    addresses = {name for name, prop in declared.items() if prop.type == "email"}
+    as_before = {name for name in addresses if noted.get(name) is False}
+    outdated = (noted.keys() - declared.keys()) | as_before
+    missing = declared.keys() - (noted.keys() - outdated)
+    for name in outdated:
         session.execute("delete from warehouse.profile_identifier where property = ?", [name])
         session.execute("delete from warehouse.identifier_property where property = ?", [name])
-    for name in declared.keys() - covered:
+    for name in missing:
+        if name in addresses:
+            _put_domains_in_ascii(session, declared[name])
         session.execute(f"insert into warehouse.profile_identifier {identifiers_of(declared[name])}", [name])
-        session.execute("insert into warehouse.identifier_property values (?)", [name])
-    if covered != declared.keys() and session.value("select count(*) from warehouse.profile"):
+        session.execute("insert into warehouse.identifier_property values (?, ?)", [name, name in addresses])
+    if (outdated or missing) and session.value("select count(*) from warehouse.profile"):
         session.execute("update warehouse.revision set number = number + 1")
+
+
+def _put_domains_in_ascii(session: Session, prop: Property) -> None:
+    """Write stored addresses as imports do by now; a domain that is none stays as it is."""
+    session.define_functions()
+    value = quote_identifier(prop.name)
+    if prop.multiple:
+        each = f"list_transform({value}, lambda address: {_with_ascii_domain('address')})"
+        now = f"list_transform([{each}], lambda v: list_filter(v, lambda x, i: list_position(v, x) = i))[1]"
+        text = f"array_to_string({value}, '')"
+    else:
+        now, text = _with_ascii_domain(value), value
+    session.execute(f"update warehouse.profile set {value} = {now} where strlen({text}) <> length({text})")
+
+
+def _with_ascii_domain(address: str) -> str:
+    local, domain = (f"split_part({address}, '@', {number})" for number in (1, 2))
+    return f"""case when regexp_full_match({address}, '[^@]*(@[[:ascii:]]*)?') then {address}
+        else {local} || '@' || coalesce(ascii_domain({domain}), {domain}) end"""
 
 
 def identifiers_of(prop: Property) -> str:
