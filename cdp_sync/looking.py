@@ -27,6 +27,8 @@ from cdp_sync.model import (
     UserExportGoal,
     fingerprint,
 )
+from cdp_sync.model.counting import counted
+from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.ledger import known_files
@@ -48,7 +50,7 @@ class Look:
     @property
     def summary(self) -> str:
         """How much there is."""
-        return f"{len(self.files):,} files, {sum(file.due for file in self.files):,} to import"
+        return f"{counted(len(self.files), 'file')}, {sum(file.due for file in self.files):,} to import"
 
     @property
     def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
@@ -81,7 +83,7 @@ class ListLook:
     def summary(self) -> str:
         """How much there is."""
         people = sum(count or 0 for *_, count in self.lists)
-        return f"{len(self.lists):,} list{'' if len(self.lists) == 1 else 's'}, {people:,} people"
+        return f"{counted(len(self.lists), 'list')}, {counted(people, 'person', 'people')}"
 
     @property
     def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
@@ -99,7 +101,7 @@ def reach(connection: Connection) -> Iterator[tuple[str, bool]]:
     if isinstance(connection, SftpConnection):
         with SftpClient(connection.server) as server:
             for directory in dict.fromkeys(goal.directory for goal in connection.file_goals):
-                yield f"{directory}: {len(server.list_directory(directory)):,} files.", True
+                yield f"{directory}: {counted(len(server.list_directory(directory)), 'file')}.", True
     elif isinstance(connection, SailthruConnection):
         from cdp_sync.connectors.sailthru import SailthruClient
 
@@ -177,7 +179,7 @@ def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
     """
     names = [segment.name for segment in declarations.profiles.segments]
     if name not in names:
-        raise UnknownName(f"There is no segment {name!r}.", needed=f"One of: {', '.join(names) or 'none is declared'}.")
+        raise UnknownName(f"There is no segment {name!r}.", needed=one_of(name, names))
     with Warehouse(data_folder().warehouse).open("read") as session:
         return view_segment(session, declarations.profiles, name, datetime.now(UTC))
 

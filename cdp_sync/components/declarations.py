@@ -8,8 +8,8 @@ from cdp_sync.components.connection import ConnectionComponent
 from cdp_sync.components.profile_model import declared_profiles
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles
-from cdp_sync.model.reading import slips_in
-from cdp_sync.orchestration.declared import defs_folder, refuse
+from cdp_sync.model.suggestion import one_of
+from cdp_sync.orchestration.declared import defs_folder, read_declaration
 from cdp_sync.orchestration.project import component_tree, reason_of
 
 
@@ -28,8 +28,7 @@ class Declarations:
         """
         names = [connection.name for connection in self.connections]
         if name not in names:
-            allowed = ", ".join(names) or "none is declared"
-            raise UnknownName(f"There is no connection {name!r}.", needed=f"One of: {allowed}.")
+            raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
         return self.connections[names.index(name)]
 
     def goals(self, connection: str, name: str | None) -> tuple[ImportRules, ...]:
@@ -58,8 +57,7 @@ class Declarations:
 
 
 def _no_goal(connection: str, kind: str, name: str, names: Sequence[str]) -> UnknownName:
-    allowed = ", ".join(names) or "none is declared"
-    return UnknownName(f"Connection {connection} has no {kind} {name!r}.", needed=f"One of: {allowed}.")
+    return UnknownName(f"Connection {connection} has no {kind} {name!r}.", needed=one_of(name, names))
 
 
 def load_declarations() -> Declarations:
@@ -81,7 +79,7 @@ def load_declarations() -> Declarations:
 
 
 def _connections_in(file: Path) -> list[Connection]:
-    refuse(file, slips_in(file.read_text(encoding="utf-8")))
+    read_declaration(file)
     tree = component_tree(file.parent)
     tree.build_defs()
     return [component.connection for component in tree.get_all_components(of_type=ConnectionComponent)]  # type: ignore[type-abstract]  # it asks `isinstance`

@@ -11,9 +11,9 @@ import yaml
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.model import Objective, Profiles, Property, Segment
-from cdp_sync.model.reading import Loader, slips_in
 from cdp_sync.model.segment_slips import find_profile_slips
-from cdp_sync.orchestration.declared import defs_folder, refuse
+from cdp_sync.model.yaml_lines import Loader
+from cdp_sync.orchestration.declared import defs_folder, read_declaration, refuse
 from cdp_sync.orchestration.project import find_profile_model
 from cdp_sync.orchestration.segments import build_segments
 
@@ -103,8 +103,7 @@ def declared_profiles() -> Profiles:
 @lru_cache(maxsize=8)
 def _read(file: Path, _changed: int) -> Profiles:
     """Read a file once for all connections of a project."""
-    text = file.read_text(encoding="utf-8")
-    refuse(file, slips_in(text))
+    text = read_declaration(file)
     profiles = Profiles.model_validate(yaml.load(text, Loader=Loader)["attributes"])  # noqa: S506 - a safe one
     refuse(file, [f"attributes.{slip}" for slip in find_profile_slips(profiles)])
     return profiles

@@ -91,7 +91,7 @@ def _does_not_fit(columns: Columns) -> GoalFailed:
     sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
     return GoalFailed(
         f"A sum does not fit its property: {sums}.",
-        needed="A type that holds the largest sum.",
+        needed="The property's type must hold the largest sum.",
         remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed.",
     )
 

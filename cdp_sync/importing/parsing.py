@@ -145,8 +145,8 @@ def _check_budget(session: Session, run: GoalRun, file: int) -> None:
     allowed = run.goal.max_rejected_percent
     if rejected * 100 > allowed * read:
         raise FileRejected(
-            f"{rejected:,} of {read:,} rows were rejected, more than {allowed:g} %.",
-            needed="A file within the goal's error budget, max_rejected_percent.",
+            f"More than {allowed:g} % of the rows were rejected: {rejected:,} of {read:,}.",
+            needed="The file must be within the goal's error budget, max_rejected_percent.",
             remedy="Look at the quarantine, and have the file corrected.",
         )
 

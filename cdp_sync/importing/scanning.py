@@ -56,7 +56,7 @@ class Choice:
         if self.pattern != "*" and not any(self.includes(file.name) for file in found):
             raise GoalFailed(
                 f"No file of this goal matches {self.pattern!r}.",
-                needed="A wildcard that matches names in the goal's directory.",
+                needed="The wildcard must match a name in the goal's directory.",
                 remedy="`cdp-sync scan` lists them.",
             )
 

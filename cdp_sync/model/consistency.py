@@ -1,6 +1,5 @@
 """Does what is declared fit together? All slips at once, each with its place and what is allowed."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from cdp_sync.model.connection import Connection
@@ -8,6 +7,7 @@ from cdp_sync.model.export import ExportColumn, ExportGoal, FileExportGoal
 from cdp_sync.model.goal import ImportRules, Link, Mapping
 from cdp_sync.model.list_goal import PROFILE_ID, ListGoal
 from cdp_sync.model.profile import Profiles, Property
+from cdp_sync.model.suggestion import allowed
 from cdp_sync.model.user_goal import UserExportGoal, UserLink
 
 
@@ -49,7 +49,7 @@ def _slips_of_links(links: Iterable[Link | UserLink], profiles: Profiles) -> Ite
     identifiers = [prop.name for prop in profiles.identifiers]
     for index, link in enumerate(links):
         if link.property not in identifiers:
-            what = "is no identifier" if link.property in profiles.by_name else "is unknown"
+            what = "is not an identifier" if link.property in profiles.by_name else "is unknown"
             yield f"link[{index}].property: {link.property!r} {what}; {allowed(link.property, identifiers)}"
 
 
@@ -100,11 +100,3 @@ def _slips_of_column(column: ExportColumn, goal: ExportGoal, profiles: Profiles)
 
 def _unknown(found: str, names: Iterable[str]) -> str:
     return f"{found!r} is unknown; {allowed(found, names)}"
-
-
-def allowed(found: str, names: Iterable[str]) -> str:
-    """Return the sentence that says what could stand there, the likeliest first."""
-    names = list(names)
-    close = difflib.get_close_matches(found, names, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}allowed: {', '.join(names) or 'none is declared'}"

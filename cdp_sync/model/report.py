@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from cdp_sync.model.counting import counted
+
 
 @dataclass(frozen=True)
 class Counters:
@@ -151,18 +153,14 @@ def sentence(files: Iterable[FileReport], counters: Counters) -> str:
     if not imported:
         return "Nothing new to import."
     ends = {name.removeprefix("rows_").replace("_", " "): getattr(counters, name) for name in ROW_ENDS}
-    told = [f"{_count(imported, 'file')}, {_count(counters.rows_read, 'row')}:"]
+    told = [f"{counted(imported, 'file')}, {counted(counters.rows_read, 'row')}:"]
     told.append((", ".join(f"{times:,} {end}" for end, times in ends.items() if times) or "nothing to apply") + ";")
-    told.append(f"{counters.profiles_created:,} profiles created, {counters.profiles_updated:,} updated.")
+    told.append(f"{counted(counters.profiles_created, 'profile')} created, {counters.profiles_updated:,} updated.")
     return " ".join(told)
 
 
 def _imported(files: Iterable[FileReport]) -> int:
     return sum(file.state in ("imported", "retried") for file in files)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 __all__ = ["COUNTERS", "ROW_ENDS", "Counters", "FileReport", "GoalReport", "ProfileSample", "sentence"]

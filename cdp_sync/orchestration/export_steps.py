@@ -40,6 +40,7 @@ from cdp_sync.model import (
     SailthruConnection,
     UserExportGoal,
 )
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.checks import EXPORT_CHECKS, USER_EXPORT_CHECKS, Checks, export_findings, note_checks
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
@@ -65,7 +66,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         self.adopt(context)
         counters = self._attempt(context, run, "selecting", lambda: _select(run), keep=False)
         context.log.info(
-            f"{counters.profiles_written:,} of {counters.profiles_in_segment:,} profiles are to be delivered"
+            f"To deliver: {counters.profiles_written:,} of {counted(counters.profiles_in_segment, 'profile')}."
         )
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}

@@ -14,6 +14,7 @@ from cdp_sync.importing.scanning import Choice
 from cdp_sync.importing.sightings import Sightings
 from cdp_sync.importing.waiting import count_due, stage_waiting
 from cdp_sync.model import FileGoal, GoalReport, RemoteFile
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.files import choice_of, expect_files, is_backfill, note_files
 from cdp_sync.orchestration.goal_steps import Handle
 from cdp_sync.orchestration.import_steps import ImportSteps, waiting_handle
@@ -60,9 +61,9 @@ class FileSteps(ImportSteps[FileGoal]):
             self.clear_uploads(context, lambda: server)
         refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
         expect_files(context, self.connection.name, self.goal.name, scan)
-        context.log.info(f"{len(scan.due)} of {len(scan.files)} files are to be imported")
+        context.log.info(f"To import: {len(scan.due):,} of {counted(len(scan.files), 'file')}.")
         if retry:
-            context.log.info(f"{retry:,} rows that waited for a profile are tried again")
+            context.log.info(f"Tried again: {counted(retry, 'row')} that waited for a profile.")
         return {**_scan_handle(scan, known), "again": choice.again, "retry": retry}
 
     def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:

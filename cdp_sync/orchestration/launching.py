@@ -9,6 +9,7 @@ from dagster._core.execution.api import execute_run  # as Dagster does a run tha
 
 from cdp_sync.errors import Terminal, UnknownName
 from cdp_sync.model import Report
+from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.code_location import job_origin
 from cdp_sync.orchestration.files import is_files_key
 from cdp_sync.orchestration.instance import open_instance
@@ -127,13 +128,9 @@ def _job(definitions: dg.Definitions, order: Order) -> tuple[str, list[dg.AssetK
     """Return the job's name and what of it to run."""
     connection, goal, goals = order.connection, order.goal, _goals(definitions)
     if connection not in goals:
-        raise UnknownName(
-            f"There is no connection {connection!r}.", needed=f"One of: {', '.join(goals) or 'none is declared'}."
-        )
+        raise UnknownName(f"There is no connection {connection!r}.", needed=one_of(connection, goals))
     if goal is not None and goal not in goals[connection]:
-        raise UnknownName(
-            f"Connection {connection} has no goal {goal!r}.", needed=f"One of: {', '.join(goals[connection])}."
-        )
+        raise UnknownName(f"Connection {connection} has no goal {goal!r}.", needed=one_of(goal, goals[connection]))
     name = f"{connection}_sync"
     if not any(job.name == name for job in definitions.resolve_all_job_defs()):
         raise Terminal(f"Every goal of {connection} is off.", remedy="Switch one on: `enabled: true`.")
@@ -150,7 +147,7 @@ def _importing(definitions: dg.Definitions, order: Order) -> list[dg.AssetKey]:
         return found
     raise UnknownName(
         f"{order.goal or f'Connection {order.connection}'} imports no files.",
-        needed="An import goal, to choose files of.",
+        needed="Files can be chosen of an import goal over SFTP only.",
         remedy="Leave out --files and --again.",
     )
 
@@ -178,6 +175,6 @@ def _check_alone(instance: dg.DagsterInstance, connection: str) -> None:
     if runs:
         raise Terminal(
             f"Run {runs[0].run_id} of connection {connection} is under way.",
-            needed="One run of a connection at a time.",
+            needed="One run of a connection at a time is allowed.",
             remedy="Wait until it is done, or end it in the UI.",
         )

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from cdp_sync.model.counting import counted
+
 _LONGEST_SUBJECT = 150
 _LONGEST_TEXT = 600
 _PART = r"[^\s'\"<>(),;:=@]"
@@ -65,7 +67,7 @@ def text_of(news: RunNews) -> str:
     paragraphs = [
         [f"{_line(_titles(news.connections))}: the run {_ENDED[news.state]}.", _line(news.cause)],
         *(list(_goal(goal)) for goal in _shown(news.goals)),
-        [f"and {len(news.goals) - _MOST_GOALS} more goals" if len(news.goals) > _MOST_GOALS else ""],
+        [f"and {counted(len(news.goals) - _MOST_GOALS, 'more goal')}" if len(news.goals) > _MOST_GOALS else ""],
         [_when(news), f"Run: {news.link}"],
     ]
     return "\n\n".join(filter(None, map(_paragraph, paragraphs))) + "\n"
@@ -90,7 +92,7 @@ def _goal(goal: GoalNews) -> Iterator[str]:
     if goal.told:
         yield f"  {_line(goal.told)}"
     for reason, times in goal.reasons[:_MOST_REASONS]:
-        yield f"  {times:,} times: {_line(reason)}"
+        yield f"  {counted(times, 'time')}: {_line(reason)}"
 
 
 def _when(news: RunNews) -> str:

@@ -15,8 +15,7 @@ import dagster as dg
 from dagster.components.core.load_defs import get_library_json_enriched_defs  # the Docs tab; not public
 
 from cdp_sync.errors import DeclarationError
-from cdp_sync.model.reading import slips_in
-from cdp_sync.orchestration.declared import defs_folder, refuse
+from cdp_sync.orchestration.declared import defs_folder, read_declaration
 from cdp_sync.orchestration.mail_sensor import build_mail
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.recovery import build_recovery
@@ -104,7 +103,7 @@ def refuse_all(children: Iterable[Path]) -> None:
 def _check(child: Path) -> None:
     file = child / "defs.yaml"
     if file.exists():
-        refuse(file, slips_in(file.read_text(encoding="utf-8")))
+        read_declaration(file)
 
 
 def component_tree(folder: Path | None = None) -> dg.ComponentTree:
@@ -133,7 +132,7 @@ def find_profile_model(defs: Path) -> Path:
             return file
     raise DeclarationError(
         "No defs.yaml declares the profile.",
-        needed=f"One of `type: {_PROFILE_MODEL}`.",
+        needed=f"One must have `type: {_PROFILE_MODEL}`.",
         remedy="Write one: dg scaffold defs cdp_sync.components.ProfileModel profiles",
     )
 

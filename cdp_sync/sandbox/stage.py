@@ -13,6 +13,7 @@ from typing import Self
 from cdp_sync.connectors.disk import while_writing
 from cdp_sync.errors import SettingUnusable, Terminal
 from cdp_sync.orchestration.places import data_folder
+from cdp_sync.printing import say
 from cdp_sync.private import private_file, private_folder
 from cdp_sync.sandbox.demo import write_demo_files
 from cdp_sync.sandbox.newsletter import Newsletter, kept_secret
@@ -151,13 +152,8 @@ class Stage:
             return
         from cdp_sync.sandbox.smtp import SmtpSandbox
 
-        server = SmtpSandbox(self._mail_folder, port=self.mail_port, arrived=_show)
+        server = SmtpSandbox(self._mail_folder, port=self.mail_port, arrived=say)
         self.mail_port = servers.enter_context(server).port
-
-
-def _show(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def open_ui(port: int, *, with_sandbox: bool) -> int:
@@ -174,13 +170,13 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
     told = f"The UI: http://127.0.0.1:{port} (it takes up to a minute to start)"
     links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}
     if not ports:
-        _show(told)
+        say(told, lines=True)
         return _in_foreground(command, {**links, **os.environ})
     port_of_sftp, mail_port, sailthru_port = ports
     with Stage(
         port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port, settings=_VARIABLES
     ) as stage:  # fmt: skip
-        _show(f"{stage.told}\n{told}")
+        say(f"{stage.told}\n{told}", lines=True)
         return _in_foreground(command, {**links, **stage.environment})
 
 

@@ -21,6 +21,11 @@ def goals_of_runs(session: Session, run_ids: list[str]) -> dict[str, list[dict[s
     return found
 
 
+def connections_of_runs(session: Session) -> list[str]:
+    """Return the names of the connections that have a history, declared or not."""
+    return [name for (name,) in session.rows("select distinct connection from warehouse.run order by all")]
+
+
 def runs_with_work(session: Session, run_ids: list[str]) -> set[str]:
     """Return which of these runs found something to do, or failed at it."""
     query = "select distinct run_id from warehouse.run where run_id in (select unnest($ids))"

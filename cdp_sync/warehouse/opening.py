@@ -192,7 +192,7 @@ def _wait_or_raise(error: duckdb.Error, path: Path, deadline: float, pause: floa
         raise _unusable(error, path) from error
     if time.monotonic() + pause > deadline:
         raise WarehouseLocked(
-            f"{path.name} is held by {_holder(text)} for more than {patience:g} seconds.",
+            f"{path.name} is held by {_holder(text)} for more than {patience:g} s.",
             needed="One process at a time can write to it.",
             remedy="Close that process, or run again when it is done.",
         ) from error
@@ -220,8 +220,8 @@ def _unusable(error: duckdb.Error, path: Path) -> Exception:
     text = str(error).partition("\n\nStack Trace")[0]
     if "not a valid DuckDB database" in text or "Serialization" in text:
         return WarehouseUnusable(
-            f"{path.name} is no DuckDB database that this version can read.",
-            needed="A file written by cdp_sync with DuckDB 2.",
+            f"{path.name} is not a DuckDB database that this version can read.",
+            needed="It must be a file that cdp_sync wrote with DuckDB 2.",
             remedy="Move it away, or export it with the DuckDB version that wrote it.",
         )
     problem = translate(error, name=path.name)

@@ -227,7 +227,8 @@ def test_a_slip_in_a_segment_is_told_with_its_place(project: Project) -> None:
     project.connect("shop", export_profiles=[export(segment="spender")])
     with pytest.raises(DeclarationError) as refused:
         load_declarations()
-    assert "profiles/defs.yaml:\n  attributes.segments[0].when.contains_any: total is decimal" in str(refused.value)
+    told = str(refused.value)
+    assert "profiles/defs.yaml:\n  line 17: attributes.segments[0].when.contains_any: total is decimal" in told
 
 
 def test_slips_in_exports_are_told_with_their_places(project: Project) -> None:

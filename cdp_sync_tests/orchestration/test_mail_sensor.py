@@ -70,7 +70,7 @@ def test_a_run_that_succeeded_is_mailed_about_where_every_run_is(office: Office)
     office.tick()
     (mail,) = office.mails
     assert mail["Subject"] == "[cdp_sync] shop succeeded"
-    assert "customers succeeded\n  1 file, 1 row: 1 applied; 1 profiles created, 0 updated." in said(mail)
+    assert "customers succeeded\n  1 file, 1 row: 1 applied; 1 profile created, 0 updated." in said(mail)
 
 
 def test_the_key_on_may_stand_without_quotes(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,18 @@ def test_an_unclosed_quote_swallows_no_row(importer: Importer) -> None:
     assert importer.quarantine() == [("/bad.csv", 3, None, None, "a quote opens and does not close")]
 
 
+def test_a_line_inside_an_open_quote_names_the_line_where_it_opens(importer: Importer) -> None:
+    """Of a record that spans lines and is rejected, each line after the first; the report counts them together."""
+    report = deliver(importer, 'Email,Name\na@example.com,Ann\nb@example.com,"Bob\nc@example.com,C\nd",x,y\n')
+    several = "too many fields: 4 of 2"
+    assert [(line, reason) for _, line, _, _, reason in importer.quarantine()] == [
+        (3, several),
+        (4, f"{several}; the quote opens on line 3"),
+        (5, f"{several}; the quote opens on line 3"),
+    ]
+    assert report.reasons == ((several, 3),)
+
+
 @pytest.mark.slow
 def test_an_unclosed_quote_in_two_million_rows_is_not_silent(importer: Importer) -> None:
     """A quote that opens in the middle of two million rows costs its own row and no other."""

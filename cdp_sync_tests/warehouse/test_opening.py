@@ -74,7 +74,7 @@ def test_a_held_file_is_waited_for_and_then_told_of(file: Path) -> None:
         waited = time.monotonic() - began
     told = str(refused.value)
     assert f"warehouse.duckdb is held by process {holder.pid} (" in told
-    assert "more than 0.4 seconds" in told
+    assert "more than 0.4 s" in told
     assert "Close that process" in told
     assert isinstance(refused.value, Transient)
     assert waited < 20  # bounded, however busy the machine
@@ -147,7 +147,7 @@ def test_a_file_that_is_no_database_is_refused(access: str, tmp_path: Path) -> N
     content = b"Email,FirstName\n" * 1000
     path.write_bytes(content)
     with (
-        pytest.raises(WarehouseUnusable, match=r"warehouse.duckdb is no DuckDB database .* Move it away") as refused,
+        pytest.raises(WarehouseUnusable, match=r"warehouse.duckdb is not a DuckDB database .* Move it away") as refused,
         Warehouse(path, lock_timeout=5).open(access),  # type: ignore[arg-type]
     ):
         pass

@@ -132,7 +132,7 @@ class Publication:
             return
         if there.mode is not None and not there.is_regular:
             raise RemoteNotAFile(
-                f"{self._path!r} is {'a directory' if there.is_directory else 'no regular file'}.",
+                f"{self._path!r} is {'a directory' if there.is_directory else 'not a regular file'}.",
                 needed="Needed is a free name, or that of a file to be replaced.",
                 remedy="Name another path, or one inside the directory.",
             )
@@ -225,9 +225,9 @@ def _verify_name(name: str, path: str) -> None:
     if name in ("", ".", ".."):
         why = "it ends in none"
     elif any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path):
-        why = "it contains control characters or is no valid Unicode"
+        why = "it contains control characters or is not valid Unicode"
     elif len(name.encode()) > _LONGEST_NAME:
         why = f"{len(name.encode())} bytes are more than the {_LONGEST_NAME} that disks allow"
     else:
         return
-    raise RemoteNameRefused(f"{path!r} is no name for a file: {why}.", remedy="Name a file in a directory.")
+    raise RemoteNameRefused(f"{path!r} cannot be the name of a file: {why}.", remedy="Name a file in a directory.")

@@ -47,7 +47,7 @@ def convert_email(prop: Property, cell: str, form: Format) -> Conversion:
     closer = naming(naming(_unwrapped(cell), "bare", _in_ascii), "address", _if_short)
     usual = f"strlen({cell}) <= 64 and regexp_full_match({cell}, {_USUAL})"
     sql = f"case when {usual} then lower({cell}) when {cell} <> '' then {closer} end"
-    return Conversion(sql, "no e-mail address", causes=ruin_causes(cell))
+    return Conversion(sql, "not an e-mail address", causes=ruin_causes(cell))
 
 
 def _in_ascii(text: str) -> str:
