@@ -213,7 +213,7 @@ def test_a_variable_that_names_no_port(text: str, shop: Project, monkeypatch: py
     """The message names it."""
     (shop.folder / "workspace.yaml").touch()
     monkeypatch.setenv("CDP_SYNC_SANDBOX_MAIL_PORT", text)
-    assert f"CDP_SYNC_SANDBOX_MAIL_PORT is '{text}'. The number of a port, 0 to 65535." in paragraph(
+    assert f"CDP_SYNC_SANDBOX_MAIL_PORT is '{text}'. It must be the number of a port, 0 to 65535." in paragraph(
         "up", "--port", "0"
     )
 

@@ -45,13 +45,13 @@ def _home() -> Path:
             return home
         raise SettingUnusable(
             f"DAGSTER_HOME is {named!r}, which {'is no folder' if home.is_absolute() else 'is no absolute path'}.",
-            needed="The absolute path of a folder that exists.",
+            needed="It must be the absolute path of a folder that exists.",
             remedy="Correct the variable, or unset it: then dagster.yaml in the project's folder counts.",
         )
     if not Path("dagster.yaml").exists():
         raise Terminal(
             "There is no dagster.yaml in this folder.",
-            needed="The folder of a cdp_sync project, or DAGSTER_HOME.",
+            needed="A run needs the folder of a cdp_sync project, or DAGSTER_HOME.",
             remedy="Change into the project's folder.",
         )
     return Path.cwd()
@@ -109,7 +109,7 @@ def _failures_of(home: Path) -> Iterator[None]:
             raise _no_room("Dagster's history") from error
         raise HistoryUnusable(
             f"Dagster's history cannot be used: {why}.",
-            needed="Database files that are whole, and that this user may read and write.",
+            needed="Its database files must be whole, and this user must be allowed to read and write them.",
             remedy=f"{home / 'dagster.yaml'} says where they lie. Put a copy back in place of damaged ones.",
         ) from error
     except OSError as error:

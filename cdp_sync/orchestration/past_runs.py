@@ -8,6 +8,7 @@ from uuid import UUID
 
 import dagster as dg
 
+from cdp_sync.calling import call
 from cdp_sync.errors import UnknownName, WarehouseLocked
 from cdp_sync.model import COUNTERS, EXPORT_COUNTERS
 from cdp_sync.orchestration.instance import open_instance
@@ -184,7 +185,7 @@ def _record(instance: dg.DagsterInstance, connection: str | None, wanted: str) -
         of = f" of connection {connection}" if connection else ""
         raise UnknownName(
             f"There is no run {wanted!r}{of}.",
-            needed=f"Needed is the id of one that `{call("runs")}` lists, or its first {_SHORTEST_ID} characters.",
+            needed=f"Needed is the id of one that `{call('runs')}` lists, or its first {_SHORTEST_ID} characters.",
         )
     return found[0]
 

@@ -27,6 +27,6 @@ def require_extra(*, otherwise: str = "") -> None:
     if missing:
         raise Terminal(
             f"The sandbox's servers need packages that are not installed: {', '.join(missing)}.",
-            needed="The extra `sandbox` of cdp-sync.",
+            needed="The extra `sandbox` of cdp-sync must be installed.",
             remedy=f'Install it: pip install "cdp-sync[sandbox]", or a wheel: pip install "PATH[sandbox]".{otherwise}',
         )

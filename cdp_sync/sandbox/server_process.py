@@ -87,7 +87,7 @@ def refuse_taken(server: str, port: int, setting: str) -> None:
         why = os.strerror(problem.errno) if problem.errno else "it has no such number"
         raise ServerUnreachable(
             f"Port {port}, which {server} needs, cannot be opened: {why}.",
-            needed="A free port.",
+            needed="The port must be free.",
             remedy=f"End what listens there, or choose another with {setting}.",
         ) from problem
 

@@ -190,7 +190,7 @@ def _port_of(variable: str, usual: int) -> int:
     if text.isascii() and text.isdecimal() and int(text) < 65_536:
         return int(text)
     raise SettingUnusable(
-        f"{variable} is {text!r}.", needed="The number of a port, 0 to 65535.", remedy="Correct or unset it."
+        f"{variable} is {text!r}.", needed="It must be the number of a port, 0 to 65535.", remedy="Correct or unset it."
     )
 
 

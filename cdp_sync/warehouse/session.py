@@ -187,7 +187,7 @@ def _damaged(text: str, name: str) -> WarehouseDamaged:
     named = re.search(r"""file ["']([^"']+)["']""", text)
     return WarehouseDamaged(
         f"{Path(named[1]).name if named else name} is damaged: it is cut off, or was written by something else.",
-        needed="The file as cdp_sync left it, with its .wal if there is one.",
+        needed="It must be as cdp_sync left it, with its .wal if there is one.",
         remedy="Put a copy of it back. Without one move it away and run the connections: they import anew.",
     )
 
