@@ -99,7 +99,7 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             asset_selection=selection,
-            run_config={**_QUIET, "ops": _choices(definitions, order)},
+            run_config={**_QUIET, "ops": _choices(order, selection or [])},
             raise_on_error=False,
             tags={
                 "reason": "backfill" if order.again else "by hand",
@@ -128,12 +128,12 @@ class _Collecting:
         return getattr(self._watcher, name)
 
 
-def _choices(definitions: dg.Definitions, order: Order) -> dict[str, object]:
-    """Return the run config that tells the steps which files are meant."""
+def _choices(order: Order, goals: list[dg.AssetKey]) -> dict[str, object]:
+    """Return the run config that says to the steps of these goals which files are meant."""
     if not order.chooses:
         return {}
-    told = {"ops": {"scan_directory": {"config": order.choice}}}
-    return {f"{order.connection}__{goal}": told for goal in _with_files(definitions, order)}
+    config = {"ops": {"scan_directory": {"config": order.choice}}}
+    return {"__".join(key.path): config for key in goals}
 
 
 def _with_files(definitions: dg.Definitions, order: Order) -> list[str]:
