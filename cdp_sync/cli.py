@@ -43,12 +43,17 @@ def main(debug: bool) -> None:
 @click.argument("connection", required=False)
 def check(connection: str | None) -> None:
     """Check the declarations; with CONNECTION also reach its server: list directories, or try each endpoint."""
-    from cdp_sync.components.declarations import load_declarations
-    from cdp_sync.looking import refuse_rivals
-    from cdp_sync.terminal import console
+    from cdp_sync.checking import check_project
+    from cdp_sync.terminal import console, print_error
 
-    found = load_declarations()
-    refuse_rivals(found)
+    findings = check_project()
+    for note in findings.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    for problem in findings.problems:
+        print_error(problem)
+    found = findings.declarations
+    if findings.problems or found is None:
+        click.get_current_context().exit(1)
     told = {
         "connections": found.connections,
         "properties": found.profiles.properties,
@@ -70,8 +75,8 @@ def check(connection: str | None) -> None:
 @_AS_JSON
 def scan(connection: str, goal: str | None, as_json: bool) -> None:
     """Look at a connection's files (state, fields, how dates and numbers read) or lists. Imports nothing."""
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look
+    from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.terminal import print_json, print_look
 
     found = load_declarations()
@@ -118,8 +123,8 @@ def export(context: click.Context, connection: str, goal: str, preview: bool, as
     if not preview:
         context.invoke(run, connection=connection, goal=goal, as_json=as_json)
         return
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look_at_export
+    from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.terminal import print_export_preview, print_json
 
     found = look_at_export(load_declarations(), connection, goal)
@@ -134,8 +139,8 @@ def export(context: click.Context, connection: str, goal: str, preview: bool, as
 @_AS_JSON
 def segment(name: str, as_json: bool) -> None:
     """Show a segment: its size, some of its profiles, and the SQL that finds them."""
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look_at_segment
+    from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.terminal import print_json, print_segment
 
     found = look_at_segment(load_declarations(), name)

@@ -1,22 +1,19 @@
 """What `scan`, `segment` and `export --preview` show: what a run would find and make of it. Nothing is changed."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cdp_sync.components.declarations import Declarations
 from cdp_sync.connectors.sftp import SftpClient
-from cdp_sync.errors import DeclarationError, UnknownName, WarehouseLocked
+from cdp_sync.errors import UnknownName
 from cdp_sync.exporting import FileRun, UserRun
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.exporting.segments import SegmentView, view_segment
 from cdp_sync.importing import Scan, ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
-from cdp_sync.importing.rivals import rival_problems
 from cdp_sync.model import (
     Connection,
     FileGoal,
@@ -27,6 +24,7 @@ from cdp_sync.model import (
     UserExportGoal,
     fingerprint,
 )
+from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.ledger import known_files
@@ -106,27 +104,6 @@ def reach(connection: Connection) -> Iterator[tuple[str, bool]]:
         with SailthruClient(connection.account) as client:
             for finding in client.check():
                 yield f"{finding.subject}: {finding.problem or 'in order.'}", finding.fine
-
-
-def refuse_rivals(declarations: Declarations) -> None:
-    """Make sure that no goal would sum what another goal has summed.
-
-    Raises:
-        DeclarationError: Names each such goal, and the ways out.
-    """
-    goals = [
-        (connection, goal)
-        for connection in declarations.connections
-        for goal in connection.import_profiles
-        if isinstance(goal, FileGoal)
-    ]
-    warehouse = Warehouse(data_folder().warehouse, lock_timeout=_PATIENCE)
-    problems = []
-    if warehouse.path.exists():
-        with suppress(WarehouseLocked), warehouse.open("read") as session:  # the next run finds it as well
-            problems = rival_problems(session, goals)
-    if problems:
-        raise DeclarationError("\n".join(problems))
 
 
 def look(declarations: Declarations, connection: str, goal: ImportRules) -> Look | ListLook:

@@ -8,16 +8,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from cdp_sync.errors import GoalFailed, Terminal
-from cdp_sync.importing.members import names_file
 from cdp_sync.importing.sightings import Sightings
 from cdp_sync.model import FileGoal, FileReport, RemoteFile
+from cdp_sync.model.file_names import matches
 from cdp_sync.warehouse.ledger import KnownFile
-
-TEMPORARY_PREFIXES = (".", "~")
-TEMPORARY_SUFFIXES = (
-    ".part", ".filepart", ".partial", ".tmp", ".temp", ".crdownload", ".inprogress", ".uploading", ".lock",
-)  # fmt: skip
-"""Names that senders give to files they have not finished (reference: SFTP, section 5)."""
 
 
 class Directory(Protocol):
@@ -192,13 +186,6 @@ def select_files(listing: Iterable[RemoteFile], goal: FileGoal) -> list[RemoteFi
     listing = list(listing)
     markers = {goal.complete.marker.replace("{name}", file.name) for file in listing} if goal.complete.marker else set()
     return sorted(file for file in listing if file.name not in markers and matches(file.name, goal))
-
-
-def matches(name: str, goal: FileGoal) -> bool:
-    """Return whether the goal names the file. Case counts, as it does on the server."""
-    if name.startswith(TEMPORARY_PREFIXES) or name.lower().endswith(TEMPORARY_SUFFIXES):
-        return False
-    return names_file(name, goal)
 
 
 def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again: bool) -> str:

@@ -1,7 +1,7 @@
 """Does what is declared fit together? All slips at once, each with its place and what is allowed."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cdp_sync.model.connection import Connection
 from cdp_sync.model.export import ExportColumn, ExportGoal, FileExportGoal
@@ -9,6 +9,12 @@ from cdp_sync.model.goal import ImportRules, Link, Mapping
 from cdp_sync.model.list_goal import PROFILE_ID, ListGoal
 from cdp_sync.model.profile import Profiles, Property
 from cdp_sync.model.user_goal import UserExportGoal, UserLink
+
+_PARTS = (
+    "files", "checks", "scan_directory", "parse_files", "fetch_profiles", "link_identifiers", "upsert_profiles",
+    "select_segment", "write_file", "write_users", "deliver_file", "deliver_users", "record_delivery",
+)  # fmt: skip
+"""What of a goal has a name of its own in Dagster's catalog."""
 
 
 def find_slips(connection: Connection, profiles: Profiles) -> list[str]:
@@ -31,6 +37,27 @@ def find_slips(connection: Connection, profiles: Profiles) -> list[str]:
             for slip in _slips_of_export(goal, profiles)
         ),
     ]
+
+
+def find_clashes(connections: Sequence[Connection]) -> Iterator[tuple[int, str]]:
+    """Yield what two connections, or two goals, cannot both be called: the later one's place, and what is wrong.
+
+    In Dagster's catalog a goal takes its connection's name and its own, joined by two underscores, for itself, its
+    steps, its files and its checks.
+    """
+    names: set[str] = set()
+    taken: dict[str, str] = {}
+    for place, connection in enumerate(connections):
+        if connection.name in names:
+            yield place, f"name: another connection is called {connection.name!r}; choose another name"
+            continue
+        names.add(connection.name)
+        for goal in connection.goals:
+            whole = f"{connection.name}__{goal.name}"
+            own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
+            if clash := next((name for name in own if name in taken), None):
+                yield place, f"goal {goal.name}: {clash!r} is taken by {taken[clash]}; choose another name"
+            taken |= dict.fromkeys(own, f"goal {goal.name} of {connection.name}")
 
 
 def _slips_of_import(goal: ImportRules, profiles: Profiles) -> Iterator[str]:

@@ -15,15 +15,13 @@ import dagster as dg
 from dagster.components.core.load_defs import get_library_json_enriched_defs  # the Docs tab; not public
 
 from cdp_sync.errors import DeclarationError
-from cdp_sync.model.reading import slips_in
-from cdp_sync.orchestration.declared import defs_folder, refuse
+from cdp_sync.orchestration.declared import declaration_files, defs_folder, find_profile_model, read_declaration
 from cdp_sync.orchestration.mail_sensor import build_mail
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.recovery import build_recovery
 from cdp_sync.orchestration.resources import WarehouseResource
 
 _PACKAGE = "cdp_sync"
-_PROFILE_MODEL = "cdp_sync.components.ProfileModel"
 _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 """Set by `dg check defs` and `dagster definitions validate`, where every error shall be fatal."""
 
@@ -73,7 +71,7 @@ def load_connection(name: str) -> dg.Definitions:
         except Exception as error:
             raise DeclarationError(reason_of(error)) from error
         if any(job.name == f"{name}_sync" for job in found.jobs or ()):
-            beside = {child, find_profile_model(defs_folder()).parent} - {child}
+            beside = {child, find_profile_model().parent} - {child}
             return dg.Definitions.merge(found, *map(_build_alone, beside), shared())
     return load_project()
 
@@ -102,9 +100,8 @@ def refuse_all(children: Iterable[Path]) -> None:
 
 
 def _check(child: Path) -> None:
-    file = child / "defs.yaml"
-    if file.exists():
-        refuse(file, slips_in(file.read_text(encoding="utf-8")))
+    for file in declaration_files(child):
+        read_declaration(file)
 
 
 def component_tree(folder: Path | None = None) -> dg.ComponentTree:
@@ -121,25 +118,6 @@ def shared() -> dg.Definitions:
     """
     warehouse = WarehouseResource(path=str(data_folder().warehouse))
     return dg.Definitions(resources={"warehouse": warehouse}, executor=dg.in_process_executor)
-
-
-def find_profile_model(defs: Path) -> Path:
-    """Return the file that declares the profile: that of the folder `profiles`, or whichever names the type."""
-    usual = defs / "profiles" / "defs.yaml"
-    if _declares_profile(usual):
-        return usual
-    for file in sorted(defs.rglob("defs.yaml")):
-        if _declares_profile(file):
-            return file
-    raise DeclarationError(
-        "No defs.yaml declares the profile.",
-        needed=f"One of `type: {_PROFILE_MODEL}`.",
-        remedy="Write one: dg scaffold defs cdp_sync.components.ProfileModel profiles",
-    )
-
-
-def _declares_profile(file: Path) -> bool:
-    return file.exists() and _PROFILE_MODEL in file.read_text(encoding="utf-8")
 
 
 def _module_of(folder: Path | None) -> ModuleType:

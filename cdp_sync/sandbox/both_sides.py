@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cdp_sync.components.declarations import Declarations
 from cdp_sync.connectors.sailthru import SailthruClient
 from cdp_sync.model import ListGoal, SailthruConnection, UserExportGoal
+from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.sandbox.demo_users import NEWCOMER
 from cdp_sync.warehouse import Warehouse

@@ -6,8 +6,8 @@ from shutil import which
 
 import dagster as dg
 
-from cdp_sync.components.declarations import load_declarations
 from cdp_sync.looking import look_at_export
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.launching import Order, Outcome, launch
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.project import load_connection
