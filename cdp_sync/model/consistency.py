@@ -52,12 +52,18 @@ def find_clashes(connections: Sequence[Connection]) -> Iterator[tuple[int, str]]
             yield place, f"name: another connection is called {connection.name!r}; choose another name"
             continue
         names.add(connection.name)
-        for goal in connection.goals:
-            whole = f"{connection.name}__{goal.name}"
+        for listed, goal in _places_of_goals(connection):
+            whole = f"{connection.name}__{goal}"
             own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
             if clash := next((name for name in own if name in taken), None):
-                yield place, f"goal {goal.name}: {clash!r} is taken by {taken[clash]}; choose another name"
-            taken |= dict.fromkeys(own, f"goal {goal.name} of {connection.name}")
+                yield place, f"{listed}.name: the catalog has {clash!r} for {taken[clash]}; choose another name"
+            taken |= dict.fromkeys(own, f"goal {goal!r} of {connection.name}")
+
+
+def _places_of_goals(connection: Connection) -> Iterator[tuple[str, str]]:
+    for attribute in ("import_profiles", "export_profiles"):
+        for index, goal in enumerate(getattr(connection, attribute)):
+            yield f"{attribute}[{index}]", goal.name
 
 
 def _slips_of_import(goal: ImportRules, profiles: Profiles) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The declared connections as plain values, for the command line: read without Dagster where that is possible."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -122,29 +123,55 @@ def read_project() -> Reading:
     loaded by Dagster, whose import takes a second.
     """
     problems: list[str] = []
-    profiles = _attempt(declared_profiles, problems)
+    profiles = _attempt(problems, declared_profiles)
     found: list[tuple[Path, Connection]] = []
     for_dagster = []
     for file in declaration_files():
-        documents = _attempt(lambda file=file: documents_in(read_declaration(file)), problems) or []
+        documents = _attempt(problems, _documents, file) or []
         if all(map(_is_plain, documents)):
-            connections = _attempt(lambda file=file, each=documents: _connections_in(file, each, profiles), problems)
-            found += [(file, connection) for connection in connections or ()]
+            found += [(file, each) for each in _attempt(problems, _connections_in, file, documents, profiles) or ()]
         else:
             for_dagster.append(file)
     for file in for_dagster if profiles else ():  # without a profile none of them could be checked
-        loaded = _attempt(lambda file=file: _loaded_by_dagster(file), problems) or []
+        loaded = _attempt(problems, _loaded_by_dagster, file) or []
         found += [(file, each) for each in loaded if each not in [known for _, known in found]]
-    problems += _problems_between(found)
+    for file, slips in _slips_between(found).items():
+        _attempt(problems, refuse, file, slips)
     return Reading(profiles, tuple(connection for _, connection in found), tuple(dict.fromkeys(problems)))
 
 
-def _attempt(work: Callable[[], T], problems: list[str]) -> T | None:
+def check_file(file: Path) -> None:
+    """Make sure that a defs.yaml is in order by itself, as far as that shows without Dagster.
+
+    Raises:
+        DeclarationError: Names the file and every slip in it.
+    """
+    documents = _documents(file)
+    if all(map(_is_plain, documents)):
+        _connections_in(file, documents, None)
+
+
+def slips_between_files() -> dict[Path, list[str]]:
+    """Return what is wrong with files that are in order each by itself, such as a name that is taken."""
+    found: list[tuple[Path, Connection]] = []
+    for file in declaration_files():
+        with suppress(DeclarationError):
+            documents = _documents(file)
+            if all(map(_is_plain, documents)):
+                found += [(file, each) for each in _connections_in(file, documents, None)]
+    return _slips_between(found)
+
+
+def _attempt(problems: list[str], work: Callable[..., T], *arguments: object) -> T | None:
     try:
-        return work()
+        return work(*arguments)
     except DeclarationError as error:
         problems.append(str(error))
         return None
+
+
+def _documents(file: Path) -> list[dict[str, Any]]:
+    return documents_in(read_declaration(file))
 
 
 def _is_plain(document: dict[str, Any]) -> bool:
@@ -168,17 +195,19 @@ def _connections_in(file: Path, documents: Iterable[dict[str, Any]], profiles: P
     Raises:
         DeclarationError: A template cannot be filled, or a connection does not fit the profile.
     """
-    found, slips = [], []
+    found: list[Connection] = []
+    slips: list[str] = []
     for document in documents:
         if kind := _KINDS.get(document["type"]):
-            slips += _fill(document)
+            if unfilled := _fill(document):
+                slips += unfilled
+                continue
             try:
-                connection = kind.model_validate(document["attributes"])
+                found.append(kind.model_validate(document["attributes"]))
             except ValidationError as error:
                 slips += [f"attributes{slip}" for slip in slips_of(error, kind)]
-            else:
-                slips += [f"attributes.{slip}" for slip in find_slips(connection, profiles)] if profiles else []
-                found.append(connection)
+    if profiles:
+        slips += [f"attributes.{slip}" for connection in found for slip in find_slips(connection, profiles)]
     refuse(file, slips)
     return found
 
@@ -205,10 +234,10 @@ def _loaded_by_dagster(file: Path) -> list[Connection]:
 
     from cdp_sync.orchestration.project import component_tree, reason_of
 
-    tree = component_tree(file.parent)
+    tree, every = component_tree(file.parent), dg.Component
     try:
         tree.build_defs()
-        components = tree.get_all_components(of_type=dg.Component)
+        components = tree.get_all_components(of_type=every)  # type: ignore[type-abstract]  # it asks `isinstance`
     except Exception as error:
         reason = reason_of(error)
         raise DeclarationError(
@@ -218,15 +247,11 @@ def _loaded_by_dagster(file: Path) -> list[Connection]:
     return [each for each in found if isinstance(each, Connection)]
 
 
-def _problems_between(found: Sequence[tuple[Path, Connection]]) -> list[str]:
-    """Return what is wrong with files that are in order each by itself."""
+def _slips_between(found: Sequence[tuple[Path, Connection]]) -> dict[Path, list[str]]:
     slips: dict[Path, list[str]] = {}
     for number, slip in find_clashes([connection for _, connection in found]):
         slips.setdefault(found[number][0], []).append(f"attributes.{slip}")
     for kind in (PROFILE_MODEL, MAINTENANCE):
         for file, slip in find_second(kind):
             slips.setdefault(file, []).append(slip)
-    problems: list[str] = []
-    for file, each in slips.items():
-        _attempt(lambda file=file, each=each: refuse(file, each), problems)
-    return problems
+    return slips

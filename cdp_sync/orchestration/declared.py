@@ -119,9 +119,8 @@ def find_profile_model() -> Path:
 
 def find_second(kind: str) -> list[tuple[Path, str]]:
     """Return the files that declare once more what a project has one of, each with what is wrong with it."""
-    first, *others = _declaring(kind) or [None]
-    name = kind.rpartition(".")[2]
-    return [(file, f"type: a project has one {name}; found another in {first.parent.name}") for file in others if first]
+    files, name = _declaring(kind), kind.rpartition(".")[2]
+    return [(file, f"type: a project has one {name}; found another in {files[0].parent.name}") for file in files[1:]]
 
 
 def _declaring(kind: str) -> list[Path]:

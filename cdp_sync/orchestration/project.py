@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,8 @@ import dagster as dg
 from dagster.components.core.load_defs import get_library_json_enriched_defs  # the Docs tab; not public
 
 from cdp_sync.errors import DeclarationError
-from cdp_sync.orchestration.declared import declaration_files, defs_folder, find_profile_model, read_declaration
+from cdp_sync.orchestration.declarations import check_file, slips_between_files
+from cdp_sync.orchestration.declared import declaration_files, defs_folder, find_profile_model, refuse
 from cdp_sync.orchestration.mail_sensor import build_mail
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.recovery import build_recovery
@@ -89,19 +90,25 @@ def refuse_all(children: Iterable[Path]) -> None:
     Raises:
         DeclarationError: Names every file and every slip in it.
     """
-    told = []
+    problems, clashes = [], slips_between_files()
     for child in children:
         try:
             _check(child)
+            _check_against_others(child, clashes)
         except DeclarationError as error:
-            told.append(str(error))
-    if told:
-        raise DeclarationError("\n".join(told))
+            problems.append(str(error))
+    if problems:
+        raise DeclarationError("\n".join(problems))
 
 
 def _check(child: Path) -> None:
     for file in declaration_files(child):
-        read_declaration(file)
+        check_file(file)
+
+
+def _check_against_others(child: Path, clashes: Mapping[Path, Sequence[str]]) -> None:
+    for file in declaration_files(child):
+        refuse(file, clashes.get(file, ()))
 
 
 def component_tree(folder: Path | None = None) -> dg.ComponentTree:
@@ -138,8 +145,10 @@ def _children() -> list[Path]:
 
 def _build_each() -> Iterator[dg.Definitions]:
     """Build every component by itself, so that a broken one does not take the others down."""
+    clashes = slips_between_files()
     for child in _children():
         try:
+            _check_against_others(child, clashes)
             yield _build_alone(child)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others must load
             yield _broken(child.name, error)

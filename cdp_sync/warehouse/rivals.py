@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from cdp_sync.errors import GoalFailed
 from cdp_sync.model import Connection, FileGoal, ImportGoal, ListGoal, Profiles, SailthruConnection
@@ -53,7 +54,7 @@ def _summing(
     for goal in connection.import_profiles:
         names = (connection.name, goal.name)
         if isinstance(goal, FileGoal):
-            yield names, goal.was, goal, lambda path, goal=goal: _reads(goal, path)
+            yield names, goal.was, goal, partial(_reads, goal)
         elif isinstance(goal, ListGoal) and isinstance(connection, SailthruConnection):
             yield names, goal.was, goal.as_import(connection.time_zone, profiles), goal.lists.__contains__
 

@@ -11,6 +11,7 @@ from cdp_sync.importing.rivals import refuse_rivals
 from cdp_sync.model import FileGoal, GoalReport, SftpConnection, SftpServer, fingerprint
 from cdp_sync.warehouse.migrations import migrations
 from cdp_sync.warehouse.renaming import adopt
+from cdp_sync.warehouse.rivals import rival_problems
 from cdp_sync_tests.trail.importer import NOON, PROFILES, Importer, check_adds_up, goal
 
 ORDERS = "Email,Amount\nann@x,10\nann@x,5\nbob@x,7\n"
