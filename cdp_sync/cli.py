@@ -72,20 +72,24 @@ def check(connection: str | None) -> None:
 @main.command()
 @click.argument("connection")
 @_GOAL
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Files to look into, per goal."
+)
 @_AS_JSON
-def scan(connection: str, goal: str | None, as_json: bool) -> None:
-    """Look at a connection's files (state, fields, how dates and numbers read) or lists. Imports nothing."""
+def scan(connection: str, goal: str | None, limit: int, as_json: bool) -> None:
+    """Look at a connection's files (state, fields, how cells read, what a run refuses) or lists. Imports nothing."""
     from cdp_sync.looking import look
     from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.terminal import print_json, print_look
 
     found = load_declarations()
-    looks = [look(found, connection, each) for each in found.goals(connection, goal)]
+    looks = [look(found, connection, each, limit=limit) for each in found.goals(connection, goal)]
     if as_json:
         print_json({"connection": connection, "goals": [each.to_json() for each in looks]})
     else:
         for each in looks:
             print_look(each)
+    click.get_current_context().exit(0 if all(each.listed for each in looks) else 1)
 
 
 @main.command()

@@ -12,7 +12,12 @@ from cdp_sync.warehouse.session import Session
 
 
 def rival_problem(
-    session: Session, connection: str, goal: ImportGoal, files: Iterable[tuple[str, int | None, datetime | None]]
+    session: Session,
+    connection: str,
+    goal: ImportGoal,
+    files: Iterable[tuple[str, int | None, datetime | None]],
+    *,
+    former: Sequence[Names] = (),
 ) -> GoalFailed | None:
     """Return what keeps a goal from importing these files; None where no other goal has summed any of them.
 
@@ -21,9 +26,10 @@ def rival_problem(
         connection: The goal's connection.
         goal: The goal.
         files: Path, size and time of those that are due.
+        former: Names that the goal had before; what was imported under them is its own.
     """
     summed = _summed(connection, goal)
-    found = rivals(session, summed, files)
+    found = [names for names in rivals(session, summed, files) if names not in former]
     return _summed_before(summed.names, found[0]) if found else None
 
 
