@@ -17,6 +17,7 @@ from cdp_sync.orchestration.declared import (
     PROFILE_MODEL,
     declaration_files,
     declared_profiles,
+    defs_folder,
     documents_in,
     find_second,
     read_declaration,
@@ -249,8 +250,10 @@ def _loaded_by_dagster(file: Path) -> list[Connection]:
 
 def _slips_between(found: Sequence[tuple[Path, Connection]]) -> dict[Path, list[str]]:
     slips: dict[Path, list[str]] = {}
-    for number, slip in find_clashes([connection for _, connection in found]):
-        slips.setdefault(found[number][0], []).append(f"attributes.{slip}")
+    # A run looks first in the folder that is called like the connection.
+    ordered = sorted(found, key=lambda each: each[0].parent != defs_folder() / each[1].name)
+    for number, slip in find_clashes([connection for _, connection in ordered]):
+        slips.setdefault(ordered[number][0], []).append(f"attributes.{slip}")
     for kind in (PROFILE_MODEL, MAINTENANCE):
         for file, slip in find_second(kind):
             slips.setdefault(file, []).append(slip)

@@ -67,7 +67,7 @@ class BothSides:
         chosen = {
             f"Put on {put_on}": [email for email in last if email in first],
             f"Taken off {put_on} in act 2": [email for email in first if email not in last],
-            "Subscribed in act 2": [str(NEWCOMER["id"])],
+            "Subscribed to the newsletter": [str(NEWCOMER["id"])],
         }
         for what, emails in chosen.items():
             for email in emails[:1]:
