@@ -172,7 +172,9 @@ def _attempt(problems: list[str], work: Callable[..., T], *arguments: object) ->
 
 
 def _documents(file: Path) -> list[dict[str, Any]]:
-    return documents_in(read_declaration(file))
+    documents = documents_in(read_declaration(file))
+    refuse(file, [] if documents else ["the file declares nothing; needed is a `type`"])
+    return documents
 
 
 def _is_plain(document: dict[str, Any]) -> bool:

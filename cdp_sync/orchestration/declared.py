@@ -39,14 +39,14 @@ def read_declaration(file: Path) -> str:
     """Return the text of a defs.yaml without slips.
 
     Raises:
-        DeclarationError: It is no UTF-8, declares nothing, or has slips: all of them are named.
+        DeclarationError: Names the file and every slip in it.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = file.read_bytes()[: error.start].count(b"\n") + 1
         refuse(file, [f"line {line}: this is not UTF-8; save the file in this encoding"])
-    refuse(file, slips_in(text) or ([] if documents_in(text) else ["the file declares nothing; needed is a `type`"]))
+    refuse(file, slips_in(text))
     return text
 
 
