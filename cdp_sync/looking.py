@@ -68,7 +68,7 @@ class Look:
     def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
         """The files for people: the columns' names, and the rows."""
         rows: list[tuple[object, ...]] = [
-            (*(file.remote.path, file.state, _WOULD_BE[self.refused(file)], file.remote.size), _time(file))
+            (file.remote.path, file.state, _WOULD_BE[self.refused(file)], file.remote.size, _time(file))
             for file in self.files
         ]
         return ("file", "state", "would be refused", "bytes", "modified (UTC)"), rows

@@ -137,7 +137,7 @@ def print_error(text: str) -> None:
 def print_look(look: "Look | ListLook") -> None:
     """Show a goal's files or lists, and what a run would make of them."""
     (first, *names), rows = look.table
-    console.print(f"[bold]{look.goal}[/]  {look.summary}")
+    console.print(f"[bold]{look.goal}[/]  {escape(look.summary)}", soft_wrap=True)
     if rows:
         print_table((f"  {first}", *names), [(f"  {row[0]}", *row[1:]) for row in rows])
     for each in look.previews:

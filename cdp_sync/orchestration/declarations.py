@@ -30,8 +30,8 @@ _KINDS: dict[str, type[SftpConnection | SailthruConnection]] = {
     "cdp_sync.components.SftpConnection": SftpConnection,
 }
 _OURS = {*_KINDS, PROFILE_MODEL, MAINTENANCE}
-_PLAIN = {"type", "attributes", "requirements"}
-"""Keys of a document that say nothing about how its attributes are read."""
+_PLAIN = {"type", "attributes"}
+"""Keys of a document that can be read here; what others mean is Dagster's to say."""
 
 T = TypeVar("T")
 

@@ -108,6 +108,9 @@ def find_profile_model() -> Path:
     Raises:
         DeclarationError: There is none.
     """
+    usual = defs_folder() / _USUAL[PROFILE_MODEL] / "defs.yaml"
+    if usual.exists() and _names(usual, PROFILE_MODEL):
+        return usual
     if files := _declaring(PROFILE_MODEL):
         return files[0]
     raise DeclarationError(
@@ -125,6 +128,10 @@ def find_second(kind: str) -> list[tuple[Path, str]]:
 
 def _declaring(kind: str) -> list[Path]:
     """Return the files that name a type of component; that of the usual folder first."""
-    line = re.compile(rf"^type:\s*[\"']?{re.escape(kind)}\b", re.MULTILINE)
-    found = [file for file in declaration_files() if line.search(file.read_text(encoding="utf-8", errors="replace"))]
-    return sorted(found, key=lambda file: file.parent != defs_folder() / _USUAL.get(kind, ""))
+    found = [file for file in declaration_files() if _names(file, kind)]
+    return sorted(found, key=lambda file: file.parent != defs_folder() / _USUAL[kind])
+
+
+def _names(file: Path, kind: str) -> bool:
+    text = file.read_text(encoding="utf-8", errors="replace")
+    return re.search(rf"^type:\s*[\"']?{re.escape(kind)}\b", text, re.MULTILINE) is not None
