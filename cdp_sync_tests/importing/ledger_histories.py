@@ -1,4 +1,6 @@
-"""Generated histories about what rows add: keys across files, corrected and vanished rows, declarations that change.
+"""Generated histories about what rows add.
+
+Keys across files, corrected and vanished rows, declarations that change, renamed goals, files that are being uploaded.
 
 The files have fixed columns and few different cells, so that rows repeat, move and come back.
 """
@@ -38,6 +40,8 @@ PROFILES = Profiles(
 
 PATHS = ("/in/a.csv", "/in/b.csv", "/in/c.csv")
 
+SOME_PATHS = st.sets(st.sampled_from(PATHS), min_size=1)
+
 Rows = tuple[tuple[str, ...], ...]
 
 
@@ -47,6 +51,9 @@ class LedgerRun:
 
     goal: FileGoal
     files: tuple[File, ...]
+    """Those that are whole."""
+    growing: tuple[tuple[str, bytes, bytes], ...] = ()
+    """Those that are still being uploaded: the path, and what is there at a first and at a second look."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,8 @@ class Declared:
     creates: bool
     people: bool
     form: tuple[tuple[str, Any], ...]
+    names: tuple[str, ...] = ("orders",)
+    """What the goal has been called, one after another."""
 
     @property
     def goal(self) -> FileGoal:
@@ -75,7 +84,8 @@ class Declared:
         mappings += [{"field": named(field), "property": prop, "mode": "sum"} for field, prop in self.sums]
         mappings += [{"field": named("Tags"), "property": "tags", "mode": "add"}] if self.adds else []
         return FileGoal(
-            name="people" if self.people else "orders",
+            name="people" if self.people else self.names[-1],
+            was=self.names[-2] if len(self.names) > 1 and not self.people else None,
             format={"multi_value": "|", **form} | ({} if plain else {"skip_rows": 1}),
             link=[{"field": named(field), "property": field.lower()} for field in self.links],
             map=mappings,
@@ -115,11 +125,11 @@ def declarations(draw: st.DrawFn) -> Declared:
 
 @st.composite
 def changed(draw: st.DrawFn, before: Declared) -> Declared:
-    """The same declaration, mostly; or one thing of it declared otherwise."""
-    other = draw(declarations())
-    names = ("keyed", "redelivered", "links", "sums", "adds", "creates", "form", "form")
+    """The same declaration, mostly; or one thing of it declared otherwise, its name for instance."""
+    other = replace(draw(declarations()), names=(*before.names, f"orders{len(before.names)}"))
+    names = ("keyed", "redelivered", "links", "sums", "adds", "creates", "form", "form", "names", "names")
     name = draw(st.sampled_from(("",) * 6 + names))
-    return Declared(**{**vars(before), **({name: getattr(other, name)} if name else {})})
+    return replace(before, **{name: getattr(other, name)}) if name else before
 
 
 ROW = st.tuples(*(st.sampled_from(CELLS[column]) for column in COLUMNS))
@@ -141,26 +151,38 @@ def redelivered(draw: st.DrawFn, rows: Rows) -> Rows:
 
 
 @st.composite
+def uploads(draw: st.DrawFn, content: bytes) -> tuple[bytes, bytes]:
+    """What two looks see of a file that is being uploaded: the second one more, maybe all of it."""
+    first = draw(st.integers(0, len(content) - 1))
+    return content[:first], content[: draw(st.integers(first + 1, len(content)))]
+
+
+@st.composite
 def ledger_histories(draw: st.DrawFn) -> tuple[LedgerRun, ...]:
     """Two to five runs of one goal, and between them of another that brings people and fills the same properties."""
     declared = draw(declarations())
     people = replace(declared, keyed=False, creates=True, people=True, form=())
     known: dict[str, Rows] = {}
+    late: dict[str, bytes] = {}
     runs = []
     for number in range(draw(st.sampled_from((2, 3, 4, 5)))):
         if draw(st.sampled_from((True, False, False))):
             runs.append(LedgerRun(people.goal, ((f"/people/{number}.csv", written(draw(SOME_ROWS))),)))
             continue
         declared = draw(changed(declared)) if number else declared
-        files = {}
-        for path in sorted(draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=3, unique=True))):
+        files, late = late, {}
+        growing = []
+        for path in sorted(draw(SOME_PATHS) - files.keys()):
             how = draw(st.sampled_from(("same", "again", "again", "new"))) if path in known else "new"
             if how == "new":
                 known[path] = tuple(draw(st.lists(ROW, min_size=1, max_size=5)))
             elif how == "again":
                 known[path] = draw(redelivered(known[path]))
             files[path] = written(known[path])
-        runs.append(LedgerRun(declared.goal, tuple(files.items())))
+            if draw(st.sampled_from((False,) * 5 + (True,))):
+                late[path] = files.pop(path)
+                growing.append((path, *draw(uploads(late[path]))))
+        runs.append(LedgerRun(declared.goal, tuple(sorted(files.items())), tuple(growing)))
     return tuple(runs)
 
 

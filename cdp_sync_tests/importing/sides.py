@@ -14,6 +14,7 @@ from cdp_sync.model import Counters, FetchedFile, FileGoal, Profiles, RemoteFile
 from cdp_sync.model.profile import RESERVED
 from cdp_sync.warehouse import Session, Warehouse, quote_identifier
 from cdp_sync.warehouse.properties import sync_properties
+from cdp_sync.warehouse.renaming import adopt
 from cdp_sync_tests import oracle
 from cdp_sync_tests.oracle import Entry, State
 
@@ -101,6 +102,7 @@ class ProductSide:
     ) -> Delivered:
         """Import files in one run of a connection with these objectives."""
         self.runs += 1
+        adopt(self.warehouse, ("shop", goal.name), (None, goal.was))
         run = GoalRun(
             run_id=f"run{self.runs}",
             connection="shop",

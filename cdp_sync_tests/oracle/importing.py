@@ -97,6 +97,7 @@ def import_files(
     """
     outcome = Outcome()
     digest = fingerprint(goal, profiles, objectives)
+    state.waiting = [(goal.name if name == goal.was else name, row) for name, row in state.waiting]
     batch = Batch(objectives)
     rows = batch.rows
     for path, content in files:

@@ -27,8 +27,7 @@ class Conversion:
 
 def strip(cell: str) -> str:
     """Return the expression for a cell without the white space around it; looking first saves most of the work."""
-    first, last = f"ascii({cell})", f"ascii(right({cell}, 1))"
-    clean = f"{first} between 33 and 126 and {last} between 33 and 126"
+    clean = f"{_begins_visibly(cell)} and {cell}[-1] between '!' and '~'"
     return f"case when {clean} then {cell} else {_trimmed(cell)} end"
 
 
@@ -37,12 +36,20 @@ def is_visible(cell: str) -> str:
 
     A `case`, because both sides of an `or` may be computed for every cell.
     """
-    return f"case when ascii({cell}) between 33 and 126 then true else {_trimmed(cell)} <> '' end"
+    return f"case when {_begins_visibly(cell)} then true else {_trimmed(cell)} <> '' end"
 
 
 def visible(cell: str) -> str:
     """Return the expression for a cell, null where it is white space alone."""
-    return f"case when ascii({cell}) between 33 and 126 then {cell} when {_trimmed(cell)} <> '' then {cell} end"
+    return f"case when {_begins_visibly(cell)} then {cell} when {_trimmed(cell)} <> '' then {cell} end"
+
+
+def _begins_visibly(cell: str) -> str:
+    """Return the condition that a cell begins with a visible character of ASCII; the others are looked at closely.
+
+    DuckDB compares texts by their bytes, of which it has the first four at hand.
+    """
+    return f"{cell} between '!' and '~'"
 
 
 def _trimmed(cell: str) -> str:

@@ -1,8 +1,17 @@
 -- The rows of the previous imports of these files; of rows that are tried again, what they have added before.
+-- Where none are tried again, the inner join is empty at once, and the staged rows are not read.
 create or replace temp table remembered as
 select file.file, file.same_fingerprint, row.row_hash, row.applied, row.profile_id, row.sums
 from staging.file file
 join warehouse.imported_row row using (source)
 where file.state = 'staged'
-    or file.state = 'retried' and not row.applied
-        and row.row_hash in (select row_hash from staging.staged where staged.file = file.file)
+union all by name
+select file.file, file.same_fingerprint, row.row_hash, row.applied, row.profile_id, row.sums
+from staging.file file
+join warehouse.imported_row row using (source)
+semi join (
+    select staged.file, staged.row_hash
+    from staging.staged staged
+    join staging.file file on file.file = staged.file and file.state = 'retried'
+) staged on staged.file = file.file and staged.row_hash = row.row_hash
+where file.state = 'retried' and not row.applied
