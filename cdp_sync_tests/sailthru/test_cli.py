@@ -83,7 +83,7 @@ def test_scan_shows_the_lists(crm: Crm) -> None:
     assert not (crm.project.data / "warehouse.duckdb").exists()
     found: dict[str, Any] = json.loads(told("scan", "crm", "--json"))
     lists = [{"list": "Main", "kind": "natural", "people": 2}, {"list": "Mian", "kind": "not there", "people": None}]
-    assert found == {"connection": "crm", "goals": [{"goal": "members", "lists": lists}]}
+    assert found == {"connection": "crm", "goals": [{"goal": "members", "refused": "", "lists": lists}]}
 
 
 def test_an_export_is_previewed_without_a_call(crm: Crm) -> None:
