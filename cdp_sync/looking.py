@@ -108,7 +108,7 @@ class ListLook:
     """Each list's name; natural, smart or not there; how many are on it."""
     previews: tuple[Preview, ...] = ()
     refusal: str = ""
-    """Why a run would refuse the goal, whoever is on its lists."""
+    """Why a run would refuse the goal, whatever is on its lists."""
     listed: bool = True
     """Whether the lists could be listed."""
 

@@ -35,7 +35,7 @@ def process(project: Project, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def test_check_finds_what_a_run_would_refuse_all_at_once(shop: Project) -> None:
-    """Two changed types, a renamed goal that would sum again and a slip: one check names them all."""
+    """Two changed types, an unknown property and a wrong mode: one check names them all."""
     shop.connect("shop", goal(**SUMMED))
     told(cdp_sync("run", "shop"))
     change_types(shop, total="text", first_name="number")
@@ -79,7 +79,7 @@ def test_a_warehouse_in_use_is_said_not_to_have_been_compared(shop: Project, mon
     assert "all in order" in printed
 
 
-def test_a_file_that_is_no_warehouse_is_found_beside_the_slips(shop: Project) -> None:
+def test_a_file_that_is_no_warehouse_is_found_with_the_rest(shop: Project) -> None:
     """A run could not open it."""
     (shop.data / "warehouse.duckdb").write_bytes(b"no database" * 2000)
     shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))

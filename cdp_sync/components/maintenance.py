@@ -38,5 +38,5 @@ class Maintenance(dg.Component, dg.Model, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make the job and its schedule."""
         file = context.path / "defs.yaml"
-        refuse(file, [slip for second, slip in find_second(MAINTENANCE) if second == file])
+        refuse(file, [problem for second, problem in find_second(MAINTENANCE) if second == file])
         return build_maintenance(self.declared)

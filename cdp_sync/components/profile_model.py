@@ -74,7 +74,7 @@ class ProfileModel(dg.Component, dg.Model, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make an asset for each segment; other components ask for the declared profile."""
         file = context.path / "defs.yaml"
-        second = [slip for second, slip in find_second(PROFILE_MODEL) if second == file]
+        second = [problem for second, problem in find_second(PROFILE_MODEL) if second == file]
         refuse(file, [*second, *(f"attributes.{slip}" for slip in find_profile_slips(self.profiles))])
         return build_segments(self.profiles, _import_keys())
 

@@ -136,8 +136,8 @@ def read_project() -> Reading:
     for file in for_dagster if profiles else ():  # without a profile none of them could be checked
         loaded = _attempt(problems, _loaded_by_dagster, file) or []
         found += [(file, each) for each in loaded if each not in [known for _, known in found]]
-    for file, slips in _slips_between(found).items():
-        _attempt(problems, refuse, file, slips)
+    for file, clashes in _clashes(found).items():
+        _attempt(problems, refuse, file, clashes)
     return Reading(profiles, tuple(connection for _, connection in found), tuple(dict.fromkeys(problems)))
 
 
@@ -145,14 +145,14 @@ def check_file(file: Path) -> None:
     """Make sure that a defs.yaml is in order by itself, as far as that shows without Dagster.
 
     Raises:
-        DeclarationError: Names the file and every slip in it.
+        DeclarationError: Names the file and every problem in it.
     """
     documents = _documents(file)
     if all(map(_is_plain, documents)):
         _connections_in(file, documents, None)
 
 
-def slips_between_files() -> dict[Path, list[str]]:
+def clashes_between_files() -> dict[Path, list[str]]:
     """Return what is wrong with files that are in order each by itself, such as a name that is taken."""
     found: list[tuple[Path, Connection]] = []
     for file in declaration_files():
@@ -160,7 +160,7 @@ def slips_between_files() -> dict[Path, list[str]]:
             documents = _documents(file)
             if all(map(_is_plain, documents)):
                 found += [(file, each) for each in _connections_in(file, documents, None)]
-    return _slips_between(found)
+    return _clashes(found)
 
 
 def _attempt(problems: list[str], work: Callable[..., T], *arguments: object) -> T | None:
@@ -199,32 +199,32 @@ def _connections_in(file: Path, documents: Iterable[dict[str, Any]], profiles: P
         DeclarationError: A template cannot be filled, or a connection does not fit the profile.
     """
     found: list[Connection] = []
-    slips: list[str] = []
+    problems: list[str] = []
     for document in documents:
         if kind := _KINDS.get(document["type"]):
             if unfilled := _fill(document):
-                slips += unfilled
+                problems += unfilled
                 continue
             try:
                 found.append(kind.model_validate(document["attributes"]))
             except ValidationError as error:
-                slips += [f"attributes{slip}" for slip in slips_of(error, kind)]
+                problems += [f"attributes{problem}" for problem in slips_of(error, kind)]
     if profiles:
-        slips += [f"attributes.{slip}" for connection in found for slip in find_slips(connection, profiles)]
-    refuse(file, slips)
+        problems += [f"attributes.{problem}" for connection in found for problem in find_slips(connection, profiles)]
+    refuse(file, problems)
     return found
 
 
 def _fill(document: dict[str, Any]) -> list[str]:
-    """Fill a document's templates; return those that cannot be filled, as slips."""
-    slips = []
+    """Fill a document's templates; return those that cannot be filled, as problems."""
+    problems = []
     for holder, key, value in list(_templates(document)):
         try:
             holder[key] = fill(value)
         except ValueError as error:
             place = "attributes" if holder is document["attributes"] else "attributes.server"
-            slips.append(f"{place}.{key}: {error}")
-    return slips
+            problems.append(f"{place}.{key}: {error}")
+    return problems
 
 
 def _loaded_by_dagster(file: Path) -> list[Connection]:
@@ -250,13 +250,13 @@ def _loaded_by_dagster(file: Path) -> list[Connection]:
     return [each for each in found if isinstance(each, Connection)]
 
 
-def _slips_between(found: Sequence[tuple[Path, Connection]]) -> dict[Path, list[str]]:
-    slips: dict[Path, list[str]] = {}
+def _clashes(found: Sequence[tuple[Path, Connection]]) -> dict[Path, list[str]]:
+    clashes: dict[Path, list[str]] = {}
     # A run looks first in the folder that is called like the connection.
     ordered = sorted(found, key=lambda each: each[0].parent != defs_folder() / each[1].name)
-    for number, slip in find_clashes([connection for _, connection in ordered]):
-        slips.setdefault(ordered[number][0], []).append(f"attributes.{slip}")
+    for number, clash in find_clashes([connection for _, connection in ordered]):
+        clashes.setdefault(ordered[number][0], []).append(f"attributes.{clash}")
     for kind in (PROFILE_MODEL, MAINTENANCE):
-        for file, slip in find_second(kind):
-            slips.setdefault(file, []).append(slip)
-    return slips
+        for file, clash in find_second(kind):
+            clashes.setdefault(file, []).append(clash)
+    return clashes

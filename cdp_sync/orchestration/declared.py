@@ -51,7 +51,7 @@ def read_declaration(file: Path) -> str:
 
 
 def documents_in(text: str) -> list[dict[str, Any]]:
-    """Return the documents of a defs.yaml without slips."""
+    """Return the documents of a defs.yaml that is in order."""
     return [each for each in yaml.load_all(text, Loader=Loader) if each is not None]
 
 

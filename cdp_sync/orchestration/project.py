@@ -15,7 +15,7 @@ import dagster as dg
 from dagster.components.core.load_defs import get_library_json_enriched_defs  # the Docs tab; not public
 
 from cdp_sync.errors import DeclarationError
-from cdp_sync.orchestration.declarations import check_file, slips_between_files
+from cdp_sync.orchestration.declarations import check_file, clashes_between_files
 from cdp_sync.orchestration.declared import declaration_files, defs_folder, find_profile_model, refuse
 from cdp_sync.orchestration.mail_sensor import build_mail
 from cdp_sync.orchestration.places import data_folder
@@ -90,7 +90,7 @@ def refuse_all(children: Iterable[Path]) -> None:
     Raises:
         DeclarationError: Names every file and every slip in it.
     """
-    problems, clashes = [], slips_between_files()
+    problems, clashes = [], clashes_between_files()
     for child in children:
         try:
             _check(child)
@@ -145,7 +145,7 @@ def _children() -> list[Path]:
 
 def _build_each() -> Iterator[dg.Definitions]:
     """Build every component by itself, so that a broken one does not take the others down."""
-    clashes = slips_between_files()
+    clashes = clashes_between_files()
     for child in _children():
         try:
             _check_against_others(child, clashes)
