@@ -29,7 +29,7 @@ format: .venv/tools
 check: .venv/product  ## the declared connections
 	$(BIN)/cdp-sync check
 
-soak: .venv/tools  ## kill 200 runs at random instants and run them again; SOAK="--kills 20 --seed 1": takes a quarter of an hour
+soak: .venv/tools  ## kill 200 runs at random instants and run them again, and measure what 300 runs leave; SOAK="--kills 20 --runs 50 --seed 1": takes half an hour
 	$(BIN)/python -m cdp_sync_tests.soak $(SOAK)
 
 pollock: .venv/tools  ## import a table that is polluted in some three thousand ways: takes minutes

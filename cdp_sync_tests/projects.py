@@ -39,8 +39,8 @@ storage: {custom: {module: cdp_sync.orchestration.storage, class: RunHistory, co
 local_artifact_storage:
   {module: dagster._core.storage.root, class: LocalArtifactStorage, config: {base_dir: dagster}}
 compute_logs:
-  module: dagster._core.storage.local_compute_log_manager
-  class: LocalComputeLogManager
+  module: cdp_sync.orchestration.storage
+  class: NoComputeLogs
   config: {base_dir: dagster/compute_logs}
 run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}
 concurrency: {pools: {granularity: op, default_limit: 1}}

@@ -22,6 +22,9 @@ class Maintenance(dg.Component, dg.Model, dg.Resolvable):
     """
 
     keep_runs_days: Annotated[Days, as_written("Days that a run is kept after its end, 1 to 3650.", int)] = Days(90)
+    keep_idle_runs_days: Annotated[
+        Days, as_written("Days that a run is kept which found nothing to do, 1 to 3650.", int)
+    ] = Days(3)
     at: Annotated[At, as_written("When, every day: HH:MM in quotes.", str, examples=["03:30"])] = At(time(3, 30))
     time_zone: Annotated[str, as_written("IANA name of the time zone whose clock counts.")] = "UTC"
 

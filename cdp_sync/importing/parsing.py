@@ -15,6 +15,7 @@ from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
 from cdp_sync.importing.unpacking import NO_ROOM, Part, naming, unpack
 from cdp_sync.model import FetchedFile, FileGoal, FileReport
+from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
@@ -32,7 +33,7 @@ def stage_files(
         arrivals: The files, in order of import; each is taken when its turn comes, so that fetching may be lazy.
         known: What the ledger knows of their paths; looked up where it is not given.
     """
-    run.folder.mkdir(parents=True, exist_ok=True)
+    private_folder(run.folder)
     run.close()
     for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
         left_behind.unlink(missing_ok=True)
@@ -95,7 +96,7 @@ def _stage_parts(
 
 def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> Iterator[tuple[Part, Landed | None]]:
     folder = run.folder / "unpacked"
-    folder.mkdir(exist_ok=True)
+    private_folder(folder)
     try:
         whole = Part(fetched.remote.path, fetched.local)
         packed = run.goal.may_be_packed

@@ -10,7 +10,8 @@ from cdp_sync.importing.cell_warnings import cell_warnings
 from cdp_sync.importing.linking import staged_columns
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sampling import samples_of
-from cdp_sync.model import Counters, FileReport, GoalReport
+from cdp_sync.importing.watching import goal_key, state_of
+from cdp_sync.model import Counters, FileReport, GoalReport, RemoteFile
 from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.exchange import ever_exchanged
 
@@ -25,7 +26,10 @@ def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
     """
     counters = _file_counters(session) if applied else {}
     of_cells = cell_warnings(session, run, staged_columns(session, run)) if counters else {}
-    files = session.rows("select file, path, state, message, warnings from staging.file order by file")
+    files = session.rows(
+        "select file, path, state, message, warnings, size, modified_at from staging.file order by file"
+    )
+    goal = goal_key(run.goal.name, run.fingerprint)
     reports = tuple(
         FileReport(
             path,
@@ -33,8 +37,9 @@ def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
             counters.get(number, Counters()),
             message or "",
             tuple(dict.fromkeys((*(warnings or ()), *of_cells.get(number, ())))),
+            state_of(goal, RemoteFile(modified_at, path, size)).hex() if modified_at else "",
         )
-        for number, path, state, message, warnings in files
+        for number, path, state, message, warnings, size, modified_at in files
     )
     total = session.value("select count(*) from warehouse.profile where merged_into is null")
     return GoalReport(

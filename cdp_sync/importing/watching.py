@@ -50,13 +50,19 @@ def look_at(server: Directory, goals: Mapping[str, FileGoal]) -> Look:
         if goal.complete.marker:
             names = {file.name for file in listing}
             found = [file for file in found if is_marked(file, goal.complete.marker, names)]
-            whole |= {_state(fingerprint, file) for file in found}
-        files |= {_state(fingerprint, file): (fingerprint, file) for file in found}
+            whole |= {state_of(fingerprint, file) for file in found}
+        files |= {state_of(fingerprint, file): (fingerprint, file) for file in found}
     return Look(frozenset(files), frozenset(whole), files)
 
 
-def _state(fingerprint: str, file: RemoteFile) -> bytes:
-    told = f"{fingerprint}\n{file.size}\n{file.modified_at.timestamp()}\n{file.path}"
+def goal_key(goal: str, fingerprint: str) -> str:
+    """Return what `look_at` is to know a goal by."""
+    return f"{goal}/{fingerprint}"
+
+
+def state_of(goal: str, file: RemoteFile) -> bytes:
+    """Return the state of a goal's file; the goal as `goal_key` names it."""
+    told = f"{goal}\n{file.size}\n{file.modified_at.timestamp()}\n{file.path}"
     return hashlib.blake2b(told.encode(), digest_size=_WIDTH).digest()
 
 
@@ -114,6 +120,11 @@ class Memory:
         known = self.done.union(self.failed, *self.asked.values())
         began_at = self.began_at or now
         return replace(self.forget_what_is_gone(look), began_at=began_at, looked_at=now, seen=look.states - known)
+
+    def take(self, states: States) -> "Memory":
+        """Return what is remembered once states were imported that no request was made for."""
+        failed = {state: retry for state, retry in self.failed.items() if state not in states}
+        return replace(self, done=self.done | states, seen=self.seen - states, failed=failed)
 
     def due(self, look: Look, now: float) -> States:
         """Return the states that a run is to be asked for."""

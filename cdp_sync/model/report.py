@@ -1,7 +1,7 @@
 """What a run reports: counters, files, goals."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 
@@ -54,6 +54,8 @@ class FileReport:
     counters: Counters = Counters()
     message: str = ""
     warnings: tuple[str, ...] = ()
+    version: str = field(default="", compare=False)
+    """Digest of the file as it was, and of the goal as it was declared; empty where nothing of it was staged."""
 
     @property
     def name(self) -> str:

@@ -4,8 +4,10 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +26,8 @@ from cdp_sync.exporting import (
     record_failure,
     record_users,
     select_segment,
+    verify_recordable,
+    verify_room,
     write_file,
     write_users,
 )
@@ -38,6 +42,7 @@ from cdp_sync.model import (
 )
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
+from cdp_sync.orchestration.handles import forget_handles
 from cdp_sync.orchestration.metadata import export_metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
@@ -57,7 +62,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
         self.adopt(context)
-        counters = self._attempt(context, run, "selecting", lambda: select_segment(run), keep=False)
+        counters = self._attempt(context, run, "selecting", lambda: _select(run), keep=False)
         context.log.info(
             f"{counters.profiles_written:,} of {counters.profiles_in_segment:,} profiles are to be delivered"
         )
@@ -81,6 +86,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         report = replace(report, seconds=time.time() - delivered["started"])
         watcher().done(self.unique, report)
         context.log.info(report.message)
+        forget_handles(context)
         return dg.MaterializeResult(metadata=export_metadata_of(report))
 
     @abstractmethod
@@ -133,6 +139,12 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         remove(run.staging)
 
 
+def _select(run: ExportRun) -> ExportCounters:
+    counters = select_segment(run)
+    verify_recordable(run, counters)
+    return counters
+
+
 @dataclass(frozen=True)
 class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     """A goal that puts a file on a server."""
@@ -157,6 +169,8 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
         """Put the file on the server."""
         if written["file"] is None:
+            with ExitStack() as opened:
+                self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
             return {**written, "delivered": None}
         run = self._run(context, written)
         file = LocalFile.from_handle(written["file"])
@@ -174,7 +188,11 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
         sent = RemoteFile(run.now, file.name, file.size)
         watcher().expects(self.unique, (sent,))
         with self.client(context) as server:
-            return deliver_file(run, server, file, progress=lambda size: watcher().arrived(self.unique, sent, size))
+            self.clear_uploads(context, lambda: server)
+            uploads = data_folder().uploads(self.connection.name)
+            return deliver_file(
+                run, server, file, uploads, progress=lambda size: watcher().arrived(self.unique, sent, size)
+            )
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> FileRun:
         return FileRun(**self._told(context, handle))
@@ -196,10 +214,11 @@ class UserSteps(ExportSteps[UserExportGoal, UserRun]):
         """Bring the users to the platform, and have others taken off its lists."""
         if written["users"] or written["leavers"]:
             run = self._run(context, written)
-            self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run)))
+            self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), written["users"]))
         return written
 
-    def _deliver(self, context: dg.OpExecutionContext, run: UserRun) -> None:
+    def _deliver(self, context: dg.OpExecutionContext, run: UserRun, users: int) -> None:
+        verify_room(run, users)
         with self.client(context) as platform:
             deliver_users(run, platform)
 

@@ -60,6 +60,7 @@ class FileSteps(ImportSteps[FileGoal]):
         with self.client(context) as server:
             scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
             note = self._left_out(context, server, choice, scan)
+            self.clear_uploads(context, lambda: server)
         refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
         clear_failures(context, self.connection.name, self.goal.name, scan)
         expect_files(context, self.connection.name, self.goal.name, scan)
@@ -72,7 +73,7 @@ class FileSteps(ImportSteps[FileGoal]):
         """Say so where a wildcard matches no file of this goal; it has to match one of another goal of the run then."""
         if choice.pattern == "*" or scan.files:
             return ""
-        run = context.job_def.asset_layer.selected_asset_keys
+        run = context.run.asset_selection or context.job_def.asset_layer.selected_asset_keys
         name, goals = self.connection.name, self.connection.import_profiles
         choice.check(server, [goal for goal in goals if dg.AssetKey([name, goal.name]) in run])
         return f"No file of this goal matches {choice.pattern!r}."

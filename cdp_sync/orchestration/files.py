@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 
 import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent  # how Dagster learns of what failed
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus  # what a public method returns
 
@@ -102,11 +103,19 @@ def _plan(context: dg.OpExecutionContext, key: dg.AssetKey, name: str) -> None:
 
 
 def note_files(context: dg.OpExecutionContext, connection: str, goal: str, files: Iterable[FileReport]) -> None:
-    """Mark the partitions of imported files, each with its counters."""
+    """Mark the partitions of imported files, each with its counters and, as its data version, what it is of."""
     for file in files:
         if file.state in ("imported", "unchanged") and _may_be_called(file.name):
             key = files_key(connection, goal)
-            context.log_event(dg.AssetMaterialization(key, partition=file.name, metadata=_counters(file)))
+            tags = {DATA_VERSION_TAG: file.version} if file.version else {}
+            context.log_event(dg.AssetMaterialization(key, partition=file.name, metadata=_counters(file), tags=tags))
+
+
+def imported_versions(instance: dg.DagsterInstance, connection: str, goal: str) -> set[str]:
+    """Return the versions in which the files of a goal were imported last, by whatever run."""
+    kind, key = dg.DagsterEventType.ASSET_MATERIALIZATION, files_key(connection, goal)
+    by_file = instance.event_log_storage.get_latest_tags_by_partition(key, kind, [DATA_VERSION_TAG])
+    return {tags[DATA_VERSION_TAG] for tags in by_file.values()}
 
 
 def _counters(file: FileReport) -> dict[str, int]:

@@ -15,6 +15,7 @@ from cdp_sync.importing.reporting import record_failure
 from cdp_sync.model import FileReport, GoalReport, ImportGoal, ImportRules
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
+from cdp_sync.orchestration.handles import forget_handles
 from cdp_sync.orchestration.metadata import metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
@@ -51,7 +52,9 @@ class ImportSteps(GoalSteps[Rules]):
         report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
         watcher().done(self.unique, report)
         context.log.info(report.message)
-        return self._tell(context, report)
+        told = self._tell(context, report)
+        forget_handles(context)
+        return told
 
     def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> dg.MaterializeResult[Any]:
         """Return what the UI shows of the goal, or raise where it failed; what landed is shown in either case."""

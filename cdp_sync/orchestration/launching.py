@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import REPOSITORY_LABEL_TAG  # by it the UI files a run under its job
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run  # as Dagster does a run that it has launched
 
 from cdp_sync.errors import Terminal, UnknownName
 from cdp_sync.model import Report
+from cdp_sync.orchestration.code_location import job_origin
 from cdp_sync.orchestration.files import is_files_key
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.processes import Process
@@ -91,25 +93,27 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
     for resource in (definitions.resources or {}).values():
         if isinstance(resource, SftpServerResource | SailthruAccountResource):
             resource.warm_up()
-    job, selection = _job(definitions, order)
+    name, selection = _job(definitions, order)
+    job = definitions.resolve_job_def(name)
     reports = _Collecting(watcher)
     with open_instance() as instance, watched_by(reports):
         recover(instance, data_folder())
         _check_alone(instance, order.connection)
-        result = definitions.resolve_job_def(job).execute_in_process(
-            instance=instance,
-            asset_selection=selection,
+        run = instance.create_run_for_job(
+            job_def=job,
+            asset_selection=frozenset(selection) if selection else None,
             run_config={**_QUIET, "ops": _choices(order, selection or [])},
-            raise_on_error=False,
             tags={
+                **job.run_tags,
                 "reason": "backfill" if order.again else "by hand",
-                REPOSITORY_LABEL_TAG: "__repository__@cdp_sync",
                 PROCESS: str(Process.this()),
             },
+            remote_job_origin=job_origin(name),
         )
+        result = execute_run(InMemoryJob(job), run, instance)
     state = "success" if result.success else "failed"
     goals = tuple(reports.by_goal.values())
-    return Outcome(result.run_id, state, sum(goal.seconds for goal in goals), goals)
+    return Outcome(run.run_id, state, sum(goal.seconds for goal in goals), goals)
 
 
 class _Collecting:

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import Maintenance
 from cdp_sync.orchestration.places import data_folder
-from cdp_sync.orchestration.processes import note_process
-from cdp_sync.orchestration.retention import forget_runs
+from cdp_sync.orchestration.retention import forget_idle_runs, forget_runs
+from cdp_sync.warehouse.history import runs_with_work
 
 _LONGEST = 15 * 60.0
 """Seconds after which it leaves the rest to the next day."""
@@ -16,19 +17,25 @@ _LONGEST = 15 * 60.0
 
 def build_maintenance(declared: Maintenance) -> dg.Definitions:
     """Return the job that removes what is old, and its daily schedule."""
-    kept = f"{declared.keep_runs_days} day{'s' if declared.keep_runs_days > 1 else ''}"
+    kept, idle_kept = _days(declared.keep_runs_days), _days(declared.keep_idle_runs_days)
 
     @dg.op(
-        description=f"Remove runs that ended more than {kept} ago, with their logs, and what killed runs left behind.",
+        description=(
+            f"Remove runs that ended more than {kept} ago, those that found nothing to do after {idle_kept}, with "
+            "their logs, and what killed runs left."
+        ),
         out=dg.Out(dg.Nothing),
+        required_resource_keys={"warehouse"},  # read once; without its pool, which imports would have to wait for
     )
     def remove_what_is_old(context: dg.OpExecutionContext) -> None:
-        note_process(context.instance, context.run)
-        _remove(context, timedelta(days=declared.keep_runs_days))
+        _remove(context, declared)
 
     @dg.job(
         name="maintenance",
-        description=f"Keeps runs for {kept} after their end. The warehouse's own history stays.",
+        description=(
+            f"Keeps runs for {kept} after their end, those that found nothing to do for {idle_kept}. The warehouse's "
+            "own history stays."
+        ),
     )
     def maintenance() -> None:
         remove_what_is_old()
@@ -45,9 +52,33 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
     return dg.Definitions(jobs=[maintenance], schedules=[schedule])
 
 
-def _remove(context: dg.OpExecutionContext, kept: timedelta) -> None:
-    leftovers = data_folder().sweep()
-    runs, done = forget_runs(context.instance, datetime.now(UTC) - kept, time.monotonic() + _LONGEST)
-    rest = "" if done else " The time was up; the next run goes on."
-    context.log.info(f"Runs removed: {runs:,}. Left-over files removed: {leftovers:,}.{rest}")
-    context.add_output_metadata({"runs removed": runs, "left-over files removed": leftovers, "done": done})
+def _remove(context: dg.OpExecutionContext, declared: Maintenance) -> None:
+    leftovers, now, until = data_folder().sweep(), datetime.now(UTC), time.monotonic() + _LONGEST
+    runs, done = forget_runs(context.instance, now - timedelta(days=declared.keep_runs_days), until)
+    idle, idle_done = _remove_idle(context, now - timedelta(days=declared.keep_idle_runs_days), until)
+    done = done and idle_done
+    rest = "" if done else " The rest is removed by the next run."
+    context.log.info(
+        f"Runs removed: {runs:,}. Runs without work removed: {idle:,}. Left-over files removed: {leftovers:,}.{rest}"
+    )
+    context.add_output_metadata(
+        {"runs removed": runs, "runs without work removed": idle, "left-over files removed": leftovers, "done": done}
+    )
+
+
+def _remove_idle(context: dg.OpExecutionContext, ended_before: datetime, until: float) -> tuple[int, bool]:
+    """Remove runs that found nothing to do, by what the warehouse has noted; while it is locked, none."""
+
+    def with_work(run_ids: list[str]) -> set[str]:
+        with context.resources.warehouse.warehouse().open("read") as session:
+            return runs_with_work(session, run_ids)
+
+    try:
+        return forget_idle_runs(context.instance, ended_before, until, with_work)
+    except CdpSyncError as error:
+        context.log.warning(f"{error} No run without work was removed.")
+        return 0, False
+
+
+def _days(number: int) -> str:
+    return f"{number} day{'s' if number > 1 else ''}"

@@ -1,4 +1,8 @@
-"""The sensor that runs a connection when files have arrived. It lists; it neither downloads nor asks the ledger."""
+"""The sensor that runs a connection when files have arrived. It lists; it neither downloads nor asks the ledger.
+
+It asks for no run while another one of the connection has not ended, and then for none where that one has imported what
+has arrived.
+"""
 
 import time
 from collections.abc import Callable, Iterable
@@ -9,10 +13,11 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from cdp_sync.importing.sightings import Sightings
-from cdp_sync.importing.watching import Look, Memory, States, look_at
+from cdp_sync.importing.watching import Look, Memory, States, goal_key, look_at
 from cdp_sync.model import Profiles, RemoteFile, SftpConnection, fingerprint
+from cdp_sync.orchestration.files import imported_versions
 from cdp_sync.orchestration.places import data_folder
-from cdp_sync.orchestration.waiting import waiting_runs
+from cdp_sync.orchestration.waiting import unfinished_runs
 
 _TICKS = 3
 """Ticks in the time between two looks: files that were just seen are looked at again at the next tick."""
@@ -39,7 +44,7 @@ def _sensor(
     assert connection.watch  # noqa: S101 - for mypy; `build_sensors` asked
     every, server_key = connection.watch.every_seconds, f"{connection.name}_server"
     goals = {
-        f"{goal.name}/{fingerprint(goal, profiles, connection.objectives)}": goal
+        goal_key(goal.name, fingerprint(goal, profiles, connection.objectives)): goal
         for goal in connection.import_profiles
         if goal.enabled
     }
@@ -81,10 +86,12 @@ class _Watching:
         found = look()
         memory = self._memory.settle(self._outcomes(), self._now).forget_what_is_gone(found)
         due = memory.due(found, self._now)
-        if due and any(waiting_runs(self._instance, self._connection)):
-            # They stay seen, so that they are asked for as soon as that run has begun.
-            reason = "A run of this connection waits to start; what has arrived is asked for behind it."
+        if due and any(unfinished_runs(self._instance, self._connection)):
+            # They stay seen, so that they are asked for as soon as that run has ended, unless it imports them.
+            reason = "A run of this connection has not ended; what has arrived is asked for after it."
             return self._skip(memory.note(found, self._now), reason)
+        memory = memory.take(self._imported(found, due))
+        due = memory.due(found, self._now)
         looked_at, memory = memory.looked_at, memory.note(found, self._now)
         if not due:
             return self._skip(memory, _told(found, memory))
@@ -92,6 +99,12 @@ class _Watching:
         key, memory = memory.ask(due)
         request = dg.RunRequest(run_key=f"{self._connection}:{key}", tags={"reason": "new files"})
         return dg.SensorResult(run_requests=[request], cursor=memory.write())
+
+    def _imported(self, found: Look, due: States) -> States:
+        """Return which of these states a run has imported that was not asked to: by schedule, by hand, or before."""
+        goals = {found.files[state][0].partition("/")[0] for state in due}
+        versions = {v for goal in goals for v in imported_versions(self._instance, self._connection, goal)}
+        return frozenset(state for state in due if state.hex() in versions)
 
     def _hand_on(self, found: Look, due: States, looked_at: float) -> None:
         """Let the run know that the look before this one has seen the files as they are: it need not wait."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from cdp_sync.private import private_folder
+
 _STALE_AFTER = 2 * 24 * 3600
 """Seconds after which what a run left behind serves nobody."""
 
@@ -34,6 +36,16 @@ class DataFolder:
     def sightings(self, connection: str, goal: str) -> Path:
         """Return the file that says since when the files of a goal are as they are."""
         return self.path / "sightings" / f"{connection}__{goal}.json"
+
+    def uploads(self, connection: str) -> Path:
+        """Return the folder where the uploads of a connection are noted until they are complete."""
+        return self.path / "uploads" / connection
+
+    def close_to_others(self) -> None:
+        """Let only the owner in, also to what earlier versions, or other programs such as Dagster, have made here."""
+        for name in (".", "staging", "downloads", "sightings", "uploads", "spill", "sandbox", "dagster"):
+            if (self.path / name).is_dir():
+                private_folder(self.path / name)
 
     def sweep(self) -> int:
         """Remove what runs left behind that were killed days ago, and what DuckDB had put on the disk for them.

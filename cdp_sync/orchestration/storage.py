@@ -1,18 +1,27 @@
-"""Where Dagster keeps the history of runs; `dagster.yaml` names it."""
+"""Where Dagster keeps the history of runs, and what their steps print; `dagster.yaml` names it."""
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any, Self
 
-from dagster import EventLogEntry
+from dagster import DagsterEventType, EventLogEntry
+from dagster._core.storage.compute_log_manager import CapturedLogContext
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, NullPool, create_engine
+
+_PAGE = 512
+"""Bytes of a page in a run's file. Dagster's tables and indexes have a page each: of SQLite's usual 4096, 115 kB."""
+
+_OF_HANDLES = {DagsterEventType.HANDLED_OUTPUT, DagsterEventType.LOADED_INPUT, DagsterEventType.STEP_INPUT}
+"""Events that say that a step's output was written and read. Nobody asks for them: its STEP_OUTPUT is the record."""
 
 
 class RunHistory(DagsterSqliteStorage):
@@ -35,6 +44,8 @@ class EventLog(SqliteEventLogStorage):
     files, and keeps them. Dagster also closes a file behind every event, upon which SQLite moves its log into it, at
     the price of two waits for the disk; here the files that are being written stay open, and are touched instead: the
     UI learns of events when a file changes.
+
+    A run's file also takes a third of the space: its pages are smaller, and events about handles are left out.
     """
 
     def __init__(self, base_dir: str) -> None:
@@ -45,6 +56,8 @@ class EventLog(SqliteEventLogStorage):
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event, and let those know who follow its run."""
+        if event.dagster_event_type in _OF_HANDLES:
+            return
         super().store_event(event)
         if event.run_id != self._writes:
             self._keep_open(event.run_id)
@@ -73,6 +86,7 @@ class EventLog(SqliteEventLogStorage):
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         if shard not in self._initialized_dbs:
+            self._begin(shard)
             with super()._connect(shard) as connection:  # which makes its tables
                 yield connection
             return
@@ -80,3 +94,31 @@ class EventLog(SqliteEventLogStorage):
             self._shard = shard
             with self._engine.begin() as connection:
                 yield connection
+
+    def _begin(self, shard: str) -> None:
+        """Begin a run's file, if it is not there; its pages keep their size."""
+        if shard != INDEX_SHARD_NAME and not Path(self.path_for_shard(shard)).exists():
+            with closing(self._open(shard)) as connection:
+                connection.execute(f"pragma page_size = {_PAGE}")
+                connection.execute("pragma journal_mode = wal")  # writes the first page
+
+
+class NoComputeLogs(LocalComputeLogManager):
+    """Keeps no copy of what steps print; shows and deletes those that were kept before.
+
+    Steps log what they have to say, and a file for each run, in two folders of its own, would hold a copy of that.
+    """
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:  # noqa: ANN401
+        """Return what an instance's settings describe."""
+        return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def capture_logs(self, log_key: Sequence[str]) -> Iterator[CapturedLogContext]:
+        """Let steps print where the process prints."""
+        yield CapturedLogContext(log_key)
+
+    def is_capture_complete(self, log_key: Sequence[str]) -> bool:
+        """Return that there is nothing to wait for."""
+        return True

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from paramiko import common
 
+from cdp_sync.private import write_private
 from cdp_sync.sandbox.sftp_files import Files, Protocol, WithoutPosixRename
 
 # paramiko would write tracebacks of clients that hang up to standard error.
@@ -220,8 +221,7 @@ def _host_key(file: Path | None) -> paramiko.PKey:
         text = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
         if file is None:
             return _parsed(text)
-        file.touch(mode=0o600)
-        file.write_text(text, encoding="ascii")
+        write_private(file, text)
     return _parsed(file.read_text(encoding="ascii"))
 
 

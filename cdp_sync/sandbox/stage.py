@@ -12,6 +12,7 @@ from typing import Self
 
 from cdp_sync.errors import Terminal
 from cdp_sync.orchestration.places import data_folder
+from cdp_sync.private import private_file, private_folder
 from cdp_sync.sandbox.demo import write_demo_files
 from cdp_sync.sandbox.newsletter import Newsletter, kept_secret
 from cdp_sync.sandbox.server_process import ServerProcess, did_not_start
@@ -92,7 +93,10 @@ class Stage:
 
     def __enter__(self) -> Self:
         """Write the files where there are none, and start the servers."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        for file in private_folder(self.folder).glob("*"):
+            if file.is_file():
+                private_file(file)
+        self.root.mkdir(exist_ok=True)
         if not any(self.root.iterdir()):
             write_demo_files(self.root)
         with ExitStack() as starting:

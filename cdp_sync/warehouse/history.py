@@ -19,6 +19,12 @@ def goals_of_runs(session: Session, run_ids: list[str]) -> dict[str, list[dict[s
     return found
 
 
+def runs_with_work(session: Session, run_ids: list[str]) -> set[str]:
+    """Return which of these runs found something to do, or failed at it."""
+    query = "select distinct run_id from warehouse.run where run_id in (select unnest($ids))"
+    return {run_id for (run_id,) in session.rows(query, {"ids": run_ids})}
+
+
 def changed_profiles(session: Session, run_ids: list[str]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Return the last profiles that goals created and updated, with values, by run id and goal.
 

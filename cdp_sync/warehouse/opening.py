@@ -3,6 +3,8 @@
 DuckDB lets one process write at a time, and while one writes no other can open the file.
 """
 
+import errno
+import os
 import random
 import re
 import time
@@ -10,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
 import duckdb
 
-from cdp_sync.errors import WarehouseLocked, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, DiskFull, WarehouseLocked, WarehouseUnusable
+from cdp_sync.private import private_file, private_folder
 from cdp_sync.warehouse.instances import instances
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
 from cdp_sync.warehouse.names import quote_literal
@@ -67,7 +71,6 @@ class Warehouse:
             if not session.has_staging:
                 self._set_up(session)
                 if staging is not None:
-                    staging.parent.mkdir(parents=True, exist_ok=True)
                     self._attach(session, staging, "staging", f"row_group_size {row_group}")
             if access != "none":
                 self._open_warehouse(session, access)
@@ -79,6 +82,32 @@ class Warehouse:
         Its log, `<name>.wal`, may stay beside it.
         """
         instances.let_go(staging)
+
+    def verify_room(self, size: int) -> None:
+        """Make sure that the warehouse can grow by so many bytes, as far as can be known: they are taken and freed.
+
+        Raises:
+            DiskFull: There is no room for them.
+            WarehouseUnusable: Nothing can be written beside it.
+        """
+        try:
+            with TemporaryFile(dir=self.path.parent) as probe:
+                if hasattr(os, "posix_fallocate"):  # as on Linux
+                    os.posix_fallocate(probe.fileno(), 0, size)
+        except OSError as problem:
+            if problem.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system knows
+                raise self._no_room(size, problem) from problem
+
+    def _no_room(self, size: int, problem: OSError) -> CdpSyncError:
+        why = problem.strerror or "the disk failed"
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return DiskFull(
+                f"The disk that holds the warehouse has no room for {size} bytes more: {why}.",
+                remedy="Free some space and run again.",
+            )
+        return WarehouseUnusable(
+            f"Nothing can be written beside {self.path.name}: {why}.", remedy="Correct the permissions of its folder."
+        )
 
     def _set_up(self, session: Session) -> None:
         spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
@@ -99,7 +128,6 @@ class Warehouse:
             session.attach(Path(":memory:"), "warehouse")
             migrate(session)
         else:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._attach(session, self.path, "warehouse")
             migrate(session)
 
@@ -107,6 +135,7 @@ class Warehouse:
         return self.path.exists() and self.path.stat().st_size > 0
 
     def _attach(self, session: Session, path: Path, name: str, options: str = "") -> None:
+        private_folder(path.parent)
         deadline = time.monotonic() + self.lock_timeout
         pause = 0.02
         while True:
@@ -116,6 +145,8 @@ class Warehouse:
                 _wait_or_raise(error, path, deadline, pause, self.lock_timeout)
                 pause = min(pause * 1.5, 0.5)
             else:
+                for file in (path, path.with_name(f"{path.name}.wal")):
+                    private_file(file)
                 return
 
 

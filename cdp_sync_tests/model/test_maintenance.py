@@ -14,18 +14,19 @@ def slips(attributes: str) -> list[str]:
 
 
 def test_nothing_need_be_declared() -> None:
-    """Three months, in the night."""
-    assert Maintenance() == Maintenance(keep_runs_days=90, at=time(3, 30), time_zone="UTC")
+    """Three months, three days for runs without work, in the night."""
+    assert Maintenance() == Maintenance(keep_runs_days=90, keep_idle_runs_days=3, at=time(3, 30), time_zone="UTC")
     assert slips("{}") == []
     assert slips("") == []
     assert slips('{keep_runs_days: 3650, at: "23:59", time_zone: Europe/Amsterdam}') == []
 
 
+@pytest.mark.parametrize("key", ["keep_runs_days", "keep_idle_runs_days"])
 @pytest.mark.parametrize("days", ["0", "-1", "3651", "1.5", "ninety", '"90"', "true"])
-def test_days_are_whole_and_not_too_many(days: str) -> None:
+def test_days_are_whole_and_not_too_many(key: str, days: str) -> None:
     """One day at least, ten years at most."""
-    (slip,) = slips(f"{{keep_runs_days: {days}}}")
-    assert slip.startswith("attributes.keep_runs_days: found ")
+    (slip,) = slips(f"{{{key}: {days}}}")
+    assert slip.startswith(f"attributes.{key}: found ")
 
 
 def test_every_slip_is_told_at_once() -> None:
@@ -38,4 +39,4 @@ def test_every_slip_is_told_at_once() -> None:
     ]
     assert 'needed is HH:MM in quotes, such as "03:30"' in told[0]
     assert "did you mean" in told[1]
-    assert "did you mean 'keep_runs_days'? allowed: keep_runs_days, at, time_zone" in told[2]
+    assert "did you mean 'keep_runs_days'? allowed: keep_runs_days, keep_idle_runs_days, at, time_zone" in told[2]

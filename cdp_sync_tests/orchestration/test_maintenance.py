@@ -2,18 +2,22 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events import AssetObservationData
 from dagster._core.storage.runs.schema import RunsTable
 
+from cdp_sync.orchestration import retention
 from cdp_sync.orchestration.files import files_key, partitions_of
-from cdp_sync.orchestration.retention import forget_runs
+from cdp_sync.orchestration.retention import forget_idle_runs, forget_runs
 from cdp_sync_tests.projects import Project, goal
+from cdp_sync_tests.warehouse.holder import held
 
 HEAD = "Email,FirstName,Total\n"
 GOAL = dg.AssetKey(["shop", "customers"])
@@ -55,9 +59,12 @@ def age(instance: dg.DagsterInstance, run_id: str, days: float) -> None:
         connection.execute(RunsTable.update().where(RunsTable.c.run_id == run_id).values(**aged))
 
 
-def maintain(shop: Project, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+def maintain(
+    shop: Project, instance: dg.DagsterInstance, run_config: Mapping[str, Any] | None = None
+) -> dg.ExecuteInProcessResult:
     """Run the job."""
-    return shop.load().resolve_job_def("maintenance").execute_in_process(instance=instance)
+    job = shop.load().resolve_job_def("maintenance")
+    return job.execute_in_process(instance=instance, run_config=dict(run_config or {}))
 
 
 def mentions(folder: Path, run_id: str) -> list[Path]:
@@ -152,10 +159,78 @@ def test_the_job_tells_what_it_removed(shop: Project, kept: dg.DagsterInstance) 
         os.utime(path, (0, 0))
     maintained = maintain(shop, kept)
     logs = [event.user_message for event in kept.all_logs(maintained.run_id)]
-    assert "Runs removed: 1. Left-over files removed: 2." in logs
+    assert "Runs removed: 1. Runs without work removed: 0. Left-over files removed: 2." in logs
     assert [path for path in left if path.exists()] == []
     with shop.warehouse.open("read") as session:
         assert session.value("select count(*) from warehouse.run") == 1
+
+
+def test_runs_that_found_nothing_to_do_go_sooner(shop: Project, kept: dg.DagsterInstance) -> None:
+    """After three days; those with work, those that failed, younger ones and runs of other jobs stay as declared."""
+    worked = run(shop, kept, "customers_1.csv", days_ago=4)
+    idle = [run(shop, kept, days_ago=days) for days in (5, 4, 2)]
+    shop.deliver("/inbox/customers_2.csv", "Mail\nada@example.com\n")
+    failed = run(shop, kept, days_ago=4)
+    other = maintain(shop, kept).run_id
+    age(kept, other, 4)
+    maintained = maintain(shop, kept)
+    assert {record.run_id for record in kept.get_runs()} == {worked, idle[2], failed, other, maintained.run_id}
+    assert [mentions(shop.folder, run_id) for run_id in idle[:2]] == [[], []]
+    assert materializations(kept, GOAL)
+
+
+def test_how_long_runs_without_work_stay_is_declared(shop: Project, kept: dg.DagsterInstance) -> None:
+    """By default three days."""
+    shop.declare("maintenance", {"keep_idle_runs_days": 6}, kind="Maintenance")
+    younger, older = (run(shop, kept, days_ago=days) for days in (5, 7))
+    maintain(shop, kept)
+    assert [bool(kept.get_run_by_id(run_id)) for run_id in (younger, older)] == [True, False]
+
+
+def test_more_runs_without_work_than_are_read_at_once(
+    kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is found once, and what had work in between stays."""
+    monkeypatch.setattr(retention, "_BATCH", 10)
+    for number in range(30):
+        tags = {"connection": "shop"} if number % 5 else {}
+        ended = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.SUCCESS, tags=tags)
+        age(kept, kept.add_run(ended).run_id, SOME_DAYS)
+    asked: list[str] = []
+
+    def with_work(run_ids: list[str]) -> set[str]:
+        asked.extend(run_ids)
+        return set(run_ids[::2])
+
+    assert forget_idle_runs(kept, datetime.now(UTC), FOR_EVER, with_work) == (12, True)
+    assert len(asked) == len(set(asked)) == 24
+    assert kept.get_runs_count() == 18
+
+
+def test_while_the_warehouse_is_locked_runs_without_work_stay(shop: Project, kept: dg.DagsterInstance) -> None:
+    """Nobody can say which they are; the job says so, removes the rest, and succeeds."""
+    idle, old = run(shop, kept, "customers_1.csv", days_ago=4), run(shop, kept, days_ago=SOME_DAYS)
+    config = {"path": str(shop.warehouse.path), "lock_timeout": 0.1}
+    with held(shop.warehouse.path):
+        maintained = maintain(shop, kept, {"resources": {"warehouse": {"config": config}}})
+    assert maintained.success
+    assert kept.get_run_by_id(idle)
+    assert not kept.get_run_by_id(old)
+    logs = [event.user_message for event in kept.all_logs(maintained.run_id)]
+    assert any("is held by process" in told and "No run without work was removed." in told for told in logs)
+
+
+def test_the_latest_observation_of_an_asset_stays(shop: Project, kept: dg.DagsterInstance) -> None:
+    """As its latest materialization does."""
+    runs = [run(shop, kept, days_ago=SOME_DAYS) for _ in range(2)]
+    for run_id in runs:
+        observed = dg.AssetObservation(GOAL, metadata={"summary": "Nothing new to import."})
+        event = dg.DagsterEvent(
+            dg.DagsterEventType.ASSET_OBSERVATION.value, "shop_sync", event_specific_data=AssetObservationData(observed)
+        )
+        kept.report_dagster_event(event, run_id)
+    assert forget_runs(kept, datetime.now(UTC), FOR_EVER) == (2, True)
+    assert [record.run_id for record in kept.fetch_observations(GOAL, limit=9).records] == [runs[1]]
 
 
 def test_it_runs_every_day(project: Project) -> None:

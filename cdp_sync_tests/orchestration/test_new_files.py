@@ -121,16 +121,51 @@ def test_a_listing_that_fails_is_not_an_empty_one(ticker: Ticker) -> None:
     assert not ticker.next_tick().run_requests
 
 
-def test_what_arrives_while_a_run_waits_is_asked_for_behind_it(ticker: Ticker) -> None:
-    """A connection never has two runs waiting."""
-    job = ticker.project.load().resolve_job_def("shop_sync")
-    waiting = ticker.instance.create_run_for_job(job, tags={"connection": "shop"})
+@pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
+def test_what_arrives_before_a_run_has_ended_is_asked_for_after_it(ticker: Ticker, status: str) -> None:
+    """It may import it; a connection never has two runs waiting."""
+    run = dg.DagsterRun("shop_sync", status=dg.DagsterRunStatus(status), tags={"connection": "shop"})
+    ticker.instance.add_run(run)
     ticker.tick()
     for _ in range(2):
         told = ticker.tick()
         assert not told.run_requests
-        assert "waits to start" in str(told.skip_message)
-    ticker.instance.delete_run(waiting.run_id)
+        assert "has not ended" in str(told.skip_message)
+    ticker.instance.delete_run(run.run_id)
+    assert len(ticker.tick().run_requests or ()) == 1
+
+
+def test_what_another_run_has_imported_starts_none(ticker: Ticker) -> None:
+    """One by hand took the file; a file that it left, and the file as it is replaced later, start one each."""
+    ticker.tick()
+    assert ticker.project.run("shop_sync", ticker.instance).success
+    told = ticker.tick()
+    assert not told.run_requests
+    assert str(told.skip_message) == "1 files, none of them new."
+    ticker.project.deliver("/inbox/customers_1.csv", FIRST.replace("1.5", "2"), minutes=1)
+    ticker.next_tick()
+    (request,) = ticker.tick().run_requests or ()
+    assert ticker.run(request)
+    ticker.project.deliver("/inbox/customers_1.csv", FIRST)
+    ticker.next_tick()
+    assert len(ticker.tick().run_requests or ()) == 1
+
+
+def test_a_sensor_that_begins_finds_what_was_imported_before_it(ticker: Ticker) -> None:
+    """Only what is new starts a run, and what the goal is declared to read otherwise than before."""
+    assert ticker.project.run("shop_sync", ticker.instance).success
+    ticker.tick()
+    assert not ticker.tick().run_requests
+    ticker.project.connect("shop", goal(format={"nulls": ["ada"]}), watch={"every_seconds": 30})
+    ticker.next_tick()
+    assert len(ticker.tick().run_requests or ()) == 1
+
+
+def test_a_run_that_failed_to_import_a_file_does_not_count(ticker: Ticker) -> None:
+    """The file is new still."""
+    ticker.project.deliver("/inbox/customers_1.csv", "Mail,Total\nada@example.com,1\n")
+    assert not ticker.project.run("shop_sync", ticker.instance).success
+    ticker.tick()
     assert len(ticker.tick().run_requests or ()) == 1
 
 

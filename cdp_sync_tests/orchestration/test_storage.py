@@ -7,8 +7,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.compute_log_manager import ComputeIOType
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.utils import make_new_run_id
+
+from cdp_sync.orchestration.storage import NoComputeLogs
 
 DAGSTERS = "{sqlite: {base_dir: history}}"
 OURS = "{custom: {module: cdp_sync.orchestration.storage, class: RunHistory, config: {base_dir: history}}}"
@@ -100,3 +104,54 @@ def test_who_watches_a_run_is_told_of_its_events(tmp_path: Path) -> None:
         assert ended.wait(60)
         ui.end_watch_event_logs(run_id, note)
     assert "DagsterEventType.ASSET_MATERIALIZATION" in came
+
+
+@dg.op
+def begin() -> dict[str, str]:
+    """Hand something on."""
+    return {"some": "thing"}
+
+
+@dg.op
+def end(handed: dict[str, str]) -> None:
+    """Take it."""
+    assert handed
+
+
+@dg.job
+def handing() -> None:
+    """Two steps."""
+    end(begin())
+
+
+def test_a_run_takes_a_third_of_the_space(tmp_path: Path) -> None:
+    """Its file has small pages, also for Dagster's own storage, and nothing is said of how handles are stored."""
+    sizes, kinds = {}, {}
+    for storage in (DAGSTERS, OURS):
+        folder = tmp_path / storage.split(":")[0].strip("{")
+        folder.mkdir()
+        with instance(folder, storage) as within:
+            run_id = handing.execute_in_process(instance=within).run_id
+            kinds[storage] = [kind for kind, _ in story(within, run_id)]
+        (file,) = folder.rglob(f"{run_id}.db")
+        sizes[storage] = file.stat().st_size
+    about_handles = {f"DagsterEventType.{name}" for name in ("HANDLED_OUTPUT", "LOADED_INPUT", "STEP_INPUT")}
+    assert about_handles < set(kinds[DAGSTERS])
+    assert kinds[OURS] == [kind for kind in kinds[DAGSTERS] if kind not in about_handles]
+    assert sizes[OURS] * 3 < sizes[DAGSTERS]
+
+
+def test_nothing_is_kept_of_what_steps_print_but_what_was_kept_before(tmp_path: Path) -> None:
+    """A history goes on: its older logs are shown, and removed with their runs."""
+    before, after = LocalComputeLogManager(str(tmp_path)), NoComputeLogs(str(tmp_path))
+    key = ["run", "compute_logs", "step"]
+    with after.capture_logs(key):
+        print("step")
+    assert [*tmp_path.iterdir()] == []
+    assert after.is_capture_complete(key)
+    with before.open_log_stream(key, ComputeIOType.STDOUT) as stream:
+        assert stream
+        stream.write("step")
+    assert after.get_log_data(key).stdout == b"step"
+    after.delete_logs(prefix=["run"])
+    assert [*tmp_path.iterdir()] == []

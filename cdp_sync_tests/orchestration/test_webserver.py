@@ -1,5 +1,6 @@
 """A real webserver: run a job and look at it through GraphQL, as the UI does."""
 
+import json
 import os
 import socket
 import subprocess
@@ -39,16 +40,31 @@ query { assetNodes { assetKey { path } groupName description
     assetMaterializations(limit: 1) { metadataEntries { label description ... on MarkdownMetadataEntry { mdStr }
         ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue } } } } }
 """
+TIMELINE = """
+query { runsOrError(filter: {statuses: [SUCCESS]}) { ... on Runs { results { id pipelineName startTime endTime
+    repositoryOrigin { id repositoryName repositoryLocationName } tags { key value } } } } }
+"""
+"""What the UI's timeline asks for; a run without an origin is in no row of it."""
+
+OF_REPOSITORY = """
+query { runsOrError(filter: {tags: [{key: ".dagster/repository", value: "__repository__@cdp_sync"}]}) {
+    ... on Runs { results { id } } } }
+"""
 LOGS = """
 query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { ... on MessageEvent { message } } } } }
 """
 
 
+def settle(home: Path) -> None:
+    """Make the folder of an instance that launches runs at once."""
+    home.mkdir(exist_ok=True)
+    (home / "dagster.yaml").write_text(INSTANCE.replace("base_dir: dagster", f"base_dir: {home}"), encoding="utf-8")
+
+
 @contextmanager
 def webserver(home: Path, environment: Mapping[str, str]) -> Iterator[DagsterGraphQLClient]:
     """Run a webserver on the repository's workspace with an instance of its own, without a daemon."""
-    home.mkdir()
-    (home / "dagster.yaml").write_text(INSTANCE.replace("base_dir: dagster", f"base_dir: {home}"), encoding="utf-8")
+    settle(home)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -94,10 +110,10 @@ def deliver(file: Path, text: str) -> None:
     os.utime(file, (1.7e9, 1.7e9))
 
 
-@pytest.mark.slow
-def test_the_webshop_is_run_and_seen_through_the_ui(tmp_path: Path) -> None:
-    """A run started in the UI succeeds; its steps are named as promised; no secret and no value shows anywhere."""
-    data, root = tmp_path / "data", tmp_path / "server"
+@contextmanager
+def webshop(folder: Path) -> Iterator[dict[str, str]]:
+    """Run the server of the repository's connection `webshop`; yield the environment that its project needs."""
+    data, root = folder / "data", folder / "server"
     deliver(root / "webshop" / "inbox" / "customers_1.csv", CUSTOMERS)
     deliver(root / "webshop" / "inbox" / "orders_1.csv", ORDERS)
     (data / "sandbox").mkdir(parents=True)
@@ -105,15 +121,60 @@ def test_the_webshop_is_run_and_seen_through_the_ui(tmp_path: Path) -> None:
     with SftpSandbox(root, accounts={"webshop": PASSWORD}) as sandbox:
         sandbox.known_hosts(data / "sandbox" / "known_hosts")
         settings = {"CDP_SYNC_DATA": str(data), "CDP_SYNC_SANDBOX_PORT": str(sandbox.port)}
-        environment = {name: value for name, value in os.environ.items() if name != "CDP_SYNC_DEFS"} | settings
-        with webserver(tmp_path / "home", environment) as client:
-            run_id = client.submit_job_execution(
-                "webshop_sync", repository_location_name="cdp_sync", repository_name="__repository__"
-            )
-            assert ended(client, run_id) == DagsterRunStatus.SUCCESS
-            run = ask(client, RUN, id=run_id)["runOrError"]
-            resources = ask(client, RESOURCES)["allTopLevelResourceDetailsOrError"]["results"]
-            told = f"{resources} {ask(client, ASSETS)} {ask(client, LOGS, id=run_id)}"
+        yield {name: value for name, value in os.environ.items() if name != "CDP_SYNC_DEFS"} | settings
+
+
+def launch(client: DagsterGraphQLClient) -> str:
+    """Run the webshop's job as the UI does; return the run's id."""
+    run_id = client.submit_job_execution(
+        "webshop_sync", repository_location_name="cdp_sync", repository_name="__repository__"
+    )
+    assert ended(client, run_id) == DagsterRunStatus.SUCCESS
+    return run_id
+
+
+def run_by_command(home: Path, environment: Mapping[str, str], *arguments: str) -> str:
+    """Run the webshop by the command line; return the run's id."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cdp_sync.cli", "run", "webshop", *arguments, "--json"],
+        cwd=REPOSITORY, env={**environment, "DAGSTER_HOME": str(home)},
+        capture_output=True, text=True, timeout=_PATIENCE, check=True,
+    )  # fmt: skip
+    return str(json.loads(done.stdout)["run_id"])
+
+
+@pytest.mark.slow
+def test_runs_of_the_command_line_are_on_the_timeline(tmp_path: Path) -> None:
+    """They have the origin of runs that the webserver launched, whether or not one was there, and one goal or all."""
+    home = tmp_path / "home"
+    settle(home)
+    with webshop(tmp_path) as environment:
+        before = run_by_command(home, environment)
+        with webserver(home, environment) as client:
+            beside = run_by_command(home, environment, "--goal", "orders")
+            by_webserver = launch(client)
+            runs = {run["id"]: run for run in ask(client, TIMELINE)["runsOrError"]["results"]}
+            of_repository = {run["id"] for run in ask(client, OF_REPOSITORY)["runsOrError"]["results"]}
+    assert set(runs) == of_repository == {before, beside, by_webserver}
+    told = [(run["pipelineName"], run["repositoryOrigin"], location_of(run)) for run in runs.values()]
+    assert told[0][1]["repositoryLocationName"] == told[0][2] == "cdp_sync"
+    assert told == [told[0]] * 3
+    assert all(run["startTime"] and run["endTime"] for run in runs.values())
+
+
+def location_of(run: Mapping[str, Any]) -> str:
+    """Return the code location that a run is tagged with."""
+    return next(str(tag["value"]) for tag in run["tags"] if tag["key"] == "dagster/code_location")
+
+
+@pytest.mark.slow
+def test_the_webshop_is_run_and_seen_through_the_ui(tmp_path: Path) -> None:
+    """A run started in the UI succeeds; its steps are named as promised; no secret and no value shows anywhere."""
+    with webshop(tmp_path) as environment, webserver(tmp_path / "home", environment) as client:
+        run_id = launch(client)
+        run = ask(client, RUN, id=run_id)["runOrError"]
+        resources = ask(client, RESOURCES)["allTopLevelResourceDetailsOrError"]["results"]
+        told = f"{resources} {ask(client, ASSETS)} {ask(client, LOGS, id=run_id)}"
     steps = sorted(run["stepStats"], key=lambda step: step["startTime"])
     keys = [step["stepKey"] for step in steps if "." in step["stepKey"]]
     assert keys == [f"webshop__{goal}.{op}" for goal in ("customers", "orders", "consents") for op in OPS]

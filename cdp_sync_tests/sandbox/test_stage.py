@@ -55,6 +55,22 @@ def test_another_shell_is_told_by_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "sailthru_secret").stat().st_mode & 0o777 == 0o600
 
 
+def test_its_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """Secrets, host key, users, mails and what is on the server, whatever the umask and whatever was there."""
+    folder = tmp_path / "data" / "sandbox"
+    umask = os.umask(0)
+    try:
+        folder.mkdir(parents=True)
+        (folder / "password").write_text("an-older-one\n")
+        with Stage(sailthru_port=0, mail_port=0, folder=folder):
+            found = [folder, *folder.rglob("*")]
+            modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in found}
+    finally:
+        os.umask(umask)
+    assert {"password", "host_key", "sailthru_secret", "sailthru.env", "mail", "sftp"} <= {path.name for path in found}
+    assert modes == {(True, 0o700), (False, 0o600)}
+
+
 def test_a_port_that_is_taken_is_told_and_nothing_is_left(tmp_path: Path) -> None:
     """With the option that takes another; the servers that did start have ended."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

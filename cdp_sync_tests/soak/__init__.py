@@ -1,1 +1,1 @@
-"""Runs of the `cdp-sync` command that are killed at random instants, and run again: `make soak`."""
+"""Runs that are killed at random instants and run again, and what hundreds of runs leave: `make soak`."""

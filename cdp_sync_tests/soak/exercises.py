@@ -135,10 +135,10 @@ def shop_exercises(folder: Path, sandbox: SftpSandbox) -> tuple[Shop, Shop]:
     """Import and export once, then deliver a corrected and a new file, to be imported and then exported."""
     project = Project(folder / "shop", SECRETS)
     project.declare(PROPERTIES, shop_connection(sandbox), segments=[SPENDERS])
-    deliver(sandbox, "people_1.csv", PEOPLE, 0)
+    deliver(sandbox.root, "people_1.csv", PEOPLE, 0)
     project.answer("run", "shop")
-    deliver(sandbox, "people_1.csv", PEOPLE, 1)
-    deliver(sandbox, "people_2.csv", PEOPLE + 50, 2)
+    deliver(sandbox.root, "people_1.csv", PEOPLE, 1)
+    deliver(sandbox.root, "people_2.csv", PEOPLE + 50, 2)
     outbox = folder / "outbox"
     shutil.copytree(sandbox.root / "outbox", outbox)
     importing = Shop("import", sandbox, copied(project, folder / "importing"), outbox, "customers")
@@ -171,11 +171,11 @@ def shop_connection(sandbox: SftpSandbox) -> dict[str, Any]:
     return {"name": "shop", "server": {**server, "host_key": sandbox.fingerprint}, **goals}
 
 
-def deliver(sandbox: SftpSandbox, name: str, people: int, delivery: int) -> None:
+def deliver(root: Path, name: str, people: int, delivery: int) -> None:
     """Put a file on the server that has been at rest for long; some of its rows cannot land."""
     rows = [f"p{n}@example.com,{n},P{n},{n + delivery * (n % 3)}.5,t{n % 4}" for n in range(people)]
     rows += ["ragged", ",,nobody,1,", f"p{delivery}@example.com,,,no number,"]
-    file = sandbox.root / "inbox" / name
+    file = root / "inbox" / name
     file.write_text("\n".join(["Email,Id,Name,Total,Tags", *rows, ""]), encoding="utf-8")
     os.utime(file, (1_600_000_000 + delivery, 1_600_000_000 + delivery))
 

@@ -1,0 +1,187 @@
+"""Runs of a small connection, one after the other in one process: what each leaves in memory and on the disk."""
+
+import gc
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from cdp_sync.model import GoalReport
+from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync_tests.soak.exercises import PROPERTIES, SECRETS, deliver, shop_connection
+from cdp_sync_tests.soak.killing import broken
+from cdp_sync_tests.trail import victim
+from cdp_sync_tests.trail.project import Project
+
+WORK_EVERY = 5
+"""Every fifth run finds a corrected file, the others find nothing to do."""
+WARM_UP = 6
+"""Runs, two of them with work, after which what is loaded once is loaded, and every table has its first block."""
+PEOPLE = 20
+MB = 1_000_000
+
+_SAMPLES = "samples.jsonl"
+_DESCRIPTORS, _THREADS = Path("/proc/self/fd"), Path("/proc/self/task")
+_SETTLES = 10.0
+"""Seconds within which threads that were asked to end have ended."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What there is after a run."""
+
+    worked: bool
+    """Whether it had something to do."""
+    memory: int
+    """Bytes of the process that are resident."""
+    descriptors: int
+    threads: int
+    files: int
+    """In the data folder."""
+    history: int
+    """Bytes of Dagster's files."""
+    warehouse: int
+    """Bytes."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much there may be more after a run than after the one before it, all that the first ones load left out."""
+
+    idle_history: int = 160_000
+    """Bytes of Dagster's files for a run without work, on average: half of what a run took before that was mended."""
+    history: int = 250_000
+    """Bytes for a run with work, on average: its events name files, reasons and profiles as well."""
+    warehouse: int = 524_288
+    """Bytes for a run with work, on average: two of the blocks that DuckDB takes for tables, and uses again later."""
+    memory: int = 100_000
+    """Bytes, on average over all runs: no list of events, session or staged row of a run stays."""
+    memory_at_least: int = 20_000_000
+    """Bytes that are no growth in however few runs: what the allocator takes at a time."""
+
+
+def run_steadily(folder: Path, runs: int) -> tuple[list[Sample], list[str]]:
+    """Run a connection so often; return what there was after each run, and which promises are broken in the end."""
+    with shop(folder) as (project, sandbox):
+        process = victim.start(work, project.folder, sandbox.root, project.environ, runs)
+        assert victim.exit_code(process, 60 + 30 * runs) == 0
+        lines = (project.folder / _SAMPLES).read_text(encoding="utf-8").splitlines()
+        return [Sample(**json.loads(line)) for line in lines], broken(project)
+
+
+@contextmanager
+def shop(folder: Path) -> Iterator[tuple[Project, SftpSandbox]]:
+    """Yield a project that imports one file, with its server running inside the block."""
+    for name in ("inbox", "outbox"):
+        (folder / "root" / name).mkdir(parents=True)
+    with SftpSandbox(folder / "root", accounts={"shop": SECRETS["SHOP_PASSWORD"]}) as sandbox:
+        project = Project(folder / "shop", SECRETS)
+        connection = shop_connection(sandbox)
+        del connection["export_profiles"]
+        project.declare(PROPERTIES, connection)
+        yield project, sandbox
+
+
+def work(folder: Path, root: Path, environ: Mapping[str, str], runs: int) -> None:
+    """Do the runs in this process, and note what there is after each."""
+    os.chdir(folder)
+    os.environ.update(environ)
+    from cdp_sync.orchestration.launching import Order, launch
+    from cdp_sync.orchestration.progress import Nobody
+    from cdp_sync.orchestration.project import load_connection
+
+    definitions, threads = load_connection("shop"), 0
+    with Path(_SAMPLES).open("w", encoding="utf-8") as samples:
+        for number in range(runs):
+            if worked := number % WORK_EVERY == 0:
+                deliver(root, "people_1.csv", PEOPLE, number)
+            outcome = launch(definitions, Order("shop"), Nobody())
+            assert outcome.state == "success"
+            (report,) = outcome.goals
+            assert isinstance(report, GoalReport)
+            assert bool(report.files) == worked
+            if number >= WARM_UP:
+                settle(threads)
+            after = sample(Path("data"), worked=worked)
+            threads = max(threads, after.threads) if number < WARM_UP else threads
+            print(json.dumps(asdict(after)), file=samples, flush=True)
+
+
+def count(folder: Path) -> int:
+    """Return how many entries a folder has."""
+    return sum(1 for _ in folder.iterdir())
+
+
+def settle(threads: int) -> None:
+    """Wait until there are no more threads than this, or for as long as those may take that were asked to end."""
+    deadline = time.monotonic() + _SETTLES
+    while count(_THREADS) > threads and time.monotonic() < deadline:
+        threading.enumerate()[-1].join(0.1)  # the youngest
+
+
+def sample(data: Path, *, worked: bool) -> Sample:
+    """Return what there is now."""
+    gc.collect()
+    return Sample(
+        worked,
+        memory=int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE"),
+        descriptors=count(_DESCRIPTORS),
+        threads=count(_THREADS),
+        files=sum(path.is_file() for path in data.rglob("*")),
+        history=sum(path.stat().st_size for path in (data / "dagster").rglob("*") if path.is_file()),
+        warehouse=(data / "warehouse.duckdb").stat().st_size,
+    )
+
+
+def growth(samples: Sequence[Sample], limits: Limits = Limits()) -> list[str]:
+    """Return what has grown that must not, or has grown by more than the runs did."""
+    base, later = samples[WARM_UP - 1], samples[WARM_UP:]
+    problems = [
+        f"{most} {name} after a run, {getattr(base, name)} after {WARM_UP} runs"
+        for name in ("descriptors", "threads")
+        if (most := max(getattr(each, name) for each in later)) > getattr(base, name)
+    ]
+    if (files := later[-1].files - base.files) != len(later):
+        problems.append(f"{files} more files in the data folder after {len(later)} runs, which have one each")
+    allowed = max(limits.memory * len(later), limits.memory_at_least)
+    if (grown := later[-1].memory - base.memory) > allowed:
+        problems.append(f"{grown:,} more bytes of memory after {len(later)} runs; allowed are {allowed:,}")
+    return problems + _on_disk(samples[WARM_UP - 1 :], limits)
+
+
+def _on_disk(samples: Sequence[Sample], limits: Limits) -> list[str]:
+    problems = []
+    for worked, history, warehouse in ((False, limits.idle_history, 0), (True, limits.history, limits.warehouse)):
+        for name, limit in (("history", history), ("warehouse", warehouse)):
+            found = average(samples, name, worked=worked)
+            if found > limit:
+                with_work = "with" if worked else "without"
+                problems.append(f"{found:,.0f} bytes of {name} for a run {with_work} work; allowed are {limit:,}")
+    return problems
+
+
+def average(samples: Sequence[Sample], name: str, *, worked: bool) -> float:
+    """Return by how much something grows in a run, with or without work, on average."""
+    steps = [
+        getattr(after, name) - getattr(before, name) for before, after in pairwise(samples) if after.worked == worked
+    ]
+    return sum(steps) / len(steps) if steps else 0.0
+
+
+def told(samples: Sequence[Sample]) -> str:
+    """Return what was measured, for people."""
+    after = samples[WARM_UP - 1 :]
+    ends = {f"after {WARM_UP} runs": after[0], f"after {len(samples)}": after[-1]}
+    lines = [
+        f"{each.descriptors} descriptors, {each.threads} threads, {each.memory / MB:.1f} MB of memory {when}"
+        for when, each in ends.items()
+    ]
+    for name in ("history", "warehouse"):
+        with_work, idle = (average(after, name, worked=worked) / 1e3 for worked in (True, False))
+        lines.append(f"{name}: {with_work:.0f} kB for a run with work, {idle:.0f} kB for one without")
+    return "\n".join(lines)
