@@ -79,7 +79,7 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
         run = instance.create_run_for_job(
             job_def=job,
             asset_selection=frozenset(selection) if selection else None,
-            run_config={**_QUIET, "ops": _choices(definitions, order)},
+            run_config={**_QUIET, "ops": _choices(order, selection or [])},
             tags={
                 **job.run_tags,
                 "reason": "backfill" if order.again else "by hand",
@@ -109,12 +109,12 @@ class _Collecting:
         return getattr(self._watcher, name)
 
 
-def _choices(definitions: dg.Definitions, order: Order) -> dict[str, object]:
-    """Return the run config that tells the steps which files are meant."""
+def _choices(order: Order, goals: list[dg.AssetKey]) -> dict[str, object]:
+    """Return the run config that says to the steps of these goals which files are meant."""
     if not order.chooses:
         return {}
-    told = {"ops": {"scan_directory": {"config": order.choice}}}
-    return {f"{order.connection}__{goal}": told for goal in _with_files(definitions, order)}
+    config = {"ops": {"scan_directory": {"config": order.choice}}}
+    return {"__".join(key.path): config for key in goals}
 
 
 def _with_files(definitions: dg.Definitions, order: Order) -> list[str]:

@@ -40,17 +40,27 @@ def check_types(profiles: Profiles, columns: Mapping[str, str]) -> None:
         columns: The columns and their types, as of `profile_columns`.
 
     Raises:
-        PropertyTypeChanged: A declared type differs from that of the column.
+        PropertyTypeChanged: A declared type differs from that of the column; where several do, all are named.
     """
-    for prop in profiles.every:
-        _check_type(prop, columns.get(prop.name))
+    problems = type_problems(profiles, columns)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise PropertyTypeChanged("\n".join(map(str, problems)))
 
 
-def _check_type(prop: Property, found: str | None) -> None:
-    if found in (None, prop.sql_type):
-        return
+def type_problems(profiles: Profiles, columns: Mapping[str, str]) -> list[PropertyTypeChanged]:
+    """Return an error for each property whose declared type differs from that of its column."""
+    return [
+        _changed(prop, found)
+        for prop in profiles.every
+        if (found := columns.get(prop.name, prop.sql_type)) != prop.sql_type
+    ]
+
+
+def _changed(prop: Property, found: str) -> PropertyTypeChanged:
     name = quote_identifier(prop.name)
-    raise PropertyTypeChanged(
+    return PropertyTypeChanged(
         f"Property {prop.name!r} is stored as {found} and declared as {prop.sql_type} ({prop.type}).",
         needed="Stored and declared type must be the same.",
         remedy=(

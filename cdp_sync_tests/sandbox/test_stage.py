@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from cdp_sync.components.declarations import load_declarations
 from cdp_sync.errors import ServerUnreachable
 from cdp_sync.looking import reach
 from cdp_sync.model import SailthruConnection
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.sandbox.demo_users import LIST, write_demo_users
 from cdp_sync.sandbox.stage import Stage
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.importing.rivals import refuse_rivals, rival_problems
+from cdp_sync.importing.rivals import refuse_rivals
 from cdp_sync.model import FileGoal, GoalReport, SftpConnection, SftpServer, fingerprint
 from cdp_sync.warehouse.history import quarantined
 from cdp_sync.warehouse.migrations import migrations
 from cdp_sync.warehouse.renaming import adopt
+from cdp_sync.warehouse.rivals import rival_problems
 from cdp_sync_tests.trail.importer import NOON, PROFILES, Importer, check_adds_up, goal
 
 ORDERS = "Email,Amount\nann@x,10\nann@x,5\nbob@x,7\n"
@@ -106,7 +107,7 @@ def test_a_renamed_goal_without_was_is_refused(importer: Importer, connection: s
     assert f"`was: {way_out}`" in str(refused.value)
     assert "different properties" in str(refused.value)
     with importer.warehouse.open("read") as session:
-        assert rival_problems(session, [(declared(importer), importer.goal)]) == [str(refused.value)]
+        assert rival_problems(session, [declared(importer)], importer.profiles) == [str(refused.value)]
 
 
 def declared(importer: Importer) -> SftpConnection:
