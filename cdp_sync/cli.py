@@ -51,13 +51,19 @@ def main(debug: bool) -> None:
 @click.argument("connection", required=False)
 def check(connection: str | None) -> None:
     """Check the declarations; with CONNECTION also reach its server: list directories, or try each endpoint."""
-    from cdp_sync.components.declarations import load_declarations
-    from cdp_sync.looking import refuse_rivals
+    from cdp_sync.checking import check_project
     from cdp_sync.model.counting import counted
     from cdp_sync.printing import say
+    from cdp_sync.terminal import print_error
 
-    found = load_declarations()
-    refuse_rivals(found)
+    findings = check_project()
+    for note in findings.notes:
+        say(note)
+    for problem in findings.problems:
+        print_error(problem)
+    found = findings.declarations
+    if findings.problems or found is None:
+        click.get_current_context().exit(1)
     parts = (
         counted(len(found.connections), "connection"),
         counted(len(found.profiles.properties), "property", "properties"),
@@ -76,21 +82,25 @@ def check(connection: str | None) -> None:
 @main.command()
 @click.argument("connection")
 @_GOAL
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Files to look into, per goal."
+)
 @_AS_JSON
-def scan(connection: str, goal: str | None, as_json: bool) -> None:
-    """Look at a connection's files (state, fields, how dates and numbers read) or lists. Imports nothing."""
-    from cdp_sync.components.declarations import load_declarations
+def scan(connection: str, goal: str | None, limit: int, as_json: bool) -> None:
+    """Look at a connection's files (state, fields, how cells read, what a run refuses) or lists. Imports nothing."""
     from cdp_sync.looking import look
+    from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_look
 
     found = load_declarations()
-    looks = [look(found, connection, each) for each in found.goals(connection, goal)]
+    looks = [look(found, connection, each, limit=limit) for each in found.goals(connection, goal)]
     if as_json:
         print_json({"connection": connection, "goals": [each.to_json() for each in looks]})
     else:
         for each in looks:
             print_look(each)
+    click.get_current_context().exit(0 if all(each.listed for each in looks) else 1)
 
 
 @main.command()
@@ -129,8 +139,8 @@ def export(context: click.Context, connection: str, goal: str, preview: bool, as
     if not preview:
         context.invoke(run, connection=connection, goal=goal, as_json=as_json)
         return
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look_at_export
+    from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_export_preview
 
@@ -146,8 +156,8 @@ def export(context: click.Context, connection: str, goal: str, preview: bool, as
 @_AS_JSON
 def segment(name: str, as_json: bool) -> None:
     """Show a segment: its size, some of its profiles, and the SQL that finds them."""
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look_at_segment
+    from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_segment
 
@@ -251,14 +261,20 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--port", type=_PORT, default=2222, show_default=True, help="Of the SFTP server; 0: a free one.")
-@click.option("--mail-port", type=_PORT, default=2525, show_default=True, help="Of the mail server; 0: a free one.")
-@click.option("--sailthru-port", type=_PORT, default=8025, show_default=True, help="Of Sailthru's API; 0: a free one.")
+@click.option("--port", type=_PORT, default=2222, show_default=True, help="Of the SFTP server; 0 picks a free one.")
+@click.option(
+    "--mail-port", type=_PORT, default=2525, show_default=True, help="Of the mail server; 0 picks a free one."
+)
+@click.option(
+    "--sailthru-port", type=_PORT, default=8025, show_default=True, help="Of Sailthru's API; 0 picks a free one."
+)
 def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
     """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
     from cdp_sync.printing import say
+    from cdp_sync.sandbox.extra import require_extra
     from cdp_sync.sandbox.stage import Stage
 
+    require_extra()
     with Stage(port=port, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
         say(stage.told, lines=True)
         stage.wait()
@@ -267,6 +283,9 @@ def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
 @main.command()
 def demo() -> None:
     """Import demonstration files and a list, export segments, three times over, and show what happens."""
+    from cdp_sync.sandbox.extra import require_extra
+
+    require_extra()
     from cdp_sync.sandbox.play import play
 
     click.get_current_context().exit(play())
@@ -277,8 +296,11 @@ def demo() -> None:
 @click.option("--sandbox/--no-sandbox", "with_sandbox", default=True, help="Also run the sandbox servers.")
 def up(port: int, with_sandbox: bool) -> None:
     """Open the project in the Dagster UI, with the sandbox servers beside it, until Ctrl-C."""
+    from cdp_sync.sandbox.extra import require_extra
     from cdp_sync.sandbox.stage import open_ui
 
+    if with_sandbox:
+        require_extra(otherwise=" Or leave them out: --no-sandbox.")
     click.get_current_context().exit(open_ui(port, with_sandbox=with_sandbox))
 
 

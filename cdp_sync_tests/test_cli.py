@@ -369,7 +369,7 @@ def start_run(process: int) -> str:
 
     import dagster as dg
 
-    from cdp_sync.orchestration.launching import open_instance
+    from cdp_sync.orchestration.instance import open_instance
 
     tags = {"connection": "shop", "cdp_sync/process": f"{socket.gethostname()}:{process}"}
     run = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.STARTED, tags=tags)
@@ -660,7 +660,16 @@ def test_chosen_files_are_imported_again(shop: Project) -> None:
         assert told_of["rows_applied"] == applied
     with shop.warehouse.open("read") as session:
         assert float(session.value("select total from warehouse.profile where email = 'ada@example.com'")) == 3.5
-    assert "No file of this goal matches 'x*'." in cdp_sync("run", "shop", "--files", "x*").output
+
+
+def test_goals_without_a_chosen_file_are_left_out(shop: Project) -> None:
+    """`--files` fails where no goal of the run has such a file, and not where one of them has."""
+    shop.connect("shop", goal(), goal("orders"), goal("elsewhere", directory="/nowhere", enabled=False))
+    customers, orders = answer("run", "shop", "--files", "customers*", "--json")["goals"]
+    assert (customers["rows_applied"], customers["state"]) == (2, "success")
+    assert (orders["state"], orders["message"]) == ("success", "No file of this goal matches 'customers*'.")
+    for chosen in (("--files", "x*"), ("--files", "customers*", "--goal", "orders")):
+        assert f"No file of this run's goals matches {chosen[1]!r}." in told(cdp_sync("run", "shop", *chosen), 1)
 
 
 def test_files_are_chosen_of_imports_only(exporting: Project) -> None:

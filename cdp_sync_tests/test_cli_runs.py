@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from cdp_sync.errors import Terminal
-from cdp_sync.orchestration.launching import open_instance
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.past_runs import STATES
 from cdp_sync_tests.projects import Project, goal
 from cdp_sync_tests.test_cli import FIRST, answer, cdp_sync, history, ran, shop, start_run, told

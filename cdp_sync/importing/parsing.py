@@ -13,7 +13,7 @@ from cdp_sync.importing.rereading import format_before, read_as_before
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
-from cdp_sync.importing.unpacking import NO_ROOM, Part, naming, unpack
+from cdp_sync.importing.unpacking import NO_ROOM, Part, naming, printable, unpack
 from cdp_sync.model import FetchedFile, FileGoal, FileReport
 from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, Step
@@ -81,7 +81,8 @@ def _stage_parts(
     before = format_before(run, known)
     for part, landed in _land(run, fetched, warnings.append):
         if landed is None:
-            warnings.append("The file is empty.")
+            member = printable(part.name.removeprefix(f"{fetched.remote.path}!"))
+            warnings.append(f"{'The file' if part.name == fetched.remote.path else f'Its member {member}'} is empty.")
             continue
         with naming(part.name, fetched.remote.path):
             fields = _stage_part(session, run, landed, known, number)

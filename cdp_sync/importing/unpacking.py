@@ -166,7 +166,7 @@ def _members(archive: zipfile.ZipFile, goal: ImportGoal, warn: Callable[[str], N
             remedy="Correct `members:`, or have the archive packed with the file.",
         )
     if not every:
-        warn("The archive holds no file.")
+        warn("The file is empty: an archive that holds no file.")
     if left:
         warn(f"Members of the archive that are left out: {_listed(left)}.")
     return [member for member in members if member.filename in names]

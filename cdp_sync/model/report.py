@@ -93,6 +93,8 @@ class GoalReport:
     profiles_ever_imported: int | None = None
     """By the connection, each counted once; None where the warehouse was not written to."""
     error: str = ""
+    note: str = ""
+    """Why there was nothing to import, where that is not for want of anything new."""
 
     @property
     def counters(self) -> Counters:
@@ -126,6 +128,8 @@ class GoalReport:
         if self.error:
             return self.error
         landed = [sentence(self.files, self.counters)] if _imported(self.files) or not self.failed else []
+        if self.note and not _imported(self.files):
+            landed = [self.note]
         return " ".join([*map(_failure, self.failed), *landed])
 
     def to_json(self) -> dict[str, Any]:

@@ -10,12 +10,12 @@ import dagster as dg
 
 from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory, stage_files
 from cdp_sync.importing.rivals import refuse_rivals
-from cdp_sync.importing.scanning import Choice
+from cdp_sync.importing.scanning import Choice, Directory
 from cdp_sync.importing.sightings import Sightings
 from cdp_sync.importing.waiting import count_due, stage_waiting
-from cdp_sync.model import FileGoal, GoalReport, RemoteFile
+from cdp_sync.model import FileGoal, GoalReport, RemoteFile, SftpConnection
 from cdp_sync.model.counting import counted
-from cdp_sync.orchestration.files import choice_of, expect_files, is_backfill, note_files
+from cdp_sync.orchestration.files import choice_of, clear_failures, expect_files, is_backfill, note_files
 from cdp_sync.orchestration.goal_steps import Handle
 from cdp_sync.orchestration.import_steps import ImportSteps, waiting_handle
 from cdp_sync.orchestration.places import data_folder, remove
@@ -26,6 +26,8 @@ from cdp_sync.warehouse.ledger import KnownFile, known_files
 @dataclass(frozen=True)
 class FileSteps(ImportSteps[FileGoal]):
     """An import goal over files and the steps that run it."""
+
+    connection: SftpConnection
 
     @property
     def importing(self) -> FileGoal:
@@ -42,7 +44,7 @@ class FileSteps(ImportSteps[FileGoal]):
 
     def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
         """Fetch the files and parse them into the staging table."""
-        handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again")}, "staging": None}
+        handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again", "note")}, "staging": None}
         if not scanned["due"] and not scanned["retry"]:
             return handle
         run = self._run(context, handle)
@@ -58,13 +60,24 @@ class FileSteps(ImportSteps[FileGoal]):
         sightings = Sightings(data_folder().sightings(run.connection, run.goal.name))
         with self.client(context) as server:
             scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
+            note = self._left_out(context, server, choice, scan)
             self.clear_uploads(context, lambda: server)
         refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
+        clear_failures(context, self.connection.name, self.goal.name, scan)
         expect_files(context, self.connection.name, self.goal.name, scan)
         context.log.info(f"To import: {len(scan.due):,} of {counted(len(scan.files), 'file')}.")
         if retry:
             context.log.info(f"Tried again: {counted(retry, 'row')} that waited for a profile.")
-        return {**_scan_handle(scan, known), "again": choice.again, "retry": retry}
+        return {**_scan_handle(scan, known), "again": choice.again, "retry": retry, "note": note}
+
+    def _left_out(self, context: dg.OpExecutionContext, server: Directory, choice: Choice, scan: Scan) -> str:
+        """Say so where a wildcard matches no file of this goal; it has to match one of another goal of the run then."""
+        if choice.pattern == "*" or scan.files:
+            return ""
+        run = context.run.asset_selection or context.job_def.asset_layer.selected_asset_keys
+        name, goals = self.connection.name, self.connection.import_profiles
+        choice.check(server, [goal for goal in goals if dg.AssetKey([name, goal.name]) in run])
+        return f"No file of this goal matches {choice.pattern!r}."
 
     def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:
         files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]

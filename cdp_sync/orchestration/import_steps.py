@@ -51,7 +51,7 @@ class ImportSteps(GoalSteps[Rules]):
             remove(run.staging)
         waiting = (FileReport(path, state, message=message) for path, state, message in linked["waiting"])
         report = report.with_files(waiting)
-        report = replace(report, seconds=time.time() - linked["started"])
+        report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
         watcher().done(self.unique, report)
         context.log.info(report.message)
         note_import_checks(context, run.warehouse, self.key, anew=landed(report))

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import dagster as dg
 
+from cdp_sync.calling import call
 from cdp_sync.errors import UnknownName, WarehouseLocked
 from cdp_sync.model import COUNTERS, EXPORT_COUNTERS
-from cdp_sync.orchestration.launching import open_instance
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.run_events import Events, goal_of, materializations, trouble_of, under_way
 from cdp_sync.orchestration.run_tags import connections_of, reason_of
 from cdp_sync.warehouse import Warehouse
@@ -184,7 +185,7 @@ def _record(instance: dg.DagsterInstance, connection: str | None, wanted: str) -
         of = f" of connection {connection}" if connection else ""
         raise UnknownName(
             f"There is no run {wanted!r}{of}.",
-            needed=f"Needed is the id of one that `cdp-sync runs` lists, or its first {_SHORTEST_ID} characters.",
+            needed=f"Needed is the id of one that `{call('runs')}` lists, or its first {_SHORTEST_ID} characters.",
         )
     return found[0]
 

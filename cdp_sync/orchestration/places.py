@@ -53,9 +53,12 @@ class DataFolder:
         Returns:
             How many files and folders were removed.
         """
+        from cdp_sync.warehouse.opening import NEW  # which imports DuckDB
+
         oldest = time.time() - _STALE_AFTER
         removed = 0
-        for left in [*chain(*self.by_run().values()), *(self.path / "spill").glob("*")]:
+        others = chain((self.path / "spill").glob("*"), self.path.glob(f"{NEW}*"))
+        for left in [*chain(*self.by_run().values()), *others]:
             with suppress(FileNotFoundError):  # whoever else sweeps was quicker
                 if left.stat().st_mtime < oldest:
                     remove(left)

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from shutil import which
 
 import dagster as dg
 
-from cdp_sync.components.declarations import load_declarations
+from cdp_sync.calling import call
 from cdp_sync.looking import look_at_export
 from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.launching import Order, Outcome, launch
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.project import load_connection
@@ -35,32 +35,50 @@ def play() -> int:
         definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
         sides = BothSides(load_declarations())
         say(f"{_told(stage)}\n", lines=True)
-        acts: tuple[tuple[str, Callable[[], object]], ...] = (
-            ("1. The first files arrive", lambda: write_demo_files(stage.root)),
-            (
-                "2. One file is delivered again with corrections, one more arrives; somebody subscribes",
-                lambda: _deliver_news(stage.root, sides),
-            ),
-            ("3. Nothing has changed", lambda: None),
-        )
         outcomes = []
-        for title, prepare in acts:
+        for title, prepare in _acts(stage, sides, continues=data_folder().warehouse.exists()):
             outcomes += _act(definitions, title, prepare)
             sides.look()
         _show_warehouse()
         _show_outbox(stage.root / OUTBOX)
         _show_sailthru(sides)
-    on_path = "" if which("cdp-sync") else "source .venv/bin/activate · "
-    say(
-        f"Look further:  {on_path}cdp-sync runs · cdp-sync quarantine · cdp-sync profile ada.quill@example.com · "
-        "cdp-sync segment regulars · make up"
-    )
+    further = [
+        call(words) for words in ("runs", "quarantine", "profile ada.quill@example.com", "segment regulars", "up")
+    ]
+    say("\n  ".join(["Look further:", *further]), lines=True)
     return 0 if all(outcome.state == "success" for outcome in outcomes) else 1
 
 
-def _deliver_news(root: Path, sides: BothSides) -> None:
-    deliver_corrections(root)
-    sides.subscribe()
+Act = tuple[str, Callable[[], object]]
+"""What an act is called, and what happens before its runs."""
+
+
+def _acts(stage: Stage, sides: BothSides, *, continues: bool) -> tuple[Act, ...]:
+    """Return the acts; where an earlier demonstration imported its files, another day begins."""
+    corrections = "One file is delivered again with corrections, one more arrives"
+
+    def deliver() -> None:
+        deliver_corrections(stage.root)
+
+    def deliver_and_subscribe() -> None:
+        deliver()
+        sides.subscribe()
+
+    if continues:
+        return (
+            ("1. An earlier demonstration has imported these files", _nothing),
+            (f"2. {corrections}", deliver),
+            ("3. Nothing has changed", _nothing),
+        )
+    return (
+        ("1. The first files arrive", lambda: write_demo_files(stage.root)),
+        (f"2. {corrections}; somebody subscribes", deliver_and_subscribe),
+        ("3. Nothing has changed", _nothing),
+    )
+
+
+def _nothing() -> None:
+    """Nothing happens before the runs."""
 
 
 def _told(stage: Stage) -> str:

@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.serialization import (
 from paramiko import common
 
 from cdp_sync.private import write_private
+from cdp_sync.sandbox.server_process import exit_unless_free
 from cdp_sync.sandbox.sftp_files import Files, Protocol, WithoutPosixRename
 
 # paramiko would write tracebacks of clients that hang up to standard error.
@@ -162,6 +163,7 @@ class SftpSandbox:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until a signal comes, or until standard input ends; one line of JSON says when it is ready."""
     options = _options(arguments)
+    exit_unless_free(options.port)
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())

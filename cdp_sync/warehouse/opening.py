@@ -9,10 +9,10 @@ import random
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Literal
 
 import duckdb
@@ -22,11 +22,14 @@ from cdp_sync.private import private_file, private_folder
 from cdp_sync.warehouse.instances import instances
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
 from cdp_sync.warehouse.names import quote_literal
-from cdp_sync.warehouse.session import Session, translate
+from cdp_sync.warehouse.session import Session, no_room, translate
 
 Access = Literal["none", "read", "write"]
 
 _BUSY = ("Could not set lock", "Unique file handle conflict", "different configuration")
+
+NEW = ".new_warehouse_"
+"""How the names of folders begin in which warehouses are made; a killed process may leave one."""
 
 _SOUND = {"enable_caching_operators": "false"}
 """With it DuckDB 2.0 fails now and then, where memory is scarce and a join finds few rows among text columns: `INTERNAL
@@ -128,14 +131,32 @@ class Warehouse:
             session.attach(Path(":memory:"), "warehouse")
             migrate(session)
         else:
+            self._make(session)
             self._attach(session, self.path, "warehouse")
             migrate(session)
+
+    def _make(self, session: Session) -> None:
+        """Make the file, whole or not at all, where there is none: half of one could not be opened again."""
+        if self.path.exists():
+            return
+        try:
+            with TemporaryDirectory(dir=private_folder(self.path.parent), prefix=NEW) as folder:
+                new = Path(folder) / self.path.name
+                self._attach(session, new, "new")
+                session.detach("new")
+                with suppress(FileExistsError):  # another process was quicker
+                    os.link(new, self.path)
+        except OSError as error:
+            raise _not_made(error, self.path) from error
 
     def _readable(self) -> bool:
         return self.path.exists() and self.path.stat().st_size > 0
 
     def _attach(self, session: Session, path: Path, name: str, options: str = "") -> None:
-        private_folder(path.parent)
+        try:
+            private_folder(path.parent)
+        except OSError as error:
+            raise _not_made(error, path) from error
         deadline = time.monotonic() + self.lock_timeout
         pause = 0.02
         while True:
@@ -186,11 +207,27 @@ def _holder(text: str) -> str:
     return f"process {pid} ({Path(program).name}{f', user {user}' if user else ''})"
 
 
+def _not_made(error: OSError, path: Path) -> CdpSyncError:
+    why = error.strerror or "the disk failed"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_room()
+    return WarehouseUnusable(
+        f"{path.name} cannot be made: {why}.", remedy=f"Check the folder {path.parent} and its permissions."
+    )
+
+
 def _unusable(error: duckdb.Error, path: Path) -> Exception:
-    if "not a valid DuckDB database" in str(error) or "Serialization" in str(error):
+    text = str(error).partition("\n\nStack Trace")[0]
+    if "not a valid DuckDB database" in text or "Serialization" in text:
         return WarehouseUnusable(
             f"{path.name} is not a DuckDB database that this version can read.",
             needed="It must be a file that cdp_sync wrote with DuckDB 2.",
             remedy="Move it away, or export it with the DuckDB version that wrote it.",
         )
-    return translate(error)
+    problem = translate(error, name=path.name)
+    if isinstance(error, duckdb.IOException) and type(problem) is WarehouseUnusable:
+        return WarehouseUnusable(
+            f"{path.name} cannot be opened: {text.rpartition(': ')[2]}.",
+            remedy=f"Check {path}, its folder and their permissions.",
+        )
+    return problem

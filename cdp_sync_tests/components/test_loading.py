@@ -7,9 +7,9 @@ import dagster as dg
 import pytest
 
 from cdp_sync.components import Maintenance, ProfileModel, SailthruConnection, SftpConnection
-from cdp_sync.components.declarations import load_declarations
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import SftpConnection as Declared
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.project import component_tree
 from cdp_sync_tests.projects import Project, goal
 

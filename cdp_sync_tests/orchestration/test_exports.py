@@ -220,8 +220,8 @@ def test_the_checks_warn_of_profiles_that_were_left_out(shop: Project, instance:
 
 def test_a_slip_in_a_segment_is_told_with_its_place(project: Project) -> None:
     """Loading names the file, the place, what was found and what is allowed."""
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.errors import DeclarationError
+    from cdp_sync.orchestration.declarations import load_declarations
 
     project.describe(segments=[SPENDERS | {"when": {"property": "total", "contains_any": ["2"]}}])
     project.connect("shop", export_profiles=[export(segment="spender")])
@@ -233,8 +233,8 @@ def test_a_slip_in_a_segment_is_told_with_its_place(project: Project) -> None:
 
 def test_slips_in_exports_are_told_with_their_places(project: Project) -> None:
     """Several at once: an unknown segment, an unknown property, an unknown objective."""
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.errors import DeclarationError
+    from cdp_sync.orchestration.declarations import load_declarations
 
     project.describe(segments=[SPENDERS])
     columns = [{"field": "Email", "property": "mail"}]

@@ -465,3 +465,15 @@ def test_three_hundred_small_files(tmp_path: Path) -> None:
     assert (report.counters.rows_applied, report.counters.profiles_created) == (600, 301)
     assert importer.column("first_name")["all@example.com"] == "N299"
     assert importer.column("order_total")["all@example.com"] == Decimal(3)
+
+
+def test_what_is_empty_is_warned_of_whatever_it_is_packed_in(tmp_path: Path) -> None:
+    """A file, an archive that holds no file, and a member, by its name."""
+    empty, folder = zipped({}), zipped({"folder/": ""})
+    member = zipped({"a.csv": "", "b.csv": "Email,Name\nann@x,Ann\n"})
+    files = {"/1.csv": "", "/2.zip": empty, "/3.zip": folder, "/4.zip": member}
+    report = Importer(tmp_path).deliver(files)
+    nothing = ("The file is empty: an archive that holds no file.",)
+    warnings = [("The file is empty.",), nothing, nothing, ("Its member a.csv is empty.",)]
+    assert [file.warnings for file in report.files] == warnings
+    assert report.counters.rows_applied == 1

@@ -7,7 +7,7 @@ from (
         select path, run_id
         from warehouse.imported_file
         where connection = $connection and goal = $goal and run_id <> $run_id
-        qualify row_number() over (partition by path order by imported_at desc) = 1
+        qualify row_number() over (partition by path order by rowid desc) = 1
     ),
     entry as (
         select
