@@ -45,7 +45,8 @@ def shop(project: Project) -> Project:
 def run(shop: Project, instance: dg.DagsterInstance, *names: str, days_ago: float = 0) -> str:
     """Import files that have changed just now, by a run that ended so many days ago; return its id."""
     for name in names:
-        shop.deliver(f"/inbox/{name}", f"{HEAD}ada@example.com,Ada,1\n", minutes=next(_MINUTES))
+        minutes = next(_MINUTES)
+        shop.deliver(f"/inbox/{name}", f"{HEAD}ada@example.com,Ada,{minutes}\n", minutes=minutes)
     run_id = shop.run("shop_sync", instance).run_id
     age(instance, run_id, days_ago)
     return run_id
