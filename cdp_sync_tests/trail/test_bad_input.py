@@ -66,7 +66,7 @@ def test_an_unclosed_quote_swallows_no_row(importer: Importer) -> None:
 
 
 def test_a_line_inside_an_open_quote_names_the_line_where_it_opens(importer: Importer) -> None:
-    """Of a record that spans lines and is rejected, each line after the first; report and checks count them together."""
+    """Of a rejected record that spans lines, each line after the first; report and checks count them together."""
     report = deliver(importer, 'Email,Name\na@example.com,Ann\nb@example.com,"Bob\nc@example.com,C\nd",x,y\n')
     several = "too many fields: 4 of 2"
     assert [(line, reason) for _, line, _, _, reason in importer.quarantine()] == [
