@@ -10,6 +10,7 @@ import pytest
 
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import GoalReport, Profiles
+from cdp_sync.warehouse.history import standing
 from cdp_sync_tests.trail.archives import gzipped, zip_bomb, zipped
 from cdp_sync_tests.trail.importer import Content, Importer, check_adds_up, goal
 
@@ -65,7 +66,7 @@ def test_an_unclosed_quote_swallows_no_row(importer: Importer) -> None:
 
 
 def test_a_line_inside_an_open_quote_names_the_line_where_it_opens(importer: Importer) -> None:
-    """Of a record that spans lines and is rejected, each line after the first; the report counts them together."""
+    """Of a rejected record that spans lines, each line after the first; report and checks count them together."""
     report = deliver(importer, 'Email,Name\na@example.com,Ann\nb@example.com,"Bob\nc@example.com,C\nd",x,y\n')
     several = "too many fields: 4 of 2"
     assert [(line, reason) for _, line, _, _, reason in importer.quarantine()] == [
@@ -74,6 +75,9 @@ def test_a_line_inside_an_open_quote_names_the_line_where_it_opens(importer: Imp
         (5, f"{several}; the quote opens on line 3"),
     ]
     assert report.reasons == ((several, 3),)
+    with importer.warehouse.open("read") as session:
+        (stands,) = standing(session, importer.connection, importer.goal.name)
+    assert (stands.reason, stands.times) == (several, 3)
 
 
 @pytest.mark.slow
