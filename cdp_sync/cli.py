@@ -3,9 +3,12 @@
 Dagster is imported only by the commands that need it; its import alone takes seconds.
 """
 
+import os
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +18,8 @@ from cdp_sync.errors import CdpSyncError, UnknownName
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer for programs.")
 _GOAL = click.option("--goal", help="One goal only.")
+_COUNT = click.IntRange(1, 1_000_000)
+_PORT = click.IntRange(0, 65535)
 
 
 class _Group(click.Group):
@@ -37,50 +42,65 @@ class _Group(click.Group):
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def main(debug: bool) -> None:
     """Keeps customer profiles in step with the outside world."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by the shell, as by `>&-`
+            setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
 
 
 @main.command()
 @click.argument("connection", required=False)
 def check(connection: str | None) -> None:
     """Check the declarations; with CONNECTION also reach its server: list directories, or try each endpoint."""
-    from cdp_sync.components.declarations import load_declarations
-    from cdp_sync.looking import refuse_rivals
-    from cdp_sync.terminal import console
+    from cdp_sync.checking import check_project
+    from cdp_sync.model.counting import counted
+    from cdp_sync.printing import say
+    from cdp_sync.terminal import print_error
 
-    found = load_declarations()
-    refuse_rivals(found)
-    told = {
-        "connections": found.connections,
-        "properties": found.profiles.properties,
-        "segments": found.profiles.segments,
-    }
-    console.print(", ".join(f"{len(each)} {what}" for what, each in told.items()) + ": all in order.")
+    findings = check_project()
+    for note in findings.notes:
+        say(note)
+    for problem in findings.problems:
+        print_error(problem)
+    found = findings.declarations
+    if findings.problems or found is None:
+        click.get_current_context().exit(1)
+    parts = (
+        counted(len(found.connections), "connection"),
+        counted(len(found.profiles.properties), "property", "properties"),
+        counted(len(found.profiles.segments), "segment"),
+    )
+    say(f"{', '.join(parts)}: all in order.")
     if connection:
         from cdp_sync.looking import reach
 
         results = list(reach(found.connection(connection)))
         for sentence, _ in results:
-            console.print(sentence, markup=False, soft_wrap=True)
+            say(sentence)
         click.get_current_context().exit(0 if all(fine for _, fine in results) else 1)
 
 
 @main.command()
 @click.argument("connection")
 @_GOAL
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Files to look into, per goal."
+)
 @_AS_JSON
-def scan(connection: str, goal: str | None, as_json: bool) -> None:
-    """Look at a connection's files (state, fields, how dates and numbers read) or lists. Imports nothing."""
-    from cdp_sync.components.declarations import load_declarations
+def scan(connection: str, goal: str | None, limit: int, as_json: bool) -> None:
+    """Look at a connection's files (state, fields, how cells read, what a run refuses) or lists. Imports nothing."""
     from cdp_sync.looking import look
-    from cdp_sync.terminal import print_json, print_look
+    from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_look
 
     found = load_declarations()
-    looks = [look(found, connection, each) for each in found.goals(connection, goal)]
+    looks = [look(found, connection, each, limit=limit) for each in found.goals(connection, goal)]
     if as_json:
         print_json({"connection": connection, "goals": [each.to_json() for each in looks]})
     else:
         for each in looks:
             print_look(each)
+    click.get_current_context().exit(0 if all(each.listed for each in looks) else 1)
 
 
 @main.command()
@@ -93,7 +113,8 @@ def run(connection: str, goal: str | None, files: str | None, again: bool, as_js
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
     from cdp_sync.orchestration.launching import Order, launch
     from cdp_sync.orchestration.project import load_connection
-    from cdp_sync.terminal import TerminalProgress, print_goal, print_json
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import TerminalProgress, print_goal
 
     with TerminalProgress() as progress:
         outcome = launch(load_connection(connection), Order(connection, goal, files, again), progress)
@@ -118,9 +139,10 @@ def export(context: click.Context, connection: str, goal: str, preview: bool, as
     if not preview:
         context.invoke(run, connection=connection, goal=goal, as_json=as_json)
         return
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look_at_export
-    from cdp_sync.terminal import print_export_preview, print_json
+    from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_export_preview
 
     found = look_at_export(load_declarations(), connection, goal)
     if as_json:
@@ -134,9 +156,10 @@ def export(context: click.Context, connection: str, goal: str, preview: bool, as
 @_AS_JSON
 def segment(name: str, as_json: bool) -> None:
     """Show a segment: its size, some of its profiles, and the SQL that finds them."""
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.looking import look_at_segment
-    from cdp_sync.terminal import print_json, print_segment
+    from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_segment
 
     found = look_at_segment(load_declarations(), name)
     if as_json:
@@ -147,9 +170,14 @@ def segment(name: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("connection", required=False)
-@click.option("--limit", default=20, show_default=True, help="How many.")
+@click.option("--limit", type=_COUNT, default=20, show_default=True, help="How many.")
 @click.option("--upcoming", is_flag=True, help="Show the next runs instead, soonest first.")
-@click.option("--run", "run_id", metavar="RUN_ID", help="One run only, with the last profiles it changed.")
+@click.option(
+    "--run",
+    "run_id",
+    metavar="RUN_ID",
+    help="One run only, by its id or 8 characters of it, with the last profiles it changed.",
+)
 @click.option("--profiles", is_flag=True, help="With the last profiles that were created and updated: personal data.")
 @_AS_JSON
 def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None, profiles: bool, as_json: bool) -> None:
@@ -157,13 +185,17 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
     if upcoming:
         _show_upcoming(connection, limit, as_json=as_json)
         return
+    from cdp_sync.orchestration.declared import refuse_unknown
     from cdp_sync.orchestration.past_runs import past_runs
     from cdp_sync.orchestration.places import data_folder
-    from cdp_sync.terminal import print_history, print_json
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_history
     from cdp_sync.warehouse import Warehouse
 
     warehouse = Warehouse(data_folder().warehouse)
     found = past_runs(warehouse, connection, limit, run_id=run_id, profiles=profiles or run_id is not None)
+    if not found.runs and not found.data_exchange:
+        refuse_unknown(connection)
     if as_json:
         print_json(found.to_json())
     else:
@@ -173,7 +205,8 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
 def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None:
     from cdp_sync.model.upcoming import upcoming_runs
     from cdp_sync.orchestration.declared import read_connections
-    from cdp_sync.terminal import print_json, print_upcoming
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_upcoming
 
     coming = list(islice(upcoming_runs(read_connections(connection), datetime.now(UTC)), limit))
     if as_json:
@@ -188,7 +221,8 @@ def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None
 def profile(value: str, as_json: bool) -> None:
     """Show the profiles that VALUE names: an identifier's value, or a profile's id."""
     from cdp_sync.orchestration.places import data_folder
-    from cdp_sync.terminal import print_json, print_profile
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_profile
     from cdp_sync.warehouse import Warehouse
     from cdp_sync.warehouse.history import profiles_named
 
@@ -205,16 +239,20 @@ def profile(value: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("connection", required=False)
-@click.option("--limit", default=50, show_default=True, help="How many.")
+@click.option("--limit", type=_COUNT, default=50, show_default=True, help="How many.")
 @_AS_JSON
 def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
     """Show what could not land, and why: of each file as it was last read."""
+    from cdp_sync.orchestration.declared import refuse_unknown
     from cdp_sync.orchestration.places import data_folder
-    from cdp_sync.terminal import print_json, print_quarantine
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_quarantine
     from cdp_sync.warehouse import Warehouse
-    from cdp_sync.warehouse.history import quarantined
+    from cdp_sync.warehouse.history import connections_of_runs, quarantined
 
     with Warehouse(data_folder().warehouse).open("read") as session:
+        if connection is not None:
+            refuse_unknown(connection, connections_of_runs(session))
         total, found = quarantined(session, connection, limit)
     if as_json:
         print_json({"total": total, "rows": found})
@@ -223,33 +261,46 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=2222, show_default=True, help="Of the SFTP server; 0 picks a free one.")
-@click.option("--mail-port", default=2525, show_default=True, help="Of the mail server; 0 picks a free one.")
-@click.option("--sailthru-port", default=8025, show_default=True, help="Of Sailthru's API; 0 picks a free one.")
+@click.option("--port", type=_PORT, default=2222, show_default=True, help="Of the SFTP server; 0 picks a free one.")
+@click.option(
+    "--mail-port", type=_PORT, default=2525, show_default=True, help="Of the mail server; 0 picks a free one."
+)
+@click.option(
+    "--sailthru-port", type=_PORT, default=8025, show_default=True, help="Of Sailthru's API; 0 picks a free one."
+)
 def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
     """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
+    from cdp_sync.printing import say
+    from cdp_sync.sandbox.extra import require_extra
     from cdp_sync.sandbox.stage import Stage
 
+    require_extra()
     with Stage(port=port, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
-        click.echo(stage.told)
+        say(stage.told, lines=True)
         stage.wait()
 
 
 @main.command()
 def demo() -> None:
     """Import demonstration files and a list, export segments, three times over, and show what happens."""
+    from cdp_sync.sandbox.extra import require_extra
+
+    require_extra()
     from cdp_sync.sandbox.play import play
 
     click.get_current_context().exit(play())
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Of the UI.")
+@click.option("--port", type=_PORT, default=3000, show_default=True, help="Of the UI.")
 @click.option("--sandbox/--no-sandbox", "with_sandbox", default=True, help="Also run the sandbox servers.")
 def up(port: int, with_sandbox: bool) -> None:
     """Open the project in the Dagster UI, with the sandbox servers beside it, until Ctrl-C."""
+    from cdp_sync.sandbox.extra import require_extra
     from cdp_sync.sandbox.stage import open_ui
 
+    if with_sandbox:
+        require_extra(otherwise=" Or leave them out: --no-sandbox.")
     click.get_current_context().exit(open_ui(port, with_sandbox=with_sandbox))
 
 

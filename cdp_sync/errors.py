@@ -6,7 +6,9 @@
     ├── Terminal                     trying again changes nothing
     │   ├── DeclarationError         a defs.yaml says something impossible
     │   ├── UnknownName              no connection, goal or profile of that name
+    │   ├── HistoryUnusable          Dagster's history cannot be opened, read or written
     │   ├── WarehouseUnusable        the file is not ours, or from another version
+    │   │   ├── WarehouseDamaged     its file is cut off, or holds what DuckDB did not write
     │   │   ├── PropertyTypeChanged  a declared type differs from the stored column
     │   │   └── ValueOutOfRange      a value does not fit its column
     │   ├── ServerRefused            the server will not have us
@@ -58,6 +60,7 @@ __all__ = [
     "FileChanged",
     "FileRejected",
     "GoalFailed",
+    "HistoryUnusable",
     "HostKeyRejected",
     "JobFailed",
     "JobLost",
@@ -89,6 +92,7 @@ __all__ = [
     "UnknownName",
     "UserUnknown",
     "ValueOutOfRange",
+    "WarehouseDamaged",
     "WarehouseLocked",
     "WarehouseUnusable",
 ]
@@ -138,8 +142,16 @@ class UnknownName(Terminal):
     """No connection, goal or profile of that name."""
 
 
+class HistoryUnusable(Terminal):
+    """Dagster's history of runs cannot be opened, read or written."""
+
+
 class WarehouseUnusable(Terminal):
     """The warehouse file is not ours, or from another version."""
+
+
+class WarehouseDamaged(WarehouseUnusable):
+    """A DuckDB file is cut off, or holds what DuckDB did not write."""
 
 
 class PropertyTypeChanged(WarehouseUnusable):

@@ -1,19 +1,16 @@
 """What people see on a terminal: progress, tables, errors. Nothing here decides anything."""
 
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
 from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, FileReport, GoalReport, RemoteFile, Report
+from cdp_sync.model.counting import counted
+from cdp_sync.printing import errors, print_table, say
 
 if TYPE_CHECKING:
     from cdp_sync.exporting.preview import ExportPreview
@@ -27,34 +24,7 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 _MINUTE = "%a %Y-%m-%d %H:%M"
 
 _UNSET = "∅"
-
-_PIPED_WIDTH = 160
-
-console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-errors = Console(stderr=True, highlight=False)
-
-
-def print_json(value: object) -> None:
-    """Print a value for programs."""
-    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
-
-
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers stand right, with thousands separators. The first column is never broken."""
-    rows = list(rows)
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for number, name in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[number], int | float | None) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    console.print(table)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else escape(str(value))
+_DONE, _FAILED, _WARNING = ("✓", "green"), ("✗", "red"), ("!", "yellow")
 
 
 class TerminalProgress:
@@ -62,8 +32,8 @@ class TerminalProgress:
 
     def __init__(self) -> None:
         self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
+            SpinnerColumn("dots" if errors.is_unicode else "line"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
@@ -107,13 +77,12 @@ class TerminalProgress:
 
 def print_goal(report: Report) -> None:
     """Say what a goal did: one line, its files, why things did not land."""
-    mark = "[green]✓[/]" if report.state == "success" else "[red]✗[/]"
-    console.print(f"{mark} [bold]{report.goal}[/]  {escape(report.message)}")
+    say(_DONE if report.state == "success" else _FAILED, " ", (report.goal, "bold"), f"  {report.message}", lines=True)
     if isinstance(report, GoalReport):
         _print_files(report)
     for reason, times in report.reasons:
-        console.print(f"  [yellow]{times:>6,}x[/] {escape(reason)}")
-    console.print()
+        say((f"  {times:>6,}x", "yellow"), f" {reason}")
+    say()
 
 
 def _print_files(report: GoalReport) -> None:
@@ -122,7 +91,7 @@ def _print_files(report: GoalReport) -> None:
         columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
         print_table(columns, [_file_row(file, names) for file in report.files])
     for warning in dict.fromkeys(warning for file in report.files for warning in file.warnings):
-        console.print(f"  [yellow]![/] {escape(warning)}")
+        say("  ", _WARNING, f" {warning}")
 
 
 def _file_row(file: FileReport, names: Sequence[str]) -> list[object]:
@@ -131,26 +100,27 @@ def _file_row(file: FileReport, names: Sequence[str]) -> list[object]:
 
 def print_error(text: str) -> None:
     """Say in one paragraph what went wrong."""
-    errors.print(f"[red]Error:[/] {escape(text)}", soft_wrap=True)
+    say(("Error:", "red"), f" {text}", lines=True, to=errors)
 
 
 def print_look(look: "Look | ListLook") -> None:
     """Show a goal's files or lists, and what a run would make of them."""
     (first, *names), rows = look.table
-    console.print(f"[bold]{look.goal}[/]  {look.summary}")
+    say((look.goal, "bold"), f"  {look.summary}")
     if rows:
         print_table((f"  {first}", *names), [(f"  {row[0]}", *row[1:]) for row in rows])
     for each in look.previews:
         _print_preview(each)
-    console.print()
+    say()
 
 
 def _print_preview(preview: "Preview") -> None:
-    console.print(f"\n  [bold]{preview.path}[/]  {preview.message}")
+    say()
+    say("  ", (preview.path, "bold"), f"  {preview.message}")
     if preview.fields:
-        console.print(f"  fields: {', '.join(preview.fields)}")
+        say(f"  fields: {', '.join(preview.fields)}")
     if preview.unmapped:
-        console.print(f"  not mapped: {', '.join(preview.unmapped)}")
+        say(f"  not mapped: {', '.join(preview.unmapped)}")
     if preview.readings:
         rows = [(f"  {r.field}", r.property, r.cell, r.value or f"✗ {r.reason}") for r in preview.readings]
         print_table(("  field", "property", "cell", "reads as"), rows)
@@ -161,45 +131,44 @@ def print_history(history: "History") -> None:
     for run in history.runs:
         _print_run(run)
     for each in history.data_exchange:
-        told = f"{each['profiles_ever_imported']:,} profiles, exported: {each['profiles_ever_exported']:,}"
-        console.print(f"[bold]{each['connection']}[/]  ever imported: {told}")
+        imported, exported = counted(each["profiles_ever_imported"], "profile"), each["profiles_ever_exported"]
+        say((each["connection"], "bold"), f"  ever imported: {imported}, exported: {exported:,}")
     if history.notice:
-        console.print(f"[yellow]![/] {escape(history.notice)}")
+        say(_WARNING, f" {history.notice}")
 
 
 def _print_run(run: "PastRun") -> None:
-    mark = {"finished": "[green]✓[/]", "failed": "[red]✗[/]", "stopped": "[red]■[/]"}.get(run.state, "…")
+    mark = {"finished": _DONE, "failed": _FAILED, "stopped": ("■", "red")}.get(run.state, "…")
     when = f"{run.started_at:{_TIME}}" if run.started_at else "not yet"
     took = f"{run.seconds:,} s  " if run.seconds is not None else ""
-    console.print(f"{mark} {when}  [bold]{run.connection}[/]  {run.state}  {took}{escape(run.reason)}  {run.run_id}")
+    say(mark, f" {when}  ", (run.connection, "bold"), f"  {run.state}  {took}{run.reason}  {run.run_id}")
     if run.message:
-        console.print(f"    [red]{escape(run.message)}[/]", soft_wrap=True)
+        say("    ", (run.message, "red"), lines=True)
     for goal in run.goals:
         _print_past_goal(goal)
     if run.phase:
-        console.print(f"    {run.phase['goal']}: … {run.phase['step'].replace('_', ' ')}")
+        say(f"    {run.phase['goal']}: … {run.phase['step'].replace('_', ' ')}")
 
 
 def _print_past_goal(goal: "PastGoal") -> None:
-    color = "red" if goal.state == "failed" else "default"
-    console.print(f"    {goal.goal}: [{color}]{escape(goal.message)}[/]", soft_wrap=True)
+    say(f"    {goal.goal}: ", (goal.message, "red" if goal.state == "failed" else ""), lines=True)
     for warning in goal.warnings:
-        console.print(f"      [yellow]![/] {escape(warning)}")
+        say("      ", _WARNING, f" {warning}")
     for profile in goal.profiles:
-        console.print(f"      {profile['profile_id']} {profile['kind']}")
+        say(f"      {profile['profile_id']} {profile['kind']}")
         _print_changed(profile["changed"], indent=8)
 
 
 def _print_changed(changed: Iterable[Mapping[str, Any]], *, indent: int) -> None:
     for each in changed:
-        before, after = (_UNSET if each[name] is None else escape(each[name]) for name in ("before", "after"))
-        console.print(f"{' ' * indent}{each['property']}: {before} → {after}", soft_wrap=True)
+        before, after = (_UNSET if each[name] is None else each[name] for name in ("before", "after"))
+        say(f"{' ' * indent}{each['property']}: {before} → {after}")
 
 
 def print_upcoming(runs: Sequence["UpcomingRun"]) -> None:
     """Show the next runs, soonest first."""
     if not runs:
-        console.print("No run is to come: no connection that is on has a schedule.")
+        say("No run is to come: no connection that is on has a schedule.")
         return
     rows = [(run.connection, f"{run.at:{_MINUTE} %Z}", f"{run.at.astimezone(UTC):{_MINUTE}}", run.why) for run in runs]
     print_table(("connection", "at", "UTC", "why"), rows)
@@ -208,13 +177,13 @@ def print_upcoming(runs: Sequence["UpcomingRun"]) -> None:
 def print_profile(profile: dict[str, Any]) -> None:
     """Show a profile's properties and its latest changes."""
     changes = profile.pop("changes")
-    console.print(f"[bold]{profile['profile_id']}[/]")
+    say((str(profile["profile_id"]), "bold"))
     rows = [(f"  {name}", _shown(value)) for name, value in profile.items() if value is not None]
     print_table(("  property", "value"), rows)
     for change in changes:
         by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
         properties = "" if change["changed"] else ", ".join(change["properties"] or ())
-        console.print(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {by}{properties}".rstrip())
+        say(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {by}{properties}".rstrip())
         _print_changed(change["changed"] or (), indent=4)
 
 
@@ -225,9 +194,9 @@ def _shown(value: object) -> str:
 def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:
     """Show what could not land, and why, file by file."""
     for path, found in groupby(rows, key=itemgetter("path")):
-        console.print(f"[bold]{escape(path)}[/]")
+        say((path, "bold"))
         print_table(("  line", "field", "value", "reason"), [_quarantine_row(row) for row in found])
-    console.print(f"{len(rows):,} of {total:,} in quarantine.")
+    say(f"{len(rows):,} of {total:,} in quarantine.")
 
 
 def _quarantine_row(row: dict[str, Any]) -> list[object]:
@@ -236,28 +205,26 @@ def _quarantine_row(row: dict[str, Any]) -> list[object]:
 
 
 def _short(raw: str | None) -> str:
-    text = (raw or "").replace("\n", "⏎")
+    text = raw or ""
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def print_segment(name: str, view: "SegmentView") -> None:
     """Show a segment's size, what it asks for, some of its profiles and how they are found."""
-    console.print(f"[bold]{name}[/]  {view.size:,} profiles")
-    console.print(f"\n{escape(view.words)}\n")
+    say((name, "bold"), f"  {counted(view.size, 'profile')}")
+    say(f"\n{view.words}\n", lines=True)
     for profile in view.sample:
-        console.print(f"  {profile}")
-    console.print(f"\n{escape(view.sql)}")
+        say(f"  {profile}")
+    say(f"\n{view.sql}", lines=True)
 
 
 def print_export_preview(preview: "ExportPreview") -> None:
     """Show what an export would deliver, and why the others would not be."""
     counters = preview.counters
-    console.print(
-        f"[bold]{preview.goal}[/]  {counters.profiles_written:,} of {counters.profiles_in_segment:,} to deliver"
-    )
+    say((preview.goal, "bold"), f"  {counters.profiles_written:,} of {counters.profiles_in_segment:,} to deliver")
     for name in EXPORT_COUNTERS:
-        console.print(f"  {getattr(counters, name):>9,}  {name.removeprefix('profiles_').replace('_', ' ')}")
+        say(f"  {getattr(counters, name):>9,}  {name.removeprefix('profiles_').replace('_', ' ')}")
     for reason, times in preview.reasons:
-        console.print(f"  [yellow]{times:>8,}x[/] {escape(reason)}")
+        say((f"  {times:>8,}x", "yellow"), f" {reason}")
     if preview.rows:
         print_table(preview.header, preview.rows)

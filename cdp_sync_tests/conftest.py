@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import settings
 
+from cdp_sync_tests.disks import small
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.projects import project
 
-__all__ = ["project"]
+__all__ = ["project", "small"]
 
 settings.load_profile("always")
 

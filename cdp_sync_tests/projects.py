@@ -162,6 +162,18 @@ SPENDERS = {"name": "spenders", "title": "Spent 2 or more", "when": {"property":
 """A segment."""
 
 
+def shown(result: "dg.ExecuteInProcessResult", connection: str, goal: str) -> dict[str, Any]:
+    """Return what the catalog shows of a goal's run, as plain values: the one materialization or observation."""
+    from cdp_sync.orchestration.metadata import values_in
+
+    materialized = [
+        event.step_materialization_data.materialization for event in result.get_asset_materialization_events()
+    ]
+    observed = [event.asset_observation_data.asset_observation for event in result.get_asset_observation_events()]
+    (event,) = [event for event in (*materialized, *observed) if event.asset_key.path == [connection, goal]]
+    return values_in(event.metadata)
+
+
 @contextmanager
 def open_project(folder: Path) -> Iterator[Project]:
     """Make a project in a folder, with its server running, and work in it inside the block."""

@@ -95,12 +95,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory, history: Path) -> Iterator[Pro
 
 def test_check_says_that_all_is_in_order(shop: Project) -> None:
     """Without slips: how many connections, properties and segments there are."""
-    assert "1 connections, 4 properties, 0 segments: all in order." in told(cdp_sync("check"))
+    assert "1 connection, 4 properties, 0 segments: all in order." in told(cdp_sync("check"))
 
 
 def test_check_of_a_connection_reaches_its_server(shop: Project) -> None:
     """With a connection: each of its directories and how many files are in it."""
-    assert "/inbox: 1 files." in told(cdp_sync("check", "shop"))
+    assert "/inbox: 1 file." in told(cdp_sync("check", "shop"))
 
 
 def test_check_tells_slips(shop: Project) -> None:
@@ -112,6 +112,23 @@ def test_check_tells_slips(shop: Project) -> None:
     assert "attributes.import_profiles[0].map[0].property" in printed
     assert "did you mean 'first_name'" in printed
     assert "Traceback" not in printed
+
+
+def test_check_tells_lines_and_what_is_meant(shop: Project) -> None:
+    """A key that is there twice names both lines; a value of a closed list its line and the likeliest allowed one."""
+    file = shop.connect("shop", goal(map=[{"field": "A", "property": "total", "mode": "summ"}]))
+    text = file.read_text(encoding="utf-8")
+    mode = text[: text.index("mode:")].count("\n") + 1
+    file.write_text(f"{text}type: cdp_sync.components.SftpConnection\n", encoding="utf-8")
+    (shop.defs / "other").mkdir()
+    (shop.defs / "other" / "defs.yaml").write_bytes(b"type: x\nattributes: {title: caf\xe9}\n")
+    first, last = text[: text.index("type: cdp")].count("\n") + 1, text.count("\n") + 1
+    doubled = f"line {last}: type: this key is already on line {first}; remove one of them"
+    assert doubled in told(cdp_sync("run", "shop"), 1)
+    printed = told(cdp_sync("check"), 1)
+    assert doubled in printed
+    assert f"line {mode}: attributes.import_profiles[0].map[0].mode: found 'summ'; did you mean 'sum'?" in printed
+    assert "other/defs.yaml:\n  line 2: this is not UTF-8" in printed
 
 
 @pytest.mark.parametrize("pattern", ["kunden_[a-z]+(", "(kunden_[/inbox]"])
@@ -177,13 +194,49 @@ def test_run_says_what_it_did(shop: Project) -> None:
     assert "\x1b" not in printed
 
 
-@pytest.mark.parametrize("arguments", [("run", "shopp"), ("run", "shop", "--goal", "order"), ("scan", "shopp")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "shopp"),
+        ("run", "shop", "--goal", "order"),
+        ("scan", "shopp"),
+        ("scan", "shop", "--goal", "order"),
+        ("check", "shopp"),
+        ("export", "shopp", "--goal", "order"),
+        ("export", "shop", "--goal", "order"),
+        ("export", "shop", "--goal", "order", "--preview"),
+        ("runs", "shopp"),
+        ("runs", "shopp", "--json"),
+        ("runs", "shopp", "--upcoming"),
+        ("quarantine", "shopp"),
+        ("quarantine", "shopp", "--json"),
+    ],
+)
 def test_an_unknown_name_is_wrong_usage(arguments: tuple[str, ...], shop: Project) -> None:
     """The status is 2, and the names there are stand in the message."""
     printed = told(cdp_sync(*arguments), 2)
-    assert "There is no" in printed or "has no goal" in printed
+    assert "There is no" in printed or "has no" in printed
     assert "shop" in printed
-    assert "One of: " in printed
+    assert "One of these is needed: " in printed or "None is declared." in printed
+
+
+@pytest.mark.parametrize("command", ["runs", "quarantine"])
+def test_what_is_no_longer_declared_or_has_slips_is_no_unknown_name(command: str, shop: Project) -> None:
+    """A history outlives its declaration, and a slip in a file does not hide it."""
+    told(cdp_sync("run", "shop"))
+    for text in ("type: cdp_sync.components.SftpConnection\nattributes: {name: shop, nam: x}\n", "a: [", None):
+        if text is None:
+            shutil.rmtree(shop.defs / "shop")
+        else:
+            shop.write("shop", text)
+        assert "customers" in told(cdp_sync(command, "shop"))
+
+
+@pytest.mark.parametrize("limit", ["-5", "0", "many", "1000000000000000000000"])
+@pytest.mark.parametrize("command", ["runs", "quarantine"])
+def test_a_limit_is_a_number_from_1(command: str, limit: str, shop: Project) -> None:
+    """Anything else is wrong usage, not everything or nothing."""
+    assert "Invalid value for '--limit'" in told(cdp_sync(command, "--limit", limit), 2)
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("profile",), ("nothing",), ("run", "shop", "--gaol", "x")])
@@ -285,6 +338,7 @@ def test_runs_are_listed_newest_first(shop: Project) -> None:
     assert (busy["rows_read"], busy["rows_applied"], busy["consent_skipped"]) == (3, 2, 0)
     assert newest["started_at"] > oldest["started_at"]
     assert [run["run_id"] for run in answer("runs", "shop", "--limit", "1", "--json")["runs"]] == [newest["run_id"]]
+    shop.connect("other", goal())
     assert answer("runs", "other", "--json") == {"runs": [], "data_exchange": [], "notice": ""}
     printed = told(cdp_sync("runs"))
     for needle in (oldest["run_id"], "finished", "by hand", "1 file, 3 rows", "Nothing new to import."):
@@ -315,7 +369,7 @@ def start_run(process: int) -> str:
 
     import dagster as dg
 
-    from cdp_sync.orchestration.launching import open_instance
+    from cdp_sync.orchestration.instance import open_instance
 
     tags = {"connection": "shop", "cdp_sync/process": f"{socket.gethostname()}:{process}"}
     run = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.STARTED, tags=tags)
@@ -359,7 +413,6 @@ def test_the_quarantine_is_shown_with_reasons(ran: Project) -> None:
     }
     assert all(row["reason"] for row in found["rows"])
     assert len(answer("quarantine", "shop", "--limit", "1", "--json")["rows"]) == 1
-    assert answer("quarantine", "other", "--json") == {"total": 0, "rows": []}
     printed = told(cdp_sync("quarantine"))
     assert "2 of 2 in quarantine" in printed
     assert "customers_1.csv" in printed
@@ -405,7 +458,7 @@ def test_a_segment_is_shown_with_size_sample_and_sql(exporting: Project) -> None
     (profile,) = answer("profile", "bob@example.com", "--json")
     assert (found["size"], found["sample"]) == (1, [profile["profile_id"]])
     printed = told(cdp_sync("segment", "spenders"))
-    for needle in ("1 profiles", "at least 2", profile["profile_id"], "SELECT"):
+    for needle in ("1 profile\n", "at least 2", profile["profile_id"], "SELECT"):
         assert needle in printed
     assert "spenders" in told(cdp_sync("segment", "spender"), 2)
 
@@ -607,7 +660,16 @@ def test_chosen_files_are_imported_again(shop: Project) -> None:
         assert told_of["rows_applied"] == applied
     with shop.warehouse.open("read") as session:
         assert float(session.value("select total from warehouse.profile where email = 'ada@example.com'")) == 3.5
-    assert "No file of this goal matches 'x*'." in cdp_sync("run", "shop", "--files", "x*").output
+
+
+def test_goals_without_a_chosen_file_are_left_out(shop: Project) -> None:
+    """`--files` fails where no goal of the run has such a file, and not where one of them has."""
+    shop.connect("shop", goal(), goal("orders"), goal("elsewhere", directory="/nowhere", enabled=False))
+    customers, orders = answer("run", "shop", "--files", "customers*", "--json")["goals"]
+    assert (customers["rows_applied"], customers["state"]) == (2, "success")
+    assert (orders["state"], orders["message"]) == ("success", "No file of this goal matches 'customers*'.")
+    for chosen in (("--files", "x*"), ("--files", "customers*", "--goal", "orders")):
+        assert f"No file of this run's goals matches {chosen[1]!r}." in told(cdp_sync("run", "shop", *chosen), 1)
 
 
 def test_files_are_chosen_of_imports_only(exporting: Project) -> None:

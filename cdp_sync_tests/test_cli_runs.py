@@ -6,9 +6,9 @@ import dagster as dg
 import pytest
 
 from cdp_sync.errors import Terminal
-from cdp_sync.orchestration.launching import open_instance
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.past_runs import STATES
-from cdp_sync_tests.projects import Project
+from cdp_sync_tests.projects import Project, goal
 from cdp_sync_tests.test_cli import FIRST, answer, cdp_sync, history, ran, shop, start_run, told
 from cdp_sync_tests.warehouse.holder import held
 
@@ -37,6 +37,23 @@ def test_values_are_shown_where_they_are_asked_for(shop: Project) -> None:
 def test_an_unknown_run_is_status_2(shop: Project) -> None:
     """The message says where run ids are found."""
     assert "cdp-sync runs" in told(cdp_sync("runs", "--run", "nothing"), 2)
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(shop: Project) -> None:
+    """The UI shows eight characters of it; fewer, another connection's, or one that two runs share are refused."""
+    run_id = answer("run", "shop", "--json")["run_id"]
+    for given in (run_id, run_id[:8], run_id[:8].upper(), run_id[:20]):
+        (found,) = answer("runs", "--run", given, "--json")["runs"]
+        assert found["run_id"] == run_id
+    for given in ("", run_id[:7], run_id[:8] + "x"):
+        assert "first 8 characters" in told(cdp_sync("runs", "--run", given), 2)
+    shop.connect("other", goal())
+    assert "of connection other" in told(cdp_sync("runs", "other", "--run", run_id[:8]), 2)
+    twin = dg.DagsterRun(job_name="shop_sync", run_id=run_id[:-1] + "x", tags={"connection": "shop"})
+    with open_instance() as instance:
+        instance.add_run(twin)
+    assert "2 runs begin with" in told(cdp_sync("runs", "--run", run_id[:8]), 2)
+    assert answer("runs", "--run", run_id, "--json")["runs"][0]["run_id"] == run_id
 
 
 def test_a_locked_warehouse_is_passed_over(ran: Project) -> None:

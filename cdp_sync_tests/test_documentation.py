@@ -99,6 +99,12 @@ def test_every_row_counter_is_documented() -> None:
     assert [name for name in (*rows, *EXPORT_COUNTERS) if f"`{name}`" not in OPERATING] == []
 
 
+def test_what_scan_and_exports_say_is_documented() -> None:
+    """The states of files before a run, and the number of profiles that could be exported."""
+    words = ("new", "changed", "stale", "unchanged", "not whole", "eligible")
+    assert [word for word in words if f"`{word}`" not in OPERATING] == []
+
+
 def test_every_command_is_documented() -> None:
     """Every command of cdp-sync is shown or named."""
     texts = README + OPERATING + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

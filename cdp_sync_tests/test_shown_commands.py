@@ -3,6 +3,9 @@
 import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -43,3 +46,24 @@ def test_the_commands_that_are_shown_succeed(demonstrated: tuple[Path, dict[str,
     """Each ends with status 0; none names a connection, goal, segment or person that is not there."""
     assert len(LINES) > 10
     assert [line for line in LINES if status_of(line, *demonstrated) != 0] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_second_demonstration_continues(demonstrated: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    """It says so, does not undo the corrections of the first one, and delivers another day's file."""
+    folder = shutil.copytree(demonstrated[0], tmp_path / "again")
+    done = subprocess.run(
+        [sys.executable, "-m", "cdp_sync.cli", "demo"],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if not name.startswith("CDP_SYNC_SANDBOX")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.split("2. One file")[:2]
+    assert "1. An earlier demonstration has imported these files" in first
+    assert "imported " not in first.split("files", 1)[1]
+    assert "The first files arrive" not in done.stdout
+    assert "customers_2026-01-08.csv  imported" in second

@@ -9,10 +9,12 @@ from typing import Any
 
 import dagster as dg
 
+from cdp_sync.orchestration.templates import fill, names_only_environment
+
 
 def filled_in(context: dg.ResolutionContext, value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
     """Fill a template such as `{{ env('SFTP_PORT', '2222') }}`; any other value stays as it is written."""
-    return context.resolve_value(value) if isinstance(value, str) and "{{" in value else value
+    return fill(value) if names_only_environment(value) else context.resolve_value(value)
 
 
 def as_written(description: str, kind: Any = None, **more: Any) -> dg.Resolver:  # noqa: ANN401 - types are values here

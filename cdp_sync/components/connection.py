@@ -8,12 +8,11 @@ import dagster as dg
 from pydantic import Field, ValidationError
 
 from cdp_sync.components.attributes import as_written
-from cdp_sync.components.profile_model import declared_profiles
 from cdp_sync.model import NAME_PATTERN, Notifications, SailthruConnection, Schedule, SftpConnection
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.reading import slips_of
 from cdp_sync.orchestration.connection import build_connection
-from cdp_sync.orchestration.declared import refuse
+from cdp_sync.orchestration.declared import declared_profiles, refuse
 
 _NOTIFIED = {"emails": ["team@example.org"], "on": "failure"}
 

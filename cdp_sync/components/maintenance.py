@@ -1,17 +1,14 @@
 """The `Maintenance` component: how long runs are kept."""
 
 from datetime import time
-from pathlib import Path
 from typing import Annotated, NewType
 
 import dagster as dg
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.model import Maintenance as Declared
-from cdp_sync.orchestration.declared import defs_folder, refuse
+from cdp_sync.orchestration.declared import MAINTENANCE, find_second, refuse
 from cdp_sync.orchestration.maintenance import build_maintenance
-
-_TYPE = "cdp_sync.components.Maintenance"
 
 Days = NewType("Days", int)
 At = NewType("At", time)
@@ -43,11 +40,6 @@ class Maintenance(dg.Component, dg.Model, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make the job and its schedule."""
-        refuse(context.path / "defs.yaml", _slips(context.path))
+        file = context.path / "defs.yaml"
+        refuse(file, [problem for second, problem in find_second(MAINTENANCE) if second == file])
         return build_maintenance(self.declared)
-
-
-def _slips(folder: Path) -> list[str]:
-    declaring = [file for file in sorted(defs_folder().rglob("defs.yaml")) if _TYPE in file.read_text(encoding="utf-8")]
-    others = [file.parent.name for file in declaring if file.parent != folder]
-    return [f"type: a project has one Maintenance; found another in {', '.join(others)}"] if others else []

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, NewType
 
 import dagster as dg
@@ -11,10 +9,9 @@ import yaml
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.model import Objective, Profiles, Property, Segment
-from cdp_sync.model.reading import Loader, slips_in
 from cdp_sync.model.segment_slips import find_profile_slips
-from cdp_sync.orchestration.declared import defs_folder, refuse
-from cdp_sync.orchestration.project import find_profile_model
+from cdp_sync.model.yaml_lines import Loader
+from cdp_sync.orchestration.declared import PROFILE_MODEL, declaration_files, find_second, refuse
 from cdp_sync.orchestration.segments import build_segments
 
 _EXAMPLE = [
@@ -76,35 +73,17 @@ class ProfileModel(dg.Component, dg.Model, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make an asset for each segment; other components ask for the declared profile."""
-        refuse(context.path / "defs.yaml", [f"attributes.{slip}" for slip in find_profile_slips(self.profiles)])
+        file = context.path / "defs.yaml"
+        second = [problem for second, problem in find_second(PROFILE_MODEL) if second == file]
+        refuse(file, [*second, *(f"attributes.{slip}" for slip in find_profile_slips(self.profiles))])
         return build_segments(self.profiles, _import_keys())
 
 
 def _import_keys() -> Iterator[dg.AssetKey]:
     """Yield the assets of all import goals; what is wrong with a file is told where it is loaded."""
-    for file in sorted(defs_folder().rglob("defs.yaml")):
+    for file in declaration_files():
         with suppress(yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
             text = file.read_text(encoding="utf-8")
             attributes = yaml.load(text, Loader=Loader)["attributes"]  # noqa: S506 - a safe one
             goals = attributes.get("import_profiles", ())
             yield from [dg.AssetKey([attributes["name"], goal["name"]]) for goal in goals]
-
-
-def declared_profiles() -> Profiles:
-    """Return the profile that the project declares.
-
-    Raises:
-        DeclarationError: No `defs.yaml` of the project is a `ProfileModel`, or it has slips.
-    """
-    file = find_profile_model(defs_folder())
-    return _read(file, file.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=8)
-def _read(file: Path, _changed: int) -> Profiles:
-    """Read a file once for all connections of a project."""
-    text = file.read_text(encoding="utf-8")
-    refuse(file, slips_in(text))
-    profiles = Profiles.model_validate(yaml.load(text, Loader=Loader)["attributes"])  # noqa: S506 - a safe one
-    refuse(file, [f"attributes.{slip}" for slip in find_profile_slips(profiles)])
-    return profiles

@@ -64,7 +64,7 @@ def _answer(problem: smtplib.SMTPResponseException, server: SmtpServer) -> CdpSy
 def _certificate(problem: ssl.SSLCertVerificationError, server: SmtpServer) -> CdpSyncError:
     return CertificateRejected(
         f"The certificate of the mail server {server.address} is not trusted: {problem.verify_message}.",
-        needed=f"A certificate for {server.host} of an authority that this machine trusts.",
+        needed=f"Needed is a certificate for {server.host} of an authority that this machine trusts.",
         remedy="Name the authority's file in SSL_CERT_FILE, or correct the host's name.",
     )
 
@@ -94,7 +94,7 @@ def _unreachable(problem: OSError, server: SmtpServer) -> CdpSyncError:
 
 
 def _misspelt(_problem: Exception, server: SmtpServer) -> CdpSyncError:
-    return ServerUnreachable(f"{server.host!r} is no name of a host.", remedy=f"Correct {PREFIX}HOST.")
+    return ServerUnreachable(f"{server.host!r} is not the name of a host.", remedy=f"Correct {PREFIX}HOST.")
 
 
 _TELLERS: tuple[tuple[type[Exception], Callable[..., CdpSyncError]], ...] = (

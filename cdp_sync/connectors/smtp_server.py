@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from cdp_sync.errors import SettingUnusable
 from cdp_sync.model.mail_address import is_address
+from cdp_sync.model.suggestion import one_of
 
 PREFIX = "CDP_SYNC_SMTP_"
 """Of the variables' names."""
@@ -46,28 +47,32 @@ class SmtpServer:
 def _check(given: Mapping[str, str], tls: str) -> None:
     if not given["HOST"]:
         raise SettingUnusable(
-            f"{PREFIX}HOST is not set.", needed="The mail server's name.", remedy="Set it where Dagster is started."
+            f"{PREFIX}HOST is not set.",
+            needed="It should hold the mail server's name.",
+            remedy="Set it where Dagster is started.",
         )
     if not is_address(given["SENDER"]):
-        raise SettingUnusable(f"{PREFIX}SENDER is not set, or is no e-mail address.", needed="The mails' sender.")
+        raise SettingUnusable(
+            f"{PREFIX}SENDER is not set, or is not an e-mail address.", needed="It should hold the mails' sender."
+        )
     if tls not in _PORTS:
-        raise SettingUnusable(f"{PREFIX}TLS is {tls!r}.", needed=f"One of: {', '.join(_PORTS)}.")
+        raise SettingUnusable(f"{PREFIX}TLS is {tls!r}.", needed=one_of(tls, _PORTS))
     _check_login(given, tls)
 
 
 def _check_login(given: Mapping[str, str], tls: str) -> None:
     if bool(given["USER"]) != bool(given["PASSWORD"]):
-        raise SettingUnusable(f"Of {PREFIX}USER and {PREFIX}PASSWORD one is not set.", needed="Both, or neither.")
+        raise SettingUnusable(f"Of {PREFIX}USER and {PREFIX}PASSWORD one is not set.", needed="Set both, or neither.")
     if not (given["USER"] + given["PASSWORD"]).isascii():
-        raise SettingUnusable(f"{PREFIX}USER or {PREFIX}PASSWORD is not ASCII.", needed="What SMTP can transmit.")
+        raise SettingUnusable(f"{PREFIX}USER or {PREFIX}PASSWORD is not ASCII.", needed="SMTP transmits ASCII only.")
     if given["USER"] and tls == "none":
         raise SettingUnusable(
             f"{PREFIX}TLS is none, and there is a login.",
-            needed="starttls or tls: a password never goes in the clear.",
+            needed="starttls or tls is needed: a password is never sent unencrypted.",
         )
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise SettingUnusable(f"{PREFIX}PORT is {text!r}.", needed="A number from 1 to 65535.")
+        raise SettingUnusable(f"{PREFIX}PORT is {text!r}.", needed="It should be a number from 1 to 65535.")
     return int(text)

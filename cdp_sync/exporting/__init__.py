@@ -2,10 +2,12 @@
 
 from cdp_sync.exporting.delivering import DeliveredFile, deliver_file
 from cdp_sync.exporting.preview import ExportPreview, preview_export
+from cdp_sync.exporting.recordable import verify_recordable, verify_room
 from cdp_sync.exporting.recording import record_delivery, record_failure
 from cdp_sync.exporting.recording_users import record_users
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
 from cdp_sync.exporting.selecting import select_segment
+from cdp_sync.exporting.uploads import clear_uploads
 from cdp_sync.exporting.users import deliver_users
 from cdp_sync.exporting.writing import LocalFile, write_file
 from cdp_sync.exporting.writing_users import write_users
@@ -17,6 +19,7 @@ __all__ = [
     "FileRun",
     "LocalFile",
     "UserRun",
+    "clear_uploads",
     "deliver_file",
     "deliver_users",
     "preview_export",
@@ -24,6 +27,8 @@ __all__ = [
     "record_failure",
     "record_users",
     "select_segment",
+    "verify_recordable",
+    "verify_room",
     "write_file",
     "write_users",
 ]

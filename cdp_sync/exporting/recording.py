@@ -10,6 +10,7 @@ from cdp_sync.exporting.run import ExportRun, FileRun
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, statement
 from cdp_sync.warehouse.exchange import count_exported, ever_exchanged
+from cdp_sync.warehouse.history import standing
 
 
 def record_delivery(run: FileRun, counters: ExportCounters, delivered: DeliveredFile | None) -> ExportReport:
@@ -25,13 +26,19 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
     report = ExportReport(run.goal.name, run.goal.segment, counters)
     if delivered:
         report = replace(report, path=delivered.path, size=delivered.size)
-    elif not counters.profiles_not_deliverable:
+    elif not (counters.profiles_not_deliverable or leaves_quarantine(run)):
         return report
     with run.open("write") as session:
         report = replace(report, reasons=reasons_of(session))
         if not is_recorded(session, run):
             _record(session, run, report, delivered)
         return replace(report, profiles_ever_exported=ever_exchanged(session, run.connection, "export"))
+
+
+def leaves_quarantine(run: ExportRun) -> bool:
+    """Return whether an earlier run of the goal has left something in the quarantine, which this run can clear."""
+    with run.open("read") as session:
+        return bool(standing(session, run.connection, run.goal.name))
 
 
 def reasons_of(session: Session) -> tuple[tuple[str, int], ...]:

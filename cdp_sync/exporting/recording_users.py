@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from cdp_sync.exporting.recording import is_recorded, named, number_of_goal, reasons_of, write_run
+from cdp_sync.exporting.recording import is_recorded, leaves_quarantine, named, number_of_goal, reasons_of, write_run
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, statement
@@ -22,7 +22,7 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
         leavers: How many people were to be taken off lists.
     """
     report = ExportReport(run.goal.name, run.goal.segment, counters, profiles_taken_off=0)
-    if not (counters.profiles_written or counters.profiles_not_deliverable or leavers):
+    if not (counters.profiles_written or counters.profiles_not_deliverable or leavers or leaves_quarantine(run)):
         return report
     with run.open("write") as session:
         _settle(session, run)

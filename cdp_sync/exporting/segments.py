@@ -35,7 +35,7 @@ class SegmentView:
     words: str
     """Its condition as a person would say it, in markdown."""
     sql: str
-    """The query for its profiles, with the values that are bound."""
+    """The query for its profiles, to be pasted into a shell of DuckDB that has the warehouse's file open."""
 
 
 def view_segment(session: Session, profiles: Profiles, name: str, now: datetime, limit: int = 5) -> SegmentView:

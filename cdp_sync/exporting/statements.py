@@ -4,7 +4,8 @@ Lists are bound as one value, `list_contains(bindparam(…), …)`; `in_` is for
 """
 
 import re
-from collections.abc import Mapping
+from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import types
@@ -12,7 +13,7 @@ from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect, PGIdentif
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql import ClauseElement
 
-from cdp_sync.warehouse import Step, quote_identifier
+from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
 
 def step(name: str, statement: ClauseElement, before: str = "") -> Step:
@@ -32,13 +33,30 @@ def step(name: str, statement: ClauseElement, before: str = "") -> Step:
 
 
 def shown(made: Step) -> str:
-    """Return a step's statement with its values behind it, for people who want to run it themselves."""
+    """Return a step's statement with its values in their places, for people who paste it into a shell of DuckDB."""
     lines = made.sql.replace(" AND ", "\n    AND ").replace(" OR ", "\n    OR ")
-    return f"{lines};{_notes(made.values)}"
+    if made.values:
+        names = re.compile(rf"[$]({'|'.join(made.values)})\b")
+        lines = names.sub(lambda name: _written(made.values[name[1]]), lines)
+    return f"{lines};"
 
 
-def _notes(values: Mapping[str, object]) -> str:
-    return "".join(f"\n-- ${name}: {value}" for name, value in values.items())
+def _written(value: object) -> str:
+    """Return a value as SQL. Dates and instants are texts: conditions cast each value to the property's type."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value) if isinstance(value, int | float | Decimal) else _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    """Return a text as SQL, with each character that a terminal does not show as its number."""
+    parts = (
+        quote_literal("".join(run)) if visible else " || ".join(f"chr({ord(each)})" for each in run)
+        for visible, run in groupby(text, str.isprintable)
+    )
+    return " || ".join(parts) or "''"
 
 
 class SqlType(types.UserDefinedType[Any]):

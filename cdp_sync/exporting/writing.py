@@ -13,6 +13,7 @@ from typing import IO, Any
 from cdp_sync.errors import DiskFull
 from cdp_sync.exporting.file_rows import header_step
 from cdp_sync.exporting.run import FileRun
+from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, quote_identifier, quote_literal
 
 CHUNK = 1 << 20
@@ -64,7 +65,7 @@ def _scratch(run: FileRun) -> Iterator[tuple[Path, Path]]:
 
     Local names are our own: that on the server may be one that this machine cannot have.
     """
-    run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(run.folder)
     text, packed = run.folder / "text", run.folder / "packed"
     try:
         yield text, packed

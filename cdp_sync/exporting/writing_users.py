@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cdp_sync.exporting.run import UserRun
+from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, quote_literal, statement
 
 _USERS = "select line from staging.profile_end where ending = 'written' order by rowid"
@@ -21,7 +22,7 @@ def write_users(run: UserRun) -> tuple[int, int]:
         DiskFull: There is no room for it.
         WarehouseLocked: Another process held the warehouse for too long.
     """
-    run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(run.folder)
     with run.open("none") as session:
         users, leavers = _write(session, _USERS, run.lines), _write(session, _LEAVERS, run.leavers)
     if users and run.goal.lists:

@@ -91,7 +91,7 @@ def _does_not_fit(columns: Columns) -> GoalFailed:
     sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
     return GoalFailed(
         f"A sum does not fit its property: {sums}.",
-        needed="A type that holds the largest sum.",
+        needed="The property's type must hold the largest sum.",
         remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed.",
     )
 
@@ -192,6 +192,7 @@ def _write(session: Session, run: GoalRun, columns: Columns, guard: Guard, now: 
         "links": run.goal.links_as_json,
         "sums": run.goal.sums_as_json,
     }
+    session.execute(statement("apply/seen_again"), named)
     session.execute(statement("apply/imported_file"), {**named, **declared, "now": now})
     session.execute(
         statement("apply/quarantine"), {**named, "link_fields": links, "key_fields": " and ".join(run.goal.row_key)}

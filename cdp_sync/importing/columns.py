@@ -18,7 +18,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
+from cdp_sync.importing.column_names import shown
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
+from cdp_sync.model.counting import counted
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
 from cdp_sync.model.profile import RESERVED
 
@@ -157,8 +159,8 @@ def detected_mappings(goal: ImportGoal, columns: Iterable[str]) -> list[Mapping]
     fields = _unmapped(goal, columns)
     if len(fields) > goal.map_detected.max_columns:
         raise FileRejected(
-            f"The header has {len(fields):,} columns that nothing maps.",
-            needed=f"At most {goal.map_detected.max_columns:,}, `max_columns` of `map_detected`.",
+            f"The header has {counted(len(fields), 'column')} that nothing maps.",
+            needed=f"At most {goal.map_detected.max_columns:,} are allowed, `max_columns` of `map_detected`.",
             remedy="If they are meant, declare a larger number; if not, check `separator` and `header`.",
         )
     found: dict[str, str] = {}
@@ -173,13 +175,13 @@ def detected_warnings(goal: ImportGoal, profiles: Profiles, columns: Iterable[st
     columns = list(columns)
     mapped = {mapping.field: mapping.property for mapping in detected_mappings(goal, columns)}
     fill = [
-        f"Existing property: the detected field {field!r} fills {name!r}."
+        f"Existing property: the detected field {shown(field)} fills {name!r}."
         for field, name in mapped.items()
         if name in profiles.by_name
     ]
     left = _unmapped(goal, columns) if goal.map_detected else []
     return fill + [
-        f"The detected field {field!r} is left out: its property is filled by another."
+        f"The detected field {shown(field)} is left out: its property is filled by another."
         for field in left
         if field not in mapped
     ]

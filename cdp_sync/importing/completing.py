@@ -17,6 +17,7 @@ from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging_plan import found_step
 from cdp_sync.model import FetchedFile
 from cdp_sync.model.list_goal import EMAIL_HASH, KEYS, PROFILE_ID, SID
+from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, quote_identifier, quote_literal, statement
 
 FURTHER = tuple(key for key in KEYS if key != SID)
@@ -64,7 +65,7 @@ def _look_up(session: Session, run: GoalRun, files: Sequence[FetchedFile], lacki
         session.execute(_people(files))
         session.execute(statement("complete/known_email"), {"properties": addresses})
     rest = "from wanted where sid not in (select sid from staging.user_key)"
-    run.folder.mkdir(parents=True, exist_ok=True)
+    private_folder(run.folder)
     session.execute(f"copy (select sid {rest}) to {quote_literal(str(asked))} (format csv, header false)")
     return int(session.value(f"select count(*) {rest}"))
 

@@ -70,7 +70,7 @@ def convert_list(each: Conversion, element: str, values: str, cell: str, form: F
     return Conversion(sql, each.reason, causes=causes)
 
 
-_NO_ARRAY = "no JSON array of texts, numbers and truth values"
+_NO_ARRAY = "not a JSON array of texts, numbers and truth values"
 
 
 def convert_one(prop: Property, cell: str, form: Format) -> Conversion:

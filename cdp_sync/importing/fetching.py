@@ -6,6 +6,7 @@ from typing import Protocol
 
 from cdp_sync.errors import FileChanged, RemoteNameRefused, RemotePathMissing, RemotePermissionDenied
 from cdp_sync.model import FetchedFile, FileReport, RemoteFile
+from cdp_sync.private import private_folder
 
 Progress = Callable[[RemoteFile, int], None]
 """Told the file and how many of its bytes have arrived so far."""
@@ -26,7 +27,7 @@ def fetch_files(
 
     A file that is gone or changes while it is read waits for the next run; one that may not be read fails.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     for number, file in enumerate(files):
         target = folder / str(number)  # never a remote name: nothing can leave the folder, and no suffix misleads
         try:

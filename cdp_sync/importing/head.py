@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
+from cdp_sync.importing.column_names import listed
 from cdp_sync.importing.grammar import ESCAPED_END, NOT_CLOSED, Grammar
 from cdp_sync.model import Format, ImportGoal
+from cdp_sync.model.counting import counted
 
 HEAD_SIZE = 1 << 20
 """Bytes within which the header must end."""
@@ -111,7 +113,7 @@ def _after_separator_line(text: str, form: Format) -> int:
     if named.group(2) != form.separator:
         raise FileRejected(
             f"The first line says that {named.group(2)!r} separates fields; {form.separator!r} is declared.",
-            needed="A declaration and a first line that agree.",
+            needed="The declaration and the first line must agree.",
             remedy=f"Declare `separator: {named.group(2)!r}`, or `skip_rows: 1` where that line is wrong.",
         )
     return line.end()
@@ -148,9 +150,10 @@ def _check_header(record: Record, form: Format) -> None:
     if any(re.search(r"[\r\n]", cell) and form.separator in cell for cell in record.cells):
         problem = "a quoted name spans lines and holds separators, as if its quote did not close"
     if problem:
+        lines = counted(form.max_record_lines, "line")
         raise FileRejected(
             f"The header cannot be read: {problem}.",
-            needed=f"Names separated by {form.separator!r}, on at most {form.max_record_lines} lines.",
+            needed=f"Its names must be separated by {form.separator!r}, on at most {lines}.",
             remedy="Have the header corrected, or declare the `quote` that the file has.",
         )
 
@@ -198,7 +201,7 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
     if set(links) <= set(head.missing(links)) - goal.from_elsewhere:
         raise FileRejected(
             f"No linked column is in the header; {_seen(head, goal)}.",
-            needed=f"Needed: {_listed(dict.fromkeys(links))}.",
+            needed=f"At least one of these is needed: {_listed(dict.fromkeys(links))}.",
             remedy=_fitting_separator(text, goal) or "Correct the links, or have the column delivered.",
         )
     _check_keys(head, goal)
@@ -206,8 +209,8 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
     times = Counter(head.columns)
     if repeated := sorted(name for name in needed if times[name] > 1):
         raise FileRejected(
-            f"The header names {_listed(repeated)} more than once.",
-            needed="A linked or mapped column stands there once.",
+            f"The header names {listed(repeated)} more than once.",
+            needed="A linked or mapped column must be there once.",
             remedy="Have the columns renamed.",
         )
     missing = (name for name in head.missing(goal.fields) if name not in goal.from_elsewhere)
@@ -219,7 +222,7 @@ def _check_keys(head: Head, goal: ImportGoal) -> None:
     if wrong := [field for field in goal.row_key if head.columns.count(field) != 1]:
         raise FileRejected(
             f"The header does not have {_listed(wrong)} once.",
-            needed="Every field of row_key as one column: without it a row cannot replace its former self.",
+            needed="Every field of row_key must be one column: without it a row cannot replace its former self.",
             remedy="Correct row_key, or have the column delivered.",
         )
 
@@ -227,7 +230,7 @@ def _check_keys(head: Head, goal: ImportGoal) -> None:
 def _seen(head: Head, goal: ImportGoal) -> str:
     """Return what the header holds; where nothing of it is declared it may be no header, but a person's data."""
     if set(goal.row_fields) & set(head.columns):
-        return f"found: {_listed(head.columns)}"
+        return f"found: {listed(head.columns)}"
     return "nothing in it is declared"
 
 

@@ -97,7 +97,7 @@ def _check_size(path: Path, start: int) -> None:
     if start >= HEAD_SIZE and start < path.stat().st_size:
         raise FileRejected(
             f"The header does not end within {HEAD_SIZE:,} bytes.",
-            needed="A header, or a first row, that is shorter.",
+            needed="The header, or the first row, must be shorter.",
             remedy="Look at the declared `quote` and `skip_rows`.",
         )
 
@@ -130,7 +130,7 @@ def _decode(path: Path, folder: Path, form: Format) -> Path:
     except UnicodeError as error:
         raise FileRejected(
             f"The file is not {form.encoding}: {getattr(error, 'reason', 'a byte does not decode')}.",
-            needed=f"Text in {form.encoding}.",
+            needed=f"The file must be text in {form.encoding}.",
             remedy=f"Declare the encoding it has; {_FITS_INSTEAD.get(form.encoding, 'utf-8')} may fit.",
         ) from None
 

@@ -9,6 +9,9 @@ from cdp_sync.importing.records_plan import BROKEN, RESERVED
 from cdp_sync.model import Format
 from cdp_sync.warehouse import Session
 
+QUOTE_OPENS = "; the quote opens on line "
+"""Stands before the number of a line, at the end of the reason of a line that is rejected with an earlier one."""
+
 RAW_LIMIT = 10_000
 """Characters of a rejected row that the quarantine keeps."""
 
@@ -77,11 +80,19 @@ def _note_records(session: Session, landed: Landed, *, file: int, part: int, fir
     """Note the rejected lines of the part just staged from `record`, and where its rows stood."""
     session.execute(
         """insert into staging.rejected
-        select $file, $part, line.n + $head, translate(line.raw, $marks, '??')[:$limit], reason
-        from (select reason, unnest(range(n, until + 1)) as n from reject) reject
+        select $file, $part, line.n + $head, translate(line.raw, $marks, '??')[:$limit],
+            case when in_quote and line.n > first then format('{}{}{}', reason, $opens, first + $head) else reason end
+        from (select reason, in_quote, n as first, unnest(range(n, until + 1)) as n from reject) reject
         join (select rowid + 1 as n, raw from physical_line) line using (n)
         order by n""",
-        {"file": file, "part": part, "head": landed.head.lines, "marks": BROKEN + RESERVED, "limit": RAW_LIMIT},
+        {
+            "file": file,
+            "part": part,
+            "head": landed.head.lines,
+            "marks": BROKEN + RESERVED,
+            "limit": RAW_LIMIT,
+            "opens": QUOTE_OPENS,
+        },
     )
     session.execute(
         """insert into staging.line_gap

@@ -10,6 +10,7 @@ from cdp_sync.errors import JobFailed, JobUnfinished, RequestRefused
 from cdp_sync.importing.landing import fields_of
 from cdp_sync.model import FetchedFile, FileReport, RemoteFile
 from cdp_sync.model.list_goal import KEYS, LIST_NAME, ListGoal, ListImport
+from cdp_sync.private import private_folder
 
 AHEAD = 4
 """Jobs that are started before the first of them is waited for: what one of them takes, the others take meanwhile."""
@@ -80,7 +81,7 @@ def fetch_lists(
     platform: Lists, goal: ListGoal, folder: Path, *, progress: Progress | None = None
 ) -> Iterator[FetchedFile | FileReport]:
     """Yield each list as it arrives in `folder`; one that cannot be had is told of."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     jobs = _Jobs(platform, goal)
     for number, name in enumerate(goal.lists):
         target = folder / f"{number}.csv"

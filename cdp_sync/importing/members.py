@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from cdp_sync.model import FileGoal, ImportGoal
-from cdp_sync.model.name_pattern import compile_pattern
+from cdp_sync.model.file_names import names_file
 
 _JUNK = ("thumbs.db", "desktop.ini")
 _SUFFIXES = ((".csv", ".tsv", ".psv"), (".dat", ".asc", ".txt"), ("",))
@@ -33,15 +33,6 @@ def chosen(names: Sequence[str], goal: ImportGoal) -> list[str]:
     rows = [name for name in ordinary if _stem(name) not in _ABOUT] or ordinary
     named = [name for name in rows if names_file(_last(name), goal)]
     return named if named and not names_file(_NO_NAME, goal) else _most_plausible(rows)
-
-
-def names_file(name: str, goal: ImportGoal) -> bool:
-    """Return whether the goal's pattern names a file. Case counts, as it does on the server."""
-    if not isinstance(goal, FileGoal):
-        return True
-    if goal.files_regex is not None:
-        return compile_pattern(goal.files_regex).fullmatch(name) is not None
-    return goal.files is None or fnmatch.fnmatchcase(name, goal.files)
 
 
 def _is_junk(name: str) -> bool:

@@ -13,8 +13,9 @@ from cdp_sync.importing.rereading import format_before, read_as_before
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging import create_tables
 from cdp_sync.importing.staging_plan import deferred_step, hashed_fields, stage_step
-from cdp_sync.importing.unpacking import NO_ROOM, Part, naming, unpack
+from cdp_sync.importing.unpacking import NO_ROOM, Part, naming, printable, unpack
 from cdp_sync.model import FetchedFile, FileGoal, FileReport
+from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
@@ -32,7 +33,7 @@ def stage_files(
         arrivals: The files, in order of import; each is taken when its turn comes, so that fetching may be lazy.
         known: What the ledger knows of their paths; looked up where it is not given.
     """
-    run.folder.mkdir(parents=True, exist_ok=True)
+    private_folder(run.folder)
     run.close()
     for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
         left_behind.unlink(missing_ok=True)
@@ -80,7 +81,8 @@ def _stage_parts(
     before = format_before(run, known)
     for part, landed in _land(run, fetched, warnings.append):
         if landed is None:
-            warnings.append("The file is empty.")
+            member = printable(part.name.removeprefix(f"{fetched.remote.path}!"))
+            warnings.append(f"{'The file' if part.name == fetched.remote.path else f'Its member {member}'} is empty.")
             continue
         with naming(part.name, fetched.remote.path):
             fields = _stage_part(session, run, landed, known, number)
@@ -95,7 +97,7 @@ def _stage_parts(
 
 def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> Iterator[tuple[Part, Landed | None]]:
     folder = run.folder / "unpacked"
-    folder.mkdir(exist_ok=True)
+    private_folder(folder)
     try:
         whole = Part(fetched.remote.path, fetched.local)
         packed = run.goal.may_be_packed
@@ -143,8 +145,8 @@ def _check_budget(session: Session, run: GoalRun, file: int) -> None:
     allowed = run.goal.max_rejected_percent
     if rejected * 100 > allowed * read:
         raise FileRejected(
-            f"{rejected:,} of {read:,} rows were rejected, more than {allowed:g} %.",
-            needed="A file within the goal's error budget, max_rejected_percent.",
+            f"More than {allowed:g} % of the rows were rejected: {rejected:,} of {read:,}.",
+            needed="The file must be within the goal's error budget, max_rejected_percent.",
             remedy="Look at the quarantine, and have the file corrected.",
         )
 

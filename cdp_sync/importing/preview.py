@@ -3,8 +3,10 @@
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,16 @@ from cdp_sync.errors import FileRejected
 from cdp_sync.importing.columns import plan_columns
 from cdp_sync.importing.conversion import convert, fit, has_value
 from cdp_sync.importing.landing import Landed, land
+from cdp_sync.importing.parsing import stage_files
 from cdp_sync.importing.recognition import GZIP, HEAD, ZIP, recognize
 from cdp_sync.importing.records import read_records
+from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging_plan import Cells, read_part
 from cdp_sync.importing.unpacking import Part, naming, unpack
-from cdp_sync.importing.zip_head import first_member
-from cdp_sync.model import ImportGoal, Profiles
+from cdp_sync.importing.zip_head import NothingSeen, first_member
+from cdp_sync.model import FetchedFile, ImportGoal, Profiles, RemoteFile
 from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse.properties import type_problems
 
 _SAMPLE = 5
 _MOST = 4 << 20
@@ -40,41 +45,100 @@ class Reading:
 
 @dataclass(frozen=True)
 class Preview:
-    """A file's fields and how its first cells read."""
+    """A file's fields, how its first cells read, and whether an import would refuse it."""
 
     path: str
     fields: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
     message: str = ""
+    refused: bool | None = None
+    """None where its beginning shows no reason, and the rest of it was not read."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the preview as `scan --json` shows it."""
         return asdict(self)
 
 
-def preview(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, warehouse: Warehouse) -> Preview:
-    """Return the preview of a file, given its first bytes."""
+def preview(
+    path: str,
+    head: bytes,
+    goal: ImportGoal,
+    profiles: Profiles,
+    warehouse: Warehouse,
+    *,
+    whole: bool = False,
+    stored: Mapping[str, str] | None = None,
+) -> Preview:
+    """Return the preview of a file, given its first bytes.
+
+    Args:
+        path: Where it is on the server.
+        head: Its first bytes.
+        goal: The goal that reads it.
+        profiles: The declared profile.
+        warehouse: How to open a session; no warehouse is opened.
+        whole: Whether these are all of its bytes: then it is parsed as an import would parse it.
+        stored: The columns of the warehouse and their types, which new properties have to agree with.
+    """
+    shown = _from_beginning(path, head, goal, profiles, warehouse)
+    reasons = [] if shown.refused else _contradictions(shown.fields, goal, profiles, stored or {})
+    if whole and not shown.refused:
+        reasons += _refusal(path, head, goal, profiles, warehouse)
+    if reasons:
+        return replace(shown, refused=True, message=" ".join(filter(None, (*reasons, shown.message))))
+    return replace(shown, refused=False) if whole and shown.refused is None else shown
+
+
+def _from_beginning(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, warehouse: Warehouse) -> Preview:
     warnings: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         try:
             part = _beginning(path, head, goal, Path(folder), warnings)
             with naming(part.name, path):
                 landed = land(part, goal)
-        except FileRejected as error:
+                plan_columns(goal, profiles, landed.head.columns if landed else ())
+        except NothingSeen as error:
             return Preview(path, message=str(error))
+        except FileRejected as error:
+            return Preview(path, message=str(error), refused=True)
         except zlib.error as error:
-            return Preview(path, message=f"The archive is damaged: {error}.")
+            return Preview(path, message=f"The archive is damaged: {error}.", refused=True)
         if landed is None:
-            return Preview(path, message=" ".join((*warnings, "The file is empty.")))
+            return Preview(path, message=" ".join(warnings or ["The file is empty."]))
         with warehouse.open("none") as session:
+            session.define_functions()
             session.set("TimeZone", goal.format.time_zone)
             if not landed.survey.regular:
-                read_records(session, landed, goal.format)
+                with suppress(FileRejected):  # the trailer may not be in the beginning
+                    read_records(session, landed, goal.format)
             readings = tuple(_readings(session, landed, goal, profiles))
     fields = landed.head.columns
     unmapped = tuple(field for field in fields if field not in goal.row_fields)
     return Preview(path, fields, unmapped, readings, " ".join((*warnings, *landed.warnings)))
+
+
+def _contradictions(
+    fields: Iterable[str], goal: ImportGoal, profiles: Profiles, stored: Mapping[str, str]
+) -> list[str]:
+    """Return how properties that the file's fields would add contradict columns that are stored already."""
+    added = [value.prop for value in plan_columns(goal, profiles, fields).values]
+    new = Profiles(properties=tuple(prop for prop in added if prop.name not in profiles.by_name))
+    return [str(problem) for problem in type_problems(new, stored)]
+
+
+def _refusal(path: str, content: bytes, goal: ImportGoal, profiles: Profiles, warehouse: Warehouse) -> list[str]:
+    """Parse a file as an import does; return why that refuses it, if it does."""
+    remote = RemoteFile(datetime.now(UTC), path, len(content))
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder, "file")
+        local.write_bytes(content)
+        run = GoalRun("scan", "scan", goal, profiles, warehouse, Path(folder, "staging.duckdb"), Path(folder, "parts"))
+        try:
+            reports = stage_files(run, [FetchedFile(remote, local, "")], {})
+        finally:
+            run.close()
+    return [report.message for report in reports if report.state == "failed"]
 
 
 def _beginning(path: str, head: bytes, goal: ImportGoal, folder: Path, warnings: list[str]) -> Part:

@@ -17,6 +17,7 @@ from cdp_sync.importing.landing import Landed
 from cdp_sync.importing.records_plan import BROKEN, RESERVED, RecordsPlan
 from cdp_sync.importing.unpacking import CHUNK
 from cdp_sync.model import Format
+from cdp_sync.model.counting import counted
 from cdp_sync.warehouse import Session, quote_literal
 
 _NEVER, _PAIR, _RETURN = "\ufdd0", "\ufdd1", "\ufdd2"
@@ -28,9 +29,10 @@ _BROKEN_BYTE = re.compile("[\udc80-\udcff]")
 
 
 def read_records(session: Session, landed: Landed, form: Format) -> None:
-    """Make `record(n, raw, quoted)`, the rows of a part in order, and `reject(n, until, raw, reason)`.
+    """Make `record(n, raw, quoted)`, the rows of a part in order, and `reject(n, until, raw, in_quote, reason)`.
 
-    `n` is the number of a record's first line, counted after the head.
+    `n` is the number of a record's first line, counted after the head. `in_quote` says that a quote that opens there
+    holds the lines after it.
 
     Raises:
         FileRejected: The number of rows is not the one that the trailer states.
@@ -148,7 +150,7 @@ def _check_count(session: Session, plan: RecordsPlan, trailer: str | None) -> No
         if session.value("select exists (from record) or exists (from reject)"):
             raise FileRejected(
                 "The trailer is missing, so that nobody knows whether the file is whole.",
-                needed="A last line that begins as `trailer` says and states the number of rows.",
+                needed="The last line must begin as `trailer` says and state the number of rows.",
                 remedy="Have the file delivered again, whole.",
             )
         return
@@ -156,9 +158,9 @@ def _check_count(session: Session, plan: RecordsPlan, trailer: str | None) -> No
     stated = "".join(cells[declared.count_field - 1 : declared.count_field]).strip()
     rows = session.value("select (select count(*) from record) + (select count(*) from reject)")
     if not (stated.isdecimal() and int(stated) == rows):
-        says = f"{int(stated):,} rows" if stated.isdecimal() else "no number of rows"
+        says = counted(int(stated), "row") if stated.isdecimal() else "no number of rows"
         raise FileRejected(
             f"The trailer states {says} in field {declared.count_field}; the file holds {rows:,}.",
-            needed="Needed: as many rows, rejected ones included, as the trailer states.",
+            needed="There must be as many rows, rejected ones included, as the trailer states.",
             remedy="Have the file delivered again, whole.",
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cdp_sync.importing.grammar import NOT_CLOSED, QUOTE_IN_TEXT, TEXT_AFTER_QUOTE, Grammar
 from cdp_sync.model import Format
+from cdp_sync.model.counting import counted
 from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.warehouse import Step, quote_literal
 
@@ -91,7 +92,7 @@ order by n"""
         none += ["raw = ''"] if self.width != 1 else []
         none += [f"starts_with(raw, {quote_literal(self.form.comment)})"] if self.form.comment else []
         too_high = f"until - n >= {self.form.max_record_lines}"
-        too_many = f"a record of more than {self.form.max_record_lines} lines"
+        too_many = f"a record of more than {counted(self.form.max_record_lines, 'line')}"
         if not self.form.quote:
             return f"case when {' or '.join(none)} then 'none' when {too_high} then '{too_many}' else 'row' end"
         return f"""case
@@ -150,7 +151,7 @@ order by n"""
 
     def _opening(self) -> str:
         text = self.grammar.prepared("raw")
-        too_many = f"a record of more than {self.form.max_record_lines} lines"
+        too_many = f"a record of more than {counted(self.form.max_record_lines, 'line')}"
         return f"""create or replace temp table opening as
 with ended as (
     select line.n, stop.n as last, stop.inside = 'closes' as closes,
@@ -232,7 +233,7 @@ def _reject(misfit: str, width: int) -> str:
         f"case when fields > {width} then 'too many fields: ' else 'too few fields: ' end || fields || ' of {width}'"
     )
     return f"""
-select n, until, raw, {misfit} as misfit, fields,
+select n, until, raw, {misfit} as misfit, fields, false as in_quote,
     case when {misfit} then {count} else problem end as reason
 from (
     select line.n, line.until, line.raw, sort,
@@ -243,7 +244,7 @@ from (
 )
 where sort <> 'none' and (problem is not null or {misfit}) and not coalesce(other, false)
 union all
-select n, until, raw, true, fields, {count}
+select n, until, raw, true, fields, true, {count}
 from taken join (select n as last, until from line) using (last)
 where misfit
 order by n"""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.importing.cell_warnings import cell_warnings
+from cdp_sync.importing.lines import QUOTE_OPENS
 from cdp_sync.importing.linking import staged_columns
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sampling import samples_of
@@ -58,13 +59,14 @@ def _file_counters(session: Session) -> dict[int, Counters]:
 
 def _reasons(session: Session, run: GoalRun) -> tuple[tuple[str, int], ...]:
     query = """
-        select coalesce(field || ': ', '') || reason, count(*)
+        select coalesce(field || ': ', '') || regexp_replace(reason, $opens, ''), count(*)
         from warehouse.quarantine
-        where run_id = ? and connection = ? and goal = ?
+        where run_id = $run and connection = $connection and goal = $goal
         group by all
         order by 2 desc, 1
         limit 10"""
-    return tuple(session.rows(query, [run.run_id, run.connection, run.goal.name]))
+    of_run = {"run": run.run_id, "connection": run.connection, "goal": run.goal.name}
+    return tuple(session.rows(query, {**of_run, "opens": f"{QUOTE_OPENS}[0-9]+$"}))
 
 
 def write_run(session: Session, run: GoalRun, report: GoalReport, started_at: datetime) -> None:

@@ -75,6 +75,7 @@ class GoalRun:
         step needs.
         """
         with self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP, keep=True) as session:
+            session.define_functions()
             yield session
         if self.staging.stat().st_size > _LARGEST_KEPT:
             self.close()

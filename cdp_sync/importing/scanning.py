@@ -7,17 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from cdp_sync.errors import GoalFailed
-from cdp_sync.importing.members import names_file
+from cdp_sync.errors import GoalFailed, Terminal
 from cdp_sync.importing.sightings import Sightings
 from cdp_sync.model import FileGoal, FileReport, RemoteFile
+from cdp_sync.model.file_names import matches
 from cdp_sync.warehouse.ledger import KnownFile
-
-TEMPORARY_PREFIXES = (".", "~")
-TEMPORARY_SUFFIXES = (
-    ".part", ".filepart", ".partial", ".tmp", ".temp", ".crdownload", ".inprogress", ".uploading", ".lock",
-)  # fmt: skip
-"""Names that senders give to files they have not finished (reference: SFTP, section 5)."""
 
 
 class Directory(Protocol):
@@ -47,18 +41,34 @@ class Choice:
         """Return the names that were asked for and are not there."""
         return tuple(sorted((self.names or frozenset()).difference(file.name for file in found)))
 
-    def check(self, found: Iterable[RemoteFile]) -> None:
-        """Make sure that a wildcard means something.
+    def check(self, server: Directory, goals: Iterable[FileGoal]) -> None:
+        """Make sure that a wildcard matches a file of at least one goal.
+
+        Args:
+            server: Where to look; each directory is listed once.
+            goals: The goals that the run is about.
 
         Raises:
-            GoalFailed: No file matches it.
+            GoalFailed: No file of any of them matches.
         """
-        if self.pattern != "*" and not any(self.includes(file.name) for file in found):
-            raise GoalFailed(
-                f"No file of this goal matches {self.pattern!r}.",
-                needed="A wildcard that matches names in the goal's directory.",
-                remedy="`cdp-sync scan` lists them.",
-            )
+        listings: dict[str, list[RemoteFile]] = {}
+        for goal in goals:
+            if goal.directory not in listings:
+                listings[goal.directory] = _listed(server, goal.directory)
+            if any(self.includes(file.name) for file in select_files(listings[goal.directory], goal)):
+                return
+        raise GoalFailed(
+            f"No file of this run's goals matches {self.pattern!r}.",
+            needed="The wildcard must match the name of a file of at least one goal.",
+            remedy="`cdp-sync scan` lists them.",
+        )
+
+
+def _listed(server: Directory, directory: str) -> list[RemoteFile]:
+    try:
+        return server.list_directory(directory)
+    except Terminal:  # the goal that reads it says so
+        return []
 
 
 EVERYTHING_NEW = Choice()
@@ -87,6 +97,8 @@ class Scan:
     files: tuple[ScannedFile, ...]
     gone: tuple[str, ...] = ()
     """Paths that were asked for and are not there."""
+    names: frozenset[str] = frozenset()
+    """Names of all files of the goal, whether they were asked for or not."""
 
     @property
     def due(self) -> tuple[RemoteFile, ...]:
@@ -124,12 +136,10 @@ def scan_directory(
         now: Our own clock.
         wait: Waits for so many seconds.
 
-    Raises:
-        GoalFailed: No file matches the wildcard that was asked for.
     """
     listing = server.list_directory(goal.directory)
     selected = select_files(listing, goal)
-    choice.check(selected)
+    names = frozenset(file.name for file in selected)
     gone = tuple(f"{goal.directory.rstrip('/')}/{name}" for name in choice.gone(selected))
     files = [
         ScannedFile(file, _state(file, known.get(file.path), fingerprint, again=choice.again))
@@ -137,11 +147,12 @@ def scan_directory(
         if choice.includes(file.name)
     ]
     if goal.complete.marker:
-        return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files), gone)
+        return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files), gone, names)
     # Those that are stale or asked for again were seen as they are when they were imported.
     unseen = [file.remote for file in files if file.state in ("new", "changed")]
     growing = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
-    return Scan(tuple(ScannedFile(f.remote, "growing") if f.remote in growing else f for f in files), gone)
+    whole = (ScannedFile(file.remote, "growing") if file.remote in growing else file for file in files)
+    return Scan(tuple(whole), gone, names)
 
 
 def _growing(
@@ -175,13 +186,6 @@ def select_files(listing: Iterable[RemoteFile], goal: FileGoal) -> list[RemoteFi
     listing = list(listing)
     markers = {goal.complete.marker.replace("{name}", file.name) for file in listing} if goal.complete.marker else set()
     return sorted(file for file in listing if file.name not in markers and matches(file.name, goal))
-
-
-def matches(name: str, goal: FileGoal) -> bool:
-    """Return whether the goal names the file. Case counts, as it does on the server."""
-    if name.startswith(TEMPORARY_PREFIXES) or name.lower().endswith(TEMPORARY_SUFFIXES):
-        return False
-    return names_file(name, goal)
 
 
 def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again: bool) -> str:

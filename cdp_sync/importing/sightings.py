@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cdp_sync.model import RemoteFile
+from cdp_sync.private import private_folder, write_private
 
 
 class Sightings:
@@ -62,7 +63,7 @@ class Sightings:
             {"path": file.path, "size": file.size, "modified_at": file.modified_at.isoformat(), "since": at.isoformat()}
             for file, at in self._since.items()
         ]
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self._file.parent)
         written = self._file.with_suffix(".new")
-        written.write_text(json.dumps(entries), encoding="utf-8")
+        write_private(written, json.dumps(entries))
         written.replace(self._file)

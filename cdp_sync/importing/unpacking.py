@@ -154,7 +154,7 @@ def _members(archive: zipfile.ZipFile, goal: ImportGoal, warn: Callable[[str], N
     if any(_leaves(name) for name in every):
         raise FileRejected(
             "The archive holds a member whose name leaves the archive.",
-            needed="Names below the archive's own root.",
+            needed="All names must be below the archive's own root.",
             remedy="Have it packed without `..` and absolute paths.",
         )
     names = frozenset(chosen(every, goal))
@@ -162,11 +162,11 @@ def _members(archive: zipfile.ZipFile, goal: ImportGoal, warn: Callable[[str], N
     if every and not names:
         raise FileRejected(
             f"No member of the archive is to be imported; left out: {_listed(left)}.",
-            needed="A member that `members:` names; without it, one that is no hidden or system file.",
+            needed="One member must be named by `members:`; without it, one must not be a hidden or system file.",
             remedy="Correct `members:`, or have the archive packed with the file.",
         )
     if not every:
-        warn("The archive holds no file.")
+        warn("The file is empty: an archive that holds no file.")
     if left:
         warn(f"Members of the archive that are left out: {_listed(left)}.")
     return [member for member in members if member.filename in names]
@@ -203,7 +203,7 @@ def unreadable_method(number: int) -> FileRejected:
     """Return the error for an archive that is sound, but packed in a way that cannot be read."""
     return FileRejected(
         f"The archive is packed by the method {_METHODS.get(number, f'number {number}')}, which cannot be read here.",
-        needed="A zip packed by Deflate, the usual method.",
+        needed="Needed is a zip packed by Deflate, the usual method.",
         remedy="Have it packed again by that method, or delivered as gzip.",
     )
 
@@ -221,8 +221,8 @@ def _copy_bounded(source: IO[bytes] | gzip.GzipFile, target: Path, limit: int) -
             if size > limit:
                 raise FileRejected(
                     f"The archive unpacks to more than {limit:,} bytes.",
-                    needed=f"At most {RATIO_ALLOWANCE} times its packed size.",
-                    remedy="If it is no bomb, have it delivered in smaller pieces or unpacked.",
+                    needed=f"At most {RATIO_ALLOWANCE} times its packed size is allowed.",
+                    remedy="If it is meant, have it delivered in smaller pieces or unpacked.",
                 )
             file.write(chunk)
     return size

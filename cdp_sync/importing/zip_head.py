@@ -18,6 +18,10 @@ _UTF_8 = 0x800
 _SIZE_FOLLOWS = 0x8
 
 
+class NothingSeen(FileRejected):
+    """The beginning of an archive shows no member to import; the whole of it may hold one."""
+
+
 @dataclass(frozen=True)
 class Begun:
     """A member of which at least the beginning is there."""
@@ -47,14 +51,14 @@ def first_member(head: bytes, goal: ImportGoal) -> Begun:
     """Return the first member that an import would take, as far as the beginning of the archive shows.
 
     Raises:
-        FileRejected: The beginning shows none.
+        NothingSeen: The beginning shows none.
     """
     members = list(_members(head.removeprefix(_SPANNED)))
     names = chosen([member.name for member in members if not member.name.endswith("/")], goal)
     for member in members:
         if member.name in names:
             return member
-    raise FileRejected("The beginning of the archive shows no member to import; an import reads all of it.")
+    raise NothingSeen("The beginning of the archive shows no member to import; an import reads all of it.")
 
 
 def _members(head: bytes) -> Iterator[Begun]:

@@ -12,7 +12,7 @@ from cdp_sync.model.maintenance import Maintenance
 from cdp_sync.model.notifications import Notifications
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
-from cdp_sync.model.remote import FetchedFile, RemoteFile
+from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
 from cdp_sync.model.report import COUNTERS, ROW_ENDS, Counters, FileReport, GoalReport, ProfileSample
 from cdp_sync.model.sailthru import SailthruAccount
 from cdp_sync.model.sailthru_connection import SailthruConnection
@@ -69,6 +69,8 @@ __all__ = [
     "Segment",
     "SftpConnection",
     "SftpServer",
+    "Upload",
+    "UploadJournal",
     "UserExportGoal",
     "UserLink",
     "Watch",

@@ -1,8 +1,9 @@
 """A connection: one place of the outside world and its goals, in running order."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.export import ExportGoal, FileExportGoal
@@ -14,6 +15,9 @@ from cdp_sync.model.watch import Watch
 
 RESERVED = frozenset({"segments", "profiles", "broken_connections"})
 """Asset keys and groups that are no connection's."""
+
+_OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", re.DOTALL)
+"""What Dagster's catalog takes for an owner."""
 
 
 class Connection(Declared):
@@ -39,6 +43,14 @@ class Connection(Declared):
     """Import goals, in running order."""
     export_profiles: tuple[ExportGoal, ...] = ()
     """Export goals, in running order; they run after the imports."""
+
+    @field_validator("owners")
+    @classmethod
+    def _are_owners(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for owner in value:
+            if not _OWNER.fullmatch(owner):
+                raise ValueError(f"found {owner!r}; needed is an e-mail address, or a team such as team:marketing")
+        return value
 
     @model_validator(mode="after")
     def _check(self) -> "Connection":

@@ -1,14 +1,20 @@
 """Does what is declared fit together? All slips at once, each with its place and what is allowed."""
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cdp_sync.model.connection import Connection
 from cdp_sync.model.export import ExportColumn, ExportGoal, FileExportGoal
 from cdp_sync.model.goal import ImportRules, Link, Mapping
 from cdp_sync.model.list_goal import PROFILE_ID, ListGoal
 from cdp_sync.model.profile import Profiles, Property
+from cdp_sync.model.suggestion import allowed
 from cdp_sync.model.user_goal import UserExportGoal, UserLink
+
+_PARTS = (
+    "files", "checks", "scan_directory", "parse_files", "fetch_profiles", "link_identifiers", "upsert_profiles",
+    "select_segment", "write_file", "write_users", "deliver_file", "deliver_users", "record_delivery",
+)  # fmt: skip
+"""What of a goal has a name of its own in Dagster's catalog."""
 
 
 def find_slips(connection: Connection, profiles: Profiles) -> list[str]:
@@ -33,6 +39,33 @@ def find_slips(connection: Connection, profiles: Profiles) -> list[str]:
     ]
 
 
+def find_clashes(connections: Sequence[Connection]) -> Iterator[tuple[int, str]]:
+    """Yield what two connections, or two goals, cannot both be called: the later one's place, and what is wrong.
+
+    In Dagster's catalog a goal takes its connection's name and its own, joined by two underscores, for itself, its
+    steps, its files and its checks.
+    """
+    names: set[str] = set()
+    taken: dict[str, str] = {}
+    for place, connection in enumerate(connections):
+        if connection.name in names:
+            yield place, f"name: another connection is called {connection.name!r}; choose another name"
+            continue
+        names.add(connection.name)
+        for listed, goal in _places_of_goals(connection):
+            whole = f"{connection.name}__{goal}"
+            own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
+            if clash := next((name for name in own if name in taken), None):
+                yield place, f"{listed}.name: the catalog has {clash!r} for {taken[clash]}; choose another name"
+            taken |= dict.fromkeys(own, f"goal {goal!r} of {connection.name}")
+
+
+def _places_of_goals(connection: Connection) -> Iterator[tuple[str, str]]:
+    for attribute in ("import_profiles", "export_profiles"):
+        for index, goal in enumerate(getattr(connection, attribute)):
+            yield f"{attribute}[{index}]", goal.name
+
+
 def _slips_of_import(goal: ImportRules, profiles: Profiles) -> Iterator[str]:
     yield from _slips_of_links(goal.link, profiles)
     for index, mapping in enumerate(goal.map):
@@ -49,7 +82,7 @@ def _slips_of_links(links: Iterable[Link | UserLink], profiles: Profiles) -> Ite
     identifiers = [prop.name for prop in profiles.identifiers]
     for index, link in enumerate(links):
         if link.property not in identifiers:
-            what = "is no identifier" if link.property in profiles.by_name else "is unknown"
+            what = "is not an identifier" if link.property in profiles.by_name else "is unknown"
             yield f"link[{index}].property: {link.property!r} {what}; {allowed(link.property, identifiers)}"
 
 
@@ -100,11 +133,3 @@ def _slips_of_column(column: ExportColumn, goal: ExportGoal, profiles: Profiles)
 
 def _unknown(found: str, names: Iterable[str]) -> str:
     return f"{found!r} is unknown; {allowed(found, names)}"
-
-
-def allowed(found: str, names: Iterable[str]) -> str:
-    """Return the sentence that says what could stand there, the likeliest first."""
-    names = list(names)
-    close = difflib.get_close_matches(found, names, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}allowed: {', '.join(names) or 'none is declared'}"

@@ -9,4 +9,5 @@ NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 class Declared(BaseModel):
     """A frozen value; a key nobody knows is an error, not a comment."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # Most are parts of others, whose validators include theirs: one of their own is built when it is asked for.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)

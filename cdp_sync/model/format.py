@@ -3,12 +3,12 @@
 import codecs
 import re
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.encoding import canonical_encoding, codec_of
+from cdp_sync.model.schedule import TimeZone
 
 Encoding = Annotated[str, AfterValidator(canonical_encoding)]
 
@@ -92,7 +92,7 @@ class Booleans(Declared):
         if both := sorted(true & false):
             raise ValueError(f"found {', '.join(map(repr, both))} for both true and false; a word means one of them")
         if "" in true | false:
-            raise ValueError("found '' among the words; an empty cell is no value")
+            raise ValueError("found '' among the words; an empty cell is not a value")
         return self
 
 
@@ -177,17 +177,10 @@ class Delimited(CellFormat):
 
     separator: str = ","
     r"""Between fields: one or more characters; `\t` for tab."""
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
     """IANA time zone of values without an offset."""
 
     _separator = field_validator("separator")(_one_to_four_bytes)
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError(f"found {value!r}; allowed are IANA names such as Europe/Amsterdam")
-        return value
 
 
 class Format(ReadCells, Delimited):

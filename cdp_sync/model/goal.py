@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.format import Format
+from cdp_sync.model.mail_address import folded
 from cdp_sync.model.name_pattern import compile_pattern
 
 SetMode = Literal["set", "set_if_empty", "set_or_clear", "add", "sum"]
@@ -104,8 +105,9 @@ class ImportRules(Goal):
 
     @property
     def blocked(self) -> tuple[str, ...]:
-        """All blocked link values, in lower case."""
-        return tuple(dict.fromkeys(value.strip().lower() for value in (*BLOCKED, *self.blocked_values)))
+        """All blocked link values, in lower case, and as addresses are stored."""
+        words = [value.strip() for value in (*BLOCKED, *self.blocked_values)]
+        return tuple(dict.fromkeys([*(word.lower() for word in words), *map(folded, words)]))
 
 
 class ImportGoal(ImportRules):

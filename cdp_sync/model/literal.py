@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
+from cdp_sync.model.counting import counted
 from cdp_sync.model.profile import Property
 
 _EXAMPLES = {
@@ -33,8 +34,8 @@ def literal(prop: Property, value: object) -> object:
 
 def _needed(prop: Property) -> str:
     if prop.type == "decimal":
-        whole = prop.precision - prop.scale
-        return f"a number with {whole} digits before and {prop.scale} behind the point at most, in quotes if it is long"
+        whole = counted(prop.precision - prop.scale, "digit")
+        return f"a number with {whole} before and {prop.scale} behind the point at most, in quotes if it is long"
     return _EXAMPLES[prop.type]
 
 

@@ -10,7 +10,9 @@ from cdp_sync.model.mail_address import is_address
 
 def _address(text: str) -> str:
     if not is_address(text):
-        raise ValueError("this is no e-mail address; needed is one such as team@example.com, without a name beside it")
+        raise ValueError(
+            "this is not an e-mail address; needed is one such as team@example.com, without a name beside it"
+        )
     return text
 
 

@@ -4,7 +4,6 @@ Dagster checks declarations as well, with a model that it derives from ours; wha
 read, and it may show a value that nobody meant to show.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, get_args
@@ -19,12 +18,34 @@ from cdp_sync.model.profile import Profiles
 from cdp_sync.model.sailthru import SailthruAccount, as_base_url
 from cdp_sync.model.sailthru_connection import SailthruConnection
 from cdp_sync.model.server import SftpServer
-
-# The same safe loader, in C where libyaml is there: ten times as quick.
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from cdp_sync.model.suggestion import allowed
+from cdp_sync.model.yaml_lines import Loader, documents_of, lines_of
 
 _PREFIX = "cdp_sync.components."
 _LONGEST_SHOWN = 60
+_TRIED = re.compile(r"int|str|\[key\]|(?:literal|tuple)\[.*\]")
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
+
+_IN_WORDS = {
+    "missing": "this key is needed",
+    "too_short": "needed is at least {min_length}",
+    "tuple_type": "needed is a list",
+    "dict_type": "needed is a mapping",
+    "model_type": "needed is a mapping",
+    "string_type": "needed is text; other values become text in quotes",
+    "bool_type": "needed is true or false",
+    "bool_parsing": "needed is true or false",
+    "int_type": "needed is a whole number",
+    "int_parsing": "needed is a whole number",
+    "int_from_float": "needed is a whole number",
+    "float_type": "needed is a number",
+    "float_parsing": "needed is a number",
+    "greater_than": "needed is more than {gt}",
+    "greater_than_equal": "needed is at least {ge}",
+    "less_than": "needed is less than {lt}",
+    "less_than_equal": "needed is at most {le}",
+}
+"""What pydantic's kinds of slips are called here."""
 
 
 class ServerAttributes(SftpServer):
@@ -64,10 +85,18 @@ TYPES: dict[str, type[BaseModel]] = {
 def slips_in(text: str) -> list[str]:
     """Return every slip in a defs.yaml, each as `path: what was found; what is allowed`. Types of others pass."""
     try:
-        documents = [document for document in yaml.load_all(text, Loader=Loader) if document is not None]
+        documents = list(documents_of(text))
     except yaml.YAMLError as error:
         return [_not_yaml(error)]
-    return [slip for document in documents for slip in _slips_of_document(document)]
+    return [slip for document, doubled in documents for slip in (*doubled, *_slips_of_document(document))]
+
+
+def with_line(slip: str, text: str) -> str:
+    """Return a slip in a text with the line it is on; with all lines that could be meant where there are several."""
+    if slip.startswith("line "):
+        return slip
+    lines = lines_of(text, slip.partition(":")[0])
+    return f"line {' or '.join(map(str, lines))}: {slip}" if lines else slip
 
 
 def connections_in(text: str) -> list[Connection]:
@@ -78,18 +107,33 @@ def connections_in(text: str) -> list[Connection]:
     return [each for each in declared if isinstance(each, Connection)]
 
 
+def names_in(text: str) -> list[str]:
+    """Return the names of the connections that a defs.yaml declares, with slips or without.
+
+    Raises:
+        yaml.YAMLError: The text is not valid YAML.
+    """
+    found = []
+    for document, _ in documents_of(text):
+        kind = TYPES.get(str(document.get("type"))) if isinstance(document, dict) else None
+        attributes = document.get("attributes") if isinstance(document, dict) else None
+        if kind and issubclass(kind, Connection) and isinstance(attributes, dict) and attributes.get("name"):
+            found.append(str(attributes["name"]))
+    return found
+
+
 def _not_yaml(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{place}this is no YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
+    return f"{place}this is not valid YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
 
 
 def _slips_of_document(document: object) -> list[str]:
     kind = document.get("type") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(kind, str):
-        return [f"type: there is none; {_allowed('', TYPES)}"]
+        return [f"type: there is none; {allowed('', TYPES)}"]
     if kind not in TYPES:
-        return [f"type: {kind!r} is unknown; {_allowed(kind, TYPES)}"] if kind.startswith(_PREFIX) else []
+        return [f"type: {kind!r} is unknown; {allowed(kind, TYPES)}"] if kind.startswith(_PREFIX) else []
     try:
         TYPES[kind].model_validate(document.get("attributes") or {})
     except ValidationError as error:
@@ -99,27 +143,39 @@ def _slips_of_document(document: object) -> list[str]:
 
 def slips_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     """Yield what a model says of what was declared, each as `.path: what was found; what is allowed`."""
-    for found in error.errors(include_url=False):
+    every = error.errors(include_url=False)
+    for found in every:
+        if found["type"] == "too_short" and any(_is_in(other["loc"], found["loc"]) for other in every):
+            continue  # pydantic does not count entries with slips; these are enough
         told = _message(found, model)
         # What concerns several keys at once names the first of them itself.
         path = ".".join(part for part in (_path(found["loc"]), told if re.match("[a-z_]+: ", told) else "") if part)
         yield f".{path}" if path.endswith(told) else f".{path}: {told}"
 
 
+def _is_in(place: tuple[int | str, ...], whole: tuple[int | str, ...]) -> bool:
+    return len(place) > len(whole) and place[: len(whole)] == whole
+
+
 def _path(place: tuple[int | str, ...]) -> str:
     # A field of several types tells the type it tried, such as the port's `int`: no place in the file.
-    parts = [part for part in place if part not in ("int", "str")]
+    parts = [part for part in place if isinstance(part, int) or not _TRIED.fullmatch(part)]
     told = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     return told.removeprefix(".")
 
 
 def _message(found: ErrorDetails, model: type[BaseModel]) -> str:
     if found["type"] == "extra_forbidden":
-        return f"unknown key; {_allowed(str(found['loc'][-1]), _keys_at(model, found['loc'][:-1]))}"
-    told = found["msg"].removeprefix("Value error, ")
+        return f"unknown key; {allowed(str(found['loc'][-1]), _keys_at(model, found['loc'][:-1]))}"
     value = found["input"]
-    shown = isinstance(value, str | int | float) and len(repr(value)) <= _LONGEST_SHOWN and "found" not in told
-    return f"found {value!r}; {told}" if shown else told
+    told = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "literal_error":
+        told = _listed(str(value), found["ctx"]["expected"])
+    elif found["type"] in _IN_WORDS:
+        told = _IN_WORDS[found["type"]].format(**found.get("ctx", {}))
+    written = str(value).lower() if isinstance(value, bool) else repr(value)
+    shown = isinstance(value, str | int | float) and len(written) <= _LONGEST_SHOWN and "found" not in told
+    return f"found {written}; {told}" if shown else told
 
 
 def _keys_at(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:
@@ -136,7 +192,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any 
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
-def _allowed(found: str, names: Iterable[str]) -> str:
-    names = list(names)
-    close = difflib.get_close_matches(found, names, n=1)
-    return f"{f'did you mean {close[0]!r}? ' if close else ''}allowed: {', '.join(names)}"
+def _listed(found: str, expected: str) -> str:
+    """Return what a closed list allows, given pydantic's words for it: `'a', 'b' or 'c'`, or `True`."""
+    names = [re.sub(r"\\(.)", r"\1", name) for name in _QUOTED.findall(expected)]
+    return allowed(found, names or [expected.lower()])

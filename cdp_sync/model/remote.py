@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 
 @dataclass(frozen=True, order=True)
@@ -34,3 +35,29 @@ class FetchedFile:
     """Of the bytes as they were on the server, in hexadecimal."""
     constants: Mapping[str, str] = field(default_factory=dict)
     """Fields that are the same in every row, and no column."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What one attempt to send a file may leave on a server when it breaks off. Nobody else uses its hidden names."""
+
+    server: str
+    """Account and address."""
+    path: str
+    """Where the file is to be."""
+    part: str
+    """What it is called until it is complete."""
+    aside: str
+    """What the former file is called while it is replaced, on a server that cannot do that in one step."""
+
+
+class UploadJournal(Protocol):
+    """Remembers the uploads that have begun, also when the process is killed."""
+
+    def begin(self, upload: Upload) -> None:
+        """Note an upload durably. It is sent only once this has returned."""
+        ...
+
+    def end(self, upload: Upload) -> None:
+        """Forget an upload of which nothing is left but the file in its place."""
+        ...

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from cdp_sync.model.counting import counted
+
 
 @dataclass(frozen=True)
 class Counters:
@@ -91,6 +93,8 @@ class GoalReport:
     profiles_ever_imported: int | None = None
     """By the connection, each counted once; None where the warehouse was not written to."""
     error: str = ""
+    note: str = ""
+    """Why there was nothing to import, where that is not for want of anything new."""
 
     @property
     def counters(self) -> Counters:
@@ -124,6 +128,8 @@ class GoalReport:
         if self.error:
             return self.error
         landed = [sentence(self.files, self.counters)] if _imported(self.files) or not self.failed else []
+        if self.note and not _imported(self.files):
+            landed = [self.note]
         return " ".join([*map(_failure, self.failed), *landed])
 
     def to_json(self) -> dict[str, Any]:
@@ -151,18 +157,14 @@ def sentence(files: Iterable[FileReport], counters: Counters) -> str:
     if not imported:
         return "Nothing new to import."
     ends = {name.removeprefix("rows_").replace("_", " "): getattr(counters, name) for name in ROW_ENDS}
-    told = [f"{_count(imported, 'file')}, {_count(counters.rows_read, 'row')}:"]
+    told = [f"{counted(imported, 'file')}, {counted(counters.rows_read, 'row')}:"]
     told.append((", ".join(f"{times:,} {end}" for end, times in ends.items() if times) or "nothing to apply") + ";")
-    told.append(f"{counters.profiles_created:,} profiles created, {counters.profiles_updated:,} updated.")
+    told.append(f"{counted(counters.profiles_created, 'profile')} created, {counters.profiles_updated:,} updated.")
     return " ".join(told)
 
 
 def _imported(files: Iterable[FileReport]) -> int:
     return sum(file.state in ("imported", "retried") for file in files)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 __all__ = ["COUNTERS", "ROW_ENDS", "Counters", "FileReport", "GoalReport", "ProfileSample", "sentence"]

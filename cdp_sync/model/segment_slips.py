@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Iterator
 
-from cdp_sync.model.consistency import allowed
 from cdp_sync.model.literal import literal
 from cdp_sync.model.profile import Profiles, Property
 from cdp_sync.model.segment import OPERATORS, Condition, Segment
+from cdp_sync.model.suggestion import allowed
 
 _WORDS = ("contains_any", "contains_all", "equals")
 _RANGES = ("equals", "at_least", "at_most", "between")

@@ -59,5 +59,5 @@ class SftpServer(Declared):
         if self.private_key_file and self.private_key_env:
             raise ValueError("private_key_file and private_key_env are both given; needed is one of them")
         if self.host_key and not self.host_key.startswith("SHA256:"):
-            raise ValueError("host_key is no fingerprint; needed is SHA256:… as `ssh-keygen -l` prints it")
+            raise ValueError("host_key is not a fingerprint; needed is SHA256:… as `ssh-keygen -l` prints it")
         return self

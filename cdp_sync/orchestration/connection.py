@@ -1,14 +1,20 @@
 """A declared connection as Dagster definitions: assets for each goal, a job, its schedule and sensor, a server."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from cdp_sync.model import Connection, Profiles, SailthruConnection, SftpConnection
-from cdp_sync.orchestration.checks import EXPORT_CHECKS, IMPORT_CHECKS, build_checks
+from cdp_sync.orchestration.checks import (
+    EXPORT_CHECKS,
+    USER_EXPORT_CHECKS,
+    Checks,
+    build_export_checks,
+    build_import_checks,
+)
 from cdp_sync.orchestration.export_goal import build_file_export, build_user_export
 from cdp_sync.orchestration.import_goal import build_file_assets, build_list_asset
 from cdp_sync.orchestration.mail_sensor import notified_metadata
@@ -26,7 +32,10 @@ def build_connection(connection: SftpConnection | SailthruConnection, profiles: 
     jobs = _jobs(connection, profiles)
     return dg.Definitions(
         assets=[*built.imports, *built.files, *built.exports],
-        asset_checks=[*_checks(built.imports, IMPORT_CHECKS), *_checks(built.exports, EXPORT_CHECKS)],
+        asset_checks=[
+            *(build_import_checks(asset.key) for asset in built.imports),
+            *(build_export_checks(asset.key, built.export_checks) for asset in built.exports),
+        ],
         jobs=jobs,
         schedules=build_schedules(connection, jobs),
         sensors=build_sensors(connection, profiles, jobs) if isinstance(connection, SftpConnection) else [],
@@ -43,6 +52,7 @@ class _Built:
     imports: list[dg.AssetsDefinition]
     exports: list[dg.AssetsDefinition]
     files: Sequence[dg.AssetsDefinition] = ()
+    export_checks: Checks = field(default_factory=lambda: EXPORT_CHECKS)
 
 
 def _sftp(connection: SftpConnection, profiles: Profiles) -> _Built:
@@ -67,11 +77,7 @@ def _sailthru(connection: SailthruConnection, profiles: Profiles) -> _Built:
         build_user_export(goal, connection, profiles, place=place)
         for place, goal in enumerate(connection.export_profiles)
     ]
-    return _Built(SailthruAccountResource.of(connection.account), imports, exports)
-
-
-def _checks(assets: list[dg.AssetsDefinition], checks: dict[str, tuple[str, str]]) -> list[dg.AssetChecksDefinition]:
-    return [build_checks(asset.key, "__".join(asset.key.path), checks) for asset in assets]
+    return _Built(SailthruAccountResource.of(connection.account), imports, exports, export_checks=USER_EXPORT_CHECKS)
 
 
 def _jobs(connection: Connection, profiles: Profiles) -> list[AssetJob]:
@@ -85,7 +91,7 @@ def _jobs(connection: Connection, profiles: Profiles) -> list[AssetJob]:
     return [
         dg.define_asset_job(
             name=f"{connection.name}_sync",
-            selection=dg.AssetSelection.assets(*keys),
+            selection=dg.AssetSelection.assets(*keys).without_checks(),
             description=f"Runs every enabled goal of {connection.label}, in order.",
             tags={"connection": connection.name},
         )

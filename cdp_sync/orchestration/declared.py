@@ -1,12 +1,25 @@
 """The declarations as files, and the connections in them: read without Dagster, whose import takes seconds."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from cdp_sync.errors import DeclarationError, UnknownName
-from cdp_sync.model import Connection
-from cdp_sync.model.reading import connections_in, slips_in
+from cdp_sync.model import Connection, Profiles
+from cdp_sync.model.reading import connections_in, names_in, slips_in, with_line
+from cdp_sync.model.segment_slips import find_profile_slips
+from cdp_sync.model.suggestion import one_of
+from cdp_sync.model.yaml_lines import Loader
+
+PROFILE_MODEL = "cdp_sync.components.ProfileModel"
+MAINTENANCE = "cdp_sync.components.Maintenance"
+_USUAL = {PROFILE_MODEL: "profiles", MAINTENANCE: "maintenance"}
+"""The folders where these are looked for first."""
 
 
 def defs_folder() -> Path:
@@ -14,14 +27,72 @@ def defs_folder() -> Path:
     return Path(os.environ.get("CDP_SYNC_DEFS") or Path(__file__).parents[1] / "defs").absolute()
 
 
+def declaration_files(folder: Path | None = None) -> list[Path]:
+    """Return every defs.yaml of the project, or below one of its folders, at any depth.
+
+    What lies below a folder of the project whose name begins with `_` or `.` is none of it.
+    """
+    root = defs_folder()
+    found = sorted((folder or root).rglob("defs.yaml"))
+    return [file for file in found if file.parent != root and file.relative_to(root).parts[0][0] not in "_."]
+
+
+def documents_in(text: str) -> list[dict[str, Any]]:
+    """Return the documents of a defs.yaml that is in order."""
+    return [each for each in yaml.load_all(text, Loader=Loader) if each is not None]
+
+
 def refuse(file: Path, slips: Sequence[str]) -> None:
     """Raise one error for all slips in a file, if there are any.
 
     Raises:
-        DeclarationError: Names the file and every slip in it.
+        DeclarationError: Names the file, and every slip in it with its line.
     """
     if slips:
-        raise DeclarationError(f"{file.parent.name}/{file.name}:" + "".join(f"\n  {slip}" for slip in slips))
+        text = file.read_text(encoding="utf-8", errors="replace")
+        lines = "".join(f"\n  {with_line(slip, text)}" for slip in slips)
+        raise DeclarationError(f"{file.parent.name}/{file.name}:{lines}")
+
+
+def read_declaration(file: Path) -> str:
+    """Return the text of a defs.yaml without slips.
+
+    Raises:
+        DeclarationError: Names the file, and every slip in it with its line.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = file.read_bytes()[: error.start].count(b"\n") + 1
+        refuse(file, [f"line {line}: this is not UTF-8; save the file in this encoding"])
+    refuse(file, slips_in(text))
+    return text
+
+
+def declared_names() -> list[str]:
+    """Return the names of all connections, with slips or without; an unreadable file counts by its folder."""
+    names = []
+    for file in declaration_files():
+        try:
+            names += names_in(file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError):
+            names.append(file.parent.name)
+    return names
+
+
+def refuse_unknown(name: str | None, further: Iterable[str] = ()) -> None:
+    """Make sure that there is a connection of this name, if one was asked for.
+
+    Args:
+        name: The name.
+        further: Names that are known from before, such as those of connections that are no longer declared.
+
+    Raises:
+        UnknownName: Neither is there one, nor was there.
+    """
+    names = list(dict.fromkeys([*declared_names(), *further]))
+    if name is not None and name not in names:
+        raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
 
 
 def read_connections(name: str | None = None) -> tuple[Connection, ...]:
@@ -32,13 +103,70 @@ def read_connections(name: str | None = None) -> tuple[Connection, ...]:
         UnknownName: There is no connection of that name.
     """
     found: list[Connection] = []
-    for file in sorted(defs_folder().glob("*/defs.yaml")):
-        text = file.read_text(encoding="utf-8")
-        refuse(file, slips_in(text))
-        found += connections_in(text)
+    for file in declaration_files():
+        found += connections_in(read_declaration(file))
     names = [connection.name for connection in found]
     if name is not None and name not in names:
-        raise UnknownName(
-            f"There is no connection {name!r}.", needed=f"One of: {', '.join(names) or 'none is declared'}."
-        )
+        raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
     return tuple(connection for connection in found if name in (None, connection.name))
+
+
+def declared_profiles() -> Profiles:
+    """Return the profile that the project declares.
+
+    Raises:
+        DeclarationError: No `defs.yaml` of the project is a `ProfileModel`, or it has slips.
+    """
+    file = find_profile_model()
+    return _read(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _read(file: Path, _changed: int) -> Profiles:
+    """Read a file once for all connections of a project."""
+    document = next(each for each in documents_in(read_declaration(file)) if each["type"] == PROFILE_MODEL)
+    profiles = Profiles.model_validate(document["attributes"])
+    refuse(file, [f"attributes.{slip}" for slip in find_profile_slips(profiles)])
+    return profiles
+
+
+def find_profile_model() -> Path:
+    """Return the file that declares the profile: that of the folder `profiles`, or the first that names the type.
+
+    Raises:
+        DeclarationError: There is none.
+    """
+    usual = defs_folder() / _USUAL[PROFILE_MODEL] / "defs.yaml"
+    if usual.exists() and _names(usual, PROFILE_MODEL):
+        return usual
+    if files := _declaring(PROFILE_MODEL):
+        return files[0]
+    raise DeclarationError(
+        "No defs.yaml declares the profile.",
+        needed=f"One must have `type: {PROFILE_MODEL}`.",
+        remedy="Write one: dg scaffold defs cdp_sync.components.ProfileModel profiles",
+    )
+
+
+def find_second(kind: str) -> list[tuple[Path, str]]:
+    """Return the files that declare more than once what a project has one of, each with what is wrong with it.
+
+    Of profile models the first is in order: it is the one that connections are checked against.
+    """
+    files, name = _declaring(kind), kind.rpartition(".")[2]
+    found = []
+    for file in files[1:] if kind == PROFILE_MODEL or len(files) == 1 else files:
+        others = ", ".join(other.parent.name for other in files if other != file)
+        found.append((file, f"type: a project has one {name}; found another in {others}"))
+    return found
+
+
+def _declaring(kind: str) -> list[Path]:
+    """Return the files that name a type of component; that of the usual folder first."""
+    found = [file for file in declaration_files() if _names(file, kind)]
+    return sorted(found, key=lambda file: file.parent != defs_folder() / _USUAL[kind])
+
+
+def _names(file: Path, kind: str) -> bool:
+    text = file.read_text(encoding="utf-8", errors="replace")
+    return re.search(rf"^type:\s*[\"']?{re.escape(kind)}\b", text, re.MULTILINE) is not None

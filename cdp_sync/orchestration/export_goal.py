@@ -1,6 +1,6 @@
 """Export goals as graph-backed assets of four ops."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -113,9 +113,10 @@ def _ops(steps: ExportSteps[Any, Any], place: int, writes: str, delivers: str) -
     def deliver(context: dg.OpExecutionContext, written: Any) -> Any:  # noqa: ANN401
         return steps.deliver(context, written)
 
-    @declared("record_delivery", pool=WAREHOUSE_POOL)
-    def record_delivery(context: dg.OpExecutionContext, delivered: Any) -> dg.MaterializeResult[Any]:  # noqa: ANN401
-        return steps.record(context, delivered)
+    # A run that delivers nothing yields nothing, and leaves the asset as it is.
+    @declared("record_delivery", pool=WAREHOUSE_POOL, out=dg.Out(is_required=False))
+    def record_delivery(context: dg.OpExecutionContext, delivered: Any) -> Iterator[dg.MaterializeResult[Any]]:  # noqa: ANN401
+        yield from steps.record(context, delivered)
 
     ops = (select_segment, write, deliver, record_delivery)
     return tuple(op.alias(op.name.removeprefix(f"{steps.unique}__")) for op in ops)

@@ -2,10 +2,12 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +26,8 @@ from cdp_sync.exporting import (
     record_failure,
     record_users,
     select_segment,
+    verify_recordable,
+    verify_room,
     write_file,
     write_users,
 )
@@ -36,10 +40,12 @@ from cdp_sync.model import (
     SailthruConnection,
     UserExportGoal,
 )
+from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.checks import EXPORT_CHECKS, USER_EXPORT_CHECKS, Checks, export_findings, note_checks
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goal_steps import GoalSteps, Handle, staged
 from cdp_sync.orchestration.handles import forget_handles
-from cdp_sync.orchestration.metadata import export_metadata_of
+from cdp_sync.orchestration.metadata import export_metadata_of, idle_metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
 
@@ -58,9 +64,9 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
         self.adopt(context)
-        counters = self._attempt(context, run, "selecting", lambda: select_segment(run), keep=False)
+        counters = self._attempt(context, run, "selecting", lambda: _select(run), keep=False)
         context.log.info(
-            f"{counters.profiles_written:,} of {counters.profiles_in_segment:,} profiles are to be delivered"
+            f"To deliver: {counters.profiles_written:,} of {counted(counters.profiles_in_segment, 'profile')}."
         )
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}
@@ -73,8 +79,13 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
         """Bring it there."""
 
-    def record(self, context: dg.OpExecutionContext, delivered: Handle) -> dg.MaterializeResult[Any]:
-        """Note the delivery, and say what was done."""
+    @property
+    def checks(self) -> Checks:
+        """The checks of the goal's asset."""
+        return EXPORT_CHECKS
+
+    def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
+        """Note the delivery, and say what was done; nothing is materialized where nothing was delivered."""
         run = self._run(context, delivered)
         counters = ExportCounters(**delivered["counters"])
         report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
@@ -83,7 +94,12 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         watcher().done(self.unique, report)
         context.log.info(report.message)
         forget_handles(context)
-        return dg.MaterializeResult(metadata=export_metadata_of(report))
+        anew = bool(report.path or report.counters.profiles_written or report.profiles_taken_off)
+        note_checks(context, self.key, self.checks, export_findings(report), anew=anew)
+        if anew:
+            yield dg.MaterializeResult(metadata=export_metadata_of(report))
+        else:
+            context.log_event(dg.AssetObservation(self.key, metadata=idle_metadata_of(report)))
 
     @abstractmethod
     def _record(self, run: R, counters: ExportCounters, delivered: Handle) -> ExportReport:
@@ -135,6 +151,12 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         remove(run.staging)
 
 
+def _select(run: ExportRun) -> ExportCounters:
+    counters = select_segment(run)
+    verify_recordable(run, counters)
+    return counters
+
+
 @dataclass(frozen=True)
 class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     """A goal that puts a file on a server."""
@@ -159,6 +181,8 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
         """Put the file on the server."""
         if written["file"] is None:
+            with ExitStack() as opened:
+                self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
             return {**written, "delivered": None}
         run = self._run(context, written)
         file = LocalFile.from_handle(written["file"])
@@ -176,7 +200,11 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
         sent = RemoteFile(run.now, file.name, file.size)
         watcher().expects(self.unique, (sent,))
         with self.client(context) as server:
-            return deliver_file(run, server, file, progress=lambda size: watcher().arrived(self.unique, sent, size))
+            self.clear_uploads(context, lambda: server)
+            uploads = data_folder().uploads(self.connection.name)
+            return deliver_file(
+                run, server, file, uploads, progress=lambda size: watcher().arrived(self.unique, sent, size)
+            )
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> FileRun:
         return FileRun(**self._told(context, handle))
@@ -188,6 +216,11 @@ class UserSteps(ExportSteps[UserExportGoal, UserRun]):
 
     connection: SailthruConnection
 
+    @property
+    def checks(self) -> Checks:
+        """The checks of the goal's asset."""
+        return USER_EXPORT_CHECKS
+
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
         """Write the users to a local file, and those who are to be taken off lists to another one."""
         run = self._run(context, selected)
@@ -198,10 +231,11 @@ class UserSteps(ExportSteps[UserExportGoal, UserRun]):
         """Bring the users to the platform, and have others taken off its lists."""
         if written["users"] or written["leavers"]:
             run = self._run(context, written)
-            self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run)))
+            self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), written["users"]))
         return written
 
-    def _deliver(self, context: dg.OpExecutionContext, run: UserRun) -> None:
+    def _deliver(self, context: dg.OpExecutionContext, run: UserRun, users: int) -> None:
+        verify_room(run, users)
         with self.client(context) as platform:
             deliver_users(run, platform)
 

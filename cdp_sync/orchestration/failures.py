@@ -48,7 +48,8 @@ def attempt(log: dg.DagsterLogManager, work: Callable[[], T], give_up: Callable[
         except CdpSyncError as error:
             if not (isinstance(error, Transient) and left):
                 give_up(error)
-                raise failure(error) from error
+                # What it says is all that an operator needs; its traces, one for each cause, would hide it.
+                raise failure(error) from None
             log.warning(f"{error} Trying again.")
             pause()
     raise AssertionError  # the last attempt returns or raises

@@ -1,6 +1,7 @@
 """The first steps of an import goal over files: scan the directory, parse what is due."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -9,14 +10,14 @@ import dagster as dg
 
 from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory, stage_files
 from cdp_sync.importing.rivals import refuse_rivals
-from cdp_sync.importing.scanning import Choice
+from cdp_sync.importing.scanning import Choice, Directory
 from cdp_sync.importing.sightings import Sightings
 from cdp_sync.importing.waiting import count_due, stage_waiting
-from cdp_sync.model import FileGoal, GoalReport, RemoteFile
-from cdp_sync.orchestration.files import choice_of, expect_files, is_backfill, note_files
+from cdp_sync.model import FileGoal, GoalReport, RemoteFile, SftpConnection
+from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.files import choice_of, clear_failures, expect_files, is_backfill, note_files
 from cdp_sync.orchestration.goal_steps import Handle
 from cdp_sync.orchestration.import_steps import ImportSteps, waiting_handle
-from cdp_sync.orchestration.metadata import metadata_of
 from cdp_sync.orchestration.places import data_folder, remove
 from cdp_sync.orchestration.progress import watcher
 from cdp_sync.warehouse.ledger import KnownFile, known_files
@@ -25,6 +26,8 @@ from cdp_sync.warehouse.ledger import KnownFile, known_files
 @dataclass(frozen=True)
 class FileSteps(ImportSteps[FileGoal]):
     """An import goal over files and the steps that run it."""
+
+    connection: SftpConnection
 
     @property
     def importing(self) -> FileGoal:
@@ -41,7 +44,7 @@ class FileSteps(ImportSteps[FileGoal]):
 
     def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
         """Fetch the files and parse them into the staging table."""
-        handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again")}, "staging": None}
+        handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again", "note")}, "staging": None}
         if not scanned["due"] and not scanned["retry"]:
             return handle
         run = self._run(context, handle)
@@ -57,12 +60,24 @@ class FileSteps(ImportSteps[FileGoal]):
         sightings = Sightings(data_folder().sightings(run.connection, run.goal.name))
         with self.client(context) as server:
             scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
+            note = self._left_out(context, server, choice, scan)
+            self.clear_uploads(context, lambda: server)
         refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
+        clear_failures(context, self.connection.name, self.goal.name, scan)
         expect_files(context, self.connection.name, self.goal.name, scan)
-        context.log.info(f"{len(scan.due)} of {len(scan.files)} files are to be imported")
+        context.log.info(f"To import: {len(scan.due):,} of {counted(len(scan.files), 'file')}.")
         if retry:
-            context.log.info(f"{retry:,} rows that waited for a profile are tried again")
-        return {**_scan_handle(scan, known), "again": choice.again, "retry": retry}
+            context.log.info(f"Tried again: {counted(retry, 'row')} that waited for a profile.")
+        return {**_scan_handle(scan, known), "again": choice.again, "retry": retry, "note": note}
+
+    def _left_out(self, context: dg.OpExecutionContext, server: Directory, choice: Choice, scan: Scan) -> str:
+        """Say so where a wildcard matches no file of this goal; it has to match one of another goal of the run then."""
+        if choice.pattern == "*" or scan.files:
+            return ""
+        run = context.run.asset_selection or context.job_def.asset_layer.selected_asset_keys
+        name, goals = self.connection.name, self.connection.import_profiles
+        choice.check(server, [goal for goal in goals if dg.AssetKey([name, goal.name]) in run])
+        return f"No file of this goal matches {choice.pattern!r}."
 
     def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:
         files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
@@ -76,16 +91,16 @@ class FileSteps(ImportSteps[FileGoal]):
     def _progress(self, file: RemoteFile, arrived: int) -> None:
         watcher().arrived(self.unique, file, arrived)
 
-    def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> dg.MaterializeResult[Any]:
+    def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
         if not is_backfill(context):
             note_files(context, self.connection.name, self.goal.name, report.files)
-            return super()._tell(context, report)
-        metadata = metadata_of(report)
-        context.log_event(dg.AssetMaterialization([self.connection.name, self.goal.name], metadata=metadata))
+            yield from super()._tell(context, report)
+            return
         if report.state == "failed":
             note_files(context, self.connection.name, self.goal.name, report.files)
-            raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
-        return dg.MaterializeResult(metadata={})  # Dagster notes this once for each file
+        self._count_profiles(context, report)
+        self._log(context, report)
+        yield dg.MaterializeResult(metadata={})  # Dagster notes this once for each file
 
 
 def _scan_handle(scan: Scan, known: dict[str, KnownFile]) -> Handle:

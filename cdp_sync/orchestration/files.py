@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent  # how Dagster learns of what failed
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus  # what a public method returns
 
 from cdp_sync.importing.scanning import Choice, Scan
 from cdp_sync.model import FileReport
@@ -64,6 +65,31 @@ def expect_files(context: dg.OpExecutionContext, connection: str, goal: str, sca
         for file in scan.due:
             if _may_be_called(file.name):
                 _plan(context, files_key(connection, goal), file.name)
+
+
+def clear_failures(context: dg.OpExecutionContext, connection: str, goal: str, scan: Scan) -> None:
+    """Take back failures that are over.
+
+    A failed file that the ledger has as it is now was imported: by a run that ended before it could say so. One that is
+    no longer there, or that the goal no longer selects, cannot be imported any more: its partition goes.
+    """
+    name, key = _partitions(connection, goal), files_key(connection, goal)
+    states = {file.remote.name: file.state for file in scan.files}
+    for failed in _failed(context.instance, connection, goal):
+        if failed not in scan.names:
+            context.instance.delete_dynamic_partition(name, failed)
+        elif states.get(failed) == "unchanged":
+            context.log_event(dg.AssetMaterialization(key, partition=failed, description="An earlier run imported it."))
+
+
+def _failed(instance: dg.DagsterInstance, connection: str, goal: str) -> list[str]:
+    """Return the partitions that the catalog shows as failed."""
+    known = instance.get_dynamic_partitions(_partitions(connection, goal))
+    if not known:
+        return []
+    key = files_key(connection, goal)
+    found = instance.get_status_by_partition(key, known, partitions_of(connection, goal)) or {}
+    return [name for name, status in found.items() if status is AssetPartitionStatus.FAILED]
 
 
 def _may_be_called(name: str) -> bool:

@@ -1,15 +1,17 @@
 """What the steps of every goal have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import dagster as dg
 
-from cdp_sync.errors import Terminal
-from cdp_sync.exporting import ExportRun
+from cdp_sync.errors import CdpSyncError, Terminal
+from cdp_sync.exporting import ExportRun, clear_uploads
 from cdp_sync.importing import GoalRun
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.goal import Goal
+from cdp_sync.orchestration.places import data_folder
 from cdp_sync.warehouse.renaming import adopt
 
 Handle = dict[str, Any]
@@ -33,6 +35,11 @@ class GoalSteps(Generic[G]):
         return f"{self.connection.name}__{self.goal.name}"
 
     @property
+    def key(self) -> dg.AssetKey:
+        """Key of the goal's asset."""
+        return dg.AssetKey([self.connection.name, self.goal.name])
+
+    @property
     def server_key(self) -> str:
         """Resource key of the connection's server."""
         return f"{self.connection.name}_server"
@@ -50,6 +57,28 @@ class GoalSteps(Generic[G]):
     def client(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - whatever talks to the server
         """Return what talks to the connection's server; it connects when it is used."""
         return self.server(context).client()
+
+    def clear_uploads(self, context: dg.OpExecutionContext, server: Callable[[], Any]) -> None:
+        """Remove from the server what earlier runs of the connection had not finished sending, if there is any.
+
+        Where that fails the run goes on: what was noted stays noted, and the next run tries again.
+
+        Args:
+            context: Its log receives what is left.
+            server: Returns what talks to the server.
+        """
+        names = [name for name in (self.connection.name, self.connection.was) if name]
+        folders = [data_folder().uploads(name) for name in names]
+        try:
+            left = clear_uploads(folders, server)
+        except CdpSyncError as error:
+            context.log.warning(f"What an earlier upload left on the server could not be removed. {error}")
+        else:
+            for upload in left:
+                context.log.warning(
+                    f"{upload.part!r} may be left on {upload.server}, of an upload that broke off. Remove it by hand, "
+                    "and its note in data/uploads if the connection has another server by now."
+                )
 
 
 def staged(run: R) -> R:

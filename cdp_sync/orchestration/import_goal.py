@@ -1,6 +1,6 @@
 """Import goals as graph-backed assets: of four ops over files, of three over lists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,9 +160,10 @@ def _last_ops(declared: _Declaring) -> Ops:
     def link_identifiers(context: dg.OpExecutionContext, staging: Any) -> Any:  # noqa: ANN401
         return steps.link(context, staging)
 
-    @declared("upsert_profiles", pool=WAREHOUSE_POOL)
-    def upsert_profiles(context: dg.OpExecutionContext, linked: Any) -> dg.MaterializeResult[Any]:  # noqa: ANN401
-        return steps.upsert(context, linked)
+    # A run that finds nothing to do yields nothing: it leaves the asset, its plots and its checks as they are.
+    @declared("upsert_profiles", pool=WAREHOUSE_POOL, out=dg.Out(is_required=False))
+    def upsert_profiles(context: dg.OpExecutionContext, linked: Any) -> Iterator[dg.MaterializeResult[Any]]:  # noqa: ANN401
+        yield from steps.upsert(context, linked)
 
     return declared.shown(link_identifiers, upsert_profiles)
 

@@ -1,10 +1,6 @@
 """Runs a connection from the command line, through Dagster, so that the run stands in the UI's history."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,8 +9,10 @@ from dagster._core.execution.api import execute_run  # as Dagster does a run tha
 
 from cdp_sync.errors import Terminal, UnknownName
 from cdp_sync.model import Report
+from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.code_location import job_origin
 from cdp_sync.orchestration.files import is_files_key
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.processes import Process
 from cdp_sync.orchestration.progress import Watcher, watched_by
@@ -35,27 +33,6 @@ class Outcome:
     seconds: float
     """The goals' own work, from the first step's start to the last one's end, without the start of Dagster."""
     goals: tuple[Report, ...]
-
-
-@contextmanager
-def open_instance() -> Iterator[dg.DagsterInstance]:
-    """Yield the instance that the UI of this project uses: `DAGSTER_HOME`, or `dagster.yaml` of this folder.
-
-    Raises:
-        Terminal: Neither is there.
-    """
-    if os.environ.get("DAGSTER_HOME"):
-        with dg.DagsterInstance.get() as instance:
-            yield instance
-    elif Path("dagster.yaml").exists():
-        with dg.DagsterInstance.from_config(str(Path.cwd())) as instance:
-            yield instance
-    else:
-        raise Terminal(
-            "There is no dagster.yaml in this folder.",
-            needed="The folder of a cdp_sync project, or DAGSTER_HOME.",
-            remedy="Change into the project's folder.",
-        )
 
 
 @dataclass(frozen=True)
@@ -102,7 +79,7 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
         run = instance.create_run_for_job(
             job_def=job,
             asset_selection=frozenset(selection) if selection else None,
-            run_config={**_QUIET, "ops": _choices(definitions, order)},
+            run_config={**_QUIET, "ops": _choices(order, selection or [])},
             tags={
                 **job.run_tags,
                 "reason": "backfill" if order.again else "by hand",
@@ -132,12 +109,12 @@ class _Collecting:
         return getattr(self._watcher, name)
 
 
-def _choices(definitions: dg.Definitions, order: Order) -> dict[str, object]:
-    """Return the run config that tells the steps which files are meant."""
+def _choices(order: Order, goals: list[dg.AssetKey]) -> dict[str, object]:
+    """Return the run config that says to the steps of these goals which files are meant."""
     if not order.chooses:
         return {}
-    told = {"ops": {"scan_directory": {"config": order.choice}}}
-    return {f"{order.connection}__{goal}": told for goal in _with_files(definitions, order)}
+    config = {"ops": {"scan_directory": {"config": order.choice}}}
+    return {"__".join(key.path): config for key in goals}
 
 
 def _with_files(definitions: dg.Definitions, order: Order) -> list[str]:
@@ -151,13 +128,9 @@ def _job(definitions: dg.Definitions, order: Order) -> tuple[str, list[dg.AssetK
     """Return the job's name and what of it to run."""
     connection, goal, goals = order.connection, order.goal, _goals(definitions)
     if connection not in goals:
-        raise UnknownName(
-            f"There is no connection {connection!r}.", needed=f"One of: {', '.join(goals) or 'none is declared'}."
-        )
+        raise UnknownName(f"There is no connection {connection!r}.", needed=one_of(connection, goals))
     if goal is not None and goal not in goals[connection]:
-        raise UnknownName(
-            f"Connection {connection} has no goal {goal!r}.", needed=f"One of: {', '.join(goals[connection])}."
-        )
+        raise UnknownName(f"Connection {connection} has no goal {goal!r}.", needed=one_of(goal, goals[connection]))
     name = f"{connection}_sync"
     if not any(job.name == name for job in definitions.resolve_all_job_defs()):
         raise Terminal(f"Every goal of {connection} is off.", remedy="Switch one on: `enabled: true`.")
@@ -174,7 +147,7 @@ def _importing(definitions: dg.Definitions, order: Order) -> list[dg.AssetKey]:
         return found
     raise UnknownName(
         f"{order.goal or f'Connection {order.connection}'} imports no files.",
-        needed="An import goal, to choose files of.",
+        needed="Files can be chosen of an import goal over SFTP only.",
         remedy="Leave out --files and --again.",
     )
 
@@ -202,6 +175,6 @@ def _check_alone(instance: dg.DagsterInstance, connection: str) -> None:
     if runs:
         raise Terminal(
             f"Run {runs[0].run_id} of connection {connection} is under way.",
-            needed="One run of a connection at a time.",
+            needed="One run of a connection at a time is allowed.",
             remedy="Wait until it is done, or end it in the UI.",
         )

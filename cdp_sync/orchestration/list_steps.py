@@ -12,6 +12,7 @@ from cdp_sync.importing.completing import complete_rows
 from cdp_sync.importing.listing import fetch_lists, lacking_keys
 from cdp_sync.importing.rivals import refuse_rivals
 from cdp_sync.model import FetchedFile, FileReport, ListGoal, RemoteFile, SailthruConnection
+from cdp_sync.model.counting import counted
 from cdp_sync.model.list_goal import ListImport
 from cdp_sync.orchestration.goal_steps import Handle
 from cdp_sync.orchestration.import_steps import ImportSteps
@@ -49,7 +50,7 @@ class ListSteps(ImportSteps[ListGoal]):
             if lacking := lacking_keys(self.importing, lists):
                 watcher().phase(self.unique, f"asking for {' and '.join(lacking)}")
                 asked = complete_rows(run, platform, lists, lacking)
-                context.log.info(f"{asked:,} users were asked for {' and '.join(lacking)}")
+                context.log.info(f"Asked for {' and '.join(lacking)}: {counted(asked, 'user')}.")
 
     def _progress(self, name: str, arrived: int) -> None:
         watcher().phase(self.unique, f"fetching {name}")

@@ -16,6 +16,7 @@ _SAYS_NOTHING = "This run has been marked as failed from outside the execution c
 _LOOKED_AT = {
     Kind.ASSET_MATERIALIZATION_PLANNED,
     Kind.ASSET_MATERIALIZATION,
+    Kind.ASSET_OBSERVATION,
     Kind.STEP_START,
     Kind.STEP_FAILURE,
     Kind.RUN_FAILURE,
@@ -46,7 +47,7 @@ def news_of(
     several = len(connections) > 1
     goals = tuple(
         log.goal(key, "/".join(key.path[:2]) if several else key.path[1])
-        for key in log.planned
+        for key in log.in_running_order
         if key.path[0] in connections and log.is_goal(key)
     )
     state = _STATES.get(run.status) or ("failed" if log.started else "not started")
@@ -73,8 +74,8 @@ class _Log:
 
     events: Iterable[dg.DagsterEvent]
     planned: list[dg.AssetKey] = field(default_factory=list)
-    started: set[str] = field(default_factory=set)
-    """Nodes that a step of began."""
+    started: dict[str, int] = field(default_factory=dict)
+    """Nodes of which a step began, each with its place in the order of their first steps."""
     failed: dict[str, dg.DagsterEvent] = field(default_factory=dict)
     """The first failed step of each node."""
     done: dict[dg.AssetKey, Mapping[str, Any]] = field(default_factory=dict)
@@ -85,6 +86,11 @@ class _Log:
     def __post_init__(self) -> None:
         for event in self.events:
             self._note(event)
+
+    @property
+    def in_running_order(self) -> list[dg.AssetKey]:
+        """What was planned, in the order in which it began; then what did not begin. Dagster plans by name."""
+        return sorted(self.planned, key=lambda key: self.started.get("__".join(key.path), len(self.started)))
 
     def is_goal(self, key: dg.AssetKey) -> bool:
         """Return whether an asset stands for a goal; the files of one do where the run is about those."""
@@ -105,15 +111,19 @@ class _Log:
             case Kind.ASSET_MATERIALIZATION_PLANNED if event.asset_key and event.asset_key not in self.planned:
                 self.planned.append(event.asset_key)
             case Kind.ASSET_MATERIALIZATION if event.asset_key:
-                metadata = event.step_materialization_data.materialization.metadata
-                if "summary" in metadata:
-                    self.done[event.asset_key] = metadata
+                self._finish(event.asset_key, event.step_materialization_data.materialization.metadata)
+            case Kind.ASSET_OBSERVATION if event.asset_key:
+                self._finish(event.asset_key, event.asset_observation_data.asset_observation.metadata)
             case Kind.STEP_START:
-                self.started.add(node)
+                self.started.setdefault(node, len(self.started))
             case Kind.STEP_FAILURE:
                 self.failed.setdefault(node, event)
             case Kind.RUN_FAILURE | Kind.ENGINE_EVENT:
                 self._explain(event)
+
+    def _finish(self, key: dg.AssetKey, metadata: Mapping[str, Any]) -> None:
+        if "summary" in metadata:
+            self.done[key] = metadata
 
     def _explain(self, event: dg.DagsterEvent) -> None:
         """Keep why the run failed: the last word about it that says something."""

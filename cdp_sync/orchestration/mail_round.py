@@ -17,6 +17,7 @@ from cdp_sync.connectors.smtp import Mail, send
 from cdp_sync.connectors.smtp_server import SmtpServer
 from cdp_sync.errors import CdpSyncError, MailPutOff, MailRefused, MailUnconfirmed
 from cdp_sync.model import Notifications
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.mail_cursor import Cursor, Pause
 from cdp_sync.orchestration.mail_news import news_of, planned_goals
 from cdp_sync.orchestration.mail_text import subject_of, text_of
@@ -148,7 +149,9 @@ class Round:
         self._mark(record, "sent")
         self.sent += 1
         if refused:
-            self.log.warning(f"The mail server refused {refused} of {len(mail.recipients)} addresses.")
+            self.log.warning(
+                f"The mail server refused {refused} of {counted(len(mail.recipients), 'address', 'addresses')}."
+            )
 
     def _mail(self, record: dg.RunRecord) -> Mail:
         run = record.dagster_run

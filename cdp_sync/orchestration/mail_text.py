@@ -1,9 +1,11 @@
 """What a mail about a run says: a pure function of what is known of the run. No I/O, no Dagster, no personal data."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from cdp_sync.model.counting import counted
 
 _LONGEST_SUBJECT = 150
 _LONGEST_TEXT = 600
@@ -45,6 +47,7 @@ class RunNews:
     started_at: float | None = None
     ended_at: float | None = None
     goals: tuple[GoalNews, ...] = ()
+    """In running order."""
 
 
 _ENDED = {"success": "succeeded", "failed": "failed", "stopped": "was stopped", "not started": "did not start"}
@@ -63,8 +66,8 @@ def text_of(news: RunNews) -> str:
     """Return the text: what happened, why, what each goal did, where to look."""
     paragraphs = [
         [f"{_line(_titles(news.connections))}: the run {_ENDED[news.state]}.", _line(news.cause)],
-        *(list(_goal(goal)) for goal in sorted(news.goals, key=_failures_first)[:_MOST_GOALS]),
-        [f"and {len(news.goals) - _MOST_GOALS} more goals" if len(news.goals) > _MOST_GOALS else ""],
+        *(list(_goal(goal)) for goal in _shown(news.goals)),
+        [f"and {counted(len(news.goals) - _MOST_GOALS, 'more goal')}" if len(news.goals) > _MOST_GOALS else ""],
         [_when(news), f"Run: {news.link}"],
     ]
     return "\n\n".join(filter(None, map(_paragraph, paragraphs))) + "\n"
@@ -72,6 +75,12 @@ def text_of(news: RunNews) -> str:
 
 def _titles(connections: Iterable[tuple[str, str]]) -> str:
     return ", ".join(name if label == name else f"{label} ({name})" for name, label in connections)
+
+
+def _shown(goals: Sequence[GoalNews]) -> Iterator[GoalNews]:
+    """Yield the goals in the order given; where they are too many, those that failed are not left out."""
+    chosen = sorted(range(len(goals)), key=lambda place: _failures_first(goals[place]))[:_MOST_GOALS]
+    yield from (goals[place] for place in sorted(chosen))
 
 
 def _failures_first(goal: GoalNews) -> int:
@@ -83,7 +92,7 @@ def _goal(goal: GoalNews) -> Iterator[str]:
     if goal.told:
         yield f"  {_line(goal.told)}"
     for reason, times in goal.reasons[:_MOST_REASONS]:
-        yield f"  {times:,} times: {_line(reason)}"
+        yield f"  {counted(times, 'time')}: {_line(reason)}"
 
 
 def _when(news: RunNews) -> str:

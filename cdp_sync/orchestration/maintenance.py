@@ -7,6 +7,7 @@ import dagster as dg
 
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import Maintenance
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.retention import forget_idle_runs, forget_runs
 from cdp_sync.warehouse.history import runs_with_work
@@ -17,7 +18,7 @@ _LONGEST = 15 * 60.0
 
 def build_maintenance(declared: Maintenance) -> dg.Definitions:
     """Return the job that removes what is old, and its daily schedule."""
-    kept, idle_kept = _days(declared.keep_runs_days), _days(declared.keep_idle_runs_days)
+    kept, idle_kept = counted(declared.keep_runs_days, "day"), counted(declared.keep_idle_runs_days, "day")
 
     @dg.op(
         description=(
@@ -78,7 +79,3 @@ def _remove_idle(context: dg.OpExecutionContext, ended_before: datetime, until: 
     except CdpSyncError as error:
         context.log.warning(f"{error} No run without work was removed.")
         return 0, False
-
-
-def _days(number: int) -> str:
-    return f"{number} day{'s' if number > 1 else ''}"

@@ -1,23 +1,32 @@
 """What the UI shows of a goal's run: numbers it can plot, tables a person can read. Profiles by id, never by value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import dagster as dg
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, ROW_ENDS, ExportReport, FileReport, GoalReport, ProfileSample
+from cdp_sync.model import (
+    COUNTERS,
+    EXPORT_COUNTERS,
+    ROW_ENDS,
+    Counters,
+    ExportReport,
+    FileReport,
+    GoalReport,
+    ProfileSample,
+)
 
-_FILE_COLUMNS = ("rows_read", "rows_applied")
-_FURTHER_COLUMNS = ("rows_unchanged", *ROW_ENDS[2:], "values_invalid")
-"""Columns that are there when there is something in them: the UI cuts off tables that are too wide."""
+_FILE_COLUMNS = ("file", "state", "rows", "remarks")
+"""Few and narrow: the UI cuts off a table that is wider than its page, and what stands below it at the same width."""
 
 
 def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of a materialization."""
     counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in COUNTERS}
-    tables = {"files": _files(report.files), "quarantine": _quarantine(report.reasons)}
     shown: dict[str, dg.MetadataValue] = {
         "summary": dg.MetadataValue.text(report.message),
-        **{name: table for name, table in tables.items() if table.records},
+        **failure_metadata_of(report),
         **({"last profiles": _profiles(report.samples)} if report.samples else {}),
         **counters,
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
@@ -26,13 +35,44 @@ def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
     return shown | _known(totals)
 
 
+def failure_metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
+    """Return what a goal that failed shows below its message: its files, and why rows did not land."""
+    tables = {"files": _files(report.files), "quarantine": reasons_table(report.reasons)}
+    return {name: table for name, table in tables.items() if table.records}
+
+
+def idle_metadata_of(report: GoalReport | ExportReport) -> dict[str, dg.MetadataValue]:
+    """Return the metadata of an observation: of a run that found nothing to do. Nothing in it is plotted."""
+    files = failure_metadata_of(report) if isinstance(report, GoalReport) else {}
+    return {
+        "summary": dg.MetadataValue.text(report.message),
+        **files,
+        _COUNTERS: dg.MetadataValue.json({**asdict(report.counters), "seconds": round(report.seconds, 3)}),
+    }
+
+
+_COUNTERS = "counters"
+
+
+def values_in(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain values of what `metadata_of`, `export_metadata_of` or `idle_metadata_of` returned."""
+    values = {name: value.value for name, value in metadata.items()}
+    return values | (values.get(_COUNTERS) or {})
+
+
+def counters_in(metadata: Mapping[str, Any]) -> dict[str, int]:
+    """Return the counters in it."""
+    known = {*COUNTERS, *EXPORT_COUNTERS}
+    return {name: int(value) for name, value in values_in(metadata).items() if name in known}
+
+
 def export_metadata_of(report: ExportReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of an export's materialization."""
     counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in EXPORT_COUNTERS}
     return {
         "summary": dg.MetadataValue.text(report.message),
         **_delivered(report),
-        **({"not deliverable": _quarantine(report.reasons)} if report.reasons else {}),
+        **({"not deliverable": reasons_table(report.reasons)} if report.reasons else {}),
         "eligible": dg.MetadataValue.int(report.counters.eligible),
         **counters,
         "dagster/row_count": dg.MetadataValue.int(report.counters.profiles_written),
@@ -54,24 +94,30 @@ def _delivered(report: ExportReport) -> dict[str, dg.MetadataValue]:
 
 
 def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:
-    further = [name for name in _FURTHER_COLUMNS if any(getattr(file.counters, name) for file in files)]
-    records = [_file(file, (*_FILE_COLUMNS, *further)) for file in files]
-    if not any(record["remarks"] for record in records):
-        records = [{name: value for name, value in record.items() if name != "remarks"} for record in records]
-    texts = ("file", "state", "remarks")
-    names = records[0] if records else texts[:2]
-    schema = dg.TableSchema([dg.TableColumn(name, "string" if name in texts else "int") for name in names])
-    return dg.MetadataValue.table([dg.TableRecord(record) for record in records], schema=schema)
+    records = [_file(file) for file in files]
+    names = [name for name in _FILE_COLUMNS if name == "file" or any(record[name] for record in records)]
+    schema = dg.TableSchema([dg.TableColumn(name) for name in names])
+    rows = [dg.TableRecord({name: record[name] for name in names}) for record in records]
+    return dg.MetadataValue.table(rows, schema=schema)
 
 
-def _file(file: FileReport, counters: Sequence[str]) -> dict[str, str | int]:
-    numbers = {_words(name): getattr(file.counters, name) for name in counters}
+def _file(file: FileReport) -> dict[str, str]:
     remarks = " ".join(part for part in (file.message, *file.warnings) if part)
-    return {"file": file.name, "state": file.state, **numbers, "remarks": remarks}
+    return {"file": file.name, "state": file.state, "rows": _rows(file.counters), "remarks": remarks}
 
 
-def _words(name: str) -> str:
-    return name.removeprefix("rows_").replace("_", " ")
+def _rows(counters: Counters) -> str:
+    """Say what became of a file's rows.
+
+    >>> _rows(Counters(rows_read=3, rows_applied=2, rows_rejected=1, values_invalid=4))
+    '3 read: 2 applied, 1 rejected; values invalid: 4'
+    """
+    if not counters.rows_read:
+        return ""
+    ends = {name.removeprefix("rows_").replace("_", " "): getattr(counters, name) for name in ROW_ENDS}
+    told = ", ".join(f"{times:,} {end}" for end, times in ends.items() if times)
+    invalid = f"; values invalid: {counters.values_invalid:,}" if counters.values_invalid else ""
+    return f"{counters.rows_read:,} read: {told}{invalid}"
 
 
 def _profiles(samples: tuple[ProfileSample, ...]) -> dg.MetadataValue:
@@ -82,7 +128,8 @@ def _profiles(samples: tuple[ProfileSample, ...]) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def _quarantine(reasons: tuple[tuple[str, int], ...]) -> dg.TableMetadataValue:
+def reasons_table(reasons: Sequence[tuple[str, int]]) -> dg.TableMetadataValue:
+    """Return reasons, and how often each occurred, as a table."""
     schema = dg.TableSchema(columns=[dg.TableColumn("times", type="int"), dg.TableColumn("reason")])
     records = [dg.TableRecord({"times": times, "reason": reason}) for reason, times in reasons]
     return dg.MetadataValue.table(records, schema=schema)

@@ -15,6 +15,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from cdp_sync.importing.sightings import Sightings
 from cdp_sync.importing.watching import Look, Memory, States, goal_key, look_at
 from cdp_sync.model import Profiles, RemoteFile, SftpConnection, fingerprint
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.files import imported_versions
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.waiting import unfinished_runs
@@ -54,7 +55,9 @@ def _sensor(
         job=job,
         minimum_interval_seconds=max(every // _TICKS, 1),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Looks for new files every {every} seconds, and runs {connection.label} when some are whole.",
+        description=(
+            f"Looks for new files every {counted(every, 'second')}, and runs {connection.label} when some are whole."
+        ),
         required_resource_keys={server_key},
         tags={"connection": connection.name},
     )
@@ -82,7 +85,7 @@ class _Watching:
         """Look if it is time to, and ask for a run if one is due."""
         if not self._is_time:
             rest = self._memory.looked_at + self._every - self._now
-            return dg.SensorResult(skip_reason=f"The next look is due in {max(rest, 0):.0f} seconds.")
+            return dg.SensorResult(skip_reason=f"The next look is due in {counted(max(round(rest), 0), 'second')}.")
         found = look()
         memory = self._memory.settle(self._outcomes(), self._now).forget_what_is_gone(found)
         due = memory.due(found, self._now)
@@ -138,11 +141,11 @@ class _Watching:
 
 def _told(look: Look, memory: Memory) -> str:
     """Say what a look found that asks for nothing."""
-    parts = [f"{len(look.states):,} files, none of them new."]
+    parts = [f"Of {counted(len(look.states), 'file')} none is new."]
     if memory.seen:
-        parts = [f"{len(look.states):,} files; {len(memory.seen):,} just arrived and are looked at once more."]
+        parts = [f"Of {counted(len(look.states), 'file')}, {len(memory.seen):,} just arrived; another look follows."]
     if memory.asked:
         parts.append("A run is importing what arrived.")
     if memory.failed:
-        parts.append(f"{len(memory.failed):,} failed and are tried again later.")
+        parts.append(f"{len(memory.failed):,} failed; another try follows later.")
     return " ".join(parts)

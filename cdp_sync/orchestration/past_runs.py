@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import dagster as dg
 
+from cdp_sync.calling import call
 from cdp_sync.errors import UnknownName, WarehouseLocked
 from cdp_sync.model import COUNTERS, EXPORT_COUNTERS
-from cdp_sync.orchestration.launching import open_instance
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.run_events import Events, goal_of, materializations, trouble_of, under_way
 from cdp_sync.orchestration.run_tags import connections_of, reason_of
 from cdp_sync.warehouse import Warehouse
@@ -29,6 +31,9 @@ STATES = {
 """What people call Dagster's states of a run."""
 
 _GOAL_STATES = {"success": "finished"}
+
+_SHORTEST_ID = 8
+"""Characters of a run's id that the UI shows, and that suffice to ask for it."""
 
 _UI_JOB = "__ASSET_JOB"
 """The job of runs that were started on an asset's page; they have no tag of a connection."""
@@ -137,11 +142,11 @@ def past_runs(
         warehouse: Waited for a second at most; a locked one is passed over, and `notice` says so.
         connection: One connection's runs; all where there is none.
         limit: How many.
-        run_id: This run only.
+        run_id: This run only: its id, or at least the first eight characters of it.
         profiles: Whether to tell the last profiles that each goal created and updated, with values.
 
     Raises:
-        UnknownName: There is no run of that id.
+        UnknownName: There is no run of that id, or several begin with it, or it is another connection's.
     """
     with open_instance() as instance:
         records = _records(instance, connection, limit, run_id)
@@ -156,11 +161,8 @@ def past_runs(
 def _records(
     instance: dg.DagsterInstance, connection: str | None, limit: int, run_id: str | None
 ) -> list[dg.RunRecord]:
-    if run_id:
-        found = list(instance.get_run_records(dg.RunsFilter(run_ids=[run_id])))
-        if not found or _connection_of(found[0].dagster_run) is None:
-            raise UnknownName(f"There is no run {run_id!r}.", needed="One of those that `cdp-sync runs` lists.")
-        return found
+    if run_id is not None:
+        return [_record(instance, connection, run_id)]
     if connection is None:
         records = list(instance.get_run_records(limit=limit * 2))
     else:
@@ -169,6 +171,23 @@ def _records(
         records = list({record.dagster_run.run_id: record for record in (*tagged, *by_asset)}.values())
         records.sort(key=lambda record: record.create_timestamp, reverse=True)
     return [each for each in records if _is_of(each.dagster_run, connection)][:limit]
+
+
+def _record(instance: dg.DagsterInstance, connection: str | None, wanted: str) -> dg.RunRecord:
+    """Return the run of an id, or of the beginning of one that no other run has."""
+    ids = [wanted]
+    if _SHORTEST_ID <= len(wanted) < len(str(UUID(int=0))):
+        ids = [each for each in instance.get_run_ids() if each.startswith(wanted.lower())]
+    if len(ids) > 1:
+        raise UnknownName(f"The ids of {len(ids):,} runs begin with {wanted!r}.", needed="More of the id is needed.")
+    found = instance.get_run_records(dg.RunsFilter(run_ids=ids)) if ids else []
+    if not found or not _is_of(found[0].dagster_run, connection):
+        of = f" of connection {connection}" if connection else ""
+        raise UnknownName(
+            f"There is no run {wanted!r}{of}.",
+            needed=f"Needed is the id of one that `{call('runs')}` lists, or its first {_SHORTEST_ID} characters.",
+        )
+    return found[0]
 
 
 def _is_of(run: dg.DagsterRun, connection: str | None) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from cdp_sync.private import private_folder
+
 _STALE_AFTER = 2 * 24 * 3600
 """Seconds after which what a run left behind serves nobody."""
 
@@ -35,15 +37,28 @@ class DataFolder:
         """Return the file that says since when the files of a goal are as they are."""
         return self.path / "sightings" / f"{connection}__{goal}.json"
 
+    def uploads(self, connection: str) -> Path:
+        """Return the folder where the uploads of a connection are noted until they are complete."""
+        return self.path / "uploads" / connection
+
+    def close_to_others(self) -> None:
+        """Let only the owner in, also to what earlier versions, or other programs such as Dagster, have made here."""
+        for name in (".", "staging", "downloads", "sightings", "uploads", "spill", "sandbox", "dagster"):
+            if (self.path / name).is_dir():
+                private_folder(self.path / name)
+
     def sweep(self) -> int:
         """Remove what runs left behind that were killed days ago, and what DuckDB had put on the disk for them.
 
         Returns:
             How many files and folders were removed.
         """
+        from cdp_sync.warehouse.opening import NEW  # which imports DuckDB
+
         oldest = time.time() - _STALE_AFTER
         removed = 0
-        for left in [*chain(*self.by_run().values()), *(self.path / "spill").glob("*")]:
+        others = chain((self.path / "spill").glob("*"), self.path.glob(f"{NEW}*"))
+        for left in [*chain(*self.by_run().values()), *others]:
             with suppress(FileNotFoundError):  # whoever else sweeps was quicker
                 if left.stat().st_mtime < oldest:
                     remove(left)

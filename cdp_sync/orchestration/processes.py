@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from cdp_sync.orchestration.run_tags import PROCESS
+from cdp_sync.orchestration.run_tags import FORMER_PROCESS, PROCESS
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _ENDED = ("Z", "X")
@@ -31,7 +31,8 @@ class Process:
     @classmethod
     def of(cls, run: dg.DagsterRun) -> "Process | None":
         """Return the process that a run noted; nothing where it noted none."""
-        host, pid, began = (*run.tags.get(PROCESS, "").rsplit(":", 2), "", "")[:3]
+        noted = run.tags.get(PROCESS) or run.tags.get(FORMER_PROCESS, "")
+        host, pid, began = (*noted.rsplit(":", 2), "", "")[:3]
         return cls(host, int(pid), began) if pid.isdecimal() else None
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -15,15 +15,14 @@ import dagster as dg
 from dagster.components.core.load_defs import get_library_json_enriched_defs  # the Docs tab; not public
 
 from cdp_sync.errors import DeclarationError
-from cdp_sync.model.reading import slips_in
-from cdp_sync.orchestration.declared import defs_folder, refuse
+from cdp_sync.orchestration.declarations import check_file, clashes_between_files
+from cdp_sync.orchestration.declared import declaration_files, defs_folder, find_profile_model, refuse
 from cdp_sync.orchestration.mail_sensor import build_mail
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.recovery import build_recovery
 from cdp_sync.orchestration.resources import WarehouseResource
 
 _PACKAGE = "cdp_sync"
-_PROFILE_MODEL = "cdp_sync.components.ProfileModel"
 _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 """Set by `dg check defs` and `dagster definitions validate`, where every error shall be fatal."""
 
@@ -73,7 +72,7 @@ def load_connection(name: str) -> dg.Definitions:
         except Exception as error:
             raise DeclarationError(reason_of(error)) from error
         if any(job.name == f"{name}_sync" for job in found.jobs or ()):
-            beside = {child, find_profile_model(defs_folder()).parent} - {child}
+            beside = {child, find_profile_model().parent} - {child}
             return dg.Definitions.merge(found, *map(_build_alone, beside), shared())
     return load_project()
 
@@ -91,20 +90,25 @@ def refuse_all(children: Iterable[Path]) -> None:
     Raises:
         DeclarationError: Names every file and every slip in it.
     """
-    told = []
+    problems, clashes = [], clashes_between_files()
     for child in children:
         try:
             _check(child)
+            _check_against_others(child, clashes)
         except DeclarationError as error:
-            told.append(str(error))
-    if told:
-        raise DeclarationError("\n".join(told))
+            problems.append(str(error))
+    if problems:
+        raise DeclarationError("\n".join(problems))
 
 
 def _check(child: Path) -> None:
-    file = child / "defs.yaml"
-    if file.exists():
-        refuse(file, slips_in(file.read_text(encoding="utf-8")))
+    for file in declaration_files(child):
+        check_file(file)
+
+
+def _check_against_others(child: Path, clashes: Mapping[Path, Sequence[str]]) -> None:
+    for file in declaration_files(child):
+        refuse(file, clashes.get(file, ()))
 
 
 def component_tree(folder: Path | None = None) -> dg.ComponentTree:
@@ -121,25 +125,6 @@ def shared() -> dg.Definitions:
     """
     warehouse = WarehouseResource(path=str(data_folder().warehouse))
     return dg.Definitions(resources={"warehouse": warehouse}, executor=dg.in_process_executor)
-
-
-def find_profile_model(defs: Path) -> Path:
-    """Return the file that declares the profile: that of the folder `profiles`, or whichever names the type."""
-    usual = defs / "profiles" / "defs.yaml"
-    if _declares_profile(usual):
-        return usual
-    for file in sorted(defs.rglob("defs.yaml")):
-        if _declares_profile(file):
-            return file
-    raise DeclarationError(
-        "No defs.yaml declares the profile.",
-        needed=f"One of `type: {_PROFILE_MODEL}`.",
-        remedy="Write one: dg scaffold defs cdp_sync.components.ProfileModel profiles",
-    )
-
-
-def _declares_profile(file: Path) -> bool:
-    return file.exists() and _PROFILE_MODEL in file.read_text(encoding="utf-8")
 
 
 def _module_of(folder: Path | None) -> ModuleType:
@@ -160,8 +145,10 @@ def _children() -> list[Path]:
 
 def _build_each() -> Iterator[dg.Definitions]:
     """Build every component by itself, so that a broken one does not take the others down."""
+    clashes = clashes_between_files()
     for child in _children():
         try:
+            _check_against_others(child, clashes)
             yield _build_alone(child)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others must load
             yield _broken(child.name, error)

@@ -1,22 +1,30 @@
 """What a killed process leaves behind: runs that seem to go on, slots of pools, staged rows and downloads."""
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.events import JobFailureData, RunFailureReason  # how Dagster tells a crash from a failed step
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
-from cdp_sync.errors import Terminal
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.places import DataFolder, data_folder, remove
 from cdp_sync.orchestration.processes import Process
+from cdp_sync.orchestration.run_tags import CONNECTION
 
 _EVERY_SECONDS = 30
 _NOTED_WITHIN = 300.0
-"""Seconds after a run's start in which it has noted its process, if it ever does: it does so before its first step."""
+"""Seconds in which a run has noted its process, if it ever does: from when it was made, launched or begun."""
 
-_UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+_UNDER_WAY = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+"""Runs that wait in the queue are not among them: no process works on them."""
 _CRASHED = JobFailureData(error=None, failure_reason=RunFailureReason.UNEXPECTED_TERMINATION)
 _TOLD = (
     "The process of this run is gone: it was killed, or the machine went down. What it had not finished is as if it "
@@ -40,13 +48,20 @@ def _under_way(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
 def _is_lost(record: dg.RunRecord) -> bool:
     """Return whether nobody works on a run any more, as far as this machine can tell.
 
-    A run that has not begun is Dagster's to watch: `start_timeout_seconds` in dagster.yaml.
+    A run that noted no process is lost when it has not done so for minutes: Dagster's own monitoring, which also ends
+    runs that do not begin (`start_timeout_seconds` in dagster.yaml), is there only while its daemon is.
     """
     run = record.dagster_run
-    if process := Process.of(run):
+    process = Process.of(run)
+    if process and not _has_tags_of_another(run):
         return process.is_gone
-    began = record.start_time if run.status == dg.DagsterRunStatus.STARTED and "connection" in run.tags else None
-    return began is not None and time.time() - began > _NOTED_WITHIN
+    since = record.start_time or record.update_timestamp.timestamp()
+    return CONNECTION in run.tags and time.time() - since > _NOTED_WITHIN
+
+
+def _has_tags_of_another(run: dg.DagsterRun) -> bool:
+    """Return whether the process that a run notes may be that of the run which it repeats: until it is queued."""
+    return run.status == dg.DagsterRunStatus.NOT_STARTED and run.parent_run_id is not None
 
 
 def _bury(instance: dg.DagsterInstance, run_id: str) -> bool:
@@ -93,11 +108,14 @@ def _has_crashed(run: dg.DagsterRun) -> bool:
 
 
 def recover_project() -> None:
-    """Do so for the project of this folder, where there is one."""
-    from cdp_sync.orchestration.launching import open_instance
+    """Do so for the project of this folder, where there is one.
 
-    with suppress(Terminal), open_instance() as instance:
-        recover(instance, data_folder())
+    Raises:
+        CdpSyncError: Its history cannot be used.
+    """
+    if os.environ.get("DAGSTER_HOME") or Path("dagster.yaml").exists():
+        with open_instance() as instance:
+            recover(instance, data_folder())
 
 
 def build_recovery() -> dg.Definitions:

@@ -11,6 +11,8 @@ from pydantic import PrivateAttr
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import CdpSyncError, Transient
 from cdp_sync.model import SailthruAccount, SftpServer
+from cdp_sync.orchestration.abandoned_steps import silence_abandoned_steps
+from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.processes import note_process
 from cdp_sync.warehouse import Warehouse
 
@@ -35,9 +37,12 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     memory_limit: str = "700MB"
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Note which process does the run's work: every run of a connection needs the warehouse."""
+        """Note which process does the run's work, quiet its log, and close the data folder: every run needs this."""
+        if context.log:
+            silence_abandoned_steps(context.log)
         if context.run and context.instance:
             note_process(context.instance, context.run)
+            data_folder().close_to_others()
 
     def warehouse(self) -> Warehouse:
         """Return the warehouse."""

@@ -3,12 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import dagster as dg
 from dagster._core.events import DagsterEventType  # what the log is asked by
 
+from cdp_sync.orchestration.metadata import values_in
 from cdp_sync.orchestration.segments import SEGMENTS
+
+_DONE = {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION}
+"""What a goal ends with."""
 
 Events = Mapping[str, Mapping[str, tuple[datetime, dict[str, Any]]]]
 """By run id and goal: when the goal was done, and the metadata that it told."""
@@ -27,25 +32,27 @@ class Trouble:
 def materializations(
     instance: dg.DagsterInstance, since: datetime, connection: str | None, run_id: str | None
 ) -> Events:
-    """Return what goals materialized since a time: all, those of one connection, or those of one run."""
+    """Return what goals materialized, or observed where there was nothing to do, since a time.
+
+    That is all of them, those of one connection, or those of one run.
+    """
     found: dict[str, dict[str, tuple[datetime, dict[str, Any]]]] = {}
     for record in _materialized(instance, since, connection, run_id):
-        entry, told = record.event_log_entry, record.asset_materialization
+        entry, told = record.event_log_entry, record.asset_materialization or record.event_log_entry.asset_observation
         if told and len(told.asset_key.path) == 2 and told.asset_key.path[0] != SEGMENTS:
-            metadata = {name: value.value for name, value in told.metadata.items()}
-            found.setdefault(entry.run_id, {})[told.asset_key.path[1]] = (_time(entry), metadata)
+            found.setdefault(entry.run_id, {})[told.asset_key.path[1]] = (_time(entry), values_in(told.metadata))
     return found
 
 
 def _materialized(
     instance: dg.DagsterInstance, since: datetime, connection: str | None, run_id: str | None
 ) -> Iterator[dg.EventLogRecord]:
-    """Yield the records, oldest first: with one query, or for one connection one for each of its goals."""
-    kind = DagsterEventType.ASSET_MATERIALIZATION
+    """Yield the records, oldest first of each kind: for one connection with queries for each of its goals."""
     if run_id:
-        yield from instance.get_records_for_run(run_id, of_type=kind).records
+        yield from instance.get_records_for_run(run_id, of_type=_DONE).records
         return
-    for key in instance.get_asset_keys([connection]) if connection else [None]:
+    keys = instance.get_asset_keys([connection]) if connection else [None]
+    for key, kind in product(keys, _DONE):
         wanted = dg.EventRecordsFilter(kind, asset_key=key, after_timestamp=since.timestamp())
         yield from instance.event_log_storage.get_event_records(wanted, ascending=True)
 

@@ -1,6 +1,7 @@
 """What runs say of themselves by tags: whose they are, why they were started, and what others noted on them."""
 
 import dagster as dg
+from dagster._core.storage.tags import HIDDEN_TAG_PREFIX  # of tags that the UI does not show
 
 from cdp_sync.model.connection import RESERVED
 
@@ -8,8 +9,10 @@ CONNECTION = "connection"
 REASON = "reason"
 """schedule, new files, by hand or backfill."""
 
-PROCESS = "cdp_sync/process"
-"""The process that does the run's work."""
+PROCESS = f"{HIDDEN_TAG_PREFIX}cdp_sync_process"
+"""The process that does the run's work. Hidden: in the UI's list of runs it would take more room than all others."""
+FORMER_PROCESS = "cdp_sync/process"
+"""What that tag was called before; runs that bear it may still be under way, or be launched again."""
 MAILED = "cdp_sync/mailed"
 """The state of the mail about the run."""
 
@@ -47,5 +50,5 @@ def tags_to_queue(run: dg.DagsterRun) -> dict[str, str]:
         return {}
     wanted = {CONNECTION: connections[0]} if len(connections) == 1 else {}
     wanted[REASON] = "by hand" if run.parent_run_id else reason_of(run)
-    wanted |= {noted: "" for noted in (PROCESS, MAILED) if noted in run.tags}
+    wanted |= {noted: "" for noted in (PROCESS, FORMER_PROCESS, MAILED) if noted in run.tags}
     return {name: value for name, value in wanted.items() if run.tags.get(name) != value}

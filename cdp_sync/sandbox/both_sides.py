@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cdp_sync.components.declarations import Declarations
 from cdp_sync.connectors.sailthru import SailthruClient
 from cdp_sync.model import ListGoal, SailthruConnection, UserExportGoal
+from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.sandbox.demo_users import NEWCOMER
 from cdp_sync.warehouse import Warehouse
@@ -67,7 +67,7 @@ class BothSides:
         chosen = {
             f"Put on {put_on}": [email for email in last if email in first],
             f"Taken off {put_on} in act 2": [email for email in first if email not in last],
-            "Subscribed in act 2": [str(NEWCOMER["id"])],
+            "Subscribed to the newsletter": [str(NEWCOMER["id"])],
         }
         for what, emails in chosen.items():
             for email in emails[:1]:

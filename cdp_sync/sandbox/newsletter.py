@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdp_sync.private import write_private
 from cdp_sync.sandbox.demo_users import TIME_ZONE, write_demo_users
 from cdp_sync.sandbox.server_process import ServerProcess
 
@@ -54,7 +55,7 @@ class Newsletter:
         self.url = url
         given = {**self.environment, _SECRET: f"$(cat {shlex.quote(str(self._secret_file.absolute()))})"}
         lines = (f'export {name}="{value}"\n' for name, value in given.items())
-        self._for_shells.write_text("".join(lines), encoding="utf-8")
+        write_private(self._for_shells, "".join(lines))
 
     @property
     def _for_shells(self) -> Path:
@@ -71,6 +72,5 @@ class Newsletter:
 def kept_secret(file: Path) -> str:
     """Return what is in a file; where there is none, make both."""
     if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(16) + "\n", encoding="ascii")
+        write_private(file, secrets.token_urlsafe(16) + "\n")
     return file.read_text(encoding="ascii").strip()

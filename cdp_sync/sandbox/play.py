@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from shutil import which
 
 import dagster as dg
 
-from cdp_sync.components.declarations import load_declarations
+from cdp_sync.calling import call
 from cdp_sync.looking import look_at_export
+from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.launching import Order, Outcome, launch
 from cdp_sync.orchestration.places import data_folder
 from cdp_sync.orchestration.project import load_connection
+from cdp_sync.printing import print_table, print_title, say
 from cdp_sync.sandbox.both_sides import BothSides
 from cdp_sync.sandbox.demo import OUTBOX, deliver_corrections, write_demo_files
 from cdp_sync.sandbox.stage import Stage
-from cdp_sync.terminal import TerminalProgress, console, print_export_preview, print_goal, print_quarantine, print_table
+from cdp_sync.terminal import TerminalProgress, print_export_preview, print_goal, print_quarantine
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.history import quarantined
 
@@ -32,33 +34,51 @@ def play() -> int:
     with Stage(sailthru_port=0) as stage:
         definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
         sides = BothSides(load_declarations())
-        console.print(f"{_told(stage)}\n")
-        acts: tuple[tuple[str, Callable[[], object]], ...] = (
-            ("1. The first files arrive", lambda: write_demo_files(stage.root)),
-            (
-                "2. One file is delivered again with corrections, one more arrives; somebody subscribes",
-                lambda: _deliver_news(stage.root, sides),
-            ),
-            ("3. Nothing has changed", lambda: None),
-        )
+        say(f"{_told(stage)}\n", lines=True)
         outcomes = []
-        for title, prepare in acts:
+        for title, prepare in _acts(stage, sides, continues=data_folder().warehouse.exists()):
             outcomes += _act(definitions, title, prepare)
             sides.look()
         _show_warehouse()
         _show_outbox(stage.root / OUTBOX)
         _show_sailthru(sides)
-    on_path = "" if which("cdp-sync") else "source .venv/bin/activate · "
-    console.print(
-        f"Look further:  {on_path}cdp-sync runs · cdp-sync quarantine · cdp-sync profile ada.quill@example.com · "
-        "cdp-sync segment regulars · make up"
-    )
+    further = [
+        call(words) for words in ("runs", "quarantine", "profile ada.quill@example.com", "segment regulars", "up")
+    ]
+    say("\n  ".join(["Look further:", *further]), lines=True)
     return 0 if all(outcome.state == "success" for outcome in outcomes) else 1
 
 
-def _deliver_news(root: Path, sides: BothSides) -> None:
-    deliver_corrections(root)
-    sides.subscribe()
+Act = tuple[str, Callable[[], object]]
+"""What an act is called, and what happens before its runs."""
+
+
+def _acts(stage: Stage, sides: BothSides, *, continues: bool) -> tuple[Act, ...]:
+    """Return the acts; where an earlier demonstration imported its files, another day begins."""
+    corrections = "One file is delivered again with corrections, one more arrives"
+
+    def deliver() -> None:
+        deliver_corrections(stage.root)
+
+    def deliver_and_subscribe() -> None:
+        deliver()
+        sides.subscribe()
+
+    if continues:
+        return (
+            ("1. An earlier demonstration has imported these files", _nothing),
+            (f"2. {corrections}", deliver),
+            ("3. Nothing has changed", _nothing),
+        )
+    return (
+        ("1. The first files arrive", lambda: write_demo_files(stage.root)),
+        (f"2. {corrections}; somebody subscribes", deliver_and_subscribe),
+        ("3. Nothing has changed", _nothing),
+    )
+
+
+def _nothing() -> None:
+    """Nothing happens before the runs."""
 
 
 def _told(stage: Stage) -> str:
@@ -68,13 +88,13 @@ def _told(stage: Stage) -> str:
 
 
 def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callable[[], object]) -> list[Outcome]:
-    console.rule(f"[bold]{title}", align="left")
+    print_title(title)
     prepare()
     outcomes = []
     for connection in CONNECTIONS:
         with TerminalProgress() as progress:
             outcome = launch(definitions[connection], Order(connection), progress)
-        console.print(f"[bold]{connection}[/]  run {outcome.run_id}, {outcome.seconds:.1f} s")
+        say((connection, "bold"), f"  run {outcome.run_id}, {outcome.seconds:.1f} s")
         for report in outcome.goals:
             print_goal(report)
         outcomes.append(outcome)
@@ -82,29 +102,31 @@ def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callabl
 
 
 def _show_warehouse() -> None:
-    console.rule("[bold]What is in the warehouse", align="left")
+    print_title("What is in the warehouse")
     with Warehouse(data_folder().warehouse).open("read") as session:
         totals = session.records(_TOTALS)[0]
         total, rows = quarantined(session, None, 12)
     print_table(("", ""), [(f"  {name}", f"{value:,}") for name, value in totals.items()])
-    console.rule("[bold]What is in quarantine", align="left")
+    print_title("What is in quarantine")
     print_quarantine(total, rows)
 
 
 def _show_outbox(outbox: Path) -> None:
-    console.rule("[bold]What left it, and what would leave it now", align="left")
+    print_title("What left it, and what would leave it now")
     for file in sorted(outbox.iterdir()):
         rows = file.read_text(encoding="utf-8").splitlines()
-        console.print(f"[bold]{file.name}[/]  {len(rows) - 1:,} rows")
-        console.print("\n".join(f"  {row}" for row in rows[:3]), markup=False)
+        say((file.name, "bold"), f"  {counted(len(rows) - 1, 'row')}")
+        for row in rows[:3]:
+            say(f"  {row}")
     print_export_preview(look_at_export(load_declarations(), "mailing", "audience"))
 
 
 def _show_sailthru(sides: BothSides) -> None:
-    console.rule("[bold]What Sailthru has now, and what is here", align="left")
+    print_title("What Sailthru has now, and what is here")
     print_table(("  list", "people"), [(f"  {name}", count) for name, count in sides.lists()])
     for what, person in sides.people():
-        console.print(f"\n{what}: [bold]{person.name}[/]")
+        say()
+        say(f"{what}: ", (person.name, "bold"))
         _show_person(person.rows)
 
 

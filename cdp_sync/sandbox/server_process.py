@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any, Self
 
 from cdp_sync.errors import ServerUnreachable
 
+HOST = "127.0.0.1"
 _PATIENCE = 30.0
 
 
@@ -46,19 +48,20 @@ class ServerProcess:
                 stream.close()
         self._process.wait(_PATIENCE)
 
-    def ready(self, server: str, option: str) -> dict[str, Any]:
+    def ready(self, server: str) -> dict[str, Any]:
         """Wait until it is ready, and return what it says of itself.
 
         Args:
             server: What people call it.
-            option: With which its port can be chosen.
 
         Raises:
-            ServerUnreachable: It ended, as it does on a port that is taken.
+            ServerUnreachable: It ended.
         """
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
-            raise did_not_start(server, option)
+            raise ServerUnreachable(
+                f"The sandbox's {server} server did not start.", remedy="What it wrote says why; run again."
+            )
         told: dict[str, Any] = json.loads(line)
         return told
 
@@ -67,10 +70,31 @@ class ServerProcess:
         self._process.wait()
 
 
-def did_not_start(server: str, option: str) -> ServerUnreachable:
-    """Return the error of a server that cannot listen."""
-    return ServerUnreachable(
-        f"The sandbox's {server} server did not start on its port.",
-        needed="A free port.",
-        remedy=f"End whatever listens there, or choose another with {option}.",
-    )
+def refuse_taken(server: str, port: int, setting: str) -> None:
+    """Make sure that a server can listen on its port of loopback, before anything is started.
+
+    Args:
+        server: What people call it, such as `the sandbox's SFTP server`.
+        port: Its port; 0 is always free.
+        setting: The option or variable that chooses another.
+
+    Raises:
+        ServerUnreachable: It cannot.
+    """
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as problem:
+        why = os.strerror(problem.errno) if problem.errno else "it has no such number"
+        raise ServerUnreachable(
+            f"Port {port}, which {server} needs, cannot be opened: {why}.",
+            needed="The port must be free.",
+            remedy=f"End what listens there, or choose another with {setting}.",
+        ) from problem
+
+
+def exit_unless_free(port: int) -> None:
+    """End this process with one line where it cannot listen on a port: for servers that are started by hand."""
+    try:
+        refuse_taken("this server", port, "--port")
+    except ServerUnreachable as error:
+        sys.exit(str(error))

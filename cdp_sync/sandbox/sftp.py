@@ -32,6 +32,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from paramiko import common
 
+from cdp_sync.private import write_private
+from cdp_sync.sandbox.server_process import exit_unless_free
 from cdp_sync.sandbox.sftp_files import Files, Protocol, WithoutPosixRename
 
 # paramiko would write tracebacks of clients that hang up to standard error.
@@ -161,6 +163,7 @@ class SftpSandbox:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until a signal comes, or until standard input ends; one line of JSON says when it is ready."""
     options = _options(arguments)
+    exit_unless_free(options.port)
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
@@ -220,8 +223,7 @@ def _host_key(file: Path | None) -> paramiko.PKey:
         text = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
         if file is None:
             return _parsed(text)
-        file.touch(mode=0o600)
-        file.write_text(text, encoding="ascii")
+        write_private(file, text)
     return _parsed(file.read_text(encoding="ascii"))
 
 

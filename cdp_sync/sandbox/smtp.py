@@ -15,6 +15,8 @@ from typing import Any, Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from cdp_sync.model.counting import counted
+
 _HOST = "127.0.0.1"
 
 
@@ -83,7 +85,7 @@ class SmtpSandbox:
             file.write_bytes(content)
         subject = re.sub(r"\s+", " ", str(read(file)["Subject"]))
         count = len(envelope.rcpt_tos)
-        self.arrived(f"Mail: {subject} ({count} recipient{'' if count == 1 else 's'}, {file})")
+        self.arrived(f"Mail: {subject} ({counted(count, 'recipient')}, {file})")
         return "250 2.0.0 kept"
 
     def check(self, _server: SMTP, _session: Session, _envelope: Envelope, _kind: str, given: Any) -> AuthResult:  # noqa: ANN401

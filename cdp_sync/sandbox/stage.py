@@ -10,20 +10,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cdp_sync.errors import Terminal
+from cdp_sync.connectors.disk import while_writing
+from cdp_sync.errors import SettingUnusable, Terminal
 from cdp_sync.orchestration.places import data_folder
+from cdp_sync.printing import say
+from cdp_sync.private import private_file, private_folder
 from cdp_sync.sandbox.demo import write_demo_files
 from cdp_sync.sandbox.newsletter import Newsletter, kept_secret
-from cdp_sync.sandbox.server_process import ServerProcess, did_not_start
+from cdp_sync.sandbox.server_process import ServerProcess, refuse_taken
 
 ACCOUNTS = ("webshop", "filiale", "mailing")
 _PATIENCE = 30.0
-_PORTS = {
-    "CDP_SYNC_SANDBOX_PORT": 2222,
-    "CDP_SYNC_SANDBOX_MAIL_PORT": 2525,
-    "CDP_SYNC_SANDBOX_SAILTHRU_PORT": 8025,
-}
-"""What `up` serves on: the variable, and the port without it, of SFTP, mail and Sailthru."""
+_SUPERSEDED = "ignore:Function `dev_command` is superseded"
+"""Python's option for it: `dagster dev` recommends `dg dev`, which not every installation has."""
+_QUIET = ("--log-level", "warning")
+"""Without it Dagster says that it keeps the history in a temporary folder, though dagster.yaml names another one, and
+reports every tick of every sensor, among which arriving mail is not seen."""
+_VARIABLES = ("CDP_SYNC_SANDBOX_PORT", "CDP_SYNC_SANDBOX_MAIL_PORT", "CDP_SYNC_SANDBOX_SAILTHRU_PORT")
+"""What chooses the ports that `up` serves on: of SFTP, mail and Sailthru."""
+_USUAL_PORTS = (2222, 2525, 8025)
+_OPTIONS = ("--port", "--mail-port", "--sailthru-port")
 
 
 class Stage:
@@ -37,16 +43,18 @@ class Stage:
         mail_port: Of mail; 0 picks a free one, none is for no mail server.
         sailthru_port: Of Sailthru; 0 picks a free one, none is for no Sailthru.
         folder: Where its files lie.
+        settings: What chooses the three ports, for messages.
     """
 
     def __init__(
         self, *, port: int = 0, mail_port: int | None = None, sailthru_port: int | None = None,
-        folder: Path | None = None,
+        folder: Path | None = None, settings: tuple[str, str, str] = _OPTIONS,
     ) -> None:  # fmt: skip
         self.folder = folder or data_folder().path / "sandbox"
         self.port = port
         self.mail_port = mail_port
         self.newsletter = None if sailthru_port is None else Newsletter(self.folder, sailthru_port)
+        self._settings = settings
         self._servers = ExitStack()
         self._sftp: ServerProcess | None = None
 
@@ -92,9 +100,14 @@ class Stage:
 
     def __enter__(self) -> Self:
         """Write the files where there are none, and start the servers."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        if not any(self.root.iterdir()):
-            write_demo_files(self.root)
+        self._refuse_taken_ports()
+        with while_writing(self.folder):
+            for file in private_folder(self.folder).glob("*"):
+                if file.is_file():
+                    private_file(file)
+            self.root.mkdir(exist_ok=True)
+            if not any(self.root.iterdir()):
+                write_demo_files(self.root)
         with ExitStack() as starting:
             self._start(starting)
             self._servers = starting.pop_all()
@@ -113,14 +126,19 @@ class Stage:
             with suppress(KeyboardInterrupt):
                 self._sftp.wait()
 
+    def _refuse_taken_ports(self) -> None:
+        ports = (self.port, self.mail_port, self.newsletter.port if self.newsletter else 0)
+        for server, port, setting in zip(("SFTP", "mail", "Sailthru"), ports, self._settings, strict=True):
+            refuse_taken(f"the sandbox's {server} server", port or 0, setting)
+
     def _start(self, servers: ExitStack) -> None:
         """Start all servers, the processes side by side."""
         self._sftp = servers.enter_context(self._start_sftp())
         sailthru = servers.enter_context(self.newsletter.start()) if self.newsletter else None
         self._open_mail(servers)
-        self.port = self._sftp.ready("SFTP", "--port")["port"]
+        self.port = self._sftp.ready("SFTP")["port"]
         if sailthru and self.newsletter:
-            self.newsletter.serves_at(sailthru.ready("Sailthru", "--sailthru-port")["url"])
+            self.newsletter.serves_at(sailthru.ready("Sailthru")["url"])
 
     def _start_sftp(self) -> ServerProcess:
         options = ["--root", str(self.root), "--port", str(self.port)]
@@ -134,16 +152,8 @@ class Stage:
             return
         from cdp_sync.sandbox.smtp import SmtpSandbox
 
-        server = SmtpSandbox(self._mail_folder, port=self.mail_port, arrived=_show)
-        try:
-            self.mail_port = servers.enter_context(server).port
-        except OSError as problem:
-            raise did_not_start("mail", "--mail-port") from problem
-
-
-def _show(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+        server = SmtpSandbox(self._mail_folder, port=self.mail_port, arrived=say)
+        self.mail_port = servers.enter_context(server).port
 
 
 def open_ui(port: int, *, with_sandbox: bool) -> int:
@@ -152,15 +162,36 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
 
     if not Path("workspace.yaml").exists():
         raise Terminal("There is no workspace.yaml in this folder.", remedy="Change into the project's folder.")
+    refuse_taken("the UI", port, "--port")
+    ports = tuple(map(_port_of, _VARIABLES, _USUAL_PORTS)) if with_sandbox else ()
     recover_project()
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+    dev = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port), *_QUIET]
+    command = [sys.executable, "-W", _SUPERSEDED, "-m", *dev]
+    told = f"The UI: http://127.0.0.1:{port} (it takes up to a minute to start)"
     links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}
-    if not with_sandbox:
+    if not ports:
+        say(told, lines=True)
         return _in_foreground(command, {**links, **os.environ})
-    port_of_sftp, mail_port, sailthru_port = (int(os.environ.get(name, usual)) for name, usual in _PORTS.items())
-    with Stage(port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
-        _show(f"{stage.told}\nThe UI: http://127.0.0.1:{port}")
+    port_of_sftp, mail_port, sailthru_port = ports
+    with Stage(
+        port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port, settings=_VARIABLES
+    ) as stage:  # fmt: skip
+        say(f"{stage.told}\n{told}", lines=True)
         return _in_foreground(command, {**links, **stage.environment})
+
+
+def _port_of(variable: str, usual: int) -> int:
+    """Return the port that a variable names.
+
+    Raises:
+        SettingUnusable: It names none.
+    """
+    text = os.environ.get(variable) or str(usual)
+    if text.isascii() and text.isdecimal() and int(text) < 65_536:
+        return int(text)
+    raise SettingUnusable(
+        f"{variable} is {text!r}.", needed="It must be the number of a port, 0 to 65535.", remedy="Correct or unset it."
+    )
 
 
 def _in_foreground(command: list[str], environment: Mapping[str, str]) -> int:

@@ -1,8 +1,10 @@
 """What happened, as people ask for it: runs, profiles, the quarantine."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from cdp_sync.model.mail_address import folded
 from cdp_sync.warehouse.names import quote_identifier
 from cdp_sync.warehouse.properties import profile_columns
 from cdp_sync.warehouse.session import Session
@@ -17,6 +19,11 @@ def goals_of_runs(session: Session, run_ids: list[str]) -> dict[str, list[dict[s
     for record in records:
         found.setdefault(record.pop("run_id"), []).append(record)
     return found
+
+
+def connections_of_runs(session: Session) -> list[str]:
+    """Return the names of the connections that have a history, declared or not."""
+    return [name for (name,) in session.rows("select distinct connection from warehouse.run order by all")]
 
 
 def runs_with_work(session: Session, run_ids: list[str]) -> set[str]:
@@ -47,9 +54,10 @@ _CHANGED = "list({property: property, before: before, after: after} order by pro
 
 def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
     """Return the live profiles with this identifier or id: their properties and latest changes."""
+    plain = value.strip()
     ids = session.rows(
-        "select distinct profile_id from warehouse.profile_identifier where value in ($plain, lower($plain))",
-        {"plain": value.strip()},
+        "select distinct profile_id from warehouse.profile_identifier where value in ($plain, lower($plain), $folded)",
+        {"plain": plain, "folded": folded(plain)},
     )
     found = [profile_id for (profile_id,) in ids] or _as_id(value)
     return [profile for profile_id in found for profile in _profile(session, profile_id)]
@@ -85,30 +93,73 @@ def _profile(session: Session, profile_id: UUID) -> list[dict[str, Any]]:
     return [{**record, "changes": history} for record in session.records(query, [profile_id])]
 
 
-def quarantined(session: Session, connection: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
-    """Return how much is in quarantine and the first of it.
+_RUN_IN_ORDER = "(select rowid as place, run_id, connection, goal, direction, state from warehouse.run)"
 
-    Of each file it is what its latest reading left there, of each export goal what its latest delivery left behind.
-    """
-    latest = """
+_STANDING = f"""
         from warehouse.quarantine q
-        join warehouse.run r using (run_id, connection, goal)
+        join {_RUN_IN_ORDER} r
+            on r.run_id = coalesce(q.seen_run_id, q.run_id) and r.connection = q.connection and r.goal = q.goal
         left join (
-            select connection, goal, path, max(imported_at) as read_at from warehouse.imported_file group by all
+            select connection, goal, path, max(place) as place
+            from warehouse.imported_file join {_RUN_IN_ORDER} using (run_id, connection, goal)
+            group by all
         ) f on f.connection = q.connection and f.goal = q.goal and f.path = split_part(q.path, '!', 1)
         left join (
-            select connection, goal, max(started_at) as exported_at from warehouse.run
+            select connection, goal, max(place) as place from {_RUN_IN_ORDER}
             where direction = 'export' and state = 'success' group by all
         ) e on e.connection = q.connection and e.goal = q.goal
-        where ($connection is null or q.connection = $connection)
-            and (f.read_at is null or r.started_at >= f.read_at)
-            and (r.direction is distinct from 'export' or r.started_at = e.exported_at)
-        qualify r.started_at = max(r.started_at) over (partition by q.connection, q.goal, q.path)"""
+        where ($connection is null or q.connection = $connection) and ($goal is null or q.goal = $goal)
+            and (f.place is null or r.place >= f.place)
+            and (r.direction is distinct from 'export' or r.place = e.place)
+        qualify r.place = max(r.place) over (partition by q.connection, q.goal, q.path)"""
+"""What stands in the quarantine: of each file what its latest reading left there, of each export goal what its latest
+delivery did; the latest is what was written last, whatever the clock said."""
+
+
+def quarantined(session: Session, connection: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    """Return how much stands in the quarantine, and the first of it."""
     columns = "q.connection, q.goal, q.path, q.line, q.field, q.value, q.raw, q.reason, q.run_id"
-    bound = {"connection": connection}
-    total = session.value(f"select count(*) from (select r.started_at {latest})", bound)
+    bound = {"connection": connection, "goal": None}
+    total = session.value(f"select count(*) from (select r.place {_STANDING})", bound)
     rows = session.records(
-        f"select {columns} {latest} order by q.connection, q.goal, q.path, q.line, q.field limit $limit",
+        f"select {columns} {_STANDING} order by q.connection, q.goal, q.path, q.line, q.field limit $limit",
         {**bound, "limit": limit},
     )
     return total, rows
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands in the quarantine for a goal: of one kind, for one reason, from one file."""
+
+    kind: str
+    """The counter that it is counted in, such as `rows_rejected`."""
+    path: str | None
+    """None for exports without a file."""
+    field: str | None
+    reason: str
+    times: int
+
+
+def standing(session: Session, connection: str, goal: str) -> tuple[Standing, ...]:
+    """Return what stands in the quarantine for a goal, without values, most frequent first."""
+    rows = session.rows(
+        f"""select kind, path, field, reason, count(*)
+        from (select q.kind, q.path, q.field, q.reason {_STANDING})
+        group by all
+        order by 5 desc, 1, 2, 3, 4""",
+        {"connection": connection, "goal": goal},
+    )
+    return tuple(Standing(*row) for row in rows)
+
+
+def ambiguous_rows(session: Session, connection: str, goal: str) -> int:
+    """Return how many rows named more than one profile, of each file as it was last read."""
+    query = """
+        select coalesce(sum(rows_ambiguous), 0)
+        from (
+            from warehouse.imported_file
+            where connection = $connection and goal = $goal
+            qualify row_number() over (partition by path order by rowid desc) = 1
+        )"""
+    return int(session.value(query, {"connection": connection, "goal": goal}))

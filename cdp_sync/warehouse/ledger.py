@@ -27,7 +27,7 @@ _KNOWN = """
 select path, size, modified_at, sha256, fingerprint, fields, format, source::text
 from warehouse.imported_file
 where connection = ? and goal = ?
-qualify row_number() over (partition by path order by imported_at desc) = 1"""
+qualify row_number() over (partition by path order by rowid desc) = 1"""
 
 
 def known_files(session: Session, connection: str, goal: str) -> dict[str, KnownFile]:

@@ -40,17 +40,27 @@ def check_types(profiles: Profiles, columns: Mapping[str, str]) -> None:
         columns: The columns and their types, as of `profile_columns`.
 
     Raises:
-        PropertyTypeChanged: A declared type differs from that of the column.
+        PropertyTypeChanged: A declared type differs from that of the column; where several do, all are named.
     """
-    for prop in profiles.every:
-        _check_type(prop, columns.get(prop.name))
+    problems = type_problems(profiles, columns)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise PropertyTypeChanged("\n".join(map(str, problems)))
 
 
-def _check_type(prop: Property, found: str | None) -> None:
-    if found in (None, prop.sql_type):
-        return
+def type_problems(profiles: Profiles, columns: Mapping[str, str]) -> list[PropertyTypeChanged]:
+    """Return an error for each property whose declared type differs from that of its column."""
+    return [
+        _changed(prop, found)
+        for prop in profiles.every
+        if (found := columns.get(prop.name, prop.sql_type)) != prop.sql_type
+    ]
+
+
+def _changed(prop: Property, found: str) -> PropertyTypeChanged:
     name = quote_identifier(prop.name)
-    raise PropertyTypeChanged(
+    return PropertyTypeChanged(
         f"Property {prop.name!r} is stored as {found} and declared as {prop.sql_type} ({prop.type}).",
         needed="Stored and declared type must be the same.",
         remedy=(
@@ -61,16 +71,41 @@ def _check_type(prop: Property, found: str | None) -> None:
 
 
 def _sync_identifiers(session: Session, profiles: Profiles) -> None:
-    covered = {name for (name,) in session.rows("select property from warehouse.identifier_property")}
+    noted = dict(session.rows("select property, coalesce(domains_in_ascii, false) from warehouse.identifier_property"))
     declared = {prop.name: prop for prop in profiles.identifiers}
-    for name in covered - declared.keys():
+    addresses = {name for name, prop in declared.items() if prop.type == "email"}
+    as_before = {name for name in addresses if noted.get(name) is False}
+    outdated = (noted.keys() - declared.keys()) | as_before
+    missing = declared.keys() - (noted.keys() - outdated)
+    for name in outdated:
         session.execute("delete from warehouse.profile_identifier where property = ?", [name])
         session.execute("delete from warehouse.identifier_property where property = ?", [name])
-    for name in declared.keys() - covered:
+    for name in missing:
+        if name in addresses:
+            _put_domains_in_ascii(session, declared[name])
         session.execute(f"insert into warehouse.profile_identifier {identifiers_of(declared[name])}", [name])
-        session.execute("insert into warehouse.identifier_property values (?)", [name])
-    if covered != declared.keys() and session.value("select count(*) from warehouse.profile"):
+        session.execute("insert into warehouse.identifier_property values (?, ?)", [name, name in addresses])
+    if (outdated or missing) and session.value("select count(*) from warehouse.profile"):
         session.execute("update warehouse.revision set number = number + 1")
+
+
+def _put_domains_in_ascii(session: Session, prop: Property) -> None:
+    """Write stored addresses as imports do by now; a domain that is none stays as it is."""
+    session.define_functions()
+    value = quote_identifier(prop.name)
+    if prop.multiple:
+        each = f"list_transform({value}, lambda address: {_with_ascii_domain('address')})"
+        now = f"list_transform([{each}], lambda v: list_filter(v, lambda x, i: list_position(v, x) = i))[1]"
+        text = f"array_to_string({value}, '')"
+    else:
+        now, text = _with_ascii_domain(value), value
+    session.execute(f"update warehouse.profile set {value} = {now} where strlen({text}) <> length({text})")
+
+
+def _with_ascii_domain(address: str) -> str:
+    local, domain = (f"split_part({address}, '@', {number})" for number in (1, 2))
+    return f"""case when regexp_full_match({address}, '[^@]*(@[[:ascii:]]*)?') then {address}
+        else {local} || '@' || coalesce(ascii_domain({domain}), {domain}) end"""
 
 
 def identifiers_of(prop: Property) -> str:

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from duckdb import sqltypes
+from duckdb.func import SPECIAL
 
-from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseUnusable
+from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseDamaged, WarehouseUnusable
+from cdp_sync.model.mail_address import ascii_domain
 from cdp_sync.warehouse.names import quote_literal
 
 Values = Mapping[str, object] | Sequence[object] | None
@@ -36,6 +39,7 @@ class Session:
         self._connection = connection
         self._attached: list[str] = []
         self._before: dict[str, object] = {}
+        self._has_functions = False
 
     def execute(self, sql: str, values: Values = None) -> "Session":
         """Run one statement, or several without values."""
@@ -69,6 +73,13 @@ class Session:
         self._before.setdefault(name, self.value("select current_setting(?)", [name]))
         self.execute(f"set {name} = {quote_literal(value)}")
 
+    def define_functions(self) -> None:
+        """Let statements call `ascii_domain(text)`. Only where needed: DuckDB loads numpy for it, which takes 0.1 s."""
+        if not self._has_functions:
+            text = sqltypes.VARCHAR
+            self._connection.create_function("ascii_domain", ascii_domain, [text], text, null_handling=SPECIAL)
+            self._has_functions = True
+
     def wait_for_disk(self, *, wait: bool) -> None:
         """Tell whether what is written from now on has to outlive a power cut.
 
@@ -86,6 +97,8 @@ class Session:
             try:
                 self.execute(step.sql, step.values)
             except WarehouseUnusable as error:
+                if isinstance(error.__cause__, duckdb.IOException):
+                    raise  # the statement does not matter to it
                 raise type(error)(f"Step {step.name} failed: {error.found}", needed=str(step)) from error
 
     def attach(self, path: Path, name: str, options: str = "") -> None:
@@ -127,14 +140,25 @@ class Session:
         self._connection.close()
 
 
-def translate(error: duckdb.Error, sql: str = "") -> CdpSyncError:
-    """Put a DuckDB error into our tree. Values never show: messages that may quote data are cut to their kind."""
+def translate(error: duckdb.Error, sql: str = "", *, name: str = "The warehouse") -> CdpSyncError:
+    """Put a DuckDB error into our tree. Values never show: messages that may quote data are cut to their kind.
+
+    Args:
+        error: The error.
+        sql: The statement that met it; not shown where the disk is at fault.
+        name: Of the file that it is about, where the message does not say.
+    """
     text = str(error).partition("\n\nStack Trace")[0]
     if any(sign in text for sign in _NO_ROOM):
-        return DiskFull(
-            "There is no room left on the disk that holds the warehouse.",
-            remedy="Free some space and run again; nothing of this run has landed.",
-        )
+        return no_room()
+    if any(sign in text for sign in _DAMAGE):
+        return _damaged(text, name)
+    if isinstance(error, duckdb.IOException):
+        return WarehouseUnusable(f"{text.removeprefix('IO Error: ')}.", remedy="Look at the disk that holds the file.")
+    return _of_a_statement(error, text, sql)
+
+
+def _of_a_statement(error: duckdb.Error, text: str, sql: str) -> CdpSyncError:
     if "CSV" in text and isinstance(error, duckdb.InvalidInputException):
         return FileRejected(
             f"The file cannot be parsed: {text.splitlines()[0].removeprefix('Invalid Input Error: ')}",
@@ -150,8 +174,29 @@ def translate(error: duckdb.Error, sql: str = "") -> CdpSyncError:
     return WarehouseUnusable(masked, needed=sql)
 
 
-_ABOUT_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.IOException)
-"""Errors that quote statements and files, never data."""
+def no_room() -> DiskFull:
+    """Return the error of a full disk."""
+    return DiskFull(
+        "There is no room left on the disk that holds the warehouse.",
+        remedy="Free some space and run again; nothing of this run has landed.",
+    )
+
+
+def _damaged(text: str, name: str) -> WarehouseDamaged:
+    """Return the error of a file that DuckDB cannot read, with the name that the message says, or this one."""
+    named = re.search(r"""file ["']([^"']+)["']""", text)
+    return WarehouseDamaged(
+        f"{Path(named[1]).name if named else name} is damaged: it is cut off, or was written by something else.",
+        needed="It must be as cdp_sync left it, with its .wal if there is one.",
+        remedy="Put a copy of it back. Without one move it away and run the connections: they import anew.",
+    )
+
+
+_DAMAGE = ("Could not read enough bytes", "Corrupt database file", "not a valid DuckDB database", "Serialization Error")
+"""What DuckDB says of a file that is cut off or overwritten."""
+
+_ABOUT_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
+"""Errors that quote statements, never data."""
 
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large", "failed to offload")
 _QUOTED = r"'[^']*'|\"[^\"]*\"|\b\d[\d.]*\b"

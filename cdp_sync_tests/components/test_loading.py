@@ -7,9 +7,9 @@ import dagster as dg
 import pytest
 
 from cdp_sync.components import Maintenance, ProfileModel, SailthruConnection, SftpConnection
-from cdp_sync.components.declarations import load_declarations
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import SftpConnection as Declared
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.project import component_tree
 from cdp_sync_tests.projects import Project, goal
 
@@ -125,7 +125,7 @@ def nested(slip: str, change: dict[str, Any], *places: str) -> Any:
             "identifier",
             {"import_profiles": [goal(link=[{"field": "A", "property": "total"}])]},
             ["attributes.import_profiles[0].link[0].property"],
-            ["'total' is no identifier", "allowed: email, number"],
+            ["'total' is not an identifier", "allowed: email, number"],
         ),
         (
             "mode",
@@ -211,9 +211,9 @@ def test_declarations_are_found_by_name(project: Project) -> None:
     found = load_declarations()
     assert [each.name for each in found.goals("shop", None)] == ["customers"]
     assert [each.name for each in found.goals("shop", "orders")] == ["orders"]
-    with pytest.raises(UnknownName, match=r"no connection 'shopp'.*One of: shop\."):
+    with pytest.raises(UnknownName, match=r"no connection 'shopp'.*One of these is needed: shop\."):
         found.connection("shopp")
-    with pytest.raises(UnknownName, match=r"no import goal 'order'.*One of: customers, orders\."):
+    with pytest.raises(UnknownName, match=r"no import goal 'order'.*One of these is needed: customers, orders\."):
         found.goals("shop", "order")
 
 

@@ -7,9 +7,9 @@ import dagster as dg
 import pytest
 
 from cdp_sync.components import SailthruConnection
-from cdp_sync.components.declarations import load_declarations
 from cdp_sync.errors import DeclarationError
 from cdp_sync.model import SailthruConnection as Declared
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.project import component_tree
 from cdp_sync_tests.projects import SPENDERS, Project
 from cdp_sync_tests.sailthru.crm import PROPERTIES, list_goal, user_goal
@@ -87,7 +87,7 @@ COLUMN = {"property": "total"}
         ({"base_url": "https://api.sailthru.com/v1"}, "base_url", "nothing after the host and port"),
         ({"time_zone": "New York"}, "time_zone", "allowed are IANA names"),
         ({"import_profiles": [list_goal(list=["Main"])]}, "import_profiles[0].list", "did you mean 'lists'"),
-        ({"import_profiles": [list_goal(lists=[])]}, "import_profiles[0].lists", "at least 1 item"),
+        ({"import_profiles": [list_goal(lists=[])]}, "import_profiles[0].lists", "needed is at least 1"),
         (
             {"import_profiles": [list_goal(map=[{"field": "a", "property": "firstname"}])]},
             "import_profiles[0].map[0].property",
@@ -102,12 +102,12 @@ COLUMN = {"property": "total"}
         (
             {"export_profiles": [user_goal(link=[{"field": "cookie", "property": "email"}])]},
             "export_profiles[0].link[0].field",
-            "'sid', 'email', 'extid' or 'sms'",
+            "allowed: sid, email, extid, sms",
         ),
         (
             {"export_profiles": [user_goal(link=[{"field": "email", "property": "total"}])]},
             "export_profiles[0].link[0].property",
-            "'total' is no identifier; allowed: email, sailthru_profile_id, number",
+            "'total' is not an identifier; allowed: email, sailthru_profile_id, number",
         ),
         (
             {"export_profiles": [user_goal(map=[{"field": "1st name", **COLUMN}])]},

@@ -5,11 +5,11 @@ from pathlib import Path
 import dagster as dg
 
 from cdp_sync.components import ProfileModel, SailthruConnection, SftpConnection
-from cdp_sync.components.declarations import load_declarations
 from cdp_sync.components.profile_model import ProfileModelScaffolder
 from cdp_sync.components.sailthru_connection import SailthruConnectionScaffolder
 from cdp_sync.components.sftp_connection import SftpConnectionScaffolder
 from cdp_sync.model import SailthruConnection as Declared
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync_tests.projects import PROPERTIES, Project
 
 

@@ -17,7 +17,7 @@ from cdp_sync.errors import (
     RemotePermissionDenied,
     Terminal,
 )
-from cdp_sync.importing.scanning import TEMPORARY_PREFIXES
+from cdp_sync.model.file_names import TEMPORARY_PREFIXES
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync_tests.connectors.conftest import Connect, StartOpenSsh
 from cdp_sync_tests.connectors.files import names_in, written
@@ -122,7 +122,7 @@ def test_a_missing_directory_is_named(outbox: Outbox, local: Path, connect: Conn
     assert getattr(outbox.server, "connections", 1) == 1
 
 
-@pytest.mark.parametrize(("kind", "told"), [("directory", "a directory"), ("pipe", "no regular file")])
+@pytest.mark.parametrize(("kind", "told"), [("directory", "a directory"), ("pipe", "not a regular file")])
 def test_what_is_no_file_is_not_replaced(kind: str, told: str, outbox: Outbox, local: Path, connect: Connect) -> None:
     """RemoteNotAFile says what has the name, before a byte is sent."""
     (outbox.folder / "a.csv").mkdir() if kind == "directory" else os.mkfifo(outbox.folder / "a.csv")

@@ -242,6 +242,6 @@ def test_a_file_that_ends_too_early_is_no_success(
     written(root / "inbox/a.csv", 1_000_000)
     server = sandbox_that_reads(lambda file, offset, length: OpenFile.read(file, offset, length) if not offset else b"")
     client = connect(start_sandbox(server))
-    with pytest.raises(RemoteFailure, match="of the 1000000 bytes"):
+    with pytest.raises(RemoteFailure, match="of 1,000,000 bytes"):
         client.download(client.list_directory("/inbox")[0], fetched)
     assert not fetched.exists()

@@ -255,13 +255,13 @@ def test_a_password_is_not_shown() -> None:
         ({"SENDER": ""}, "CDP_SYNC_SMTP_SENDER is not set"),
         ({"SENDER": "The robot <robot@example.com>"}, "CDP_SYNC_SMTP_SENDER"),
         ({"SENDER": "a@example.com\r\nBcc: eve@example.org"}, "CDP_SYNC_SMTP_SENDER"),
-        ({"TLS": "ssl"}, "One of: none, starttls, tls"),
+        ({"TLS": "ssl"}, "One of these is needed: none, starttls, tls"),
         ({"PORT": "smtp"}, "from 1 to 65535"),
         ({"PORT": "0"}, "from 1 to 65535"),
         ({"USER": USER}, "one is not set"),
         ({"PASSWORD": PASSWORD}, "one is not set"),
         ({"USER": USER, "PASSWORD": "pässword"}, "not ASCII"),
-        ({"USER": USER, "PASSWORD": PASSWORD, "TLS": "none"}, "never goes in the clear"),
+        ({"USER": USER, "PASSWORD": PASSWORD, "TLS": "none"}, "is never sent unencrypted"),
     ],
 )
 def test_an_unusable_setting_is_named(settings: dict[str, str], told: str) -> None:

@@ -1,7 +1,7 @@
 """Exports from a warehouse of its own by the product's own steps, into a folder that plays the server."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,7 +47,7 @@ class Folder:
     path: Path
     published: list[str] = field(default_factory=list)
 
-    def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None) -> None:
+    def publish(self, local: Path, path: str, **_: object) -> None:
         """Put a file in place."""
         shutil.copy(local, self.path / path.rpartition("/")[2])
         self.published.append(path)
@@ -113,7 +113,7 @@ class Exporter:
         counters = select_segment(run)
         assert counters.add_up
         file = write_file(run)
-        delivered = deliver_file(run, self.server, file) if file else None
+        delivered = deliver_file(run, self.server, file, self.folder / "uploads") if file else None
         if killed_behind:
             return ExportReport("killed", "killed", counters)
         return record_delivery(run, counters, delivered)

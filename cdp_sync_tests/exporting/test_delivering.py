@@ -19,7 +19,7 @@ class Telling:
     told: Sequence[int]
     hashing: threading.Event
 
-    def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None) -> None:
+    def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None, **_: object) -> None:
         """Tell; where all has arrived, be done only when the digest is being taken, and not before is it taken."""
         assert progress is not None
         complete = False
@@ -52,7 +52,7 @@ def test_the_digest_is_that_of_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         return digest_of(local)
 
     monkeypatch.setattr(delivering, "_sha256", noted)
-    delivered = deliver_file(run, Telling(told, hashing), file, progress=seen.append)
+    delivered = deliver_file(run, Telling(told, hashing), file, tmp_path / "uploads", progress=seen.append)
     assert hashed == [file.local]
     assert delivered.sha256 == hashlib.sha256(file.local.read_bytes()).hexdigest()
     assert seen == [file.size * percent // 100 for percent in told]

@@ -64,7 +64,10 @@ def found(
 @examples(100)
 @given(populations())
 def test_segments_agree_with_oracle(session: Session, population: Population) -> None:
-    """Size and sample are those of the oracle; columns that are missing count as empty, merged profiles do not."""
+    """Size and sample are those of the oracle; columns that are missing count as empty, merged profiles do not.
+
+    The statement that people are shown finds the same.
+    """
     fill(session, population.people, merged_every=MERGED_EVERY)
     profiles, columns = population.profiles, MODEL.by_name.keys() - population.missing
     names = [segment.name for segment in profiles.segments]
@@ -72,6 +75,7 @@ def test_segments_agree_with_oracle(session: Session, population: Population) ->
     query = step("found", select(literal_column("profile_id"), *asked).select_from(PROFILE))
     note(shown(query))
     rows = {profile.int: held for profile, *held in session.rows(query.sql, query.values)}
+    assert rows == {profile.int: held for profile, *held in session.rows(shown(query))}
     known = [{**person, **dict.fromkeys(population.missing)} for person in population.people]
     assert rows == {
         number: [

@@ -70,7 +70,10 @@ def test_a_list_behind_in_is_refused_with_the_way_out() -> None:
         step("it", select(column("a")).where(column("a").in_([1, 2])))
 
 
-def test_a_statement_is_shown_with_its_values() -> None:
-    """For a person who wants to see or run it."""
-    assert shown(step("it", select(bindparam("it", 5)))).endswith(";\n-- $it: 5")
+@pytest.mark.parametrize("value", [VALUE, "", 1, None, True, ["a", VALUE, "x"], [], 1.5, "a\x1b[31m\n\t\u202eb"])
+def test_a_statement_is_shown_so_that_it_can_be_run(value: object, session: Session) -> None:
+    """The values stand in it, with nothing that a terminal would not show."""
+    made = shown(step("it", select(bindparam("it", value, type_=SqlType("VARCHAR")))))
+    assert made.isprintable()
+    assert session.value(made) == value
     assert shown(Step("it", "select 1")) == "select 1;"

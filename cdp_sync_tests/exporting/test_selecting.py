@@ -208,7 +208,7 @@ def test_what_was_delivered_is_remembered(exporter: Exporter) -> None:
     run = exporter.next_run()
     counters, file = select_segment(run), write_file(run)
     assert file is not None
-    delivered = deliver_file(run, exporter.server, file)
+    delivered = deliver_file(run, exporter.server, file, exporter.folder / "uploads")
     for _ in range(2):
         report = record_delivery(run, counters, delivered)
         assert exporter.rows("select path, size, sha256, rows from warehouse.exported_file") == [

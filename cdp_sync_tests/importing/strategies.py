@@ -14,7 +14,7 @@ from cdp_sync_tests.importing.sides import File
 
 CELLS = {
     "text": ("a", "b", " a ", "A"),
-    "email": ("a@x", "b@x", "c@x", " A@X ", "Ann <b@x>"),
+    "email": ("a@x", "b@x", "c@x", " A@X ", "Ann <b@x>", "Ü@x", "ü@x", "a@Ü", "a@xn--tda"),
     "number": ("1", "2", "3", " 01 ", "+2"),
     "decimal": ("1.5", "2,5", "1", "-.25", "1.00000"),
     "date": ("2024-01-05", "2024-01-05T23:30:00Z", "2024-01-05 00:30", "1980-06-30T22:00:00.1234567-01:00"),

@@ -45,7 +45,7 @@ def test_nothing_is_kept(shop: Importer) -> None:
         assert shop.rows(f"select count(*) from warehouse.{table}") == [(0,)]
     assert shop.quarantine() == [
         ("/a.csv", 2, None, None, "no consent for the connection's objectives"),
-        ("/a.csv", 3, "Count", None, "no whole number"),
+        ("/a.csv", 3, "Count", None, "not a whole number"),
         ("/a.csv", 3, None, None, "no consent for the connection's objectives"),
     ]
     assert report.samples == ()
@@ -57,7 +57,7 @@ def test_a_value_of_who_consents_is_kept(shop: Importer, desk: Importer) -> None
     """What did not convert is shown where the row landed otherwise."""
     desk.deliver({"/c.csv": "Email,Agreed\nb@x,ads\n"})
     shop.deliver({"/a.csv": NAMES})
-    assert ("/a.csv", 3, "Count", "many", "no whole number") in shop.quarantine()
+    assert ("/a.csv", 3, "Count", "many", "not a whole number") in shop.quarantine()
 
 
 def test_consent_that_changes_before_writing(shop: Importer, desk: Importer) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from cdp_sync.importing.conversion import convert, fit
 from cdp_sync.model import Format, Property
+from cdp_sync.warehouse import Session
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.importing.strategies import CELLS, ODD_CELLS, ODD_ELEMENTS
 from cdp_sync_tests.oracle import converting as oracle
@@ -106,6 +107,7 @@ def test_cells_convert_as_the_oracle_reads_them(settings: dict[str, Any]) -> Non
     form = Format(**settings)
     chance = random.Random(f"{SEED} {settings}")
     with duckdb.connect() as connection:
+        Session(connection).define_functions()
         connection.execute(f"set timezone = '{form.time_zone}'")
         for prop in PROPERTIES:
             cells = list(dict.fromkeys(cells_of(prop, form, chance, 400)))

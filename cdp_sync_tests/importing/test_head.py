@@ -100,7 +100,7 @@ def test_a_file_without_any_linked_column_is_refused() -> None:
         check("E-Mail,Name\n")
     told = str(refused.value)
     assert "found: 'E-Mail', 'Name'" in told
-    assert "Needed: 'Email'" in told
+    assert "At least one of these is needed: 'Email'" in told
     assert "Correct the links" in told
 
 
@@ -119,6 +119,18 @@ def test_a_needed_column_stands_there_once() -> None:
         check("Email,Name,Name\n")
     with pytest.raises(FileRejected, match=r"names 'x' more than once"):
         check("Email,Name,x,x\n", map_detected={})
+
+
+@pytest.mark.parametrize("personal", ["ada@example.com", "0612345678", "+31 6 12 34 56 78", "4111-1111"])
+def test_a_name_that_may_be_a_value_is_not_told(personal: str) -> None:
+    """A header may be a person's row: what looks like an address or a long number is in no message."""
+    with pytest.raises(FileRejected, match="more than once") as refused:
+        check(f"Email,{personal},{personal},x,x\n", map_detected={})
+    assert personal not in str(refused.value)
+    assert "(a name like personal data), 'x' more" in str(refused.value)
+    with pytest.raises(FileRejected, match="found: ") as refused:
+        check(f"Name,{personal}\n")
+    assert personal not in str(refused.value)
 
 
 def test_columns_differ_by_case() -> None:
@@ -161,5 +173,5 @@ def test_detected_columns_are_bounded() -> None:
         detected_mappings(few, ("Email", "Name", "a", "b", "c"))
     message = str(refused.value)
     assert "3 columns that nothing maps" in message
-    assert "At most 2, `max_columns`" in message
+    assert "At most 2 are allowed, `max_columns`" in message
     assert "declare a larger number" in message

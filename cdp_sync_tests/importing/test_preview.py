@@ -227,5 +227,11 @@ def test_a_preview_opens_no_warehouse(warehouse: Warehouse) -> None:
 def test_a_preview_is_json(warehouse: Warehouse) -> None:
     """Programs get the same as people."""
     told = json.loads(json.dumps(preview("/in/a.csv", TEXT, goal(), PROFILES, warehouse).to_json()))
-    assert set(told) == {"path", "fields", "unmapped", "readings", "message"}
+    assert set(told) == {"path", "fields", "unmapped", "readings", "message", "refused"}
     assert set(told["readings"][0]) == {"field", "property", "cell", "value", "reason"}
+
+
+def test_an_empty_archive_is_called_empty(warehouse: Warehouse) -> None:
+    """Once, as an import warns of it."""
+    told = preview("/in/a.zip", zipped({}), goal(), PROFILES, warehouse).message
+    assert told == "The file is empty: an archive that holds no file."

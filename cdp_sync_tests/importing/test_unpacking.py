@@ -234,7 +234,7 @@ def test_a_zip_without_any_file_is_empty(tmp_path: Path) -> None:
     for content in (zipped({}), zipped({"in/": b""})):
         warnings: list[str] = []
         assert unpacked("a.zip", content, tmp_path, warnings) == []
-        assert warnings == ["The archive holds no file."]
+        assert warnings == ["The file is empty: an archive that holds no file."]
 
 
 def test_members_of_one_name_are_all_read(tmp_path: Path) -> None:

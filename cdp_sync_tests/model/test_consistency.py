@@ -58,7 +58,9 @@ def test_a_link_needs_an_identifier() -> None:
     """A link to a property that is unknown, or no identifier, is told which ones are."""
     linked = [{"field": "A", "property": "first_name"}, {"field": "B", "property": "emial"}]
     first, second = slips({"link": linked})
-    assert first == "import_profiles[0].link[0].property: 'first_name' is no identifier; allowed: email, customer_id"
+    assert (
+        first == "import_profiles[0].link[0].property: 'first_name' is not an identifier; allowed: email, customer_id"
+    )
     assert second == (
         "import_profiles[0].link[1].property: 'emial' is unknown; did you mean 'email'? allowed: email, customer_id"
     )
@@ -67,7 +69,7 @@ def test_a_link_needs_an_identifier() -> None:
 def test_a_profile_without_identifiers_says_so() -> None:
     """Where no identifier is declared, no link can fit."""
     (found,) = slips({}, profiles=Profiles.model_validate({"properties": [{"name": "email"}]}))
-    assert found.endswith("'email' is no identifier; allowed: none is declared")
+    assert found.endswith("'email' is not an identifier; allowed: none is declared")
 
 
 def test_modes_need_a_property_that_suits_them() -> None:

@@ -57,7 +57,7 @@ def test_a_word_is_true_or_false() -> None:
     assert (form.booleans.true, form.booleans.false) == (("J", "Ja", "yes"), ("N", "Nein"))
     assert "'ja' for both" in refusal(booleans={"true": ["ja"], "false": [" JA "]})
     assert "need quotes in YAML" in refusal(**yaml.safe_load("booleans: {true: [Yes], false: [No]}"))
-    assert "an empty cell is no value" in refusal(booleans={"true": ["J"], "false": [""]})
+    assert "an empty cell is not a value" in refusal(booleans={"true": ["J"], "false": [""]})
 
 
 def test_lists_are_written_in_one_way() -> None:

@@ -167,7 +167,10 @@ def test_a_schedule_in_words(declared: dict[str, Any], words: str) -> None:
         ({"every_minutes": "15"}, ".every_minutes: found '15'; allowed"),
         ({"times_per_day": 2.5}, ".times_per_day: found 2.5; allowed are whole numbers from 1 to 1440"),
         ({"times_per_day": 2, "starting_at": "24:00"}, ".starting_at: found '24:00'; needed is HH:MM in quotes"),
-        ({"days_of_week": ["mondy"], "at": "01:30"}, ".days_of_week[0]: found 'mondy'; Input should be 'monday', "),
+        (
+            {"days_of_week": ["mondy"], "at": "01:30"},
+            ".days_of_week[0]: found 'mondy'; did you mean 'monday'? allowed: monday, ",
+        ),
         ({"days_of_week": [], "at": "01:30"}, ".days_of_week: found an empty list; needed is at least one day"),
         ({"days_of_week": ["monday"]}, ".at: is missing; days_of_week needs it: HH:MM"),
         (
@@ -183,7 +186,7 @@ def test_a_schedule_in_words(declared: dict[str, Any], words: str) -> None:
         ({"days_of_month": [True], "at": "01:30"}, ".days_of_month[0]: found True; allowed"),
         (
             {"weekday_of_month": {"ordinal": "fifth", "weekday": "monday"}, "at": "01:30"},
-            ".weekday_of_month.ordinal: found 'fifth'; Input should be 'first', ",
+            ".weekday_of_month.ordinal: found 'fifth'; did you mean 'first'? allowed: first, ",
         ),
         (
             {"weekday_of_month": {"ordinal": "first", "weekday": "monday", "day": 1}, "at": "01:30"},

@@ -212,10 +212,10 @@ ONE_OF = "all, any, not, property, segment, objective"
             [".contains_any: found an empty list; needed is a list with something"],
         ),
         ("{property: a, contains_any: [NL, NO]}", [".contains_any[1]: found False; needed is text, in quotes where"]),
-        ("{property: a, is_empty: false}", [".is_empty: found False; Input should be True"]),
-        ("{property: a, in_last_days: 0}", [".in_last_days: found 0; Input should be greater than or equal to 1"]),
+        ("{property: a, is_empty: false}", [".is_empty: found false; allowed: true"]),
+        ("{property: a, in_last_days: 0}", [".in_last_days: found 0; needed is at least 1"]),
         ("{objective: a}", [": objective and consent belong together"]),
-        ("{objective: a, consent: given}", [".consent: found 'given'; Input should be 'consented', 'consented_or_unn"]),
+        ("{objective: a, consent: given}", [".consent: found 'given'; allowed: consented, consented_or_unn"]),
         (
             "{all: [{zzz: 1}, {property: a, between: 1}, {any: []}]}",
             [".all[0].zzz: unknown key", ".all[1].between: found 1", ".all[2].any: found an empty list"],

@@ -1,6 +1,9 @@
 """From the text of a cell to an e-mail address, character by character."""
 
 import unicodedata
+from string import ascii_lowercase, ascii_uppercase
+
+import idna
 
 WRAPPINGS = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
 
@@ -12,12 +15,23 @@ SIGNS = set("!#$%&'*+/=?^_`{|}~-")
 
 def read_address(text: str) -> str | None:
     """Return the address that a text is, or is wrapped around; None where it is none."""
-    text = "".join(sign for sign in text.lower() if unicodedata.category(sign) != "Cf").strip()
+    lowered = text.translate(str.maketrans(ascii_uppercase, ascii_lowercase))
+    text = "".join(sign for sign in lowered if unicodedata.category(sign) != "Cf").strip()
     for _ in range(4):
         if is_address(text):
-            return text
+            return in_ascii(text)
         text = unwrap(text)
     return None
+
+
+def in_ascii(address: str) -> str | None:
+    """Return an address with its domain in ASCII; None where there is no such domain, or it is too long."""
+    local, _, domain = address.partition("@")
+    try:
+        domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        return None
+    return f"{local}@{domain}" if len(f"{local}@{domain}".encode()) <= 254 else None
 
 
 def unwrap(text: str) -> str:
@@ -38,7 +52,7 @@ def unwrap(text: str) -> str:
 def is_address(text: str) -> bool:
     """Whether a text is `local@domain`."""
     local, at, domain = text.partition("@")
-    return bool(at) and len(text.encode()) <= 254 and is_local(local) and is_domain(domain)
+    return bool(at) and is_local(local) and is_domain(domain)
 
 
 def is_local(text: str) -> bool:

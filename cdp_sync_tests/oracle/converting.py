@@ -108,11 +108,11 @@ def json_elements(cell: str, prop: Property, fmt: Format) -> list[str]:
     try:
         found = json.loads(cell, parse_float=JsonNumber, parse_int=JsonNumber, parse_constant=refuse)
     except ValueError:
-        raise Invalid("no JSON array") from None
+        raise Invalid("not a JSON array") from None
     if not isinstance(found, list) or any(isinstance(one, (dict, list)) for one in found):
-        raise Invalid("no JSON array")
+        raise Invalid("not a JSON array")
     if any("\ud800" <= sign <= "\udfff" for one in found if isinstance(one, str) for sign in one):
-        raise Invalid("no JSON array: half a character")
+        raise Invalid("not a JSON array: half a character")
     return [spelled(one, prop, fmt) for one in found if one is not None]
 
 
@@ -159,7 +159,7 @@ def to_text(text: str, prop: Property, fmt: Format) -> str:
 def to_known(text: str, among: Sequence[str]) -> str:
     """One of some texts."""
     if text not in among:
-        raise Invalid(f"not one of: {', '.join(among)}" if len(among) <= 8 else "no known value")
+        raise Invalid(f"not one of: {', '.join(among)}" if len(among) <= 8 else "not a known value")
     return text
 
 
@@ -167,7 +167,7 @@ def to_email(text: str, prop: Property, fmt: Format) -> str:
     """An address, or what is only wrapped around one."""
     address = read_address(stripped(text))
     if address is None:
-        raise Invalid(ruin_of(text) or "no e-mail address")
+        raise Invalid(ruin_of(text) or "not an e-mail address")
     return address
 
 
@@ -175,7 +175,7 @@ def to_number(text: str, prop: Property, fmt: Format) -> int:
     """A 64-bit integer; a decimal separator with nothing but zeros may follow."""
     found = re.fullmatch(rf"([+-]?[0-9]+)({re.escape(fmt.decimal)}0*)?", plain_number(text, fmt))
     if not found or not -(2**63) <= int(found[1]) < 2**63:
-        raise Invalid((prop.identifier and ruin_of(text)) or "no whole number of 64 bits")
+        raise Invalid((prop.identifier and ruin_of(text)) or "not a whole number of 64 bits")
     return int(found[1])
 
 
@@ -184,11 +184,11 @@ def to_decimal(text: str, prop: Property, fmt: Format) -> Decimal:
     point = re.escape(fmt.decimal)
     text = plain_number(text, fmt)
     if not re.fullmatch(rf"[+-]?([0-9]+({point}[0-9]*)?|{point}[0-9]+)", text):
-        raise Invalid("no decimal number")
+        raise Invalid("not a decimal number")
     whole, _, fraction = text.partition(fmt.decimal)
     digits = whole.lstrip("+-").lstrip("0")
     if len(digits) > prop.precision - prop.scale or fraction[prop.scale :].strip("0"):
-        raise Invalid("no number within the declared digits")
+        raise Invalid("not a number within the declared digits")
     return Decimal(f"{whole}.{fraction[: prop.scale]}0")
 
 

@@ -80,7 +80,9 @@ def placed(name: str, records: list[Record], columns: list[str], fmt: Format) ->
         if record.problem:
             raws = [line.text for line in physical_lines(record.raw)] + [""] * record.height
             for number, raw in enumerate(raws[: record.height], start=record.line):
-                table.rejected.append(Entry(name, number, record.problem, raw=raw))
+                in_quote = number > record.line and record.problem.startswith("too ")
+                opens = f"; the quote opens on line {record.line}" if in_quote else ""
+                table.rejected.append(Entry(name, number, record.problem + opens, raw=raw))
         else:
             cells = [None if cell in fmt.nulls else cell for cell in record.cells]
             table.rows.append(Row(name, name, record.line, dict(zip(columns, cells, strict=True))))

@@ -93,7 +93,7 @@ def closes(lines: list[Line], fmt: Format) -> bool:
 
 def too_many(fmt: Format) -> str:
     """Return the reason for a record that is too high."""
-    return f"a record of more than {fmt.max_record_lines} lines"
+    return f"a record of more than {fmt.max_record_lines} line{'s' * (fmt.max_record_lines > 1)}"
 
 
 class Scanner:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cdp_sync_tests.orchestration.daemon import Ui, dagster_dev
-from cdp_sync_tests.projects import Project, goal
+from cdp_sync_tests.projects import SPENDERS, Project, goal
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -58,6 +58,61 @@ def test_a_person_runs_a_job_and_backfills_a_file(project: Project, page: "Page"
         _run_the_job(ui, page, tmp_path)
         _look_at_the_goal(ui, page, tmp_path)
         _backfill_a_file(ui, page, tmp_path)
+
+
+def test_a_person_finds_what_went_wrong(project: Project, page: "Page", tmp_path: Path) -> None:
+    """The checks say what is in the quarantine, after a failed run as well; that run's page says why it failed."""
+    project.describe(segments=[SPENDERS])
+    project.connect("shop", goal())
+    project.deliver("/inbox/customers_1.csv", FIRST)
+    with dagster_dev(project) as ui:
+        ui.ended(ui.launch("shop_sync"))
+        project.deliver("/inbox/customers_2.csv", SECOND, minutes=1)
+        ui.ended(ui.launch("shop_sync"))
+        (project.root / "inbox").rename(project.root / "moved")
+        failed = ui.launch("shop_sync")
+        ui.ended(failed, "FAILURE")
+        _look_at_the_failed_run(ui, failed, page, tmp_path)
+        _nothing_is_cut_off(ui, page, tmp_path)
+        _look_at_the_checks(ui, page, tmp_path)
+        _look_at_the_profiles(ui, page, tmp_path)
+
+
+def _look_at_the_failed_run(ui: Ui, run_id: str, page: "Page", folder: Path) -> None:
+    page.goto(f"{ui.url}/runs/{run_id}")
+    page.get_by_text("RUN_FAILURE").wait_for()
+    page.get_by_text("There is no '/inbox' on 127.0.0.1").last.wait_for()
+    assert not page.get_by_text("Not executing").count()
+    keep(page, "failed run", folder)
+    page.goto(f"{ui.url}/runs")
+    page.get_by_text("reason: by hand").first.wait_for()
+    assert not page.get_by_text("process").count()
+    keep(page, "runs after a failure", folder)
+
+
+def _nothing_is_cut_off(ui: Ui, page: "Page", folder: Path) -> None:
+    """The table of a goal's metadata, with its tables and ids, is not wider than the page shows."""
+    page.goto(f"{ui.url}/assets/shop/customers")
+    page.get_by_text("3 read: 2 applied, 1 without identifier").wait_for()
+    table = page.get_by_text("last profiles").locator("xpath=ancestor::table[1]")
+    assert table.evaluate("table => table.offsetWidth <= table.parentElement.clientWidth")
+    keep(page, "goal after a failure", folder)
+
+
+def _look_at_the_checks(ui: Ui, page: "Page", folder: Path) -> None:
+    page.goto(f"{ui.url}/assets/shop/customers?view=checks&checkDetail=rows_without_identifier")
+    page.get_by_text("1 row without identifier.").wait_for()
+    for told in ("/inbox/customers_2.csv: Email: no usable identifier", "cdp-sync quarantine shop"):
+        page.get_by_text(told).wait_for()
+    assert not page.get_by_text("Execution failed").count()
+    keep(page, "checks", folder)
+
+
+def _look_at_the_profiles(ui: Ui, page: "Page", folder: Path) -> None:
+    page.goto(f"{ui.url}/assets/profiles")
+    page.get_by_text("Plots").click()
+    page.get_by_text("dagster/row_count").first.wait_for()
+    keep(page, "profiles", folder)
 
 
 def _run_the_job(ui: Ui, page: "Page", folder: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cdp_sync.components.declarations import load_declarations
 from cdp_sync.definitions import defs as load_code_location
 from cdp_sync.model import fingerprint
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.files import files_key
 from cdp_sync_tests.projects import PASSWORD, Project, goal, open_project
 
@@ -86,9 +86,9 @@ def test_the_code_version_is_the_goals_fingerprint(definitions: dg.Definitions, 
 
 
 def test_every_goal_has_its_checks(definitions: dg.Definitions) -> None:
-    """*rejected_rows*, *unmatched_rows* and *ambiguous_links* are checks of every goal's asset."""
+    """Checks of every goal's asset: rows and values that did not land, and rows that named several profiles."""
     keys = definitions.resolve_asset_graph().asset_check_keys
-    names = {"rejected_rows", "unmatched_rows", "ambiguous_links"}
+    names = {"rejected_rows", "rows_without_identifier", "unmatched_rows", "invalid_values", "ambiguous_links"}
     assert {(key.asset_key, key.name) for key in keys} == {(key, name) for key in (ZEBRA, APPLE, OFF) for name in names}
 
 

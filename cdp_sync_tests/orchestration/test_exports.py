@@ -12,7 +12,7 @@ from cdp_sync.errors import DiskFull
 from cdp_sync.exporting import FileRun, LocalFile
 from cdp_sync.model import EXPORT_COUNTERS
 from cdp_sync.orchestration import export_steps
-from cdp_sync_tests.projects import SPENDERS, Project, export, goal
+from cdp_sync_tests.projects import SPENDERS, Project, export, goal, shown
 
 OPS = ("select_segment", "write_file", "deliver_file", "record_delivery")
 IMPORTED, EXPORTED = dg.AssetKey(["shop", "customers"]), dg.AssetKey(["shop", "spenders"])
@@ -35,9 +35,8 @@ def shop(project: Project) -> Project:
 
 
 def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, Any]:
-    """Return the metadata of an asset's materialization, as plain values."""
-    (event,) = [event for event in result.get_asset_materialization_events() if event.asset_key == key]
-    return {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
+    """Return what the catalog shows of an asset's run, as plain values."""
+    return shown(result, *key.path)
 
 
 def outbox(project: Project) -> dict[str, str]:
@@ -221,20 +220,21 @@ def test_the_checks_warn_of_profiles_that_were_left_out(shop: Project, instance:
 
 def test_a_slip_in_a_segment_is_told_with_its_place(project: Project) -> None:
     """Loading names the file, the place, what was found and what is allowed."""
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.errors import DeclarationError
+    from cdp_sync.orchestration.declarations import load_declarations
 
     project.describe(segments=[SPENDERS | {"when": {"property": "total", "contains_any": ["2"]}}])
     project.connect("shop", export_profiles=[export(segment="spender")])
     with pytest.raises(DeclarationError) as refused:
         load_declarations()
-    assert "profiles/defs.yaml:\n  attributes.segments[0].when.contains_any: total is decimal" in str(refused.value)
+    told = str(refused.value)
+    assert "profiles/defs.yaml:\n  line 17: attributes.segments[0].when.contains_any: total is decimal" in told
 
 
 def test_slips_in_exports_are_told_with_their_places(project: Project) -> None:
     """Several at once: an unknown segment, an unknown property, an unknown objective."""
-    from cdp_sync.components.declarations import load_declarations
     from cdp_sync.errors import DeclarationError
+    from cdp_sync.orchestration.declarations import load_declarations
 
     project.describe(segments=[SPENDERS])
     columns = [{"field": "Email", "property": "mail"}]

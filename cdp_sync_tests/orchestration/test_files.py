@@ -140,7 +140,7 @@ def test_a_wildcard_that_matches_nothing_fails(shop: Project, instance: dg.Dagst
     job = shop.load().resolve_job_def("shop_sync")
     result = job.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
     (failed,) = [event for event in result.all_events if event.is_step_failure]
-    assert "No file of this goal matches 'nothing*'." in str(failed.step_failure_data)
+    assert "No file of this run's goals matches 'nothing*'." in str(failed.step_failure_data)
 
 
 def test_a_file_with_a_name_that_no_partition_may_have_is_imported(shop: Project, instance: dg.DagsterInstance) -> None:
@@ -187,3 +187,49 @@ def test_a_file_that_grows_with_an_old_time_is_left(shop: Project, instance: dg.
     assert totals(shop) == {"ada@example.com": 3.5, "bob@example.com": 2}
     assert shop.run("shop_sync", instance).success
     assert list((shop.data / "sightings").iterdir()) == []
+
+
+def test_a_file_that_was_imported_by_a_run_that_broke_off_is_not_failed(
+    shop: Project, instance: dg.DagsterInstance
+) -> None:
+    """Rows have landed, but the run ended before it could say so: the next run does, and imports nothing again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cdp_sync.orchestration.file_steps.note_files", lambda *_: 1 / 0)
+        assert not shop.run("shop_sync", instance).success
+    assert status(shop, instance)["failed"] == {FIRST, SECOND}
+    assert shop.run("shop_sync", instance).success
+    assert status(shop, instance) == {"imported": {FIRST, SECOND}, "failed": set(), "missing": set()}
+    assert totals(shop) == {"ada@example.com": 1.5, "bob@example.com": 2}
+
+
+def fail_third(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Run the connection with a file that cannot be imported."""
+    shop.deliver(f"/inbox/{THIRD}", "Mail;Total\nada@example.com;3\n", minutes=2)
+    assert not shop.run("shop_sync", instance).success
+    assert status(shop, instance)["failed"] == {THIRD}
+
+
+def test_a_failed_file_that_is_gone_is_no_longer_shown(shop: Project, instance: dg.DagsterInstance) -> None:
+    """What the sender took away cannot be imported; when it comes back it is new."""
+    fail_third(shop, instance)
+    (shop.root / "inbox" / THIRD).unlink()
+    assert shop.run("shop_sync", instance).success
+    assert status(shop, instance) == {"imported": {FIRST, SECOND}, "failed": set(), "missing": set()}
+    shop.deliver(f"/inbox/{THIRD}", "Email,Total\nada@example.com,3\n", minutes=3)
+    assert shop.run("shop_sync", instance).success
+    assert status(shop, instance) == {"imported": {FIRST, SECOND, THIRD}, "failed": set(), "missing": set()}
+
+
+def test_a_failed_file_that_no_pattern_matches_any_more_is_no_longer_shown(
+    shop: Project, instance: dg.DagsterInstance
+) -> None:
+    """A run about other files leaves it; a run under a pattern without it takes it away."""
+    fail_third(shop, instance)
+    told = {"config": {"files": "*_2.csv"}}
+    config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": told}}}}
+    job = shop.load().resolve_job_def("shop_sync")
+    assert job.execute_in_process(instance=instance, run_config=config).success
+    assert status(shop, instance)["failed"] == {THIRD}
+    shop.connect("shop", SUMMED | {"files": "customers_[12].csv"})
+    assert shop.run("shop_sync", instance).success
+    assert status(shop, instance) == {"imported": {FIRST, SECOND}, "failed": set(), "missing": set()}

@@ -27,6 +27,15 @@ def test_a_failed_run_is_mailed_about(office: Office) -> None:
     assert office.state(run_id) == "sent"
 
 
+def test_goals_stand_in_running_order(office: Office) -> None:
+    """As they are declared, which is how they run, also where one failed; Dagster plans them by name."""
+    office.connect("shop", goal("zebra"), STRICT, goal("apple"))
+    office.run(RAGGED)
+    office.tick()
+    told = said(office.mails[0])
+    assert told.index("zebra succeeded") < told.index("customers failed") < told.index("apple succeeded")
+
+
 def test_no_mail_holds_what_a_file_holds(office: Office) -> None:
     """Neither addresses nor names of a file's people are in a mail, whatever went wrong with them."""
     office.connect("shop", goal(), on="every_run")
@@ -61,7 +70,7 @@ def test_a_run_that_succeeded_is_mailed_about_where_every_run_is(office: Office)
     office.tick()
     (mail,) = office.mails
     assert mail["Subject"] == "[cdp_sync] shop succeeded"
-    assert "customers succeeded\n  1 file, 1 row: 1 applied; 1 profiles created, 0 updated." in said(mail)
+    assert "customers succeeded\n  1 file, 1 row: 1 applied; 1 profile created, 0 updated." in said(mail)
 
 
 def test_the_key_on_may_stand_without_quotes(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +248,8 @@ def test_a_stopped_run_is_mailed_about_where_every_run_is(office: Office) -> Non
 
 def test_a_run_of_the_command_line_is_mailed_about(office: Office) -> None:
     """`cdp-sync run` writes to the same history; the daemon's sensor finds it there."""
-    from cdp_sync.orchestration.launching import Order, launch, open_instance
+    from cdp_sync.orchestration.instance import open_instance
+    from cdp_sync.orchestration.launching import Order, launch
     from cdp_sync.orchestration.progress import watcher
 
     office.connect()

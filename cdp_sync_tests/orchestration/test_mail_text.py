@@ -24,19 +24,19 @@ NEWS = RunNews(
 
 
 def test_a_mail_tells_what_to_act_on() -> None:
-    """What happened, what failed first, with its first reasons, why and when it ran, where to look."""
+    """What happened, goal by goal in running order, with the first reasons, why and when it ran, where to look."""
     assert subject_of(NEWS) == "[cdp_sync] webshop failed: customers"
     assert text_of(NEWS) == (
         "Web shop (webshop): the run failed.\n"
+        "\n"
+        "orders succeeded\n"
+        "  1 file, 3 rows: 3 applied; 2 profiles created, 1 updated.\n"
         "\n"
         "customers failed\n"
         "  /inbox/a.csv failed: it is no CSV.\n"
         "  1,200 times: Total: no number\n"
         "\n"
         "consents was not run\n"
-        "\n"
-        "orders succeeded\n"
-        "  1 file, 3 rows: 3 applied; 2 profiles created, 1 updated.\n"
         "\n"
         "Reason: schedule\n"
         "Started: 2023-11-14 22:13:20 UTC, 83 s\n"
@@ -73,6 +73,13 @@ def test_nothing_can_break_out_of_its_line() -> None:
     text = text_of(news)
     assert [line for line in text.splitlines() if line.startswith("Run: ")] == [f"Run: {LINK}"]
     assert "\x1b" not in text
+
+
+def test_of_too_many_goals_those_that_failed_are_shown() -> None:
+    """In running order as well: the last of a hundred is the one that matters."""
+    goals = (*(GoalNews(f"goal_{number}", "success") for number in range(99)), GoalNews("last", "failed"))
+    text = text_of(replace(NEWS, goals=goals))
+    assert text.index("goal_38 succeeded") < text.index("last failed") < text.index("and 60 more goals")
 
 
 def test_texts_are_of_bounded_length() -> None:

@@ -83,7 +83,7 @@ def test_a_file_is_imported_once_it_stays_as_it_is(ticker: Ticker) -> None:
     for _ in range(3):
         told = ticker.next_tick()
         assert not told.run_requests
-        assert str(told.skip_message) == "1 files, none of them new."
+        assert str(told.skip_message) == "Of 1 file none is new."
 
 
 def test_a_run_need_not_wait_for_what_the_sensor_saw_twice(ticker: Ticker) -> None:
@@ -175,7 +175,7 @@ def test_a_failed_runs_files_are_picked_up_again(ticker: Ticker) -> None:
     ticker.tick()
     (first,) = ticker.tick().run_requests or ()
     assert not ticker.run(first)
-    assert "1 failed and are tried again later" in str(ticker.next_tick().skip_message)
+    assert "1 failed; another try follows later" in str(ticker.next_tick().skip_message)
     told = json.loads(str(ticker.cursor))
     told["failed"] = {state: [failures, 0] for state, (failures, _) in told["failed"].items()}
     ticker.cursor = json.dumps(told)

@@ -1,6 +1,7 @@
 """What is done about runs whose process is gone, and what is left alone."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,10 +13,11 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
+from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.places import DataFolder
 from cdp_sync.orchestration.processes import Process
 from cdp_sync.orchestration.recovery import recover
-from cdp_sync.orchestration.run_tags import PROCESS
+from cdp_sync.orchestration.run_tags import FORMER_PROCESS, PROCESS
 from cdp_sync_tests.projects import INSTANCE, Project, goal
 
 STARTED, CANCELING = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING
@@ -87,6 +89,12 @@ def test_a_run_without_a_process_fails_and_says_why(
     assert recover(instance, folder) == []
 
 
+def test_a_run_with_the_former_tag_is_found(instance: dg.DagsterInstance, folder: DataFolder, gone: str) -> None:
+    """A run that began before the tag was hidden and renamed."""
+    run = add(instance, None, **{FORMER_PROCESS: gone})
+    assert recover(instance, folder) == [run.run_id]
+
+
 def test_a_run_that_somebody_stopped_counts_as_stopped(
     instance: dg.DagsterInstance, folder: DataFolder, gone: str
 ) -> None:
@@ -133,16 +141,59 @@ def test_a_process_that_nobody_has_asked_about_is_gone() -> None:
 def test_a_run_that_never_noted_a_process_is_given_five_minutes(
     instance: dg.DagsterInstance, folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was killed between its start and its first step; other jobs of the project need not note anything."""
-    run = add(instance, None, dg.DagsterRunStatus.STARTING)
+    """It was killed before its first step, at whatever point; other jobs of the project need not note anything."""
+    statuses = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTING, CANCELING)
+    runs = [add(instance, None, status) for status in statuses]
     other = instance.add_run(dg.DagsterRun(job_name="own_job", status=dg.DagsterRunStatus.STARTING))
-    for each in (run, other):
+    for each in (runs[1], other):
         event = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, each.job_name)
         instance.report_dagster_event(event, each.run_id)
     assert recover(instance, folder) == []
     late = time.time() + 301
     monkeypatch.setattr(time, "time", lambda: late)
-    assert recover(instance, folder) == [run.run_id]
+    assert sorted(recover(instance, folder)) == sorted(run.run_id for run in runs)
+    assert [state(instance, run) for run in runs] == [FAILED, FAILED, FAILED, CANCELED]
+
+
+def test_a_run_that_repeats_another_and_is_not_queued_yet_is_left_alone(
+    instance: dg.DagsterInstance, folder: DataFolder, gone: str
+) -> None:
+    """Until it is queued it has the tags of the run before, which say that its process is gone."""
+    status, tags = dg.DagsterRunStatus.NOT_STARTED, {"connection": "shop", PROCESS: gone}
+    run = instance.add_run(
+        dg.DagsterRun(job_name="shop_sync", status=status, tags=tags, parent_run_id="x", root_run_id="x")
+    )
+    assert recover(instance, folder) == []
+    assert state(instance, run) == status
+
+
+_KILLED_BEFORE_IT_STARTS = """
+import os, signal, sys
+import dagster as dg
+from cdp_sync.cli import main
+
+def make_run(instance, *arguments, make_run=dg.DagsterInstance.create_run_for_job, **options):
+    make_run(instance, *arguments, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+dg.DagsterInstance.create_run_for_job = make_run
+main(["run", "shop"])
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_before_it_started_is_failed_by_the_next(project: Project) -> None:
+    """From the command line, without a daemon: killed when the run was made and nothing of it had begun."""
+    project.connect("shop", goal())
+    environment = project.environment
+    killed = subprocess.run([sys.executable, "-c", _KILLED_BEFORE_IT_STARTS], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with open_instance() as instance:
+        (lost,) = instance.get_runs()
+        assert lost.status == dg.DagsterRunStatus.NOT_STARTED
+        subprocess.run([sys.executable, "-m", "cdp_sync.cli", "run", "shop"], env=environment, check=True)
+        assert state(instance, lost) == FAILED
+        assert "The process of this run is gone" in str(instance.all_logs(lost.run_id))
 
 
 def test_what_a_crashed_run_left_is_removed(instance: dg.DagsterInstance, folder: DataFolder, gone: str) -> None:

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from cdp_sync.orchestration.processes import Process
-from cdp_sync.orchestration.run_tags import tags_to_queue
+from cdp_sync.orchestration.run_tags import FORMER_PROCESS, MAILED, PROCESS, tags_to_queue
 
 GOAL, FILES = dg.AssetKey(["shop", "customers"]), dg.AssetKey(["shop", "customers", "files"])
 
@@ -40,8 +40,8 @@ def test_a_run_says_whose_it_is_and_why(queued: dg.DagsterRun, told: dict[str, A
 
 def test_a_run_that_is_launched_again_forgets_what_was_noted_on_the_one_before() -> None:
     """Else it would count as killed, for that one's process is gone, and nobody would get mail about it."""
-    noted = {"cdp_sync/process": "vm:1:x.1", "cdp_sync/mailed": "sent"}
+    noted = {PROCESS: "vm:1:x.1", FORMER_PROCESS: "vm:1:x.1", MAILED: "sent"}
     again = run(parent="before", connection="shop", reason="schedule", **noted)
     told = tags_to_queue(again)
-    assert told == {"reason": "by hand", "cdp_sync/process": "", "cdp_sync/mailed": ""}
+    assert told == {"reason": "by hand", PROCESS: "", FORMER_PROCESS: "", MAILED: ""}
     assert Process.of(again.with_tags({**again.tags, **told})) is None

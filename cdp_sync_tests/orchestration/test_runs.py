@@ -1,6 +1,7 @@
 """Runs against a real server: what they do, what they tell, what they leave behind."""
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from paramiko.sftp import SFTP_FAILURE
 from cdp_sync.model import COUNTERS
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files
-from cdp_sync_tests.projects import PASSWORD, PASSWORD_ENV, QUIET, Project, goal, open_project
+from cdp_sync_tests.projects import PASSWORD, PASSWORD_ENV, QUIET, Project, goal, open_project, shown
 from cdp_sync_tests.warehouse.holder import held
 
 CUSTOMERS = dg.AssetKey(["shop", "customers"])
@@ -40,9 +41,8 @@ class Ran:
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """Return the metadata of the goal's materialization, as plain values."""
-    (event,) = [made for made in result.get_asset_materialization_events() if made.asset_key == CUSTOMERS]
-    return {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
+    """Return what the catalog shows of the goal's run, as plain values."""
+    return shown(result, *CUSTOMERS.path)
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +101,9 @@ def test_counters_are_numbers_that_can_be_plotted(ran: Ran) -> None:
 def test_the_files_are_a_table_in_order_of_import(ran: Ran) -> None:
     """Each file has a row with its state and counters."""
     rows = [record.data for record in ran.metadata["files"].records]
-    assert [(Path(row["file"]).name, row["state"], row["read"]) for row in rows] == [
-        ("customers_2.csv", "imported", 3),
-        ("customers_1.csv", "imported", 2),
+    assert [(Path(row["file"]).name, row["state"], row["rows"].partition(":")[0]) for row in rows] == [
+        ("customers_2.csv", "imported", "3 read"),
+        ("customers_1.csv", "imported", "2 read"),
     ]
 
 
@@ -126,15 +126,17 @@ def test_the_quarantines_reasons_are_counted(ran: Ran) -> None:
 
 
 def test_checks_warn_of_rows_that_did_not_land(ran: Ran) -> None:
-    """Checks read the run's counters: a rejected row fails one, with a warning; the others pass."""
+    """What the run left in the quarantine fails the checks of its kinds, with a warning; the others pass."""
     checks = {check.check_name: check for check in ran.result.get_asset_check_evaluations()}
     assert {name: check.passed for name, check in checks.items()} == {
         "rejected_rows": False,
+        "rows_without_identifier": False,
         "unmatched_rows": True,
+        "invalid_values": False,
         "ambiguous_links": True,
     }
     assert checks["rejected_rows"].severity == dg.AssetCheckSeverity.WARN
-    assert "1 rows rejected" in str(checks["rejected_rows"].description)
+    assert "1 row rejected." in str(checks["rejected_rows"].description)
 
 
 def test_a_goal_that_is_off_is_left_out(ran: Ran) -> None:
@@ -284,6 +286,23 @@ def test_a_server_that_is_down_is_told_of(project: Project, instance: dg.Dagster
     told = failure_text(result, "shop__customers.scan_directory")
     assert "127.0.0.1" in told
     assert "what to do" in told
+
+
+def test_steps_that_do_not_run_say_nothing(
+    project: Project, instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """All errors in a failed run's log are the failed step's and the run's own, each said once: no other hides them."""
+    project.connect("shop", goal(directory="/nowhere"))
+    job = project.load().resolve_job_def("shop_sync")
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    printed = capfd.readouterr().err
+    assert printed.count("Check the path as the account sees it.") == 2
+    assert "Not executing" not in printed
+    errors = [entry for entry in instance.all_logs(result.run_id) if entry.level >= logging.ERROR]
+    assert [(entry.step_key, entry.dagster_event_type) for entry in errors] == [
+        ("shop__customers.scan_directory", dg.DagsterEventType.STEP_FAILURE),
+        (None, dg.DagsterEventType.RUN_FAILURE),
+    ]
 
 
 def closed_port() -> int:

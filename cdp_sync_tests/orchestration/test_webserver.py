@@ -18,7 +18,7 @@ from dagster import DagsterRunStatus
 from dagster_graphql import DagsterGraphQLClient
 
 from cdp_sync.sandbox.sftp import SftpSandbox
-from cdp_sync_tests.projects import INSTANCE
+from cdp_sync_tests.projects import INSTANCE, Project, goal
 
 REPOSITORY = Path(__file__).parents[2]
 PASSWORD = "heron-copper-58"
@@ -187,3 +187,36 @@ def test_the_webshop_is_run_and_seen_through_the_ui(tmp_path: Path) -> None:
 def ask(client: DagsterGraphQLClient, text: str, **variables: str) -> dict[str, Any]:
     """Run any query; the client's public methods cover runs and reloads only."""
     return client._execute(text, variables)
+
+
+FILES = """
+query { assetNodeOrError(assetKey: {path: ["shop", "customers", "files"]}) { ... on AssetNode {
+    partitionStats { numPartitions numMaterialized numFailed }
+    assetPartitionStatuses { ... on DefaultPartitionStatuses { failedPartitions materializedPartitions } } } } }
+"""
+
+
+@pytest.mark.slow
+def test_a_failed_file_that_is_gone_does_not_stay_red(project: Project) -> None:
+    """The UI counts it as failed while it is there; after the next run it has no partition, and nothing has failed."""
+    project.connect("shop", goal())
+    project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada,1\n")
+    bad = project.deliver("/inbox/customers_2.csv", "Mail\n", minutes=1)
+    home = project.folder / "home"
+    environment = {**project.environment, "DAGSTER_HOME": str(home)}
+    with webserver(home, environment) as client:
+        assert run_shop(environment) == 1
+        shown = ask(client, FILES)["assetNodeOrError"]
+        assert shown["partitionStats"] == {"numPartitions": 2, "numMaterialized": 1, "numFailed": 1}
+        assert shown["assetPartitionStatuses"]["failedPartitions"] == ["customers_2.csv"]
+        bad.unlink()
+        assert run_shop(environment) == 0
+        shown = ask(client, FILES)["assetNodeOrError"]
+    assert shown["partitionStats"] == {"numPartitions": 1, "numMaterialized": 1, "numFailed": 0}
+    assert shown["assetPartitionStatuses"] == {"failedPartitions": [], "materializedPartitions": ["customers_1.csv"]}
+
+
+def run_shop(environment: Mapping[str, str]) -> int:
+    """Run the connection from the command line; return the status that it ends with."""
+    command = [sys.executable, "-m", "cdp_sync.cli", "run", "shop"]
+    return subprocess.run(command, env=dict(environment), stdout=subprocess.DEVNULL, check=False).returncode

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from cdp_sync.sandbox.sailthru import SailthruSandbox
-from cdp_sync_tests.projects import SPENDERS, Project
+from cdp_sync_tests.projects import SPENDERS, Project, shown
 
 TIME_ZONE = "America/New_York"
 KEY, SECRET = "crm-key", "crm-secret-93"  # of a server that lives for one test
@@ -70,10 +70,8 @@ class Crm:
             return session.rows(query)
 
     def told(self, result: dg.ExecuteInProcessResult, goal: str) -> dict[str, Any]:
-        """Return the metadata of a goal's materialization, as plain values."""
-        key = dg.AssetKey(["crm", goal])
-        (event,) = [event for event in result.get_asset_materialization_events() if event.asset_key == key]
-        return {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
+        """Return what the catalog shows of a goal's run, as plain values."""
+        return shown(result, "crm", goal)
 
 
 def list_goal(name: str = "members", **fields: Any) -> dict[str, Any]:

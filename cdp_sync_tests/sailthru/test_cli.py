@@ -83,7 +83,7 @@ def test_scan_shows_the_lists(crm: Crm) -> None:
     assert not (crm.project.data / "warehouse.duckdb").exists()
     found: dict[str, Any] = json.loads(told("scan", "crm", "--json"))
     lists = [{"list": "Main", "kind": "natural", "people": 2}, {"list": "Mian", "kind": "not there", "people": None}]
-    assert found == {"connection": "crm", "goals": [{"goal": "members", "lists": lists}]}
+    assert found == {"connection": "crm", "goals": [{"goal": "members", "refused": "", "lists": lists}]}
 
 
 def test_an_export_is_previewed_without_a_call(crm: Crm) -> None:
@@ -93,3 +93,21 @@ def test_an_export_is_previewed_without_a_call(crm: Crm) -> None:
     found = json.loads(told("export", "crm", "--goal", "audience", "--preview", "--json"))
     assert found["profiles_in_segment"] == 0
     assert crm.box.calls.count() == made
+
+
+def test_a_renamed_goal_that_would_sum_again_is_refused_by_check_scan_and_run(crm: Crm) -> None:
+    """With the list's amounts summed once already; `was` lets it go on."""
+    crm.box.account.add_users([{"email": "cleo@example.com", "lists": ["Main"], "vars": {"visits": 5}}])
+    adding = {"map": [{"field": "visits", "property": "visits", "mode": "sum"}]}
+    crm.declare(list_goal(**adding))
+    crm.run()
+    crm.declare(list_goal("renamed", **adding))
+    needle = "crm/renamed reads files that crm/members has imported with the same links and sums"
+    assert needle in told("check", status=1)
+    (seen,) = json.loads(told("scan", "crm", "--json"))["goals"]
+    assert needle in seen["refused"]
+    assert "A run would refuse this goal: " in told("scan", "crm")
+    assert needle in str([event.step_failure_data for event in crm.run(fails=True).all_events if event.is_step_failure])
+    crm.declare(list_goal("renamed", was="members", **adding))
+    assert "all in order" in told("check")
+    assert json.loads(told("scan", "crm", "--json"))["goals"][0]["refused"] == ""

@@ -4,15 +4,16 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import requests
 
-from cdp_sync.components.declarations import load_declarations
 from cdp_sync.errors import ServerUnreachable
 from cdp_sync.looking import reach
 from cdp_sync.model import SailthruConnection
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.sandbox.demo_users import LIST, write_demo_users
 from cdp_sync.sandbox.stage import Stage
 
@@ -55,14 +56,60 @@ def test_another_shell_is_told_by_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "sailthru_secret").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_port_that_is_taken_is_told_and_nothing_is_left(tmp_path: Path) -> None:
-    """With the option that takes another; the servers that did start have ended."""
+def test_its_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """Secrets, host key, users, mails and what is on the server, whatever the umask and whatever was there."""
+    folder = tmp_path / "data" / "sandbox"
+    umask = os.umask(0)
+    try:
+        folder.mkdir(parents=True)
+        (folder / "password").write_text("an-older-one\n")
+        with Stage(sailthru_port=0, mail_port=0, folder=folder):
+            found = [folder, *folder.rglob("*")]
+            modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in found}
+    finally:
+        os.umask(umask)
+    assert {"password", "host_key", "sailthru_secret", "sailthru.env", "mail", "sftp"} <= {path.name for path in found}
+    assert modes == {(True, 0o700), (False, 0o600)}
+
+
+SERVERS = {
+    "port": ("SFTP", "--port"),
+    "mail_port": ("mail", "--mail-port"),
+    "sailthru_port": ("Sailthru", "--sailthru-port"),
+}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_port_that_is_taken_is_told_and_nothing_is_started(server: str, tmp_path: Path) -> None:
+    """With the option that takes another, of each server; nothing was written yet."""
+    name, option = SERVERS[server]
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        stage = Stage(sailthru_port=taken.getsockname()[1], folder=tmp_path)
-        with pytest.raises(ServerUnreachable, match="--sailthru-port"), stage:
+        ports = dict.fromkeys(SERVERS, 0) | {server: taken.getsockname()[1]}
+        stage = Stage(**ports, folder=tmp_path / "sandbox")
+        with pytest.raises(ServerUnreachable) as refused, stage:
             pass
-    with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", stage.port), timeout=20)
+    told = str(refused.value)
+    assert told.startswith(f"Port {ports[server]}, which the sandbox's {name} server needs, cannot be opened: Address")
+    assert told.endswith(f"choose another with {option}.")
+    assert not (tmp_path / "sandbox").exists()
+
+
+@pytest.mark.parametrize("module", ["sftp", "sailthru"])
+def test_a_server_by_itself_says_that_its_port_is_taken(module: str, tmp_path: Path) -> None:
+    """One line, no traceback."""
+    options = {
+        "sftp": ["--root", str(tmp_path), "--account", "shop=SECRET"],
+        "sailthru": ["--api-key", "key", "--api-secret-env", "SECRET"],
+    }
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", f"cdp_sync.sandbox.{module}", *options[module], "--port", port]
+        done = subprocess.run(
+            command, env={**os.environ, "SECRET": "x"}, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"Port {port}, which this server needs, cannot be opened: Address already in use.")
 
 
 def test_the_users_are_the_same_every_time(tmp_path: Path) -> None:

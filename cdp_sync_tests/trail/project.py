@@ -67,7 +67,7 @@ class Project:
         return json.loads(done.stdout)
 
     def start(self, *arguments: str, deadly: Mapping[str, Any] | None = None) -> BaseProcess:
-        """Run the command in a process that can be killed, or that kills itself at a statement."""
+        """Run the command in a process that can be killed, or that kills itself at a statement or a request."""
         return victim.start(victim.command, [*arguments, "--json"], self.folder, self.environ, deadly)
 
     def answer(self, *arguments: str) -> Any:

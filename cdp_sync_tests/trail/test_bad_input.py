@@ -64,6 +64,18 @@ def test_an_unclosed_quote_swallows_no_row(importer: Importer) -> None:
     assert importer.quarantine() == [("/bad.csv", 3, None, None, "a quote opens and does not close")]
 
 
+def test_a_line_inside_an_open_quote_names_the_line_where_it_opens(importer: Importer) -> None:
+    """Of a record that spans lines and is rejected, each line after the first; the report counts them together."""
+    report = deliver(importer, 'Email,Name\na@example.com,Ann\nb@example.com,"Bob\nc@example.com,C\nd",x,y\n')
+    several = "too many fields: 4 of 2"
+    assert [(line, reason) for _, line, _, _, reason in importer.quarantine()] == [
+        (3, several),
+        (4, f"{several}; the quote opens on line 3"),
+        (5, f"{several}; the quote opens on line 3"),
+    ]
+    assert report.reasons == ((several, 3),)
+
+
 @pytest.mark.slow
 def test_an_unclosed_quote_in_two_million_rows_is_not_silent(importer: Importer) -> None:
     """A quote that opens in the middle of two million rows costs its own row and no other."""
@@ -453,3 +465,15 @@ def test_three_hundred_small_files(tmp_path: Path) -> None:
     assert (report.counters.rows_applied, report.counters.profiles_created) == (600, 301)
     assert importer.column("first_name")["all@example.com"] == "N299"
     assert importer.column("order_total")["all@example.com"] == Decimal(3)
+
+
+def test_what_is_empty_is_warned_of_whatever_it_is_packed_in(tmp_path: Path) -> None:
+    """A file, an archive that holds no file, and a member, by its name."""
+    empty, folder = zipped({}), zipped({"folder/": ""})
+    member = zipped({"a.csv": "", "b.csv": "Email,Name\nann@x,Ann\n"})
+    files = {"/1.csv": "", "/2.zip": empty, "/3.zip": folder, "/4.zip": member}
+    report = Importer(tmp_path).deliver(files)
+    nothing = ("The file is empty: an archive that holds no file.",)
+    warnings = [("The file is empty.",), nothing, nothing, ("Its member a.csv is empty.",)]
+    assert [file.warnings for file in report.files] == warnings
+    assert report.counters.rows_applied == 1

@@ -97,7 +97,7 @@ class World:
         )
         counters = select_segment(run)
         file = write_file(run)
-        delivered = deliver_file(run, self.server, file) if file else None
+        delivered = deliver_file(run, self.server, file, self.folder / "uploads") if file else None
         if killed:
             return None
         reports = [record_delivery(run, counters, delivered) for _ in range(times)]

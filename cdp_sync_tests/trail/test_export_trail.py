@@ -64,7 +64,7 @@ class Exporter:
         )
         counters = select_segment(run)
         file = write_file(run)
-        delivered = deliver_file(run, self.shop.client, file) if file else None
+        delivered = deliver_file(run, self.shop.client, file, folder / "uploads") if file else None
         return counters if until == "deliver" else record_delivery(run, counters, delivered)
 
     def delivered(self) -> list[dict[str, str]]:

@@ -1,10 +1,7 @@
 """A disk that fills up, at every place a run writes to: the run fails and says so, and one with room succeeds."""
 
-import os
 import resource
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from cdp_sync.errors import DiskFull
 from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
 from cdp_sync.model import FetchedFile, SftpServer
 from cdp_sync.sandbox.sftp import SftpSandbox
+from cdp_sync_tests.disks import Small
 from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.archives import gzipped
 from cdp_sync_tests.trail.importer import Importer, arrived, goal, state_of
@@ -24,26 +22,6 @@ ROWS = 60_000
 PEOPLE = "Email,Name\n" + "".join(f"person{n}@example.com,{n * 7919 % 1000003:06}{n:06}\n" for n in range(ROWS))
 MEBIBYTE = 1 << 20
 """The people take two and a half of these as text, and more as a table."""
-
-Small = Callable[[int], Path]
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Small]:
-    """Makes a disk of so many mebibytes; gone after the test. Skips where that is not allowed."""
-    place = tmp_path / "small"
-
-    def mounted(size: int) -> Path:
-        action = "remount," if place.exists() else ""
-        place.mkdir(exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"{action}size={size}m", "tmpfs", str(place)]
-        if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("only root may mount a small disk")
-        return place
-
-    yield mounted
-    if place.is_mount():
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def check_lands(importer: Importer) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.importing.rivals import refuse_rivals, rival_problems
+from cdp_sync.importing.rivals import refuse_rivals
 from cdp_sync.model import FileGoal, GoalReport, SftpConnection, SftpServer, fingerprint
+from cdp_sync.warehouse.history import quarantined
 from cdp_sync.warehouse.migrations import migrations
 from cdp_sync.warehouse.renaming import adopt
+from cdp_sync.warehouse.rivals import rival_problems
 from cdp_sync_tests.trail.importer import NOON, PROFILES, Importer, check_adds_up, goal
 
 ORDERS = "Email,Amount\nann@x,10\nann@x,5\nbob@x,7\n"
@@ -105,7 +107,7 @@ def test_a_renamed_goal_without_was_is_refused(importer: Importer, connection: s
     assert f"`was: {way_out}`" in str(refused.value)
     assert "different properties" in str(refused.value)
     with importer.warehouse.open("read") as session:
-        assert rival_problems(session, [(declared(importer), importer.goal)]) == [str(refused.value)]
+        assert rival_problems(session, [declared(importer)], importer.profiles) == [str(refused.value)]
 
 
 def declared(importer: Importer) -> SftpConnection:
@@ -198,3 +200,18 @@ def test_a_row_key_needs_its_column(importer: Importer) -> None:
     assert report.state == "failed"
     assert "'OrderId'" in report.message
     assert totals(importer) == {}
+
+
+def test_a_clock_that_was_set_back_changes_nothing(importer: Importer) -> None:
+    """What was imported last is the latest: rows compare with it, and what it corrected is not in quarantine again."""
+    importer.deliver({PATH: ORDERS + "cat@x,much\n"})
+    with importer.warehouse.open("write") as session:  # as if the clock had been a day ahead
+        session.execute("update warehouse.run set started_at = started_at + interval 1 day")
+        session.execute("update warehouse.imported_file set imported_at = imported_at + interval 1 day")
+        assert quarantined(session, "shop", 10)[0] == 1
+    assert importer.deliver({PATH: ORDERS + "cat@x,3\n"}).counters.rows_applied == 1
+    with importer.warehouse.open("read") as session:
+        assert quarantined(session, "shop", 10) == (0, [])
+    again = importer.deliver({PATH: ORDERS + "cat@x,3\n"})
+    assert [file.state for file in again.files] == ["unchanged"]
+    assert totals(importer) == {"ann@x": 15, "bob@x": 7, "cat@x": 3}

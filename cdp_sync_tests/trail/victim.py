@@ -74,6 +74,36 @@ def die_at(number: int, *, only: str = "", after: bool = False) -> None:
     Session.execute = deadly  # type: ignore[assignment,method-assign]  # in this process only
 
 
+def die_at_request(method: str, number: int, *, after: bool = False) -> None:
+    """Have this process die at one of the requests that it makes of an SFTP server.
+
+    Args:
+        method: Of the session, such as `rename`.
+        number: Which one, from 1.
+        after: Die when it has been answered, not before; of a file that is sent, when all of it is.
+    """
+    from cdp_sync.connectors.sftp.session import Session as SftpSession
+
+    undisturbed, seen = getattr(SftpSession, method), 0
+
+    def deadly(*arguments: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        is_it = seen == number
+        if is_it and not after:
+            die()
+        try:
+            done = undisturbed(*arguments)
+            if is_it and method == "fill":
+                list(done)
+            return done
+        finally:
+            if is_it:
+                die()
+
+    setattr(SftpSession, method, deadly)
+
+
 def hold(path: Path, held: Event, let_go: Event) -> None:
     """Keep the warehouse open for reading until told to let go."""
     with Warehouse(path).open("read") as session:
@@ -83,12 +113,13 @@ def hold(path: Path, held: Event, let_go: Event) -> None:
 
 
 def command(arguments: list[str], folder: Path, environ: Mapping[str, str], deadly: Mapping[str, Any] | None) -> None:
-    """Run the `cdp-sync` command in a project's folder, and die at a statement if one is given."""
+    """Run the `cdp-sync` command in a project's folder, and die at a statement, or at a request, if one is given."""
     from cdp_sync.cli import main
 
+    os.umask(0)  # what is for its owner alone has to be so by itself
     os.chdir(folder)
     os.environ.update(environ)
     if deadly:
-        die_at(**deadly)
+        die_at_request(**deadly) if "method" in deadly else die_at(**deadly)
     with Path(ANSWER).open("w", encoding="utf-8") as answer, redirect_stdout(answer):
         main(arguments)

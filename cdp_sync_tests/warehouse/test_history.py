@@ -60,8 +60,9 @@ def note_run(session: Session, run_id: str, goal: str, *, hours: int) -> None:
 
 def quarantine(session: Session, run_id: str, path: str, line: int, connection: str = "shop") -> None:
     """Put a row into quarantine."""
-    values = [run_id, connection, "customers", path, line, "Email", "x", "raw", "no reason"]
-    session.execute("insert into warehouse.quarantine values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    columns = "run_id, connection, goal, path, line, field, value, raw, reason, kind"
+    values = [run_id, connection, "customers", path, line, "Email", "x", "raw", "no reason", "rows_rejected"]
+    session.execute(f"insert into warehouse.quarantine ({columns}) values ({', '.join('?' * 10)})", values)
 
 
 def ids(session: Session, value: str) -> set[UUID]:
@@ -73,6 +74,9 @@ def test_a_profile_is_found_by_identifier_in_any_case_and_by_id(session: Session
     """E-mail addresses are found in any case, ids as they are; blanks around either do not matter."""
     assert ids(session, " ADA@x.nl ") == {ADA}
     assert ids(session, f" {BOB} ") == {BOB}
+    session.execute("insert into warehouse.profile_identifier values ('email', 'Öl@xn--bcher-kva.example', ?)", [ADA])
+    assert ids(session, "Öl@BÜCHER.Example") == {ADA}
+    assert ids(session, "öl@bücher.example") == set()
 
 
 def test_all_profiles_that_a_value_names_are_shown(session: Session) -> None:
@@ -170,6 +174,28 @@ def test_a_file_that_was_corrected_leaves_quarantine(session: Session) -> None:
         [NOON + timedelta(hours=1)],
     )
     assert quarantined(session, "shop", 10) == (0, [])
+
+
+def test_a_clock_that_was_set_back_brings_nothing_back_into_quarantine(session: Session) -> None:
+    """What was written last is the latest, of imports and exports."""
+    note_run(session, "one", "customers", hours=5)
+    quarantine(session, "one", "/in/a.csv", 2)
+    quarantine(session, "one", "/in/b.csv", 2)
+    note_run(session, "two", "customers", hours=0)
+    quarantine(session, "two", "/in/b.csv", 3)
+    for run, hours in (("one", 5), ("two", 0)):
+        session.execute(
+            "insert into warehouse.imported_file (connection, goal, path, run_id, imported_at) "
+            "values ('shop', 'customers', '/in/a.csv', ?, ?)",
+            [run, NOON + timedelta(hours=hours)],
+        )
+    note_run(session, "three", "audience", hours=5)
+    quarantine(session, "three", "/out/c.csv", 1)
+    note_run(session, "four", "audience", hours=0)
+    session.execute("update warehouse.run set direction = 'export' where goal = 'audience'")
+    total, rows = quarantined(session, "shop", 10)
+    assert [(row["path"], row["line"]) for row in rows] == [("/in/b.csv", 3)]
+    assert total == 1
 
 
 def test_the_quarantine_is_counted_whole_and_shown_in_part(session: Session) -> None:

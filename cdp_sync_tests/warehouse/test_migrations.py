@@ -6,7 +6,7 @@ import pytest
 
 from cdp_sync.errors import WarehouseUnusable
 from cdp_sync.model import COUNTERS
-from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse import Session, Warehouse
 from cdp_sync.warehouse.migrations import latest_version, migrations
 
 CONTRACT = {
@@ -112,3 +112,41 @@ def test_the_ledger_of_version_4_is_kept(warehouse: Warehouse, monkeypatch: pyte
         assert sorted(session.rows(joined)) == before
         assert len(before) == 9
         assert sorted(session.rows("select number from warehouse.exported_goal")) == [(1,), (2,), (3,)]
+
+
+def test_what_an_older_version_put_into_the_quarantine_has_a_kind(warehouse: Warehouse) -> None:
+    """Each row of it is counted where the run that left it counted it."""
+    with warehouse.open("write") as session:
+        _go_back(session)
+        session.execute("""
+            insert into warehouse.run (run_id, connection, goal, direction)
+            values ('1', 'shop', 'in', 'import'), ('2', 'shop', 'out', 'export')""")
+        session.execute("""
+            insert into warehouse.quarantine (run_id, connection, goal, raw, reason)
+            values
+                ('1', 'shop', 'in', 'a,b', 'too many fields'),
+                ('1', 'shop', 'in', null, 'no value in the fields of row_key'),
+                ('1', 'shop', 'in', null, 'no usable identifier'),
+                ('1', 'shop', 'in', null, 'no profile has this identifier, and the goal creates none'),
+                ('1', 'shop', 'in', null, 'no consent for the connection''s objectives'),
+                ('1', 'shop', 'in', null, 'no whole number'),
+                ('2', 'shop', 'out', 'an id', 'too long')""")
+    with warehouse.open("read") as session:
+        kinds = dict(session.rows("select kind, count(*) from warehouse.quarantine group by kind"))
+    assert kinds == {
+        "rows_rejected": 2,
+        "rows_without_identifier": 1,
+        "rows_unmatched": 1,
+        "rows_without_consent": 1,
+        "values_invalid": 1,
+        "profiles_not_deliverable": 1,
+    }
+
+
+def _go_back(session: Session) -> None:
+    """Make the quarantine that of an older version."""
+    for added in ("kind", "row_hash", "seen_run_id"):
+        session.execute(f"alter table warehouse.quarantine drop column {added}")
+    session.execute("""
+        delete from warehouse.migration
+        where version >= (select version from warehouse.migration where name = 'quarantine_kinds')""")

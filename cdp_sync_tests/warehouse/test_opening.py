@@ -1,5 +1,6 @@
 """Opening the warehouse: where there is none, beside others, after waiting for another process."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.errors import Transient, WarehouseLocked, WarehouseUnusable
-from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse import Access, Warehouse
 from cdp_sync_tests.warehouse.holder import held
 
 
@@ -73,7 +74,7 @@ def test_a_held_file_is_waited_for_and_then_told_of(file: Path) -> None:
         waited = time.monotonic() - began
     told = str(refused.value)
     assert f"warehouse.duckdb is held by process {holder.pid} (" in told
-    assert "more than 0.4 seconds" in told
+    assert "more than 0.4 s" in told
     assert "Close that process" in told
     assert isinstance(refused.value, Transient)
     assert waited < 20  # bounded, however busy the machine
@@ -146,7 +147,7 @@ def test_a_file_that_is_no_database_is_refused(access: str, tmp_path: Path) -> N
     content = b"Email,FirstName\n" * 1000
     path.write_bytes(content)
     with (
-        pytest.raises(WarehouseUnusable, match=r"warehouse.duckdb is no DuckDB database .* Move it away") as refused,
+        pytest.raises(WarehouseUnusable, match=r"warehouse.duckdb is not a DuckDB database .* Move it away") as refused,
         Warehouse(path, lock_timeout=5).open(access),  # type: ignore[arg-type]
     ):
         pass
@@ -182,3 +183,26 @@ def test_what_duckdb_fails_on_where_memory_is_scarce_is_switched_off(file: Path)
     """No session gathers the few rows of a join in DuckDB's cache, which loses track of dictionaries of text."""
     with Warehouse(file).open("write") as session:
         assert session.value("select current_setting('enable_caching_operators')") is False
+
+
+@pytest.mark.parametrize("access", ["read", "write"])
+def test_it_is_for_its_owner_alone(access: Access, tmp_path: Path) -> None:
+    """The file, its log and the staging file, in closed folders, whatever the umask; also those that were open."""
+    warehouse, staging = Warehouse(tmp_path / "data" / "warehouse.duckdb"), tmp_path / "data" / "staging" / "a.duckdb"
+    umask = os.umask(0)
+    try:
+        with warehouse.open("write") as session:
+            session.execute("create table warehouse.one as select 1")
+        warehouse.path.parent.chmod(0o777)
+        warehouse.path.chmod(0o666)
+        with warehouse.open(access, staging=staging) as session:
+            session.execute("create table staging.one as select 1")
+            if access == "write":
+                session.execute("insert into warehouse.one values (2)")
+            data = warehouse.path.parent
+            found = {str(path.relative_to(data)): path.stat().st_mode & 0o777 for path in (data, *data.rglob("*"))}
+    finally:
+        os.umask(umask)
+    log = {"warehouse.duckdb.wal": 0o600} if access == "write" else {}
+    files = {"warehouse.duckdb": 0o600, "staging/a.duckdb": 0o600, "staging/a.duckdb.wal": 0o600}
+    assert found == {".": 0o700, "staging": 0o700, **files, **log}

@@ -115,6 +115,29 @@ def test_a_change_of_identifiers_makes_links_made_before_it_void(warehouse: Ware
         assert revision(session) > first
 
 
+def test_stored_addresses_get_their_domains_in_ascii_once(warehouse: Warehouse) -> None:
+    """A warehouse of an earlier version holds domains as files wrote them: imports would not find their profiles."""
+    others = {"name": "others", "type": "email", "identifier": True, "multiple": True}
+    before = ["jörg@bücher.example", "ann@shop.example", "ann@xn--bcher-kva.example", "ann@\u0300x.example", "nobody"]
+    now = ["jörg@xn--bcher-kva.example", *before[1:]]
+    with warehouse.open("write") as session:
+        sync(session, EMAIL, CODES, others)
+        for address in before:
+            values = [address, ["ann@bücher.example", address]]
+            session.execute("insert into warehouse.profile (profile_id, email, others) values (uuid(), ?, ?)", values)
+        session.execute("update warehouse.identifier_property set domains_in_ascii = null")
+        first = session.value("select number from warehouse.revision")
+        sync(session, EMAIL, CODES, others)
+        stored = session.rows("select email, others from warehouse.profile where others is not null order by rowid")
+        assert [email for email, _ in stored] == now
+        assert [many for _, many in stored] == [list(dict.fromkeys(["ann@xn--bcher-kva.example", it])) for it in now]
+        assert identifiers(session)["email", "jörg@xn--bcher-kva.example"] == 1
+        assert session.value("select number from warehouse.revision") > first
+        session.execute("update warehouse.profile set email = 'jörg@bücher.example' where email = 'nobody'")
+        sync(session, EMAIL, CODES, others)
+        assert session.value("select count(*) from warehouse.profile where email = 'jörg@bücher.example'") == 1
+
+
 def test_properties_may_be_called_like_sql_words(warehouse: Warehouse) -> None:
     """A property named `select` or `order` is a column like any other."""
     with warehouse.open("write") as session:

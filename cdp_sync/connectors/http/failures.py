@@ -60,7 +60,7 @@ def _tls(problem: exceptions.SSLError, where: str) -> CdpSyncError:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return CertificateRejected(
                 f"The certificate of {where} is not trusted: {cause.verify_message}.",
-                needed="A certificate for this host, of an authority that this machine trusts.",
+                needed="Needed is a certificate for this host, of an authority that this machine trusts.",
                 remedy="Name the authority's file in REQUESTS_CA_BUNDLE, or correct the address.",
             )
         if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
@@ -70,7 +70,7 @@ def _tls(problem: exceptions.SSLError, where: str) -> CdpSyncError:
 
 def _why_unreachable(problem: Exception) -> str:
     if isinstance(problem, (exceptions.InvalidURL, exceptions.InvalidSchema, exceptions.MissingSchema)):
-        return "that is no address"
+        return "that is not an address"
     for cause in _causes(problem):
         if isinstance(cause, urllib3.exceptions.NameResolutionError):
             return "nobody knows its name"

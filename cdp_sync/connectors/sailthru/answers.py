@@ -28,7 +28,7 @@ _OTHER = 99
 _WORDS = {
     1: "this method is not supported there",
     2: "a required parameter is missing",
-    6: "a field is no UTF-8",
+    6: "a field is not UTF-8",
     11: "the e-mail address is invalid",
     18: "a time is invalid",
     32: "the user has opted out",
@@ -36,7 +36,7 @@ _WORDS = {
     34: "the address must not be mailed to",
     35: "mail to the address bounced for good",
     37: "the user takes basic mail only",
-    42: "a field is no UTF-8",
+    42: "a field is not UTF-8",
 }
 _WRONG_CREDENTIALS = {3: "the API key is unknown", 5: "the signature is wrong"}
 _NOT_FOR_US = {

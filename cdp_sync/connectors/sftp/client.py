@@ -14,9 +14,10 @@ from cdp_sync.errors import (
     ConnectionLost,
     RemotePathMissing,
     RemotePermissionDenied,
+    ServerRefused,
     ServerUnreachable,
 )
-from cdp_sync.model.remote import FetchedFile, RemoteFile
+from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
 from cdp_sync.model.server import SftpServer
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ _logger = logging.getLogger(__name__)
 class SftpClient:
     """Reads from one SFTP server and publishes on it; for one thread at a time.
 
-    It connects on first use and again after a dropped line. A context manager: leaving it hangs up.
+    It connects on first use and again after a dropped line, but not where the server has refused to let it in. A
+    context manager: leaving it hangs up.
 
     Args:
         server: How to reach the server and how to know it.
@@ -55,10 +57,16 @@ class SftpClient:
         self._log = log or _logger.info
         self._persistence = Persistence(attempts, first_pause, self._log)
         self._session: Session | None = None
+        self._refused: ServerRefused | None = None
 
     def __repr__(self) -> str:
         """Name the account and the server, never a secret."""
-        return f"SftpClient({self._server.username}@{self._server.host}:{self._server.port})"
+        return f"SftpClient({self.address})"
+
+    @property
+    def address(self) -> str:
+        """The account and the server."""
+        return f"{self._server.username}@{self._server.host}:{self._server.port}"
 
     def __enter__(self) -> Self:
         """Return the client itself; nothing is opened yet."""
@@ -123,7 +131,10 @@ class SftpClient:
         download = Download(file, target, progress or _unseen)
         return self._perform(download.run, download.reached)
 
-    def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None) -> None:
+    def publish(
+        self, local: Path, path: str, *, progress: Callable[[int], None] | None = None,
+        journal: UploadJournal | None = None,
+    ) -> None:  # fmt: skip
         """Send a file; `path` appears, or changes, only when all of it is on the server and proven complete.
 
         On the way it is a hidden file beside `path`, of which nothing stays behind; after a lost line it is sent again
@@ -134,6 +145,7 @@ class SftpClient:
             local: The file; it must not change meanwhile.
             path: Directory and name on the server. The directory must be there.
             progress: Called with the number of bytes that the server has confirmed; smaller again after a lost line.
+            journal: Notes what each attempt may leave on the server, before its first byte is sent; see `clear_up`.
 
         Raises:
             RemoteNameRefused: The path has no usable file name.
@@ -148,7 +160,7 @@ class SftpClient:
         """
         from cdp_sync.connectors.sftp.publication import Publication
 
-        publication = Publication(local, path, progress or _unseen, self._log)
+        publication = Publication(local, path, self.address, journal, progress or _unseen, self._log)
         try:
             self._perform(publication.run)
         except BaseException as problem:
@@ -156,6 +168,28 @@ class SftpClient:
             lost = isinstance(problem, (ConnectionLost, ServerUnreachable))
             if not (lost and publication.placed):  # published is published, whoever could not say so
                 raise
+
+    def clear_up(self, upload: Upload) -> bool:
+        """Remove what an upload left that broke off, in one attempt; only its own hidden names are touched.
+
+        Where the former file had stepped aside and nothing has its place, it is put back.
+
+        Returns:
+            Whether nothing is left. False also where the upload was noted of another address and is not found here.
+
+        Raises:
+            Transient: The connection could not be made or kept.
+            Terminal: The server and we do not come together.
+        """
+        from cdp_sync.connectors.sftp import leftovers
+
+        def work(session: "Session") -> bool:
+            if upload.server != self.address and not leftovers.is_left(session, upload):
+                self._log(f"{upload.part!r} may be on {upload.server}, which is not this connection's server any more.")
+                return False
+            return leftovers.clear_up(session, upload, self._log)
+
+        return self._attempt(work)
 
     def read_head(self, path: str, size: int = 65536) -> bytes:
         """Return the first `size` bytes of a file, or all of a smaller one.
@@ -202,10 +236,19 @@ class SftpClient:
         if self._session is not None and not self._session.alive:
             self.close()
         if self._session is None:
-            from cdp_sync.connectors.sftp.session import open_session
-
-            self._session = open_session(self._server, self._environ, self._log)
+            self._session = self._open_session()
         return self._session
+
+    def _open_session(self) -> "Session":
+        from cdp_sync.connectors.sftp.session import open_session
+
+        if self._refused:  # servers lock accounts that are refused several times
+            raise self._refused
+        try:
+            return open_session(self._server, self._environ, self._log)
+        except ServerRefused as refused:
+            self._refused = refused
+            raise
 
 
 def seen_host_key(server: SftpServer) -> str:

@@ -54,7 +54,7 @@ def _file(name: str, what: str) -> str:
     try:
         text = Path(name).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
-        raise _unusable(name, what, str(getattr(problem, "strerror", "it is no text"))) from None
+        raise _unusable(name, what, str(getattr(problem, "strerror", "it is not text"))) from None
     if not text.partition("\n")[0].strip():
         raise _unusable(name, what, "its first line is empty")
     return text

@@ -26,6 +26,7 @@ from cdp_sync.errors import (
     ServerRefused,
     ServerUnreachable,
 )
+from cdp_sync.model.counting import counted
 from cdp_sync.model.server import SftpServer
 
 _LINE_PROBLEMS = (OSError, EOFError, paramiko.SSHException)
@@ -186,7 +187,7 @@ def remote_disk_full(server: SftpServer, directory: str, why: str) -> RemoteDisk
 def listing_too_long(server: SftpServer, directory: str) -> RemoteListingTooLong:
     """Return the error for a directory with too many entries."""
     return RemoteListingTooLong(
-        f"{directory!r} on {address(server)} has more than {server.listing_entries:,} entries.",
+        f"{directory!r} on {address(server)} has more than {counted(server.listing_entries, 'entry', 'entries')}.",
         needed=f"Needed are at most {server.listing_entries:,}, `listing_entries` of `server`.",
         remedy="Have old files moved away; or declare a larger number, with half a kilobyte of memory for each entry.",
     )

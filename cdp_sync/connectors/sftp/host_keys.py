@@ -11,6 +11,7 @@ from pathlib import Path
 import paramiko
 
 from cdp_sync.errors import HostKeyRejected
+from cdp_sync.model.counting import counted
 from cdp_sync.model.server import SftpServer
 
 _SSH_PORT = 22
@@ -97,7 +98,7 @@ def _from_known_hosts(server: SftpServer, name: str, log: Callable[[str], None])
     lines = list(_lines_about(server, _text(name), log))
     trusted = [line for line in lines if not line.marker]
     return KnownKeys(
-        f"Declared is known_hosts_file {name}, with {len(trusted)} keys for this server",
+        f"Declared is known_hosts_file {name}, with {counted(len(trusted), 'key')} for this server",
         trusted=frozenset(line.key for line in trusted),
         revoked=frozenset(line.key for line in lines if line.marker == "@revoked"),
         kinds=tuple(dict.fromkeys(line.kind for line in trusted)),

@@ -8,22 +8,22 @@ import os
 import secrets
 import unicodedata
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cdp_sync.connectors import disk
+from cdp_sync.connectors.sftp import leftovers
 from cdp_sync.errors import (
     FileChanged,
     RemoteFailure,
     RemoteNameRefused,
     RemoteNotAFile,
     RemotePathMissing,
-    RemotePermissionDenied,
     RemoteSizeDiffers,
     Terminal,
 )
+from cdp_sync.model.remote import Upload, UploadJournal
 
 if TYPE_CHECKING:
     from cdp_sync.connectors.sftp.packets import Attributes
@@ -39,8 +39,7 @@ _SHOWN = 40
 class Sent:
     """A complete file that waits on the server for its name."""
 
-    path: str
-    """Its temporary one."""
+    upload: Upload
     size: int
     modified_at: int | None
     """As the server told; renaming does not change it."""
@@ -52,6 +51,8 @@ class Publication:
     Args:
         local: The file to send.
         path: Where it shall be on the server.
+        server: Account and address, for the journal.
+        journal: Notes what an attempt may leave on the server, before its first byte is sent.
         progress: Called with the number of bytes that the server has confirmed so far.
         log: Receives a line for what a person may want to know.
 
@@ -59,25 +60,33 @@ class Publication:
         RemoteNameRefused: The path has no usable file name.
     """
 
-    def __init__(self, local: Path, path: str, progress: Callable[[int], None], log: Callable[[str], None]) -> None:
+    def __init__(
+        self, local: Path, path: str, server: str, journal: UploadJournal | None, progress: Callable[[int], None],
+        log: Callable[[str], None],
+    ) -> None:  # fmt: skip
         head, slash, self._name = path.rpartition("/")
         _verify_name(self._name, path)
         self._local = local
         self._path = path
         self._folder = head + slash
         self._directory = head or slash or "."
+        self._server = server
+        self._journal = journal
         self._progress = progress
         self._log = log
         self.placed: Sent | None = None
         """What stands in its place, as far as is known."""
         self._sent: Sent | None = None
-        self._stepped_aside = ""
-        self._leftovers: list[str] = []
+        self._begun: Upload | None = None
+        self._swaps = False
 
     @property
     def remains(self) -> tuple[str, ...]:
         """What may be on the server that should not stay there."""
-        return (*self._leftovers, *filter(None, [self._stepped_aside]))
+        if self._begun is None:
+            return ()
+        part = () if self.placed else (self._begun.part,)
+        return (*part, self._begun.aside) if self._swaps else part
 
     def run(self, session: "Session") -> None:
         """Bring the file to its place, over one connection. What an attempt leaves behind is for `settle`.
@@ -96,7 +105,6 @@ class Publication:
             self._sent = self._send(session)
             self._put_in_place(session, self._sent)
             self.placed, self._sent = self._sent, None
-            self._leftovers.remove(self.placed.path)
             self._tidy(session)
         self._verify_published(session, self.placed)
 
@@ -109,7 +117,7 @@ class Publication:
         self._tidy(session)
 
     def _in_place(self, session: "Session", sent: Sent) -> bool:
-        if session.exists(sent.path):
+        if session.exists(sent.upload.part):
             return False
         try:
             there = session.attributes(self._path)
@@ -124,7 +132,7 @@ class Publication:
             return
         if there.mode is not None and not there.is_regular:
             raise RemoteNotAFile(
-                f"{self._path!r} is {'a directory' if there.is_directory else 'no regular file'}.",
+                f"{self._path!r} is {'a directory' if there.is_directory else 'not a regular file'}.",
                 needed="Needed is a free name, or that of a file to be replaced.",
                 remedy="Name another path, or one inside the directory.",
             )
@@ -134,14 +142,13 @@ class Publication:
         with disk.while_reading(self._local), self._local.open("rb") as source:
             local = os.fstat(source.fileno())
             session.verify_room(self._directory, local.st_size)
-            path = self._hidden("part")
-            self._leftovers.append(path)
-            for confirmed in session.fill(path, lambda size: self._read(source, size), self._directory):
+            upload = self._begin()
+            for confirmed in session.fill(upload.part, lambda size: self._read(source, size), self._directory):
                 self._progress(confirmed)
             self._verify_unchanged(local, os.fstat(source.fileno()))
-        there = session.attributes(path)
+        there = session.attributes(upload.part)
         self._verify_size(there, local.st_size)
-        return Sent(path, local.st_size, there.mtime)
+        return Sent(upload, local.st_size, there.mtime)
 
     def _read(self, source: BinaryIO, size: int) -> bytes:
         with disk.while_reading(self._local):  # here, or it would pass for a failure of the line
@@ -149,52 +156,45 @@ class Publication:
 
     def _put_in_place(self, session: "Session", sent: Sent) -> None:
         if session.replaces:
-            session.replace(sent.path, self._path)
+            session.replace(sent.upload.part, self._path)
             return
         try:
-            session.rename(sent.path, self._path)
+            session.rename(sent.upload.part, self._path)
         except RemoteFailure:
             if not session.exists(self._path):
                 raise
             self._swap(session, sent)
 
     def _swap(self, session: "Session", sent: Sent) -> None:
-        self._stepped_aside = aside = self._hidden("old")
-        self._log(f"The server cannot replace a file in one step: {self._path!r} is {aside!r} for a moment.")
-        session.rename(self._path, aside)
+        upload, self._swaps = sent.upload, True
+        self._log(f"The server cannot replace a file in one step: {self._path!r} is {upload.aside!r} for a moment.")
+        session.rename(self._path, upload.aside)
         try:
-            session.rename(sent.path, self._path)
+            session.rename(upload.part, self._path)
         except (Terminal, RemoteFailure):
-            self._settle_former(session)
+            leftovers.settle_former(session, upload)
             raise
 
-    def _settle_former(self, session: "Session") -> None:
-        """Do away with the former file, or put it back if nothing stands in its place."""
-        if session.exists(self._path):
-            self._leftovers.append(self._stepped_aside)
-        else:
-            with suppress(RemotePathMissing):  # it never came to that
-                session.rename(self._stepped_aside, self._path)
-        self._stepped_aside = ""
-
     def _tidy(self, session: "Session") -> None:
-        if self._stepped_aside:
-            self._settle_former(session)
-        while self._leftovers:
-            self._remove(session, self._leftovers[-1])
-            self._leftovers.pop()
-
-    def _remove(self, session: "Session", path: str) -> None:
-        try:
-            session.remove(path)
-        except RemotePathMissing:
+        """Leave nothing of the attempt but the file in its place; what must stay stays in the journal."""
+        if self._begun is None:
             return
-        except (RemotePermissionDenied, RemoteFailure) as problem:
-            self._log(f"{path!r} stays on the server: {problem.found}")
+        if self.placed:
+            clear = not self._swaps or leftovers.remove(session, self._begun.aside, self._log)
+        else:
+            clear = leftovers.clear_up(session, self._begun, self._log)
+        if clear and self._journal:
+            self._journal.end(self._begun)
+        self._begun, self._swaps = None, False
 
-    def _hidden(self, kind: str) -> str:
-        """Return a new name beside the target, one of those that receivers of files pass over."""
-        return f"{self._folder}.{self._name[:_SHOWN]}.{secrets.token_hex(8)}.{kind}"
+    def _begin(self) -> Upload:
+        """Note an attempt under new names beside the target, of those that receivers of files pass over."""
+        hidden = f"{self._folder}.{self._name[:_SHOWN]}.{secrets.token_hex(8)}"
+        upload = Upload(self._server, self._path, f"{hidden}.part", f"{hidden}.old")
+        if self._journal:
+            self._journal.begin(upload)
+        self._begun = upload
+        return upload
 
     def _verify_unchanged(self, before: os.stat_result, after: os.stat_result) -> None:
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -225,9 +225,9 @@ def _verify_name(name: str, path: str) -> None:
     if name in ("", ".", ".."):
         why = "it ends in none"
     elif any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path):
-        why = "it contains control characters or is no valid Unicode"
+        why = "it contains control characters or is not valid Unicode"
     elif len(name.encode()) > _LONGEST_NAME:
         why = f"{len(name.encode())} bytes are more than the {_LONGEST_NAME} that disks allow"
     else:
         return
-    raise RemoteNameRefused(f"{path!r} is no name for a file: {why}.", remedy="Name a file in a directory.")
+    raise RemoteNameRefused(f"{path!r} cannot be the name of a file: {why}.", remedy="Name a file in a directory.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.sftp import listing
 from cdp_sync.errors import FileChanged, RemoteFailure, RemoteNameRefused, Terminal
+from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import FetchedFile, RemoteFile
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Download:
 
     def __init__(self, remote: RemoteFile, target: Path, progress: Callable[[int], None]) -> None:
         if remote.name in ("", ".", "..") or "\0" in remote.path:
-            raise RemoteNameRefused(f"{remote.path!r} is no file name.", remedy="Fetch files that a listing gave.")
+            raise RemoteNameRefused(f"{remote.path!r} is not a file name.", remedy="Fetch files that a listing gave.")
         self._remote = remote
         self._target = target
         self._progress = progress
@@ -106,17 +107,19 @@ class Download:
         attributes = session.attributes(self._remote.path)
         now = (attributes.size, listing.modified_at(attributes))
         if now != (self._remote.size, self._remote.modified_at):
+            size = counted(self._remote.size, "byte")
             raise FileChanged(
-                f"{self._remote.path!r} had {self._remote.size} bytes of {self._remote.modified_at:%F %T} when it was "
-                f"listed and now has {now[0]} of {now[1]:%F %T}.",
+                f"{self._remote.path!r} had {size} of {self._remote.modified_at:%F %T} when it was listed "
+                f"and now has {now[0]} of {now[1]:%F %T}.",
                 needed="Needed is a file at rest.",
                 remedy="The next run takes it. If that repeats, declare a longer settle_seconds or a marker.",
             )
 
     def _verify_size(self) -> None:
         if self.reached() != self._remote.size:
+            size = counted(self._remote.size, "byte")
             raise RemoteFailure(
-                f"The server sent {self.reached()} of the {self._remote.size} bytes of {self._remote.path!r} and then "
+                f"The server sent {self.reached():,} of {size} of {self._remote.path!r} and then "
                 "said that this is the end.",
                 remedy="The server's log may tell why.",
             )

@@ -1,16 +1,21 @@
 r"""What counts as an e-mail address, in links and in mapped cells alike.
 
-An address is `local@domain`, in lower case:
+An address is `local@domain`, ASCII in lower case:
 
 - the local part is one or more pieces with dots between them (RFC 5321's dot-string): letters and digits of any script
   and ``!#$%&'*+/=?^_`{|}~-``, at most 64 bytes, without an apostrophe at its ends;
 - the domain is labels with dots between them, as HTML has them for `<input type=email>`: letters and digits of any
-  script, hyphens inside. A single label will do (`ann@localhost`); the last one holds a letter.
+  script, hyphens inside. A single label will do (`ann@localhost`); the last one holds a letter. A domain beyond ASCII
+  is stored as DNS knows it (IDNA): `bücher.example` is `xn--bcher-kva.example`.
+
+Letters beyond ASCII keep their case in the local part: `İ@x.io`, `i̇@x.io` and `i@x.io` are three addresses.
 
 Before, white space and format characters (zero-width, direction marks, soft hyphens) are taken away, and what is only
 wrapped around an address: a name before angle brackets, the brackets, quotes, `mailto:`, and the second time that
 Outlook writes an address (`a@b.c#mailto:a@b.c#`). Everything else is no e-mail address; two addresses are none either.
 """
+
+from string import ascii_lowercase, ascii_uppercase
 
 from cdp_sync.importing.converting.cell import Conversion, naming, strip
 from cdp_sync.importing.converting.text import ruin_causes
@@ -27,7 +32,7 @@ def _shape(letters: str, letter: str, signs: str) -> str:
     return quote_literal(rf"{piece}(\.{piece})*@({label}\.)*{last_label}")
 
 
-_USUAL = _shape("a-z0-9", "a-z", _SIGNS)
+_USUAL = _shape("a-zA-Z0-9", "a-zA-Z", _SIGNS)
 """Most addresses: in ASCII, without an apostrophe."""
 _ADDRESS = _shape(r"\p{L}\p{M}\p{N}", r"\p{L}", f"'{_SIGNS}")
 
@@ -39,22 +44,30 @@ _MOST_WRAPPINGS = 3
 
 def convert_email(prop: Property, cell: str, form: Format) -> Conversion:
     """Return the conversion of an e-mail address."""
-    closer = naming(_unwrapped(cell), "bare", lambda bare: f"case when {_is_address(bare)} then {bare} end")
-    usual = f"strlen({cell}) <= 64 and regexp_full_match(lower({cell}), {_USUAL})"
+    closer = naming(naming(_unwrapped(cell), "bare", _in_ascii), "address", _if_short)
+    usual = f"strlen({cell}) <= 64 and regexp_full_match({cell}, {_USUAL})"
     sql = f"case when {usual} then lower({cell}) when {cell} <> '' then {closer} end"
-    return Conversion(sql, "no e-mail address", causes=ruin_causes(cell))
+    return Conversion(sql, "not an e-mail address", causes=ruin_causes(cell))
 
 
-def _is_address(text: str) -> str:
-    local = f"left({text}, strpos({text}, '@') - 1)"
-    sizes = f"strlen({text}) <= 254 and strlen({local}) <= 64"
+def _in_ascii(text: str) -> str:
+    """Return the expression for an address with its domain in ASCII, null where it is none."""
     apostrophe = f"starts_with({text}, '''') or contains({text}, '''@')"
-    return f"(regexp_full_match({text}, {_ADDRESS}) and {sizes} and not ({apostrophe}))"
+    local, domain = (f"split_part({text}, '@', {number})" for number in (1, 2))
+    return f"""case
+        when not regexp_full_match({text}, {_ADDRESS}) or {apostrophe} or strlen({local}) > 64 then null
+        when regexp_full_match({domain}, '[[:ascii:]]*') then {text}
+        else {local} || '@' || ascii_domain({domain}) end"""
+
+
+def _if_short(address: str) -> str:
+    return f"case when strlen({address}) <= 254 then {address} end"
 
 
 def _unwrapped(cell: str) -> str:
     """Return the expression for what is left of a cell when invisible characters and wrappings are gone."""
-    text = naming(rf"regexp_replace(lower({cell}), '\p{{Cf}}', '', 'g')", "seen", strip)
+    lowered = f"translate({cell}, '{ascii_uppercase}', '{ascii_lowercase}')"
+    text = naming(rf"regexp_replace({lowered}, '\p{{Cf}}', '', 'g')", "seen", strip)
     for number in range(_MOST_WRAPPINGS):
         text = naming(text, f"wrapped{number}", _unwrapped_once)
     return text

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from cdp_sync.importing.converting.cell import Conversion, naming, strip
 from cdp_sync.importing.converting.text import ruin_causes
 from cdp_sync.model import Format, Property
+from cdp_sync.model.counting import counted
 from cdp_sync.warehouse import quote_literal
 
 _SPACES = r"\x{20}\x{a0}\x{2007}\x{2009}\x{202f}"
@@ -21,14 +22,15 @@ _GROUPING = {".": ".", ",": ",", "'": "'\u2019", "\u2019": "'\u2019"}
 def convert_number(prop: Property, cell: str, form: Format) -> Conversion:
     """Return the conversion of a 64-bit integer; nothing but zeros may follow a decimal sign."""
     causes = ruin_causes(cell) if prop.identifier else ()
-    return Conversion(_read(cell, form, rf"\d+([{form.decimal}]0*)?", "bigint"), "no whole number", causes=causes)
+    return Conversion(_read(cell, form, rf"\d+([{form.decimal}]0*)?", "bigint"), "not a whole number", causes=causes)
 
 
 def convert_decimal(prop: Property, cell: str, form: Format) -> Conversion:
     """Return the conversion of an exact number that fits the property's digits."""
     mark, scale = f"[{form.decimal}]", prop.scale
     digits = rf"\d+({mark}\d{{0,{scale}}}0*)?|{mark}\d{{1,{scale}}}0*" if scale else rf"\d+({mark}0*)?"
-    reason = f"no number with {form.decimal!r} and at most {scale} decimals within {prop.precision} digits"
+    decimals, all_digits = counted(scale, "decimal"), counted(prop.precision, "digit")
+    reason = f"not a number with {form.decimal!r} and at most {decimals} within {all_digits}"
     return Conversion(_read(cell, form, digits, prop.value_type), reason)
 
 

@@ -18,7 +18,7 @@ _RUINED = f"{_SCIENTIFIC}|{_SHEET_ERROR}|{_NOTHING}"
 _CAUSES = (
     (_SCIENTIFIC, "ruined by a spreadsheet: scientific notation, digits are lost; export the column as text"),
     (_SHEET_ERROR, "ruined by a spreadsheet: the error of a formula stands in place of the value"),
-    (_NOTHING, "no identifier: a word by which programs write that there is no value"),
+    (_NOTHING, "a word by which programs write that there is no value"),
 )
 
 ROUNDED = "[0-9]{10,}0{5}"
@@ -44,12 +44,12 @@ def convert_text(prop: Property, cell: str, form: Format) -> Conversion:
         return Conversion(f"case when {is_among(cell, prop.among)} then {cell} end", _none_of(prop.among))
     if prop.identifier:
         sound = f"case when not {is_ruined(cell)} then nullif({cell}, '') end"
-        return Conversion(sound, "no identifier", causes=ruin_causes(cell))
+        return Conversion(sound, "not an identifier", causes=ruin_causes(cell))
     return Conversion(visible(cell), "holds a NUL byte", can_fail=False)
 
 
 def _none_of(names: Sequence[str]) -> str:
-    return f"not one of: {', '.join(names)}" if len(names) <= _MOST_NAMED else "no known value"
+    return f"not one of: {', '.join(names)}" if len(names) <= _MOST_NAMED else "not a known value"
 
 
 def convert_boolean(prop: Property, cell: str, form: Format) -> Conversion:

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cdp_sync.sandbox.sailthru import Limits, SailthruSandbox
+from cdp_sync.sandbox.server_process import exit_unless_free
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     # Users stay as long as the process does; to look through them all again and again takes half of its time.
     gc.set_threshold(100_000, 50, 100)
+    exit_unless_free(options.port)
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())

@@ -1,17 +1,18 @@
 -- Rows and cells that could not land, by file, line and reason.
 insert into warehouse.quarantine by name
 with told as (
-    from complaint
+    select *, 'values_invalid' as kind from complaint
     union all by name
     select
         row, case when outcome <> 'without_consent' then $link_fields end as field,
         case outcome when 'unmatched' then 'no profile has this identifier, and the goal creates none'
             when 'without_consent' then 'no consent for the connection''s objectives'
-            else 'no usable identifier' end as reason
+            else 'no usable identifier' end as reason,
+        'rows_' || outcome as kind
     from staging.assigned
     where profile_id is null
     union all by name
-    select row, $key_fields as field, reason from staging.set_aside
+    select row, $key_fields as field, reason, 'rows_rejected' as kind from staging.set_aside
 ),
 chosen as (select distinct row from told),
 placed as (
@@ -22,7 +23,9 @@ placed as (
 )
 select
     coalesce(retried.run_id, $run_id) as run_id, $connection as connection, $goal as goal,
-    placed.path, placed.line, field, value, null as raw, reason
+    placed.path, placed.line, field, value, null as raw, reason, kind,
+    case when kind = 'values_invalid' then staged.row_hash end as row_hash
 from told
 join placed using (row)
+join staging.staged staged on staged.rowid = told.row
 left join staging.retried retried on retried.path = placed.path and retried.line = placed.line

@@ -8,6 +8,6 @@ from staging.file every
 left join (
     from warehouse.imported_file
     where connection = $connection and goal = $goal
-    qualify row_number() over (partition by path order by imported_at desc) = 1
+    qualify row_number() over (partition by path order by rowid desc) = 1
 ) latest using (path)
 where every.file = file.file

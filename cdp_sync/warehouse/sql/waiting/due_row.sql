@@ -12,7 +12,7 @@ latest as (
     select source, run_id, fingerprint
     from warehouse.imported_file
     where connection = $connection and goal = $goal
-    qualify row_number() over (partition by source order by imported_at desc) = 1
+    qualify row_number() over (partition by source order by rowid desc) = 1
 )
 select
     row.source, row.file, row.path, row.line, latest.run_id,

@@ -1,0 +1,61 @@
+"""What `check` finds: all that a run would refuse and that shows in the declarations or in the warehouse.
+
+It knows neither Dagster nor the engines: importing them takes longer than all of its work.
+"""
+
+from dataclasses import dataclass
+
+from cdp_sync.errors import Terminal, WarehouseLocked
+from cdp_sync.model import Connection, Profiles
+from cdp_sync.orchestration.declarations import Declarations, read_project
+from cdp_sync.orchestration.places import data_folder
+
+_PATIENCE = 5.0
+"""Seconds to wait for a warehouse that is in use."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is declared, what is wrong with it, and what else to know."""
+
+    declarations: Declarations | None
+    """None where files are not in order."""
+    problems: tuple[str, ...]
+    """All that a run would refuse."""
+    notes: tuple[str, ...]
+    """What could not be looked at, and what has nothing to run."""
+
+
+def check_project() -> Findings:
+    """Check every declaration by itself, against the others, and against what the warehouse holds."""
+    reading = read_project()
+    problems, notes = list(reading.problems), list(map(_idle, reading.connections))
+    if reading.profiles:
+        try:
+            problems += _stored_problems(reading.connections, reading.profiles)
+        except WarehouseLocked as error:
+            notes.append(f"What the warehouse holds was not compared with the declarations. {error}")
+        except Terminal as error:
+            problems.append(str(error))
+    declarations = None if reading.problems else reading.declarations
+    return Findings(declarations, tuple(problems), tuple(filter(None, notes)))
+
+
+def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) -> list[str]:
+    """Return how the declarations contradict the warehouse; nothing where there is none yet."""
+    path = data_folder().warehouse
+    if not path.exists():
+        return []
+    from cdp_sync.warehouse import Warehouse
+    from cdp_sync.warehouse.properties import profile_columns, type_problems
+    from cdp_sync.warehouse.rivals import rival_problems
+
+    with Warehouse(path, lock_timeout=_PATIENCE).open("read") as session:
+        changed = [str(problem) for problem in type_problems(profiles, profile_columns(session))]
+        return [*changed, *rival_problems(session, connections, profiles)]
+
+
+def _idle(connection: Connection) -> str:
+    if any(goal.enabled for goal in connection.goals):
+        return ""
+    return f"{connection.name} has no goal that is on: `cdp-sync run {connection.name}` has nothing to run."

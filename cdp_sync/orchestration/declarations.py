@@ -1,0 +1,261 @@
+"""The declared connections as plain values, for the command line: read without Dagster where that is possible."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from cdp_sync.errors import DeclarationError, UnknownName
+from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles, SailthruConnection, SftpConnection
+from cdp_sync.model.consistency import find_clashes, find_slips
+from cdp_sync.model.reading import slips_of
+from cdp_sync.model.suggestion import one_of
+from cdp_sync.orchestration.declared import (
+    MAINTENANCE,
+    PROFILE_MODEL,
+    declaration_files,
+    declared_profiles,
+    defs_folder,
+    documents_in,
+    find_second,
+    read_declaration,
+    refuse,
+)
+from cdp_sync.orchestration.templates import fill, names_only_environment
+
+_KINDS: dict[str, type[SftpConnection | SailthruConnection]] = {
+    "cdp_sync.components.SailthruConnection": SailthruConnection,
+    "cdp_sync.components.SftpConnection": SftpConnection,
+}
+_OURS = {*_KINDS, PROFILE_MODEL, MAINTENANCE}
+_PLAIN = {"type", "attributes"}
+"""Keys of a document that can be read here; what others mean is Dagster's to say."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """What the project declares."""
+
+    profiles: Profiles
+    connections: tuple[Connection, ...]
+
+    def connection(self, name: str) -> Connection:
+        """Return a connection.
+
+        Raises:
+            UnknownName: There is none of that name.
+        """
+        names = [connection.name for connection in self.connections]
+        if name not in names:
+            raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
+        return self.connections[names.index(name)]
+
+    def goals(self, connection: str, name: str | None) -> tuple[ImportRules, ...]:
+        """Return a connection's enabled import goals, or the one of that name.
+
+        Raises:
+            UnknownName: There is no such connection or goal.
+        """
+        every = self.connection(connection).import_profiles
+        if name is None:
+            return tuple(goal for goal in every if goal.enabled)
+        if found := tuple(goal for goal in every if goal.name == name):
+            return found
+        raise _no_goal(connection, "import goal", name, [goal.name for goal in every])
+
+    def export_goal(self, connection: str, name: str) -> ExportGoal:
+        """Return an export goal of a connection.
+
+        Raises:
+            UnknownName: There is no such connection or goal.
+        """
+        every = self.connection(connection).export_profiles
+        if found := next((goal for goal in every if goal.name == name), None):
+            return found
+        raise _no_goal(connection, "export goal", name, [goal.name for goal in every])
+
+
+def _no_goal(connection: str, kind: str, name: str, names: Sequence[str]) -> UnknownName:
+    return UnknownName(f"Connection {connection} has no {kind} {name!r}.", needed=one_of(name, names))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the files of a project say, and what is wrong with them."""
+
+    profiles: Profiles | None
+    """None where the profile is not declared, or not in order."""
+    connections: tuple[Connection, ...]
+    """Those that are in order."""
+    problems: tuple[str, ...]
+    """Each names the file, the place in it, what was found and what is allowed."""
+
+    @property
+    def declarations(self) -> Declarations:
+        """What is declared.
+
+        Raises:
+            DeclarationError: Names every problem of every file.
+        """
+        if self.problems or self.profiles is None:
+            raise DeclarationError("\n".join(self.problems))
+        return Declarations(self.profiles, self.connections)
+
+
+def load_declarations() -> Declarations:
+    """Read every declaration and check it.
+
+    Raises:
+        DeclarationError: Names every problem of every file.
+    """
+    return read_project().declarations
+
+
+def read_project() -> Reading:
+    """Read every declaration of the project, and note all that is wrong with them.
+
+    A file of our own types that names nothing but environment variables in its templates is read here; any other is
+    loaded by Dagster, whose import takes a second.
+    """
+    problems: list[str] = []
+    profiles = _attempt(problems, declared_profiles)
+    found: list[tuple[Path, Connection]] = []
+    for_dagster = []
+    for file in declaration_files():
+        documents = _attempt(problems, _documents, file) or []
+        if all(map(_is_plain, documents)):
+            found += [(file, each) for each in _attempt(problems, _connections_in, file, documents, profiles) or ()]
+        else:
+            for_dagster.append(file)
+    for file in for_dagster if profiles else ():  # without a profile none of them could be checked
+        loaded = _attempt(problems, _loaded_by_dagster, file) or []
+        found += [(file, each) for each in loaded if each not in [known for _, known in found]]
+    for file, clashes in _clashes(found).items():
+        _attempt(problems, refuse, file, clashes)
+    return Reading(profiles, tuple(connection for _, connection in found), tuple(dict.fromkeys(problems)))
+
+
+def check_file(file: Path) -> None:
+    """Make sure that a defs.yaml is in order by itself, as far as that shows without Dagster.
+
+    Raises:
+        DeclarationError: Names the file and every problem in it.
+    """
+    documents = _documents(file)
+    if all(map(_is_plain, documents)):
+        _connections_in(file, documents, None)
+
+
+def clashes_between_files() -> dict[Path, list[str]]:
+    """Return what is wrong with files that are in order each by itself, such as a name that is taken."""
+    found: list[tuple[Path, Connection]] = []
+    for file in declaration_files():
+        with suppress(DeclarationError):
+            documents = _documents(file)
+            if all(map(_is_plain, documents)):
+                found += [(file, each) for each in _connections_in(file, documents, None)]
+    return _clashes(found)
+
+
+def _attempt(problems: list[str], work: Callable[..., T], *arguments: object) -> T | None:
+    try:
+        return work(*arguments)
+    except DeclarationError as error:
+        problems.append(str(error))
+        return None
+
+
+def _documents(file: Path) -> list[dict[str, Any]]:
+    documents = documents_in(read_declaration(file))
+    refuse(file, [] if documents else ["the file declares nothing; needed is a `type`"])
+    return documents
+
+
+def _is_plain(document: dict[str, Any]) -> bool:
+    """Whether a document can be read without Dagster."""
+    values = (value for _, _, value in _templates(document))
+    return document["type"] in _OURS and document.keys() <= _PLAIN and all(map(names_only_environment, values))
+
+
+def _templates(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, object]]:
+    """Yield each value that may be a template: what holds it, its key and itself."""
+    attributes = document.get("attributes") or {}
+    for holder, keys in ((attributes, ("base_url",)), (attributes.get("server"), None)):
+        for key in keys or holder or ():
+            if isinstance(holder, dict) and key in holder:
+                yield holder, key, holder[key]
+
+
+def _connections_in(file: Path, documents: Iterable[dict[str, Any]], profiles: Profiles | None) -> list[Connection]:
+    """Return the connections that plain documents declare, with their templates filled.
+
+    Raises:
+        DeclarationError: A template cannot be filled, or a connection does not fit the profile.
+    """
+    found: list[Connection] = []
+    problems: list[str] = []
+    for document in documents:
+        if kind := _KINDS.get(document["type"]):
+            if unfilled := _fill(document):
+                problems += unfilled
+                continue
+            try:
+                found.append(kind.model_validate(document["attributes"]))
+            except ValidationError as error:
+                problems += [f"attributes{problem}" for problem in slips_of(error, kind)]
+    if profiles:
+        problems += [f"attributes.{problem}" for connection in found for problem in find_slips(connection, profiles)]
+    refuse(file, problems)
+    return found
+
+
+def _fill(document: dict[str, Any]) -> list[str]:
+    """Fill a document's templates; return those that cannot be filled, as problems."""
+    problems = []
+    for holder, key, value in list(_templates(document)):
+        try:
+            holder[key] = fill(value)
+        except ValueError as error:
+            place = "attributes" if holder is document["attributes"] else "attributes.server"
+            problems.append(f"{place}.{key}: {error}")
+    return problems
+
+
+def _loaded_by_dagster(file: Path) -> list[Connection]:
+    """Return the connections that Dagster finds in a file's folder.
+
+    Raises:
+        DeclarationError: It cannot load them.
+    """
+    import dagster as dg
+
+    from cdp_sync.orchestration.project import component_tree, reason_of
+
+    tree, every = component_tree(file.parent), dg.Component
+    try:
+        tree.build_defs()
+        components = tree.get_all_components(of_type=every)  # type: ignore[type-abstract]  # it asks `isinstance`
+    except Exception as error:
+        reason = reason_of(error)
+        raise DeclarationError(
+            reason if file.name in reason else f"{file.parent.name}/{file.name}:\n  {reason}"
+        ) from error
+    found = (getattr(component, "connection", None) for component in components)
+    return [each for each in found if isinstance(each, Connection)]
+
+
+def _clashes(found: Sequence[tuple[Path, Connection]]) -> dict[Path, list[str]]:
+    clashes: dict[Path, list[str]] = {}
+    # A run looks first in the folder that is called like the connection.
+    ordered = sorted(found, key=lambda each: each[0].parent != defs_folder() / each[1].name)
+    for number, clash in find_clashes([connection for _, connection in ordered]):
+        clashes.setdefault(ordered[number][0], []).append(f"attributes.{clash}")
+    for kind in (PROFILE_MODEL, MAINTENANCE):
+        for file, clash in find_second(kind):
+            clashes.setdefault(file, []).append(clash)
+    return clashes

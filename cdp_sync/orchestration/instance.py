@@ -1,0 +1,134 @@
+"""Dagster's instance of this project: the history of runs that the UI and the command line share."""
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import dagster as dg
+from sqlalchemy.exc import DBAPIError
+
+from cdp_sync.errors import CdpSyncError, DiskFull, HistoryUnusable, SettingUnusable, Terminal
+
+_PATIENCE = 60.0
+"""Seconds to wait for others that open the history: it takes each a second at most, also where it is made."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LITTLE = 1 << 20
+"""Bytes that are left on a disk where SQLite fails for want of room, whatever it says of it."""
+
+
+@contextmanager
+def open_instance() -> Iterator[dg.DagsterInstance]:
+    """Yield the instance that the UI of this project uses: `DAGSTER_HOME`, or `dagster.yaml` of this folder.
+
+    Raises:
+        SettingUnusable: `DAGSTER_HOME` names no folder.
+        Terminal: Neither is there.
+        HistoryUnusable: The history cannot be opened, read or written.
+        DiskFull: There is no room on the disk that holds it.
+    """
+    home = _home()
+    with _failures_of(home), ExitStack() as opened:
+        with _turn(home):
+            instance = opened.enter_context(_open(home))
+        yield instance
+
+
+def _home() -> Path:
+    """Return the folder whose `dagster.yaml` counts."""
+    if named := os.environ.get("DAGSTER_HOME"):
+        home = Path(named).expanduser()
+        if home.is_absolute() and home.is_dir():
+            return home
+        raise SettingUnusable(
+            f"DAGSTER_HOME is {named!r}, which {'is no folder' if home.is_absolute() else 'is no absolute path'}.",
+            needed="It must be the absolute path of a folder that exists.",
+            remedy="Correct the variable, or unset it: then dagster.yaml in the project's folder counts.",
+        )
+    if not Path("dagster.yaml").exists():
+        raise Terminal(
+            "There is no dagster.yaml in this folder.",
+            needed="A run needs the folder of a cdp_sync project, or DAGSTER_HOME.",
+            remedy="Change into the project's folder.",
+        )
+    return Path.cwd()
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Wait until no other process opens the history of this folder: two that make its tables at once spoil them."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        deadline = time.monotonic() + _PATIENCE
+        while not _locks(descriptor):
+            if time.monotonic() > deadline:
+                raise HistoryUnusable(
+                    f"Another process has been opening the history of {folder} for {_PATIENCE:g} seconds.",
+                    remedy="End it, and run again.",
+                )
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locks(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _open(home: Path) -> Iterator[dg.DagsterInstance]:
+    try:
+        instance = dg.DagsterInstance.from_config(str(home))
+    except (DBAPIError, OSError, CdpSyncError):
+        raise
+    except Exception as error:  # of Dagster, of YAML, of Alembic, of a class that dagster.yaml names
+        raise HistoryUnusable(
+            f"Dagster cannot be opened as {home / 'dagster.yaml'} says: {_short(error)}.",
+            remedy="Correct that file; if it is in order, move the history that it names away.",
+        ) from error
+    with instance:
+        yield instance
+
+
+@contextmanager
+def _failures_of(home: Path) -> Iterator[None]:
+    """Say what is wrong with the history, without the statements that met it."""
+    try:
+        yield
+    except DBAPIError as error:
+        why = str(error.orig or "the database failed")
+        if "full" in why or _is_full(home):
+            raise _no_room("Dagster's history") from error
+        raise HistoryUnusable(
+            f"Dagster's history cannot be used: {why}.",
+            needed="Its database files must be whole, and this user must be allowed to read and write them.",
+            remedy=f"{home / 'dagster.yaml'} says where they lie. Put a copy back in place of damaged ones.",
+        ) from error
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise _no_room(str(error.filename or "Dagster's history")) from error
+
+
+def _is_full(home: Path) -> bool:
+    """Whether there is no room: where the folder lies, or in the data folder in it."""
+    found = [path for path in (home, home / "data") if path.exists()]
+    return any(os.statvfs(path).f_bavail * os.statvfs(path).f_frsize < _LITTLE for path in found)
+
+
+def _no_room(what: str) -> DiskFull:
+    return DiskFull(f"There is no room left on the disk that holds {what}.", remedy="Free some space and run again.")
+
+
+def _short(error: Exception) -> str:
+    """Return the beginning of a message: Dagster's go on with everything that would be allowed."""
+    text = " ".join(str(error).split()).partition(" Expected: ")[0]
+    return text[:300].rstrip(".") or type(error).__name__

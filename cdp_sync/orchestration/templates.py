@@ -1,0 +1,53 @@
+"""Fills templates such as `{{ env('SFTP_PORT', '2222') }}` as Dagster does, without Dagster."""
+
+import os
+from typing import Any
+
+
+class _Environment:
+    """What templates know as `env`."""
+
+    def __call__(self, name: str, default: Any = ...) -> Any:  # noqa: ANN401 - whatever the template gives
+        """Return a variable, or the default."""
+        value = os.environ.get(name, default)
+        if value is ...:
+            raise ValueError(f"the environment variable {name} is not set; a default is written env('{name}', '…')")
+        return value
+
+    def __getattr__(self, name: str) -> str | None:
+        if name.startswith("jinja"):  # Jinja asks every value whether it has something of its own
+            raise AttributeError(name)
+        return os.environ.get(name)
+
+
+def names_only_environment(value: object) -> bool:
+    """Return whether a value holds no template, or one that uses nothing but `env`; any other is Dagster's to fill."""
+    if not _is_template(value):
+        return True
+    from jinja2 import Environment, TemplateSyntaxError, meta
+
+    try:
+        return meta.find_undeclared_variables(Environment().parse(str(value))) <= {"env"}  # noqa: S701 - no HTML
+    except TemplateSyntaxError:
+        return True
+
+
+def fill(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Return what a template yields: a number where that is what it looks like; any other value stays as it is written.
+
+    Raises:
+        ValueError: It is no template, or names a variable that is not set and has no default.
+    """
+    if not _is_template(value):
+        return value
+    from jinja2 import TemplateError
+    from jinja2.nativetypes import NativeTemplate
+
+    try:
+        return NativeTemplate(value).render(env=_Environment())
+    except TemplateError as error:
+        raise ValueError(f"the template {value!r} cannot be filled: {error.message}") from None
+
+
+def _is_template(value: object) -> bool:
+    return isinstance(value, str) and "{{" in value

@@ -1,0 +1,84 @@
+"""Finds goals that would sum once more what another goal has summed: most likely they were renamed."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+
+from cdp_sync.errors import GoalFailed
+from cdp_sync.model import Connection, FileGoal, ImportGoal, ListGoal, Profiles, SailthruConnection
+from cdp_sync.model.file_names import matches
+from cdp_sync.warehouse.renaming import Names, Summed, imported_by_others, names_before, rivals
+from cdp_sync.warehouse.session import Session
+
+
+def rival_problem(
+    session: Session,
+    connection: str,
+    goal: ImportGoal,
+    files: Iterable[tuple[str, int | None, datetime | None]],
+    *,
+    former: Sequence[Names] = (),
+) -> GoalFailed | None:
+    """Return what keeps a goal from importing these files; None where no other goal has summed any of them.
+
+    Args:
+        session: A session that reads.
+        connection: The goal's connection.
+        goal: The goal.
+        files: Path, size and time of those that are due.
+        former: Names that the goal had before; what was imported under them is its own.
+    """
+    summed = _summed(connection, goal)
+    found = [names for names in rivals(session, summed, files) if names not in former]
+    return _summed_before(summed.names, found[0]) if found else None
+
+
+def rival_problems(session: Session, connections: Sequence[Connection], profiles: Profiles) -> list[str]:
+    """Return what `check` has to say of goals that would sum what another goal has summed.
+
+    Args:
+        session: A session that reads.
+        connections: All that are declared.
+        profiles: The declared profile.
+    """
+    declared = {connection.name for connection in connections}
+    problems = []
+    for connection in connections:
+        for names, was, goal, reads in _summing(connection, profiles):
+            former = names_before(names, (connection.was, was))
+            for *other, path in imported_by_others(session, _summed(connection.name, goal), declared):
+                if reads(path) and (rival := (other[0], other[1])) not in former:
+                    problems.append(str(_summed_before(names, rival)))
+                    break
+    return problems
+
+
+def _summing(
+    connection: Connection, profiles: Profiles
+) -> Iterator[tuple[Names, str | None, ImportGoal, Callable[[str], bool]]]:
+    """Yield a connection's import goals: names, former name, the goal as it imports, and which paths it reads."""
+    for goal in connection.import_profiles:
+        names = (connection.name, goal.name)
+        if isinstance(goal, FileGoal):
+            yield names, goal.was, goal, partial(_reads, goal)
+        elif isinstance(goal, ListGoal) and isinstance(connection, SailthruConnection):
+            yield names, goal.was, goal.as_import(connection.time_zone, profiles), goal.lists.__contains__
+
+
+def _reads(goal: FileGoal, path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    return folder == goal.directory.rstrip("/") and matches(name, goal)
+
+
+def _summed(connection: str, goal: ImportGoal) -> Summed:
+    return Summed((connection, goal.name), goal.links_as_json, goal.sums_as_json)
+
+
+def _summed_before(names: Names, other: Names) -> GoalFailed:
+    renamed = f"the goal, `was: {other[1]}`" if names[0] == other[0] else f"the connection, `was: {other[0]}`"
+    return GoalFailed(
+        f"{'/'.join(names)} reads files that {'/'.join(other)} has imported with the same links and sums: "
+        "their amounts would be added once more.",
+        needed="A goal that was renamed says so; any other has sums of its own.",
+        remedy=f"If it was renamed, declare on {renamed}. If both are meant, sum into different properties.",
+    )

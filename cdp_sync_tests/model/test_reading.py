@@ -1,0 +1,105 @@
+"""The text of a defs.yaml: lines, keys that are there twice, and values of closed lists."""
+
+import pytest
+
+from cdp_sync.model.reading import slips_in, with_line
+
+SHOP = """type: cdp_sync.components.SftpConnection
+attributes:
+  name: shop
+  server: {host: h, username: u, password_env: P}
+  import_profiles:
+    - name: customers
+      link: [{field: Email, property: email}]
+      map:
+        - {field: A, property: first_name, mode: set}
+"""
+
+
+def slips(text: str) -> list[str]:
+    """Return what is wrong with a text, each slip with its line."""
+    return [with_line(slip, text) for slip in slips_in(text)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("  name: shop\n", "  name: shop\n  name: shop\n", "line 4: attributes.name: this key is already on line 3;"),
+        ("type: cdp", "attributes: {}\ntype: cdp", "line 3: attributes: this key is already on line 1;"),
+        ("host: h,", "host: h, host: i,", "line 4: attributes.server.host: this key is already on line 4;"),
+        (
+            "      map:\n",
+            "      link: []\n      map:\n",
+            "line 8: attributes.import_profiles[0].link: this key is already on line 7;",
+        ),
+        (
+            "mode: set}",
+            "mode: set,\n           mode: add}",
+            "line 10: attributes.import_profiles[0].map[0].mode: this key is already on line 9;",
+        ),
+    ],
+)
+def test_a_doubled_key_names_both_lines(before: str, after: str, told: str) -> None:
+    """The last value would win, in silence: whatever was declared first would be gone."""
+    text = SHOP.replace(before, after)
+    assert [slip for slip in slips(text) if slip.startswith(told)] != [], slips(text)
+    assert slips(SHOP) == []
+
+
+def test_merged_and_aliased_keys_are_no_doubled_ones() -> None:
+    """A key beside `<<` overrides the merged one; an alias repeats its mapping in full, also one that holds itself."""
+    merged = "base: &base {field: A, property: email}\nlink: [{<<: *base, field: B}, *base]\nloop: &loop [*loop]\n"
+    assert slips_in(f"type: other.Component\nattributes: {{}}\n{merged}") == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (
+            "mode: set}",
+            "mode: sett}",
+            "line 9: {map}.mode: found 'sett'; did you mean 'set'? allowed: set, set_if_empty",
+        ),
+        ("name: shop", "name: My Shop", "line 3: attributes.name: "),
+        ("username: u, ", "", "line 4: attributes.server.username: this key is needed"),
+        ("      link: [{field: Email, property: email}]\n", "", "line 6: attributes.import_profiles[0].link: "),
+        ("property: first_name, ", "propery: first_name, ", "line 9: {map}.propery: unknown key; did you mean 'prop"),
+        ("SftpConnection", "SftpConection", "line 1: type: 'cdp_sync.components.SftpConection' is unknown; did you "),
+        ("name: shop", "name: shop\n  schedule: {days_of_week: [mondy], at: '01:30'}", "did you mean 'monday'?"),
+        ("map:", "format: {decimal: x}\n      map:", "found 'x'; allowed: ., ,"),
+        ("map:", "format: {escape: x}\n      map:", "found 'x'; allowed: \\"),
+        ("map:", "format: {time_zone: Europe/Amstredam}\n      map:", "did you mean 'Europe/Amsterdam'?"),
+        ("name: shop\n", "name: [shop\n", "this is not valid YAML: "),
+    ],
+)
+def test_a_slip_has_its_line_and_what_is_meant(before: str, after: str, told: str) -> None:
+    """The line of the key, or of what a key is missing in; a value of a closed list gets a hint, as a key does."""
+    text = SHOP.replace(before, after, 1)
+    expected = told.replace("{map}", "attributes.import_profiles[0].map[0]")
+    assert [slip for slip in slips(text) if expected in slip and slip.startswith("line ")] != [], slips(text)
+
+
+@pytest.mark.parametrize("link", ["[{field: Email, property: 1}]", "[Email]", "[{field: Email, propety: email}]"])
+def test_entries_with_slips_are_no_missing_ones(link: str) -> None:
+    """A list whose entries have slips is not called empty as well; messages are ours, in the words of YAML."""
+    told = slips(SHOP.replace("[{field: Email, property: email}]", link))
+    assert all(slip.startswith("line 7: attributes.import_profiles[0].link[0]") for slip in told), told
+    assert told
+    assert not any("Input" in slip or "item" in slip for slip in told), told
+    (empty,) = slips(SHOP.replace("[{field: Email, property: email}]", "[]"))
+    assert empty == "line 7: attributes.import_profiles[0].link: needed is at least 1"
+
+
+def test_every_document_of_a_file_that_could_be_meant_is_named() -> None:
+    """A path that two documents have may be in either."""
+    text = SHOP + "---\n" + SHOP.replace("mode: set}", "mode: sett}")
+    (slip,) = slips(text)
+    assert slip.startswith("line 9 or 19: attributes.import_profiles[0].map[0].mode: found 'sett'")
+
+
+def test_parts_of_a_union_are_no_places_in_the_file() -> None:
+    """What pydantic tried is not shown as a key."""
+    export = "  export_profiles:\n    - {name: b, segment: s, file: {name: x}, map: [{field: b, segments: al}]}\n"
+    told = slips(SHOP + export)
+    assert any(slip.startswith("line 11: attributes.export_profiles[0].map[0].segments: found 'al';") for slip in told)
+    assert not any("literal[" in slip or "tuple[" in slip for slip in told)

@@ -1,0 +1,67 @@
+"""Templates in declarations: what they yield is what Dagster makes of them."""
+
+import dagster as dg
+import pytest
+
+from cdp_sync.orchestration.templates import fill, names_only_environment
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what the templates ask for."""
+    monkeypatch.setenv("HOST_HERE", "sftp.example.com")
+    monkeypatch.setenv("PORT_HERE", "2022")
+    monkeypatch.delenv("NOT_HERE", raising=False)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ env('HOST_HERE') }}",
+        "{{ env.HOST_HERE }}",
+        "{{ env('PORT_HERE') }}",
+        "{{ env('NOT_HERE', '22') }}",
+        "{{ env('NOT_HERE', 22) }}",
+        "{{ env('NOT_HERE', none) }}",
+        "{{ env.NOT_HERE }}",
+        "{{ env.NOT_HERE or 'x' }}",
+        "{{ env('NOT_HERE', 'data') }}/sandbox/password",
+        "a{{ env.HOST_HERE | upper }}b",
+        "{{ env('HOST_HERE').split('.')[0] }}",
+    ],
+)
+def test_a_template_yields_what_dagster_makes_of_it(template: str) -> None:
+    """The same value of the same type."""
+    expected = dg.ResolutionContext.default().resolve_value(template)
+    found = fill(template)
+    assert names_only_environment(template)
+    assert (found, type(found)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize("value", ["plain", "", "{ env }", 22, None, True, ["{{ env.X }}"]])
+def test_what_is_no_template_stays(value: object) -> None:
+    """Only text with two braces is one."""
+    assert names_only_environment(value)
+    assert fill(value) is value
+
+
+@pytest.mark.parametrize("template", ["{{ datetime.datetime.now().year }}", "{{ dg }}", "{{ env.X }}{{ mine }}"])
+def test_other_names_are_left_to_dagster(template: str) -> None:
+    """It knows more of them, and modules may add some."""
+    assert not names_only_environment(template)
+
+
+@pytest.mark.parametrize(
+    ("template", "needle"),
+    [
+        ("{{ env('NOT_HERE') }}", "the environment variable NOT_HERE is not set"),
+        ("{{ env( }}", "cannot be filled"),
+        ("{{ env.NOT_HERE.upper() }}", "cannot be filled"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_says_why(template: str, needle: str) -> None:
+    """Without a value of the environment."""
+    assert names_only_environment(template)
+    with pytest.raises(ValueError, match=r"NOT_HERE|filled") as refused:
+        fill(template)
+    assert needle in str(refused.value)

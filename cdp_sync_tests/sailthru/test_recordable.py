@@ -1,0 +1,40 @@
+"""Users are changed, and taken off lists, only if that can be recorded; where nobody is due nothing is verified."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cdp_sync.errors import DiskFull
+from cdp_sync.exporting import recordable, select_segment, verify_recordable
+from cdp_sync.sandbox.sailthru import SailthruSandbox
+from cdp_sync_tests.sailthru.exchange import Exchange, person, sailthru, users_goal
+
+
+@pytest.fixture
+def box() -> Iterator[SailthruSandbox]:
+    """A Sailthru with nobody in it."""
+    with sailthru() as served:
+        yield served
+
+
+@pytest.mark.parametrize(("change", "due"), [("", False), ("keen = false", True), ("text_one = 'new'", True)])
+def test_who_is_due_is_verified(
+    change: str, due: bool, box: SailthruSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No disk has room for what is asked: it fails for who changed or left the segment, not for who is as before."""
+    goal = users_goal(segment="keen", lists=["Red"], remove_from_lists=True)
+    crm = Exchange(tmp_path, goal=goal, box=box)
+    crm.hold([person("ann", keen=True)])
+    crm.run()
+    if change:
+        crm.change(f"update warehouse.profile set {change}")
+    run = crm.next_run()
+    counters = select_segment(run)
+    verify_recordable(run, counters)
+    monkeypatch.setattr(recordable, "_LEAST_ROOM", 1 << 60)
+    if due:
+        with pytest.raises(DiskFull, match="no room for"):
+            verify_recordable(run, counters)
+    else:
+        verify_recordable(run, counters)

@@ -1,0 +1,224 @@
+"""What `check` and `scan` find before a run does: all that a run would refuse, at once, and without Dagster."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync_tests.projects import PROPERTIES, Project, goal
+from cdp_sync_tests.test_cli import COMMAND, FIRST, answer, cdp_sync, history, shop, told
+from cdp_sync_tests.warehouse.holder import held
+
+__all__ = ["history", "shop"]
+
+SUMMED = {"map": [{"field": "Total", "property": "total", "mode": "sum"}]}
+
+
+def change_types(project: Project, **types: str) -> None:
+    """Declare other types for these properties."""
+    changed = [dict(each) | ({"type": types[each["name"]]} if each["name"] in types else {}) for each in PROPERTIES]
+    project.declare("profiles", {"properties": changed}, kind="ProfileModel")
+
+
+def process(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process of its own."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=project.folder,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_check_finds_what_a_run_would_refuse_all_at_once(shop: Project) -> None:
+    """Two changed types, an unknown property and a wrong mode: one check names them all."""
+    shop.connect("shop", goal(**SUMMED))
+    told(cdp_sync("run", "shop"))
+    change_types(shop, total="text", first_name="number")
+    shop.connect("shop", goal("renamed", files="customers_*.csv", **SUMMED))
+    shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
+    done = process(shop, "check")
+    assert (done.returncode, done.stdout) == (1, "")
+    for needle in (
+        "other/defs.yaml",
+        "'frist_name' is unknown",
+        "shop/defs.yaml",
+        "'sum' needs a single number or decimal",
+        "Property 'total' is stored as DECIMAL(18,4) and declared as VARCHAR (text).",
+        "Property 'first_name' is stored as VARCHAR and declared as BIGINT (number).",
+    ):
+        assert needle in done.stderr
+    assert "Traceback" not in done.stderr
+    shop.describe()
+    assert "shop/renamed reads files that shop/customers has imported" in process(shop, "check").stderr
+
+
+def test_a_changed_type_is_refused_by_a_run_as_by_a_check(shop: Project) -> None:
+    """The message is the same, and names every property."""
+    told(cdp_sync("run", "shop"))
+    change_types(shop, total="text", first_name="number")
+    shop.deliver("/inbox/customers_2.csv", FIRST, minutes=1)
+    checked = told(cdp_sync("check"), 1)
+    (ran,) = answer("run", "shop", "--json", status=1)["goals"]
+    for name in ("total", "first_name"):
+        (line,) = [line for line in checked.splitlines() if f"Property '{name}'" in line]
+        assert line.removeprefix("Error: ") in ran["message"]
+
+
+def test_a_warehouse_in_use_is_said_not_to_have_been_compared(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is no problem of the declarations."""
+    told(cdp_sync("run", "shop"))
+    monkeypatch.setattr("cdp_sync.checking._PATIENCE", 0.1)
+    with held(shop.data / "warehouse.duckdb"):
+        printed = told(cdp_sync("check"))
+    assert "What the warehouse holds was not compared with the declarations." in printed
+    assert "all in order" in printed
+
+
+def test_a_file_that_is_no_warehouse_is_found_with_the_rest(shop: Project) -> None:
+    """A run could not open it."""
+    (shop.data / "warehouse.duckdb").write_bytes(b"no database" * 2000)
+    shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
+    printed = told(cdp_sync("check"), 1)
+    assert "warehouse.duckdb is no DuckDB database" in printed
+    assert "'frist_name' is unknown" in printed
+
+
+def test_a_connection_whose_goals_are_all_off_is_named(shop: Project) -> None:
+    """It is in order, and a run of it would be refused."""
+    shop.connect("quiet", goal(enabled=False))
+    printed = told(cdp_sync("check"))
+    assert "quiet has no goal that is on" in printed
+    assert "Every goal of quiet is off." in told(cdp_sync("run", "quiet"), 1)
+
+
+def test_check_of_a_connection_names_each_directory_that_is_missing(shop: Project) -> None:
+    """The others are listed all the same."""
+    shop.connect("shop", goal(directory="/nowhere"), goal("orders"), goal("more", directory="/neither"))
+    printed = told(cdp_sync("check", "shop"), 1)
+    assert "/nowhere: " in printed
+    assert "/inbox: 1 file" in printed
+    assert "/neither: " in printed
+
+
+_WITHOUT = """
+import sys
+from cdp_sync.cli import main
+try:
+    main(["check"])
+finally:
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    print(sorted(loaded & {"dagster", "paramiko", "requests", "numpy", "pandas", "sqlalchemy"}), file=sys.stderr)
+"""
+
+
+def test_check_loads_neither_dagster_nor_the_engines(shop: Project) -> None:
+    """Of the project, with templates and a warehouse; importing them takes longer than all of its work."""
+    shop.connect("shop", goal(**SUMMED), server={"port": "{{ env('SHOP_PORT', '22') }}"})
+    shop.declare("maintenance", {}, kind="Maintenance")
+    with shop.warehouse.open("write"):
+        pass
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT],
+        cwd=shop.folder,
+        env=shop.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "all in order" in done.stdout
+    assert done.stderr == "[]\n"
+
+
+def states(found: dict[str, Any]) -> dict[str, tuple[str, bool | None]]:
+    """Return each file's state, and whether it would be refused."""
+    return {Path(file["path"]).name: (file["state"], file["refused"]) for file in found["files"]}
+
+
+def test_scan_says_of_each_file_whether_it_would_be_refused(shop: Project) -> None:
+    """By its header, by its trailer, by its error budget, by what it is; a run then refuses exactly these."""
+    form = {"trailer": {"begins_with": "END", "count_field": 2}}
+    shop.connect("shop", goal(max_rejected_percent=20, format=form))
+    for number, text in enumerate(
+        (
+            FIRST + "END,3\n",
+            "Mail,Total\na@example.com,1\nEND,1\n",
+            FIRST + "END,7\n",
+            FIRST.replace("Ada,1.5", "Ada,1.5,surplus,cells") + "END,3\n",
+            "%PDF-1.7\n",
+            "",
+        ),
+        start=1,
+    ):
+        shop.deliver(f"/inbox/customers_{number}.csv", text, minutes=number)
+    (found,) = answer("scan", "shop", "--json")["goals"]
+    refused = {name: refused for name, (_, refused) in states(found).items()}
+    ran = {Path(file["path"]).name: file["state"] == "failed" for file in files_of_run(shop)}
+    assert refused == ran
+    assert sum(refused.values()) == 4
+    assert all(preview["message"] for preview in found["previews"] if preview["refused"])
+    printed = told(cdp_sync("scan", "shop"))
+    assert "would be refused" in printed
+
+
+def files_of_run(project: Project) -> list[dict[str, Any]]:
+    """Run the connection; return what became of its files."""
+    (ran,) = answer("run", "shop", "--json", status=1)["goals"]
+    files: list[dict[str, Any]] = ran["files"]
+    return files
+
+
+def test_scan_looks_into_as_many_files_as_it_is_asked_to(shop: Project) -> None:
+    """All due ones up to the limit; of the others it says nothing."""
+    for number in (2, 3, 4):
+        shop.deliver(f"/inbox/customers_{number}.csv", FIRST, minutes=number)
+    (found,) = answer("scan", "shop", "--json")["goals"]
+    assert [Path(each["path"]).name[-5] for each in found["previews"]] == ["1", "2", "3", "4"]
+    (found,) = answer("scan", "shop", "--limit", "2", "--json")["goals"]
+    assert len(found["previews"]) == 2
+    assert [refused for _, refused in states(found).values()] == [False, False, None, None]
+    assert cdp_sync("scan", "shop", "--limit", "-1").exit_code == 2
+
+
+def test_a_large_file_is_judged_by_its_beginning(shop: Project) -> None:
+    """A wrong header is found; where the beginning is in order, nothing is said of the rest."""
+    rows = "".join(f"p{number}@example.com,Name,1\n" for number in range(20_000))
+    shop.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\n" + rows)
+    shop.deliver("/inbox/customers_2.csv", "Mail,FirstName,Total\n" + rows, minutes=1)
+    (found,) = answer("scan", "shop", "--json")["goals"]
+    assert [refused for _, refused in states(found).values()] == [None, True]
+
+
+def test_scan_says_why_a_goal_would_be_refused(shop: Project) -> None:
+    """For a changed type, for sums of another goal, for a directory that is not there; the other goals are shown."""
+    shop.connect("shop", goal(**SUMMED))
+    told(cdp_sync("run", "shop"))
+    shop.connect(
+        "shop", goal("renamed", files="customers_*.csv", **SUMMED), goal("orders"), goal("lost", directory="/nowhere")
+    )
+    renamed, orders, lost = answer("scan", "shop", "--json", status=1)["goals"]
+    assert "shop/renamed reads files that shop/customers has imported" in renamed["refused"]
+    assert orders["refused"] == ""
+    assert "/nowhere" in lost["refused"]
+    printed = told(cdp_sync("scan", "shop"), 1)
+    assert printed.count("A run would refuse this goal: ") == 2
+    change_types(shop, total="text")
+    shop.connect("shop", goal())
+    (customers,) = answer("scan", "shop", "--json")["goals"]
+    assert "Property 'total' is stored as DECIMAL(18,4)" in customers["refused"]
+
+
+def test_a_file_whose_detected_column_contradicts_a_stored_one_is_refused(shop: Project) -> None:
+    """The property is declared no longer, its column is there still."""
+    told(cdp_sync("run", "shop"))
+    shop.describe(properties=[dict(each) for each in PROPERTIES if each["name"] != "total"])
+    shop.connect("shop", goal(map=[], map_detected={}))
+    shop.deliver("/inbox/customers_2.csv", FIRST, minutes=1)
+    (found,) = answer("scan", "shop", "--json")["goals"]
+    assert "Property 'total' is stored as DECIMAL(18,4)" in found["previews"][0]["message"]
+    assert set(states(found).values()) == {("stale", True), ("new", True)}
+    assert "Property 'total' is stored as DECIMAL(18,4)" in told(cdp_sync("run", "shop"), 1)

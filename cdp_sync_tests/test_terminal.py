@@ -1,0 +1,161 @@
+"""What reaches a terminal: names and values that would command it, terminals without UTF-8, pipes that close."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cdp_sync.cli import main
+from cdp_sync_tests.projects import SPENDERS, Project, export, goal
+from cdp_sync_tests.test_cli import COMMAND, history, shop, told
+
+__all__ = ["history", "shop"]
+
+COLUMN = "Price [/kg]"
+COMMANDING = "\x1b[2J\x1b]0;x\x07\u202e\x9b1m[red]:smile:"
+SHOWN = r"\x1b[2J\x1b]0;x\x07\u202e\x9b1m[red]:smile:"
+
+
+def process(project: Project, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command as a process with further variables."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=project.folder,
+        env={**project.environment, **environment},
+        capture_output=True,
+        check=False,
+    )
+
+
+def printed(*arguments: str, encoding: str = "utf-8", status: int = 0) -> str:
+    """Return what the command prints in this process on a terminal of this encoding, if it ends with this status."""
+    result = CliRunner(charset=encoding).invoke(main, arguments)
+    told(result, status)
+    return result.output
+
+
+@pytest.fixture
+def hostile(shop: Project) -> Project:
+    """A project whose file names, column names, cells and declarations hold markup and what terminals obey."""
+    declared = goal(map=[{"field": COLUMN, "property": "total"}, {"field": COMMANDING, "property": "first_name"}])
+    columns = [{"field": "Mail", "property": "email"}, {"field": COMMANDING, "property": "first_name"}]
+    named = {"name": "named", "when": {"property": "first_name", "equals": COMMANDING}}
+    shop.describe(segments=[SPENDERS, named])
+    shop.connect("shop", declared, export_profiles=[export(map=columns)])
+    rows = [f"Email,{COLUMN},{COMMANDING}", f"ada@example.com,5,{COMMANDING}", f"bob@example.com,{COMMANDING},Bob\x1b"]
+    shop.deliver("/inbox/customers_1.csv", "\n".join(rows) + "\n")
+    shop.deliver("/inbox/customers_\x1b[31m[red]2.csv", "Email\neve@example.com\n", minutes=1)
+    return shop
+
+
+LOOKS = (
+    ("scan", "shop"),
+    ("run", "shop", "--goal", "customers"),
+    ("runs", "--profiles"),
+    ("quarantine",),
+    ("profile", "ada@example.com"),
+    ("segment", "spenders"),
+    ("export", "shop", "--goal", "spenders", "--preview"),
+)
+"""What shows names and values."""
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_nothing_commands_the_terminal(as_json: list[str], hostile: Project) -> None:
+    """Every command shows markup as it is written, and what a terminal would obey as an escape; none crashes."""
+    for arguments in (*LOOKS, ("segment", "named"), ("scan", "shop")):
+        text = printed(*arguments, *as_json)
+        assert [each for each in set(text) - {"\n"} if not each.isprintable()] == [], arguments
+        assert "[red]" in text or arguments[-1] == "spenders", arguments
+        assert not as_json or json.loads(text)
+
+
+def test_a_process_shows_the_same(hostile: Project) -> None:
+    """A column called `Price [/kg]` is scanned, as every other."""
+    done = process(hostile, "scan", "shop")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert f"fields: Email, {COLUMN}, {SHOWN}" in done.stdout.decode()
+
+
+def test_errors_command_nothing_either(hostile: Project) -> None:
+    """What was declared or asked for is in the message as an escape."""
+    hostile.connect("other", goal(map=[{"field": "A", "property": COMMANDING}]))
+    for arguments, status in ((("check",), 1), (("run", COMMANDING), 2), (("runs", "--run", COMMANDING), 2)):
+        text = printed(*arguments, status=status)
+        assert [each for each in set(text) - {"\n"} if not each.isprintable()] == [], arguments
+        assert "[red]" in text
+
+
+@pytest.fixture
+def foreign(shop: Project) -> Project:
+    """A project whose file names, cells and declarations hold letters and signs of many languages."""
+    shop.describe(segments=[SPENDERS])
+    shop.connect("shop", goal(), export_profiles=[export(map=[{"field": "Näme→", "property": "first_name"}])])
+    shop.deliver("/inbox/customers_ł.csv", "Email,FirstName,Total\nada@example.com,Łucja 😀,x😀\nb@x.io,Ñ,9\n")
+    return shop
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_that_is_not_utf_8_shows_escapes(encoding: str, as_json: list[str], foreign: Project) -> None:
+    """What it cannot show becomes an escape; JSON is ASCII there and says the same."""
+    for arguments in LOOKS:
+        text = printed(*arguments, *as_json, encoding=encoding)
+        assert text.isascii() or not as_json, arguments
+    assert r"\u0141ucja \U0001f600" in printed("profile", "ada@example.com", encoding=encoding)
+    answered = json.loads(printed("profile", "ada@example.com", "--json", encoding=encoding))
+    assert answered[0]["first_name"] == "Łucja 😀"
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_a_run_whose_terminal_is_not_utf_8_does_not_fail(as_json: list[str], foreign: Project) -> None:
+    """Its data has landed, and the status says so."""
+    done = process(foreign, "run", "shop", *as_json, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+    assert not as_json or json.loads(done.stdout)["goals"][0]["files"][1]["path"] == "/inbox/customers_ł.csv"
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_a_pipe_that_closes_is_no_error(as_json: list[str], shop: Project) -> None:
+    """`| head` ends what is printed, and neither the work nor the status changes; nothing is said about it."""
+    for arguments in (("run", "shop"), ("quarantine",)):
+        reader, writer = os.pipe()
+        os.close(reader)
+        command = [*COMMAND, *arguments, *as_json]
+        try:
+            done = subprocess.run(
+                command, cwd=shop.folder, env=shop.environment, stdout=writer, stderr=subprocess.PIPE, check=False
+            )
+        finally:
+            os.close(writer)
+        assert (done.returncode, done.stderr) == (0, b""), arguments
+    with shop.warehouse.open("read") as session:
+        assert session.value("select count(*) from warehouse.profile") == 2
+
+
+def test_a_stream_that_is_closed_is_no_error(shop: Project) -> None:
+    """A shell may start the command without standard output."""
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "run", "shop"]
+    done = subprocess.run(command, cwd=shop.folder, env=shop.environment, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_sql_of_a_segment_can_be_pasted(shop: Project) -> None:
+    """What `segment` prints, in a narrow terminal as well, runs in DuckDB's own shell on the warehouse's file."""
+    name = "it's [/b] a long name, with\ttab and 'quotes' " + "x" * 200
+    shop.describe(segments=[{"name": "named", "when": {"property": "first_name", "equals": name}}])
+    shop.deliver("/inbox/customers_1.csv", f'Email,FirstName,Total\nada@example.com,"{name}",1\nb@x.io,Bob,2\n')
+    printed("run", "shop")
+    text = process(shop, "segment", "named", COLUMNS="40").stdout.decode()
+    sql = text[text.index("SELECT") :]
+    script = "import duckdb, sys; print(len(duckdb.connect(sys.argv[1]).execute(sys.stdin.read()).fetchall()))"
+    file = Path(shop.data, "warehouse.duckdb")
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(file)], input=sql, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")
