@@ -93,13 +93,13 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         report = replace(report, seconds=time.time() - delivered["started"])
         watcher().done(self.unique, report)
         context.log.info(report.message)
-        forget_handles(context)
         anew = bool(report.path or report.counters.profiles_written or report.profiles_taken_off)
         note_checks(context, self.key, self.checks, export_findings(report), anew=anew)
         if anew:
             yield dg.MaterializeResult(metadata=export_metadata_of(report))
         else:
             context.log_event(dg.AssetObservation(self.key, metadata=idle_metadata_of(report)))
+        forget_handles(context)
 
     @abstractmethod
     def _record(self, run: R, counters: ExportCounters, delivered: Handle) -> ExportReport:
