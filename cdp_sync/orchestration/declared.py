@@ -1,7 +1,6 @@
 """The declarations as files, and the connections in them: read without Dagster, whose import takes seconds."""
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -168,5 +167,11 @@ def _declaring(kind: str) -> list[Path]:
 
 
 def _names(file: Path, kind: str) -> bool:
+    """Whether a file declares a type of component. One that is not YAML does where it mentions it: to be refused."""
     text = file.read_text(encoding="utf-8", errors="replace")
-    return re.search(rf"^type:\s*[\"']?{re.escape(kind)}\b", text, re.MULTILINE) is not None
+    if kind not in text:
+        return False
+    try:
+        return any(isinstance(each, dict) and each.get("type") == kind for each in documents_in(text))
+    except yaml.YAMLError:
+        return True

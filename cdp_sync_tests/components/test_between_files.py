@@ -1,8 +1,10 @@
 """What is wrong between files that are in order each by itself: check and the UI name it, and the others load."""
 
+import json
 from collections.abc import Callable
 
 import pytest
+import yaml
 
 from cdp_sync.errors import DeclarationError
 from cdp_sync.orchestration.declarations import load_declarations
@@ -61,6 +63,16 @@ def test_a_project_of_any_depth_is_checked(project: Project) -> None:
     second(project, "eu/north/shop", "shop", "orders", "orders")
     with pytest.raises(DeclarationError, match="more than one goal is called orders"):
         load_declarations()
+
+
+def test_a_file_may_be_written_in_any_style_of_yaml(project: Project) -> None:
+    """JSON is YAML; which file declares the profile shows in what it says, not in how."""
+    project.connect("shop", goal())
+    file = project.defs / "profiles" / "defs.yaml"
+    file.write_text(json.dumps(yaml.safe_load(file.read_text(encoding="utf-8"))), encoding="utf-8")
+    project.write("notes", "# Not this one:\ntype: cdp_sync.components.Maintenance  # cdp_sync.components.ProfileModel\n")
+    assert [each.name for each in load_declarations().connections] == ["shop"]
+    assert load_connection("shop").resolve_job_def("shop_sync")
 
 
 @pytest.mark.parametrize("owner", ["marketing", "team:", "ada@localhost", "ada@example.com, bob@example.com"])
