@@ -70,7 +70,7 @@ def test_a_file_may_be_written_in_any_style_of_yaml(project: Project) -> None:
     project.connect("shop", goal())
     file = project.defs / "profiles" / "defs.yaml"
     file.write_text(json.dumps(yaml.safe_load(file.read_text(encoding="utf-8"))), encoding="utf-8")
-    project.write("notes", "# Not this one:\ntype: cdp_sync.components.Maintenance  # cdp_sync.components.ProfileModel\n")
+    project.write("notes", "type: cdp_sync.components.Maintenance  # no cdp_sync.components.ProfileModel\n")
     assert [each.name for each in load_declarations().connections] == ["shop"]
     assert load_connection("shop").resolve_job_def("shop_sync")
 
