@@ -84,7 +84,7 @@ def test_a_file_that_is_no_warehouse_is_found_with_the_rest(shop: Project) -> No
     (shop.data / "warehouse.duckdb").write_bytes(b"no database" * 2000)
     shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
     printed = told(cdp_sync("check"), 1)
-    assert "warehouse.duckdb is no DuckDB database" in printed
+    assert "warehouse.duckdb is not a DuckDB database" in printed
     assert "'frist_name' is unknown" in printed
 
 

@@ -24,6 +24,9 @@ DIVIDER, NO_CELL = "\x1f", "\x1e"
 _LONGEST = 2_000_000
 """Bytes of a line that DuckDB's parser takes."""
 
+_LOOKED_AT = 20
+"""Names of a header that are tried as the part that every repetition of it holds."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -150,8 +153,9 @@ def _repeated_header(header: str, form: Format, width: int) -> Iterator[tuple[by
         return
     grammar, quote = Grammar(form), form.quote
     names = [name.strip() for name in grammar.split(grammar.prepare(header))]
-    as_written = (name for name in names if name in header and not (quote and quote in name))
-    part, name = max(as_written, key=len, default=""), names[0]
+    longest = sorted(names, key=len, reverse=True)[:_LOOKED_AT]
+    as_written = (name for name in longest if name in header and not (quote and quote in name))
+    part, name = next(as_written, ""), names[0]
     ends = (*((form.separator,) if width > 1 else ("\r", "\n")), " ", "\t")
     beginnings = [
         header,

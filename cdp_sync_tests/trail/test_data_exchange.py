@@ -240,4 +240,7 @@ def go_back(execute: Callable[[str], object]) -> None:
     execute("alter table warehouse.profile drop column _created_by")
     for column in ("seconds", "warnings", "errors", "profiles_without_identifier", "profiles_unmatched"):
         execute(f"alter table warehouse.run drop column {column}")
+    for column in ("kind", "row_hash", "seen_run_id"):
+        execute(f"alter table warehouse.quarantine drop column {column}")
+    execute("alter table warehouse.identifier_property drop column domains_in_ascii")
     execute("delete from warehouse.migration where version > 2")
