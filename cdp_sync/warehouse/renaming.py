@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from cdp_sync.warehouse.merging import merge_connections, merge_goals
 from cdp_sync.warehouse.opening import Warehouse
 from cdp_sync.warehouse.session import Session
 
@@ -18,7 +19,6 @@ _OF_GOALS = (
     "imported_file", "run", "quarantine", "changed_value", "waiting_row",
     "exported_file", "exported_goal", "list_member", "list_intent",
 )  # fmt: skip
-_OF_CONNECTIONS = ("data_exchange", "connection_number", "imported_profile")
 
 
 def source_of(names: Names) -> UUID:
@@ -42,12 +42,12 @@ def adopt(warehouse: Warehouse, names: Names, was: tuple[str | None, str | None]
     if not former:
         return False
     with warehouse.open("read") as session:
-        if not any(_is_known(session, each) for each in former):
+        if not any(_is_known(session, each) for each in former) and not _is_doubled(session, names):
             return False
     with warehouse.open("write") as session:
         session.execute("begin")
         for each in former:
-            if _is_known(session, each):
+            if _is_known(session, each) or _is_doubled(session, names):
                 _rename(session, each, names)
         session.execute("commit")
     return True
@@ -62,24 +62,25 @@ def _is_known(session: Session, names: Names) -> bool:
     return bool(session.value(f"select count(*) from ({parts} limit 1)", _bound(names)))
 
 
+def _is_doubled(session: Session, names: Names) -> bool:
+    """Whether an earlier version has left an export goal with two numbers, with which it cannot run."""
+    query = "select count(*) > 1 from warehouse.exported_goal where connection = $connection and goal = $goal"
+    return bool(session.value(query, _bound(names)))
+
+
 def _rename(session: Session, before: Names, now: Names) -> None:
+    if before[0] != now[0]:
+        merge_connections(session, before[0], now[0])
     values = {"old_connection": before[0], "old_goal": before[1], "connection": now[0], "goal": now[1]}
+    sources = {"old_source": source_of(before), "source": source_of(now)}
+    merge_goals(session, {**values, **sources})
     for table in _OF_GOALS:
         session.execute(
             f"""update warehouse.{table} set connection = $connection, goal = $goal
             where connection = $old_connection and goal = $old_goal""",
             values,
         )
-    sources = {"old_source": source_of(before), "source": source_of(now)}
     session.execute("update warehouse.keyed_row set source = $source where source = $old_source", sources)
-    if before[0] != now[0]:
-        for table in _OF_CONNECTIONS:
-            session.execute(
-                f"""update warehouse.{table} set connection = $connection
-                where connection = $old_connection
-                    and $connection not in (select connection from warehouse.{table})""",
-                {"old_connection": before[0], "connection": now[0]},
-            )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,158 @@
+"""Makes one ledger of those that a goal, or a connection, has under two names, so that nothing is in it twice.
+
+That is so where it was renamed without `was`, ran under its new name, and `was` was declared afterwards. What was
+written last counts; rows are numbered in the order in which they were written.
+"""
+
+from collections.abc import Mapping
+
+from cdp_sync.warehouse.session import Session
+
+Values = Mapping[str, object]
+
+_BOTH = "(connection, goal) in (($old_connection, $old_goal), ($connection, $goal))"
+
+_LAST_IMPORTS = f"""select source from warehouse.imported_file
+    where {_BOTH}
+    qualify row_number() over (partition by path order by rowid desc) = 1"""
+
+_SOURCES = "source in ($old_source, $source)"
+
+_REPLACED_ROWS = {
+    "list_member": f"""{_BOTH} and rowid not in (
+        select max(rowid) from warehouse.list_member where {_BOTH} group by profile_id, list
+    )""",
+    # Of two runs that did not tell how they ended the first counts: it may have put the profile there.
+    "list_intent": f"""{_BOTH} and rowid not in (
+        select arg_min(rowid, began) from warehouse.list_intent where {_BOTH} group by profile_id
+    )""",
+    "keyed_row": f"""{_SOURCES} and rowid not in (
+        select max(rowid) from warehouse.keyed_row where {_SOURCES} group by row_key
+    )""",
+    "waiting_row": f"""{_BOTH} and (
+        source not in ({_LAST_IMPORTS})
+        or coalesce(row_key in (select row_key from warehouse.keyed_row where {_SOURCES}), false)
+    )""",
+}
+"""Which rows of a goal another one has replaced."""
+
+
+def merge_goals(session: Session, values: Values) -> None:
+    """Remove what a goal has under a former name and under its name as well; of exports it becomes one number.
+
+    To be called before the names are changed, in their transaction.
+
+    Args:
+        session: A session that writes.
+        values: `old_connection` and `old_goal`, `connection` and `goal`; `old_source` and `source` of its keyed rows.
+    """
+    for table, replaced in _REPLACED_ROWS.items():
+        needed = {name: value for name, value in values.items() if f"${name}" in replaced}
+        session.execute(f"delete from warehouse.{table} where {replaced}", needed)
+    _merge_exports(session, {name: values[name] for name in ("old_connection", "old_goal", "connection", "goal")})
+
+
+def _merge_exports(session: Session, values: Values) -> None:
+    numbers = session.rows(
+        f"""select number from warehouse.exported_goal
+        where {_BOTH}
+        order by connection = $connection and goal = $goal, number""",
+        values,
+    )
+    if len(numbers) < 2:
+        return
+    *former, kept = (number for (number,) in numbers)
+    session.execute(
+        """delete from warehouse.exported_profile
+        where goal_number in (select unnest($numbers)) and rowid not in (
+            select max(rowid) from warehouse.exported_profile
+            where goal_number in (select unnest($numbers))
+            group by profile_id
+        )""",
+        {"numbers": [*former, kept]},
+    )
+    session.execute(
+        "update warehouse.exported_profile set goal_number = $kept where goal_number in (select unnest($former))",
+        {"kept": kept, "former": former},
+    )
+    session.execute("delete from warehouse.exported_goal where number in (select unnest($former))", {"former": former})
+
+
+_IN_BOTH = {
+    "import": """(
+        select profile_id from warehouse.imported_profile where connection = $before
+        union select profile_id from warehouse.profile where _created_by = $old_number
+    ) intersect (
+        select profile_id from warehouse.imported_profile where connection = $now
+        union select profile_id from warehouse.profile where _created_by = $number
+    )""",
+    "export": """select profile_id
+    from warehouse.exported_profile
+    join warehouse.exported_goal on number = goal_number
+    where connection in ($before, $now)
+    group by profile_id
+    having count(distinct connection) = 2""",
+}
+"""Whom a connection has exchanged under both of its names."""
+
+
+def merge_connections(session: Session, before: str, now: str) -> None:
+    """Let a connection go on with the counts that it had under a former name; who is in both counts once.
+
+    To be called before its goals are renamed, in their transaction.
+    """
+    names = {"before": before, "now": now}
+    numbers = dict(session.rows("select connection, number from warehouse.connection_number"))
+    values = {**names, "old_number": numbers.get(before), "number": numbers.get(now)}
+    for direction, in_both in _IN_BOTH.items():
+        _merge_counts(session, direction, in_both, values)
+    _merge_imported(session, values)
+    if before in numbers and now in numbers:
+        session.execute(
+            "update warehouse.profile set _created_by = $number where _created_by = $old_number",
+            {name: values[name] for name in ("number", "old_number")},
+        )
+        session.execute("delete from warehouse.connection_number where connection = $before", {"before": before})
+    session.execute("update warehouse.connection_number set connection = $now where connection = $before", names)
+
+
+def _merge_counts(session: Session, direction: str, in_both: str, values: Values) -> None:
+    of_direction = {"before": values["before"], "now": values["now"], "direction": direction}
+    which = "connection in ($before, $now) and direction = $direction"
+    counted = session.rows(f"select profiles from warehouse.data_exchange where {which}", of_direction)
+    if len(counted) == 2:
+        needed = {name: value for name, value in values.items() if f"${name}" in in_both}
+        twice = session.value(f"select count(*) from ({in_both})", needed)
+        session.execute(
+            "delete from warehouse.data_exchange where connection = $before and direction = $direction",
+            {name: of_direction[name] for name in ("before", "direction")},
+        )
+        session.execute(
+            """update warehouse.data_exchange set profiles = $profiles
+            where connection = $now and direction = $direction""",
+            {"now": values["now"], "direction": direction, "profiles": counted[0][0] + counted[1][0] - twice},
+        )
+    session.execute(
+        """update warehouse.data_exchange set connection = $now
+        where connection = $before and direction = $direction""",
+        of_direction,
+    )
+
+
+def _merge_imported(session: Session, values: Values) -> None:
+    session.execute(
+        """delete from warehouse.imported_profile
+        where connection in ($before, $now) and (
+            profile_id in (select profile_id from warehouse.profile where _created_by in ($old_number, $number))
+            or rowid not in (
+                select max(rowid) from warehouse.imported_profile
+                where connection in ($before, $now)
+                group by profile_id
+            )
+        )""",
+        values,
+    )
+    session.execute(
+        "update warehouse.imported_profile set connection = $now where connection = $before",
+        {"before": values["before"], "now": values["now"]},
+    )
