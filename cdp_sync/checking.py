@@ -3,6 +3,7 @@
 It knows neither Dagster nor the engines: importing them takes longer than all of its work.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cdp_sync.errors import Terminal, WarehouseLocked
@@ -38,6 +39,8 @@ def check_project() -> Findings:
         except Terminal as error:
             problems.append(str(error))
     declarations = None if reading.problems else reading.declarations
+    if declarations:  # otherwise some connection may be declared that could not be read
+        notes += _orphaned_uploads(declarations.connections)
     return Findings(declarations, tuple(problems), tuple(filter(None, notes)))
 
 
@@ -53,6 +56,29 @@ def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) ->
     with Warehouse(path, lock_timeout=_PATIENCE).open("read") as session:
         changed = [str(problem) for problem in type_problems(profiles, profile_columns(session))]
         return [*changed, *rival_problems(session, connections, profiles)]
+
+
+def _orphaned_uploads(connections: tuple[Connection, ...]) -> Iterator[str]:
+    """Yield what broke off of uploads of connections that are not declared any more: no run clears it up."""
+    names = {name for connection in connections for name in (connection.name, connection.was)}
+    orphaned = {name: folder for name, folder in data_folder().noted_uploads().items() if name not in names}
+    if not orphaned:
+        return
+    from cdp_sync.exporting.uploads import broken_uploads
+
+    for name, folder in orphaned.items():
+        for note, uploads in broken_uploads(folder):
+            if isinstance(uploads, str):
+                yield f"Connection {name} is not declared any more. {uploads}"
+                continue
+            files = ", ".join(f"{upload.part!r} on {upload.server}" for upload in uploads)
+            former = ", ".join(repr(upload.aside) for upload in uploads)
+            yield (
+                f"Connection {name} is not declared any more, and an upload of it broke off: it may have left {files}, "
+                f"and the file that it was replacing as {former}. "
+                f"If the connection was renamed, declare `was: {name}`: its next run clears up. Otherwise remove the file "
+                f"there, give the former one its name back if there is one, and then remove the note {note}."
+            )
 
 
 def _idle(connection: Connection) -> str:

@@ -1,5 +1,7 @@
 """What `check` and `scan` find before a run does: all that a run would refuse, at once, and without Dagster."""
 
+import fcntl
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +96,47 @@ def test_a_connection_whose_goals_are_all_off_is_named(shop: Project) -> None:
     printed = told(cdp_sync("check"))
     assert "quiet has no goal that is on" in printed
     assert "Every goal of quiet is off." in told(cdp_sync("run", "quiet"), 1)
+
+
+def noted(project: Project, connection: str) -> Path:
+    """Note an upload as a run does that is killed then."""
+    upload = {
+        "server": "shop@old.example:22",
+        "path": "/out/a.csv",
+        "part": "/out/.a.csv.01.part",
+        "aside": "/out/.a.old",
+    }
+    file = project.data / "uploads" / connection / "0123456789abcdef.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(upload) + "\n")
+    return file
+
+
+def test_check_names_uploads_of_connections_that_are_not_declared_any_more(shop: Project) -> None:
+    """No run looks after them: the note says what may be left where, and what to do; `was` is one way out."""
+    noted(shop, "shop")
+    file = noted(shop, "store")
+    with noted(shop, "going").open("rb") as going:
+        fcntl.flock(going, fcntl.LOCK_EX)  # as a run does that is under way
+        printed = told(cdp_sync("check"))
+    (line,) = [line for line in printed.splitlines() if "upload" in line]
+    assert "Connection store is not declared any more" in line
+    assert "'/out/.a.csv.01.part' on shop@old.example:22" in line
+    assert "declare `was: store`" in line
+    assert "remove the file there" in line
+    assert line.endswith(f"remove the note {file}.")
+    (shop.data / "uploads" / "store" / "1.json").mkdir()
+    assert "1.json cannot be read, or not be removed: Is a directory." in told(cdp_sync("check"))
+    shop.connect("other", goal(), was="store")
+    shop.connect("third", goal(), was="going")
+    assert "upload" not in told(cdp_sync("check"))
+
+
+def test_check_does_not_take_a_connection_for_gone_that_is_not_in_order(shop: Project) -> None:
+    """Its name is not known then."""
+    noted(shop, "other")
+    shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
+    assert "is not declared any more" not in told(cdp_sync("check"), 1)
 
 
 def test_check_of_a_connection_names_each_directory_that_is_missing(shop: Project) -> None:

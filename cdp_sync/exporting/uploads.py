@@ -81,12 +81,15 @@ def noting(folder: Path) -> Iterator[Note]:
                 path.unlink(missing_ok=True)
 
 
-def clear_uploads(folders: Iterable[Path], server: Callable[[], Cleaner]) -> list[Upload]:
+def clear_uploads(
+    folders: Iterable[Path], server: Callable[[], Cleaner], warn: Callable[[str], object] = lambda _: None
+) -> list[Upload]:
     """Remove from a server what deliveries that broke off have left there, and then their notes.
 
     Args:
         folders: Where they were noted.
         server: Returns what talks to it; asked for only where there is something to remove.
+        warn: Receives a sentence about each entry that cannot be read or removed; it is passed over.
 
     Returns:
         What the server did not let us remove; it stays noted.
@@ -96,20 +99,51 @@ def clear_uploads(folders: Iterable[Path], server: Callable[[], Cleaner]) -> lis
         Terminal: The server and we do not come together; the notes stay.
     """
     left: list[Upload] = []
-    for path in [path for folder in folders for path in folder.glob("*.json")]:
-        with _broken_off(path) as uploads:
-            if uploads is None:
-                continue
-            remaining = [upload for upload in uploads if not server().clear_up(upload)]
-            if not remaining:
-                path.unlink(missing_ok=True)
-            left += remaining
+    for path in _notes(folders):
+        try:
+            with _broken_off(path) as uploads:
+                if uploads is None:
+                    continue
+                remaining = [upload for upload in uploads if not server().clear_up(upload)]
+                left += remaining
+                if not remaining:
+                    path.unlink(missing_ok=True)
+        except OSError as problem:
+            warn(_unusable(path, problem))
     return left
+
+
+def broken_uploads(folder: Path) -> Iterator[tuple[Path, list[Upload] | str]]:
+    """Yield the notes of deliveries that broke off: each with its uploads, or why it cannot be read."""
+    for path in _notes([folder]):
+        try:
+            with _broken_off(path) as uploads:
+                pass
+        except OSError as problem:
+            yield path, _unusable(path, problem)
+        else:
+            if uploads:
+                yield path, uploads
+
+
+def _notes(folders: Iterable[Path]) -> list[Path]:
+    return [path for folder in folders for path in sorted(folder.glob("*.json"))]
+
+
+def _unusable(path: Path, problem: OSError) -> str:
+    return (
+        f"The note of an upload {path} cannot be read, or not be removed: {problem.strerror or 'the disk failed'}. "
+        "Correct its permissions, or remove it if it is none."
+    )
 
 
 @contextmanager
 def _broken_off(path: Path) -> Iterator[list[Upload] | None]:
-    """Yield the uploads of a note whose process is gone; None where it lives, or the note is gone as well."""
+    """Yield the uploads of a note whose process is gone; None where it lives, or the note is gone as well.
+
+    Raises:
+        OSError: The note cannot be read.
+    """
     try:
         file = path.open("rb")
     except FileNotFoundError:  # somebody else has cleared up

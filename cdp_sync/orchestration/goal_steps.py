@@ -70,7 +70,7 @@ class GoalSteps(Generic[G]):
         names = [name for name in (self.connection.name, self.connection.was) if name]
         folders = [data_folder().uploads(name) for name in names]
         try:
-            left = clear_uploads(folders, server)
+            left = clear_uploads(folders, server, context.log.warning)
         except CdpSyncError as error:
             context.log.warning(f"What an earlier upload left on the server could not be removed. {error}")
         else:

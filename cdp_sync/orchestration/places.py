@@ -41,6 +41,10 @@ class DataFolder:
         """Return the folder where the uploads of a connection are noted until they are complete."""
         return self.path / "uploads" / connection
 
+    def noted_uploads(self) -> dict[str, Path]:
+        """Return the folders of connections that have notes of uploads, by the connection's name."""
+        return {path.parent.name: path.parent for path in sorted((self.path / "uploads").glob("*/*.json"))}
+
     def close_to_others(self) -> None:
         """Let only the owner in, also to what earlier versions, or other programs such as Dagster, have made here."""
         for name in (".", "staging", "downloads", "sightings", "uploads", "spill", "sandbox", "dagster"):

@@ -82,3 +82,16 @@ def test_another_connection_to_the_server_has_its_own(shop: Project, instance: d
     assert [path.name for path in (shop.root / "outbox").iterdir()] == [PART]
     assert shop.run("shop_sync", instance).success
     assert list((shop.root / "outbox").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a link to itself"])
+def test_what_is_no_note_fails_no_run(kind: str, shop: Project, instance: dg.DagsterInstance) -> None:
+    """It is passed over with a warning that names it, and what is noted beside it is cleared up."""
+    file = note(shop)
+    other = file.with_name("0.json")
+    other.mkdir() if kind == "a folder" else other.symlink_to(other)
+    result = shop.run("shop_sync", instance)
+    assert result.success
+    (warning,) = warnings(instance, result.run_id)
+    assert warning.startswith(f"The note of an upload {other} cannot be read")
+    assert (list((shop.root / "outbox").iterdir()), file.exists()) == ([], False)
