@@ -76,8 +76,8 @@ def _orphaned_uploads(connections: tuple[Connection, ...]) -> Iterator[str]:
             yield (
                 f"Connection {name} is not declared any more, and an upload of it broke off: it may have left {files}, "
                 f"and the file that it was replacing as {former}. "
-                f"If the connection was renamed, declare `was: {name}`: its next run clears up. Otherwise remove the file "
-                f"there, give the former one its name back if there is one, and then remove the note {note}."
+                f"If the connection was renamed, declare `was: {name}`: its next run clears up. Otherwise remove the "
+                f"file there, give the former one its name back if there is one, and then remove the note {note}."
             )
 
 

@@ -265,3 +265,11 @@ def test_a_file_whose_detected_column_contradicts_a_stored_one_is_refused(shop: 
     assert "Property 'total' is stored as DECIMAL(18,4)" in found["previews"][0]["message"]
     assert set(states(found).values()) == {("stale", True), ("new", True)}
     assert "Property 'total' is stored as DECIMAL(18,4)" in told(cdp_sync("run", "shop"), 1)
+
+
+def test_an_empty_warehouse_file_is_found(shop: Project) -> None:
+    """It holds nothing, and a run could not open it; where there is none, there is nothing to find."""
+    assert "all in order" in told(cdp_sync("check"))
+    (shop.data / "warehouse.duckdb").touch()
+    printed = told(cdp_sync("check"), 1)
+    assert "Error: warehouse.duckdb is damaged: it is empty." in printed

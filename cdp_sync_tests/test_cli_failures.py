@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cdp_sync_tests.disks import Small, fill
-from cdp_sync_tests.projects import Project, goal
+from cdp_sync_tests.projects import SPENDERS, Project, export, goal
 from cdp_sync_tests.test_cli import COMMAND, cdp_sync, history, ran, shop, told
 
 __all__ = ["history", "ran", "shop"]
@@ -172,6 +172,31 @@ def test_a_run_into_a_damaged_warehouse(shop: Project) -> None:
     told(cdp_sync("run", "shop"))
     cut_short(shop.data / "warehouse.duckdb")
     assert paragraph("run", "shop").startswith("✗ customers  warehouse.duckdb is damaged: it is cut off")
+
+
+EVERY = (
+    *READING,
+    ("run", "shop"),
+    ("check",),
+    ("segment", "spenders"),
+    ("export", "shop", "--goal", "spenders", "--preview"),
+)
+
+
+@pytest.mark.parametrize("arguments", EVERY, ids=" ".join)
+def test_an_empty_warehouse_file(arguments: tuple[str, ...], shop: Project) -> None:
+    """It holds nothing, not even what makes a database: all say so, and none takes it for a file that is not there."""
+    shop.describe(segments=[SPENDERS])
+    shop.connect("shop", goal(), export_profiles=[export()])
+    warehouse = shop.data / "warehouse.duckdb"
+    warehouse.touch()
+    printed = paragraph(*arguments)
+    assert "warehouse.duckdb is damaged: it is empty." in printed
+    assert "Put a copy of it back." in printed
+    assert printed.count("\n") == 1
+    assert warehouse.stat().st_size == 0
+    warehouse.unlink()
+    assert "damaged" not in cdp_sync(*arguments).output
 
 
 def test_something_else_in_place_of_the_warehouse(shop: Project) -> None:

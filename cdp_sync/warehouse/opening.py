@@ -22,7 +22,7 @@ from cdp_sync.private import private_file, private_folder
 from cdp_sync.warehouse.instances import instances
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
 from cdp_sync.warehouse.names import quote_literal
-from cdp_sync.warehouse.session import Session, no_room, translate
+from cdp_sync.warehouse.session import Session, damaged, no_room, translate
 
 Access = Literal["none", "read", "write"]
 
@@ -119,7 +119,7 @@ class Warehouse:
             session.execute(f"set {name} = {quote_literal(value)}")
 
     def _open_warehouse(self, session: Session, access: Access) -> None:
-        if access == "read" and self._readable():
+        if access == "read" and self.path.exists():
             self._attach(session, self.path, "warehouse", "read_only")
             if version_of(session) == latest_version():
                 return
@@ -148,9 +148,6 @@ class Warehouse:
                     os.link(new, self.path)
         except OSError as error:
             raise _not_made(error, self.path) from error
-
-    def _readable(self) -> bool:
-        return self.path.exists() and self.path.stat().st_size > 0
 
     def _attach(self, session: Session, path: Path, name: str, options: str = "") -> None:
         try:
@@ -218,6 +215,8 @@ def _not_made(error: OSError, path: Path) -> CdpSyncError:
 
 def _unusable(error: duckdb.Error, path: Path) -> Exception:
     text = str(error).partition("\n\nStack Trace")[0]
+    if path.is_file() and not path.stat().st_size:
+        return damaged(path.name, "empty")
     if "not a valid DuckDB database" in text or "Serialization" in text:
         return WarehouseUnusable(
             f"{path.name} is not a DuckDB database that this version can read.",

@@ -152,7 +152,8 @@ def translate(error: duckdb.Error, sql: str = "", *, name: str = "The warehouse"
     if any(sign in text for sign in _NO_ROOM):
         return no_room()
     if any(sign in text for sign in _DAMAGE):
-        return _damaged(text, name)
+        named = re.search(r"""file ["']([^"']+)["']""", text)
+        return damaged(Path(named[1]).name if named else name, "cut off, or was written by something else")
     if isinstance(error, duckdb.IOException):
         return WarehouseUnusable(f"{text.removeprefix('IO Error: ')}.", remedy="Look at the disk that holds the file.")
     return _of_a_statement(error, text, sql)
@@ -182,11 +183,10 @@ def no_room() -> DiskFull:
     )
 
 
-def _damaged(text: str, name: str) -> WarehouseDamaged:
-    """Return the error of a file that DuckDB cannot read, with the name that the message says, or this one."""
-    named = re.search(r"""file ["']([^"']+)["']""", text)
+def damaged(name: str, how: str) -> WarehouseDamaged:
+    """Return the error of a file that DuckDB cannot read: its name, and what it is."""
     return WarehouseDamaged(
-        f"{Path(named[1]).name if named else name} is damaged: it is cut off, or was written by something else.",
+        f"{name} is damaged: it is {how}.",
         needed="It must be as cdp_sync left it, with its .wal if there is one.",
         remedy="Put a copy of it back. Without one move it away and run the connections: they import anew.",
     )
