@@ -215,9 +215,10 @@ def _not_made(error: OSError, path: Path) -> CdpSyncError:
 
 def _unusable(error: duckdb.Error, path: Path) -> Exception:
     text = str(error).partition("\n\nStack Trace")[0]
-    if path.is_file() and not path.stat().st_size:
+    invalid = "not a valid DuckDB database" in text
+    if invalid and path.is_file() and not path.stat().st_size:
         return damaged(path.name, "empty")
-    if "not a valid DuckDB database" in text or "Serialization" in text:
+    if invalid or "Serialization" in text:
         return WarehouseUnusable(
             f"{path.name} is not a DuckDB database that this version can read.",
             needed="It must be a file that cdp_sync wrote with DuckDB 2.",
