@@ -579,6 +579,30 @@ def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: P
         listing(int(port[1] or port[2]), secret)
 
 
+def test_variables_choose_the_sandboxs_ports(project: Project) -> None:
+    """As for `up`; the one that the declarations need in another terminal is shown, where the port is not the usual."""
+    chosen = str(free_port())
+    ports = {"CDP_SYNC_SANDBOX_PORT": chosen, "CDP_SYNC_SANDBOX_MAIL_PORT": "0", "CDP_SYNC_SANDBOX_SAILTHRU_PORT": "0"}
+    with running("sandbox", folder=project.folder, environment={**project.environment, **ports}) as process:
+        assert read_until(process, r"SFTP on 127\.0\.0\.1:(\d+)")[1] == chosen
+        assert read_until(process, r"needs? this first: export CDP_SYNC_SANDBOX_PORT=(\d+)\n")[1] == chosen
+        assert read_until(process, r"Mail on 127\.0\.0\.1:(\d+)")[1] != "2525"
+        assert read_until(process, r"Sailthru on http://127\.0\.0\.1:(\d+)")[1] != "8025"
+
+
+@pytest.mark.parametrize("variable", ["CDP_SYNC_SANDBOX_PORT", "CDP_SYNC_SANDBOX_MAIL_PORT"])
+@pytest.mark.parametrize("text", ["http", "70000", "-1"])
+def test_a_variable_of_the_sandbox_that_names_no_port(
+    text: str, variable: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the variable, its value and the option; nothing is started."""
+    monkeypatch.setenv(variable, text)
+    printed = told(cdp_sync("sandbox"), 2)
+    assert f"(env var: '{variable}'): " in printed
+    assert text in printed
+    assert not (project.data / "sandbox").exists()
+
+
 def test_the_sandbox_shows_mail(project: Project) -> None:
     """A line for each mail, as it arrives."""
     command = ("sandbox", *FREE_PORTS)
