@@ -31,6 +31,7 @@ from cdp_sync_tests.projects import (
     goal,
     open_project,
 )
+from cdp_sync_tests.sandbox.test_up import free_port
 
 FIRST = "Email,FirstName,Total\nada@example.com,Ada,1.5\nbob@example.com,Bob,x\n,Nobody,2\n"
 COMMAND = [sys.executable, "-m", "cdp_sync.cli"]
@@ -584,10 +585,11 @@ def test_variables_choose_the_sandboxs_ports(project: Project) -> None:
     chosen = str(free_port())
     ports = {"CDP_SYNC_SANDBOX_PORT": chosen, "CDP_SYNC_SANDBOX_MAIL_PORT": "0", "CDP_SYNC_SANDBOX_SAILTHRU_PORT": "0"}
     with running("sandbox", folder=project.folder, environment={**project.environment, **ports}) as process:
-        assert read_until(process, r"SFTP on 127\.0\.0\.1:(\d+)")[1] == chosen
-        assert read_until(process, r"needs? this first: export CDP_SYNC_SANDBOX_PORT=(\d+)\n")[1] == chosen
-        assert read_until(process, r"Mail on 127\.0\.0\.1:(\d+)")[1] != "2525"
-        assert read_until(process, r"Sailthru on http://127\.0\.0\.1:(\d+)")[1] != "8025"
+        served = r"127\.0\.0\.1:(\d+)"
+        export = r"needs? this first: export CDP_SYNC_SANDBOX_PORT=(\d+)\n"
+        found = read_until(process, f"(?s)SFTP on {served}.*{export}.*Mail on {served}.*Sailthru on http://{served}")
+    assert found[1] == found[2] == chosen
+    assert (found[3], found[4]) != ("2525", "8025")
 
 
 @pytest.mark.parametrize("variable", ["CDP_SYNC_SANDBOX_PORT", "CDP_SYNC_SANDBOX_MAIL_PORT"])

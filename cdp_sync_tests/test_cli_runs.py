@@ -137,7 +137,9 @@ def test_a_step_that_fails_unexpectedly_is_shown(blocked: str, shop: Project) ->
     """By class, without the message, which may quote data; by `run` and `runs`, for people and programs."""
     (shop.data / blocked).write_text("a file where a folder is needed")
     printed = told(cdp_sync("run", "shop"), 1)
-    assert re.search(r"✗ customers  An unexpected error in \w+ \((FileExists|NotADirectory)Error\)\. The run's log", printed)
+    assert re.search(
+        r"✗ customers  An unexpected error in \w+ \((FileExists|NotADirectory)Error\)\. The run's log", printed
+    )
     found = answer("run", "shop", "--json", status=1)
     (goal,) = found["goals"]
     assert (found["state"], found["message"], goal["goal"], goal["state"]) == ("failed", "", "customers", "failed")
@@ -159,5 +161,32 @@ def test_every_goal_that_failed_is_shown(shop: Project) -> None:
         name: goal["message"] for name, goal in goals.items()
     }
     assert "/nowhere" in goals["customers"]["message"]
-    assert goals["spenders"]["message"].startswith("An unexpected error in select_segment (FileExistsError).")
-    assert "profiles_delivered" in goals["spenders"]
+    assert goals["spenders"]["message"].startswith("An unexpected error in select_segment (NotADirectoryError).")
+    assert "profiles_written" in goals["spenders"]
+
+
+def test_a_segment_that_failed_is_shown(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its exports do not run, so that nothing else would say why the run failed."""
+    shop.describe(segments=[SPENDERS])
+    shop.connect("shop", goal(), export_profiles=[export()])
+    monkeypatch.setattr("cdp_sync.orchestration.segments.view_segment", unreachable)
+    found = answer("run", "shop", "--json", status=1)
+    past = answer("runs", "--json")["runs"][0]["goals"]
+    for goals in (found["goals"], past):
+        assert {each["goal"] for each in goals} == {"customers", "segments__spenders"}
+        (failed,) = (each for each in goals if each["state"] == "failed")
+        assert failed["message"].startswith("Nobody answers.")
+
+
+def test_a_goal_that_fails_after_its_report_is_shown_as_failed(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the counters of what has landed."""
+    monkeypatch.setattr("cdp_sync.orchestration.checks.dg.AssetCheckResult", broken)
+    found = answer("run", "shop", "--json", status=1)
+    for (failed,) in (found["goals"], answer("runs", "--json")["runs"][0]["goals"]):
+        assert (failed["goal"], failed["state"], failed["rows_read"]) == ("customers", "failed", 3)
+        assert "(ZeroDivisionError)" in failed["message"]
+
+
+def broken(*_: object, **__: object) -> None:
+    """Stand in for a fault of the program."""
+    raise ZeroDivisionError

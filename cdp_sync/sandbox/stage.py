@@ -209,7 +209,7 @@ def _in_foreground(command: list[str], environment: Mapping[str, str]) -> int:
     to this process alone reach it in the same way: once, from here.
     """
     asked: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
             signal.signal(number, lambda received, _frame: asked.append(received))
     process = subprocess.Popen(command, env=environment, process_group=0)  # noqa: S603 - our own interpreter
