@@ -180,7 +180,7 @@ def test_a_segment_that_failed_is_shown(shop: Project, monkeypatch: pytest.Monke
 
 def test_a_goal_that_fails_after_its_report_is_shown_as_failed(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the counters of what has landed."""
-    monkeypatch.setattr("cdp_sync.orchestration.checks.dg.AssetCheckResult", broken)
+    monkeypatch.setattr("cdp_sync.orchestration.import_steps.note_import_checks", broken)
     found = answer("run", "shop", "--json", status=1)
     for (failed,) in (found["goals"], answer("runs", "--json")["runs"][0]["goals"]):
         assert (failed["goal"], failed["state"], failed["rows_read"]) == ("customers", "failed", 3)
