@@ -10,12 +10,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cdp_sync import __version__
 from cdp_sync.errors import CdpSyncError, UnknownName
+
+if TYPE_CHECKING:
+    from cdp_sync.orchestration.launching import Order
 
 FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 
@@ -31,6 +34,13 @@ def _served(name: str, variable: str, usual: int, what: str) -> Callable[[FC], F
     return click.option(
         name, type=_PORT, default=usual, envvar=variable, show_default=True, show_envvar=True, help=told
     )
+
+
+def _not_empty(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse an empty text: a variable that is not set would otherwise stand for everything."""
+    if value == "":
+        raise click.BadParameter("it is empty; a pattern is needed, such as '*'.", context, option)
+    return value
 
 
 class _Group(click.Group):
@@ -117,18 +127,27 @@ def scan(connection: str, goal: str | None, limit: int, as_json: bool) -> None:
 @main.command()
 @click.argument("connection")
 @_GOAL
-@click.option("--files", metavar="PATTERN", help="Import only files whose names match this wildcard.")
+@click.option(
+    "--files", metavar="PATTERN", callback=_not_empty, help="Import only files whose names match this wildcard."
+)
 @click.option("--again", is_flag=True, help="Also import files that have not changed since. What is summed stays so.")
 @_AS_JSON
 def run(connection: str, goal: str | None, files: str | None, again: bool, as_json: bool) -> None:
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
-    from cdp_sync.orchestration.launching import Order, launch
+    from cdp_sync.orchestration.launching import Order
+
+    _run(Order(connection, goal, files, again), as_json=as_json)
+
+
+def _run(order: "Order", *, as_json: bool) -> None:
+    """Carry out an order, show what came of it, and end with its status."""
+    from cdp_sync.orchestration.launching import launch
     from cdp_sync.orchestration.project import load_connection
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import TerminalProgress, print_error, print_goal
 
     with TerminalProgress() as progress:
-        outcome = launch(load_connection(connection), Order(connection, goal, files, again), progress)
+        outcome = launch(load_connection(order.connection), order, progress)
     if as_json:
         goals = [report.to_json() for report in outcome.goals]
         told = {"run_id": outcome.run_id, "state": outcome.state, "seconds": round(outcome.seconds, 3)}
@@ -147,12 +166,12 @@ def run(connection: str, goal: str | None, files: str | None, again: bool, as_js
 @click.option("--goal", required=True, help="The export goal.")
 @click.option("--preview", is_flag=True, help="Show what would be delivered; deliver nothing.")
 @_AS_JSON
-@click.pass_context
-def export(context: click.Context, connection: str, goal: str, preview: bool, as_json: bool) -> None:
+def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
     """Run one export goal, or with --preview only look at what it would deliver."""
     if not preview:
-        context.invoke(run, connection=connection, goal=goal, as_json=as_json)
-        return
+        from cdp_sync.orchestration.launching import Order
+
+        _run(Order(connection, goal, exports=True), as_json=as_json)
     from cdp_sync.looking import look_at_export
     from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.printing import print_json

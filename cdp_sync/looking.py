@@ -65,7 +65,7 @@ class Look:
     def summary(self) -> str:
         """How much there is."""
         due = sum(file.due for file in self.files)
-        return f"{counted(len(self.files), 'file')}, {due:,} to import{_refused(self.refusal)}"
+        return f"{counted(len(self.files), 'file')}, {due:,} to import"
 
     @property
     def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
@@ -78,6 +78,8 @@ class Look:
 
     def refused(self, file: ScannedFile) -> bool | None:
         """Return whether a run would refuse a file; None where that was not looked at or does not show."""
+        if self.refusal and file.due:
+            return True
         return next((each.refused for each in self.previews if each.path == file.remote.path), None)
 
     def to_json(self) -> dict[str, Any]:
@@ -98,10 +100,6 @@ def _time(file: ScannedFile) -> str:
     return f"{file.remote.modified_at:%Y-%m-%d %H:%M:%S}"
 
 
-def _refused(reason: str) -> str:
-    return f"\n  A run would refuse this goal: {reason}" if reason else ""
-
-
 @dataclass(frozen=True)
 class ListLook:
     """A goal's lists, as the platform tells of them. What fields they have shows when they are exported."""
@@ -119,8 +117,7 @@ class ListLook:
     def summary(self) -> str:
         """How much there is."""
         people = sum(count or 0 for *_, count in self.lists)
-        lists, persons = counted(len(self.lists), "list"), counted(people, "person", "people")
-        return f"{lists}, {persons}{_refused(self.refusal)}"
+        return f"{counted(len(self.lists), 'list')}, {counted(people, 'person', 'people')}"
 
     @property
     def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:

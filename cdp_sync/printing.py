@@ -10,6 +10,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +23,23 @@ _PLAIN_SIGNS = str.maketrans({"✓": "+", "✗": "x", "■": "#", "…": "...", 
 
 
 class Output(Console):
-    """A stream for people. Where its reader closes the pipe, as `head` does, the rest is lost and the work goes on."""
+    """A stream for people. Where it cannot be written, the rest is lost and the work goes on.
+
+    Its reader may close the pipe, as `head` does, or its disk be full: neither is a reason to end with another status.
+    """
+
+    def print(self, *objects: Any, **settings: Any) -> None:  # noqa: ANN401 - what rich prints
+        """Print, as rich does."""
+        try:
+            super().print(*objects, **settings)
+        except OSError as problem:
+            self.lose(problem)
+
+    def lose(self, problem: OSError) -> None:
+        """Write what follows to nowhere, and say so once, on the stream for errors."""
+        self.on_broken_pipe()
+        if self is not errors:
+            say(f"The rest of the output is lost: {os.strerror(problem.errno or 0)}.", to=errors)
 
     def on_broken_pipe(self) -> None:
         """Write the rest to nowhere: neither a traceback nor another exit status."""
@@ -115,6 +132,8 @@ def print_json(value: object) -> None:
         console.file.flush()
     except BrokenPipeError:
         console.on_broken_pipe()
+    except OSError as problem:
+        console.lose(problem)
 
 
 def _escaped(found: re.Match[str]) -> str:

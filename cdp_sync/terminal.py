@@ -90,7 +90,7 @@ def _print_files(report: GoalReport) -> None:
         names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
         columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
         print_table(columns, [_file_row(file, names) for file in report.files])
-    for warning in dict.fromkeys(warning for file in report.files for warning in file.warnings):
+    for warning in report.warnings:
         say("  ", _WARNING, f" {warning}")
 
 
@@ -107,6 +107,8 @@ def print_look(look: "Look | ListLook") -> None:
     """Show a goal's files or lists, and what a run would make of them."""
     (first, *names), rows = look.table
     say((look.goal, "bold"), f"  {look.summary}")
+    if look.refusal:
+        say(f"  A run would refuse this goal: {look.refusal}")
     if rows:
         print_table((f"  {first}", *names), [(f"  {row[0]}", *row[1:]) for row in rows])
     for each in look.previews:

@@ -205,7 +205,8 @@ def test_scan_says_why_a_goal_would_be_refused(shop: Project) -> None:
     assert orders["refused"] == ""
     assert "/nowhere" in lost["refused"]
     printed = told(cdp_sync("scan", "shop"), 1)
-    assert printed.count("A run would refuse this goal: ") == 2
+    assert printed.count("\n  A run would refuse this goal: ") == 2
+    assert [file["refused"] for file in renamed["files"] if file["state"] == "new"] == [True]
     change_types(shop, total="text")
     shop.connect("shop", goal())
     (customers,) = answer("scan", "shop", "--json")["goals"]

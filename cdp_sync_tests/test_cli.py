@@ -240,6 +240,17 @@ def test_a_limit_is_a_number_from_1(command: str, limit: str, shop: Project) -> 
     assert "Invalid value for '--limit'" in told(cdp_sync(command, "--limit", limit), 2)
 
 
+def test_an_empty_wildcard_is_not_every_file(shop: Project) -> None:
+    """A variable that is not set does not import everything."""
+    assert "Invalid value for '--files': it is empty" in told(cdp_sync("run", "shop", "--files", ""), 2)
+
+
+def test_export_runs_no_import_goal(shop: Project) -> None:
+    """What only imports is wrong usage of `export`, with and without `--preview`."""
+    assert "Goal 'customers' of shop imports." in told(cdp_sync("export", "shop", "--goal", "customers"), 2)
+    told(cdp_sync("export", "shop", "--goal", "customers", "--preview"), 2)
+
+
 @pytest.mark.parametrize("arguments", [("run",), ("profile",), ("nothing",), ("run", "shop", "--gaol", "x")])
 def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
     """Missing arguments, unknown commands and options are wrong usage."""

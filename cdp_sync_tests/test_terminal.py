@@ -145,6 +145,14 @@ def test_a_stream_that_is_closed_is_no_error(shop: Project) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize("arguments", [("run", "shop"), ("runs", "--json"), ("run", "shop", "--json")])
+def test_a_stream_on_a_full_disk_is_no_error(arguments: tuple[str, ...], shop: Project) -> None:
+    """As where a job's output goes to a file: the run keeps its status, and one line says that the rest is lost."""
+    command = ["sh", "-c", 'exec "$@" >/dev/full', "sh", *COMMAND, *arguments]
+    done = subprocess.run(command, cwd=shop.folder, env=shop.environment, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"The rest of the output is lost: No space left on device.\n")
+
+
 def test_the_sql_of_a_segment_can_be_pasted(shop: Project) -> None:
     """What `segment` prints, in a narrow terminal as well, runs in DuckDB's own shell on the warehouse's file."""
     name = "it's [/b] a long name, with\ttab and 'quotes' " + "x" * 200

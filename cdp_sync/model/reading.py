@@ -87,7 +87,7 @@ def slips_in(text: str) -> list[str]:
     try:
         documents = list(documents_of(text))
     except yaml.YAMLError as error:
-        return [_not_yaml(error)]
+        return [_not_yaml(error, text)]
     return [slip for document, doubled in documents for slip in (*doubled, *_slips_of_document(document))]
 
 
@@ -122,7 +122,10 @@ def names_in(text: str) -> list[str]:
     return found
 
 
-def _not_yaml(error: yaml.YAMLError) -> str:
+def _not_yaml(error: yaml.YAMLError, text: str) -> str:
+    if isinstance(error, yaml.reader.ReaderError):  # it counts characters, and knows no lines
+        line = text.count("\n", 0, error.position) + 1
+        return f"line {line}: this is not valid YAML: it holds the character U+{ord(text[error.position]):04X}"
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     return f"{place}this is not valid YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"

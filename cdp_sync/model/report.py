@@ -1,10 +1,13 @@
 """What a run reports: counters, files, goals."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from cdp_sync.model.counting import counted
+
+_MOST_NAMED = 3
+"""Files that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +121,15 @@ class GoalReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What an author should know, each said once."""
-        told = [warning for file in self.files for warning in file.warnings]
-        return tuple(dict.fromkeys([*told, *_no_link_value(self.counters)]))
+        """What an author should know, each said once; with the names of the files where there are several."""
+        files: dict[str, list[str]] = {}
+        for file in self.files:
+            for warning in file.warnings:
+                files.setdefault(warning, []).append(file.name)
+        about = [
+            warning if len(self.files) == 1 else f"{_listed(names)}: {warning}" for warning, names in files.items()
+        ]
+        return (*about, *_no_link_value(self.counters))
 
     @property
     def message(self) -> str:
@@ -144,6 +153,12 @@ class GoalReport:
 
 def _failure(file: FileReport) -> str:
     return f"{file.path} failed: {file.message}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first of these names, and how many more there are."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _no_link_value(counters: Counters) -> list[str]:

@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run  # as Dagster does a run that it has launched
 
+from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, UnknownName
 from cdp_sync.model import ExportReport, GoalReport, Report
 from cdp_sync.model.suggestion import one_of
@@ -50,6 +51,8 @@ class Order:
     """Only files whose names match this wildcard; exports are left out."""
     again: bool = False
     """Also files that were imported and have not changed."""
+    exports: bool = False
+    """The goal has to be one that exports."""
 
     @property
     def chooses(self) -> bool:
@@ -154,6 +157,12 @@ def _with_files(definitions: dg.Definitions, order: Order) -> list[str]:
     return [goal for goal in goals if order.goal in (None, goal)]
 
 
+def _exports(definitions: dg.Definitions, goal: dg.AssetKey) -> bool:
+    """Return whether a goal exports: whether a step of it records a delivery."""
+    node = definitions.resolve_assets_def(goal).node_def
+    return any(step.name == "record_delivery" for step in getattr(node, "nodes", ()))
+
+
 def _job(definitions: dg.Definitions, order: Order) -> tuple[str, list[dg.AssetKey] | None]:
     """Return the job's name and what of it to run."""
     connection, goal, goals = order.connection, order.goal, _goals(definitions)
@@ -161,6 +170,11 @@ def _job(definitions: dg.Definitions, order: Order) -> tuple[str, list[dg.AssetK
         raise UnknownName(f"There is no connection {connection!r}.", needed=one_of(connection, goals))
     if goal is not None and goal not in goals[connection]:
         raise UnknownName(f"Connection {connection} has no goal {goal!r}.", needed=one_of(goal, goals[connection]))
+    if goal is not None and order.exports and not _exports(definitions, dg.AssetKey([connection, goal])):
+        raise UnknownName(
+            f"Goal {goal!r} of {connection} imports.", needed="Needed is the name of an export goal.",
+            remedy=f"`{call(f'run {connection} --goal {goal}')}` runs it.",
+        )  # fmt: skip
     name = f"{connection}_sync"
     if not any(job.name == name for job in definitions.resolve_all_job_defs()):
         raise Terminal(f"Every goal of {connection} is off.", remedy="Switch one on: `enabled: true`.")

@@ -70,6 +70,7 @@ def test_merged_and_aliased_keys_are_no_doubled_ones() -> None:
         ("map:", "format: {escape: x}\n      map:", "found 'x'; allowed: \\"),
         ("map:", "format: {time_zone: Europe/Amstredam}\n      map:", "did you mean 'Europe/Amsterdam'?"),
         ("name: shop\n", "name: [shop\n", "this is not valid YAML: "),
+        ("name: shop\n", "name: sh\0op\n", "line 3: this is not valid YAML: it holds the character U+0000"),
     ],
 )
 def test_a_slip_has_its_line_and_what_is_meant(before: str, after: str, told: str) -> None:

@@ -95,9 +95,10 @@ def test_a_goal_warns_once_and_where_no_row_had_a_link_value() -> None:
     """Warnings of several files are said once; rows that are unchanged or rejected are not judged by their links."""
     nobody = Counters(rows_read=4, rows_unchanged=1, rows_rejected=1, rows_without_identifier=2)
     files = (FileReport("/a", "imported", nobody, warnings=("Odd.",)), FileReport("/b", "imported", warnings=("Odd.",)))
-    assert GoalReport("g", files).warnings == ("Odd.", "No row had a link value.")
+    assert GoalReport("g", files).warnings == ("a, b: Odd.", "No row had a link value.")
     somebody = FileReport("/c", "imported", Counters(rows_read=1, rows_applied=1))
-    assert GoalReport("g", (*files, somebody)).warnings == ("Odd.",)
+    assert GoalReport("g", (*files, somebody)).warnings == ("a, b: Odd.",)
+    assert GoalReport("g", (*files, somebody) + files * 2).warnings == ("a, b, a and 3 more: Odd.",)
     assert GoalReport("g").warnings == ()
 
 
