@@ -69,7 +69,8 @@ def under_way(instance: dg.DagsterInstance, run_id: str, connection: str) -> dic
 def trouble_of(instance: dg.DagsterInstance, run_id: str, connection: str) -> Trouble:
     """Return what went wrong in a run of a connection."""
     kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
-    message, goals = "", {}
+    message = ""
+    goals: dict[str, tuple[datetime, str]] = {}
     for record in instance.get_records_for_run(run_id, of_type=kinds).records:
         entry = record.event_log_entry
         event = entry.get_dagster_event()
