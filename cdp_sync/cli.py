@@ -5,11 +5,12 @@ Dagster is imported only by the commands that need it; its import alone takes se
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,10 +20,20 @@ from cdp_sync.errors import CdpSyncError, UnknownName
 if TYPE_CHECKING:
     from cdp_sync.orchestration.launching import Order
 
+FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
+
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer for programs.")
 _GOAL = click.option("--goal", help="One goal only.")
 _COUNT = click.IntRange(1, 1_000_000)
 _PORT = click.IntRange(0, 65535)
+
+
+def _served(name: str, variable: str, usual: int, what: str) -> Callable[[FC], FC]:
+    """Return the option of a port that a server of the sandbox listens on; where it is not given, a variable is."""
+    told = f"{what}; 0 picks a free one."
+    return click.option(
+        name, type=_PORT, default=usual, envvar=variable, show_default=True, show_envvar=True, help=told
+    )
 
 
 def _not_empty(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -133,17 +144,20 @@ def _run(order: "Order", *, as_json: bool) -> None:
     from cdp_sync.orchestration.launching import launch
     from cdp_sync.orchestration.project import load_connection
     from cdp_sync.printing import print_json
-    from cdp_sync.terminal import TerminalProgress, print_goal
+    from cdp_sync.terminal import TerminalProgress, print_error, print_goal
 
     with TerminalProgress() as progress:
         outcome = launch(load_connection(order.connection), order, progress)
     if as_json:
         goals = [report.to_json() for report in outcome.goals]
         told = {"run_id": outcome.run_id, "state": outcome.state, "seconds": round(outcome.seconds, 3)}
+        told["message"] = outcome.message
         print_json({**told, "goals": goals})
     else:
         for report in outcome.goals:
             print_goal(report)
+        if outcome.message:
+            print_error(outcome.message)
     click.get_current_context().exit(0 if outcome.state == "success" else 1)
 
 
@@ -280,13 +294,9 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--port", type=_PORT, default=2222, show_default=True, help="Of the SFTP server; 0 picks a free one.")
-@click.option(
-    "--mail-port", type=_PORT, default=2525, show_default=True, help="Of the mail server; 0 picks a free one."
-)
-@click.option(
-    "--sailthru-port", type=_PORT, default=8025, show_default=True, help="Of Sailthru's API; 0 picks a free one."
-)
+@_served("--port", "CDP_SYNC_SANDBOX_PORT", 2222, "Of the SFTP server")
+@_served("--mail-port", "CDP_SYNC_SANDBOX_MAIL_PORT", 2525, "Of the mail server")
+@_served("--sailthru-port", "CDP_SYNC_SANDBOX_SAILTHRU_PORT", 8025, "Of Sailthru's API")
 def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
     """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
     from cdp_sync.printing import say

@@ -31,6 +31,7 @@ from cdp_sync_tests.projects import (
     goal,
     open_project,
 )
+from cdp_sync_tests.sandbox.test_up import free_port
 
 FIRST = "Email,FirstName,Total\nada@example.com,Ada,1.5\nbob@example.com,Bob,x\n,Nobody,2\n"
 COMMAND = [sys.executable, "-m", "cdp_sync.cli"]
@@ -588,6 +589,31 @@ def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: P
         process.stdout.read()  # ends when the last process that writes to it does
     with pytest.raises(OSError, match=r"refused|reset|banner"):
         listing(int(port[1] or port[2]), secret)
+
+
+def test_variables_choose_the_sandboxs_ports(project: Project) -> None:
+    """As for `up`; the one that the declarations need in another terminal is shown, where the port is not the usual."""
+    chosen = str(free_port())
+    ports = {"CDP_SYNC_SANDBOX_PORT": chosen, "CDP_SYNC_SANDBOX_MAIL_PORT": "0", "CDP_SYNC_SANDBOX_SAILTHRU_PORT": "0"}
+    with running("sandbox", folder=project.folder, environment={**project.environment, **ports}) as process:
+        served = r"127\.0\.0\.1:(\d+)"
+        export = r"needs? this first: export CDP_SYNC_SANDBOX_PORT=(\d+)\n"
+        found = read_until(process, f"(?s)SFTP on {served}.*{export}.*Mail on {served}.*Sailthru on http://{served}")
+    assert found[1] == found[2] == chosen
+    assert (found[3], found[4]) != ("2525", "8025")
+
+
+@pytest.mark.parametrize("variable", ["CDP_SYNC_SANDBOX_PORT", "CDP_SYNC_SANDBOX_MAIL_PORT"])
+@pytest.mark.parametrize("text", ["http", "70000", "-1"])
+def test_a_variable_of_the_sandbox_that_names_no_port(
+    text: str, variable: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the variable, its value and the option; nothing is started."""
+    monkeypatch.setenv(variable, text)
+    printed = told(cdp_sync("sandbox"), 2)
+    assert f"(env var: '{variable}'): " in printed
+    assert text in printed
+    assert not (project.data / "sandbox").exists()
 
 
 def test_the_sandbox_shows_mail(project: Project) -> None:

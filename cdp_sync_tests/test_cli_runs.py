@@ -1,6 +1,7 @@
 """`cdp-sync runs`: states, reasons and phases, what changed, and what it says while the warehouse is locked."""
 
 import os
+import re
 
 import dagster as dg
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from cdp_sync.errors import Terminal
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.past_runs import STATES
-from cdp_sync_tests.projects import Project, goal
+from cdp_sync_tests.projects import SPENDERS, Project, export, goal
 from cdp_sync_tests.test_cli import FIRST, answer, cdp_sync, history, ran, shop, start_run, told
 from cdp_sync_tests.warehouse.holder import held
 
@@ -129,3 +130,63 @@ def test_every_state_has_a_word() -> None:
     """All of Dagster's states are told in the five words."""
     assert set(STATES) == {status.value for status in dg.DagsterRunStatus}
     assert set(STATES.values()) == {"starting", "running", "finished", "failed", "stopped"}
+
+
+@pytest.mark.parametrize("blocked", ["downloads", "staging"])
+def test_a_step_that_fails_unexpectedly_is_shown(blocked: str, shop: Project) -> None:
+    """By class, without the message, which may quote data; by `run` and `runs`, for people and programs."""
+    (shop.data / blocked).write_text("a file where a folder is needed")
+    printed = told(cdp_sync("run", "shop"), 1)
+    assert re.search(
+        r"✗ customers  An unexpected error in \w+ \((FileExists|NotADirectory)Error\)\. The run's log", printed
+    )
+    found = answer("run", "shop", "--json", status=1)
+    (goal,) = found["goals"]
+    assert (found["state"], found["message"], goal["goal"], goal["state"]) == ("failed", "", "customers", "failed")
+    (past,) = answer("runs", "--run", found["run_id"], "--json")["runs"][0]["goals"]
+    assert (past["goal"], past["state"], past["message"]) == ("customers", "failed", goal["message"])
+    assert str(shop.data) not in printed + told(cdp_sync("runs"))
+
+
+def test_every_goal_that_failed_is_shown(shop: Project) -> None:
+    """Also beside one whose own report says why: here a directory that is missing, and an export without a folder."""
+    shop.describe(segments=[SPENDERS])
+    shop.connect("shop", goal(directory="/nowhere"), export_profiles=[export()])
+    (shop.data / "staging").write_text("a file where a folder is needed")
+    found = answer("run", "shop", "--json", status=1)
+    goals = {goal["goal"]: goal for goal in found["goals"]}
+    past = {goal["goal"]: goal for goal in answer("runs", "--json")["runs"][0]["goals"]}
+    assert {name: goal["state"] for name, goal in goals.items()} == {"customers": "failed", "spenders": "failed"}
+    assert {name: goal["message"] for name, goal in past.items()} == {
+        name: goal["message"] for name, goal in goals.items()
+    }
+    assert "/nowhere" in goals["customers"]["message"]
+    assert goals["spenders"]["message"].startswith("An unexpected error in select_segment (NotADirectoryError).")
+    assert "profiles_written" in goals["spenders"]
+
+
+def test_a_segment_that_failed_is_shown(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its exports do not run, so that nothing else would say why the run failed."""
+    shop.describe(segments=[SPENDERS])
+    shop.connect("shop", goal(), export_profiles=[export()])
+    monkeypatch.setattr("cdp_sync.orchestration.segments.view_segment", unreachable)
+    found = answer("run", "shop", "--json", status=1)
+    past = answer("runs", "--json")["runs"][0]["goals"]
+    for goals in (found["goals"], past):
+        assert {each["goal"] for each in goals} == {"customers", "segments__spenders"}
+        (failed,) = (each for each in goals if each["state"] == "failed")
+        assert failed["message"].startswith("Nobody answers.")
+
+
+def test_a_goal_that_fails_after_its_report_is_shown_as_failed(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the counters of what has landed."""
+    monkeypatch.setattr("cdp_sync.orchestration.import_steps.note_import_checks", broken)
+    found = answer("run", "shop", "--json", status=1)
+    for (failed,) in (found["goals"], answer("runs", "--json")["runs"][0]["goals"]):
+        assert (failed["goal"], failed["state"], failed["rows_read"]) == ("customers", "failed", 3)
+        assert "(ZeroDivisionError)" in failed["message"]
+
+
+def broken(*_: object, **__: object) -> None:
+    """Stand in for a fault of the program."""
+    raise ZeroDivisionError

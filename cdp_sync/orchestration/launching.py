@@ -1,6 +1,7 @@
 """Runs a connection from the command line, through Dagster, so that the run stands in the UI's history."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
@@ -9,7 +10,7 @@ from dagster._core.execution.api import execute_run  # as Dagster does a run tha
 
 from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, UnknownName
-from cdp_sync.model import Report
+from cdp_sync.model import ExportReport, GoalReport, Report
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.code_location import job_origin
 from cdp_sync.orchestration.files import is_files_key
@@ -19,6 +20,7 @@ from cdp_sync.orchestration.processes import Process
 from cdp_sync.orchestration.progress import Watcher, watched_by
 from cdp_sync.orchestration.recovery import recover
 from cdp_sync.orchestration.resources import SailthruAccountResource, SftpServerResource
+from cdp_sync.orchestration.run_events import Trouble, trouble_of
 from cdp_sync.orchestration.run_tags import PROCESS
 from cdp_sync.orchestration.segments import SEGMENTS
 
@@ -34,6 +36,8 @@ class Outcome:
     seconds: float
     """The goals' own work, from the first step's start to the last one's end, without the start of Dagster."""
     goals: tuple[Report, ...]
+    message: str = ""
+    """What went wrong with the run as a whole, where no goal says it."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,11 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
             remote_job_origin=job_origin(name),
         )
         result = execute_run(InMemoryJob(job), run, instance)
+        trouble = Trouble() if result.success else trouble_of(instance, run.run_id, order.connection)
+    goals = _with_failures(reports.of(order.connection), trouble, definitions, order.connection)
+    message = "" if any(goal.state == "failed" for goal in goals) else trouble.message
     state = "success" if result.success else "failed"
-    goals = tuple(reports.by_goal.values())
-    return Outcome(run.run_id, state, sum(goal.seconds for goal in goals), goals)
+    return Outcome(run.run_id, state, sum(goal.seconds for goal in goals), goals, message)
 
 
 class _Collecting:
@@ -103,6 +109,10 @@ class _Collecting:
         self._watcher = watcher
         self.by_goal: dict[str, Report] = {}
 
+    def of(self, connection: str) -> dict[str, Report]:
+        """Return the reports of a connection's goals, by goal."""
+        return {goal.removeprefix(f"{connection}__"): report for goal, report in self.by_goal.items()}
+
     def done(self, goal: str, report: Report) -> None:
         """Keep the report, and pass it on."""
         self.by_goal[goal] = report
@@ -110,6 +120,26 @@ class _Collecting:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the other watcher has
         return getattr(self._watcher, name)
+
+
+def _with_failures(
+    reports: Mapping[str, Report], trouble: Trouble, definitions: dg.Definitions, connection: str
+) -> tuple[Report, ...]:
+    """Return the reports, and one of each goal or segment of which only the event log says that it failed."""
+    found = dict(reports)
+    for goal, (_, why) in trouble.goals.items():
+        report = found.get(goal) or _empty_report(definitions, connection, goal)
+        if report.state != "failed":
+            found[goal] = replace(report, error=why)
+    return tuple(found.values())
+
+
+def _empty_report(definitions: dg.Definitions, connection: str, goal: str) -> Report:
+    """Return a report of a goal that did nothing: an export's names its segment."""
+    graph, key = definitions.resolve_asset_graph(), dg.AssetKey([connection, goal])
+    parents = graph.get(key).parent_keys if graph.has(key) else ()
+    segments = [parent.path[1] for parent in parents if parent.path[0] == SEGMENTS]
+    return ExportReport(goal, segments[0]) if segments else GoalReport(goal)
 
 
 def _choices(order: Order, goals: list[dg.AssetKey]) -> dict[str, object]:

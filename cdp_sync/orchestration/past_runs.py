@@ -12,7 +12,7 @@ from cdp_sync.calling import call
 from cdp_sync.errors import UnknownName, WarehouseLocked
 from cdp_sync.model import COUNTERS, EXPORT_COUNTERS
 from cdp_sync.orchestration.instance import open_instance
-from cdp_sync.orchestration.run_events import Events, goal_of, materializations, trouble_of, under_way
+from cdp_sync.orchestration.run_events import Events, materializations, trouble_of, under_way
 from cdp_sync.orchestration.run_tags import connections_of, reason_of
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.exchange import data_exchange
@@ -136,7 +136,7 @@ def past_runs(
     """Return the latest runs, newest first.
 
     Dagster is asked once for the runs and once for what they materialized, the warehouse once for its rows; the log of
-    a single run is read only while it is under way, or where it failed and the warehouse does not say why.
+    a single run is read only while it is under way, or where it failed or was stopped.
 
     Args:
         warehouse: Waited for a second at most; a locked one is passed over, and `notice` says so.
@@ -231,10 +231,11 @@ def _with_goals(instance: dg.DagsterInstance, run: PastRun, noted: _Noted, event
     goals |= {row["goal"]: _from_row(row, run, noted) for row in noted.goals.get(run.run_id, ())}
     if run.state == "running":
         return _ordered(replace(run, phase=under_way(instance, run.run_id, run.connection)), goals.values())
-    if run.state in ("failed", "stopped") and not any(goal.state == "failed" for goal in goals.values()):
-        trouble = trouble_of(instance, run.run_id)
-        goals |= {goal.goal: goal for goal in _from_failures(run, trouble.steps)}
-        run = replace(run, message="" if trouble.steps else trouble.message)
+    if run.state in ("failed", "stopped"):
+        trouble = trouble_of(instance, run.run_id, run.connection)
+        goals |= {goal.goal: goal for goal in _from_failures(trouble.goals, goals)}
+        failed = any(goal.state == "failed" for goal in goals.values())
+        run = replace(run, message="" if failed else trouble.message)
     return _ordered(run, goals.values())
 
 
@@ -274,6 +275,9 @@ def _from_events(run: PastRun, events: Events) -> Iterator[PastGoal]:
         )
 
 
-def _from_failures(run: PastRun, failures: Mapping[str, tuple[datetime, str]]) -> Iterator[PastGoal]:
-    for step, (ended_at, message) in failures.items():
-        yield PastGoal(goal_of(step, run.connection), None, "failed", message, ended_at, errors=(message,))
+def _from_failures(failures: Mapping[str, tuple[datetime, str]], known: Mapping[str, PastGoal]) -> Iterator[PastGoal]:
+    """Yield the goals of which only the event log says that they failed."""
+    for name, (ended_at, message) in failures.items():
+        goal = known.get(name) or PastGoal(name, None, "failed", message, ended_at)
+        if goal.state != "failed" or name not in known:
+            yield replace(goal, state="failed", message=message, ended_at=ended_at, errors=(message,))

@@ -1,7 +1,7 @@
 """What Dagster's event log tells of runs: what goals said when they were done, the step under way, what went wrong."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
@@ -23,10 +23,10 @@ Events = Mapping[str, Mapping[str, tuple[datetime, dict[str, Any]]]]
 class Trouble:
     """What went wrong in a run."""
 
-    message: str
+    message: str = ""
     """Of the run as a whole."""
-    steps: Mapping[str, tuple[datetime, str]]
-    """By step key: when it failed, and why."""
+    goals: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
+    """By goal or segment: when the first of its steps failed, and why."""
 
 
 def materializations(
@@ -66,18 +66,19 @@ def under_way(instance: dg.DagsterInstance, run_id: str, connection: str) -> dic
     return {"goal": goal_of(key, connection), "step": key.rpartition(".")[2]}
 
 
-def trouble_of(instance: dg.DagsterInstance, run_id: str) -> Trouble:
-    """Return what went wrong in a run."""
+def trouble_of(instance: dg.DagsterInstance, run_id: str, connection: str) -> Trouble:
+    """Return what went wrong in a run of a connection."""
     kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
-    message, steps = "", {}
+    message = ""
+    goals: dict[str, tuple[datetime, str]] = {}
     for record in instance.get_records_for_run(run_id, of_type=kinds).records:
         entry = record.event_log_entry
         event = entry.get_dagster_event()
         if event.is_step_failure:
-            steps[entry.step_key or ""] = (_time(entry), _why(event.step_failure_data))
+            goals.setdefault(goal_of(entry.step_key or "", connection), (_time(entry), _why(event)))
         else:
             message = event.message or ""
-    return Trouble(message, steps)
+    return Trouble(message, goals)
 
 
 def goal_of(step: str, connection: str) -> str:
@@ -86,15 +87,18 @@ def goal_of(step: str, connection: str) -> str:
     >>> goal_of("shop__customers.parse_files", "shop")
     'customers'
     """
-    return step.partition(".")[0].removeprefix(f"{connection}__").removesuffix("__checks")
+    return step.partition(".")[0].removeprefix(f"{connection}__").removesuffix("__checks").removesuffix("__files")
 
 
-def _why(failed: Any) -> str:  # noqa: ANN401 - Dagster's own type, which it does not export
+def _why(event: dg.DagsterEvent) -> str:
     """Return what a failed step said; of an error that is none of ours only its kind, as its text may quote data."""
+    failed = event.step_failure_data
     if failed.user_failure_data and failed.user_failure_data.description:
         return str(failed.user_failure_data.description)
-    kind = failed.error.cls_name if failed.error else "an unknown error"
-    return f"Failed with {kind}; the run's log in the UI has it all."
+    step = (event.step_key or "").rpartition(".")[2]
+    error = failed.error and (failed.error.cause or failed.error)  # Dagster's own error is around that of the step
+    kind = error.cls_name if error else "unknown"
+    return f"An unexpected error in {step} ({kind}). The run's log in the UI has its message and trace."
 
 
 def _time(entry: dg.EventLogEntry) -> datetime:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -20,14 +21,19 @@ from cdp_sync.sandbox.newsletter import Newsletter, kept_secret
 from cdp_sync.sandbox.server_process import ServerProcess, refuse_taken
 
 ACCOUNTS = ("webshop", "filiale", "mailing")
-_PATIENCE = 30.0
+_PATIENCE = 130.0
+"""Seconds for `dagster dev` to end: it waits 60 for each of its two processes before it kills them itself."""
+_GRACE = 10.0
+"""Seconds for what `dagster dev` leaves, such as a code server that is about to end."""
+_LOOK = 0.2
+"""Seconds between two looks at whether the UI has ended, or shall."""
 _SUPERSEDED = "ignore:Function `dev_command` is superseded"
 """Python's option for it: `dagster dev` recommends `dg dev`, which not every installation has."""
 _QUIET = ("--log-level", "warning")
 """Without it Dagster says that it keeps the history in a temporary folder, though dagster.yaml names another one, and
 reports every tick of every sensor, among which arriving mail is not seen."""
 _VARIABLES = ("CDP_SYNC_SANDBOX_PORT", "CDP_SYNC_SANDBOX_MAIL_PORT", "CDP_SYNC_SANDBOX_SAILTHRU_PORT")
-"""What chooses the ports that `up` serves on: of SFTP, mail and Sailthru."""
+"""What chooses the ports that are served on, of SFTP, mail and Sailthru, unless an option does."""
 _USUAL_PORTS = (2222, 2525, 8025)
 _OPTIONS = ("--port", "--mail-port", "--sailthru-port")
 
@@ -88,6 +94,8 @@ class Stage:
             f"SFTP on 127.0.0.1:{self.port}, accounts {', '.join(ACCOUNTS)}, password in {self.folder / 'password'}.",
             f"It shows {self.root}.",
         ]
+        if self.port != _USUAL_PORTS[0]:
+            told.append(f"In another terminal its connections need this first: export {_VARIABLES[0]}={self.port}")
         if self.mail_port is not None:
             told.append(f"Mail on 127.0.0.1:{self.mail_port}, kept in {self._mail_folder}.")
         if self.newsletter:
@@ -195,10 +203,30 @@ def _port_of(variable: str, usual: int) -> int:
 
 
 def _in_foreground(command: list[str], environment: Mapping[str, str]) -> int:
-    process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own interpreter
-    # Ctrl-C reaches the child by itself; a request to end reaches us alone.
-    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGTERM))
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        return process.wait(_PATIENCE)
+    """Run a command until it ends or this process is asked to end; return its exit status.
+
+    The command has a process group of its own, so that Ctrl-C, which a terminal sends to the whole group, and a signal
+    to this process alone reach it in the same way: once, from here.
+    """
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, lambda received, _frame: asked.append(received))
+    process = subprocess.Popen(command, env=environment, process_group=0)  # noqa: S603 - our own interpreter
+    while process.poll() is None and not asked:
+        time.sleep(_LOOK)
+    return _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> int:
+    """End a process and its group: asked first, and killed if they do not end in time; return its exit status."""
+    process.terminate()  # does nothing where it has ended
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_PATIENCE)
+    until = time.monotonic() + _GRACE
+    with suppress(ProcessLookupError, PermissionError):  # nobody is left, or on macOS nobody who could be ended
+        while process.poll() is not None and time.monotonic() < until:
+            os.killpg(process.pid, 0)
+            time.sleep(_LOOK)
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()

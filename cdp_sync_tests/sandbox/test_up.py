@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -44,26 +45,96 @@ def wait_until_it_serves(process: subprocess.Popen[bytes], port: int) -> None:
         time.sleep(0.2)  # nothing tells when it begins to listen
 
 
-@pytest.mark.timeout(600)
-def test_up_prints_nothing_that_is_not_so(project: Project, tmp_path: Path) -> None:
-    """No warning about a command that nobody typed, nothing of a temporary history: dagster.yaml names where it is."""
-    shutil.copy(REPOSITORY / "workspace.yaml", project.folder / "workspace.yaml")
-    port, output = free_port(), tmp_path / "output"
-    up = [sys.executable, "-m", "cdp_sync.cli", "up", "--port", str(port)]
-    environment = {**project.environment, **dict.fromkeys(_PORTS, "0"), "PYTHONPATH": str(REPOSITORY)}
-    with output.open("wb") as told:
+def left_over(mark: Path) -> list[int]:
+    """Return the processes that have a path in their environment."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if str(mark).encode() in file.read_bytes():
+                found.append(int(file.parent.name))
+    return found
+
+
+def wait_until_none_is_left(mark: Path) -> None:
+    """Wait a moment until the processes that have a path in their environment have ended."""
+    deadline = time.monotonic() + 2  # a killed process may need a moment
+    while left := left_over(mark):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+@contextmanager
+def started(command: list[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command in a process group of its own; at the end of the block nothing with this folder runs any more."""
+    with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", _HEEDING_INTERRUPTS, *up],
-            cwd=project.folder, env=environment, stdout=told, stderr=told, process_group=0,
+            [sys.executable, "-c", _HEEDING_INTERRUPTS, *command],
+            cwd=folder, env={**environment, "PYTHONPATH": str(REPOSITORY), "STARTED_IN": str(folder)},
+            stdout=output, stderr=output, process_group=0,
         )  # fmt: skip
         try:
-            wait_until_it_serves(process, port)
-            os.killpg(process.pid, signal.SIGINT)
-            assert process.wait(60) == 0
+            yield process
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            for each in left_over(folder):
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
             process.wait(30)
-    lines = output.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("to", [os.killpg, os.kill], ids=["to the group", "to the process alone"])
+def test_up_ends_with_all_that_it_started(to: Callable[[int, int], None], project: Project) -> None:
+    """Whether an interrupt reaches all of them, as Ctrl-C does, or `up` alone, once or twice.
+
+    It has printed no warning about a command that nobody typed, and nothing of a temporary history: dagster.yaml names
+    where it is.
+    """
+    shutil.copy(REPOSITORY / "workspace.yaml", project.folder / "workspace.yaml")
+    port = free_port()
+    up = [sys.executable, "-m", "cdp_sync.cli", "up", "--port", str(port)]
+    with started(up, {**project.environment, **dict.fromkeys(_PORTS, "0")}, project.folder) as process:
+        wait_until_it_serves(process, port)
+        to(process.pid, signal.SIGINT)
+        with suppress(ProcessLookupError):
+            to(process.pid, signal.SIGINT)
+        assert process.wait(120) == 0
+        wait_until_none_is_left(project.folder)
+    lines = (project.folder / "output").read_text(encoding="utf-8").splitlines()
     assert lines[-1].startswith(f"The UI: http://127.0.0.1:{port}")
     assert not [line for line in lines if "emporary" in line or "arning" in line or "INFO" in line]
+
+
+_STUBBORN = """
+import os, signal, subprocess, sys
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+if len(sys.argv) == 1:
+    with subprocess.Popen([sys.executable, __file__, "child"]) as child:
+        child.wait()
+else:
+    print("ready", flush=True)
+    signal.pause()
+"""
+_IN_FOREGROUND = """
+import os, sys
+from cdp_sync.sandbox import stage
+stage._PATIENCE = 0.5
+sys.exit(abs(stage._in_foreground([sys.executable, sys.argv[1]], os.environ)))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_what_does_not_end_in_time_is_killed(number: signal.Signals, tmp_path: Path) -> None:
+    """With all that it started, and without a traceback."""
+    (tmp_path / "stubborn.py").write_text(_STUBBORN, encoding="utf-8")
+    command = [sys.executable, "-c", _IN_FOREGROUND, str(tmp_path / "stubborn.py")]
+    output = tmp_path / "output"
+    with started(command, os.environ, tmp_path) as process:
+        deadline = time.monotonic() + 60
+        while not output.read_text(encoding="utf-8"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)  # nothing tells when a file grows
+        os.kill(process.pid, number)
+        assert process.wait(60) == signal.SIGKILL
+        wait_until_none_is_left(tmp_path)
+    assert output.read_text(encoding="utf-8") == "ready\n"
