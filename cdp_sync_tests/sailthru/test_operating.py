@@ -27,7 +27,7 @@ def test_run_answers_programs_as_promised(crm: Crm) -> None:
     assert crm.project.load().resolve_schedule_def("crm_schedule").cron_schedule == "0,15,30,45 * * * *"
     crm.box.fail("user", "POST", status=400)
     found = answer("run", "crm", "--json")
-    assert (set(found), found["state"]) == ({"run_id", "state", "seconds", "goals"}, "success")
+    assert (set(found), found["state"]) == ({"run_id", "state", "seconds", "message", "goals"}, "success")
     imported, exported = found["goals"]
     assert (imported["goal"], imported["state"], imported["rows_read"]) == ("members", "success", 2)
     assert imported["profiles_created"] == 2
