@@ -16,6 +16,7 @@ import click
 
 from cdp_sync import __version__
 from cdp_sync.errors import CdpSyncError, UnknownName
+from cdp_sync.sandbox.ports import MAIL, SAILTHRU, SFTP, Served
 
 if TYPE_CHECKING:
     from cdp_sync.orchestration.launching import Order
@@ -28,12 +29,12 @@ _COUNT = click.IntRange(1, 1_000_000)
 _PORT = click.IntRange(0, 65535)
 
 
-def _served(name: str, variable: str, usual: int, what: str) -> Callable[[FC], FC]:
-    """Return the option of a port that a server of the sandbox listens on; where it is not given, a variable is."""
-    told = f"{what}; 0 picks a free one."
+def _served(port: Served, what: str) -> Callable[[FC], FC]:
+    """Return the option of the port that a server of the sandbox listens on."""
     return click.option(
-        name, type=_PORT, default=usual, envvar=variable, show_default=True, show_envvar=True, help=told
-    )
+        port.option, type=_PORT, default=port.usual, envvar=port.variable, show_default=True, show_envvar=True,
+        help=f"{what}; 0 picks a free one.",
+    )  # fmt: skip
 
 
 def _not_empty(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -294,9 +295,9 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
 
 
 @main.command()
-@_served("--port", "CDP_SYNC_SANDBOX_PORT", 2222, "Of the SFTP server")
-@_served("--mail-port", "CDP_SYNC_SANDBOX_MAIL_PORT", 2525, "Of the mail server")
-@_served("--sailthru-port", "CDP_SYNC_SANDBOX_SAILTHRU_PORT", 8025, "Of Sailthru's API")
+@_served(SFTP, "Of the SFTP server")
+@_served(MAIL, "Of the mail server")
+@_served(SAILTHRU, "Of Sailthru's API")
 def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
     """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
     from cdp_sync.printing import say

@@ -99,10 +99,14 @@ def with_line(slip: str, text: str) -> str:
     return f"line {' or '.join(map(str, lines))}: {slip}" if lines else slip
 
 
+def documents_in(text: str) -> list[dict[str, Any]]:
+    """Return the documents of a defs.yaml that is in order."""
+    return [each for each in yaml.load_all(text, Loader=Loader) if each is not None]
+
+
 def connections_in(text: str) -> list[Connection]:
     """Return the connections that a defs.yaml without slips declares."""
-    documents = [document for document in yaml.load_all(text, Loader=Loader) if document is not None]
-    known = [document for document in documents if document["type"] in TYPES]
+    known = [document for document in documents_in(text) if document["type"] in TYPES]
     declared = (TYPES[document["type"]].model_validate(document["attributes"]) for document in known)
     return [each for each in declared if isinstance(each, Connection)]
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles, SailthruConnection, SftpConnection
 from cdp_sync.model.consistency import find_clashes, find_slips
-from cdp_sync.model.reading import slips_of
+from cdp_sync.model.reading import documents_in, slips_of
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.declared import (
     MAINTENANCE,
@@ -19,7 +19,6 @@ from cdp_sync.orchestration.declared import (
     declaration_files,
     declared_profiles,
     defs_folder,
-    documents_in,
     find_second,
     read_declaration,
     refuse,

@@ -4,16 +4,14 @@ import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, Profiles
-from cdp_sync.model.reading import connections_in, names_in, slips_in, with_line
+from cdp_sync.model.reading import connections_in, documents_in, names_in, slips_in, with_line
 from cdp_sync.model.segment_slips import find_profile_slips
 from cdp_sync.model.suggestion import one_of
-from cdp_sync.model.yaml_lines import Loader
 
 PROFILE_MODEL = "cdp_sync.components.ProfileModel"
 MAINTENANCE = "cdp_sync.components.Maintenance"
@@ -34,11 +32,6 @@ def declaration_files(folder: Path | None = None) -> list[Path]:
     root = defs_folder()
     found = sorted((folder or root).rglob("defs.yaml"))
     return [file for file in found if file.parent != root and file.relative_to(root).parts[0][0] not in "_."]
-
-
-def documents_in(text: str) -> list[dict[str, Any]]:
-    """Return the documents of a defs.yaml that is in order."""
-    return [each for each in yaml.load_all(text, Loader=Loader) if each is not None]
 
 
 def refuse(file: Path, slips: Sequence[str]) -> None:

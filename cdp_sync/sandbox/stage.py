@@ -18,6 +18,7 @@ from cdp_sync.printing import say
 from cdp_sync.private import private_file, private_folder
 from cdp_sync.sandbox.demo import write_demo_files
 from cdp_sync.sandbox.newsletter import Newsletter, kept_secret
+from cdp_sync.sandbox.ports import MAIL, SAILTHRU, SFTP
 from cdp_sync.sandbox.server_process import ServerProcess, refuse_taken
 
 ACCOUNTS = ("webshop", "filiale", "mailing")
@@ -32,10 +33,9 @@ _SUPERSEDED = "ignore:Function `dev_command` is superseded"
 _QUIET = ("--log-level", "warning")
 """Without it Dagster says that it keeps the history in a temporary folder, though dagster.yaml names another one, and
 reports every tick of every sensor, among which arriving mail is not seen."""
-_VARIABLES = ("CDP_SYNC_SANDBOX_PORT", "CDP_SYNC_SANDBOX_MAIL_PORT", "CDP_SYNC_SANDBOX_SAILTHRU_PORT")
-"""What chooses the ports that are served on, of SFTP, mail and Sailthru, unless an option does."""
-_USUAL_PORTS = (2222, 2525, 8025)
-_OPTIONS = ("--port", "--mail-port", "--sailthru-port")
+_SERVERS = (SFTP, MAIL, SAILTHRU)
+_OPTIONS = tuple(server.option for server in _SERVERS)
+_VARIABLES = tuple(server.variable for server in _SERVERS)
 
 
 class Stage:
@@ -54,7 +54,7 @@ class Stage:
 
     def __init__(
         self, *, port: int = 0, mail_port: int | None = None, sailthru_port: int | None = None,
-        folder: Path | None = None, settings: tuple[str, str, str] = _OPTIONS,
+        folder: Path | None = None, settings: tuple[str, ...] = _OPTIONS,
     ) -> None:  # fmt: skip
         self.folder = folder or data_folder().path / "sandbox"
         self.port = port
@@ -94,8 +94,8 @@ class Stage:
             f"SFTP on 127.0.0.1:{self.port}, accounts {', '.join(ACCOUNTS)}, password in {self.folder / 'password'}.",
             f"It shows {self.root}.",
         ]
-        if self.port != _USUAL_PORTS[0]:
-            told.append(f"In another terminal its connections need this first: export {_VARIABLES[0]}={self.port}")
+        if self.port != SFTP.usual:
+            told.append(f"In another terminal its connections need this first: export {SFTP.variable}={self.port}")
         if self.mail_port is not None:
             told.append(f"Mail on 127.0.0.1:{self.mail_port}, kept in {self._mail_folder}.")
         if self.newsletter:
@@ -171,7 +171,7 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
     if not Path("workspace.yaml").exists():
         raise Terminal("There is no workspace.yaml in this folder.", remedy="Change into the project's folder.")
     refuse_taken("the UI", port, "--port")
-    ports = tuple(map(_port_of, _VARIABLES, _USUAL_PORTS)) if with_sandbox else ()
+    ports = tuple(_port_of(each.variable, each.usual) for each in _SERVERS) if with_sandbox else ()
     recover_project()
     dev = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port), *_QUIET]
     command = [sys.executable, "-W", _SUPERSEDED, "-m", *dev]

@@ -1,0 +1,18 @@
+"""Where the sandbox's servers listen, and what chooses another port."""
+
+from typing import NamedTuple
+
+
+class Served(NamedTuple):
+    """The port of a server."""
+
+    option: str
+    """Of `cdp-sync sandbox`."""
+    variable: str
+    """Of the environment; read where the option is not given, and by the declarations."""
+    usual: int
+
+
+SFTP = Served("--port", "CDP_SYNC_SANDBOX_PORT", 2222)
+MAIL = Served("--mail-port", "CDP_SYNC_SANDBOX_MAIL_PORT", 2525)
+SAILTHRU = Served("--sailthru-port", "CDP_SYNC_SANDBOX_SAILTHRU_PORT", 8025)
