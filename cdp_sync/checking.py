@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from cdp_sync.errors import Terminal, WarehouseLocked
 from cdp_sync.model import Connection, Profiles
+from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.declarations import Declarations, read_project
-from cdp_sync.orchestration.places import data_folder
 
 _PATIENCE = 5.0
 """Seconds to wait for a warehouse that is in use."""
@@ -64,7 +64,7 @@ def _orphaned_uploads(connections: tuple[Connection, ...]) -> Iterator[str]:
     orphaned = {name: folder for name, folder in data_folder().noted_uploads().items() if name not in names}
     if not orphaned:
         return
-    from cdp_sync.exporting.uploads import broken_uploads
+    from cdp_sync.exporting.files.uploads import broken_uploads
 
     for name, folder in orphaned.items():
         for note, uploads in broken_uploads(folder):

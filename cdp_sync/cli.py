@@ -19,7 +19,7 @@ from cdp_sync.errors import CdpSyncError, UnknownName
 from cdp_sync.sandbox.ports import MAIL, SAILTHRU, SFTP, Served
 
 if TYPE_CHECKING:
-    from cdp_sync.orchestration.launching import Order
+    from cdp_sync.orchestration.runs.launching import Order
 
 FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 
@@ -93,7 +93,7 @@ def check(connection: str | None) -> None:
     )
     say(f"{', '.join(parts)}: all in order.")
     if connection:
-        from cdp_sync.looking import reach
+        from cdp_sync.inspection import reach
 
         results = list(reach(found.connection(connection)))
         for sentence, _ in results:
@@ -110,7 +110,7 @@ def check(connection: str | None) -> None:
 @_AS_JSON
 def scan(connection: str, goal: str | None, limit: int, as_json: bool) -> None:
     """Look at a connection's files (state, fields, how cells read, what a run refuses) or lists. Imports nothing."""
-    from cdp_sync.looking import look
+    from cdp_sync.inspection import look
     from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_look
@@ -135,15 +135,15 @@ def scan(connection: str, goal: str | None, limit: int, as_json: bool) -> None:
 @_AS_JSON
 def run(connection: str, goal: str | None, files: str | None, again: bool, as_json: bool) -> None:
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
-    from cdp_sync.orchestration.launching import Order
+    from cdp_sync.orchestration.runs.launching import Order
 
     _run(Order(connection, goal, files, again), as_json=as_json)
 
 
 def _run(order: "Order", *, as_json: bool) -> None:
     """Carry out an order, show what came of it, and end with its status."""
-    from cdp_sync.orchestration.launching import launch
     from cdp_sync.orchestration.project import load_connection
+    from cdp_sync.orchestration.runs.launching import launch
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import TerminalProgress, print_error, print_goal
 
@@ -170,10 +170,10 @@ def _run(order: "Order", *, as_json: bool) -> None:
 def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
     """Run one export goal, or with --preview only look at what it would deliver."""
     if not preview:
-        from cdp_sync.orchestration.launching import Order
+        from cdp_sync.orchestration.runs.launching import Order
 
         _run(Order(connection, goal, exports=True), as_json=as_json)
-    from cdp_sync.looking import look_at_export
+    from cdp_sync.inspection import look_at_export
     from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_export_preview
@@ -190,7 +190,7 @@ def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
 @_AS_JSON
 def segment(name: str, as_json: bool) -> None:
     """Show a segment: its size, some of its profiles, and the SQL that finds them."""
-    from cdp_sync.looking import look_at_segment
+    from cdp_sync.inspection import look_at_segment
     from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_segment
@@ -219,9 +219,9 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
     if upcoming:
         _show_upcoming(connection, limit, as_json=as_json)
         return
-    from cdp_sync.orchestration.declared import refuse_unknown
-    from cdp_sync.orchestration.past_runs import past_runs
-    from cdp_sync.orchestration.places import data_folder
+    from cdp_sync.orchestration.data_folder import data_folder
+    from cdp_sync.orchestration.declaration_files import refuse_unknown
+    from cdp_sync.orchestration.runs.past_runs import past_runs
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_history
     from cdp_sync.warehouse import Warehouse
@@ -238,7 +238,7 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
 
 def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None:
     from cdp_sync.model.upcoming import upcoming_runs
-    from cdp_sync.orchestration.declared import read_connections
+    from cdp_sync.orchestration.declaration_files import read_connections
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_upcoming
 
@@ -254,7 +254,7 @@ def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None
 @_AS_JSON
 def profile(value: str, as_json: bool) -> None:
     """Show the profiles that VALUE names: an identifier's value, or a profile's id."""
-    from cdp_sync.orchestration.places import data_folder
+    from cdp_sync.orchestration.data_folder import data_folder
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_profile
     from cdp_sync.warehouse import Warehouse
@@ -277,8 +277,8 @@ def profile(value: str, as_json: bool) -> None:
 @_AS_JSON
 def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
     """Show what could not land, and why: of each file as it was last read."""
-    from cdp_sync.orchestration.declared import refuse_unknown
-    from cdp_sync.orchestration.places import data_folder
+    from cdp_sync.orchestration.data_folder import data_folder
+    from cdp_sync.orchestration.declaration_files import refuse_unknown
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_quarantine
     from cdp_sync.warehouse import Warehouse
@@ -302,7 +302,7 @@ def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
     """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
     from cdp_sync.printing import say
     from cdp_sync.sandbox.extra import require_extra
-    from cdp_sync.sandbox.stage import Stage
+    from cdp_sync.sandbox.servers import Stage
 
     require_extra()
     with Stage(port=port, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
@@ -316,7 +316,7 @@ def demo() -> None:
     from cdp_sync.sandbox.extra import require_extra
 
     require_extra()
-    from cdp_sync.sandbox.play import play
+    from cdp_sync.sandbox.demo.demo_script import play
 
     click.get_current_context().exit(play())
 
@@ -327,7 +327,7 @@ def demo() -> None:
 def up(port: int, with_sandbox: bool) -> None:
     """Open the project in the Dagster UI, with the sandbox servers beside it, until Ctrl-C."""
     from cdp_sync.sandbox.extra import require_extra
-    from cdp_sync.sandbox.stage import open_ui
+    from cdp_sync.sandbox.servers import open_ui
 
     if with_sandbox:
         require_extra(otherwise=" Or leave them out: --no-sandbox.")

@@ -14,11 +14,11 @@ from cdp_sync.printing import errors, print_table, say
 
 if TYPE_CHECKING:
     from cdp_sync.exporting.preview import ExportPreview
-    from cdp_sync.exporting.segments import SegmentView
     from cdp_sync.importing.preview import Preview
-    from cdp_sync.looking import ListLook, Look
+    from cdp_sync.inspection import ListLook, Look
     from cdp_sync.model.upcoming import UpcomingRun
-    from cdp_sync.orchestration.past_runs import History, PastGoal, PastRun
+    from cdp_sync.orchestration.runs.past_runs import History, PastGoal, PastRun
+    from cdp_sync.segments.membership import SegmentView
 
 _TIME = "%Y-%m-%d %H:%M:%S"
 _MINUTE = "%a %Y-%m-%d %H:%M"

@@ -164,7 +164,7 @@ SPENDERS = {"name": "spenders", "title": "Spent 2 or more", "when": {"property":
 
 def shown(result: "dg.ExecuteInProcessResult", connection: str, goal: str) -> dict[str, Any]:
     """Return what the catalog shows of a goal's run, as plain values: the one materialization or observation."""
-    from cdp_sync.orchestration.metadata import values_in
+    from cdp_sync.orchestration.goals.metadata import values_in
 
     materialized = [
         event.step_materialization_data.materialization for event in result.get_asset_materialization_events()

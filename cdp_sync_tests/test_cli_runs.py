@@ -8,7 +8,7 @@ import pytest
 
 from cdp_sync.errors import Terminal
 from cdp_sync.orchestration.instance import open_instance
-from cdp_sync.orchestration.past_runs import STATES
+from cdp_sync.orchestration.runs.past_runs import STATES
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal
 from cdp_sync_tests.test_cli import FIRST, answer, cdp_sync, history, ran, shop, start_run, told
 from cdp_sync_tests.warehouse.holder import held
@@ -111,8 +111,8 @@ def test_states_and_reasons_are_those_of_people(
 def test_a_failure_that_the_warehouse_could_not_note_is_told(ran: Project) -> None:
     """Of a goal that failed while another process held the warehouse, the event log says why."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cdp_sync.orchestration.import_steps.record_failure", lambda *_: None)
-        patch.setattr("cdp_sync.orchestration.file_steps.scan_directory", unreachable)
+        patch.setattr("cdp_sync.orchestration.goals.import_steps.record_failure", lambda *_: None)
+        patch.setattr("cdp_sync.orchestration.goals.file_steps.scan_directory", unreachable)
         told(cdp_sync("run", "shop"), 1)
     run = answer("runs", "shop", "--json")["runs"][0]
     (failed,) = run["goals"]
@@ -169,7 +169,7 @@ def test_a_segment_that_failed_is_shown(shop: Project, monkeypatch: pytest.Monke
     """Its exports do not run, so that nothing else would say why the run failed."""
     shop.describe(segments=[SPENDERS])
     shop.connect("shop", goal(), export_profiles=[export()])
-    monkeypatch.setattr("cdp_sync.orchestration.segments.view_segment", unreachable)
+    monkeypatch.setattr("cdp_sync.orchestration.goals.segments.view_segment", unreachable)
     found = answer("run", "shop", "--json", status=1)
     past = answer("runs", "--json")["runs"][0]["goals"]
     for goals in (found["goals"], past):
@@ -180,7 +180,7 @@ def test_a_segment_that_failed_is_shown(shop: Project, monkeypatch: pytest.Monke
 
 def test_a_goal_that_fails_after_its_report_is_shown_as_failed(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the counters of what has landed."""
-    monkeypatch.setattr("cdp_sync.orchestration.import_steps.note_import_checks", broken)
+    monkeypatch.setattr("cdp_sync.orchestration.goals.import_steps.note_import_checks", broken)
     found = answer("run", "shop", "--json", status=1)
     for (failed,) in (found["goals"], answer("runs", "--json")["runs"][0]["goals"]):
         assert (failed["goal"], failed["state"], failed["rows_read"]) == ("customers", "failed", 3)

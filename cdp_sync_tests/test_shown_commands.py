@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from cdp_sync.sandbox.stage import Stage
+from cdp_sync.sandbox.servers import Stage
 from cdp_sync_tests.test_documentation import OPERATING, README, ROOT, blocks
 from cdp_sync_tests.trail import victim
 

@@ -12,7 +12,7 @@ from cdp_sync.model import NAME_PATTERN, Notifications, SailthruConnection, Sche
 from cdp_sync.model.consistency import find_slips
 from cdp_sync.model.reading import slips_of
 from cdp_sync.orchestration.connection import build_connection
-from cdp_sync.orchestration.declared import declared_profiles, refuse
+from cdp_sync.orchestration.declaration_files import declared_profiles, refuse
 
 _NOTIFIED = {"emails": ["team@example.org"], "on": "failure"}
 

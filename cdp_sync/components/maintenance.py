@@ -7,8 +7,8 @@ import dagster as dg
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.model import Maintenance as Declared
-from cdp_sync.orchestration.declared import MAINTENANCE, find_second, refuse
-from cdp_sync.orchestration.maintenance import build_maintenance
+from cdp_sync.orchestration.declaration_files import MAINTENANCE, find_second, refuse
+from cdp_sync.orchestration.runs.maintenance import build_maintenance
 
 Days = NewType("Days", int)
 At = NewType("At", time)

@@ -11,8 +11,8 @@ from cdp_sync.components.attributes import as_written
 from cdp_sync.model import Objective, Profiles, Property, Segment
 from cdp_sync.model.segment_slips import find_profile_slips
 from cdp_sync.model.yaml_lines import Loader
-from cdp_sync.orchestration.declared import PROFILE_MODEL, declaration_files, find_second, refuse
-from cdp_sync.orchestration.segments import build_segments
+from cdp_sync.orchestration.declaration_files import PROFILE_MODEL, declaration_files, find_second, refuse
+from cdp_sync.orchestration.goals.segments import build_segments
 
 _EXAMPLE = [
     {"name": "email", "type": "email", "identifier": True},

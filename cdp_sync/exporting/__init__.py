@@ -1,16 +1,16 @@
 """Profiles of a segment to a file, or to users: select, write, deliver, record. Knows no Dagster and no protocol."""
 
-from cdp_sync.exporting.delivering import DeliveredFile, deliver_file
+from cdp_sync.exporting.audiences.delivering import deliver_users
+from cdp_sync.exporting.audiences.recording import record_users
+from cdp_sync.exporting.audiences.writing import write_users
+from cdp_sync.exporting.files.delivering import DeliveredFile, deliver_file
+from cdp_sync.exporting.files.uploads import clear_uploads
+from cdp_sync.exporting.files.writing import LocalFile, write_file
 from cdp_sync.exporting.preview import ExportPreview, preview_export
-from cdp_sync.exporting.recordable import verify_recordable, verify_room
 from cdp_sync.exporting.recording import record_delivery, record_failure
-from cdp_sync.exporting.recording_users import record_users
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
-from cdp_sync.exporting.selecting import select_segment
-from cdp_sync.exporting.uploads import clear_uploads
-from cdp_sync.exporting.users import deliver_users
-from cdp_sync.exporting.writing import LocalFile, write_file
-from cdp_sync.exporting.writing_users import write_users
+from cdp_sync.exporting.select.recordable import verify_recordable, verify_room
+from cdp_sync.exporting.select.selecting import select_segment
 
 __all__ = [
     "DeliveredFile",

@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cdp_sync.exporting.plan import cells_step
 from cdp_sync.exporting.recording import reasons_of
 from cdp_sync.exporting.run import ExportRun, FileRun
-from cdp_sync.exporting.selecting import rows_of, select_segment
+from cdp_sync.exporting.select.plan import cells_step
+from cdp_sync.exporting.select.selecting import rows_of, select_segment
 from cdp_sync.model import ExportCounters
 from cdp_sync.warehouse.properties import profile_columns
 

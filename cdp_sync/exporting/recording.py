@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from cdp_sync.errors import CdpSyncError
-from cdp_sync.exporting.delivering import DeliveredFile
+from cdp_sync.exporting.files.delivering import DeliveredFile
 from cdp_sync.exporting.run import ExportRun, FileRun
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, statement
@@ -43,7 +43,7 @@ def leaves_quarantine(run: ExportRun) -> bool:
 
 def reasons_of(session: Session) -> tuple[tuple[str, int], ...]:
     """Return why staged profiles cannot be delivered, most frequent first."""
-    return tuple(session.rows(statement("export/reasons")))
+    return tuple(session.rows(statement("exporting/reasons")))
 
 
 def is_recorded(session: Session, run: ExportRun) -> bool:
@@ -60,23 +60,23 @@ def _record(session: Session, run: FileRun, report: ExportReport, delivered: Del
     if delivered:
         count_exported(session, run.connection)
         _write_ledger(session, run, delivered)
-    session.execute(statement("export/quarantine"), {**named(run), "path": run.path})
+    session.execute(statement("exporting/quarantine"), {**named(run), "path": run.path})
     write_run(session, run, report)
     session.execute("commit")
 
 
 def _write_ledger(session: Session, run: FileRun, delivered: DeliveredFile) -> None:
     of_goal = {"goal_number": number_of_goal(session, run)}
-    session.execute(statement("export/forgotten_profile"), of_goal)
-    session.execute(statement("export/exported_profile"), of_goal)
+    session.execute(statement("exporting/forgotten_profile"), of_goal)
+    session.execute(statement("exporting/exported_profile"), of_goal)
     told = {**asdict(delivered), "fingerprint": run.fingerprint, "segment": run.goal.segment}
-    session.execute(statement("export/exported_file"), {**named(run), **told})
+    session.execute(statement("exporting/exported_file"), {**named(run), **told})
 
 
 def number_of_goal(session: Session, run: ExportRun) -> int:
     """Return the number by which the ledger names the goal; a new one gets the next."""
     of_goal = {"connection": run.connection, "goal": run.goal.name}
-    session.execute(statement("export/exported_goal"), of_goal)
+    session.execute(statement("exporting/exported_goal"), of_goal)
     query = "select number from warehouse.exported_goal where connection = $connection and goal = $goal"
     return int(session.value(query, of_goal))
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.columns import plan_columns
-from cdp_sync.importing.conversion import convert, fit, has_value
-from cdp_sync.importing.landing import Landed, land
-from cdp_sync.importing.parsing import stage_files
-from cdp_sync.importing.recognition import GZIP, HEAD, ZIP, recognize
-from cdp_sync.importing.records import read_records
+from cdp_sync.importing.converting.conversion import convert, fit, has_value
+from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize
+from cdp_sync.importing.reading.records import read_records
 from cdp_sync.importing.run import GoalRun
-from cdp_sync.importing.staging_plan import Cells, read_part
-from cdp_sync.importing.unpacking import Part, naming, unpack
-from cdp_sync.importing.zip_head import NothingSeen, first_member
+from cdp_sync.importing.sources.archives import Part, naming, unpack
+from cdp_sync.importing.sources.zip_header import NothingSeen, first_member
+from cdp_sync.importing.staging.columns import plan_columns
+from cdp_sync.importing.staging.parsing import stage_files
+from cdp_sync.importing.staging.plan import Cells, read_part
 from cdp_sync.model import FetchedFile, ImportGoal, Profiles, RemoteFile
 from cdp_sync.warehouse import Session, Warehouse
 from cdp_sync.warehouse.properties import type_problems

@@ -8,20 +8,20 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from cdp_sync.model import Connection, Profiles, SailthruConnection, SftpConnection
-from cdp_sync.orchestration.checks import (
+from cdp_sync.orchestration.goals.checks import (
     EXPORT_CHECKS,
     USER_EXPORT_CHECKS,
     Checks,
     build_export_checks,
     build_import_checks,
 )
-from cdp_sync.orchestration.export_goal import build_file_export, build_user_export
-from cdp_sync.orchestration.import_goal import build_file_assets, build_list_asset
-from cdp_sync.orchestration.mail_sensor import notified_metadata
-from cdp_sync.orchestration.new_files import build_sensors
+from cdp_sync.orchestration.goals.export_goal import build_file_export, build_user_export
+from cdp_sync.orchestration.goals.import_goal import build_file_assets, build_list_asset
+from cdp_sync.orchestration.goals.segments import segment_key
+from cdp_sync.orchestration.notify.mail_sensor import notified_metadata
 from cdp_sync.orchestration.resources import SailthruAccountResource, SftpServerResource
-from cdp_sync.orchestration.schedules import build_schedules
-from cdp_sync.orchestration.segments import segment_key
+from cdp_sync.orchestration.triggers.new_files import build_sensors
+from cdp_sync.orchestration.triggers.schedules import build_schedules
 
 AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
 

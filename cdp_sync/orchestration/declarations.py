@@ -13,7 +13,7 @@ from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles, Sailth
 from cdp_sync.model.consistency import find_clashes, find_slips
 from cdp_sync.model.reading import documents_in, slips_of
 from cdp_sync.model.suggestion import one_of
-from cdp_sync.orchestration.declared import (
+from cdp_sync.orchestration.declaration_files import (
     MAINTENANCE,
     PROFILE_MODEL,
     declaration_files,

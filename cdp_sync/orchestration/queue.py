@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext  # as Dagster's guide for own ones does
 
-from cdp_sync.orchestration.run_tags import tags_to_queue
+from cdp_sync.orchestration.runs.run_tags import tags_to_queue
 
 
 class RunQueue(QueuedRunCoordinator):

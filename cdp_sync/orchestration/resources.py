@@ -11,9 +11,9 @@ from pydantic import PrivateAttr
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import CdpSyncError, Transient
 from cdp_sync.model import SailthruAccount, SftpServer
-from cdp_sync.orchestration.abandoned_steps import silence_abandoned_steps
-from cdp_sync.orchestration.places import data_folder
-from cdp_sync.orchestration.processes import note_process
+from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.runs.abandoned_steps import silence_abandoned_steps
+from cdp_sync.orchestration.runs.processes import note_process
 from cdp_sync.warehouse import Warehouse
 
 if TYPE_CHECKING:

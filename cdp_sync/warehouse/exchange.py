@@ -9,7 +9,7 @@ Direction = Literal["import", "export"]
 
 def number_of(session: Session, connection: str) -> int:
     """Return the number by which profiles name the connection that created them; a new one gets the next."""
-    session.execute(statement("exchange/connection_number"), {"connection": connection})
+    session.execute(statement("warehouse/sql/exchange/connection_number"), {"connection": connection})
     query = "select number from warehouse.connection_number where connection = ?"
     return int(session.value(query, [connection]))
 
@@ -26,21 +26,21 @@ def count_imported(session: Session, connection: str, number: int) -> None:
     """
     created, known = session.row("select count(*) filter (is_new), count(*) filter (not is_new) from touched")
     adopted = known and session.value(
-        statement("exchange/imported_profile"), {"connection": connection, "number": number}
+        statement("warehouse/sql/exchange/imported_profile"), {"connection": connection, "number": number}
     )
     _add(session, connection, "import", created + adopted)
 
 
 def count_exported(session: Session, connection: str) -> None:
     """Count the profiles of the staged file, in the transaction that records it and before its ledger is written."""
-    delivered = session.value(statement("exchange/delivered_first"), {"connection": connection})
+    delivered = session.value(statement("warehouse/sql/exchange/delivered_first"), {"connection": connection})
     _add(session, connection, "export", delivered)
 
 
 def _add(session: Session, connection: str, direction: Direction, profiles: int) -> None:
     named = {"connection": connection, "direction": direction}
-    session.execute(statement("exchange/first_count"), named)
-    session.execute(statement("exchange/more"), {**named, "profiles": profiles})
+    session.execute(statement("warehouse/sql/exchange/first_count"), named)
+    session.execute(statement("warehouse/sql/exchange/more"), {**named, "profiles": profiles})
 
 
 def ever_exchanged(session: Session, connection: str, direction: Direction) -> int:

@@ -204,5 +204,9 @@ _QUOTED = r"'[^']*'|\"[^\"]*\"|\b\d[\d.]*\b"
 
 @cache
 def statement(name: str) -> str:
-    """Return the fixed statement of `sql/<name>.sql`."""
-    return resources.files("cdp_sync.warehouse").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    """Return a fixed statement; it stands beside the Python of its subject.
+
+    Args:
+        name: Path of its file below the package, without `.sql`, such as `importing/linking/matched`.
+    """
+    return resources.files("cdp_sync").joinpath(f"{name}.sql").read_text(encoding="utf-8")

@@ -124,7 +124,7 @@ def table(costs: list[Cost]) -> Iterator[str]:
 
 def count_segment() -> None:
     """Time the segment of ten conditions in this process and print that as JSON."""
-    from cdp_sync.looking import look_at_segment
+    from cdp_sync.inspection import look_at_segment
     from cdp_sync.orchestration.declarations import load_declarations
 
     declared = load_declarations()

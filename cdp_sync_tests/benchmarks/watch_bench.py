@@ -19,8 +19,8 @@ import pytest
 
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.model import FileGoal, Profiles, SftpConnection, SftpServer, Watch
-from cdp_sync.orchestration.new_files import build_sensors
 from cdp_sync.orchestration.resources import SftpServerResource
+from cdp_sync.orchestration.triggers.new_files import build_sensors
 from cdp_sync_tests.benchmarks.project import profile_model
 from cdp_sync_tests.openssh import OpenSshServer, openssh_server
 

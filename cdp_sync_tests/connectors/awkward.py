@@ -5,9 +5,9 @@ import struct
 import sys
 from collections import deque
 
-from cdp_sync.connectors.sftp import packets
-from cdp_sync.connectors.sftp.packets import Fields
-from cdp_sync.connectors.sftp.wire import Wire
+from cdp_sync.connectors.sftp.protocol import packets
+from cdp_sync.connectors.sftp.protocol.packets import Fields
+from cdp_sync.connectors.sftp.protocol.wire import Wire
 
 Packet = tuple[int, bytes]
 

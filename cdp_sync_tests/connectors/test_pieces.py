@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.connectors.pieces import pieces
+from cdp_sync.connectors.split_file import pieces
 
 
 def test_a_small_file_is_sent_as_it_is(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.connectors.sftp.session import Session
 from cdp_sync.errors import AuthenticationFailed, ConnectionLost, DiskFull, ServerUnreachable
 from cdp_sync.exporting import clear_uploads
-from cdp_sync.exporting.uploads import noting
+from cdp_sync.exporting.files.uploads import noting
 from cdp_sync.model import SftpServer, Upload
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_sync.connectors.sftp import packets, writer
-from cdp_sync.connectors.sftp.packets import Fields, NotSftp, Refusal
-from cdp_sync.connectors.sftp.writer import Writer
+from cdp_sync.connectors.sftp.protocol import packets, writer
+from cdp_sync.connectors.sftp.protocol.packets import Fields, NotSftp, Refusal
+from cdp_sync.connectors.sftp.protocol.writer import Writer
 from cdp_sync_tests.connectors.awkward import Awkward, Packet, status, wire_to
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cdp_sync.connectors.sftp.persistence import Persistence
+from cdp_sync.connectors.sftp.retry import Persistence
 from cdp_sync.connectors.sftp.watchdog import Watchdog
 from cdp_sync.errors import CdpSyncError, ConnectionLost, FileChanged, HostKeyRejected, RemoteFailure, ServerUnreachable
 

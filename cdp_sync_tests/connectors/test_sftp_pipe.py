@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paramiko.buffered_pipe import BufferedPipe, PipeTimeout
 
-from cdp_sync.connectors.sftp.pipe import QueuePipe
+from cdp_sync.connectors.sftp.channel_buffer import QueuePipe
 
 STEPS = st.lists(st.binary(min_size=1, max_size=9) | st.integers(1, 12) | st.none())
 

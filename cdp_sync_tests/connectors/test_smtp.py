@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.connectors.smtp import Mail, send
-from cdp_sync.connectors.smtp_server import SmtpServer
+from cdp_sync.connectors.smtp.client import Mail, send
+from cdp_sync.connectors.smtp.server import SmtpServer
 from cdp_sync.errors import (
     AuthenticationFailed,
     CdpSyncError,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.exporting import deliver_file, delivering, select_segment, write_file
+from cdp_sync.exporting import deliver_file, select_segment, write_file
+from cdp_sync.exporting.files import delivering
 from cdp_sync_tests.exporting.exporter import Exporter, goal
 
 

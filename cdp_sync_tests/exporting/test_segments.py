@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, note
 from sqlalchemy import literal_column, select
 
-from cdp_sync.exporting.conditions import condition_of
-from cdp_sync.exporting.segments import PROFILE, is_in_segment, view_segment
-from cdp_sync.exporting.statements import shown, step
 from cdp_sync.model import Condition, Segment
+from cdp_sync.segments.conditions import condition_of
+from cdp_sync.segments.membership import PROFILE, is_in_segment, view_segment
+from cdp_sync.segments.statements import shown, step
 from cdp_sync.warehouse import Session, Warehouse, quote_identifier
 from cdp_sync.warehouse.properties import sync_properties
 from cdp_sync_tests.exporting.segment_oracle import meets

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import bindparam, cast, column, func, literal_column, null, select, table
 from sqlalchemy.exc import CompileError
 
-from cdp_sync.exporting.statements import SqlType, shown, step
+from cdp_sync.segments.statements import SqlType, shown, step
 from cdp_sync.warehouse import Session, Step, Warehouse
 
 VALUE = 'it\'s 100% $1 :x \\ "q"'

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from cdp_sync.exporting.segments import view_segment
 from cdp_sync.model import Profiles
+from cdp_sync.segments.membership import view_segment
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.properties import sync_properties
 from cdp_sync_tests.exporting.test_segments import NOW, fill

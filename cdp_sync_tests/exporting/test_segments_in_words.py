@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.exporting.words import in_words
 from cdp_sync.model import Profiles, Segment
+from cdp_sync.segments.describe import in_words
 
 PROFILES = Profiles.model_validate(
     {

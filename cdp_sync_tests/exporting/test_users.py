@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.exporting.users import _cut_torn_line, _known
+from cdp_sync.exporting.audiences.delivering import _cut_torn_line, _known
 
 
 @pytest.mark.parametrize("torn", ["", "7,sen", "8" * 200_000])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
-from cdp_sync.importing.waiting import count_due, stage_waiting
+from cdp_sync.importing.linking.waiting import count_due, stage_waiting
 from cdp_sync.model import Counters, FetchedFile, FileGoal, Profiles, RemoteFile
 from cdp_sync.model.profile import RESERVED
 from cdp_sync.warehouse import Session, Warehouse, quote_identifier

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from cdp_sync.importing.conversion import convert, fit
+from cdp_sync.importing.converting.conversion import convert, fit
 from cdp_sync.model import Format, Property
 from cdp_sync.warehouse import Session
 from cdp_sync_tests.oracle.addresses import read_address

@@ -5,7 +5,7 @@ import random
 import duckdb
 import pytest
 
-from cdp_sync.importing.conversion import is_among
+from cdp_sync.importing.converting.conversion import is_among
 from cdp_sync_tests.generated import SEED
 
 LETTERS = ("a", "B", "é", "'", "\U0001f600", " ", "%", "$1", "\\")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import WarehouseLocked
-from cdp_sync.importing import applying
+from cdp_sync.importing.upserting import upsert as applying
 from cdp_sync_tests.trail.importer import Importer, goal
 
 ALL = goal(

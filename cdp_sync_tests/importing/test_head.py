@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.columns import detected_mappings
-from cdp_sync.importing.head import check_columns, read_head, split_record
+from cdp_sync.importing.reading.csv_header import check_columns, read_head, split_record
+from cdp_sync.importing.staging.columns import detected_mappings
 from cdp_sync.model import FileGoal, Format
 
 

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing import landing, survey
-from cdp_sync.importing.landing import Landed, land
-from cdp_sync.importing.survey import survey_body
-from cdp_sync.importing.unpacking import Part
+from cdp_sync.importing.reading import normalize as landing
+from cdp_sync.importing.reading import survey
+from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.reading.survey import survey_body
+from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import FileGoal, Format
 
 

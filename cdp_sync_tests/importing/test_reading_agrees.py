@@ -15,10 +15,10 @@ import pytest
 from hypothesis import settings
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.landing import Landed, land
-from cdp_sync.importing.records import read_records
-from cdp_sync.importing.staging_plan import Cells, read_part
-from cdp_sync.importing.unpacking import Part
+from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.reading.records import read_records
+from cdp_sync.importing.sources.archives import Part
+from cdp_sync.importing.staging.plan import Cells, read_part
 from cdp_sync.model import FileGoal
 from cdp_sync.warehouse import Session
 from cdp_sync_tests.generated import SEED

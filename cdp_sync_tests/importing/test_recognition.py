@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.importing.recognition import HEAD, recognize, workbook
+from cdp_sync.importing.reading.recognition import HEAD, recognize, workbook
 from cdp_sync.model.encoding import canonical_encoding
 
 TEXT = "Email,Name\nann@x.io,Zoë\n" * 20

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.importing import applying
+from cdp_sync.importing.upserting import upsert as applying
 from cdp_sync_tests.importing import test_many_rows as many
 from cdp_sync_tests.trail.importer import Importer, goal
 

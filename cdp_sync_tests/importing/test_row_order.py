@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.importing import GoalRun, stage_files
-from cdp_sync.importing.columns import plan_columns
-from cdp_sync.importing.landing import Landed, land
-from cdp_sync.importing.staging import create_tables
-from cdp_sync.importing.staging_plan import deferred_step, stage_step
-from cdp_sync.importing.unpacking import Part
+from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.sources.archives import Part
+from cdp_sync.importing.staging.columns import plan_columns
+from cdp_sync.importing.staging.plan import deferred_step, stage_step
+from cdp_sync.importing.staging.tables import create_tables
 from cdp_sync.model import FileGoal, Profiles
 from cdp_sync.warehouse import Session, Step
 from cdp_sync_tests.importing.test_many_rows import TYPED

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp_sync.importing import Scan, scan_directory
-from cdp_sync.importing.scanning import select_files
-from cdp_sync.importing.sightings import Sightings
+from cdp_sync.importing.sources.scanning import select_files
+from cdp_sync.importing.sources.sightings import Sightings
 from cdp_sync.model import FileGoal, RemoteFile
 from cdp_sync.model.file_names import TEMPORARY_SUFFIXES, matches
 from cdp_sync.warehouse.ledger import KnownFile

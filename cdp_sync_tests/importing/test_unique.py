@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdp_sync.importing.conversion import unique
+from cdp_sync.importing.converting.conversion import unique
 from cdp_sync.model import FileGoal, Profiles
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.importing.sides import ProductSide

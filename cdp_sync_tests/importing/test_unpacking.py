@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing import unpacking
-from cdp_sync.importing.unpacking import unpack
+from cdp_sync.importing.sources import archives as unpacking
+from cdp_sync.importing.sources.archives import unpack
 from cdp_sync.model import FileGoal
 
 MEMBERS = {"b.csv": b"b\n", "a/a.csv": b"a\n", "c.csv": b""}

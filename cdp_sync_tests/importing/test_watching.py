@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.importing.watching import Look, Memory, look_at
+from cdp_sync.importing.sources.arrivals import Look, Memory, look_at
 from cdp_sync.model import FileGoal, RemoteFile
 
 GOAL = {"name": "people", "directory": "/inbox", "files": "*.csv", "link": [{"field": "E", "property": "email"}]}

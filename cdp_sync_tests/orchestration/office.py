@@ -9,8 +9,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cdp_sync.orchestration import mail_sensor
-from cdp_sync.orchestration.run_tags import MAILED
+from cdp_sync.orchestration.notify import mail_sensor
+from cdp_sync.orchestration.runs.run_tags import MAILED
 from cdp_sync.sandbox.smtp import SmtpSandbox
 from cdp_sync_tests.projects import Project, goal
 

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cdp_sync.orchestration.segments import PROFILES
+from cdp_sync.orchestration.goals.segments import PROFILES
 from cdp_sync.warehouse.history import quarantined
 from cdp_sync_tests.orchestration.test_webserver import webserver
 from cdp_sync_tests.projects import PROPERTIES, SPENDERS, Project, export, goal, shown

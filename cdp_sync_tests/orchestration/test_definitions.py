@@ -9,7 +9,7 @@ import pytest
 from cdp_sync.definitions import defs as load_code_location
 from cdp_sync.model import fingerprint
 from cdp_sync.orchestration.declarations import load_declarations
-from cdp_sync.orchestration.files import files_key
+from cdp_sync.orchestration.goals.files import files_key
 from cdp_sync_tests.projects import PASSWORD, Project, goal, open_project
 
 OPS = ("scan_directory", "parse_files", "link_identifiers", "upsert_profiles")

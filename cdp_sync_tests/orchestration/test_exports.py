@@ -11,7 +11,7 @@ from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import DiskFull
 from cdp_sync.exporting import FileRun, LocalFile
 from cdp_sync.model import EXPORT_COUNTERS
-from cdp_sync.orchestration import export_steps
+from cdp_sync.orchestration.goals import export_steps
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal, shown
 
 OPS = ("select_segment", "write_file", "deliver_file", "record_delivery")

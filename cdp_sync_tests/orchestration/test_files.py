@@ -9,7 +9,7 @@ import paramiko
 import pytest
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
-from cdp_sync.orchestration.files import files_key, partitions_of
+from cdp_sync.orchestration.goals.files import files_key, partitions_of
 from cdp_sync.sandbox.sftp_files import Files
 from cdp_sync_tests.projects import QUIET, Project, goal
 
@@ -84,7 +84,7 @@ def test_a_run_that_ends_early_leaves_its_files_failed(
     shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a run that broke off behind the listing, every file that it was to import has failed."""
-    monkeypatch.setattr("cdp_sync.orchestration.file_steps.stage_files", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("cdp_sync.orchestration.goals.file_steps.stage_files", lambda *_, **__: 1 / 0)
     assert not shop.run("shop_sync", instance).success
     assert status(shop, instance)["failed"] == {FIRST, SECOND}
 
@@ -194,7 +194,7 @@ def test_a_file_that_was_imported_by_a_run_that_broke_off_is_not_failed(
 ) -> None:
     """Rows have landed, but the run ended before it could say so: the next run does, and imports nothing again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cdp_sync.orchestration.file_steps.note_files", lambda *_: 1 / 0)
+        patch.setattr("cdp_sync.orchestration.goals.file_steps.note_files", lambda *_: 1 / 0)
         assert not shop.run("shop_sync", instance).success
     assert status(shop, instance)["failed"] == {FIRST, SECOND}
     assert shop.run("shop_sync", instance).success

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.orchestration import mail_round
-from cdp_sync.orchestration.mail_news import news_of
-from cdp_sync.orchestration.mail_text import RunNews
-from cdp_sync.orchestration.run_tags import MAILED
+from cdp_sync.orchestration.notify import mail_round
+from cdp_sync.orchestration.notify.mail_news import news_of
+from cdp_sync.orchestration.notify.mail_text import RunNews
+from cdp_sync.orchestration.runs.run_tags import MAILED
 from cdp_sync_tests.connectors.mail_line import GO_ON, GREETING, HELLO, YES, Scene
 from cdp_sync_tests.orchestration.office import HOUR, MINUTE, RAGGED, Office
 

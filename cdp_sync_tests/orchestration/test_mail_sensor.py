@@ -147,7 +147,7 @@ def test_a_run_whose_process_died_is_mailed_about(office: Office) -> None:
 
 def test_an_unexpected_error_is_told_by_its_type(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an error that nobody foresaw says may be personal data: the mail tells its type and the step."""
-    from cdp_sync.orchestration.file_steps import FileSteps
+    from cdp_sync.orchestration.goals.file_steps import FileSteps
 
     def burst(*_arguments: object) -> None:
         raise ZeroDivisionError(PERSON)
@@ -249,8 +249,8 @@ def test_a_stopped_run_is_mailed_about_where_every_run_is(office: Office) -> Non
 def test_a_run_of_the_command_line_is_mailed_about(office: Office) -> None:
     """`cdp-sync run` writes to the same history; the daemon's sensor finds it there."""
     from cdp_sync.orchestration.instance import open_instance
-    from cdp_sync.orchestration.launching import Order, launch
-    from cdp_sync.orchestration.progress import watcher
+    from cdp_sync.orchestration.runs.launching import Order, launch
+    from cdp_sync.orchestration.runs.progress import watcher
 
     office.connect()
     office.project.deliver("/inbox/customers_1.csv", RAGGED)

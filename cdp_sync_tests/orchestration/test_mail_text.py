@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cdp_sync.orchestration.mail_text import GoalNews, RunNews, subject_of, text_of
+from cdp_sync.orchestration.notify.mail_text import GoalNews, RunNews, subject_of, text_of
 
 LINK = "http://localhost:3000/runs/4d2"
 NEWS = RunNews(

@@ -13,9 +13,9 @@ import pytest
 from dagster._core.events import AssetObservationData
 from dagster._core.storage.runs.schema import RunsTable
 
-from cdp_sync.orchestration import retention
-from cdp_sync.orchestration.files import files_key, partitions_of
-from cdp_sync.orchestration.retention import forget_idle_runs, forget_runs
+from cdp_sync.orchestration.goals.files import files_key, partitions_of
+from cdp_sync.orchestration.runs import retention
+from cdp_sync.orchestration.runs.retention import forget_idle_runs, forget_runs
 from cdp_sync_tests.projects import Project, goal
 from cdp_sync_tests.warehouse.holder import held
 

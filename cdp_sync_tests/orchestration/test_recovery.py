@@ -13,11 +13,11 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
+from cdp_sync.orchestration.data_folder import DataFolder
 from cdp_sync.orchestration.instance import open_instance
-from cdp_sync.orchestration.places import DataFolder
-from cdp_sync.orchestration.processes import Process
-from cdp_sync.orchestration.recovery import recover
-from cdp_sync.orchestration.run_tags import FORMER_PROCESS, PROCESS
+from cdp_sync.orchestration.runs.processes import Process
+from cdp_sync.orchestration.runs.recovery import recover
+from cdp_sync.orchestration.runs.run_tags import FORMER_PROCESS, PROCESS
 from cdp_sync_tests.projects import INSTANCE, Project, goal
 
 STARTED, CANCELING = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING
@@ -246,7 +246,7 @@ def test_a_step_that_is_tried_again_without_its_staged_rows_says_what_to_do(
     project: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are swept, or went with a killed run; running the connection again is the way."""
-    from cdp_sync.orchestration import file_steps
+    from cdp_sync.orchestration.goals import file_steps
 
     def stage_and_lose(run: file_steps.GoalRun, *_rest: object) -> None:
         """Stand for a sweep between two steps."""

@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cdp_sync.orchestration.processes import Process
-from cdp_sync.orchestration.run_tags import FORMER_PROCESS, MAILED, PROCESS, tags_to_queue
+from cdp_sync.orchestration.runs.processes import Process
+from cdp_sync.orchestration.runs.run_tags import FORMER_PROCESS, MAILED, PROCESS, tags_to_queue
 
 GOAL, FILES = dg.AssetKey(["shop", "customers"]), dg.AssetKey(["shop", "customers", "files"])
 

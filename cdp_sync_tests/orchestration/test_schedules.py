@@ -21,8 +21,8 @@ from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from cdp_sync.model import Schedule, SftpConnection
-from cdp_sync.orchestration.cron_grid import cron_grid
-from cdp_sync.orchestration.schedules import build_schedules
+from cdp_sync.orchestration.triggers.cron_grid import cron_grid
+from cdp_sync.orchestration.triggers.schedules import build_schedules
 from cdp_sync_tests.oracle.wall_clock import YEAR, instants
 from cdp_sync_tests.projects import Project, goal
 from cdp_sync_tests.schedule_cases import ZONES, OnDay, cases, even, name_of, odd_cases

@@ -10,8 +10,8 @@ from typing import Any
 from cdp_sync.connectors.sailthru import SailthruAudience
 from cdp_sync.exporting import UserRun, deliver_users, record_users, select_segment, write_users
 from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
-from cdp_sync.importing.completing import complete_rows
-from cdp_sync.importing.listing import fetch_lists, lacking_keys
+from cdp_sync.importing.sources.enrich import complete_rows
+from cdp_sync.importing.sources.lists import fetch_lists, lacking_keys
 from cdp_sync.model import (
     ExportReport,
     FetchedFile,

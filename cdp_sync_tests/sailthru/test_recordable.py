@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.errors import DiskFull
-from cdp_sync.exporting import recordable, select_segment, verify_recordable
+from cdp_sync.exporting import select_segment, verify_recordable
+from cdp_sync.exporting.select import recordable
 from cdp_sync.sandbox.sailthru import SailthruSandbox
 from cdp_sync_tests.sailthru.exchange import Exchange, person, sailthru, users_goal
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.connectors.smtp import Mail, send
-from cdp_sync.connectors.smtp_server import SmtpServer
+from cdp_sync.connectors.smtp.client import Mail, send
+from cdp_sync.connectors.smtp.server import SmtpServer
 from cdp_sync.errors import ServerUnreachable
+from cdp_sync.sandbox.servers import Stage
 from cdp_sync.sandbox.smtp import SmtpSandbox
-from cdp_sync.sandbox.stage import Stage
 
 
 def mail(number: int, *recipients: str) -> Mail:

@@ -11,11 +11,11 @@ import pytest
 import requests
 
 from cdp_sync.errors import ServerUnreachable
-from cdp_sync.looking import reach
+from cdp_sync.inspection import reach
 from cdp_sync.model import SailthruConnection
 from cdp_sync.orchestration.declarations import load_declarations
-from cdp_sync.sandbox.demo_users import LIST, write_demo_users
-from cdp_sync.sandbox.stage import Stage
+from cdp_sync.sandbox.demo.users import LIST, write_demo_users
+from cdp_sync.sandbox.servers import Stage
 
 
 @pytest.fixture(autouse=True)

@@ -117,7 +117,7 @@ else:
 """
 _IN_FOREGROUND = """
 import os, sys
-from cdp_sync.sandbox import stage
+from cdp_sync.sandbox import servers as stage
 stage._PATIENCE = 0.5
 sys.exit(abs(stage._in_foreground([sys.executable, sys.argv[1]], os.environ)))
 """

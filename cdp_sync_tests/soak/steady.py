@@ -91,9 +91,9 @@ def work(folder: Path, root: Path, environ: Mapping[str, str], runs: int) -> Non
     """Do the runs in this process, and note what there is after each."""
     os.chdir(folder)
     os.environ.update(environ)
-    from cdp_sync.orchestration.launching import Order, launch
-    from cdp_sync.orchestration.progress import Nobody
     from cdp_sync.orchestration.project import load_connection
+    from cdp_sync.orchestration.runs.launching import Order, launch
+    from cdp_sync.orchestration.runs.progress import Nobody
 
     definitions, threads = load_connection("shop"), 0
     with Path(_SAMPLES).open("w", encoding="utf-8") as samples:

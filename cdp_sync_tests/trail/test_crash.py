@@ -16,7 +16,7 @@ import pytest
 from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.model import FetchedFile, Profiles
-from cdp_sync.orchestration.places import remove
+from cdp_sync.orchestration.data_folder import remove
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files, OpenFile
 from cdp_sync.warehouse.session import Session, Values

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.importing.rivals import refuse_rivals
+from cdp_sync.importing.upserting.rivals import refuse_rivals
 from cdp_sync.model import FileGoal, GoalReport, SftpConnection, SftpServer, fingerprint
 from cdp_sync.warehouse.history import quarantined
 from cdp_sync.warehouse.migrations import migrations

@@ -6,8 +6,8 @@ from itertools import product
 import pytest
 
 from cdp_sync.model import Profiles
+from cdp_sync.segments.consent import ConsentColumns, consent_is, may_process
 from cdp_sync.warehouse import Session, Warehouse
-from cdp_sync.warehouse.consent import ConsentColumns, consent_is, may_process
 
 PROFILES = Profiles.model_validate(
     {

@@ -12,8 +12,8 @@ from requests import Response
 
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.http import failures
+from cdp_sync.connectors.http.deadline import OverTime
 from cdp_sync.connectors.http.sender import Sender
-from cdp_sync.connectors.http.watch import OverTime
 from cdp_sync.errors import (
     CdpSyncError,
     RemoteFailure,

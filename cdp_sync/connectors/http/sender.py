@@ -10,9 +10,9 @@ import requests
 from requests import PreparedRequest, Response
 
 from cdp_sync.connectors.http import failures
+from cdp_sync.connectors.http.deadline import Calls, OverTime, WatchedAdapter
 from cdp_sync.connectors.http.gate import RateGate, Told
-from cdp_sync.connectors.http.persistence import GivenUp, Persistence
-from cdp_sync.connectors.http.watch import Calls, OverTime, WatchedAdapter
+from cdp_sync.connectors.http.retry import GivenUp, Persistence
 from cdp_sync.errors import CdpSyncError, RemoteFailure, ServerRefused
 
 T = TypeVar("T")

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cdp_sync.connectors.pieces import pieces
 from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.protocol import Call, get_user, post_user
 from cdp_sync.connectors.sailthru.values import instant
+from cdp_sync.connectors.split_file import pieces
 from cdp_sync.errors import CdpSyncError
 
 LONGEST_JOB = 3 * 3600.0

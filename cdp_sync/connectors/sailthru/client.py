@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from cdp_sync.connectors.disk import while_reading
-from cdp_sync.connectors.http import multipart, side_by_side
+from cdp_sync.connectors.http import concurrent_calls as side_by_side
+from cdp_sync.connectors.http import multipart
 from cdp_sync.connectors.http.download import Downloaded, download
 from cdp_sync.connectors.http.gate import RateGate, Told
-from cdp_sync.connectors.http.persistence import Persistence
+from cdp_sync.connectors.http.retry import Persistence
 from cdp_sync.connectors.http.sender import Answer, Request, Sender, Timeouts
 from cdp_sync.connectors.sailthru import answers, protocol, values
 from cdp_sync.connectors.sailthru.checking import Finding, findings

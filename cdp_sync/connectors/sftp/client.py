@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from cdp_sync.connectors.sftp import listing
-from cdp_sync.connectors.sftp.persistence import Persistence
+from cdp_sync.connectors.sftp.retry import Persistence
 from cdp_sync.errors import (
     CdpSyncError,
     ConnectionLost,
@@ -21,8 +21,8 @@ from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
 from cdp_sync.model.server import SftpServer
 
 if TYPE_CHECKING:
-    from cdp_sync.connectors.sftp.publication import Publication
     from cdp_sync.connectors.sftp.session import Session
+    from cdp_sync.connectors.sftp.upload import Publication
 
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class SftpClient:
             DiskFull: There is no room for it. Nothing is left behind.
             ConnectionLost: Too many attempts brought nothing.
         """
-        from cdp_sync.connectors.sftp.transfer import Download
+        from cdp_sync.connectors.sftp.download import Download
 
         download = Download(file, target, progress or _unseen)
         return self._perform(download.run, download.reached)
@@ -158,7 +158,7 @@ class SftpClient:
             ConnectionLost: Too many attempts failed.
             Terminal: The local file cannot be read.
         """
-        from cdp_sync.connectors.sftp.publication import Publication
+        from cdp_sync.connectors.sftp.upload import Publication
 
         publication = Publication(local, path, self.address, journal, progress or _unseen, self._log)
         try:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import paramiko
 
-from cdp_sync.connectors.sftp import packets
 from cdp_sync.connectors.sftp.pace import TooSlow
-from cdp_sync.connectors.sftp.packets import NotSftp, Refusal
+from cdp_sync.connectors.sftp.protocol import packets
+from cdp_sync.connectors.sftp.protocol.packets import NotSftp, Refusal
 from cdp_sync.errors import (
     AuthenticationFailed,
     CdpSyncError,

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from cdp_sync.connectors.sftp import packets
-from cdp_sync.connectors.sftp.wire import Wire
+from cdp_sync.connectors.sftp.protocol import packets
+from cdp_sync.connectors.sftp.protocol.wire import Wire
 
 _IN_FLIGHT = 8 << 20
 """Bytes asked for or sent and not yet answered: 160 MB/s at a round trip of 50 ms."""

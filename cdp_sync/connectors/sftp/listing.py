@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cdp_sync.connectors.sftp import names
-from cdp_sync.connectors.sftp.packets import Attributes, Entry
+from cdp_sync.connectors.sftp.protocol.packets import Attributes, Entry
 from cdp_sync.errors import RemotePathMissing, RemotePermissionDenied
 from cdp_sync.model.remote import RemoteFile
 

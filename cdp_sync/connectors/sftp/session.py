@@ -6,18 +6,19 @@ from typing import Self
 
 import paramiko
 
-from cdp_sync.connectors.sftp import failures, packets
+from cdp_sync.connectors.sftp import failures
+from cdp_sync.connectors.sftp.channel_buffer import QueuePipe
 from cdp_sync.connectors.sftp.credentials import credentials
 from cdp_sync.connectors.sftp.host_keys import known_keys
 from cdp_sync.connectors.sftp.limits import limits
 from cdp_sync.connectors.sftp.pace import Deadline, LeastRate, Waited
-from cdp_sync.connectors.sftp.packets import Attributes, Entry
-from cdp_sync.connectors.sftp.pipe import QueuePipe
-from cdp_sync.connectors.sftp.reader import Reader
+from cdp_sync.connectors.sftp.protocol import packets
+from cdp_sync.connectors.sftp.protocol.packets import Attributes, Entry
+from cdp_sync.connectors.sftp.protocol.reader import Reader
+from cdp_sync.connectors.sftp.protocol.wire import Wire
+from cdp_sync.connectors.sftp.protocol.writer import Writer
 from cdp_sync.connectors.sftp.transport import open_transport
 from cdp_sync.connectors.sftp.watchdog import Watchdog
-from cdp_sync.connectors.sftp.wire import Wire
-from cdp_sync.connectors.sftp.writer import Writer
 from cdp_sync.errors import RemoteFailure, RemotePathMissing, RemotePermissionDenied
 from cdp_sync.model.server import SftpServer
 

@@ -16,8 +16,8 @@ from cdp_sync.sandbox.sailthru.faults import Fault
 from cdp_sync.sandbox.sailthru.limits import Window
 from cdp_sync.sandbox.sailthru.page import page, page_for_people
 from cdp_sync.sandbox.sailthru.refusal import Refused, missing
-from cdp_sync.sandbox.sailthru.scene import Scene
 from cdp_sync.sandbox.sailthru.signature import is_signed
+from cdp_sync.sandbox.sailthru.state import Scene
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
 _JSON = b"application/json"

@@ -12,7 +12,7 @@ from cdp_sync.sandbox.sailthru.export_csv import names_of, pieces
 from cdp_sync.sandbox.sailthru.jobs import Job
 from cdp_sync.sandbox.sailthru.people import MailingList
 from cdp_sync.sandbox.sailthru.refusal import Refused, invalid
-from cdp_sync.sandbox.sailthru.scene import Scene
+from cdp_sync.sandbox.sailthru.state import Scene
 from cdp_sync.sandbox.sailthru.user_calls import address, write
 
 _LINES = 250

@@ -9,8 +9,8 @@ from cdp_sync.sandbox.sailthru.asking import Parameters, mapping, text
 from cdp_sync.sandbox.sailthru.jobs import Job, Work
 from cdp_sync.sandbox.sailthru.list_calls import find
 from cdp_sync.sandbox.sailthru.refusal import invalid, missing
-from cdp_sync.sandbox.sailthru.scene import Scene
 from cdp_sync.sandbox.sailthru.smart import check_query
+from cdp_sync.sandbox.sailthru.state import Scene
 
 _SOURCES = ("file", "url", "emails", "query")
 

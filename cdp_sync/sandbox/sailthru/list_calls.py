@@ -6,8 +6,8 @@ from cdp_sync.sandbox.sailthru.account import Account
 from cdp_sync.sandbox.sailthru.asking import Parameters, mapping, text
 from cdp_sync.sandbox.sailthru.people import MailingList
 from cdp_sync.sandbox.sailthru.refusal import invalid, missing, unknown_list
-from cdp_sync.sandbox.sailthru.scene import Scene
 from cdp_sync.sandbox.sailthru.smart import check_query
+from cdp_sync.sandbox.sailthru.state import Scene
 from cdp_sync.sandbox.sailthru.times import rfc2822
 
 _TYPES = frozenset({"", "normal", "natural", "smart"})

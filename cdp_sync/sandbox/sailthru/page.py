@@ -6,7 +6,7 @@ from dataclasses import asdict
 from html import escape
 from typing import Any
 
-from cdp_sync.sandbox.sailthru.scene import Scene
+from cdp_sync.sandbox.sailthru.state import Scene
 from cdp_sync.sandbox.sailthru.times import rfc2822
 
 _MOST_USERS = 100

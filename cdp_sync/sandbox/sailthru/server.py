@@ -11,7 +11,7 @@ import uvicorn
 
 from cdp_sync.sandbox.sailthru.application import Application
 from cdp_sync.sandbox.sailthru.limits import Limits
-from cdp_sync.sandbox.sailthru.scene import Scene
+from cdp_sync.sandbox.sailthru.state import Scene
 from cdp_sync.sandbox.sailthru.times import Clock
 
 _HOST = "127.0.0.1"

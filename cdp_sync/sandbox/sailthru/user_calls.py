@@ -9,8 +9,8 @@ from cdp_sync.sandbox.sailthru.account import Account
 from cdp_sync.sandbox.sailthru.asking import Parameters, mapping, text
 from cdp_sync.sandbox.sailthru.people import KEYS, User, scrubbed
 from cdp_sync.sandbox.sailthru.refusal import Refused, invalid, missing, unknown_user
-from cdp_sync.sandbox.sailthru.scene import Scene
 from cdp_sync.sandbox.sailthru.smart import matches
+from cdp_sync.sandbox.sailthru.state import Scene
 from cdp_sync.sandbox.sailthru.times import moment, rfc2822
 
 _SID = re.compile(r"[0-9a-f]{24}")

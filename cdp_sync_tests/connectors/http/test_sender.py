@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cdp_sync.connectors.http.gate import RateGate, Told
-from cdp_sync.connectors.http.persistence import GivenUp, Persistence
 from cdp_sync.connectors.http.rates import Rate
+from cdp_sync.connectors.http.retry import GivenUp, Persistence
 from cdp_sync.connectors.http.sender import Answer, Request, Sender, Timeouts
 from cdp_sync.errors import (
     CdpSyncError,

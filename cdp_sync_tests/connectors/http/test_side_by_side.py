@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from cdp_sync.connectors.http.persistence import GivenUp
-from cdp_sync.connectors.http.side_by_side import each
+from cdp_sync.connectors.http.concurrent_calls import each
+from cdp_sync.connectors.http.retry import GivenUp
 from cdp_sync.errors import AuthenticationFailed, CdpSyncError, RemoteFailure, RequestRefused, ServerUnreachable
 
 

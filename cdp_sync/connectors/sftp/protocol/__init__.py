@@ -1,0 +1,1 @@
+"""SFTP version 3 as messages: requests and replies. Knows neither files nor directories of this machine."""

@@ -1,0 +1,233 @@
+"""A file on its way to a server's disk: complete and confirmed before it gets its name, and otherwise not there.
+
+It travels under a name that nobody takes for a file to be read. SFTP 3 cannot replace a file in one step; an extension
+of OpenSSH's can. Without it the former file steps aside, and back again if anything then fails.
+"""
+
+import os
+import secrets
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from cdp_sync.connectors import disk
+from cdp_sync.connectors.sftp import leftovers
+from cdp_sync.errors import (
+    FileChanged,
+    RemoteFailure,
+    RemoteNameRefused,
+    RemoteNotAFile,
+    RemotePathMissing,
+    RemoteSizeDiffers,
+    Terminal,
+)
+from cdp_sync.model.remote import Upload, UploadJournal
+
+if TYPE_CHECKING:
+    from cdp_sync.connectors.sftp.protocol.packets import Attributes
+    from cdp_sync.connectors.sftp.session import Session
+
+_LONGEST_NAME = 255
+"""Bytes, on every file system that servers use."""
+_SHOWN = 40
+"""Characters of the name that stand in a temporary one; even with four bytes each it is not too long."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A complete file that waits on the server for its name."""
+
+    upload: Upload
+    size: int
+    modified_at: int | None
+    """As the server told; renaming does not change it."""
+
+
+class Publication:
+    """One file, over as many connections as it takes.
+
+    Args:
+        local: The file to send.
+        path: Where it shall be on the server.
+        server: Account and address, for the journal.
+        journal: Notes what an attempt may leave on the server, before its first byte is sent.
+        progress: Called with the number of bytes that the server has confirmed so far.
+        log: Receives a line for what a person may want to know.
+
+    Raises:
+        RemoteNameRefused: The path has no usable file name.
+    """
+
+    def __init__(
+        self, local: Path, path: str, server: str, journal: UploadJournal | None, progress: Callable[[int], None],
+        log: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        head, slash, self._name = path.rpartition("/")
+        _verify_name(self._name, path)
+        self._local = local
+        self._path = path
+        self._folder = head + slash
+        self._directory = head or slash or "."
+        self._server = server
+        self._journal = journal
+        self._progress = progress
+        self._log = log
+        self.placed: Sent | None = None
+        """What stands in its place, as far as is known."""
+        self._sent: Sent | None = None
+        self._begun: Upload | None = None
+        self._swaps = False
+
+    @property
+    def remains(self) -> tuple[str, ...]:
+        """What may be on the server that should not stay there."""
+        if self._begun is None:
+            return ()
+        part = () if self.placed else (self._begun.part,)
+        return (*part, self._begun.aside) if self._swaps else part
+
+    def run(self, session: "Session") -> None:
+        """Bring the file to its place, over one connection. What an attempt leaves behind is for `settle`.
+
+        Raises:
+            RemotePathMissing: There is no such directory.
+            RemotePermissionDenied: The account must not write there.
+            RemoteNotAFile: Something else has the name.
+            RemoteDiskFull: There is no room for it.
+            FileChanged: The local file changed while it was read.
+            Transient: The connection or the server failed.
+        """
+        self.settle(session)
+        if self.placed is None:
+            self._verify_target(session)
+            self._sent = self._send(session)
+            self._put_in_place(session, self._sent)
+            self.placed, self._sent = self._sent, None
+            self._tidy(session)
+        self._verify_published(session, self.placed)
+
+    def settle(self, session: "Session") -> None:
+        """Leave nothing behind of earlier attempts; find out whether the last succeeded in all but being told so."""
+        if self._sent is not None and self._in_place(session, self._sent):
+            self.placed = self._sent
+            self._log(f"{self._path!r} is in place; only the server's answer was lost.")
+        self._sent = None
+        self._tidy(session)
+
+    def _in_place(self, session: "Session", sent: Sent) -> bool:
+        if session.exists(sent.upload.part):
+            return False
+        try:
+            there = session.attributes(self._path)
+        except RemotePathMissing:
+            return False
+        return there.mtime is not None and (there.size, there.mtime) == (sent.size, sent.modified_at)
+
+    def _verify_target(self, session: "Session") -> None:
+        try:
+            there = session.attributes(self._path)
+        except RemotePathMissing:
+            return
+        if there.mode is not None and not there.is_regular:
+            raise RemoteNotAFile(
+                f"{self._path!r} is {'a directory' if there.is_directory else 'not a regular file'}.",
+                needed="Needed is a free name, or that of a file to be replaced.",
+                remedy="Name another path, or one inside the directory.",
+            )
+
+    def _send(self, session: "Session") -> Sent:
+        """Send all of it under a temporary name, and make sure that it is all there."""
+        with disk.while_reading(self._local), self._local.open("rb") as source:
+            local = os.fstat(source.fileno())
+            session.verify_room(self._directory, local.st_size)
+            upload = self._begin()
+            for confirmed in session.fill(upload.part, lambda size: self._read(source, size), self._directory):
+                self._progress(confirmed)
+            self._verify_unchanged(local, os.fstat(source.fileno()))
+        there = session.attributes(upload.part)
+        self._verify_size(there, local.st_size)
+        return Sent(upload, local.st_size, there.mtime)
+
+    def _read(self, source: BinaryIO, size: int) -> bytes:
+        with disk.while_reading(self._local):  # here, or it would pass for a failure of the line
+            return source.read(size)
+
+    def _put_in_place(self, session: "Session", sent: Sent) -> None:
+        if session.replaces:
+            session.replace(sent.upload.part, self._path)
+            return
+        try:
+            session.rename(sent.upload.part, self._path)
+        except RemoteFailure:
+            if not session.exists(self._path):
+                raise
+            self._swap(session, sent)
+
+    def _swap(self, session: "Session", sent: Sent) -> None:
+        upload, self._swaps = sent.upload, True
+        self._log(f"The server cannot replace a file in one step: {self._path!r} is {upload.aside!r} for a moment.")
+        session.rename(self._path, upload.aside)
+        try:
+            session.rename(upload.part, self._path)
+        except (Terminal, RemoteFailure):
+            leftovers.settle_former(session, upload)
+            raise
+
+    def _tidy(self, session: "Session") -> None:
+        """Leave nothing of the attempt but the file in its place; what must stay stays in the journal."""
+        if self._begun is None:
+            return
+        if self.placed:
+            clear = not self._swaps or leftovers.remove(session, self._begun.aside, self._log)
+        else:
+            clear = leftovers.clear_up(session, self._begun, self._log)
+        if clear and self._journal:
+            self._journal.end(self._begun)
+        self._begun, self._swaps = None, False
+
+    def _begin(self) -> Upload:
+        """Note an attempt under new names beside the target, of those that receivers of files pass over."""
+        hidden = f"{self._folder}.{self._name[:_SHOWN]}.{secrets.token_hex(8)}"
+        upload = Upload(self._server, self._path, f"{hidden}.part", f"{hidden}.old")
+        if self._journal:
+            self._journal.begin(upload)
+        self._begun = upload
+        return upload
+
+    def _verify_unchanged(self, before: os.stat_result, after: os.stat_result) -> None:
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise FileChanged(
+                f"{self._local} changed while it was sent.",
+                needed="Needed is a file at rest.",
+                remedy="Publish it again once it is complete.",
+            )
+
+    def _verify_published(self, session: "Session", placed: Sent) -> None:
+        try:
+            self._verify_size(session.attributes(self._path), placed.size)
+        except RemotePathMissing:
+            self._log(f"{self._path!r} was published and is gone again: somebody has fetched it already.")
+        except RemoteSizeDiffers:
+            self.placed = None
+            raise
+
+    def _verify_size(self, there: "Attributes", size: int) -> None:
+        if there.size not in (None, size):
+            raise RemoteSizeDiffers(
+                f"The server confirmed the {size} bytes of {self._path!r} and then holds {there.size}.",
+                remedy="Check that nobody else writes that file. The server's log may tell more.",
+            )
+
+
+def _verify_name(name: str, path: str) -> None:
+    if name in ("", ".", ".."):
+        why = "it ends in none"
+    elif any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path):
+        why = "it contains control characters or is not valid Unicode"
+    elif len(name.encode()) > _LONGEST_NAME:
+        why = f"{len(name.encode())} bytes are more than the {_LONGEST_NAME} that disks allow"
+    else:
+        return
+    raise RemoteNameRefused(f"{path!r} cannot be the name of a file: {why}.", remedy="Name a file in a directory.")

@@ -1,0 +1,1 @@
+"""SMTP: hands mail to a server."""

@@ -1,0 +1,1 @@
+"""Profiles of a segment to users of a platform: deliver, verify, remove from lists, record."""

@@ -1,0 +1,85 @@
+"""Puts the written file on the server."""
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cdp_sync.exporting.files.uploads import noting
+from cdp_sync.exporting.files.writing import LocalFile
+from cdp_sync.exporting.run import FileRun
+from cdp_sync.exporting.select.recordable import verify_room
+from cdp_sync.model import UploadJournal
+
+
+@dataclass(frozen=True)
+class DeliveredFile:
+    """A file that is on the server, complete."""
+
+    path: str
+    size: int
+    sha256: str
+    rows: int
+
+    def to_handle(self) -> dict[str, Any]:
+        """Return plain values that steps can hand on."""
+        return asdict(self)
+
+    @classmethod
+    def from_handle(cls, handle: dict[str, Any]) -> "DeliveredFile":
+        """Return the file of a handle."""
+        return cls(**handle)
+
+
+class Target(Protocol):
+    """What delivering needs of a server."""
+
+    def publish(
+        self, local: Path, path: str, *, progress: Callable[[int], None] | None = None,
+        journal: UploadJournal | None = None,
+    ) -> None:  # fmt: skip
+        """Put a file there: under its name only when it is complete, and not at all on failure.
+
+        What an attempt may leave there if the process dies is in the journal before its first byte is sent.
+        """
+        ...
+
+
+def deliver_file(
+    run: FileRun, server: Target, file: LocalFile, uploads: Path, *, progress: Callable[[int], None] | None = None
+) -> DeliveredFile:
+    """Publish a file in the goal's directory, if the delivery can be recorded.
+
+    Args:
+        run: The run.
+        server: Where it goes.
+        file: What `write_file` wrote. It stays where it is, for another attempt.
+        uploads: Folder where the connection's uploads are noted until they are complete; see `clear_uploads`.
+        progress: Told how many of its bytes the server has confirmed.
+
+    Raises:
+        DiskFull: There is no room to note what is about to be sent, or to record the delivery. Nothing was sent.
+        CdpSyncError: As the server's client raises it.
+    """
+    verify_room(run, file.rows)
+    digests: list[Future[str]] = []
+    with ThreadPoolExecutor(1) as beside:
+
+        def told(reached: int) -> None:
+            # When all is sent the server brings it to its disk, and we have time.
+            if reached == file.size and not digests:
+                digests.append(beside.submit(_sha256, file.local))
+            if progress:
+                progress(reached)
+
+        with noting(uploads) as journal:
+            server.publish(file.local, run.path, progress=told, journal=journal)
+    sha256 = digests[0].result() if digests else _sha256(file.local)
+    return DeliveredFile(run.path, file.size, sha256, file.rows)
+
+
+def _sha256(local: Path) -> str:
+    with local.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Chooses the profiles to deliver, and stages what leaves."""

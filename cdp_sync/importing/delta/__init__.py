@@ -1,0 +1,1 @@
+"""Which rows differ from the previous import of the same file."""

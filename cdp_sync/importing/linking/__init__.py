@@ -1,0 +1,1 @@
+"""Gives every row a profile: match, take, spread, new."""

@@ -1,0 +1,150 @@
+"""Brings a part to UTF-8, reads its head, and finds out whether its body is regular."""
+
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cdp_sync.errors import FileRejected
+from cdp_sync.importing.reading.csv_header import HEAD_SIZE, Head, check_columns, read_head
+from cdp_sync.importing.reading.survey import Survey, survey_body
+from cdp_sync.importing.sources.archives import CHUNK, Part
+from cdp_sync.model import Format, ImportGoal
+
+_FITS_INSTEAD = {"utf-8": "windows-1252", "utf-16": "utf-8", "windows-1252": "latin-1"}
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A part that lies ready to be read."""
+
+    name: str
+    local: Path
+    head: Head
+    start: int
+    """Bytes of `local` before the first row."""
+    survey: Survey
+    """What the bytes after these hold."""
+    warnings: tuple[str, ...] = ()
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Fields that are the same in every row, and no column."""
+    complete: bool = True
+    """Every field that the goal names is a column."""
+
+    @property
+    def body_line(self) -> int:
+        """Number of the line, in the part as delivered, that the first line after the head has."""
+        return self.head.lines + 1
+
+    @property
+    def skip(self) -> int:
+        """Lines of `local` before the first row of a regular part: none or the header's one."""
+        return self.head.lines if self.start else 0
+
+    @property
+    def as_irregular(self) -> "Landed":
+        """The part, to be read exactly."""
+        return replace(self, survey=replace(self.survey, regular=False))
+
+
+def land(part: Part, goal: ImportGoal, folder: Path | None = None) -> Landed | None:
+    """Survey a part, and write it anew where its encoding or its head ask for that.
+
+    Args:
+        part: What arrived.
+        goal: Whose format and fields it shall have.
+        folder: Where to write; beside the part where it is not given.
+
+    Returns:
+        What lies ready; None for a part that is empty but for blank lines and comments.
+
+    Raises:
+        FileRejected: It does not decode, its header is malformed, or its columns do not fit the goal.
+    """
+    local, form = part.local, goal.format
+    folder = folder or local.parent
+    if form.encoding != "utf-8":
+        local = _decode(local, folder, form)
+    beginning, mark = _beginning(local)
+    head = read_head(beginning, form)
+    if head is None:
+        return None
+    start = mark + len(head.text.encode("utf-8", "surrogateescape"))
+    _check_size(local, start)
+    head = replace(head, columns=goal.named(head.columns))
+    warnings = tuple(check_columns(head, goal, beginning)) if head.columns else ()
+    survey = survey_body(local, start, form, width=len(head.columns), header=head.header)
+    counts = form.trailer and form.trailer.count_field
+    if counts or head.names_separator:  # in the latter case several files may have been joined
+        survey = replace(survey, regular=False)
+    if survey.regular and not _is_one_line(head, local, start):
+        local, start = _rewrite(folder / f"{local.name}.body", _after(local, start)), 0
+    complete = set(head.missing(goal.row_fields)) <= goal.from_elsewhere
+    return Landed(part.name, local, head, start, survey, warnings, complete=complete)
+
+
+def fields_of(path: Path, goal: ImportGoal) -> tuple[str, ...] | None:
+    """Return the fields that a file in UTF-8 holds; None for an empty one.
+
+    Raises:
+        FileRejected: The header is malformed.
+    """
+    head = read_head(_beginning(path)[0], goal.format)
+    return goal.named(head.columns) if head else None
+
+
+def _check_size(path: Path, start: int) -> None:
+    if start >= HEAD_SIZE and start < path.stat().st_size:
+        raise FileRejected(
+            f"The header does not end within {HEAD_SIZE:,} bytes.",
+            needed="The header, or the first row, must be shorter.",
+            remedy="Look at the declared `quote` and `skip_rows`.",
+        )
+
+
+def _is_one_line(head: Head, path: Path, start: int) -> bool:
+    """Return whether the parser can skip the head: it is one line, with the line break that the rows have."""
+    with path.open("rb") as file:
+        following = file.read(start + CHUNK)[start:]
+    pairs = b"\r\n" in following
+    fits = not following or head.text.endswith("\r\n" if pairs else "\n")
+    return head.lines == 0 or (head.lines == 1 and fits)
+
+
+def _rewrite(target: Path, chunks: Iterator[bytes]) -> Path:
+    with target.open("wb") as file:
+        file.writelines(chunks)
+    return target
+
+
+def _decode(path: Path, folder: Path, form: Format) -> Path:
+    decoder = form.codec.incrementaldecoder(errors="strict")
+
+    def decoded() -> Iterator[bytes]:
+        for chunk in _after(path, 0):
+            yield decoder.decode(chunk).encode()
+        yield decoder.decode(b"", final=True).encode()
+
+    try:
+        return _rewrite(folder / f"{path.name}.utf-8", decoded())
+    except UnicodeError as error:
+        raise FileRejected(
+            f"The file is not {form.encoding}: {getattr(error, 'reason', 'a byte does not decode')}.",
+            needed=f"The file must be text in {form.encoding}.",
+            remedy=f"Declare the encoding it has; {_FITS_INSTEAD.get(form.encoding, 'utf-8')} may fit.",
+        ) from None
+
+
+def _beginning(path: Path) -> tuple[str, int]:
+    """Return the beginning of a file and the size of its byte order mark; bytes that do not decode are surrogates."""
+    with path.open("rb") as file:
+        raw = file.read(HEAD_SIZE)
+    mark = len(BOM_UTF8) if raw.startswith(BOM_UTF8) else 0
+    return raw[mark:].decode("utf-8", "surrogateescape"), mark
+
+
+def _after(path: Path, start: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        while chunk := file.read(CHUNK):
+            yield chunk

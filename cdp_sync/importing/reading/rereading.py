@@ -1,0 +1,68 @@
+"""Reads a file once more as its previous import read it, where the declared format has changed since.
+
+Rows are remembered by the cells that they had. Cells read in another way are other cells, but the lines are the same:
+so each row finds what it was by its line, and nothing is summed twice.
+"""
+
+from collections.abc import Sequence
+
+from cdp_sync.errors import FileRejected
+from cdp_sync.importing.reading.accounting import stage_lines
+from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.sources.archives import Part
+from cdp_sync.importing.staging.plan import Cells, digest, read_part
+from cdp_sync.importing.staging.row_identity import named_before
+from cdp_sync.model import Format, ImportGoal
+from cdp_sync.warehouse import Session, statement
+from cdp_sync.warehouse.ledger import KnownFile
+
+
+def format_before(run: GoalRun, known: KnownFile | None) -> Format | None:
+    """Return the format that a file was read in before; None where it is read in the same way now, or not known."""
+    if known is None or known.format is None:
+        return None
+    before = Format.model_validate_json(known.format)
+    return before if before.reading != run.goal.format.reading else None
+
+
+def read_as_before(
+    session: Session, part: Part, known: KnownFile, form: Format, *, fields: Sequence[str], file: int, number: int
+) -> None:
+    """Add to `staging.read_before` what the rows of a part just staged were before.
+
+    Args:
+        session: The staging session.
+        part: What arrived.
+        known: What the ledger knows of its path.
+        form: How it was read then.
+        fields: The fields whose cells identify its rows now.
+        file: Number of its file; the rows read as before go under a negative one, which no step imports.
+        number: Number of the staged part.
+    """
+    links = [{"field": name, "property": "_"} for name in known.fields]
+    try:
+        landed = land(part, ImportGoal(name="before", format=form, link=links))
+    except FileRejected:
+        return  # then it cannot have been imported
+    if landed is None:
+        return
+    before, again = -1 - file, number + 1
+    first_row = session.value("select count(*) from staging.staged")
+
+    def stage(landed: Landed) -> None:
+        call, values = read_part(landed, form)
+        cells = Cells(landed.head.columns)
+        row_hash = digest(named_before(known.fields, fields, cells.names), cells)
+        session.execute(
+            f"""insert into staging.staged by name
+            select $file as file, $part as part, {row_hash} as row_hash from {call}""",
+            {**values, "file": before, "part": again},
+        )
+
+    try:
+        stage_lines(session, landed, form, stage, file=before, part=again, first_row=first_row)
+    except FileRejected:
+        return
+    session.execute(statement("importing/delta/read_before"), {"part": number, "again": again})
+    session.execute("delete from staging.rejected where file = ?", [before])

@@ -1,0 +1,228 @@
+"""From a file as it arrived to delimited texts: an archive is unpacked, within bounds; what is no text is refused.
+
+The first bytes say what a file is, not its name.
+"""
+
+import errno
+import gzip
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from cdp_sync.errors import FileRejected
+from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize, workbook
+from cdp_sync.importing.sources.archive_members import chosen
+from cdp_sync.model import ImportGoal
+
+CHUNK = 1 << 20
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a disk, a quota or a limit is full."""
+
+# What gzip and zipfile raise over bytes that are no archive, or a broken one: they document no closed list.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, IndexError, ValueError, struct.error)
+
+FREE_ALLOWANCE = 256 << 20
+"""Bytes that any archive may unpack to."""
+RATIO_ALLOWANCE = 100
+"""Beyond that, an archive may unpack to so many times its own size; text packs ten-fold, a bomb thousand-fold."""
+
+ENCRYPTED = 0x1 | 0x40 | 0x2000
+"""Flags of a zip's member: encrypted, strongly encrypted, with masked headers."""
+_METHODS = {
+    1: "Shrink", 2: "Reduce", 3: "Reduce", 4: "Reduce", 5: "Reduce", 6: "Implode", 9: "Deflate64", 10: "PKWARE Implode",
+    12: "bzip2", 14: "LZMA", 18: "IBM TERSE", 19: "IBM LZ77", 20: "Zstandard", 93: "Zstandard", 94: "MP3", 95: "xz",
+    96: "JPEG", 97: "WavPack", 98: "PPMd", 99: "AES encryption",
+}  # fmt: skip
+"""Compression methods by their number in a zip, section 4.4.5 of its specification."""
+_LISTED = 10
+"""Names that a warning or an error lists."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One delimited text of a file: the file itself, or a member of an archive."""
+
+    name: str
+    """As the quarantine names it: the file's path, for a member followed by `!` and its name."""
+    local: Path
+
+
+def unpack(
+    path: str, local: Path, folder: Path, goal: ImportGoal, warn: Callable[[str], None] = lambda _: None
+) -> Iterator[Part]:
+    """Yield the parts of a file; members are written into `folder` under names of our own.
+
+    Args:
+        path: Of the file, on the server.
+        local: Where its bytes are.
+        folder: Where to write.
+        goal: Which members are meant, and in which encoding.
+        warn: Receives what is left out.
+
+    Raises:
+        FileRejected: The file is no delimited text, or the archive is damaged, encrypted, packed by a method that
+            cannot be read, too large unpacked, without a member that is meant, or names a member outside of itself.
+    """
+    head = _head(local)
+    part = Part(path, local)
+    with _rejecting_damage():
+        if head.startswith(ZIP):
+            yield from _unpack_zip(path, local, folder, goal, warn)
+            return
+        if head.startswith(GZIP):
+            part = Part(path, _unpack_gz(local, folder / f"{local.name}.unpacked"))
+        _refuse_what_is_no_text(part, "The file" if part.local is local else "The content of the gzip archive", goal)
+        yield part
+
+
+@contextmanager
+def _rejecting_damage() -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise
+        raise FileRejected(f"The archive is damaged: {error}.", remedy="Have it delivered again.") from error
+
+
+@contextmanager
+def naming(part: str, path: str) -> Iterator[None]:
+    """Name the member of an archive in front of what is wrong with it.
+
+    Args:
+        part: Name of the part.
+        path: That of its file; where both are the same, nothing is added.
+    """
+    try:
+        yield
+    except FileRejected as error:
+        if part == path:
+            raise
+        member = printable(path.rpartition("/")[2] + part.removeprefix(path))
+        raise FileRejected(f"{member}: {error.found}", needed=error.needed, remedy=error.remedy) from error
+
+
+def printable(name: str) -> str:
+    """Return a name with escapes in place of characters that cannot be printed in one line."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name)
+
+
+def _head(local: Path) -> bytes:
+    with local.open("rb") as file:
+        return file.read(HEAD)
+
+
+def _refuse_what_is_no_text(part: Part, what: str, goal: ImportGoal) -> None:
+    head = _head(part.local)
+    kind = recognize(head, goal.format.encoding)
+    if head.startswith(ZIP) and zipfile.is_zipfile(part.local):
+        with zipfile.ZipFile(part.local) as inner:
+            kind = workbook(inner.namelist()) or kind
+    if kind:
+        raise kind.refusal(what)
+
+
+def _unpack_gz(local: Path, target: Path) -> Path:
+    with gzip.open(local, "rb") as packed:
+        _copy_bounded(packed, target, allowance(local.stat().st_size))
+    return target
+
+
+def _unpack_zip(path: str, local: Path, folder: Path, goal: ImportGoal, warn: Callable[[str], None]) -> Iterator[Part]:
+    left = allowance(local.stat().st_size)
+    with zipfile.ZipFile(local) as archive:
+        for number, member in enumerate(_members(archive, goal, warn)):
+            part = Part(f"{path}!{member.filename}", folder / f"{local.name}.{number}.unpacked")
+            with naming(part.name, path), _rejecting_damage():
+                left -= _extract(archive, member, part.local, left)
+                _refuse_what_is_no_text(part, "The member", goal)
+            yield part
+
+
+def _members(archive: zipfile.ZipFile, goal: ImportGoal, warn: Callable[[str], None]) -> list[zipfile.ZipInfo]:
+    """Return the members to import, and warn of those that are left out."""
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    every = tuple(dict.fromkeys(member.filename for member in members))
+    if document := workbook(every):
+        raise document.refusal("The file")
+    if any(_leaves(name) for name in every):
+        raise FileRejected(
+            "The archive holds a member whose name leaves the archive.",
+            needed="All names must be below the archive's own root.",
+            remedy="Have it packed without `..` and absolute paths.",
+        )
+    names = frozenset(chosen(every, goal))
+    left = [name for name in every if name not in names]
+    if every and not names:
+        raise FileRejected(
+            f"No member of the archive is to be imported; left out: {_listed(left)}.",
+            needed="One member must be named by `members:`; without it, one must not be a hidden or system file.",
+            remedy="Correct `members:`, or have the archive packed with the file.",
+        )
+    if not every:
+        warn("The file is empty: an archive that holds no file.")
+    if left:
+        warn(f"Members of the archive that are left out: {_listed(left)}.")
+    return [member for member in members if member.filename in names]
+
+
+def _leaves(member: str) -> bool:
+    name = member.replace("\\", "/")
+    return name.startswith("/") or ".." in name.split("/")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(printable(name) for name in names[:_LISTED]) + more
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, limit: int) -> int:
+    if member.flag_bits & ENCRYPTED:
+        raise encrypted()
+    try:
+        with archive.open(member) as packed:
+            return _copy_bounded(packed, target, limit)
+    except (NotImplementedError, RuntimeError):
+        if member.compress_type not in _METHODS:
+            raise
+        raise unreadable_method(member.compress_type) from None
+
+
+def encrypted() -> FileRejected:
+    """Return the error for an archive that needs a password."""
+    return FileRejected("The archive is encrypted.", remedy="Have it delivered without a password.")
+
+
+def unreadable_method(number: int) -> FileRejected:
+    """Return the error for an archive that is sound, but packed in a way that cannot be read."""
+    return FileRejected(
+        f"The archive is packed by the method {_METHODS.get(number, f'number {number}')}, which cannot be read here.",
+        needed="Needed is a zip packed by Deflate, the usual method.",
+        remedy="Have it packed again by that method, or delivered as gzip.",
+    )
+
+
+def allowance(packed: int) -> int:
+    """Return how many bytes an archive of `packed` bytes may unpack to."""
+    return max(FREE_ALLOWANCE, RATIO_ALLOWANCE * packed)
+
+
+def _copy_bounded(source: IO[bytes] | gzip.GzipFile, target: Path, limit: int) -> int:
+    size = 0
+    with target.open("wb") as file:
+        while chunk := source.read(CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise FileRejected(
+                    f"The archive unpacks to more than {limit:,} bytes.",
+                    needed=f"At most {RATIO_ALLOWANCE} times its packed size is allowed.",
+                    remedy="If it is meant, have it delivered in smaller pieces or unpacked.",
+                )
+            file.write(chunk)
+    return size

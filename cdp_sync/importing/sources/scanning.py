@@ -1,0 +1,214 @@
+"""Lists a goal's directory and tells which files are to be imported, and why the others wait."""
+
+import fnmatch
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from cdp_sync.errors import GoalFailed, Terminal
+from cdp_sync.importing.sources.sightings import Sightings
+from cdp_sync.model import FileGoal, FileReport, RemoteFile
+from cdp_sync.model.file_names import matches
+from cdp_sync.warehouse.ledger import KnownFile
+
+
+class Directory(Protocol):
+    """What scanning needs of a server."""
+
+    def list_directory(self, directory: str) -> list[RemoteFile]:
+        """Return the regular files of a directory."""
+        ...
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of a goal's files a run is about."""
+
+    names: frozenset[str] | None = None
+    """These; None: any."""
+    pattern: str = "*"
+    """Those that this wildcard matches."""
+    again: bool = False
+    """Also those that have not changed since they were imported."""
+
+    def includes(self, name: str) -> bool:
+        """Return whether a file of this name is meant."""
+        return (self.names is None or name in self.names) and fnmatch.fnmatchcase(name, self.pattern)
+
+    def gone(self, found: Iterable[RemoteFile]) -> tuple[str, ...]:
+        """Return the names that were asked for and are not there."""
+        return tuple(sorted((self.names or frozenset()).difference(file.name for file in found)))
+
+    def check(self, server: Directory, goals: Iterable[FileGoal]) -> None:
+        """Make sure that a wildcard matches a file of at least one goal.
+
+        Args:
+            server: Where to look; each directory is listed once.
+            goals: The goals that the run is about.
+
+        Raises:
+            GoalFailed: No file of any of them matches.
+        """
+        listings: dict[str, list[RemoteFile]] = {}
+        for goal in goals:
+            if goal.directory not in listings:
+                listings[goal.directory] = _listed(server, goal.directory)
+            if any(self.includes(file.name) for file in select_files(listings[goal.directory], goal)):
+                return
+        raise GoalFailed(
+            f"No file of this run's goals matches {self.pattern!r}.",
+            needed="The wildcard must match the name of a file of at least one goal.",
+            remedy="`cdp-sync scan` lists them.",
+        )
+
+
+def _listed(server: Directory, directory: str) -> list[RemoteFile]:
+    try:
+        return server.list_directory(directory)
+    except Terminal:  # the goal that reads it says so
+        return []
+
+
+EVERYTHING_NEW = Choice()
+"""What runs are about that nobody asked for anything else."""
+
+
+@dataclass(frozen=True)
+class ScannedFile:
+    """A file that matches, and what is to be done about it."""
+
+    remote: RemoteFile
+    state: str
+    """new, changed, stale (its declaration changed), again (as was asked for), unchanged, growing, or not whole (its
+    marker is missing)."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it is to be imported now."""
+        return self.state in ("new", "changed", "stale", "again")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a look at the directory found."""
+
+    files: tuple[ScannedFile, ...]
+    gone: tuple[str, ...] = ()
+    """Paths that were asked for and are not there."""
+    names: frozenset[str] = frozenset()
+    """Names of all files of the goal, whether they were asked for or not."""
+
+    @property
+    def due(self) -> tuple[RemoteFile, ...]:
+        """The files to import, in order: modification time, then name."""
+        return tuple(file.remote for file in self.files if file.due)
+
+    @property
+    def waiting(self) -> tuple[FileReport, ...]:
+        """Those that are not imported now, with the reason as their state."""
+        states = ("growing", "not whole")
+        gone = (FileReport(path, "failed", message="It is not on the server any more.") for path in self.gone)
+        return (*gone, *(FileReport(file.remote.path, file.state) for file in self.files if file.state in states))
+
+
+def scan_directory(
+    server: Directory,
+    goal: FileGoal,
+    known: Mapping[str, KnownFile],
+    fingerprint: str,
+    choice: Choice = EVERYTHING_NEW,
+    *,
+    sightings: Sightings | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    wait: Callable[[float], None] = time.sleep,
+) -> Scan:
+    """Look at the directory; twice where something is new or changed and no earlier look proves that it is whole.
+
+    Args:
+        server: Where to look.
+        goal: Which names, and when a file counts as whole.
+        known: The ledger, by path.
+        fingerprint: Of the goal as it is declared now.
+        choice: Which files the run is about.
+        sightings: Earlier looks.
+        now: Our own clock.
+        wait: Waits for so many seconds.
+
+    """
+    listing = server.list_directory(goal.directory)
+    selected = select_files(listing, goal)
+    names = frozenset(file.name for file in selected)
+    gone = tuple(f"{goal.directory.rstrip('/')}/{name}" for name in choice.gone(selected))
+    files = [
+        ScannedFile(file, _state(file, known.get(file.path), fingerprint, again=choice.again))
+        for file in selected
+        if choice.includes(file.name)
+    ]
+    if goal.complete.marker:
+        return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files), gone, names)
+    # Those that are stale or asked for again were seen as they are when they were imported.
+    unseen = [file.remote for file in files if file.state in ("new", "changed")]
+    growing = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
+    whole = (ScannedFile(file.remote, "growing") if file.remote in growing else file for file in files)
+    return Scan(tuple(whole), gone, names)
+
+
+def _growing(
+    server: Directory,
+    goal: FileGoal,
+    files: Collection[RemoteFile],
+    sightings: Sightings,
+    now: Callable[[], datetime],
+    wait: Callable[[float], None],
+) -> set[RemoteFile]:
+    """Return those files that are not the same in two looks, `settle_seconds` apart by our own clock.
+
+    A file's age by the server's clock proves nothing: that clock may be slow, and uploads may keep an old time.
+    """
+    seconds = goal.complete.settle_seconds
+    if not seconds:
+        return set()
+    sightings.note(files, now())
+    rest = sightings.remaining(files, seconds, now())
+    if rest <= 0:
+        return set()
+    wait(rest)
+    paths = {file.path for file in files}
+    later = {file for file in server.list_directory(goal.directory) if file.path in paths}
+    sightings.note(later, now())
+    return set(files) - later
+
+
+def select_files(listing: Iterable[RemoteFile], goal: FileGoal) -> list[RemoteFile]:
+    """Return the files that the goal names, in order of import; markers and temporary names are none of them."""
+    listing = list(listing)
+    markers = {goal.complete.marker.replace("{name}", file.name) for file in listing} if goal.complete.marker else set()
+    return sorted(file for file in listing if file.name not in markers and matches(file.name, goal))
+
+
+def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again: bool) -> str:
+    if known is None:
+        return "new"
+    if (known.size, known.modified_at) != (file.size, file.modified_at):
+        return "changed"
+    if known.fingerprint != fingerprint:
+        return "stale"
+    return "again" if again else "unchanged"
+
+
+def _without_marker(file: ScannedFile, marker: str, listing: Iterable[RemoteFile]) -> ScannedFile:
+    names = {other.name for other in listing}
+    return ScannedFile(file.remote, "not whole") if file.due and not is_marked(file.remote, marker, names) else file
+
+
+def is_marked(file: RemoteFile, marker: str, names: Collection[str]) -> bool:
+    """Return whether a file's marker is there.
+
+    Args:
+        file: The file.
+        marker: Its marker's name, as declared.
+        names: All that is there.
+    """
+    return marker.replace("{name}", file.name) in names

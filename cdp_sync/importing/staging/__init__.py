@@ -1,0 +1,1 @@
+"""The staged rows of a run: their tables, and the statements that fill them."""

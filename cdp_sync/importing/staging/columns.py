@@ -1,0 +1,202 @@
+"""The columns of the staging table: what a row of a file becomes before it meets a profile.
+
+========================  ==================================================================================
+``link_<n>``              the n-th link's value as `profile_identifier` would hold it; a list for `multiple`
+``value_<property>``      what the row's mapped cells say for the property, in the property's type
+``clear_<property>``      `set_or_clear` only: the cell was there and empty
+``row_hash``              digest of the linked and mapped cells
+``previous_hash``         the same of the fields that the previous import of the file was made from
+``row_key``               with `row_key` only: digest of the key's cells; null where they are all empty
+``waiting_cells``         the row's cells by field, where unmatched rows wait for a profile
+``invalid``               the cells that did not convert, with field and reason; null where all did
+``doubtful``              the fields with a local time that clocks skipped or showed twice; null where there is none
+========================  ==================================================================================
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cdp_sync.errors import FileRejected
+from cdp_sync.importing.reading.column_names import shown
+from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
+from cdp_sync.model.counting import counted
+from cdp_sync.model.privacy import CONSENT_PROPERTIES
+from cdp_sync.model.profile import RESERVED
+
+INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"
+
+_WIDE = {"number": "HUGEINT", "decimal": "DECIMAL(38,{scale})"}
+
+
+@dataclass(frozen=True)
+class StagedLink:
+    """A link and the column that holds its values."""
+
+    number: int
+    field: str
+    prop: Property
+
+    @property
+    def column(self) -> str:
+        """Name of the staging column."""
+        return f"link_{self.number}"
+
+
+@dataclass(frozen=True)
+class StagedValue:
+    """A property that the goal fills, from which fields and how."""
+
+    prop: Property
+    mode: str
+    fields: tuple[str, ...]
+
+    @property
+    def column(self) -> str:
+        """Name of the staging column."""
+        return f"value_{self.prop.name}"
+
+    @property
+    def clear(self) -> str:
+        """Name of the column that says that the value is to be cleared."""
+        return f"clear_{self.prop.name}"
+
+    @property
+    def total(self) -> str:
+        """Name of the column that says what the row adds in all, whenever it did."""
+        return f"_total_{self.prop.name}"
+
+    @property
+    def sql_type(self) -> str:
+        """Type of the staging column; sums get room to grow."""
+        if self.mode == "sum":
+            return _WIDE[self.prop.type].format(scale=self.prop.scale)
+        return self.prop.sql_type
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns of a goal's staging table."""
+
+    links: tuple[StagedLink, ...]
+    values: tuple[StagedValue, ...]
+    consent: tuple[Property, ...] = ()
+    """Where objectives are declared, the properties of `CONSENT_PROPERTIES`, filled by the goal or not."""
+    keyed: bool = False
+    """Rows have a key."""
+    waits: bool = False
+    """Rows that match nobody wait for a profile."""
+
+    @property
+    def declared(self) -> list[tuple[str, str]]:
+        """Names and types, in order."""
+        links = [(link.column, "VARCHAR[]" if link.prop.multiple else "VARCHAR") for link in self.links]
+        values = [(value.column, value.sql_type) for value in self.values]
+        clears = [(value.clear, "BOOLEAN") for value in self.values if value.mode == "set_or_clear"]
+        hashes = [("row_hash", "UUID"), ("previous_hash", "UUID"), *([("row_key", "UUID")] if self.keyed else [])]
+        if self.waits:
+            hashes.append(("waiting_cells", "STRUCT(field VARCHAR, value VARCHAR)[]"))
+        remarks = [("invalid", INVALID_TYPE), ("doubtful", "VARCHAR[]")]
+        return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *hashes, *remarks]
+
+    @property
+    def value_of(self) -> dict[str, StagedValue]:
+        """What the goal fills, by property."""
+        return {value.prop.name: value for value in self.values}
+
+    @property
+    def sums(self) -> tuple[StagedValue, ...]:
+        """The properties that are summed into."""
+        return tuple(value for value in self.values if value.mode == "sum")
+
+    @property
+    def adds(self) -> tuple[StagedValue, ...]:
+        """The lists that are added to."""
+        return tuple(value for value in self.values if value.mode == "add")
+
+    @property
+    def linked_properties(self) -> tuple[Property, ...]:
+        """The identifier properties of the links, each once."""
+        return tuple({link.prop.name: link.prop for link in self.links}.values())
+
+    @property
+    def consent_lists(self) -> tuple[Property, ...]:
+        """The lists of consented and refused objectives, where the goal fills one of them: it may change both."""
+        lists = self.consent[1:]
+        return lists if any(prop.name in self.value_of for prop in lists) else ()
+
+
+def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] = ()) -> Columns:
+    """Return the staging columns of a goal, given the fields that nothing maps but were found."""
+    links = tuple(
+        StagedLink(number, link.field, profiles.by_name[link.property]) for number, link in enumerate(goal.link)
+    )
+    mapped: dict[str, list[Mapping]] = {}
+    for mapping in (*goal.map, *detected_mappings(goal, detected)):
+        mapped.setdefault(mapping.property, []).append(mapping)
+    values = tuple(
+        StagedValue(_property(name, profiles), found[0].mode, tuple(mapping.field for mapping in found))
+        for name, found in mapped.items()
+    )
+    consent = tuple(profiles.by_name[name] for name in CONSENT_PROPERTIES) if profiles.objectives else ()
+    return Columns(links, values, consent, keyed=bool(goal.row_key), waits=goal.keeps_unmatched)
+
+
+def _property(name: str, profiles: Profiles) -> Property:
+    return profiles.by_name.get(name) or Property(name=name)
+
+
+def detected_mappings(goal: ImportGoal, columns: Iterable[str]) -> list[Mapping]:
+    """Return a mapping for every named column that nothing links or maps, if the goal asks for that.
+
+    A property is filled by one field: the declared one, or else the first that was found.
+
+    Raises:
+        FileRejected: There are more of them than `max_columns`: each becomes a property.
+    """
+    if goal.map_detected is None:
+        return []
+    fields = _unmapped(goal, columns)
+    if len(fields) > goal.map_detected.max_columns:
+        raise FileRejected(
+            f"The header has {counted(len(fields), 'column')} that nothing maps.",
+            needed=f"At most {goal.map_detected.max_columns:,} are allowed, `max_columns` of `map_detected`.",
+            remedy="If they are meant, declare a larger number; if not, check `separator` and `header`.",
+        )
+    found: dict[str, str] = {}
+    for field in fields:
+        found.setdefault(property_name(goal.map_detected.prefix, field), field)
+    taken = {mapping.property for mapping in goal.map}
+    return [Mapping(field=field, property=name) for name, field in found.items() if name not in taken]
+
+
+def detected_warnings(goal: ImportGoal, profiles: Profiles, columns: Iterable[str]) -> list[str]:
+    """Return what an author should know of detected fields: those that fill a declared property, those left out."""
+    columns = list(columns)
+    mapped = {mapping.field: mapping.property for mapping in detected_mappings(goal, columns)}
+    fill = [
+        f"Existing property: the detected field {shown(field)} fills {name!r}."
+        for field, name in mapped.items()
+        if name in profiles.by_name
+    ]
+    left = _unmapped(goal, columns) if goal.map_detected else []
+    return fill + [
+        f"The detected field {shown(field)} is left out: its property is filled by another."
+        for field in left
+        if field not in mapped
+    ]
+
+
+def _unmapped(goal: ImportGoal, columns: Iterable[str]) -> list[str]:
+    mapped = frozenset(goal.fields)
+    return [column for column in dict.fromkeys(columns) if column and column not in mapped]
+
+
+def property_name(prefix: str, field: str) -> str:
+    """Return the name of a detected field's property: the prefix, and the field's name in lower case and underscores.
+
+    >>> property_name("shop_", "First Name")
+    'shop_first_name'
+    """
+    name = prefix + re.sub(r"[^a-z0-9]+", "_", field.lower()).strip("_")
+    return name if re.match("[a-z]", name) and name not in RESERVED else f"f_{name.strip('_')}"

@@ -1,0 +1,172 @@
+"""Parses the files that arrived into the run's staging table."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from cdp_sync.errors import DiskFull, FileRejected
+from cdp_sync.importing.reading.accounting import stage_lines
+from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.reading.rereading import format_before, read_as_before
+from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.sources.archives import NO_ROOM, Part, naming, printable, unpack
+from cdp_sync.importing.staging.columns import Columns, detected_warnings, plan_columns
+from cdp_sync.importing.staging.plan import deferred_step, hashed_fields, stage_step
+from cdp_sync.importing.staging.tables import create_tables
+from cdp_sync.model import FetchedFile, FileGoal, FileReport
+from cdp_sync.private import private_folder
+from cdp_sync.warehouse import Session, Step
+from cdp_sync.warehouse.ledger import KnownFile, known_files
+
+Arrival = FetchedFile | FileReport
+"""A file that arrived, or word of one that did not."""
+
+
+def stage_files(
+    run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
+) -> list[FileReport]:
+    """Parse files into the staging table, in order; a file that cannot be is told of and left out.
+
+    Args:
+        run: The run.
+        arrivals: The files, in order of import; each is taken when its turn comes, so that fetching may be lazy.
+        known: What the ledger knows of their paths; looked up where it is not given.
+    """
+    private_folder(run.folder)
+    run.close()
+    for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
+        left_behind.unlink(missing_ok=True)
+    if known is None:
+        with run.open("read") as session:
+            known = known_files(session, run.connection, run.goal.name)
+    with run.open("none") as session:
+        # Rows stay here for seconds only: compressing them costs a seventh of parsing.
+        session.set("force_compression", "uncompressed")
+        create_tables(session, plan_columns(run.goal, run.profiles))
+        session.set("TimeZone", run.goal.format.time_zone)
+        return [_stage(session, run, arrival, known) for arrival in arrivals]
+
+
+def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str, KnownFile]) -> FileReport:
+    number = session.value("select count(*) from staging.file")
+    if isinstance(arrival, FileReport):
+        return _note(session, run, None, None, number, arrival)
+    before = known.get(arrival.remote.path)
+    if before and before.fingerprint == run.unchanged_under and before.sha256 == arrival.sha256:
+        return _note(session, run, arrival, before, number, FileReport(arrival.remote.path, "unchanged"))
+    try:
+        report, fields = _stage_parts(session, run, arrival, before, number)
+    except FileRejected as error:
+        report, fields = FileReport(arrival.remote.path, "failed", message=str(error)), ()
+    except OSError as error:
+        raise _no_room(error) from error
+    return _note(session, run, arrival, before, number, report, fields=fields)
+
+
+def _no_room(error: OSError) -> Exception:
+    if error.errno not in NO_ROOM:
+        return error
+    return DiskFull(
+        "There is no room left on the disk for unpacked files.",
+        remedy="Free some space and run again; nothing has landed.",
+    )
+
+
+def _stage_parts(
+    session: Session, run: GoalRun, fetched: FetchedFile, known: KnownFile | None, number: int
+) -> tuple[FileReport, tuple[str, ...]]:
+    warnings: list[str] = []
+    fields: tuple[str, ...] = ()
+    before = format_before(run, known)
+    for part, landed in _land(run, fetched, warnings.append):
+        if landed is None:
+            member = printable(part.name.removeprefix(f"{fetched.remote.path}!"))
+            warnings.append(f"{'The file' if part.name == fetched.remote.path else f'Its member {member}'} is empty.")
+            continue
+        with naming(part.name, fetched.remote.path):
+            fields = _stage_part(session, run, landed, known, number)
+        if before and known:
+            staged = session.value("select max(part) from staging.part where file = ?", [number])
+            read_as_before(session, part, known, before, fields=fields, file=number, number=staged)
+        warnings += [*landed.warnings, *detected_warnings(run.goal, run.profiles, landed.head.columns)]
+    report = FileReport(fetched.remote.path, "staged", warnings=tuple(dict.fromkeys(warnings)))
+    _check_budget(session, run, number)
+    return report, fields
+
+
+def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> Iterator[tuple[Part, Landed | None]]:
+    folder = run.folder / "unpacked"
+    private_folder(folder)
+    try:
+        whole = Part(fetched.remote.path, fetched.local)
+        packed = run.goal.may_be_packed
+        for part in unpack(whole.name, whole.local, folder, run.goal, warn) if packed else [whole]:
+            with naming(part.name, whole.name):
+                landed = land(part, run.goal, folder)
+            yield part, replace(landed, constants=fetched.constants) if landed else None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile | None, file: int) -> tuple[str, ...]:
+    """Stage one part; return the fields whose cells its rows are told apart by."""
+    columns = plan_columns(run.goal, run.profiles, landed.head.columns)
+    create_tables(session, columns)
+    part, first_row = session.row("select (select count(*) from staging.part), (select count(*) from staging.staged)")
+    numbers = {"file": file, "part": part}
+
+    def stage(landed: Landed) -> None:
+        step = _stage_step(run, columns, landed, known)
+        session.execute(step.sql, {**step.values, **numbers})
+
+    stage_lines(session, landed, run.goal.format, stage, **numbers, first_row=first_row)
+    return hashed_fields(run.goal, columns)
+
+
+def _stage_step(run: GoalRun, columns: Columns, landed: Landed, known: KnownFile | None) -> Step:
+    goal = run.goal
+    if (
+        known
+        and known.fingerprint == run.unchanged_under
+        and known.fields == goal.row_fields == hashed_fields(goal, columns)
+        and isinstance(goal, FileGoal)  # the keys that a list lacks are filled into converted rows
+        and set(goal.row_fields) <= set(landed.head.columns)
+        and not (landed.survey.nuls or landed.survey.divided)
+    ):
+        return deferred_step(goal, landed)
+    return stage_step(goal, columns, landed, known.fields if known else None)
+
+
+def _check_budget(session: Session, run: GoalRun, file: int) -> None:
+    """Fail the file where more rows were rejected than the goal's error budget allows."""
+    rejected = session.value("select count(*) from staging.rejected where file = ?", [file])
+    read = rejected + session.value("select count(*) from staging.staged where file = ?", [file])
+    allowed = run.goal.max_rejected_percent
+    if rejected * 100 > allowed * read:
+        raise FileRejected(
+            f"More than {allowed:g} % of the rows were rejected: {rejected:,} of {read:,}.",
+            needed="The file must be within the goal's error budget, max_rejected_percent.",
+            remedy="Look at the quarantine, and have the file corrected.",
+        )
+
+
+def _note(
+    session: Session,
+    run: GoalRun,
+    fetched: FetchedFile | None,
+    known: KnownFile | None,
+    number: int,
+    report: FileReport,
+    *,
+    fields: tuple[str, ...] = (),
+) -> FileReport:
+    own = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
+    source = UUID(known.source) if known and known.source else own
+    arrived = (fetched.remote.size, fetched.remote.modified_at, fetched.sha256) if fetched else (None, None, None)
+    told = (report.state, report.message, list(report.warnings))
+    session.execute(
+        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false, false)",
+        [number, report.path, *arrived, source, list(fields), *told],
+    )
+    return report

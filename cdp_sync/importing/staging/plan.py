@@ -1,0 +1,399 @@
+"""Composes the statement that parses, converts and stages one part. Pure: a goal and a head in, a step out."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from cdp_sync.importing.converting.cell import naming
+from cdp_sync.importing.converting.clocks import is_doubtful
+from cdp_sync.importing.converting.conversion import (
+    Conversion,
+    convert,
+    convert_list,
+    convert_one,
+    fit,
+    has_value,
+    is_among,
+    unique,
+)
+from cdp_sync.importing.reading.grammar import Grammar
+from cdp_sync.importing.reading.normalize import Landed
+from cdp_sync.importing.reading.survey import DIVIDER, NO_CELL
+from cdp_sync.importing.staging.columns import Columns, StagedLink, StagedValue
+from cdp_sync.importing.staging.row_identity import key_digest, named_before
+from cdp_sync.model import Format, ImportGoal, Property
+from cdp_sync.warehouse import Step, quote_identifier, quote_literal
+
+_BETWEEN, _NULL, _MISSING = f"chr({ord(DIVIDER)})", f"chr({ord(NO_CELL)})", "chr(29)"
+"""Between cells in a row's text, for a cell without a value, for a column that is not there."""
+
+_ROW = ("row", "file", "part", "row_hash")
+"""What a row is known by, besides its values."""
+
+
+_ONE_VALUE = {"multi_value": None, "json_lists": False}
+"""How a field is read that is no column: whole."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell under the name that conversions use, and how it comes to it."""
+
+    raw: str
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The columns of one part, which the parser names c1, c2 and so on."""
+
+    columns: Sequence[str]
+    has_nul: bool = False
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Fields that are the same in every row, and no column."""
+
+    def of(self, field: str) -> str | None:
+        """Return the SQL name of a field's cell; None where the part has no such column."""
+        if field in self.constants:
+            return quote_literal(self.constants[field])
+        return f"c{self.columns.index(field) + 1}" if field in self.columns else None
+
+    def fitted(self, field: str, prop: Property, form: Format) -> "Cell | None":
+        """Return a field's cell as the property wants it; None where the part has no such column."""
+        raw = self.of(field)
+        if raw is None:
+            return None
+        if field in self.constants:
+            return Cell(raw, f"fit_{prop.name}", fit(prop, raw, form.model_copy(update=_ONE_VALUE)))
+        sql = fit(prop, raw, form)
+        return Cell(raw, raw if sql == raw else f"fit_{raw}_{prop.name}", sql)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields that have cells."""
+        return (*self.columns, *self.constants)
+
+    @property
+    def types(self) -> dict[str, str]:
+        """All columns as text."""
+        return {f"c{number + 1}": "VARCHAR" for number in range(len(self.columns))}
+
+
+def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
+    """Return the relation that holds a part's rows, every field as text, and the values to bind.
+
+    Where the part is not regular that is `record`, which `read_records` makes.
+    """
+    if not landed.survey.regular:
+        return records(landed.head.columns, form), {}
+    call = """read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip,
+            delim = $separator, quote = $quote, escape = $quote, nullstr = $nulls, comment = '',
+            compression = 'none')"""
+    return call, {
+        "path": str(landed.local),
+        "columns": Cells(landed.head.columns).types,
+        "skip": landed.skip,
+        "separator": form.separator,
+        "quote": form.quote,
+        "nulls": list(form.nulls),
+    }
+
+
+def records(columns: Sequence[str], form: Format) -> str:
+    """Return the relation that splits the rows of `record` into cells."""
+    grammar = Grammar(form)
+    named = ", ".join(f"{grammar.cell_sql(f'cells[{name[1:]}]')} as {name}" for name in Cells(columns).types)
+    return f"(select {named} from (select {grammar.split_sql(grammar.prepared('raw'), 'quoted')} as cells from record))"
+
+
+def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fields: Sequence[str] | None) -> Step:
+    """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
+    cells = Cells(landed.head.columns, landed.survey.nuls, landed.constants)
+    call, values = read_part(landed, goal.format)
+    return Step("staged", _staging(goal, columns, cells, call, previous_fields), values)
+
+
+def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], values: Mapping[str, object]) -> Step:
+    """Return the step that fills `staged` from the rows of `staging.retried` that have these fields."""
+    cells = Cells(fields)
+    named = ", ".join(f"cells[{number + 1}] as {name}" for number, name in enumerate(cells.types))
+    source = f"(select {named} from staging.retried where path = $path and fields = $fields order by rowid)"
+    return Step("staged", _staging(goal, columns, cells, source, None), values)
+
+
+def _staging(
+    goal: ImportGoal, columns: Columns, cells: Cells, source: str, previous_fields: Sequence[str] | None
+) -> str:
+    converted = _conversions(columns, cells, goal)
+    fields = hashed_fields(goal, columns)
+    needed = sorted({cell for field in (*fields, *(previous_fields or ())) if (cell := cells.of(field))})
+    staged = _named(_outer(columns, cells, converted, goal.format))
+    previous = _previous(previous_fields, fields, cells)
+    hashes = f"{_key(goal, cells)}{digest(fields, cells)} as row_hash,\n    {previous} as previous_hash"
+    return f"""insert into staging.staged by name
+select
+    $file as file,
+    $part as part,
+    {staged},
+    {hashes},
+    {_waiting(goal, fields, cells)}{_invalid(converted)} as invalid,
+    {_doubtful(converted, goal.format)} as doubtful
+from {_converting(converted, needed, source)}"""
+
+
+def _waiting(goal: ImportGoal, fields: Sequence[str], cells: Cells) -> str:
+    """Return the column with a row's cells by field, where unmatched rows wait."""
+    if not goal.keeps_unmatched:
+        return ""
+    entries = (f"{{field: {quote_literal(field)}, value: {cell}}}" for field in fields if (cell := cells.of(field)))
+    return f"[{', '.join(entries)}] as waiting_cells,\n    "
+
+
+def deferred_step(goal: ImportGoal, landed: Landed) -> Step:
+    """Return the step that fills `staged` from one part as `stage_step` does, but leaves the cells as one text.
+
+    Their conversion waits until it is known which rows differ from those of the part's previous import: mostly few.
+    The part has a column for each field of the goal, and its survey is not `divided`.
+    """
+    call, values = read_part(landed, goal.format)
+    cells = Cells(landed.head.columns)
+    sql = f"""insert into staging.staged by name
+select * exclude (row_text), row_text as cells, md5_number(row_text)::uuid as row_hash
+from (
+    select
+        $file as file,
+        $part as part,
+        {_key(goal, cells)}{_waiting(goal, goal.row_fields, cells)}{_text(goal.row_fields, cells)} as row_text
+    from {call}
+)"""
+    return Step("staged", sql, values)
+
+
+def converted_step(goal: ImportGoal, columns: Columns) -> Step:
+    """Return the step that adds to `staging.fresh_copy` the rows of `deferred`, converted."""
+    row = (*_ROW, "row_key") if columns.keyed else _ROW
+    cells = Cells(goal.row_fields)
+    converted = _conversions(columns, cells, goal)
+    names = ", ".join(f"nullif(cells[{number + 1}], {_NULL}) as {name}" for number, name in enumerate(cells.types))
+    source = f"""(
+            select {", ".join(row)}, {names}
+            from (select * replace (string_split(cells, {_BETWEEN}) as cells) from deferred)
+        )"""
+    sql = f"""insert into staging.fresh_copy by name
+select
+    {", ".join(row)},
+    {_named(_outer(columns, cells, converted, goal.format))},
+    {_invalid(converted)} as invalid,
+    {_doubtful(converted, goal.format)} as doubtful
+from {_converting(converted, [*row, *cells.types], source)}"""
+    return Step("fresh_copy", sql)
+
+
+def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tuple[Step, tuple[str, ...]]:
+    """Return the step that makes `found` of `staging.user_key`, and the staging columns that it has.
+
+    Args:
+        goal: The goal.
+        columns: Its staging columns.
+        fields: Those of `user_key` besides `sid`, in order; the goal links or maps at least one.
+    """
+    cells = Cells(fields)
+    converted = _conversions(columns, cells, goal)
+    names = {item.name for item in converted}
+    columns = Columns(
+        tuple(link for link in columns.links if link.column in names),
+        tuple(value for value in columns.values if set(value.fields) & set(fields)),
+    )
+    found = {name: sql for name, sql in _outer(columns, cells, converted, goal.format) if not name.startswith("clear_")}
+    found |= {"invalid": _invalid(converted)}
+    named = ", ".join(f"{quote_identifier(field)} as c{number + 1}" for number, field in enumerate(fields))
+    source = _converting(converted, ["sid", *cells.types], f"(select sid, {named} from staging.user_key)")
+    return Step(
+        "found", f"create or replace temp table found as\nselect sid, {_named(found.items())}\nfrom {source}"
+    ), tuple(found)
+
+
+def _conversions(columns: Columns, cells: Cells, goal: ImportGoal) -> "list[Converted]":
+    return [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+
+
+def _named(columns: Iterable[tuple[str, str]]) -> str:
+    """Return the columns of a select, given names and expressions."""
+    return ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in columns)
+
+
+def _converting(converted: "Sequence[Converted]", needed: Sequence[str], source: str) -> str:
+    """Return the source with the cells that are needed as they are, and the converted ones under their names."""
+    fitted = {item.cell.name: item.cell.sql for item in converted if item.cell.name not in needed}
+    read = ",\n            ".join([*needed, *(f"{sql} as {quote_identifier(name)}" for name, sql in fitted.items())])
+    converting = (f"{item.conversion.sql} as {item.name}" for item in converted)
+    inner = ",\n        ".join([*needed, *map(quote_identifier, fitted), *converting])
+    return f"""(
+    select
+        {inner}
+    from (
+        select
+            {read}
+        from {source}
+    )
+)"""
+
+
+def _key(goal: ImportGoal, cells: Cells) -> str:
+    """Return the column with the digest of a row's key, where the goal declares one."""
+    return f"{key_digest([cells.of(field) for field in goal.row_key])} as row_key, " if goal.row_key else ""
+
+
+def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
+    """Return the fields whose cells make a row what it is: linked and mapped ones, detected ones included."""
+    detected = sorted(field for value in columns.values for field in value.fields)
+    return tuple(dict.fromkeys((*goal.row_fields, *detected)))
+
+
+def digest(fields: Sequence[str], cells: Cells) -> str:
+    """Return the expression for the 128-bit digest of a row's cells; stable between versions, unlike `hash()`."""
+    return f"md5_number({_text(fields, cells)})::uuid"
+
+
+def _text(fields: Sequence[str], cells: Cells) -> str:
+    parts = [f"coalesce({cell}, {_NULL})" if (cell := cells.of(field)) else _MISSING for field in fields]
+    return f"concat_ws({_BETWEEN}, {', '.join(parts)})"
+
+
+def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cells) -> str:
+    named = named_before(previous or (), fields, cells.names)
+    return digest(named, cells) if previous and named != tuple(fields) else "null::uuid"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A converted cell in the inner select: its name there, and how to tell that it failed."""
+
+    name: str
+    field: str
+    prop: Property
+    cell: Cell
+    conversion: Conversion
+    fails_if: str
+
+    @property
+    def complaint(self) -> str:
+        """The expression for its entry in `invalid`, null where the cell converted."""
+        entry = f"field: {quote_literal(self.field)}, value: {self.cell.raw}, reason: {self.conversion.reason_sql}"
+        return f"case when {self.fails_if} then {{{entry}}} end"
+
+
+def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Converted]:
+    mapped = {(field, value.prop.name) for value in columns.values for field in value.fields}
+    for link in columns.links:
+        if cell := cells.fitted(link.field, link.prop, goal.format):
+            conversion = _without_nul(_link_conversion(link, cell.name, goal), link.prop, cell, cells)
+            told_by_mapping = (link.field, link.prop.name) in mapped
+            failed = f"{link.column} is null and {_names_somebody(link, cell.name, goal)}"
+            fails_if = failed if conversion.can_fail and not told_by_mapping else "false"
+            yield Converted(link.column, link.field, link.prop, cell, conversion, fails_if)
+
+
+def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversion:
+    if link.prop.multiple:
+        each = convert_one(link.prop, "v", goal.format)
+        each = _unless_blocked(each, link, goal)
+        named = f"list_filter({cell}, lambda v: v is null or not ({_blocked('v', goal)}))"
+        return convert_list(replace(each, sql=f"{each.sql}::varchar"), "v", named, cell, goal.format)
+    conversion = convert_one(link.prop, cell, goal.format)
+    if link.prop.type == "email":
+        return _unless_blocked(conversion, link, goal)
+    return replace(conversion, sql=f"case when not ({_blocked(cell, goal)}) then {conversion.sql}::varchar end")
+
+
+def _unless_blocked(conversion: Conversion, link: StagedLink, goal: ImportGoal) -> Conversion:
+    """Return the conversion of a link value, null for a blocked address: only what is unwrapped shows it."""
+    if link.prop.type != "email" or not any("@" in word for word in goal.blocked):
+        return conversion
+    sql = naming(conversion.sql, "address", lambda it: f"case when not {is_among(it, goal.blocked)} then {it} end")
+    blocked = (f"{conversion.sql} is not null", "a blocked address, which names nobody")
+    return replace(conversion, sql=sql, causes=(*conversion.causes, blocked))
+
+
+def _names_somebody(link: StagedLink, cell: str, goal: ImportGoal) -> str:
+    if link.prop.multiple:
+        return f"len(list_filter({cell}, lambda v: v is null or not ({_blocked('v', goal)}))) > 0"
+    return f"not ({_blocked(cell, goal)})"
+
+
+def _blocked(cell: str, goal: ImportGoal) -> str:
+    """Return the condition that a stripped value names nobody: blank, a blocked word, a run of zeros."""
+    return f"{is_among(f'lower({cell})', ('', *goal.blocked))} or regexp_full_match({cell}, '0+')"
+
+
+def _values(columns: Columns, cells: Cells, form: Format) -> Iterator[Converted]:
+    for value in columns.values:
+        for number, named in enumerate(value.fields):
+            if cell := cells.fitted(named, value.prop, form):
+                conversion = _without_nul(convert(value.prop, cell.name, form), value.prop, cell, cells)
+                name = quote_identifier(f"cell_{number}_{value.prop.name}")
+                failed = f"{name} is null and {has_value(value.prop, cell.name, form)}"
+                fails_if = failed if conversion.can_fail else "false"
+                yield Converted(name, named, value.prop, cell, conversion, fails_if)
+
+
+def _without_nul(conversion: Conversion, prop: Property, cell: Cell, cells: Cells) -> Conversion:
+    """Refuse text with NUL bytes, in parts that hold any."""
+    if not cells.has_nul or prop.type != "text":
+        return conversion
+    return Conversion(f"case when not contains({cell.raw}, chr(0)) then {conversion.sql} end", conversion.reason)
+
+
+def _outer(columns: Columns, cells: Cells, converted: Sequence[Converted], form: Format) -> Iterator[tuple[str, str]]:
+    names = {item.name for item in converted}
+    for link in columns.links:
+        yield link.column, link.column if link.column in names else "null"
+    for value in columns.values:
+        found = [quote_identifier(f"cell_{number}_{value.prop.name}") for number in range(len(value.fields))]
+        yield value.column, _combined(value, [name for name in found if name in names])
+        if value.mode == "set_or_clear":
+            cell = cells.fitted(value.fields[0], value.prop, form)
+            yield value.clear, f"coalesce(not ({has_value(value.prop, cell.name, form)}), true)" if cell else "false"
+
+
+def _combined(value: StagedValue, found: Sequence[str]) -> str:
+    if not found:
+        return "null"
+    if len(found) == 1:
+        return found[0]
+    if value.mode == "add":
+        joined = f"list_concat({', '.join(found)})"
+        return f"nullif({unique(joined)}, [])"
+    added = " + ".join(f"coalesce({name}, 0)::{value.sql_type}" for name in found)
+    return f"case when coalesce({', '.join(found)}) is not null then {added} end"
+
+
+def _invalid(converted: Sequence[Converted]) -> str:
+    fallible = [item for item in converted if item.fails_if != "false"]
+    if not fallible:
+        return "null"
+    any_fails = " or ".join(f"({item.fails_if})" for item in fallible)
+    complaints = ", ".join(item.complaint for item in fallible)
+    return f"case when {any_fails} then list_filter([{complaints}], lambda told: told is not null) end"
+
+
+def _doubtful(converted: Sequence[Converted], form: Format) -> str:
+    """Return the expression for the fields whose local times are doubtful, null where none is."""
+    found = {}
+    for item in converted:
+        if item.prop.type == "datetime" and (condition := _is_doubtful(item, form)):
+            found[item.field] = condition
+    if not found:
+        return "null"
+    named = ", ".join(f"case when {condition} then {quote_literal(field)} end" for field, condition in found.items())
+    fields = f"list_filter([{named}], lambda field: field is not null)"
+    return f"case when {' or '.join(found.values())} then {fields} end"
+
+
+def _is_doubtful(item: Converted, form: Format) -> str | None:
+    if not item.prop.multiple:
+        return is_doubtful(item.cell.name, item.name, form)
+    instant = convert_one(item.prop, "element", form).sql
+    condition = is_doubtful("element", "instant", form)
+    each = condition and naming(instant, "instant", lambda _: condition)
+    return each and f"len(list_filter({item.cell.name}, lambda element: {each})) > 0"

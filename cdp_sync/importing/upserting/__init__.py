@@ -1,0 +1,1 @@
+"""From linked rows to profiles: fold, apply, and write ledger, history and quarantine."""

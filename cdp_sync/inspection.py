@@ -1,0 +1,269 @@
+"""What `scan`, `segment` and `export --preview` show: what a run would find and make of it. Nothing is changed."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.errors import (
+    CdpSyncError,
+    RemoteListingTooLong,
+    RemotePathMissing,
+    RemotePermissionDenied,
+    UnknownName,
+)
+from cdp_sync.exporting import FileRun, UserRun
+from cdp_sync.exporting.preview import ExportPreview, preview_export
+from cdp_sync.importing import Scan, ScannedFile, scan_directory
+from cdp_sync.importing.preview import Preview, preview
+from cdp_sync.model import (
+    Connection,
+    FileGoal,
+    ImportGoal,
+    ImportRules,
+    ListGoal,
+    Profiles,
+    RemoteFile,
+    SailthruConnection,
+    SftpConnection,
+    UserExportGoal,
+    fingerprint,
+)
+from cdp_sync.model.counting import counted
+from cdp_sync.model.suggestion import one_of
+from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.declarations import Declarations
+from cdp_sync.segments.membership import SegmentView, view_segment
+from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse.ledger import known_files
+from cdp_sync.warehouse.properties import profile_columns, type_problems
+from cdp_sync.warehouse.renaming import names_before
+from cdp_sync.warehouse.rivals import rival_problem
+
+_HEAD = 256 << 10
+"""Bytes that are read of a file; one that is no larger is parsed as a whole."""
+_OF_ONE_DIRECTORY = (RemotePathMissing, RemotePermissionDenied, RemoteListingTooLong)
+"""What is wrong with one directory, and not with the others of a server."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A goal's files, and previews of those that are due, up to a limit."""
+
+    goal: str
+    files: tuple[ScannedFile, ...]
+    previews: tuple[Preview, ...]
+    refusal: str = ""
+    """Why a run would refuse the goal, whatever is in its files."""
+    listed: bool = True
+    """Whether its directory could be listed."""
+
+    @property
+    def summary(self) -> str:
+        """How much there is."""
+        due = sum(file.due for file in self.files)
+        return f"{counted(len(self.files), 'file')}, {due:,} to import"
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """The files for people: the columns' names, and the rows."""
+        rows: list[tuple[object, ...]] = [
+            (file.remote.path, file.state, _WOULD_BE[self.refused(file)], file.remote.size, _time(file))
+            for file in self.files
+        ]
+        return ("file", "state", "would be refused", "bytes", "modified (UTC)"), rows
+
+    def refused(self, file: ScannedFile) -> bool | None:
+        """Return whether a run would refuse a file; None where that was not looked at or does not show."""
+        if self.refusal and file.due:
+            return True
+        return next((each.refused for each in self.previews if each.path == file.remote.path), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the look as `scan --json` shows it."""
+        files = [
+            {"path": f.remote.path, "size": f.remote.size, "modified_at": f.remote.modified_at, "state": f.state}
+            | {"refused": self.refused(f)}
+            for f in self.files
+        ]
+        previews = [each.to_json() for each in self.previews]
+        return {"goal": self.goal, "refused": self.refusal, "files": files, "previews": previews}
+
+
+_WOULD_BE = {True: "yes", False: "no", None: ""}
+
+
+def _time(file: ScannedFile) -> str:
+    return f"{file.remote.modified_at:%Y-%m-%d %H:%M:%S}"
+
+
+@dataclass(frozen=True)
+class ListLook:
+    """A goal's lists, as the platform tells of them. What fields they have shows when they are exported."""
+
+    goal: str
+    lists: tuple[tuple[str, str, int | None], ...]
+    """Each list's name; natural, smart or not there; how many are on it."""
+    previews: tuple[Preview, ...] = ()
+    refusal: str = ""
+    """Why a run would refuse the goal, whatever is on its lists."""
+    listed: bool = True
+    """Whether the lists could be listed."""
+
+    @property
+    def summary(self) -> str:
+        """How much there is."""
+        people = sum(count or 0 for *_, count in self.lists)
+        return f"{counted(len(self.lists), 'list')}, {counted(people, 'person', 'people')}"
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """The lists for people: the columns' names, and the rows."""
+        return ("list", "kind", "people"), [*self.lists]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the look as `scan --json` shows it."""
+        lists = [{"list": name, "kind": kind, "people": count} for name, kind, count in self.lists]
+        return {"goal": self.goal, "refused": self.refusal, "lists": lists}
+
+
+def reach(connection: Connection) -> Iterator[tuple[str, bool]]:
+    """Reach what a connection is about; yield in sentences what was found, and whether that is as it should be."""
+    if isinstance(connection, SftpConnection):
+        with SftpClient(connection.server) as server:
+            for directory in dict.fromkeys(goal.directory for goal in connection.file_goals):
+                try:
+                    yield f"{directory}: {counted(len(server.list_directory(directory)), 'file')}.", True
+                except _OF_ONE_DIRECTORY as error:
+                    yield f"{directory}: {error}", False
+    elif isinstance(connection, SailthruConnection):
+        from cdp_sync.connectors.sailthru import SailthruClient
+
+        with SailthruClient(connection.account) as client:
+            for finding in client.check():
+                yield f"{finding.subject}: {finding.problem or 'in order.'}", finding.fine
+
+
+def look(declarations: Declarations, connection: str, goal: ImportRules, *, limit: int = 10) -> Look | ListLook:
+    """Look at what a goal would import, and whether a run would refuse it; nothing is imported, nothing waited for.
+
+    Args:
+        declarations: What the project declares.
+        connection: Whose goal it is.
+        goal: The goal.
+        limit: How many files to look into.
+    """
+    declared = declarations.connection(connection)
+    if isinstance(declared, SailthruConnection) and isinstance(goal, ListGoal):
+        return _look_at_lists(declarations.profiles, declared, goal)
+    assert isinstance(declared, SftpConnection) and isinstance(goal, FileGoal)  # noqa: S101, PT018 - the kinds there are
+    return _look_at_files(declarations.profiles, declared, goal, limit)
+
+
+def _look_at_lists(profiles: Profiles, connection: SailthruConnection, goal: ListGoal) -> ListLook:
+    from cdp_sync.connectors.sailthru import SailthruClient
+
+    with Warehouse(data_folder().warehouse).open("read") as session:
+        importing = goal.as_import(connection.time_zone, profiles)
+        lists = [(name, None, None) for name in goal.lists]
+        refusal = _refusal(session, profiles, connection, importing, lists, goal.was)
+    with SailthruClient(connection.account) as client:
+        found = {each.name: (each.name, each.kind, each.count) for each in client.lists()}
+    return ListLook(
+        goal.name, tuple(found.get(name, (name, "not there", None)) for name in goal.lists), refusal=refusal
+    )
+
+
+def _look_at_files(profiles: Profiles, connection: SftpConnection, goal: FileGoal, limit: int) -> Look:
+    """Look at a goal's directory, and into its first files."""
+    warehouse = Warehouse(data_folder().warehouse)
+    with warehouse.open("read") as session:
+        known = known_files(session, connection.name, goal.name)
+        for before in names_before((connection.name, goal.name), (connection.was, goal.was)):
+            known = known_files(session, *before) | known
+        stored = profile_columns(session)
+    at_once = goal.model_copy(update={"complete": goal.complete.model_copy(update={"settle_seconds": 0})})
+    with SftpClient(connection.server) as client:
+        try:
+            scan = scan_directory(client, at_once, known, fingerprint(goal, profiles, connection.objectives))
+        except _OF_ONE_DIRECTORY as error:
+            return Look(goal.name, (), (), refusal=str(error), listed=False)
+        previews = [_look_into(client, file.remote, goal, profiles, warehouse, stored) for file in _chosen(scan, limit)]
+    due = [(file.path, file.size, file.modified_at) for file in scan.due]
+    with warehouse.open("read") as session:
+        refusal = _refusal(session, profiles, connection, goal, due, goal.was)
+    return Look(goal.name, scan.files, tuple(previews), refusal)
+
+
+def _look_into(
+    client: SftpClient,
+    file: RemoteFile,
+    goal: FileGoal,
+    profiles: Profiles,
+    warehouse: Warehouse,
+    stored: Mapping[str, str],
+) -> Preview:
+    try:
+        head = client.read_head(file.path, _HEAD)
+    except RemotePathMissing as error:  # taken away after the listing: a run would leave it out
+        return Preview(file.path, message=str(error))
+    except RemotePermissionDenied as error:
+        return Preview(file.path, message=str(error), refused=True)
+    return preview(file.path, head, goal, profiles, warehouse, whole=len(head) >= file.size, stored=stored)
+
+
+def _refusal(
+    session: Session,
+    profiles: Profiles,
+    connection: Connection,
+    goal: ImportGoal,
+    due: Iterable[tuple[str, int | None, datetime | None]],
+    was: str | None,
+) -> str:
+    """Return why a run would refuse a goal for what the warehouse holds."""
+    former = names_before((connection.name, goal.name), (connection.was, was))
+    rival = rival_problem(session, connection.name, goal, due, former=former)
+    problems: list[CdpSyncError | None] = [*type_problems(profiles, profile_columns(session)), rival]
+    return " ".join(str(problem) for problem in problems if problem)
+
+
+def _chosen(scan: Scan, limit: int) -> list[ScannedFile]:
+    """Return what to look into: the first files that are due, or else the last one known."""
+    due = [file for file in scan.files if file.due]
+    return (due or list(scan.files[-1:]))[:limit]
+
+
+def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
+    """Count a segment, with a sample of its profiles.
+
+    Raises:
+        UnknownName: No such segment is declared.
+    """
+    names = [segment.name for segment in declarations.profiles.segments]
+    if name not in names:
+        raise UnknownName(f"There is no segment {name!r}.", needed=one_of(name, names))
+    with Warehouse(data_folder().warehouse).open("read") as session:
+        return view_segment(session, declarations.profiles, name, datetime.now(UTC))
+
+
+def look_at_export(declarations: Declarations, connection: str, goal: str) -> ExportPreview:
+    """Work out what an export goal would deliver now."""
+    declared = declarations.connection(connection)
+    with TemporaryDirectory() as folder:
+        found = declarations.export_goal(connection, goal)
+        kind: Any = UserRun if isinstance(found, UserExportGoal) else FileRun
+        run = kind(
+            run_id="preview",
+            connection=connection,
+            goal=found,
+            profiles=declarations.profiles,
+            objectives=declared.objectives,
+            warehouse=Warehouse(data_folder().warehouse),
+            staging=Path(folder, "export.duckdb"),
+            folder=Path(folder),
+            now=datetime.now(UTC),
+        )
+        return preview_export(run)

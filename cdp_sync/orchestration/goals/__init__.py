@@ -1,0 +1,1 @@
+"""Goals as assets: their ops, checks, metadata and partitions."""

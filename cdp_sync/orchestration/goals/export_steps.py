@@ -1,0 +1,246 @@
+"""The steps of an export goal, each handing the next a handle: paths and counts, never rows."""
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import dagster as dg
+
+from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
+from cdp_sync.exporting import (
+    DeliveredFile,
+    ExportRun,
+    FileRun,
+    LocalFile,
+    UserRun,
+    deliver_file,
+    deliver_users,
+    record_delivery,
+    record_failure,
+    record_users,
+    select_segment,
+    verify_recordable,
+    verify_room,
+    write_file,
+    write_users,
+)
+from cdp_sync.model import (
+    ExportCounters,
+    ExportGoal,
+    ExportReport,
+    FileExportGoal,
+    RemoteFile,
+    SailthruConnection,
+    UserExportGoal,
+)
+from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.data_folder import data_folder, remove
+from cdp_sync.orchestration.failures import attempt
+from cdp_sync.orchestration.goals.checks import EXPORT_CHECKS, USER_EXPORT_CHECKS, Checks, export_findings, note_checks
+from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, staged
+from cdp_sync.orchestration.goals.handles import forget_handles
+from cdp_sync.orchestration.goals.metadata import export_metadata_of, idle_metadata_of
+from cdp_sync.orchestration.runs.progress import watcher
+
+T = TypeVar("T")
+G = TypeVar("G", bound=ExportGoal)
+R = TypeVar("R", bound=ExportRun)
+
+
+@dataclass(frozen=True)
+class ExportSteps(GoalSteps[G], Generic[G, R]):
+    """An export goal and the steps that run it."""
+
+    def select(self, context: dg.OpExecutionContext) -> Handle:
+        """Choose who is to be delivered, and stage their rows."""
+        data_folder().sweep()
+        handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
+        run = self._run(context, handle)
+        self.adopt(context)
+        counters = self._attempt(context, run, "selecting", lambda: _select(run), keep=False)
+        context.log.info(
+            f"To deliver: {counters.profiles_written:,} of {counted(counters.profiles_in_segment, 'profile')}."
+        )
+        kept = {"staging": str(run.staging), "folder": str(run.folder)}
+        return {**handle, **kept, "counters": asdict(counters)}
+
+    @abstractmethod
+    def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
+        """Write what is to be delivered to a local file."""
+
+    @abstractmethod
+    def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
+        """Bring it there."""
+
+    @property
+    def checks(self) -> Checks:
+        """The checks of the goal's asset."""
+        return EXPORT_CHECKS
+
+    def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
+        """Note the delivery, and say what was done; nothing is materialized where nothing was delivered."""
+        run = self._run(context, delivered)
+        counters = ExportCounters(**delivered["counters"])
+        report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
+        self._clear(run)
+        report = replace(report, seconds=time.time() - delivered["started"])
+        watcher().done(self.unique, report)
+        context.log.info(report.message)
+        anew = bool(report.path or report.counters.profiles_written or report.profiles_taken_off)
+        note_checks(context, self.key, self.checks, export_findings(report), anew=anew)
+        if anew:
+            yield dg.MaterializeResult(metadata=export_metadata_of(report))
+        else:
+            context.log_event(dg.AssetObservation(self.key, metadata=idle_metadata_of(report)))
+        forget_handles(context)
+
+    @abstractmethod
+    def _record(self, run: R, counters: ExportCounters, delivered: Handle) -> ExportReport:
+        """Note the delivery in the warehouse."""
+
+    @abstractmethod
+    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> R:
+        """Return the run."""
+
+    def _told(self, context: dg.OpExecutionContext, handle: Handle) -> dict[str, Any]:
+        """Return what every kind of run is told."""
+        staging, folder = self._own(context, handle)
+        return {
+            "run_id": context.run_id,
+            "connection": self.connection.name,
+            "goal": self.goal,
+            "profiles": self.profiles,
+            "objectives": self.connection.objectives,
+            "warehouse": context.resources.warehouse.warehouse(),
+            "staging": staging,
+            "folder": folder,
+            "now": datetime.fromisoformat(handle["now"]),
+        }
+
+    def _own(self, context: dg.OpExecutionContext, handle: Handle) -> tuple[Path, Path]:
+        """Return where the run's rows and file are: of one that is tried again from a step, those of the run before."""
+        if "staging" in handle:
+            return Path(handle["staging"]), Path(handle["folder"])
+        folder = data_folder()
+        return folder.staging(context.run_id, self.unique), folder.downloads(context.run_id, self.unique)
+
+    def _attempt(
+        self, context: dg.OpExecutionContext, run: R, doing: str, work: Callable[[], T], *, keep: bool = True
+    ) -> T:
+        """Do a step's work; where that fails, keep what it needs, so that the step can be tried again."""
+        watcher().phase(self.unique, doing)
+        return attempt(context.log, work, lambda error: self._give_up(run, error, keep=keep))
+
+    def _give_up(self, run: R, error: CdpSyncError, *, keep: bool) -> None:
+        if not keep:
+            self._clear(run)
+        if not isinstance(error, WarehouseUnusable | WarehouseLocked):
+            record_failure(run, str(error))
+        watcher().done(self.unique, ExportReport(self.goal.name, self.goal.segment, error=str(error)))
+
+    def _clear(self, run: R) -> None:
+        run.close()
+        remove(run.folder)
+        remove(run.staging)
+
+
+def _select(run: ExportRun) -> ExportCounters:
+    counters = select_segment(run)
+    verify_recordable(run, counters)
+    return counters
+
+
+@dataclass(frozen=True)
+class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
+    """A goal that puts a file on a server."""
+
+    def select(self, context: dg.OpExecutionContext) -> Handle:
+        """Choose who is to be delivered; where there is somebody, begin to connect to the server."""
+        selected = super().select(context)
+        if selected["counters"]["profiles_written"] or self.goal.write_empty:
+            self.server(context).connect_ahead()
+        return selected
+
+    def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
+        """Write the rows to a local file."""
+        run = self._run(context, selected)
+        try:
+            file = self._attempt(context, run, "writing", lambda: write_file(staged(run)), keep=False)
+        except BaseException:
+            self.server(context).hang_up()
+            raise
+        return {**selected, "file": file.to_handle() if file else None}
+
+    def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
+        """Put the file on the server."""
+        if written["file"] is None:
+            with ExitStack() as opened:
+                self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
+            return {**written, "delivered": None}
+        run = self._run(context, written)
+        file = LocalFile.from_handle(written["file"])
+        delivered = self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), file))
+        return {**written, "delivered": delivered.to_handle()}
+
+    def _record(self, run: FileRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
+        file = DeliveredFile.from_handle(delivered["delivered"]) if delivered["delivered"] else None
+        # The local file is needed no more, and some disks take long to remove one.
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(remove, run.folder)
+            return record_delivery(run, counters, file)
+
+    def _deliver(self, context: dg.OpExecutionContext, run: FileRun, file: LocalFile) -> DeliveredFile:
+        sent = RemoteFile(run.now, file.name, file.size)
+        watcher().expects(self.unique, (sent,))
+        with self.client(context) as server:
+            self.clear_uploads(context, lambda: server)
+            uploads = data_folder().uploads(self.connection.name)
+            return deliver_file(
+                run, server, file, uploads, progress=lambda size: watcher().arrived(self.unique, sent, size)
+            )
+
+    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> FileRun:
+        return FileRun(**self._told(context, handle))
+
+
+@dataclass(frozen=True)
+class UserSteps(ExportSteps[UserExportGoal, UserRun]):
+    """A goal that brings profiles to users of a platform."""
+
+    connection: SailthruConnection
+
+    @property
+    def checks(self) -> Checks:
+        """The checks of the goal's asset."""
+        return USER_EXPORT_CHECKS
+
+    def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
+        """Write the users to a local file, and those who are to be taken off lists to another one."""
+        run = self._run(context, selected)
+        users, leavers = self._attempt(context, run, "writing", lambda: write_users(staged(run)), keep=False)
+        return {**selected, "users": users, "leavers": leavers}
+
+    def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
+        """Bring the users to the platform, and have others taken off its lists."""
+        if written["users"] or written["leavers"]:
+            run = self._run(context, written)
+            self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), written["users"]))
+        return written
+
+    def _deliver(self, context: dg.OpExecutionContext, run: UserRun, users: int) -> None:
+        verify_room(run, users)
+        with self.client(context) as platform:
+            deliver_users(run, platform)
+
+    def _record(self, run: UserRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
+        return record_users(run, counters, delivered["leavers"])
+
+    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> UserRun:
+        return UserRun(**self._told(context, handle), time_zone=self.connection.time_zone)

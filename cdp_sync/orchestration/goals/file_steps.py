@@ -1,0 +1,118 @@
+"""The first steps of an import goal over files: scan the directory, parse what is due."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory, stage_files
+from cdp_sync.importing.linking.waiting import count_due, stage_waiting
+from cdp_sync.importing.sources.scanning import Choice, Directory
+from cdp_sync.importing.sources.sightings import Sightings
+from cdp_sync.importing.upserting.rivals import refuse_rivals
+from cdp_sync.model import FileGoal, GoalReport, RemoteFile, SftpConnection
+from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.data_folder import data_folder, remove
+from cdp_sync.orchestration.goals.files import choice_of, clear_failures, expect_files, is_backfill, note_files
+from cdp_sync.orchestration.goals.goal_steps import Handle
+from cdp_sync.orchestration.goals.import_steps import ImportSteps, waiting_handle
+from cdp_sync.orchestration.runs.progress import watcher
+from cdp_sync.warehouse.ledger import KnownFile, known_files
+
+
+@dataclass(frozen=True)
+class FileSteps(ImportSteps[FileGoal]):
+    """An import goal over files and the steps that run it."""
+
+    connection: SftpConnection
+
+    @property
+    def importing(self) -> FileGoal:
+        """The goal."""
+        return self.goal
+
+    def scan(self, context: dg.OpExecutionContext) -> Handle:
+        """List the directory and ask the ledger what is new."""
+        started = time.time()
+        run = self._run(context)
+        data_folder().sweep()
+        scanned = self._attempt(context, run, "scanning", lambda: self._scan(context, run, choice_of(context)))
+        return {**scanned, "started": started}
+
+    def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
+        """Fetch the files and parse them into the staging table."""
+        handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again", "note")}, "staging": None}
+        if not scanned["due"] and not scanned["retry"]:
+            return handle
+        run = self._run(context, handle)
+        self._attempt(context, run, "fetching and parsing", lambda: self._parse(context, run, scanned))
+        remove(run.folder)
+        return {**handle, "staging": str(run.staging)}
+
+    def _scan(self, context: dg.OpExecutionContext, run: GoalRun, choice: Choice) -> Handle:
+        self.adopt(context)
+        with run.warehouse.open("read") as session:
+            known = known_files(session, run.connection, run.goal.name)
+            retry = count_due(session, run)
+        sightings = Sightings(data_folder().sightings(run.connection, run.goal.name))
+        with self.client(context) as server:
+            scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
+            note = self._left_out(context, server, choice, scan)
+            self.clear_uploads(context, lambda: server)
+        refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
+        clear_failures(context, self.connection.name, self.goal.name, scan)
+        expect_files(context, self.connection.name, self.goal.name, scan)
+        context.log.info(f"To import: {len(scan.due):,} of {counted(len(scan.files), 'file')}.")
+        if retry:
+            context.log.info(f"Tried again: {counted(retry, 'row')} that waited for a profile.")
+        return {**_scan_handle(scan, known), "again": choice.again, "retry": retry, "note": note}
+
+    def _left_out(self, context: dg.OpExecutionContext, server: Directory, choice: Choice, scan: Scan) -> str:
+        """Say so where a wildcard matches no file of this goal; it has to match one of another goal of the run then."""
+        if choice.pattern == "*" or scan.files:
+            return ""
+        run = context.run.asset_selection or context.job_def.asset_layer.selected_asset_keys
+        name, goals = self.connection.name, self.connection.import_profiles
+        choice.check(server, [goal for goal in goals if dg.AssetKey([name, goal.name]) in run])
+        return f"No file of this goal matches {choice.pattern!r}."
+
+    def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:
+        files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
+        known = {path: KnownFile(**_revived(entry)) for path, entry in scanned["known"].items()}
+        watcher().expects(self.unique, tuple(files))
+        with self.client(context) as server:
+            stage_files(run, fetch_files(server, files, run.folder, progress=self._progress), known)
+        if scanned["retry"]:
+            stage_waiting(run)
+
+    def _progress(self, file: RemoteFile, arrived: int) -> None:
+        watcher().arrived(self.unique, file, arrived)
+
+    def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
+        if not is_backfill(context):
+            note_files(context, self.connection.name, self.goal.name, report.files)
+            yield from super()._tell(context, report)
+            return
+        if report.state == "failed":
+            note_files(context, self.connection.name, self.goal.name, report.files)
+        self._count_profiles(context, report)
+        self._log(context, report)
+        yield dg.MaterializeResult(metadata={})  # Dagster notes this once for each file
+
+
+def _scan_handle(scan: Scan, known: dict[str, KnownFile]) -> Handle:
+    paths = {file.path for file in scan.due}
+    entries = {path: asdict(entry) for path, entry in known.items() if path in paths}
+    return {
+        "due": [[file.modified_at.isoformat(), file.path, file.size] for file in scan.due],
+        "waiting": waiting_handle(scan.waiting),
+        "known": {path: {**entry, "modified_at": entry["modified_at"].isoformat()} for path, entry in entries.items()},
+    }
+
+
+def _revived(entry: Handle) -> Handle:
+    at = datetime.fromisoformat(entry["modified_at"])
+    return {**entry, "modified_at": at, "fields": tuple(entry["fields"])}

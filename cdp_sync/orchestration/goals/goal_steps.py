@@ -1,0 +1,96 @@
+"""What the steps of every goal have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import dagster as dg
+
+from cdp_sync.errors import CdpSyncError, Terminal
+from cdp_sync.exporting import ExportRun, clear_uploads
+from cdp_sync.importing import GoalRun
+from cdp_sync.model import Connection, Profiles
+from cdp_sync.model.goal import Goal
+from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.warehouse.renaming import adopt
+
+Handle = dict[str, Any]
+"""What one step hands to the next: paths, states and counts, never rows."""
+
+G = TypeVar("G", bound=Goal)
+R = TypeVar("R", bound=GoalRun | ExportRun)
+
+
+@dataclass(frozen=True)
+class GoalSteps(Generic[G]):
+    """A goal, and what it is part of."""
+
+    connection: Connection
+    goal: G
+    profiles: Profiles
+
+    @property
+    def unique(self) -> str:
+        """A name that no other goal of the project has."""
+        return f"{self.connection.name}__{self.goal.name}"
+
+    @property
+    def key(self) -> dg.AssetKey:
+        """Key of the goal's asset."""
+        return dg.AssetKey([self.connection.name, self.goal.name])
+
+    @property
+    def server_key(self) -> str:
+        """Resource key of the connection's server."""
+        return f"{self.connection.name}_server"
+
+    def adopt(self, context: dg.OpExecutionContext) -> None:
+        """Go on with the ledger of a former name, where one is declared."""
+        names, was = (self.connection.name, self.goal.name), (self.connection.was, self.goal.was)
+        if adopt(context.resources.warehouse.warehouse(), names, was):
+            context.log.info(f"{' / '.join(names)} goes on with the ledger that it had under its former name")
+
+    def server(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - of whatever kind
+        """Return the connection's server."""
+        return getattr(context.resources, self.server_key)
+
+    def client(self, context: dg.OpExecutionContext) -> Any:  # noqa: ANN401 - whatever talks to the server
+        """Return what talks to the connection's server; it connects when it is used."""
+        return self.server(context).client()
+
+    def clear_uploads(self, context: dg.OpExecutionContext, server: Callable[[], Any]) -> None:
+        """Remove from the server what earlier runs of the connection had not finished sending, if there is any.
+
+        Where that fails the run goes on: what was noted stays noted, and the next run tries again.
+
+        Args:
+            context: Its log receives what is left.
+            server: Returns what talks to the server.
+        """
+        names = [name for name in (self.connection.name, self.connection.was) if name]
+        folders = [data_folder().uploads(name) for name in names]
+        try:
+            left = clear_uploads(folders, server, context.log.warning)
+        except CdpSyncError as error:
+            context.log.warning(f"What an earlier upload left on the server could not be removed. {error}")
+        else:
+            for upload in left:
+                context.log.warning(
+                    f"{upload.part!r} may be left on {upload.server}, of an upload that broke off. Remove it by hand, "
+                    "and its note in data/uploads if the connection has another server by now."
+                )
+
+
+def staged(run: R) -> R:
+    """Return the run if its staged rows are there: of a run that is tried again from a step they may be gone.
+
+    Raises:
+        Terminal: They are not.
+    """
+    if run.staging.exists():
+        return run
+    raise Terminal(
+        "The rows that this run had staged are no longer there.",
+        needed="A run that is tried again from a step has two days, and no time if its process was killed.",
+        remedy="Run the connection instead: what was not imported is imported then.",
+    )

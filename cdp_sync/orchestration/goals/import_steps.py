@@ -1,0 +1,124 @@
+"""The last two steps of every import goal, which are the same wherever its rows come from."""
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import dagster as dg
+
+from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
+from cdp_sync.importing import GoalRun, link_identifiers, upsert_profiles
+from cdp_sync.importing.report import record_failure
+from cdp_sync.model import FileReport, GoalReport, ImportGoal, ImportRules
+from cdp_sync.orchestration.data_folder import data_folder, remove
+from cdp_sync.orchestration.failures import attempt
+from cdp_sync.orchestration.goals.checks import note_checks_of_failure, note_import_checks
+from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, staged
+from cdp_sync.orchestration.goals.handles import forget_handles
+from cdp_sync.orchestration.goals.metadata import failure_metadata_of, idle_metadata_of, metadata_of
+from cdp_sync.orchestration.goals.segments import PROFILES
+from cdp_sync.orchestration.runs.progress import watcher
+
+T = TypeVar("T")
+Rules = TypeVar("Rules", bound=ImportRules)
+
+
+@dataclass(frozen=True)
+class ImportSteps(GoalSteps[Rules]):
+    """An import goal and the steps that run it, each handing the next a handle: paths, states and counts, no rows."""
+
+    @property
+    @abstractmethod
+    def importing(self) -> ImportGoal:
+        """The goal as importing knows it."""
+
+    def link(self, context: dg.OpExecutionContext, staging: Handle) -> Handle:
+        """Give every row a profile."""
+        if staging["staging"]:
+            run = self._run(context, staging)
+            self._attempt(context, run, "linking", lambda: link_identifiers(staged(run)))
+        return staging
+
+    def upsert(self, context: dg.OpExecutionContext, linked: Handle) -> Iterator[dg.MaterializeResult[Any]]:
+        """Write the profiles, and say what was done; nothing is materialized where there was nothing to do."""
+        run = self._run(context, linked)
+        report = GoalReport(self.goal.name)
+        if linked["staging"]:
+            report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
+            remove(run.staging)
+        waiting = (FileReport(path, state, message=message) for path, state, message in linked["waiting"])
+        report = report.with_files(waiting)
+        report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
+        watcher().done(self.unique, report)
+        context.log.info(report.message)
+        note_import_checks(context, run.warehouse, self.key, anew=landed(report))
+        yield from self._tell(context, report)
+        forget_handles(context)
+
+    def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
+        """Show the goal in the UI, or raise where it failed; what landed is shown in either case."""
+        self._count_profiles(context, report)
+        if report.state != "failed" and landed(report):
+            yield dg.MaterializeResult(metadata=metadata_of(report))
+        else:
+            self._log(context, report)
+
+    def _log(self, context: dg.OpExecutionContext, report: GoalReport) -> None:
+        """Log what a run did that does not end with the goal's materialization.
+
+        Raises:
+            dagster.Failure: The goal failed.
+        """
+        if landed(report):
+            context.log_event(dg.AssetMaterialization(self.key, metadata=metadata_of(report)))
+        elif report.state != "failed":
+            context.log_event(dg.AssetObservation(self.key, metadata=idle_metadata_of(report)))
+        if report.state == "failed":
+            metadata = failure_metadata_of(report)
+            raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
+
+    def _count_profiles(self, context: dg.OpExecutionContext, report: GoalReport) -> None:
+        """Show how many profiles there are now, where the catalog shows them at all: where there are segments."""
+        if landed(report) and report.profiles_total is not None and self.profiles.segments:
+            count = {"dagster/row_count": report.profiles_total}
+            context.log_event(dg.AssetMaterialization(PROFILES, metadata=count))
+
+    def _run(self, context: dg.OpExecutionContext, handle: Handle | None = None) -> GoalRun:
+        folder = data_folder()
+        staging = Path(handle["staging"]) if handle and handle["staging"] else None
+        return GoalRun(
+            run_id=context.run_id,
+            connection=self.connection.name,
+            goal=self.importing,
+            profiles=self.profiles,
+            warehouse=context.resources.warehouse.warehouse(),
+            staging=staging or folder.staging(context.run_id, self.unique),
+            downloads=folder.downloads(context.run_id, self.unique),
+            objectives=self.connection.objectives,
+            again=bool(handle and handle["again"]),
+            began=handle["started"] if handle else None,
+        )
+
+    def _attempt(self, context: dg.OpExecutionContext, run: GoalRun, doing: str, work: Callable[[], T]) -> T:
+        watcher().phase(self.unique, doing)
+        return attempt(context.log, work, lambda error: self._give_up(context, run, error))
+
+    def _give_up(self, context: dg.OpExecutionContext, run: GoalRun, error: CdpSyncError) -> None:
+        remove(run.folder)
+        if not isinstance(error, WarehouseUnusable | WarehouseLocked):
+            record_failure(run, str(error))
+            note_checks_of_failure(context, run.warehouse, self.key)
+        watcher().done(self.unique, GoalReport(self.goal.name, error=str(error)))
+
+
+def landed(report: GoalReport) -> bool:
+    """Return whether a run imported anything."""
+    return any(file.state in ("imported", "retried") for file in report.files)
+
+
+def waiting_handle(waiting: Iterable[FileReport]) -> list[list[str]]:
+    """Return the files that are not imported, as plain values that steps can hand on."""
+    return [[report.path, report.state, report.message] for report in waiting]

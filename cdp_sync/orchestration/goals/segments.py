@@ -1,0 +1,91 @@
+"""Segments as assets, and the profiles that lie between imports and segments."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from cdp_sync.errors import CdpSyncError
+from cdp_sync.model import Profiles, Segment
+from cdp_sync.orchestration.failures import attempt
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL
+from cdp_sync.segments.describe import in_words
+from cdp_sync.segments.membership import SegmentView, view_segment
+
+SEGMENTS = "segments"
+"""First part of the segments' asset keys, and their group."""
+
+PROFILES = dg.AssetKey(["profiles"])
+"""The profile table, as a place in the lineage that nobody materializes.
+
+Imports come before it and segments behind it. Were segments to depend on imports directly, Dagster would skip them, and
+every export behind them, whenever one import of the run fails.
+"""
+
+_PRIORITY = -10_000
+"""Behind all imports of a run, in front of its exports."""
+
+
+def segment_key(name: str) -> dg.AssetKey:
+    """Return a segment's asset key."""
+    return dg.AssetKey([SEGMENTS, name])
+
+
+def build_segments(profiles: Profiles, imports: Iterable[dg.AssetKey]) -> dg.Definitions:
+    """Return an asset for each segment, and the profiles they are segments of; nothing where there are no segments.
+
+    Args:
+        profiles: The declared profile.
+        imports: The assets of all import goals of the project.
+    """
+    if not profiles.segments:
+        return dg.Definitions()
+    table = dg.AssetSpec(
+        PROFILES,
+        deps=list(imports),
+        group_name="profiles",
+        kinds={"duckdb", "table"},
+        description="The profiles in the warehouse: what all import goals write, and all segments are taken from.",
+    )
+    return dg.Definitions(assets=[table, *(_segment_asset(segment, profiles) for segment in profiles.segments)])
+
+
+def _segment_asset(segment: Segment, profiles: Profiles) -> dg.AssetsDefinition:
+    asked = dict.fromkeys(part.segment for _, part in segment.when.walk() if part.segment)
+    words = in_words(segment, profiles)
+
+    @dg.asset(
+        key=segment_key(segment.name),
+        deps=[PROFILES, *map(segment_key, asked)],
+        group_name=SEGMENTS,
+        description=f"{segment.label}.\n\n{words}",
+        kinds={"duckdb"},
+        required_resource_keys={"warehouse"},
+        pool=WAREHOUSE_POOL,
+        op_tags={"dagster/priority": str(_PRIORITY)},
+    )
+    def count_segment(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        warehouse = context.resources.warehouse.warehouse()
+
+        def look() -> SegmentView:
+            with warehouse.open("read") as session:
+                return view_segment(session, profiles, segment.name, datetime.now(UTC))
+
+        return dg.MaterializeResult(metadata=_metadata(attempt(context.log, look, _nothing_to_note), words))
+
+    return count_segment
+
+
+def _nothing_to_note(_error: CdpSyncError) -> None:
+    """A segment has no history of its own."""
+
+
+def _metadata(view: SegmentView, words: str) -> dict[str, dg.MetadataValue]:
+    sample = "\n".join(f"- `{profile}`" for profile in view.sample) or "nobody"
+    return {
+        "dagster/row_count": dg.MetadataValue.int(view.size),
+        "condition": dg.MetadataValue.md(words),
+        "sample": dg.MetadataValue.md(sample),
+        "sql": dg.MetadataValue.md(f"```sql\n{view.sql}\n```"),
+    }

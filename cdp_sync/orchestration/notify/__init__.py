@@ -1,0 +1,1 @@
+"""Mail about runs that ended."""

@@ -1,0 +1,134 @@
+"""What a killed process leaves behind: runs that seem to go on, slots of pools, staged rows and downloads."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.events import JobFailureData, RunFailureReason  # how Dagster tells a crash from a failed step
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
+
+from cdp_sync.orchestration.data_folder import DataFolder, data_folder, remove
+from cdp_sync.orchestration.instance import open_instance
+from cdp_sync.orchestration.runs.processes import Process
+from cdp_sync.orchestration.runs.run_tags import CONNECTION
+
+_EVERY_SECONDS = 30
+_NOTED_WITHIN = 300.0
+"""Seconds in which a run has noted its process, if it ever does: from when it was made, launched or begun."""
+
+_UNDER_WAY = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+"""Runs that wait in the queue are not among them: no process works on them."""
+_CRASHED = JobFailureData(error=None, failure_reason=RunFailureReason.UNEXPECTED_TERMINATION)
+_TOLD = (
+    "The process of this run is gone: it was killed, or the machine went down. What it had not finished is as if it "
+    "had never begun. Run the connection again."
+)
+
+
+def recover(instance: dg.DagsterInstance, folder: DataFolder) -> list[str]:
+    """End the runs whose processes are gone, free what they held, remove what they left; return those runs' ids."""
+    lost = [record.dagster_run.run_id for record in _under_way(instance) if _is_lost(record)]
+    buried = [run_id for run_id in lost if _bury(instance, run_id)]
+    _free_slots(instance)
+    _remove_leftovers(instance, folder)
+    return buried
+
+
+def _under_way(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
+    yield from instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY))
+
+
+def _is_lost(record: dg.RunRecord) -> bool:
+    """Return whether nobody works on a run any more, as far as this machine can tell.
+
+    A run that noted no process is lost when it has not done so for minutes: Dagster's own monitoring, which also ends
+    runs that do not begin (`start_timeout_seconds` in dagster.yaml), is there only while its daemon is.
+    """
+    run = record.dagster_run
+    process = Process.of(run)
+    if process and not _has_tags_of_another(run):
+        return process.is_gone
+    since = record.start_time or record.update_timestamp.timestamp()
+    return CONNECTION in run.tags and time.time() - since > _NOTED_WITHIN
+
+
+def _has_tags_of_another(run: dg.DagsterRun) -> bool:
+    """Return whether the process that a run notes may be that of the run which it repeats: until it is queued."""
+    return run.status == dg.DagsterRunStatus.NOT_STARTED and run.parent_run_id is not None
+
+
+def _bury(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Note that a run has ended, unless it did so itself while it was looked at; return whether it was noted."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return False
+    if run.status == dg.DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, _TOLD)
+    else:
+        instance.report_run_failed(run, _TOLD, _CRASHED)
+    return True
+
+
+def _free_slots(instance: dg.DagsterInstance) -> None:
+    """Free the slots of runs that have ended: Dagster does so minutes later, and others wait meanwhile."""
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return
+    for run_id in storage.get_concurrency_run_ids():
+        run = instance.get_run_by_id(run_id)
+        if run and run.is_finished and _is_left_alone(run):
+            storage.free_concurrency_slots_for_run(run_id)
+
+
+def _is_left_alone(run: dg.DagsterRun) -> bool:
+    process = Process.of(run)
+    return process is not None and process.is_gone
+
+
+def _remove_leftovers(instance: dg.DagsterInstance, folder: DataFolder) -> None:
+    """Remove what crashed runs staged and downloaded; what belongs to nobody known here goes when it is old."""
+    for run_id, paths in folder.by_run().items():
+        run = instance.get_run_by_id(run_id)
+        if run and _has_crashed(run) and _is_left_alone(run):
+            for path in paths:
+                remove(path)
+
+
+def _has_crashed(run: dg.DagsterRun) -> bool:
+    """Return whether a run ended without a word; where a step failed, its staged rows serve to try that step again."""
+    failed_step = run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.STEP_FAILURE.value
+    return run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED) and not failed_step
+
+
+def recover_project() -> None:
+    """Do so for the project of this folder, where there is one.
+
+    Raises:
+        CdpSyncError: Its history cannot be used.
+    """
+    if os.environ.get("DAGSTER_HOME") or Path("dagster.yaml").exists():
+        with open_instance() as instance:
+            recover(instance, data_folder())
+
+
+def build_recovery() -> dg.Definitions:
+    """Return the sensor that recovers, for as long as the project is up."""
+
+    @dg.sensor(
+        name="recovery",
+        minimum_interval_seconds=_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Ends runs whose process was killed, frees what they held, and removes what they left.",
+    )
+    def recovery(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        found = recover(context.instance, data_folder())
+        return dg.SkipReason(f"Runs without a process: {', '.join(found) or 'none'}.")
+
+    return dg.Definitions(sensors=[recovery])

@@ -1,0 +1,105 @@
+"""What Dagster's event log tells of runs: what goals said when they were done, the step under way, what went wrong."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any
+
+import dagster as dg
+from dagster._core.events import DagsterEventType  # what the log is asked by
+
+from cdp_sync.orchestration.goals.metadata import values_in
+from cdp_sync.orchestration.goals.segments import SEGMENTS
+
+_DONE = {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION}
+"""What a goal ends with."""
+
+Events = Mapping[str, Mapping[str, tuple[datetime, dict[str, Any]]]]
+"""By run id and goal: when the goal was done, and the metadata that it told."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong in a run."""
+
+    message: str = ""
+    """Of the run as a whole."""
+    goals: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
+    """By goal or segment: when the first of its steps failed, and why."""
+
+
+def materializations(
+    instance: dg.DagsterInstance, since: datetime, connection: str | None, run_id: str | None
+) -> Events:
+    """Return what goals materialized, or observed where there was nothing to do, since a time.
+
+    That is all of them, those of one connection, or those of one run.
+    """
+    found: dict[str, dict[str, tuple[datetime, dict[str, Any]]]] = {}
+    for record in _materialized(instance, since, connection, run_id):
+        entry, told = record.event_log_entry, record.asset_materialization or record.event_log_entry.asset_observation
+        if told and len(told.asset_key.path) == 2 and told.asset_key.path[0] != SEGMENTS:
+            found.setdefault(entry.run_id, {})[told.asset_key.path[1]] = (_time(entry), values_in(told.metadata))
+    return found
+
+
+def _materialized(
+    instance: dg.DagsterInstance, since: datetime, connection: str | None, run_id: str | None
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the records, oldest first of each kind: for one connection with queries for each of its goals."""
+    if run_id:
+        yield from instance.get_records_for_run(run_id, of_type=_DONE).records
+        return
+    keys = instance.get_asset_keys([connection]) if connection else [None]
+    for key, kind in product(keys, _DONE):
+        wanted = dg.EventRecordsFilter(kind, asset_key=key, after_timestamp=since.timestamp())
+        yield from instance.event_log_storage.get_event_records(wanted, ascending=True)
+
+
+def under_way(instance: dg.DagsterInstance, run_id: str, connection: str) -> dict[str, str] | None:
+    """Return the goal and the step that a run began last."""
+    begun = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_START, limit=1, ascending=False).records
+    if not begun:
+        return None
+    key = begun[0].event_log_entry.step_key or ""
+    return {"goal": goal_of(key, connection), "step": key.rpartition(".")[2]}
+
+
+def trouble_of(instance: dg.DagsterInstance, run_id: str, connection: str) -> Trouble:
+    """Return what went wrong in a run of a connection."""
+    kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
+    message = ""
+    goals: dict[str, tuple[datetime, str]] = {}
+    for record in instance.get_records_for_run(run_id, of_type=kinds).records:
+        entry = record.event_log_entry
+        event = entry.get_dagster_event()
+        if event.is_step_failure:
+            goals.setdefault(goal_of(entry.step_key or "", connection), (_time(entry), _why(event)))
+        else:
+            message = event.message or ""
+    return Trouble(message, goals)
+
+
+def goal_of(step: str, connection: str) -> str:
+    """Return the goal, or the segment, that a step is part of.
+
+    >>> goal_of("shop__customers.parse_files", "shop")
+    'customers'
+    """
+    return step.partition(".")[0].removeprefix(f"{connection}__").removesuffix("__checks").removesuffix("__files")
+
+
+def _why(event: dg.DagsterEvent) -> str:
+    """Return what a failed step said; of an error that is none of ours only its kind, as its text may quote data."""
+    failed = event.step_failure_data
+    if failed.user_failure_data and failed.user_failure_data.description:
+        return str(failed.user_failure_data.description)
+    step = (event.step_key or "").rpartition(".")[2]
+    error = failed.error and (failed.error.cause or failed.error)  # Dagster's own error is around that of the step
+    kind = error.cls_name if error else "unknown"
+    return f"An unexpected error in {step} ({kind}). The run's log in the UI has its message and trace."
+
+
+def _time(entry: dg.EventLogEntry) -> datetime:
+    return datetime.fromtimestamp(entry.timestamp, UTC)

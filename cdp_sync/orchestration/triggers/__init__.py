@@ -1,0 +1,1 @@
+"""What starts a run: schedules, and sensors that look for new files."""

@@ -1,0 +1,151 @@
+"""The sensor that runs a connection when files have arrived. It lists; it neither downloads nor asks the ledger.
+
+It asks for no run while another one of the connection has not ended, and then for none where that one has imported what
+has arrived.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.tags import RUN_KEY_TAG
+
+from cdp_sync.importing.sources.arrivals import Look, Memory, States, goal_key, look_at
+from cdp_sync.importing.sources.sightings import Sightings
+from cdp_sync.model import Profiles, RemoteFile, SftpConnection, fingerprint
+from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.goals.files import imported_versions
+from cdp_sync.orchestration.runs.waiting import unfinished_runs
+
+_TICKS = 3
+"""Ticks in the time between two looks: files that were just seen are looked at again at the next tick."""
+
+_EARLY = 0.75
+"""A look is due after this share of the time between two of them: at the next tick it would be overdue."""
+
+_ENDED = {dg.DagsterRunStatus.SUCCESS: True, dg.DagsterRunStatus.FAILURE: False, dg.DagsterRunStatus.CANCELED: False}
+
+
+def build_sensors(
+    connection: SftpConnection, profiles: Profiles, jobs: Iterable[dg.JobDefinition | UnresolvedAssetJobDefinition]
+) -> list[dg.SensorDefinition]:
+    """Return the sensor of a connection's job; nothing where the connection is off, or watches and imports nothing."""
+    goals = [goal for goal in connection.import_profiles if goal.enabled]
+    if not (connection.enabled and connection.watch and goals):
+        return []
+    return [_sensor(connection, profiles, job) for job in jobs]
+
+
+def _sensor(
+    connection: SftpConnection, profiles: Profiles, job: dg.JobDefinition | UnresolvedAssetJobDefinition
+) -> dg.SensorDefinition:
+    assert connection.watch  # noqa: S101 - for mypy; `build_sensors` asked
+    every, server_key = connection.watch.every_seconds, f"{connection.name}_server"
+    goals = {
+        goal_key(goal.name, fingerprint(goal, profiles, connection.objectives)): goal
+        for goal in connection.import_profiles
+        if goal.enabled
+    }
+
+    @dg.sensor(
+        name=f"{connection.name}_new_files",
+        job=job,
+        minimum_interval_seconds=max(every // _TICKS, 1),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            f"Looks for new files every {counted(every, 'second')}, and runs {connection.label} when some are whole."
+        ),
+        required_resource_keys={server_key},
+        tags={"connection": connection.name},
+    )
+    def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        watching = _Watching(context, connection.name, float(every))
+
+        def look() -> Look:
+            with getattr(context.resources, server_key).client(attempts=1) as server:
+                return look_at(server, goals)
+
+        return watching.turn(look)
+
+    return new_files
+
+
+class _Watching:
+    """One tick of a sensor."""
+
+    def __init__(self, context: dg.SensorEvaluationContext, connection: str, every: float) -> None:
+        self._instance, self._connection, self._every = context.instance, connection, every
+        self._now = time.time()
+        self._memory = Memory.read(context.cursor)
+
+    def turn(self, look: Callable[[], Look]) -> dg.SensorResult:
+        """Look if it is time to, and ask for a run if one is due."""
+        if not self._is_time:
+            rest = self._memory.looked_at + self._every - self._now
+            return dg.SensorResult(skip_reason=f"The next look is due in {counted(max(round(rest), 0), 'second')}.")
+        found = look()
+        memory = self._memory.settle(self._outcomes(), self._now).forget_what_is_gone(found)
+        due = memory.due(found, self._now)
+        if due and any(unfinished_runs(self._instance, self._connection)):
+            # They stay seen, so that they are asked for as soon as that run has ended, unless it imports them.
+            reason = "A run of this connection has not ended; what has arrived is asked for after it."
+            return self._skip(memory.note(found, self._now), reason)
+        memory = memory.take(self._imported(found, due))
+        due = memory.due(found, self._now)
+        looked_at, memory = memory.looked_at, memory.note(found, self._now)
+        if not due:
+            return self._skip(memory, _told(found, memory))
+        self._hand_on(found, due, looked_at)
+        key, memory = memory.ask(due)
+        request = dg.RunRequest(run_key=f"{self._connection}:{key}", tags={"reason": "new files"})
+        return dg.SensorResult(run_requests=[request], cursor=memory.write())
+
+    def _imported(self, found: Look, due: States) -> States:
+        """Return which of these states a run has imported that was not asked to: by schedule, by hand, or before."""
+        goals = {found.files[state][0].partition("/")[0] for state in due}
+        versions = {v for goal in goals for v in imported_versions(self._instance, self._connection, goal)}
+        return frozenset(state for state in due if state.hex() in versions)
+
+    def _hand_on(self, found: Look, due: States, looked_at: float) -> None:
+        """Let the run know that the look before this one has seen the files as they are: it need not wait."""
+        by_goal: dict[str, list[RemoteFile]] = {}
+        for goal, file in (found.files[state] for state in due - found.whole):
+            by_goal.setdefault(goal.partition("/")[0], []).append(file)
+        for goal, files in by_goal.items():
+            place = data_folder().sightings(self._connection, goal)
+            Sightings(place).add(files, datetime.fromtimestamp(looked_at, UTC))
+
+    @property
+    def _is_time(self) -> bool:
+        since = self._now - self._memory.looked_at
+        return bool(self._memory.seen) or since < 0 or since >= self._every * _EARLY
+
+    def _skip(self, memory: Memory, reason: str) -> dg.SensorResult:
+        return dg.SensorResult(skip_reason=reason, cursor=memory.write())
+
+    def _outcomes(self) -> dict[str, bool]:
+        """Return how the runs ended that were asked for; one that somebody deleted counts as failed."""
+        outcomes = {}
+        for key in self._memory.asked:
+            filters = dg.RunsFilter(tags={RUN_KEY_TAG: f"{self._connection}:{key}"})
+            runs = self._instance.get_runs(filters, limit=1)
+            if not runs:
+                outcomes[key] = False
+            elif runs[0].status in _ENDED:
+                outcomes[key] = _ENDED[runs[0].status]
+        return outcomes
+
+
+def _told(look: Look, memory: Memory) -> str:
+    """Say what a look found that asks for nothing."""
+    parts = [f"Of {counted(len(look.states), 'file')} none is new."]
+    if memory.seen:
+        parts = [f"Of {counted(len(look.states), 'file')}, {len(memory.seen):,} just arrived; another look follows."]
+    if memory.asked:
+        parts.append("A run is importing what arrived.")
+    if memory.failed:
+        parts.append(f"{len(memory.failed):,} failed; another try follows later.")
+    return " ".join(parts)

@@ -1,0 +1,1 @@
+"""The demonstration: its input, its script, and how it compares both sides."""

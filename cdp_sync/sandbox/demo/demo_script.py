@@ -1,0 +1,134 @@
+"""The demonstration: files and a list are imported, segments leave; then corrections, and once more for nothing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from cdp_sync.calling import call
+from cdp_sync.inspection import look_at_export
+from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.declarations import load_declarations
+from cdp_sync.orchestration.project import load_connection
+from cdp_sync.orchestration.runs.launching import Order, Outcome, launch
+from cdp_sync.printing import print_table, print_title, say
+from cdp_sync.sandbox.demo.comparison import BothSides
+from cdp_sync.sandbox.demo.files import OUTBOX, deliver_corrections, write_demo_files
+from cdp_sync.sandbox.servers import Stage
+from cdp_sync.terminal import TerminalProgress, print_export_preview, print_goal, print_quarantine
+from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse.history import quarantined
+
+CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru")
+
+_TOTALS = """
+select
+    count(*) as profiles, count(email) as "with e-mail", count(customer_number) as "with customer number",
+    sum(order_total) as "order total", sum(branch_total) as "branch total"
+from warehouse.profile"""
+
+
+def play() -> int:
+    """Play all acts; return 0 if every run succeeded."""
+    with Stage(sailthru_port=0) as stage:
+        definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
+        sides = BothSides(load_declarations())
+        say(f"{_told(stage)}\n", lines=True)
+        outcomes = []
+        for title, prepare in _acts(stage, sides, continues=data_folder().warehouse.exists()):
+            outcomes += _act(definitions, title, prepare)
+            sides.look()
+        _show_warehouse()
+        _show_outbox(stage.root / OUTBOX)
+        _show_sailthru(sides)
+    further = [
+        call(words) for words in ("runs", "quarantine", "profile ada.quill@example.com", "segment regulars", "up")
+    ]
+    say("\n  ".join(["Look further:", *further]), lines=True)
+    return 0 if all(outcome.state == "success" for outcome in outcomes) else 1
+
+
+Act = tuple[str, Callable[[], object]]
+"""What an act is called, and what happens before its runs."""
+
+
+def _acts(stage: Stage, sides: BothSides, *, continues: bool) -> tuple[Act, ...]:
+    """Return the acts; where an earlier demonstration imported its files, another day begins."""
+    corrections = "One file is delivered again with corrections, one more arrives"
+
+    def deliver() -> None:
+        deliver_corrections(stage.root)
+
+    def deliver_and_subscribe() -> None:
+        deliver()
+        sides.subscribe()
+
+    if continues:
+        return (
+            ("1. An earlier demonstration has imported these files", _nothing),
+            (f"2. {corrections}", deliver),
+            ("3. Nothing has changed", _nothing),
+        )
+    return (
+        ("1. The first files arrive", lambda: write_demo_files(stage.root)),
+        (f"2. {corrections}; somebody subscribes", deliver_and_subscribe),
+        ("3. Nothing has changed", _nothing),
+    )
+
+
+def _nothing() -> None:
+    """Nothing happens before the runs."""
+
+
+def _told(stage: Stage) -> str:
+    """Name the servers, for as long as this lasts."""
+    sailthru = f"\nSailthru on {stage.newsletter.url}." if stage.newsletter else ""
+    return f"{stage.told.splitlines()[0]}{sailthru}"
+
+
+def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callable[[], object]) -> list[Outcome]:
+    print_title(title)
+    prepare()
+    outcomes = []
+    for connection in CONNECTIONS:
+        with TerminalProgress() as progress:
+            outcome = launch(definitions[connection], Order(connection), progress)
+        say((connection, "bold"), f"  run {outcome.run_id}, {outcome.seconds:.1f} s")
+        for report in outcome.goals:
+            print_goal(report)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _show_warehouse() -> None:
+    print_title("What is in the warehouse")
+    with Warehouse(data_folder().warehouse).open("read") as session:
+        totals = session.records(_TOTALS)[0]
+        total, rows = quarantined(session, None, 12)
+    print_table(("", ""), [(f"  {name}", f"{value:,}") for name, value in totals.items()])
+    print_title("What is in quarantine")
+    print_quarantine(total, rows)
+
+
+def _show_outbox(outbox: Path) -> None:
+    print_title("What left it, and what would leave it now")
+    for file in sorted(outbox.iterdir()):
+        rows = file.read_text(encoding="utf-8").splitlines()
+        say((file.name, "bold"), f"  {counted(len(rows) - 1, 'row')}")
+        for row in rows[:3]:
+            say(f"  {row}")
+    print_export_preview(look_at_export(load_declarations(), "mailing", "audience"))
+
+
+def _show_sailthru(sides: BothSides) -> None:
+    print_title("What Sailthru has now, and what is here")
+    print_table(("  list", "people"), [(f"  {name}", count) for name, count in sides.lists()])
+    for what, person in sides.people():
+        say()
+        say(f"{what}: ", (person.name, "bold"))
+        _show_person(person.rows)
+
+
+def _show_person(rows: Sequence[tuple[str, str, str]]) -> None:
+    print_table(("  ", "here", "at Sailthru"), [(f"  {name}", *both) for name, *both in rows])

@@ -1,0 +1,232 @@
+"""The sandbox as a stage: SFTP and Sailthru as processes of their own, a mail server, and the UI in front."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cdp_sync.connectors.disk import while_writing
+from cdp_sync.errors import SettingUnusable, Terminal
+from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.printing import say
+from cdp_sync.private import private_file, private_folder
+from cdp_sync.sandbox.demo.files import write_demo_files
+from cdp_sync.sandbox.demo.newsletter import Newsletter, kept_secret
+from cdp_sync.sandbox.ports import MAIL, SAILTHRU, SFTP
+from cdp_sync.sandbox.server_process import ServerProcess, refuse_taken
+
+ACCOUNTS = ("webshop", "filiale", "mailing")
+_PATIENCE = 130.0
+"""Seconds for `dagster dev` to end: it waits 60 for each of its two processes before it kills them itself."""
+_GRACE = 10.0
+"""Seconds for what `dagster dev` leaves, such as a code server that is about to end."""
+_LOOK = 0.2
+"""Seconds between two looks at whether the UI has ended, or shall."""
+_SUPERSEDED = "ignore:Function `dev_command` is superseded"
+"""Python's option for it: `dagster dev` recommends `dg dev`, which not every installation has."""
+_QUIET = ("--log-level", "warning")
+"""Without it Dagster says that it keeps the history in a temporary folder, though dagster.yaml names another one, and
+reports every tick of every sensor, among which arriving mail is not seen."""
+_SERVERS = (SFTP, MAIL, SAILTHRU)
+_OPTIONS = tuple(server.option for server in _SERVERS)
+_VARIABLES = tuple(server.variable for server in _SERVERS)
+
+
+class Stage:
+    """Servers on loopback: SFTP with files, mail, Sailthru. A context manager: they serve inside the block.
+
+    Their secrets, the host key and the known_hosts file lie in the data folder, where the demonstration's connections
+    look for them.
+
+    Args:
+        port: Of SFTP; 0 picks a free one.
+        mail_port: Of mail; 0 picks a free one, none is for no mail server.
+        sailthru_port: Of Sailthru; 0 picks a free one, none is for no Sailthru.
+        folder: Where its files lie.
+        settings: What chooses the three ports, for messages.
+    """
+
+    def __init__(
+        self, *, port: int = 0, mail_port: int | None = None, sailthru_port: int | None = None,
+        folder: Path | None = None, settings: tuple[str, ...] = _OPTIONS,
+    ) -> None:  # fmt: skip
+        self.folder = folder or data_folder().path / "sandbox"
+        self.port = port
+        self.mail_port = mail_port
+        self.newsletter = None if sailthru_port is None else Newsletter(self.folder, sailthru_port)
+        self._settings = settings
+        self._servers = ExitStack()
+        self._sftp: ServerProcess | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder that the server shows as `/`."""
+        return self.folder / "sftp"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a process needs to find the servers; mail goes elsewhere where the environment says so."""
+        found = {**os.environ, **self._ports}
+        if self.mail_port is None or os.environ.get("CDP_SYNC_SMTP_HOST"):
+            return found
+        return {**found, **self._mail_settings}
+
+    @property
+    def _ports(self) -> Mapping[str, str]:
+        sailthru = self.newsletter.environment if self.newsletter else {}
+        return {"CDP_SYNC_SANDBOX_PORT": str(self.port), **sailthru}
+
+    @property
+    def _mail_settings(self) -> Mapping[str, str]:
+        settings = {"HOST": "127.0.0.1", "PORT": str(self.mail_port), "TLS": "none", "SENDER": "cdp-sync@example.com"}
+        return {f"CDP_SYNC_SMTP_{name}": value for name, value in settings.items()}
+
+    @property
+    def told(self) -> str:
+        """One paragraph for people."""
+        told = [
+            f"SFTP on 127.0.0.1:{self.port}, accounts {', '.join(ACCOUNTS)}, password in {self.folder / 'password'}.",
+            f"It shows {self.root}.",
+        ]
+        if self.port != SFTP.usual:
+            told.append(f"In another terminal its connections need this first: export {SFTP.variable}={self.port}")
+        if self.mail_port is not None:
+            told.append(f"Mail on 127.0.0.1:{self.mail_port}, kept in {self._mail_folder}.")
+        if self.newsletter:
+            told.append(self.newsletter.told)
+        return "\n".join([*told, "Ctrl-C ends it."])
+
+    @property
+    def _mail_folder(self) -> Path:
+        return self.folder / "mail"
+
+    def __enter__(self) -> Self:
+        """Write the files where there are none, and start the servers."""
+        self._refuse_taken_ports()
+        with while_writing(self.folder):
+            for file in private_folder(self.folder).glob("*"):
+                if file.is_file():
+                    private_file(file)
+            self.root.mkdir(exist_ok=True)
+            if not any(self.root.iterdir()):
+                write_demo_files(self.root)
+        with ExitStack() as starting:
+            self._start(starting)
+            self._servers = starting.pop_all()
+        os.environ.update(self._ports)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the servers."""
+        self._servers.close()
+
+    def wait(self) -> None:
+        """Wait until somebody ends the server or presses Ctrl-C."""
+        if self._sftp is not None:
+            with suppress(KeyboardInterrupt):
+                self._sftp.wait()
+
+    def _refuse_taken_ports(self) -> None:
+        ports = (self.port, self.mail_port, self.newsletter.port if self.newsletter else 0)
+        for server, port, setting in zip(("SFTP", "mail", "Sailthru"), ports, self._settings, strict=True):
+            refuse_taken(f"the sandbox's {server} server", port or 0, setting)
+
+    def _start(self, servers: ExitStack) -> None:
+        """Start all servers, the processes side by side."""
+        self._sftp = servers.enter_context(self._start_sftp())
+        sailthru = servers.enter_context(self.newsletter.start()) if self.newsletter else None
+        self._open_mail(servers)
+        self.port = self._sftp.ready("SFTP")["port"]
+        if sailthru and self.newsletter:
+            self.newsletter.serves_at(sailthru.ready("Sailthru")["url"])
+
+    def _start_sftp(self) -> ServerProcess:
+        options = ["--root", str(self.root), "--port", str(self.port)]
+        options += [option for account in ACCOUNTS for option in ("--account", f"{account}=CDP_SYNC_SANDBOX_PASSWORD")]
+        options += ["--known-hosts", str(self.folder / "known_hosts"), "--host-key-file", str(self.folder / "host_key")]
+        secrets = {"CDP_SYNC_SANDBOX_PASSWORD": kept_secret(self.folder / "password")}
+        return ServerProcess("cdp_sync.sandbox.sftp", options, secrets)
+
+    def _open_mail(self, servers: ExitStack) -> None:
+        if self.mail_port is None:
+            return
+        from cdp_sync.sandbox.smtp import SmtpSandbox
+
+        server = SmtpSandbox(self._mail_folder, port=self.mail_port, arrived=say)
+        self.mail_port = servers.enter_context(server).port
+
+
+def open_ui(port: int, *, with_sandbox: bool) -> int:
+    """Run `dagster dev` on the project, with the sandbox beside it; return its exit status."""
+    from cdp_sync.orchestration.runs.recovery import recover_project
+
+    if not Path("workspace.yaml").exists():
+        raise Terminal("There is no workspace.yaml in this folder.", remedy="Change into the project's folder.")
+    refuse_taken("the UI", port, "--port")
+    ports = tuple(_port_of(each.variable, each.usual) for each in _SERVERS) if with_sandbox else ()
+    recover_project()
+    dev = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port), *_QUIET]
+    command = [sys.executable, "-W", _SUPERSEDED, "-m", *dev]
+    told = f"The UI: http://127.0.0.1:{port} (it takes up to a minute to start)"
+    links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}
+    if not ports:
+        say(told, lines=True)
+        return _in_foreground(command, {**links, **os.environ})
+    port_of_sftp, mail_port, sailthru_port = ports
+    with Stage(
+        port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port, settings=_VARIABLES
+    ) as stage:  # fmt: skip
+        say(f"{stage.told}\n{told}", lines=True)
+        return _in_foreground(command, {**links, **stage.environment})
+
+
+def _port_of(variable: str, usual: int) -> int:
+    """Return the port that a variable names.
+
+    Raises:
+        SettingUnusable: It names none.
+    """
+    text = os.environ.get(variable) or str(usual)
+    if text.isascii() and text.isdecimal() and int(text) < 65_536:
+        return int(text)
+    raise SettingUnusable(
+        f"{variable} is {text!r}.", needed="It must be the number of a port, 0 to 65535.", remedy="Correct or unset it."
+    )
+
+
+def _in_foreground(command: list[str], environment: Mapping[str, str]) -> int:
+    """Run a command until it ends or this process is asked to end; return its exit status.
+
+    The command has a process group of its own, so that Ctrl-C, which a terminal sends to the whole group, and a signal
+    to this process alone reach it in the same way: once, from here.
+    """
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, lambda received, _frame: asked.append(received))
+    process = subprocess.Popen(command, env=environment, process_group=0)  # noqa: S603 - our own interpreter
+    while process.poll() is None and not asked:
+        time.sleep(_LOOK)
+    return _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> int:
+    """End a process and its group: asked first, and killed if they do not end in time; return its exit status."""
+    process.terminate()  # does nothing where it has ended
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_PATIENCE)
+    until = time.monotonic() + _GRACE
+    with suppress(ProcessLookupError, PermissionError):  # nobody is left, or on macOS nobody who could be ended
+        while process.poll() is not None and time.monotonic() < until:
+            os.killpg(process.pid, 0)
+            time.sleep(_LOOK)
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()

@@ -1,0 +1,1 @@
+"""Conditions over profiles: as SQL, as words, and who meets them."""

@@ -1,0 +1,85 @@
+"""Who is in a segment: looked up in an open warehouse, or as a condition for the statements of others."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal_column, select, table
+
+from cdp_sync.model import Profiles
+from cdp_sync.segments.conditions import condition_of
+from cdp_sync.segments.describe import in_words
+from cdp_sync.segments.statements import shown, step
+from cdp_sync.warehouse import Session
+from cdp_sync.warehouse.properties import check_types, profile_columns
+
+PROFILE = table("profile", schema="warehouse").alias("profile")
+"""The table that conditions are about, under the name that they call it by."""
+
+_ID = cast(literal_column("profile.profile_id"), Text).label("profile_id")
+_NEWEST_FIRST: tuple[ColumnElement[object], ...] = (
+    literal_column("profile.created_at").desc(),
+    literal_column("profile.profile_id"),
+)
+
+
+@dataclass(frozen=True)
+class SegmentView:
+    """A segment as it is at a moment."""
+
+    name: str
+    size: int
+    """How many live profiles are in it."""
+    sample: tuple[str, ...]
+    """Identifiers of some of them, the newest first."""
+    words: str
+    """Its condition as a person would say it, in markdown."""
+    sql: str
+    """The query for its profiles, to be pasted into a shell of DuckDB that has the warehouse's file open."""
+
+
+def view_segment(session: Session, profiles: Profiles, name: str, now: datetime, limit: int = 5) -> SegmentView:
+    """Return what a segment is at a moment.
+
+    Args:
+        session: With the catalog `warehouse`, open for reading at least.
+        profiles: The declared profile, without slips.
+        name: Of the segment.
+        now: The moment, with its offset from UTC.
+        limit: Profiles in the sample at most.
+
+    Raises:
+        PropertyTypeChanged: A declared type differs from that of the column.
+    """
+    columns = profile_columns(session)
+    check_types(profiles, columns)
+    members = _members(profiles, name, now, columns)
+    size = step("size", select(func.count()).select_from(members.subquery("members")))
+    sample = step("sample", members.order_by(*_NEWEST_FIRST).limit(limit))
+    return SegmentView(
+        name=name,
+        size=session.value(size.sql, size.values),
+        sample=tuple(profile for (profile,) in session.rows(sample.sql, sample.values)),
+        words=in_words(profiles.segment(name), profiles),
+        sql=shown(step("members", members)),
+    )
+
+
+def _members(profiles: Profiles, name: str, now: datetime, columns: Collection[str]) -> Select[str]:
+    return select(_ID).select_from(PROFILE).where(is_in_segment(profiles, name, now, columns))
+
+
+def is_in_segment(
+    profiles: Profiles, name: str, now: datetime, columns: Collection[str] | None = None
+) -> ColumnElement[bool]:
+    """Return the condition, never null, that a row of `PROFILE` is a live profile in a segment.
+
+    Args:
+        profiles: The declared profile, without slips.
+        name: Of the segment.
+        now: The moment that it is asked for, with its offset from UTC.
+        columns: The columns that the table has, as of `profile_columns`; a property without one is empty. None: all
+            are there.
+    """
+    alive = literal_column("profile.merged_into").is_(None)
+    return and_(alive, condition_of(profiles.segment(name).when, profiles, now, columns))
