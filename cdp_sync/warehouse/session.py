@@ -21,15 +21,23 @@ Values = Mapping[str, object] | Sequence[object] | None
 
 @dataclass(frozen=True)
 class Step:
-    """One statement of a plan, named after the table that it yields or fills."""
+    """One statement of a plan.
 
-    name: str
+    Args:
+        yields: The table that it makes or fills.
+        sql: The statement; values are bound as `$name`.
+        values: What to bind.
+        reads: The intermediate tables that an earlier step has to have made.
+    """
+
+    yields: str
     sql: str
     values: Mapping[str, object] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the statement as a person would read it."""
-        return f"-- {self.name}\n{self.sql};"
+        return f"-- {self.yields}\n{self.sql};"
 
 
 class Session:
@@ -99,7 +107,7 @@ class Session:
             except WarehouseUnusable as error:
                 if isinstance(error.__cause__, duckdb.IOException):
                     raise  # the statement does not matter to it
-                raise type(error)(f"Step {step.name} failed: {error.found}", needed=str(step)) from error
+                raise type(error)(f"Step {step.yields} failed: {error.found}", needed=str(step)) from error
 
     def attach(self, path: Path, name: str, options: str = "") -> None:
         """Attach a database file.

@@ -1,7 +1,7 @@
 """Gives every row a profile: one that exists, a new one, or none.
 
-Rules: match, take, spread, new; each is a group of statements in statements beside this module. What another process may have
-changed since is found out by the warehouse's revision; linking is then done again under the lock.
+Rules: match, take, spread, new; each is a group of the statements beside this module. The warehouse's revision shows
+whether another process has written since; linking is then done again under the lock.
 """
 
 from cdp_sync.importing.run import GoalRun

@@ -239,4 +239,4 @@ def _changes(session: Session) -> Changes:
 def _bind(session: Session, steps: Iterable[Step], values: Mapping[str, object]) -> None:
     for step in steps:
         bound = {name: value for name, value in values.items() if f"${name}" in step.sql}
-        session.run([Step(step.name, step.sql, bound)])
+        session.run([replace(step, values=bound)])
