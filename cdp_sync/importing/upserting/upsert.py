@@ -1,6 +1,7 @@
 """Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
