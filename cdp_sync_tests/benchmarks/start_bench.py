@@ -28,7 +28,10 @@ DLT = ("dlt[duckdb,filesystem,sftp]==1.31.0", "pandas==3.1.1")
 CUSTOMERS = "Email,CustomerId,FirstName\nanna@example.org,1,Anna\n"
 
 COMMAND = "from cdp_sync.cli import main; main()"
-LOAD = "from cdp_sync.orchestration.project import load_project; load_project().get_repository_def().load_all_definitions()"
+LOAD = """
+from cdp_sync.orchestration.project import load_project
+load_project().get_repository_def().load_all_definitions()
+"""
 IMPORT_DAGSTER = "import dagster"
 
 DLT_PIPELINE = """
@@ -135,7 +138,7 @@ def _dlt(folder: Path, server: OpenSshServer, inbox: Path) -> Case:
     script.write_text(
         DLT_PIPELINE.format(
             url=f"sftp://{server.host}{inbox}",
-            port=server.port,  # not in the URL as well: dlt 1.31 hands a port of the URL on twice
+            port=server.port,  # not in the URL: dlt 1.31 takes none from there
             user=server.username,
             key=str(server.client_key),
             folder=str(own / "pipelines"),
