@@ -120,6 +120,11 @@ class ImportRules(Goal):
         """Return the goal as rows of delimited text, which is what the engine imports."""
         raise NotImplementedError
 
+    def as_rows(self, kind: "type[ImportGoal] | None" = None, **changes: object) -> "ImportGoal":
+        """Return an import goal with the same rules; other fields, such as `format`, as they are given."""
+        rules = {name: getattr(self, name) for name in ImportRules.model_fields}
+        return (kind or ImportGoal)(**rules | changes)
+
     def reads(self, path: str) -> bool:
         """Return whether the goal imports what the ledger knows by this path."""
         raise NotImplementedError
