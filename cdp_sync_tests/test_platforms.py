@@ -70,11 +70,11 @@ def people(project: Project, installed: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def change(folder: Path, name: str, **values: object) -> None:
+def change(folder: Path, who: str, **values: object) -> None:
     """Change a person of the file that is imported."""
     file = folder / "people.json"
     people = json.loads(file.read_text())
-    file.write_text(json.dumps([each | values if each["name"] == name else each for each in people]))
+    file.write_text(json.dumps([each | values if each["name"] == who else each for each in people]))
 
 
 def users(folder: Path) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def test_the_page_shows_the_code(file: Path) -> None:
     assert file.stem == "__init__" or text in blocks
 
 
-VENDORS = re.compile(r"\b(sailthru|iterable|bluecore|spotler|sid|smart lists?)\b", re.IGNORECASE)
+VENDORS = re.compile(r"\b(sailthru|bluecore|spotler|sid|smart lists?)\b", re.IGNORECASE)
 
 
 @pytest.mark.parametrize("package", ["importing", "exporting", "segments", "warehouse", "orchestration"])
