@@ -9,7 +9,7 @@ import yaml
 
 from cdp_sync.components.attributes import as_written
 from cdp_sync.model import Objective, Profiles, Property, Segment
-from cdp_sync.model.segment_slips import find_profile_slips
+from cdp_sync.model.segment_problems import find_profile_problems
 from cdp_sync.model.yaml_lines import Loader
 from cdp_sync.orchestration.declaration_files import PROFILE_MODEL, declaration_files, find_second, refuse
 from cdp_sync.orchestration.goals.segments import build_segments
@@ -75,7 +75,7 @@ class ProfileModel(dg.Component, dg.Model, dg.Resolvable):
         """Make an asset for each segment; other components ask for the declared profile."""
         file = context.path / "defs.yaml"
         second = [problem for second, problem in find_second(PROFILE_MODEL) if second == file]
-        refuse(file, [*second, *(f"attributes.{slip}" for slip in find_profile_slips(self.profiles))])
+        refuse(file, [*second, *(f"attributes.{slip}" for slip in find_profile_problems(self.profiles))])
         return build_segments(self.profiles, _import_keys())
 
 

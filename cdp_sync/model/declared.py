@@ -1,9 +1,14 @@
 """The base of everything an author declares."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 """Connections, goals and properties: they become table columns, asset keys and job names."""
+
+PropertyType = Literal["text", "email", "number", "decimal", "date", "datetime", "boolean"]
+"""What the values of a property are."""
 
 
 class Declared(BaseModel):

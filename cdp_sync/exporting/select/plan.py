@@ -97,7 +97,7 @@ join (
 
 def _taken(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
     """Return the query for the segment's profiles, with what is asked of them and what is written of them."""
-    has = (Condition(property=name, has_value=True) for name in run.goal.properties)
+    has = (Condition.model_validate({"property": name, "has_value": True}) for name in run.goal.properties)
     # Each property is only looked at where those before had no value.
     has_value = (
         case(*((condition_of(when, run.profiles, run.now, columns), true()) for when in has), else_=false())
