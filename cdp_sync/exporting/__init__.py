@@ -7,7 +7,7 @@ from cdp_sync.exporting.files.delivering import DeliveredFile, deliver_file
 from cdp_sync.exporting.files.uploads import clear_uploads
 from cdp_sync.exporting.files.writing import LocalFile, write_file
 from cdp_sync.exporting.preview import ExportPreview, preview_export
-from cdp_sync.exporting.recording import record_delivery, record_failure
+from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
 from cdp_sync.exporting.select.recordable import verify_recordable, verify_room
 from cdp_sync.exporting.select.selecting import select_segment
@@ -24,7 +24,6 @@ __all__ = [
     "deliver_users",
     "preview_export",
     "record_delivery",
-    "record_failure",
     "record_users",
     "select_segment",
     "verify_recordable",

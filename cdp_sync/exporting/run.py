@@ -1,4 +1,4 @@
-"""One run of one export goal: the value that every step is handed."""
+"""One run of one export goal: the value that every step receives."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from cdp_sync.model import ExportGoal, FileExportGoal, Profiles, UserExportGoal, export_fingerprint
+from cdp_sync.model import ExportGoal, FileExportGoal, Run, UserExportGoal, export_fingerprint
 from cdp_sync.model.export import SEGMENT_AND_TIMESTAMP
 from cdp_sync.warehouse import Access, Session, Warehouse
 
@@ -14,14 +14,10 @@ _SUFFIXES = {"none": "", "gzip": ".gz", "zip": ".zip"}
 
 
 @dataclass(frozen=True)
-class ExportRun:
+class ExportRun(Run):
     """One run of one export goal.
 
     Args:
-        run_id: Dagster's id of the run.
-        connection: The connection's name.
-        goal: What is declared.
-        profiles: The declared profile.
         objectives: What the connection uses data for.
         warehouse: Where profiles live.
         staging: DuckDB file of this run's own.
@@ -29,10 +25,7 @@ class ExportRun:
         now: The moment of the run, with its offset from UTC; one for all conditions and for the file's name.
     """
 
-    run_id: str
-    connection: str
     goal: ExportGoal
-    profiles: Profiles
     objectives: tuple[str, ...]
     warehouse: Warehouse
     staging: Path
@@ -95,7 +88,7 @@ class UserRun(ExportRun):
 
     @property
     def outcomes(self) -> Path:
-        """What became of each user; see `users`."""
+        """The outcome of each user; see `users`."""
         return self.folder / "outcomes.csv"
 
     @property
@@ -105,5 +98,5 @@ class UserRun(ExportRun):
 
     @property
     def left(self) -> Path:
-        """What became of each who leaves, as `outcomes`."""
+        """The outcome of each user who leaves, as `outcomes`."""
         return self.folder / "left.csv"

@@ -4,5 +4,5 @@ select
     $connection as connection, $goal as goal, profile_id, unnest(lists) as list,
     case when sid is null then line ->> 'key' else 'sid' end as key,
     coalesce(sid, line ->> 'id') as id
-from staging.profile_end
+from staging.selected
 where ending = 'written' and len(lists) > 0

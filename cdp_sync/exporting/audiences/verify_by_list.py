@@ -17,7 +17,7 @@ with member as (
 ),
 told as (
     select row_number() over (order by rowid) - 1 as place, json_extract(line, [{paths}]) as told
-    from staging.profile_end
+    from staging.selected
     where ending = 'written'
 ),
 person as (

@@ -6,7 +6,7 @@ from cdp_sync.exporting.audiences.list_removals import leaver_step
 from cdp_sync.exporting.audiences.rows import user_rows
 from cdp_sync.exporting.files.rows import file_rows
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
-from cdp_sync.exporting.select.plan import profile_end_step, segment_step
+from cdp_sync.exporting.select.plan import segment_step, selected_step
 from cdp_sync.exporting.select.rows import Rows
 from cdp_sync.model import EXPORT_COUNTERS, ExportCounters
 from cdp_sync.warehouse import Session, Step
@@ -28,7 +28,7 @@ def select_segment(run: ExportRun) -> ExportCounters:
         session.set("force_compression", "uncompressed")
         columns = profile_columns(session)
         check_types(run.profiles, columns)
-        session.run([profile_end_step(run, rows_of(run, columns), columns), *_more_steps(run, columns)])
+        session.run([selected_step(run, rows_of(run, columns), columns), *_more_steps(run, columns)])
         size = segment_step(run, columns)
         return _counters(session, session.value(size.sql, size.values))
 
@@ -47,6 +47,6 @@ def _more_steps(run: ExportRun, columns: Collection[str]) -> list[Step]:
 
 def _counters(session: Session, in_segment: int) -> ExportCounters:
     """Count the ends; profiles that are not staged have the values that were delivered last."""
-    ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.profile_end group by ending"))
+    ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.selected group by ending"))
     ends["profiles_same"] = in_segment - sum(ends.values()) + ends.get("profiles_same", 0)
     return ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from cdp_sync.errors import JobFailed, JobUnfinished, RequestRefused
 from cdp_sync.importing.reading.normalize import fields_of
-from cdp_sync.model import FetchedFile, FileReport, RemoteFile
+from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile
 from cdp_sync.model.list_goal import KEYS, LIST_NAME, ListGoal, ListImport
 from cdp_sync.private import private_folder
 
@@ -89,7 +89,7 @@ def fetch_lists(
             jobs.start(goal.lists[number : number + AHEAD])
             sha256 = jobs.fetch(name, target, _told(progress, name))
         except (RequestRefused, JobFailed, JobUnfinished) as error:
-            yield FileReport(name, "failed", message=str(error))
+            yield FileReport(name, FileState.FAILED, message=str(error))
         else:
             remote = RemoteFile(datetime.now(UTC), name, target.stat().st_size)
             yield FetchedFile(remote, target, sha256, {LIST_NAME: name})

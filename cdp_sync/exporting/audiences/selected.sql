@@ -1,6 +1,6 @@
 -- What became of the chosen profiles, now that it is known what became of the users that were sent. Who joined a list
 -- earlier than a run began that was about to put them there, by more than clocks differ, was there before.
-create or replace table staging.profile_end as
+create or replace table staging.selected as
 with placed as (
     select rowid as row, row_number() over (order by rowid) - 1 as place from staging.chosen where ending = 'written'
 ),
