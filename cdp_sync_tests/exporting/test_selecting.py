@@ -223,7 +223,7 @@ def test_what_was_delivered_is_remembered(exporter: Exporter) -> None:
 
 def test_a_crash_before_recording_delivers_again(exporter: Exporter) -> None:
     """What was published and not recorded is delivered once more; never lost."""
-    exporter.run(killed_behind="deliver")
+    exporter.run_until_delivered()
     assert exporter.delivered() == HEADER + b"ada@b.nl,Ada\nbob@b.nl,Bob\n"
     assert exporter.counters().profiles_written == 2
     assert exporter.counters().profiles_same == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp_sync.connectors.sailthru import SailthruAudience
-from cdp_sync.exporting import UserRun, deliver_users, record_users, select_segment, write_users
+from cdp_sync.exporting import UserRun, export_users
 from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
 from cdp_sync.importing.sources.enrich import complete_rows
 from cdp_sync.importing.sources.lists import fetch_lists, lacking_keys
@@ -65,18 +65,12 @@ class Exchange(Exporter):
             time_zone=ZONE,
         )
 
-    def run(self, *, killed_behind: str = "", **options: Any) -> ExportReport:
-        """Export; as if the process were killed behind `deliver`, if that is asked for."""
-        run = self.next_run()
-        counters = select_segment(run)
-        assert counters.add_up
-        users, leavers = write_users(run)
-        if users or leavers:
-            with audience(self.box.url, **options) as platform:
-                deliver_users(run, platform)
-        if killed_behind:
-            return ExportReport("killed", "killed", counters)
-        return record_users(run, counters, leavers)
+    def run(self, **options: Any) -> ExportReport:  # type: ignore[override]  # of the audience
+        """Export."""
+        with audience(self.box.url, **options) as platform:
+            report = export_users(self.next_run(), platform)
+        assert report.counters.add_up
+        return report
 
     def bring(self, goal: ListGoal, **options: Any) -> GoalReport:
         """Import lists."""

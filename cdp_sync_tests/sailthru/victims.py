@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdp_sync.connectors.sailthru import SailthruClient
-from cdp_sync.exporting import UserRun, deliver_users, record_users, select_segment, write_users
+from cdp_sync.exporting import UserRun, export_users
 from cdp_sync.importing import GoalRun
 from cdp_sync.model import ListGoal
 from cdp_sync_tests.sailthru.exchange import audience, import_lists
@@ -29,11 +29,8 @@ Deadly = At | Mapping[str, Any]
 def export(run: UserRun, url: str, deadly: Deadly) -> None:
     """Export, and die."""
     _arm(deadly)
-    counters = select_segment(run)
-    _, leavers = write_users(run)
     with audience(url) as platform:
-        deliver_users(run, platform)
-    record_users(run, counters, leavers)
+        export_users(run, platform)
 
 
 def bring(run: GoalRun, goal: ListGoal, url: str, deadly: Deadly) -> None:
