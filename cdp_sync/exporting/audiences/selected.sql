@@ -1,6 +1,6 @@
 -- The chosen profiles with the outcomes of their users. A user who joined a list earlier than the run began that was
 -- about to put them there, by more than clocks differ, was on it before.
-create or replace table staging.profile_end as
+create or replace table staging.selected as
 with placed as (
     select rowid as row, row_number() over (order by rowid) - 1 as place from staging.chosen where ending = 'written'
 ),
