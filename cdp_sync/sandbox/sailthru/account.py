@@ -1,53 +1,124 @@
-"""The account: users, lists and jobs, and what keeps them in agreement."""
+"""The account: its users and lists, what keeps them consistent, and what it refuses."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from cdp_sync.sandbox.sailthru.people import KEYS, MailingList, User
-from cdp_sync.sandbox.sailthru.refusal import Refused, invalid
+from cdp_sync.sandbox.api import Clock, Refused
 from cdp_sync.sandbox.sailthru.smart import check_query, matches
-from cdp_sync.sandbox.sailthru.times import Clock
+from cdp_sync.sandbox.sailthru.times import rfc2822
 
-if TYPE_CHECKING:
-    from cdp_sync.sandbox.sailthru.jobs import Job
-
+KEYS = ("email", "extid", "sms")
+"""The keys of a user that can be set."""
 _MOST_LISTS = 2000
 
 
-class Account:
-    """Users by sid, lists by name, jobs by id. Read them at will; change them through the methods.
+def missing(parameter: str) -> Refused:
+    """Return the refusal of a call without a parameter."""
+    return Refused(400, f"Missing required parameter: {parameter}", 2)
 
-    Args:
-        clock: What time it is.
-        zone: Where it is that time.
+
+@dataclass(slots=True)
+class User:
+    """A user. Its mappings are replaced and never changed, so that a copy stays as it was.
+
+    Attributes:
+        sid: Sailthru's id, whose first eight digits are the time of creation.
+        email: In lower case.
+        vars: Custom fields, with their JSON types.
+        lists: Natural lists, with the seconds of the signup.
+        optout_time: When it opted out.
+        activity: Seconds of the last open_time, click_time, view_time, login_time and signup_time.
+        lifetime: Counters by their names in the API, such as `lifetime_open`.
     """
 
+    sid: str
+    email: str | None = None
+    extid: str | None = None
+    sms: str | None = None
+    vars: dict[str, Any] = field(default_factory=dict)
+    lists: dict[str, int] = field(default_factory=dict)
+    engagement: str = "new"
+    optout_email: str = "none"
+    optout_time: int | None = None
+    activity: dict[str, int] = field(default_factory=dict)
+    lifetime: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def created(self) -> int:
+        """The seconds of its creation."""
+        return int(self.sid[:8], 16)
+
+    @property
+    def email_hash(self) -> str:
+        """MD5 of the address."""
+        return _md5(self.email) if self.email else ""
+
+    @property
+    def cookie(self) -> str:
+        """MD5 of the address, and the sid."""
+        return _md5(self.email or "") + self.sid
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """All keys that it has."""
+        given = {key: getattr(self, key) for key in KEYS if getattr(self, key) is not None}
+        return {"sid": self.sid, "cookie": self.cookie, **given}
+
+
+@dataclass(slots=True)
+class MailingList:
+    """A list.
+
+    Attributes:
+        type: `normal`, which is a natural list, or `smart`.
+        query: Finds the users of a smart list.
+        members: The users of a natural list, by sid.
+    """
+
+    list_id: str
+    name: str
+    created: int
+    type: str = "normal"
+    primary: bool = False
+    public_name: str | None = None
+    vars: dict[str, Any] = field(default_factory=dict)
+    query: dict[str, Any] = field(default_factory=dict)
+    members: dict[str, User] = field(default_factory=dict, repr=False)
+
+
+class Account:
+    """Users by sid and lists by name. They may be read directly; change them through the methods."""
+
     def __init__(self, clock: Clock, zone: ZoneInfo) -> None:
-        self.clock = clock
         self.zone = zone
         self.users: dict[str, User] = {}
         self.lists: dict[str, MailingList] = {}
-        self.jobs: dict[str, Job] = {}
         self.changes = 0
-        """How often something changed."""
+        """The number of changes so far."""
+        self._clock = clock
         self._by: dict[str, dict[str, User]] = {key: {} for key in KEYS}
         self._numbers = count(1)
-        self._counted: dict[str, tuple[int, list[User]]] = {}
-
-    def new_id(self, created: int | None = None) -> str:
-        """Return 24 digits that begin with the time, as MongoDB makes them."""
-        moment = self.now if created is None else created
-        return f"{moment:08x}6bfffac4{next(self._numbers):08x}"
+        self._found: dict[str, tuple[int, list[User]]] = {}
 
     @property
     def now(self) -> int:
         """Seconds since 1970."""
-        return int(self.clock())
+        return int(self._clock())
+
+    def times(self, moments: Mapping[str, int]) -> dict[str, str]:
+        """Write moments as answers do."""
+        return {name: rfc2822(seconds, self.zone) for name, seconds in moments.items()}
+
+    def new_id(self, created: int | None = None) -> str:
+        """Return 24 hexadecimal digits that begin with the time, as MongoDB makes them."""
+        return f"{self.now if created is None else created:08x}6bfffac4{next(self._numbers):08x}"
 
     def find(self, key: str, value: str) -> User | None:
-        """Return who is known by a key."""
+        """Return the user with a key."""
         if key == "sid":
             return self.users.get(value)
         if key == "cookie":
@@ -56,23 +127,21 @@ class Account:
         return self._by[key].get(value)
 
     def add_user(self, sid: str | None = None) -> User:
-        """Add somebody of whom nothing is known."""
+        """Add a user of whom nothing is known."""
         user = User(sid or self.new_id())
         self.users[user.sid] = user
         self.changes += 1
         return user
 
     def set_key(self, user: User, key: str, value: str) -> None:
-        """Let a user be known by a key that is free."""
-        before = getattr(user, key)
-        if before is not None:
-            del self._by[key][before]
+        """Give a user a key that no other user has."""
+        self._by[key].pop(getattr(user, key), None)
         setattr(user, key, value)
         self._by[key][value] = user
         self.changes += 1
 
     def remove(self, user: User) -> None:
-        """Forget a user."""
+        """Remove a user from the account and from its lists."""
         del self.users[user.sid]
         for key in KEYS:
             self._by[key].pop(getattr(user, key), None)
@@ -81,7 +150,7 @@ class Account:
         self.changes += 1
 
     def merge(self, user: User, other: User) -> None:
-        """Make one of two: what the second knows and the first does not goes over, and the second is gone."""
+        """Merge the other user into the first, whose own values stay."""
         self.remove(other)
         for key in KEYS:
             if getattr(user, key) is None and getattr(other, key) is not None:
@@ -93,7 +162,7 @@ class Account:
             self.subscribe(user, name, signup)
 
     def subscribe(self, user: User, name: str, signup: int) -> None:
-        """Put a user on a natural list, which is made where there is none; who is on it already stays so."""
+        """Put a user on a natural list, which is made where there is none. A member keeps the first signup."""
         if name not in user.lists:
             found = self.lists.get(name) or self.add_list(name)
             user.lists = {**user.lists, name: signup}
@@ -101,91 +170,96 @@ class Account:
             self.changes += 1
 
     def unsubscribe(self, user: User, name: str) -> None:
-        """Take a user from a list; who is not on it stays so."""
+        """Take a user off a list, if it is on it."""
         if name in user.lists:
             user.lists = {kept: signup for kept, signup in user.lists.items() if kept != name}
             self.lists[name].members.pop(user.sid, None)
             self.changes += 1
 
-    def check_list_name(self, name: str) -> None:
-        """Raise if there can be no list of that name."""
-        if not name or "$" in name:
-            raise invalid(f"Invalid list name: {name}")
-        if name not in self.lists and len(self.lists) >= _MOST_LISTS:
-            raise invalid("Too many lists")
+    def check_natural(self, name: str, *, new: bool = True) -> None:
+        """Raise Refused if users cannot be put on a list, which may be new."""
+        found = self.lists.get(name)
+        if found is not None and found.type == "smart":
+            raise Refused(400, f"Membership of a smart list cannot be set: {name}")
+        if found is None and new:
+            self._check_name(name)
 
     def add_list(
-        self, name: str, *, type: str = "normal", query: Mapping[str, Any] | None = None, primary: bool = False  # noqa: A002 - the API's name
+        self, name: str, *, type: str = "normal", query: Mapping[str, Any] | None = None  # noqa: A002 - the API's name
     ) -> MailingList:  # fmt: skip
-        """Make a list; `natural` and `normal` are the same type.
+        """Add a list; `natural` and `normal` are the same type.
 
         Raises:
-            Refused: Its name or its query cannot be.
+            Refused: Its name or its query is not allowed.
         """
-        self.check_list_name(name)
+        self._check_name(name)
         kind = "smart" if type == "smart" else "normal"
-        made = MailingList(self.new_id(), name, self.now, kind, primary, query=dict(query or {}))
+        made = MailingList(self.new_id(), name, self.now, kind, query=dict(query or {}))
         if kind == "smart":
             check_query(made.query)
         self.lists[name] = made
         self.changes += 1
         return made
 
+    def _check_name(self, name: str) -> None:
+        if not name or "$" in name:
+            raise Refused(400, f"Invalid list name: {name}")
+        if len(self.lists) >= _MOST_LISTS:
+            raise Refused(400, "Too many lists")
+
     def remove_list(self, found: MailingList) -> None:
-        """Forget a list; nobody is on it any more."""
+        """Remove a list, and its members from it."""
         for user in list(found.members.values()):
             self.unsubscribe(user, found.name)
         del self.lists[found.name]
         self.changes += 1
 
     def members(self, found: MailingList) -> list[User]:
-        """Return who is on a list now."""
+        """Return the users of a list, as they are now."""
         if found.type == "normal":
             return list(found.members.values())
-        changes, members = self._counted.get(found.name, (-1, []))
+        changes, members = self._found.get(found.name, (-1, []))
         if changes != self.changes:
-            members = self.who(found.query)
-            self._counted[found.name] = (self.changes, members)
+            members = self.matching(found.query)
+            self._found[found.name] = self.changes, members
         return members
 
-    def who(self, query: Mapping[str, Any]) -> list[User]:
-        """Return whom a query finds.
+    def matching(self, query: Mapping[str, Any]) -> list[User]:
+        """Return the users that a query finds.
 
         Raises:
-            Refused: Something in the query is not played here.
+            Refused: The sandbox does not know something in it.
         """
         check_query(query)
         return [user for user in self.users.values() if matches(query, user)]
 
     def add_users(self, users: Iterable[Mapping[str, Any]]) -> None:
-        """Add users quickly, for a start.
+        """Add users quickly, before the start.
 
         Args:
             users: Each with any of email, extid, sms, vars, lists (names, or signup seconds by name), sid, created
                 (seconds), engagement, optout_email, optout_time, activity and lifetime.
 
         Raises:
-            Refused: A key is another's already.
+            Refused: Another user has a key already.
         """
         for given in users:
-            self._add_given(given)
-
-    def _add_given(self, given: Mapping[str, Any]) -> None:
-        user = self.add_user(given.get("sid") or self.new_id(given.get("created")))
-        for key in KEYS:
-            if given.get(key) is not None:
-                self._take(user, key, str(given[key]))
-        for name in _PLAIN & given.keys():
-            setattr(user, name, given[name])
-        lists = given.get("lists") or ()
-        for name in lists:
-            self.subscribe(user, name, lists[name] if isinstance(lists, Mapping) else user.created)
-
-    def _take(self, user: User, key: str, value: str) -> None:
-        written = value.lower() if key == "email" else value
-        if written in self._by[key]:
-            raise Refused(409, 99, f"Key conflict: {key} belongs to another user")
-        self.set_key(user, key, written)
+            user = self.add_user(given.get("sid") or self.new_id(given.get("created")))
+            for key in KEYS:
+                if given.get(key) is not None:
+                    value = str(given[key]).lower() if key == "email" else str(given[key])
+                    if value in self._by[key]:
+                        raise Refused(409, f"Key conflict: {key} belongs to another user")
+                    self.set_key(user, key, value)
+            for name in _AS_GIVEN & given.keys():
+                setattr(user, name, given[name])
+            lists = given.get("lists") or ()
+            for name in lists:
+                self.subscribe(user, name, lists[name] if isinstance(lists, Mapping) else user.created)
 
 
-_PLAIN = frozenset({"vars", "engagement", "optout_email", "optout_time", "activity", "lifetime"})
+_AS_GIVEN = frozenset({"vars", "engagement", "optout_email", "optout_time", "activity", "lifetime"})
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -5,12 +5,12 @@ Quoted as PHP does it, which quotes a cell for a separator, a quote, a backslash
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cdp_sync.sandbox.sailthru.people import User
+from cdp_sync.sandbox.sailthru.account import User
 from cdp_sync.sandbox.sailthru.times import local
 
 COLUMNS = (
@@ -45,14 +45,6 @@ def pieces(
         part = users[start : start + _ROWS]
         rows = [_row(user, list_name, zone, clear_emails=clear_emails) + _vars(user, names) for user in part]
         yield ("\n".join(rows) + "\n").encode()
-
-
-def names_of(users: Iterable[User]) -> list[str]:
-    """Return the custom fields that any of the users has, in alphabetical order."""
-    found: set[str] = set()
-    for user in users:
-        found.update(user.vars)
-    return sorted(found)
 
 
 def _row(user: User, list_name: str, zone: ZoneInfo, *, clear_emails: bool) -> str:

@@ -1,130 +1,210 @@
-"""Jobs: pending until their time has come, then completed or failed, and what an export leaves for a while."""
+"""The endpoint `job`: exports, updates and imports, whose work lets other calls in between."""
 
-import asyncio
+import csv
+import io
+import json
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from secrets import token_hex
-from typing import Any
-from zoneinfo import ZoneInfo
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from cdp_sync.sandbox.sailthru.refusal import Refused
-from cdp_sync.sandbox.sailthru.times import Clock, day, rfc2822
+from cdp_sync.sandbox.api import Call, Job, Refused, State, Work
+from cdp_sync.sandbox.sailthru.account import MailingList, missing
+from cdp_sync.sandbox.sailthru.export_csv import pieces
+from cdp_sync.sandbox.sailthru.form import Asked, Form, as_object, mapping, text
+from cdp_sync.sandbox.sailthru.lists import find
+from cdp_sync.sandbox.sailthru.smart import check_query
+from cdp_sync.sandbox.sailthru.times import rfc2822
+from cdp_sync.sandbox.sailthru.users import address, write
 
-_AT_ONCE = 10
-"""Steps of a job that are done while a call waits; the rest is done between other calls."""
+if TYPE_CHECKING:
+    from cdp_sync.sandbox.sailthru.sandbox import SailthruSandbox
 
-Work = Callable[["Job"], Iterator[None]]
-"""What a job does, in steps of some milliseconds."""
+_LINES = 250
+"""In one step: some milliseconds."""
+_STATUSES = {State.DONE: "completed", State.FAILED: "error"}
+"""By state; a job is `pending` in all others."""
 
-
-@dataclass(slots=True)
-class Job:
-    """A job.
-
-    Attributes:
-        kind: `export_list_data`, `update`, …
-        told: What answers carry of it besides its state.
-        status: `pending`, `completed` or `error`.
-        due: When its work begins, in seconds since 1970; never is None.
-        fails: Whether it ends as `error` without doing anything.
-        filename: Of what an export leaves.
-        content: What it leaves, in pieces.
-        report: What its answer counts when it is done.
-        path: Where an export can be downloaded.
-    """
-
-    job_id: str
-    kind: str
-    told: dict[str, Any]
-    work: Work = field(repr=False)
-    started: float
-    due: float | None
-    fails: bool = False
-    status: str = "pending"
-    ended: float | None = None
-    filename: str | None = None
-    content: list[bytes] = field(default_factory=list, repr=False)
-    report: dict[str, int] = field(default_factory=dict)
-    path: str | None = None
+Line = Callable[[], Asked]
+"""Returns one line of an update, or raises Refused where it is not valid."""
 
 
-class Jobs:
-    """Begins jobs when their time has come, which is looked at with each call."""
+def read_job(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
+    """Return the state of a job."""
+    job_id = text(call.body.asked, "job_id")
+    if not job_id:
+        raise missing("job_id")
+    if job_id not in box.jobs.by_id:
+        raise Refused(400, f"Invalid Job ID: {job_id}")
+    return describe(box, box.jobs.by_id[job_id])
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.exports: dict[str, Job] = {}
-        """Jobs by the path of their exports."""
-        self._waiting: list[Job] = []
-        self._working: set[asyncio.Task[None]] = set()
 
-    def add(self, job: Job) -> None:
-        """Let a job wait for its time; one that hangs has none."""
-        if job.due is not None:
-            self._waiting.append(job)
+def start_job(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
+    """Start a job."""
+    kind = text(call.body.asked, "job")
+    if not kind:
+        raise missing("job")
+    if kind not in _KINDS:
+        raise Refused(400, f"The sandbox does not know the job {kind}")
+    about, work = _KINDS[kind](box, call.body)
+    job = box.start_job(box.account.new_id(), kind, about, work)
+    answer = {"job_id": job.job_id, **about, "status": "pending"}
+    box.jobs.settle()
+    return answer
 
-    def settle(self) -> None:
-        """Begin what is due: small work is done at once, the rest of it between calls."""
-        if not self._waiting:
-            return
-        now = self.clock()
-        due = [job for job in self._waiting if job.due is not None and job.due <= now]
-        self._waiting = [job for job in self._waiting if job not in due]
-        for job in due:
-            self._begin(job)
 
-    def _begin(self, job: Job) -> None:
-        steps = iter(()) if job.fails else job.work(job)
-        if not self._did(job, steps, _AT_ONCE):
-            task = asyncio.get_running_loop().create_task(self._go_on(job, steps))
-            self._working.add(task)
-            task.add_done_callback(self._working.discard)
+def describe(box: "SailthruSandbox", job: Job) -> dict[str, Any]:
+    """Return what answers say of a job."""
+    answer = {"job_id": job.job_id, **job.about, "status": _STATUSES.get(job.state, "pending")}
+    answer["start_time"] = rfc2822(int(job.started), box.zone)
+    if job.ended is not None:
+        answer["end_time"] = rfc2822(int(job.ended), box.zone)
+    for file in job.files:
+        answer["filename"] = file.filename
+        answer |= {"export_url": f"{box.url}/{file.path}"} if box.downloads.offers(file) else {"expired": True}
+    return answer | job.report
 
-    async def _go_on(self, job: Job, steps: Iterator[None]) -> None:
-        while not self._did(job, steps, 1):
-            await asyncio.sleep(0)
 
-    def _did(self, job: Job, steps: Iterator[None], most: int) -> bool:
-        """Take some steps and tell whether the job is over."""
+def _export(box: "SailthruSandbox", form: Form) -> tuple[dict[str, Any], Work]:
+    if not text(form.asked, "list"):
+        raise missing("list")
+    found = find(box.account, {"list": form.asked["list"]})
+    chosen = mapping(mapping(form.asked, "fields"), "vars")
+    names = [name for name, want in chosen.items() if want] if chosen else None
+    about = {"name": f"Export All List Data: {found.name}", "list": found.name}
+    return about, partial(_write_csv, box, found, names)
+
+
+def _write_csv(box: "SailthruSandbox", found: MailingList, names: list[str] | None, job: Job) -> Iterator[None]:
+    """Write the users of a list; all of their custom fields, or the named ones."""
+    users = box.account.members(found)
+    if names is None:
+        names = sorted(set().union(*(user.vars for user in users)))
+    content = []
+    for piece in pieces(users, list_name=found.name, zone=box.zone, names=names, clear_emails=box.clear_emails):
+        content.append(piece)
+        yield
+    filename = re.sub(r"[^a-z0-9]+", "_", found.name.lower()) + ".csv"
+    job.files.append(box.downloads.offer(filename, content, box.export_lifetime, "text/csv"))
+
+
+def _update(box: "SailthruSandbox", form: Form) -> tuple[dict[str, Any], Work]:
+    asked, change = form.asked, mapping(form.asked, "update")
+    query = mapping(asked, "query")
+    _check_source(form)
+    if query:
+        check_query(query)
+
+    def work(job: Job) -> Iterator[None]:
+        if form.file is not None:
+            return _write_users(
+                box, (partial(_parsed, line, change) for line in form.file.splitlines() if line.strip()), job
+            )
+        if query:
+            found = box.account.matching(query)
+            return _write_users(box, (partial(dict, change, id=user.sid, key="sid") for user in found), job)
+        return _write_users(box, _of_emails(asked, change), job)
+
+    return {"name": "Bulk Update", "update": change or []}, work
+
+
+def _import(box: "SailthruSandbox", form: Form) -> tuple[dict[str, Any], Work]:
+    asked, name = form.asked, text(form.asked, "list")
+    if not name:
+        raise missing("list")
+    box.account.check_natural(name)
+    _check_source(form)
+
+    def work(job: Job) -> Iterator[None]:
+        if form.file is None:
+            return _write_users(box, _of_emails(asked, {"lists": {name: 1}}), job)
+        return _write_users(box, _of_csv(form.file, name, with_dates=bool(asked.get("signup_dates"))), job)
+
+    return {"name": f"List Import: {name}", "list": name}, work
+
+
+def _write_users(box: "SailthruSandbox", lines: Iterator[Line], job: Job) -> Iterator[None]:
+    """Change users line by line; a line that is refused is left out and counted."""
+    counts = {"total": 0, "successful": 0, "failed": 0}
+    dropped = {email.lower() for email in box.silent_drops}
+    for line in lines:
+        counts["total"] += 1
         try:
-            for _ in range(most):
-                if next(steps, _OVER) is _OVER:
-                    self._end(job, "error" if job.fails else "completed")
-                    return True
+            asked = line()
+            if not (dropped and _is_dropped(box, asked, dropped)):
+                write(box.account, asked)
+                counts["successful"] += 1
         except Refused:
-            self._end(job, "error")
-            return True
-        return False
-
-    def _end(self, job: Job, status: str) -> None:
-        job.ended = self.clock()
-        if status == "completed" and job.filename:
-            job.path = f"export/{day(job.ended)}/{token_hex(16)}"
-            self.exports[job.path] = job
-        job.status = status
-
-    def answer(self, job: Job, *, lifetime: float, url: str, zone: ZoneInfo) -> dict[str, Any]:
-        """Return what is told of a job when it is asked for.
-
-        Args:
-            job: Which.
-            lifetime: Seconds that an export can be downloaded.
-            url: Of the server.
-            zone: The account's.
-        """
-        told = {"job_id": job.job_id, **job.told, "status": job.status}
-        told["start_time"] = rfc2822(int(job.started), zone)
-        if job.ended is not None:
-            told["end_time"] = rfc2822(int(job.ended), zone)
-        if job.path is not None:
-            told["filename"] = job.filename
-            lives = self.lives(job, lifetime)
-            told |= {"export_url": f"{url}/{job.path}"} if lives else {"expired": True}
-        return told | job.report
-
-    def lives(self, job: Job, lifetime: float) -> bool:
-        """Tell whether an export can still be downloaded."""
-        return job.ended is not None and self.clock() < job.ended + lifetime
+            counts["failed"] += 1
+        if counts["total"] % _LINES == 0:
+            yield
+    job.report = counts if box.reports_lines else {}
 
 
-_OVER = object()
+def _is_dropped(box: "SailthruSandbox", asked: Asked, dropped: set[str]) -> bool:
+    key, value = address(asked)
+    user = box.account.find(key, value)
+    return (user.email if user else value) in dropped
+
+
+def _parsed(line: bytes, change: Asked) -> Asked:
+    try:
+        asked = as_object(json.loads(line), "line")
+    except ValueError:
+        raise Refused(400, "The line is not valid JSON") from None
+    if "id" not in asked and "email" in asked:  # as in older files
+        asked = {**asked, "id": asked["email"], "key": "email"}
+    if not change:
+        return asked
+    return {**asked, **change, **{name: mapping(asked, name) | mapping(change, name) for name in ("vars", "lists")}}
+
+
+def _of_emails(asked: Asked, change: Asked) -> Iterator[Line]:
+    emails = asked["emails"] if isinstance(asked["emails"], list) else str(asked["emails"]).split(",")
+    for email in emails:
+        yield partial(dict, change, id=email.strip(), key="email")
+
+
+def _of_csv(content: bytes, name: str, *, with_dates: bool) -> Iterator[Line]:
+    """Yield the lines of a CSV file: its first column is the address, the others are custom fields."""
+    rows = csv.reader(io.StringIO(content.decode("utf-8-sig", errors="replace"), newline=""))
+    header = next(rows, [])
+    for row in filter(None, rows):
+        given = dict(zip(header[1:], row[1:], strict=False))
+        signup = given.pop("signup_date", None) if with_dates else None
+        asked = {"id": row[0].strip(), "key": "email", "vars": given, "lists": {name: 1}, "signup_date": signup}
+        yield partial(dict, asked)
+
+
+def _check_source(form: Form) -> None:
+    # The official client leaves a path in the parameter `file`; the uploaded content is what counts.
+    given = [name for name in ("url", "emails", "query") if form.asked.get(name)]
+    given += ["file"] if form.file is not None else []
+    if not given:
+        raise missing("file")
+    if len(given) > 1:
+        raise Refused(400, f"Only one of file, url, emails, query may be given, not {', '.join(given)}")
+    if given == ["url"]:
+        raise Refused(400, "The sandbox fetches no files: url is not supported")
+
+
+def _erase(box: "SailthruSandbox", form: Form) -> tuple[dict[str, Any], Work]:
+    names = form.asked.get("lists") or []
+    if not names:
+        raise missing("lists")
+
+    def work(_job: Job) -> Iterator[None]:
+        for name in names:
+            if name in box.account.lists:
+                box.account.remove_list(box.account.lists[name])
+            yield
+
+    return {"name": f"Bulk List Erase: {len(names)} requested"}, work
+
+
+_KINDS: dict[str, Callable[["SailthruSandbox", Form], tuple[dict[str, Any], Work]]] = {
+    "export_list_data": _export,
+    "update": _update,
+    "import": _import,
+    "list_erase": _erase,
+}

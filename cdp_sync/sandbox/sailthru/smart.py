@@ -1,48 +1,43 @@
-"""Who is on a smart list: the part of Sailthru's query object that is played here.
+"""Smart lists: the part of Sailthru's query object that the sandbox knows.
 
-Parallel arrays, as the vendor's pages tell: `{"source_list": "Main", "query_mode": "and", "criteria": ["match"],
-"field": ["plan"], "value": ["pro"]}`. Criteria `match`, `not`, `gt`, `lt`, `min`, `max`, `domain` and
-`list_member_not`; any other is refused rather than ignored.
+Parallel arrays, as the vendor's pages say: `{"source_list": "Main", "query_mode": "and", "criteria": ["match"],
+"field": ["plan"], "value": ["pro"]}`. A criterion that is not in the table below is refused rather than ignored.
 """
 
+import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
-from cdp_sync.sandbox.sailthru.people import User
-from cdp_sync.sandbox.sailthru.refusal import invalid, missing
+from cdp_sync.sandbox.api import Refused
 
-_Criterion = Callable[[User, str, Any], bool]
+if TYPE_CHECKING:
+    from cdp_sync.sandbox.sailthru.account import User
+
+_Criterion = Callable[["User", str, Any], bool]
 
 
 def check_query(query: Mapping[str, Any]) -> None:
-    """Raise if there is no query, or one that is not played here."""
+    """Raise Refused if there is no query, or one with an unknown criterion."""
     if not query:
-        raise missing("query")
+        raise Refused(400, "Missing required parameter: query", 2)
     for criterion in _column(query, "criteria"):
         if criterion not in _CRITERIA:
-            raise invalid(f"The sandbox does not play the criterion {criterion}")
+            raise Refused(400, f"The sandbox does not know the criterion {criterion}")
 
 
-def matches(query: Mapping[str, Any], user: User) -> bool:
-    """Tell whether a user is one of those that a query finds."""
-    sources = _sources(query)
+def matches(query: Mapping[str, Any], user: "User") -> bool:
+    """Return whether a query finds a user."""
+    sources = _column(query, "multiple_source_list" if query.get("source_list") == ".multiple" else "source_list")
     if sources and not any(name in user.lists for name in sources):
         return False
     criteria = _column(query, "criteria")
-    fields, values = _column(query, "field"), _column(query, "value")
-    if not criteria:
-        return True
-    met = (
-        _CRITERIA[criterion](user, str(_at(fields, place)), _at(values, place))
-        for place, criterion in enumerate(criteria)
-    )
-    return any(met) if query.get("query_mode") == "or" else all(met)
-
-
-def _sources(query: Mapping[str, Any]) -> list[str]:
-    if query.get("source_list") == ".multiple":
-        return list(query.get("multiple_source_list") or [])
-    return [query["source_list"]] if query.get("source_list") else []
+    columns = (_column(query, name)[: len(criteria)] for name in ("field", "value"))
+    met = [
+        _CRITERIA[criterion](user, str(field), value)
+        for criterion, field, value in zip_longest(criteria, *columns, fillvalue="")
+    ]
+    return not met or (any(met) if query.get("query_mode") == "or" else all(met))
 
 
 def _column(query: Mapping[str, Any], name: str) -> list[Any]:
@@ -50,34 +45,28 @@ def _column(query: Mapping[str, Any], name: str) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _at(column: list[Any], place: int) -> Any:  # noqa: ANN401 - as JSON
-    return column[place] if place < len(column) else ""
-
-
-def _equal(user: User, field: str, value: Any) -> bool:  # noqa: ANN401
+def _equal(user: "User", field: str, value: Any) -> bool:  # noqa: ANN401 - any JSON
     found = user.vars.get(field)
     return value in found if isinstance(found, list) else found == value or str(found) == str(value)
 
 
-def _compared(found: Any, value: Any) -> int | None:  # noqa: ANN401
-    try:
-        number, limit = float(found), float(value)
-    except (TypeError, ValueError):
-        return None
-    return (number > limit) - (number < limit)
+def _number(relation: Callable[[float, float], bool]) -> _Criterion:
+    def compare(user: "User", field: str, value: Any) -> bool:  # noqa: ANN401 - any JSON
+        try:
+            return relation(float(user.vars.get(field)), float(value))  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            return False
 
-
-def _in(allowed: set[int]) -> _Criterion:
-    return lambda user, field, value: _compared(user.vars.get(field), value) in allowed
+    return compare
 
 
 _CRITERIA: dict[str, _Criterion] = {
     "match": _equal,
     "not": lambda user, field, value: not _equal(user, field, value),
-    "gt": _in({1}),
-    "lt": _in({-1}),
-    "min": _in({0, 1}),
-    "max": _in({-1, 0}),
+    "gt": _number(operator.gt),
+    "lt": _number(operator.lt),
+    "min": _number(operator.ge),
+    "max": _number(operator.le),
     "domain": lambda user, _field, value: (user.email or "").endswith(f"@{value}".lower()),
     "list_member_not": lambda user, _field, value: value not in user.lists,
 }
