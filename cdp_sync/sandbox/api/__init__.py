@@ -21,7 +21,9 @@ from cdp_sync.sandbox.api.calls import Call, Calls
 from cdp_sync.sandbox.api.clock import Clock
 from cdp_sync.sandbox.api.downloads import Download, Downloads
 from cdp_sync.sandbox.api.faults import Fault, Faults, Refused
+from cdp_sync.sandbox.api.forms import Form
 from cdp_sync.sandbox.api.jobs import Job, Jobs, State, Work
+from cdp_sync.sandbox.api.keyed import Keyed
 from cdp_sync.sandbox.api.limits import UNLIMITED, Allowance, Limit, Limits
 from cdp_sync.sandbox.api.page import Shown
 from cdp_sync.sandbox.api.sandbox import ApiSandbox, Handler, JsonAnswer
@@ -38,10 +40,12 @@ __all__ = [
     "Downloads",
     "Fault",
     "Faults",
+    "Form",
     "Handler",
     "Job",
     "Jobs",
     "JsonAnswer",
+    "Keyed",
     "Limit",
     "Limits",
     "Refused",

@@ -1,13 +1,13 @@
-"""The account: its users and lists, what keeps them consistent, and what it refuses."""
+"""The account: its users and lists, and what keeps them consistent."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import md5
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cdp_sync.sandbox.api import Clock, Refused
+from cdp_sync.sandbox.api import Clock, Keyed, Refused
 from cdp_sync.sandbox.sailthru.smart import check_query, matches
 from cdp_sync.sandbox.sailthru.times import rfc2822
 
@@ -16,23 +16,13 @@ KEYS = ("email", "extid", "sms")
 _MOST_LISTS = 2000
 
 
-def missing(parameter: str) -> Refused:
-    """Return the refusal of a call without a parameter."""
-    return Refused(400, f"Missing required parameter: {parameter}", 2)
-
-
 @dataclass(slots=True)
 class User:
     """A user. Its mappings are replaced and never changed, so that a copy stays as it was.
 
-    Attributes:
-        sid: Sailthru's id, whose first eight digits are the time of creation.
-        email: In lower case.
-        vars: Custom fields, with their JSON types.
-        lists: Natural lists, with the seconds of the signup.
-        optout_time: When it opted out.
-        activity: Seconds of the last open_time, click_time, view_time, login_time and signup_time.
-        lifetime: Counters by their names in the API, such as `lifetime_open`.
+    `sid` begins with the seconds of creation. `lists` holds the natural lists with the seconds of the signup;
+    `activity` the seconds of the last `open_time`, `click_time`, `view_time`, `login_time` and `signup_time`;
+    `lifetime` counters such as `lifetime_open`.
     """
 
     sid: str
@@ -55,29 +45,18 @@ class User:
     @property
     def email_hash(self) -> str:
         """MD5 of the address."""
-        return _md5(self.email) if self.email else ""
-
-    @property
-    def cookie(self) -> str:
-        """MD5 of the address, and the sid."""
-        return _md5(self.email or "") + self.sid
+        return md5((self.email or "").encode(), usedforsecurity=False).hexdigest()
 
     @property
     def keys(self) -> dict[str, str]:
-        """All keys that it has."""
+        """All keys that it has; the cookie changes with the address."""
         given = {key: getattr(self, key) for key in KEYS if getattr(self, key) is not None}
-        return {"sid": self.sid, "cookie": self.cookie, **given}
+        return {"sid": self.sid, "cookie": self.email_hash + self.sid, **given}
 
 
 @dataclass(slots=True)
 class MailingList:
-    """A list.
-
-    Attributes:
-        type: `normal`, which is a natural list, or `smart`.
-        query: Finds the users of a smart list.
-        members: The users of a natural list, by sid.
-    """
+    """A list: `normal`, which is a natural list and has members by sid, or `smart`, which has a query."""
 
     list_id: str
     name: str
@@ -100,7 +79,7 @@ class Account:
         self.changes = 0
         """The number of changes so far."""
         self._clock = clock
-        self._by: dict[str, dict[str, User]] = {key: {} for key in KEYS}
+        self._by: Keyed[User] = Keyed(*KEYS)
         self._numbers = count(1)
         self._found: dict[str, tuple[int, list[User]]] = {}
 
@@ -119,12 +98,10 @@ class Account:
 
     def find(self, key: str, value: str) -> User | None:
         """Return the user with a key."""
-        if key == "sid":
-            return self.users.get(value)
-        if key == "cookie":
-            found = self.users.get(value[-24:])
-            return found if found and found.cookie == value else None
-        return self._by[key].get(value)
+        if key in KEYS:
+            return self._by.find(key, value)
+        found = self.users.get(value[-24:])
+        return found if found and value == (found.sid if key == "sid" else found.keys[key]) else None
 
     def add_user(self, sid: str | None = None) -> User:
         """Add a user of whom nothing is known."""
@@ -135,16 +112,13 @@ class Account:
 
     def set_key(self, user: User, key: str, value: str) -> None:
         """Give a user a key that no other user has."""
-        self._by[key].pop(getattr(user, key), None)
-        setattr(user, key, value)
-        self._by[key][value] = user
+        self._by.set(user, key, value)
         self.changes += 1
 
     def remove(self, user: User) -> None:
         """Remove a user from the account and from its lists."""
         del self.users[user.sid]
-        for key in KEYS:
-            self._by[key].pop(getattr(user, key), None)
+        self._by.remove(user)
         for name in user.lists:
             self.lists[name].members.pop(user.sid, None)
         self.changes += 1
@@ -155,9 +129,8 @@ class Account:
         for key in KEYS:
             if getattr(user, key) is None and getattr(other, key) is not None:
                 self.set_key(user, key, getattr(other, key))
-        user.vars = other.vars | user.vars
-        user.activity = other.activity | user.activity
-        user.lifetime = other.lifetime | user.lifetime
+        for name in ("vars", "activity", "lifetime"):
+            setattr(user, name, getattr(other, name) | getattr(user, name))
         for name, signup in other.lists.items():
             self.subscribe(user, name, signup)
 
@@ -176,36 +149,26 @@ class Account:
             self.lists[name].members.pop(user.sid, None)
             self.changes += 1
 
-    def check_natural(self, name: str, *, new: bool = True) -> None:
-        """Raise Refused if users cannot be put on a list, which may be new."""
+    def check_natural(self, name: str) -> None:
+        """Raise Refused if there can be no natural list of that name."""
         found = self.lists.get(name)
         if found is not None and found.type == "smart":
             raise Refused(400, f"Membership of a smart list cannot be set: {name}")
-        if found is None and new:
-            self._check_name(name)
+        if not name or "$" in name:
+            raise Refused(400, f"Invalid list name: {name}")
+        if found is None and len(self.lists) >= _MOST_LISTS:
+            raise Refused(400, "Too many lists")
 
-    def add_list(
-        self, name: str, *, type: str = "normal", query: Mapping[str, Any] | None = None  # noqa: A002 - the API's name
-    ) -> MailingList:  # fmt: skip
-        """Add a list; `natural` and `normal` are the same type.
-
-        Raises:
-            Refused: Its name or its query is not allowed.
-        """
-        self._check_name(name)
-        kind = "smart" if type == "smart" else "normal"
-        made = MailingList(self.new_id(), name, self.now, kind, query=dict(query or {}))
-        if kind == "smart":
-            check_query(made.query)
+    def add_list(self, name: str, *, type: str = "normal", query: dict[str, Any] | None = None) -> MailingList:  # noqa: A002 - the API's name
+        """Add a list, or raise Refused; `natural` and `normal` are the same type."""
+        self.check_natural(name)
+        smart = type == "smart"
+        if smart:
+            check_query(query or {})
+        made = MailingList(self.new_id(), name, self.now, "smart" if smart else "normal", query=query or {})
         self.lists[name] = made
         self.changes += 1
         return made
-
-    def _check_name(self, name: str) -> None:
-        if not name or "$" in name:
-            raise Refused(400, f"Invalid list name: {name}")
-        if len(self.lists) >= _MOST_LISTS:
-            raise Refused(400, "Too many lists")
 
     def remove_list(self, found: MailingList) -> None:
         """Remove a list, and its members from it."""
@@ -225,41 +188,23 @@ class Account:
         return members
 
     def matching(self, query: Mapping[str, Any]) -> list[User]:
-        """Return the users that a query finds.
-
-        Raises:
-            Refused: The sandbox does not know something in it.
-        """
-        check_query(query)
+        """Return the users that a query finds."""
         return [user for user in self.users.values() if matches(query, user)]
 
     def add_users(self, users: Iterable[Mapping[str, Any]]) -> None:
         """Add users quickly, before the start.
 
         Args:
-            users: Each with any of email, extid, sms, vars, lists (names, or signup seconds by name), sid, created
-                (seconds), engagement, optout_email, optout_time, activity and lifetime.
-
-        Raises:
-            Refused: Another user has a key already.
+            users: Each with any of the attributes of `User`, or with `created` (seconds) instead of `sid`; `lists` are
+                names, or signup seconds by name.
         """
         for given in users:
             user = self.add_user(given.get("sid") or self.new_id(given.get("created")))
+            for name in given.keys() - {"sid", "created", "lists", *KEYS}:
+                setattr(user, name, given[name])
             for key in KEYS:
                 if given.get(key) is not None:
-                    value = str(given[key]).lower() if key == "email" else str(given[key])
-                    if value in self._by[key]:
-                        raise Refused(409, f"Key conflict: {key} belongs to another user")
-                    self.set_key(user, key, value)
-            for name in _AS_GIVEN & given.keys():
-                setattr(user, name, given[name])
+                    self.set_key(user, key, str(given[key]).lower() if key == "email" else str(given[key]))
             lists = given.get("lists") or ()
             for name in lists:
                 self.subscribe(user, name, lists[name] if isinstance(lists, Mapping) else user.created)
-
-
-_AS_GIVEN = frozenset({"vars", "engagement", "optout_email", "optout_time", "activity", "lifetime"})
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cdp_sync.sandbox.api import Allowance, ApiSandbox, Call, Clock, JsonAnswer, Limit, Limits, Refused, Shown
+from cdp_sync.sandbox.api import Allowance, ApiSandbox, Call, Form, JsonAnswer, Limit, Limits, Refused, Shown
 from cdp_sync.sandbox.sailthru import jobs, lists, users
-from cdp_sync.sandbox.sailthru.account import Account, MailingList, User, missing
-from cdp_sync.sandbox.sailthru.form import Form
+from cdp_sync.sandbox.sailthru.account import Account, MailingList, User
+from cdp_sync.sandbox.sailthru.parameters import needed
 from cdp_sync.sandbox.sailthru.signature import is_signed
 
 DOCUMENTED_LIMITS: Limits = {
@@ -37,9 +37,7 @@ class SailthruSandbox(ApiSandbox):
         api_key: The only key.
         api_secret: What calls are signed with.
         time_zone: The account's.
-        limits: Calls allowed, by endpoint and method; all unless declared.
-        port: 0 picks a free one.
-        clock: Of jobs, limits and visibility; one that stands still may be moved by hand.
+        **options: Of every sandbox: limits, port, clock.
     """
 
     vendor = "Sailthru"
@@ -55,11 +53,8 @@ class SailthruSandbox(ApiSandbox):
         Route("/job", jobs.start_job, methods=["POST"], name="job"),
     )
 
-    def __init__(
-        self, *, api_key: str, api_secret: str, time_zone: str = "America/New_York", limits: Limits | None = None,
-        port: int = 0, clock: Clock | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(limits=limits, port=port, clock=clock, time_zone=time_zone)
+    def __init__(self, *, api_key: str, api_secret: str, time_zone: str = "America/New_York", **options: Any) -> None:  # noqa: ANN401
+        super().__init__(time_zone=time_zone, **options)
         self.api_key = api_key
         self.api_secret = api_secret
         self.account = Account(self.clock, self.zone)
@@ -71,15 +66,17 @@ class SailthruSandbox(ApiSandbox):
         """Whether finished `update` and `import` jobs count their lines."""
 
     async def read(self, request: Request) -> Form:
-        """Return the form fields and the file of a call."""
-        return await Form.read(request)
+        """Return the form of a call; what is not UTF-8 is error 6."""
+        try:
+            return await Form.read(request)
+        except Refused as refused:
+            raise Refused(refused.status, refused.message, 6) from None
 
     def admit(self, call: Call) -> None:
         """Check format, key and signature."""
         fields = call.body.fields
         for name in ("format", "api_key", "sig"):
-            if not fields.get(name):
-                raise missing(name)
+            needed(fields, name)
         if fields["format"] != "json":
             raise Refused(400, "The sandbox answers in JSON only")
         if fields["api_key"] != self.api_key:

@@ -21,22 +21,18 @@ def check_query(query: Mapping[str, Any]) -> None:
     """Raise Refused if there is no query, or one with an unknown criterion."""
     if not query:
         raise Refused(400, "Missing required parameter: query", 2)
-    for criterion in _column(query, "criteria"):
-        if criterion not in _CRITERIA:
-            raise Refused(400, f"The sandbox does not know the criterion {criterion}")
+    for unknown in set(_column(query, "criteria")) - _CRITERIA.keys():
+        raise Refused(400, f"The sandbox does not know the criterion {unknown}")
 
 
 def matches(query: Mapping[str, Any], user: "User") -> bool:
     """Return whether a query finds a user."""
     sources = _column(query, "multiple_source_list" if query.get("source_list") == ".multiple" else "source_list")
-    if sources and not any(name in user.lists for name in sources):
+    if sources and not user.lists.keys() & set(sources):
         return False
-    criteria = _column(query, "criteria")
-    columns = (_column(query, name)[: len(criteria)] for name in ("field", "value"))
-    met = [
-        _CRITERIA[criterion](user, str(field), value)
-        for criterion, field, value in zip_longest(criteria, *columns, fillvalue="")
-    ]
+    columns = [_column(query, name) for name in ("criteria", "field", "value")]
+    rows = zip_longest(*(column[: len(columns[0])] for column in columns), fillvalue="")
+    met = [_CRITERIA[criterion](user, str(field), value) for criterion, field, value in rows]
     return not met or (any(met) if query.get("query_mode") == "or" else all(met))
 
 
@@ -53,8 +49,8 @@ def _equal(user: "User", field: str, value: Any) -> bool:  # noqa: ANN401 - any 
 def _number(relation: Callable[[float, float], bool]) -> _Criterion:
     def compare(user: "User", field: str, value: Any) -> bool:  # noqa: ANN401 - any JSON
         try:
-            return relation(float(user.vars.get(field)), float(value))  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+            return relation(float(user.vars[field]), float(value))
+        except (KeyError, TypeError, ValueError):
             return False
 
     return compare

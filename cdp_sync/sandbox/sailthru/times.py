@@ -1,7 +1,7 @@
 """The ways in which Sailthru writes a moment, which is seconds since 1970."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -24,21 +24,14 @@ def local(moment: int, zone: ZoneInfo) -> str:
 @lru_cache(maxsize=65536)
 def _offset(quarter: int, zone: ZoneInfo) -> int:
     # An export writes hundreds of thousands of moments; clocks change on a quarter of an hour everywhere.
-    offset = datetime.fromtimestamp(quarter * 900, zone).utcoffset()
-    return int(offset.total_seconds()) if offset else 0
+    return (datetime.fromtimestamp(quarter * 900, zone).utcoffset() or timedelta()) // timedelta(seconds=1)
 
 
 def moment(written: object, zone: ZoneInfo) -> int:
-    """Read a moment: seconds, RFC 2822, ISO 8601 and plain dates, of all that PHP's `strtotime` reads.
-
-    Raises:
-        Refused: Error 18.
-    """
-    if isinstance(written, int | float):
-        return int(written)
+    """Read seconds, RFC 2822, ISO 8601 or a plain date, of all that PHP's `strtotime` reads."""
     text = str(written).strip()
-    if text.isdigit() and len(text) != 8:
-        return int(text)
+    if isinstance(written, int | float) or (text.isdigit() and len(text) != 8):
+        return int(float(text))
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             found = read(text.replace("/", "-"))
