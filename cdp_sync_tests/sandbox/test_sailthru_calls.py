@@ -13,7 +13,7 @@ from sailthru.sailthru_error import SailthruClientError
 
 from cdp_sync.sandbox.api import Limit
 from cdp_sync.sandbox.sailthru import DOCUMENTED_LIMITS, SailthruSandbox
-from cdp_sync.sandbox.sailthru.signature import signature
+from cdp_sync.sandbox.sailthru.parameters import signature
 
 MINUTE_ENDS = 1_633_218_420
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sailthru.sailthru_client import SailthruClient, get_signature_hash
 
 from cdp_sync.sandbox.sailthru import SailthruSandbox
-from cdp_sync.sandbox.sailthru.signature import is_signed, signature
+from cdp_sync.sandbox.sailthru.parameters import is_signed, signature
 
 VECTORS = [
     ("abcsecret", "123key", '{"id":"neil@example.com"}', "fa5c79189b708199f3cf69f1cf8f7928"),

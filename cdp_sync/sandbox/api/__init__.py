@@ -21,18 +21,19 @@ from cdp_sync.sandbox.api.calls import Call, Calls
 from cdp_sync.sandbox.api.clock import Clock
 from cdp_sync.sandbox.api.downloads import Download, Downloads
 from cdp_sync.sandbox.api.faults import Fault, Faults, Refused
-from cdp_sync.sandbox.api.forms import Form
+from cdp_sync.sandbox.api.forms import Asked, Form, check, mapping, text
 from cdp_sync.sandbox.api.jobs import Job, Jobs, State, Work
 from cdp_sync.sandbox.api.keyed import Keyed
 from cdp_sync.sandbox.api.limits import UNLIMITED, Allowance, Limit, Limits
 from cdp_sync.sandbox.api.page import Shown
-from cdp_sync.sandbox.api.sandbox import ApiSandbox, Handler, JsonAnswer
+from cdp_sync.sandbox.api.sandbox import ApiSandbox, Handler, JsonAnswer, methods
 from cdp_sync.sandbox.api.visible import Visible
 
 __all__ = [
     "UNLIMITED",
     "Allowance",
     "ApiSandbox",
+    "Asked",
     "Call",
     "Calls",
     "Clock",
@@ -53,4 +54,8 @@ __all__ = [
     "State",
     "Visible",
     "Work",
+    "check",
+    "mapping",
+    "methods",
+    "text",
 ]

@@ -1,4 +1,4 @@
-"""Calls that are web forms: URL-encoded or multipart, with nested names as PHP writes them."""
+"""Calls that are web forms, URL-encoded or multipart, and parameters as PHP writes them."""
 
 import re
 from functools import cached_property
@@ -10,6 +10,9 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from cdp_sync.sandbox.api.faults import Refused
+
+Asked = dict[str, Any]
+"""The parameters of a call."""
 
 _LARGEST_PART = 256 << 20
 _STEPS = re.compile(r"\[([^\]]*)\]")
@@ -62,6 +65,25 @@ class Form:
                 inside = deeper if isinstance(deeper, dict) else {}
             inside[last or str(len(inside))] = value
         return {name: _with_arrays(value) for name, value in found.items()}
+
+
+def check(valid: object, message: str, code: int | None = None, *, status: int = 400) -> None:
+    """Raise Refused unless something is valid."""
+    if not valid:
+        raise Refused(status, message, code)
+
+
+def mapping(asked: Asked, name: str) -> Asked:
+    """Return a parameter that is an object; PHP writes an empty one as `[]`, and none as null."""
+    found = asked.get(name)
+    check(isinstance(found, dict) or found in (None, []), f"Invalid value for {name}: an object is needed")
+    return found or {}
+
+
+def text(asked: Asked, name: str) -> str:
+    """Return a parameter as text; the empty text where it is missing."""
+    found = asked.get(name)
+    return "" if found is None else str(found)
 
 
 def _with_arrays(value: Any) -> Any:  # noqa: ANN401 - as JSON

@@ -17,7 +17,13 @@ class Keyed(Generic[T]):
         return self._by[key].get(value)
 
     def set(self, found: T, key: str, value: str) -> None:
-        """Set a key that no other object has, in the place of the former one."""
+        """Set a key in the place of the former one.
+
+        Raises:
+            ValueError: Another object has it.
+        """
+        if self._by[key].get(value, found) is not found:
+            raise ValueError(f"Another object has this {key}.")
         self._by[key].pop(getattr(found, key), None)
         setattr(found, key, value)
         self._by[key][value] = found

@@ -3,8 +3,6 @@
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import format_datetime
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, Template
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+
+from cdp_sync.sandbox.api.times import rfc2822
 
 if TYPE_CHECKING:
     from cdp_sync.sandbox.api.sandbox import ApiSandbox
@@ -60,7 +60,7 @@ def _state(box: "ApiSandbox") -> dict[str, Any]:
         "calls": [f"{method} /{name} {status}: {n}" for (name, method, status), n in statuses.items()],
         "calls_per_minute": {f"{method} /{name}": box.calls.per_minute(name, method) for name, method in kinds},
         "recent_calls": [
-            f"{format_datetime(datetime.fromtimestamp(int(time), box.zone))} {method} /{endpoint} {status}"
+            f"{rfc2822(int(time), box.zone)} {method} /{endpoint} {status}"
             for time, method, endpoint, status in box.calls.recent
         ],
         **{name: table.rows for name, table in shown.items()},

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
@@ -31,6 +31,11 @@ Handler = Callable[[Any, Call], Any]
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 log = logging.getLogger(__name__)
+
+
+def methods(path: str, name: str, **handlers: Handler) -> list[Route]:
+    """Return routes of one path: `methods("/user", "user", GET=read_user, POST=save_user)`."""
+    return [Route(path, handler, methods=[method], name=name) for method, handler in handlers.items()]
 
 
 class JsonAnswer(JSONResponse):
@@ -134,6 +139,13 @@ class ApiSandbox:
     def shown(self) -> Mapping[str, Shown]:
         """Return what the status page shows besides the calls, by name."""
         return {}
+
+    def load(self, users: Iterable[Mapping[str, Any]]) -> None:
+        """Add users before the start, as `dump` returned them."""
+
+    def dump(self) -> Iterable[Mapping[str, Any]]:
+        """Return all users as JSON."""
+        return ()
 
     def permit(self, *endpoints: str) -> None:
         """Let the key call these endpoints only; without any, it may call all again."""

@@ -7,13 +7,12 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cdp_sync.sandbox.api import Clock, Keyed, Refused
+from cdp_sync.sandbox.api import Clock, Keyed, check
+from cdp_sync.sandbox.api.times import rfc2822
 from cdp_sync.sandbox.sailthru.smart import check_query, matches
-from cdp_sync.sandbox.sailthru.times import rfc2822
 
 KEYS = ("email", "extid", "sms")
 """The keys of a user that can be set."""
-_MOST_LISTS = 2000
 
 
 @dataclass(slots=True)
@@ -76,12 +75,9 @@ class Account:
         self.zone = zone
         self.users: dict[str, User] = {}
         self.lists: dict[str, MailingList] = {}
-        self.changes = 0
-        """The number of changes so far."""
         self._clock = clock
         self._by: Keyed[User] = Keyed(*KEYS)
         self._numbers = count(1)
-        self._found: dict[str, tuple[int, list[User]]] = {}
 
     @property
     def now(self) -> int:
@@ -107,13 +103,13 @@ class Account:
         """Add a user of whom nothing is known."""
         user = User(sid or self.new_id())
         self.users[user.sid] = user
-        self.changes += 1
         return user
 
-    def set_key(self, user: User, key: str, value: str) -> None:
-        """Give a user a key that no other user has."""
-        self._by.set(user, key, value)
-        self.changes += 1
+    def set_keys(self, user: User, keys: Mapping[str, str | None]) -> None:
+        """Give a user keys that no other user has; None leaves a key as it is."""
+        for key, value in keys.items():
+            if value not in (None, getattr(user, key)):
+                self._by.set(user, key, value)
 
     def remove(self, user: User) -> None:
         """Remove a user from the account and from its lists."""
@@ -121,14 +117,11 @@ class Account:
         self._by.remove(user)
         for name in user.lists:
             self.lists[name].members.pop(user.sid, None)
-        self.changes += 1
 
     def merge(self, user: User, other: User) -> None:
         """Merge the other user into the first, whose own values stay."""
         self.remove(other)
-        for key in KEYS:
-            if getattr(user, key) is None and getattr(other, key) is not None:
-                self.set_key(user, key, getattr(other, key))
+        self.set_keys(user, {key: getattr(other, key) for key in KEYS if getattr(user, key) is None})
         for name in ("vars", "activity", "lifetime"):
             setattr(user, name, getattr(other, name) | getattr(user, name))
         for name, signup in other.lists.items():
@@ -140,52 +133,38 @@ class Account:
             found = self.lists.get(name) or self.add_list(name)
             user.lists = {**user.lists, name: signup}
             found.members[user.sid] = user
-            self.changes += 1
 
     def unsubscribe(self, user: User, name: str) -> None:
         """Take a user off a list, if it is on it."""
         if name in user.lists:
             user.lists = {kept: signup for kept, signup in user.lists.items() if kept != name}
             self.lists[name].members.pop(user.sid, None)
-            self.changes += 1
 
     def check_natural(self, name: str) -> None:
         """Raise Refused if there can be no natural list of that name."""
         found = self.lists.get(name)
-        if found is not None and found.type == "smart":
-            raise Refused(400, f"Membership of a smart list cannot be set: {name}")
-        if not name or "$" in name:
-            raise Refused(400, f"Invalid list name: {name}")
-        if found is None and len(self.lists) >= _MOST_LISTS:
-            raise Refused(400, "Too many lists")
+        smart = found is not None and found.type == "smart"
+        check(not smart, f"Membership of a smart list cannot be set: {name}")
+        check(name and "$" not in name, f"Invalid list name: {name}")
 
     def add_list(self, name: str, *, type: str = "normal", query: dict[str, Any] | None = None) -> MailingList:  # noqa: A002 - the API's name
         """Add a list, or raise Refused; `natural` and `normal` are the same type."""
         self.check_natural(name)
-        smart = type == "smart"
-        if smart:
+        if type == "smart":
             check_query(query or {})
-        made = MailingList(self.new_id(), name, self.now, "smart" if smart else "normal", query=query or {})
-        self.lists[name] = made
-        self.changes += 1
-        return made
+        kind = "smart" if type == "smart" else "normal"
+        self.lists[name] = MailingList(self.new_id(), name, self.now, kind, query=query or {})
+        return self.lists[name]
 
     def remove_list(self, found: MailingList) -> None:
         """Remove a list, and its members from it."""
         for user in list(found.members.values()):
             self.unsubscribe(user, found.name)
         del self.lists[found.name]
-        self.changes += 1
 
     def members(self, found: MailingList) -> list[User]:
         """Return the users of a list, as they are now."""
-        if found.type == "normal":
-            return list(found.members.values())
-        changes, members = self._found.get(found.name, (-1, []))
-        if changes != self.changes:
-            members = self.matching(found.query)
-            self._found[found.name] = self.changes, members
-        return members
+        return list(found.members.values()) if found.type == "normal" else self.matching(found.query)
 
     def matching(self, query: Mapping[str, Any]) -> list[User]:
         """Return the users that a query finds."""
@@ -202,9 +181,8 @@ class Account:
             user = self.add_user(given.get("sid") or self.new_id(given.get("created")))
             for name in given.keys() - {"sid", "created", "lists", *KEYS}:
                 setattr(user, name, given[name])
-            for key in KEYS:
-                if given.get(key) is not None:
-                    self.set_key(user, key, str(given[key]).lower() if key == "email" else str(given[key]))
+            keys = {key: str(given[key]) for key in KEYS if given.get(key) is not None}
+            self.set_keys(user, keys | ({"email": keys["email"].lower()} if "email" in keys else {}))
             lists = given.get("lists") or ()
             for name in lists:
                 self.subscribe(user, name, lists[name] if isinstance(lists, Mapping) else user.created)

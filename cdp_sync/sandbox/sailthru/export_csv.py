@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cdp_sync.sandbox.api.times import local
 from cdp_sync.sandbox.sailthru.account import User
-from cdp_sync.sandbox.sailthru.times import local
 
 COLUMNS = (
     "Profile Id", "Email Hash", "Domain", "Engagement", "Lists", "Profile Created Date", "Signup", "Opens", "Clicks",
@@ -32,12 +32,7 @@ def pieces(
 ) -> Iterator[bytes]:
     """Yield the header, and the rows some hundred at a time.
 
-    Args:
-        users: The users of the list.
-        list_name: Its name, for the time of their signup.
-        zone: Of the times.
-        names: The custom fields.
-        clear_emails: Whether a column `Email` follows the one with the hash.
+    `list_name` decides the time of the signup, `names` the custom fields; with `clear_emails`, a column `Email` follows.
     """
     standard = [*COLUMNS[:2], *(["Email"] if clear_emails else []), *COLUMNS[2:]]
     yield (",".join(map(_cell, (*standard, *names))) + "\n").encode()
@@ -56,7 +51,7 @@ def _row(user: User, list_name: str, zone: ZoneInfo, names: Sequence[str], *, cl
         acts = "".join(f",{_time(seconds, zone)}" for seconds in times)
     return (
         f"{user.sid},{user.email_hash if email else ''},{_cell(email) + ',' if clear else ''}"
-        f"{_cell(email.rpartition('@')[2])},{user.engagement},{_lists(tuple(user.lists))},{local(user.created, zone)},"
+        f"{_cell(email.rpartition('@')[2])},{user.engagement},{_lists(tuple(user.lists))},{_time(user.created, zone)},"
         f"{_time(signup, zone)},{done('lifetime_open', 0)},{done('lifetime_click', 0)},{done('lifetime_pv', 0)}{acts},"
         f"{listed},,,,,{done('lifetime_message', 0)},,0,0,0,,,,{'Valid' if email else ''}"
         f"{''.join([',' + _WRITERS[type(value)](value) for value in map(user.vars.get, names)])}\n"
@@ -70,7 +65,7 @@ def _lists(names: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=1024)
 def _time(seconds: int | None, zone: ZoneInfo) -> str:
-    return "" if seconds is None else local(seconds, zone)
+    return "" if seconds is None else f'"{local(seconds, zone)}"'  # quoted for the space in it
 
 
 def _cell(text: str) -> str:

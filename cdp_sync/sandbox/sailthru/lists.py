@@ -2,27 +2,26 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cdp_sync.sandbox.api import Call, Refused
+from cdp_sync.sandbox.api import Asked, Call, Refused, check, mapping, text
 from cdp_sync.sandbox.sailthru.account import Account, MailingList
-from cdp_sync.sandbox.sailthru.parameters import Asked, mapping, needed, parameters, text
+from cdp_sync.sandbox.sailthru.parameters import needed, parameters
 from cdp_sync.sandbox.sailthru.smart import check_query
 
 if TYPE_CHECKING:
     from cdp_sync.sandbox.sailthru.sandbox import SailthruSandbox
 
-_TYPES = ("", "normal", "natural", "smart")
-
 
 def read_list(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
     """Return one list, or all of them."""
     account, asked = box.account, parameters(call)
-    if text(asked, "list") or text(asked, "list_id"):
-        found = find(account, asked)
-        one = {"list": found.name, "send_time": None, "count": len(account.members(found)), "primary": found.primary}
-        details = {"vars": found.vars or None, "public_name": found.public_name}
-        return _common(account, found) | one | (details if mapping(asked, "fields").get("vars") else {})
-    lists = [found for found in account.lists.values() if found.primary or not _is_primary(asked)]
-    return {"lists": [_common(account, found) | _among_all(account, found) for found in lists]}
+    if not (text(asked, "list") or text(asked, "list_id")):
+        lists = [found for found in account.lists.values() if found.primary or not _is_primary(asked)]
+        return {"lists": [_renamed(common(account, found)) for found in lists]}
+    found = find(account, asked)
+    answer = common(account, found)
+    answer |= {"list": answer.pop("name"), "send_time": None, "primary": found.primary}
+    details = {"vars": found.vars or None, "public_name": found.public_name}
+    return answer | (details if mapping(asked, "fields").get("vars") else {})
 
 
 def save_list(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
@@ -30,8 +29,7 @@ def save_list(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
     account, asked = box.account, parameters(call)
     found = find(account, asked) if text(asked, "list_id") else account.lists.get(needed(asked, "list"))
     vars_, query, kind = mapping(asked, "vars"), mapping(asked, "query"), text(asked, "type")
-    if kind not in _TYPES:
-        raise Refused(400, f"Invalid list type: {kind}")
+    check(kind in ("", "normal", "natural", "smart"), f"Invalid list type: {kind}")
     if query:
         check_query(query)
     found = found or account.add_list(text(asked, "list"), type=kind, query=query)
@@ -39,7 +37,6 @@ def save_list(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
     found.primary = _is_primary(asked) if "primary" in asked else found.primary
     found.public_name = asked.get("public_name", found.public_name)
     found.query = query if query and found.type == "smart" else found.query
-    account.changes += 1
     return {"list": found.name, "type": "natural" if found.type == "normal" else found.type, "list_id": found.list_id}
 
 
@@ -57,7 +54,7 @@ def read_settings(box: "SailthruSandbox", _call: Call) -> dict[str, Any]:
 
 
 def find(account: Account, asked: Asked) -> MailingList:
-    """Return the list with a name or an id, or raise Refused."""
+    """Return the list with a name or an id."""
     list_id = text(asked, "list_id")
     name = list_id or needed(asked, "list")
     by_id = (found for found in account.lists.values() if found.list_id == list_id)
@@ -67,13 +64,14 @@ def find(account: Account, asked: Asked) -> MailingList:
     return found
 
 
-def _common(account: Account, found: MailingList) -> dict[str, Any]:
-    return {"list_id": found.list_id, "type": found.type, **account.times({"create_time": found.created})}
+def common(account: Account, found: MailingList) -> dict[str, Any]:
+    """Return what all answers say of a list."""
+    count, times = len(account.members(found)), account.times({"create_time": found.created})
+    return {"list_id": found.list_id, "name": found.name, "type": found.type, "count": count, **times}
 
 
-def _among_all(account: Account, found: MailingList) -> dict[str, Any]:
-    members = len(account.members(found))
-    return {"name": found.name, "email_count": members, "valid_count": members}
+def _renamed(common: dict[str, Any]) -> dict[str, Any]:
+    return common | {"email_count": common["count"], "valid_count": common.pop("count")}
 
 
 def _is_primary(asked: Asked) -> bool:

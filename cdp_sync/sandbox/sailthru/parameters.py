@@ -1,45 +1,38 @@
-"""The parameters of a call."""
+"""A call's parameters, and its signature. Whatever is not valid raises Refused."""
 
+import hmac
 import json
-from typing import Any
+from collections.abc import Mapping
+from hashlib import md5
 
-from cdp_sync.sandbox.api import Call, Refused
+from cdp_sync.sandbox.api import Asked, Call, Refused, check, mapping, text
 
-Asked = dict[str, Any]
+
+def signature(secret: str, fields: Mapping[str, str]) -> str:
+    """Return MD5 of the secret and the sorted values of all fields but `sig`: of the text before its URL encoding.
+
+    It is written independently of what signs the product's calls, so that each checks the other.
+    """
+    values = sorted(text for name, text in fields.items() if name != "sig")
+    return md5("".join([secret, *values]).encode(), usedforsecurity=False).hexdigest()
+
+
+def is_signed(secret: str, fields: Mapping[str, str]) -> bool:
+    """Return whether the field `sig` signs the others."""
+    return hmac.compare_digest(signature(secret, fields).encode(), fields.get("sig", "").encode())
 
 
 def parameters(call: Call) -> Asked:
     """Return the parameters: of the field `json`, or else of the classic form `vars[a]=1`, all of text."""
-    form = call.body
-    return as_object(form.fields["json"], "json") if "json" in form.fields else form.nested
-
-
-def as_object(encoded: str | bytes, name: str) -> Asked:
-    """Return a JSON object, or raise Refused."""
+    if "json" not in call.body.fields:
+        return mapping({"form": call.body.nested}, "form")
     try:
-        return mapping({name: json.loads(encoded)}, name)
+        return mapping({"json": json.loads(call.body.fields["json"])}, "json")
     except ValueError:
-        raise Refused(400, f"Invalid value for {name}: it is not JSON") from None
-
-
-def mapping(asked: Asked, name: str) -> Asked:
-    """Return a parameter that is an object, or raise Refused; PHP writes an empty one as `[]`, and none as null."""
-    found = asked.get(name)
-    if isinstance(found, dict):
-        return found
-    if found is None or found == []:
-        return {}
-    raise Refused(400, f"Invalid value for {name}: an object is needed")
-
-
-def text(asked: Asked, name: str) -> str:
-    """Return a parameter as text; the empty text where it is missing."""
-    found = asked.get(name)
-    return "" if found is None else str(found)
+        raise Refused(400, "The parameter json is not valid JSON") from None
 
 
 def needed(asked: Asked, name: str) -> str:
-    """Return a parameter as text, or raise Refused where it is missing or empty."""
-    if not asked.get(name):
-        raise Refused(400, f"Missing required parameter: {name}", 2)
+    """Return a parameter as text; it must not be empty."""
+    check(asked.get(name), f"Missing required parameter: {name}", 2)
     return text(asked, name)

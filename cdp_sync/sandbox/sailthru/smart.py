@@ -4,9 +4,9 @@ Parallel arrays, as the vendor's pages say: `{"source_list": "Main", "query_mode
 "field": ["plan"], "value": ["pro"]}`. A criterion that is not in the table below is refused rather than ignored.
 """
 
-import operator
 from collections.abc import Callable, Mapping
 from itertools import zip_longest
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from cdp_sync.sandbox.api import Refused
@@ -46,23 +46,21 @@ def _equal(user: "User", field: str, value: Any) -> bool:  # noqa: ANN401 - any 
     return value in found if isinstance(found, list) else found == value or str(found) == str(value)
 
 
-def _number(relation: Callable[[float, float], bool]) -> _Criterion:
-    def compare(user: "User", field: str, value: Any) -> bool:  # noqa: ANN401 - any JSON
-        try:
-            return relation(float(user.vars[field]), float(value))
-        except (KeyError, TypeError, ValueError):
-            return False
-
-    return compare
+def _above(user: "User", field: str, value: Any) -> float:  # noqa: ANN401 - any JSON
+    """Return how far a field is above a value; NaN, which no comparison meets, where one is not a number."""
+    try:
+        return float(user.vars[field]) - float(value)
+    except (KeyError, TypeError, ValueError):
+        return nan
 
 
 _CRITERIA: dict[str, _Criterion] = {
     "match": _equal,
     "not": lambda user, field, value: not _equal(user, field, value),
-    "gt": _number(operator.gt),
-    "lt": _number(operator.lt),
-    "min": _number(operator.ge),
-    "max": _number(operator.le),
+    "gt": lambda user, field, value: _above(user, field, value) > 0,
+    "lt": lambda user, field, value: _above(user, field, value) < 0,
+    "min": lambda user, field, value: _above(user, field, value) >= 0,
+    "max": lambda user, field, value: _above(user, field, value) <= 0,
     "domain": lambda user, _field, value: (user.email or "").endswith(f"@{value}".lower()),
     "list_member_not": lambda user, _field, value: value not in user.lists,
 }

@@ -5,18 +5,17 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from cdp_sync.sandbox.api import Call, Refused
+from cdp_sync.sandbox.api import Asked, Call, Refused, check, mapping, text
+from cdp_sync.sandbox.api.times import read_moment
 from cdp_sync.sandbox.sailthru.account import KEYS, Account, User
-from cdp_sync.sandbox.sailthru.parameters import Asked, mapping, needed, parameters, text
+from cdp_sync.sandbox.sailthru.parameters import needed, parameters
 from cdp_sync.sandbox.sailthru.smart import matches
-from cdp_sync.sandbox.sailthru.times import moment
 
 if TYPE_CHECKING:
     from cdp_sync.sandbox.sailthru.sandbox import SailthruSandbox
 
 _SID = re.compile(r"[0-9a-f]{24}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_OPTOUTS = ("", "none", "basic", "blast", "all")
 _SWITCHES = {**dict.fromkeys(("1", "True", "true"), True), **dict.fromkeys(("0", "False", "false", "", "None"), False)}
 _SCRUB = str.maketrans(" ", "_", "%-.$")
 
@@ -28,7 +27,7 @@ def read_user(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
     user = box.visible.seen((key, value), box.account.find(key, value))
     if user is None:
         raise _unknown(key, value)
-    return _fields(box.account, user, asked) or _usual(box.account, user)
+    return _chosen(box.account, user, asked) or _usual(box.account, user)
 
 
 def save_user(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
@@ -37,8 +36,8 @@ def save_user(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
     found = box.account.find(*address(asked))
     before = replace(found) if found else None
     user = write(box.account, asked)
-    _hide(box, user, before)
-    return {**_fields(box.account, user, asked), "ok": True}
+    box.visible.hide({*user.keys.items(), *(before.keys.items() if before else ())}, before, box.visible_after)
+    return {**_chosen(box.account, user, asked), "ok": True}
 
 
 def delete_user(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def delete_user(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
     if user is None:
         raise _unknown(key, value, status=404)
     box.account.remove(user)
-    _hide(box, user, user)
+    box.visible.hide(user.keys.items(), user, box.visible_after)
     return {"ok": True}
 
 
@@ -59,28 +58,29 @@ def address(asked: Asked) -> tuple[str, str]:
     """
     value = needed(asked, "id")
     key = text(asked, "key") or ("sid" if _SID.fullmatch(value) else "email")
-    _check_key(key)
+    check(key in ("sid", "cookie", *KEYS), f"Invalid key: {key}")
     return key, (_email(value) if key == "email" else value)
 
 
 def write(account: Account, asked: Asked) -> User:
     """Create or change one user; nothing is changed where anything is refused."""
     key, value = address(asked)
-    keys, lists = _keys(asked), _lists(account, mapping(asked, "lists"))
+    keys, lists, signup = _keys(asked), _lists(account, asked), _signup(account, asked)
     variables = {_scrubbed(name): given for name, given in mapping(asked, "vars").items()}
     optout = text(asked, "optout_email") or text(asked, "optout")
-    if optout not in _OPTOUTS:
-        raise Refused(400, f"Invalid optout_email: {optout}")
-    signup = None if asked.get("signup_date") is None else moment(asked["signup_date"], account.zone)
+    check(optout in ("", "none", "basic", "blast", "all"), f"Invalid optout_email: {optout}")
     user = account.find(key, value)
     if user is None and key not in KEYS:
         raise _unknown(key, value)
     if keys or user is None:
         user = _identified(account, user, keys if user else {key: value, **keys}, text(asked, "keysconflict"))
-    if variables:
-        user.vars = user.vars | variables
-        account.changes += 1
-    _put_on_lists(account, user, lists, signup)
+    user.vars = user.vars | variables
+    for name, on in lists.items():
+        if on:
+            account.subscribe(user, name, account.now if signup is None else signup)
+        else:
+            account.unsubscribe(user, name)
+    user.activity = user.activity | ({} if signup is None else {"signup_time": signup})
     if optout:
         user.optout_email, user.optout_time = optout, None if optout == "none" else account.now
     return user
@@ -90,61 +90,47 @@ def _identified(account: Account, user: User | None, keys: dict[str, str], confl
     """Return the user with these keys: the named one, one that has a key, or a new one."""
     owners = [account.find(key, value) for key, value in keys.items()]
     others = list({owner.sid: owner for owner in owners if owner and owner is not user}.values())
-    if others and conflict != "merge":
-        raise Refused(409, f"Key conflict: {', '.join(keys)} belong to another user")
+    check(not others or conflict == "merge", f"Key conflict: {', '.join(keys)} belong to another user", status=409)
     kept = user or (others.pop(0) if others else account.add_user())
     for other in others:
         account.merge(kept, other)
-    for key, value in keys.items():
-        if getattr(kept, key) != value:
-            account.set_key(kept, key, value)
+    account.set_keys(kept, keys)
     return kept
 
 
 def _keys(asked: Asked) -> dict[str, str]:
     given, conflict = mapping(asked, "keys"), text(asked, "keysconflict")
-    if conflict not in {"", "merge", "error"}:
-        raise Refused(400, f"Invalid keysconflict: {conflict}")
-    for key in given:
-        _check_key(key)
+    check(conflict in ("", "merge", "error"), f"Invalid keysconflict: {conflict}")
+    for key in given.keys() - {"sid", "cookie", *KEYS}:
+        raise Refused(400, f"Invalid key: {key}")
     # The sid and the cookie are not set; an empty value leaves a key as it is.
     return {key: _email(given[key]) if key == "email" else str(given[key]) for key in KEYS if text(given, key)}
 
 
-def _check_key(key: str) -> None:
-    if key not in ("sid", "cookie", *KEYS):
-        raise Refused(400, f"Invalid key: {key}")
-
-
 def _email(value: object) -> str:
-    if not _EMAIL.fullmatch(str(value)):
-        raise Refused(400, f"Invalid email: {value}", 11)
+    check(_EMAIL.fullmatch(str(value)), f"Invalid email: {value}", 11)
     return str(value).lower()
 
 
 @lru_cache(maxsize=65536)
 def _scrubbed(name: str) -> str:
-    if len(name) > 32 or not name or name[0].isdigit():
-        raise Refused(400, f"Invalid var name: {name}")
+    check(name and len(name) <= 32 and not name[0].isdigit(), f"Invalid var name: {name}")
     return name.translate(_SCRUB)
 
 
-def _lists(account: Account, given: Asked) -> dict[str, bool]:
+def _lists(account: Account, asked: Asked) -> dict[str, bool]:
+    given = mapping(asked, "lists")
     for name, value in given.items():
-        if str(value) not in _SWITCHES:
-            raise Refused(400, f"Invalid value for list {name}: 1 or 0 is needed")
+        check(str(value) in _SWITCHES, f"Invalid value for list {name}: 1 or 0 is needed")
         account.check_natural(name)
     return {name: _SWITCHES[str(value)] for name, value in given.items()}
 
 
-def _put_on_lists(account: Account, user: User, lists: dict[str, bool], signup: int | None) -> None:
-    for name, on in lists.items():
-        if on:
-            account.subscribe(user, name, account.now if signup is None else signup)
-        else:
-            account.unsubscribe(user, name)
-    if signup is not None:
-        user.activity = user.activity | {"signup_time": signup}
+def _signup(account: Account, asked: Asked) -> int | None:
+    try:
+        return None if asked.get("signup_date") is None else read_moment(asked["signup_date"], account.zone)
+    except ValueError:
+        raise Refused(400, f"Invalid time: {asked['signup_date']}", 18) from None
 
 
 def _unknown(key: str, value: str, *, status: int = 400) -> Refused:
@@ -152,22 +138,15 @@ def _unknown(key: str, value: str, *, status: int = 400) -> Refused:
     return Refused(status, f"User not found with {key}: {value}")
 
 
-def _hide(box: "SailthruSandbox", user: User, before: User | None) -> None:
-    if box.visible_after:
-        keys = {*user.keys.items(), *(before.keys.items() if before else ())}
-        box.visible.hide(keys, before, box.visible_after)
-
-
 def _usual(account: Account, user: User) -> dict[str, Any]:
-    lists = account.times(user.lists) or None
     return {
-        "keys": user.keys, "vars": user.vars or None, "lists": lists, "engagement": user.engagement,
-        "optout_email": user.optout_email,
+        "keys": user.keys, "vars": user.vars or None, "lists": account.times(user.lists) or None,
+        "engagement": user.engagement, "optout_email": user.optout_email,
     }  # fmt: skip
 
 
-def _fields(account: Account, user: User, asked: Asked) -> dict[str, Any]:
-    """Return the fields that are asked for by name; none where none is."""
+def _chosen(account: Account, user: User, asked: Asked) -> dict[str, Any]:
+    """Return the fields that are asked for by name, which may be none."""
     wanted = [name for name, want in mapping(asked, "fields").items() if want not in (0, "0")]
     if not wanted:
         return {}
