@@ -1,15 +1,16 @@
-"""The account: its users and lists, and what keeps them consistent."""
+"""The account: its users and lists, what keeps them consistent, and the queries of smart lists."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import md5
-from itertools import count
+from itertools import count, zip_longest
+from math import nan
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from cdp_sync.sandbox.api import Clock, Keyed, check
 from cdp_sync.sandbox.api.times import rfc2822
-from cdp_sync.sandbox.sailthru.smart import check_query, matches
+from cdp_sync.sandbox.sailthru.parameters import needed
 
 KEYS = ("email", "extid", "sms")
 """The keys of a user that can be set."""
@@ -142,8 +143,7 @@ class Account:
 
     def check_natural(self, name: str) -> None:
         """Raise Refused if there can be no natural list of that name."""
-        found = self.lists.get(name)
-        smart = found is not None and found.type == "smart"
+        smart = name in self.lists and self.lists[name].type == "smart"
         check(not smart, f"Membership of a smart list cannot be set: {name}")
         check(name and "$" not in name, f"Invalid list name: {name}")
 
@@ -171,12 +171,7 @@ class Account:
         return [user for user in self.users.values() if matches(query, user)]
 
     def add_users(self, users: Iterable[Mapping[str, Any]]) -> None:
-        """Add users quickly, before the start.
-
-        Args:
-            users: Each with any of the attributes of `User`, or with `created` (seconds) instead of `sid`; `lists` are
-                names, or signup seconds by name.
-        """
+        """Add users without calls: with attributes of `User`, or `created` for `sid`; `lists` may be names alone."""
         for given in users:
             user = self.add_user(given.get("sid") or self.new_id(given.get("created")))
             for name in given.keys() - {"sid", "created", "lists", *KEYS}:
@@ -186,3 +181,51 @@ class Account:
             lists = given.get("lists") or ()
             for name in lists:
                 self.subscribe(user, name, lists[name] if isinstance(lists, Mapping) else user.created)
+
+
+def check_query(query: Mapping[str, Any]) -> None:
+    """Raise Refused if there is no query, or one with a criterion that is not in the table below."""
+    needed({"query": query}, "query")
+    for criterion in _column(query, "criteria"):
+        check(criterion in _CRITERIA, f"The sandbox does not know the criterion {criterion}")
+
+
+def matches(query: Mapping[str, Any], user: User) -> bool:
+    """Return whether a query finds a user. Its criteria, fields and values are parallel arrays."""
+    sources = _column(query, "multiple_source_list" if query.get("source_list") == ".multiple" else "source_list")
+    if sources and not user.lists.keys() & set(sources):
+        return False
+    columns = [_column(query, name) for name in ("criteria", "field", "value")]
+    rows = zip_longest(*(column[: len(columns[0])] for column in columns), fillvalue="")
+    met = [_CRITERIA[criterion](user, str(field), value) for criterion, field, value in rows]
+    return not met or (any(met) if query.get("query_mode") == "or" else all(met))
+
+
+def _column(query: Mapping[str, Any], name: str) -> list[Any]:
+    found = query.get(name) or []
+    return found if isinstance(found, list) else [found]
+
+
+def _equal(user: User, field: str, value: Any) -> bool:  # noqa: ANN401 - any JSON
+    found = user.vars.get(field)
+    return value in found if isinstance(found, list) else found == value or str(found) == str(value)
+
+
+def _above(user: User, field: str, value: Any) -> float:  # noqa: ANN401 - any JSON
+    """Return how far a field is above a value; NaN, which no comparison meets, where one is not a number."""
+    try:
+        return float(user.vars[field]) - float(value)
+    except (KeyError, TypeError, ValueError):
+        return nan
+
+
+_CRITERIA: dict[str, Callable[[User, str, Any], bool]] = {
+    "match": _equal,
+    "not": lambda user, field, value: not _equal(user, field, value),
+    "gt": lambda user, field, value: _above(user, field, value) > 0,
+    "lt": lambda user, field, value: _above(user, field, value) < 0,
+    "min": lambda user, field, value: _above(user, field, value) >= 0,
+    "max": lambda user, field, value: _above(user, field, value) <= 0,
+    "domain": lambda user, _field, value: (user.email or "").endswith(f"@{value}".lower()),
+    "list_member_not": lambda user, _field, value: value not in user.lists,
+}

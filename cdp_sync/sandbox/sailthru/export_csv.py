@@ -32,7 +32,7 @@ def pieces(
 ) -> Iterator[bytes]:
     """Yield the header, and the rows some hundred at a time.
 
-    `list_name` decides the time of the signup, `names` the custom fields; with `clear_emails`, a column `Email` follows.
+    `list_name` decides the time of the signup, `names` the custom fields; `clear_emails` adds the column `Email`.
     """
     standard = [*COLUMNS[:2], *(["Email"] if clear_emails else []), *COLUMNS[2:]]
     yield (",".join(map(_cell, (*standard, *names))) + "\n").encode()
@@ -43,24 +43,17 @@ def pieces(
 
 def _row(user: User, list_name: str, zone: ZoneInfo, names: Sequence[str], *, clear: bool) -> str:
     email, done, last = user.email or "", user.lifetime.get, user.activity.get
-    listed = _time(user.lists.get(list_name), zone)
-    signup = last("signup_time") or min(user.lists.values(), default=None)
-    acts = ",,,,"  # nearly everywhere
-    if user.activity or user.optout_time is not None:
-        times = (last("open_time"), last("click_time"), last("view_time"), user.optout_time)
-        acts = "".join(f",{_time(seconds, zone)}" for seconds in times)
+    created, listed = _time(user.created, zone), _time(user.lists.get(list_name), zone)
+    signup = _time(last("signup_time") or min(user.lists.values(), default=None), zone)
+    times = [_time(when, zone) for when in (last("open_time"), last("click_time"), last("view_time"), user.optout_time)]
+    opens, clicks, views = done("lifetime_open", 0), done("lifetime_click", 0), done("lifetime_pv", 0)
     return (
         f"{user.sid},{user.email_hash if email else ''},{_cell(email) + ',' if clear else ''}"
-        f"{_cell(email.rpartition('@')[2])},{user.engagement},{_lists(tuple(user.lists))},{_time(user.created, zone)},"
-        f"{_time(signup, zone)},{done('lifetime_open', 0)},{done('lifetime_click', 0)},{done('lifetime_pv', 0)}{acts},"
-        f"{listed},,,,,{done('lifetime_message', 0)},,0,0,0,,,,{'Valid' if email else ''}"
+        f"{_cell(email.rpartition('@')[2])},{user.engagement},{_cell(','.join(user.lists))},{created},{signup},"
+        f"{opens},{clicks},{views},{','.join(times)},{listed},,,,,{done('lifetime_message', 0)},"
+        f",0,0,0,,,,{'Valid' if email else ''}"
         f"{''.join([',' + _WRITERS[type(value)](value) for value in map(user.vars.get, names)])}\n"
     )
-
-
-@lru_cache(maxsize=4096)
-def _lists(names: tuple[str, ...]) -> str:
-    return _cell(",".join(names))
 
 
 @lru_cache(maxsize=1024)

@@ -9,11 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cdp_sync.sandbox.api import Asked, Call, Job, Refused, State, Work, check, mapping, text
-from cdp_sync.sandbox.sailthru.account import MailingList
+from cdp_sync.sandbox.sailthru.account import MailingList, check_query
 from cdp_sync.sandbox.sailthru.export_csv import pieces
 from cdp_sync.sandbox.sailthru.lists import find
 from cdp_sync.sandbox.sailthru.parameters import needed, parameters
-from cdp_sync.sandbox.sailthru.smart import check_query
 from cdp_sync.sandbox.sailthru.users import address, write
 
 if TYPE_CHECKING:
@@ -49,8 +48,8 @@ def start_job(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
 def describe(box: "SailthruSandbox", job: Job) -> dict[str, Any]:
     """Return what answers say of a job."""
     times = {"start_time": int(job.started)} | ({} if job.ended is None else {"end_time": int(job.ended)})
-    answer = {"job_id": job.job_id, **job.about, "status": _STATUSES.get(job.state, "pending")}
-    answer |= box.account.times(times)
+    status = _STATUSES.get(job.state, "pending")
+    answer: dict[str, Any] = {"job_id": job.job_id, **job.about, "status": status, **box.account.times(times)}
     for file in job.files:
         answer["filename"] = file.filename
         answer |= {"export_url": f"{box.url}/{file.path}"} if box.downloads.offers(file) else {"expired": True}
@@ -61,8 +60,7 @@ def _export(box: "SailthruSandbox", asked: Asked, _file: bytes | None) -> tuple[
     found = find(box.account, {"list": needed(asked, "list")})
     chosen = mapping(mapping(asked, "fields"), "vars")
     names = [name for name, want in chosen.items() if want] if chosen else None
-    about = {"name": f"Export All List Data: {found.name}", "list": found.name}
-    return about, partial(_write_csv, box, found, names)
+    return {"name": f"Export All List Data: {found.name}", "list": found.name}, partial(_write_csv, box, found, names)
 
 
 def _write_csv(box: "SailthruSandbox", found: MailingList, names: list[str] | None, job: Job) -> Iterator[None]:

@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from cdp_sync.sandbox.api import Asked, Call, Refused, check, mapping, text
-from cdp_sync.sandbox.sailthru.account import Account, MailingList
+from cdp_sync.sandbox.sailthru.account import Account, MailingList, check_query
 from cdp_sync.sandbox.sailthru.parameters import needed, parameters
-from cdp_sync.sandbox.sailthru.smart import check_query
 
 if TYPE_CHECKING:
     from cdp_sync.sandbox.sailthru.sandbox import SailthruSandbox
@@ -15,12 +14,11 @@ def read_list(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
     """Return one list, or all of them."""
     account, asked = box.account, parameters(call)
     if not (text(asked, "list") or text(asked, "list_id")):
-        lists = [found for found in account.lists.values() if found.primary or not _is_primary(asked)]
-        return {"lists": [_renamed(common(account, found)) for found in lists]}
+        chosen = [found for found in account.lists.values() if found.primary or not _is_primary(asked)]
+        return {"lists": [summary(account, found, "name", "email_count", "valid_count") for found in chosen]}
     found = find(account, asked)
-    answer = common(account, found)
-    answer |= {"list": answer.pop("name"), "send_time": None, "primary": found.primary}
     details = {"vars": found.vars or None, "public_name": found.public_name}
+    answer = summary(account, found, "list", "count") | {"send_time": None, "primary": found.primary}
     return answer | (details if mapping(asked, "fields").get("vars") else {})
 
 
@@ -64,14 +62,10 @@ def find(account: Account, asked: Asked) -> MailingList:
     return found
 
 
-def common(account: Account, found: MailingList) -> dict[str, Any]:
-    """Return what all answers say of a list."""
-    count, times = len(account.members(found)), account.times({"create_time": found.created})
-    return {"list_id": found.list_id, "name": found.name, "type": found.type, "count": count, **times}
-
-
-def _renamed(common: dict[str, Any]) -> dict[str, Any]:
-    return common | {"email_count": common["count"], "valid_count": common.pop("count")}
+def summary(account: Account, found: MailingList, name: str, *counts: str) -> dict[str, Any]:
+    """Return what all answers say of a list, with its name and its count under these names."""
+    counted = dict.fromkeys(counts, len(account.members(found))) | account.times({"create_time": found.created})
+    return {"list_id": found.list_id, name: found.name, "type": found.type, **counted}
 
 
 def _is_primary(asked: Asked) -> bool:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cdp_sync.sandbox.api import Asked, Call, Refused, check, mapping, text
 from cdp_sync.sandbox.api.times import read_moment
-from cdp_sync.sandbox.sailthru.account import KEYS, Account, User
+from cdp_sync.sandbox.sailthru.account import KEYS, Account, User, matches
 from cdp_sync.sandbox.sailthru.parameters import needed, parameters
-from cdp_sync.sandbox.sailthru.smart import matches
 
 if TYPE_CHECKING:
     from cdp_sync.sandbox.sailthru.sandbox import SailthruSandbox
@@ -27,7 +26,7 @@ def read_user(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
     user = box.visible.seen((key, value), box.account.find(key, value))
     if user is None:
         raise _unknown(key, value)
-    return _chosen(box.account, user, asked) or _usual(box.account, user)
+    return _described(box.account, user, asked, "keys", "vars", "lists", "engagement", "optout_email")
 
 
 def save_user(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
@@ -37,7 +36,7 @@ def save_user(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
     before = replace(found) if found else None
     user = write(box.account, asked)
     box.visible.hide({*user.keys.items(), *(before.keys.items() if before else ())}, before, box.visible_after)
-    return {**_chosen(box.account, user, asked), "ok": True}
+    return {**_described(box.account, user, asked), "ok": True}
 
 
 def delete_user(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
@@ -52,10 +51,7 @@ def delete_user(box: "SailthruSandbox", call: Call) -> dict[str, Any]:
 
 
 def address(asked: Asked) -> tuple[str, str]:
-    """Return the key and the value that name a user.
-
-    Without `key`, 24 hexadecimal digits are a sid and everything else is an e-mail address.
-    """
+    """Return key and value of a user. Without `key`, 24 hexadecimal digits are a sid, all else is an address."""
     value = needed(asked, "id")
     key = text(asked, "key") or ("sid" if _SID.fullmatch(value) else "email")
     check(key in ("sid", "cookie", *KEYS), f"Invalid key: {key}")
@@ -138,21 +134,19 @@ def _unknown(key: str, value: str, *, status: int = 400) -> Refused:
     return Refused(status, f"User not found with {key}: {value}")
 
 
-def _usual(account: Account, user: User) -> dict[str, Any]:
-    return {
-        "keys": user.keys, "vars": user.vars or None, "lists": account.times(user.lists) or None,
-        "engagement": user.engagement, "optout_email": user.optout_email,
-    }  # fmt: skip
-
-
-def _chosen(account: Account, user: User, asked: Asked) -> dict[str, Any]:
-    """Return the fields that are asked for by name, which may be none."""
-    wanted = [name for name, want in mapping(asked, "fields").items() if want not in (0, "0")]
+def _described(account: Account, user: User, asked: Asked, *usual: str) -> dict[str, Any]:
+    """Return the fields that are asked for by name, or else the usual ones."""
+    wanted = [name for name, want in mapping(asked, "fields").items() if want not in (0, "0")] or usual
     if not wanted:
         return {}
     smart = [found for found in account.lists.values() if found.type == "smart" and "smart_lists" in wanted]
-    every = _usual(account, user) | {
+    every = {
+        "keys": user.keys,
+        "vars": user.vars or None,
+        "lists": account.times(user.lists) or None,
         "smart_lists": [found.name for found in smart if matches(found.query, user)],
+        "engagement": user.engagement,
+        "optout_email": user.optout_email,
         "activity": account.times({"create_time": user.created, **user.activity}),
         "lifetime": user.lifetime or None,
         "purchases": [],
