@@ -12,8 +12,8 @@ from cdp_sync.connectors.http.gate import RateGate
 from cdp_sync.connectors.http.sender import Timeouts
 from cdp_sync.connectors.sailthru import people as people_module
 from cdp_sync.errors import EndpointNotPermitted, Transient
-from cdp_sync.sandbox.sailthru import Clock, Limits, SailthruSandbox
-from cdp_sync.sandbox.sailthru.faults import Faults
+from cdp_sync.sandbox.api import Faults, Limit
+from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 from cdp_sync_tests.sailthru.exchange import (
     SECRETS,
     ZONE,
@@ -78,7 +78,7 @@ def test_the_limit_of_a_minute_is_kept_and_waited_for(tmp_path: Path) -> None:
     """Three calls a minute for twelve users: no call is refused, and none fails."""
     with SailthruSandbox(
         api_key=SECRETS["KEY"], api_secret=SECRETS["SECRET"], time_zone=ZONE, clock=Clock(),
-        limits=Limits({("user", "POST"): 3}),
+        limits={("user", "POST"): Limit(3)},
     ) as served:  # fmt: skip
         crm = Exchange(tmp_path / "crm", goal=users_goal(lists=["Red"]), box=served)
         crm.hold(person(name) for name in PEOPLE)
