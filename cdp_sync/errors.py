@@ -22,6 +22,7 @@
     │   │   └── UserUnknown          it has no user of that key
     │   ├── KeyUnreadable            a private key we cannot use
     │   ├── SecretMissing            an environment variable or file that is not there
+    │   ├── NoProject                the folder holds no project
     │   ├── SettingUnusable          an environment variable that is missing or says something impossible
     │   ├── MailRefused              the mail server will not have this mail
     │   ├── MailUnconfirmed          it may have been accepted; sending it again might send it twice
@@ -71,6 +72,7 @@ __all__ = [
     "MailRefused",
     "MailUnconfirmed",
     "NoCommonAlgorithm",
+    "NoProject",
     "PropertyTypeChanged",
     "RateExceeded",
     "RemoteDiskFull",
@@ -208,6 +210,10 @@ class SecretMissing(Terminal):
 
 class SettingUnusable(Terminal):
     """An environment variable that is missing, or says something impossible."""
+
+
+class NoProject(Terminal):
+    """The working directory is not a project's folder, and no variable names one."""
 
 
 class MailRefused(Terminal):
