@@ -23,6 +23,7 @@
     │   ├── KeyUnreadable            a private key we cannot use
     │   ├── SecretMissing            an environment variable or file that is not there
     │   ├── NoProject                the folder holds no project
+    │   ├── FilesInTheWay            a new project would overwrite files
     │   ├── SettingUnusable          an environment variable that is missing or says something impossible
     │   ├── MailRefused              the mail server will not have this mail
     │   ├── MailUnconfirmed          it may have been accepted; sending it again might send it twice
@@ -60,6 +61,7 @@ __all__ = [
     "EndpointNotPermitted",
     "FileChanged",
     "FileRejected",
+    "FilesInTheWay",
     "GoalFailed",
     "HistoryUnusable",
     "HostKeyRejected",
@@ -214,6 +216,10 @@ class SettingUnusable(Terminal):
 
 class NoProject(Terminal):
     """The working directory is not a project's folder, and no variable names one."""
+
+
+class FilesInTheWay(Terminal):
+    """A new project would overwrite files."""
 
 
 class MailRefused(Terminal):

@@ -1,55 +1,22 @@
 """The declarations as files, and the connections in them: read without Dagster, whose import takes seconds."""
 
-import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import yaml
 
-from cdp_sync.calling import call
-from cdp_sync.errors import DeclarationError, NoProject, SettingUnusable, UnknownName
+from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.reading import connections_in, documents_in, names_in, slips_in, with_line
 from cdp_sync.model.segment_slips import find_profile_slips
 from cdp_sync.model.suggestion import one_of
+from cdp_sync.orchestration.project_folder import defs_folder
 
 PROFILE_MODEL = "cdp_sync.components.ProfileModel"
 MAINTENANCE = "cdp_sync.components.Maintenance"
 _USUAL = {PROFILE_MODEL: "profiles", MAINTENANCE: "maintenance"}
 """The folders where these are looked for first."""
-
-
-def defs_folder() -> Path:
-    """Return the folder of declarations: `CDP_SYNC_DEFS`, `defs` of the project here, or `cdp_sync/defs` of a clone.
-
-    Raises:
-        SettingUnusable: `CDP_SYNC_DEFS` names no folder.
-        NoProject: The working directory is not a project's folder.
-    """
-    if named := os.environ.get("CDP_SYNC_DEFS"):
-        if Path(named).is_dir():
-            return Path(named).absolute()
-        raise SettingUnusable(
-            f"CDP_SYNC_DEFS is {named!r}, which is not a folder.",
-            needed="It must name the folder of declarations.",
-            remedy="Correct the variable, or unset it: then `defs` in the project's folder counts.",
-        )
-    here = Path.cwd()
-    if is_project(here):
-        return here / "defs"
-    if (of_clone := Path(__file__).parents[1] / "defs").is_dir():
-        return of_clone
-    raise NoProject(
-        f"There is no project in {here}.",
-        needed="A project's folder holds dagster.yaml and the folder defs.",
-        remedy=f"Change into it, or make one: {call('init FOLDER')}",
-    )
-
-
-def is_project(folder: Path) -> bool:
-    """Return whether a folder is a project's: it holds `dagster.yaml` and the folder `defs`."""
-    return (folder / "dagster.yaml").is_file() and (folder / "defs").is_dir()
 
 
 def declaration_files(folder: Path | None = None) -> list[Path]:

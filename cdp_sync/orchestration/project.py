@@ -15,9 +15,10 @@ from dagster.components.core.load_defs import get_library_json_enriched_defs  # 
 
 from cdp_sync.errors import DeclarationError
 from cdp_sync.orchestration.data_folder import data_folder
-from cdp_sync.orchestration.declaration_files import declaration_files, defs_folder, find_profile_model, refuse
+from cdp_sync.orchestration.declaration_files import declaration_files, find_profile_model, refuse
 from cdp_sync.orchestration.declarations import check_file, clashes_between_files
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
+from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
 from cdp_sync.orchestration.runs.recovery import build_recovery
 
