@@ -20,8 +20,10 @@ def complete_connections(_context: click.Context, _parameter: click.Parameter, b
 
 def complete_goals(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the goals of the connection, or of all where none is named yet, whose names begin so."""
-    connection = context.params.get("connection")
-    named = [each for each in _attributes() if connection in (None, each.get("name"))]
+    every = _attributes()
+    # An option without its value, which is what is completed, keeps click from reading the arguments before it.
+    words = {context.params.get("connection"), *context.args}
+    named = [each for each in every if each.get("name") in words] or every
     return _beginning(begun, (goal for each in named for goal in _names(each, "import_profiles", "export_profiles")))
 
 

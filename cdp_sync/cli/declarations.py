@@ -22,7 +22,7 @@ def check(connection: str | None) -> None:
     for problem in findings.problems:
         print_error(problem)
     if findings.problems or findings.declarations is None:
-        return end(fine=False)
+        end(fine=False)
     say(findings.summary)
     if connection:
         from cdp_sync.inspection import reach

@@ -26,7 +26,8 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
     if upcoming:
         if run_id or profiles:
             raise click.UsageError("--upcoming shows runs to come: neither --run nor --profiles goes with it.")
-        return _show_upcoming(connection, limit, as_json=as_json)
+        _show_upcoming(connection, limit, as_json=as_json)
+        return
     from cdp_sync.orchestration.declaration_files import refuse_unknown
     from cdp_sync.orchestration.runs.past_runs import History, past_runs
     from cdp_sync.terminal import print_history

@@ -1,7 +1,7 @@
 """What several commands have in common: arguments, options, and answers for people or for programs."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
@@ -49,6 +49,6 @@ def warehouse() -> "Warehouse":
     return Warehouse(path)
 
 
-def end(*, fine: bool) -> None:
+def end(*, fine: bool) -> NoReturn:
     """End the command with its status: 0 where all is fine, otherwise 1."""
     click.get_current_context().exit(0 if fine else 1)

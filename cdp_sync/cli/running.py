@@ -1,6 +1,6 @@
 """Commands that run goals: run, export."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -43,7 +43,7 @@ def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
     if not preview:
         from cdp_sync.orchestration.runs.launching import Order
 
-        return _run(Order(connection, goal, exports=True), as_json=as_json)
+        _run(Order(connection, goal, exports=True), as_json=as_json)
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.inspection import look_at_export
     from cdp_sync.orchestration.declarations import load_declarations
@@ -53,7 +53,7 @@ def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
     answer(found, print_export_preview, ExportPreview.to_json, as_json=as_json)
 
 
-def _run(order: "Order", *, as_json: bool) -> None:
+def _run(order: "Order", *, as_json: bool) -> NoReturn:
     """Carry out an order, show its outcome, and end with its status."""
     from cdp_sync.orchestration.project import load_connection
     from cdp_sync.orchestration.runs.launching import launch

@@ -42,6 +42,12 @@ def write_project(folder: Path) -> list[Path]:
     return list(texts)
 
 
+def write_settings(folder: Path) -> None:
+    """Write Dagster's settings alone, `dagster.yaml` and `workspace.yaml`, into a folder."""
+    for name in ("dagster.yaml", "workspace.yaml"):
+        (folder / name).write_bytes((_FILES / name).read_bytes())
+
+
 def _texts(folder: Path) -> dict[Path, str]:
     """Return what a project in this folder consists of, by relative path."""
     major, minor = map(int, __version__.split(".")[:2])

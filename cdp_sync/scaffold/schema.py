@@ -14,7 +14,7 @@ _OF_DAGSTER = ("template_vars_module", "requirements", "post_processing")
 class _Templates(GenerateJsonSchema):
     """Describes values that may be written in more than one way."""
 
-    def time_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ANN401, ARG002 - pydantic's own signature
+    def time_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's own signature
         """Describe a time of day as it is written: HH:MM, without seconds."""
         return {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}
 
