@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from cdp_sync.model.reading import TYPES
+from cdp_sync.model.reading import model_of, type_names
 
 _OF_DAGSTER = ("template_vars_module", "requirements", "post_processing")
 """Keys that every Dagster component may have beside its attributes."""
@@ -21,16 +21,19 @@ class _Templates(GenerateJsonSchema):
 
 def declaration_schema() -> dict[str, Any]:
     """Return the schema of a document of a `defs.yaml`: one of our types with its attributes, or a type of others."""
-    models: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in TYPES.values()]
+    types: dict[str, type[BaseModel]] = {name: model for name in type_names() if (model := model_of(name))}
     references, definitions = models_json_schema(
-        models, ref_template="#/$defs/{model}", schema_generator=_Templates, union_format="any_of"
+        [(model, "validation") for model in types.values()],
+        ref_template="#/$defs/{model}",
+        schema_generator=_Templates,
+        union_format="any_of",
     )
     by_type = [
         {
             "if": {"properties": {"type": {"const": name}}},
             "then": {"properties": {"attributes": references[model, "validation"]}},
         }
-        for name, model in TYPES.items()
+        for name, model in types.items()
     ]
     known: dict[str, Any] = dict.fromkeys(_OF_DAGSTER, True)
     return {
@@ -40,7 +43,7 @@ def declaration_schema() -> dict[str, Any]:
         "required": ["type"],
         "additionalProperties": False,
         "properties": {
-            "type": {"description": "The component's type.", "anyOf": [{"enum": list(TYPES)}, {"type": "string"}]},
+            "type": {"description": "The component's type.", "anyOf": [{"enum": list(types)}, {"type": "string"}]},
             "attributes": {"type": "object"},
             **known,
         },
