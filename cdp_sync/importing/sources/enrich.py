@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from cdp_sync.importing.converting.conversion import unique
-from cdp_sync.importing.linking.linking import staged_columns, tell_unchanged
+from cdp_sync.importing.delta.replace import compare_rows
 from cdp_sync.importing.run import GoalRun
-from cdp_sync.importing.staging.columns import Columns
+from cdp_sync.importing.staging.columns import Columns, staged_columns
+from cdp_sync.importing.staging.fresh import select_fresh_rows
 from cdp_sync.importing.staging.plan import found_step
 from cdp_sync.model import FetchedFile
 from cdp_sync.model.list_goal import EMAIL_HASH, KEYS, PROFILE_ID, SID
@@ -55,8 +56,9 @@ def complete_rows(run: GoalRun, users: Users, files: Sequence[FetchedFile], lack
 
 def _look_up(session: Session, run: GoalRun, files: Sequence[FetchedFile], lacking: Sequence[str], asked: Path) -> int:
     """Take from the warehouse what it knows, and write down whom to ask for the rest."""
-    tell_unchanged(session, run)
     columns = staged_columns(session, run)
+    compare_rows(session, run)
+    select_fresh_rows(session, run, columns)
     lacks = " or ".join(f"{column} is null" for column in _filled_by(columns, lacking))
     session.execute(statement("importing/sources/wanted").format(sid=f"value_{PROFILE_ID}", lacks=lacks))
     session.execute("create or replace table staging.user_key (sid text, email text, extid text, sms text)")

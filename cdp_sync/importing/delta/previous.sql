@@ -1,12 +1,12 @@
--- What each row that is to be applied was when its file was imported before: whom it was applied to, and what it has
--- added to sums. Under a changed declaration all rows are applied again, and so are rows that were not applied before.
--- Rows are matched as the previous import read them.
-create or replace table staging.former as
+-- What each row to apply was in the previous import of its file: the profile that it was applied to, and what it added
+-- to sums. Under a changed declaration all rows are applied again, and so are rows that were not applied before.
+-- Rows are paired as the previous import read them.
+create or replace table staging.previous as
 with before as (
     select
         file, row_hash, profile_id, sums,
         row_number() over (partition by file, row_hash order by len(sums) desc nulls last, sums, profile_id) as nth
-    from remembered
+    from staging.previous_row
     where not (same_fingerprint and applied)
 ),
 again as (

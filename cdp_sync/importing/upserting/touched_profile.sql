@@ -1,5 +1,5 @@
--- Profiles that rows were assigned to.
-create or replace temp table touched as
+-- Profiles that rows are assigned to.
+create or replace temp table touched_profile as
 select profile_id, true as is_new, row as first_row, 1 as rows, null::integer as file
 from staging.assigned
 where alone and profile_id is not null

@@ -1,6 +1,6 @@
--- The rows of the previous imports of these files; of rows that are tried again, what they have added before.
--- Where none are tried again, the inner join is empty at once, and the staged rows are not read.
-create or replace temp table remembered as
+-- The rows of the previous imports of these files; of retried rows, what they have added before. Where no row is
+-- retried, the inner join is empty at once, and the staged rows are not read.
+create or replace table staging.previous_row as
 select file.file, file.same_fingerprint, row.row_hash, row.applied, row.profile_id, row.sums
 from staging.file file
 join warehouse.imported_row row using (source)

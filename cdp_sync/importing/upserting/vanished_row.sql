@@ -1,5 +1,5 @@
--- What rows have added that their file no longer holds, as often as they are missing.
-create or replace temp table vanished as
+-- Rows that added amounts and that their file no longer holds, as often as they are missing.
+create or replace temp table vanished_row as
 with again as (
     select
         file.file,
@@ -12,7 +12,7 @@ with again as (
 ),
 before as (
     select file, row_hash, count(*) as times, any_value(profile_id) as profile_id, any_value(sums) as sums
-    from remembered
+    from staging.previous_row
     where sums is not null and profile_id is not null
     group by file, row_hash
 ),

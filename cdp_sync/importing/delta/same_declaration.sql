@@ -1,5 +1,4 @@
--- Files whose previous import was made under the same declaration, from the same fields: their rows compare one to one.
--- Asked anew whenever rows are linked.
+-- Files whose previous import was made under the same declaration and from the same fields: their rows compare one to one.
 update staging.file file
 set
     same_fingerprint = coalesce(latest.fingerprint = $fingerprint and latest.fields = file.fields, false),

@@ -1,8 +1,8 @@
--- Remembered rows that the file no longer holds as often as it did, and those that were not applied. Those that were
--- there once and are unchanged need no counting.
-create or replace temp table gone_row as
+-- Previous rows that the file holds less often than before, and those that were not applied. Rows that occurred once
+-- and are unchanged need no counting.
+create or replace table staging.gone_row as
 with repeated_before as (
-    select file, row_hash from remembered group by file, row_hash having count(*) > 1
+    select file, row_hash from staging.previous_row group by file, row_hash having count(*) > 1
 ),
 settled as (
     select file, row_hash from staging.unchanged anti join repeated_before using (file, row_hash)
@@ -12,7 +12,7 @@ before as (
         file, row_hash, count(*) as times, count(*) filter (applied) as applied,
         any_value(profile_id) filter (applied) as profile_id,
         any_value(sums) filter (applied) as sums
-    from remembered
+    from staging.previous_row
     anti join settled using (file, row_hash)
     group by file, row_hash
 ),
