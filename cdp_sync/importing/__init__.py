@@ -2,8 +2,7 @@
 
 from cdp_sync.importing.pipeline import (
     count_retried,
-    fetch_profiles,
-    import_goal,
+    import_files,
     link_identifiers,
     parse_files,
     upsert_profiles,
@@ -19,8 +18,7 @@ __all__ = [
     "ScannedFile",
     "count_retried",
     "fetch_files",
-    "fetch_profiles",
-    "import_goal",
+    "import_files",
     "link_identifiers",
     "parse_files",
     "scan_directory",

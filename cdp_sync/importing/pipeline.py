@@ -1,10 +1,10 @@
 """The whole of an import: `scan_directory`, `parse_files` or `fetch_profiles`, `link_identifiers`, `upsert_profiles`.
 
-Each op of a goal calls one of these functions; `import_goal` calls them in a row. What one hands to the next stands in
+Each op of a goal calls one of these functions; `import_files` calls them in a row. What one hands to the next stands in
 the run's staging file, see `staging.tables`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from cdp_sync.importing.delta.replace import compare_rows
 from cdp_sync.importing.linking.linking import is_linked, link_rows
@@ -15,33 +15,20 @@ from cdp_sync.importing.staging.columns import staged_columns
 from cdp_sync.importing.staging.fresh import select_fresh_rows
 from cdp_sync.importing.staging.parsing import Arrival, stage_files
 from cdp_sync.importing.upserting.upsert import declare_properties, upsert_rows
-from cdp_sync.model import FetchedFile, FileReport, GoalReport
+from cdp_sync.model import FileReport, GoalReport
 from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.ledger import KnownFile
 
-Enrich = Callable[[GoalRun, list[FetchedFile]], object]
-"""Fills the staged rows of these files with what the files lack."""
 
-
-def import_goal(
-    run: GoalRun,
-    arrivals: Iterable[Arrival],
-    known: Mapping[str, KnownFile] | None = None,
-    *,
-    enrich: Enrich | None = None,
-) -> GoalReport:
-    """Import files as they arrive, and the rows that waited for a profile.
+def import_files(run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None) -> GoalReport:
+    """Import files as they arrive, and the rows of earlier runs that would find a profile now.
 
     Args:
         run: The run.
         arrivals: The files, in order of import.
         known: What the ledger knows of their paths; looked up where it is not given.
-        enrich: Fills in what the files lack; None: they are complete.
     """
-    if enrich:
-        fetch_profiles(run, arrivals, enrich)
-    else:
-        parse_files(run, arrivals, known, retry=count_retried(run) > 0)
+    parse_files(run, arrivals, known, retry=count_retried(run) > 0)
     link_identifiers(run)
     return upsert_profiles(run)
 
@@ -67,22 +54,6 @@ def parse_files(
     """
     reports = stage_files(run, arrivals, known)
     return reports + (stage_waiting(run) if retry else [])
-
-
-def fetch_profiles(run: GoalRun, arrivals: Iterable[Arrival], enrich: Enrich) -> list[FileReport]:
-    """Parse the files that a platform exports, and fill in what they lack."""
-    fetched: list[FetchedFile] = []
-
-    def arriving() -> Iterable[Arrival]:
-        for arrival in arrivals:
-            if isinstance(arrival, FetchedFile):
-                fetched.append(arrival)
-            yield arrival
-
-    reports = stage_files(run, arriving())
-    staged = {report.path for report in reports if report.state == "staged"}
-    enrich(run, [file for file in fetched if file.remote.path in staged])
-    return reports
 
 
 def link_identifiers(run: GoalRun) -> None:
@@ -116,8 +87,7 @@ def _link(session: Session, run: GoalRun) -> None:
 
 __all__ = [
     "count_retried",
-    "fetch_profiles",
-    "import_goal",
+    "import_files",
     "link_identifiers",
     "parse_files",
     "scan_directory",

@@ -39,7 +39,9 @@ def _link_values(columns: Columns) -> list[str]:
             selects.append(f"select row, {named}, place, value, true as multiple from {source}")
         else:
             source = f"staging.fresh where {link.column} is not null"
-            selects.append(f"select row, {named}, 1 as place, {link.column} as value, false as multiple from {source}")
+            selects.append(
+                f"select row, {named}, 1::bigint as place, {link.column} as value, false as multiple from {source}"
+            )
     return selects
 
 

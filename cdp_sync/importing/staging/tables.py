@@ -43,7 +43,7 @@ FROM_THE_START = (
         "staging.file",
         "a file of the run, and what is known of its previous import",
         "staging.parsing.stage_files",
-        ("delta", "linking", "reading", "report", "sources", "staging", "upserting"),
+        ("delta", "linking", "report", "staging", "upserting"),
         "file integer, path text, size bigint, modified_at timestamptz, sha256 text, source uuid, fields text[], "
         "state text, message text, warnings text[], same_fingerprint boolean, same_links boolean",
     ),
@@ -230,7 +230,7 @@ LINKING = (
         "a link value that a profile can take",
         "linking.linking.claim_steps",
         ("linking",),
-        "rank hugeint, property varchar, value varchar, multiple boolean, profile_id uuid",
+        "rank bigint, property varchar, value varchar, multiple boolean, profile_id uuid",
     ),
 )
 
