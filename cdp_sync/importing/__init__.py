@@ -2,7 +2,9 @@
 
 from cdp_sync.importing.pipeline import (
     count_retried,
+    fetch_profiles,
     import_files,
+    import_people,
     link_identifiers,
     parse_files,
     upsert_profiles,
@@ -18,7 +20,9 @@ __all__ = [
     "ScannedFile",
     "count_retried",
     "fetch_files",
+    "fetch_profiles",
     "import_files",
+    "import_people",
     "link_identifiers",
     "parse_files",
     "scan_directory",

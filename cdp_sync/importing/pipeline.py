@@ -1,7 +1,7 @@
 """The whole of an import: `scan_directory`, `parse_files` or `fetch_profiles`, `link_identifiers`, `upsert_profiles`.
 
-Each op of a goal calls one of these functions; `import_files` calls them in a row. What one hands to the next stands in
-the run's staging file, see `staging.tables`.
+Each op of a goal calls one of these functions; `import_files` and `import_people` call them in a row. What one leaves
+to the next stands in the run's staging file, see `staging.tables`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +10,8 @@ from cdp_sync.importing.delta.replace import compare_rows
 from cdp_sync.importing.linking.linking import is_linked, link_rows
 from cdp_sync.importing.linking.waiting import count_due, stage_waiting
 from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.sources.port import Progress, Source
+from cdp_sync.importing.sources.profiles import fetch_profiles
 from cdp_sync.importing.sources.scanning import scan_directory
 from cdp_sync.importing.staging.columns import staged_columns
 from cdp_sync.importing.staging.fresh import select_fresh_rows
@@ -29,6 +31,19 @@ def import_files(run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, 
         known: What the ledger knows of their paths; looked up where it is not given.
     """
     parse_files(run, arrivals, known, retry=count_retried(run) > 0)
+    link_identifiers(run)
+    return upsert_profiles(run)
+
+
+def import_people(run: GoalRun, source: Source, progress: Progress = lambda _name, _size: None) -> GoalReport:
+    """Import the people of a platform.
+
+    Args:
+        run: The run.
+        source: What it reads.
+        progress: Called while a part arrives.
+    """
+    fetch_profiles(run, source, progress)
     link_identifiers(run)
     return upsert_profiles(run)
 
@@ -87,7 +102,9 @@ def _link(session: Session, run: GoalRun) -> None:
 
 __all__ = [
     "count_retried",
+    "fetch_profiles",
     "import_files",
+    "import_people",
     "link_identifiers",
     "parse_files",
     "scan_directory",

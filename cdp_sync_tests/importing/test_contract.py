@@ -14,6 +14,7 @@ from cdp_sync.importing.staging.tables import CONTRACT, FROM_THE_START, LINKING,
 from cdp_sync.model import Profiles
 from cdp_sync.warehouse import Step
 from cdp_sync.warehouse.step_log import EndedStep, observed_by
+from cdp_sync_tests.sailthru.exchange import Exchange, lists_goal, sailthru, users_goal
 from cdp_sync_tests.trail.importer import Importer, goal
 
 FOLDER = Path(cdp_sync.importing.__file__).parent
@@ -90,6 +91,9 @@ SHAPES = {
 }
 
 
+PLATFORM = "people of a platform"
+
+
 @dataclass
 class Recorder:
     """The steps of imports, in order, with the columns of the tables that they made."""
@@ -123,6 +127,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorder]:
                 if shape.more:
                     shape.more(importer)
                     importer.deliver({"/in/else.csv": rows("7,z@x.nl,,,Zoe,1,")})
+    found[PLATFORM] = Recorder()
+    with sailthru() as box, observed_by(found[PLATFORM]):
+        box.account.add_users([{"email": f"{name}@example.com", "lists": ["Main"]} for name in ("ann", "bob")])
+        crm = Exchange(tmp_path_factory.mktemp("platform"), goal=users_goal(), box=box)
+        crm.bring(lists_goal(link=[{"field": "email", "property": "email"}]))
     return found
 
 
@@ -135,7 +144,7 @@ def relations(sql: str) -> set[str]:
     return {name for name in named if not name.startswith("warehouse.")} - expressions
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, PLATFORM])
 def test_each_step_reads_what_an_earlier_one_yields(shape: str, recorded: dict[str, Recorder]) -> None:
     """A table of the staging file is made earlier in the run, a temporary one earlier in the session."""
     made: dict[int, set[str]] = {}
@@ -147,7 +156,7 @@ def test_each_step_reads_what_an_earlier_one_yields(shape: str, recorded: dict[s
         (staged if ended.step.yields.startswith("staging.") else of_session).add(ended.step.yields)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, PLATFORM])
 def test_a_statement_reads_what_its_step_declares(shape: str, recorded: dict[str, Recorder]) -> None:
     """`reads` names the intermediate tables of the statement, all of them and no others."""
     steps: dict[str, Step] = {

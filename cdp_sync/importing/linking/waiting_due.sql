@@ -5,7 +5,7 @@ with waiting_link as (
     from warehouse.waiting_row
     where connection = $connection and goal = $goal
 ),
-found as (
+due as (
     select distinct waiting from waiting_link join {identifiers} using (property, value)
 ),
 latest as (
@@ -19,6 +19,6 @@ select
     list_transform(row.cells, lambda cell: cell.field) as fields,
     list_transform(row.cells, lambda cell: cell.value) as cells
 from warehouse.waiting_row row
-join found on found.waiting = row.rowid
+join due on due.waiting = row.rowid
 join latest using (source)
 where latest.fingerprint = $fingerprint

@@ -182,6 +182,37 @@ STAGING_FILE = (
     ),
 )
 
+ENRICHING = (
+    Table(
+        "staging.user_key",
+        "a person of a platform with the fields that were looked up",
+        "sources.enrich.enrich_rows",
+        ("sources", "staging"),
+        varies="`Enricher.fields`",
+    ),
+    Table(
+        "wanted",
+        "a person whose rows lack a field",
+        "sources.enrich.enrich_rows",
+        ("sources",),
+        "platform_id varchar",
+    ),
+    Table(
+        "person",
+        "a person of the files, with the digest of a field that they lack",
+        "sources.enrich.enrich_rows",
+        ("sources",),
+        "platform_id varchar, digest varchar",
+    ),
+    Table(
+        "found",
+        "the fields that were looked up for a person, converted",
+        "staging.plan.found_step",
+        ("sources",),
+        varies=_MAPPING,
+    ),
+)
+
 LINKING = (
     Table(
         "link_value",
@@ -356,7 +387,7 @@ UPSERTING = (
     ),
 )
 
-CONTRACT = {table.name: table for table in (*STAGING_FILE, *LINKING, *UPSERTING)}
+CONTRACT = {table.name: table for table in (*STAGING_FILE, *ENRICHING, *LINKING, *UPSERTING)}
 """Every table by name: one name is one table."""
 
 

@@ -342,7 +342,9 @@ def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: o
     table = columns.entity.identifier_table
     name, text = quote_identifier(prop.name), quote_literal(prop.name)
     value = f"unnest({name})" if prop.multiple else name
-    sources, values, reads = [], {}, ()
+    sources: list[str] = []
+    values: dict[str, object] = {}
+    reads: tuple[str, ...] = ()
     if changes.created:
         created = f"updated_at = $now and created_at >= $now and {name} is not null"
         sources.append(f"select {value} as value, profile_id from {columns.entity.stored} where {created}")
