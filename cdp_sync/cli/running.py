@@ -1,5 +1,7 @@
 """Commands that run goals: run, export."""
 
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -25,12 +27,15 @@ def _not_empty(context: click.Context, option: click.Parameter, value: str | Non
     "--files", metavar="PATTERN", callback=_not_empty, help="Import only files whose names match this wildcard."
 )
 @click.option("--again", is_flag=True, help="Also import files that have not changed since. What is summed stays so.")
+@click.option("--debug", is_flag=True, help="Show each step of the SQL plan as it ends: seconds, rows, and its table.")
 @AS_JSON
-def run(connection: str, goal: str | None, files: str | None, again: bool, as_json: bool) -> None:
+def run(connection: str, goal: str | None, files: str | None, again: bool, debug: bool, as_json: bool) -> None:
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
     from cdp_sync.orchestration.runs.launching import Order
+    from cdp_sync.warehouse.step_log import observed_by
 
-    _run(Order(connection, goal, files, again), as_json=as_json)
+    with observed_by(partial(click.echo, err=True)) if debug else nullcontext():
+        _run(Order(connection, goal, files, again), as_json=as_json)
 
 
 @click.command()
