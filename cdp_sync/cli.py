@@ -19,7 +19,7 @@ from cdp_sync.errors import CdpSyncError, UnknownName
 from cdp_sync.sandbox.ports import MAIL, SAILTHRU, SFTP, Served
 
 if TYPE_CHECKING:
-    from cdp_sync.orchestration.runs.launching import Order
+    from cdp_sync.orchestration.runs.launch import Order
 
 FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 
@@ -135,7 +135,7 @@ def scan(connection: str, goal: str | None, limit: int, as_json: bool) -> None:
 @_AS_JSON
 def run(connection: str, goal: str | None, files: str | None, again: bool, as_json: bool) -> None:
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
-    from cdp_sync.orchestration.runs.launching import Order
+    from cdp_sync.orchestration.runs.launch import Order
 
     _run(Order(connection, goal, files, again), as_json=as_json)
 
@@ -143,7 +143,7 @@ def run(connection: str, goal: str | None, files: str | None, again: bool, as_js
 def _run(order: "Order", *, as_json: bool) -> None:
     """Carry out an order, show what came of it, and end with its status."""
     from cdp_sync.orchestration.project import load_connection
-    from cdp_sync.orchestration.runs.launching import launch
+    from cdp_sync.orchestration.runs.launch import launch
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import TerminalProgress, print_error, print_goal
 
@@ -170,7 +170,7 @@ def _run(order: "Order", *, as_json: bool) -> None:
 def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
     """Run one export goal, or with --preview only look at what it would deliver."""
     if not preview:
-        from cdp_sync.orchestration.runs.launching import Order
+        from cdp_sync.orchestration.runs.launch import Order
 
         _run(Order(connection, goal, exports=True), as_json=as_json)
     from cdp_sync.inspection import look_at_export
@@ -221,7 +221,7 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
         return
     from cdp_sync.orchestration.data_folder import data_folder
     from cdp_sync.orchestration.declaration_files import refuse_unknown
-    from cdp_sync.orchestration.runs.past_runs import past_runs
+    from cdp_sync.orchestration.runs.history import past_runs
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_history
     from cdp_sync.warehouse import Warehouse

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from cdp_sync.model import Connection, Profiles, SailthruConnection, SftpConnection
+from cdp_sync.orchestration.dagster_internals import AssetJob
 from cdp_sync.orchestration.goals.checks import (
     EXPORT_CHECKS,
     USER_EXPORT_CHECKS,
@@ -22,8 +22,6 @@ from cdp_sync.orchestration.notify.mail_sensor import notified_metadata
 from cdp_sync.orchestration.resources import SailthruAccountResource, SftpServerResource
 from cdp_sync.orchestration.triggers.new_files import build_sensors
 from cdp_sync.orchestration.triggers.schedules import build_schedules
-
-AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 
 def build_connection(connection: SftpConnection | SailthruConnection, profiles: Profiles) -> dg.Definitions:

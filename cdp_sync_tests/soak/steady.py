@@ -92,7 +92,7 @@ def work(folder: Path, root: Path, environ: Mapping[str, str], runs: int) -> Non
     os.chdir(folder)
     os.environ.update(environ)
     from cdp_sync.orchestration.project import load_connection
-    from cdp_sync.orchestration.runs.launching import Order, launch
+    from cdp_sync.orchestration.runs.launch import Order, launch
     from cdp_sync.orchestration.runs.progress import Nobody
 
     definitions, threads = load_connection("shop"), 0

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import dagster as dg
-from dagster._core.events import DagsterEventType  # what the log is asked by
+from dagster import DagsterEventType
 
 from cdp_sync.orchestration.goals.metadata import values_in
 from cdp_sync.orchestration.goals.segments import SEGMENTS

@@ -1,9 +1,9 @@
 """What runs say of themselves by tags: whose they are, why they were started, and what others noted on them."""
 
 import dagster as dg
-from dagster._core.storage.tags import HIDDEN_TAG_PREFIX  # of tags that the UI does not show
 
 from cdp_sync.model.connection import RESERVED
+from cdp_sync.orchestration.dagster_internals import HIDDEN_TAG_PREFIX
 
 CONNECTION = "connection"
 REASON = "reason"

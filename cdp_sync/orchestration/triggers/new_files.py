@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.tags import RUN_KEY_TAG
 
 from cdp_sync.importing.sources.arrivals import Look, Memory, States, goal_key, look_at
 from cdp_sync.importing.sources.sightings import Sightings
 from cdp_sync.model import Profiles, RemoteFile, SftpConnection, fingerprint
 from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.dagster_internals import RUN_KEY_TAG, AssetJob
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import imported_versions
-from cdp_sync.orchestration.runs.waiting import unfinished_runs
+from cdp_sync.orchestration.runs.unfinished import unfinished_runs
 
 _TICKS = 3
 """Ticks in the time between two looks: files that were just seen are looked at again at the next tick."""
@@ -30,7 +29,7 @@ _ENDED = {dg.DagsterRunStatus.SUCCESS: True, dg.DagsterRunStatus.FAILURE: False,
 
 
 def build_sensors(
-    connection: SftpConnection, profiles: Profiles, jobs: Iterable[dg.JobDefinition | UnresolvedAssetJobDefinition]
+    connection: SftpConnection, profiles: Profiles, jobs: Iterable[AssetJob]
 ) -> list[dg.SensorDefinition]:
     """Return the sensor of a connection's job; nothing where the connection is off, or watches and imports nothing."""
     goals = [goal for goal in connection.import_profiles if goal.enabled]
@@ -39,9 +38,7 @@ def build_sensors(
     return [_sensor(connection, profiles, job) for job in jobs]
 
 
-def _sensor(
-    connection: SftpConnection, profiles: Profiles, job: dg.JobDefinition | UnresolvedAssetJobDefinition
-) -> dg.SensorDefinition:
+def _sensor(connection: SftpConnection, profiles: Profiles, job: AssetJob) -> dg.SensorDefinition:
     assert connection.watch  # noqa: S101 - for mypy; `build_sensors` asked
     every, server_key = connection.watch.every_seconds, f"{connection.name}_server"
     goals = {
