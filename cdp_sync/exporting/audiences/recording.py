@@ -1,4 +1,4 @@
-"""Notes in the warehouse what became of the users that were sent: in one transaction, all of it or nothing."""
+"""Records the outcomes of the users that were sent: in one transaction, all of it or nothing."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +13,13 @@ from cdp_sync.warehouse.exchange import count_exported, ever_exchanged
 def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> ExportReport:
     """Write ledger, lists, history and quarantine, and report. To be called when the users were delivered.
 
-    Those who were refused, or are not there, are not in the ledger, so that the next run sends them again. Where there
-    is nothing to note, the warehouse is not opened. Recording a run twice is as recording it once.
+    Users who were refused, or do not exist, are not in the ledger, so that the next run sends them again. Where there
+    is nothing to record, the warehouse is not opened. Idempotent.
 
     Args:
         run: The run.
         counters: What `select_segment` counted.
-        leavers: How many people were to be taken off lists.
+        leavers: How many users were to be taken off lists.
     """
     report = ExportReport(run.goal.name, run.goal.segment, counters, profiles_taken_off=0)
     if not (counters.profiles_written or counters.profiles_not_deliverable or leavers or leaves_quarantine(run)):
@@ -39,7 +39,7 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
 
 
 def _settle(session: Session, run: UserRun) -> None:
-    """Make of what was chosen and of the outcomes what became of everybody; the same however often it is done."""
+    """Merge delivery outcomes into the staged profiles. Idempotent."""
     if not session.value("select count(*) from (show tables from staging) where name = 'chosen'"):
         session.execute("alter table staging.profile_end rename to chosen")
     _read_outcomes(session, run.left)
@@ -50,7 +50,7 @@ def _settle(session: Session, run: UserRun) -> None:
 
 
 def _read_outcomes(session: Session, path: Path) -> None:
-    path.touch()  # nobody was sent
+    path.touch()  # no user was sent
     session.execute(statement("exporting/audiences/outcome"), {"path": str(path)})
 
 
@@ -68,7 +68,8 @@ def _record(session: Session, run: UserRun, report: ExportReport) -> None:
     for name in ("exporting/forgotten_profile", "exporting/exported_profile", "exporting/audiences/gone_profile"):
         session.execute(statement(name), by_number)
     session.execute(statement("exporting/audiences/gone_member"), of_goal)
-    session.execute(statement("exporting/audiences/list_member"), of_goal)
+    members = statement("exporting/audiences/list_member")
+    session.execute(members, {**of_goal, "identity_key": run.goal.identity_key})
     session.execute("delete from warehouse.list_intent where connection = $connection and goal = $goal", of_goal)
     session.execute(statement("exporting/quarantine"), {**named(run), "path": None})
     write_run(session, run, report)

@@ -7,12 +7,13 @@ has arrived.
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
 from cdp_sync.importing.sources.arrivals import Look, Memory, States, goal_key, look_at
 from cdp_sync.importing.sources.sightings import Sightings
-from cdp_sync.model import Profiles, RemoteFile, SftpConnection, fingerprint
+from cdp_sync.model import Connection, Profiles, RemoteFile, Watch, fingerprint
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.dagster_internals import RUN_KEY_TAG, AssetJob
 from cdp_sync.orchestration.data_folder import data_folder
@@ -28,21 +29,17 @@ _EARLY = 0.75
 _ENDED = {dg.DagsterRunStatus.SUCCESS: True, dg.DagsterRunStatus.FAILURE: False, dg.DagsterRunStatus.CANCELED: False}
 
 
-def build_sensors(
-    connection: SftpConnection, profiles: Profiles, jobs: Iterable[AssetJob]
-) -> list[dg.SensorDefinition]:
-    """Return the sensor of a connection's job; nothing where the connection is off, or watches and imports nothing."""
-    goals = [goal for goal in connection.import_profiles if goal.enabled]
-    if not (connection.enabled and connection.watch and goals):
+def build_sensors(connection: Connection, profiles: Profiles, jobs: Iterable[AssetJob]) -> list[dg.SensorDefinition]:
+    """Return the sensor of a connection's job; none where the connection is off, or watches or imports nothing."""
+    if not (connection.enabled and connection.file_watch and any(goal.enabled for goal in connection.import_profiles)):
         return []
-    return [_sensor(connection, profiles, job) for job in jobs]
+    return [_sensor(connection, connection.file_watch, profiles, job) for job in jobs]
 
 
-def _sensor(connection: SftpConnection, profiles: Profiles, job: AssetJob) -> dg.SensorDefinition:
-    assert connection.watch  # noqa: S101 - for mypy; `build_sensors` asked
-    every, server_key = connection.watch.every_seconds, f"{connection.name}_server"
-    goals = {
-        goal_key(goal.name, fingerprint(goal, profiles, connection.objectives)): goal
+def _sensor(connection: Connection, watch: Watch, profiles: Profiles, job: AssetJob) -> dg.SensorDefinition:
+    every, server_key = watch.every_seconds, f"{connection.name}_server"
+    goals: dict[str, Any] = {
+        goal_key(goal.name, fingerprint(goal.importing(connection, profiles), profiles, connection.objectives)): goal
         for goal in connection.import_profiles
         if goal.enabled
     }
