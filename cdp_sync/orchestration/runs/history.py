@@ -1,6 +1,6 @@
-"""Past and present runs as people ask for them: what Dagster knows of a run and the warehouse of its goals."""
+"""Past and present runs: what Dagster has recorded of each, and what the warehouse has recorded of its goals."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -45,7 +45,7 @@ class PastGoal:
 
     goal: str
     direction: str | None
-    """import or export; None where nobody noted it."""
+    """import or export; None where it is not known."""
     state: str
     """finished or failed."""
     message: str
@@ -66,9 +66,9 @@ class PastGoal:
 
     def to_json(self) -> dict[str, Any]:
         """Return the goal as `runs --json` shows it: the counters beside the rest."""
-        told = asdict(replace(self, counters=None))
-        del told["counters"]
-        return {**told, "consent_skipped": self.consent_skipped, **(self.counters or {})}
+        shown = asdict(replace(self, counters=None))
+        del shown["counters"]
+        return {**shown, "consent_skipped": self.consent_skipped, **(self.counters or {})}
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class PastRun:
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as `runs --json` shows it."""
-        told = asdict(replace(self, goals=()))
-        return {**told, "seconds": self.seconds, "goals": [goal.to_json() for goal in self.goals]}
+        shown = asdict(replace(self, goals=()))
+        return {**shown, "seconds": self.seconds, "goals": [goal.to_json() for goal in self.goals]}
 
 
 @dataclass(frozen=True)
@@ -110,17 +110,17 @@ class History:
     data_exchange: tuple[Mapping[str, Any], ...] = ()
     """connection, profiles_ever_imported, profiles_ever_exported."""
     notice: str = ""
-    """Why the warehouse was not asked, where it was not."""
+    """Why the warehouse was not read, where it was not."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the history as `runs --json` shows it."""
-        told = {"data_exchange": list(self.data_exchange), "notice": self.notice}
-        return {"runs": [run.to_json() for run in self.runs], **told}
+        runs = [run.to_json() for run in self.runs]
+        return {"runs": runs, "data_exchange": list(self.data_exchange), "notice": self.notice}
 
 
 @dataclass(frozen=True)
-class _Noted:
-    """What the warehouse has noted."""
+class _Recorded:
+    """What the warehouse has recorded."""
 
     goals: Mapping[str, Sequence[Mapping[str, Any]]]
     """Rows of `run`, by run id."""
@@ -135,34 +135,30 @@ def past_runs(
 ) -> History:
     """Return the latest runs, newest first.
 
-    Dagster is asked once for the runs and once for what they materialized, the warehouse once for its rows; the log of
+    Dagster is asked once for the runs and once for what they materialized, the warehouse once for its rows. The log of
     a single run is read only while it is under way, or where it failed or was stopped.
 
     Args:
-        warehouse: Waited for a second at most; a locked one is passed over, and `notice` says so.
+        warehouse: Waited for a second at most; a locked one is left out, and `notice` says so.
         connection: One connection's runs; all where there is none.
         limit: How many.
         run_id: This run only: its id, or at least the first eight characters of it.
-        profiles: Whether to tell the last profiles that each goal created and updated, with values.
+        profiles: Whether to return the last profiles that each goal created and updated, with values.
 
     Raises:
         UnknownName: There is no run of that id, or several begin with it, or it is another connection's.
     """
     with open_instance() as instance:
-        records = _records(instance, connection, limit, run_id)
+        records = [_record(instance, connection, run_id)] if run_id else _latest(instance, connection, limit)
         runs = [_run(record) for record in records]
-        noted = _noted(warehouse, connection, [run.run_id for run in runs], profiles=profiles)
+        recorded = _recorded(warehouse, connection, [run.run_id for run in runs], profiles=profiles)
         began = [run.started_at for run in runs if run.started_at]
         events = materializations(instance, min(began), connection, run_id) if began else {}
-        told = tuple(_with_goals(instance, run, noted, events) for run in runs)
-    return History(told, noted.exchange, noted.notice)
+        found = tuple(_with_goals(instance, run, recorded, events) for run in runs)
+    return History(found, recorded.exchange, recorded.notice)
 
 
-def _records(
-    instance: dg.DagsterInstance, connection: str | None, limit: int, run_id: str | None
-) -> list[dg.RunRecord]:
-    if run_id is not None:
-        return [_record(instance, connection, run_id)]
+def _latest(instance: dg.DagsterInstance, connection: str | None, limit: int) -> list[dg.RunRecord]:
     if connection is None:
         records = list(instance.get_run_records(limit=limit * 2))
     else:
@@ -191,20 +187,15 @@ def _record(instance: dg.DagsterInstance, connection: str | None, wanted: str) -
 
 
 def _is_of(run: dg.DagsterRun, connection: str | None) -> bool:
-    found = _connection_of(run)
-    return found is not None and connection in (None, found)
-
-
-def _connection_of(run: dg.DagsterRun) -> str | None:
-    """Return whose run it is; one that was started on asset pages is that of its first connection."""
-    return next(iter(connections_of(run)), None)
+    """Return whether a run is of a connection, or of any; one that was started on asset pages is of its first."""
+    return any(connection in (None, found) for found in connections_of(run)[:1])
 
 
 def _run(record: dg.RunRecord) -> PastRun:
     run = record.dagster_run
     return PastRun(
         run_id=run.run_id,
-        connection=_connection_of(run) or "",
+        connection=connections_of(run)[0],
         state=STATES[run.status.value],
         reason=reason_of(run),
         started_at=_time(record.start_time),
@@ -216,34 +207,33 @@ def _time(seconds: float | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
-def _noted(warehouse: Warehouse, connection: str | None, run_ids: list[str], *, profiles: bool) -> _Noted:
+def _recorded(warehouse: Warehouse, connection: str | None, run_ids: list[str], *, profiles: bool) -> _Recorded:
     try:
         with replace(warehouse, lock_timeout=_PATIENCE).open("read") as session:
             changed = changed_profiles(session, run_ids) if profiles else {}
             exchange = tuple(data_exchange(session, connection))
-            return _Noted(goals_of_runs(session, run_ids), changed, exchange)
+            return _Recorded(goals_of_runs(session, run_ids), changed, exchange)
     except WarehouseLocked as locked:
-        return _Noted({}, {}, notice=f"{locked.found} What it has noted of these runs is not shown.")
+        return _Recorded({}, {}, notice=f"{locked.found} What it has noted of these runs is not shown.")
 
 
-def _with_goals(instance: dg.DagsterInstance, run: PastRun, noted: _Noted, events: Events) -> PastRun:
+def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: _Recorded, events: Events) -> PastRun:
     goals = {goal.goal: goal for goal in _from_events(run, events)}
-    goals |= {row["goal"]: _from_row(row, run, noted) for row in noted.goals.get(run.run_id, ())}
+    goals |= {row["goal"]: _from_row(row, run, recorded) for row in recorded.goals.get(run.run_id, ())}
     if run.state == "running":
-        return _ordered(replace(run, phase=under_way(instance, run.run_id, run.connection)), goals.values())
-    if run.state in ("failed", "stopped"):
+        run = replace(run, phase=under_way(instance, run.run_id, run.connection))
+    elif run.state in ("failed", "stopped"):
         trouble = trouble_of(instance, run.run_id, run.connection)
-        goals |= {goal.goal: goal for goal in _from_failures(trouble.goals, goals)}
+        for name, (ended_at, message) in trouble.goals.items():  # of some only the event log says that they failed
+            goal = goals.get(name) or PastGoal(name, None, "", message, ended_at)
+            if goal.state != "failed":
+                goals[name] = replace(goal, state="failed", message=message, ended_at=ended_at, errors=(message,))
         failed = any(goal.state == "failed" for goal in goals.values())
         run = replace(run, message="" if failed else trouble.message)
-    return _ordered(run, goals.values())
+    return replace(run, goals=tuple(sorted(goals.values(), key=lambda goal: goal.ended_at)))
 
 
-def _ordered(run: PastRun, goals: Iterable[PastGoal]) -> PastRun:
-    return replace(run, goals=tuple(sorted(goals, key=lambda goal: goal.ended_at)))
-
-
-def _from_row(row: Mapping[str, Any], run: PastRun, noted: _Noted) -> PastGoal:
+def _from_row(row: Mapping[str, Any], run: PastRun, recorded: _Recorded) -> PastGoal:
     seconds = row["seconds"] or (row["ended_at"] - row["started_at"]).total_seconds()
     names = EXPORT_COUNTERS if row["direction"] == "export" else COUNTERS
     return PastGoal(
@@ -256,28 +246,20 @@ def _from_row(row: Mapping[str, Any], run: PastRun, noted: _Noted) -> PastGoal:
         counters={name: row[name] or 0 for name in names},
         warnings=tuple(row["warnings"] or ()),
         errors=tuple(row["errors"] or ()),
-        profiles=tuple(noted.profiles.get((run.run_id, row["goal"]), ())),
+        profiles=tuple(recorded.profiles.get((run.run_id, row["goal"]), ())),
     )
 
 
 def _from_events(run: PastRun, events: Events) -> Iterator[PastGoal]:
-    """Yield the goals that say what they did by what they materialized: those that found nothing new say no more."""
-    for goal, (ended_at, told) in events.get(run.run_id, {}).items():
-        names = COUNTERS if "rows_read" in told else EXPORT_COUNTERS
+    """Yield the goals by what they materialized or observed: the warehouse has no row of those with nothing to do."""
+    for goal, (ended_at, metadata) in events.get(run.run_id, {}).items():
+        names = COUNTERS if "rows_read" in metadata else EXPORT_COUNTERS
         yield PastGoal(
             goal=goal,
             direction="import" if names == COUNTERS else "export",
             state="finished",
-            message=told.get("summary", ""),
+            message=metadata.get("summary", ""),
             ended_at=ended_at,
-            seconds=round(told.get("seconds", 0.0), 1),
-            counters={name: told.get(name, 0) for name in names},
+            seconds=round(metadata.get("seconds", 0.0), 1),
+            counters={name: metadata.get(name, 0) for name in names},
         )
-
-
-def _from_failures(failures: Mapping[str, tuple[datetime, str]], known: Mapping[str, PastGoal]) -> Iterator[PastGoal]:
-    """Yield the goals of which only the event log says that they failed."""
-    for name, (ended_at, message) in failures.items():
-        goal = known.get(name) or PastGoal(name, None, "failed", message, ended_at)
-        if goal.state != "failed" or name not in known:
-            yield replace(goal, state="failed", message=message, ended_at=ended_at, errors=(message,))
