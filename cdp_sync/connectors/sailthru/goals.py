@@ -208,7 +208,7 @@ class UserExportGoal(AudienceGoal):
         if not self.map and not self.lists:
             raise ValueError("map: nothing is mapped, and no list is named; needed is one of them")
         if self.remove_from_lists and not self.lists:
-            raise ValueError("remove_from_lists: there are no lists to take anybody off; needed is `lists`")
+            raise ValueError("remove_from_lists: there are no lists to take users off; needed is `lists`")
         return self
 
     def render(self, fields: Sequence[AudienceField]) -> Rendered:
