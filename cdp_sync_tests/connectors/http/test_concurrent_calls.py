@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 
 from cdp_sync.connectors.http.concurrent_calls import each
-from cdp_sync.connectors.http.retry import GivenUp
 from cdp_sync.errors import AuthenticationFailed, CdpSyncError, RemoteFailure, RequestRefused, ServerUnreachable
+from cdp_sync.retrying import Cancelled
 
 
 def outcomes(
@@ -19,12 +19,12 @@ def outcomes(
 
 def test_every_item_has_an_outcome_at_its_place() -> None:
     """Each once, in any order."""
-    assert dict(outcomes(lambda item, _given_up: item * 2, range(1000))) == {i: i * 2 for i in range(1000)}
+    assert dict(outcomes(lambda item, _cancelled: item * 2, range(1000))) == {i: i * 2 for i in range(1000)}
 
 
 def test_nothing_to_do_is_done_at_once() -> None:
     """No items, no outcomes."""
-    assert list(outcomes(lambda item, _given_up: item, range(0))) == []
+    assert list(outcomes(lambda item, _cancelled: item, range(0))) == []
 
 
 def test_items_are_read_a_little_ahead_only() -> None:
@@ -37,7 +37,7 @@ def test_items_are_read_a_little_ahead_only() -> None:
             read.append(item)
             yield item
 
-    walking = outcomes(lambda item, _given_up: item, items())
+    walking = outcomes(lambda item, _cancelled: item, items())
     next(walking)
     assert len(read) == 16
     walking.close()
@@ -47,7 +47,7 @@ def test_items_are_read_a_little_ahead_only() -> None:
 def test_an_items_own_error_is_its_outcome() -> None:
     """The others go on."""
 
-    def work(item: int, _given_up: threading.Event) -> int:
+    def work(item: int, _cancelled: threading.Event) -> int:
         if item % 3 == 0:
             raise RequestRefused("no")
         if item % 50 == 1:
@@ -66,7 +66,7 @@ def test_what_concerns_all_ends_all(kind: type[Exception]) -> None:
     """Few calls are made after it, and no thread stays behind."""
     made: list[int] = []
 
-    def work(item: int, _given_up: threading.Event) -> int:
+    def work(item: int, _cancelled: threading.Event) -> int:
         made.append(item)
         raise kind("everything")
 
@@ -80,7 +80,7 @@ def test_what_concerns_all_ends_all(kind: type[Exception]) -> None:
 def test_a_server_that_fails_for_everybody_ends_all() -> None:
     """One failure is a call's own; ten in a row are everybody's."""
 
-    def work(_item: int, _given_up: threading.Event) -> int:
+    def work(_item: int, _cancelled: threading.Event) -> int:
         raise RemoteFailure("failure")
 
     walking = outcomes(work, range(1000))
@@ -93,11 +93,11 @@ def test_who_stops_taking_outcomes_stops_the_calls() -> None:
     """Those who wait are woken."""
     woken = threading.Event()
 
-    def work(item: int, given_up: threading.Event) -> int:
+    def work(item: int, cancelled: threading.Event) -> int:
         if item > 0:
             assert woken.wait(10)
-            assert given_up.is_set()
-            raise GivenUp
+            assert cancelled.is_set()
+            raise Cancelled
         return item
 
     walking = each(work, range(100), workers=4, wake=woken.set, cut=lambda: None)

@@ -1,4 +1,4 @@
-"""How many calls go out, played with a made-up platform in made-up time: never too many, and hardly too few."""
+"""How many calls go out, simulated with a platform in simulated time: never too many, and hardly too few."""
 
 import heapq
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_sync.connectors.http.rates import SOON, PlatformClock, Rate, Ticket, Window
+from cdp_sync.connectors.http.rate_limit import SOON, Bucket, PlatformClock, Rate, RateInfo, Ticket, Window
 
 MINUTE = 60.0
 
@@ -29,6 +29,10 @@ class Play:
     dated: bool = True
     loses: float = 0.0
     """How likely it is that no answer comes back."""
+    headers: bool = True
+    """Whether answers have the headers of the rate."""
+    bucket: Bucket | None = None
+    """The declared limit."""
     others: int = 0
     """Calls that somebody else makes with the same account at the start of each minute."""
     now: float = 1000.0
@@ -39,7 +43,9 @@ class Play:
     def __post_init__(self) -> None:
         """Everybody is idle."""
         self.clock = PlatformClock()
-        self.window = Window(self.clock)
+        self.window = Window(self.clock, bucket=self.bucket)
+        self.instants: list[float] = []
+        """When the platform handled each call, by its clock."""
         self.idle = self.workers
         self.chance = random.Random(self.seed)
         self.number = 0
@@ -75,6 +81,7 @@ class Play:
         there = self.now + self.ahead
         minute = math.floor(there / MINUTE)
         self.handled[minute] += 1
+        self.instants.append(there)
         rate = Rate(self.limit, max(0, self.limit - self.handled[minute] - self.others), int((minute + 1) * MINUTE))
         if self.chance.random() < self.loses:
             self.at(self.now + self.way(), lambda: self.lose(ticket))
@@ -83,15 +90,15 @@ class Play:
 
     def back(self, rate: Rate, date: float, ticket: Ticket) -> None:
         """An answer arrives."""
-        if self.dated:
-            self.clock.told(date, self.now)
-        self.window.answered(rate, self.now, ticket)
+        info = RateInfo(rate if self.headers else None, date if self.dated else None)
+        self.clock.learn(info, self.now)
+        self.window.answered(info, self.now, ticket)
         self.idle += 1
         self.go()
 
     def lose(self, ticket: Ticket) -> None:
         """A call has no answer."""
-        self.window.lost(ticket)
+        self.window.lost(self.now, ticket)
         self.idle += 1
         self.go()
 
@@ -137,11 +144,40 @@ def test_at_least_nine_tenths_of_what_is_allowed_are_used(play: Play) -> None:
 
 @settings(max_examples=50)
 @given(plays)
-def test_somebody_else_who_uses_the_same_account_is_reckoned_with(play: Play) -> None:
+def test_calls_of_others_with_the_same_account_count(play: Play) -> None:
     """What others have used is left out: the platform's own count holds."""
     play.limit, play.others = 100, 40
     play.run(300)
     assert max(play.handled.values()) <= 60
+
+
+@settings(max_examples=60)
+@given(plays, st.integers(1, 12), st.floats(1, 90), st.sampled_from([0.0, 0.1]), st.booleans())
+def test_a_declared_bucket_is_never_exceeded(
+    play: Play, calls: int, seconds: float, loses: float, headers: bool
+) -> None:
+    """In no span of its length, wherever it begins; with and without headers, whose limit holds beside it."""
+    play.limit, play.loses, play.headers, play.bucket = play.limit + 30, loses, headers, Bucket(calls, seconds)
+    play.__post_init__()
+    play.run(130)
+    handled = sorted(play.instants)
+    assert all(later - first > seconds for first, later in zip(handled, handled[calls:], strict=False))
+    if headers:
+        assert max(play.handled.values()) <= play.limit
+    assert len(handled) >= min(play.workers, calls)
+
+
+def test_a_declared_bucket_needs_no_headers() -> None:
+    """An answer without headers says nothing about it; calls go at once up to the limit, the next one after it."""
+    window = Window(PlatformClock(), bucket=Bucket(2, 10))
+    first, second = window.start(), window.start()
+    assert window.pause(0) == SOON
+    window.answered(RateInfo(), 1, first)
+    window.answered(RateInfo(), 3, second)
+    assert window.pause(3) == 8
+    assert window.pause(11) == 0
+    window.start()
+    assert window.pause(11) == 2
 
 
 def test_the_first_call_goes_ahead_alone() -> None:
@@ -150,22 +186,22 @@ def test_the_first_call_goes_ahead_alone() -> None:
     assert window.pause(0) == 0
     first = window.start()
     assert window.pause(0) == SOON
-    window.answered(Rate(10, 9, 60), 1, first)
+    window.answered(RateInfo(Rate(10, 9, 60)), 1, first)
     assert window.pause(1) == 0
-    assert not window.start().scout
+    assert not window.start().probe
     assert window.pause(70) == 0  # another minute
-    assert window.start().scout
+    assert window.start().probe
     assert window.pause(70) == SOON
 
 
 def test_answers_may_arrive_in_another_order_than_they_were_given() -> None:
     """The highest count holds, and calls under way are counted on top of it."""
     window = Window(PlatformClock())
-    window.answered(Rate(4, 3, 60), 0, window.start())
+    window.answered(RateInfo(Rate(4, 3, 60)), 0, window.start())
     first, second, _third = [window.start() for _ in range(3)]
     assert window.pause(0) > 0
-    window.answered(Rate(4, 0, 60), 0, second)
-    window.answered(Rate(4, 2, 60), 0, first)
+    window.answered(RateInfo(Rate(4, 0, 60)), 0, second)
+    window.answered(RateInfo(Rate(4, 2, 60)), 0, first)
     assert window.counted == 4
 
 
@@ -173,9 +209,9 @@ def test_a_refused_call_closes_until_the_window_ends() -> None:
     """By the platform's clock: what its `Date` tells, 100 s ahead of ours here."""
     clock = PlatformClock()
     window = Window(clock)
-    clock.told(1110, 1010.5)
-    window.answered(Rate(10, 5, 1140), 1010.5, window.start())
-    window.shut(1010.5)
+    refused = RateInfo(Rate(10, 5, 1140), date=1110, refused=True)
+    clock.learn(refused, 1010.5)
+    window.answered(refused, 1010.5, window.start())
     assert 30 < window.pause(1010.5) < 30.6
     assert window.pause(1041.1) == 0
 
@@ -183,21 +219,20 @@ def test_a_refused_call_closes_until_the_window_ends() -> None:
 def test_a_refused_call_closes_for_as_long_as_the_platform_says() -> None:
     """As `Retry-After` does."""
     window = Window(PlatformClock())
-    window.answered(None, 0, window.start())
-    window.shut(0, 7)
+    window.answered(RateInfo(refused=True, retry_after=7), 0, window.start())
     assert window.pause(0) == 7
 
 
-def test_a_platform_that_tells_no_limit_has_none() -> None:
-    """Without headers calls go as they come."""
+def test_without_headers_and_bucket_there_is_no_limit() -> None:
+    """Calls go as they come."""
     window = Window(PlatformClock())
-    window.answered(None, 0, window.start())
-    assert {window.pause(1) for _ in range(1000) if not window.start().scout} == {0.0}
+    window.answered(RateInfo(), 0, window.start())
+    assert {window.pause(1) for _ in range(1000) if not window.start().probe} == {0.0}
 
 
-def test_a_scout_that_is_lost_is_followed_by_another() -> None:
+def test_a_lost_probe_is_followed_by_another() -> None:
     """Nobody waits for an answer that does not come."""
     window = Window(PlatformClock())
-    window.lost(window.start())
+    window.lost(0, window.start())
     assert window.pause(0) == 0
-    assert window.start().scout
+    assert window.start().probe

@@ -1,7 +1,7 @@
-"""What requests, the line and the operating system say, told in our errors.
+"""Errors of requests, the network and the operating system, as our errors.
 
-Never with their own words where these may hold an address with its query. For the same reason errors are raised without
-the one that caused them: its text would be kept with them.
+Their texts may hold an address with its query, so they are not passed on. For the same reason our errors are raised
+without a cause: its text would be kept with them.
 """
 
 import logging
@@ -19,10 +19,11 @@ from cdp_sync.errors import (
     ConnectionLost,
     ServerRefused,
     ServerUnreachable,
+    SettingUnusable,
 )
 
 PROBLEMS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-"""All that sending and receiving may raise."""
+"""All that sending and receiving raises."""
 
 _LOST = "The next attempt may succeed. If it keeps happening, check the line."
 
@@ -33,16 +34,21 @@ def address(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def told(problem: Exception, url: str) -> CdpSyncError:
-    """Return what went wrong on the way to an address and back."""
+def describe(problem: Exception, url: str) -> CdpSyncError:
+    """Return an error of a call to an address as ours."""
     where = address(url)
+    if isinstance(problem, exceptions.InvalidHeader):
+        return SettingUnusable(
+            f"A header for {where} holds a character that HTTP does not allow, such as a line break.",
+            remedy="Check the secrets that are sent in headers.",
+        )
     if isinstance(problem, (exceptions.ProxyError, exceptions.InvalidProxyURL)):
         return ServerUnreachable(f"{where} cannot be reached through the proxy.", remedy="Check HTTPS_PROXY.")
     if isinstance(problem, exceptions.SSLError):
         return _tls(problem, where)
     if isinstance(problem, (exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)):
         return ConnectionLost(f"{where} fell silent.", remedy=_LOST)
-    if unreachable := _why_unreachable(problem):
+    if unreachable := _unreachable_reason(problem):
         return ServerUnreachable(
             f"{where} cannot be reached: {unreachable}.",
             remedy="Check its address, and that no firewall is in between.",
@@ -51,7 +57,7 @@ def told(problem: Exception, url: str) -> CdpSyncError:
 
 
 def too_slow(url: str, seconds: float) -> ConnectionLost:
-    """Tell that a call took too long as a whole."""
+    """Return the error of a call that took too long as a whole."""
     return ConnectionLost(f"{address(url)} did not answer in full within {seconds:g} s.", remedy=_LOST)
 
 
@@ -65,23 +71,23 @@ def _tls(problem: exceptions.SSLError, where: str) -> CdpSyncError:
             )
         if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
             return ConnectionLost(f"The line to {where} dropped.", remedy=_LOST)
-    return ServerRefused(f"{where} and we find no common TLS.", remedy="Check that its address is right.")
+    return ServerRefused(f"{where} and cdp_sync have no common TLS version.", remedy="Check that its address is right.")
 
 
-def _why_unreachable(problem: Exception) -> str:
+def _unreachable_reason(problem: Exception) -> str:
     if isinstance(problem, (exceptions.InvalidURL, exceptions.InvalidSchema, exceptions.MissingSchema)):
         return "that is not an address"
     for cause in _causes(problem):
         if isinstance(cause, urllib3.exceptions.NameResolutionError):
-            return "nobody knows its name"
+            return "its name is unknown"
         if isinstance(cause, urllib3.exceptions.NewConnectionError):
-            return _system_words(cause)
+            return _system_text(cause)
         if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):  # of which that one is a kind
             return "no answer"
     return ""
 
 
-def _system_words(problem: BaseException) -> str:
+def _system_text(problem: BaseException) -> str:
     cause = next((found for found in _causes(problem) if isinstance(found, OSError) and found.strerror), None)
     return str(cause.strerror).lower() if cause and isinstance(cause, OSError) else "the connection failed"
 
@@ -105,6 +111,6 @@ def _without_query(record: logging.LogRecord) -> bool:
     return True
 
 
-# urllib3 tells the query of every call on the level DEBUG, and of some that fail on WARNING.
+# urllib3 logs the query of every call on the level DEBUG, and of some that fail on WARNING.
 for _name in ("connectionpool", "connection", "util.retry", "response"):
     logging.getLogger(f"urllib3.{_name}").addFilter(_without_query)
