@@ -117,9 +117,9 @@ else:
 """
 _IN_FOREGROUND = """
 import os, sys
-from cdp_sync.sandbox import servers as stage
-stage._PATIENCE = 0.5
-sys.exit(abs(stage._in_foreground([sys.executable, sys.argv[1]], os.environ)))
+from cdp_sync.sandbox import servers
+servers._LONGEST_END = 0.5
+sys.exit(abs(servers._in_foreground([sys.executable, sys.argv[1]], os.environ)))
 """
 
 
