@@ -32,7 +32,7 @@ from cdp_sync.private import write_private
 from cdp_sync.sandbox.server_process import exit_unless_free, server_options, wait_until_ended
 from cdp_sync.sandbox.sftp_files import Files, Protocol, WithoutPosixRename
 
-# paramiko would write tracebacks of clients that hang up to standard error.
+# paramiko would write a traceback to standard error when a client disconnects.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _HOST = "127.0.0.1"

@@ -39,7 +39,7 @@ class Customer:
 
 
 def read_customer(box: "ShopSandbox", call: Call) -> dict[str, Any]:
-    """Return a customer, late where the shop is told to be slow; an unknown one is an empty object."""
+    """Return a customer, as it was where a change is not visible yet; an unknown one is an empty object."""
     email = call.request.path_params["email"]
     found = box.visible.seen(email, box.known.find("email", email))
     return asdict(found) if found else {}
