@@ -14,12 +14,6 @@ def number_of(session: Session, connection: str) -> int:
     return int(session.value(query, [connection]))
 
 
-def count_exported(session: Session, connection: str) -> None:
-    """Count the profiles of the staged file, in the transaction that records it and before its ledger is written."""
-    delivered = session.value(statement("warehouse/sql/exchange/delivered_first"), {"connection": connection})
-    add_exchanged(session, connection, "export", delivered)
-
-
 def add_exchanged(session: Session, connection: str, direction: Direction, profiles: int) -> None:
     """Add the profiles that a connection exchanges for the first time, in the transaction that writes them."""
     named = {"connection": connection, "direction": direction}

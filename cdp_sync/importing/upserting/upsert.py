@@ -1,12 +1,13 @@
 """Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
 from cdp_sync.importing.linking.waiting import waiting_steps
-from cdp_sync.importing.report import report_of, write_run
+from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging.columns import Columns, staged_columns
 from cdp_sync.importing.upserting.contributions import (
@@ -33,6 +34,7 @@ from cdp_sync.model import GoalReport
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.exchange import add_exchanged, number_of
+from cdp_sync.warehouse.history import write_run
 from cdp_sync.warehouse.properties import sync_properties
 
 FEW = 0.05
@@ -94,7 +96,7 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
         )
     )
     report = report_of(session, run, applied=staged)
-    write_run(session, run, report, now)
+    write_run(session, run, report, now, seconds=time.time() - run.began if run.began else None)
     session.execute("commit")
     return report
 
