@@ -1,4 +1,4 @@
-"""One run of one import goal: the value that every step is handed."""
+"""One run of one import goal: the value that every step receives."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from cdp_sync.warehouse import Access, Session, Warehouse
 from cdp_sync.warehouse.renaming import source_of
 
 _ROW_GROUP = 20_480
-"""The parser hands on some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
+"""The parser yields some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
 more before it writes them, which costs a third of staging."""
 
 _LARGEST_KEPT = 100_000_000
@@ -29,7 +29,7 @@ class GoalRun(Run):
         downloads: Folder of this run's own, where files arrive; beside `staging` where it is not given.
         objectives: Those of the connection: only profiles whose consent allows one of them are processed.
         again: All rows of the files are applied again, as under a changed declaration; none is summed twice.
-        began: When its first step began, in seconds since 1970; the history tells how long it took by it.
+        began: When its first step began, in seconds since 1970; the history shows how long the run took.
     """
 
     goal: ImportGoal
@@ -56,13 +56,8 @@ class GoalRun(Run):
         return source_of((self.connection, self.goal.name))
 
     @property
-    def named(self) -> dict[str, str]:
-        """The run as statements name it."""
-        return {"run_id": self.run_id, **self.goal_named}
-
-    @property
-    def goal_named(self) -> dict[str, str]:
-        """The goal as statements name it."""
+    def goal_named(self) -> dict[str, object]:
+        """The columns that name the goal in the warehouse's tables."""
         return {"connection": self.connection, "goal": self.goal.name}
 
     @property

@@ -286,7 +286,7 @@ def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cell
 
 @dataclass(frozen=True)
 class Converted:
-    """A converted cell in the inner select: its name there, and how to tell that it failed."""
+    """A converted cell in the inner select: its name there, and the condition that its conversion failed."""
 
     name: str
     field: str
@@ -308,7 +308,7 @@ def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Convert
         if cell := cells.fitted(link.field, link.prop, goal.format):
             conversion = _without_nul(_link_conversion(link, cell.name, goal), link.prop, cell, cells)
             reported_by_mapping = (link.field, link.prop.name) in mapped
-            failed = f"{link.column} is null and {_names_somebody(link, cell.name, goal)}"
+            failed = f"{link.column} is null and {_names_profile(link, cell.name, goal)}"
             fails_if = failed if conversion.can_fail and not reported_by_mapping else "false"
             yield Converted(link.column, link.field, link.prop, cell, conversion, fails_if)
 
@@ -334,14 +334,14 @@ def _unless_blocked(conversion: Conversion, link: StagedLink, goal: ImportGoal) 
     return replace(conversion, sql=sql, causes=(*conversion.causes, blocked))
 
 
-def _names_somebody(link: StagedLink, cell: str, goal: ImportGoal) -> str:
+def _names_profile(link: StagedLink, cell: str, goal: ImportGoal) -> str:
     if link.prop.multiple:
         return f"len(list_filter({cell}, lambda v: v is null or not ({_blocked('v', goal)}))) > 0"
     return f"not ({_blocked(cell, goal)})"
 
 
 def _blocked(cell: str, goal: ImportGoal) -> str:
-    """Return the condition that a stripped value names nobody: blank, a blocked word, a run of zeros."""
+    """Return the condition that a stripped value names no profile: blank, a blocked word, a run of zeros."""
     return f"{is_among(f'lower({cell})', ('', *goal.blocked))} or regexp_full_match({cell}, '0+')"
 
 

@@ -92,7 +92,7 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
     session.run(
         (
             fixed("noted_file", "warehouse.imported_file", "staging.file", **run.goal_named),
-            fixed("rejected", "warehouse.quarantine", "staging.rejected", "staging.part", **run.named),
+            fixed("rejected", "warehouse.quarantine", "staging.rejected", "staging.part", **run.key),
         )
     )
     report = report_of(session, run, applied=staged)
@@ -216,7 +216,7 @@ def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetim
     yield fixed("profile_change", "warehouse.profile_change", *changed, run_id=run.run_id, now=now)
     yield changed_value_step(columns, outcome.changes, run)
     lines = ("staging.file", "staging.part", "staging.line_gap")
-    yield fixed("seen_again", "warehouse.quarantine", "staging.unchanged", *lines, **run.named)
+    yield fixed("seen_again", "warehouse.quarantine", "staging.unchanged", *lines, **run.key)
     declared = {
         "fingerprint": run.fingerprint,
         "format": run.format,
@@ -224,10 +224,10 @@ def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetim
         "sums": run.goal.sums_as_json,
     }
     file = ("staging.file", "file_counters")
-    yield fixed("imported_file", "warehouse.imported_file", *file, **run.named, **declared, now=now)
+    yield fixed("imported_file", "warehouse.imported_file", *file, **run.key, **declared, now=now)
     rows = ("staging.fresh", "staging.assigned", "staging.staged", "staging.set_aside", "staging.retried")
     named = {
         "link_fields": " or ".join(dict.fromkeys(link.field for link in columns.links)),
         "key_fields": " and ".join(run.goal.row_key),
     }
-    yield fixed("quarantine", "warehouse.quarantine", *rows, *lines[1:], **run.named, **named)
+    yield fixed("quarantine", "warehouse.quarantine", *rows, *lines[1:], **run.key, **named)
