@@ -134,10 +134,7 @@ def _refusal(path: str, content: bytes, goal: ImportGoal, profiles: Profiles, wa
         local = Path(folder, "file")
         local.write_bytes(content)
         run = GoalRun("scan", "scan", goal, profiles, warehouse, Path(folder, "staging.duckdb"), Path(folder, "parts"))
-        try:
-            reports = stage_files(run, [FetchedFile(remote, local, "")], {})
-        finally:
-            run.close()
+        reports = stage_files(run, [FetchedFile(remote, local, "")], {})
     return [report.message for report in reports if report.state == "failed"]
 
 

@@ -57,7 +57,7 @@ class DataFolder:
         Returns:
             How many files and folders were removed.
         """
-        from cdp_sync.warehouse.opening import NEW  # which imports DuckDB
+        from cdp_sync.warehouse.backend import NEW  # which imports DuckDB
 
         oldest = time.time() - _STALE_AFTER
         removed = 0

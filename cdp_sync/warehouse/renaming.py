@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from cdp_sync.warehouse.backend import Warehouse
 from cdp_sync.warehouse.merging import merge_connections, merge_goals
-from cdp_sync.warehouse.opening import Warehouse
 from cdp_sync.warehouse.session import Session
 
 Names = tuple[str, str]

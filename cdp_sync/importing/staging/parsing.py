@@ -34,7 +34,6 @@ def stage_files(
         known: What the ledger knows of their paths; looked up where it is not given.
     """
     private_folder(run.folder)
-    run.close()
     for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
         left_behind.unlink(missing_ok=True)
     if known is None:

@@ -31,6 +31,7 @@ from cdp_sync.importing.upserting.sampling import changed_value_step, sample_ste
 from cdp_sync.model import GoalReport, Profiles
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.warehouse import Session, Step, statement
+from cdp_sync.warehouse.backend import begin_at, revision_of
 from cdp_sync.warehouse.exchange import count_imported, number_of
 from cdp_sync.warehouse.properties import sync_properties
 
@@ -49,7 +50,6 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
     """
     with run.open("write") as session:
         report = _upsert_or_leave_out(session, run)
-    run.close()
     return report
 
 
@@ -74,9 +74,10 @@ def _upsert(session: Session, run: GoalRun) -> GoalReport:
     columns = staged_columns(session, run)
     session.set("preserve_insertion_order", "false")
     sync_properties(session, _with_detected(run.profiles, columns))
+    revision = revision_of(session)
     if staged:
-        guard = _work_out(session, run, columns)
-    session.execute("begin")
+        guard = _work_out(session, run, columns, revision)
+    begin_at(session, revision)
     if staged:
         _write(session, run, columns, guard, now)
     named = {"connection": run.connection, "goal": run.goal.name}
@@ -112,9 +113,8 @@ def _with_detected(profiles: Profiles, columns: Columns) -> Profiles:
     return profiles.with_properties(value.prop for value in columns.values)
 
 
-def _work_out(session: Session, run: GoalRun, columns: Columns) -> Guard:
+def _work_out(session: Session, run: GoalRun, columns: Columns, revision: int) -> Guard:
     """Work out what becomes of every profile, before anything is written; return what protects sums."""
-    revision = session.value("select number from warehouse.revision")
     if not _linked_at(session, revision):
         link(session, run)
     session.execute(statement("importing/delta/remembered"))
@@ -216,7 +216,7 @@ def _put_off_vacuum(session: Session) -> None:
     Otherwise DuckDB writes row groups anew as soon as their live rows fit into one of them, which may take longer than
     the import.
     """
-    if session.value("select number from warehouse.revision") % _VACUUM_EVERY:
+    if revision_of(session) % _VACUUM_EVERY:
         session.set("max_vacuum_tasks", "0")
 
 

@@ -146,7 +146,6 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         watcher().done(self.unique, ExportReport(self.goal.name, self.goal.segment, error=str(error)))
 
     def _clear(self, run: R) -> None:
-        run.close()
         remove(run.folder)
         remove(run.staging)
 
