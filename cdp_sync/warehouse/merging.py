@@ -26,6 +26,9 @@ _REPLACED_ROWS = {
     "list_intent": f"""{_BOTH} and rowid not in (
         select arg_min(rowid, began) from warehouse.list_intent where {_BOTH} group by profile_id
     )""",
+    "watermark": f"""{_BOTH} and rowid not in (
+        select max(rowid) from warehouse.watermark where {_BOTH} group by stream
+    )""",
     "keyed_row": f"""{_SOURCES} and rowid not in (
         select max(rowid) from warehouse.keyed_row where {_SOURCES} group by row_key
     )""",

@@ -225,7 +225,7 @@ def test_rows_land_against_the_revision_that_they_were_linked_at_only(file: Path
         begin_at(session, revision_of(session))
         session.execute("update warehouse.revision set number = number + 1")
         session.execute("commit")
-        with pytest.raises(Transient, match="revision is 1. The rows were linked against revision 0"):
+        with pytest.raises(Transient, match=r"revision is 1\. The rows were linked against revision 0"):
             begin_at(session, 0)
         session.execute("begin")
         session.execute("commit")

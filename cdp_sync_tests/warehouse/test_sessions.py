@@ -61,9 +61,8 @@ def test_what_was_not_committed_is_not_there(tmp_path: Path) -> None:
 def test_a_session_that_fails_frees_its_files(tmp_path: Path) -> None:
     """The next session opens both at once; what was committed before the failure is there."""
     warehouse, staging = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.1), tmp_path / "staging.duckdb"
-    with pytest.raises(ZeroDivisionError), warehouse.open("write", staging=staging) as session:
-        session.execute("create table staging.one as select 1 as x")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        interrupted(warehouse, staging)
     with warehouse.open("write", staging=staging) as session:
         assert session.value("select x from staging.one") == 1
 
@@ -99,3 +98,10 @@ def test_between_the_steps_of_a_run_any_process_can_have_its_staging_file(tmp_pa
     )
     seen += [rows_seen_by_another_process(file, "staged") for file in tmp_path.glob("staging/*.duckdb")]
     assert seen == ["1", "1"]
+
+
+def interrupted(warehouse: Warehouse, staging: Path) -> None:
+    """Fail after a statement was committed."""
+    with warehouse.open("write", staging=staging) as session:
+        session.execute("create table staging.one as select 1 as x")
+        raise ZeroDivisionError

@@ -49,8 +49,7 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
     first, so that two runs that meet the same new person end with one profile.
     """
     with run.open("write") as session:
-        report = _upsert_or_leave_out(session, run)
-    return report
+        return _upsert_or_leave_out(session, run)
 
 
 def _upsert_or_leave_out(session: Session, run: GoalRun) -> GoalReport:
