@@ -4,6 +4,8 @@ Rules: match, take, spread, new; each is a group of the statements beside this m
 whether another process has written since; linking is then done again under the lock.
 """
 
+from cdp_sync.importing.delta.append import append_steps
+from cdp_sync.importing.delta.watermarks import appends
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging.columns import Columns, plan_columns
 from cdp_sync.importing.staging.plan import converted_step
@@ -58,6 +60,8 @@ def tell_unchanged(session: Session, run: GoalRun) -> None:
     else:
         session.execute(statement("importing/delta/repeated"))
         session.execute(statement("importing/delta/unchanged"))
+    if appends(session):
+        session.run(append_steps(run))
     session.execute(statement("importing/delta/former"))
     _set_fresh_apart(session, run)
 

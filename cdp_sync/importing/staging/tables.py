@@ -27,6 +27,7 @@ create table if not exists staging.retried (
     source uuid, file text, path text, line bigint, run_id text, fields text[], cells text[]
 );
 create table if not exists staging.read_before (row bigint, row_hash uuid);
+create table if not exists staging.watermark (file integer, stream text, kind text, value text);
 create table if not exists staging.rejected (file integer, part integer, line bigint, raw text, reason text);
 """
 

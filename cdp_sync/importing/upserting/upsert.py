@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
+from cdp_sync.importing.delta.watermarks import land_watermarks
 from cdp_sync.importing.linking.linking import link, staged_columns
 from cdp_sync.importing.linking.waiting import waiting_steps
 from cdp_sync.importing.report import report_of, write_run
@@ -82,6 +83,7 @@ def _upsert(session: Session, run: GoalRun) -> GoalReport:
     named = {"connection": run.connection, "goal": run.goal.name}
     session.execute(statement("importing/upserting/noted_file"), named)
     session.execute(statement("importing/upserting/rejected"), {**named, "run_id": run.run_id})
+    land_watermarks(session, run)
     report = report_of(session, run, applied=staged > 0)
     write_run(session, run, report, now)
     session.execute("commit")
