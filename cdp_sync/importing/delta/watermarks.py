@@ -15,7 +15,9 @@ def note_watermarks(session: Session, file: int, fetched: FetchedFile) -> None:
         file: The arrival's number.
         fetched: The arrival.
     """
-    marks = [(file, stream, "arrival", value) for stream, value in fetched.watermarks.items()]
+    marks: list[tuple[int, str, str, str | None]] = [
+        (file, stream, "arrival", value) for stream, value in fetched.watermarks.items()
+    ]
     if isinstance(fetched.delta, Append):
         marks.append((file, fetched.delta.stream, "append", None))
     for mark in marks:
