@@ -5,7 +5,7 @@ backend with several writers has to guarantee the same for each session that wri
 
 - `next_number` gives the next number of a table without a sequence.
 - `sync_properties` adds columns in a transaction of its own, before the one that lands the rows.
-- New profiles are told from others by `created_at`: a run's time is later than that of any profile before it.
+- New profiles are recognized by `created_at`: the time of a run is later than the creation of any earlier profile.
 - `begin_at` refuses to land what was linked against an earlier revision, so that this rule does not rely on the lock.
 """
 

@@ -1,6 +1,6 @@
 """Goals and connections that were renamed: their ledger goes on under the new name.
 
-Also tells of goals that were renamed without saying so: everything that they had summed would be added once more.
+Finds goals that were renamed without `was` as well: everything that they had summed would be added once more.
 """
 
 from collections.abc import Iterable

@@ -106,7 +106,7 @@ class Session:
         """Attach a database file.
 
         Raises:
-            duckdb.Error: Not translated: the caller tells a lock from a file that is unusable.
+            duckdb.Error: Not translated: the caller distinguishes a lock from an unusable file.
         """
         self._connection.execute(f"attach $path as {name}{f' ({options})' if options else ''}", {"path": str(path)})
 

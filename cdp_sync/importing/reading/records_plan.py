@@ -141,7 +141,7 @@ order by n"""
         cells = grammar.split_sql("text", "quoted")
         trimmed = f"list_transform({cells}, lambda name: trim({grammar.text_sql('name')}, {space}))"
         same = f"{trimmed} = [{', '.join(map(quote_literal, names))}]"
-        # Of most lines the first name tells that they are none, and they are not split.
+        # Most lines do not hold the first name: they need not be split.
         alike = f"case when contains(raw, {quote_literal(names[0])}) then {same} else false end"
         return f"when ltrim(raw, chr(65279)) = $header or {alike} then 'the header again'"
 
