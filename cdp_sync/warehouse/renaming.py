@@ -97,18 +97,21 @@ class Summed:
         return self.sums != "[]"
 
 
-_RIVALS = """
-select distinct file.connection, file.goal
-from warehouse.imported_file file
-join asked using (path)
-where (file.connection, file.goal) <> ($connection, $goal)
-    and (file.connection = $connection or (file.size, file.modified_at) = (asked.size, asked.modified_at))
+_SUMMED_ELSEWHERE = """(file.connection, file.goal) <> ($connection, $goal)
     and coalesce(file.links = $links and file.sums = $sums, file.source in (
         select source from warehouse.imported_row where sums is not null
     ))
     and path not in (
         select path from warehouse.imported_file where connection = $connection and goal = $goal
-    )
+    )"""
+"""The condition that another goal imported a file with the same links and sums, and this goal never did."""
+
+_RIVALS = f"""
+select distinct file.connection, file.goal
+from warehouse.imported_file file
+join asked using (path)
+where {_SUMMED_ELSEWHERE}
+    and (file.connection = $connection or (file.size, file.modified_at) = (asked.size, asked.modified_at))
 order by all"""
 
 
@@ -148,16 +151,10 @@ def imported_by_others(session: Session, goal: Summed, connections: Iterable[str
     if not goal.sums_anything:
         return []
     return session.rows(
-        """select distinct connection, goal, path
+        f"""select distinct connection, goal, path
         from warehouse.imported_file file
-        where (connection, goal) <> ($connection, $goal)
+        where {_SUMMED_ELSEWHERE}
             and (connection = $connection or connection not in (select unnest($connections)))
-            and coalesce(links = $links and sums = $sums, source in (
-                select source from warehouse.imported_row where sums is not null
-            ))
-            and path not in (
-                select path from warehouse.imported_file where connection = $connection and goal = $goal
-            )
         order by all""",
         {**_bound(goal.names), "links": goal.links, "sums": goal.sums, "connections": list(connections)},
     )

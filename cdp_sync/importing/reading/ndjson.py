@@ -12,7 +12,7 @@ line holds longer ones, its numbers are made strings before.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -71,7 +71,8 @@ class NdjsonReader:
                 fields.setdefault(".".join(keys), []).insert(0, keys)
         cells, present = _cells(session, fields)
         head = Head(present, 0)
-        survey = Survey(nuls=_has_nul(session), divided=True)
+        has_nul = r"select coalesce(bool_or(contains(document, '\u0000')), false) from json_line"
+        survey = Survey(nuls=session.value(has_nul), divided=True)
         warnings = tuple(check_columns(head, goal, ""))
         named = ", ".join(f"{cells[field]} as c{number + 1}" for number, field in enumerate(present))
         relation = f"(select {named or 'n'} from record)"
@@ -80,11 +81,6 @@ class NdjsonReader:
     def read(self, session: Session, part: NormalizedPart, form: Format) -> None:
         """Take each object for a row; see `Reader`."""
         record_and_reject(session, "json_line", "document")
-
-
-def _has_nul(session: Session) -> bool:
-    r"""Return whether a string may hold a NUL, which JSON writes as `\u0000`."""
-    return bool(session.value(r"select coalesce(bool_or(contains(document, '\u0000')), false) from json_line"))
 
 
 def _readings(field: str) -> list[Keys]:
@@ -99,17 +95,14 @@ def _readings(field: str) -> list[Keys]:
 
 def _cells(session: Session, fields: dict[str, list[Keys]]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the expression for each field's cell, and the fields that any line has a value for."""
-    cells = {field: _first(readings) for field, readings in fields.items()}
-    if not cells:
-        return {}, ()
+    values = {
+        field: [f"json_extract_string(document, {_path(keys)})" for keys in dict.fromkeys(readings)]
+        for field, readings in fields.items()
+    }
+    cells = {field: f"coalesce({', '.join(of_field)})" for field, of_field in values.items()}
     seen = ", ".join(f"coalesce(bool_or({cell} is not null), false)" for cell in cells.values())
     found = session.row(f"select {seen} from json_line")
     return cells, tuple(field for field, is_there in zip(cells, found, strict=True) if is_there)
-
-
-def _first(readings: Iterable[Keys]) -> str:
-    values = [f"json_extract_string(document, {_path(keys)})" for keys in dict.fromkeys(readings)]
-    return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
 
 
 def _path(keys: Keys) -> str:

@@ -39,7 +39,9 @@ def read_records(session: Session, part: NormalizedPart, form: Format) -> None:
     """
     read_lines(session, part.local, part.start)
     tail = session.value("select coalesce(max(rowid) + 1, 0) from physical_line where trim(raw, chr(26)) <> ''")
-    _cut_control_z(session, tail)
+    # A Ctrl-Z in the last line that is not blank ends the file: it is not part of the line's last cell.
+    if session.value("select count(*) from physical_line where rowid = ? and ends_with(raw, chr(26))", [tail - 1]):
+        session.execute("update physical_line set raw = rtrim(raw, chr(26)) where rowid = ?", [tail - 1])
     trailer = _trailer(session, form, tail)
     head = part.head
     plan = RecordsPlan(form, len(head.columns), head.header, tail, trailer is not None, head.names_separator)
@@ -68,12 +70,6 @@ def read_lines(session: Session, local: Path, start: int) -> None:
         {"path": str(copy), "never": _NEVER},
     )
     copy.unlink()
-
-
-def _cut_control_z(session: Session, tail: int) -> None:
-    """Cut a Ctrl-Z off the last line that is not blank: it ends the file, not the line's last cell."""
-    if session.value("select count(*) from physical_line where rowid = ? and ends_with(raw, chr(26))", [tail - 1]):
-        session.execute("update physical_line set raw = rtrim(raw, chr(26)) where rowid = ?", [tail - 1])
 
 
 def _marked(path: Path, start: int) -> Iterator[bytes]:
