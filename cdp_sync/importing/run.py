@@ -15,9 +15,6 @@ _ROW_GROUP = 20_480
 """The parser yields some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
 more before it writes them, which costs a third of staging."""
 
-_LARGEST_KEPT = 100_000_000
-"""Bytes of a staging file that stays open between two steps."""
-
 
 @dataclass(frozen=True)
 class GoalRun(Run):
@@ -67,20 +64,10 @@ class GoalRun(Run):
 
     @contextmanager
     def open(self, access: Access) -> Iterator[Session]:
-        """Open the warehouse beside the run's staging file.
-
-        While that is small, the session is kept for the next step. A large one would stay in memory beside what that
-        step needs.
-        """
-        with self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP, keep=True) as session:
+        """Open the warehouse beside the run's staging file."""
+        with self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP) as session:
             session.define_functions()
             yield session
-        if self.staging.stat().st_size > _LARGEST_KEPT:
-            self.close()
-
-    def close(self) -> None:
-        """Let go of the staging file, so that it can be removed."""
-        self.warehouse.let_go(self.staging)
 
     @property
     def folder(self) -> Path:

@@ -59,6 +59,8 @@ FROM_THE_START = (
     Table("staging.set_aside", "a row without a row key, or with the row key of a later row of its file",
           "delta.replace.compare_steps", "row bigint, file integer, row_key uuid, reason text",
           others=("staging", "upserting")),
+    Table("staging.watermark", "how far a stream was read when a file arrived, or the stream that a file appends to",
+          "delta.watermarks.note_watermarks", "file integer, stream text, kind text, value text"),
     Table("staging.compared", "the warehouse's revision that rows were compared at", "delta.replace.compare_steps",
           "revision bigint"),
     Table("staging.linked", "the warehouse's revision that rows were linked at", "linking.linking.assign_steps",

@@ -10,7 +10,7 @@ from cdp_sync.calling import call
 from cdp_sync.errors import NoProject
 from cdp_sync.inspection import look_at_export
 from cdp_sync.model.counting import counted
-from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
 from cdp_sync.orchestration.declaration_files import declared_names
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.project import load_connection
@@ -21,7 +21,6 @@ from cdp_sync.sandbox.demo.files import OUTBOX, deliver_corrections, write_demo_
 from cdp_sync.sandbox.servers import Stage
 from cdp_sync.scaffold.project import write_settings
 from cdp_sync.terminal import TerminalProgress, print_export_preview, print_goal, print_quarantine
-from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.history import quarantined
 
 CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru")
@@ -123,7 +122,7 @@ def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callabl
 
 def _show_warehouse() -> None:
     print_title("What is in the warehouse")
-    with Warehouse(data_folder().warehouse).open("read") as session:
+    with project_warehouse().open("read") as session:
         totals = session.records(_TOTALS)[0]
         total, rows = quarantined(session, None, 12)
     print_table(("", ""), [(f"  {name}", f"{value:,}") for name, value in totals.items()])
