@@ -19,7 +19,7 @@ from cdp_sync_tests.trail.importer import Importer, goal
 
 FOLDER = Path(cdp_sync.importing.__file__).parent
 GIVEN = frozenset({*(table.name for table in FROM_THE_START), "staging.staged"})
-ELSEWHERE = frozenset({"physical_line", "line", "opening", "taken", "record", "reject"})
+ELSEWHERE = frozenset({"physical_line", "line", "opening", "taken", "json_line", "record", "reject"})
 """Tables of the reader, which end with a part."""
 
 PROFILES: dict[str, Any] = {
