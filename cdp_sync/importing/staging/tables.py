@@ -48,7 +48,7 @@ FROM_THE_START = (
           "reading.accounting.stage_rows", "part integer, row bigint, gap bigint",
           others=("delta", "linking", "upserting")),
     Table("staging.rejected", "a line that is no row, and why", "reading.accounting.stage_rows",
-          "file integer, part integer, line bigint, raw text, reason text", others=("staging", "upserting")),
+          "file integer, part integer, line bigint, raw text, reason text", others=("delta", "staging", "upserting")),
     Table("staging.read_before",
           "the digest of a row as the file's previous import read it, where the format has changed",
           "reading.rereading.read_as_before", "row bigint, row_hash uuid", others=("delta", "staging", "upserting")),
@@ -64,7 +64,7 @@ FROM_THE_START = (
     Table("staging.compared", "the warehouse's revision that rows were compared at", "delta.replace.compare_steps",
           "revision bigint"),
     Table("staging.linked", "the warehouse's revision that rows were linked at", "linking.linking.assign_steps",
-          "revision bigint"),
+          "revision bigint", others=("upserting",)),
 )
 """Made before the first file is parsed."""
 
