@@ -14,7 +14,7 @@ from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
 from cdp_sync.orchestration.declaration_files import declared_names
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.project import load_connection
-from cdp_sync.orchestration.runs.launching import Order, Outcome, launch
+from cdp_sync.orchestration.runs.launch import Order, Outcome, launch
 from cdp_sync.printing import print_table, print_title, say
 from cdp_sync.sandbox.demo.comparison import BothSides
 from cdp_sync.sandbox.demo.files import OUTBOX, deliver_corrections, write_demo_files
