@@ -80,7 +80,7 @@ class _Compiler:
             columns = ConsentColumns(*map(self._consent_column, CONSENT_PROPERTIES))
             state = consent_is(str(when.consent), when.objective, self.profiles, columns)
             return literal_column(f"({state})", Boolean())
-        (question,) = when.questions
+        (question,) = when.questions()
         prop = self.profiles.by_name[str(when.property)]
         values = _Values(prop, column_of(prop, self.columns))
         holds: Holds = question.operator.holds(values, *self._wanted(prop, question))

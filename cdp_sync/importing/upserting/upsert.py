@@ -86,7 +86,7 @@ def _upsert(session: Session, run: GoalRun) -> GoalReport:
     session.execute(statement("importing/upserting/rejected"), {**named, "run_id": run.run_id})
     report = report_of(session, run, applied=staged > 0)
     seconds = time.time() - run.began if run.began else None
-    write_run(session, run, report, now, seconds=seconds)
+    write_run(session, run, report, now, seconds)
     session.execute("commit")
     return report
 
