@@ -10,6 +10,8 @@ import yaml
 from pydantic import BaseModel
 
 from cdp_sync.cli import main
+from cdp_sync.connectors.sailthru.account import SailthruAccount
+from cdp_sync.connectors.sailthru.goals import ListFormat, ListGoal, SailthruConnection, UserExportGoal, UserLink
 from cdp_sync.model import (
     COUNTERS,
     EXPORT_COUNTERS,
@@ -18,28 +20,22 @@ from cdp_sync.model import (
     FileExportGoal,
     FileGoal,
     Format,
-    ListGoal,
     Maintenance,
     Notifications,
     Objective,
     Profiles,
     Property,
-    SailthruAccount,
-    SailthruConnection,
     Schedule,
     Segment,
     SftpConnection,
     SftpServer,
-    UserExportGoal,
     WeekdayOfMonth,
 )
-from cdp_sync.model.consistency import find_slips
+from cdp_sync.model.consistency import find_problems
 from cdp_sync.model.declared import PropertyType
 from cdp_sync.model.goal import SetMode
-from cdp_sync.model.list_goal import ListFormat
 from cdp_sync.model.operators import NAMES
 from cdp_sync.model.segment_problems import find_profile_problems
-from cdp_sync.model.user_goal import UserLink
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -147,7 +143,7 @@ def test_the_declarations_that_are_shown_are_in_order() -> None:
     attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in declared}
     connections = SftpConnection(**attributes["SftpConnection"]), SailthruConnection(**attributes["SailthruConnection"])
     profiles = Profiles(**attributes["ProfileModel"])
-    slips = [slip for connection in connections for slip in find_slips(connection, profiles)]
+    slips = [slip for connection in connections for slip in find_problems(connection, profiles)]
     assert [*find_profile_problems(profiles), *slips] == []
 
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from cdp_sync.exporting.audiences.delivering import People, deliver_users
+from cdp_sync.exporting.audiences.delivering import deliver_users
+from cdp_sync.exporting.audiences.port import Audience
 from cdp_sync.exporting.audiences.recording import record_users
 from cdp_sync.exporting.audiences.writing import write_users
 from cdp_sync.exporting.files.delivering import Target, deliver_file
@@ -29,16 +30,16 @@ def export_file(run: FileRun, server: Target, uploads: Path) -> ExportReport:
     return record_delivery(run, counters, delivered)
 
 
-def export_users(run: UserRun, platform: People) -> ExportReport:
+def export_users(run: UserRun, audience: Audience) -> ExportReport:
     """Create or change a platform's users from a segment's profiles, and keep its lists.
 
     Args:
         run: The run.
-        platform: Where the users go; it connects only if there is somebody to send.
+        audience: Where the users go; called only if there is somebody to send.
     """
     counters = select_segment(run)
     verify_recordable(run, counters)
     users, leavers = write_users(run)
     if users or leavers:
-        deliver_users(run, platform)
+        deliver_users(run, audience)
     return record_users(run, counters, leavers)

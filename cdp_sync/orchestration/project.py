@@ -85,10 +85,10 @@ def reason_of(error: Exception) -> str:
 
 
 def refuse_all(children: Iterable[Path]) -> None:
-    """Raise one error for all slips in the files of these folders, if there are any.
+    """Raise one error for all problems in the files of these folders, if there are any.
 
     Raises:
-        DeclarationError: Names every file and every slip in it.
+        DeclarationError: Names every file and every problem in it.
     """
     problems, clashes = [], clashes_between_files()
     for child in children:
@@ -161,7 +161,7 @@ def _build_alone(child: Path) -> dg.Definitions:
 
 
 def _broken(name: str, error: Exception) -> dg.Definitions:
-    """Show the broken component in the catalog, with the file and the place of the slip."""
+    """Show the broken component in the catalog, with the file and the place of the problem."""
     reason = reason_of(error)
     dg.get_dagster_logger().error(f"{name} is not loaded: {reason}")
     return dg.Definitions(

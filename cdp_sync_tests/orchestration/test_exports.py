@@ -231,7 +231,7 @@ def test_a_slip_in_a_segment_is_told_with_its_place(project: Project) -> None:
     assert "profiles/defs.yaml:\n  line 17: attributes.segments[0].when.contains_any: total is decimal" in told
 
 
-def test_slips_in_exports_are_told_with_their_places(project: Project) -> None:
+def test_problems_in_exports_are_told_with_their_places(project: Project) -> None:
     """Several at once: an unknown segment, an unknown property, an unknown objective."""
     from cdp_sync.errors import DeclarationError
     from cdp_sync.orchestration.declarations import load_declarations

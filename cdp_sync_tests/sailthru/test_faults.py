@@ -10,7 +10,7 @@ from sailthru.sailthru_client import SailthruClient
 
 from cdp_sync.connectors.http.gate import RateGate
 from cdp_sync.connectors.http.sender import Timeouts
-from cdp_sync.connectors.sailthru import audience as audience_module
+from cdp_sync.connectors.sailthru import people as people_module
 from cdp_sync.errors import EndpointNotPermitted, Transient
 from cdp_sync.sandbox.sailthru import Clock, Limits, SailthruSandbox
 from cdp_sync.sandbox.sailthru.faults import Faults
@@ -136,7 +136,7 @@ def test_whom_sailthru_leaves_out_without_a_word_is_sent_again(crm: Exchange, *,
 @pytest.mark.parametrize("trouble", ["jobs_fail", "jobs_hang"])
 def test_jobs_that_fail_or_never_end(trouble: str, kind: str, crm: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     """Users are sent one by one where the file or its verification comes to nothing."""
-    monkeypatch.setattr(audience_module, "LONGEST_JOB", 0.0)
+    monkeypatch.setattr(people_module, "LONGEST_JOB", 0.0)
     setattr(crm.box, trouble, {kind})
     check_delivered(in_bulk(crm))
 
@@ -199,7 +199,7 @@ def test_a_list_without_the_endpoint_for_addresses(crm: Exchange) -> None:
 
 def test_an_import_whose_job_never_ends(crm: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its list fails and says so; the next run imports it."""
-    monkeypatch.setattr(audience_module, "LONGEST_JOB", 0.0)
+    monkeypatch.setattr(people_module, "LONGEST_JOB", 0.0)
     crm.box.account.add_users(LISTED)
     crm.box.jobs_hang = True
     report = crm.bring(lists_goal())

@@ -16,7 +16,8 @@ from cdp_sync.connectors.http.gate import RateGate, Told
 from cdp_sync.connectors.http.retry import Persistence
 from cdp_sync.connectors.http.sender import Answer, Request, Sender, Timeouts
 from cdp_sync.connectors.sailthru import answers, protocol, values
-from cdp_sync.connectors.sailthru.checking import Finding, findings
+from cdp_sync.connectors.sailthru.account import SailthruAccount
+from cdp_sync.connectors.sailthru.check import Finding, findings
 from cdp_sync.connectors.sailthru.protocol import Call, Credentials
 from cdp_sync.connectors.sailthru.values import Job, MailingList
 from cdp_sync.connectors.sailthru.waiting import ended
@@ -28,7 +29,6 @@ from cdp_sync.errors import (
     RemotePermissionDenied,
     RequestRefused,
 )
-from cdp_sync.model.sailthru import SailthruAccount
 
 _logger = logging.getLogger(__name__)
 _FORM = "application/x-www-form-urlencoded"
@@ -78,6 +78,11 @@ class SailthruClient:
             gate=gate or RateGate(),
             timeouts=timeouts or Timeouts(),
         )
+
+    @property
+    def time_zone(self) -> str:
+        """The account's time zone: that of times in exported lists."""
+        return self._account.time_zone
 
     def __repr__(self) -> str:
         """Name the address, never a secret."""

@@ -1,4 +1,4 @@
--- Who was taken off a list, or was put on it anew, under which name ever.
+-- Members that were taken off a list, or put on it again, under any key.
 delete from warehouse.list_member
 where connection = $connection and goal = $goal
     and (profile_id, list) in (

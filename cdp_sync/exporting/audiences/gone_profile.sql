@@ -1,4 +1,5 @@
--- Who was taken off a list is sent again on coming back, with whatever values; the row stays, as it counts who was.
+-- A profile that was taken off a list is sent again when it is back, whatever its values; the row stays, for it counts
+-- as exported.
 update warehouse.exported_profile
 set row_hash = null, value_hash = null
 where goal_number = $goal_number and profile_id in (

@@ -1,4 +1,4 @@
-"""Notes in the warehouse what became of the users that were sent: in one transaction, all of it or nothing."""
+"""Records the outcomes of the users that were sent: in one transaction, all of it or nothing."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,13 +13,13 @@ from cdp_sync.warehouse import Session, Step, statement
 def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> ExportReport:
     """Write ledger, lists, history and quarantine, and report. To be called when the users were delivered.
 
-    Those who were refused, or are not there, are not in the ledger, so that the next run sends them again. Where there
-    is nothing to note, the warehouse is not opened. Recording a run twice is as recording it once.
+    Users who were refused, or do not exist, are not in the ledger, so that the next run sends them again. Where there
+    is nothing to record, the warehouse is not opened. Idempotent.
 
     Args:
         run: The run.
         counters: What `select_segment` counted.
-        leavers: How many people were to be taken off lists.
+        leavers: How many users were to be taken off lists.
     """
     report = ExportReport(run.goal.name, run.goal.segment, counters, profiles_taken_off=0)
     if not (counters.profiles_written or counters.profiles_not_deliverable or leavers or leaves_quarantine(run)):
@@ -32,7 +32,7 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
 
 
 def _settle(session: Session, run: UserRun) -> None:
-    """Make of what was chosen and of the outcomes what became of everybody; the same however often it is done."""
+    """Merge delivery outcomes into the staged profiles. Idempotent."""
     if not session.value("select count(*) from (show tables from staging) where name = 'chosen'"):
         session.execute("alter table staging.selected rename to chosen")
     _read_outcomes(session, run.left)
@@ -43,7 +43,7 @@ def _settle(session: Session, run: UserRun) -> None:
 
 
 def _read_outcomes(session: Session, path: Path) -> None:
-    path.touch()  # nobody was sent
+    path.touch()  # no user was sent
     session.execute(statement("exporting/audiences/outcome"), {"path": str(path)})
 
 
@@ -59,7 +59,8 @@ def _steps(session: Session, run: UserRun) -> Iterator[Step]:
     yield from ledger_steps(run, number)
     yield Step("exported_profile", gone, {"goal_number": number}, ("gone", "selected"))
     yield Step("list_member", statement("exporting/audiences/gone_member"), of_goal, ("gone", "selected"))
-    yield Step("list_member", statement("exporting/audiences/list_member"), of_goal, ("selected",))
+    member = {**of_goal, "identity_key": run.goal.identity_key}
+    yield Step("list_member", statement("exporting/audiences/list_member"), member, ("selected",))
     yield Step(
         "list_intent", "delete from warehouse.list_intent where connection = $connection and goal = $goal", of_goal
     )

@@ -1,11 +1,11 @@
--- What became of the chosen profiles, now that it is known what became of the users that were sent. Who joined a list
--- earlier than a run began that was about to put them there, by more than clocks differ, was there before.
+-- The chosen profiles with the outcomes of their users. A user who joined a list earlier than the run began that was
+-- about to put them there, by more than clocks differ, was on it before.
 create or replace table staging.selected as
 with placed as (
     select rowid as row, row_number() over (order by rowid) - 1 as place from staging.chosen where ending = 'written'
 ),
 settled as (
-    select placed.row, coalesce(outcome.outcome, 'refused') as outcome, outcome.sid, outcome.joined,
+    select placed.row, coalesce(outcome.outcome, 'refused') as outcome, outcome.platform_id, outcome.joined,
         coalesce(outcome.reason, 'it was not sent') as reason
     from placed
     left join outcome using (place)
@@ -19,7 +19,7 @@ select chosen.* replace (
         case when settled.outcome = 'refused' then to_json([{field: null, reason: settled.reason}])::varchar
             else chosen.problems end as problems
     ),
-    settled.sid,
+    settled.platform_id,
     list_transform(
         list_filter(settled.joined, lambda x: x.moment is null or x.moment >= epoch(coalesce(intent.began, $now)) - 300),
         lambda x: x.list

@@ -10,7 +10,6 @@ from typing import Protocol
 from cdp_sync.errors import GoalFailed, Terminal
 from cdp_sync.importing.sources.sightings import Sightings
 from cdp_sync.model import FileGoal, FileReport, FileState, RemoteFile
-from cdp_sync.model.file_names import matches
 from cdp_sync.warehouse.ledger import KnownFile
 
 
@@ -186,7 +185,7 @@ def select_files(listing: Iterable[RemoteFile], goal: FileGoal) -> list[RemoteFi
     """Return the files that the goal names, in order of import; markers and temporary names are none of them."""
     listing = list(listing)
     markers = {goal.complete.marker.replace("{name}", file.name) for file in listing} if goal.complete.marker else set()
-    return sorted(file for file in listing if file.name not in markers and matches(file.name, goal))
+    return sorted(file for file in listing if file.name not in markers and goal.arrives_as(file.name))
 
 
 def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again: bool) -> FileState:

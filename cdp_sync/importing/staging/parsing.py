@@ -14,7 +14,7 @@ from cdp_sync.importing.sources.archives import NO_ROOM, Part, naming, printable
 from cdp_sync.importing.staging.columns import Columns, detected_warnings, plan_columns
 from cdp_sync.importing.staging.plan import deferred_step, hashed_fields, stage_step
 from cdp_sync.importing.staging.tables import create_tables
-from cdp_sync.model import FetchedFile, FileGoal, FileReport, FileState
+from cdp_sync.model import FetchedFile, FileReport, FileState
 from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
@@ -130,7 +130,7 @@ def _stage_step(run: GoalRun, columns: Columns, landed: Landed, known: KnownFile
         known
         and known.fingerprint == run.unchanged_under
         and known.fields == goal.row_fields == hashed_fields(goal, columns)
-        and isinstance(goal, FileGoal)  # the keys that a list lacks are filled into converted rows
+        and not goal.from_elsewhere  # the values of an enricher are merged into converted rows
         and set(goal.row_fields) <= set(landed.head.columns)
         and not (landed.survey.nuls or landed.survey.divided)
     ):

@@ -195,7 +195,7 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
     Args:
         goal: The goal.
         columns: Its staging columns.
-        fields: Those of `user_key` besides `sid`, in order; the goal links or maps at least one.
+        fields: Those of `user_key` besides `platform_id`, in order; the goal links or maps at least one.
     """
     cells = Cells(fields)
     converted = _conversions(columns, cells, goal)
@@ -207,9 +207,11 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
     found = {name: sql for name, sql in _outer(columns, cells, converted, goal.format) if not name.startswith("clear_")}
     found |= {"invalid": _invalid(converted)}
     named = ", ".join(f"{quote_identifier(field)} as c{number + 1}" for number, field in enumerate(fields))
-    source = _converting(converted, ["sid", *cells.types], f"(select sid, {named} from staging.user_key)")
+    source = _converting(
+        converted, ["platform_id", *cells.types], f"(select platform_id, {named} from staging.user_key)"
+    )
     return Step(
-        "found", f"create or replace temp table found as\nselect sid, {_named(found.items())}\nfrom {source}"
+        "found", f"create or replace temp table found as\nselect platform_id, {_named(found.items())}\nfrom {source}"
     ), tuple(found)
 
 

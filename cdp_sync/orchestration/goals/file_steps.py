@@ -16,11 +16,23 @@ from cdp_sync.importing.upserting.rivals import refuse_rivals
 from cdp_sync.model import FileGoal, GoalReport, RemoteFile, SftpConnection
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
-from cdp_sync.orchestration.goals.files import choice_of, clear_failures, expect_files, is_backfill, note_files
+from cdp_sync.orchestration.goals.files import (
+    CHOICE,
+    choice_of,
+    clear_failures,
+    expect_files,
+    is_backfill,
+    note_files,
+)
+from cdp_sync.orchestration.goals.goal_asset import GoalOp
 from cdp_sync.orchestration.goals.goal_steps import Handle
 from cdp_sync.orchestration.goals.import_steps import ImportSteps, waiting_handle
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.ledger import KnownFile, known_files
+
+_SCANS = "List the directory and keep the files that are new or have changed."
+_PARSES = "Fetch the files and parse them into a staging table; hand on its name."
 
 
 @dataclass(frozen=True)
@@ -30,9 +42,13 @@ class FileSteps(ImportSteps[FileGoal]):
     connection: SftpConnection
 
     @property
-    def importing(self) -> FileGoal:
-        """The goal."""
-        return self.goal
+    def ops(self) -> tuple[GoalOp, ...]:
+        """The goal's ops."""
+        return (
+            GoalOp("scan_directory", _SCANS, self.scan, {"pool": WAREHOUSE_POOL, "config_schema": CHOICE}),
+            GoalOp("parse_files", _PARSES, self.parse),
+            *super().ops,
+        )
 
     def scan(self, context: dg.OpExecutionContext) -> Handle:
         """List the directory and ask the ledger what is new."""

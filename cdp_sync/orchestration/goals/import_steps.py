@@ -1,7 +1,6 @@
 """The last two steps of every import goal, which are the same wherever its rows come from."""
 
 import time
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +14,17 @@ from cdp_sync.model import FileReport, FileState, GoalReport, ImportGoal, Import
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import note_checks_of_failure, note_import_checks
+from cdp_sync.orchestration.goals.goal_asset import GoalOp
 from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, staged
 from cdp_sync.orchestration.goals.handles import forget_handles
 from cdp_sync.orchestration.goals.metadata import failure_metadata_of, idle_metadata_of, metadata_of
 from cdp_sync.orchestration.goals.segments import PROFILES
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
+
+_LINKS = "Give every row a profile: one that exists, a new one, or none."
+_UPSERTS = "Create and update profiles, with ledger, history and quarantine, in one transaction."
 
 T = TypeVar("T")
 Rules = TypeVar("Rules", bound=ImportRules)
@@ -31,9 +35,19 @@ class ImportSteps(GoalSteps[Rules]):
     """An import goal and the steps that run it, each handing the next a handle: paths, states and counts, no rows."""
 
     @property
-    @abstractmethod
     def importing(self) -> ImportGoal:
-        """The goal as importing knows it."""
+        """The goal as rows of delimited text, which is what the engine imports."""
+        return self.goal.importing(self.connection, self.profiles)
+
+    @property
+    def ops(self) -> tuple[GoalOp, ...]:
+        """The last ops of the goal; those before depend on what it reads."""
+        # A run that finds nothing to do yields nothing: it leaves the asset, its plots and its checks as they are.
+        last = {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)}
+        return (
+            GoalOp("link_identifiers", _LINKS, self.link, {"pool": WAREHOUSE_POOL}),
+            GoalOp("upsert_profiles", _UPSERTS, self.upsert, last),
+        )
 
     def link(self, context: dg.OpExecutionContext, staging: Handle) -> Handle:
         """Give every row a profile."""

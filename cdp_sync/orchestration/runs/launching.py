@@ -17,7 +17,7 @@ from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import is_files_key
 from cdp_sync.orchestration.goals.segments import SEGMENTS
 from cdp_sync.orchestration.instance import open_instance
-from cdp_sync.orchestration.resources import SailthruAccountResource, SftpServerResource
+from cdp_sync.orchestration.resources import PlatformResource
 from cdp_sync.orchestration.runs.processes import Process
 from cdp_sync.orchestration.runs.progress import Watcher, watched_by
 from cdp_sync.orchestration.runs.recovery import recover
@@ -75,7 +75,7 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
         Terminal: A run of the connection is under way.
     """
     for resource in (definitions.resources or {}).values():
-        if isinstance(resource, SftpServerResource | SailthruAccountResource):
+        if isinstance(resource, PlatformResource):
             resource.warm_up()
     name, selection = _job(definitions, order)
     job = definitions.resolve_job_def(name)

@@ -7,6 +7,7 @@ has arrived.
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -14,7 +15,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from cdp_sync.importing.sources.arrivals import Look, Memory, States, goal_key, look_at
 from cdp_sync.importing.sources.sightings import Sightings
-from cdp_sync.model import Profiles, RemoteFile, SftpConnection, fingerprint
+from cdp_sync.model import Connection, Profiles, RemoteFile, Watch, fingerprint
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import imported_versions
@@ -30,22 +31,20 @@ _ENDED = {dg.DagsterRunStatus.SUCCESS: True, dg.DagsterRunStatus.FAILURE: False,
 
 
 def build_sensors(
-    connection: SftpConnection, profiles: Profiles, jobs: Iterable[dg.JobDefinition | UnresolvedAssetJobDefinition]
+    connection: Connection, profiles: Profiles, jobs: Iterable[dg.JobDefinition | UnresolvedAssetJobDefinition]
 ) -> list[dg.SensorDefinition]:
-    """Return the sensor of a connection's job; nothing where the connection is off, or watches and imports nothing."""
-    goals = [goal for goal in connection.import_profiles if goal.enabled]
-    if not (connection.enabled and connection.watch and goals):
+    """Return the sensor of a connection's job; none where the connection is off, or watches or imports nothing."""
+    if not (connection.enabled and connection.file_watch and any(goal.enabled for goal in connection.import_profiles)):
         return []
-    return [_sensor(connection, profiles, job) for job in jobs]
+    return [_sensor(connection, connection.file_watch, profiles, job) for job in jobs]
 
 
 def _sensor(
-    connection: SftpConnection, profiles: Profiles, job: dg.JobDefinition | UnresolvedAssetJobDefinition
+    connection: Connection, watch: Watch, profiles: Profiles, job: dg.JobDefinition | UnresolvedAssetJobDefinition
 ) -> dg.SensorDefinition:
-    assert connection.watch  # noqa: S101 - for mypy; `build_sensors` asked
-    every, server_key = connection.watch.every_seconds, f"{connection.name}_server"
-    goals = {
-        goal_key(goal.name, fingerprint(goal, profiles, connection.objectives)): goal
+    every, server_key = watch.every_seconds, f"{connection.name}_server"
+    goals: dict[str, Any] = {
+        goal_key(goal.name, fingerprint(goal.importing(connection, profiles), profiles, connection.objectives)): goal
         for goal in connection.import_profiles
         if goal.enabled
     }

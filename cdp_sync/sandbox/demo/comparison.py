@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cdp_sync.connectors.sailthru import SailthruClient
-from cdp_sync.model import ListGoal, SailthruConnection, UserExportGoal
+from cdp_sync.connectors.sailthru.client import SailthruClient
+from cdp_sync.connectors.sailthru.goals import ListGoal, SailthruConnection, UserExportGoal
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.sandbox.demo.users import NEWCOMER

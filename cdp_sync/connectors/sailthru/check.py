@@ -1,12 +1,15 @@
 """Whether an account can be used: its credentials, each endpoint that is needed, its time zone. Nothing is changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdp_sync.connectors.sailthru import protocol
 from cdp_sync.connectors.sailthru.protocol import Call
 from cdp_sync.errors import AuthenticationFailed, JobLost, RequestRefused, Terminal
+
+if TYPE_CHECKING:
+    from cdp_sync.connectors.sailthru.goals import SailthruConnection
 
 _NOBODY = "0" * 24
 """An id that nothing has: it would be of the year 1970."""
@@ -34,6 +37,19 @@ class Finding:
     def fine(self) -> bool:
         """Whether nothing is wrong with it."""
         return not self.problem
+
+
+def check(connection: "SailthruConnection") -> Iterator[tuple[str, bool]]:
+    """Try what is needed of an account; yield in sentences what was found, and whether that is as it should be.
+
+    Raises:
+        Transient: Sailthru cannot be reached, or fails.
+    """
+    from cdp_sync.connectors.sailthru.client import SailthruClient
+
+    with SailthruClient(connection.account) as client:
+        for finding in client.check():
+            yield f"{finding.subject}: {finding.problem or 'in order.'}", finding.fine
 
 
 def findings(ask: Ask, time_zone: str) -> tuple[Finding, ...]:
@@ -70,10 +86,10 @@ def _problem(ask: Ask, call: Call) -> str:
 def _time_zone(ask: Ask, declared: str) -> tuple[Finding, ...]:
     """Compare the account's time zone with what is declared, where the key may read it: it need not."""
     try:
-        told = (ask(protocol.get_settings()) or {}).get("timezone")
+        zone = (ask(protocol.get_settings()) or {}).get("timezone")
     except Terminal:
         return ()
-    if not isinstance(told, str):
+    if not isinstance(zone, str):
         return ()
-    differs = f"The account's time zone is {told} and time_zone is {declared}: times in lists would be taken wrongly."
-    return (Finding("time_zone", "" if told == declared else differs),)
+    differs = f"The account's time zone is {zone} and time_zone is {declared}: times in lists would be read wrongly."
+    return (Finding("time_zone", "" if zone == declared else differs),)

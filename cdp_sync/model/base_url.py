@@ -1,4 +1,4 @@
-"""How to reach an account with Sailthru."""
+"""Addresses of APIs, and names of environment variables, as an author declares them."""
 
 from ipaddress import ip_address
 from typing import Annotated
@@ -6,8 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field
 
-from cdp_sync.model.declared import Declared
-from cdp_sync.model.schedule import TimeZone
+from cdp_sync.model.kind import template_or
 
 
 def as_base_url(value: str) -> str:
@@ -31,7 +30,7 @@ def as_base_url(value: str) -> str:
 def _split(value: str) -> SplitResult:
     try:
         parts = urlsplit(value)
-        _ = parts.port  # looked at only now
+        _ = parts.port  # parsed only when it is read
     except ValueError:
         raise ValueError(f"found {value!r}; needed is https:// and a host") from None
     return parts
@@ -45,20 +44,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+BaseUrl = Annotated[str, AfterValidator(as_base_url), template_or(str)]
+"""Address of an API: https:// and a host, or a template of one."""
+
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-
-
-class SailthruAccount(Declared):
-    """An account with Sailthru, and how to reach it.
-
-    Secrets are never part of it: a field `…_env` names an environment variable.
-    """
-
-    api_key_env: Variable
-    """Environment variable that holds the API key."""
-    api_secret_env: Variable
-    """Environment variable that holds the API secret."""
-    time_zone: TimeZone = "UTC"
-    """IANA name of the account's time zone, as its settings say: exported lists tell times by that clock."""
-    base_url: Annotated[str, AfterValidator(as_base_url)] = "https://api.sailthru.com"
-    """Where the API is; another one than Sailthru's for a sandbox. http:// for this machine only."""
+"""Name of an environment variable."""
