@@ -41,6 +41,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DECLARING = (ROOT / "docs" / "declaring.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+PROJECTS = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -114,7 +115,7 @@ def test_what_scan_and_exports_say_is_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     """Every command of cdp-sync is shown or named."""
-    texts = README + OPERATING + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    texts = README + OPERATING + PROJECTS + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert [name for name in main.commands if f"cdp-sync {name}" not in texts and f"`{name}`" not in texts] == []
 
 
@@ -123,7 +124,7 @@ def test_the_commands_that_are_shown_exist() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     sourced = (".venv/bin/activate", "data/sandbox/sailthru.env")
     names = {"make": targets, "cdp-sync": main.commands, "source": sourced}
-    for line in filter(None, "\n".join(blocks(README + OPERATING, "console")).splitlines()):
+    for line in filter(None, "\n".join(blocks(README + OPERATING + PROJECTS, "console")).splitlines()):
         program, name = line.removeprefix("$ ").split()[:2]
         assert name in names[program], line
 
@@ -143,8 +144,8 @@ def test_the_declarations_that_are_shown_are_in_order() -> None:
     attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in declared}
     connections = SftpConnection(**attributes["SftpConnection"]), SailthruConnection(**attributes["SailthruConnection"])
     profiles = Profiles(**attributes["ProfileModel"])
-    slips = [slip for connection in connections for slip in find_problems(connection, profiles)]
-    assert [*find_profile_problems(profiles), *slips] == []
+    problems = [problem for connection in connections for problem in find_problems(connection, profiles)]
+    assert [*find_profile_problems(profiles), *problems] == []
 
 
 def test_the_connection_that_is_shown_in_full_is_in_order() -> None:

@@ -35,7 +35,7 @@ def export_users(run: UserRun, audience: Audience) -> ExportReport:
 
     Args:
         run: The run.
-        audience: Where the users go; called only if there is somebody to send.
+        audience: Where the users go; it connects only if users are to be sent.
     """
     counters = select_segment(run)
     verify_recordable(run, counters)

@@ -41,7 +41,7 @@ def _docstrings(model: type) -> Iterator[tuple[str, str]]:
     """Yield the fields of a model that have a docstring, each with it."""
     try:
         [definition] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    except OSError:  # a model that is derived from a table has no source; its fields describe themselves
+    except OSError:  # a model that is made of a table describes its fields itself
         return
     body = definition.body if isinstance(definition, ast.ClassDef) else []
     for pair in pairwise(body):

@@ -1,6 +1,5 @@
 """The declarations as files, and the connections in them: read without Dagster, whose import takes seconds."""
 
-import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,16 +11,12 @@ from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.reading import connections_in, documents_in, names_in, problems_in, with_line
 from cdp_sync.model.segment_problems import find_profile_problems
 from cdp_sync.model.suggestion import one_of
+from cdp_sync.orchestration.project_folder import defs_folder
 
 PROFILE_MODEL = "cdp_sync.components.ProfileModel"
 MAINTENANCE = "cdp_sync.components.Maintenance"
 _USUAL = {PROFILE_MODEL: "profiles", MAINTENANCE: "maintenance"}
 """The folders where these are looked for first."""
-
-
-def defs_folder() -> Path:
-    """Return the folder that holds the declarations."""
-    return Path(os.environ.get("CDP_SYNC_DEFS") or Path(__file__).parents[1] / "defs").absolute()
 
 
 def declaration_files(folder: Path | None = None) -> list[Path]:

@@ -30,8 +30,8 @@ Deadly = At | Mapping[str, Any]
 def export(run: UserRun, url: str, deadly: Deadly) -> None:
     """Export, and die."""
     _arm(deadly)
-    assert isinstance(run.goal, UserExportGoal)
     with people(url) as client:
+        assert isinstance(run.goal, UserExportGoal)
         export_users(run, SailthruAudience(client, run.goal))
 
 

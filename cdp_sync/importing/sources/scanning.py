@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from cdp_sync.calling import call
 from cdp_sync.errors import GoalFailed, Terminal
 from cdp_sync.importing.sources.sightings import Sightings
 from cdp_sync.model import FileGoal, FileReport, FileState, RemoteFile
@@ -59,7 +60,7 @@ class Choice:
         raise GoalFailed(
             f"No file of this run's goals matches {self.pattern!r}.",
             needed="The wildcard must match the name of a file of at least one goal.",
-            remedy="`cdp-sync scan` lists them.",
+            remedy=f"{call('scan CONNECTION')} lists them.",
         )
 
 
