@@ -1,4 +1,4 @@
-"""Who is in a segment: looked up in an open warehouse, or as a condition for the statements of others."""
+"""The profiles in a segment: counted in an open warehouse, or as a condition for other statements."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def is_in_segment(
     Args:
         profiles: The declared profile, without problems.
         name: Of the segment.
-        now: The moment that it is asked for, with its offset from UTC.
+        now: The moment, with its offset from UTC.
         columns: The columns that the table has, as of `profile_columns`; a property without one is empty. None: all
             are there.
     """

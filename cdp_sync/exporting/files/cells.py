@@ -5,8 +5,9 @@ so that they serve lists as well; none depends on the session's time zone.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from cdp_sync.model import ExportFormat, Property
 from cdp_sync.model.format import WHITE_SPACE
@@ -89,20 +90,20 @@ class _Moment:
 
     @property
     def clock(self) -> str:
-        """What calendar and clock show."""
+        """The local date and time."""
         if self.is_date:
             return f"{self.value}::timestamp"
-        # In UTC there is no calendar to ask, which is most of the work.
+        # UTC needs no calendar, which is most of the work.
         return f"make_timestamp(epoch_us({self.value}))" if self.in_utc else self._zoned(self.value)
 
     @property
     def utc(self) -> "_Moment":
-        """The same in UTC."""
+        """The same moment, to be written in UTC."""
         return replace(self, form=self.form.model_copy(update={"time_zone": "UTC"}))
 
     @property
     def ahead(self) -> str:
-        """By how many microseconds the clock is ahead of UTC."""
+        """The offset from UTC, in microseconds."""
         return f"(epoch_us({self.clock}) - epoch_us({self.instant}))"
 
     @property
@@ -167,21 +168,14 @@ def _calendar(moment: _Moment) -> Writing:
 
 
 def _calendar_text(moment: _Moment) -> str:
-    return f"concat({', '.join(_parts(moment))})"
-
-
-def _parts(moment: _Moment) -> Iterator[str]:
-    plain = ""
-    for directive in _DIRECTIVES.findall(moment.form.dates[0]):
-        if directive in ("%z", "%Z"):
-            if plain:
-                yield f"strftime({moment.clock}, {quote_literal(plain)})"
-            yield moment.offset(colon="") if directive == "%z" else quote_literal(moment.form.time_zone)
-            plain = ""
+    parts: list[str] = []
+    for is_zone, run in groupby(_DIRECTIVES.findall(moment.form.dates[0]), ("%z", "%Z").__contains__):
+        if is_zone:
+            name = quote_literal(moment.form.time_zone)
+            parts += [moment.offset(colon="") if directive == "%z" else name for directive in run]
         else:
-            plain += directive
-    if plain:
-        yield f"strftime({moment.clock}, {quote_literal(plain)})"
+            parts.append(f"strftime({moment.clock}, {quote_literal(''.join(run))})")
+    return f"concat({', '.join(parts)})"
 
 
 def _beyond_calendar(moment: _Moment) -> str:
@@ -257,7 +251,7 @@ def line_of(cells: Sequence[str], any_text: Sequence[str], form: ExportFormat) -
 
 
 def careful_line(cells: Sequence[str], any_text: Sequence[str], form: ExportFormat) -> str:
-    """Return what `line_of` does, but look at each cell: quicker to plan, slower where rows are many."""
+    """Return the same as `line_of`, testing each cell: faster to plan, slower for many rows."""
     if form.quote == "all":
         return joined([_in_quotes(cell) for cell in cells], form)
     return joined([_quoted(cell, form) if cell in any_text else cell for cell in cells], form)
