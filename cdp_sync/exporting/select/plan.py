@@ -10,7 +10,7 @@ from sqlalchemy import case, false, func, literal_column, or_, select, true
 
 from cdp_sync.exporting.run import ExportRun
 from cdp_sync.exporting.select.rows import Level, Rows, on
-from cdp_sync.model import CONSENT_PROPERTIES, Condition
+from cdp_sync.model import Condition
 from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.segments.membership import PROFILE, is_in_segment
@@ -118,9 +118,7 @@ def allowed(run: ExportRun, columns: Collection[str]) -> str:
     """Return the condition that the connection's objectives allow to process a profile."""
     if not run.objectives:
         return "true"
-    types = {name: run.profiles.by_name[name].sql_type for name in CONSENT_PROPERTIES}
-    held = (f"profile.{name}" if name in columns else f"cast(null as {kind})" for name, kind in types.items())
-    return may_process(run.objectives, run.profiles, ConsentColumns(*held))
+    return may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns))
 
 
 def _end(run: ExportRun, rows: Rows, *, compared: bool) -> Iterator[Level]:
