@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from cdp_sync.errors import CdpSyncError, RemoteFailure, RequestRefused
+from cdp_sync.retrying import Cancelled
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -49,9 +50,20 @@ def each(
     running: set[Future[Result]] = set()
     failures = 0
 
+    def run(item: Item) -> Result:
+        try:
+            return work(item, cancelled)
+        except (RequestRefused, RemoteFailure):
+            raise
+        except BaseException:
+            cancelled.set()  # here, so that no further call begins before the caller takes the error
+            raise
+
     def outcome() -> tuple[int, Result | CdpSyncError]:
         nonlocal failures
         place, future = done.get()
+        while isinstance(future.exception(), Cancelled):  # the error that caused it follows
+            place, future = done.get()
         running.discard(future)
         problem = future.exception()
         failures = failures + 1 if isinstance(problem, RemoteFailure) else 0
@@ -63,7 +75,7 @@ def each(
 
     try:
         for place, item in enumerate(items):
-            future = pool.submit(work, item, cancelled)
+            future = pool.submit(run, item)
             running.add(future)
             future.add_done_callback(partial(_put, done, place))
             if len(running) == _AHEAD * workers:
