@@ -17,7 +17,6 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-
 _BLOCK = 1 << 17
 """Bytes of a body that are sent at a time."""
 
