@@ -24,7 +24,6 @@
     │   ├── SecretMissing            an environment variable or file that is not there
     │   ├── SettingUnusable          an environment variable that is missing or says something impossible
     │   ├── MailRefused              the mail server will not have this mail
-    │   ├── MailUnconfirmed          it may have been accepted; sending it again might send it twice
     │   ├── RemotePathMissing        no such directory or file on the server
     │   ├── RemotePermissionDenied
     │   ├── RemoteNameRefused        a name that would leave its directory
@@ -69,7 +68,6 @@ __all__ = [
     "ListUnknown",
     "MailPutOff",
     "MailRefused",
-    "MailUnconfirmed",
     "NoCommonAlgorithm",
     "PropertyTypeChanged",
     "RateExceeded",
@@ -212,10 +210,6 @@ class SettingUnusable(Terminal):
 
 class MailRefused(Terminal):
     """The mail server will not have this mail; it may have others."""
-
-
-class MailUnconfirmed(Terminal):
-    """The line was lost after the mail was handed over: it may have been accepted."""
 
 
 class RemotePathMissing(Terminal):

@@ -1,5 +1,6 @@
 """A project whose runs are mailed about, with a real mail server on loopback."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -73,6 +74,9 @@ class _Clock:
 
     def time(self) -> float:
         return self.now
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 @pytest.fixture

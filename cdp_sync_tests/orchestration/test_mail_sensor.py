@@ -1,4 +1,4 @@
-"""Mail about runs that ended: about which, to whom, at most once, and with what in it."""
+"""Mail about runs that ended: about which, to whom, and with what in it."""
 
 from dataclasses import replace
 
@@ -48,7 +48,7 @@ def test_no_mail_holds_what_a_file_holds(office: Office) -> None:
     assert [value for value in (PERSON, "uetzalcoatl", "surplus") if value in told] == []
 
 
-def test_a_run_is_mailed_about_once(office: Office) -> None:
+def test_a_run_that_was_mailed_about_is_not_again(office: Office) -> None:
     """Neither a second look nor a lost cursor sends a mail again."""
     office.connect()
     office.run(RAGGED)
