@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.connectors.sftp import names
+from cdp_sync.connectors.sftp.protocol import names
 from cdp_sync.errors import ConnectionLost, RemotePathMissing
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_sync.connectors.sftp.limits import Limits, limits
 from cdp_sync.connectors.sftp.protocol import packets
 from cdp_sync.connectors.sftp.protocol.packets import Attributes, Fields, NotSftp, Refusal
 from cdp_sync.connectors.sftp.protocol.reader import Reader
+from cdp_sync.connectors.sftp.protocol.window import Limits, limits
 from cdp_sync_tests.connectors.awkward import Awkward, status, wire_to
 
 

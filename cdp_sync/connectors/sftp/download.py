@@ -121,7 +121,7 @@ class Download:
             raise RemoteFailure(
                 f"The server sent {self.reached():,} of {size} of {self._remote.path!r} and then "
                 "said that this is the end.",
-                remedy="The server's log may tell why.",
+                remedy="The server's log may say why.",
             )
 
     def _discard(self) -> None:

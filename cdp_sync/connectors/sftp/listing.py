@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cdp_sync.connectors.sftp import names
+from cdp_sync.connectors.sftp.protocol import names
 from cdp_sync.connectors.sftp.protocol.packets import Attributes, Entry
 from cdp_sync.errors import RemotePathMissing, RemotePermissionDenied
 from cdp_sync.model.remote import RemoteFile
@@ -38,14 +38,14 @@ def _regular_files(session: "Session", directory: str, log: Callable[[str], None
         if attributes is None:
             continue
         if attributes.size is None:
-            log(f"{path!r} is left out: the server does not tell its size.")
+            log(f"{path!r} is left out: the server does not state its size.")
             continue
         found.append(RemoteFile(modified_at=modified_at(attributes), path=path, size=attributes.size))
     return found
 
 
 def modified_at(attributes: Attributes) -> datetime:
-    """Return the modification time; 1970 where the server tells none, so that two looks agree."""
+    """Return the modification time; 1970 where the server states none, so that two listings agree."""
     return datetime.fromtimestamp(attributes.mtime or 0, UTC)
 
 
