@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import (
     CdpSyncError,
     RemoteListingTooLong,
@@ -19,22 +18,21 @@ from cdp_sync.exporting import FileRun, UserRun
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.importing import Scan, ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
+from cdp_sync.importing.sources.port import Source
 from cdp_sync.model import (
     Connection,
     FileGoal,
     ImportGoal,
     ImportRules,
-    ListGoal,
     Profiles,
     RemoteFile,
-    SailthruConnection,
-    SftpConnection,
-    UserExportGoal,
+    SourceLook,
     fingerprint,
+    kind_of,
 )
 from cdp_sync.model.counting import counted
 from cdp_sync.model.suggestion import one_of
-from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.warehouse import Session, Warehouse
@@ -102,49 +100,35 @@ def _time(file: ScannedFile) -> str:
 
 @dataclass(frozen=True)
 class ListLook:
-    """A goal's lists, as the platform tells of them. What fields they have shows when they are exported."""
+    """What a platform has for a goal. Which fields that has shows when it is fetched."""
 
     goal: str
-    lists: tuple[tuple[str, str, int | None], ...]
-    """Each list's name; natural, smart or not there; how many are on it."""
+    found: SourceLook
     previews: tuple[Preview, ...] = ()
     refusal: str = ""
-    """Why a run would refuse the goal, whatever is on its lists."""
+    """Why a run would refuse the goal, whatever there is."""
     listed: bool = True
-    """Whether the lists could be listed."""
+    """Whether it could be listed."""
 
     @property
     def summary(self) -> str:
         """How much there is."""
-        people = sum(count or 0 for *_, count in self.lists)
-        return f"{counted(len(self.lists), 'list')}, {counted(people, 'person', 'people')}"
+        return self.found.summary
 
     @property
     def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-        """The lists for people: the columns' names, and the rows."""
-        return ("list", "kind", "people"), [*self.lists]
+        """What there is, for people: the columns' names, and the rows."""
+        return self.found.columns, [*self.found.rows]
 
     def to_json(self) -> dict[str, Any]:
         """Return the look as `scan --json` shows it."""
-        lists = [{"list": name, "kind": kind, "people": count} for name, kind, count in self.lists]
-        return {"goal": self.goal, "refused": self.refusal, "lists": lists}
+        rows = [dict(zip(self.found.columns, row, strict=True)) for row in self.found.rows]
+        return {"goal": self.goal, "refused": self.refusal, f"{self.found.noun}s": rows}
 
 
 def reach(connection: Connection) -> Iterator[tuple[str, bool]]:
     """Reach what a connection is about; yield in sentences what was found, and whether that is as it should be."""
-    if isinstance(connection, SftpConnection):
-        with SftpClient(connection.server) as server:
-            for directory in dict.fromkeys(goal.directory for goal in connection.file_goals):
-                try:
-                    yield f"{directory}: {counted(len(server.list_directory(directory)), 'file')}.", True
-                except _OF_ONE_DIRECTORY as error:
-                    yield f"{directory}: {error}", False
-    elif isinstance(connection, SailthruConnection):
-        from cdp_sync.connectors.sailthru import SailthruClient
-
-        with SailthruClient(connection.account) as client:
-            for finding in client.check():
-                yield f"{finding.subject}: {finding.problem or 'in order.'}", finding.fine
+    yield from kind_of(connection).part("check")(connection)
 
 
 def look(declarations: Declarations, connection: str, goal: ImportRules, *, limit: int = 10) -> Look | ListLook:
@@ -156,37 +140,33 @@ def look(declarations: Declarations, connection: str, goal: ImportRules, *, limi
         goal: The goal.
         limit: How many files to look into.
     """
-    declared = declarations.connection(connection)
-    if isinstance(declared, SailthruConnection) and isinstance(goal, ListGoal):
-        return _look_at_lists(declarations.profiles, declared, goal)
-    assert isinstance(declared, SftpConnection) and isinstance(goal, FileGoal)  # noqa: S101, PT018 - the kinds there are
-    return _look_at_files(declarations.profiles, declared, goal, limit)
+    declared: Any = declarations.connection(connection)
+    if kind_of(declared).source:
+        return _look_at_source(declarations.profiles, declared, goal)
+    importing: Any = goal
+    return _look_at_files(declarations.profiles, declared, importing, limit)
 
 
-def _look_at_lists(profiles: Profiles, connection: SailthruConnection, goal: ListGoal) -> ListLook:
-    from cdp_sync.connectors.sailthru import SailthruClient
-
-    with Warehouse(data_folder().warehouse).open("read") as session:
-        importing = goal.as_import(connection.time_zone, profiles)
-        lists = [(name, None, None) for name in goal.lists]
-        refusal = _refusal(session, profiles, connection, importing, lists, goal.was)
-    with SailthruClient(connection.account) as client:
-        found = {each.name: (each.name, each.kind, each.count) for each in client.lists()}
-    return ListLook(
-        goal.name, tuple(found.get(name, (name, "not there", None)) for name in goal.lists), refusal=refusal
-    )
+def _look_at_source(profiles: Profiles, connection: Connection, goal: ImportRules) -> ListLook:
+    kind = kind_of(connection)
+    with kind.part("client")(connection.server_value) as client:
+        source: Source = kind.part("source")(client, goal)
+        with project_warehouse().open("read") as session:
+            due = [(path, None, None) for path in source.paths]
+            refusal = _refusal(session, profiles, connection, goal.importing(connection, profiles), due, goal.was)
+        return ListLook(goal.name, source.look(), refusal=refusal)
 
 
-def _look_at_files(profiles: Profiles, connection: SftpConnection, goal: FileGoal, limit: int) -> Look:
+def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, limit: int) -> Look:
     """Look at a goal's directory, and into its first files."""
-    warehouse = Warehouse(data_folder().warehouse)
+    warehouse = project_warehouse()
     with warehouse.open("read") as session:
         known = known_files(session, connection.name, goal.name)
         for before in names_before((connection.name, goal.name), (connection.was, goal.was)):
             known = known_files(session, *before) | known
         stored = profile_columns(session)
     at_once = goal.model_copy(update={"complete": goal.complete.model_copy(update={"settle_seconds": 0})})
-    with SftpClient(connection.server) as client:
+    with kind_of(connection).part("client")(connection.server_value) as client:
         try:
             scan = scan_directory(client, at_once, known, fingerprint(goal, profiles, connection.objectives))
         except _OF_ONE_DIRECTORY as error:
@@ -199,7 +179,7 @@ def _look_at_files(profiles: Profiles, connection: SftpConnection, goal: FileGoa
 
 
 def _look_into(
-    client: SftpClient,
+    client: Any,  # noqa: ANN401 - that of the kind
     file: RemoteFile,
     goal: FileGoal,
     profiles: Profiles,
@@ -245,7 +225,7 @@ def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
     names = [segment.name for segment in declarations.profiles.segments]
     if name not in names:
         raise UnknownName(f"There is no segment {name!r}.", needed=one_of(name, names))
-    with Warehouse(data_folder().warehouse).open("read") as session:
+    with project_warehouse().open("read") as session:
         return view_segment(session, declarations.profiles, name, datetime.now(UTC))
 
 
@@ -253,15 +233,14 @@ def look_at_export(declarations: Declarations, connection: str, goal: str) -> Ex
     """Work out what an export goal would deliver now."""
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
-        found = declarations.export_goal(connection, goal)
-        kind: Any = UserRun if isinstance(found, UserExportGoal) else FileRun
-        run = kind(
+        found: Any = declarations.export_goal(connection, goal)
+        run = (UserRun if kind_of(declared).audience else FileRun)(
             run_id="preview",
             connection=connection,
             goal=found,
             profiles=declarations.profiles,
             objectives=declared.objectives,
-            warehouse=Warehouse(data_folder().warehouse),
+            warehouse=project_warehouse(),
             staging=Path(folder, "export.duckdb"),
             folder=Path(folder),
             now=datetime.now(UTC),

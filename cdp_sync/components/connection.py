@@ -1,63 +1,80 @@
-"""What the components of all kinds of connections have in common."""
+"""Components of connections: one type for each kind in the registry, made of the kind's declared model."""
 
-from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Annotated, NewType
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import dagster as dg
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from cdp_sync.components.attributes import as_written
-from cdp_sync.model import NAME_PATTERN, Notifications, SailthruConnection, Schedule, SftpConnection
-from cdp_sync.model.consistency import find_slips
-from cdp_sync.model.reading import slips_of
+from cdp_sync.components.declared import DeclaredComponent, examples_in
+from cdp_sync.model import Connection, ConnectionKind, Declared
+from cdp_sync.model.consistency import find_problems
+from cdp_sync.model.kind import FILLED
+from cdp_sync.model.reading import problems_of
 from cdp_sync.orchestration.connection import build_connection
 from cdp_sync.orchestration.declaration_files import declared_profiles, refuse
-
-_NOTIFIED = {"emails": ["team@example.org"], "on": "failure"}
-
-DeclaredSchedule = NewType("DeclaredSchedule", Schedule)
-Notified = NewType("Notified", Notifications)
-"""Checked by our own models: to Dagster opaque types."""
+from cdp_sync.orchestration.templates import fill, names_only_environment
 
 
-class ConnectionComponent(dg.Component, dg.Model, dg.Resolvable):
+class ConnectionComponent(DeclaredComponent):
     """A connection with its goals: an asset each, and a job that runs the enabled ones in the order listed."""
 
-    name: Annotated[
-        str, Field(pattern=NAME_PATTERN), as_written("Identifier; prefix of asset keys, job, schedule and sensor.")
-    ]
-    title: Annotated[str | None, as_written("What people call it.")] = None
-    enabled: Annotated[bool, as_written("Off: no schedule, no sensor; runs by hand only.")] = True
-    was: Annotated[
-        str | None, as_written("Former name of a renamed connection, whose ledger its goals go on with.")
-    ] = None
-    owners: Annotated[Sequence[str], as_written("E-mail addresses or `team:` names, shown in the catalog.")] = ()
-    objectives: Annotated[
-        Sequence[str],
-        as_written("Objectives: only profiles whose consent allows one of them are imported and exported."),
-    ] = ()
-    notifications: Annotated[
-        Notified | None,
-        as_written("Who gets mail about runs; nobody unless declared.", Notifications | None, examples=[_NOTIFIED]),
-    ] = None
-    schedule: Annotated[
-        DeclaredSchedule | None,
-        as_written("When it runs by itself.", Schedule | None, examples=[{"every_minutes": 15}]),
-    ] = None
+    kind: ClassVar[ConnectionKind]
 
     @property
-    @abstractmethod
-    def connection(self) -> SftpConnection | SailthruConnection:
+    def connection(self) -> Connection:
         """The declared connection."""
+        connection: Connection = self.declared
+        return connection
+
+    @classmethod
+    def model(cls) -> type[Declared]:
+        """Return the declared model of the kind."""
+        model: type[Declared] = cls.kind.part("model")
+        return model
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
+        """Return the component of a defs.yaml, with its templates filled."""
+        given = {name: getattr(attributes, name) for name in attributes.model_fields_set} if attributes else {}
+        for name in cls.kind.templated:
+            if name in given:
+                given[name] = _filled(context.resolution_context, given[name])
+        try:
+            return cls(cls.model().model_validate(given, context=FILLED))
+        except ValidationError as error:  # a template yields what cannot be
+            refuse(_file(context), [f"attributes{problem}" for problem in problems_of(error, cls.model())])
+            raise
+
+    @classmethod
+    def scaffolded(cls, name: str) -> dict[str, Any]:
+        """Return a connection with one import goal, switched off."""
+        examples = json.dumps(examples_in(cls.model(), *cls.kind.scaffolded))
+        named: dict[str, Any] = json.loads(examples.replace("shop", name).replace("SHOP", name.upper()))
+        return {"name": name, "enabled": False} | named
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Check the declaration against the profile, and build assets, job and resource."""
-        profiles, file = declared_profiles(), context.path / "defs.yaml"
-        try:
-            connection = self.connection
-        except ValidationError as error:  # a template yields what cannot be
-            refuse(file, [f"attributes{slip}" for slip in slips_of(error, SailthruConnection)])
-            raise
-        refuse(file, [f"attributes.{slip}" for slip in find_slips(connection, profiles)])
-        return build_connection(connection, profiles)
+        profiles = declared_profiles()
+        problems = find_problems(self.connection, profiles)
+        refuse(_file(context), [f"attributes.{problem}" for problem in problems])
+        return build_connection(self.connection, profiles)
+
+
+def component_of(kind: ConnectionKind) -> type[ConnectionComponent]:
+    """Return the component type of a kind of connection."""
+    doc = (kind.part("model").__doc__ or kind.summary).strip()
+    members = {"kind": kind, "summary": kind.summary, "tags": ("cdp", kind.platform), "__doc__": doc}
+    return type(kind.name, (ConnectionComponent,), {**members, "__module__": "cdp_sync.components"})
+
+
+def _filled(context: dg.ResolutionContext, value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Fill templates such as `{{ env('SFTP_PORT', '2222') }}` in a text, or in the fields of a value."""
+    if isinstance(value, BaseModel):
+        return {name: _filled(context, getattr(value, name)) for name in value.model_fields_set}
+    return fill(value) if names_only_environment(value) else context.resolve_value(value)
+
+
+def _file(context: dg.ComponentLoadContext) -> Path:
+    return context.path / "defs.yaml"

@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cdp_sync.exporting.recording import reasons_of
-from cdp_sync.exporting.run import ExportRun, FileRun
+from cdp_sync.exporting.run import ExportRun
 from cdp_sync.exporting.select.plan import cells_step
-from cdp_sync.exporting.select.selecting import rows_of, select_segment
+from cdp_sync.exporting.select.selecting import select_segment
 from cdp_sync.model import ExportCounters
 from cdp_sync.warehouse.properties import profile_columns
 
@@ -38,9 +38,8 @@ def preview_export(run: ExportRun, limit: int = _SAMPLE) -> ExportPreview:
     counters = select_segment(run)
     with run.warehouse.open("read", staging=run.staging) as session:
         columns = profile_columns(session)
-        made = rows_of(run, columns)
+        made = run.rows(columns)
         cells = cells_step(run, made, columns, limit)
         rows = tuple(session.rows(cells.sql, cells.values))
         reasons = reasons_of(session)
-    path = run.path if isinstance(run, FileRun) else None
-    return ExportPreview(run.goal.name, path, counters, reasons, tuple(made.shown), rows)
+    return ExportPreview(run.goal.name, run.path, counters, reasons, tuple(made.shown), rows)

@@ -1,27 +1,29 @@
-"""One run of one export goal: the value that every step is handed."""
+"""One run of one export goal: the value that every step receives."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from cdp_sync.model import ExportGoal, FileExportGoal, Profiles, UserExportGoal, export_fingerprint
+from cdp_sync.model import AudienceGoal, ExportGoal, FileExportGoal, Run, export_fingerprint
 from cdp_sync.model.export import SEGMENT_AND_TIMESTAMP
-from cdp_sync.warehouse import Access, Session, Warehouse
+from cdp_sync.warehouse import Access, Session, Step, Warehouse
+
+if TYPE_CHECKING:
+    from cdp_sync.exporting.select.rows import Rows
 
 _SUFFIXES = {"none": "", "gzip": ".gz", "zip": ".zip"}
 
 
 @dataclass(frozen=True)
-class ExportRun:
+class ExportRun(Run, ABC):
     """One run of one export goal.
 
     Args:
-        run_id: Dagster's id of the run.
-        connection: The connection's name.
-        goal: What is declared.
-        profiles: The declared profile.
         objectives: What the connection uses data for.
         warehouse: Where profiles live.
         staging: DuckDB file of this run's own.
@@ -29,10 +31,7 @@ class ExportRun:
         now: The moment of the run, with its offset from UTC; one for all conditions and for the file's name.
     """
 
-    run_id: str
-    connection: str
     goal: ExportGoal
-    profiles: Profiles
     objectives: tuple[str, ...]
     warehouse: Warehouse
     staging: Path
@@ -52,12 +51,44 @@ class ExportRun:
         """Digest of everything declared that affects what is written."""
         return export_fingerprint(self.goal, self.profiles)
 
+    @abstractmethod
+    def rows(self, columns: Collection[str]) -> "Rows":
+        """Return how profiles become lines, given the columns of the warehouse."""
+
+    def more_steps(self, columns: Collection[str]) -> list[Step]:
+        """Return the steps that stage what leaves beside the lines."""
+        return []
+
+    @property
+    def entries(self) -> int:
+        """How many entries the ledger gets for each profile."""
+        return 1
+
+    @abstractmethod
+    def is_due_without_profiles(self) -> bool:
+        """Return whether there is something to deliver although no profile is."""
+
+    @property
+    def path(self) -> str | None:
+        """Where a file is put, if one is."""
+        return None
+
 
 @dataclass(frozen=True)
 class FileRun(ExportRun):
     """One run of a goal that puts a file on a server."""
 
     goal: FileExportGoal
+
+    def rows(self, columns: Collection[str]) -> "Rows":
+        """Return how profiles become rows of the file, given the columns of the warehouse."""
+        from cdp_sync.exporting.files.rows import file_rows
+
+        return file_rows(self, columns)
+
+    def is_due_without_profiles(self) -> bool:
+        """Return whether a file without rows is to be written."""
+        return self.goal.write_empty
 
     @property
     def text_name(self) -> str:
@@ -84,26 +115,46 @@ class FileRun(ExportRun):
 class UserRun(ExportRun):
     """One run of a goal that brings profiles to users of a platform."""
 
-    goal: UserExportGoal
-    time_zone: str = "UTC"
-    """Of the account."""
+    goal: AudienceGoal
+
+    def rows(self, columns: Collection[str]) -> "Rows":
+        """Return how profiles become users, given the columns of the warehouse."""
+        from cdp_sync.exporting.audiences.rows import user_rows
+
+        return user_rows(self, columns)
+
+    def more_steps(self, columns: Collection[str]) -> list[Step]:
+        """Return the step that stages the users to take off lists."""
+        from cdp_sync.exporting.audiences.list_removals import leaver_step
+
+        return [leaver_step(self, columns)]
+
+    @property
+    def entries(self) -> int:
+        """How many entries the ledger gets for each profile: one, and one for each list."""
+        return 1 + len(self.goal.memberships)
+
+    def is_due_without_profiles(self) -> bool:
+        """Return whether users are to be taken off lists."""
+        with self.open("none") as session:
+            return bool(session.value("select count(*) from staging.leaver"))
 
     @property
     def lines(self) -> Path:
-        """The file of users: one JSON object a line, each like a call that changes one."""
+        """The file of users: one JSON object a line."""
         return self.folder / "users.jsonl"
 
     @property
     def outcomes(self) -> Path:
-        """What became of each user; see `users`."""
+        """The outcome of each user; see `UserFile`."""
         return self.folder / "outcomes.csv"
 
     @property
     def leavers(self) -> Path:
-        """The file of users to be taken off lists, as `lines`."""
+        """The file of users to take off lists, as `lines`."""
         return self.folder / "leavers.jsonl"
 
     @property
     def left(self) -> Path:
-        """What became of each who leaves, as `outcomes`."""
+        """The outcome of each removal, as `outcomes`."""
         return self.folder / "left.csv"

@@ -1,4 +1,4 @@
-"""A connection: one place of the outside world and its goals, in running order."""
+"""A connection: how to reach a platform, and the goals there, in running order."""
 
 import re
 from typing import Annotated
@@ -17,7 +17,10 @@ RESERVED = frozenset({"segments", "profiles", "broken_connections"})
 """Asset keys and groups that are no connection's."""
 
 _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", re.DOTALL)
-"""What Dagster's catalog takes for an owner."""
+"""What Dagster's catalog accepts as an owner."""
+
+
+_NOTIFIED = {"emails": ["team@example.org"], "on": "failure"}
 
 
 class Connection(Declared):
@@ -30,14 +33,14 @@ class Connection(Declared):
     enabled: bool = True
     """Off: no schedule, no sensor; runs by hand only."""
     was: Annotated[str, Field(pattern=NAME_PATTERN)] | None = None
-    """Former name of a renamed connection: its goals go on with what they imported and delivered under that."""
+    """Former name of a renamed connection, whose ledger its goals go on with."""
     owners: tuple[str, ...] = ()
     """E-mail addresses or `team:` names, shown in the catalog."""
     objectives: tuple[str, ...] = ()
-    """Objectives: only profiles that consented to one of them, or refused none where that is enough, are processed."""
-    notifications: Notifications | None = None
+    """Objectives: only profiles whose consent allows one of them are imported and exported."""
+    notifications: Annotated[Notifications | None, Field(examples=[_NOTIFIED])] = None
     """Who gets mail about runs; nobody unless declared."""
-    schedule: Schedule | None = None
+    schedule: Annotated[Schedule | None, Field(examples=[{"every_minutes": 15}])] = None
     """When it runs by itself."""
     import_profiles: tuple[ImportRules, ...] = ()
     """Import goals, in running order."""
@@ -67,13 +70,23 @@ class Connection(Declared):
         return self
 
     @property
+    def file_watch(self) -> Watch | None:
+        """How it looks for new files in between; None where it imports no files, or does not look."""
+        return None
+
+    @property
+    def server_value(self) -> Declared:
+        """How to reach the platform: what its client is made of. Each kind has its own."""
+        raise NotImplementedError
+
+    @property
     def goals(self) -> tuple[ImportRules | ExportGoal, ...]:
         """All goals, in running order."""
         return (*self.import_profiles, *self.export_profiles)
 
     @property
     def active_schedule(self) -> Schedule | None:
-        """What starts its runs; nothing where the connection, or every goal of it, is off."""
+        """What starts its runs; None where the connection, or every goal of it, is off."""
         return self.schedule if self.enabled and any(goal.enabled for goal in self.goals) else None
 
     @property
@@ -83,7 +96,7 @@ class Connection(Declared):
 
 
 def _wrong_former_name(connection: Connection) -> str:
-    """Return what is wrong with the former names, if anything: one that a goal still has, or two goals with one."""
+    """Return what is wrong with the former names, if anything: a goal still has it, or two goals had it."""
     names = [goal.name for goal in connection.goals]
     former = [goal.was for goal in connection.goals if goal.was]
     for name in former:
@@ -94,17 +107,54 @@ def _wrong_former_name(connection: Connection) -> str:
     return "was: it is the connection's own name" if connection.was == connection.name else ""
 
 
-class SftpConnection(Connection):
-    """One SFTP server and its goals, in running order."""
+_SERVER = {
+    "host": "127.0.0.1",
+    "port": 2222,
+    "username": "shop",
+    "password_env": "SHOP_SFTP_PASSWORD",
+    "known_hosts_file": "data/sandbox/known_hosts",
+}
+_IMPORT = {
+    "name": "customers",
+    "directory": "/inbox",
+    "files": "customers_*.csv",
+    "link": [{"field": "Email", "property": "email"}],
+    "map": [{"field": "FirstName", "property": "first_name"}],
+}
+_EXPORT = {
+    "name": "big_spenders",
+    "segment": "big_spenders",
+    "directory": "/outbox",
+    "map": [{"field": "Email", "property": "email"}, {"field": "Total", "property": "order_total"}],
+}
 
-    server: SftpServer
-    """How to reach the server."""
-    watch: Watch | None = None
+
+class SftpConnection(Connection):
+    """Exchanges delimited files with an SFTP server.
+
+    Every import goal becomes one asset with the steps *scan directory*, *parse files*, *link identifiers* and *upsert
+    profiles*, every export goal one with *select segment*, *write file*, *deliver file* and *record delivery*; the
+    connection becomes a job that runs its enabled goals in the order listed.
+    """
+
+    server: Annotated[SftpServer, Field(examples=[_SERVER])]
+    """How to reach the server, and how to know that it is the right one."""
+    watch: Annotated[Watch | None, Field(examples=[{"every_seconds": 30}])] = None
     """Looks for new files in between, and runs when some have arrived."""
-    import_profiles: tuple[FileGoal, ...] = ()
+    import_profiles: Annotated[tuple[FileGoal, ...], Field(examples=[[_IMPORT]])] = ()
     """Import goals, in running order."""
-    export_profiles: tuple[FileExportGoal, ...] = ()
+    export_profiles: Annotated[tuple[FileExportGoal, ...], Field(examples=[[_EXPORT]])] = ()
     """Export goals, in running order; they run after the imports."""
+
+    @property
+    def file_watch(self) -> Watch | None:
+        """How it looks for new files in between, if it does."""
+        return self.watch
+
+    @property
+    def server_value(self) -> SftpServer:
+        """How to reach the server."""
+        return self.server
 
     @property
     def file_goals(self) -> tuple[FileGoal | FileExportGoal, ...]:

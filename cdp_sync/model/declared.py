@@ -1,13 +1,50 @@
 """The base of everything an author declares."""
 
-from pydantic import BaseModel, ConfigDict
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 """Connections, goals and properties: they become table columns, asset keys and job names."""
+
+PropertyType = Literal["text", "email", "number", "decimal", "date", "datetime", "boolean"]
+"""What the values of a property are."""
 
 
 class Declared(BaseModel):
     """A frozen value; a key nobody knows is an error, not a comment."""
 
     # Most are parts of others, whose validators include theirs: one of their own is built when it is asked for.
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe the fields by the docstrings below them.
+
+        They are read from the source, which takes as long as all models take to load; so only where a schema is shown.
+        """
+        written = handler.resolve_ref_schema(handler(schema))
+        for base in reversed(cls.__mro__):
+            if base is not Declared and issubclass(base, Declared):
+                for name, text in _docstrings(base):
+                    written["properties"][cls.model_fields[name].alias or name].setdefault("description", text)
+        return written
+
+
+def _docstrings(model: type) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a model that have a docstring, each with it."""
+    try:
+        [definition] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    except OSError:  # a model that is made of a table describes its fields itself
+        return
+    body = definition.body if isinstance(definition, ast.ClassDef) else []
+    for pair in pairwise(body):
+        match pair:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)

@@ -1,5 +1,7 @@
 """Export goals: whose profiles, which columns, into which file."""
 
+from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -7,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.format import ExportFormat
 from cdp_sync.model.goal import Goal
+from cdp_sync.model.profile import Profiles
 
 SEGMENT_AND_TIMESTAMP = "segment_and_timestamp"
 
@@ -22,7 +25,7 @@ class ExportFile(Declared):
     name: Annotated[str, Field(min_length=1, max_length=200)] = SEGMENT_AND_TIMESTAMP
     """`segment_and_timestamp`: a new file every time. Any other name: that file, replaced every time."""
     timestamp: bool = False
-    """Put the time of the run, YYYYMMDDHHMMSS in UTC, behind the name."""
+    """Put the time of the run, YYYYMMDDHHMMSS in UTC, after the name."""
     compress: Literal["none", "gzip", "zip"] = "none"
     """Pack the file; `.gz` or `.zip` is added to its name."""
 
@@ -64,6 +67,14 @@ class ExportColumn(Declared):
             raise ValueError(f"found {found}; a column holds exactly one of {', '.join(KINDS)}")
         return self
 
+    def problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
+        if self.property and self.property not in profiles.by_name:
+            yield f"property: {profiles.unknown(self.property)}"
+        if self.segments not in (None, "all"):
+            for name in self.segments or ():
+                yield from profiles.segment_problem("segments", name)
+
 
 class ExportGoal(Goal):
     """Lets a segment's profiles leave."""
@@ -85,6 +96,21 @@ class ExportGoal(Goal):
         return self
 
     @property
+    @abstractmethod
+    def destination(self) -> str:
+        """Where profiles go, for people."""
+
+    def problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
+        yield from profiles.segment_problem("segment", self.segment)
+        for index, column in enumerate(self.map):
+            yield from (f"map[{index}].{problem}" for problem in self.column_problems(column, profiles))
+
+    def column_problems(self, column: ExportColumn, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile in one of the columns."""
+        return column.problems(profiles)
+
+    @property
     def properties(self) -> tuple[str, ...]:
         """The exported properties, each once, in order."""
         return tuple(dict.fromkeys(column.property for column in self.map if column.property))
@@ -101,3 +127,16 @@ class FileExportGoal(ExportGoal):
     """How the file is written."""
     write_empty: bool = False
     """Also write a file when there is nobody to write."""
+
+    @property
+    def destination(self) -> str:
+        """Where profiles go, for people."""
+        return f"file: `{self.file.name}` in `{self.directory}`"
+
+    def column_problems(self, column: ExportColumn, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile, or a file, in one of the columns."""
+        yield from super().column_problems(column, profiles)
+        prop = profiles.by_name.get(column.property or "")
+        if (column.segments or (prop and prop.multiple)) and self.format.multi_value is None:
+            what = "segments" if column.segments else f"property: {column.property!r}"
+            yield f"{what}: holds several values; needed is `format: {{multi_value: …}}`, what to put between them"

@@ -1,8 +1,9 @@
 """Import goals: which files, whose rows, into which properties."""
 
+import fnmatch
 import json
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,8 +11,18 @@ from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.format import Format
 from cdp_sync.model.mail_address import folded
 from cdp_sync.model.name_pattern import compile_pattern
+from cdp_sync.model.profile import Profiles, Property
+
+if TYPE_CHECKING:
+    from cdp_sync.model.connection import Connection
 
 SetMode = Literal["set", "set_if_empty", "set_or_clear", "add", "sum"]
+
+TEMPORARY_PREFIXES = (".", "~")
+TEMPORARY_SUFFIXES = (
+    ".part", ".filepart", ".partial", ".tmp", ".temp", ".crdownload", ".inprogress", ".uploading", ".lock",
+)  # fmt: skip
+"""Names that senders give to files they have not finished."""
 
 BLOCKED = ("null", "none", "n/a", "unknown", "0", "-", "anonymous")
 """Link values that name nobody, in any case; runs of zeros are blocked as well."""
@@ -35,6 +46,14 @@ class Mapping(Declared):
     """Property of the profile."""
     mode: SetMode = "set"
     """How the value gets in: `set`, `set_if_empty`, `set_or_clear`, `add` or `sum`."""
+
+    def problem(self, prop: Property) -> str | None:
+        """Return why the mode does not fit the property, if it does not."""
+        if self.mode == "add" and not prop.multiple:
+            return f"'add' needs a property with `multiple: true`, and {prop.name} holds one value"
+        if self.mode == "sum" and (prop.multiple or prop.type not in ("number", "decimal")):
+            return f"'sum' needs a single number or decimal, and {prop.name} is {prop.sql_type.lower()}"
+        return None
 
 
 class DetectedMapping(Declared):
@@ -97,6 +116,29 @@ class ImportRules(Goal):
             raise ValueError(problem)
         return self
 
+    def importing(self, connection: "Connection", profiles: Profiles) -> "ImportGoal":
+        """Return the goal as rows of delimited text, which is what the engine imports."""
+        raise NotImplementedError
+
+    def reads(self, path: str) -> bool:
+        """Return whether the goal imports what the ledger knows by this path."""
+        raise NotImplementedError
+
+    @property
+    def origin(self) -> str:
+        """Where its rows come from, for people."""
+        raise NotImplementedError
+
+    def problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
+        yield from profiles.link_problems(link.property for link in self.link)
+        for index, mapping in enumerate(self.map):
+            prop = profiles.by_name.get(mapping.property)
+            if prop is None:
+                yield f"map[{index}].property: {profiles.unknown(mapping.property)}"
+            elif problem := mapping.problem(prop):
+                yield f"map[{index}].mode: {problem}"
+
     @property
     def fields(self) -> tuple[str, ...]:
         """The linked and mapped fields, each once, in order."""
@@ -126,6 +168,10 @@ class ImportGoal(ImportRules):
             raise ValueError("row_key and redelivered: replaces are both given; needed is one of them")
         return self
 
+    def importing(self, connection: "Connection", profiles: Profiles) -> "ImportGoal":
+        """Return the goal itself."""
+        return self
+
     @property
     def keeps_unmatched(self) -> bool:
         """Whether rows that match nobody wait for a profile: their file may not come again."""
@@ -148,12 +194,21 @@ class ImportGoal(ImportRules):
 
     @property
     def from_elsewhere(self) -> frozenset[str]:
-        """Linked and mapped fields that a file need not hold: they are found out otherwise."""
+        """Linked and mapped fields that a file need not hold: an enricher looks them up."""
         return frozenset()
 
     @property
     def may_be_packed(self) -> bool:
-        """Whether a file's name may tell that it is an archive."""
+        """Whether a file may be an archive."""
+        return True
+
+    @property
+    def member_pattern(self) -> str | None:
+        """Wildcard that selects the members of an archive, if there is one."""
+        return None
+
+    def names_file(self, name: str) -> bool:
+        """Return whether the goal's pattern names a file."""
         return True
 
     def named(self, columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -179,6 +234,32 @@ class FileGoal(ImportGoal):
     def keeps_unmatched(self) -> bool:
         """Whether rows that match nobody wait for a profile: their file may not come again."""
         return not self.allow_new_profiles
+
+    @property
+    def origin(self) -> str:
+        """Where its files are, for people."""
+        return f"files: `{self.files or self.files_regex or 'all files'}` in `{self.directory}`"
+
+    @property
+    def member_pattern(self) -> str | None:
+        """Wildcard that selects the members of an archive, if there is one."""
+        return self.members
+
+    def names_file(self, name: str) -> bool:
+        """Return whether the goal's pattern names a file. Case counts, as on the server."""
+        if self.files_regex is not None:
+            return compile_pattern(self.files_regex).fullmatch(name) is not None
+        return self.files is None or fnmatch.fnmatchcase(name, self.files)
+
+    def arrives_as(self, name: str) -> bool:
+        """Return whether the goal names the file, and it is not called like one that its sender has not finished."""
+        unfinished = name.startswith(TEMPORARY_PREFIXES) or name.lower().endswith(TEMPORARY_SUFFIXES)
+        return not unfinished and self.names_file(name)
+
+    def reads(self, path: str) -> bool:
+        """Return whether the goal imports the file at a path."""
+        folder, _, name = path.rpartition("/")
+        return folder == self.directory.rstrip("/") and self.arrives_as(name)
 
     @field_validator("files_regex")
     @classmethod

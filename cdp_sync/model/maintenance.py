@@ -18,7 +18,7 @@ class Maintenance(Declared):
     """Days that a run is kept after its end."""
     keep_idle_runs_days: Days = 3
     """Days that a run is kept which succeeded and found nothing to do; those of any run where they are fewer."""
-    at: WallTime = time(3, 30)
+    at: Annotated[WallTime, Field(examples=["03:30"])] = time(3, 30)
     """When, every day: HH:MM."""
     time_zone: TimeZone = "UTC"
     """IANA name of the time zone whose clock counts."""

@@ -1,16 +1,15 @@
 """The properties that a profile has."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.declared import NAME_PATTERN, Declared, PropertyType
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective, Zone
 from cdp_sync.model.segment import Segment
-
-PropertyType = Literal["text", "email", "number", "decimal", "date", "datetime", "boolean"]
+from cdp_sync.model.suggestion import allowed
 
 RESERVED = frozenset({"profile_id", "created_at", "updated_at", "merged_into", "_created_by"})
 """Columns that every profile has; no property may take their names."""
@@ -39,7 +38,7 @@ class Property(Declared):
     precision: Annotated[int, Field(ge=1, le=38)] = 18
     """Digits of a `decimal` in all."""
     scale: Annotated[int, Field(ge=0, le=38)] = 4
-    """Digits of a `decimal` behind the point."""
+    """Digits of a `decimal` after the point."""
     among: tuple[str, ...] = ()
     """The only values it can have, of a `text`; absent: any."""
     title: str | None = None
@@ -70,17 +69,25 @@ class Property(Declared):
         return f"{self.value_type}[]" if self.multiple else self.value_type
 
 
+_PROPERTIES = [
+    {"name": "email", "type": "email", "identifier": True},
+    {"name": "first_name", "type": "text"},
+    {"name": "order_total", "type": "decimal"},
+]
+_SEGMENT = {"name": "big_spenders", "title": "Spent 40 or more", "when": {"property": "order_total", "at_least": 40}}
+
+
 class Profiles(Declared):
     """The declared profile: its properties in column order, its segments, and what it says of consent."""
 
-    properties: tuple[Property, ...]
+    properties: Annotated[tuple[Property, ...], Field(examples=[_PROPERTIES])]
     """The properties, in column order."""
     zones: dict[Zone, Consent] = Field(default_factory=dict)
     """Whether consent is opt-in or opt-out in a zone of legislation; NONE is the rest of the world."""
     objectives: tuple[Objective, ...] = ()
     """What data is used for; connections can be bound to them."""
-    segments: tuple[Segment, ...] = ()
-    """Groups of profiles, told by conditions."""
+    segments: Annotated[tuple[Segment, ...], Field(examples=[[_SEGMENT]])] = ()
+    """Groups of profiles, selected by conditions."""
 
     @model_validator(mode="after")
     def _check(self) -> "Profiles":
@@ -123,6 +130,23 @@ class Profiles(Declared):
         """Return a declared segment."""
         return next(segment for segment in self.segments if segment.name == name)
 
+    def unknown(self, name: str) -> str:
+        """Return what is wrong with a property that is not declared, and which are."""
+        return f"{name!r} is unknown; {allowed(name, self.by_name)}"
+
+    def segment_problem(self, key: str, name: str) -> Iterator[str]:
+        """Yield what is wrong with the name of a segment under a key, if anything."""
+        if name not in (names := [segment.name for segment in self.segments]):
+            yield f"{key}: {name!r} is unknown; {allowed(name, names)}"
+
+    def link_problems(self, linked: Iterable[str]) -> Iterator[str]:
+        """Yield what is wrong with the properties of links, each as `path: what was found; what is allowed`."""
+        identifiers = [prop.name for prop in self.identifiers]
+        for index, name in enumerate(linked):
+            if name not in identifiers:
+                what = "is not an identifier" if name in self.by_name else "is unknown"
+                yield f"link[{index}].property: {name!r} {what}; {allowed(name, identifiers)}"
+
     def segments_behind(self, name: str) -> tuple[str, ...]:
         """Return a segment's name, and those of all segments that its condition asks about."""
         found = {name: None}
@@ -136,7 +160,7 @@ class Profiles(Declared):
         return next(objective for objective in self.objectives if objective.name == name)
 
     def with_properties(self, more: Iterable[Property]) -> "Profiles":
-        """Return these profiles with further properties behind their own."""
+        """Return these profiles with further properties after their own."""
         further = (prop for prop in more if prop.name not in self.by_name)
-        told = {name: getattr(self, name) for name in type(self).model_fields}
-        return Profiles(**told | {"properties": (*self.properties, *further)})
+        declared = {name: getattr(self, name) for name in type(self).model_fields}
+        return Profiles(**declared | {"properties": (*self.properties, *further)})

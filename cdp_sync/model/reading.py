@@ -1,27 +1,25 @@
-"""Reads the text of a defs.yaml: what it declares, or every slip in it with its place and what is allowed.
+"""Reads the text of a defs.yaml: what it declares, or every problem in it with its place and what is allowed.
 
-Dagster checks declarations as well, with a model that it derives from ours; what that says of a nested slip is hard to
-read, and it may show a value that nobody meant to show.
+Dagster checks declarations as well, with the same models; its messages about nested values are hard to read, and may
+show a value that was not meant to be shown.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cdp_sync.model.connection import Connection, SftpConnection
+from cdp_sync.model.connection import Connection
+from cdp_sync.model.declared import Declared
+from cdp_sync.model.kind import COMPONENTS, kind_of_type, kinds
 from cdp_sync.model.maintenance import Maintenance
 from cdp_sync.model.profile import Profiles
-from cdp_sync.model.sailthru import SailthruAccount, as_base_url
-from cdp_sync.model.sailthru_connection import SailthruConnection
-from cdp_sync.model.server import SftpServer
 from cdp_sync.model.suggestion import allowed
 from cdp_sync.model.yaml_lines import Loader, documents_of, lines_of
 
-_PREFIX = "cdp_sync.components."
 _LONGEST_SHOWN = 60
 _TRIED = re.compile(r"int|str|\[key\]|(?:literal|tuple)\[.*\]")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
@@ -45,58 +43,38 @@ _IN_WORDS = {
     "less_than": "needed is less than {lt}",
     "less_than_equal": "needed is at most {le}",
 }
-"""What pydantic's kinds of slips are called here."""
+"""Pydantic's kinds of errors, in our words."""
 
 
-class ServerAttributes(SftpServer):
-    """The server as it is written: its port may be a template."""
-
-    port: int | str = 22  # type: ignore[assignment]  # wider on purpose: rendered before it becomes an SftpServer
-    """TCP port, or a template that yields one."""
+_OTHERS: dict[str, type[Declared]] = {f"{COMPONENTS}Maintenance": Maintenance, f"{COMPONENTS}ProfileModel": Profiles}
 
 
-class SftpAttributes(SftpConnection):
-    """A connection to an SFTP server as it is written."""
-
-    server: ServerAttributes
-    """How to reach the server."""
-
-
-def _template_or_url(value: str) -> str:
-    return value if "{{" in value else as_base_url(value)
+def model_of(type_name: str) -> type[Declared] | None:
+    """Return the declared model of a component's type; None for types of others."""
+    kind = kind_of_type(type_name)
+    return kind.part("model") if kind else _OTHERS.get(type_name)
 
 
-class SailthruAttributes(SailthruConnection):
-    """A connection to Sailthru as it is written: its address may be a template."""
-
-    base_url: Annotated[str, AfterValidator(_template_or_url)] = SailthruAccount.model_fields["base_url"].default
-    """Where the API is, or a template that yields that."""
+def type_names() -> list[str]:
+    """Return the types that a defs.yaml can name."""
+    return sorted([*_OTHERS, *kinds()])
 
 
-TYPES: dict[str, type[BaseModel]] = {
-    f"{_PREFIX}Maintenance": Maintenance,
-    f"{_PREFIX}ProfileModel": Profiles,
-    f"{_PREFIX}SailthruConnection": SailthruAttributes,
-    f"{_PREFIX}SftpConnection": SftpAttributes,
-}
-"""What a defs.yaml can declare, by the component's type."""
-
-
-def slips_in(text: str) -> list[str]:
-    """Return every slip in a defs.yaml, each as `path: what was found; what is allowed`. Types of others pass."""
+def problems_in(text: str) -> list[str]:
+    """Return every problem in a defs.yaml, each as `path: what was found; what is allowed`. Types of others pass."""
     try:
         documents = list(documents_of(text))
     except yaml.YAMLError as error:
         return [_not_yaml(error, text)]
-    return [slip for document, doubled in documents for slip in (*doubled, *_slips_of_document(document))]
+    return [problem for document, doubled in documents for problem in (*doubled, *_problems_of_document(document))]
 
 
-def with_line(slip: str, text: str) -> str:
-    """Return a slip in a text with the line it is on; with all lines that could be meant where there are several."""
-    if slip.startswith("line "):
-        return slip
-    lines = lines_of(text, slip.partition(":")[0])
-    return f"line {' or '.join(map(str, lines))}: {slip}" if lines else slip
+def with_line(problem: str, text: str) -> str:
+    """Return a problem in a text with the line it is on; with all lines that could be meant where there are several."""
+    if problem.startswith("line "):
+        return problem
+    lines = lines_of(text, problem.partition(":")[0])
+    return f"line {' or '.join(map(str, lines))}: {problem}" if lines else problem
 
 
 def documents_in(text: str) -> list[dict[str, Any]]:
@@ -105,24 +83,22 @@ def documents_in(text: str) -> list[dict[str, Any]]:
 
 
 def connections_in(text: str) -> list[Connection]:
-    """Return the connections that a defs.yaml without slips declares."""
-    known = [document for document in documents_in(text) if document["type"] in TYPES]
-    declared = (TYPES[document["type"]].model_validate(document["attributes"]) for document in known)
-    return [each for each in declared if isinstance(each, Connection)]
+    """Return the connections that a defs.yaml without problems declares; templates are not filled."""
+    found = ((kind_of_type(each["type"]), each["attributes"]) for each in documents_in(text))
+    return [kind.part("model").model_validate(attributes) for kind, attributes in found if kind]
 
 
 def names_in(text: str) -> list[str]:
-    """Return the names of the connections that a defs.yaml declares, with slips or without.
+    """Return the names of the connections that a defs.yaml declares, with problems or without.
 
     Raises:
         yaml.YAMLError: The text is not valid YAML.
     """
     found = []
     for document, _ in documents_of(text):
-        kind = TYPES.get(str(document.get("type"))) if isinstance(document, dict) else None
         attributes = document.get("attributes") if isinstance(document, dict) else None
-        if kind and issubclass(kind, Connection) and isinstance(attributes, dict) and attributes.get("name"):
-            found.append(str(attributes["name"]))
+        if isinstance(document, dict) and isinstance(attributes, dict) and kind_of_type(str(document.get("type"))):
+            found += [str(attributes["name"])] if attributes.get("name") else []
     return found
 
 
@@ -135,29 +111,31 @@ def _not_yaml(error: yaml.YAMLError, text: str) -> str:
     return f"{place}this is not valid YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
 
 
-def _slips_of_document(document: object) -> list[str]:
-    kind = document.get("type") if isinstance(document, dict) else None
-    if not isinstance(document, dict) or not isinstance(kind, str):
-        return [f"type: there is none; {allowed('', TYPES)}"]
-    if kind not in TYPES:
-        return [f"type: {kind!r} is unknown; {allowed(kind, TYPES)}"] if kind.startswith(_PREFIX) else []
+def _problems_of_document(document: object) -> list[str]:
+    name = document.get("type") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(name, str):
+        return [f"type: there is none; {allowed('', type_names())}"]
+    model = model_of(name)
+    if model is None:
+        return [f"type: {name!r} is unknown; {allowed(name, type_names())}"] if name.startswith(COMPONENTS) else []
     try:
-        TYPES[kind].model_validate(document.get("attributes") or {})
+        model.model_validate(document.get("attributes") or {})
     except ValidationError as error:
-        return [f"attributes{told}" for told in slips_of(error, TYPES[kind])]
+        return [f"attributes{problem}" for problem in problems_of(error, model)]
     return []
 
 
-def slips_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     """Yield what a model says of what was declared, each as `.path: what was found; what is allowed`."""
     every = error.errors(include_url=False)
     for found in every:
         if found["type"] == "too_short" and any(_is_in(other["loc"], found["loc"]) for other in every):
-            continue  # pydantic does not count entries with slips; these are enough
-        told = _message(found, model)
+            continue  # pydantic does not count entries with problems; these are enough
+        message = _message(found, model)
         # What concerns several keys at once names the first of them itself.
-        path = ".".join(part for part in (_path(found["loc"]), told if re.match("[a-z_]+: ", told) else "") if part)
-        yield f".{path}" if path.endswith(told) else f".{path}: {told}"
+        names_key = message if re.match("[a-z_]+: ", message) else ""
+        path = ".".join(part for part in (_path(found["loc"]), names_key) if part)
+        yield f".{path}" if path.endswith(message) else f".{path}: {message}"
 
 
 def _is_in(place: tuple[int | str, ...], whole: tuple[int | str, ...]) -> bool:
@@ -165,24 +143,23 @@ def _is_in(place: tuple[int | str, ...], whole: tuple[int | str, ...]) -> bool:
 
 
 def _path(place: tuple[int | str, ...]) -> str:
-    # A field of several types tells the type it tried, such as the port's `int`: no place in the file.
+    # A field of several types adds the type that was tried, such as `int`: no place in the file.
     parts = [part for part in place if isinstance(part, int) or not _TRIED.fullmatch(part)]
-    told = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    return told.removeprefix(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
 def _message(found: ErrorDetails, model: type[BaseModel]) -> str:
     if found["type"] == "extra_forbidden":
         return f"unknown key; {allowed(str(found['loc'][-1]), _keys_at(model, found['loc'][:-1]))}"
     value = found["input"]
-    told = found["msg"].removeprefix("Value error, ")
+    text = found["msg"].removeprefix("Value error, ")
     if found["type"] == "literal_error":
-        told = _listed(str(value), found["ctx"]["expected"])
+        text = _listed(str(value), found["ctx"]["expected"])
     elif found["type"] in _IN_WORDS:
-        told = _IN_WORDS[found["type"]].format(**found.get("ctx", {}))
+        text = _IN_WORDS[found["type"]].format(**found.get("ctx", {}))
     written = str(value).lower() if isinstance(value, bool) else repr(value)
-    shown = isinstance(value, str | int | float) and len(written) <= _LONGEST_SHOWN and "found" not in told
-    return f"found {written}; {told}" if shown else told
+    shown = isinstance(value, str | int | float) and len(written) <= _LONGEST_SHOWN and "found" not in text
+    return f"found {written}; {text}" if shown else text
 
 
 def _keys_at(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from cdp_sync.model.declared import Declared
+from cdp_sync.model.kind import template_or
 
 
 class SftpServer(Declared):
@@ -15,8 +16,8 @@ class SftpServer(Declared):
 
     host: Annotated[str, Field(min_length=1)]
     """Name or address."""
-    port: Annotated[int, Field(ge=1, le=65535)] = 22
-    """TCP port."""
+    port: Annotated[int, Field(ge=1, le=65535), template_or(int)] = 22
+    """TCP port, or a template that yields one."""
     username: Annotated[str, Field(min_length=1)]
     """Account on the server."""
     password_env: str | None = None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 def allowed(found: str, names: Iterable[str]) -> str:
-    """Return what could be in its place, the likeliest first, as a slip of a declaration says it.
+    """Return what could be in its place, the likeliest first, as a problem of a declaration says it.
 
     >>> allowed("sett", ["set", "sum"])
     "did you mean 'set'? allowed: set, sum"

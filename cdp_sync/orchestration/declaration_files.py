@@ -1,6 +1,5 @@
 """The declarations as files, and the connections in them: read without Dagster, whose import takes seconds."""
 
-import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -9,19 +8,15 @@ import yaml
 
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, Profiles
-from cdp_sync.model.reading import connections_in, documents_in, names_in, slips_in, with_line
-from cdp_sync.model.segment_slips import find_profile_slips
+from cdp_sync.model.reading import connections_in, documents_in, names_in, problems_in, with_line
+from cdp_sync.model.segment_problems import find_profile_problems
 from cdp_sync.model.suggestion import one_of
+from cdp_sync.orchestration.project_folder import defs_folder
 
 PROFILE_MODEL = "cdp_sync.components.ProfileModel"
 MAINTENANCE = "cdp_sync.components.Maintenance"
 _USUAL = {PROFILE_MODEL: "profiles", MAINTENANCE: "maintenance"}
 """The folders where these are looked for first."""
-
-
-def defs_folder() -> Path:
-    """Return the folder that holds the declarations."""
-    return Path(os.environ.get("CDP_SYNC_DEFS") or Path(__file__).parents[1] / "defs").absolute()
 
 
 def declaration_files(folder: Path | None = None) -> list[Path]:
@@ -34,35 +29,35 @@ def declaration_files(folder: Path | None = None) -> list[Path]:
     return [file for file in found if file.parent != root and file.relative_to(root).parts[0][0] not in "_."]
 
 
-def refuse(file: Path, slips: Sequence[str]) -> None:
-    """Raise one error for all slips in a file, if there are any.
+def refuse(file: Path, problems: Sequence[str]) -> None:
+    """Raise one error for all problems of a file, if there are any.
 
     Raises:
-        DeclarationError: Names the file, and every slip in it with its line.
+        DeclarationError: Names the file, and every problem in it with its line.
     """
-    if slips:
+    if problems:
         text = file.read_text(encoding="utf-8", errors="replace")
-        lines = "".join(f"\n  {with_line(slip, text)}" for slip in slips)
+        lines = "".join(f"\n  {with_line(problem, text)}" for problem in problems)
         raise DeclarationError(f"{file.parent.name}/{file.name}:{lines}")
 
 
 def read_declaration(file: Path) -> str:
-    """Return the text of a defs.yaml without slips.
+    """Return the text of a defs.yaml without problems.
 
     Raises:
-        DeclarationError: Names the file, and every slip in it with its line.
+        DeclarationError: Names the file, and every problem in it with its line.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = file.read_bytes()[: error.start].count(b"\n") + 1
         refuse(file, [f"line {line}: this is not UTF-8; save the file in this encoding"])
-    refuse(file, slips_in(text))
+    refuse(file, problems_in(text))
     return text
 
 
 def declared_names() -> list[str]:
-    """Return the names of all connections, with slips or without; an unreadable file counts by its folder."""
+    """Return the names of all connections, with problems or without; an unreadable file counts by its folder."""
     names = []
     for file in declaration_files():
         try:
@@ -91,7 +86,7 @@ def read_connections(name: str | None = None) -> tuple[Connection, ...]:
     """Return the connections as they are written, or the one of that name; templates in a server are not filled.
 
     Raises:
-        DeclarationError: Tells of every slip in the first file that has any.
+        DeclarationError: Names every problem of the first file that has any.
         UnknownName: There is no connection of that name.
     """
     found: list[Connection] = []
@@ -107,7 +102,7 @@ def declared_profiles() -> Profiles:
     """Return the profile that the project declares.
 
     Raises:
-        DeclarationError: No `defs.yaml` of the project is a `ProfileModel`, or it has slips.
+        DeclarationError: No `defs.yaml` of the project is a `ProfileModel`, or it has problems.
     """
     file = find_profile_model()
     return _read(file, file.stat().st_mtime_ns)
@@ -118,7 +113,7 @@ def _read(file: Path, _changed: int) -> Profiles:
     """Read a file once for all connections of a project."""
     document = next(each for each in documents_in(read_declaration(file)) if each["type"] == PROFILE_MODEL)
     profiles = Profiles.model_validate(document["attributes"])
-    refuse(file, [f"attributes.{slip}" for slip in find_profile_slips(profiles)])
+    refuse(file, [f"attributes.{problem}" for problem in find_profile_problems(profiles)])
     return profiles
 
 

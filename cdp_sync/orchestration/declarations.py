@@ -9,27 +9,23 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from cdp_sync.errors import DeclarationError, UnknownName
-from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles, SailthruConnection, SftpConnection
-from cdp_sync.model.consistency import find_clashes, find_slips
-from cdp_sync.model.reading import documents_in, slips_of
+from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles
+from cdp_sync.model.consistency import find_clashes, find_problems
+from cdp_sync.model.kind import FILLED, kind_of_type
+from cdp_sync.model.reading import documents_in, problems_of
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.declaration_files import (
     MAINTENANCE,
     PROFILE_MODEL,
     declaration_files,
     declared_profiles,
-    defs_folder,
     find_second,
     read_declaration,
     refuse,
 )
+from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.templates import fill, names_only_environment
 
-_KINDS: dict[str, type[SftpConnection | SailthruConnection]] = {
-    "cdp_sync.components.SailthruConnection": SailthruConnection,
-    "cdp_sync.components.SftpConnection": SftpConnection,
-}
-_OURS = {*_KINDS, PROFILE_MODEL, MAINTENANCE}
 _PLAIN = {"type", "attributes"}
 """Keys of a document that can be read here; what others mean is Dagster's to say."""
 
@@ -177,17 +173,19 @@ def _documents(file: Path) -> list[dict[str, Any]]:
 
 def _is_plain(document: dict[str, Any]) -> bool:
     """Whether a document can be read without Dagster."""
-    values = (value for _, _, value in _templates(document))
-    return document["type"] in _OURS and document.keys() <= _PLAIN and all(map(names_only_environment, values))
+    ours = document["type"] in (PROFILE_MODEL, MAINTENANCE) or kind_of_type(document["type"])
+    values = (holder[key] for _, holder, key in _templates(document))
+    return bool(ours) and document.keys() <= _PLAIN and all(map(names_only_environment, values))
 
 
-def _templates(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, object]]:
-    """Yield each value that may be a template: what holds it, its key and itself."""
-    attributes = document.get("attributes") or {}
-    for holder, keys in ((attributes, ("base_url",)), (attributes.get("server"), None)):
-        for key in keys or holder or ():
-            if isinstance(holder, dict) and key in holder:
-                yield holder, key, holder[key]
+def _templates(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield each value that may be a template: the path of what holds it, that, and its key there."""
+    kind, attributes = kind_of_type(document["type"]), document.get("attributes") or {}
+    for name in kind.templated if kind else ():
+        if isinstance(attributes.get(name), dict):
+            yield from ((f"attributes.{name}", attributes[name], key) for key in list(attributes[name]))
+        elif name in attributes:
+            yield "attributes", attributes, name
 
 
 def _connections_in(file: Path, documents: Iterable[dict[str, Any]], profiles: Profiles | None) -> list[Connection]:
@@ -199,16 +197,17 @@ def _connections_in(file: Path, documents: Iterable[dict[str, Any]], profiles: P
     found: list[Connection] = []
     problems: list[str] = []
     for document in documents:
-        if kind := _KINDS.get(document["type"]):
+        if kind := kind_of_type(document["type"]):
             if unfilled := _fill(document):
                 problems += unfilled
                 continue
+            model = kind.part("model")
             try:
-                found.append(kind.model_validate(document["attributes"]))
+                found.append(model.model_validate(document["attributes"], context=FILLED))
             except ValidationError as error:
-                problems += [f"attributes{problem}" for problem in slips_of(error, kind)]
+                problems += [f"attributes{problem}" for problem in problems_of(error, model)]
     if profiles:
-        problems += [f"attributes.{problem}" for connection in found for problem in find_slips(connection, profiles)]
+        problems += [f"attributes.{problem}" for each in found for problem in find_problems(each, profiles)]
     refuse(file, problems)
     return found
 
@@ -216,12 +215,11 @@ def _connections_in(file: Path, documents: Iterable[dict[str, Any]], profiles: P
 def _fill(document: dict[str, Any]) -> list[str]:
     """Fill a document's templates; return those that cannot be filled, as problems."""
     problems = []
-    for holder, key, value in list(_templates(document)):
+    for path, holder, key in _templates(document):
         try:
-            holder[key] = fill(value)
+            holder[key] = fill(holder[key])
         except ValueError as error:
-            place = "attributes" if holder is document["attributes"] else "attributes.server"
-            problems.append(f"{place}.{key}: {error}")
+            problems.append(f"{path}.{key}: {error}")
     return problems
 
 

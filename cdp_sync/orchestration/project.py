@@ -1,7 +1,6 @@
 """The project as a whole: every declared component, loaded so that a broken one does not take the others down."""
 
 import gc
-import importlib
 import os
 import sys
 import warnings
@@ -12,13 +11,14 @@ from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
-from dagster.components.core.load_defs import get_library_json_enriched_defs  # the Docs tab; not public
 
 from cdp_sync.errors import DeclarationError
+from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
 from cdp_sync.orchestration.data_folder import data_folder
-from cdp_sync.orchestration.declaration_files import declaration_files, defs_folder, find_profile_model, refuse
+from cdp_sync.orchestration.declaration_files import declaration_files, find_profile_model, refuse
 from cdp_sync.orchestration.declarations import check_file, clashes_between_files
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
+from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
 from cdp_sync.orchestration.runs.recovery import build_recovery
 
@@ -28,7 +28,7 @@ _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 
 
 def load_project() -> dg.Definitions:
-    """Load every component below `cdp_sync/defs`, or below the folder that `CDP_SYNC_DEFS` names.
+    """Load every component of the project.
 
     Raises:
         DeclarationError: A component is broken, and errors are to be fatal.
@@ -85,10 +85,10 @@ def reason_of(error: Exception) -> str:
 
 
 def refuse_all(children: Iterable[Path]) -> None:
-    """Raise one error for all slips in the files of these folders, if there are any.
+    """Raise one error for all problems in the files of these folders, if there are any.
 
     Raises:
-        DeclarationError: Names every file and every slip in it.
+        DeclarationError: Names every file and every problem in it.
     """
     problems, clashes = [], clashes_between_files()
     for child in children:
@@ -128,9 +128,7 @@ def shared() -> dg.Definitions:
 
 
 def _module_of(folder: Path | None) -> ModuleType:
-    """Return the module that holds the declarations; a folder elsewhere becomes a module of its own."""
-    if folder is None and not os.environ.get("CDP_SYNC_DEFS"):
-        return importlib.import_module(f"{_PACKAGE}.defs")
+    """Return a module that stands for a folder of declarations."""
     folder = folder or defs_folder()
     module = ModuleType(f"cdp_sync_declared_{zlib.crc32(str(folder).encode()):08x}")
     module.__path__ = [str(folder)]
@@ -161,7 +159,7 @@ def _build_alone(child: Path) -> dg.Definitions:
 
 
 def _broken(name: str, error: Exception) -> dg.Definitions:
-    """Show the broken component in the catalog, with the file and the place of the slip."""
+    """Show the broken component in the catalog, with the file and the place of the problem."""
     reason = reason_of(error)
     dg.get_dagster_logger().error(f"{name} is not loaded: {reason}")
     return dg.Definitions(

@@ -2,22 +2,20 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import CdpSyncError, Transient
-from cdp_sync.model import SailthruAccount, SftpServer
+from cdp_sync.model import ConnectionKind, Declared
+from cdp_sync.model.kind import kinds
 from cdp_sync.orchestration.data_folder import data_folder
-from cdp_sync.orchestration.runs.abandoned_steps import silence_abandoned_steps
 from cdp_sync.orchestration.runs.processes import note_process
+from cdp_sync.orchestration.runs.run_log import shorten_log
 from cdp_sync.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from cdp_sync.connectors.sailthru import SailthruAudience
 
 WAREHOUSE_POOL = "warehouse"
 """The pool of all steps that open the warehouse: one slot."""
@@ -39,7 +37,7 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Note which process does the run's work, quiet its log, and close the data folder: every run needs this."""
         if context.log:
-            silence_abandoned_steps(context.log)
+            shorten_log(context.log)
         if context.run and context.instance:
             note_process(context.instance, context.run)
             data_folder().close_to_others()
@@ -49,85 +47,64 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
         return Warehouse(Path(self.path), self.lock_timeout, self.memory_limit)
 
 
-class SftpServerResource(dg.ConfigurableResource[SftpClient]):
-    """An SFTP server. Shows where it is and which variables hold its secrets, never a secret.
+class PlatformResource(dg.ConfigurableResource[Any]):
+    """What a connection reaches. Shows where that is and which variables hold its secrets, never a secret.
 
     Args:
-        host: Name or address.
-        port: TCP port.
-        username: Account.
-        settings: The whole declaration, as JSON.
+        kind: The component type of the connection.
+        settings: How to reach the platform, as JSON.
     """
 
-    host: str
-    port: int
-    username: str
+    kind: str
     settings: str
 
-    _ahead: Future[SftpClient] | None = PrivateAttr(None)
+    _ahead: Future[Any] | None = PrivateAttr(None)
 
     @classmethod
-    def of(cls, server: SftpServer) -> "SftpServerResource":
-        """Return the resource of a declared server."""
-        return cls(host=server.host, port=server.port, username=server.username, settings=server.model_dump_json())
+    def of(cls, kind: ConnectionKind, server: Declared) -> "PlatformResource":
+        """Return the resource of a connection's `server_value`."""
+        return cls(kind=kind.type, settings=server.model_dump_json())
 
     def warm_up(self) -> None:
-        """Import what a client needs when it connects."""
-        import cdp_sync.connectors.sftp.session  # noqa: F401
+        """Import what the client needs, so that the time of a run's steps is their own."""
+        kind = self._kind
+        kind.part("client")
+        for module in kind.preloaded:
+            import_module(module)
 
-    def client(self, **options: Any) -> SftpClient:  # noqa: ANN401 - those of the client
-        """Return a client; it connects when it is used, unless it is one that connects already.
+    def client(self, **options: Any) -> Any:  # noqa: ANN401 - that of the kind
+        """Return a client; it connects when it is used, unless `connect_ahead` has connected one.
 
         Raises:
-            Terminal: That one found that the server and we do not come together.
+            Terminal: The one that connected ahead was refused.
         """
         ahead, self._ahead = self._ahead, None
-        return ahead.result() if ahead else SftpClient(SftpServer.model_validate_json(self.settings), **options)
+        if ahead:
+            return ahead.result()
+        kind = self._kind
+        return kind.part("client")(kind.part("server").model_validate_json(self.settings), **options)
 
     def connect_ahead(self) -> None:
-        """Connect beside other work, for who asks for a client next.
+        """Connect in a thread, for the next call of `client`.
 
-        With a server far away that takes as long as many a file.
+        On a high-latency link, connecting takes longer than sending a small file.
         """
         if self._ahead is None:
-            beside, client = ThreadPoolExecutor(1), self.client()
-            self._ahead = beside.submit(_connected, client)
-            beside.shutdown(wait=False)
+            thread, client = ThreadPoolExecutor(1), self.client()
+            self._ahead = thread.submit(_connected, client)
+            thread.shutdown(wait=False)
 
     def hang_up(self) -> None:
-        """Close the connection that nobody has asked for, if there is one."""
+        """Close the connection that nothing has used, if there is one."""
         with suppress(CdpSyncError):
             self.client().close()
 
+    @property
+    def _kind(self) -> ConnectionKind:
+        return kinds()[self.kind]
 
-def _connected(client: SftpClient) -> SftpClient:
-    with suppress(Transient):  # its first use tries again, as often as is usual
+
+def _connected(client: Any) -> Any:  # noqa: ANN401 - of any kind that can connect before it is used
+    with suppress(Transient):  # its first use retries
         client.connect()
     return client
-
-
-class SailthruAccountResource(dg.ConfigurableResource[Any]):
-    """An account with Sailthru. Shows which variables hold its secrets, never a secret.
-
-    Args:
-        base_url: Where the API is.
-        settings: The whole declaration, as JSON.
-    """
-
-    base_url: str
-    settings: str
-
-    @classmethod
-    def of(cls, account: SailthruAccount) -> "SailthruAccountResource":
-        """Return the resource of a declared account."""
-        return cls(base_url=account.base_url, settings=account.model_dump_json())
-
-    def warm_up(self) -> None:
-        """Import what a client needs: requests, which takes as long as many a project's declarations."""
-        import cdp_sync.connectors.sailthru  # noqa: F401
-
-    def client(self, **options: Any) -> "SailthruAudience":  # noqa: ANN401 - those of the client
-        """Return a client; it connects when it is used."""
-        from cdp_sync.connectors.sailthru import SailthruAudience
-
-        return SailthruAudience(SailthruAccount.model_validate_json(self.settings), **options)

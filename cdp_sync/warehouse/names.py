@@ -1,11 +1,5 @@
-"""Identifiers in SQL. Values are bound; names go through here."""
+"""Identifiers in SQL, as the statements of the warehouse name them."""
 
+from cdp_sync.quoting import quote_identifier, quote_literal
 
-def quote_identifier(name: str) -> str:
-    """Return the name in double quotes, fit for SQL whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_literal(text: str) -> str:
-    """Return a declared constant in single quotes, for places where nothing can be bound. Never for data."""
-    return "'" + text.replace("'", "''") + "'"
+__all__ = ["quote_identifier", "quote_literal"]

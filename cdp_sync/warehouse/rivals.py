@@ -1,12 +1,10 @@
 """Finds goals that would sum once more what another goal has summed: most likely they were renamed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import partial
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.model import Connection, FileGoal, ImportGoal, ListGoal, Profiles, SailthruConnection
-from cdp_sync.model.file_names import matches
+from cdp_sync.model import Connection, ImportGoal, Profiles
 from cdp_sync.warehouse.renaming import Names, Summed, imported_by_others, names_before, rivals
 from cdp_sync.warehouse.session import Session
 
@@ -44,30 +42,15 @@ def rival_problems(session: Session, connections: Sequence[Connection], profiles
     declared = {connection.name for connection in connections}
     problems = []
     for connection in connections:
-        for names, was, goal, reads in _summing(connection, profiles):
-            former = names_before(names, (connection.was, was))
-            for *other, path in imported_by_others(session, _summed(connection.name, goal), declared):
-                if reads(path) and (rival := (other[0], other[1])) not in former:
+        for goal in connection.import_profiles:
+            names = (connection.name, goal.name)
+            former = names_before(names, (connection.was, goal.was))
+            summed = _summed(connection.name, goal.importing(connection, profiles))
+            for *other, path in imported_by_others(session, summed, declared):
+                if goal.reads(path) and (rival := (other[0], other[1])) not in former:
                     problems.append(str(_summed_before(names, rival)))
                     break
     return problems
-
-
-def _summing(
-    connection: Connection, profiles: Profiles
-) -> Iterator[tuple[Names, str | None, ImportGoal, Callable[[str], bool]]]:
-    """Yield a connection's import goals: names, former name, the goal as it imports, and which paths it reads."""
-    for goal in connection.import_profiles:
-        names = (connection.name, goal.name)
-        if isinstance(goal, FileGoal):
-            yield names, goal.was, goal, partial(_reads, goal)
-        elif isinstance(goal, ListGoal) and isinstance(connection, SailthruConnection):
-            yield names, goal.was, goal.as_import(connection.time_zone, profiles), goal.lists.__contains__
-
-
-def _reads(goal: FileGoal, path: str) -> bool:
-    folder, _, name = path.rpartition("/")
-    return folder == goal.directory.rstrip("/") and matches(name, goal)
 
 
 def _summed(connection: str, goal: ImportGoal) -> Summed:

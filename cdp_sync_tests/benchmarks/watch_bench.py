@@ -18,8 +18,9 @@ import dagster as dg
 import pytest
 
 from cdp_sync.connectors.sftp import SftpClient
+from cdp_sync.connectors.sftp.kind import KIND
 from cdp_sync.model import FileGoal, Profiles, SftpConnection, SftpServer, Watch
-from cdp_sync.orchestration.resources import SftpServerResource
+from cdp_sync.orchestration.resources import PlatformResource
 from cdp_sync.orchestration.triggers.new_files import build_sensors
 from cdp_sync_tests.benchmarks.project import profile_model
 from cdp_sync_tests.openssh import OpenSshServer, openssh_server
@@ -51,7 +52,7 @@ def measure(connection: SftpConnection, directory: Path, repeat: int) -> tuple[l
     """Return the seconds of ticks and of bare listings, taking turns."""
     profiles, job = Profiles.model_validate(profile_model()), dg.define_asset_job("bench_sync")
     (sensor,) = build_sensors(connection, profiles, [job])
-    resources = {"bench_server": SftpServerResource.of(connection.server)}
+    resources = {"bench_server": PlatformResource.of(KIND, connection.server)}
     cursor: str | None = None
 
     def tick() -> None:

@@ -239,10 +239,10 @@ def test_the_repositorys_own_declarations_load() -> None:
 
 
 @pytest.mark.parametrize("component", [Maintenance, SailthruConnection, SftpConnection, ProfileModel])
-def test_every_attribute_is_described_in_the_schema(component: type[dg.Resolvable]) -> None:
+def test_every_attribute_is_described_in_the_schema(component: type[dg.Component]) -> None:
     """An editor shows a description at every attribute of a defs.yaml, nested ones included."""
     from cdp_sync_tests.model.test_declarations import undescribed
 
-    schema = component.model().model_json_schema()
+    schema = component.get_model_cls().model_json_schema()
     assert schema["properties"]
     assert undescribed(schema) == []

@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from cdp_sync.components import SailthruConnection
+from cdp_sync.connectors.sailthru.goals import SailthruConnection as Declared
 from cdp_sync.errors import DeclarationError
-from cdp_sync.model import SailthruConnection as Declared
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.project import component_tree
 from cdp_sync_tests.projects import SPENDERS, Project

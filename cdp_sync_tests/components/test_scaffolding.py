@@ -5,16 +5,17 @@ from pathlib import Path
 import dagster as dg
 
 from cdp_sync.components import ProfileModel, SailthruConnection, SftpConnection
-from cdp_sync.components.profile_model import ProfileModelScaffolder
-from cdp_sync.components.sailthru_connection import SailthruConnectionScaffolder
-from cdp_sync.components.sftp_connection import SftpConnectionScaffolder
-from cdp_sync.model import SailthruConnection as Declared
+from cdp_sync.connectors.sailthru.goals import SailthruConnection as Declared
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync_tests.projects import PROPERTIES, Project
 
 
-def scaffold(scaffolder: dg.Scaffolder, component: type, target: Path) -> None:
+def scaffold(component: type, target: Path) -> None:
     """Do what `dg scaffold defs` does with the component's scaffolder."""
+    from dagster.components.scaffold.scaffold import get_scaffolder
+
+    scaffolder = get_scaffolder(component)
+    assert isinstance(scaffolder, dg.Scaffolder)
     target.mkdir(parents=True, exist_ok=True)
     name = f"cdp_sync.components.{component.__name__}"
     scaffolder.scaffold(dg.ScaffoldRequest(name, target, "yaml", target.parents[1], None))
@@ -23,8 +24,8 @@ def scaffold(scaffolder: dg.Scaffolder, component: type, target: Path) -> None:
 def test_a_scaffolded_project_loads(project: Project) -> None:
     """A profile model and a connection, both as scaffolded, are in order together."""
     (project.defs / "profiles" / "defs.yaml").unlink()
-    scaffold(ProfileModelScaffolder(), ProfileModel, project.defs / "profiles")
-    scaffold(SftpConnectionScaffolder(), SftpConnection, project.defs / "newshop")
+    scaffold(ProfileModel, project.defs / "profiles")
+    scaffold(SftpConnection, project.defs / "newshop")
     found = load_declarations()
     (connection,) = found.connections
     assert (connection.name, connection.enabled) == ("newshop", False)
@@ -36,7 +37,7 @@ def test_a_scaffolded_project_loads(project: Project) -> None:
 def test_a_scaffolded_sailthru_connection_loads(project: Project) -> None:
     """Where the profile has what Sailthru's id goes into; it names its own variables, and is off."""
     project.describe(properties=[*PROPERTIES, {"name": "sailthru_profile_id", "identifier": True}])
-    scaffold(SailthruConnectionScaffolder(), SailthruConnection, project.defs / "crm")
+    scaffold(SailthruConnection, project.defs / "crm")
     (connection,) = load_declarations().connections
     assert isinstance(connection, Declared)
     assert (connection.name, connection.enabled) == ("crm", False)
@@ -47,17 +48,8 @@ def test_a_scaffolded_sailthru_connection_loads(project: Project) -> None:
 
 def test_a_scaffolded_connection_is_part_of_the_loaded_project(project: Project) -> None:
     """What was scaffolded is at once an asset and a job."""
-    scaffold(SftpConnectionScaffolder(), SftpConnection, project.defs / "newshop")
+    scaffold(SftpConnection, project.defs / "newshop")
     definitions = project.load()
     dg.Definitions.validate_loadable(definitions)
     assert definitions.resolve_job_def("newshop_sync").name == "newshop_sync"
     assert dg.AssetKey(["newshop", "customers"]) in definitions.resolve_asset_graph().get_all_asset_keys()
-
-
-def test_the_types_scaffold_with_these() -> None:
-    """Dagster finds the scaffolders at the component types."""
-    from dagster.components.scaffold.scaffold import get_scaffolder
-
-    assert isinstance(get_scaffolder(SftpConnection), SftpConnectionScaffolder)
-    assert isinstance(get_scaffolder(SailthruConnection), SailthruConnectionScaffolder)
-    assert isinstance(get_scaffolder(ProfileModel), ProfileModelScaffolder)

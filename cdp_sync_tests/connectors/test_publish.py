@@ -17,7 +17,7 @@ from cdp_sync.errors import (
     RemotePermissionDenied,
     Terminal,
 )
-from cdp_sync.model.file_names import TEMPORARY_PREFIXES
+from cdp_sync.model.goal import TEMPORARY_PREFIXES
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync_tests.connectors.conftest import Connect, StartOpenSsh
 from cdp_sync_tests.connectors.files import names_in, written

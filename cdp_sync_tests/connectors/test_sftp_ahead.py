@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cdp_sync.connectors.sftp.kind import KIND
 from cdp_sync.errors import ServerRefused
-from cdp_sync.orchestration.resources import SftpServerResource
+from cdp_sync.orchestration.resources import PlatformResource
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync_tests.connectors.conftest import PASSWORD, Declare
 
@@ -19,7 +20,7 @@ def password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_asks_next_gets_the_client_that_connected(sandbox: SftpSandbox, declare: Declare) -> None:
     """One connection serves the next to ask, and only that one; a goal that wants one meanwhile makes no other."""
-    server = SftpServerResource.of(declare(sandbox))
+    server = PlatformResource.of(KIND, declare(sandbox))
     server.connect_ahead()
     server.connect_ahead()
     for connections in (1, 2):
@@ -30,7 +31,7 @@ def test_who_asks_next_gets_the_client_that_connected(sandbox: SftpSandbox, decl
 
 def test_who_hangs_up_leaves_nothing_connected(sandbox: SftpSandbox, declare: Declare) -> None:
     """Who asks next connects anew."""
-    server = SftpServerResource.of(declare(sandbox))
+    server = PlatformResource.of(KIND, declare(sandbox))
     server.connect_ahead()
     server.hang_up()
     with server.client() as client:
@@ -43,7 +44,7 @@ def test_a_refusal_is_told_to_who_asks_and_not_provoked_twice(
 ) -> None:
     """The work is done all the same; a wrong password is sent once, for servers lock out who repeats it."""
     monkeypatch.setenv("PASSWORD", "wrong")
-    server = SftpServerResource.of(declare(sandbox))
+    server = PlatformResource.of(KIND, declare(sandbox))
     server.connect_ahead()
     with pytest.raises(ServerRefused, match="webshop"):
         server.client()
@@ -55,7 +56,7 @@ def test_a_server_that_was_away_is_tried_again(root: Path, declare: Declare) -> 
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     away = SftpSandbox(root, accounts={"webshop": PASSWORD}, port=port)
-    server = SftpServerResource.of(declare(away))
+    server = PlatformResource.of(KIND, declare(away))
     server.connect_ahead()
     with server.client() as client, away:
         assert client.exists("/inbox")

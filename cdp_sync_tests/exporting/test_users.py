@@ -1,27 +1,50 @@
-"""What is known of users when a delivery goes on that broke off."""
+"""The outcomes of users when a delivery is resumed after a crash."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from cdp_sync.exporting.audiences.delivering import _cut_torn_line, _known
+from cdp_sync.errors import RequestRefused
+from cdp_sync.exporting.audiences.delivering import UserFile
+
+LINES = "".join(f'{{"id": "{number}", "key": "email"}}\n' for number in range(6))
 
 
-@pytest.mark.parametrize("torn", ["", "7,sen", "8" * 200_000])
-def test_what_a_crash_cut_short_is_forgotten(tmp_path: Path, torn: str) -> None:
-    """Every other user is known by the place of their line, in whatever order they were noted."""
+def users(folder: Path) -> UserFile:
+    """Return six users of a goal without lists."""
+    (folder / "users.jsonl").write_text(LINES)
+    run: Any = SimpleNamespace(goal=SimpleNamespace(memberships=()))
+    return UserFile(run, folder / "users.jsonl", folder / "outcomes.csv")
+
+
+@pytest.mark.parametrize("torn", ["", "4,sen", "8" * 200_000])
+def test_a_line_that_a_crash_cut_short_is_removed(tmp_path: Path, torn: str) -> None:
+    """The other outcomes count by the number of the line, in whatever order they were noted."""
     outcomes = tmp_path / "outcomes.csv"
     outcomes.write_text(f"5,absent,,,\n0,sent,,[],\n{torn}")
-    _cut_torn_line(outcomes)
-    assert outcomes.read_text() == "5,absent,,,\n0,sent,,[],\n"
-    assert list(_known(outcomes)) == [1, 0, 0, 0, 0, 1]
+    with users(tmp_path) as resumed:
+        assert outcomes.read_text() == "5,absent,,,\n0,sent,,[],\n"
+        assert (resumed.resumed, len(resumed)) == (True, 6)
+        assert [place for place, _ in resumed] == [1, 2, 3, 4]
 
 
-def test_nothing_is_known_at_first(tmp_path: Path) -> None:
+def test_at_first_no_user_has_an_outcome(tmp_path: Path) -> None:
     """Also where not even the first line was whole."""
-    outcomes = tmp_path / "outcomes.csv"
-    _cut_torn_line(outcomes)
-    assert not _known(outcomes)
-    outcomes.write_text("0,se")
-    _cut_torn_line(outcomes)
-    assert (outcomes.read_text(), _known(outcomes)) == ("", bytearray())
+    (tmp_path / "outcomes.csv").write_text("0,se")
+    with users(tmp_path) as pending:
+        assert not pending.resumed
+        assert [body["id"] for _, body in pending] == list("012345")
+    assert (tmp_path / "outcomes.csv").read_text() == ""
+
+
+def test_an_outcome_that_is_noted_stays(tmp_path: Path) -> None:
+    """A user with an outcome is not yielded again, neither by this run nor by one that resumes it."""
+    with users(tmp_path) as pending:
+        pending.note(2, RequestRefused("The address is invalid."))
+        pending.note(4, None)
+        assert [place for place, _ in pending] == [0, 1, 3, 5]
+    assert (tmp_path / "outcomes.csv").read_text() == "2,refused,,,The address is invalid.\n4,absent,,,\n"
+    with users(tmp_path) as resumed:
+        assert [place for place, _ in resumed] == [0, 1, 3, 5]

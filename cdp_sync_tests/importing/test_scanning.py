@@ -12,7 +12,7 @@ from cdp_sync.importing import Scan, scan_directory
 from cdp_sync.importing.sources.scanning import select_files
 from cdp_sync.importing.sources.sightings import Sightings
 from cdp_sync.model import FileGoal, RemoteFile
-from cdp_sync.model.file_names import TEMPORARY_SUFFIXES, matches
+from cdp_sync.model.goal import TEMPORARY_SUFFIXES
 from cdp_sync.warehouse.ledger import KnownFile
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -91,14 +91,14 @@ def states(scan: Scan) -> dict[str, str]:
 )
 def test_names_match_whole_and_by_case(declared: dict[str, object], name: str, chosen: bool) -> None:
     """A wildcard or a regular expression covers the whole name; case counts."""
-    assert matches(name, goal(**declared)) is chosen
+    assert goal(**declared).arrives_as(name) is chosen
 
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(a|aa)+b", "(.*a){25}", "((a?){9}){9}b"])
 def test_no_pattern_takes_for_ever(pattern: str) -> None:
     """Patterns for which Python's own engine takes years take no time."""
-    assert not matches("a" * 23 + "c" * 200, goal(files_regex=pattern))
+    assert not goal(files_regex=pattern).arrives_as("a" * 23 + "c" * 200)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_no_pattern_takes_for_ever(pattern: str) -> None:
 )
 def test_temporary_names_are_left_alone(name: str) -> None:
     """What senders call a file they have not finished is never taken, whatever the goal says."""
-    assert not matches(name, goal())
-    assert not matches(name, goal(files="*"))
-    assert not matches(name, goal(files_regex=".*"))
+    assert not goal().arrives_as(name)
+    assert not goal(files="*").arrives_as(name)
+    assert not goal(files_regex=".*").arrives_as(name)
 
 
 @given(st.permutations([("b", 60.0), ("a", 60.0), ("c", 90.0), ("d", 30.0)]))

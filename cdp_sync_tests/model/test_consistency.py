@@ -3,7 +3,7 @@
 from typing import Any
 
 from cdp_sync.model import Profiles, SftpConnection
-from cdp_sync.model.consistency import find_slips
+from cdp_sync.model.consistency import find_problems
 
 PROFILES = Profiles.model_validate(
     {
@@ -23,7 +23,7 @@ def slips(*goals: dict[str, Any], profiles: Profiles = PROFILES) -> list[str]:
     server = {"host": "h", "username": "u", "password_env": "P"}
     usual = {"link": [{"field": "Email", "property": "email"}]}
     named = [{"name": f"goal{number}"} | usual | goal for number, goal in enumerate(goals)]
-    return find_slips(
+    return find_problems(
         SftpConnection.model_validate({"name": "shop", "server": server, "import_profiles": named}), profiles
     )
 

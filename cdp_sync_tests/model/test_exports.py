@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from cdp_sync.model import ExportFormat, FileExportGoal, Format, Profiles, SftpConnection, export_fingerprint
-from cdp_sync.model.consistency import find_slips
-from cdp_sync.model.reading import slips_in
+from cdp_sync.model.consistency import find_problems
+from cdp_sync.model.reading import problems_in
 
 PROFILES = Profiles.model_validate(
     {
@@ -38,7 +38,7 @@ def refusal(**fields: Any) -> str:
 def slips(**fields: Any) -> list[str]:
     """Return what does not fit the profile."""
     connection = {"name": "shop", "server": SERVER, "export_profiles": [goal(**fields)]}
-    return find_slips(SftpConnection.model_validate(connection), PROFILES)
+    return find_problems(SftpConnection.model_validate(connection), PROFILES)
 
 
 @pytest.mark.parametrize("kind", ["lifecycles", "viewed_interactions", "permission_level"])
@@ -127,7 +127,7 @@ def test_the_fingerprint_tells_what_a_row_looks_like() -> None:
     assert usual not in {export_fingerprint(each, PROFILES) for each in other}
 
 
-def test_slips_in_the_text_of_a_declaration_have_places() -> None:
+def test_problems_in_the_text_of_a_declaration_have_places() -> None:
     """An unknown key inside an export goal is told with its path and what is allowed."""
     text = """
 type: cdp_sync.components.SftpConnection
@@ -137,6 +137,6 @@ attributes:
   export_profiles:
     - {name: out, segment: all, map: [{field: Email, propery: email}]}
 """
-    (slip, *_) = slips_in(text)
+    (slip, *_) = problems_in(text)
     assert slip.startswith("attributes.export_profiles[0].map[0]")
-    assert "did you mean 'property'?" in " ".join(slips_in(text))
+    assert "did you mean 'property'?" in " ".join(problems_in(text))

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from cdp_sync.connectors.sailthru.goals import ListFormat, ListGoal
 from cdp_sync.model import Format, Profiles
-from cdp_sync.model.list_goal import ListFormat, ListGoal
 
 
 def refusal(**declared: Any) -> str:

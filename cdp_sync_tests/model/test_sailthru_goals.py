@@ -5,16 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cdp_sync.model import (
-    ListGoal,
-    Profiles,
-    SailthruConnection,
-    UserExportGoal,
-    export_fingerprint,
-    fingerprint,
-)
-from cdp_sync.model.consistency import find_slips
-from cdp_sync.model.list_goal import PROFILE_ID
+from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, SailthruConnection, UserExportGoal
+from cdp_sync.model import Profiles, export_fingerprint, fingerprint
+from cdp_sync.model.consistency import find_problems
 
 PROPERTIES: list[dict[str, Any]] = [
     {"name": "email", "type": "email", "identifier": True},
@@ -197,7 +190,7 @@ def test_lists_may_be_all_that_a_goal_does() -> None:
 
 def slips(**goals: Any) -> list[str]:
     """Return what does not fit the profile."""
-    return find_slips(SailthruConnection.model_validate(KEYS | goals), PROFILES)
+    return find_problems(SailthruConnection.model_validate(KEYS | goals), PROFILES)
 
 
 def test_what_fits_the_profile_has_no_slips() -> None:

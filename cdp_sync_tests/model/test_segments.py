@@ -9,8 +9,8 @@ import pytest
 
 from cdp_sync.model import Condition, Profiles, Property
 from cdp_sync.model.literal import literal
-from cdp_sync.model.reading import slips_in
-from cdp_sync.model.segment_slips import find_cycle, find_profile_slips, operators_of
+from cdp_sync.model.reading import problems_in
+from cdp_sync.model.segment_problems import find_cycle, find_profile_problems, operators_of
 
 PROPERTIES = [
     {"name": "email", "type": "email", "identifier": True},
@@ -32,7 +32,7 @@ def profiles(*segments: dict[str, Any], **more: Any) -> Profiles:
 
 def slips(*segments: dict[str, Any], **more: Any) -> list[str]:
     """Return what is wrong with segments of these conditions."""
-    return find_profile_slips(profiles(*segments, **more))
+    return find_profile_problems(profiles(*segments, **more))
 
 
 OBJECTIVES = [{"name": "news", "zones": ["GDPR"]}, {"name": "service"}]
@@ -224,7 +224,7 @@ ONE_OF = "all, any, not, property, segment, objective"
 )
 def test_a_slip_in_the_file_is_told_with_its_place(when: str, told: list[str]) -> None:
     """However deep it stands: the path as it is written, what was found, what is allowed; once for each."""
-    found = slips_in(HEAD + when)
+    found = problems_in(HEAD + when)
     assert len(found) == len(told)
     for slip, expected in zip(found, told, strict=True):
         assert slip.startswith(f"attributes.segments[1].when{expected}")

@@ -199,7 +199,7 @@ def test_a_failed_export_says_what_was_found(shop: Project, instance: dg.Dagster
     for folder in ("staging", "downloads"):
         assert [path.stem for path in (shop.data / folder).glob("*")] == [f"{result.run_id}__shop__spenders"]
     with duckdb.connect(shop.data / "staging" / f"{result.run_id}__shop__spenders.duckdb") as staging:
-        assert staging.execute("select count(*) from profile_end").fetchone() == (2,)
+        assert staging.execute("select count(*) from selected").fetchone() == (2,)
 
 
 def test_the_checks_warn_of_profiles_that_were_left_out(shop: Project, instance: dg.DagsterInstance) -> None:
@@ -231,7 +231,7 @@ def test_a_slip_in_a_segment_is_told_with_its_place(project: Project) -> None:
     assert "profiles/defs.yaml:\n  line 17: attributes.segments[0].when.contains_any: total is decimal" in told
 
 
-def test_slips_in_exports_are_told_with_their_places(project: Project) -> None:
+def test_problems_in_exports_are_told_with_their_places(project: Project) -> None:
     """Several at once: an unknown segment, an unknown property, an unknown objective."""
     from cdp_sync.errors import DeclarationError
     from cdp_sync.orchestration.declarations import load_declarations

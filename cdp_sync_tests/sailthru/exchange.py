@@ -7,21 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cdp_sync.connectors.sailthru import SailthruAudience
-from cdp_sync.exporting import UserRun, deliver_users, record_users, select_segment, write_users
-from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
-from cdp_sync.importing.sources.enrich import complete_rows
-from cdp_sync.importing.sources.lists import fetch_lists, lacking_keys
-from cdp_sync.model import (
-    ExportReport,
-    FetchedFile,
-    GoalReport,
-    ListGoal,
-    Profiles,
-    SailthruAccount,
-    UserExportGoal,
-)
-from cdp_sync.model.list_goal import PROFILE_ID
+from cdp_sync.connectors.sailthru.account import SailthruAccount
+from cdp_sync.connectors.sailthru.audience import SailthruAudience
+from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, UserExportGoal
+from cdp_sync.connectors.sailthru.people import SailthruPeople
+from cdp_sync.connectors.sailthru.source import SailthruSource
+from cdp_sync.exporting import UserRun, export_users
+from cdp_sync.importing import GoalRun, import_people
+from cdp_sync.model import ExportReport, GoalReport, Profiles
 from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 from cdp_sync_tests.exporting.exporter import EVERYBODY, KEEN, NOON, Exporter
 
@@ -62,21 +55,14 @@ class Exchange(Exporter):
             staging=own / "staging.duckdb",
             folder=own / "files",
             now=datetime.fromtimestamp(self.box.clock(), UTC),
-            time_zone=ZONE,
         )
 
-    def run(self, *, killed_behind: str = "", **options: Any) -> ExportReport:
-        """Export; as if the process were killed behind `deliver`, if that is asked for."""
-        run = self.next_run()
-        counters = select_segment(run)
-        assert counters.add_up
-        users, leavers = write_users(run)
-        if users or leavers:
-            with audience(self.box.url, **options) as platform:
-                deliver_users(run, platform)
-        if killed_behind:
-            return ExportReport("killed", "killed", counters)
-        return record_users(run, counters, leavers)
+    def run(self, **options: Any) -> ExportReport:  # type: ignore[override]  # of the audience
+        """Export."""
+        with people(self.box.url, **options) as client:
+            report = export_users(self.next_run(), SailthruAudience(client, self.goal))
+        assert report.counters.add_up
+        return report
 
     def bring(self, goal: ListGoal, **options: Any) -> GoalReport:
         """Import lists."""
@@ -106,24 +92,17 @@ class Exchange(Exporter):
         return own.name, own
 
 
-def audience(url: str, **options: Any) -> SailthruAudience:
+def people(url: str, **options: Any) -> SailthruPeople:
     """Return a client that does not pause."""
     account = SailthruAccount(api_key_env="KEY", api_secret_env="SECRET", base_url=url, time_zone=ZONE)
     usual: dict[str, Any] = {"environ": SECRETS, "first_pause": 0.0, "wait": lambda _: None}
-    return SailthruAudience(account, **usual | options)
+    return SailthruPeople(account, **usual | options)
 
 
 def import_lists(run: GoalRun, goal: ListGoal, url: str, **options: Any) -> GoalReport:
     """Take the steps of an import."""
-    with audience(url, **options) as platform:
-        arrived = list(fetch_lists(platform, goal, run.folder))
-        staged = {report.path for report in stage_files(run, arrived) if report.state == "staged"}
-        lists = [each for each in arrived if isinstance(each, FetchedFile) and each.remote.path in staged]
-        assert isinstance(run.goal, type(goal.as_import(ZONE, run.profiles)))
-        if lacking := lacking_keys(run.goal, lists):
-            complete_rows(run, platform, lists, lacking)
-    link_identifiers(run)
-    return upsert_profiles(run)
+    with people(url, **options) as client:
+        return import_people(run, SailthruSource(client, goal))
 
 
 @contextmanager

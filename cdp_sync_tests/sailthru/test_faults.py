@@ -11,10 +11,10 @@ from sailthru.sailthru_client import SailthruClient
 
 from cdp_sync.connectors.http.rate_limit import RateLimiter
 from cdp_sync.connectors.http.sender import Timeouts
-from cdp_sync.connectors.sailthru import audience as audience_module
+from cdp_sync.connectors.sailthru import people as people_module
 from cdp_sync.errors import EndpointNotPermitted, Transient
-from cdp_sync.sandbox.sailthru import Clock, Limits, SailthruSandbox
-from cdp_sync.sandbox.sailthru.faults import Faults
+from cdp_sync.sandbox.api import Faults, Limit
+from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 from cdp_sync_tests.sailthru.exchange import (
     SECRETS,
     ZONE,
@@ -79,7 +79,7 @@ def test_the_limit_of_a_minute_is_kept_and_waited_for(tmp_path: Path) -> None:
     """Three calls a minute for twelve users: no call is refused, and none fails."""
     with SailthruSandbox(
         api_key=SECRETS["KEY"], api_secret=SECRETS["SECRET"], time_zone=ZONE, clock=Clock(),
-        limits=Limits({("user", "POST"): 3}),
+        limits={("user", "POST"): Limit(3)},
     ) as served:  # fmt: skip
         crm = Exchange(tmp_path / "crm", goal=users_goal(lists=["Red"]), box=served)
         crm.hold(person(name) for name in PEOPLE)
@@ -139,7 +139,7 @@ def test_whom_sailthru_leaves_out_without_a_word_is_sent_again(crm: Exchange, *,
 @pytest.mark.parametrize("trouble", ["jobs_fail", "jobs_hang"])
 def test_jobs_that_fail_or_never_end(trouble: str, kind: str, crm: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     """Users are sent one by one where the file or its verification comes to nothing."""
-    monkeypatch.setattr(audience_module, "LONGEST_JOB", 0.0)
+    monkeypatch.setattr(people_module, "LONGEST_JOB", 0.0)
     setattr(crm.box, trouble, {kind})
     check_delivered(in_bulk(crm))
 
@@ -202,7 +202,7 @@ def test_a_list_without_the_endpoint_for_addresses(crm: Exchange) -> None:
 
 def test_an_import_whose_job_never_ends(crm: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its list fails and says so; the next run imports it."""
-    monkeypatch.setattr(audience_module, "LONGEST_JOB", 0.0)
+    monkeypatch.setattr(people_module, "LONGEST_JOB", 0.0)
     crm.box.account.add_users(LISTED)
     crm.box.jobs_hang = True
     report = crm.bring(lists_goal())

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.connectors.sailthru import SailthruAudience
+from cdp_sync.connectors.sailthru.audience import SailthruAudience
+from cdp_sync.connectors.sailthru.people import SailthruPeople
 from cdp_sync.errors import ConnectionLost
 from cdp_sync.exporting import deliver_users, record_users, select_segment, write_users
 from cdp_sync.importing import GoalRun
@@ -15,9 +16,9 @@ from cdp_sync_tests.sailthru import victims
 from cdp_sync_tests.sailthru.exchange import (
     ZONE,
     Exchange,
-    audience,
     column,
     lists_goal,
+    people,
     person,
     sailthru,
     users_goal,
@@ -115,7 +116,7 @@ def test_an_export_killed_and_run_again_an_hour_later(
     assert outcome(crm) == undisturbed
 
 
-class Breaking(SailthruAudience):
+class Breaking(SailthruPeople):
     """Breaks off when some users are sent."""
 
     def update_each(self, users: Any) -> Any:
@@ -132,14 +133,14 @@ def test_a_step_tried_again_goes_on(undisturbed: dict[str, Any], box: SailthruSa
     run = crm.next_run()
     counters = select_segment(run)
     users, leavers = write_users(run)
-    with audience(box.url) as platform:
-        platform.__class__ = Breaking
+    with people(box.url) as client:
+        client.__class__ = Breaking
         with pytest.raises(ConnectionLost):
-            deliver_users(run, platform)
+            deliver_users(run, SailthruAudience(client, crm.goal))
     box.clock.advance(HOUR)
     before = box.calls.count("user", "POST")
-    with audience(box.url) as platform:
-        deliver_users(run, platform)
+    with people(box.url) as client:
+        deliver_users(run, SailthruAudience(client, crm.goal))
     assert box.calls.count("user", "POST") - before == users - 5
     assert record_users(run, counters, leavers).counters == record_users(run, counters, leavers).counters
     assert outcome(crm) == undisturbed

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sailthru.sailthru_client import SailthruClient
 
-from cdp_sync.model.list_goal import PROFILE_ID
+from cdp_sync.connectors.sailthru.goals import PROFILE_ID
 from cdp_sync.sandbox.sailthru import SailthruSandbox
 from cdp_sync_tests.generated import examples
 from cdp_sync_tests.sailthru.exchange import SECRETS, TYPES, Exchange, column, lists_goal, sailthru, users_goal

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from cdp_sync.connectors.sailthru.goals import SailthruConnection
 from cdp_sync.errors import ServerUnreachable
 from cdp_sync.inspection import reach
-from cdp_sync.model import SailthruConnection
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.sandbox.demo.users import LIST, write_demo_users
 from cdp_sync.sandbox.servers import Stage

@@ -1,134 +1,85 @@
-"""An account's people as goals want them: lists that arrive as files, keys of many, changes to many."""
+"""Users as an export's audience: as one file where that can be verified, else one by one.
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+`POST job` with `update` takes a file of many users quickly, but no answer says which of its lines were accepted. So it
+is used only where lists prove afterwards which users have arrived. Users that are not proved are sent again one by one
+(`POST user`), which says why one is refused. Sending a user again is idempotent.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Any, TypeVar
 
-from cdp_sync.connectors.sailthru.client import SailthruClient
-from cdp_sync.connectors.sailthru.protocol import Call, get_user, post_user
-from cdp_sync.connectors.sailthru.values import instant
-from cdp_sync.connectors.split_file import split_lines
-from cdp_sync.errors import CdpSyncError
-
-LONGEST_JOB = 3 * 3600.0
-"""Seconds that a job gets: third parties give up between ten minutes and six hours."""
-
-WORKERS = 16
-"""Calls under way at the same time."""
-
-LARGEST_UPDATE = 50_000_000
-"""Bytes of a file of users. How many Sailthru takes is not documented; its own importer takes twenty times as many."""
-
-_KEYS = {"keys": 1}
-_KEYS_AND_LISTS = {"keys": 1, "lists": 1}
-
-Placed = tuple[int, dict[str, Any]]
-"""A user, with `id` and `key`, and what place they have."""
-
-Who = TypeVar("Who")
+from cdp_sync.connectors.sailthru.goals import UserExportGoal
+from cdp_sync.connectors.sailthru.people import SailthruPeople
+from cdp_sync.connectors.sailthru.verify_by_list import delivered_query
+from cdp_sync.errors import CdpSyncError, JobFailed, JobUnfinished, RequestRefused
+from cdp_sync.model.audience import Body, User, Users
 
 
-@dataclass(frozen=True)
-class Taken:
-    """A user who is there."""
+class SailthruAudience:
+    """The users of an export goal.
 
-    sid: str | None
-    """None where Sailthru does not say."""
-    joined: Mapping[str, datetime] = field(default_factory=dict)
-    """When they joined the lists that they are on, if told."""
+    Args:
+        people: The account's users.
+        goal: The goal.
+    """
 
+    def __init__(self, people: SailthruPeople, goal: UserExportGoal) -> None:
+        self._people, self._goal = people, goal
+        self._may_create = goal.create_users or all(link.field == "sid" for link in goal.link)
 
-class SailthruAudience(SailthruClient):
-    """An account's people."""
-
-    def fetch_export(self, job_id: str, target: Path, *, progress: Callable[[int], None] | None = None) -> str:
-        """Wait for an export's end, bring its result here, and return the SHA-256 of its bytes.
-
-        Raises:
-            JobFailed: It ended without a result, or the result is there no more.
-            JobUnfinished: It did not end in time.
-            DiskFull: There is no room for it.
-            Transient: Too many attempts failed.
-        """
-        job = self.wait_for(job_id, LONGEST_JOB)
-        return self.download(job.export_url or "", target, progress).sha256
-
-    def keys_of(self, sids: Iterable[str]) -> Generator[tuple[str, Mapping[str, str]], None, None]:
-        """Yield the keys of the users of these ids, in any order; none of those who are gone or cannot be had.
+    def deliver(self, users: Users) -> None:
+        """Create and change users, and put them on the goal's lists.
 
         Raises:
             ServerRefused: The credentials, a permission: no call would do.
             Transient: Sailthru cannot be reached, or fails again and again.
         """
-        for sid, answer in self._each_of(sids, lambda sid: get_user(sid, "sid", _KEYS)):
-            keys = answer.get("keys") if isinstance(answer, dict) else None
-            yield sid, {name: key for name, key in (keys or {}).items() if isinstance(key, str)}
+        if self._goal.lists and self._may_create and not users.resumed and len(users) >= self._goal.bulk_from:
+            self._deliver_in_bulk(users)
+        self._send(users, lambda body: body, must_exist=not self._goal.create_users)
 
-    def find_each(self, users: Iterable[Placed]) -> Generator[tuple[Placed, Taken | CdpSyncError | None], None, None]:
-        """Yield who is there by `id` and `key`, and nothing for those who are not, in any order.
-
-        Raises:
-            ServerRefused: The credentials, a permission: no call would do.
-            Transient: Sailthru cannot be reached, or fails again and again.
-        """
-        for user, answer in self._each_of(users, lambda user: get_user(user[1]["id"], user[1]["key"], _KEYS)):
-            yield user, _taken(user, answer)
-
-    def update_each(self, users: Iterable[Placed]) -> Generator[tuple[Placed, Taken | CdpSyncError | None], None, None]:
-        """Create or change users; yield them as they are, or why they were not taken, in any order.
+    def remove(self, users: Users) -> None:
+        """Take users off lists.
 
         Raises:
-            ServerRefused: The credentials, a permission: no call would do.
-            Transient: Sailthru cannot be reached, or fails again and again.
+            As `deliver`.
         """
-        for user, answer in self._each_of(users, lambda user: post_user({**user[1], "fields": _KEYS_AND_LISTS})):
-            yield user, _taken(user, answer)
+        self._send(users, lambda body: {**body, "lists": dict.fromkeys(body["lists"], 0)}, must_exist=True)
 
-    def update_in_bulk(self, lines: Path) -> None:
-        """Create or change the users of a file, one JSON object a line, and wait until that is done.
+    def _deliver_in_bulk(self, users: Users) -> None:
+        """Send the file, and note the users that the lists then have."""
+        fields = [column.field for column in self._goal.map]
+        lists = {name: users.path.with_name(f"list_{number}.csv") for number, name in enumerate(self._goal.lists)}
+        try:
+            self._people.update_in_bulk(users.path)
+            for name, target in lists.items():
+                self._people.fetch_list(name, target, fields)
+        except (JobFailed, JobUnfinished, RequestRefused):
+            return  # they are sent one by one
+        users.note_delivered(delivered_query(lists, fields), self._people.time_zone)
 
-        A large file is sent in pieces, one after the other. `lines` has a neighbour while that lasts.
+    def _send(self, users: Users, change: Callable[[Body], Body], *, must_exist: bool) -> None:
+        """Send users one by one. A change by a sid creates no user; where none may be created, others are looked up."""
 
-        Raises:
-            JobFailed: It ended without a result.
-            JobUnfinished: It did not end in time.
-            Transient: Too many attempts failed.
-        """
-        with closing(split_lines(lines, LARGEST_UPDATE)) as files:
-            for file in files:
-                self.wait_for(self.start_update(file), LONGEST_JOB)
+        def pending(*, by_sid: bool) -> Iterator[User]:
+            return ((place, change(body)) for place, body in users if (body["key"] == "sid") is by_sid)
 
-    def fetch_list(self, name: str, target: Path, variables: Sequence[str]) -> None:
-        """Bring a list here with these custom fields, as delimited text.
+        if must_exist:
+            self._update(users, pending(by_sid=True))
+            self._update(users, self._existing(users, pending(by_sid=False)))
+        else:
+            self._update(users, ((place, change(body)) for place, body in users))
 
-        Raises:
-            As `fetch_export`.
-        """
-        self.fetch_export(self.start_export(name, variables or None), target)
+    def _update(self, users: Users, sent: Iterable[User]) -> None:
+        with closing(self._people.update_each(sent)) as answers:
+            for (place, _), answer in answers:
+                users.note(place, answer)
 
-    def _each_of(
-        self, people: Iterable[Who], call: Callable[[Who], Call]
-    ) -> Iterator[tuple[Who, dict[str, Any] | CdpSyncError | None]]:
-        """Make a call for each; yield what comes of it beside whom it was about."""
-        under_way: dict[int, Who] = {}
-
-        def calls() -> Iterator[Call]:
-            for place, who in enumerate(people):
-                under_way[place] = who
-                yield call(who)
-
-        with closing(self.each(calls(), workers=WORKERS)) as answers:
-            for place, answer in answers:
-                yield under_way.pop(place), answer
-
-
-def _taken(user: Placed, answer: dict[str, Any] | CdpSyncError | None) -> Taken | CdpSyncError | None:
-    if not isinstance(answer, dict):
-        return answer
-    _, body = user
-    sid = (answer.get("keys") or {}).get("sid") or (body["id"] if body["key"] == "sid" else None)
-    joined = {name: at for name, told in (answer.get("lists") or {}).items() if (at := instant(told))}
-    return Taken(sid, joined)
+    def _existing(self, users: Users, sought: Iterable[User]) -> Iterator[User]:
+        """Yield the users who exist, each by their sid; note those who do not."""
+        with closing(self._people.find_each(sought)) as found:
+            for (place, body), answer in found:
+                if answer is None or isinstance(answer, CdpSyncError):
+                    users.note(place, answer)
+                else:
+                    yield place, {**body, "id": answer.platform_id, "key": "sid"} if answer.platform_id else body

@@ -14,7 +14,8 @@ from cdp_sync.connectors.http.download import Downloaded, download
 from cdp_sync.connectors.http.rate_limit import RateLimiter
 from cdp_sync.connectors.http.sender import Answer, Request, Sender, Timeouts
 from cdp_sync.connectors.sailthru import answers, protocol, values
-from cdp_sync.connectors.sailthru.checking import Finding, findings
+from cdp_sync.connectors.sailthru.account import SailthruAccount
+from cdp_sync.connectors.sailthru.check import Finding, findings
 from cdp_sync.connectors.sailthru.protocol import Call, Credentials
 from cdp_sync.connectors.sailthru.values import Job, MailingList
 from cdp_sync.connectors.sailthru.waiting import ended
@@ -26,7 +27,6 @@ from cdp_sync.errors import (
     RemotePermissionDenied,
     RequestRefused,
 )
-from cdp_sync.model.sailthru import SailthruAccount
 from cdp_sync.retrying import Pauses, RetryPolicy
 
 _logger = logging.getLogger(__name__)
@@ -76,6 +76,11 @@ class SailthruClient:
             limiter=limiter or RateLimiter(),
             timeouts=timeouts or Timeouts(),
         )
+
+    @property
+    def time_zone(self) -> str:
+        """The account's time zone: that of times in exported lists."""
+        return self._account.time_zone
 
     def __repr__(self) -> str:
         """Name the address, never a secret."""

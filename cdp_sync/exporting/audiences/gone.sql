@@ -1,4 +1,4 @@
--- Who was taken off lists: also those whom the platform does not know any more.
+-- Profiles that were taken off lists, also those that the platform no longer has.
 create or replace table staging.gone as
 with placed as (select *, dense_rank() over (order by key, id) - 1 as place from staging.leaver)
 select placed.profile_id, placed.list

@@ -1,8 +1,8 @@
--- Who was taken off a list, or was put on it anew, under which name ever.
+-- Members that were taken off a list, or put on it again, under any key.
 delete from warehouse.list_member
 where connection = $connection and goal = $goal
     and (profile_id, list) in (
         select profile_id, list from staging.gone
         union all
-        select profile_id, unnest(lists) from staging.profile_end where ending = 'written'
+        select profile_id, unnest(lists) from staging.selected where ending = 'written'
     )

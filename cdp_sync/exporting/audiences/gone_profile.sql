@@ -1,8 +1,9 @@
--- Who was taken off a list is sent again on coming back, with whatever values; the row stays, as it counts who was.
+-- A profile that was taken off a list is sent again when it is back, whatever its values; the row stays, for it counts
+-- as exported.
 update warehouse.exported_profile
 set row_hash = null, value_hash = null
 where goal_number = $goal_number and profile_id in (
     select profile_id from staging.gone
     except
-    select profile_id from staging.profile_end where ending = 'written'
+    select profile_id from staging.selected where ending = 'written'
 )

@@ -1,8 +1,8 @@
--- Whom this run is about to put on lists. Of somebody whom a run was about to put there that never told how it ended,
--- the earlier moment counts: that run may have put them there.
+-- Profiles that this run is about to put on lists. Where an earlier run was about to and never recorded its end, its
+-- moment counts: that run may have put them there.
 insert into warehouse.list_intent by name
 select $connection as connection, $goal as goal, profile_id, $now as began
-from staging.profile_end
+from staging.selected
 where ending = 'written' and profile_id not in (
     select profile_id from warehouse.list_intent where connection = $connection and goal = $goal
 )

@@ -1,8 +1,9 @@
--- Whom this goal put on lists: known by the sid, which nobody can be created by, or else by what they were sent under.
+-- Profiles that this goal put on lists: by the platform's id, by which no user can be created, or else by the key that
+-- was sent.
 insert into warehouse.list_member by name
 select
     $connection as connection, $goal as goal, profile_id, unnest(lists) as list,
-    case when sid is null then line ->> 'key' else 'sid' end as key,
-    coalesce(sid, line ->> 'id') as id
-from staging.profile_end
+    case when platform_id is null then line ->> 'key' else $identity_key end as key,
+    coalesce(platform_id, line ->> 'id') as id
+from staging.selected
 where ending = 'written' and len(lists) > 0

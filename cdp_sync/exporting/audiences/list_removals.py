@@ -1,4 +1,4 @@
-"""Who is to be taken off lists: those whom this goal put there, and who are in the segment no more."""
+"""Who is to be taken off lists: users that this goal put there, and whose profiles have left the segment."""
 
 from collections.abc import Collection
 
@@ -23,15 +23,15 @@ staying as (
     semi join stays using (profile_id)
     where member.list in (select unnest($lists::text[]))
 )
--- Whom another profile stands for by now stays, too.
+-- A user that another profile stands for by now stays, too.
 select profile_id, list, key, id from member anti join staying using (list, key, id) where $removes"""
 
 
 def leaver_step(run: UserRun, columns: Collection[str]) -> Step:
-    """Return the step that makes `staging.leaver`: everybody who leaves a list, with whom Sailthru knows them by.
+    """Return the step that makes `staging.leaver`: each user who leaves a list, and by which key.
 
-    Those who may no longer be processed leave like those who left the segment, and all leave a list that the goal no
-    longer names.
+    Profiles that may no longer be processed leave like those that left the segment; all users leave a list that the
+    goal no longer names.
 
     Args:
         run: The run.
@@ -44,7 +44,7 @@ def leaver_step(run: UserRun, columns: Collection[str]) -> Step:
         **stays.values,
         "connection": run.connection,
         "goal": run.goal.name,
-        "lists": list(run.goal.lists),
-        "removes": run.goal.remove_from_lists,
+        "lists": list(run.goal.memberships),
+        "removes": run.goal.removes,
     }
     return Step("leaver", _LEAVER.format(stays=stays.sql), values)

@@ -1,9 +1,9 @@
--- What became of the users that were sent, by place in the file; a line that a crash cut short counts not.
+-- Outcomes of the users that were sent, by number of the line; a line that a crash cut short is left out.
 create or replace temp table outcome as
 select
-    place::bigint as place, outcome, nullif(sid, '') as sid, reason,
+    place::bigint as place, outcome, nullif(platform_id, '') as platform_id, reason,
     from_json(nullif(lists, ''), '[{"list": "VARCHAR", "moment": "DOUBLE"}]') as joined
 from read_csv($path, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', null_padding = true,
-    columns = {'place': 'VARCHAR', 'outcome': 'VARCHAR', 'sid': 'VARCHAR', 'lists': 'VARCHAR', 'reason': 'VARCHAR'})
+    columns = {'place': 'VARCHAR', 'outcome': 'VARCHAR', 'platform_id': 'VARCHAR', 'lists': 'VARCHAR', 'reason': 'VARCHAR'})
 where outcome in ('sent', 'absent', 'refused')
 qualify row_number() over (partition by place) = 1

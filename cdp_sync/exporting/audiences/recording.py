@@ -1,25 +1,25 @@
-"""Notes in the warehouse what became of the users that were sent: in one transaction, all of it or nothing."""
+"""Records the outcomes of the users that were sent: in one transaction, all of it or nothing."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from cdp_sync.exporting.recording import is_recorded, leaves_quarantine, named, number_of_goal, reasons_of, write_run
+from cdp_sync.exporting.recording import leaves_quarantine, ledger_steps, number_of_goal, quarantine_step, record
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model import ExportCounters, ExportReport
-from cdp_sync.warehouse import Session, statement
-from cdp_sync.warehouse.exchange import count_exported, ever_exchanged
+from cdp_sync.warehouse import Session, Step, statement
 
 
 def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> ExportReport:
     """Write ledger, lists, history and quarantine, and report. To be called when the users were delivered.
 
-    Those who were refused, or are not there, are not in the ledger, so that the next run sends them again. Where there
-    is nothing to note, the warehouse is not opened. Recording a run twice is as recording it once.
+    Users who were refused, or do not exist, are not in the ledger, so that the next run sends them again. Where there
+    is nothing to record, the warehouse is not opened. Idempotent.
 
     Args:
         run: The run.
         counters: What `select_segment` counted.
-        leavers: How many people were to be taken off lists.
+        leavers: How many users were to be taken off lists.
     """
     report = ExportReport(run.goal.name, run.goal.segment, counters, profiles_taken_off=0)
     if not (counters.profiles_written or counters.profiles_not_deliverable or leavers or leaves_quarantine(run)):
@@ -27,49 +27,40 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
     with run.open("write") as session:
         _settle(session, run)
         taken_off = session.value("select count(distinct profile_id) from staging.gone")
-        report = replace(
-            report,
-            counters=_settled(session, counters),
-            profiles_taken_off=taken_off,
-            reasons=reasons_of(session),
-        )
-        if not is_recorded(session, run):
-            _record(session, run, report)
-        return replace(report, profiles_ever_exported=ever_exchanged(session, run.connection, "export"))
+        report = replace(report, counters=_settled(session, counters), profiles_taken_off=taken_off)
+        return record(session, run, report, _steps(session, run))
 
 
 def _settle(session: Session, run: UserRun) -> None:
-    """Make of what was chosen and of the outcomes what became of everybody; the same however often it is done."""
+    """Merge delivery outcomes into the staged profiles. Idempotent."""
     if not session.value("select count(*) from (show tables from staging) where name = 'chosen'"):
-        session.execute("alter table staging.profile_end rename to chosen")
+        session.execute("alter table staging.selected rename to chosen")
     _read_outcomes(session, run.left)
     session.execute(statement("exporting/audiences/gone"))
     _read_outcomes(session, run.outcomes)
     of_run = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
-    session.execute(statement("exporting/audiences/profile_end"), of_run)
+    session.execute(statement("exporting/audiences/selected"), of_run)
 
 
 def _read_outcomes(session: Session, path: Path) -> None:
-    path.touch()  # nobody was sent
+    path.touch()  # no user was sent
     session.execute(statement("exporting/audiences/outcome"), {"path": str(path)})
 
 
 def _settled(session: Session, counters: ExportCounters) -> ExportCounters:
-    ends = dict(session.rows("select ending, count(*) from staging.profile_end group by ending"))
+    ends = dict(session.rows("select ending, count(*) from staging.selected group by ending"))
     names = ("written", "unmatched", "not_deliverable")
     return replace(counters, **{f"profiles_{name}": ends.get(name, 0) for name in names})
 
 
-def _record(session: Session, run: UserRun, report: ExportReport) -> None:
-    of_goal = {"connection": run.connection, "goal": run.goal.name}
-    session.execute("begin")
-    count_exported(session, run.connection)
-    by_number = {"goal_number": number_of_goal(session, run)}
-    for name in ("exporting/forgotten_profile", "exporting/exported_profile", "exporting/audiences/gone_profile"):
-        session.execute(statement(name), by_number)
-    session.execute(statement("exporting/audiences/gone_member"), of_goal)
-    session.execute(statement("exporting/audiences/list_member"), of_goal)
-    session.execute("delete from warehouse.list_intent where connection = $connection and goal = $goal", of_goal)
-    session.execute(statement("exporting/quarantine"), {**named(run), "path": None})
-    write_run(session, run, report)
-    session.execute("commit")
+def _steps(session: Session, run: UserRun) -> Iterator[Step]:
+    number, of_goal = number_of_goal(session, run), {"connection": run.connection, "goal": run.goal.name}
+    gone, members = statement("exporting/audiences/gone_profile"), statement("exporting/audiences/list_member")
+    yield from ledger_steps(run, number)
+    yield Step("exported_profile", gone, {"goal_number": number}, ("gone", "selected"))
+    yield Step("list_member", statement("exporting/audiences/gone_member"), of_goal, ("gone", "selected"))
+    yield Step("list_member", members, {**of_goal, "identity_key": run.goal.identity_key}, ("selected",))
+    yield Step(
+        "list_intent", "delete from warehouse.list_intent where connection = $connection and goal = $goal", of_goal
+    )
+    yield quarantine_step(run, None)

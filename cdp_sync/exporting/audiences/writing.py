@@ -6,17 +6,17 @@ from cdp_sync.exporting.run import UserRun
 from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, quote_literal, statement
 
-_USERS = "select line from staging.profile_end where ending = 'written' order by rowid"
+_USERS = "select line from staging.selected where ending = 'written' order by rowid"
 
 _LEAVERS = """
-select json_object('id', id, 'key', key, 'lists', json_group_object(list, 0))::varchar
+select json_object('id', id, 'key', key, 'lists', list(list order by list))::varchar
 from staging.leaver
 group by key, id
 order by key, id"""
 
 
 def write_users(run: UserRun) -> tuple[int, int]:
-    """Write who is to be created or changed, and who is to be taken off lists; return how many each.
+    """Write the users to create or change, and the users to take off lists; return how many each.
 
     Raises:
         DiskFull: There is no room for it.
@@ -25,13 +25,13 @@ def write_users(run: UserRun) -> tuple[int, int]:
     private_folder(run.folder)
     with run.open("none") as session:
         users, leavers = _write(session, _USERS, run.lines), _write(session, _LEAVERS, run.leavers)
-    if users and run.goal.lists:
+    if users and run.goal.memberships:
         _note_intent(run)
     return users, leavers
 
 
 def _note_intent(run: UserRun) -> None:
-    """Remember whom the run puts on lists before it does: should it die of it, the next one would not know."""
+    """Record which profiles the run is about to put on lists, for the next run to know if this one is killed."""
     values = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
     with run.open("write") as session:
         session.execute(statement("exporting/audiences/list_intent"), values)

@@ -3,7 +3,7 @@
 Otherwise everybody would be delivered again by each run, for as long as the ledger cannot be written.
 """
 
-from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
+from cdp_sync.exporting.run import ExportRun
 from cdp_sync.model import ExportCounters
 
 _LEAST_ROOM = 2 << 20
@@ -23,7 +23,7 @@ def verify_recordable(run: ExportRun, counters: ExportCounters) -> None:
         WarehouseLocked: Another process holds the warehouse.
         WarehouseUnusable: It cannot be written.
     """
-    if counters.profiles_written or _others_are_due(run):
+    if counters.profiles_written or run.is_due_without_profiles():
         with run.open("write"):
             verify_room(run, counters.profiles_written)
 
@@ -35,13 +35,4 @@ def verify_room(run: ExportRun, profiles: int) -> None:
         DiskFull: There is no room.
         WarehouseUnusable: Nothing can be written beside the warehouse.
     """
-    lists = len(run.goal.lists) if isinstance(run, UserRun) else 0
-    run.warehouse.verify_room(_LEAST_ROOM + profiles * _PROFILE_ROOM * (1 + lists))
-
-
-def _others_are_due(run: ExportRun) -> bool:
-    """Return whether something is to be delivered although no profile is."""
-    if isinstance(run, FileRun):
-        return run.goal.write_empty
-    with run.open("none") as session:
-        return bool(session.value("select count(*) from staging.leaver"))
+    run.warehouse.verify_room(_LEAST_ROOM + profiles * _PROFILE_ROOM * run.entries)

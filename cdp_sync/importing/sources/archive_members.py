@@ -4,8 +4,7 @@ import fnmatch
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from cdp_sync.model import FileGoal, ImportGoal
-from cdp_sync.model.file_names import names_file
+from cdp_sync.model import ImportGoal
 
 _JUNK = ("thumbs.db", "desktop.ini")
 _SUFFIXES = ((".csv", ".tsv", ".psv"), (".dat", ".asc", ".txt"), ("",))
@@ -28,11 +27,11 @@ def chosen(names: Sequence[str], goal: ImportGoal) -> list[str]:
         goal: Whose patterns count.
     """
     ordinary = [name for name in names if not _is_junk(name)]
-    if isinstance(goal, FileGoal) and goal.members is not None:
-        return [name for name in ordinary if fnmatch.fnmatchcase(_last(name), goal.members)]
+    if goal.member_pattern is not None:
+        return [name for name in ordinary if fnmatch.fnmatchcase(_last(name), goal.member_pattern)]
     rows = [name for name in ordinary if _stem(name) not in _ABOUT] or ordinary
-    named = [name for name in rows if names_file(_last(name), goal)]
-    return named if named and not names_file(_NO_NAME, goal) else _most_plausible(rows)
+    named = [name for name in rows if goal.names_file(_last(name))]
+    return named if named and not goal.names_file(_NO_NAME) else _most_plausible(rows)
 
 
 def _is_junk(name: str) -> bool:

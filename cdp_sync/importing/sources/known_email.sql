@@ -1,13 +1,13 @@
--- Addresses that the warehouse knows: the MD5 of one is what the list tells of it.
+-- Values that the warehouse knows: the MD5 of one is the digest that the file holds.
 insert into staging.user_key by name
 with known as (
-    select md5(value) as digest, any_value(value) as email
+    select md5(value) as digest, any_value(value) as value
     from warehouse.profile_identifier
     where property in (select unnest($properties))
     group by digest
 )
-select wanted.sid, any_value(known.email) as email
+select wanted.platform_id, any_value(known.value) as {field}
 from wanted
-join person using (sid)
+join person using (platform_id)
 join known using (digest)
-group by wanted.sid
+group by wanted.platform_id

@@ -1,3 +1,3 @@
--- People of rows that are to be applied and lack a key.
+-- People of rows that are to be applied and lack a field.
 create or replace temp table wanted as
-select distinct {sid} as sid from staging.fresh where {sid} is not null and ({lacks})
+select distinct {platform_id} as platform_id from staging.fresh where {platform_id} is not null and ({lacks})

@@ -23,7 +23,6 @@ from cdp_sync.exporting import (
     deliver_file,
     deliver_users,
     record_delivery,
-    record_failure,
     record_users,
     select_segment,
     verify_recordable,
@@ -32,26 +31,33 @@ from cdp_sync.exporting import (
     write_users,
 )
 from cdp_sync.model import (
+    AudienceGoal,
     ExportCounters,
     ExportGoal,
     ExportReport,
     FileExportGoal,
     RemoteFile,
-    SailthruConnection,
-    UserExportGoal,
+    kind_of,
 )
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import EXPORT_CHECKS, USER_EXPORT_CHECKS, Checks, export_findings, note_checks
+from cdp_sync.orchestration.goals.goal_asset import GoalOp
 from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, staged
 from cdp_sync.orchestration.goals.handles import forget_handles
 from cdp_sync.orchestration.goals.metadata import export_metadata_of, idle_metadata_of
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
+from cdp_sync.warehouse.history import record_failure
 
 T = TypeVar("T")
 G = TypeVar("G", bound=ExportGoal)
 R = TypeVar("R", bound=ExportRun)
+
+
+_SELECTS = "Choose the segment's profiles that are to be delivered, and stage their rows."
+_RECORDS = "Record in the warehouse what was delivered, with ledger, history and quarantine."
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     """An export goal and the steps that run it."""
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
-        """Choose who is to be delivered, and stage their rows."""
+        """Choose the profiles to deliver, and stage their rows."""
         data_folder().sweep()
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
@@ -77,7 +83,23 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
 
     @abstractmethod
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
-        """Bring it there."""
+        """Deliver it."""
+
+    @property
+    @abstractmethod
+    def ops(self) -> tuple[GoalOp, ...]:
+        """The goal's ops."""
+
+    def _ops(self, write: GoalOp, deliver: GoalOp) -> tuple[GoalOp, ...]:
+        # A run that delivers nothing yields nothing, and leaves the asset as it is.
+        last = {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)}
+        first = {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}}
+        return (
+            GoalOp("select_segment", _SELECTS, self.select, first),
+            write,
+            deliver,
+            GoalOp("record_delivery", _RECORDS, self.record, last),
+        )
 
     @property
     def checks(self) -> Checks:
@@ -85,7 +107,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         return EXPORT_CHECKS
 
     def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
-        """Note the delivery, and say what was done; nothing is materialized where nothing was delivered."""
+        """Record the delivery and report; nothing is materialized where nothing was delivered."""
         run = self._run(context, delivered)
         counters = ExportCounters(**delivered["counters"])
         report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
@@ -103,14 +125,14 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
 
     @abstractmethod
     def _record(self, run: R, counters: ExportCounters, delivered: Handle) -> ExportReport:
-        """Note the delivery in the warehouse."""
+        """Record the delivery in the warehouse."""
 
     @abstractmethod
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> R:
         """Return the run."""
 
-    def _told(self, context: dg.OpExecutionContext, handle: Handle) -> dict[str, Any]:
-        """Return what every kind of run is told."""
+    def _arguments(self, context: dg.OpExecutionContext, handle: Handle) -> dict[str, Any]:
+        """Return the arguments of a run of either kind."""
         staging, folder = self._own(context, handle)
         return {
             "run_id": context.run_id,
@@ -141,9 +163,10 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     def _give_up(self, run: R, error: CdpSyncError, *, keep: bool) -> None:
         if not keep:
             self._clear(run)
+        report = ExportReport(self.goal.name, self.goal.segment, error=str(error))
         if not isinstance(error, WarehouseUnusable | WarehouseLocked):
-            record_failure(run, str(error))
-        watcher().done(self.unique, ExportReport(self.goal.name, self.goal.segment, error=str(error)))
+            record_failure(run.warehouse, run, report, run.now)
+        watcher().done(self.unique, report)
 
     def _clear(self, run: R) -> None:
         run.close()
@@ -161,8 +184,16 @@ def _select(run: ExportRun) -> ExportCounters:
 class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     """A goal that puts a file on a server."""
 
+    @property
+    def ops(self) -> tuple[GoalOp, ...]:
+        """The goal's ops."""
+        return self._ops(
+            GoalOp("write_file", "Write the rows to a local file.", self.write),
+            GoalOp("deliver_file", "Put the file on the server: complete, or not at all.", self.deliver),
+        )
+
     def select(self, context: dg.OpExecutionContext) -> Handle:
-        """Choose who is to be delivered; where there is somebody, begin to connect to the server."""
+        """Choose the profiles to deliver; where there are some, begin to connect to the server."""
         selected = super().select(context)
         if selected["counters"]["profiles_written"] or self.goal.write_empty:
             self.server(context).connect_ahead()
@@ -207,14 +238,22 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
             )
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> FileRun:
-        return FileRun(**self._told(context, handle))
+        return FileRun(**self._arguments(context, handle))
 
 
 @dataclass(frozen=True)
-class UserSteps(ExportSteps[UserExportGoal, UserRun]):
+class UserSteps(ExportSteps[AudienceGoal, UserRun]):
     """A goal that brings profiles to users of a platform."""
 
-    connection: SailthruConnection
+    @property
+    def ops(self) -> tuple[GoalOp, ...]:
+        """The goal's ops."""
+        writes = "Write to local files the users to create or change, and the users to take off lists."
+        delivers = "Create and change users, put them on lists and take others off, and keep the outcome of each."
+        return self._ops(
+            GoalOp("write_users", writes, self.write, {"pool": WAREHOUSE_POOL}),
+            GoalOp("deliver_users", delivers, self.deliver),
+        )
 
     @property
     def checks(self) -> Checks:
@@ -222,13 +261,13 @@ class UserSteps(ExportSteps[UserExportGoal, UserRun]):
         return USER_EXPORT_CHECKS
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
-        """Write the users to a local file, and those who are to be taken off lists to another one."""
+        """Write the users to a local file, and the users to take off lists to another one."""
         run = self._run(context, selected)
         users, leavers = self._attempt(context, run, "writing", lambda: write_users(staged(run)), keep=False)
         return {**selected, "users": users, "leavers": leavers}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
-        """Bring the users to the platform, and have others taken off its lists."""
+        """Bring users to the platform, and take others off its lists."""
         if written["users"] or written["leavers"]:
             run = self._run(context, written)
             self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), written["users"]))
@@ -236,11 +275,11 @@ class UserSteps(ExportSteps[UserExportGoal, UserRun]):
 
     def _deliver(self, context: dg.OpExecutionContext, run: UserRun, users: int) -> None:
         verify_room(run, users)
-        with self.client(context) as platform:
-            deliver_users(run, platform)
+        with self.client(context) as client:
+            deliver_users(run, kind_of(self.connection).part("audience")(client, self.goal))
 
     def _record(self, run: UserRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
         return record_users(run, counters, delivered["leavers"])
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> UserRun:
-        return UserRun(**self._told(context, handle), time_zone=self.connection.time_zone)
+        return UserRun(**self._arguments(context, handle))

@@ -8,19 +8,31 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory, stage_files
-from cdp_sync.importing.linking.waiting import count_due, stage_waiting
+from cdp_sync.importing import GoalRun, Scan, fetch_files, parse_files, scan_directory
+from cdp_sync.importing.linking.waiting import count_due
 from cdp_sync.importing.sources.scanning import Choice, Directory
 from cdp_sync.importing.sources.sightings import Sightings
 from cdp_sync.importing.upserting.rivals import refuse_rivals
 from cdp_sync.model import FileGoal, GoalReport, RemoteFile, SftpConnection
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
-from cdp_sync.orchestration.goals.files import choice_of, clear_failures, expect_files, is_backfill, note_files
+from cdp_sync.orchestration.goals.files import (
+    CHOICE,
+    choice_of,
+    clear_failures,
+    expect_files,
+    is_backfill,
+    note_files,
+)
+from cdp_sync.orchestration.goals.goal_asset import GoalOp
 from cdp_sync.orchestration.goals.goal_steps import Handle
 from cdp_sync.orchestration.goals.import_steps import ImportSteps, waiting_handle
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.ledger import KnownFile, known_files
+
+_SCANS = "List the directory and keep the files that are new or have changed."
+_PARSES = "Fetch the files and parse them into a staging table; hand on its name."
 
 
 @dataclass(frozen=True)
@@ -30,9 +42,13 @@ class FileSteps(ImportSteps[FileGoal]):
     connection: SftpConnection
 
     @property
-    def importing(self) -> FileGoal:
-        """The goal."""
-        return self.goal
+    def ops(self) -> tuple[GoalOp, ...]:
+        """The goal's ops."""
+        return (
+            GoalOp("scan_directory", _SCANS, self.scan, {"pool": WAREHOUSE_POOL, "config_schema": CHOICE}),
+            GoalOp("parse_files", _PARSES, self.parse),
+            *super().ops,
+        )
 
     def scan(self, context: dg.OpExecutionContext) -> Handle:
         """List the directory and ask the ledger what is new."""
@@ -84,9 +100,8 @@ class FileSteps(ImportSteps[FileGoal]):
         known = {path: KnownFile(**_revived(entry)) for path, entry in scanned["known"].items()}
         watcher().expects(self.unique, tuple(files))
         with self.client(context) as server:
-            stage_files(run, fetch_files(server, files, run.folder, progress=self._progress), known)
-        if scanned["retry"]:
-            stage_waiting(run)
+            arrivals = fetch_files(server, files, run.folder, progress=self._progress)
+            parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
 
     def _progress(self, file: RemoteFile, arrived: int) -> None:
         watcher().arrived(self.unique, file, arrived)

@@ -1,7 +1,6 @@
 """The last two steps of every import goal, which are the same wherever its rows come from."""
 
 import time
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,16 +10,21 @@ import dagster as dg
 
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
 from cdp_sync.importing import GoalRun, link_identifiers, upsert_profiles
-from cdp_sync.importing.report import record_failure
-from cdp_sync.model import FileReport, GoalReport, ImportGoal, ImportRules
+from cdp_sync.model import FileReport, FileState, GoalReport, ImportGoal, ImportRules
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import note_checks_of_failure, note_import_checks
+from cdp_sync.orchestration.goals.goal_asset import GoalOp
 from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, staged
 from cdp_sync.orchestration.goals.handles import forget_handles
 from cdp_sync.orchestration.goals.metadata import failure_metadata_of, idle_metadata_of, metadata_of
 from cdp_sync.orchestration.goals.segments import PROFILES
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
+from cdp_sync.warehouse.history import record_failure
+
+_LINKS = "Give every row a profile: one that exists, a new one, or none."
+_UPSERTS = "Create and update profiles, with ledger, history and quarantine, in one transaction."
 
 T = TypeVar("T")
 Rules = TypeVar("Rules", bound=ImportRules)
@@ -31,9 +35,19 @@ class ImportSteps(GoalSteps[Rules]):
     """An import goal and the steps that run it, each handing the next a handle: paths, states and counts, no rows."""
 
     @property
-    @abstractmethod
     def importing(self) -> ImportGoal:
-        """The goal as importing knows it."""
+        """The goal as rows of delimited text, which is what the engine imports."""
+        return self.goal.importing(self.connection, self.profiles)
+
+    @property
+    def ops(self) -> tuple[GoalOp, ...]:
+        """The last ops of the goal; those before depend on what it reads."""
+        # A run that finds nothing to do yields nothing: it leaves the asset, its plots and its checks as they are.
+        last = {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)}
+        return (
+            GoalOp("link_identifiers", _LINKS, self.link, {"pool": WAREHOUSE_POOL}),
+            GoalOp("upsert_profiles", _UPSERTS, self.upsert, last),
+        )
 
     def link(self, context: dg.OpExecutionContext, staging: Handle) -> Handle:
         """Give every row a profile."""
@@ -49,7 +63,7 @@ class ImportSteps(GoalSteps[Rules]):
         if linked["staging"]:
             report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
             remove(run.staging)
-        waiting = (FileReport(path, state, message=message) for path, state, message in linked["waiting"])
+        waiting = (FileReport(path, FileState(state), message=message) for path, state, message in linked["waiting"])
         report = report.with_files(waiting)
         report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
         watcher().done(self.unique, report)
@@ -108,17 +122,18 @@ class ImportSteps(GoalSteps[Rules]):
 
     def _give_up(self, context: dg.OpExecutionContext, run: GoalRun, error: CdpSyncError) -> None:
         remove(run.folder)
+        report = GoalReport(self.goal.name, error=str(error))
         if not isinstance(error, WarehouseUnusable | WarehouseLocked):
-            record_failure(run, str(error))
+            record_failure(run.warehouse, run, report)
             note_checks_of_failure(context, run.warehouse, self.key)
-        watcher().done(self.unique, GoalReport(self.goal.name, error=str(error)))
+        watcher().done(self.unique, report)
 
 
 def landed(report: GoalReport) -> bool:
     """Return whether a run imported anything."""
-    return any(file.state in ("imported", "retried") for file in report.files)
+    return report.landed > 0
 
 
 def waiting_handle(waiting: Iterable[FileReport]) -> list[list[str]]:
     """Return the files that are not imported, as plain values that steps can hand on."""
-    return [[report.path, report.state, report.message] for report in waiting]
+    return [[report.path, str(report.state), report.message] for report in waiting]

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.connectors.sailthru import SailthruClient, get_user, post_user
+from cdp_sync.connectors.sailthru.account import SailthruAccount
+from cdp_sync.connectors.sailthru.client import SailthruClient
+from cdp_sync.connectors.sailthru.protocol import get_user, post_user
 from cdp_sync.errors import (
     AuthenticationFailed,
     EndpointNotPermitted,
@@ -17,7 +19,6 @@ from cdp_sync.errors import (
     RequestRefused,
     SecretMissing,
 )
-from cdp_sync.model.sailthru import SailthruAccount
 from cdp_sync.sandbox.sailthru import SailthruSandbox
 from cdp_sync_tests.connectors.http.scene import Reply, Scene
 

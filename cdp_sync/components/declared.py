@@ -1,0 +1,70 @@
+"""A declared value as a component: Dagster checks its attributes with the value's own model, and fills no template.
+
+By default Dagster renders every text of a defs.yaml as a template, which turns `"1"` into a number, `"None"` into
+nothing, and strips quotes.
+"""
+
+from typing import Any, ClassVar, Self
+
+import dagster as dg
+from pydantic import BaseModel
+
+from cdp_sync.model import Declared
+
+
+class Scaffolder(dg.Scaffolder):
+    """Writes a `defs.yaml` that loads, of the examples in the component's model."""
+
+    def scaffold(self, request: dg.ScaffoldRequest) -> None:
+        """Write the attributes that are needed, and those that show what the component is for."""
+        _, _, name = request.type_name.rpartition(".")
+        import cdp_sync.components as types
+
+        dg.scaffold_component(request, getattr(types, name).scaffolded(request.target_path.name))
+
+
+@dg.scaffold_with(Scaffolder)
+class DeclaredComponent(dg.Component):
+    """A component whose attributes are a declared value.
+
+    Args:
+        declared: The value.
+    """
+
+    summary: ClassVar[str]
+    tags: ClassVar[tuple[str, ...]] = ("cdp",)
+
+    def __init__(self, declared: Any) -> None:  # noqa: ANN401 - of the component's model
+        self.declared = declared
+
+    @classmethod
+    def model(cls) -> type[Declared]:
+        """Return the model of the attributes."""
+        raise NotImplementedError
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        """Return the model of the attributes, which editors and the Docs tab show."""
+        return cls.model()
+
+    @classmethod
+    def get_spec(cls) -> dg.ComponentTypeSpec:
+        """Describe the type for the Docs tab."""
+        return dg.ComponentTypeSpec(description=cls.summary, tags=list(cls.tags))
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
+        """Return the component of a defs.yaml."""
+        return cls(attributes or cls.model()())
+
+    @classmethod
+    def scaffolded(cls, name: str) -> dict[str, Any]:
+        """Return the attributes that scaffolding writes."""
+        return examples_in(cls.model())
+
+
+def examples_in(model: type[Declared], *optional: str) -> dict[str, Any]:
+    """Return the first example of each attribute that is required, and then of these optional ones."""
+    fields = model.model_fields
+    shown = [*(name for name, field in fields.items() if field.is_required()), *optional]
+    return {name: examples[0] for name in shown if (examples := fields[name].examples)}

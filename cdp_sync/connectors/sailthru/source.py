@@ -1,0 +1,106 @@
+"""Lists of people as an import's source: each is exported by a job, which takes its time; they arrive in order.
+
+The flow of one list: `POST job` starts the export, `GET job` tells when it has ended, and its result is a file of
+delimited text. An export holds a digest of each address; `GET user` has the keys.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from cdp_sync.connectors.sailthru.goals import EMAIL_HASH, KEYS, LIST_NAME, PROFILE_ID, SID, ListGoal
+from cdp_sync.connectors.sailthru.people import SailthruPeople
+from cdp_sync.errors import JobFailed, JobUnfinished, RequestRefused
+from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile, SourceLook
+from cdp_sync.model.counting import counted
+from cdp_sync.private import private_folder
+
+AHEAD = 4
+"""Jobs that are started before the first of them is waited for, so that they run at the same time."""
+
+_ATTEMPTS = 2
+
+
+class SailthruKeys:
+    """Looks up the keys that an export does not hold."""
+
+    identity: ClassVar[str] = SID
+    identity_property: ClassVar[str] = PROFILE_ID
+    fields: ClassVar[tuple[str, ...]] = tuple(key for key in KEYS if key != SID)
+    digests: ClassVar[Mapping[str, str]] = {"email": EMAIL_HASH}
+
+    def __init__(self, people: SailthruPeople) -> None:
+        self._people = people
+
+    def look_up(self, platform_ids: Iterable[str]) -> Generator[tuple[str, Mapping[str, str]], None, None]:
+        """Yield the keys of users, in any order; none of users that Sailthru no longer has."""
+        return self._people.keys_of(platform_ids)
+
+
+class SailthruSource:
+    """The lists of an import goal.
+
+    Args:
+        people: The account's users.
+        goal: Names the lists.
+    """
+
+    def __init__(self, people: SailthruPeople, goal: ListGoal) -> None:
+        self._people, self._goal = people, goal
+        self.paths, self.enricher = goal.lists, SailthruKeys(people)
+
+    def arrivals(self, folder: Path, progress: Callable[[str, int], None]) -> Iterator[FetchedFile | FileReport]:
+        """Yield each list as it arrives in `folder`, or why it could not be fetched."""
+        private_folder(folder)
+        jobs, names = _Jobs(self._people, self._goal), self._goal.lists
+        for number, name in enumerate(names):
+            target = folder / f"{number}.csv"
+            try:
+                jobs.start(names[number : number + AHEAD])
+                sha256 = jobs.fetch(name, target, progress)
+            except (RequestRefused, JobFailed, JobUnfinished) as error:
+                yield FileReport(name, FileState.FAILED, message=str(error))
+            else:
+                remote = RemoteFile(datetime.now(UTC), name, target.stat().st_size)
+                yield FetchedFile(remote, target, sha256, {LIST_NAME: name})
+
+    def look(self) -> SourceLook:
+        """Return the goal's lists: natural, smart or not there, and how many people each has."""
+        found = {each.name: (each.name, each.kind, each.count) for each in self._people.lists()}
+        rows = tuple(found.get(name, (name, "not there", None)) for name in self._goal.lists)
+        people = counted(sum(count or 0 for *_, count in rows), "person", "people")
+        return SourceLook("list", ("list", "kind", "people"), rows, f"{counted(len(rows), 'list')}, {people}")
+
+
+@dataclass
+class _Jobs:
+    """The jobs of a goal's lists, each started a little before it is its turn."""
+
+    people: SailthruPeople
+    goal: ListGoal
+
+    def __post_init__(self) -> None:
+        self._there = {each.name for each in self.people.lists()}
+        self._started: dict[str, str] = {}
+
+    def start(self, names: Iterable[str]) -> None:
+        """Start those that are not."""
+        for name in names:
+            if name in self._there and name not in self._started:
+                self._started[name] = self.people.start_export(name, self.goal.variables)
+
+    def fetch(self, name: str, target: Path, progress: Callable[[str, int], None]) -> str:
+        """Fetch a list and return its SHA-256; a job that yields nothing is replaced by another one."""
+        if name not in self._there:
+            raise RequestRefused("There is no list of that name.", remedy="Correct the name, or make the list.")
+        for left in reversed(range(_ATTEMPTS)):
+            self.start([name])
+            job = self._started.pop(name)
+            try:
+                return self.people.fetch_export(job, target, progress=lambda size: progress(name, size))
+            except JobFailed:
+                if not left:
+                    raise
+        raise AssertionError  # the last attempt returns or raises

@@ -1,0 +1,31 @@
+"""What exporting needs of a platform with users.
+
+How a user is written depends on the declaration alone: see `AudienceGoal.render`.
+"""
+
+from typing import Protocol
+
+from cdp_sync.model.audience import Users
+
+
+class Audience(Protocol):
+    """The users of a platform. A connector makes it of a client and the goal.
+
+    Every user gets an outcome. A crash may come at any time, so both methods must be idempotent.
+    """
+
+    def deliver(self, users: Users) -> None:
+        """Create and change users, put them on the goal's lists, and write down the outcome of each.
+
+        Raises:
+            CdpSyncError: What concerns not one user alone.
+        """
+        ...
+
+    def remove(self, users: Users) -> None:
+        """Take users off lists, and write down the outcome of each.
+
+        Raises:
+            CdpSyncError: What concerns not one user alone.
+        """
+        ...

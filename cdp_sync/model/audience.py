@@ -1,0 +1,108 @@
+"""What an export asks of a platform's users, and what the platform answers: values that engine and connectors share."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, Union
+
+from cdp_sync.errors import CdpSyncError
+
+
+@dataclass(frozen=True)
+class AudienceField:
+    """A field of a user that holds a property.
+
+    Args:
+        name: What the platform calls it.
+        type: The property's type: text, email, number, decimal, date, datetime or boolean.
+        value: What the engine's statement calls one value of it: SQL of the type's SQL type.
+    """
+
+    name: str
+    type: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """The value of a field, in a shape of JSON."""
+
+    field: str
+
+
+Shape = Union[Named, str, int, Mapping[str, "Shape"]]  # noqa: UP007 - it names itself
+"""JSON in which values of fields stand by name."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """How a user is written as JSON.
+
+    Args:
+        values: For each field the SQL expression of one value, in the type that the platform expects.
+        body: What a user's object holds beside `id` and `key`, which come first.
+    """
+
+    values: tuple[str, ...]
+    body: Mapping[str, Shape]
+
+
+Body = dict[str, Any]
+"""A user as JSON: `id`, `key` and the rendered body; of a user who is to be taken off lists `id`, `key` and `lists`."""
+
+User = tuple[int, Body]
+"""The number of a user's line, from 0, and the user."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A user who exists on the platform, with all that was sent.
+
+    Args:
+        platform_id: The platform's own id; None where it does not say.
+        joined: When the user joined lists, as far as the platform says.
+    """
+
+    platform_id: str | None = None
+    joined: Mapping[str, datetime] = field(default_factory=dict)
+
+
+Outcome = Delivered | CdpSyncError | None
+"""What became of a user: delivered; refused, with the reason; None where there is no such user."""
+
+
+class Users(Protocol):
+    """The users of a run. Iterating yields those without an outcome, also when a run is resumed after a crash."""
+
+    @property
+    def path(self) -> Path:
+        """The file of all users: one JSON object a line."""
+        ...
+
+    @property
+    def resumed(self) -> bool:
+        """Whether some of them have an outcome already."""
+        ...
+
+    def __len__(self) -> int:
+        """Return how many users there are in all."""
+        ...
+
+    def __iter__(self) -> Iterator[User]:
+        """Yield the users without an outcome, in order."""
+        ...
+
+    def note(self, place: int, outcome: Outcome) -> None:
+        """Write down the outcome of a user, by the number of the line."""
+        ...
+
+    def note_delivered(self, query: str, time_zone: str) -> None:
+        """Write down the users that a query proves to be delivered.
+
+        Args:
+            query: Over `sent`, which has the columns `place` and `line`, yields `place`, `platform_id` and `joined`: a
+                list of `{list, moment}`, the moment in seconds since 1970.
+            time_zone: Of times without an offset in the query.
+        """
+        ...
