@@ -77,8 +77,8 @@ def test_a_reader_does_not_wait_longer_than_allowed(timeout: float) -> None:
 
 def test_every_arrival_is_reported() -> None:
     """The watchdog hears of all that comes."""
-    told: list[int] = []
-    pipe = ChannelBuffer(lambda: told.append(1))
+    arrivals: list[int] = []
+    pipe = ChannelBuffer(lambda: arrivals.append(1))
     pipe.feed(b"a")
     pipe.feed("b")
-    assert (told, pipe.empty()) == ([1, 1], b"ab")
+    assert (arrivals, pipe.empty()) == ([1, 1], b"ab")

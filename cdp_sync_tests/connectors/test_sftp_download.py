@@ -78,7 +78,7 @@ def test_short_answers_are_completed(
 
 
 class Dropper:
-    """Reads normally, but drops the line where it is told to, once per opening of the file."""
+    """Reads normally, but drops the line where the test says, once per opening of the file."""
 
     def __init__(self, offsets: list[int]) -> None:
         self._offsets = iter(offsets)
@@ -238,7 +238,7 @@ def test_failure_and_no_more_is_tried_twice(
 def test_a_file_that_ends_too_early_is_no_success(
     start_sandbox: StartSandbox, root: Path, fetched: Path, connect: Connect
 ) -> None:
-    """A server that says "end of file" before the size it told is RemoteFailure, and no file appears."""
+    """A server that says "end of file" before the size it stated is RemoteFailure, and no file appears."""
     written(root / "inbox/a.csv", 1_000_000)
     server = sandbox_that_reads(lambda file, offset, length: OpenFile.read(file, offset, length) if not offset else b"")
     client = connect(start_sandbox(server))

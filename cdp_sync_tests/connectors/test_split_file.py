@@ -26,7 +26,7 @@ def test_pieces_are_the_file_and_end_with_a_line(tmp_path: Path, most: int) -> N
 
 
 def test_no_piece_is_left_when_sending_fails(tmp_path: Path) -> None:
-    """It tells of people."""
+    """It holds personal data."""
     whole = tmp_path / "users.jsonl"
     whole.write_bytes(b"one\ntwo\n")
     sending = split_lines(whole, 3)

@@ -19,8 +19,8 @@ def test_a_server_that_is_down_loses_no_mail(office: Office) -> None:
     office.connect()
     office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", "1")
     first, second = office.run(RAGGED), office.run(RAGGED)
-    told = office.tick()
-    assert "cannot be reached" in str(told.skip_message)
+    result = office.tick()
+    assert "cannot be reached" in str(result.skip_message)
     assert {office.state(first), office.state(second)} == {"waiting"}
     office.tick(after=2 * MINUTE)
     office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(office.server.port))
@@ -112,8 +112,8 @@ def test_a_missing_setting_is_one_message_and_the_mail_waits(office: Office, mis
     office.connect()
     office.monkeypatch.delenv(f"CDP_SYNC_SMTP_{missing}")
     run_id = office.run(RAGGED)
-    told = office.tick()
-    assert f"CDP_SYNC_SMTP_{missing} is not set" in str(told.skip_message)
+    result = office.tick()
+    assert f"CDP_SYNC_SMTP_{missing} is not set" in str(result.skip_message)
     assert office.state(run_id) == "waiting"
     office.monkeypatch.setenv(f"CDP_SYNC_SMTP_{missing}", {"HOST": "127.0.0.1"}.get(missing, "cdp@example.net"))
     office.tick(after=2 * MINUTE)

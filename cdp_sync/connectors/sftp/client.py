@@ -132,7 +132,7 @@ class SftpClient:
         """
         from cdp_sync.connectors.sftp.download import Download
 
-        download = Download(file, target, progress or _unseen)
+        download = Download(file, target, progress or (lambda _size: None))
         return self._perform(download.run, download.reached)
 
     def publish(
@@ -164,7 +164,7 @@ class SftpClient:
         """
         from cdp_sync.connectors.sftp.upload import FileUpload
 
-        publication = FileUpload(local, path, self.address, journal, progress or _unseen, self._log)
+        publication = FileUpload(local, path, self.address, journal, progress or (lambda _size: None), self._log)
         try:
             self._perform(publication.run)
         except BaseException as problem:
@@ -237,22 +237,19 @@ class SftpClient:
             raise
 
     def _live_session(self) -> "Session":
+        from cdp_sync.connectors.sftp.session import open_session
+
         if self._session is not None and not self._session.alive:
             self.close()
         if self._session is None:
-            self._session = self._open_session()
+            if self._refused:  # servers lock accounts that are refused several times
+                raise self._refused
+            try:
+                self._session = open_session(self._server, self._environ, self._log)
+            except ServerRefused as refused:
+                self._refused = refused
+                raise
         return self._session
-
-    def _open_session(self) -> "Session":
-        from cdp_sync.connectors.sftp.session import open_session
-
-        if self._refused:  # servers lock accounts that are refused several times
-            raise self._refused
-        try:
-            return open_session(self._server, self._environ, self._log)
-        except ServerRefused as refused:
-            self._refused = refused
-            raise
 
 
 def seen_host_key(server: SftpServer) -> str:
@@ -265,7 +262,3 @@ def seen_host_key(server: SftpServer) -> str:
     from cdp_sync.connectors.sftp.transport import shown_host_key
 
     return shown_host_key(server).fingerprint
-
-
-def _unseen(_arrived: int) -> None:
-    """Ignore progress."""

@@ -113,16 +113,12 @@ class ChannelBuffer(BufferedPipe):  # type: ignore[type-arg]  # generic in its s
             part = self._parts[0][:size]
             parts.append(part)
             size -= len(part)
-            self._drop(len(part))
+            self._held -= len(part)
+            if rest := self._parts[0][len(part) :]:
+                self._parts[0] = rest
+            else:
+                self._parts.popleft()
         return b"".join(parts)
-
-    def _drop(self, size: int) -> None:
-        rest = self._parts[0][size:]
-        self._held -= size
-        if rest:
-            self._parts[0] = rest
-        else:
-            self._parts.popleft()
 
     def _notify(self) -> None:
         self._changed.notify_all()

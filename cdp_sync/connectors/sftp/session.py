@@ -80,20 +80,17 @@ class Session:
         Raises:
             RemoteDiskFull: They do not.
         """
-        free = self._free_space(directory)
-        if free is not None and free < size:
-            why = f"{size} bytes are to come and {free} are free"
-            raise server_errors.remote_disk_full(self._server, directory, why)
-
-    def _free_space(self, directory: str) -> int | None:
         if packets.FREE_SPACE not in self._wire.extensions:
-            return None
+            return
         try:
             with self._talking(directory):
                 path = packets.path_bytes(directory)
-                return packets.free_space(self._wire.extended(packets.FREE_SPACE, path, packets.EXTENDED_REPLY))
+                free = packets.free_space(self._wire.extended(packets.FREE_SPACE, path, packets.EXTENDED_REPLY))
         except (RemotePathMissing, RemotePermissionDenied, RemoteFailure):
-            return None
+            return
+        if free is not None and free < size:
+            why = f"{size} bytes are to come and {free} are free"
+            raise server_errors.remote_disk_full(self._server, directory, why)
 
     @contextmanager
     def in_time(self) -> Iterator[None]:

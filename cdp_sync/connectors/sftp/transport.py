@@ -159,7 +159,12 @@ def _accepted(transport: OfferTransport) -> dict[str, tuple[str, ...]]:
 
 def _log_in(transport: paramiko.Transport, server: SftpServer, secrets: Credentials) -> None:
     """Offer what is declared: with both, the key first, unless the server wants the password first."""
-    factors = _factors(transport, server.username, secrets)
+    factors: list[Callable[[], list[str]]] = []
+    if secrets.key is not None:
+        factors.append(partial(transport.auth_publickey, server.username, secrets.key))
+    if secrets.password is not None:
+        # paramiko answers a keyboard-interactive prompt with it where the server takes no plain password.
+        factors.append(partial(transport.auth_password, server.username, secrets.password))
     try:
         wanted = factors[0]()
     except paramiko.BadAuthenticationType:
@@ -171,13 +176,3 @@ def _log_in(transport: paramiko.Transport, server: SftpServer, secrets: Credenti
         wanted = factors[1]()
     if not transport.is_authenticated():
         raise server_errors.login_refused(server, f"it also wants {' or '.join(wanted) or 'another factor'}")
-
-
-def _factors(transport: paramiko.Transport, username: str, secrets: Credentials) -> list[Callable[[], list[str]]]:
-    factors: list[Callable[[], list[str]]] = []
-    if secrets.key is not None:
-        factors.append(partial(transport.auth_publickey, username, secrets.key))
-    if secrets.password is not None:
-        # paramiko answers a keyboard-interactive prompt with it where the server takes no plain password.
-        factors.append(partial(transport.auth_password, username, secrets.password))
-    return factors

@@ -145,7 +145,13 @@ class FileUpload:
             upload = self._begin()
             for confirmed in session.fill(upload.part, lambda size: self._read(source, size), self._directory):
                 self._progress(confirmed)
-            self._verify_unchanged(local, os.fstat(source.fileno()))
+            after = os.fstat(source.fileno())
+        if (local.st_size, local.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise FileChanged(
+                f"{self._local} changed while it was sent.",
+                needed="Needed is a file at rest.",
+                remedy="Publish it again once it is complete.",
+            )
         there = session.attributes(upload.part)
         self._verify_size(there, local.st_size)
         return Sent(upload, local.st_size, there.mtime)
@@ -195,14 +201,6 @@ class FileUpload:
             self._journal.begin(upload)
         self._begun = upload
         return upload
-
-    def _verify_unchanged(self, before: os.stat_result, after: os.stat_result) -> None:
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise FileChanged(
-                f"{self._local} changed while it was sent.",
-                needed="Needed is a file at rest.",
-                remedy="Publish it again once it is complete.",
-            )
 
     def _verify_published(self, session: "Session", placed: Sent) -> None:
         try:
