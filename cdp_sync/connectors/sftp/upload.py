@@ -206,7 +206,7 @@ class FileUpload:
         try:
             self._verify_size(session.attributes(self._path), placed.size)
         except RemotePathMissing:
-            self._log(f"{self._path!r} was published and is gone again: a reader has fetched it already.")
+            self._log(f"{self._path!r} was published and is gone again: somebody has fetched it already.")
         except RemoteSizeDiffers:
             self.placed = None
             raise
