@@ -1,7 +1,7 @@
 """Removes old runs from Dagster's history: their records, events and logs, and what their steps handed on.
 
 What the catalog shows stays. A run is kept while its materialization or observation of a goal or segment is the latest.
-A file that the run imported stays imported: Dagster is told so without a run before the run is deleted.
+A file stays imported: its latest materialization is reported again without a run before its run is deleted.
 """
 
 import shutil
