@@ -1,13 +1,15 @@
 """What `check` finds: all that a run would refuse and that shows in the declarations or in the warehouse.
 
-It knows neither Dagster nor the engines: importing them takes longer than all of its work.
+It imports neither Dagster nor the engines, which takes longer than all of its work.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, WarehouseLocked
 from cdp_sync.model import Connection, Profiles
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.declarations import Declarations, read_project
 
@@ -25,6 +27,19 @@ class Findings:
     """All that a run would refuse."""
     notes: tuple[str, ...]
     """What could not be looked at, and what has nothing to run."""
+
+    @property
+    def summary(self) -> str:
+        """How much is declared, where all is in order."""
+        if self.declarations is None:
+            return ""
+        profiles = self.declarations.profiles
+        parts = (
+            counted(len(self.declarations.connections), "connection"),
+            counted(len(profiles.properties), "property", "properties"),
+            counted(len(profiles.segments), "segment"),
+        )
+        return f"{', '.join(parts)}: all in order."
 
 
 def check_project() -> Findings:
@@ -59,7 +74,7 @@ def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) ->
 
 
 def _orphaned_uploads(connections: tuple[Connection, ...]) -> Iterator[str]:
-    """Yield what broke off of uploads of connections that are not declared any more: no run clears it up."""
+    """Yield the interrupted uploads of connections that are not declared any more: no run removes their parts."""
     names = {name for connection in connections for name in (connection.name, connection.was)}
     orphaned = {name: folder for name, folder in data_folder().noted_uploads().items() if name not in names}
     if not orphaned:
@@ -84,4 +99,4 @@ def _orphaned_uploads(connections: tuple[Connection, ...]) -> Iterator[str]:
 def _idle(connection: Connection) -> str:
     if any(goal.enabled for goal in connection.goals):
         return ""
-    return f"{connection.name} has no goal that is on: `cdp-sync run {connection.name}` has nothing to run."
+    return f"{connection.name} has no goal that is on: `{call(f'run {connection.name}')}` has nothing to run."

@@ -22,6 +22,8 @@
     │   │   └── UserUnknown          it has no user of that key
     │   ├── KeyUnreadable            a private key we cannot use
     │   ├── SecretMissing            an environment variable or file that is not there
+    │   ├── NoProject                the folder holds no project
+    │   ├── FilesInTheWay            a new project would overwrite files
     │   ├── SettingUnusable          an environment variable that is missing or says something impossible
     │   ├── MailRefused              the mail server will not have this mail
     │   ├── MailUnconfirmed          it may have been accepted; sending it again might send it twice
@@ -59,6 +61,7 @@ __all__ = [
     "EndpointNotPermitted",
     "FileChanged",
     "FileRejected",
+    "FilesInTheWay",
     "GoalFailed",
     "HistoryUnusable",
     "HostKeyRejected",
@@ -71,6 +74,7 @@ __all__ = [
     "MailRefused",
     "MailUnconfirmed",
     "NoCommonAlgorithm",
+    "NoProject",
     "PropertyTypeChanged",
     "RateExceeded",
     "RemoteDiskFull",
@@ -208,6 +212,14 @@ class SecretMissing(Terminal):
 
 class SettingUnusable(Terminal):
     """An environment variable that is missing, or says something impossible."""
+
+
+class NoProject(Terminal):
+    """The working directory is not a project's folder, and no variable names one."""
+
+
+class FilesInTheWay(Terminal):
+    """A new project would overwrite files."""
 
 
 class MailRefused(Terminal):

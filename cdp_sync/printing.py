@@ -1,63 +1,100 @@
-r"""How text reaches a terminal, by one function: names and values of others are shown as they are, and never obeyed.
+r"""How text reaches a terminal: names and values of others are shown as they are, and never obeyed.
 
 Text is never markup. A character that a terminal would not show, or would act on, becomes an escape such as `\x1b`; so
-does one that the terminal's encoding lacks, so that no command fails because of what it prints.
+does one that the terminal's encoding lacks, so that no command fails because of what it prints. Rich is imported only
+for tables.
 """
 
 import json
 import os
 import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any
+from io import StringIO
+from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import click
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _PIPED_WIDTH = 160
 
-_PLAIN_SIGNS = str.maketrans({"✓": "+", "✗": "x", "■": "#", "…": "...", "→": "->", "∅": "-", "⏎": "\\n", "·": "|"})
+_PLAIN_SIGNS = str.maketrans(
+    {"✓": "+", "✗": "x", "■": "#", "…": "...", "→": "->", "∅": "-", "⏎": "\\n", "·": "|", "─": "-"}
+)
 """Our own signs, for terminals that are not UTF-8."""
 
 
-class Output(Console):
-    """A stream for people. Where it cannot be written, the rest is lost and the work goes on.
+class Output:
+    """A stream for people. Where it cannot be written, the rest is discarded and the work goes on.
 
     Its reader may close the pipe, as `head` does, or its disk be full: neither is a reason to end with another status.
+
+    Args:
+        name: Of the stream: stdout or stderr.
     """
 
-    def print(self, *objects: Any, **settings: Any) -> None:  # noqa: ANN401 - what rich prints
-        """Print, as rich does."""
-        try:
-            super().print(*objects, **settings)
-        except OSError as problem:
-            self.lose(problem)
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-    def lose(self, problem: OSError) -> None:
-        """Write what follows to nowhere, and say so once, on the stream for errors."""
-        self.on_broken_pipe()
-        if self is not errors:
-            say(f"The rest of the output is lost: {os.strerror(problem.errno or 0)}.", to=errors)
+    @property
+    def file(self) -> TextIO:
+        """The stream as it is now."""
+        stream: TextIO = getattr(sys, self._name)
+        return stream
 
-    def on_broken_pipe(self) -> None:
-        """Write the rest to nowhere: neither a traceback nor another exit status."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.file.fileno())
-        os.close(nowhere)
+    @property
+    def encoding(self) -> str:
+        """The stream's encoding."""
+        return (self.file.encoding or "utf-8").lower()
 
     @property
     def is_unicode(self) -> bool:
         """Whether the stream takes every character."""
         return self.encoding.startswith("utf")
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person looks on."""
+        return self.file.isatty()
 
-console = Output(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-errors = Output(stderr=True, highlight=False)
+    @property
+    def is_coloured(self) -> bool:
+        """Whether the stream shows styles; NO_COLOR and TERM=dumb say that it does not."""
+        return self.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; as many as a table may take where there is none."""
+        return shutil.get_terminal_size().columns if self.is_terminal else _PIPED_WIDTH
+
+    def write(self, text: str) -> None:
+        """Write a text, styles included, and flush it."""
+        try:
+            self.file.write(text)
+            self.file.flush()
+        except BrokenPipeError:
+            self._discard()
+        except OSError as problem:
+            self._discard()
+            if self is not errors:
+                say(f"The rest of the output is lost: {os.strerror(problem.errno or 0)}.", to=errors)
+
+    def _discard(self) -> None:
+        """Write the rest to nowhere: neither a traceback nor another exit status."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
+console = Output("stdout")
+errors = Output("stderr")
 
 Part = str | tuple[str, str]
-"""A piece of text, or one with its style, such as bold or red."""
+"""A piece of text, or one with its style: bold, or a colour."""
 
 
 def visible(text: str, *, lines: bool = False, to: Output = console) -> str:
@@ -93,20 +130,31 @@ def say(*parts: Part, lines: bool = False, to: Output = console) -> None:
         lines: Their line breaks are meant.
         to: The stream.
     """
-    line = Text()
+    line = ""
     for part in parts:
         text, style = part if isinstance(part, tuple) else (part, "")
-        line.append(visible(text, lines=lines, to=to), style)
-    to.print(line, soft_wrap=True)
+        text = visible(text, lines=lines, to=to)
+        if style and to.is_coloured:
+            text = click.style(text, bold=style == "bold", fg=None if style == "bold" else style)
+        line += text
+    to.write(f"{line}\n")
+
+
+def print_error(text: str) -> None:
+    """Say in one paragraph what went wrong."""
+    say(("Error:", "red"), f" {text}", lines=True, to=errors)
 
 
 def print_title(text: str) -> None:
     """Print a line that begins a part of the output."""
-    console.rule(Text(visible(text), "bold"), align="left")
+    say((f"{text} ", "bold"), "─" * max(console.width - len(text) - 1, 0))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; numbers stand right, with thousands separators. The first column is never broken."""
+    from rich.console import Console
+    from rich.table import Table
+
     rows = list(rows)
     table = Table(header_style="bold", box=None, pad_edge=False)
     for number, name in enumerate(columns):
@@ -114,10 +162,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         table.add_column(_cell(name), justify="right" if numeric else "left", overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*map(_cell, row))
-    console.print(table)
+    page = StringIO()
+    Console(file=page, width=console.width, force_terminal=console.is_coloured, highlight=False).print(table)
+    console.write(page.getvalue())
 
 
-def _cell(value: object) -> Text:
+def _cell(value: object) -> "Text":
+    from rich.text import Text
+
     if value is None:
         return Text()
     number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -127,13 +179,7 @@ def _cell(value: object) -> Text:
 def print_json(value: object) -> None:
     """Print a value for programs: ASCII where the stream is not UTF-8, and no character that a terminal obeys."""
     text = json.dumps(value, indent=2, default=str, ensure_ascii=not console.is_unicode)
-    try:
-        console.file.write(re.sub(r"[^\n -~]", _escaped, text) + "\n")
-        console.file.flush()
-    except BrokenPipeError:
-        console.on_broken_pipe()
-    except OSError as problem:
-        console.lose(problem)
+    console.write(re.sub(r"[^\n -~]", _escaped, text) + "\n")
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""What people see on a terminal: progress, tables, errors. Nothing here decides anything."""
+"""What people see on a terminal: progress and tables. Nothing here decides anything."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
@@ -6,18 +6,19 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TransferSpeedColumn
-
 from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, FileReport, GoalReport, RemoteFile, Report
 from cdp_sync.model.counting import counted
 from cdp_sync.printing import errors, print_table, say
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import ListLook, Look
     from cdp_sync.model.upcoming import UpcomingRun
     from cdp_sync.orchestration.runs.history import History, PastGoal, PastRun
+    from cdp_sync.overview import Overview
     from cdp_sync.segments.membership import SegmentView
 
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -28,55 +29,66 @@ _DONE, _FAILED, _WARNING = ("✓", "green"), ("✗", "red"), ("!", "yellow")
 
 
 class TerminalProgress:
-    """Shows bars while a run works, where a person looks on; silent when its output is piped."""
+    """Shows bars while a run works, on a terminal; shows nothing where the output is piped."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
-            SpinnerColumn("dots" if errors.is_unicode else "line"),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=errors,
-            transient=True,
-            disable=not errors.is_terminal,
-        )
+        self._progress = _bars() if errors.is_terminal else None
         self._tasks: dict[str, TaskID] = {}
         self._arrived: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> Self:
         """Start showing."""
-        self._progress.start()
+        if self._progress:
+            self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take the bars away."""
-        self._progress.stop()
+        """Remove the bars."""
+        if self._progress:
+            self._progress.stop()
 
     def phase(self, goal: str, doing: str) -> None:
         """Show what a goal is doing."""
-        if goal not in self._tasks:
-            self._tasks[goal] = self._progress.add_task("", total=None)
-        self._progress.update(self._tasks[goal], description=f"{goal.replace('__', ' / ')}: {doing}")
+        if self._progress:
+            if goal not in self._tasks:
+                self._tasks[goal] = self._progress.add_task("", total=None)
+            self._progress.update(self._tasks[goal], description=f"{goal.replace('__', ' / ')}: {doing}")
 
     def expects(self, goal: str, files: tuple[RemoteFile, ...]) -> None:
         """Show how much there is to fetch or to send."""
-        self._progress.update(self._tasks[goal], total=sum(file.size for file in files))
+        if self._progress:
+            self._progress.update(self._tasks[goal], total=sum(file.size for file in files))
 
     def arrived(self, goal: str, file: RemoteFile, size: int) -> None:
         """Move the bar."""
-        self._arrived[goal, file.path] = size
-        total = sum(size for (of, _), size in self._arrived.items() if of == goal)
-        self._progress.update(self._tasks[goal], completed=total)
+        if self._progress:
+            self._arrived[goal, file.path] = size
+            total = sum(size for (of, _), size in self._arrived.items() if of == goal)
+            self._progress.update(self._tasks[goal], completed=total)
 
     def done(self, goal: str, report: Report) -> None:
-        """Take the goal's bar away."""
-        if goal in self._tasks:
+        """Remove the goal's bar."""
+        if self._progress and goal in self._tasks:
             self._progress.remove_task(self._tasks.pop(goal))
 
 
+def _bars() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+
+    return Progress(
+        SpinnerColumn("dots" if errors.is_unicode else "line"),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+    )
+
+
 def print_goal(report: Report) -> None:
-    """Say what a goal did: one line, its files, why things did not land."""
+    """Say what a goal did: one line, its files, and the reasons why rows or values did not land."""
     say(_DONE if report.state == "success" else _FAILED, " ", (report.goal, "bold"), f"  {report.message}", lines=True)
     if isinstance(report, GoalReport):
         _print_files(report)
@@ -96,11 +108,6 @@ def _print_files(report: GoalReport) -> None:
 
 def _file_row(file: FileReport, names: Sequence[str]) -> list[object]:
     return [f"  {file.name}", file.state, *(getattr(file.counters, name) for name in names)]
-
-
-def print_error(text: str) -> None:
-    """Say in one paragraph what went wrong."""
-    say(("Error:", "red"), f" {text}", lines=True, to=errors)
 
 
 def print_look(look: "Look | ListLook") -> None:
@@ -176,8 +183,29 @@ def print_upcoming(runs: Sequence["UpcomingRun"]) -> None:
     print_table(("connection", "at", "UTC", "why"), rows)
 
 
-def print_profile(profile: dict[str, Any]) -> None:
-    """Show a profile's properties and its latest changes."""
+def print_overview(overview: "Overview") -> None:
+    """Show connections and their goals: whether they are on, their last run with work, and the next run."""
+    rows = [
+        (each.connection, each.goal, each.direction, each.switch, _last(each.last), each.next_run)
+        for each in overview.lines
+    ]
+    if rows:
+        print_table(("connection", "goal", "direction", "on", "last run with work (UTC)", "next run"), rows)
+    if overview.notice:
+        say(_WARNING, f" {overview.notice}")
+
+
+def _last(run: Mapping[str, Any] | None) -> str:
+    return f"{run['started_at'].astimezone(UTC):{_TIME}} {run['state']}" if run else ""
+
+
+def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
+    """Show the properties of profiles, and their latest changes."""
+    for profile in profiles:
+        _print_profile(profile)
+
+
+def _print_profile(profile: dict[str, Any]) -> None:
     changes = profile.pop("changes")
     say((str(profile["profile_id"]), "bold"))
     rows = [(f"  {name}", _shown(value)) for name, value in profile.items() if value is not None]

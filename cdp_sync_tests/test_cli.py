@@ -328,6 +328,12 @@ def test_the_next_runs_are_listed_soonest_first(project: Project) -> None:
     assert "'nobody'" in told(cdp_sync("runs", "--upcoming", "nobody"), 2)
 
 
+def test_one_run_is_not_asked_for_among_those_to_come(project: Project) -> None:
+    """`--upcoming` with `--run` or `--profiles` is wrong usage, not one of them in silence."""
+    for arguments in (("--run", "0123abcd"), ("--profiles",)):
+        assert "--upcoming shows runs to come" in told(cdp_sync("runs", "--upcoming", *arguments), 2)
+
+
 def test_the_next_runs_are_listed_without_dagster(project: Project) -> None:
     """`runs --upcoming` is quick: it starts no instance, and does not even import Dagster."""
     project.connect("shop", goal())
@@ -516,6 +522,9 @@ def test_help_names_every_command() -> None:
         "sandbox",
         "demo",
         "up",
+        "list",
+        "init",
+        "schema",
     ):
         assert re.search(rf"^  {command} +\w", printed, re.MULTILINE), command
 

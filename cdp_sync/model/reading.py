@@ -55,7 +55,8 @@ def model_of(type_name: str) -> type[Declared] | None:
     return kind.part("model") if kind else _OTHERS.get(type_name)
 
 
-def _types() -> list[str]:
+def type_names() -> list[str]:
+    """Return the types that a defs.yaml can name."""
     return sorted([*_OTHERS, *kinds()])
 
 
@@ -113,10 +114,10 @@ def _not_yaml(error: yaml.YAMLError, text: str) -> str:
 def _problems_of_document(document: object) -> list[str]:
     name = document.get("type") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(name, str):
-        return [f"type: there is none; {allowed('', _types())}"]
+        return [f"type: there is none; {allowed('', type_names())}"]
     model = model_of(name)
     if model is None:
-        return [f"type: {name!r} is unknown; {allowed(name, _types())}"] if name.startswith(COMPONENTS) else []
+        return [f"type: {name!r} is unknown; {allowed(name, type_names())}"] if name.startswith(COMPONENTS) else []
     try:
         model.model_validate(document.get("attributes") or {})
     except ValidationError as error:

@@ -1,6 +1,5 @@
 """The declarations as files, and the connections in them: read without Dagster, whose import takes seconds."""
 
-import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,18 +9,14 @@ import yaml
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.reading import connections_in, documents_in, names_in, problems_in, with_line
-from cdp_sync.model.segment_slips import find_profile_slips
+from cdp_sync.model.segment_problems import find_profile_problems
 from cdp_sync.model.suggestion import one_of
+from cdp_sync.orchestration.project_folder import defs_folder
 
 PROFILE_MODEL = "cdp_sync.components.ProfileModel"
 MAINTENANCE = "cdp_sync.components.Maintenance"
 _USUAL = {PROFILE_MODEL: "profiles", MAINTENANCE: "maintenance"}
 """The folders where these are looked for first."""
-
-
-def defs_folder() -> Path:
-    """Return the folder that holds the declarations."""
-    return Path(os.environ.get("CDP_SYNC_DEFS") or Path(__file__).parents[1] / "defs").absolute()
 
 
 def declaration_files(folder: Path | None = None) -> list[Path]:
@@ -118,7 +113,7 @@ def _read(file: Path, _changed: int) -> Profiles:
     """Read a file once for all connections of a project."""
     document = next(each for each in documents_in(read_declaration(file)) if each["type"] == PROFILE_MODEL)
     profiles = Profiles.model_validate(document["attributes"])
-    refuse(file, [f"attributes.{problem}" for problem in find_profile_slips(profiles)])
+    refuse(file, [f"attributes.{problem}" for problem in find_profile_problems(profiles)])
     return profiles
 
 

@@ -19,11 +19,11 @@ from cdp_sync.orchestration.declaration_files import (
     PROFILE_MODEL,
     declaration_files,
     declared_profiles,
-    defs_folder,
     find_second,
     read_declaration,
     refuse,
 )
+from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.templates import fill, names_only_environment
 
 _PLAIN = {"type", "attributes"}

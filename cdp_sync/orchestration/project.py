@@ -1,7 +1,6 @@
 """The project as a whole: every declared component, loaded so that a broken one does not take the others down."""
 
 import gc
-import importlib
 import os
 import sys
 import warnings
@@ -16,9 +15,10 @@ import dagster as dg
 from cdp_sync.errors import DeclarationError
 from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
 from cdp_sync.orchestration.data_folder import data_folder
-from cdp_sync.orchestration.declaration_files import declaration_files, defs_folder, find_profile_model, refuse
+from cdp_sync.orchestration.declaration_files import declaration_files, find_profile_model, refuse
 from cdp_sync.orchestration.declarations import check_file, clashes_between_files
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
+from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
 from cdp_sync.orchestration.runs.recovery import build_recovery
 
@@ -28,7 +28,7 @@ _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 
 
 def load_project() -> dg.Definitions:
-    """Load every component below `cdp_sync/defs`, or below the folder that `CDP_SYNC_DEFS` names.
+    """Load every component of the project.
 
     Raises:
         DeclarationError: A component is broken, and errors are to be fatal.
@@ -128,9 +128,7 @@ def shared() -> dg.Definitions:
 
 
 def _module_of(folder: Path | None) -> ModuleType:
-    """Return the module that holds the declarations; a folder elsewhere becomes a module of its own."""
-    if folder is None and not os.environ.get("CDP_SYNC_DEFS"):
-        return importlib.import_module(f"{_PACKAGE}.defs")
+    """Return a module that stands for a folder of declarations."""
     folder = folder or defs_folder()
     module = ModuleType(f"cdp_sync_declared_{zlib.crc32(str(folder).encode()):08x}")
     module.__path__ = [str(folder)]

@@ -164,7 +164,7 @@ class Stage:
         self.mail_port = servers.enter_context(server).port
 
 
-def open_ui(port: int, *, with_sandbox: bool) -> int:
+def open_ui(port: int, *, host: str = "127.0.0.1", with_sandbox: bool) -> int:
     """Run `dagster dev` on the project, with the sandbox beside it; return its exit status."""
     from cdp_sync.orchestration.runs.recovery import recover_project
 
@@ -173,7 +173,7 @@ def open_ui(port: int, *, with_sandbox: bool) -> int:
     refuse_taken("the UI", port, "--port")
     ports = tuple(_port_of(each.variable, each.usual) for each in _SERVERS) if with_sandbox else ()
     recover_project()
-    dev = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port), *_QUIET]
+    dev = ["dagster", "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port), *_QUIET]
     command = [sys.executable, "-W", _SUPERSEDED, "-m", *dev]
     told = f"The UI: http://127.0.0.1:{port} (it takes up to a minute to start)"
     links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}

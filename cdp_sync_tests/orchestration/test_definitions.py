@@ -10,6 +10,7 @@ from cdp_sync.definitions import defs as load_code_location
 from cdp_sync.model import fingerprint
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.goals.files import files_key
+from cdp_sync_tests.orchestration.daemon import REPOSITORY
 from cdp_sync_tests.projects import PASSWORD, Project, goal, open_project
 
 OPS = ("scan_directory", "parse_files", "link_identifiers", "upsert_profiles")
@@ -131,6 +132,7 @@ def test_a_hundred_connections_load(project: Project) -> None:
 
 def test_the_repositorys_own_declarations_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the repository declares loads as Dagster loads it, strictly; loading writes nothing."""
+    monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv("CDP_SYNC_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("CDP_SYNC_DEFS", raising=False)
     monkeypatch.setenv("DAGSTER_IS_DEFS_VALIDATION_CLI", "1")

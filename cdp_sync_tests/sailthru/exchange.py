@@ -12,9 +12,8 @@ from cdp_sync.connectors.sailthru.audience import SailthruAudience
 from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, UserExportGoal
 from cdp_sync.connectors.sailthru.people import SailthruPeople
 from cdp_sync.connectors.sailthru.source import SailthruSource
-from cdp_sync.exporting import UserRun, deliver_users, record_users, select_segment, write_users
-from cdp_sync.importing import GoalRun, link_identifiers, upsert_profiles
-from cdp_sync.importing.sources.profiles import fetch_profiles
+from cdp_sync.exporting import UserRun, export_users
+from cdp_sync.importing import GoalRun, import_people
 from cdp_sync.model import ExportReport, GoalReport, Profiles
 from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 from cdp_sync_tests.exporting.exporter import EVERYBODY, KEEN, NOON, Exporter
@@ -58,18 +57,12 @@ class Exchange(Exporter):
             now=datetime.fromtimestamp(self.box.clock(), UTC),
         )
 
-    def run(self, *, killed_behind: str = "", **options: Any) -> ExportReport:
-        """Export; as if the process were killed behind `deliver`, if that is asked for."""
-        run = self.next_run()
-        counters = select_segment(run)
-        assert counters.add_up
-        users, leavers = write_users(run)
-        if users or leavers:
-            with people(self.box.url, **options) as client:
-                deliver_users(run, SailthruAudience(client, self.goal))
-        if killed_behind:
-            return ExportReport("killed", "killed", counters)
-        return record_users(run, counters, leavers)
+    def run(self, **options: Any) -> ExportReport:  # type: ignore[override]  # of the audience
+        """Export."""
+        with people(self.box.url, **options) as client:
+            report = export_users(self.next_run(), SailthruAudience(client, self.goal))
+        assert report.counters.add_up
+        return report
 
     def bring(self, goal: ListGoal, **options: Any) -> GoalReport:
         """Import lists."""
@@ -109,9 +102,7 @@ def people(url: str, **options: Any) -> SailthruPeople:
 def import_lists(run: GoalRun, goal: ListGoal, url: str, **options: Any) -> GoalReport:
     """Take the steps of an import."""
     with people(url, **options) as client:
-        fetch_profiles(run, SailthruSource(client, goal), lambda _name, _size: None)
-    link_identifiers(run)
-    return upsert_profiles(run)
+        return import_people(run, SailthruSource(client, goal))
 
 
 @contextmanager

@@ -103,7 +103,7 @@ class _Tick:
         return frozenset(state for state in due if state.hex() in versions)
 
     def _hand_on(self, found: Look, due: States, looked_at: float) -> None:
-        """Note for the run that the former look saw the same sizes and times: the files have settled."""
+        """Note that the former look saw the same sizes and times: the run need not wait for the files to settle."""
         by_goal: dict[str, list[RemoteFile]] = {}
         for goal, file in (found.files[state] for state in due - found.whole):
             by_goal.setdefault(goal.partition("/")[0], []).append(file)

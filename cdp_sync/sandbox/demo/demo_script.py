@@ -1,14 +1,17 @@
-"""The demonstration: files and a list are imported, segments leave; then corrections, and once more for nothing."""
+"""The demonstration: imports files and a list and exports segments; then with corrections; then with no change."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
 
 from cdp_sync.calling import call
+from cdp_sync.errors import NoProject
 from cdp_sync.inspection import look_at_export
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
+from cdp_sync.orchestration.declaration_files import declared_names
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.project import load_connection
 from cdp_sync.orchestration.runs.launch import Order, Outcome, launch
@@ -16,10 +19,12 @@ from cdp_sync.printing import print_table, print_title, say
 from cdp_sync.sandbox.demo.comparison import BothSides
 from cdp_sync.sandbox.demo.files import OUTBOX, deliver_corrections, write_demo_files
 from cdp_sync.sandbox.servers import Stage
+from cdp_sync.scaffold.project import write_settings
 from cdp_sync.terminal import TerminalProgress, print_export_preview, print_goal, print_quarantine
 from cdp_sync.warehouse.history import quarantined
 
 CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru")
+_DECLARED = Path(__file__).parent / "defs"
 
 _TOTALS = """
 select
@@ -29,11 +34,16 @@ from warehouse.profile"""
 
 
 def play() -> int:
-    """Play all acts; return 0 if every run succeeded."""
+    """Run all acts; return 0 if every run succeeded.
+
+    Raises:
+        NoProject: The working directory is neither empty nor the demonstration's project.
+    """
+    _prepare_folder()
     with Stage(sailthru_port=0) as stage:
         definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
         sides = BothSides(load_declarations())
-        say(f"{_told(stage)}\n", lines=True)
+        say(f"{_servers(stage)}\n", lines=True)
         outcomes = []
         for title, prepare in _acts(stage, sides, continues=data_folder().warehouse.exists()):
             outcomes += _act(definitions, title, prepare)
@@ -48,13 +58,30 @@ def play() -> int:
     return 0 if all(outcome.state == "success" for outcome in outcomes) else 1
 
 
+def _prepare_folder() -> None:
+    """Make the working directory the demonstration's project, where it is empty and the package is installed."""
+    here = Path.cwd()
+    try:
+        if set(CONNECTIONS) <= set(declared_names()):
+            return
+        found = f"The project in {here} declares other connections than the demonstration's."
+    except NoProject as problem:
+        if not any(here.iterdir()):
+            shutil.copytree(_DECLARED, here / "defs")
+            write_settings(here)
+            return
+        found = problem.found
+    raise NoProject(found, needed="The demonstration needs an empty folder.", remedy=f"Change into one: {call('demo')}")
+
+
 Act = tuple[str, Callable[[], object]]
 """What an act is called, and what happens before its runs."""
 
 
 def _acts(stage: Stage, sides: BothSides, *, continues: bool) -> tuple[Act, ...]:
-    """Return the acts; where an earlier demonstration imported its files, another day begins."""
+    """Return the acts; where an earlier demonstration imported its files, they begin with the next day's."""
     corrections = "One file is delivered again with corrections, one more arrives"
+    last: Act = ("3. Nothing has changed", lambda: None)
 
     def deliver() -> None:
         deliver_corrections(stage.root)
@@ -65,23 +92,16 @@ def _acts(stage: Stage, sides: BothSides, *, continues: bool) -> tuple[Act, ...]
 
     if continues:
         return (
-            ("1. An earlier demonstration has imported these files", _nothing),
+            ("1. An earlier demonstration has imported these files", lambda: None),
             (f"2. {corrections}", deliver),
-            ("3. Nothing has changed", _nothing),
+            last,
         )
-    return (
-        ("1. The first files arrive", lambda: write_demo_files(stage.root)),
-        (f"2. {corrections}; somebody subscribes", deliver_and_subscribe),
-        ("3. Nothing has changed", _nothing),
-    )
+    arrive: Act = ("1. The first files arrive", lambda: write_demo_files(stage.root))
+    return arrive, (f"2. {corrections}; somebody subscribes", deliver_and_subscribe), last
 
 
-def _nothing() -> None:
-    """Nothing happens before the runs."""
-
-
-def _told(stage: Stage) -> str:
-    """Name the servers, for as long as this lasts."""
+def _servers(stage: Stage) -> str:
+    """Name the servers that run meanwhile."""
     sailthru = f"\nSailthru on {stage.newsletter.url}." if stage.newsletter else ""
     return f"{stage.told.splitlines()[0]}{sailthru}"
 

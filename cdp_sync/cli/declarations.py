@@ -1,0 +1,97 @@
+"""Commands about what is declared: check, list, scan, segment, schema."""
+
+from dataclasses import asdict
+from functools import partial
+
+import click
+
+from cdp_sync.cli.completion import complete_segments
+from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, CONNECTION, GOAL, answer, end
+
+
+@click.command()
+@ANY_CONNECTION
+def check(connection: str | None) -> None:
+    """Check the declarations; with CONNECTION also reach its server: list directories, or try each endpoint."""
+    from cdp_sync.checking import check_project
+    from cdp_sync.printing import print_error, say
+
+    findings = check_project()
+    for note in findings.notes:
+        say(note)
+    for problem in findings.problems:
+        print_error(problem)
+    if findings.problems or findings.declarations is None:
+        end(fine=False)
+    say(findings.summary)
+    if connection:
+        from cdp_sync.inspection import reach
+
+        results = list(reach(findings.declarations.connection(connection)))
+        for sentence, _ in results:
+            say(sentence)
+        end(fine=all(fine for _, fine in results))
+
+
+@click.command("list")
+@ANY_CONNECTION
+@AS_JSON
+def list_connections(connection: str | None, as_json: bool) -> None:
+    """List connections and goals: whether they are on, their last run with work, the next run."""
+    from cdp_sync.overview import Overview, overview
+    from cdp_sync.printing import print_error
+    from cdp_sync.terminal import print_overview
+
+    found = overview(connection)
+    answer(found, print_overview, Overview.to_json, as_json=as_json)
+    for problem in found.problems:
+        print_error(problem)
+    end(fine=not found.problems)
+
+
+@click.command()
+@CONNECTION
+@GOAL
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Files to look into, per goal."
+)
+@AS_JSON
+def scan(connection: str, goal: str | None, limit: int, as_json: bool) -> None:
+    """Look at a connection's files (state, fields, how cells read, what a run refuses) or lists. Imports nothing."""
+    from cdp_sync.inspection import look
+    from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_look
+
+    declared = load_declarations()
+    looks = [look(declared, connection, each, limit=limit) for each in declared.goals(connection, goal)]
+    if as_json:
+        print_json({"connection": connection, "goals": [each.to_json() for each in looks]})
+    else:
+        for each in looks:
+            print_look(each)
+    end(fine=all(each.listed for each in looks))
+
+
+@click.command()
+@click.argument("name", shell_complete=complete_segments)
+@AS_JSON
+def segment(name: str, as_json: bool) -> None:
+    """Show a segment: its size, some of its profiles, and the SQL that finds them."""
+    from cdp_sync.inspection import look_at_segment
+    from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.terminal import print_segment
+
+    answer(look_at_segment(load_declarations(), name), partial(print_segment, name), asdict, as_json=as_json)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON schema of defs.yaml files, for editors."""
+    from cdp_sync.printing import print_json
+    from cdp_sync.scaffold.schema import declaration_schema
+
+    print_json(declaration_schema())
+
+
+COMMANDS = (check, list_connections, scan, segment, schema)

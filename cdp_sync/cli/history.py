@@ -1,0 +1,86 @@
+"""Commands about what happened, and what is to come: runs, profile, quarantine."""
+
+from datetime import UTC, datetime
+from itertools import islice
+
+import click
+
+from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, COUNT, answer, warehouse
+from cdp_sync.errors import UnknownName
+
+
+@click.command()
+@ANY_CONNECTION
+@click.option("--limit", type=COUNT, default=20, show_default=True, help="How many.")
+@click.option("--upcoming", is_flag=True, help="Show the next runs instead, soonest first.")
+@click.option(
+    "--run",
+    "run_id",
+    metavar="RUN_ID",
+    help="One run only, by its id or 8 characters of it, with the last profiles it changed.",
+)
+@click.option("--profiles", is_flag=True, help="With the last profiles that were created and updated: personal data.")
+@AS_JSON
+def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None, profiles: bool, as_json: bool) -> None:
+    """Show the latest runs, newest first, and how many profiles came and went; with --upcoming those to come."""
+    if upcoming:
+        if run_id or profiles:
+            raise click.UsageError("--upcoming shows runs to come: neither --run nor --profiles goes with it.")
+        _show_upcoming(connection, limit, as_json=as_json)
+        return
+    from cdp_sync.orchestration.declaration_files import refuse_unknown
+    from cdp_sync.orchestration.runs.history import History, past_runs
+    from cdp_sync.terminal import print_history
+
+    found = past_runs(warehouse(), connection, limit, run_id=run_id, profiles=profiles or run_id is not None)
+    if not found.runs and not found.data_exchange:
+        refuse_unknown(connection)
+    answer(found, print_history, History.to_json, as_json=as_json)
+
+
+def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None:
+    from cdp_sync.model.upcoming import upcoming_runs
+    from cdp_sync.orchestration.declaration_files import read_connections
+    from cdp_sync.terminal import print_upcoming
+
+    found = list(islice(upcoming_runs(read_connections(connection), datetime.now(UTC)), limit))
+    answer(found, print_upcoming, lambda coming: [run.to_json() for run in coming], as_json=as_json)
+
+
+@click.command()
+@click.argument("value")
+@AS_JSON
+def profile(value: str, as_json: bool) -> None:
+    """Show the profiles that VALUE names: an identifier's value, or a profile's id."""
+    from cdp_sync.terminal import print_profiles
+    from cdp_sync.warehouse.history import profiles_named
+
+    with warehouse().open("read") as session:
+        found = profiles_named(session, value)
+    if not found:
+        raise UnknownName("No live profile has this identifier or id.")
+    answer(found, print_profiles, list, as_json=as_json)
+
+
+@click.command()
+@ANY_CONNECTION
+@click.option("--limit", type=COUNT, default=50, show_default=True, help="How many.")
+@AS_JSON
+def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
+    """Show what could not land, and why: of each file as it was last read."""
+    from cdp_sync.orchestration.declaration_files import refuse_unknown
+    from cdp_sync.printing import print_json
+    from cdp_sync.terminal import print_quarantine
+    from cdp_sync.warehouse.history import connections_of_runs, quarantined
+
+    with warehouse().open("read") as session:
+        if connection is not None:
+            refuse_unknown(connection, connections_of_runs(session))
+        total, found = quarantined(session, connection, limit)
+    if as_json:
+        print_json({"total": total, "rows": found})
+    else:
+        print_quarantine(total, found)
+
+
+COMMANDS = (runs, profile, quarantine)

@@ -1,0 +1,82 @@
+"""Commands that run goals: run, export."""
+
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from cdp_sync.cli.completion import complete_goals
+from cdp_sync.cli.options import AS_JSON, CONNECTION, GOAL, answer, end
+
+if TYPE_CHECKING:
+    from cdp_sync.orchestration.runs.launch import Order
+
+
+def _not_empty(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse an empty text: a variable that is not set would otherwise stand for everything."""
+    if value == "":
+        raise click.BadParameter("it is empty; a pattern is needed, such as '*'.", context, option)
+    return value
+
+
+@click.command()
+@CONNECTION
+@GOAL
+@click.option(
+    "--files", metavar="PATTERN", callback=_not_empty, help="Import only files whose names match this wildcard."
+)
+@click.option("--again", is_flag=True, help="Also import files that have not changed since. What is summed stays so.")
+@click.option("--debug", is_flag=True, help="Show each step of the SQL plan as it ends: seconds, rows, and its table.")
+@AS_JSON
+def run(connection: str, goal: str | None, files: str | None, again: bool, debug: bool, as_json: bool) -> None:
+    """Run a connection now, or one goal of it. The run stands in the UI's history."""
+    from cdp_sync.orchestration.runs.launch import Order
+    from cdp_sync.warehouse.step_log import observed_by
+
+    with observed_by(partial(click.echo, err=True)) if debug else nullcontext():
+        _run(Order(connection, goal, files, again), as_json=as_json)
+
+
+@click.command()
+@CONNECTION
+@click.option("--goal", required=True, shell_complete=complete_goals, help="The export goal.")
+@click.option("--preview", is_flag=True, help="Show what would be delivered; deliver nothing.")
+@AS_JSON
+def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
+    """Run one export goal, or with --preview only look at what it would deliver."""
+    if not preview:
+        from cdp_sync.orchestration.runs.launch import Order
+
+        _run(Order(connection, goal, exports=True), as_json=as_json)
+    from cdp_sync.exporting.preview import ExportPreview
+    from cdp_sync.inspection import look_at_export
+    from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.terminal import print_export_preview
+
+    found = look_at_export(load_declarations(), connection, goal)
+    answer(found, print_export_preview, ExportPreview.to_json, as_json=as_json)
+
+
+def _run(order: "Order", *, as_json: bool) -> NoReturn:
+    """Carry out an order, show its outcome, and end with its status."""
+    from cdp_sync.orchestration.project import load_connection
+    from cdp_sync.orchestration.runs.launch import launch
+    from cdp_sync.printing import print_error, print_json
+    from cdp_sync.terminal import TerminalProgress, print_goal
+
+    with TerminalProgress() as progress:
+        outcome = launch(load_connection(order.connection), order, progress)
+    if as_json:
+        summary = {"run_id": outcome.run_id, "state": outcome.state, "seconds": round(outcome.seconds, 3)}
+        goals = [report.to_json() for report in outcome.goals]
+        print_json({**summary, "message": outcome.message, "goals": goals})
+    else:
+        for report in outcome.goals:
+            print_goal(report)
+        if outcome.message:
+            print_error(outcome.message)
+    end(fine=outcome.state == "success")
+
+
+COMMANDS = (run, export)

@@ -1,1 +1,0 @@
-"""The declared project: one folder for each component, with its `defs.yaml`."""

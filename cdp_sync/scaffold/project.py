@@ -1,0 +1,64 @@
+"""Writes a new project from the files beside this module.
+
+In their names `dot_` stands for a dot; in their texts `@name@`, `@folder@`, `@version@` and `@next@` stand for the
+project's name and folder, this version, and the first one that may differ.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from cdp_sync import __version__
+from cdp_sync.connectors.disk import while_writing
+from cdp_sync.errors import FilesInTheWay
+from cdp_sync.scaffold.schema import declaration_schema
+
+SCHEMA = "defs.schema.json"
+_FILES = Path(__file__).parent / "files"
+
+
+def write_project(folder: Path) -> list[Path]:
+    """Write a project into a folder, which is made where it is missing.
+
+    Returns:
+        The files that were written, relative to the folder.
+
+    Raises:
+        FilesInTheWay: A file that would be written is there already; none has been written then.
+        DiskFull: There is no room.
+    """
+    texts = _texts(folder.absolute())
+    if taken := [str(name) for name in texts if (folder / name).exists()]:
+        raise FilesInTheWay(
+            f"{folder} holds already: {', '.join(taken)}.",
+            needed="A new project overwrites nothing.",
+            remedy="Name another folder, or move these files away.",
+        )
+    with while_writing(folder):
+        for name, text in texts.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    return list(texts)
+
+
+def write_settings(folder: Path) -> None:
+    """Write Dagster's settings alone, `dagster.yaml` and `workspace.yaml`, into a folder."""
+    for name in ("dagster.yaml", "workspace.yaml"):
+        (folder / name).write_bytes((_FILES / name).read_bytes())
+
+
+def _texts(folder: Path) -> dict[Path, str]:
+    """Return what a project in this folder consists of, by relative path."""
+    major, minor = map(int, __version__.split(".")[:2])
+    values = {
+        "name": re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or "profiles",
+        "folder": str(folder),
+        "version": __version__,
+        "next": f"{major}.{minor + 1}",
+    }
+    found = {Path(SCHEMA): json.dumps(declaration_schema(), indent=2) + "\n"}
+    for file in sorted(path for path in _FILES.rglob("*") if path.is_file()):
+        name = Path(str(file.relative_to(_FILES)).replace("dot_", "."))
+        found[name] = re.sub("@(name|folder|version|next)@", lambda match: values[match[1]], file.read_text("utf-8"))
+    return found

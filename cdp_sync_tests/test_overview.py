@@ -1,0 +1,94 @@
+"""`cdp-sync list`: connections, goals, whether they are on, their last run and the next one."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+from cdp_sync.overview import overview
+from cdp_sync_tests.projects import SPENDERS, Project, export, goal
+from cdp_sync_tests.test_cli import answer, cdp_sync, history, ran, shop, told
+from cdp_sync_tests.warehouse.holder import held
+
+__all__ = ["history", "ran", "shop"]
+
+MONDAYS = {"days_of_week": ["monday"], "at": "01:30", "time_zone": "Europe/Amsterdam"}
+NOW = datetime(2026, 1, 7, 12, tzinfo=UTC)
+
+
+def test_what_ran_last_is_listed(ran: Project) -> None:
+    """With its state, its run's id and its message; a table for people, JSON for programs."""
+    (latest,) = answer("runs", "--json")["runs"]
+    found = answer("list", "--json")
+    assert (found["problems"], found["notice"]) == ([], "")
+    (connection,) = found["connections"]
+    (listed,) = connection.pop("goals")
+    assert connection == {
+        "connection": "shop", "title": None, "enabled": True, "next_run": None, "looks_for_new_files": False
+    }  # fmt: skip
+    assert (listed["goal"], listed["direction"], listed["enabled"]) == ("customers", "import", True)
+    assert (listed["last_run"]["run_id"], listed["last_run"]["state"]) == (latest["run_id"], "success")
+    assert listed["last_run"]["message"] == latest["goals"][0]["message"]
+    (line,) = [line for line in told(cdp_sync("list")).splitlines() if "customers" in line]
+    assert "success" in line
+    assert line.rstrip().endswith("by hand")
+
+
+def test_what_is_off_and_what_comes_next_is_listed(project: Project) -> None:
+    """The next run is that of an active schedule, or of new files; goals are in running order."""
+    project.describe(segments=[SPENDERS])
+    project.connect("timed", goal(), goal("old", enabled=False), export_profiles=[export()], schedule=MONDAYS)
+    project.connect("off", goal(), enabled=False, schedule=MONDAYS, watch={"every_seconds": 30})
+    project.connect("watched", goal(), watch={"every_seconds": 30})
+    project.connect("empty")
+    lines = [(each.connection, each.goal, each.switch, each.next_run) for each in overview(now=NOW).lines]
+    assert lines == [
+        ("empty", "", "has no goal", ""),
+        ("off", "customers", "connection is off", "by hand"),
+        ("timed", "customers", "yes", "Mon 2026-01-12 01:30 CET"),
+        ("", "old", "no", ""),
+        ("", "spenders", "yes", ""),
+        ("watched", "customers", "yes", "new files"),
+    ]
+    (timed,) = answer("list", "timed", "--json")["connections"]
+    assert timed["next_run"]["why"] == "on Monday at 01:30 (Europe/Amsterdam)"
+    assert [each["direction"] for each in timed["goals"]] == ["import", "import", "export"]
+
+
+def test_an_unknown_connection_is_status_2(project: Project) -> None:
+    """As everywhere."""
+    assert "There is no connection 'nothing'." in told(cdp_sync("list", "nothing"), 2)
+
+
+def test_a_connection_that_is_not_in_order_hides_no_other(shop: Project) -> None:
+    """Its problems are named, and the status is 1."""
+    shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
+    printed = told(cdp_sync("list"), 1)
+    assert "shop        customers" in printed
+    assert "'frist_name' is unknown" in printed
+    (problem,) = answer("list", "--json", status=1)["problems"]
+    assert "other/defs.yaml" in problem
+
+
+def test_a_warehouse_in_use_hides_the_last_runs_only(ran: Project) -> None:
+    """And a notice says so."""
+    with held(ran.data / "warehouse.duckdb"):
+        printed = told(cdp_sync("list"))
+    assert "customers" in printed
+    assert "The last runs are not shown." in printed
+
+
+_LOADED = """
+import sys
+from cdp_sync.cli import main
+main(["list"], standalone_mode=False)
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"dagster", "paramiko", "pandas"}), file=sys.stderr)
+"""
+
+
+def test_the_list_is_made_without_dagster(ran: Project) -> None:
+    """Its import takes longer than everything else here."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED], cwd=ran.folder, env=ran.environment, capture_output=True, text=True, check=True
+    )
+    assert "customers" in done.stdout
+    assert done.stderr == "[]\n"

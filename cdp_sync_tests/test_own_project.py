@@ -1,0 +1,283 @@
+"""A project of a team's own: what `init` writes, how it is found, and the editor's schema."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import jsonschema
+import pytest
+import yaml
+
+from cdp_sync.orchestration import project_folder
+from cdp_sync.sandbox.demo import demo_script
+from cdp_sync.sandbox.servers import Stage
+from cdp_sync.scaffold.schema import declaration_schema
+from cdp_sync_tests.test_cli import answer, cdp_sync, told
+from cdp_sync_tests.test_documentation import DECLARING, README, ROOT, blocks
+
+OUTSIDE = {name: value for name, value in os.environ.items() if not name.startswith(("CDP_SYNC", "PYTHONPATH"))}
+"""The environment of somebody who has set no variable of ours."""
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, with an installed package that has no declarations of its own."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("CDP_SYNC_DEFS", "CDP_SYNC_DATA", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(project_folder, "_OF_CLONE", tmp_path / "site-packages" / "cdp_sync" / "defs")
+    return tmp_path
+
+
+@pytest.fixture
+def own(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new project, and the working directory."""
+    told(cdp_sync("init", "Our Shop"))
+    monkeypatch.chdir(nowhere / "Our Shop")
+    return nowhere / "Our Shop"
+
+
+def test_a_new_project_is_in_order(own: Path) -> None:
+    """One profile model, and one connection that is off."""
+    assert "1 connection, 7 properties, 1 segment: all in order." in told(cdp_sync("check"))
+    (connection,) = answer("list", "--json")["connections"]
+    assert (connection["connection"], connection["enabled"]) == ("shop", False)
+    assert {path.name for path in own.iterdir()} == {
+        "pyproject.toml", "dagster.yaml", "workspace.yaml", "defs", "defs.schema.json", "README.md", "Containerfile",
+        "deploy", ".gitignore", ".vscode",
+    }  # fmt: skip
+
+
+def test_a_new_project_names_itself(own: Path) -> None:
+    """No placeholder is left in any file; the service runs in the project's folder."""
+    texts = {path: path.read_text(encoding="utf-8") for path in own.rglob("*") if path.is_file()}
+    assert [str(path) for path, text in texts.items() if re.search("@(name|folder|version|next)@", text)] == []
+    assert 'name = "our-shop"' in texts[own / "pyproject.toml"]
+    assert f"WorkingDirectory={own}\n" in texts[own / "deploy" / "cdp-sync.service"]
+    assert texts[own / "dagster.yaml"] == (ROOT / "dagster.yaml").read_text(encoding="utf-8")
+
+
+def test_init_overwrites_nothing(own: Path) -> None:
+    """A file in the way is named, and nothing is written, not even what was missing."""
+    (own / "README.md").unlink()
+    (own / "defs" / "shop" / "defs.yaml").write_text("ours", encoding="utf-8")
+    printed = told(cdp_sync("init", str(own)), 1)
+    assert "defs/shop/defs.yaml" in printed
+    assert "README.md" not in printed
+    assert not (own / "README.md").exists()
+    assert (own / "defs" / "shop" / "defs.yaml").read_text(encoding="utf-8") == "ours"
+
+
+def test_a_project_is_found_from_below(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder of it the command works as in its own folder; hints name the command in full there."""
+    monkeypatch.chdir(own / "defs" / "shop")
+    assert "all in order" in told(cdp_sync("check"))
+    assert Path.cwd() == own
+
+
+def test_without_a_project_the_message_says_how_to_begin(nowhere: Path) -> None:
+    """Every command that reads declarations."""
+    for arguments in (("check",), ("list",), ("scan", "shop"), ("runs", "--upcoming")):
+        printed = told(cdp_sync(*arguments), 1)
+        assert f"There is no project in {nowhere}." in printed, arguments
+        assert "init FOLDER" in printed, arguments
+
+
+def test_a_variable_that_names_no_folder_is_named(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`CDP_SYNC_DEFS` that is misspelt is not taken for a project without a profile."""
+    monkeypatch.setenv("CDP_SYNC_DEFS", "/nowhere/defs")
+    printed = told(cdp_sync("check"), 1)
+    assert "CDP_SYNC_DEFS is '/nowhere/defs', which is not a folder." in printed
+    assert "profile" not in printed
+
+
+def test_a_data_folder_without_a_warehouse_is_named(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`CDP_SYNC_DATA` that is misspelt does not pass for an empty quarantine in silence."""
+    monkeypatch.setenv("CDP_SYNC_DATA", str(own / "dta"))
+    assert f"There is no warehouse yet: {own / 'dta' / 'warehouse.duckdb'} is not there." in told(
+        cdp_sync("quarantine")
+    )
+
+
+def test_the_demonstration_makes_an_empty_folder_its_project(nowhere: Path) -> None:
+    """Where the package is installed; what it declares is found there from then on."""
+    demo_script._prepare_folder()
+    assert {path.name for path in nowhere.iterdir()} == {"defs", "dagster.yaml", "workspace.yaml"}
+    assert {each["connection"] for each in answer("list", "--json")["connections"]} == set(demo_script.CONNECTIONS)
+    demo_script._prepare_folder()
+
+
+def test_the_demonstration_leaves_a_project_alone(own: Path) -> None:
+    """Its people would land in the team's warehouse."""
+    printed = told(cdp_sync("demo"), 1)
+    assert "declares other connections than the demonstration's" in printed
+    assert not (own / "data").exists()
+
+
+def test_the_demonstration_needs_an_empty_folder(nowhere: Path) -> None:
+    """It writes its project beside nobody's files."""
+    (nowhere / "notes.txt").touch()
+    assert "The demonstration needs an empty folder." in told(cdp_sync("demo"), 1)
+
+
+def judge(declared: object) -> list[str]:
+    """Return what the editor's schema finds wrong with a declaration."""
+    validator = jsonschema.Draft7Validator(declaration_schema())
+    return [error.message for error in validator.iter_errors(declared)]
+
+
+def as_editors_read(text: str) -> Any:
+    """Return a document as YAML 1.2 has it, where `on` is a text."""
+    return yaml.safe_load(re.sub(r"\bon:", "'on':", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [file.read_text(encoding="utf-8") for file in (ROOT / "cdp_sync").glob("s*/**/defs.yaml")]
+    + [block for block in blocks(README + DECLARING, "yaml") if block.startswith("type:")],
+    ids=lambda text: text.split("\n", 1)[0][-40:],
+)
+def test_the_schema_accepts_what_is_in_order(text: str) -> None:
+    """The demonstration's declarations, those of a new project, and those that the documentation shows."""
+    assert judge(as_editors_read(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("titel", "Shop", "'titel' was unexpected"),
+        ("enabled", "maybe", "'maybe' is not of type 'boolean'"),
+        ("schedule", {"days_of_week": ["monday"], "at": "1:30"}, "not valid under any of the given schemas"),
+    ],
+)
+def test_the_schema_marks_mistakes(key: str, value: object, found: str, own: Path) -> None:
+    """An unknown key, a wrong type, a time that is not HH:MM."""
+    declared = yaml.safe_load((own / "defs" / "shop" / "defs.yaml").read_text(encoding="utf-8"))
+    declared["attributes"][key] = value
+    assert [each for each in judge(declared) if found in each]
+
+
+def test_the_schema_leaves_types_of_others_alone() -> None:
+    """A component of another package may stand beside ours."""
+    assert judge({"type": "dagster_sling.SlingReplicationCollectionComponent", "attributes": {"any": 1}}) == []
+
+
+def test_every_declaration_of_a_new_project_names_the_schema(own: Path) -> None:
+    """By a line that editors read, which leads to the file; so does the setting for VS Code."""
+    for file in (own / "defs").rglob("defs.yaml"):
+        (named,) = re.findall(r"\$schema=(\S+)", file.read_text(encoding="utf-8"))
+        assert (file.parent / named).resolve() == own / "defs.schema.json"
+    (named,) = json.loads((own / ".vscode" / "settings.json").read_text(encoding="utf-8"))["yaml.schemas"]
+    assert json.loads((own / named).read_text(encoding="utf-8")) == answer("schema")
+
+
+def completed(words: str, folder: Path, **environment: str) -> list[str]:
+    """Return what bash is offered after these words; the last one is what was typed so far."""
+    asked = {"_CDP_SYNC_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run(
+        [sys.executable, "-c", _COMPLETING], cwd=folder, env={**os.environ, **asked, **environment},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == "[]\n"
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+
+_COMPLETING = """
+import sys
+from cdp_sync.cli import main
+try:
+    main(prog_name="cdp-sync")
+finally:
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    print(sorted(loaded & {"dagster", "pydantic", "rich", "duckdb"}), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("cdp-sync sc", ["scan", "schema"]),
+        ("cdp-sync run w", ["webshop"]),
+        ("cdp-sync run webshop --goal o", ["orders"]),
+        ("cdp-sync export mailing --goal ", ["audience"]),
+        ("cdp-sync segment re", ["reachable_regulars", "regulars"]),
+    ],
+)
+def test_the_shell_completes_names(words: str, offered: list[str]) -> None:
+    """Commands, connections, goals of the connection, and segments, without Dagster and without models."""
+    assert completed(words, ROOT, CDP_SYNC_DEFS=str(demo_script._DECLARED)) == offered
+
+
+def test_the_shell_completes_nothing_where_nothing_can_be_read(nowhere: Path) -> None:
+    """Neither outside of a project nor where a file is not YAML there is an error in the middle of a command line."""
+    (nowhere / "defs" / "shop").mkdir(parents=True)
+    (nowhere / "defs" / "shop" / "defs.yaml").write_bytes(b"type: [\xff")
+    assert completed("cdp-sync run ", nowhere, CDP_SYNC_DEFS=str(nowhere / "defs")) == []
+    assert completed("cdp-sync run ", nowhere, CDP_SYNC_DEFS="/nowhere") == []
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The commands of an environment into which the built wheel was installed; its libraries are those of this one."""
+    folder = tmp_path_factory.mktemp("installed")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT, env=OUTSIDE, capture_output=True, check=True,
+    )  # fmt: skip
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
+    python = folder / "venv" / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", "--no-index"]
+    subprocess.run([*install, str(wheel)], env=OUTSIDE, check=True)
+    (site,) = (folder / "venv" / "lib").glob("python3*/site-packages")
+    (site / "libraries.pth").write_text(f"{Path(yaml.__file__).parents[1]}\n", encoding="utf-8")
+    yield folder / "venv" / "bin"
+    shutil.rmtree(folder)
+
+
+def test_the_wheel_declares_no_connection(tmp_path: Path) -> None:
+    """The demonstration's declarations are in a folder of the demonstration, and nowhere else."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT, env=OUTSIDE, capture_output=True, check=True,
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        declared = {str(Path(name).parents[1]) for name in opened.namelist() if name.endswith("/defs.yaml")}
+        names = opened.namelist()
+    assert declared == {"cdp_sync/sandbox/demo/defs", "cdp_sync/scaffold/files/defs"}
+    assert {"cdp_sync/scaffold/files/dagster.yaml", "cdp_sync/scaffold/files/dot_gitignore"} <= set(names)
+
+
+def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> str:
+    """Run a command in a folder and return what it prints, if it succeeds."""
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_own_project_works_with_the_built_wheel(installed: Path, tmp_path: Path) -> None:
+    """From an empty folder: `init`, `check`, a run against the sandbox, `list`, and Dagster loads the definitions."""
+    command = str(installed / "cdp-sync")
+    run([command, "init", "own"], tmp_path, OUTSIDE)
+    own = tmp_path / "own"
+    assert "all in order" in run([command, "check"], own, OUTSIDE)
+    with patch.dict(os.environ), Stage(folder=own / "data" / "sandbox") as stage:
+        environment = {**OUTSIDE, "CDP_SYNC_SANDBOX_PORT": str(stage.port)}
+        ran = json.loads(run([command, "run", "shop", "--json"], own / "defs", environment))
+        assert ran["state"] == "success"
+        assert ran["goals"][0]["profiles_created"] > 20
+    (shop,) = json.loads(run([command, "list", "--json"], own, OUTSIDE))["connections"]
+    assert shop["goals"][0]["last_run"]["run_id"] == ran["run_id"]
+    validate = [str(installed / "python"), "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"]
+    run(validate, own, OUTSIDE)
