@@ -22,7 +22,7 @@ class _Environment:
 
 def names_only_environment(value: object) -> bool:
     """Return whether a value holds no template, or one that uses nothing but `env`; Dagster renders others."""
-    if not _is_template(value):
+    if not is_template(value):
         return True
     from jinja2 import Environment, TemplateSyntaxError, meta
 
@@ -38,7 +38,7 @@ def fill(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
     Raises:
         ValueError: The template is malformed, or names a variable that is not set and has no default.
     """
-    if not _is_template(value):
+    if not is_template(value):
         return value
     from jinja2 import TemplateError
     from jinja2.nativetypes import NativeTemplate
@@ -49,5 +49,6 @@ def fill(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
         raise ValueError(f"the template {value!r} cannot be filled: {error.message}") from None
 
 
-def _is_template(value: object) -> bool:
+def is_template(value: object) -> bool:
+    """Return whether a value is text that holds a template."""
     return isinstance(value, str) and "{{" in value
