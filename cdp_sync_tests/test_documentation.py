@@ -32,9 +32,10 @@ from cdp_sync.model import (
     WeekdayOfMonth,
 )
 from cdp_sync.model.consistency import find_problems
+from cdp_sync.model.declared import PropertyType
 from cdp_sync.model.goal import SetMode
-from cdp_sync.model.segment import PLAIN_OPERATORS
-from cdp_sync.model.segment_slips import find_profile_slips
+from cdp_sync.model.operators import NAMES
+from cdp_sync.model.segment_problems import find_profile_problems
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,8 +82,18 @@ def test_every_field_is_documented(declared: type[BaseModel]) -> None:
 
 
 def test_every_operator_is_documented() -> None:
-    """Every operator of conditions is explained; the opposites share the word of theirs."""
-    assert [name for name in PLAIN_OPERATORS if f"`{name}`" not in DECLARING] == []
+    """Every operator stands in the table with the types that it applies to, and nothing else does."""
+    head = "| operator | of | holds if the value … |\n|---|---|---|\n"
+    (table,) = re.findall(re.escape(head) + r"((?:\|.*\n)+)", DECLARING)
+    documented = {
+        name: get_args(PropertyType) if of.strip() == "all" else tuple(of.strip().split(", "))
+        for names, of in re.findall(r"^\|([^|]*)\|([^|]*)\|", table, flags=re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    declared = {name: row.types for name, (row, _) in NAMES.items() if not name.startswith("not_")}
+    assert {name: set(types) for name, types in documented.items()} == {
+        name: set(types) for name, types in declared.items()
+    }
 
 
 def test_every_set_mode_is_documented() -> None:
@@ -133,8 +144,8 @@ def test_the_declarations_that_are_shown_are_in_order() -> None:
     attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in declared}
     connections = SftpConnection(**attributes["SftpConnection"]), SailthruConnection(**attributes["SailthruConnection"])
     profiles = Profiles(**attributes["ProfileModel"])
-    slips = [slip for connection in connections for slip in find_problems(connection, profiles)]
-    assert [*find_profile_slips(profiles), *slips] == []
+    problems = [problem for connection in connections for problem in find_problems(connection, profiles)]
+    assert [*find_profile_problems(profiles), *problems] == []
 
 
 def test_the_connection_that_is_shown_in_full_is_in_order() -> None:

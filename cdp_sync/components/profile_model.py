@@ -8,7 +8,7 @@ import yaml
 
 from cdp_sync.components.declared import DeclaredComponent
 from cdp_sync.model import Declared, Profiles
-from cdp_sync.model.segment_slips import find_profile_slips
+from cdp_sync.model.segment_problems import find_profile_problems
 from cdp_sync.model.yaml_lines import Loader
 from cdp_sync.orchestration.declaration_files import PROFILE_MODEL, declaration_files, find_second, refuse
 from cdp_sync.orchestration.goals.segments import build_segments
@@ -37,7 +37,7 @@ class ProfileModel(DeclaredComponent):
         """Make an asset for each segment; other components ask for the declared profile."""
         file = context.path / "defs.yaml"
         second = [problem for second, problem in find_second(PROFILE_MODEL) if second == file]
-        refuse(file, [*second, *(f"attributes.{problem}" for problem in find_profile_slips(self.profiles))])
+        refuse(file, [*second, *(f"attributes.{problem}" for problem in find_profile_problems(self.profiles))])
         return build_segments(self.profiles, _import_keys())
 
 

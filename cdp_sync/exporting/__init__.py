@@ -1,4 +1,4 @@
-"""Profiles of a segment to a file, or to users: select, write, deliver, record. Knows no Dagster and no protocol."""
+"""Profiles of a segment to a file, or to users: select, write, deliver, record. No Dagster and no protocol."""
 
 from cdp_sync.exporting.audiences.delivering import deliver_users
 from cdp_sync.exporting.audiences.recording import record_users
@@ -6,8 +6,9 @@ from cdp_sync.exporting.audiences.writing import write_users
 from cdp_sync.exporting.files.delivering import DeliveredFile, deliver_file
 from cdp_sync.exporting.files.uploads import clear_uploads
 from cdp_sync.exporting.files.writing import LocalFile, write_file
+from cdp_sync.exporting.pipeline import export_file, export_users
 from cdp_sync.exporting.preview import ExportPreview, preview_export
-from cdp_sync.exporting.recording import record_delivery, record_failure
+from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
 from cdp_sync.exporting.select.recordable import verify_recordable, verify_room
 from cdp_sync.exporting.select.selecting import select_segment
@@ -22,9 +23,10 @@ __all__ = [
     "clear_uploads",
     "deliver_file",
     "deliver_users",
+    "export_file",
+    "export_users",
     "preview_export",
     "record_delivery",
-    "record_failure",
     "record_users",
     "select_segment",
     "verify_recordable",

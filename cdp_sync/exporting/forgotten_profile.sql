@@ -1,4 +1,4 @@
--- Which of the goal's rows in the ledger are to be written anew.
+-- The rows of the goal's ledger that are written anew.
 delete from warehouse.exported_profile
 where goal_number = $goal_number
-    and profile_id in (select profile_id from staging.profile_end where row_hash is not null)
+    and profile_id in (select profile_id from staging.selected where row_hash is not null)

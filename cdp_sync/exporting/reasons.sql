@@ -1,7 +1,7 @@
-select coalesce(told.field || ': ', '') || told.reason, count(*)
+select coalesce(problem.field || ': ', '') || problem.reason, count(*)
 from (
-    select unnest(from_json(problems, '[{"field": "VARCHAR", "reason": "VARCHAR"}]')) as told
-    from staging.profile_end
+    select unnest(from_json(problems, '[{"field": "VARCHAR", "reason": "VARCHAR"}]')) as problem
+    from staging.selected
     where ending = 'not_deliverable'
 )
 group by all

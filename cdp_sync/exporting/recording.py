@@ -1,22 +1,20 @@
-"""Notes in the warehouse what was delivered to whom, once it is: in one transaction, all of it or nothing."""
+"""Records in the warehouse what was delivered to whom: in one transaction, all of it or nothing."""
 
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 
-from cdp_sync.errors import CdpSyncError
 from cdp_sync.exporting.files.delivering import DeliveredFile
 from cdp_sync.exporting.run import ExportRun, FileRun
 from cdp_sync.model import ExportCounters, ExportReport
-from cdp_sync.warehouse import Session, statement
-from cdp_sync.warehouse.exchange import count_exported, ever_exchanged
-from cdp_sync.warehouse.history import standing
+from cdp_sync.warehouse import Session, Step, statement
+from cdp_sync.warehouse.exchange import ever_exchanged
+from cdp_sync.warehouse.history import standing, write_run
 
 
 def record_delivery(run: FileRun, counters: ExportCounters, delivered: DeliveredFile | None) -> ExportReport:
-    """Write ledger, history and quarantine, and report. To be called only when the file is on the server.
+    """Write ledger, quarantine and history, and return the report. To be called when the file is on the server.
 
-    Where there is nothing to note, the warehouse is not opened. Recording a run twice is as recording it once.
+    Idempotent. Where there is nothing to record, the warehouse is not opened for writing.
 
     Args:
         run: The run.
@@ -29,10 +27,49 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
     elif not (counters.profiles_not_deliverable or leaves_quarantine(run)):
         return report
     with run.open("write") as session:
-        report = replace(report, reasons=reasons_of(session))
-        if not is_recorded(session, run):
-            _record(session, run, report, delivered)
-        return replace(report, profiles_ever_exported=ever_exchanged(session, run.connection, "export"))
+        return record(session, run, report, _steps(session, run, delivered))
+
+
+def record(session: Session, run: ExportRun, report: ExportReport, steps: Iterable[Step]) -> ExportReport:
+    """Run the steps that record a delivery and write the run's row, unless that is done; return the whole report.
+
+    Args:
+        session: With the staging file and the warehouse, open for writing.
+        run: The run.
+        report: What it did.
+        steps: The steps; they are taken one by one, inside the transaction.
+    """
+    report = replace(report, reasons=reasons_of(session))
+    if not is_recorded(session, run):
+        session.execute("begin")
+        session.run(steps)
+        write_run(session, run, report, run.now)
+        session.execute("commit")
+    return replace(report, profiles_ever_exported=ever_exchanged(session, run.connection, "export"))
+
+
+def _steps(session: Session, run: FileRun, delivered: DeliveredFile | None) -> Iterator[Step]:
+    if delivered:
+        yield from ledger_steps(run, number_of_goal(session, run))
+        values = {**run.key, **asdict(delivered), "fingerprint": run.fingerprint, "segment": run.goal.segment}
+        yield Step("exported_file", statement("exporting/exported_file"), values)
+    yield quarantine_step(run, run.path)
+
+
+def ledger_steps(run: ExportRun, number: int) -> tuple[Step, ...]:
+    """Return the steps that count the profiles written, and replace their rows in the goal's ledger."""
+    count, of_goal = {"connection": run.connection, "direction": "export"}, {"goal_number": number}
+    return (
+        Step("data_exchange", statement("warehouse/sql/exchange/first_count"), count),
+        Step("data_exchange", statement("exporting/exchanged"), {"connection": run.connection}, ("selected",)),
+        Step("exported_profile", statement("exporting/forgotten_profile"), of_goal, ("selected",)),
+        Step("exported_profile", statement("exporting/exported_profile"), of_goal, ("selected",)),
+    )
+
+
+def quarantine_step(run: ExportRun, path: str | None) -> Step:
+    """Return the step that puts the profiles that could not be delivered into the quarantine."""
+    return Step("quarantine", statement("exporting/quarantine"), {**run.key, "path": path}, ("selected",))
 
 
 def leaves_quarantine(run: ExportRun) -> bool:
@@ -52,25 +89,7 @@ def is_recorded(session: Session, run: ExportRun) -> bool:
         select count(*)
         from warehouse.run
         where state = 'success' and run_id = $run_id and connection = $connection and goal = $goal"""
-    return bool(session.value(query, named(run)))
-
-
-def _record(session: Session, run: FileRun, report: ExportReport, delivered: DeliveredFile | None) -> None:
-    session.execute("begin")
-    if delivered:
-        count_exported(session, run.connection)
-        _write_ledger(session, run, delivered)
-    session.execute(statement("exporting/quarantine"), {**named(run), "path": run.path})
-    write_run(session, run, report)
-    session.execute("commit")
-
-
-def _write_ledger(session: Session, run: FileRun, delivered: DeliveredFile) -> None:
-    of_goal = {"goal_number": number_of_goal(session, run)}
-    session.execute(statement("exporting/forgotten_profile"), of_goal)
-    session.execute(statement("exporting/exported_profile"), of_goal)
-    told = {**asdict(delivered), "fingerprint": run.fingerprint, "segment": run.goal.segment}
-    session.execute(statement("exporting/exported_file"), {**named(run), **told})
+    return bool(session.value(query, run.key))
 
 
 def number_of_goal(session: Session, run: ExportRun) -> int:
@@ -79,34 +98,3 @@ def number_of_goal(session: Session, run: ExportRun) -> int:
     session.execute(statement("exporting/exported_goal"), of_goal)
     query = "select number from warehouse.exported_goal where connection = $connection and goal = $goal"
     return int(session.value(query, of_goal))
-
-
-def write_run(session: Session, run: ExportRun, report: ExportReport) -> None:
-    """Write the run into the history."""
-    values = {
-        **named(run),
-        **asdict(report.counters),
-        "direction": "export",
-        "state": report.state,
-        "started_at": run.now,
-        "ended_at": datetime.now(UTC),
-        "message": report.message,
-        "errors": list(report.errors),
-    }
-    bound = ", ".join(f"${name}" for name in values)
-    session.execute(f"insert into warehouse.run ({', '.join(values)}) values ({bound})", values)
-
-
-def named(run: ExportRun) -> dict[str, object]:
-    """Return what a goal's run is known by."""
-    return {"run_id": run.run_id, "connection": run.connection, "goal": run.goal.name}
-
-
-def record_failure(run: ExportRun, message: str) -> None:
-    """Note in the history that the goal failed, if the warehouse is free.
-
-    The failure itself matters more than its note: whatever hinders the note is passed over.
-    """
-    at_once = replace(run.warehouse, lock_timeout=1.0)
-    with suppress(CdpSyncError), at_once.open("write") as session:
-        write_run(session, run, ExportReport(run.goal.name, run.goal.segment, error=message))

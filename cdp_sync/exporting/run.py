@@ -1,4 +1,4 @@
-"""One run of one export goal: the value that every step is handed."""
+"""One run of one export goal: the value that every step receives."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from cdp_sync.model import AudienceGoal, ExportGoal, FileExportGoal, Profiles, export_fingerprint
+from cdp_sync.model import AudienceGoal, ExportGoal, FileExportGoal, Run, export_fingerprint
 from cdp_sync.model.export import SEGMENT_AND_TIMESTAMP
 from cdp_sync.warehouse import Access, Session, Step, Warehouse
 
@@ -20,14 +20,10 @@ _SUFFIXES = {"none": "", "gzip": ".gz", "zip": ".zip"}
 
 
 @dataclass(frozen=True)
-class ExportRun(ABC):
+class ExportRun(Run, ABC):
     """One run of one export goal.
 
     Args:
-        run_id: Dagster's id of the run.
-        connection: The connection's name.
-        goal: What is declared.
-        profiles: The declared profile.
         objectives: What the connection uses data for.
         warehouse: Where profiles live.
         staging: DuckDB file of this run's own.
@@ -35,10 +31,7 @@ class ExportRun(ABC):
         now: The moment of the run, with its offset from UTC; one for all conditions and for the file's name.
     """
 
-    run_id: str
-    connection: str
     goal: ExportGoal
-    profiles: Profiles
     objectives: tuple[str, ...]
     warehouse: Warehouse
     staging: Path

@@ -1,17 +1,11 @@
-"""What a run of a goal did, read back from its staging file, and its row in the warehouse's history."""
+"""What a run of a goal did, read back from its staging file."""
 
-import time
-from contextlib import suppress
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
-
-from cdp_sync.errors import CdpSyncError
 from cdp_sync.importing.converting.cell_warnings import cell_warnings
 from cdp_sync.importing.linking.linking import staged_columns
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sources.arrivals import goal_key, state_of
 from cdp_sync.importing.upserting.sampling import samples_of
-from cdp_sync.model import Counters, FileReport, GoalReport, RemoteFile
+from cdp_sync.model import Counters, FileReport, FileState, GoalReport, RemoteFile
 from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.exchange import ever_exchanged
 from cdp_sync.warehouse.history import COUNTED_REASON
@@ -34,7 +28,7 @@ def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
     reports = tuple(
         FileReport(
             path,
-            "imported" if state == "staged" else state,
+            FileState.IMPORTED if state == FileState.STAGED else FileState(state),
             counters.get(number, Counters()),
             message or "",
             tuple(dict.fromkeys((*(warnings or ()), *of_cells.get(number, ())))),
@@ -47,7 +41,7 @@ def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
         run.goal.name,
         reports,
         samples_of(session) if applied else (),
-        _reasons(session, run),
+        reasons=_reasons(session, run),
         profiles_total=total,
         profiles_ever_imported=ever_exchanged(session, run.connection, "import"),
     )
@@ -66,33 +60,3 @@ def _reasons(session: Session, run: GoalRun) -> tuple[tuple[str, int], ...]:
         order by 2 desc, 1
         limit 10"""
     return tuple(session.rows(query, [run.run_id, run.connection, run.goal.name]))
-
-
-def write_run(session: Session, run: GoalRun, report: GoalReport, started_at: datetime) -> None:
-    """Write the run's row of the history."""
-    values = {
-        **asdict(report.counters),
-        "run_id": run.run_id,
-        "connection": run.connection,
-        "goal": run.goal.name,
-        "direction": "import",
-        "state": report.state,
-        "started_at": started_at,
-        "ended_at": datetime.now(UTC),
-        "message": report.message,
-        "seconds": time.time() - run.began if run.began else None,
-        "warnings": list(report.warnings),
-        "errors": list(report.errors),
-    }
-    bound = ", ".join(f"${name}" for name in values)
-    session.execute(f"insert into warehouse.run ({', '.join(values)}) values ({bound})", values)
-
-
-def record_failure(run: GoalRun, message: str) -> None:
-    """Note in the history that the goal failed before it came to writing, if the warehouse is free.
-
-    The failure itself matters more than its note: whatever hinders the note is passed over.
-    """
-    at_once = replace(run.warehouse, lock_timeout=1.0)
-    with suppress(CdpSyncError), at_once.open("write") as session:
-        write_run(session, run, GoalReport(run.goal.name, error=message), datetime.now(UTC))

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
-from cdp_sync.model import ImportGoal, Profiles, fingerprint
+from cdp_sync.model import ImportGoal, Run, fingerprint
 from cdp_sync.warehouse import Access, Session, Warehouse
 from cdp_sync.warehouse.renaming import source_of
 
@@ -20,14 +20,10 @@ _LARGEST_KEPT = 100_000_000
 
 
 @dataclass(frozen=True)
-class GoalRun:
+class GoalRun(Run):
     """One run of one import goal.
 
     Args:
-        run_id: Dagster's id of the run.
-        connection: The connection's name.
-        goal: What is declared.
-        profiles: The declared profile.
         warehouse: Where profiles live.
         staging: DuckDB file of this run's own.
         downloads: Folder of this run's own, where files arrive; beside `staging` where it is not given.
@@ -36,10 +32,7 @@ class GoalRun:
         began: When its first step began, in seconds since 1970; the history tells how long it took by it.
     """
 
-    run_id: str
-    connection: str
     goal: ImportGoal
-    profiles: Profiles
     warehouse: Warehouse
     staging: Path
     downloads: Path | None = None

@@ -14,15 +14,23 @@ from cdp_sync.model.notifications import Notifications
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
 from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
-from cdp_sync.model.report import COUNTERS, ROW_ENDS, Counters, FileReport, GoalReport, ProfileSample
+from cdp_sync.model.report import (
+    COUNTERS,
+    ROW_ENDS,
+    Counters,
+    FileReport,
+    GoalReport,
+    ProfileSample,
+    Report,
+    RunCounters,
+)
+from cdp_sync.model.run import Run
 from cdp_sync.model.schedule import Schedule, WeekdayOfMonth
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.server import SftpServer
 from cdp_sync.model.source_look import SourceLook
+from cdp_sync.model.state import FileState, GoalState
 from cdp_sync.model.watch import Watch
-
-Report = GoalReport | ExportReport
-"""What a run of a goal did."""
 
 __all__ = [
     "CONSENT_PROPERTIES",
@@ -49,8 +57,10 @@ __all__ = [
     "FileExportGoal",
     "FileGoal",
     "FileReport",
+    "FileState",
     "Format",
     "GoalReport",
+    "GoalState",
     "ImportGoal",
     "ImportRules",
     "Link",
@@ -63,6 +73,8 @@ __all__ = [
     "Property",
     "RemoteFile",
     "Report",
+    "Run",
+    "RunCounters",
     "Schedule",
     "Segment",
     "SftpConnection",

@@ -5,13 +5,16 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 """Connections, goals and properties: they become table columns, asset keys and job names."""
+
+PropertyType = Literal["text", "email", "number", "decimal", "date", "datetime", "boolean"]
+"""What the values of a property are."""
 
 
 class Declared(BaseModel):
@@ -36,7 +39,10 @@ class Declared(BaseModel):
 
 def _docstrings(model: type) -> Iterator[tuple[str, str]]:
     """Yield the fields of a model that have a docstring, each with it."""
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    try:
+        [definition] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    except OSError:  # a model that is made of a table describes its fields itself
+        return
     body = definition.body if isinstance(definition, ast.ClassDef) else []
     for pair in pairwise(body):
         match pair:

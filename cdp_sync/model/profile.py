@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.declared import NAME_PATTERN, Declared, PropertyType
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective, Zone
 from cdp_sync.model.segment import Segment
 from cdp_sync.model.suggestion import allowed
-
-PropertyType = Literal["text", "email", "number", "decimal", "date", "datetime", "boolean"]
 
 RESERVED = frozenset({"profile_id", "created_at", "updated_at", "merged_into", "_created_by"})
 """Columns that every profile has; no property may take their names."""

@@ -1,18 +1,48 @@
-"""What a run reports: counters, files, goals."""
+"""What a run of a goal reports: counters, a state and sentences. `Report` serves both directions, the rest imports."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from functools import reduce
+from operator import add
+from typing import Any, ClassVar, Literal, Self
 
 from cdp_sync.model.counting import counted
+from cdp_sync.model.state import FileState, GoalState
 
 _MOST_NAMED = 3
 """Files that a warning names."""
 
 
 @dataclass(frozen=True)
-class Counters:
-    """How many rows met which end, and what that did to profiles.
+class RunCounters:
+    """Counters of a run. The first counts everything; each of it is counted in exactly one of the `ends`."""
+
+    ends: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the counters' names, in order."""
+        return tuple(counter.name for counter in fields(cls))
+
+    @property
+    def add_up(self) -> bool:
+        """Whether everything is accounted for."""
+        return bool(getattr(self, self.names()[0]) == sum(getattr(self, name) for name in self.ends))
+
+    def __add__(self, other: Self) -> Self:
+        """Add counter by counter."""
+        return type(self)(*map(add, asdict(self).values(), asdict(other).values()))
+
+    def in_words(self, names: Iterable[str] | None = None) -> str:
+        """Return the ends, or some of them, that are not 0: `2 applied, 1 rejected`."""
+        times = {name: getattr(self, name) for name in (self.ends if names is None else names)}
+        return ", ".join(f"{n:,} {name.partition('_')[2].replace('_', ' ')}" for name, n in times.items() if n)
+
+
+@dataclass(frozen=True)
+class Counters(RunCounters):
+    """The ends of an import's rows, and what that did to profiles.
 
     Always: rows_read = rows_applied + rows_unchanged + rows_rejected + rows_without_identifier + rows_unmatched +
     rows_without_consent.
@@ -31,31 +61,76 @@ class Counters:
     rows_ambiguous: int = 0
     values_invalid: int = 0
 
-    @property
-    def add_up(self) -> bool:
-        """Whether every row that was read is accounted for."""
-        return bool(self.rows_read == sum(getattr(self, name) for name in ROW_ENDS))
 
-    def __add__(self, other: "Counters") -> "Counters":
-        """Add counter by counter."""
-        return Counters(*(getattr(self, name) + getattr(other, name) for name in COUNTERS))
-
-
-COUNTERS = tuple(counter.name for counter in fields(Counters))
+COUNTERS = Counters.names()
 """The counters' names, in order."""
 
-ROW_ENDS = COUNTERS[1:7]
+ROW_ENDS = Counters.ends = COUNTERS[1:7]
 """The counters that a row read is counted in exactly once."""
 
 
 @dataclass(frozen=True)
+class Report(ABC):
+    """What a run of one goal did."""
+
+    direction: ClassVar[Literal["import", "export"]]
+
+    goal: str
+    reasons: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
+    """Why rows or profiles did not land, most frequent first."""
+    seconds: float = field(default=0.0, kw_only=True)
+    error: str = field(default="", kw_only=True)
+    """Why the goal failed as a whole."""
+
+    @property
+    @abstractmethod
+    def counters(self) -> RunCounters:
+        """The counters of the run."""
+
+    @property
+    def state(self) -> GoalState:
+        """Either success or failed."""
+        return GoalState.FAILED if self.errors else GoalState.SUCCESS
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Why the goal failed."""
+        return (self.error,) if self.error else ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an author should know."""
+        return ()
+
+    @property
+    def message(self) -> str:
+        """One or two sentences for people."""
+        return self.error or self._summary()
+
+    @abstractmethod
+    def _summary(self) -> str:
+        """Return the message of a goal that did not fail as a whole."""
+
+    def _further(self) -> dict[str, Any]:
+        """Return what `to_json` shows after the counters."""
+        return {}
+
+    @abstractmethod
+    def _files(self) -> list[dict[str, Any]]:
+        """Return the files as `to_json` shows them."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the goal as `run --json` shows it."""
+        shown = {"goal": self.goal, "state": self.state, "message": self.message, **asdict(self.counters)}
+        return {**shown, **self._further(), "seconds": round(self.seconds, 3), "files": self._files()}
+
+
+@dataclass(frozen=True)
 class FileReport:
-    """What became of one file."""
+    """What a run did with one file."""
 
     path: str
-    state: str
-    """imported, unchanged (its bytes were known), retried (rows of it that waited for a profile), failed, or why it
-    waits: growing, changing, vanished, not whole."""
+    state: FileState
     counters: Counters = Counters()
     message: str = ""
     warnings: tuple[str, ...] = ()
@@ -67,10 +142,15 @@ class FileReport:
         """The last part of the path."""
         return self.path.rpartition("/")[2]
 
+    @property
+    def landed(self) -> bool:
+        """Whether rows of the file were applied."""
+        return self.state in (FileState.IMPORTED, FileState.RETRIED)
+
     def to_json(self) -> dict[str, Any]:
         """Return the file as `run --json` shows it."""
-        told = {"path": self.path, "state": self.state, **asdict(self.counters)}
-        return told | {"message": self.message, "warnings": list(self.warnings)}
+        shown = {"path": self.path, "state": self.state, **asdict(self.counters)}
+        return shown | {"message": self.message, "warnings": list(self.warnings)}
 
 
 @dataclass(frozen=True)
@@ -83,41 +163,38 @@ class ProfileSample:
 
 
 @dataclass(frozen=True)
-class GoalReport:
-    """What a run of one goal did."""
+class GoalReport(Report):
+    """What a run of one import goal did."""
 
-    goal: str
+    direction = "import"
+
     files: tuple[FileReport, ...] = ()
     samples: tuple[ProfileSample, ...] = ()
-    reasons: tuple[tuple[str, int], ...] = ()
-    """The quarantine's reasons, most frequent first."""
-    seconds: float = 0.0
     profiles_total: int | None = None
     profiles_ever_imported: int | None = None
     """By the connection, each counted once; None where the warehouse was not written to."""
-    error: str = ""
     note: str = ""
     """Why there was nothing to import, where that is not for want of anything new."""
 
     @property
     def counters(self) -> Counters:
         """The sum over the files."""
-        return sum((file.counters for file in self.files), Counters())
+        return reduce(add, (file.counters for file in self.files), Counters())
 
     @property
     def failed(self) -> tuple[FileReport, ...]:
         """The files of which nothing landed."""
-        return tuple(file for file in self.files if file.state == "failed")
+        return tuple(file for file in self.files if file.state == FileState.FAILED)
 
     @property
-    def state(self) -> str:
-        """Either success or failed."""
-        return "failed" if self.failed or self.error else "success"
+    def landed(self) -> int:
+        """How many files were applied."""
+        return sum(file.landed for file in self.files)
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """What went wrong: of the goal, or file by file."""
-        return (self.error,) if self.error else tuple(map(_failure, self.failed))
+        """Why the goal failed: as a whole, or file by file."""
+        return super().errors or tuple(f"{file.path} failed: {file.message}" for file in self.failed)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -129,30 +206,22 @@ class GoalReport:
         about = [
             warning if len(self.files) == 1 else f"{_listed(names)}: {warning}" for warning, names in files.items()
         ]
-        return (*about, *_no_link_value(self.counters))
+        counters = self.counters
+        judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected
+        no_link_value = judged and judged == counters.rows_without_identifier
+        return (*about, "No row had a link value.") if no_link_value else tuple(about)
 
-    @property
-    def message(self) -> str:
-        """One or two sentences for people."""
-        if self.error:
-            return self.error
-        landed = [sentence(self.files, self.counters)] if _imported(self.files) or not self.failed else []
-        if self.note and not _imported(self.files):
-            landed = [self.note]
-        return " ".join([*map(_failure, self.failed), *landed])
+    def _summary(self) -> str:
+        if self.landed or not (self.failed or self.note):
+            return " ".join((*self.errors, sentence(self.files, self.counters)))
+        return " ".join((*self.errors, self.note) if self.note else self.errors)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the goal as `run --json` shows it."""
-        told = {"goal": self.goal, "state": self.state, "message": self.message, **asdict(self.counters)}
-        return told | {"seconds": round(self.seconds, 3), "files": [file.to_json() for file in self.files]}
+    def _files(self) -> list[dict[str, Any]]:
+        return [file.to_json() for file in self.files]
 
     def with_files(self, more: Iterable[FileReport]) -> "GoalReport":
         """Return the report with further files."""
         return replace(self, files=(*self.files, *more))
-
-
-def _failure(file: FileReport) -> str:
-    return f"{file.path} failed: {file.message}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -161,25 +230,11 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _no_link_value(counters: Counters) -> list[str]:
-    judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected
-    return ["No row had a link value."] if judged and judged == counters.rows_without_identifier else []
-
-
 def sentence(files: Iterable[FileReport], counters: Counters) -> str:
     """Say in one sentence what landed and what did not."""
-    imported = _imported(files)
-    if not imported:
+    landed = sum(file.landed for file in files)
+    if not landed:
         return "Nothing new to import."
-    ends = {name.removeprefix("rows_").replace("_", " "): getattr(counters, name) for name in ROW_ENDS}
-    told = [f"{counted(imported, 'file')}, {counted(counters.rows_read, 'row')}:"]
-    told.append((", ".join(f"{times:,} {end}" for end, times in ends.items() if times) or "nothing to apply") + ";")
-    told.append(f"{counted(counters.profiles_created, 'profile')} created, {counters.profiles_updated:,} updated.")
-    return " ".join(told)
-
-
-def _imported(files: Iterable[FileReport]) -> int:
-    return sum(file.state in ("imported", "retried") for file in files)
-
-
-__all__ = ["COUNTERS", "ROW_ENDS", "Counters", "FileReport", "GoalReport", "ProfileSample", "sentence"]
+    read = f"{counted(landed, 'file')}, {counted(counters.rows_read, 'row')}"
+    profiles = f"{counted(counters.profiles_created, 'profile')} created, {counters.profiles_updated:,} updated"
+    return f"{read}: {counters.in_words() or 'nothing to apply'}; {profiles}."

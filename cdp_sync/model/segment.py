@@ -1,67 +1,39 @@
-"""Segments: groups of profiles, told by nested conditions."""
+"""Segments: groups of profiles, defined by nested conditions."""
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, create_model, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.operators import NAMES, Operator, not_empty, refuse
 from cdp_sync.model.privacy import ConsentState
 
-
-def _value(found: object) -> object:
-    # Looked at here, as pydantic would tell what is no value once for every type that it could have had.
-    return found if isinstance(found, bool | int | float | date | str) else _refuse(found, "one value, such as 40")
-
-
-def _text(found: object) -> object:
-    return found if isinstance(found, str) else _refuse(found, "text, in quotes where YAML takes it for something else")
-
-
-def _some(found: object) -> object:
-    return found if found and isinstance(found, list | tuple) else _refuse(found, "a list with something in it")
-
-
-def _two(found: object) -> object:
-    two = isinstance(found, list | tuple) and len(found) == 2
-    return found if two else _refuse(found, "a list of two values, the first and the last")
-
-
-def _refuse(found: object, needed: str) -> NoReturn:
-    raise ValueError(f"found {_shape(found)}; needed is {needed}")
-
-
-def _shape(found: object) -> str:
-    if isinstance(found, list | tuple):
-        return f"a list of {len(found)}" if found else "an empty list"
-    return "nested keys" if isinstance(found, dict) else "nothing" if found is None else repr(found)
-
-
-Value = Annotated[bool | int | float | datetime | date | str, BeforeValidator(_value)]
-Texts = Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], BeforeValidator(_some)]
-Range = Annotated[tuple[Value, Value], BeforeValidator(_two)]
-Parts = Annotated[tuple["Condition", ...], BeforeValidator(_some)]
-Count = Annotated[int, Field(ge=1, le=100_000)]
+Parts = Annotated[tuple["Condition", ...], BeforeValidator(not_empty)]
 
 KINDS = ("all", "any", "not", "property", "segment", "objective")
 """What a condition can be; exactly one of them."""
 
-PLAIN_OPERATORS = (
-    "contains_any", "contains_all", "equals", "at_least", "at_most", "between", "before", "after",
-    "in_last_days", "in_next_days", "in_last_hours", "in_next_hours",
-)  # fmt: skip
-OPERATORS = ("is_empty", "has_value", *PLAIN_OPERATORS, *(f"not_{name}" for name in PLAIN_OPERATORS))
-"""What can be asked of a property."""
+
+@dataclass(frozen=True)
+class Question:
+    """What a condition asks of a property: an operator or its opposite, and what the values are compared with."""
+
+    name: str
+    operator: Operator
+    is_opposite: bool
+    wanted: Any
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The values in `wanted` that have to be of the property's type."""
+        return self.operator.wants.values(self.wanted)
 
 
-def _attribute(kind: str) -> str:
-    return "not_" if kind == "not" else kind
-
-
-class Condition(Declared):
-    """A condition: `all`, `any` or `not` of others, or a question about a property, a segment or consent."""
+class _Kinds(Declared):
+    """The keys of a condition but for the operators."""
 
     all: Parts | None = None
     """Every one of these holds."""
@@ -77,64 +49,24 @@ class Condition(Declared):
     """What the profile says of the objective."""
     property: str | None = None
     """The property that is asked about, with one operator beside it. Of several values one has to satisfy it."""
-    is_empty: Literal[True] | None = None
-    """There is no value."""
-    has_value: Literal[True] | None = None
-    """There is a value."""
-    contains_any: Texts | None = None
-    """Has one of these values at least, in any case."""
-    contains_all: Texts | None = None
-    """Has all of these values, in any case."""
-    equals: Value | None = None
-    """Is this value; text in any case."""
-    at_least: Value | None = None
-    """Is this or more."""
-    at_most: Value | None = None
-    """Is this or less."""
-    between: Range | None = None
-    """Is from the first to the second, both included."""
-    before: Value | None = None
-    """Is a date or time before this one."""
-    after: Value | None = None
-    """Is a date or time after this one."""
-    in_last_days: Count | None = None
-    """Lies within so many days before now: times of 24 hours, dates of the calendar in UTC."""
-    in_next_days: Count | None = None
-    """Lies within so many days from now."""
-    in_last_hours: Count | None = None
-    """Lies within so many hours before now."""
-    in_next_hours: Count | None = None
-    """Lies within so many hours from now."""
-    not_contains_any: Texts | None = None
-    """The opposite of `contains_any`; true where there is no value."""
-    not_contains_all: Texts | None = None
-    """The opposite of `contains_all`; true where there is no value."""
-    not_equals: Value | None = None
-    """The opposite of `equals`; true where there is no value."""
-    not_at_least: Value | None = None
-    """The opposite of `at_least`; true where there is no value."""
-    not_at_most: Value | None = None
-    """The opposite of `at_most`; true where there is no value."""
-    not_between: Range | None = None
-    """The opposite of `between`; true where there is no value."""
-    not_before: Value | None = None
-    """The opposite of `before`; true where there is no value."""
-    not_after: Value | None = None
-    """The opposite of `after`; true where there is no value."""
-    not_in_last_days: Count | None = None
-    """The opposite of `in_last_days`; true where there is no value."""
-    not_in_next_days: Count | None = None
-    """The opposite of `in_next_days`; true where there is no value."""
-    not_in_last_hours: Count | None = None
-    """The opposite of `in_last_hours`; true where there is no value."""
-    not_in_next_hours: Count | None = None
-    """The opposite of `in_next_hours`; true where there is no value."""
+
+
+def _key(operator: Operator, is_opposite: bool) -> Any:  # noqa: ANN401 - a field of pydantic; a row of NAMES
+    meaning = operator.meaning_of_opposite if is_opposite else operator.meaning
+    return operator.wants.type | None, Field(None, description=meaning)
+
+
+_Keys = create_model("_Keys", __base__=_Kinds, **{name: _key(*row) for name, row in NAMES.items()})
+
+
+class Condition(_Keys):
+    """A condition: `all`, `any` or `not` of others, or a question about a property, a segment or consent."""
 
     @model_validator(mode="before")
     @classmethod
     def _has_keys(cls, found: object) -> object:
         known = isinstance(found, dict | Condition)
-        return found if known else _refuse(found, f"a condition: one of {', '.join(KINDS)}")
+        return found if known else refuse(found, f"a condition: one of {', '.join(KINDS)}")
 
     @model_validator(mode="after")
     def _check(self) -> "Condition":
@@ -143,20 +75,20 @@ class Condition(Declared):
         return self
 
     def _problems(self) -> Iterator[str]:
-        kinds = [kind for kind in KINDS if getattr(self, _attribute(kind)) is not None]
+        kinds = [kind for kind in KINDS if getattr(self, "not_" if kind == "not" else kind) is not None]
         if len(kinds) != 1:
             yield f"found {' and '.join(kinds) or 'none of them'}; a condition is exactly one of {', '.join(KINDS)}"
-        operators = self.operators
-        if (self.property is None) != (not operators) or len(operators) > 1:
-            found = ", ".join(operators) or "none"
-            yield f"found {found}; a property is asked with exactly one operator: {', '.join(OPERATORS)}"
+        if len(self.questions) != (self.property is not None):
+            found = ", ".join(question.name for question in self.questions) or "none"
+            yield f"found {found}; a property is asked with exactly one operator: {', '.join(NAMES)}"
         if (self.objective is None) != (self.consent is None):
             yield "objective and consent belong together, as in `objective: news, consent: refused`"
 
     @cached_property
-    def operators(self) -> tuple[str, ...]:
-        """The operators that stand beside the property; one, if it is in order."""
-        return tuple(name for name in OPERATORS if getattr(self, name) is not None)
+    def questions(self) -> tuple[Question, ...]:
+        """What is asked of the property: one question, if the condition is about one."""
+        declared = ((name, row, getattr(self, name)) for name, row in NAMES.items())
+        return tuple(Question(name, *row, wanted) for name, row, wanted in declared if wanted is not None)
 
     @cached_property
     def parts(self) -> tuple["Condition", ...]:

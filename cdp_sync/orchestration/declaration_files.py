@@ -9,7 +9,7 @@ import yaml
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.reading import connections_in, documents_in, names_in, problems_in, with_line
-from cdp_sync.model.segment_slips import find_profile_slips
+from cdp_sync.model.segment_problems import find_profile_problems
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.project_folder import defs_folder
 
@@ -113,7 +113,7 @@ def _read(file: Path, _changed: int) -> Profiles:
     """Read a file once for all connections of a project."""
     document = next(each for each in documents_in(read_declaration(file)) if each["type"] == PROFILE_MODEL)
     profiles = Profiles.model_validate(document["attributes"])
-    refuse(file, [f"attributes.{problem}" for problem in find_profile_slips(profiles)])
+    refuse(file, [f"attributes.{problem}" for problem in find_profile_problems(profiles)])
     return profiles
 
 

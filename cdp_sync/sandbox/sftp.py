@@ -10,12 +10,9 @@ lock)::
 import argparse
 import hmac
 import io
-import json
 import logging
 import os
-import signal
 import socket
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -33,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 from paramiko import common
 
 from cdp_sync.private import write_private
-from cdp_sync.sandbox.server_process import exit_unless_free
+from cdp_sync.sandbox.server_process import exit_unless_free, server_options, wait_until_ended
 from cdp_sync.sandbox.sftp_files import Files, Protocol, WithoutPosixRename
 
 # paramiko would write tracebacks of clients that hang up to standard error.
@@ -162,29 +159,8 @@ class SftpSandbox:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until a signal comes, or until standard input ends; one line of JSON says when it is ready."""
-    options = _options(arguments)
-    exit_unless_free(options.port)
-    done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
-    if options.until_stdin_closes:
-        threading.Thread(target=_wait_for_end_of_input, args=[done], daemon=True).start()
-    with SftpSandbox(
-        options.root, accounts=dict(options.account), port=options.port, host_key_file=options.host_key_file,
-        posix_rename=not options.without_posix_rename,
-    ) as sandbox:  # fmt: skip
-        if options.known_hosts:
-            sandbox.known_hosts(options.known_hosts)
-        ready = {"host": sandbox.host, "port": sandbox.port, "fingerprint": sandbox.fingerprint}
-        sys.stdout.write(json.dumps(ready) + "\n")
-        sys.stdout.flush()
-        done.wait()
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m cdp_sync.sandbox.sftp", description=main.__doc__)
+    parser = server_options("cdp_sync.sandbox.sftp", main.__doc__)
     parser.add_argument("--root", type=_folder, required=True, help="folder to serve")
-    parser.add_argument("--port", type=int, default=0, help="0, the default, picks a free one")
     parser.add_argument(
         "--account", type=_account, action="append", required=True, metavar="USER=ENVVAR",
         help="account, and the environment variable that holds its password",
@@ -194,8 +170,16 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--without-posix-rename", action="store_true", help="replace no file in one step, as not all servers do"
     )
-    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    exit_unless_free(options.port)
+    with SftpSandbox(
+        options.root, accounts=dict(options.account), port=options.port, host_key_file=options.host_key_file,
+        posix_rename=not options.without_posix_rename,
+    ) as sandbox:  # fmt: skip
+        if options.known_hosts:
+            sandbox.known_hosts(options.known_hosts)
+        ready = {"host": sandbox.host, "port": sandbox.port, "fingerprint": sandbox.fingerprint}
+        wait_until_ended(ready, options)
 
 
 def _folder(name: str) -> Path:
@@ -209,13 +193,6 @@ def _account(declared: str) -> tuple[str, str]:
     if not user or not os.environ.get(variable):
         raise argparse.ArgumentTypeError(f"{declared!r} is not USER=ENVVAR with a variable that holds a password")
     return user, os.environ[variable]
-
-
-def _wait_for_end_of_input(done: threading.Event) -> None:
-    # Not sys.stdin: a thread that waits in it would keep the interpreter from ending on a signal.
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    done.set()
 
 
 def _host_key(file: Path | None) -> paramiko.PKey:

@@ -1,12 +1,11 @@
 """A declared condition as a SQL condition over the columns of `warehouse.profile`, called `profile`.
 
-Pure, and never null: what is asked of a value that is not there is false, so that `not` is the exact opposite.
+Pure, and never null: a question about a missing value is false, so that `not` is the exact opposite.
 """
 
-import operator
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +28,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from cdp_sync.model import CONSENT_PROPERTIES, Condition, Profiles, Property
 from cdp_sync.model.literal import literal
-from cdp_sync.model.segment_slips import values_of
+from cdp_sync.model.operators import TEXTS
+from cdp_sync.model.segment import Question
 from cdp_sync.segments.consent import ConsentColumns, consent_is
 from cdp_sync.segments.statements import SqlType
 from cdp_sync.warehouse import quote_identifier
@@ -37,20 +37,11 @@ from cdp_sync.warehouse import quote_identifier
 Value = ColumnElement[Any]
 Holds = ColumnElement[bool]
 
-_COMPARED: dict[str, Callable[..., Holds]] = {
-    "equals": operator.eq,
-    "at_least": operator.ge,
-    "at_most": operator.le,
-    "before": operator.lt,
-    "after": operator.gt,
-    "between": lambda value, first, last: value.between(first, last),
-}
-
 
 def condition_of(
     when: Condition, profiles: Profiles, now: datetime, columns: Collection[str] | None = None
 ) -> ColumnElement[bool]:
-    """Return the SQL condition that a profile meets a declared one, which has no slips.
+    """Return the SQL condition that a profile meets a declared one, which has no problems.
 
     Args:
         when: The declared condition.
@@ -58,7 +49,7 @@ def condition_of(
         now: What "in the last days" counts from, with its offset from UTC.
         columns: The columns that the table has; a property without one is empty. None: all are there.
     """
-    return _Question(profiles, now, columns).holds(when)
+    return _Compiler(profiles, now, columns).holds(when)
 
 
 def column_of(prop: Property, columns: Collection[str] | None = None) -> ColumnElement[Any]:
@@ -69,8 +60,8 @@ def column_of(prop: Property, columns: Collection[str] | None = None) -> ColumnE
 
 
 @dataclass(frozen=True)
-class _Question:
-    """What every part of a condition is asked against."""
+class _Compiler:
+    """What every part of a condition is compiled with."""
 
     profiles: Profiles
     now: datetime
@@ -85,77 +76,76 @@ class _Question:
             return not_(self.holds(when.not_))
         if when.segment:
             return self.holds(self.profiles.segment(when.segment).when)
-        return self._consent(when) if when.objective else self._property(when)
+        if when.objective:
+            columns = ConsentColumns(*map(self._consent_column, CONSENT_PROPERTIES))
+            state = consent_is(str(when.consent), when.objective, self.profiles, columns)
+            return literal_column(f"({state})", Boolean())
+        (question,) = when.questions
+        prop = self.profiles.by_name[str(when.property)]
+        values = _Values(prop, column_of(prop, self.columns))
+        holds: Holds = question.operator.holds(values, *self._wanted(prop, question))
+        return not_(holds) if question.is_opposite else holds
 
-    def _consent(self, when: Condition) -> Holds:
-        zone, consented, refused = (self._text_of(name) for name in CONSENT_PROPERTIES)
-        columns = ConsentColumns(zone, consented, refused)
-        said = consent_is(str(when.consent), str(when.objective), self.profiles, columns)
-        return literal_column(f"({said})", Boolean())
-
-    def _text_of(self, name: str) -> str:
-        """Return a column as text, for conditions that are text."""
+    def _consent_column(self, name: str) -> str:
         there = self.columns is None or name in self.columns
         return f"profile.{name}" if there else f"cast(null as {self.profiles.by_name[name].sql_type})"
 
-    def _property(self, when: Condition) -> Holds:
-        (asked,) = when.operators
-        prop = self.profiles.by_name[str(when.property)]
-        column = column_of(prop, self.columns)
-        plain = asked.removeprefix("not_")
-        if plain in ("is_empty", "has_value"):
-            empty = _is_empty(prop, column)
-            return empty if plain == "is_empty" else not_(empty)
-        values = self._values(prop, when, asked)
-        answer = _says(prop, column, plain, values) if _is_text(prop) else _compares(prop, column, plain, values)
-        holds = func.coalesce(answer, false(), type_=Boolean())
-        return holds if plain == asked else not_(holds)
-
-    def _values(self, prop: Property, when: Condition, asked: str) -> tuple[object, ...]:
-        """Return what a property is compared with; where time is counted, the first and the last moment."""
-        if values := values_of(when):
-            return tuple(literal(prop, value) for value in values)
-        count, unit = getattr(when, asked), asked.rpartition("_")[2]
-        length = timedelta(hours=count) if unit == "hours" else timedelta(days=count)
-        # In UTC: days of a zone that changes its clocks are not all of 24 hours.
-        now = self.now.astimezone(UTC)
-        here = now.date() if prop.type == "date" else now
-        return (here - length, here) if "in_last" in asked else (here, here + length)
+    def _wanted(self, prop: Property, question: Question) -> list[Value]:
+        """Return what a property is compared with, bound; where time is counted, the first and the last moment."""
+        values = [literal(prop, value) for value in question.values]
+        if question.operator.span:
+            # In UTC: days of a zone that changes its clocks are not all of 24 hours.
+            now = self.now.astimezone(UTC)
+            here = now.date() if prop.type == "date" else now
+            values = sorted((here, here + question.wanted * question.operator.span))
+        if question.operator.wants is TEXTS:
+            return [_in_lower_case(cast(bindparam(prop.name, values, unique=True), SqlType("VARCHAR[]")))]
+        bound = (cast(bindparam(prop.name, value, unique=True), SqlType(prop.value_type)) for value in values)
+        return [func.lower(value) if _is_text(prop) else value for value in bound]
 
 
 def _is_text(prop: Property) -> bool:
     return prop.type in ("text", "email")
 
 
-def _is_empty(prop: Property, column: Value) -> Holds:
-    if prop.multiple or _is_text(prop):
-        nothing: Value = literal_column("[]" if prop.multiple else "''")
-        return func.coalesce(column, nothing) == nothing
-    return column.is_(None)
+@dataclass(frozen=True)
+class _Values:
+    """The values of a property, as the table of operators asks about them: `cdp_sync.model.operators.Values`."""
+
+    prop: Property
+    column: Value
+
+    def is_empty(self) -> Holds:
+        if self.prop.multiple or _is_text(self.prop):
+            nothing: Value = literal_column("[]" if self.prop.multiple else "''")
+            return func.coalesce(self.column, nothing) == nothing
+        return self.column.is_(None)
+
+    def any(self, holds: Callable[[Value], Holds]) -> Holds:
+        value = _EACH if self.prop.multiple else self.column
+        answer = holds(func.lower(value) if _is_text(self.prop) else value)
+        if self.prop.multiple:
+            answer = func.list_contains(func.list_transform(self.column, _Each(answer)), true())
+        return _known(answer)
+
+    def has_any(self, texts: Value) -> Holds:
+        if self.prop.multiple:
+            return _known(func.list_has_any(_in_lower_case(self.column), texts))
+        # A join with the values: as quick for thousands as for one.
+        return _known(func.lower(self.column).in_(select(func.unnest(texts))))
+
+    def has_all(self, texts: Value) -> Holds:
+        mine = _in_lower_case(self.column) if self.prop.multiple else func.list_value(func.lower(self.column))
+        return _known(func.list_has_all(mine, texts))
 
 
-def _says(prop: Property, column: Value, asked: str, values: Sequence[object]) -> Holds:
-    """Return whether a text, or a list of texts, is or has what is asked for, in any case; null where it is null."""
-    wanted = cast(bindparam(prop.name, list(values), unique=True), SqlType("VARCHAR[]"))
-    if prop.multiple or asked == "contains_all":
-        mine = _lowered(column) if prop.multiple else func.list_value(func.lower(column))
-        has = func.list_has_all if asked == "contains_all" else func.list_has_any
-        return has(mine, _lowered(wanted))
-    # A join with the values: as quick for thousands as for one.
-    return func.lower(column).in_(select(func.lower(func.unnest(wanted))))
+def _known(answer: Holds) -> Holds:
+    """Return a condition that is false where the answer is null."""
+    return func.coalesce(answer, false(), type_=Boolean())
 
 
-def _lowered(values: Value) -> Value:
-    return func.list_transform(values, _Each(func.lower(_EACH)))
-
-
-def _compares(prop: Property, column: Value, asked: str, values: Sequence[object]) -> Holds:
-    """Return whether a value, or one of several, compares as asked; null where there is none."""
-    bound = [cast(bindparam(prop.name, value, unique=True), SqlType(prop.value_type)) for value in values]
-    compared = _COMPARED.get(asked, _COMPARED["between"])
-    if not prop.multiple:
-        return compared(column, *bound)
-    return func.list_contains(func.list_transform(column, _Each(compared(_EACH, *bound))), true())
+def _in_lower_case(texts: Value) -> Value:
+    return func.list_transform(texts, _Each(func.lower(_EACH)))
 
 
 _EACH: Value = literal_column("_each")
@@ -163,7 +153,7 @@ _EACH: Value = literal_column("_each")
 
 
 class _Each(ColumnElement[Any]):
-    """A lambda: what becomes of each element of a list."""
+    """A lambda: an expression over each element of a list."""
 
     inherit_cache = False
 

@@ -28,19 +28,9 @@ def count_imported(session: Session, connection: str, number: int) -> None:
     adopted = known and session.value(
         statement("warehouse/sql/exchange/imported_profile"), {"connection": connection, "number": number}
     )
-    _add(session, connection, "import", created + adopted)
-
-
-def count_exported(session: Session, connection: str) -> None:
-    """Count the profiles of the staged file, in the transaction that records it and before its ledger is written."""
-    delivered = session.value(statement("warehouse/sql/exchange/delivered_first"), {"connection": connection})
-    _add(session, connection, "export", delivered)
-
-
-def _add(session: Session, connection: str, direction: Direction, profiles: int) -> None:
-    named = {"connection": connection, "direction": direction}
+    named = {"connection": connection, "direction": "import"}
     session.execute(statement("warehouse/sql/exchange/first_count"), named)
-    session.execute(statement("warehouse/sql/exchange/more"), {**named, "profiles": profiles})
+    session.execute(statement("warehouse/sql/exchange/more"), {**named, "profiles": created + adopted})
 
 
 def ever_exchanged(session: Session, connection: str, direction: Direction) -> int:

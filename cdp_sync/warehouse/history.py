@@ -1,11 +1,16 @@
-"""What happened, as people ask for it: runs, profiles, the quarantine."""
+"""What happened: runs are recorded here, and people ask for runs, profiles and the quarantine."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from cdp_sync.errors import CdpSyncError
+from cdp_sync.model import Report, Run
 from cdp_sync.model.mail_address import folded
 from cdp_sync.warehouse.names import quote_identifier
+from cdp_sync.warehouse.opening import Warehouse
 from cdp_sync.warehouse.properties import profile_columns
 from cdp_sync.warehouse.session import Session
 
@@ -14,6 +19,44 @@ QUOTE_OPENS = "; the quote opens on line "
 
 COUNTED_REASON = f"regexp_replace(reason, '{QUOTE_OPENS}[0-9]+$', '')"
 """Expression for the reason that all lines of a record have in common."""
+
+
+def write_run(
+    session: Session, run: Run, report: Report, started_at: datetime, *, seconds: float | None = None
+) -> None:
+    """Write the row of `run` for one goal.
+
+    Args:
+        session: A session that writes.
+        run: The run of the goal.
+        report: What it did.
+        started_at: When it began; profiles that it changed carry the same time.
+        seconds: How long it took, if that is known.
+    """
+    values = {
+        **run.key,
+        **asdict(report.counters),
+        "direction": report.direction,
+        "state": report.state,
+        "started_at": started_at,
+        "ended_at": datetime.now(UTC),
+        "message": report.message,
+        "seconds": seconds,
+        "warnings": list(report.warnings),
+        "errors": list(report.errors),
+    }
+    bound = ", ".join(f"${name}" for name in values)
+    session.execute(f"insert into warehouse.run ({', '.join(values)}) values ({bound})", values)
+
+
+def record_failure(warehouse: Warehouse, run: Run, report: Report, started_at: datetime | None = None) -> None:
+    """Write that a goal failed before it wrote anything, if the warehouse is free.
+
+    The failure itself matters more than its record: an error on the way is ignored.
+    """
+    at_once = replace(warehouse, lock_timeout=1.0)
+    with suppress(CdpSyncError), at_once.open("write") as session:
+        write_run(session, run, report, started_at or datetime.now(UTC))
 
 
 def goals_of_runs(session: Session, run_ids: list[str]) -> dict[str, list[dict[str, Any]]]:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from cdp_sync.exporting import FileRun, deliver_file, record_delivery, select_segment, write_file
+import pytest
+
+from cdp_sync.exporting import FileRun, export_file
 from cdp_sync.model import ExportCounters, ExportReport, FileExportGoal, Profiles
 from cdp_sync.warehouse import Warehouse, quote_identifier
 from cdp_sync.warehouse.properties import sync_properties
@@ -51,6 +53,22 @@ class Folder:
         """Put a file in place."""
         shutil.copy(local, self.path / path.rpartition("/")[2])
         self.published.append(path)
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """A server that takes a file; then the process ends."""
+
+    server: Any
+
+    def publish(self, *arguments: object, **options: object) -> None:
+        """Put the file in place, and end."""
+        self.server.publish(*arguments, **options)
+        raise Killed
 
 
 @dataclass
@@ -107,19 +125,19 @@ class Exporter:
             now=NOON + timedelta(minutes=self.runs - 1),
         )
 
-    def run(self, *, killed_behind: str = "") -> ExportReport:
-        """Run the goal; as if the process were killed behind `deliver`, if that is asked for."""
-        run = self.next_run()
-        counters = select_segment(run)
-        assert counters.add_up
-        file = write_file(run)
-        delivered = deliver_file(run, self.server, file, self.folder / "uploads") if file else None
-        if killed_behind:
-            return ExportReport("killed", "killed", counters)
-        return record_delivery(run, counters, delivered)
+    def run(self) -> ExportReport:
+        """Run the goal."""
+        report = export_file(self.next_run(), self.server, self.folder / "uploads")
+        assert report.counters.add_up
+        return report
+
+    def run_until_delivered(self) -> None:
+        """Run the goal, as if the process were killed after the delivery."""
+        with pytest.raises(Killed):
+            export_file(self.next_run(), Deadly(self.server), self.folder / "uploads")
 
     def counters(self) -> ExportCounters:
-        """Run the goal and return what became of everybody."""
+        """Run the goal and return its counters."""
         return self.run().counters
 
     def delivered(self) -> bytes:

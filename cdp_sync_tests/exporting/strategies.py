@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from cdp_sync.model import Profiles, Property, Segment
-from cdp_sync.model.segment import PLAIN_OPERATORS
-from cdp_sync.model.segment_slips import operators_of
+from cdp_sync.model import Profiles, Property, Segment, operators
+from cdp_sync.model.segment_problems import operators_of
 
 TYPES = ("text", "email", "number", "decimal", "date", "datetime", "boolean")
 
@@ -134,21 +133,23 @@ def condition(draw: st.DrawFn, segments: Sequence[str], now: datetime, depth: in
 def question(draw: st.DrawFn, prop: Property, now: datetime) -> dict[str, Any]:
     """Draw anything that can be asked of a property."""
     operator = draw(st.sampled_from(operators_of(prop)))
-    return {"property": prop.name, operator: wanted(draw, prop, operator.removeprefix("not_"), now)}
+    return {"property": prop.name, operator: wanted(draw, prop, operators.NAMES[operator][0], now)}
 
 
-def wanted(draw: st.DrawFn, prop: Property, plain: str, now: datetime) -> Any:
+def wanted(draw: st.DrawFn, prop: Property, operator: operators.Operator, now: datetime) -> Any:
     """Draw what an operator compares with."""
-    if plain not in PLAIN_OPERATORS:
+    if operator.wants is operators.FLAG:
         return True
-    if plain.startswith("in_"):
+    if operator.wants is operators.COUNT:
         return draw(st.sampled_from(COUNTS))
-    count = draw(st.integers(1, 3)) if plain.startswith("contains") else 2 if plain == "between" else 1
+    count = (
+        draw(st.integers(1, 3)) if operator.wants is operators.TEXTS else 2 if operator.wants is operators.RANGE else 1
+    )
     values = [draw(st.sampled_from(pool(prop, now))) for _ in range(count)]
-    if plain.startswith("contains"):
+    if operator.wants is operators.TEXTS:
         return values
     ways = [draw(st.sampled_from(written(value))) for value in sorted(values)]
-    return ways if plain == "between" else ways[0]
+    return ways if operator.wants is operators.RANGE else ways[0]
 
 
 def written(value: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from cdp_sync.errors import CdpSyncError, DiskFull
 from cdp_sync.exporting import select_segment, write_file
 from cdp_sync.exporting.files.rows import file_rows
 from cdp_sync.exporting.preview import preview_export
-from cdp_sync.exporting.select.plan import profile_end_step
+from cdp_sync.exporting.select.plan import selected_step
 from cdp_sync.model import ExportCounters
 from cdp_sync_tests.exporting.exporter import Exporter, column, goal, profiles
 from cdp_sync_tests.warehouse.holder import held
@@ -132,7 +132,7 @@ def test_another_hash_of_the_values_delivers_nobody_again(exporter: Exporter) ->
 def test_values_have_the_same_hash_in_every_version_of_duckdb(exporter: Exporter) -> None:
     """That of DuckDB 1.5.5, 2.0.0 and 2.0.1. Where a later one differs, each ledger is written anew once: say so."""
     run = exporter.next_run()
-    step = profile_end_step(run, file_rows(run, PROPERTIES_THERE), PROPERTIES_THERE)
+    step = selected_step(run, file_rows(run, PROPERTIES_THERE), PROPERTIES_THERE)
     assert "version()" not in step.sql
     values = """'s', 'a@b', 1::bigint, 1.5::decimal(18, 4), date '2020-01-01',
         timestamptz '2020-01-01 00:00:00+00', true, ['a', 'b'], null"""
@@ -223,7 +223,7 @@ def test_what_was_delivered_is_remembered(exporter: Exporter) -> None:
 
 def test_a_crash_before_recording_delivers_again(exporter: Exporter) -> None:
     """What was published and not recorded is delivered once more; never lost."""
-    exporter.run(killed_behind="deliver")
+    exporter.run_until_delivered()
     assert exporter.delivered() == HEADER + b"ada@b.nl,Ada\nbob@b.nl,Bob\n"
     assert exporter.counters().profiles_written == 2
     assert exporter.counters().profiles_same == 2

@@ -10,7 +10,7 @@ import pytest
 from cdp_sync.model import Condition, Profiles, Property
 from cdp_sync.model.literal import literal
 from cdp_sync.model.reading import problems_in
-from cdp_sync.model.segment_slips import find_cycle, find_profile_slips, operators_of
+from cdp_sync.model.segment_problems import find_cycle, find_profile_problems, operators_of
 
 PROPERTIES = [
     {"name": "email", "type": "email", "identifier": True},
@@ -32,7 +32,7 @@ def profiles(*segments: dict[str, Any], **more: Any) -> Profiles:
 
 def slips(*segments: dict[str, Any], **more: Any) -> list[str]:
     """Return what is wrong with segments of these conditions."""
-    return find_profile_slips(profiles(*segments, **more))
+    return find_profile_problems(profiles(*segments, **more))
 
 
 OBJECTIVES = [{"name": "news", "zones": ["GDPR"]}, {"name": "service"}]

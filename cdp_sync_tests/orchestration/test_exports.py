@@ -199,7 +199,7 @@ def test_a_failed_export_says_what_was_found(shop: Project, instance: dg.Dagster
     for folder in ("staging", "downloads"):
         assert [path.stem for path in (shop.data / folder).glob("*")] == [f"{result.run_id}__shop__spenders"]
     with duckdb.connect(shop.data / "staging" / f"{result.run_id}__shop__spenders.duckdb") as staging:
-        assert staging.execute("select count(*) from profile_end").fetchone() == (2,)
+        assert staging.execute("select count(*) from selected").fetchone() == (2,)
 
 
 def test_the_checks_warn_of_profiles_that_were_left_out(shop: Project, instance: dg.DagsterInstance) -> None:

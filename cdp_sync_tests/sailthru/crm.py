@@ -62,7 +62,6 @@ class Crm:
         user = self.box.account.find("email", email)
         assert user
         user.vars = user.vars | variables
-        self.box.account.changes += 1
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the warehouse."""

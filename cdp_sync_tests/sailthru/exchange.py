@@ -12,7 +12,7 @@ from cdp_sync.connectors.sailthru.audience import SailthruAudience
 from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, UserExportGoal
 from cdp_sync.connectors.sailthru.people import SailthruPeople
 from cdp_sync.connectors.sailthru.source import SailthruSource
-from cdp_sync.exporting import UserRun, deliver_users, record_users, select_segment, write_users
+from cdp_sync.exporting import UserRun, export_users
 from cdp_sync.importing import GoalRun, link_identifiers, upsert_profiles
 from cdp_sync.importing.sources.profiles import fetch_profiles
 from cdp_sync.model import ExportReport, GoalReport, Profiles
@@ -58,18 +58,12 @@ class Exchange(Exporter):
             now=datetime.fromtimestamp(self.box.clock(), UTC),
         )
 
-    def run(self, *, killed_behind: str = "", **options: Any) -> ExportReport:
-        """Export; as if the process were killed behind `deliver`, if that is asked for."""
-        run = self.next_run()
-        counters = select_segment(run)
-        assert counters.add_up
-        users, leavers = write_users(run)
-        if users or leavers:
-            with people(self.box.url, **options) as client:
-                deliver_users(run, SailthruAudience(client, self.goal))
-        if killed_behind:
-            return ExportReport("killed", "killed", counters)
-        return record_users(run, counters, leavers)
+    def run(self, **options: Any) -> ExportReport:  # type: ignore[override]  # of the audience
+        """Export."""
+        with people(self.box.url, **options) as client:
+            report = export_users(self.next_run(), SailthruAudience(client, self.goal))
+        assert report.counters.add_up
+        return report
 
     def bring(self, goal: ListGoal, **options: Any) -> GoalReport:
         """Import lists."""

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cdp_sync.sandbox.sailthru.people import User
+from cdp_sync.sandbox.sailthru.account import User
 from cdp_sync_tests.projects import goal
 from cdp_sync_tests.sailthru.crm import Crm, user_goal
 
@@ -246,7 +246,7 @@ def test_a_file_that_is_too_large_travels_in_pieces(shop: Crm, monkeypatch: pyte
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=2),))
     assert counted(shop.told(shop.run(), "audience"), "written") == (2,)
     assert values(shop, "bob@example.com") == {"total": 30}
-    assert [job.kind for job in shop.box.account.jobs.values()] == ["update", "update", "export_list_data"]
+    assert [job.kind for job in shop.box.jobs.by_id.values()] == ["update", "update", "export_list_data"]
     assert shop.box.calls.count("user", "POST") == 0
 
 

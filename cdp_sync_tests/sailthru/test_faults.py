@@ -1,5 +1,6 @@
 """What goes wrong on the way to Sailthru and back: what may pass is passed, the rest is told, nothing is doubled."""
 
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +9,12 @@ from typing import Any
 import pytest
 from sailthru.sailthru_client import SailthruClient
 
-from cdp_sync.connectors.http.gate import RateGate
+from cdp_sync.connectors.http.rate_limit import RateLimiter
 from cdp_sync.connectors.http.sender import Timeouts
 from cdp_sync.connectors.sailthru import people as people_module
 from cdp_sync.errors import EndpointNotPermitted, Transient
-from cdp_sync.sandbox.sailthru import Clock, Limits, SailthruSandbox
-from cdp_sync.sandbox.sailthru.faults import Faults
+from cdp_sync.sandbox.api import Faults, Limit
+from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 from cdp_sync_tests.sailthru.exchange import (
     SECRETS,
     ZONE,
@@ -78,17 +79,19 @@ def test_the_limit_of_a_minute_is_kept_and_waited_for(tmp_path: Path) -> None:
     """Three calls a minute for twelve users: no call is refused, and none fails."""
     with SailthruSandbox(
         api_key=SECRETS["KEY"], api_secret=SECRETS["SECRET"], time_zone=ZONE, clock=Clock(),
-        limits=Limits({("user", "POST"): 3}),
+        limits={("user", "POST"): Limit(3)},
     ) as served:  # fmt: skip
         crm = Exchange(tmp_path / "crm", goal=users_goal(lists=["Red"]), box=served)
         crm.hold(person(name) for name in PEOPLE)
-        assert crm.run(gate=hurried(served)).counters.profiles_written == len(PEOPLE)
+        assert crm.run(limiter=hurried(served), timeouts=Timeouts(turn=math.inf)).counters.profiles_written == len(
+            PEOPLE
+        )
         assert crm.on("Red") == EVERYBODY
         assert served.calls.count("user", "POST") == len(PEOPLE)
 
 
-def hurried(box: SailthruSandbox) -> RateGate:
-    """Return a gate that moves the clocks on where it would wait."""
+def hurried(box: SailthruSandbox) -> RateLimiter:
+    """Return a limiter that moves the clocks on where it would wait."""
 
     def wait(condition: threading.Condition, seconds: float | None) -> None:
         if seconds is None:
@@ -96,7 +99,7 @@ def hurried(box: SailthruSandbox) -> RateGate:
         else:
             box.clock.advance(seconds)
 
-    return RateGate(clock=box.clock, wait=wait)
+    return RateLimiter(clock=box.clock, wait=wait)
 
 
 def test_too_many_failures_end_the_run_and_the_next_one_goes_on(crm: Exchange) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from cdp_sync.connectors.sailthru.audience import SailthruAudience
 from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import ListGoal, UserExportGoal
-from cdp_sync.exporting import UserRun, deliver_users, record_users, select_segment, write_users
+from cdp_sync.exporting import UserRun, export_users
 from cdp_sync.importing import GoalRun
 from cdp_sync_tests.sailthru.exchange import import_lists, people
 from cdp_sync_tests.trail import victim
@@ -30,12 +30,9 @@ Deadly = At | Mapping[str, Any]
 def export(run: UserRun, url: str, deadly: Deadly) -> None:
     """Export, and die."""
     _arm(deadly)
-    counters = select_segment(run)
-    _, leavers = write_users(run)
     with people(url) as client:
         assert isinstance(run.goal, UserExportGoal)
-        deliver_users(run, SailthruAudience(client, run.goal))
-    record_users(run, counters, leavers)
+        export_users(run, SailthruAudience(client, run.goal))
 
 
 def bring(run: GoalRun, goal: ListGoal, url: str, deadly: Deadly) -> None:

@@ -251,7 +251,7 @@ def test_a_job_that_cannot_be_is_refused(
 ) -> None:
     """At once, and is not started."""
     assert error(client.api_post("job", asked)) == expected
-    assert not box.account.jobs
+    assert not box.jobs.by_id
 
 
 def test_an_unknown_job_is_refused(client: SailthruClient) -> None:

@@ -1,7 +1,6 @@
 """The sandbox's own signature: known vectors, and the official client's opinion."""
 
 import json
-from typing import Any
 
 import pytest
 import requests
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from sailthru.sailthru_client import SailthruClient, get_signature_hash
 
 from cdp_sync.sandbox.sailthru import SailthruSandbox
-from cdp_sync.sandbox.sailthru.signature import is_signed, signature
+from cdp_sync.sandbox.sailthru.parameters import is_signed, signature
 
 VECTORS = [
     ("abcsecret", "123key", '{"id":"neil@example.com"}', "fa5c79189b708199f3cf69f1cf8f7928"),
@@ -25,22 +24,21 @@ def test_the_text_that_is_sent_is_signed(secret: str, key: str, text: str, expec
     assert signature(secret, {"api_key": key, "format": "json", "json": text}) == expected
 
 
-def test_nested_values_are_signed_without_their_names() -> None:
-    """As in the known vector of the classic form, nested or as it is sent."""
-    nested = {"id": "jane@example.com", "vars": {"a": 1, "b": ["x", "y"]}, "api_key": "abc123", "format": "json"}
+def test_the_classic_form_is_signed_without_its_names() -> None:
+    """As in the known vector of the classic form."""
     sent = {
         "id": "jane@example.com", "vars[a]": "1", "vars[b][0]": "x", "vars[b][1]": "y", "api_key": "abc123",
         "format": "json",
     }  # fmt: skip
     expected = "f56253a7747f2969c2fd5f208d98ad99"
-    assert signature("s3cr3t", nested) == signature("s3cr3t", sent) == expected
+    assert signature("s3cr3t", sent) == expected
     assert is_signed("s3cr3t", {**sent, "sig": expected})
     assert not is_signed("s3cr3t", {**sent, "vars[a]": "2", "sig": expected})
 
 
 @settings(max_examples=25)
-@given(st.dictionaries(st.text(max_size=3), st.text(max_size=6) | st.lists(st.integers() | st.text(max_size=3))))
-def test_it_agrees_with_the_official_client(values: dict[str, Any]) -> None:
+@given(st.dictionaries(st.text(max_size=3), st.text(max_size=6)))
+def test_it_agrees_with_the_official_client(values: dict[str, str]) -> None:
     """Whatever values are signed."""
     assert signature("s3cr3t", values) == get_signature_hash(values, "s3cr3t")
 

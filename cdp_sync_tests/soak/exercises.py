@@ -79,7 +79,6 @@ class Newsletter:
         """Return a copy of the project; the account's people and lists are as they were."""
         account = self.box.account
         account.users, account.lists, account._by = deepcopy(self.people)
-        account.changes += 1
         return copied(self.template, folder)
 
     def command(self) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
-"""Many calls side by side: read ahead a little, answered in any order, ended together."""
+"""Concurrent calls: a bounded number of items ahead, outcomes in any order, and all calls ended together."""
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-from cdp_sync.connectors.http.retry import GivenUp
 from cdp_sync.errors import CdpSyncError, RemoteFailure, RequestRefused
 
 Item = TypeVar("Item")
@@ -14,10 +14,10 @@ Result = TypeVar("Result")
 
 _AHEAD = 4
 """Items read ahead for each thread."""
-_IN_A_ROW = 10
-"""After so many failures of the server one after the other, the next ones would fail as well."""
+_MAX_FAILURES_IN_A_ROW = 10
+"""After so many failures of the server in a row, further calls would fail as well."""
 _GRACE = 5.0
-"""Seconds that calls under way get when the others are given up."""
+"""Seconds that calls under way get when the others are cancelled."""
 
 
 def each(
@@ -28,78 +28,56 @@ def each(
     wake: Callable[[], None],
     cut: Callable[[], None],
 ) -> Generator[tuple[int, Result | CdpSyncError], None, None]:
-    """Yield what comes of each item, as it comes, with the item's place in the order, counted from 0.
+    """Yield the outcome of each item as it comes, with the item's place in the order, counted from 0.
 
-    Items are taken in the caller's thread, few at a time.
+    Items are taken in the caller's thread, a few at a time.
 
     Args:
-        work: What is done with an item, in a thread; it may raise `GivenUp` once the event is set.
+        work: What is done with an item, in a thread; it may raise `Cancelled` once the event is set.
         items: What there is to do.
         workers: How many threads.
-        wake: Called when all is given up, for threads that wait.
-        cut: Called when some are not back seconds later.
+        wake: Called when all calls are cancelled, for threads that wait.
+        cut: Called when some calls still run seconds later.
 
     Raises:
-        CdpSyncError: What concerns not one item alone. Of up to a few items for each thread nothing was yielded then,
-            though their calls may have been made.
+        CdpSyncError: An error that concerns more than one item. Outcomes of up to a few items for each thread are not
+            yielded then, though their calls may have been made.
     """
-    crew = _Crew(work, workers)
-    troubles = 0
+    cancelled = threading.Event()
+    done: SimpleQueue[tuple[int, Future[Result]]] = SimpleQueue()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="http-call")
+    running: set[Future[Result]] = set()
+    failures = 0
+
+    def outcome() -> tuple[int, Result | CdpSyncError]:
+        nonlocal failures
+        place, future = done.get()
+        running.discard(future)
+        problem = future.exception()
+        failures = failures + 1 if isinstance(problem, RemoteFailure) else 0
+        if problem is None:
+            return place, future.result()
+        if not isinstance(problem, (RequestRefused, RemoteFailure)) or failures >= _MAX_FAILURES_IN_A_ROW:
+            raise problem
+        return place, problem
+
     try:
-        for place, outcome in crew.outcomes(items):
-            troubles = troubles + 1 if isinstance(outcome, RemoteFailure) else 0
-            if isinstance(outcome, BaseException) and (not _own(outcome) or troubles >= _IN_A_ROW):
-                raise outcome
-            yield place, outcome  # type: ignore[misc]  # what is no CdpSyncError was raised
+        for place, item in enumerate(items):
+            future = pool.submit(work, item, cancelled)
+            running.add(future)
+            future.add_done_callback(partial(_put, done, place))
+            if len(running) == _AHEAD * workers:
+                yield outcome()
+        while running:
+            yield outcome()
     finally:
-        crew.dismiss(wake, cut)
-
-
-def _own(problem: BaseException) -> bool:
-    """Whether a failure is one item's own."""
-    return isinstance(problem, (RequestRefused, RemoteFailure))
-
-
-class _Crew(Generic[Item, Result]):
-    def __init__(self, work: Callable[[Item, threading.Event], Result], workers: int) -> None:
-        self._work = work
-        self._given_up = threading.Event()
-        self._tasks: SimpleQueue[tuple[int, Item] | None] = SimpleQueue()
-        self._done: SimpleQueue[tuple[int, Result | BaseException]] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._toil, daemon=True) for _ in range(workers)]
-        for thread in self._threads:
-            thread.start()
-
-    def outcomes(self, items: Iterable[Item]) -> Generator[tuple[int, Result | BaseException], None, None]:
-        ahead = 0
-        for task in enumerate(items):
-            self._tasks.put(task)
-            ahead += 1
-            if ahead == _AHEAD * len(self._threads):
-                yield self._done.get()
-                ahead -= 1
-        for _ in range(ahead):
-            yield self._done.get()
-
-    def dismiss(self, wake: Callable[[], None], cut: Callable[[], None]) -> None:
-        self._given_up.set()
-        for _ in self._threads:
-            self._tasks.put(None)
+        cancelled.set()
         wake()
-        until = time.monotonic() + _GRACE
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        if any(thread.is_alive() for thread in self._threads):
+        pool.shutdown(wait=False, cancel_futures=True)
+        if wait({future for future in running if not future.cancelled()}, _GRACE).not_done:
             cut()
-        for thread in self._threads:
-            thread.join()
+        pool.shutdown()
 
-    def _toil(self) -> None:
-        while (task := self._tasks.get()) and not self._given_up.is_set():
-            place, item = task
-            try:
-                self._done.put((place, self._work(item, self._given_up)))
-            except GivenUp:
-                return
-            except BaseException as problem:  # noqa: BLE001 - told to whoever takes the outcomes
-                self._done.put((place, problem))
+
+def _put(done: "SimpleQueue[tuple[int, Future[Result]]]", place: int, future: "Future[Result]") -> None:
+    done.put((place, future))

@@ -1,153 +1,142 @@
-"""Cuts the line of a call that takes too long as a whole: a server that sends a byte now and then is never silent."""
+"""A deadline for a whole call: a server that sends a byte now and then never runs into a time-out.
+
+The deadline is checked before every read from the socket, which waits no longer than the time that is left. That bounds
+status line, headers, chunk sizes and body alike. `http.client` reads headers in a loop of its own, so the check stands
+below it, in the file that it reads from. Bodies that are sent are checked block by block.
+"""
 
 import http.client
+import io
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Self
+from contextvars import ContextVar
+from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-_TICK = 0.25
-"""Seconds between two looks at the calls under way."""
+
+class DeadlinePassed(OSError):
+    """A call took too long as a whole."""
 
 
-class OverTime(OSError):
-    """A call was cut."""
+class Deadline:
+    """The instant by which a call must be over.
 
+    Args:
+        seconds: From now.
+    """
 
-class Calls:
-    """The calls under way, each with the instant at which it is over."""
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.passed = False
+        self.line: socket.socket | None = None
+        """What the answer is read from."""
+        self._end = time.monotonic() + seconds
 
-    def __init__(self) -> None:
-        self._running: set[_Call] = set()
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
-
-    @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """Cut the line of the call that this thread makes inside the block when the time is over.
+    def left(self) -> float:
+        """Return how many seconds are left.
 
         Raises:
-            OverTime: It was.
+            DeadlinePassed: None.
         """
-        self._watch()
-        call = _current.call = _Call(time.monotonic() + seconds)
-        self._running.add(call)
-        try:
-            yield
-        except Exception:
-            if not call.cut:
-                raise
-        finally:
-            self._running.discard(call)
-            _current.call = None
-        if call.cut:
-            raise OverTime
+        left = self._end - time.monotonic()
+        if self.passed or left <= 0:
+            self.passed = True
+            raise DeadlinePassed
+        return left
 
-    def cut(self) -> None:
-        """Cut all."""
-        for call in tuple(self._running):
-            call.hang_up()
+    def expire(self) -> None:
+        """End the call now; to be called by another thread."""
+        self.passed = True
+        if self.line is not None:
+            with suppress(OSError, TypeError):  # TLS inside TLS, through a proxy, is no plain socket
+                socket.socket.shutdown(self.line, socket.SHUT_RDWR)  # wakes up the reader; TLS is not involved
+
+
+_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def applied(deadline: Deadline) -> Iterator[None]:
+    """Apply a deadline to the answer of the call that is made inside the block."""
+    token = _current.set(deadline)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class _BoundedReader(io.RawIOBase):
+    """Reads from a socket's file until the deadline."""
+
+    def __init__(self, raw: io.RawIOBase, line: socket.socket, deadline: Deadline) -> None:
+        self._raw = raw
+        self._line = line
+        self._deadline = deadline
+        self._timeout = line.gettimeout()
+        deadline.line = line
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - as its base has it
+        left = self._deadline.left()
+        if self._timeout is not None and left >= self._timeout:
+            return self._raw.readinto(buffer)
+        self._line.settimeout(left)
+        try:
+            return self._raw.readinto(buffer)
+        except TimeoutError:
+            self._deadline.passed = True
+            raise DeadlinePassed from None
+        finally:
+            self._line.settimeout(self._timeout)
 
     def close(self) -> None:
-        """End the watch."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _watch(self) -> None:
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._look, name="http-watch", daemon=True)
-                    self._thread.start()
-
-    def _look(self) -> None:
-        while not self._ended.wait(_TICK):
-            now = time.monotonic()
-            for call in tuple(self._running):
-                if now > call.until:
-                    call.hang_up()
+        super().close()
+        self._raw.close()
 
 
-class _Call:
-    def __init__(self, until: float) -> None:
-        self.until = until
-        self.cut = False
-        self.line: http.client.HTTPConnection | None = None
-        self.socket: socket.socket | None = None
-
-    def hang_up(self) -> None:
-        line = self.line
-        sock = self.socket or (line.sock if line else None)
-        if isinstance(sock, socket.socket):
-            self.cut = True
-            with suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # wakes up whoever waits; TLS has no say in it
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as its base has them
+        super().__init__(sock, *args, **options)
+        if deadline := _current.get():
+            self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock, deadline))
 
 
-class _Current(threading.local):
-    call: _Call | None = None
+class _Connection(HTTPConnection):
+    response_class = _Response
 
 
-_current = _Current()
+class _TlsConnection(HTTPSConnection):
+    response_class = _Response
 
 
-class _Noted(HTTPConnection):
-    """A connection that tells the call it serves."""
-
-    def connect(self) -> None:
-        if _current.call:
-            _current.call.line = self
-        super().connect()
-
-    def request(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as urllib3 has them
-        if _current.call:
-            _current.call.line = self
-        super().request(*args, **options)
-        if _current.call:  # kept: of an answer that ends with the line the connection lets go at once
-            _current.call.socket = self.sock
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
 
 
-class _NotedPlain(HTTPConnectionPool):
-    ConnectionCls = _Noted
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
 
 
-class _NotedTlsConnection(_Noted, HTTPSConnection):
-    pass
+class DeadlineAdapter(HTTPAdapter):
+    """requests' adapter, with answers that are read until the deadline."""
 
-
-class _NotedTls(HTTPSConnectionPool):
-    ConnectionCls = _NotedTlsConnection
-
-
-class WatchedAdapter(HTTPAdapter):
-    """requests' adapter, with lines that can be cut."""
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as requests has them
-        """Use connections that tell the call they serve."""
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as its base has them
+        """Use connections that know the deadline."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401
-        """Do so through a proxy as well."""
-        manager = super().proxy_manager_for(proxy, **options)
+    def proxy_manager_for(self, proxy: str, **options: Any) -> PoolManager:  # noqa: ANN401
+        """Use such connections through a proxy as well."""
+        manager: PoolManager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
-    def __enter__(self) -> Self:
-        """Return the adapter."""
-        return self
 
-    def __exit__(self, *_unused: object) -> None:
-        """Hang up."""
-        self.close()
-
-
-_POOLS = {"http": _NotedPlain, "https": _NotedTls}
+_POOLS = {"http": _Pool, "https": _TlsPool}

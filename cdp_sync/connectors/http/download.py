@@ -1,19 +1,16 @@
-"""A file on its way to this machine's disk: streamed, hashed as it comes, and visible only when whole."""
+"""Download over HTTP to this machine's disk: streamed, hashed as it comes, and visible only when whole."""
 
 import hashlib
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Hashable
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
-from requests import Response
-
 from cdp_sync.connectors import disk
-from cdp_sync.connectors.http import failures
-from cdp_sync.connectors.http.deadline import OverTime
-from cdp_sync.connectors.http.sender import Sender
+from cdp_sync.connectors.http.network_errors import address
+from cdp_sync.connectors.http.sender import Request, Sender, Stream
 from cdp_sync.errors import (
     CdpSyncError,
     RemoteFailure,
@@ -23,9 +20,8 @@ from cdp_sync.errors import (
     ServerRefused,
 )
 
-_CHUNK = 1 << 18
-_MOST_REDIRECTS = 5
-_PLAIN = {"Accept-Encoding": "identity"}  # so that the length that is told is the file's
+_MAX_REDIRECTS = 5
+_PLAIN = {"Accept-Encoding": "identity"}  # so that Content-Length is the file's
 
 
 @dataclass(frozen=True)
@@ -40,16 +36,25 @@ class Downloaded:
     """Of the bytes, in hexadecimal."""
 
 
-def download(sender: Sender, url: str, target: Path, *, progress: Callable[[int], None] | None = None) -> Downloaded:
+def download(
+    sender: Sender,
+    url: str,
+    target: Path,
+    *,
+    key: Hashable | None = None,
+    progress: Callable[[int], None] = lambda _size: None,
+) -> Downloaded:
     """Fetch what is at an address; `target` appears, or changes, only when all of it is there.
 
-    On the way it is `<target>.part`, of which nothing stays behind. No credentials are sent. After a lost line it is
-    fetched again from the start.
+    On the way it is `<target>.part`, which is removed in the end. The sender's credentials go along while the address
+    is at the platform's own host, and never after a redirect to another one. After a lost line the file is fetched
+    again from the start.
 
     Args:
         sender: Carries it.
-        url: The address; nothing of it but the host is ever told, as it may be a key by itself.
-        target: Where it shall be; missing folders are made.
+        url: The address; of it only the host is shown, as it may be a key by itself.
+        target: Where the file shall be; missing folders are made.
+        key: What the platform counts the call as; by default the rate limit does not apply.
         progress: Called with the number of bytes that have arrived so far.
 
     Raises:
@@ -58,95 +63,67 @@ def download(sender: Sender, url: str, target: Path, *, progress: Callable[[int]
         DiskFull: There is no room for it.
         Transient: Too many attempts failed.
     """
-    return sender.persist(lambda: _attempt(sender, url, target, progress or _unseen))
-
-
-def _attempt(sender: Sender, url: str, target: Path, progress: Callable[[int], None]) -> Downloaded:
     part = target.with_name(f"{target.name}.part")
-    try:
-        with disk.while_writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part.unlink(missing_ok=True)
-            part.touch(mode=0o600)  # others must not read it
-            with part.open("r+b") as file:
-                size, sha256 = _received(sender, url, file, progress)
-            part.replace(target)
-        return Downloaded(target, size, sha256)
-    finally:
-        with suppress(OSError):  # must not hide why it failed
-            part.unlink(missing_ok=True)
 
-
-def _received(sender: Sender, url: str, file: BinaryIO, progress: Callable[[int], None]) -> tuple[int, str]:
-    problem: CdpSyncError
-    try:
-        with sender.within(sender.timeouts.transfer), _opened(sender, url) as response:
-            return _copied(response, file, progress)
-    except OverTime:
-        problem = failures.too_slow(url, sender.timeouts.transfer)
-    except _DiskProblem as cause:
-        raise cause.problem from None
-    except failures.PROBLEMS as cause:
-        problem = failures.told(cause, url)
-    raise problem  # outside: the cause's text would be kept with it
-
-
-class _DiskProblem(Exception):
-    """Sets what the disk says apart from what the line says: both are OSErrors."""
-
-    def __init__(self, problem: OSError) -> None:
-        super().__init__()
-        self.problem = problem
-
-
-def _copied(response: Response, file: BinaryIO, progress: Callable[[int], None]) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    for chunk in response.raw.stream(_CHUNK, decode_content=True):
+    def attempt() -> Downloaded:
         try:
-            file.write(chunk)
-        except OSError as problem:
-            raise _DiskProblem(problem) from None
+            with disk.while_writing(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                part.unlink(missing_ok=True)
+                part.touch(mode=0o600)  # others must not read it
+                with part.open("r+b") as file, _opened(sender, Request(key, "GET", url, headers=_PLAIN)) as stream:
+                    size, sha256 = save(stream, file, progress)
+                part.replace(target)
+            return Downloaded(target, size, sha256)
+        finally:
+            with suppress(OSError):  # must not hide why it failed
+                part.unlink(missing_ok=True)
+
+    return sender.retry.call(attempt)
+
+
+def save(stream: Stream, file: BinaryIO, progress: Callable[[int], None]) -> tuple[int, str]:
+    """Write an answer's body to a file; return its size in bytes and its SHA-256.
+
+    Raises:
+        OSError: The file cannot be written.
+        RemoteSizeDiffers: The body is shorter or longer than the answer says.
+        ConnectionLost: It ends early, or comes too slowly.
+    """
+    digest, size = hashlib.sha256(), 0
+    for chunk in stream.chunks():
+        file.write(chunk)
         digest.update(chunk)
         size += len(chunk)
         progress(size)
-    _verify_size(response, size)
+    length = stream.headers.get("Content-Length", "")
+    if length.isdecimal() and "Content-Encoding" not in stream.headers and int(length) != size:
+        raise RemoteSizeDiffers(f"{address(stream.response.url)} sent {size} of {length} bytes.")
     return size, digest.hexdigest()
 
 
-def _verify_size(response: Response, size: int) -> None:
-    length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and "Content-Encoding" not in response.headers and int(length) != size:
-        raise RemoteSizeDiffers(f"{failures.address(response.url)} sent {size} of {length} bytes.")
-
-
-def _opened(sender: Sender, url: str) -> Response:
-    where = url
-    for _ in range(_MOST_REDIRECTS):
-        response = sender.open("GET", where, _PLAIN)
-        if response.status_code == 200:
-            return response
-        response.close()
-        if not response.is_redirect:
-            raise _refusal(response.status_code, where)
-        where = _elsewhere(where, response.headers["Location"])
-    raise ServerRefused(f"{failures.address(url)} sends us from one address to the next.")
-
-
-def _elsewhere(url: str, location: str) -> str:
-    there = urljoin(url, location)
-    if urlsplit(url).scheme == "https" and urlsplit(there).scheme != "https":
-        raise ServerRefused(f"{failures.address(url)} sends us to an address without TLS.")
-    return there
+@contextmanager
+def _opened(sender: Sender, request: Request) -> Generator[Stream, None, None]:
+    """Yield the answer with the file, redirects followed."""
+    for _ in range(_MAX_REDIRECTS):
+        request = replace(request, anonymous=request.anonymous or not sender.is_own(request.url))
+        with sender.stream(request) as stream:
+            if stream.status == 200:
+                yield stream
+                return
+            if not stream.response.is_redirect:
+                raise _refusal(stream.status, request.url)
+            url = urljoin(request.url, stream.headers["Location"])
+        if urlsplit(request.url).scheme == "https" and urlsplit(url).scheme != "https":
+            raise ServerRefused(f"{address(request.url)} redirects to an address without TLS.")
+        request = replace(request, url=url)
+    raise ServerRefused(f"{address(request.url)} redirects without end.")
 
 
 def _refusal(status: int, url: str) -> CdpSyncError:
-    where = failures.address(url)
+    where = address(url)
     if status in (404, 410):
         return RemotePathMissing(f"The file is not at {where}, or not any more (status {status}).")
     if status in (401, 403):
         return RemotePermissionDenied(f"{where} does not give the file, or not any more (status {status}).")
     return RemoteFailure(f"{where} does not give the file: status {status}.")
-
-
-def _unseen(_arrived: int) -> None:
-    """Progress nobody asked for."""

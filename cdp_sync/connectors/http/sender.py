@@ -1,26 +1,31 @@
-"""Sends calls and receives answers: within time-outs, at the allowed rate, again when that may help."""
+"""Sends calls and receives answers: within time-outs, at the allowed rate, and with retry."""
 
-import threading
-from collections.abc import Callable, Hashable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Protocol, Self, TypeVar
+import json
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from pathlib import Path
+from threading import Event
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests import PreparedRequest, Response
 
-from cdp_sync.connectors.http import failures
-from cdp_sync.connectors.http.deadline import Calls, OverTime, WatchedAdapter
-from cdp_sync.connectors.http.gate import RateGate, Told
-from cdp_sync.connectors.http.retry import GivenUp, Persistence
-from cdp_sync.errors import CdpSyncError, RemoteFailure, ServerRefused
+from cdp_sync.connectors.http import network_errors
+from cdp_sync.connectors.http.deadline import Deadline, DeadlineAdapter, applied
+from cdp_sync.connectors.http.rate_limit import RateInfo, RateLimiter
+from cdp_sync.errors import CdpSyncError, RemoteFailure, RequestRefused, ServerRefused
+from cdp_sync.retrying import RetryPolicy
 
 T = TypeVar("T")
-_MOST_LINES = 64
-"""Lines that are kept open for the next call."""
-_LARGEST_ANSWER = 64 << 20
-"""Bytes; what is larger comes as a file."""
+_MAX_LINES = 64
+"""Connections that are kept open for the next call."""
+_MAX_ANSWER = 64 << 20
+"""Bytes; a larger answer is streamed."""
 _HEADERS = {"User-Agent": "cdp-sync", "Accept": "*/*", "Connection": "keep-alive"}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -34,30 +39,28 @@ class Timeouts:
     """From its first byte to the last one of its answer."""
     transfer: float = 7200.0
     """The same for a file."""
-
-
-class Upload(Protocol):
-    """A body that is read as it is sent."""
-
-    def __len__(self) -> int: ...
-    def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes."""
-
-    def __iter__(self) -> object: ...
+    turn: float = 3600.0
+    """Waiting for its turn at the rate limit."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A call as it goes over the wire. Its `repr` tells neither query nor body."""
+    """A call. Its `repr` shows only what the platform counts, and the method."""
 
-    kind: Hashable
-    """What the platform counts by itself."""
+    key: Hashable | None
+    """What the platform counts by itself, such as endpoint and method; with None the rate limit does not apply."""
     method: str
     url: str = field(repr=False)
-    body: bytes | None = field(default=None, repr=False)
-    content_type: str | None = None
-    upload: Callable[[], AbstractContextManager[Upload]] | None = field(default=None, repr=False)
-    """Opens a body that is sent in place of `body`; anew for every attempt."""
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    """Fields of a form, as the body."""
+    file: Path | None = field(default=None, repr=False)
+    """Sent in the form's field `file`, and read as it is sent."""
+    json: object = field(default=None, repr=False)
+    """A value to be sent as JSON, as the body."""
+    anonymous: bool = False
+    """Whether neither constant headers nor credentials are added."""
 
 
 @dataclass(frozen=True)
@@ -70,34 +73,94 @@ class Answer:
     body: bytes = field(repr=False)
 
 
-class Sender:
-    """Calls one platform, from any number of threads; keeps lines open between calls. A context manager.
+@dataclass(frozen=True)
+class Stream:
+    """An answer whose body is still to come."""
 
-    Proxies and authorities are those of the environment (HTTPS_PROXY, REQUESTS_CA_BUNDLE), read once.
+    response: Response = field(repr=False)
+    deadline: Deadline = field(repr=False)
+
+    @property
+    def status(self) -> int:
+        """HTTP's."""
+        return self.response.status_code
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Their names in any case."""
+        return self.response.headers
+
+    def chunks(self, size: int = 1 << 18) -> Iterator[bytes]:
+        """Yield the body in parts of up to so many bytes.
+
+        Raises:
+            ConnectionLost: It ends early, or comes too slowly.
+        """
+        problem: CdpSyncError | None = None
+        try:
+            yield from self.response.raw.stream(size, decode_content=True)
+        except network_errors.PROBLEMS as cause:
+            problem = _problem(cause, self.response.url, self.deadline)
+        if problem:
+            raise problem  # outside: the cause's text would be kept with it
+
+    def read(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            ConnectionLost: It ends early, or comes too slowly.
+            RemoteFailure: It is too large.
+        """
+        parts, size = [], 0
+        for part in self.chunks():
+            parts.append(part)
+            size += len(part)
+            if size > _MAX_ANSWER:
+                where = network_errors.address(self.response.url)
+                raise RemoteFailure(f"{where} gave an answer larger than {_MAX_ANSWER} bytes.")
+        return b"".join(parts)
+
+
+Authorize = Callable[[Request], Request]
+"""Returns a request with what identifies us: a header, a parameter, a signature. Called anew for every attempt."""
+
+
+class Sender:
+    """Calls one platform, from any number of threads; keeps connections open between calls. A context manager.
+
+    Constant headers and credentials go to the host of `base_url` only. Proxies and authorities are those of the
+    environment (HTTPS_PROXY, REQUESTS_CA_BUNDLE), read once.
 
     Args:
         base_url: Where the platform is.
-        tell: What an answer tells about the rate.
-        persistence: When a call is tried again.
-        gate: Holds calls back.
+        retry: When a call is made again.
+        limiter: Holds calls back.
         timeouts: When a call counts as failed.
+        headers: Sent with every call, such as a key.
+        authorize: Adds credentials to a call.
+        read_rate: Returns what status and headers of an answer say about calls to come.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
-        tell: Callable[[Answer], Told],
-        persistence: Persistence,
-        gate: RateGate,
+        retry: RetryPolicy,
+        limiter: RateLimiter,
         timeouts: Timeouts,
+        headers: Mapping[str, str] | None = None,
+        authorize: Authorize = lambda request: request,
+        read_rate: Callable[[int, Mapping[str, str]], RateInfo] = lambda _status, _headers: RateInfo(),
     ) -> None:
         self.timeouts = timeouts
-        self._tell = tell
-        self._persistence = persistence
-        self._gate = gate
-        self._adapter = WatchedAdapter(pool_connections=4, pool_maxsize=_MOST_LINES)
-        self._calls = Calls()
+        self.retry = retry
+        self._limiter = limiter
+        self._origin = _origin(base_url)
+        self._headers = dict(headers or {})
+        self._authorize = authorize
+        self._read_rate = read_rate
+        self._adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=_MAX_LINES)
+        self._under_way: set[Deadline] = set()
         environment = requests.Session().merge_environment_settings(base_url, {}, None, None, None)
         self._proxies, self._verify = environment["proxies"], environment["verify"] or True
 
@@ -106,98 +169,137 @@ class Sender:
         return self
 
     def __exit__(self, *_unused: object) -> None:
-        """Hang up."""
+        """Close all connections."""
         self.close()
 
     def close(self) -> None:
-        """Hang up all lines."""
-        self._calls.close()
+        """Close all connections."""
         self._adapter.close()
 
     def cut(self) -> None:
-        """Cut the calls under way."""
-        self._calls.cut()
+        """End the calls under way whose answers are being read."""
+        for deadline in tuple(self._under_way):
+            deadline.expire()
 
     def wake(self) -> None:
-        """Have the threads that wait for their turn look whether it is given up."""
-        self._gate.wake()
+        """Have the threads that wait for their turn check whether they are cancelled."""
+        self._limiter.wake()
 
-    def send(self, request: Request, decipher: Callable[[Answer], T], given_up: threading.Event | None = None) -> T:
-        """Return what `decipher` makes of the answer; where it raises what may pass, the call is made again.
-
-        Raises:
-            Transient: The last failure, once the attempts are used up.
-            CdpSyncError: Whatever trying again would not help.
-            GivenUp: `given_up` was set.
-        """
-        return self._persistence.perform(lambda: decipher(self._attempt(request, given_up)), given_up)
-
-    def persist(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns; where it raises what may pass, it is done again."""
-        return self._persistence.perform(work)
-
-    def open(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
-        """Call an address without a body; the answer's body is still to come. Redirects are not followed.
+    def send(self, request: Request, decipher: Callable[[Answer], T], cancelled: Event | None = None) -> T:
+        """Return what `decipher` makes of the answer; where it raises a transient error, the call is made again.
 
         Raises:
-            requests.RequestException: No answer came.
+            Transient: The last failure, after the last attempt.
+            CdpSyncError: An error that another attempt would not change.
+            Cancelled: `cancelled` was set.
         """
-        return self._dispatch(_prepared(method, url, None, headers))
+        seconds = self.timeouts.transfer if request.file else self.timeouts.whole
 
-    def within(self, seconds: float) -> AbstractContextManager[None]:
-        """Cut the line of the call that this thread makes inside the block when the time is over."""
-        return self._calls.within(seconds)
+        def attempt() -> T:
+            with self.stream(request, seconds=seconds, cancelled=cancelled) as stream:
+                if HTTPStatus(300) <= stream.status < HTTPStatus(400):
+                    raise ServerRefused(
+                        f"{network_errors.address(request.url)} redirects calls (status {stream.status}).",
+                        needed="Needed is the address of the API itself: credentials go nowhere else.",
+                        remedy="Correct base_url.",
+                    )
+                answer = Answer(stream.status, stream.headers, stream.read())
+            return decipher(answer)
 
-    def _attempt(self, request: Request, given_up: threading.Event | None) -> Answer:
-        passage = self._gate.enter(request.kind, given_up)
-        if passage is None:
-            raise GivenUp
+        return self.retry.call(attempt, cancelled=cancelled)
+
+    @contextmanager
+    def stream(
+        self, request: Request, *, seconds: float | None = None, cancelled: Event | None = None
+    ) -> Generator[Stream, None, None]:
+        """Make a call once, and yield its answer as soon as its headers are there. Redirects are not followed.
+
+        Args:
+            request: The call.
+            seconds: That it may take until the end of the body; those of a file by default.
+            cancelled: Ends the wait for its turn.
+
+        Raises:
+            CdpSyncError: There is no answer.
+            Cancelled: `cancelled` was set.
+        """
+        permit = None
+        if request.key is not None:
+            permit = self._limiter.acquire(request.key, cancelled=cancelled, deadline=self.timeouts.turn)
+        deadline = Deadline(self.timeouts.transfer if seconds is None else seconds)
+        self._under_way.add(deadline)
         try:
-            answer = self._exchange(request)
+            response = self._open(request, deadline)
         except BaseException:
-            passage.lost()
+            self._under_way.discard(deadline)
+            if permit:
+                permit.lost()
             raise
-        passage.answered(self._tell(answer))
-        if 300 <= answer.status < 400:
-            raise ServerRefused(
-                f"{failures.address(request.url)} sends calls elsewhere (status {answer.status}).",
-                needed="Needed is the address of the API itself: what is signed goes nowhere else.",
-                remedy="Correct base_url.",
-            )
-        return answer
-
-    def _exchange(self, request: Request) -> Answer:
-        seconds = self.timeouts.transfer if request.upload else self.timeouts.whole
-        problem: CdpSyncError
         try:
-            with self.within(seconds), request.upload() if request.upload else nullcontext(request.body) as body:
-                headers = {"Content-Type": request.content_type} if request.content_type else {}
-                return _received(self._dispatch(_prepared(request.method, request.url, body, headers)))
-        except OverTime:
-            problem = failures.too_slow(request.url, seconds)
-        except failures.PROBLEMS as cause:
-            problem = failures.told(cause, request.url)
+            with response:
+                if permit:
+                    permit.answered(self._read_rate(response.status_code, response.headers))
+                yield Stream(response, deadline)
+        finally:
+            self._under_way.discard(deadline)
+
+    def is_own(self, url: str) -> bool:
+        """Return whether an address is at the platform's own scheme, host and port."""
+        return _origin(url) == self._origin
+
+    def _open(self, request: Request, deadline: Deadline) -> Response:
+        if self.is_own(request.url) and not request.anonymous:
+            request = self._authorize(replace(request, headers={**self._headers, **request.headers}))
+        try:
+            with applied(deadline), _prepared(request, deadline) as prepared:
+                return self._adapter.send(
+                    prepared,
+                    stream=True,
+                    timeout=(self.timeouts.connect, self.timeouts.read),
+                    verify=self._verify,
+                    proxies=self._proxies,
+                )
+        except network_errors.PROBLEMS as cause:
+            problem = _problem(cause, request.url, deadline)
         raise problem  # outside: the cause's text would be kept with it
 
-    def _dispatch(self, prepared: PreparedRequest) -> Response:
-        return self._adapter.send(
-            prepared,
-            stream=True,
-            timeout=(self.timeouts.connect, self.timeouts.read),
-            verify=self._verify,
-            proxies=self._proxies,
-        )
+
+@contextmanager
+def _prepared(request: Request, deadline: Deadline) -> Generator[PreparedRequest, None, None]:
+    """Yield a request as it goes over the wire; the file in it is open inside the block."""
+    headers, data = {**_HEADERS, **request.headers}, request.form
+    with ExitStack() as opened:
+        body: Any = data
+        if request.file is not None:
+            from requests_toolbelt.multipart.encoder import MultipartEncoder, MultipartEncoderMonitor
+
+            file = request.file.name, opened.enter_context(request.file.open("rb")), "application/octet-stream"
+            encoder = MultipartEncoder({**(data or {}), "file": file})
+            body = MultipartEncoderMonitor(encoder, lambda _sent: deadline.left())
+            headers["Content-Type"] = encoder.content_type
+        elif request.json is not None:
+            body = _json(request.json)
+            headers["Content-Type"] = "application/json"
+        prepared = PreparedRequest()
+        prepared.prepare(request.method, request.url, headers, data=body, params=request.query)
+        yield prepared
 
 
-def _prepared(method: str, url: str, body: bytes | Upload | None, headers: Mapping[str, str]) -> PreparedRequest:
-    prepared = PreparedRequest()
-    prepared.prepare(method=method, url=url, headers={**_HEADERS, **headers}, data=body)
-    return prepared
+def _json(value: object) -> bytes:
+    try:
+        return json.dumps(value, allow_nan=False).encode()
+    except (TypeError, ValueError):
+        pass
+    raise RequestRefused("A call holds a value that JSON cannot represent, such as an infinite number.")
 
 
-def _received(response: Response) -> Answer:
-    with response:
-        body = response.raw.read(_LARGEST_ANSWER + 1, decode_content=True)
-        if len(body) > _LARGEST_ANSWER:
-            raise RemoteFailure(f"{failures.address(response.url)} gave an answer larger than {_LARGEST_ANSWER} bytes.")
-        return Answer(response.status_code, response.headers, body)
+def _problem(cause: Exception, url: str, deadline: Deadline) -> CdpSyncError:
+    return network_errors.too_slow(url, deadline.seconds) if deadline.passed else network_errors.describe(cause, url)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:  # no address; sending to it fails
+        return "", None, None

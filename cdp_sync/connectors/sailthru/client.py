@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from cdp_sync.connectors.disk import while_reading
-from cdp_sync.connectors.http import concurrent_calls as side_by_side
-from cdp_sync.connectors.http import multipart
+from cdp_sync.connectors.http import concurrent_calls
 from cdp_sync.connectors.http.download import Downloaded, download
-from cdp_sync.connectors.http.gate import RateGate, Told
-from cdp_sync.connectors.http.retry import Persistence
+from cdp_sync.connectors.http.rate_limit import RateLimiter
 from cdp_sync.connectors.http.sender import Answer, Request, Sender, Timeouts
 from cdp_sync.connectors.sailthru import answers, protocol, values
 from cdp_sync.connectors.sailthru.account import SailthruAccount
@@ -29,9 +27,9 @@ from cdp_sync.errors import (
     RemotePermissionDenied,
     RequestRefused,
 )
+from cdp_sync.retrying import Pauses, RetryPolicy
 
 _logger = logging.getLogger(__name__)
-_FORM = "application/x-www-form-urlencoded"
 
 
 class SailthruClient:
@@ -46,7 +44,7 @@ class SailthruClient:
         attempts: How often a call is made when it fails in a way that may pass.
         first_pause: Seconds before the second attempt; doubled each time, up to 30, less some chance.
         timeouts: When a call counts as failed.
-        gate: Holds calls back; shared by clients that use the same key.
+        limiter: Holds calls back; shared by clients that use the same key.
         wait: Waits so many seconds, between two looks at a job.
         log: Receives one line for everything a person may want to know; the logging module by default.
 
@@ -62,7 +60,7 @@ class SailthruClient:
         attempts: int = 5,
         first_pause: float = 1.0,
         timeouts: Timeouts | None = None,
-        gate: RateGate | None = None,
+        limiter: RateLimiter | None = None,
         wait: Callable[[float], None] = time.sleep,
         log: Callable[[str], None] | None = None,
     ) -> None:
@@ -73,9 +71,9 @@ class SailthruClient:
         self._wait = wait
         self._sender = Sender(
             account.base_url,
-            tell=_told,
-            persistence=Persistence(log or _logger.info, attempts, first_pause),
-            gate=gate or RateGate(),
+            read_rate=protocol.told,
+            retry=RetryPolicy(attempts, Pauses(first_pause), deadline=900.0, log=log or _logger.info),
+            limiter=limiter or RateLimiter(),
             timeouts=timeouts or Timeouts(),
         )
 
@@ -156,7 +154,7 @@ class SailthruClient:
             ServerRefused: The credentials, a permission: no call would do.
             Transient: Sailthru cannot be reached, or failed for ten calls in a row, each tried again.
         """
-        return side_by_side.each(self._ask, calls, workers=workers, wake=self._sender.wake, cut=self._sender.cut)
+        return concurrent_calls.each(self._ask, calls, workers=workers, wake=self._sender.wake, cut=self._sender.cut)
 
     def start_export(self, list_name: str, variables: Sequence[str] | None = None) -> str:
         """Start an export of a list, natural or smart; return the job's id.
@@ -219,7 +217,7 @@ class SailthruClient:
             Transient: Too many attempts failed.
         """
         try:
-            return download(self._sender, url, target, progress=progress)
+            return download(self._sender, url, target, progress=progress or (lambda _size: None))
         except (RemotePathMissing, RemotePermissionDenied) as problem:
             raise JobLost(
                 f"The export's result cannot be fetched: {problem.found}",
@@ -233,29 +231,15 @@ class SailthruClient:
             raise RequestRefused(f"Sailthru knows nobody whom {call.method} {call.endpoint} is about.")
         return answer
 
-    def _ask(self, call: Call, given_up: threading.Event | None = None) -> dict[str, Any] | None:
+    def _ask(self, call: Call, cancelled: threading.Event | None = None) -> dict[str, Any] | None:
         def decipher(answer: Answer) -> dict[str, Any] | None:
             return answers.decipher(call, answer.status, answer.body)
 
-        answer = self._sender.send(self._request(call), decipher, given_up)
+        answer = self._sender.send(self._request(call), decipher, cancelled)
         return values.user(answer) if answer and call.endpoint == "user" else answer
 
     def _request(self, call: Call) -> Request:
         parameters = protocol.form(self._credentials, call)
         address = protocol.address(self._account.base_url, call, parameters)
-        file = call.file
-        if file is None:
-            content_type = _FORM if call.method == "POST" else None
-            return Request(call.kind, call.method, address, protocol.body(call, parameters), content_type)
-        boundary = multipart.boundary()
-        return Request(
-            call.kind,
-            call.method,
-            address,
-            content_type=f"multipart/form-data; boundary={boundary}",
-            upload=lambda: multipart.form(boundary, parameters, "file", file),
-        )
-
-
-def _told(answer: Answer) -> Told:
-    return protocol.told(answer.status, answer.headers)
+        form = parameters if call.method == "POST" else None
+        return Request(call.kind, call.method, address, form=form, file=call.file)

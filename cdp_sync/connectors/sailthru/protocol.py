@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from cdp_sync.connectors.http.gate import Told
-from cdp_sync.connectors.http.rates import Rate
+from cdp_sync.connectors.http.rate_limit import Rate, RateInfo
 from cdp_sync.errors import RequestRefused
 
 Method = Literal["GET", "POST", "DELETE"]
@@ -137,19 +136,14 @@ def address(base_url: str, call: Call, parameters: Mapping[str, str]) -> str:
     return f"{base_url}/{call.endpoint}{query}"
 
 
-def body(call: Call, parameters: Mapping[str, str]) -> bytes | None:
-    """Return the body of a call that sends no file."""
-    return urlencode(parameters).encode() if call.method == "POST" else None
-
-
-def told(status: int, headers: Mapping[str, str]) -> Told:
+def told(status: int, headers: Mapping[str, str]) -> RateInfo:
     """Return what an answer says about calls to come.
 
     Args:
         status: HTTP's.
         headers: Found in any case.
     """
-    return Told(_rate(headers), _date(headers.get("Date")), refused=status == RATE_EXCEEDED)
+    return RateInfo(_rate(headers), _date(headers.get("Date")), refused=status == RATE_EXCEEDED)
 
 
 def _rate(headers: Mapping[str, str]) -> Rate | None:

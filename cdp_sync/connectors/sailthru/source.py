@@ -13,7 +13,7 @@ from typing import ClassVar
 from cdp_sync.connectors.sailthru.goals import EMAIL_HASH, KEYS, LIST_NAME, PROFILE_ID, SID, ListGoal
 from cdp_sync.connectors.sailthru.people import SailthruPeople
 from cdp_sync.errors import JobFailed, JobUnfinished, RequestRefused
-from cdp_sync.model import FetchedFile, FileReport, RemoteFile, SourceLook
+from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile, SourceLook
 from cdp_sync.model.counting import counted
 from cdp_sync.private import private_folder
 
@@ -61,7 +61,7 @@ class SailthruSource:
                 jobs.start(names[number : number + AHEAD])
                 sha256 = jobs.fetch(name, target, progress)
             except (RequestRefused, JobFailed, JobUnfinished) as error:
-                yield FileReport(name, "failed", message=str(error))
+                yield FileReport(name, FileState.FAILED, message=str(error))
             else:
                 remote = RemoteFile(datetime.now(UTC), name, target.stat().st_size)
                 yield FetchedFile(remote, target, sha256, {LIST_NAME: name})

@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from cdp_sync.connectors.sftp import listing
-from cdp_sync.connectors.sftp.retry import Persistence
 from cdp_sync.errors import (
     CdpSyncError,
     ConnectionLost,
+    FileChanged,
+    RemoteFailure,
     RemotePathMissing,
     RemotePermissionDenied,
     ServerRefused,
@@ -19,6 +20,7 @@ from cdp_sync.errors import (
 )
 from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
 from cdp_sync.model.server import SftpServer
+from cdp_sync.retrying import Pauses, RetryPolicy
 
 if TYPE_CHECKING:
     from cdp_sync.connectors.sftp.session import Session
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
+_FEWER_ATTEMPTS = {FileChanged: 1, RemoteFailure: 2}
+"""A changed file is left to the next run. SFTP 3 reports most errors, lasting ones too, as FAILURE: retry once only."""
 
 
 class SftpClient:
@@ -55,7 +59,7 @@ class SftpClient:
         self._server = server
         self._environ = environ
         self._log = log or _logger.info
-        self._persistence = Persistence(attempts, first_pause, self._log)
+        self._retry = RetryPolicy(attempts, Pauses(first_pause), fewer=_FEWER_ATTEMPTS, log=self._log)
         self._session: Session | None = None
         self._refused: ServerRefused | None = None
 
@@ -218,7 +222,7 @@ class SftpClient:
             self._log(f"On the server may be left: {', '.join(publication.remains)}. {problem.found}")
 
     def _perform(self, work: "Callable[[Session], T]", reached: Callable[[], int] = lambda: 0) -> T:
-        return self._persistence.perform(lambda: self._attempt(work), reached)
+        return self._retry.call(lambda: self._attempt(work), progress=reached)
 
     def _attempt(self, work: "Callable[[Session], T]") -> T:
         session = self._live_session()

@@ -20,7 +20,7 @@ WIDTH = 5
 _BLOCK = 1 << 16
 
 _SENT = """create or replace temp view sent as
-select row_number() over (order by rowid) - 1 as place, line from staging.profile_end where ending = 'written'"""
+select row_number() over (order by rowid) - 1 as place, line from staging.selected where ending = 'written'"""
 
 _DELIVERED = """copy (
     select place, 'sent', platform_id, to_json(joined), '' from ({query})

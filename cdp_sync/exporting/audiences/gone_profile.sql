@@ -5,5 +5,5 @@ set row_hash = null, value_hash = null
 where goal_number = $goal_number and profile_id in (
     select profile_id from staging.gone
     except
-    select profile_id from staging.profile_end where ending = 'written'
+    select profile_id from staging.selected where ending = 'written'
 )

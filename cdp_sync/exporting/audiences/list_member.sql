@@ -5,5 +5,5 @@ select
     $connection as connection, $goal as goal, profile_id, unnest(lists) as list,
     case when platform_id is null then line ->> 'key' else $identity_key end as key,
     coalesce(platform_id, line ->> 'id') as id
-from staging.profile_end
+from staging.selected
 where ending = 'written' and len(lists) > 0

@@ -6,7 +6,7 @@ from cdp_sync.exporting.run import UserRun
 from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, quote_literal, statement
 
-_USERS = "select line from staging.profile_end where ending = 'written' order by rowid"
+_USERS = "select line from staging.selected where ending = 'written' order by rowid"
 
 _LEAVERS = """
 select json_object('id', id, 'key', key, 'lists', list(list order by list))::varchar

@@ -49,7 +49,7 @@ def write_file(run: FileRun) -> LocalFile | None:
         DiskFull: There is no room for it. Nothing is left behind.
     """
     with run.open("none") as session:
-        rows = session.value("select count(*) from staging.profile_end where ending = 'written'")
+        rows = session.value("select count(*) from staging.selected where ending = 'written'")
         if not rows and not run.goal.write_empty:
             return None
         with _scratch(run) as (text, packed):
@@ -96,7 +96,7 @@ def _write_text(session: Session, run: FileRun, target: Path) -> None:
     # Two threads take as long: to keep the order, DuckDB has each gather its rows first.
     session.set("threads", "1")
     session.execute(
-        f"""copy (select line as {quote_identifier(header)} from staging.profile_end where ending = 'written')
+        f"""copy (select line as {quote_identifier(header)} from staging.selected where ending = 'written')
         to {quote_literal(str(target))} ({options})"""
     )
 

@@ -25,8 +25,8 @@ def segment_step(run: ExportRun, columns: Collection[str]) -> Step:
     return step("segment", select(func.count()).select_from(PROFILE).where(inside))
 
 
-def profile_end_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
-    """Return the step that makes `staging.profile_end`: what becomes of the segment's profiles, in order.
+def selected_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
+    """Return the step that makes `staging.selected`: what becomes of the segment's profiles, in order.
 
     Those whose values are as they were when they were last delivered are left out: they are the same, and mostly they
     are most. DuckDB's own hash decides that, which is quick; what differs by it is compared as it would be written. So
@@ -48,7 +48,7 @@ def profile_end_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> St
         source = _CHANGED.format(source)
     for level in (*rows.levels, *_end(run, rows, compared=compared)):
         source = on(source, level)
-    return Step("profile_end", _PROFILE_END.format(source), values)
+    return Step("selected", _SELECTED.format(source), values)
 
 
 def cells_step(run: ExportRun, rows: Rows, columns: Collection[str], limit: int) -> Step:
@@ -58,7 +58,9 @@ def cells_step(run: ExportRun, rows: Rows, columns: Collection[str], limit: int)
     for level in rows.cells:
         source = on(source, level)
     names = ", ".join(rows.shown.values())
-    return Step("cells", f"select {names}\nfrom (\n{source}\n)\norder by place", {**taken.values, "limit": limit})
+    return Step(
+        "cells", f"select {names}\nfrom (\n{source}\n)\norder by place", {**taken.values, "limit": limit}, ("selected",)
+    )
 
 
 _CHANGED = """select profile.*, known_hash
@@ -72,7 +74,7 @@ left join (
 ) using (profile_id)
 where not eligible or known_values is distinct from value_hash"""
 
-_PROFILE_END = """create or replace table staging.profile_end as
+_SELECTED = """create or replace table staging.selected as
 select
     profile_id,
     ending,
@@ -91,13 +93,13 @@ from (
 {}
 )
 join (
-    select profile_id, rowid as place from staging.profile_end where ending = 'written' order by place limit $limit
+    select profile_id, rowid as place from staging.selected where ending = 'written' order by place limit $limit
 ) using (profile_id)"""
 
 
 def _taken(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
     """Return the query for the segment's profiles, with what is asked of them and what is written of them."""
-    has = (Condition(property=name, has_value=True) for name in run.goal.properties)
+    has = (Condition.model_validate({"property": name, "has_value": True}) for name in run.goal.properties)
     # Each property is only looked at where those before had no value.
     has_value = (
         case(*((condition_of(when, run.profiles, run.now, columns), true()) for when in has), else_=false())

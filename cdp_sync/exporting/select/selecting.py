@@ -1,7 +1,7 @@
 """Chooses the profiles to deliver and stages their rows as they will be written. Only reads the warehouse."""
 
 from cdp_sync.exporting.run import ExportRun
-from cdp_sync.exporting.select.plan import profile_end_step, segment_step
+from cdp_sync.exporting.select.plan import segment_step, selected_step
 from cdp_sync.model import EXPORT_COUNTERS, ExportCounters
 from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.properties import check_types, profile_columns
@@ -22,13 +22,13 @@ def select_segment(run: ExportRun) -> ExportCounters:
         session.set("force_compression", "uncompressed")
         columns = profile_columns(session)
         check_types(run.profiles, columns)
-        session.run([profile_end_step(run, run.rows(columns), columns), *run.more_steps(columns)])
+        session.run([selected_step(run, run.rows(columns), columns), *run.more_steps(columns)])
         size = segment_step(run, columns)
         return _counters(session, session.value(size.sql, size.values))
 
 
 def _counters(session: Session, in_segment: int) -> ExportCounters:
     """Count the ends; profiles that are not staged have the values that were delivered last."""
-    ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.profile_end group by ending"))
+    ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.selected group by ending"))
     ends["profiles_same"] = in_segment - sum(ends.values()) + ends.get("profiles_same", 0)
     return ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))

@@ -7,7 +7,7 @@ from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging.columns import Columns, plan_columns
 from cdp_sync.importing.staging.plan import waiting_step
 from cdp_sync.importing.staging.tables import create_tables
-from cdp_sync.model import FileReport
+from cdp_sync.model import FileReport, FileState
 from cdp_sync.warehouse import Session, Step, quote_literal, statement
 
 
@@ -34,7 +34,7 @@ def stage_waiting(run: GoalRun) -> list[FileReport]:
         for file, path, fields in session.rows(_PARTS):
             _stage_part(session, run, file, path, fields)
         paths = session.rows("select path from staging.file where state = 'retried' order by file")
-    return [FileReport(path, "retried") for (path,) in paths]
+    return [FileReport(path, FileState.RETRIED) for (path,) in paths]
 
 
 _FILES = """

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from cdp_sync.importing.sources.scanning import Directory, is_marked, select_files
 from cdp_sync.model import FileGoal, RemoteFile
+from cdp_sync.retrying import Backoff, Pauses
 
 _WIDTH = 8
 """Bytes of a state's digest. Two states of a directory of 10,000 files coincide once in 10^11 directories."""
-_FIRST_PAUSE = 30.0
-_LONGEST_PAUSE = 24 * 3600.0
-_FACTOR = 4.0
+_PAUSES = Pauses(30.0, 4.0, 24 * 3600.0)
 
 States = frozenset[bytes]
 
@@ -67,19 +66,6 @@ def state_of(goal: str, file: RemoteFile) -> bytes:
 
 
 @dataclass(frozen=True)
-class Retry:
-    """A state whose run failed."""
-
-    failures: int
-    not_before: float
-
-    def again(self, now: float) -> "Retry":
-        """Return what holds after another failure."""
-        pause = min(_FIRST_PAUSE * _FACTOR**self.failures, _LONGEST_PAUSE)
-        return Retry(self.failures + 1, now + pause)
-
-
-@dataclass(frozen=True)
 class Memory:
     """What is remembered between two looks."""
 
@@ -92,7 +78,7 @@ class Memory:
     """Seen once, and not asked for yet."""
     asked: Mapping[str, States] = field(default_factory=dict)
     """What runs under way were asked to import, by the key of the request."""
-    failed: Mapping[bytes, Retry] = field(default_factory=dict)
+    failed: Mapping[bytes, Backoff] = field(default_factory=dict)
     """States whose last run failed."""
     done: States = frozenset()
     """States whose run succeeded."""
@@ -106,7 +92,7 @@ class Memory:
                 done |= states
                 failed = {state: retry for state, retry in failed.items() if state not in states}
             else:
-                failed |= {state: failed.get(state, Retry(0, 0)).again(now) for state in states}
+                failed |= {state: failed.get(state, Backoff()).failed(now, _PAUSES) for state in states}
         return replace(self, asked=asked, done=frozenset(done), failed=failed)
 
     def forget_what_is_gone(self, look: Look) -> "Memory":
@@ -169,7 +155,7 @@ class Memory:
                 float(told["looked_at"]),
                 _unpacked(told["seen"]),
                 {key: _unpacked(states) for key, states in told["asked"].items()},
-                {bytes.fromhex(state): Retry(*retry) for state, retry in told["failed"].items()},
+                {bytes.fromhex(state): Backoff(*retry) for state, retry in told["failed"].items()},
                 _unpacked(told["done"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cdp_sync.errors import FileChanged, RemoteNameRefused, RemotePathMissing, RemotePermissionDenied
-from cdp_sync.model import FetchedFile, FileReport, RemoteFile
+from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile
 from cdp_sync.private import private_folder
 
 Progress = Callable[[RemoteFile, int], None]
@@ -33,11 +33,11 @@ def fetch_files(
         try:
             yield server.download(file, target, progress=_told(progress, file))
         except RemotePathMissing:
-            yield FileReport(file.path, "vanished", message="It was listed and is gone.")
+            yield FileReport(file.path, FileState.VANISHED, message="It was listed and is gone.")
         except FileChanged:
-            yield FileReport(file.path, "changing", message="It changed while it was read.")
+            yield FileReport(file.path, FileState.CHANGING, message="It changed while it was read.")
         except (RemotePermissionDenied, RemoteNameRefused) as error:
-            yield FileReport(file.path, "failed", message=str(error))
+            yield FileReport(file.path, FileState.FAILED, message=str(error))
         finally:
             target.unlink(missing_ok=True)
 

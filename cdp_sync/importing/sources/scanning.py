@@ -10,7 +10,7 @@ from typing import Protocol
 from cdp_sync.calling import call
 from cdp_sync.errors import GoalFailed, Terminal
 from cdp_sync.importing.sources.sightings import Sightings
-from cdp_sync.model import FileGoal, FileReport, RemoteFile
+from cdp_sync.model import FileGoal, FileReport, FileState, RemoteFile
 from cdp_sync.warehouse.ledger import KnownFile
 
 
@@ -75,19 +75,20 @@ EVERYTHING_NEW = Choice()
 """What runs are about that nobody asked for anything else."""
 
 
+_DUE = (FileState.NEW, FileState.CHANGED, FileState.STALE, FileState.AGAIN)
+
+
 @dataclass(frozen=True)
 class ScannedFile:
     """A file that matches, and what is to be done about it."""
 
     remote: RemoteFile
-    state: str
-    """new, changed, stale (its declaration changed), again (as was asked for), unchanged, growing, or not whole (its
-    marker is missing)."""
+    state: FileState
 
     @property
     def due(self) -> bool:
         """Whether it is to be imported now."""
-        return self.state in ("new", "changed", "stale", "again")
+        return self.state in _DUE
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ class Scan:
     @property
     def waiting(self) -> tuple[FileReport, ...]:
         """Those that are not imported now, with the reason as their state."""
-        states = ("growing", "not whole")
-        gone = (FileReport(path, "failed", message="It is not on the server any more.") for path in self.gone)
+        states = (FileState.GROWING, FileState.NOT_WHOLE)
+        gone = (FileReport(path, FileState.FAILED, message="It is not on the server any more.") for path in self.gone)
         return (*gone, *(FileReport(file.remote.path, file.state) for file in self.files if file.state in states))
 
 
@@ -149,9 +150,9 @@ def scan_directory(
     if goal.complete.marker:
         return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files), gone, names)
     # Those that are stale or asked for again were seen as they are when they were imported.
-    unseen = [file.remote for file in files if file.state in ("new", "changed")]
+    unseen = [file.remote for file in files if file.state in (FileState.NEW, FileState.CHANGED)]
     growing = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
-    whole = (ScannedFile(file.remote, "growing") if file.remote in growing else file for file in files)
+    whole = (ScannedFile(file.remote, FileState.GROWING) if file.remote in growing else file for file in files)
     return Scan(tuple(whole), gone, names)
 
 
@@ -188,19 +189,23 @@ def select_files(listing: Iterable[RemoteFile], goal: FileGoal) -> list[RemoteFi
     return sorted(file for file in listing if file.name not in markers and goal.arrives_as(file.name))
 
 
-def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again: bool) -> str:
+def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again: bool) -> FileState:
     if known is None:
-        return "new"
+        return FileState.NEW
     if (known.size, known.modified_at) != (file.size, file.modified_at):
-        return "changed"
+        return FileState.CHANGED
     if known.fingerprint != fingerprint:
-        return "stale"
-    return "again" if again else "unchanged"
+        return FileState.STALE
+    return FileState.AGAIN if again else FileState.UNCHANGED
 
 
 def _without_marker(file: ScannedFile, marker: str, listing: Iterable[RemoteFile]) -> ScannedFile:
     names = {other.name for other in listing}
-    return ScannedFile(file.remote, "not whole") if file.due and not is_marked(file.remote, marker, names) else file
+    return (
+        ScannedFile(file.remote, FileState.NOT_WHOLE)
+        if file.due and not is_marked(file.remote, marker, names)
+        else file
+    )
 
 
 def is_marked(file: RemoteFile, marker: str, names: Collection[str]) -> bool:

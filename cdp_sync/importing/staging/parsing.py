@@ -14,7 +14,7 @@ from cdp_sync.importing.sources.archives import NO_ROOM, Part, naming, printable
 from cdp_sync.importing.staging.columns import Columns, detected_warnings, plan_columns
 from cdp_sync.importing.staging.plan import deferred_step, hashed_fields, stage_step
 from cdp_sync.importing.staging.tables import create_tables
-from cdp_sync.model import FetchedFile, FileReport
+from cdp_sync.model import FetchedFile, FileReport, FileState
 from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
@@ -54,11 +54,11 @@ def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str,
         return _note(session, run, None, None, number, arrival)
     before = known.get(arrival.remote.path)
     if before and before.fingerprint == run.unchanged_under and before.sha256 == arrival.sha256:
-        return _note(session, run, arrival, before, number, FileReport(arrival.remote.path, "unchanged"))
+        return _note(session, run, arrival, before, number, FileReport(arrival.remote.path, FileState.UNCHANGED))
     try:
         report, fields = _stage_parts(session, run, arrival, before, number)
     except FileRejected as error:
-        report, fields = FileReport(arrival.remote.path, "failed", message=str(error)), ()
+        report, fields = FileReport(arrival.remote.path, FileState.FAILED, message=str(error)), ()
     except OSError as error:
         raise _no_room(error) from error
     return _note(session, run, arrival, before, number, report, fields=fields)
@@ -90,7 +90,7 @@ def _stage_parts(
             staged = session.value("select max(part) from staging.part where file = ?", [number])
             read_as_before(session, part, known, before, fields=fields, file=number, number=staged)
         warnings += [*landed.warnings, *detected_warnings(run.goal, run.profiles, landed.head.columns)]
-    report = FileReport(fetched.remote.path, "staged", warnings=tuple(dict.fromkeys(warnings)))
+    report = FileReport(fetched.remote.path, FileState.STAGED, warnings=tuple(dict.fromkeys(warnings)))
     _check_budget(session, run, number)
     return report, fields
 

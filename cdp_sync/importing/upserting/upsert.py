@@ -1,5 +1,6 @@
 """Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
 from cdp_sync.importing.linking.linking import link, staged_columns
 from cdp_sync.importing.linking.waiting import waiting_steps
-from cdp_sync.importing.report import report_of, write_run
+from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging.columns import Columns
 from cdp_sync.importing.upserting.contributions import (
@@ -32,6 +33,7 @@ from cdp_sync.model import GoalReport, Profiles
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.exchange import count_imported, number_of
+from cdp_sync.warehouse.history import write_run
 from cdp_sync.warehouse.properties import sync_properties
 
 FEW = 0.05
@@ -83,7 +85,8 @@ def _upsert(session: Session, run: GoalRun) -> GoalReport:
     session.execute(statement("importing/upserting/noted_file"), named)
     session.execute(statement("importing/upserting/rejected"), {**named, "run_id": run.run_id})
     report = report_of(session, run, applied=staged > 0)
-    write_run(session, run, report, now)
+    seconds = time.time() - run.began if run.began else None
+    write_run(session, run, report, now, seconds=seconds)
     session.execute("commit")
     return report
 

@@ -23,7 +23,6 @@ from cdp_sync.exporting import (
     deliver_file,
     deliver_users,
     record_delivery,
-    record_failure,
     record_users,
     select_segment,
     verify_recordable,
@@ -50,6 +49,7 @@ from cdp_sync.orchestration.goals.handles import forget_handles
 from cdp_sync.orchestration.goals.metadata import export_metadata_of, idle_metadata_of
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
+from cdp_sync.warehouse.history import record_failure
 
 T = TypeVar("T")
 G = TypeVar("G", bound=ExportGoal)
@@ -163,9 +163,10 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     def _give_up(self, run: R, error: CdpSyncError, *, keep: bool) -> None:
         if not keep:
             self._clear(run)
+        report = ExportReport(self.goal.name, self.goal.segment, error=str(error))
         if not isinstance(error, WarehouseUnusable | WarehouseLocked):
-            record_failure(run, str(error))
-        watcher().done(self.unique, ExportReport(self.goal.name, self.goal.segment, error=str(error)))
+            record_failure(run.warehouse, run, report, run.now)
+        watcher().done(self.unique, report)
 
     def _clear(self, run: R) -> None:
         run.close()

@@ -10,8 +10,7 @@ import dagster as dg
 
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
 from cdp_sync.importing import GoalRun, link_identifiers, upsert_profiles
-from cdp_sync.importing.report import record_failure
-from cdp_sync.model import FileReport, GoalReport, ImportGoal, ImportRules
+from cdp_sync.model import FileReport, FileState, GoalReport, ImportGoal, ImportRules
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import note_checks_of_failure, note_import_checks
@@ -22,6 +21,7 @@ from cdp_sync.orchestration.goals.metadata import failure_metadata_of, idle_meta
 from cdp_sync.orchestration.goals.segments import PROFILES
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
+from cdp_sync.warehouse.history import record_failure
 
 _LINKS = "Give every row a profile: one that exists, a new one, or none."
 _UPSERTS = "Create and update profiles, with ledger, history and quarantine, in one transaction."
@@ -63,7 +63,7 @@ class ImportSteps(GoalSteps[Rules]):
         if linked["staging"]:
             report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
             remove(run.staging)
-        waiting = (FileReport(path, state, message=message) for path, state, message in linked["waiting"])
+        waiting = (FileReport(path, FileState(state), message=message) for path, state, message in linked["waiting"])
         report = report.with_files(waiting)
         report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
         watcher().done(self.unique, report)
@@ -122,17 +122,18 @@ class ImportSteps(GoalSteps[Rules]):
 
     def _give_up(self, context: dg.OpExecutionContext, run: GoalRun, error: CdpSyncError) -> None:
         remove(run.folder)
+        report = GoalReport(self.goal.name, error=str(error))
         if not isinstance(error, WarehouseUnusable | WarehouseLocked):
-            record_failure(run, str(error))
+            record_failure(run.warehouse, run, report)
             note_checks_of_failure(context, run.warehouse, self.key)
-        watcher().done(self.unique, GoalReport(self.goal.name, error=str(error)))
+        watcher().done(self.unique, report)
 
 
 def landed(report: GoalReport) -> bool:
     """Return whether a run imported anything."""
-    return any(file.state in ("imported", "retried") for file in report.files)
+    return report.landed > 0
 
 
 def waiting_handle(waiting: Iterable[FileReport]) -> list[list[str]]:
     """Return the files that are not imported, as plain values that steps can hand on."""
-    return [[report.path, report.state, report.message] for report in waiting]
+    return [[report.path, str(report.state), report.message] for report in waiting]

@@ -9,7 +9,6 @@ import dagster as dg
 from cdp_sync.model import (
     COUNTERS,
     EXPORT_COUNTERS,
-    ROW_ENDS,
     Counters,
     ExportReport,
     FileReport,
@@ -103,7 +102,7 @@ def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:
 
 def _file(file: FileReport) -> dict[str, str]:
     remarks = " ".join(part for part in (file.message, *file.warnings) if part)
-    return {"file": file.name, "state": file.state, "rows": _rows(file.counters), "remarks": remarks}
+    return {"file": file.name, "state": str(file.state), "rows": _rows(file.counters), "remarks": remarks}
 
 
 def _rows(counters: Counters) -> str:
@@ -114,10 +113,8 @@ def _rows(counters: Counters) -> str:
     """
     if not counters.rows_read:
         return ""
-    ends = {name.removeprefix("rows_").replace("_", " "): getattr(counters, name) for name in ROW_ENDS}
-    told = ", ".join(f"{times:,} {end}" for end, times in ends.items() if times)
     invalid = f"; values invalid: {counters.values_invalid:,}" if counters.values_invalid else ""
-    return f"{counters.rows_read:,} read: {told}{invalid}"
+    return f"{counters.rows_read:,} read: {counters.in_words()}{invalid}"
 
 
 def _profiles(samples: tuple[ProfileSample, ...]) -> dg.MetadataValue:

@@ -1,17 +1,17 @@
 """An export of a list as CSV, with the columns of Sailthru's own files.
 
-Quoted as PHP does it, which quotes a cell for a separator, a quote, a backslash, a line end, a tab or a space in it.
+PHP quotes a cell for a separator, a quote, a backslash, a line end, a tab or a space in it.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cdp_sync.sandbox.sailthru.people import User
-from cdp_sync.sandbox.sailthru.times import local
+from cdp_sync.sandbox.api.times import local
+from cdp_sync.sandbox.sailthru.account import User
 
 COLUMNS = (
     "Profile Id", "Email Hash", "Domain", "Engagement", "Lists", "Profile Created Date", "Signup", "Opens", "Clicks",
@@ -20,7 +20,7 @@ COLUMNS = (
     "Purchase Count", "Purchase Price", "Purchase Incomplete", "Last Purchase Time", "Largest Purchase Item Price",
     "Top Device", "Email Status",
 )  # fmt: skip
-"""The standard columns; custom fields come behind them."""
+"""The standard columns; custom fields come after them."""
 
 _ROWS = 500
 """In one step: some milliseconds."""
@@ -32,73 +32,37 @@ def pieces(
 ) -> Iterator[bytes]:
     """Yield the header, and the rows some hundred at a time.
 
-    Args:
-        users: Whom.
-        list_name: The list they are on, for the time of their signup.
-        zone: Of the times.
-        names: The custom fields.
-        clear_emails: Whether a column `Email` follows the one with the hash.
+    `list_name` decides the time of the signup, `names` the custom fields; `clear_emails` adds the column `Email`.
     """
     standard = [*COLUMNS[:2], *(["Email"] if clear_emails else []), *COLUMNS[2:]]
     yield (",".join(map(_cell, (*standard, *names))) + "\n").encode()
     for start in range(0, len(users), _ROWS):
-        part = users[start : start + _ROWS]
-        rows = [_row(user, list_name, zone, clear_emails=clear_emails) + _vars(user, names) for user in part]
-        yield ("\n".join(rows) + "\n").encode()
+        rows = [_row(user, list_name, zone, names, clear=clear_emails) for user in users[start : start + _ROWS]]
+        yield "".join(rows).encode()
 
 
-def names_of(users: Iterable[User]) -> list[str]:
-    """Return the custom fields that any of the users has, in alphabetical order."""
-    found: set[str] = set()
-    for user in users:
-        found.update(user.vars)
-    return sorted(found)
-
-
-def _row(user: User, list_name: str, zone: ZoneInfo, *, clear_emails: bool) -> str:
-    email, lists = user.email or "", user.lists
-    listed = _time(lists.get(list_name), zone)
+def _row(user: User, list_name: str, zone: ZoneInfo, names: Sequence[str], *, clear: bool) -> str:
+    email, done, last = user.email or "", user.lifetime.get, user.activity.get
+    created, listed = _time(user.created, zone), _time(user.lists.get(list_name), zone)
+    signup = _time(last("signup_time") or min(user.lists.values(), default=None), zone)
+    times = [_time(when, zone) for when in (last("open_time"), last("click_time"), last("view_time"), user.optout_time)]
+    opens, clicks, views = done("lifetime_open", 0), done("lifetime_click", 0), done("lifetime_pv", 0)
     return (
-        f"{user.sid},{user.email_hash},{_cell(email) + ',' if clear_emails else ''}{_cell(email.rpartition('@')[2])},"
-        f"{user.engagement},{_lists(tuple(lists))},{local(user.created, zone)},{_signup(user, listed, zone)},"
-        f"{_activity(user, zone)},{listed},,,,,{user.lifetime.get('lifetime_message', 0)},"
+        f"{user.sid},{user.email_hash if email else ''},{_cell(email) + ',' if clear else ''}"
+        f"{_cell(email.rpartition('@')[2])},{user.engagement},{_cell(','.join(user.lists))},{created},{signup},"
+        f"{opens},{clicks},{views},{','.join(times)},{listed},,,,,{done('lifetime_message', 0)},"
         f",0,0,0,,,,{'Valid' if email else ''}"
+        f"{''.join([',' + _WRITERS[type(value)](value) for value in map(user.vars.get, names)])}\n"
     )
 
 
-def _signup(user: User, listed: str, zone: ZoneInfo) -> str:
-    if len(user.lists) == 1 and listed and not user.activity:
-        return listed  # nearly everyone
-    return _time(user.activity.get("signup_time") or min(user.lists.values(), default=None), zone)
-
-
-@lru_cache(maxsize=4096)
-def _lists(names: tuple[str, ...]) -> str:
-    return _cell(",".join(names))
-
-
-def _activity(user: User, zone: ZoneInfo) -> str:
-    """Return the cells from `Opens` to `Optout Time`."""
-    if not user.lifetime and not user.activity and user.optout_time is None:
-        return "0,0,0,,,,"  # nearly everyone
-    done, last = user.lifetime.get, user.activity.get
-    counts = [str(done(name, 0)) for name in ("lifetime_open", "lifetime_click", "lifetime_pv")]
-    times = [_time(last(name), zone) for name in ("open_time", "click_time", "view_time")]
-    return ",".join([*counts, *times, _time(user.optout_time, zone)])
-
-
+@lru_cache(maxsize=1024)
 def _time(seconds: int | None, zone: ZoneInfo) -> str:
-    return "" if seconds is None else local(seconds, zone)
+    return "" if seconds is None else f'"{local(seconds, zone)}"'  # quoted for the space in it
 
 
 def _cell(text: str) -> str:
-    if text.isalnum() or not _UNSAFE.search(text):
-        return text
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _vars(user: User, names: Sequence[str]) -> str:
-    return "".join(["," + _WRITERS[type(value)](value) for value in map(user.vars.get, names)])
+    return '"' + text.replace('"', '""') + '"' if _UNSAFE.search(text) else text
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - as JSON
@@ -114,4 +78,4 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     list: lambda value: _cell(",".join(map(_text, value))),
     dict: lambda value: _cell(json.dumps(value, separators=(",", ":"), ensure_ascii=False)),
 }
-"""How a custom field is written: nothing for null, 1 and 0 for booleans, a list's values with commas."""
+"""How a custom field is written, by its type."""

@@ -1,13 +1,18 @@
 """Files fetched over HTTP: all of a file, or nothing."""
 
 import hashlib
+import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cdp_sync.connectors import disk
-from cdp_sync.connectors.http.download import _received, download
+from cdp_sync.connectors.http.download import download, save
+from cdp_sync.connectors.http.rate_limit import Bucket, RateLimiter
+from cdp_sync.connectors.http.sender import Request
 from cdp_sync.errors import (
     CdpSyncError,
     ConnectionLost,
@@ -106,8 +111,9 @@ def test_a_full_disk_is_told_as_such() -> None:
         pytest.raises(DiskFull),
         disk.while_writing(full),
         full.open("r+b", buffering=0) as file,
+        calling.stream(Request(None, "GET", scene.url)) as stream,
     ):
-        _received(calling, scene.url, file, lambda _size: None)
+        save(stream, file, lambda _size: None)
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
@@ -121,3 +127,39 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
     assert peak < 4 << 20
+
+
+def test_credentials_go_to_the_platforms_own_host_only(tmp_path: Path) -> None:
+    """A file at the API's own host is fetched with them; after a redirect to another host they stay behind for good."""
+    options: dict[str, Any] = {
+        "headers": {"Api-Key": "k-123"},
+        "authorize": lambda request: replace(request, query={**request.query, "sig": "s-1"}),
+    }
+    with Scene([]) as there, Scene([]) as scene, sender(scene.url, options=options) as calling:
+        replies = {
+            "/own": Reply(body=b"own"),
+            "/away": Reply(302, headers={"Location": f"{there.url}/back"}),
+        }
+        scene._replies = lambda heard: replies[heard.path]
+        there._replies = lambda _heard: Reply(302, headers={"Location": f"{scene.url}/own"})
+        for name in ("own", "away"):
+            download(calling, f"{scene.url}/{name}", tmp_path / name)
+            assert (tmp_path / name).read_bytes() == b"own"
+        assert [(heard.path, heard.query, heard.headers.get("Api-Key")) for heard in scene.heard] == [
+            ("/own", "sig=s-1", "k-123"),
+            ("/away", "sig=s-1", "k-123"),
+            ("/own", "", None),
+        ]
+        download(calling, f"{there.url}/back", tmp_path / "there")
+        heard = [*there.heard, scene.heard[-1]]
+        assert [(one.query, one.headers.get("Api-Key")) for one in heard] == [("", None)] * 3
+
+
+def test_a_download_may_count_as_a_call(tmp_path: Path) -> None:
+    """Under the key that it is given, its turn is waited for."""
+    limiter = RateLimiter(buckets={"export": Bucket(1, 0.2)})
+    with Scene([Reply(body=b"x")]) as scene, sender(scene.url, limiter=limiter) as calling:
+        begun = time.monotonic()
+        for number in range(2):
+            download(calling, scene.url, tmp_path / str(number), key="export")
+    assert time.monotonic() - begun >= 0.2

@@ -1,47 +1,59 @@
 """Calls that go wrong: time-outs, lost lines, refusals, attempts. What is told of them holds no query and no body."""
 
+import email
+import json
 import logging
+import socket
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from cdp_sync.connectors.http.gate import RateGate, Told
-from cdp_sync.connectors.http.rates import Rate
-from cdp_sync.connectors.http.retry import GivenUp, Persistence
+from cdp_sync.connectors.http.rate_limit import Bucket, Rate, RateInfo, RateLimiter
 from cdp_sync.connectors.http.sender import Answer, Request, Sender, Timeouts
+from cdp_sync.connectors.sailthru.protocol import sign
 from cdp_sync.errors import (
     CdpSyncError,
     CertificateRejected,
     ConnectionLost,
     RateExceeded,
     RemoteFailure,
+    RequestRefused,
     ServerRefused,
     ServerUnreachable,
+    SettingUnusable,
 )
+from cdp_sync.retrying import Cancelled, Pauses, RetryPolicy
 from cdp_sync_tests.connectors.http.scene import Reply, Scene
 
 SECRET = "jane%40example.com"
 
 
-def sender(url: str, *, attempts: int = 1, gate: RateGate | None = None, **timeouts: float) -> Sender:
+def sender(
+    url: str, *, attempts: int = 1, limiter: RateLimiter | None = None, options: dict[str, Any] | None = None,
+    **timeouts: float,
+) -> Sender:  # fmt: skip
     """Return a sender that hardly pauses."""
     return Sender(
         url,
-        tell=told,
-        persistence=Persistence(logging.getLogger(__name__).info, attempts, 0.01),
-        gate=gate or RateGate(),
+        read_rate=rate_info,
+        retry=RetryPolicy(attempts, Pauses(0.01)),
+        limiter=limiter or RateLimiter(),
         timeouts=Timeouts(**timeouts),
+        **(options or {}),
     )
 
 
-def told(answer: Answer) -> Told:
-    """Tell that 429 is a refusal for the rate's sake, until a second that is over."""
-    return Told(Rate(100, 50, 1000), date=1000, refused=answer.status == 429)
+def rate_info(status: int, _headers: object) -> RateInfo:
+    """Say that 429 is a refusal because of the rate, until a second that is over."""
+    return RateInfo(Rate(100, 50, 1000), date=1000, refused=status == 429)
 
 
 def request(url: str) -> Request:
@@ -138,7 +150,7 @@ def test_what_is_signed_is_not_sent_elsewhere() -> None:
     with Scene([Reply()]) as other, Scene([Reply(302, headers={"Location": f"{other.url}/user"})]) as scene:
         error = failed(scene.url, attempts=3)
         assert isinstance(error, ServerRefused)
-        assert "elsewhere" in str(error)
+        assert "redirects calls" in str(error)
         assert (len(scene.heard), other.heard) == (1, [])
 
 
@@ -163,23 +175,22 @@ def test_no_log_line_holds_a_query(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_nothing_shows_in_a_repr() -> None:
     """Of a call neither address nor body, of an answer no body."""
-    shown = f"{request('http://host')!r} {Request('a', 'POST', 'http://host', b'jane')!r} {Answer(200, {}, b'jane')!r}"
-    assert "jane" not in shown
+    posted = Request("a", "POST", "http://host", {"a": "jane"}, {"b": "jane"}, form={"c": "jane"}, json="jane")
+    assert "jane" not in f"{request('http://host')!r} {posted!r} {Answer(200, {}, b'jane')!r}"
 
 
-def test_a_call_that_waits_for_another_attempt_can_be_given_up() -> None:
-    """Pauses end when nobody waits for the call any more."""
-    given_up = threading.Event()
+def test_a_call_that_waits_for_another_attempt_can_be_cancelled() -> None:
+    """Its pause ends at once."""
+    cancelled = threading.Event()
     with Scene([Reply(500)]) as scene:
         calling = Sender(
             scene.url,
-            tell=told,
-            persistence=Persistence(lambda _line: given_up.set(), 5, 60.0),
-            gate=RateGate(),
+            retry=RetryPolicy(5, Pauses(60.0), log=lambda _line: cancelled.set()),
+            limiter=RateLimiter(),
             timeouts=Timeouts(),
         )
-        with calling, pytest.raises(GivenUp):
-            calling.send(request(scene.url), body, given_up)
+        with calling, pytest.raises(Cancelled):
+            calling.send(request(scene.url), body, cancelled)
 
 
 def test_an_authority_of_ones_own_is_named_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,3 +199,147 @@ def test_an_authority_of_ones_own_is_named_in_the_environment(tmp_path: Path, mo
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
     with sender("https://127.0.0.1:1") as calling:
         assert calling._verify == str(file)
+
+
+def test_constant_headers_go_with_every_call() -> None:
+    """Such as a key; to the platform's own host only, whatever address is called."""
+    options = {"headers": {"Api-Key": "k-123"}}
+    with Scene([Reply()]) as other, Scene([Reply()]) as scene, sender(scene.url, options=options) as calling:
+        calling.send(Request("user", "GET", f"{scene.url}/a", headers={"X-One": "1"}), body)
+        calling.send(Request("user", "GET", f"{other.url}/a"), body)
+        calling.send(Request("user", "GET", f"{scene.url}/a", anonymous=True), body)
+    assert [(heard.headers.get("Api-Key"), heard.headers.get("X-One")) for heard in scene.heard] == [
+        ("k-123", "1"),
+        (None, None),
+    ]
+    assert "Api-Key" not in other.heard[0].headers
+
+
+def test_a_request_is_signed_anew_for_every_attempt() -> None:
+    """By a hook that sees the whole request, as Sailthru's signature needs it."""
+    numbers = iter("12")
+
+    def authorize(request: Request) -> Request:
+        parameters = {**request.query, "api_key": "k-123", "nonce": next(numbers)}
+        return replace(request, query={**parameters, "sig": sign("s-otter", parameters)})
+
+    with (
+        Scene([Reply(500), Reply(body=b"yes")]) as scene,
+        sender(scene.url, attempts=2, options={"authorize": authorize}) as calling,
+    ):
+        assert calling.send(Request("user", "GET", f"{scene.url}/user", {"id": "jane+1@example.com"}), body) == b"yes"
+    queries = [{name: value for name, (value,) in parse_qs(heard.query).items()} for heard in scene.heard]
+    assert [query["nonce"] for query in queries] == ["1", "2"]
+    for query in queries:
+        assert query.pop("sig") == sign("s-otter", query)
+
+
+def test_a_header_that_cannot_be_sent_does_not_show() -> None:
+    """A key with a line break in it: an error at once, without the key."""
+    options = {"headers": {"Api-Key": "k-123\nX: jane"}}
+    with Scene([Reply()]) as scene:
+        error = failed(scene.url, attempts=3, options=options)
+        assert scene.heard == []
+    assert isinstance(error, SettingUnusable)
+    assert "k-123" not in repr(error)
+
+
+def test_a_body_may_be_json_or_a_form() -> None:
+    """With the type that belongs to it."""
+    with Scene([Reply()]) as scene, sender(scene.url) as calling:
+        calling.send(Request("user", "POST", scene.url, json={"name": "Zoé", "n": [1, None]}), body)
+        calling.send(Request("user", "POST", scene.url, form={"a": "ö&b", "c": " "}), body)
+        with pytest.raises(RequestRefused) as refused:
+            calling.send(Request("user", "POST", scene.url, json={"name": "jane", "n": float("nan")}), body)
+    assert "jane" not in repr(refused.value)
+    assert refused.value.__context__ is None
+    sent = [(heard.headers["Content-Type"], heard.body.decode()) for heard in scene.heard]
+    assert sent[0][0] == "application/json"
+    assert json.loads(sent[0][1]) == {"name": "Zoé", "n": [1, None]}
+    assert (sent[1][0], parse_qs(sent[1][1], keep_blank_values=True)) == (
+        "application/x-www-form-urlencoded",
+        {"a": ["ö&b"], "c": [" "]},
+    )
+
+
+def test_a_file_goes_with_a_form(tmp_path: Path) -> None:
+    """As any mail program reads it: the fields first, then the file, byte for byte."""
+    file = tmp_path / 'us"er.jsonl'
+    file.write_bytes(b"\r\n--x\r\n\x00\xff")
+    with Scene([Reply()]) as scene, sender(scene.url) as calling:
+        calling.send(Request("job", "POST", scene.url, form={"json": '{"a": "ä"}'}, file=file), body)
+    (heard,) = scene.heard
+    assert int(heard.headers["Content-Length"]) == len(heard.body)
+    message = email.message_from_bytes(f"Content-Type: {heard.headers['Content-Type']}\r\n\r\n".encode() + heard.body)
+    parts = [part for part in message.walk() if not part.is_multipart()]
+    assert [part.get_param("name", header="Content-Disposition") for part in parts] == ["json", "file"]
+    assert [part.get_payload(decode=True) for part in parts] == ['{"a": "ä"}'.encode(), file.read_bytes()]
+
+
+def test_a_server_that_takes_an_upload_too_slowly_is_left(tmp_path: Path) -> None:
+    """It reads a little now and then, so that no single write times out; the deadline of the transfer ends it."""
+    file = tmp_path / "users.jsonl"
+    with file.open("wb") as large:
+        large.truncate(50 << 20)
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+
+        def dawdle() -> None:
+            line, _ = listener.accept()
+            with line:
+                while not ended.wait(0.01) and line.recv(1 << 14):
+                    pass
+
+        pool.submit(dawdle)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        begun = time.monotonic()
+        try:
+            error = failed(
+                url, transfer=0.5, work=lambda calling, url: calling.send(Request("job", "POST", url, file=file), body)
+            )
+        finally:
+            ended.set()
+    assert "did not answer in full within 0.5 s" in str(error)
+    assert time.monotonic() - begun < 5
+
+
+def test_an_answer_may_be_streamed() -> None:
+    """Status and headers first; the body comes part by part, and a lost line in it is one of our errors."""
+    content = b"x" * 1_000_000
+    replies = [Reply(206, content, {"X-Rows": "3"}), Reply(body=content, manner="cut")]
+    with Scene(replies) as scene, sender(scene.url) as calling:
+        with calling.stream(request(scene.url)) as stream:
+            assert (stream.status, stream.headers["x-rows"]) == (206, "3")
+            assert b"".join(stream.chunks(1000)) == content
+        with pytest.raises(ConnectionLost), calling.stream(request(scene.url)) as stream:
+            list(stream.chunks())
+
+
+def test_a_declared_rate_holds_where_answers_say_nothing_of_one() -> None:
+    """Of four calls two wait for the next window."""
+    limiter = RateLimiter(buckets={"user": Bucket(2, 0.2)})
+    with Scene([Reply()]) as scene, sender(scene.url, limiter=limiter, options={}) as calling:
+        calling._read_rate = lambda _status, _headers: RateInfo()
+        begun = time.monotonic()
+        for _ in range(4):
+            calling.send(request(scene.url), body)
+    assert time.monotonic() - begun >= 0.2
+
+
+def test_a_call_waits_for_its_turn_for_so_long_only() -> None:
+    """A platform that asks for a pause of hours fails the call at once."""
+    limiter = RateLimiter()
+    limiter.acquire("user").answered(RateInfo(refused=True, retry_after=7200))
+    with Scene([Reply()]) as scene:
+        assert isinstance(failed(scene.url, limiter=limiter, turn=60), RateExceeded)
+        assert scene.heard == []
+
+
+def test_calls_under_way_can_be_cut() -> None:
+    """By another thread; the call fails as a lost line does."""
+    with Scene([Reply(manner="drips")]) as scene, sender(scene.url) as calling, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(calling.send, request(scene.url), body)
+        while not scene.heard or not any(deadline.line for deadline in calling._under_way):
+            time.sleep(0.01)
+        calling.cut()
+        assert isinstance(waiting.exception(10), ConnectionLost)

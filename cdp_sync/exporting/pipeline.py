@@ -1,0 +1,45 @@
+"""A whole export on one screen, in the words of its ops. In Dagster each of these calls is an op, or part of one."""
+
+from pathlib import Path
+
+from cdp_sync.exporting.audiences.delivering import deliver_users
+from cdp_sync.exporting.audiences.port import Audience
+from cdp_sync.exporting.audiences.recording import record_users
+from cdp_sync.exporting.audiences.writing import write_users
+from cdp_sync.exporting.files.delivering import Target, deliver_file
+from cdp_sync.exporting.files.writing import write_file
+from cdp_sync.exporting.recording import record_delivery
+from cdp_sync.exporting.run import FileRun, UserRun
+from cdp_sync.exporting.select.recordable import verify_recordable
+from cdp_sync.exporting.select.selecting import select_segment
+from cdp_sync.model import ExportReport
+
+
+def export_file(run: FileRun, server: Target, uploads: Path) -> ExportReport:
+    """Put a segment's profiles on a server, as a file.
+
+    Args:
+        run: The run.
+        server: Where the file goes.
+        uploads: Folder where uploads are noted until they are complete; see `clear_uploads`.
+    """
+    counters = select_segment(run)
+    verify_recordable(run, counters)
+    file = write_file(run)
+    delivered = deliver_file(run, server, file, uploads) if file else None
+    return record_delivery(run, counters, delivered)
+
+
+def export_users(run: UserRun, audience: Audience) -> ExportReport:
+    """Create or change a platform's users from a segment's profiles, and keep its lists.
+
+    Args:
+        run: The run.
+        audience: Where the users go; it connects only if users are to be sent.
+    """
+    counters = select_segment(run)
+    verify_recordable(run, counters)
+    users, leavers = write_users(run)
+    if users or leavers:
+        deliver_users(run, audience)
+    return record_users(run, counters, leavers)
