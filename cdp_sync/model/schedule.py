@@ -69,7 +69,7 @@ def _zones() -> frozenset[str]:
 
 
 def _is_zone(name: str) -> bool:
-    """Return whether there is a time zone of this name: one file is read, where `available_timezones` reads hundreds."""
+    """Return whether there is a time zone of this name. Reads one file, where `available_timezones` reads hundreds."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
