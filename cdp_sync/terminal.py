@@ -1,6 +1,6 @@
 """What people see on a terminal: progress and tables. Nothing here decides anything."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from itertools import groupby
 from operator import itemgetter
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cdp_sync.inspection import ListLook, Look
     from cdp_sync.model.upcoming import UpcomingRun
     from cdp_sync.orchestration.runs.past_runs import History, PastGoal, PastRun
-    from cdp_sync.overview import Overview
     from cdp_sync.segments.membership import SegmentView
 
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -183,20 +182,30 @@ def print_upcoming(runs: Sequence["UpcomingRun"]) -> None:
     print_table(("connection", "at", "UTC", "why"), rows)
 
 
-def print_overview(overview: "Overview") -> None:
+def print_overview(overview: Mapping[str, Any]) -> None:
     """Show connections and their goals: whether they are on, their last run with work, and the next run."""
-    rows = [
-        (each.connection, each.goal, each.direction, each.switch, _last(each.last), each.next_run)
-        for each in overview.lines
-    ]
+    rows = [row for each in overview["connections"] for row in _overview_rows(each)]
     if rows:
         print_table(("connection", "goal", "direction", "on", "last run with work (UTC)", "next run"), rows)
-    if overview.notice:
-        say(_WARNING, f" {overview.notice}")
+    if overview["notice"]:
+        say(_WARNING, f" {overview['notice']}")
 
 
-def _last(run: Mapping[str, Any] | None) -> str:
-    return f"{run['started_at'].astimezone(UTC):{_TIME}} {run['state']}" if run else ""
+def _overview_rows(connection: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each goal; the first one names the connection and its next run."""
+    upcoming = connection["next_run"]
+    parts = [upcoming["at"][:16].replace("T", " ") + upcoming["at"][-6:]] if upcoming else []
+    parts += ["new files"] if connection["looks_for_new_files"] else []
+    first = [connection["connection"], ", or ".join(parts) or "by hand"]
+    for goal in connection["goals"]:
+        on = "yes" if connection["enabled"] and goal["enabled"] else "no" if connection["enabled"] else "connection off"
+        run = goal["last_run"]
+        last = f"{run['started_at'].astimezone(UTC):{_TIME}} {run['state']}" if run else ""
+        name, next_run = first or ("", "")
+        yield name, goal["goal"], goal["direction"], on, last, next_run
+        first = []
+    if first:
+        yield connection["connection"], "", "", "no goal", "", ""
 
 
 def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
