@@ -1,6 +1,7 @@
 """What people see on a terminal: progress and tables. Nothing here decides anything."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC
 from itertools import groupby
 from operator import itemgetter
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cdp_sync.inspection import ListLook, Look
     from cdp_sync.model.upcoming import UpcomingRun
     from cdp_sync.orchestration.runs.past_runs import History, PastGoal, PastRun
+    from cdp_sync.orchestration.runs.progress import Watcher
     from cdp_sync.segments.membership import SegmentView
 
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -27,47 +29,49 @@ _UNSET = "∅"
 _DONE, _FAILED, _WARNING = ("✓", "green"), ("✗", "red"), ("!", "yellow")
 
 
-class TerminalProgress:
-    """Shows bars while a run works, on a terminal; shows nothing where the output is piped."""
+def show_progress() -> "AbstractContextManager[Watcher]":
+    """Return what shows bars while a run works, on a terminal; where the output is piped nothing is shown."""
+    from cdp_sync.orchestration.runs.progress import watcher
+
+    return ProgressBars() if errors.is_terminal else nullcontext(watcher())
+
+
+class ProgressBars:
+    """A bar for each goal of a run."""
 
     def __init__(self) -> None:
-        self._progress = _bars() if errors.is_terminal else None
+        self._progress = _bars()
         self._tasks: dict[str, TaskID] = {}
         self._arrived: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> Self:
         """Start showing."""
-        if self._progress:
-            self._progress.start()
+        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Remove the bars."""
-        if self._progress:
-            self._progress.stop()
+        self._progress.stop()
 
     def phase(self, goal: str, doing: str) -> None:
         """Show what a goal is doing."""
-        if self._progress:
-            if goal not in self._tasks:
-                self._tasks[goal] = self._progress.add_task("", total=None)
-            self._progress.update(self._tasks[goal], description=f"{goal.replace('__', ' / ')}: {doing}")
+        if goal not in self._tasks:
+            self._tasks[goal] = self._progress.add_task("", total=None)
+        self._progress.update(self._tasks[goal], description=f"{goal.replace('__', ' / ')}: {doing}")
 
     def expects(self, goal: str, files: tuple[RemoteFile, ...]) -> None:
         """Show how much there is to fetch or to send."""
-        if self._progress:
-            self._progress.update(self._tasks[goal], total=sum(file.size for file in files))
+        self._progress.update(self._tasks[goal], total=sum(file.size for file in files))
 
     def arrived(self, goal: str, file: RemoteFile, size: int) -> None:
         """Move the bar."""
-        if self._progress:
-            self._arrived[goal, file.path] = size
-            total = sum(size for (of, _), size in self._arrived.items() if of == goal)
-            self._progress.update(self._tasks[goal], completed=total)
+        self._arrived[goal, file.path] = size
+        total = sum(size for (of, _), size in self._arrived.items() if of == goal)
+        self._progress.update(self._tasks[goal], completed=total)
 
     def done(self, goal: str, report: Report) -> None:
         """Remove the goal's bar."""
-        if self._progress and goal in self._tasks:
+        if goal in self._tasks:
             self._progress.remove_task(self._tasks.pop(goal))
 
 
