@@ -135,7 +135,7 @@ def say(*parts: Part, lines: bool = False, to: Output = console) -> None:
         text, style = part if isinstance(part, tuple) else (part, "")
         text = visible(text, lines=lines, to=to)
         if style and to.is_coloured:
-            text = click.style(text, bold=style == "bold", fg=None if style == "bold" else style)
+            text = click.style(text, bold=style == "bold" or None, fg=None if style == "bold" else style)
         line += text
     to.write(f"{line}\n")
 

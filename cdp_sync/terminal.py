@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, FileReport, GoalReport, RemoteFile, Report
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, GoalReport, RemoteFile, Report
 from cdp_sync.model.counting import counted
 from cdp_sync.printing import errors, print_table, say
 
@@ -91,26 +91,19 @@ def _bars() -> "Progress":
 
 
 def print_goal(report: Report) -> None:
-    """Say what a goal did: one line, its files, and the reasons why rows or values did not land."""
+    """Show what a goal did: one line, its files, and the reasons why rows or values did not land."""
     say(_DONE if report.state == "success" else _FAILED, " ", (report.goal, "bold"), f"  {report.message}", lines=True)
     if isinstance(report, GoalReport):
-        _print_files(report)
+        if report.files:
+            names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
+            columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
+            rows = [[f"  {f.name}", f.state, *(getattr(f.counters, name) for name in names)] for f in report.files]
+            print_table(columns, rows)
+        for warning in report.warnings:
+            say("  ", _WARNING, f" {warning}")
     for reason, times in report.reasons:
         say((f"  {times:>6,}x", "yellow"), f" {reason}")
     say()
-
-
-def _print_files(report: GoalReport) -> None:
-    if report.files:
-        names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
-        columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
-        print_table(columns, [_file_row(file, names) for file in report.files])
-    for warning in report.warnings:
-        say("  ", _WARNING, f" {warning}")
-
-
-def _file_row(file: FileReport, names: Sequence[str]) -> list[object]:
-    return [f"  {file.name}", file.state, *(getattr(file.counters, name) for name in names)]
 
 
 def print_look(look: "Look | ListLook") -> None:
@@ -221,7 +214,8 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
 def _print_profile(profile: dict[str, Any]) -> None:
     changes = profile.pop("changes")
     say((str(profile["profile_id"]), "bold"))
-    rows = [(f"  {name}", _shown(value)) for name, value in profile.items() if value is not None]
+    shown = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in profile.items()}
+    rows = [(f"  {name}", str(value)) for name, value in shown.items() if value is not None]
     print_table(("  property", "value"), rows)
     for change in changes:
         by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
@@ -230,21 +224,15 @@ def _print_profile(profile: dict[str, Any]) -> None:
         _print_changed(change["changed"] or (), indent=4)
 
 
-def _shown(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
 def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:
     """Show what could not land, and why, file by file."""
     for path, found in groupby(rows, key=itemgetter("path")):
         say((path, "bold"))
-        print_table(("  line", "field", "value", "reason"), [_quarantine_row(row) for row in found])
+        print_table(
+            ("  line", "field", "value", "reason"),
+            [(f"{r['line'] or '':>6}", r["field"], r["value"] or _short(r["raw"]), r["reason"]) for r in found],
+        )
     say(f"{len(rows):,} of {total:,} in quarantine.")
-
-
-def _quarantine_row(row: dict[str, Any]) -> list[object]:
-    line = f"{row['line']:>6}" if row["line"] else ""
-    return [line, row["field"], row["value"] or _short(row["raw"]), row["reason"]]
 
 
 def _short(raw: str | None) -> str:

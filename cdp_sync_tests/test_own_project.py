@@ -77,7 +77,7 @@ def test_init_overwrites_nothing(own: Path) -> None:
 
 
 def test_a_project_is_found_from_below(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of it the command works as in its own folder; hints name the command in full there."""
+    """In a folder of it the command works as in its own folder."""
     monkeypatch.chdir(own / "defs" / "shop")
     assert "all in order" in told(cdp_sync("check"))
     assert Path.cwd() == own
