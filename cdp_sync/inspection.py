@@ -32,7 +32,7 @@ from cdp_sync.model import (
 )
 from cdp_sync.model.counting import counted
 from cdp_sync.model.suggestion import one_of
-from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.warehouse import Session, Warehouse
@@ -146,7 +146,7 @@ def _look_at_source(profiles: Profiles, connection: Connection, goal: ImportRule
     kind = kind_of(connection)
     with kind.part("client")(connection.server_value) as client:
         source: Source = kind.part("source")(client, goal)
-        with Warehouse(data_folder().warehouse).open("read") as session:
+        with project_warehouse().open("read") as session:
             due = [(path, None, None) for path in source.paths]
             refusal = _refusal(session, profiles, connection, goal.importing(connection, profiles), due, goal.was)
         return ListLook(goal.name, source.look(), refusal=refusal)
@@ -154,7 +154,7 @@ def _look_at_source(profiles: Profiles, connection: Connection, goal: ImportRule
 
 def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, limit: int) -> Look:
     """Look at a goal's directory, and into its first files."""
-    warehouse = Warehouse(data_folder().warehouse)
+    warehouse = project_warehouse()
     with warehouse.open("read") as session:
         known = known_files(session, connection.name, goal.name)
         for before in names_before((connection.name, goal.name), (connection.was, goal.was)):
@@ -215,7 +215,7 @@ def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
     names = [segment.name for segment in declarations.profiles.segments]
     if name not in names:
         raise UnknownName(f"There is no segment {name!r}.", needed=one_of(name, names))
-    with Warehouse(data_folder().warehouse).open("read") as session:
+    with project_warehouse().open("read") as session:
         return view_segment(session, declarations.profiles, name, datetime.now(UTC))
 
 
@@ -230,7 +230,7 @@ def look_at_export(declarations: Declarations, connection: str, goal: str) -> Ex
             goal=found,
             profiles=declarations.profiles,
             objectives=declared.objectives,
-            warehouse=Warehouse(data_folder().warehouse),
+            warehouse=project_warehouse(),
             staging=Path(folder, "export.duckdb"),
             folder=Path(folder),
             now=datetime.now(UTC),

@@ -35,13 +35,10 @@ LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
 """When delivered files were written."""
 
 INSTANCE = """
-storage: {custom: {module: cdp_sync.orchestration.storage, class: RunHistory, config: {base_dir: dagster}}}
+storage: {sqlite: {base_dir: dagster}}
 local_artifact_storage:
   {module: dagster._core.storage.root, class: LocalArtifactStorage, config: {base_dir: dagster}}
-compute_logs:
-  module: cdp_sync.orchestration.storage
-  class: NoComputeLogs
-  config: {base_dir: dagster/compute_logs}
+compute_logs: {module: dagster._core.storage.noop_compute_log_manager, class: NoOpComputeLogManager}
 run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}
 concurrency: {pools: {granularity: op, default_limit: 1}}
 telemetry: {enabled: false}

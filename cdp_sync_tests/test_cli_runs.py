@@ -8,7 +8,7 @@ import pytest
 
 from cdp_sync.errors import Terminal
 from cdp_sync.orchestration.instance import open_instance
-from cdp_sync.orchestration.runs.past_runs import STATES
+from cdp_sync.orchestration.runs.history import STATES
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal
 from cdp_sync_tests.test_cli import FIRST, answer, cdp_sync, history, ran, shop, start_run, told
 from cdp_sync_tests.warehouse.holder import held

@@ -29,7 +29,7 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
         _show_upcoming(connection, limit, as_json=as_json)
         return
     from cdp_sync.orchestration.declaration_files import refuse_unknown
-    from cdp_sync.orchestration.runs.past_runs import History, past_runs
+    from cdp_sync.orchestration.runs.history import History, past_runs
     from cdp_sync.terminal import print_history
 
     found = past_runs(warehouse(), connection, limit, run_id=run_id, profiles=profiles or run_id is not None)

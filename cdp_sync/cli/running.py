@@ -1,5 +1,7 @@
 """Commands that run goals: run, export."""
 
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -8,7 +10,7 @@ from cdp_sync.cli.completion import complete_goals
 from cdp_sync.cli.options import AS_JSON, CONNECTION, GOAL, answer, end
 
 if TYPE_CHECKING:
-    from cdp_sync.orchestration.runs.launching import Order
+    from cdp_sync.orchestration.runs.launch import Order
 
 
 def _not_empty(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -25,12 +27,15 @@ def _not_empty(context: click.Context, option: click.Parameter, value: str | Non
     "--files", metavar="PATTERN", callback=_not_empty, help="Import only files whose names match this wildcard."
 )
 @click.option("--again", is_flag=True, help="Also import files that have not changed since. What is summed stays so.")
+@click.option("--debug", is_flag=True, help="Show each step of the SQL plan as it ends: seconds, rows, and its table.")
 @AS_JSON
-def run(connection: str, goal: str | None, files: str | None, again: bool, as_json: bool) -> None:
+def run(connection: str, goal: str | None, files: str | None, again: bool, debug: bool, as_json: bool) -> None:
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
-    from cdp_sync.orchestration.runs.launching import Order
+    from cdp_sync.orchestration.runs.launch import Order
+    from cdp_sync.warehouse.step_log import observed_by
 
-    _run(Order(connection, goal, files, again), as_json=as_json)
+    with observed_by(partial(click.echo, err=True)) if debug else nullcontext():
+        _run(Order(connection, goal, files, again), as_json=as_json)
 
 
 @click.command()
@@ -41,7 +46,7 @@ def run(connection: str, goal: str | None, files: str | None, again: bool, as_js
 def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
     """Run one export goal, or with --preview only look at what it would deliver."""
     if not preview:
-        from cdp_sync.orchestration.runs.launching import Order
+        from cdp_sync.orchestration.runs.launch import Order
 
         _run(Order(connection, goal, exports=True), as_json=as_json)
     from cdp_sync.exporting.preview import ExportPreview
@@ -56,7 +61,7 @@ def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
 def _run(order: "Order", *, as_json: bool) -> NoReturn:
     """Carry out an order, show its outcome, and end with its status."""
     from cdp_sync.orchestration.project import load_connection
-    from cdp_sync.orchestration.runs.launching import launch
+    from cdp_sync.orchestration.runs.launch import launch
     from cdp_sync.printing import print_error, print_json
     from cdp_sync.terminal import print_goal, show_progress
 

@@ -1,9 +1,9 @@
 """What a run of a goal did, read back from its staging file."""
 
 from cdp_sync.importing.converting.cell_warnings import cell_warnings
-from cdp_sync.importing.linking.linking import staged_columns
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sources.arrivals import goal_key, state_of
+from cdp_sync.importing.staging.columns import staged_columns
 from cdp_sync.importing.upserting.sampling import samples_of
 from cdp_sync.model import Counters, FileReport, FileState, GoalReport, RemoteFile
 from cdp_sync.warehouse import Session

@@ -56,6 +56,16 @@ class GoalRun(Run):
         return source_of((self.connection, self.goal.name))
 
     @property
+    def named(self) -> dict[str, str]:
+        """The run as statements name it."""
+        return {"run_id": self.run_id, **self.goal_named}
+
+    @property
+    def goal_named(self) -> dict[str, str]:
+        """The goal as statements name it."""
+        return {"connection": self.connection, "goal": self.goal.name}
+
+    @property
     def format(self) -> str:
         """How the goal's files are read, as JSON, for the ledger."""
         return self.goal.format.model_dump_json(by_alias=True)

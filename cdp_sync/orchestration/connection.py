@@ -1,9 +1,9 @@
 """A declared connection as Dagster definitions: assets for each goal, a job, its schedule and sensor, a server."""
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from cdp_sync.model import Connection, Profiles, kind_of
+from cdp_sync.orchestration.dagster_internals import AssetJob
 from cdp_sync.orchestration.goals.checks import (
     EXPORT_CHECKS,
     USER_EXPORT_CHECKS,
@@ -17,8 +17,6 @@ from cdp_sync.orchestration.notify.mail_sensor import notified_metadata
 from cdp_sync.orchestration.resources import PlatformResource
 from cdp_sync.orchestration.triggers.new_files import build_sensors
 from cdp_sync.orchestration.triggers.schedules import build_schedules
-
-AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 
 def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitions:

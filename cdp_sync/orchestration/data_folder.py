@@ -1,4 +1,4 @@
-"""Where things lie: the data folder and what is in it."""
+"""The data folder: what runs write, and where."""
 
 import os
 import shutil
@@ -7,11 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdp_sync.private import private_folder
 
+if TYPE_CHECKING:
+    from cdp_sync.warehouse import Warehouse
+
 _STALE_AFTER = 2 * 24 * 3600
-"""Seconds after which what a run left behind serves nobody."""
+"""Seconds after which files of a killed run are removed."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class DataFolder:
 
     @property
     def warehouse(self) -> Path:
-        """The profiles."""
+        """The file that holds the profiles."""
         return self.path / "warehouse.duckdb"
 
     def staging(self, run_id: str, goal: str) -> Path:
@@ -34,7 +38,7 @@ class DataFolder:
         return self.path / "downloads" / f"{run_id}__{goal}"
 
     def sightings(self, connection: str, goal: str) -> Path:
-        """Return the file that says since when the files of a goal are as they are."""
+        """Return the file that notes since when the files of a goal have had their size and time."""
         return self.path / "sightings" / f"{connection}__{goal}.json"
 
     def uploads(self, connection: str) -> Path:
@@ -46,13 +50,13 @@ class DataFolder:
         return {path.parent.name: path.parent for path in sorted((self.path / "uploads").glob("*/*.json"))}
 
     def close_to_others(self) -> None:
-        """Let only the owner in, also to what earlier versions, or other programs such as Dagster, have made here."""
+        """Make the folders 0700, also those that former versions or other programs such as Dagster have made."""
         for name in (".", "staging", "downloads", "sightings", "uploads", "spill", "sandbox", "dagster"):
             if (self.path / name).is_dir():
                 private_folder(self.path / name)
 
     def sweep(self) -> int:
-        """Remove what runs left behind that were killed days ago, and what DuckDB had put on the disk for them.
+        """Remove the files of runs that were killed days ago, and what DuckDB spilled to the disk for them.
 
         Returns:
             How many files and folders were removed.
@@ -63,14 +67,14 @@ class DataFolder:
         removed = 0
         others = chain((self.path / "spill").glob("*"), self.path.glob(f"{NEW}*"))
         for left in [*chain(*self.by_run().values()), *others]:
-            with suppress(FileNotFoundError):  # whoever else sweeps was quicker
+            with suppress(FileNotFoundError):  # another process removed it
                 if left.stat().st_mtime < oldest:
                     remove(left)
                     removed += 1
         return removed
 
     def by_run(self) -> dict[str, list[Path]]:
-        """Return what runs have staged and downloaded and not removed yet, by the run's id."""
+        """Return what runs have staged and downloaded, by the run's id."""
         found: dict[str, list[Path]] = {}
         for folder in (self.path / "staging", self.path / "downloads"):
             for path in folder.glob("*__*"):
@@ -83,8 +87,15 @@ def data_folder() -> DataFolder:
     return DataFolder(Path(os.environ.get("CDP_SYNC_DATA", "data")).absolute())
 
 
+def project_warehouse() -> "Warehouse":
+    """Return the warehouse of the data folder."""
+    from cdp_sync.warehouse import Warehouse  # which imports DuckDB
+
+    return Warehouse(data_folder().warehouse)
+
+
 def remove(path: Path) -> None:
-    """Remove a file or folder, and a DuckDB file's log with it."""
+    """Remove a file or folder, and the log of a DuckDB file."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     path.with_name(path.name + ".wal").unlink(missing_ok=True)

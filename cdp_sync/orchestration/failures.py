@@ -1,4 +1,4 @@
-"""Our errors in Dagster's words."""
+"""Failures and retries of steps: the errors of this package as Dagster shows them."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from cdp_sync.errors import CdpSyncError, Transient
 T = TypeVar("T")
 
 ATTEMPTS = 2
-"""How often a step is tried where an error may pass; connecting and downloading have attempts of their own in that."""
+"""How often a step is tried on a transient error; connecting and downloading retry by themselves within an attempt."""
 
 _PAUSE = 5.0
 
@@ -19,25 +19,25 @@ _PAUSE = 5.0
 def pause() -> None:
     """Wait before the next attempt.
 
-    The step itself waits: if Dagster tried it again, the steps of the next goal would overtake it meanwhile.
+    The step itself waits: if Dagster retried it, the steps of the next goal would run first.
     """
     time.sleep(_PAUSE)
 
 
 def failure(error: CdpSyncError) -> dg.Failure:
     """Return the failure that the UI shows: what was found, what was needed, what to do."""
-    told = {"found": error.found, "what was needed": error.needed, "what to do": error.remedy}
-    metadata = {name: dg.MetadataValue.text(text) for name, text in told.items() if text}
+    parts = {"found": error.found, "what was needed": error.needed, "what to do": error.remedy}
+    metadata = {name: dg.MetadataValue.text(text) for name, text in parts.items() if text}
     return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
 
 
 def attempt(log: dg.DagsterLogManager, work: Callable[[], T], give_up: Callable[[CdpSyncError], None]) -> T:
-    """Do a step's work, again where an error may pass.
+    """Do a step's work, and retry it once on a transient error.
 
     Args:
-        log: Receives a warning for every attempt that failed and is made again.
+        log: Receives a warning for every attempt that failed and is retried.
         work: What to do.
-        give_up: What to do before failing for good.
+        give_up: What to do before the step fails.
 
     Raises:
         dagster.Failure: No attempt succeeded.
@@ -48,7 +48,7 @@ def attempt(log: dg.DagsterLogManager, work: Callable[[], T], give_up: Callable[
         except CdpSyncError as error:
             if not (isinstance(error, Transient) and left):
                 give_up(error)
-                # What it says is all that an operator needs; its traces, one for each cause, would hide it.
+                # The message is all that an operator needs; the traces, one for each cause, would hide it.
                 raise failure(error) from None
             log.warning(f"{error} Trying again.")
             pause()

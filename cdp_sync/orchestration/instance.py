@@ -14,10 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from cdp_sync.errors import CdpSyncError, DiskFull, HistoryUnusable, SettingUnusable, Terminal
 
 _PATIENCE = 60.0
-"""Seconds to wait for others that open the history: it takes each a second at most, also where it is made."""
+"""Seconds to wait for others that open the history: each takes a second at most, also where it is made."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LITTLE = 1 << 20
 """Bytes that are left on a disk where SQLite fails for want of room, whatever it says of it."""
+_FORMER_STORAGE = "cdp_sync.orchestration.storage"
+"""What former versions of `dagster.yaml` name."""
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
     """
     home = _home()
     with _failures_of(home), ExitStack() as opened:
-        with _turn(home):
+        with _lock(home):
             instance = opened.enter_context(_open(home))
         yield instance
 
@@ -58,29 +60,25 @@ def _home() -> Path:
 
 
 @contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    """Wait until no other process opens the history of this folder: two that make its tables at once spoil them."""
+def _lock(folder: Path) -> Iterator[None]:
+    """Let no other process open the history of this folder: two that create its tables at once damage them."""
     descriptor = os.open(folder, os.O_RDONLY)
+    deadline = time.monotonic() + _PATIENCE
     try:
-        deadline = time.monotonic() + _PATIENCE
-        while not _locks(descriptor):
-            if time.monotonic() > deadline:
-                raise HistoryUnusable(
-                    f"Another process has been opening the history of {folder} for {_PATIENCE:g} seconds.",
-                    remedy="End it, and run again.",
-                )
-            time.sleep(0.05)
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise HistoryUnusable(
+                        f"Another process has been opening the history of {folder} for {_PATIENCE:g} seconds.",
+                        remedy="End it, and run again.",
+                    ) from None
+                time.sleep(0.05)
         yield
     finally:
         os.close(descriptor)
-
-
-def _locks(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager
@@ -90,17 +88,32 @@ def _open(home: Path) -> Iterator[dg.DagsterInstance]:
     except (DBAPIError, OSError, CdpSyncError):
         raise
     except Exception as error:  # of Dagster, of YAML, of Alembic, of a class that dagster.yaml names
-        raise HistoryUnusable(
-            f"Dagster cannot be opened as {home / 'dagster.yaml'} says: {_short(error)}.",
-            remedy="Correct that file; if it is in order, move the history that it names away.",
-        ) from error
+        raise _unusable(home / "dagster.yaml", error) from error
     with instance:
         yield instance
 
 
+def _unusable(file: Path, error: Exception) -> HistoryUnusable:
+    if _FORMER_STORAGE in str(error):
+        return HistoryUnusable(
+            f"{file} names classes of {_FORMER_STORAGE}, which former versions had.",
+            needed="Dagster's own storage reads the history that they wrote.",
+            remedy=(
+                "Write `storage: {sqlite: {base_dir: data/dagster}}`, with the former base_dir, and `compute_logs: "
+                "{module: dagster._core.storage.noop_compute_log_manager, class: NoOpComputeLogManager}`."
+            ),
+        )
+    # Dagster's messages go on with everything that would be allowed.
+    reason = " ".join(str(error).split()).partition(" Expected: ")[0][:300].rstrip(".") or type(error).__name__
+    return HistoryUnusable(
+        f"Dagster cannot be opened as {file} says: {reason}.",
+        remedy="Correct that file; if it is in order, move the history that it names away.",
+    )
+
+
 @contextmanager
 def _failures_of(home: Path) -> Iterator[None]:
-    """Say what is wrong with the history, without the statements that met it."""
+    """Say what is wrong with the history, without the statements that failed."""
     try:
         yield
     except DBAPIError as error:
@@ -119,16 +132,10 @@ def _failures_of(home: Path) -> Iterator[None]:
 
 
 def _is_full(home: Path) -> bool:
-    """Whether there is no room: where the folder lies, or in the data folder in it."""
+    """Return whether there is no room on the disk of the folder, or of the data folder in it."""
     found = [path for path in (home, home / "data") if path.exists()]
     return any(os.statvfs(path).f_bavail * os.statvfs(path).f_frsize < _LITTLE for path in found)
 
 
 def _no_room(what: str) -> DiskFull:
     return DiskFull(f"There is no room left on the disk that holds {what}.", remedy="Free some space and run again.")
-
-
-def _short(error: Exception) -> str:
-    """Return the beginning of a message: Dagster's go on with everything that would be allowed."""
-    text = " ".join(str(error).split()).partition(" Expected: ")[0]
-    return text[:300].rstrip(".") or type(error).__name__

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
-from dagster.components.core.load_defs import get_library_json_enriched_defs  # the Docs tab; not public
 
 from cdp_sync.errors import DeclarationError
+from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.declaration_files import declaration_files, find_profile_model, refuse
 from cdp_sync.orchestration.declarations import check_file, clashes_between_files

@@ -13,8 +13,8 @@ from cdp_sync.errors import CdpSyncError, Transient
 from cdp_sync.model import ConnectionKind, Declared
 from cdp_sync.model.kind import kinds
 from cdp_sync.orchestration.data_folder import data_folder
-from cdp_sync.orchestration.runs.abandoned_steps import silence_abandoned_steps
 from cdp_sync.orchestration.runs.processes import note_process
+from cdp_sync.orchestration.runs.run_log import shorten_log
 from cdp_sync.warehouse import Warehouse
 
 WAREHOUSE_POOL = "warehouse"
@@ -37,7 +37,7 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Note which process does the run's work, quiet its log, and close the data folder: every run needs this."""
         if context.log:
-            silence_abandoned_steps(context.log)
+            shorten_log(context.log)
         if context.run and context.instance:
             note_process(context.instance, context.run)
             data_folder().close_to_others()

@@ -1,4 +1,4 @@
-"""Fills templates such as `{{ env('SFTP_PORT', '2222') }}` as Dagster does, without Dagster."""
+"""Renders templates such as `{{ env('SFTP_PORT', '2222') }}` as Dagster does, without Dagster."""
 
 import ast
 import os
@@ -10,7 +10,7 @@ _VARIABLE = re.compile(r"\{\{ *env\('(?P<name>[^'\\\n]*)'(?:, *'(?P<default>[^'\
 
 
 class _Environment:
-    """What templates know as `env`."""
+    """`env` in templates."""
 
     def __call__(self, name: str, default: Any = ...) -> Any:  # noqa: ANN401 - whatever the template gives
         """Return a variable, or the default."""
@@ -20,13 +20,13 @@ class _Environment:
         return value
 
     def __getattr__(self, name: str) -> str | None:
-        if name.startswith("jinja"):  # Jinja asks every value whether it has something of its own
+        if name.startswith("jinja"):  # Jinja looks for methods of its own
             raise AttributeError(name)
         return os.environ.get(name)
 
 
 def names_only_environment(value: object) -> bool:
-    """Return whether a value holds no template, or one that uses nothing but `env`; any other is Dagster's to fill."""
+    """Return whether a value holds no template, or one that uses nothing but `env`; Dagster renders others."""
     if not _is_template(value) or _is_simple(value):
         return True
     from jinja2 import Environment, TemplateSyntaxError, meta
@@ -38,10 +38,10 @@ def names_only_environment(value: object) -> bool:
 
 
 def fill(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    """Return what a template yields: a number where that is what it looks like; any other value stays as it is written.
+    """Return the value of a template, as a number if it looks like one; return a value without a template as it is.
 
     Raises:
-        ValueError: It is no template, or names a variable that is not set and has no default.
+        ValueError: The template is malformed, or names a variable that is not set and has no default.
     """
     if not _is_template(value):
         return value

@@ -14,23 +14,11 @@ def number_of(session: Session, connection: str) -> int:
     return int(session.value(query, [connection]))
 
 
-def count_imported(session: Session, connection: str, number: int) -> None:
-    """Count the profiles that rows of this run were applied to, in the transaction that applies them.
-
-    To be called while `touched` has them and before new ones are written.
-
-    Args:
-        session: A session that writes.
-        connection: Who imports.
-        number: Its number.
-    """
-    created, known = session.row("select count(*) filter (is_new), count(*) filter (not is_new) from touched")
-    adopted = known and session.value(
-        statement("warehouse/sql/exchange/imported_profile"), {"connection": connection, "number": number}
-    )
-    named = {"connection": connection, "direction": "import"}
+def add_exchanged(session: Session, connection: str, direction: Direction, profiles: int) -> None:
+    """Add the profiles that a connection exchanges for the first time, in the transaction that writes them."""
+    named = {"connection": connection, "direction": direction}
     session.execute(statement("warehouse/sql/exchange/first_count"), named)
-    session.execute(statement("warehouse/sql/exchange/more"), {**named, "profiles": created + adopted})
+    session.execute(statement("warehouse/sql/exchange/more"), {**named, "profiles": profiles})
 
 
 def ever_exchanged(session: Session, connection: str, direction: Direction) -> int:

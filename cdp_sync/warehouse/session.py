@@ -1,6 +1,7 @@
 """One open DuckDB connection, and the steps that run on it."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,7 @@ from duckdb.func import SPECIAL
 from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseDamaged, WarehouseUnusable
 from cdp_sync.model.mail_address import ascii_domain
 from cdp_sync.warehouse.names import quote_literal
+from cdp_sync.warehouse.step_log import EndedStep, observer
 
 Values = Mapping[str, object] | Sequence[object] | None
 
@@ -101,13 +103,18 @@ class Session:
 
     def run(self, steps: Iterable[Step]) -> None:
         """Run the steps of a plan in order; an error names the step and shows its statement."""
+        observe = observer.get()
         for step in steps:
+            began = time.perf_counter()
             try:
                 self.execute(step.sql, step.values)
             except WarehouseUnusable as error:
                 if isinstance(error.__cause__, duckdb.IOException):
                     raise  # the statement does not matter to it
                 raise type(error)(f"Step {step.yields} failed: {error.found}", needed=str(step)) from error
+            if observe:
+                counted = self._connection.fetchone()
+                observe(EndedStep(step, self, counted[0] if counted else None, time.perf_counter() - began))
 
     def attach(self, path: Path, name: str, options: str = "") -> None:
         """Attach a database file.

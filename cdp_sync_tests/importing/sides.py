@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
-from cdp_sync.importing.linking.waiting import count_due, stage_waiting
+from cdp_sync.importing import GoalRun, import_files
 from cdp_sync.model import Counters, FetchedFile, FileGoal, Profiles, RemoteFile
 from cdp_sync.model.profile import RESERVED
 from cdp_sync.warehouse import Session, Warehouse, quote_identifier
@@ -112,13 +111,7 @@ class ProductSide:
             staging=self.folder / f"staging{self.runs}.duckdb",
             objectives=objectives,
         )
-        stage_files(run, [self.fetched(number, file) for number, file in enumerate(files)])
-        with self.warehouse.open("read") as session:
-            due = count_due(session, run)
-        if due:
-            stage_waiting(run)
-        link_identifiers(run)
-        report = upsert_profiles(run)
+        report = import_files(run, [self.fetched(number, file) for number, file in enumerate(files)])
         counters = {file.path: file.counters for file in report.files}
         failed = {file.path: file.message for file in report.failed}
         return Delivered(counters, failed, tuple(self.quarantine(run.run_id)))

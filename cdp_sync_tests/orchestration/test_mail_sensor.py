@@ -249,7 +249,7 @@ def test_a_stopped_run_is_mailed_about_where_every_run_is(office: Office) -> Non
 def test_a_run_of_the_command_line_is_mailed_about(office: Office) -> None:
     """`cdp-sync run` writes to the same history; the daemon's sensor finds it there."""
     from cdp_sync.orchestration.instance import open_instance
-    from cdp_sync.orchestration.runs.launching import Order, launch
+    from cdp_sync.orchestration.runs.launch import Order, launch
     from cdp_sync.orchestration.runs.progress import watcher
 
     office.connect()

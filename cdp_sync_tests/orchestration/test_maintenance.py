@@ -10,10 +10,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.events import AssetObservationData
 from dagster._core.storage.runs.schema import RunsTable
 
-from cdp_sync.orchestration.goals.files import files_key, partitions_of
+from cdp_sync.orchestration.goals.files import files_key, imported_versions, partitions_of
 from cdp_sync.orchestration.runs import retention
 from cdp_sync.orchestration.runs.retention import forget_idle_runs, forget_runs
 from cdp_sync_tests.projects import Project, goal
@@ -113,22 +112,53 @@ def test_a_run_that_has_not_ended_stays(shop: Project, kept: dg.DagsterInstance)
 
 
 def test_what_the_catalog_shows_stays(shop: Project, kept: dg.DagsterInstance) -> None:
-    """The latest materialization of each file and goal and the checks' latest results outlive their runs."""
+    """Files stay imported without their run; the run of a goal's latest materialization is kept."""
     first = run(shop, kept, "customers_1.csv", "customers_2.csv", days_ago=SOME_DAYS)
     second = run(shop, kept, "customers_2.csv", days_ago=SOME_DAYS)
+    versions = imported_versions(kept, *GOAL.path)
     checks = [dg.AssetCheckKey(GOAL, name) for name in ("rejected_rows", "unmatched_rows", "ambiguous_links")]
-    assert forget_runs(kept, datetime.now(UTC) - timedelta(days=30), FOR_EVER) == (2, True)
+    assert forget_runs(kept, datetime.now(UTC) - timedelta(days=30), FOR_EVER) == (1, True)
+    assert [each.run_id for each in kept.get_runs()] == [second]
     assert files(kept, "customers_1.csv", "customers_2.csv") == {
         "customers_1.csv": "MATERIALIZED",
         "customers_2.csv": "MATERIALIZED",
     }
-    assert materializations(kept, FILES) == [second, first]
+    assert materializations(kept, FILES) == ["", second]
+    assert imported_versions(kept, *GOAL.path) == versions
     assert materializations(kept, GOAL) == [second]
-    latest = kept.get_latest_materialization_event(GOAL)
-    assert latest
-    assert latest.run_id == second
     results = kept.event_log_storage.get_latest_asset_check_execution_by_key(checks)
     assert {result.run_id for result in results.values()} == {second}
+    assert first not in materializations(kept, FILES)
+
+
+def test_a_file_whose_run_is_gone_says_when_it_was_imported(shop: Project, kept: dg.DagsterInstance) -> None:
+    """With its counters; Dagster's own time is that of the removal."""
+    before = time.time()
+    run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
+    after = time.time()
+    run(shop, kept, "customers_2.csv")
+    maintain(shop, kept)
+    of_file = dg.AssetRecordsFilter(FILES, asset_partitions=["customers_1.csv"])
+    (record,) = kept.fetch_materializations(of_file, limit=9).records
+    made = record.asset_materialization
+    assert made
+    assert made.metadata["rows_applied"].value == 1
+    assert before <= made.metadata["imported_at"].value <= after
+
+
+def test_a_later_failure_of_a_file_is_not_hidden(shop: Project, kept: dg.DagsterInstance) -> None:
+    """The run that imported it stays until the file is imported again."""
+    imported = run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
+    run(shop, kept, "customers_2.csv", days_ago=1)
+    shop.deliver("/inbox/customers_1.csv", "Mail\nada@example.com\n", minutes=1_000)
+    assert not shop.run("shop_sync", kept).success
+    maintain(shop, kept)
+    assert kept.get_run_by_id(imported)
+    assert files(kept, "customers_1.csv") == {"customers_1.csv": "FAILED"}
+    run(shop, kept, "customers_1.csv")
+    maintain(shop, kept)
+    assert not kept.get_run_by_id(imported)
+    assert files(kept, "customers_1.csv") == {"customers_1.csv": "MATERIALIZED"}
 
 
 def test_a_failure_that_is_forgotten_no_longer_shows(shop: Project, kept: dg.DagsterInstance) -> None:
@@ -141,18 +171,22 @@ def test_a_failure_that_is_forgotten_no_longer_shows(shop: Project, kept: dg.Dag
     assert files(kept, "customers_1.csv") == {"customers_1.csv": None}
 
 
-def test_it_stops_when_its_time_is_up_and_goes_on_later(shop: Project, kept: dg.DagsterInstance) -> None:
+def test_it_stops_when_its_time_is_up_and_goes_on_later(
+    kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More than one batch; what is left is found by the next run."""
-    for _ in range(120):
+    monkeypatch.setattr(retention, "_BATCH", 5)
+    for _ in range(12):
         finished = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.SUCCESS)
         age(kept, kept.add_run(finished).run_id, SOME_DAYS)
     assert forget_runs(kept, datetime.now(UTC), time.monotonic() - 1) == (0, False)
-    assert forget_runs(kept, datetime.now(UTC), FOR_EVER) == (120, True)
+    assert forget_runs(kept, datetime.now(UTC), FOR_EVER) == (12, True)
 
 
 def test_the_job_tells_what_it_removed(shop: Project, kept: dg.DagsterInstance) -> None:
     """Runs, and what killed runs left behind days ago; the warehouse's history stays."""
     run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
+    run(shop, kept, "customers_1.csv")
     left = [shop.data / "staging" / "killed__customers.duckdb", shop.data / "spill" / "duckdb_temp_block-1.block"]
     for path in left:
         path.parent.mkdir(exist_ok=True)
@@ -163,7 +197,7 @@ def test_the_job_tells_what_it_removed(shop: Project, kept: dg.DagsterInstance) 
     assert "Runs removed: 1. Runs without work removed: 0. Left-over files removed: 2." in logs
     assert [path for path in left if path.exists()] == []
     with shop.warehouse.open("read") as session:
-        assert session.value("select count(*) from warehouse.run") == 1
+        assert session.value("select count(*) from warehouse.run") == 2
 
 
 def test_runs_that_found_nothing_to_do_go_sooner(shop: Project, kept: dg.DagsterInstance) -> None:
@@ -183,7 +217,7 @@ def test_runs_that_found_nothing_to_do_go_sooner(shop: Project, kept: dg.Dagster
 def test_how_long_runs_without_work_stay_is_declared(shop: Project, kept: dg.DagsterInstance) -> None:
     """By default three days."""
     shop.declare("maintenance", {"keep_idle_runs_days": 6}, kind="Maintenance")
-    younger, older = (run(shop, kept, days_ago=days) for days in (5, 7))
+    older, younger = (run(shop, kept, days_ago=days) for days in (7, 5))
     maintain(shop, kept)
     assert [bool(kept.get_run_by_id(run_id)) for run_id in (younger, older)] == [True, False]
 
@@ -192,8 +226,8 @@ def test_more_runs_without_work_than_are_read_at_once(
     kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is found once, and what had work in between stays."""
-    monkeypatch.setattr(retention, "_BATCH", 10)
-    for number in range(30):
+    monkeypatch.setattr(retention, "_BATCH", 5)
+    for number in range(15):
         tags = {"connection": "shop"} if number % 5 else {}
         ended = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.SUCCESS, tags=tags)
         age(kept, kept.add_run(ended).run_id, SOME_DAYS)
@@ -203,14 +237,14 @@ def test_more_runs_without_work_than_are_read_at_once(
         asked.extend(run_ids)
         return set(run_ids[::2])
 
-    assert forget_idle_runs(kept, datetime.now(UTC), FOR_EVER, with_work) == (12, True)
-    assert len(asked) == len(set(asked)) == 24
-    assert kept.get_runs_count() == 18
+    assert forget_idle_runs(kept, datetime.now(UTC), FOR_EVER, with_work) == (6, True)
+    assert len(asked) == len(set(asked)) == 12
+    assert kept.get_runs_count() == 9
 
 
 def test_while_the_warehouse_is_locked_runs_without_work_stay(shop: Project, kept: dg.DagsterInstance) -> None:
     """Nobody can say which they are; the job says so, removes the rest, and succeeds."""
-    idle, old = run(shop, kept, "customers_1.csv", days_ago=4), run(shop, kept, days_ago=SOME_DAYS)
+    old, idle = run(shop, kept, days_ago=SOME_DAYS), run(shop, kept, days_ago=4)
     config = {"path": str(shop.warehouse.path), "lock_timeout": 0.1}
     with held(shop.warehouse.path):
         maintained = maintain(shop, kept, {"resources": {"warehouse": {"config": config}}})
@@ -222,15 +256,9 @@ def test_while_the_warehouse_is_locked_runs_without_work_stay(shop: Project, kep
 
 
 def test_the_latest_observation_of_an_asset_stays(shop: Project, kept: dg.DagsterInstance) -> None:
-    """As its latest materialization does."""
+    """As its latest materialization does: with its run."""
     runs = [run(shop, kept, days_ago=SOME_DAYS) for _ in range(2)]
-    for run_id in runs:
-        observed = dg.AssetObservation(GOAL, metadata={"summary": "Nothing new to import."})
-        event = dg.DagsterEvent(
-            dg.DagsterEventType.ASSET_OBSERVATION.value, "shop_sync", event_specific_data=AssetObservationData(observed)
-        )
-        kept.report_dagster_event(event, run_id)
-    assert forget_runs(kept, datetime.now(UTC), FOR_EVER) == (2, True)
+    assert forget_runs(kept, datetime.now(UTC), FOR_EVER) == (1, True)
     assert [record.run_id for record in kept.fetch_observations(GOAL, limit=9).records] == [runs[1]]
 
 

@@ -1,157 +1,139 @@
-"""The history of runs: Dagster's own files, whoever writes them."""
+"""The history of runs, which Dagster's own storage keeps as the repository's dagster.yaml says."""
 
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.storage.compute_log_manager import ComputeIOType
-from dagster._core.storage.event_log.sqlite import sqlite_event_log
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
-from dagster._core.utils import make_new_run_id
+import yaml
 
-from cdp_sync.orchestration.storage import NoComputeLogs
+from cdp_sync.errors import HistoryUnusable
+from cdp_sync.orchestration.instance import open_instance
+from cdp_sync_tests.projects import Project, goal, shown
 
-DAGSTERS = "{sqlite: {base_dir: history}}"
-OURS = "{custom: {module: cdp_sync.orchestration.storage, class: RunHistory, config: {base_dir: history}}}"
+REPOSITORY = Path(__file__).parents[2]
+HEAD = "Email,FirstName,Total\n"
+_OF_HANDLES = {"HANDLED_OUTPUT", "LOADED_INPUT", "STEP_INPUT"}
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    """A project with a connection that has run once."""
+    project.connect("shop", goal())
+    project.deliver("/inbox/customers_1.csv", f"{HEAD}ada@example.com,Ada,1\n")
+    return project
+
+
+@pytest.fixture
+def kept(shop: Project) -> Iterator[dg.DagsterInstance]:
+    """The project's own instance, on disk."""
+    with dg.DagsterInstance.from_config(str(shop.folder)) as made:
+        yield made
+
+
+def story(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """Return the kinds of a run's events, without lines of the log."""
+    return [event.dagster_event_type.value for event in instance.all_logs(run_id) if event.dagster_event_type]
+
+
+def test_the_repository_names_dagsters_own_storage() -> None:
+    """Nothing of ours stands between Dagster and its files, so that another database is a matter of settings."""
+    declared = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"))
+    assert declared["storage"] == {"sqlite": {"base_dir": "data/dagster"}}
+    assert declared["compute_logs"]["class"] == "NoOpComputeLogManager"
+
+
+def test_a_run_keeps_no_event_that_nobody_reads(shop: Project, kept: dg.DagsterInstance) -> None:
+    """How handles are stored and read is not recorded; what the UI, mails and a retry of a step need is."""
+    found = story(kept, shop.run("shop_sync", kept).run_id)
+    assert not _OF_HANDLES & set(found)
+    assert found.count("STEP_OUTPUT") == found.count("STEP_SUCCESS") == found.count("STEP_START") == 4
+    assert len(found) <= 28, found
+    idle = story(kept, shop.run("shop_sync", kept).run_id)
+    assert len(idle) <= 20, idle
+
+
+def test_a_step_is_tried_again_with_what_the_steps_before_it_handed_on(
+    shop: Project, kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The events of handles are not missed."""
+    with monkeypatch.context() as patch:
+        patch.setattr("cdp_sync.orchestration.goals.import_steps.upsert_profiles", lambda _: 1 / 0)
+        failed = shop.run("shop_sync", kept)
+    assert failed.get_failed_step_keys() == {"shop__customers.upsert_profiles"}
+    options = dg.ReexecutionOptions.from_failure(failed.run_id, kept)
+    job = dg.reconstructable(shop_sync)
+    with dg.execute_job(job, kept, reexecution_options=options) as again:
+        assert again.success
+        assert "shop__customers.parse_files" not in {event.step_key for event in again.all_events}
+    with shop.warehouse.open("read") as session:
+        assert session.value("select count(*) from warehouse.profile") == 1
+
+
+def shop_sync() -> dg.JobDefinition:
+    """Return the job of the project that this process works on."""
+    from cdp_sync.orchestration.project import load_project
+
+    return load_project().resolve_job_def("shop_sync")
+
+
+def test_a_history_of_the_former_storage_goes_on(shop: Project, kept: dg.DagsterInstance) -> None:
+    """Its files had smaller pages, and their logs stayed open; Dagster's own storage reads and extends them."""
+    (shop.folder / "former.py").write_text(_FORMER, encoding="utf-8")
+    made = subprocess.run(
+        [sys.executable, "former.py"], cwd=shop.folder, env=shop.environment, capture_output=True, text=True, check=True
+    )
+    former = made.stdout.split()[-1]
+    assert story(kept, former)[-1] == "PIPELINE_SUCCESS"
+    latest = kept.get_latest_materialization_event(dg.AssetKey("numbers"))
+    assert latest
+    assert latest.run_id == former
+    result = shop.run("shop_sync", kept)
+    assert shown(result, "shop", "customers")["rows_applied"] == 1
+    assert {run.run_id for run in kept.get_runs()} == {former, result.run_id}
+    kept.delete_run(former)
+    assert kept.fetch_materializations(dg.AssetKey("numbers"), limit=9).records == []
+
+
+_FORMER = '''
+"""Writes a history as the former storage did: pages of 512 bytes, events of handles left out, nothing closed."""
+import os
+import sqlite3
+
+import dagster as dg
 
 
 @dg.asset
 def numbers(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """Materialize something, with a line in the log."""
     context.log.info("counting")
     return dg.MaterializeResult(metadata={"how_many": 3})
 
 
-@contextmanager
-def instance(folder: Path, storage: str) -> Iterator[dg.DagsterInstance]:
-    """Yield an instance whose history is in a folder."""
-    where = storage.replace("history", str(folder / "history"))
-    (folder / "dagster.yaml").write_text(f"storage: {where}\ntelemetry: {{enabled: false}}\n", encoding="utf-8")
-    with dg.DagsterInstance.from_config(str(folder)) as made:
-        yield made
-
-
-def run(within: dg.DagsterInstance) -> str:
-    """Materialize the asset and return the run's id."""
-    return dg.materialize([numbers], instance=within).run_id
-
-
-def story(within: dg.DagsterInstance, run_id: str) -> list[tuple[str, str]]:
-    """Return what the history tells of a run."""
-    return [(str(event.dagster_event_type), event.user_message) for event in within.all_logs(run_id)]
-
-
-@pytest.mark.parametrize(("writes", "reads"), [(OURS, DAGSTERS), (DAGSTERS, OURS)], ids=["ours", "dagsters"])
-def test_each_reads_what_the_other_wrote(tmp_path: Path, writes: str, reads: str) -> None:
-    """A history goes on when `dagster.yaml` begins, or ceases, to name ours."""
-    with instance(tmp_path, writes) as within:
-        run_id = run(within)
-        told = story(within, run_id)
-    with instance(tmp_path, reads) as within:
-        assert story(within, run_id) == told
-        assert within.get_latest_materialization_event(dg.AssetKey("numbers")).run_id == run_id
-        again = run(within)
-        assert [kind for kind, _ in story(within, again)] == [kind for kind, _ in told]
-        assert within.get_latest_materialization_event(dg.AssetKey("numbers")).run_id == again
-
-
-def test_no_event_needs_an_engine_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dagster makes 18 in this run, one for every look at its files; ours makes those that begin a file."""
-    made: list[str] = []
-    create = sqlite_event_log.create_engine
-
-    def counted(address: str, **options: object) -> object:
-        made.append(address)
-        return create(address, **options)
-
-    with instance(tmp_path, OURS) as within:
-        run(within)
-        monkeypatch.setattr(sqlite_event_log, "create_engine", counted)
-        run(within)
-    assert len(made) <= 2, made
-
-
-def test_files_are_closed_behind_a_run_not_behind_every_event(tmp_path: Path) -> None:
-    """SQLite empties its logs when a file is closed: that of the run before the last one, and all with the instance."""
-    with instance(tmp_path, OURS) as within:
-        run(within)
-        last = run(within)
-        assert {path.name for path in tmp_path.rglob("*.db-wal")} == {"index.db-wal", f"{last}.db-wal"}
-        told = story(within, last)
-    assert not [*tmp_path.rglob("*.db-wal")]
-    with instance(tmp_path, DAGSTERS) as within:
-        assert story(within, last) == told
-
-
-def test_who_watches_a_run_is_told_of_its_events(tmp_path: Path) -> None:
-    """As the UI does, in another process than the run's."""
-    came: list[str] = []
-    ended = threading.Event()
-
-    def note(entry: dg.EventLogEntry, _cursor: str) -> None:
-        came.append(str(entry.dagster_event_type))
-        if entry.dagster_event_type is dg.DagsterEventType.RUN_SUCCESS:
-            ended.set()
-
-    run_id = make_new_run_id()
+with dg.DagsterInstance.from_config(os.getcwd()) as instance:
+    run_id = "0fb6a8b4-1f3f-4f9e-8a2c-5d1f6f7f3f10"
+    path = instance.event_log_storage.path_for_shard(run_id)
+    made = sqlite3.connect(path)
+    made.execute("pragma page_size = 512")
+    made.execute("pragma journal_mode = wal")
+    made.execute("select count(*) from sqlite_schema").fetchall()
     job = dg.Definitions([numbers], jobs=[dg.define_asset_job("job")]).resolve_job_def("job")
-    with instance(tmp_path, OURS) as ui, instance(tmp_path, OURS) as within:
-        ui.watch_event_logs(run_id, None, note)
-        job.execute_in_process(instance=within, run_id=run_id)
-        assert ended.wait(60)
-        ui.end_watch_event_logs(run_id, note)
-    assert "DagsterEventType.ASSET_MATERIALIZATION" in came
+    job.execute_in_process(instance=instance, run_id=run_id)
+    assert made.execute("pragma page_size").fetchone() == (512,)
+    print(run_id, flush=True)
+    os._exit(0)
+'''
 
 
-@dg.op
-def begin() -> dict[str, str]:
-    """Hand something on."""
-    return {"some": "thing"}
-
-
-@dg.op
-def end(handed: dict[str, str]) -> None:
-    """Take it."""
-    assert handed
-
-
-@dg.job
-def handing() -> None:
-    """Two steps."""
-    end(begin())
-
-
-def test_a_run_takes_a_third_of_the_space(tmp_path: Path) -> None:
-    """Its file has small pages, also for Dagster's own storage, and nothing is said of how handles are stored."""
-    sizes, kinds = {}, {}
-    for storage in (DAGSTERS, OURS):
-        folder = tmp_path / storage.split(":")[0].strip("{")
-        folder.mkdir()
-        with instance(folder, storage) as within:
-            run_id = handing.execute_in_process(instance=within).run_id
-            kinds[storage] = [kind for kind, _ in story(within, run_id)]
-        (file,) = folder.rglob(f"{run_id}.db")
-        sizes[storage] = file.stat().st_size
-    about_handles = {f"DagsterEventType.{name}" for name in ("HANDLED_OUTPUT", "LOADED_INPUT", "STEP_INPUT")}
-    assert about_handles < set(kinds[DAGSTERS])
-    assert kinds[OURS] == [kind for kind in kinds[DAGSTERS] if kind not in about_handles]
-    assert sizes[OURS] * 3 < sizes[DAGSTERS]
-
-
-def test_nothing_is_kept_of_what_steps_print_but_what_was_kept_before(tmp_path: Path) -> None:
-    """A history goes on: its older logs are shown, and removed with their runs."""
-    before, after = LocalComputeLogManager(str(tmp_path)), NoComputeLogs(str(tmp_path))
-    key = ["run", "compute_logs", "step"]
-    with after.capture_logs(key):
-        print("step")
-    assert [*tmp_path.iterdir()] == []
-    assert after.is_capture_complete(key)
-    with before.open_log_stream(key, ComputeIOType.STDOUT) as stream:
-        assert stream
-        stream.write("step")
-    assert after.get_log_data(key).stdout == b"step"
-    after.delete_logs(prefix=["run"])
-    assert [*tmp_path.iterdir()] == []
+def test_a_former_dagster_yaml_is_refused_with_what_to_write(shop: Project) -> None:
+    """A project of an own dagster.yaml that still names the classes which are gone."""
+    file = shop.folder / "dagster.yaml"
+    text = file.read_text(encoding="utf-8")
+    former = "{custom: {module: cdp_sync.orchestration.storage, class: RunHistory, config: {base_dir: dagster}}}"
+    file.write_text(text.replace("{sqlite: {base_dir: dagster}}", former), encoding="utf-8")
+    with pytest.raises(HistoryUnusable) as refused, open_instance():
+        pass
+    assert "cdp_sync.orchestration.storage" in refused.value.found
+    assert "sqlite" in (refused.value.remedy or "")
+    assert "NoOpComputeLogManager" in (refused.value.remedy or "")

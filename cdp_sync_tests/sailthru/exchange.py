@@ -13,8 +13,7 @@ from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, UserExportG
 from cdp_sync.connectors.sailthru.people import SailthruPeople
 from cdp_sync.connectors.sailthru.source import SailthruSource
 from cdp_sync.exporting import UserRun, export_users
-from cdp_sync.importing import GoalRun, link_identifiers, upsert_profiles
-from cdp_sync.importing.sources.profiles import fetch_profiles
+from cdp_sync.importing import GoalRun, import_people
 from cdp_sync.model import ExportReport, GoalReport, Profiles
 from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 from cdp_sync_tests.exporting.exporter import EVERYBODY, KEEN, NOON, Exporter
@@ -103,9 +102,7 @@ def people(url: str, **options: Any) -> SailthruPeople:
 def import_lists(run: GoalRun, goal: ListGoal, url: str, **options: Any) -> GoalReport:
     """Take the steps of an import."""
     with people(url, **options) as client:
-        fetch_profiles(run, SailthruSource(client, goal), lambda _name, _size: None)
-    link_identifiers(run)
-    return upsert_profiles(run)
+        return import_people(run, SailthruSource(client, goal))
 
 
 @contextmanager

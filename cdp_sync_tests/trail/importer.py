@@ -12,9 +12,10 @@ from cdp_sync.importing import (
     GoalRun,
     Scan,
     fetch_files,
+    import_files,
     link_identifiers,
+    parse_files,
     scan_directory,
-    stage_files,
     upsert_profiles,
 )
 from cdp_sync.model import FetchedFile, FileGoal, GoalReport, Profiles, RemoteFile
@@ -94,10 +95,12 @@ class Importer:
             between: Called when the rows are linked and nothing is written yet.
         """
         run = self.new_run()
-        stage_files(run, arrived(self.folder / run.run_id, files, at))
+        fetched = arrived(self.folder / run.run_id, files, at)
+        if between is None:
+            return import_files(run, fetched)
+        parse_files(run, fetched)
         link_identifiers(run)
-        if between:
-            between(run)
+        between(run)
         return upsert_profiles(run)
 
     def fetch(self, server: SftpClient) -> GoalReport:
@@ -108,9 +111,8 @@ class Importer:
         self.scan = scan_directory(server, self.goal, known, run.fingerprint)
         if not self.scan.due:
             return GoalReport(self.goal.name).with_files(self.scan.waiting)
-        stage_files(run, fetch_files(server, self.scan.due, run.folder), known)
-        link_identifiers(run)
-        return upsert_profiles(run).with_files(self.scan.waiting)
+        arrivals = fetch_files(server, self.scan.due, run.folder)
+        return import_files(run, arrivals, known).with_files(self.scan.waiting)
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the warehouse."""

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import GoalFailed
+from cdp_sync.importing import import_files
 from cdp_sync.importing.upserting.rivals import refuse_rivals
 from cdp_sync.model import FileGoal, GoalReport, SftpConnection, SftpServer, fingerprint
 from cdp_sync.warehouse.history import quarantined
 from cdp_sync.warehouse.migrations import migrations
 from cdp_sync.warehouse.renaming import adopt
 from cdp_sync.warehouse.rivals import rival_problems
-from cdp_sync_tests.trail.importer import NOON, PROFILES, Importer, check_adds_up, goal
+from cdp_sync_tests.trail.importer import NOON, PROFILES, Importer, arrived, check_adds_up, goal
 
 ORDERS = "Email,Amount\nann@x,10\nann@x,5\nbob@x,7\n"
 PATH = "/inbox/orders.csv"
@@ -170,13 +171,8 @@ def test_changing_how_redelivered_files_count_doubles_nothing(importer: Importer
 
 def again(importer: Importer, files: dict[str, str]) -> GoalReport:
     """Import files as `--again` does."""
-    from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
-    from cdp_sync_tests.trail.importer import arrived
-
     run = replace(importer.new_run(), again=True)
-    stage_files(run, arrived(importer.folder / run.run_id, files))
-    link_identifiers(run)
-    return upsert_profiles(run)
+    return import_files(run, arrived(importer.folder / run.run_id, files))
 
 
 def test_again_leaves_rows_with_their_profiles(importer: Importer) -> None:

@@ -1,7 +1,16 @@
--- Rows that occurred in the previous import of their file, and were applied. Only those that repeat need counting.
+-- Rows that the previous import of their file applied. Only rows that repeat need counting: as many of them are
+-- unchanged as were there before.
 create or replace table staging.unchanged as
 with before as (
-    select file, row_hash from remembered where same_fingerprint and applied
+    select file, row_hash from staging.previous_row where same_fingerprint and applied
+),
+repeated as materialized (
+    select file, row_hash
+    from staging.staged
+    join staging.file file using (file)
+    where file.same_fingerprint
+    group by file, row_hash
+    having count(*) > 1
 ),
 counted as (
     select file, row_hash, count(*) as times from before semi join repeated using (file, row_hash) group by all

@@ -1,17 +1,30 @@
--- Every fresh row and what became of it; alone: no other row has its profile. Most new profiles have one row, which
--- needs no join to find its profile and, later, no grouping to be told apart.
+-- Rule 4. The profile and the outcome of every fresh row. A component without a profile becomes a new one. Most new
+-- profiles have one row (`alone`), which needs no join to find its profile and, later, no grouping.
 create or replace table staging.assigned as
+with new_profile as materialized (
+    select
+        component, uuidv7() as profile_id,
+        component not in (select component from component where row <> component) as alone
+    from component
+    anti join component_profile using (component)
+    where component.row = component.component
+)
 select row, profile_id, 'matched' as outcome, ambiguous, false as alone from matched
 union all
-select label.row, spread.profile_id, 'matched', false, false from label join spread using (label)
+select component.row, owner.profile_id, 'matched', false, false
+from component
+join component_profile owner using (component)
 union all
-select label, profile_id, 'new', false, alone from new_profile where $allow_new
+select component, profile_id, 'new', false, alone from new_profile where $allow_new
 union all
-select label.row, new_profile.profile_id, 'new', false, false
-from label
-join new_profile using (label)
-where label.row <> label.label and $allow_new
+select component.row, new_profile.profile_id, 'new', false, false
+from component
+join new_profile using (component)
+where component.row <> component.component and $allow_new
 union all
-select row, null, 'unmatched', false, false from label anti join spread using (label) where not $allow_new
+select row, null, 'unmatched', false, false
+from component
+anti join component_profile using (component)
+where not $allow_new
 union all
-select row, null, 'without_identifier', false, false from nameless
+select row, null, 'without_identifier', false, false from staging.fresh where {unnamed}

@@ -1,178 +1,159 @@
-"""Gives every row a profile: one that exists, a new one, or none.
+"""Gives every fresh row a profile: one that exists, a new one, or none.
 
-Rules: match, take, spread, new; each is a group of the statements beside this module. The warehouse's revision shows
-whether another process has written since; linking is then done again under the lock.
+Four rules: match, take, spread, new. Rows that share a link value, directly or through others, are one connected
+component; a component is named by its smallest row number.
 """
 
 from cdp_sync.importing.run import GoalRun
-from cdp_sync.importing.staging.columns import Columns, plan_columns
-from cdp_sync.importing.staging.plan import converted_step
-from cdp_sync.warehouse import Session, quote_literal, statement
+from cdp_sync.importing.staging.columns import Columns
+from cdp_sync.warehouse import Session, Step, quote_literal, statement
 
 _MOST_ROUNDS = 10_000
 
 
-def link_identifiers(run: GoalRun) -> None:
-    """Link the staged rows, reading the warehouse only."""
-    with run.open("read") as session:
-        session.set("force_compression", "uncompressed")  # as parsing does: what is written here is soon gone
-        link(session, run)
-
-
-def link(session: Session, run: GoalRun) -> None:
-    """Link the staged rows in an open session: fills `staging.unchanged`, `.former`, `.granted`, `.assigned`."""
-    columns = staged_columns(session, run)
-    session.execute("create or replace table staging.linked as select number from warehouse.revision")
-    tell_unchanged(session, run)
-    _match(session, columns)
-    _join_rows(session, columns)
+def link_rows(session: Session, run: GoalRun, columns: Columns) -> None:
+    """Assign the rows of `staging.fresh` to profiles: makes `staging.granted` and `staging.assigned`."""
+    session.run(match_steps(columns))
+    _connect(session, columns)
     _take_and_spread(session, columns)
-    session.execute(statement("importing/linking/new_profile"))
-    session.execute(statement("importing/linking/assigned"), {"allow_new": run.goal.allow_new_profiles})
+    session.run(assign_steps(columns, allow_new=run.goal.allow_new_profiles))
 
 
-def staged_columns(session: Session, run: GoalRun) -> Columns:
-    """Return the staging columns, detected fields of all files included."""
-    found = session.rows(
-        "select distinct unnest(fields) from staging.file where state in ('staged', 'retried') order by 1"
-    )
-    return plan_columns(run.goal, run.profiles, [field for (field,) in found])
-
-
-def tell_unchanged(session: Session, run: GoalRun) -> None:
-    """Tell the rows that were applied before from `staging.fresh`, those that are to be linked."""
-    session.execute(
-        statement("importing/delta/same_fingerprint"),
-        {
-            "connection": run.connection,
-            "goal": run.goal.name,
-            "fingerprint": run.unchanged_under,
-            "links": run.goal.links_as_json,
-        },
-    )
-    session.execute(statement("importing/delta/remembered"))
-    if run.goal.row_key:
-        session.execute(statement("importing/delta/keyed_before"), {"source": run.source})
-        session.execute(statement("importing/delta/set_aside"))
-        session.execute(statement("importing/delta/unchanged_by_key"), {"fingerprint": run.unchanged_under})
-    else:
-        session.execute(statement("importing/delta/repeated"))
-        session.execute(statement("importing/delta/unchanged"))
-    session.execute(statement("importing/delta/former"))
-    _set_fresh_apart(session, run)
-
-
-def _set_fresh_apart(session: Session, run: GoalRun) -> None:
-    """Make `staging.fresh`, the rows that are to be linked: a view, or a copy where they are the smaller part."""
-    staged, deferred, unchanged = session.row(
-        """select count(*), count(*) filter (cells is not null), (select count(*) from staging.unchanged)
-        from staging.staged"""
-    )
-    left_out = ["cells is null"] if deferred else []
-    if unchanged:
-        left_out.append("rowid not in (select row from staging.unchanged)")
-    if run.goal.row_key:
-        left_out.append("rowid not in (select row from staging.set_aside)")
-    not_staged = "select count(*) from staging.file where state not in ('staged', 'retried')"
-    if session.value(not_staged) or session.value("select count(*) from staging.read_before"):
-        left_out.append("file in (select file from staging.file where state in ('staged', 'retried'))")
-    where = f"where {' and '.join(left_out)}" if left_out else ""
-    fresh = f"select rowid as row, * exclude (cells) from staging.staged {where}"
-    if deferred or unchanged * 2 > staged:
-        session.execute(f"create or replace table staging.fresh_copy as {fresh}")
-        fresh = "from staging.fresh_copy"
-    if deferred:
-        _convert(session, run)
-    session.execute(f"create or replace view staging.fresh as {fresh}")
-
-
-def _convert(session: Session, run: GoalRun) -> None:
-    """Convert the rows that waited for it and are to be linked."""
-    session.execute(
-        """create or replace temp view deferred as
-        select rowid as row, * from staging.staged
-        where cells is not null
-            and rowid not in (select row from staging.unchanged)
-            and rowid not in (select row from staging.set_aside)
-            and file in (select file from staging.file where state in ('staged', 'retried'))"""
-    )
-    session.set("TimeZone", run.goal.format.time_zone)
-    session.run([converted_step(run.goal, staged_columns(session, run))])
-    session.set("TimeZone", "UTC")
-
-
-def _match(session: Session, columns: Columns) -> None:
-    """Rule 1. A row belongs to the profile that its links find."""
+def match_steps(columns: Columns) -> tuple[Step, ...]:
+    """Return the steps of rule 1: each row belongs to the profile that its links find."""
+    kind = "view" if columns.has_one_link_value else "table"
     values = "\nunion all\n".join(_link_values(columns))
-    kind = "view" if _has_one_value(columns) else "table"
-    session.execute(f"create or replace temp {kind} link_value as {values}")
-    unnamed = " and ".join(f"{link.column} is null" for link in columns.links)
-    session.execute(f"create or replace temp view nameless as select row from staging.fresh where {unnamed}")
-    session.execute(statement("importing/linking/found"))
-    session.execute(statement("importing/linking/stays"))
-    session.execute(statement("importing/linking/matched"))
-
-
-def _has_one_value(columns: Columns) -> bool:
-    """Whether every row has one link value at the most."""
-    return len(columns.links) == 1 and not columns.links[0].prop.multiple
+    return (
+        Step("link_value", f"create or replace temp {kind} link_value as {values}", reads=("staging.fresh",)),
+        Step("matched", _sql("matched", columns), reads=("link_value", "staging.previous", "staging.file")),
+    )
 
 
 def _link_values(columns: Columns) -> list[str]:
     selects = []
     for link in columns.links:
-        told = f"{link.number} as link, {quote_literal(link.prop.name)} as property"
+        named = f"{link.number} as link, {quote_literal(link.prop.name)} as property"
         if link.prop.multiple:
             source = f"""(select row, unnest({link.column}) as value, generate_subscripts({link.column}, 1) as place
                 from staging.fresh where {link.column} is not null)"""
-            selects.append(f"select row, {told}, place, value, true as multiple from {source}")
+            selects.append(f"select row, {named}, place, value, true as multiple from {source}")
         else:
             source = f"staging.fresh where {link.column} is not null"
-            selects.append(f"select row, {told}, 1 as place, {link.column} as value, false as multiple from {source}")
+            selects.append(
+                f"select row, {named}, 1::bigint as place, {link.column} as value, false as multiple from {source}"
+            )
     return selects
 
 
-def _join_rows(session: Session, columns: Columns) -> None:
-    """Join unmatched rows that share a value, directly or through others: `label(row, label)`."""
-    session.execute(statement("importing/linking/member"))
-    if _has_one_value(columns):
-        session.execute(statement("importing/linking/label_of_value"))
-        return
-    session.execute(statement("importing/linking/label"))
-    if not session.value("select count(*) from label where label <> row"):
-        return  # no two of them share one
+def connect_steps(columns: Columns) -> tuple[Step, ...]:
+    """Return the steps that put unmatched rows that share a value into one component: `component(row, component)`."""
+    if columns.has_one_link_value:
+        return (Step("component", _sql("component_of_value"), reads=("link_value", "matched")),)
+    unmatched = "select row, property, value from link_value anti join matched using (row)"
+    return (
+        Step(
+            "unmatched_value",
+            f"create or replace temp table unmatched_value as {unmatched}",
+            reads=("link_value", "matched"),
+        ),
+        Step("component", _sql("component"), reads=("unmatched_value",)),
+    )
+
+
+NEXT_COMPONENT = (
+    Step("next_component", statement("importing/linking/next_component"), reads=("unmatched_value", "component")),
+)
+"""One round: components that share a value become one."""
+
+KEEP_COMPONENT = (
+    Step("component", "create or replace temp table component as from next_component", reads=("next_component",)),
+)
+
+
+def _connect(session: Session, columns: Columns) -> None:
+    session.run(connect_steps(columns))
+    if columns.has_one_link_value or not session.value("select count(*) from component where component <> row"):
+        return  # components are complete, or no two rows share a value
     for _ in range(_MOST_ROUNDS):
-        session.execute(statement("importing/linking/next_label"))
-        moved = session.value("select count(*) from label join next_label n using (row) where n.label <> label.label")
-        if not moved:
+        session.run(NEXT_COMPONENT)
+        differs = "select exists (from component c join next_component n using (row) where n.component <> c.component)"
+        if not session.value(differs):
             return
-        session.execute("create or replace temp table label as from next_label")
+        session.run(KEEP_COMPONENT)
+
+
+def nothing_taken_steps() -> tuple[Step, ...]:
+    """Return the steps that make the tables of rules 2 and 3, without a row."""
+    granted = "(rank hugeint, property text, value text, multiple boolean, profile_id uuid)"
+    return (
+        Step("staging.granted", f"create or replace table staging.granted {granted}"),
+        Step("component_profile", "create or replace temp table component_profile (component bigint, profile_id uuid)"),
+    )
+
+
+def claim_steps(columns: Columns, phase: int) -> tuple[Step, ...]:
+    """Return the steps that find what profiles can take: matched ones in phase 0, those of components in phase 1."""
+    of_components = "(select row, profile_id from component join component_profile using (component))"
+    claimants = (("matched",), ("component", "component_profile"))[phase]
+    sql = _sql("claim", columns, claimant=("matched", of_components)[phase])
+    return (Step("claim", sql, {"phase": phase}, ("link_value", "staging.granted", *claimants)),)
+
+
+GRANT = (
+    Step("staging.granted", statement("importing/linking/granted"), reads=("staging.granted", "claim")),
+    Step("claim", statement("importing/linking/remaining_claim"), reads=("staging.granted", "claim")),
+)
+"""One round: the earliest claims are granted, and claims that they exclude are dropped."""
+
+SPREAD = (
+    Step(
+        "component_profile",
+        statement("importing/linking/component_profile"),
+        reads=("unmatched_value", "component", "staging.granted"),
+    ),
+)
 
 
 def _take_and_spread(session: Session, columns: Columns) -> None:
-    """Rules 2 and 3. Matched profiles take free values; unmatched rows follow a value that was taken."""
-    session.execute(
-        """create or replace table staging.granted
-        (rank hugeint, property text, value text, multiple boolean, profile_id uuid)"""
-    )
-    session.execute("create or replace temp table spread (label bigint, profile_id uuid)")
+    """Rules 2 and 3. Matched profiles take free values; components follow a value that was taken."""
+    session.run(nothing_taken_steps())
     if len(columns.linked_properties) == 1 and not columns.linked_properties[0].multiple:
         return
-    session.execute("create or replace temp table owner as select row, profile_id from matched")
-    _grant(session, phase=0)
-    session.execute(statement("importing/linking/spread"))
-    if session.value("select count(*) from spread"):
-        session.execute(
-            "create or replace temp table owner as select row, profile_id from label join spread using (label)"
-        )
-        _grant(session, phase=1)
+    _grant(session, columns, phase=0)
+    session.run(SPREAD)
+    if session.value("select exists (from component_profile)"):
+        _grant(session, columns, phase=1)
 
 
-def _grant(session: Session, *, phase: int) -> None:
-    """Grant wishes in the order of their rows, until none is left that can be."""
-    session.execute(statement("importing/linking/wish"), {"phase": phase})
-    while session.value("select count(*) from wish"):
-        session.execute(statement("importing/linking/grant"))
-        session.execute("insert into staging.granted by name from granted_now")
-        session.execute(statement("importing/linking/wish_left"))
-        session.execute("create or replace temp table wish as from wish_left")
+def _grant(session: Session, columns: Columns, *, phase: int) -> None:
+    """Grant claims in the order of their rows, until none is left that can be granted."""
+    session.run(claim_steps(columns, phase))
+    while session.value("select exists (from claim)"):
+        session.run(GRANT)
+
+
+def assign_steps(columns: Columns, *, allow_new: bool) -> tuple[Step, ...]:
+    """Return the steps of rule 4, which give every fresh row its profile and its outcome.
+
+    Args:
+        columns: The staging columns.
+        allow_new: Whether components without a profile become new ones.
+    """
+    unnamed = " and ".join(f"{link.column} is null" for link in columns.links)
+    reads = ("staging.fresh", "matched", "component", "component_profile")
+    linked = "create or replace table staging.linked as select number as revision from warehouse.revision"
+    return (
+        Step("staging.assigned", _sql("assigned", unnamed=unnamed), {"allow_new": allow_new}, reads),
+        Step("staging.linked", linked),
+    )
+
+
+def is_linked(session: Session) -> bool:
+    """Return whether rows are linked at the warehouse's present revision: no other process wrote since."""
+    return bool(session.value("select exists (from staging.linked join warehouse.revision on number = revision)"))
+
+
+def _sql(name: str, columns: Columns | None = None, **further: str) -> str:
+    """Return a statement of this folder with the tables of the entity in it."""
+    tables = {"table": columns.entity.stored, "identifiers": columns.entity.identifier_table} if columns else {}
+    return statement(f"importing/linking/{name}").format(**tables, **further)

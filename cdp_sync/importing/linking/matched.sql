@@ -1,21 +1,34 @@
--- A row that stays has its profile. For others the first link that finds a live profile decides; of several profiles
--- the most recently created gets the row. Where nothing is ambiguous, no profile is read.
+-- Rule 1. A row whose links are the same as in its previous import stays with its profile. For others the first link
+-- that finds a live profile decides; of several profiles the most recently created gets the row. Where nothing is
+-- ambiguous, no profile is read.
 create or replace temp table matched as
-with plain as (
+with candidate as materialized (
+    select link_value.row, link_value.link, identifier.profile_id
+    from link_value
+    join {identifiers} identifier using (property, value)
+),
+stays as materialized (
+    select previous.row, previous.profile_id
+    from staging.previous previous
+    join {table} profile using (profile_id)
+    semi join link_value on link_value.row = previous.row
+    where profile.merged_into is null and previous.file in (select file from staging.file where same_links)
+),
+plain as materialized (
     select row, min(profile_id) as profile_id
-    from found
+    from candidate
     group by row
     having min(profile_id) = max(profile_id)
 ),
 several as materialized (
-    select found.row, found.link, found.profile_id from found anti join plain using (row)
+    select candidate.row, candidate.link, candidate.profile_id from candidate anti join plain using (row)
 ),
-ambiguous as (
+ambiguous as materialized (
     select
         several.row,
         arg_min(several.profile_id, (several.link, -epoch_us(profile.created_at), profile.profile_id)) as profile_id
     from several
-    join warehouse.profile profile using (profile_id)
+    join {table} profile using (profile_id)
     group by several.row
 )
 select row, profile_id, row in (select row from ambiguous) as ambiguous from stays

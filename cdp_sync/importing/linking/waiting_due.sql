@@ -1,12 +1,12 @@
 -- Rows that waited for a profile, and one with their identifiers is there now. A file that the goal reads differently
 -- by now is read again as a whole.
-with link_value as (
+with waiting_link as (
     select rowid as waiting, unnest(links, recursive := true)
     from warehouse.waiting_row
     where connection = $connection and goal = $goal
 ),
-found as (
-    select distinct waiting from link_value join warehouse.profile_identifier using (property, value)
+due as (
+    select distinct waiting from waiting_link join {identifiers} using (property, value)
 ),
 latest as (
     select source, run_id, fingerprint
@@ -19,6 +19,6 @@ select
     list_transform(row.cells, lambda cell: cell.field) as fields,
     list_transform(row.cells, lambda cell: cell.value) as cells
 from warehouse.waiting_row row
-join found on found.waiting = row.rowid
+join due on due.waiting = row.rowid
 join latest using (source)
 where latest.fingerprint = $fingerprint

@@ -10,15 +10,16 @@ from contextlib import closing
 from pathlib import Path
 
 from cdp_sync.importing.converting.conversion import unique
-from cdp_sync.importing.linking.linking import staged_columns, tell_unchanged
+from cdp_sync.importing.delta.replace import compare_rows
 from cdp_sync.importing.reading.normalize import fields_of
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sources.port import Enricher
-from cdp_sync.importing.staging.columns import Columns
+from cdp_sync.importing.staging.columns import Columns, staged_columns
+from cdp_sync.importing.staging.fresh import select_fresh_rows
 from cdp_sync.importing.staging.plan import found_step
 from cdp_sync.model import FetchedFile, ImportGoal
 from cdp_sync.private import private_folder
-from cdp_sync.warehouse import Session, quote_identifier, quote_literal, statement
+from cdp_sync.warehouse import Session, Step, quote_identifier, quote_literal, statement
 
 
 def lacking_fields(goal: ImportGoal, enricher: Enricher, files: Iterable[FetchedFile]) -> tuple[str, ...]:
@@ -58,18 +59,23 @@ def _look_up(
     asked: Path,
 ) -> int:
     """Take from the warehouse what it knows, and write the ids that the platform is to be asked about."""
-    tell_unchanged(session, run)
-    lacks = " or ".join(f"{column} is null" for column in _filled_by(staged_columns(session, run), lacking))
+    columns = staged_columns(session, run)
+    compare_rows(session, run)
+    select_fresh_rows(session, run, columns)
+    lacks = " or ".join(f"{column} is null" for column in _filled_by(columns, lacking))
     identity = f"value_{enricher.identity_property}"
-    session.execute(statement("importing/sources/wanted").format(platform_id=identity, lacks=lacks))
+    wanted = statement("importing/sources/wanted").format(platform_id=identity, lacks=lacks)
     fields = "".join(f", {quote_identifier(name)} text" for name in enricher.fields)
-    session.execute(f"create or replace table staging.user_key (platform_id text{fields})")
+    keys = f"create or replace table staging.user_key (platform_id text{fields})"
+    steps = [Step("wanted", wanted, reads=("staging.fresh",)), Step("staging.user_key", keys)]
     (first, *further) = lacking
     if first in enricher.digests and not further:
         addresses = [prop.name for prop in run.profiles.identifiers if prop.type == "email"]
-        session.execute(_people(run.goal, enricher.identity, enricher.digests[first], files))
         known = statement("importing/sources/known_email").format(field=quote_identifier(first))
-        session.execute(known, {"properties": addresses})
+        reads = ("staging.user_key", "wanted", "person")
+        steps.append(Step("person", _people(run.goal, enricher.identity, enricher.digests[first], files)))
+        steps.append(Step("staging.user_key", known, {"properties": addresses}, reads))
+    session.run(steps)
     rest = "from wanted where platform_id not in (select platform_id from staging.user_key)"
     private_folder(run.folder)
     session.execute(f"copy (select platform_id {rest}) to {quote_literal(str(asked))} (format csv, header false)")
@@ -108,11 +114,9 @@ def _ask(enricher: Enricher, asked: Path, answers: Path) -> None:
 
 def _read(session: Session, enricher: Enricher, answers: Path) -> None:
     names = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in ("platform_id", *enricher.fields))
-    session.execute(
-        f"""insert into staging.user_key by name
-        from read_csv($path, auto_detect = false, header = false, columns = {{{names}}}, delim = ',', quote = '"')""",
-        {"path": str(answers)},
-    )
+    sql = f"""insert into staging.user_key by name
+from read_csv($path, auto_detect = false, header = false, columns = {{{names}}}, delim = ',', quote = '"')"""
+    session.run([Step("staging.user_key", sql, {"path": str(answers)}, ("staging.user_key",))])
 
 
 def _fill_in(session: Session, run: GoalRun, enricher: Enricher) -> None:
@@ -120,19 +124,14 @@ def _fill_in(session: Session, run: GoalRun, enricher: Enricher) -> None:
     if not session.value("select count(*) from staging.user_key"):
         return
     columns = staged_columns(session, run)
-    step, names = found_step(run.goal, columns, enricher.fields)
-    session.run([step])
+    found, names = found_step(run.goal, columns, enricher.fields)
     merged = ", ".join(f"{_merged(columns, name)} as {quote_identifier(name)}" for name in names)
-    session.execute(
-        f"""create or replace table staging.completed as
-        select staged.* replace ({merged})
-        from staging.staged staged
-        left join found on found.platform_id = staged.value_{enricher.identity_property}
-        order by staged.rowid"""
-    )
-    # Renaming would take the views along.
-    session.execute("drop view if exists staging.fresh; drop table staging.staged")
-    session.execute("alter table staging.completed rename to staged")
+    filled = f"""create or replace table staging.staged as
+select staged.* replace ({merged})
+from staging.staged staged
+left join found on found.platform_id = staged.value_{enricher.identity_property}
+order by staged.rowid"""
+    session.run([found, Step("staging.staged", filled, reads=("staging.staged", "found"))])
 
 
 def _merged(columns: Columns, name: str) -> str:

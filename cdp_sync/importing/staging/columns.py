@@ -19,10 +19,13 @@ from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.column_names import shown
+from cdp_sync.importing.run import GoalRun
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
 from cdp_sync.model.counting import counted
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
 from cdp_sync.model.profile import RESERVED
+from cdp_sync.warehouse import Session
+from cdp_sync.warehouse.entity import Entity, profile_entity
 
 INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"
 
@@ -80,12 +83,14 @@ class Columns:
 
     links: tuple[StagedLink, ...]
     values: tuple[StagedValue, ...]
+    entity: Entity
+    """What the rows become."""
     consent: tuple[Property, ...] = ()
     """Where objectives are declared, the properties of `CONSENT_PROPERTIES`, filled by the goal or not."""
     keyed: bool = False
     """Rows have a key."""
     waits: bool = False
-    """Rows that match nobody wait for a profile."""
+    """Unmatched rows wait for a profile."""
 
     @property
     def declared(self) -> list[tuple[str, str]]:
@@ -115,6 +120,11 @@ class Columns:
         return tuple(value for value in self.values if value.mode == "add")
 
     @property
+    def has_one_link_value(self) -> bool:
+        """Whether every row has at most one link value."""
+        return len(self.links) == 1 and not self.links[0].prop.multiple
+
+    @property
     def linked_properties(self) -> tuple[Property, ...]:
         """The identifier properties of the links, each once."""
         return tuple({link.prop.name: link.prop for link in self.links}.values())
@@ -139,7 +149,16 @@ def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] =
         for name, found in mapped.items()
     )
     consent = tuple(profiles.by_name[name] for name in CONSENT_PROPERTIES) if profiles.objectives else ()
-    return Columns(links, values, consent, keyed=bool(goal.row_key), waits=goal.keeps_unmatched)
+    entity = profile_entity(profiles)
+    return Columns(links, values, entity, consent, keyed=bool(goal.row_key), waits=goal.keeps_unmatched)
+
+
+def staged_columns(session: Session, run: GoalRun) -> Columns:
+    """Return the staging columns of a run, with the fields detected in its files."""
+    found = session.rows(
+        "select distinct unnest(fields) from staging.file where state in ('staged', 'retried') order by 1"
+    )
+    return plan_columns(run.goal, run.profiles, [field for (field,) in found])
 
 
 def _property(name: str, profiles: Profiles) -> Property:

@@ -20,23 +20,23 @@ from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
 Arrival = FetchedFile | FileReport
-"""A file that arrived, or word of one that did not."""
+"""A file that arrived, or the report of one that did not."""
 
 
 def stage_files(
     run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
 ) -> list[FileReport]:
-    """Parse files into the staging table, in order; a file that cannot be is told of and left out.
+    """Parse files into the staging table, in order; a file that cannot be parsed is reported as failed and left out.
 
     Args:
         run: The run.
-        arrivals: The files, in order of import; each is taken when its turn comes, so that fetching may be lazy.
+        arrivals: The files, in order of import; each is taken only when it is parsed, so that fetching may be lazy.
         known: What the ledger knows of their paths; looked up where it is not given.
     """
     private_folder(run.folder)
     run.close()
-    for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
-        left_behind.unlink(missing_ok=True)
+    for former in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
+        former.unlink(missing_ok=True)
     if known is None:
         with run.open("read") as session:
             known = known_files(session, run.connection, run.goal.name)
@@ -110,15 +110,16 @@ def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> It
 
 
 def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile | None, file: int) -> tuple[str, ...]:
-    """Stage one part; return the fields whose cells its rows are told apart by."""
+    """Stage one part; return the fields whose cells identify its rows."""
     columns = plan_columns(run.goal, run.profiles, landed.head.columns)
-    create_tables(session, columns)
+    if run.goal.map_detected:
+        create_tables(session, columns)
     part, first_row = session.row("select (select count(*) from staging.part), (select count(*) from staging.staged)")
     numbers = {"file": file, "part": part}
 
     def stage(landed: Landed) -> None:
         step = _stage_step(run, columns, landed, known)
-        session.execute(step.sql, {**step.values, **numbers})
+        session.run([replace(step, values={**step.values, **numbers})])
 
     stage_lines(session, landed, run.goal.format, stage, **numbers, first_row=first_row)
     return hashed_fields(run.goal, columns)
@@ -140,8 +141,12 @@ def _stage_step(run: GoalRun, columns: Columns, landed: Landed, known: KnownFile
 
 def _check_budget(session: Session, run: GoalRun, file: int) -> None:
     """Fail the file where more rows were rejected than the goal's error budget allows."""
-    rejected = session.value("select count(*) from staging.rejected where file = ?", [file])
-    read = rejected + session.value("select count(*) from staging.staged where file = ?", [file])
+    rejected, staged = session.row(
+        """select (select count(*) from staging.rejected where file = $file),
+            (select count(*) from staging.staged where file = $file)""",
+        {"file": file},
+    )
+    read = rejected + staged
     allowed = run.goal.max_rejected_percent
     if rejected * 100 > allowed * read:
         raise FileRejected(
@@ -164,9 +169,9 @@ def _note(
     own = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
     source = UUID(known.source) if known and known.source else own
     arrived = (fetched.remote.size, fetched.remote.modified_at, fetched.sha256) if fetched else (None, None, None)
-    told = (report.state, report.message, list(report.warnings))
+    outcome = (report.state, report.message, list(report.warnings))
     session.execute(
         "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false, false)",
-        [number, report.path, *arrived, source, list(fields), *told],
+        [number, report.path, *arrived, source, list(fields), *outcome],
     )
     return report

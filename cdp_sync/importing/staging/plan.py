@@ -110,7 +110,13 @@ def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fiel
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
     cells = Cells(landed.head.columns, landed.survey.nuls, landed.constants)
     call, values = read_part(landed, goal.format)
-    return Step("staged", _staging(goal, columns, cells, call, previous_fields), values)
+    reads = ("staging.staged", *_records_of(landed))
+    return Step("staging.staged", _staging(goal, columns, cells, call, previous_fields), values, reads)
+
+
+def _records_of(landed: Landed) -> tuple[str, ...]:
+    """Return the table that holds the rows of a part that is not regular."""
+    return () if landed.survey.regular else ("record",)
 
 
 def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], values: Mapping[str, object]) -> Step:
@@ -118,7 +124,8 @@ def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], valu
     cells = Cells(fields)
     named = ", ".join(f"cells[{number + 1}] as {name}" for number, name in enumerate(cells.types))
     source = f"(select {named} from staging.retried where path = $path and fields = $fields order by rowid)"
-    return Step("staged", _staging(goal, columns, cells, source, None), values)
+    sql = _staging(goal, columns, cells, source, None)
+    return Step("staging.staged", sql, values, ("staging.staged", "staging.retried"))
 
 
 def _staging(
@@ -166,27 +173,37 @@ from (
         {_key(goal, cells)}{_waiting(goal, goal.row_fields, cells)}{_text(goal.row_fields, cells)} as row_text
     from {call}
 )"""
-    return Step("staged", sql, values)
+    return Step("staging.staged", sql, values, ("staging.staged", *_records_of(landed)))
 
 
-def converted_step(goal: ImportGoal, columns: Columns) -> Step:
-    """Return the step that adds to `staging.fresh_copy` the rows of `deferred`, converted."""
+def converted_step(goal: ImportGoal, columns: Columns, left_out: Mapping[str, str]) -> Step:
+    """Return the step that adds to `staging.fresh_row` the rows whose conversion was deferred.
+
+    Args:
+        goal: The goal.
+        columns: Its staging columns.
+        left_out: Conditions on the rows of `staging.staged`, by the table that each reads.
+    """
     row = (*_ROW, "row_key") if columns.keyed else _ROW
     cells = Cells(goal.row_fields)
     converted = _conversions(columns, cells, goal)
     names = ", ".join(f"nullif(cells[{number + 1}], {_NULL}) as {name}" for number, name in enumerate(cells.types))
     source = f"""(
             select {", ".join(row)}, {names}
-            from (select * replace (string_split(cells, {_BETWEEN}) as cells) from deferred)
+            from (
+                select rowid as row, * replace (string_split(cells, {_BETWEEN}) as cells)
+                from staging.staged
+                where {" and ".join(["cells is not null", *left_out.values()])}
+            )
         )"""
-    sql = f"""insert into staging.fresh_copy by name
+    sql = f"""insert into staging.fresh_row by name
 select
     {", ".join(row)},
     {_named(_outer(columns, cells, converted, goal.format))},
     {_invalid(converted)} as invalid,
     {_doubtful(converted, goal.format)} as doubtful
 from {_converting(converted, [*row, *cells.types], source)}"""
-    return Step("fresh_copy", sql)
+    return Step("staging.fresh_row", sql, reads=("staging.fresh_row", "staging.staged", *left_out))
 
 
 def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tuple[Step, tuple[str, ...]]:
@@ -203,6 +220,7 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
     columns = Columns(
         tuple(link for link in columns.links if link.column in names),
         tuple(value for value in columns.values if set(value.fields) & set(fields)),
+        columns.entity,
     )
     found = {name: sql for name, sql in _outer(columns, cells, converted, goal.format) if not name.startswith("clear_")}
     found |= {"invalid": _invalid(converted)}
@@ -210,9 +228,8 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
     source = _converting(
         converted, ["platform_id", *cells.types], f"(select platform_id, {named} from staging.user_key)"
     )
-    return Step(
-        "found", f"create or replace temp table found as\nselect platform_id, {_named(found.items())}\nfrom {source}"
-    ), tuple(found)
+    sql = f"create or replace temp table found as\nselect platform_id, {_named(found.items())}\nfrom {source}"
+    return Step("found", sql, reads=("staging.user_key",)), tuple(found)
 
 
 def _conversions(columns: Columns, cells: Cells, goal: ImportGoal) -> "list[Converted]":
@@ -290,9 +307,9 @@ def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Convert
     for link in columns.links:
         if cell := cells.fitted(link.field, link.prop, goal.format):
             conversion = _without_nul(_link_conversion(link, cell.name, goal), link.prop, cell, cells)
-            told_by_mapping = (link.field, link.prop.name) in mapped
+            reported_by_mapping = (link.field, link.prop.name) in mapped
             failed = f"{link.column} is null and {_names_somebody(link, cell.name, goal)}"
-            fails_if = failed if conversion.can_fail and not told_by_mapping else "false"
+            fails_if = failed if conversion.can_fail and not reported_by_mapping else "false"
             yield Converted(link.column, link.field, link.prop, cell, conversion, fails_if)
 
 
@@ -376,7 +393,7 @@ def _invalid(converted: Sequence[Converted]) -> str:
         return "null"
     any_fails = " or ".join(f"({item.fails_if})" for item in fallible)
     complaints = ", ".join(item.complaint for item in fallible)
-    return f"case when {any_fails} then list_filter([{complaints}], lambda told: told is not null) end"
+    return f"case when {any_fails} then list_filter([{complaints}], lambda entry: entry is not null) end"
 
 
 def _doubtful(converted: Sequence[Converted], form: Format) -> str:

@@ -1,11 +1,10 @@
-"""What rows have added to profiles: it is added once, and taken back where a row no longer says so.
+"""What rows add to profiles: it is added once, and taken back where a row no longer says so.
 
-The ledger keeps for each row of a file whom it was applied to and what it has added to sums. A row that is applied
-again adds the difference. With `row_key` a row is its key, in whatever file it comes: what the key has added is taken
-back, values of lists included, before the new content is added.
+The ledger keeps for each row of a file the profile that it was applied to and what it added to sums. A row that is
+applied again adds the difference. With `row_key` a row is its key, in whatever file it comes: what the key added is
+taken back, values of lists included, before the new content is added.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cdp_sync.importing.staging.columns import Columns, StagedValue
@@ -13,109 +12,108 @@ from cdp_sync.warehouse import Step, quote_identifier, quote_literal, statement
 
 
 @dataclass(frozen=True)
-class Guard:
-    """What protects sums in a run: nothing, the rows of former imports, or row keys."""
+class Contributed:
+    """Which rows to apply may have added something before: none, rows of previous imports, or all as they have keys."""
 
-    former: bool = False
-    """Rows that are applied have added something before."""
+    rows: bool = False
+    """Rows that are applied were in the previous import of their file, and added something."""
     keyed: bool = False
     """The goal's rows have keys."""
 
     @property
-    def active(self) -> bool:
-        """Whether there is anything to look at."""
-        return self.former or self.keyed
-
-    @property
-    def step(self) -> Step:
-        """The step that makes `guard`, a row for each row that has added something before, or has a key."""
-        return Step(
-            "guard", statement("importing/upserting/keyed_guard" if self.keyed else "importing/upserting/guard")
-        )
+    def possible(self) -> bool:
+        """Whether a row can have added something before."""
+        return self.rows or self.keyed
 
 
-def row_value_step(columns: Columns, guard: Guard) -> Step:
+def fixed(name: str, yields: str, *reads: str, **values: object) -> Step:
+    """Return the step of a statement of this folder."""
+    return Step(yields, statement(f"importing/upserting/{name}"), values, reads)
+
+
+def contribution_step(contributed: Contributed) -> Step:
+    """Return the step that makes `contribution`, a row for each row that added something before, or has a key."""
+    reads = ("staging.assigned", "staging.previous")
+    if contributed.keyed:
+        return fixed("contribution_by_key", "contribution", *reads, "staging.staged", "staging.previous_by_key")
+    return fixed("contribution", "contribution", *reads)
+
+
+def row_value_step(columns: Columns, contributed: Contributed) -> Step:
     """Return the step that makes `row_value`: the rows to apply with what each of them says.
 
-    Of a sum it has two columns: what the row adds now, and as `_total_…` what it has added once it is applied.
+    A sum has two columns: what the row adds now, and as `_total_…` what it has added once it is applied.
     """
     sums = {value.column for value in columns.sums}
-    selected = ["fresh.row"]
-    for name, _ in columns.declared:
-        if name not in sums:
-            selected.append(_unless_replaced(name, columns, guard))
-    for value in columns.sums:
-        selected += [_to_add(value, guard), f"{_in_all(value, guard)} as {quote_identifier(value.total)}"]
-    source = "staging.fresh fresh"
-    if guard.active:
-        source += f"\nleft join ({_entries(columns, guard)}) guard on guard.row = fresh.row"
-    sql = f"create or replace temp view row_value as\nselect {', '.join(selected)}\nfrom {source}"
-    return Step("row_value", sql)
-
-
-def _unless_replaced(name: str, columns: Columns, guard: Guard) -> str:
-    """A value for a list counts only of the last row with a key."""
-    column = quote_identifier(name)
     adds = {value.column for value in columns.adds}
-    return (
-        f"case when guard.counts then fresh.{column} end as {column}"
-        if guard.keyed and name in adds
-        else f"fresh.{column}"
-    )
+    selected = ["fresh.row"]
+    for name in (quote_identifier(name) for name, _ in columns.declared if name not in sums):
+        once = contributed.keyed and name in map(quote_identifier, adds)  # only the last row with a key adds to lists
+        selected.append(f"case when contribution.counts then fresh.{name} end as {name}" if once else f"fresh.{name}")
+    for value in columns.sums:
+        selected.append(f"{_added_now(value, contributed)} as {quote_identifier(value.column)}")
+        selected.append(f"{_added_in_all(value, contributed)} as {quote_identifier(value.total)}")
+    source = "staging.fresh fresh"
+    reads = ["staging.fresh"]
+    if contributed.possible:
+        source += f"\nleft join ({_by_sum(columns, contributed)}) contribution on contribution.row = fresh.row"
+        reads.append("contribution")
+    sql = f"create or replace temp view row_value as\nselect {', '.join(selected)}\nfrom {source}"
+    return Step("row_value", sql, reads=tuple(reads))
 
 
-def _entries(columns: Columns, guard: Guard) -> str:
-    """Return the query for `guard` with a column for each sum's former entry."""
+def _by_sum(columns: Columns, contributed: Contributed) -> str:
+    """Return the query for `contribution` with a column for each sum's entry."""
     found = ["row", "counts", "moved"]
     for value in columns.sums:
-        found.append(f"{_entry('sums', value)} as {_former(value)}")
-        if guard.keyed:
+        found.append(f"{_entry('sums', value)} as {_of_row(value)}")
+        if contributed.keyed:
             found.append(f"{_entry('key_sums', value)} as {_of_key(value)}")
-    return f"select {', '.join(found)} from guard"
+    return f"select {', '.join(found)} from contribution"
 
 
 def _entry(sums: str, value: StagedValue) -> str:
     return f"list_filter({sums}, lambda entry: entry.property = {quote_literal(value.prop.name)})[1]"
 
 
-def _former(value: StagedValue) -> str:
-    return quote_identifier(f"_former_{value.prop.name}")
+def _of_row(value: StagedValue) -> str:
+    return quote_identifier(f"_row_{value.prop.name}")
 
 
 def _of_key(value: StagedValue) -> str:
     return quote_identifier(f"_key_{value.prop.name}")
 
 
-def _to_add(value: StagedValue, guard: Guard) -> str:
-    """Return what a row adds now; nothing where it has added an amount that a former version did not note."""
-    column = quote_identifier(value.column)
-    if not guard.active:
-        return f"fresh.{column}"
-    entry, amount = f"guard.{_former(value)}", _amount(f"guard.{_former(value)}", value)
-    says = f"case when guard.counts then {_in_all(value, guard)} end" if guard.keyed else _in_all(value, guard)
-    difference = f"nullif(coalesce({says}, 0) - case when guard.moved then 0 else {amount} end, 0)"
+def _amount(entry: str, value: StagedValue) -> str:
+    return f"(contribution.{entry}.amount)::{value.sql_type}"
+
+
+def _added_now(value: StagedValue, contributed: Contributed) -> str:
+    """Return what a row adds now; nothing where it added an amount that an older version did not note."""
+    if not contributed.possible:
+        return f"fresh.{quote_identifier(value.column)}"
+    entry, total = f"contribution.{_of_row(value)}", _added_in_all(value, contributed)
+    if contributed.keyed:
+        total = f"case when contribution.counts then {total} end"
+    before = f"case when contribution.moved then 0 else {_amount(_of_row(value), value)} end"
     return f"""case
-        when {entry} is null then {says}
+        when {entry} is null then {total}
         when {entry}.amount is null then null
-        else {difference}
-    end as {column}"""
+        else nullif(coalesce({total}, 0) - {before}, 0)
+    end"""
 
 
-def _in_all(value: StagedValue, guard: Guard) -> str:
+def _added_in_all(value: StagedValue, contributed: Contributed) -> str:
     """Return what a row has added once it is applied. A cell that does not convert takes nothing back."""
     column = f"fresh.{quote_identifier(value.column)}"
-    if not guard.active:
+    if not contributed.possible:
         return column
-    former = _amount(f"guard.{_former(value)}", value)
-    if not guard.keyed:
-        return f"coalesce({column}, {former})"
+    before = _amount(_of_row(value), value)
+    if not contributed.keyed:
+        return f"coalesce({column}, {before})"
     fields = ", ".join(map(quote_literal, value.fields))
     fails = f"len(list_filter(fresh.invalid, lambda cell: cell.field in ({fields}))) > 0"
-    return f"coalesce({column}, {former}, case when {fails} then {_amount(f'guard.{_of_key(value)}', value)} end)"
-
-
-def _amount(entry: str, value: StagedValue) -> str:
-    return f"({entry}.amount)::{value.sql_type}"
+    return f"coalesce({column}, {before}, case when {fails} then {_amount(_of_key(value), value)} end)"
 
 
 def correction_step(columns: Columns) -> Step:
@@ -132,82 +130,97 @@ from (
     select r.file, count(distinct a.profile_id) as profiles
     from row_value r
     join staging.assigned a using (row)
-    left join staging.former former using (row)
-    where former.sums is null and ({says})
-        and (r.file, a.profile_id) in (select (file, profile_id) from vanished)
+    left join staging.previous previous using (row)
+    where previous.sums is null and ({says})
+        and (r.file, a.profile_id) in (select (file, profile_id) from vanished_row)
     group by r.file
 ) corrected
 where corrected.file = file.file"""
-    return Step("file", sql)
+    reads = ("staging.file", "row_value", "staging.assigned", "staging.previous", "vanished_row")
+    return Step("staging.file", sql, reads=reads)
 
 
-def back_entry_steps(guard: Guard, *, vanished: bool) -> Iterator[Step]:
-    """Yield the steps that gather what is to be taken back: `back_entry`.
+def vanished_step() -> Step:
+    """Return the step that makes `vanished_row`: rows that added amounts and are no longer in their file."""
+    reads = ("staging.file", "staging.staged", "staging.read_before", "staging.previous_row")
+    return fixed("vanished_row", "vanished_row", *reads)
+
+
+def reversal_steps(contributed: Contributed, *, vanished: bool) -> tuple[Step, ...]:
+    """Return the steps that gather the amounts to take back: `reversal`.
 
     Args:
-        guard: What protects sums.
-        vanished: Rows that their file no longer holds give back what they have added.
+        contributed: Which rows may have added something before.
+        vanished: Rows that are no longer in their file give back what they added.
     """
-    if not guard.active:
-        yield Step("guard", statement("importing/upserting/guard"))
-    yield Step("back_entry", statement("importing/upserting/back_of_rows"))
+    steps = [] if contributed.possible else [contribution_step(contributed)]
+    steps.append(fixed("reversal_of_rows", "reversal", "contribution", "staging.assigned"))
     if vanished:
-        yield Step("back_entry", statement("importing/upserting/back_of_vanished"))
-    if guard.keyed:
-        yield Step("replaced", statement("importing/upserting/keyed_replaced"))
-        yield Step("back_entry", statement("importing/upserting/keyed_back"))
+        steps.append(fixed("reversal_of_vanished", "reversal", "reversal", "vanished_row"))
+    if contributed.keyed:
+        keys = ("contribution", "staging.assigned", "staging.staged", "staging.previous_by_key")
+        by_key = ("reversal", "replaced_row", "staging.previous", "staging.set_aside", "staging.previous_by_key")
+        steps.append(fixed("replaced_row", "replaced_row", *keys))
+        steps.append(fixed("reversal_by_key", "reversal", *by_key))
+    return tuple(steps)
 
 
-def list_steps(columns: Columns, source: object) -> Iterator[Step]:
-    """Yield the steps that work out what rows with keys add to lists, and what is taken off: `said` to `back_value`."""
+def list_steps(columns: Columns, source: object) -> tuple[Step, ...]:
+    """Return the steps for what rows with keys add to lists, and what is taken off: `added_value`, `reversed_value`."""
     said = "\nunion all\n".join(
         f"select r.row, a.profile_id, {quote_literal(value.prop.name)} as property, "
         f"unnest(r.{quote_identifier(value.column)})::varchar as value "
         "from row_value r join staging.assigned a using (row) where a.profile_id is not null"
         for value in columns.adds
     )
-    held = "\nunion all\n".join(
+    held = "\n    union all\n    ".join(
         f"select profile_id, {quote_literal(value.prop.name)} as property, "
         f"unnest({quote_identifier(value.prop.name)})::varchar as value "
-        "from warehouse.profile where profile_id in (select profile_id from said)"
+        f"from {columns.entity.stored} where profile_id in (select profile_id from list_value)"
         for value in columns.adds
     )
-    yield Step("said", f"create or replace temp table said as\n{said}")
-    yield Step("held", f"create or replace temp table held as\n{held}")
-    yield Step("added_value", statement("importing/upserting/keyed_added_value"), {"source": source})
-    yield Step("back_value", statement("importing/upserting/keyed_back_value"), {"source": source})
+    added = statement("importing/upserting/added_value").format(held=held)
+    return (
+        Step(
+            "list_value", f"create or replace temp table list_value as\n{said}", {}, ("row_value", "staging.assigned")
+        ),
+        Step("added_value", added, {"source": source}, ("list_value",)),
+        fixed("reversed_value", "reversed_value", "replaced_row", "list_value", source=source),
+    )
 
 
-def back_steps(columns: Columns, *, lists: bool) -> Iterator[Step]:
-    """Yield the steps that add to `touched` the profiles that only lose something, and make `back`, a row for each."""
-    amounts = "select profile_id, file, unnest(sums, recursive := true), null::varchar as value from back_entry"
-    entries = [amounts] if columns.sums else []
+def profile_reversal_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
+    """Return the steps that make `profile_reversal`, what is taken back by profile.
+
+    Profiles that only lose something are added to `touched_profile`.
+    """
+    adds = columns.adds if lists else ()
+    sources, reads = [], []
+    if columns.sums:
+        sources.append("select profile_id, file, unnest(sums, recursive := true), null::varchar as value from reversal")
+        reads.append("reversal")
     if lists:
-        entries.append("select profile_id, file, property, null::varchar as amount, value from back_value")
+        sources.append("select profile_id, file, property, null::varchar as amount, value from reversed_value")
+        reads.append("reversed_value")
     folds = [
         f"sum(case when {_is(value)} then amount::{value.sql_type} end) as {_back(value)}" for value in columns.sums
     ]
-    folds += [
-        f"list(value) filter ({_is(value)} and value is not null) as {_back(value)}"
-        for value in (columns.adds if lists else ())
-    ]
-    yield Step(
-        "back",
-        f"""create or replace temp table back as
+    folds += [f"list(value) filter ({_is(value)} and value is not null) as {_back(value)}" for value in adds]
+    made = f"""create or replace temp table profile_reversal as
 select profile_id, min(file) as file, {", ".join(folds)}
-from ({" union all by name ".join(entries)})
-semi join (from warehouse.profile where merged_into is null) using (profile_id)
-where {" or ".join(_is(value) for value in (*columns.sums, *(columns.adds if lists else ())))}
-group by profile_id""",
-    )
-    yield Step(
-        "touched",
-        """insert into touched
-select profile_id, false, null, 0, file from back anti join touched using (profile_id)""",
+from ({" union all by name ".join(sources)})
+semi join (from {columns.entity.stored} where merged_into is null) using (profile_id)
+where {" or ".join(_is(value) for value in (*columns.sums, *adds))}
+group by profile_id"""
+    touched = """insert into touched_profile
+select profile_id, false, null, 0, file from profile_reversal anti join touched_profile using (profile_id)"""
+    return (
+        Step("profile_reversal", made, reads=tuple(reads)),
+        Step("touched_profile", touched, reads=("touched_profile", "profile_reversal")),
     )
 
 
-def with_back(columns: Columns, patch: str, *, lists: bool) -> str:
+def less_reversals(columns: Columns, patch: str, *, lists: bool) -> str:
     """Return the query for `patch` less what is taken back, given the query for what the rows say."""
     less = [
         f"case when back.{_back(value)} is null then {column} "
@@ -221,12 +234,12 @@ def with_back(columns: Columns, patch: str, *, lists: bool) -> str:
 from (
 {patch}
 union all by name
-select profile_id, is_new, first_row from touched where rows = 0
+select profile_id, is_new, first_row from touched_profile where rows = 0
 ) patch_of_rows
-left join back using (profile_id)"""
+left join profile_reversal back using (profile_id)"""
 
 
-def without_back(value: StagedValue, base: str) -> str:
+def without_reversals(value: StagedValue, base: str) -> str:
     """Return the expression for a list without the values that are taken off it."""
     back = f"patch.{_back(value)}"
     left = f"nullif(list_filter({base}, lambda v: not list_contains({back}, v::varchar)), [])"
@@ -241,58 +254,63 @@ def _back(value: StagedValue) -> str:
     return quote_identifier(f"_back_{value.prop.name}")
 
 
-def remember_steps(columns: Columns, guard: Guard, *, known: bool) -> Iterator[Step]:
-    """Yield the steps that remember which rows of which file were applied, for the next delta; without keys.
+def remember_steps(columns: Columns, contributed: Contributed, *, known: bool) -> tuple[Step, ...]:
+    """Return the steps that write to the ledger which rows of which file were applied, for the next delta.
 
     Args:
         columns: The staging columns.
-        guard: What protects sums.
+        contributed: Which rows may have added something before.
         known: Some of the files were imported before.
     """
-    if known:
-        yield Step("imported_row", statement("importing/upserting/forgotten_row"))
-        yield Step("imported_row", statement("importing/upserting/kept_row"))
-    yield _remembered(columns, carried=guard.former)
+    forget = (
+        fixed("forgotten_gone_row", "warehouse.imported_row", "staging.gone_row"),
+        fixed("kept_row", "warehouse.imported_row", "staging.gone_row"),
+    )
+    return (*(forget if known else ()), _imported_row_step(columns, contributed))
 
 
-def remember_key_steps(columns: Columns, guard: Guard, values: dict[str, object]) -> Iterator[Step]:
-    """Yield the steps that remember the rows of files by their content, and what each key brought.
+def remember_key_steps(columns: Columns, contributed: Contributed, values: dict[str, object]) -> tuple[Step, ...]:
+    """Return the steps that write to the ledger the rows of files by their content, and what each key brought.
 
     Args:
         columns: The staging columns.
-        guard: What protects sums.
+        contributed: Which rows may have added something before.
         values: The goal's `source` and its `fingerprint`.
     """
-    source = {"source": values["source"]}
-    yield Step("imported_row", statement("importing/upserting/forgotten_file"))
-    yield Step("imported_row", statement("importing/upserting/unchanged_keyed_row"))
-    yield _remembered(columns, carried=guard.former)
-    yield Step("keyed_row", statement("importing/upserting/forgotten_key"), source)
-    yield Step(
-        "keyed_row",
-        f"""insert into warehouse.keyed_row
-select $source, guard.row_key, r.row_hash, $fingerprint, a.profile_id, {_sums(columns, "guard.key_sums", replace=True)},
+    unchanged = ("staging.unchanged", "staging.staged", "staging.file", "staging.previous_by_key")
+    by_key = f"""insert into warehouse.keyed_row
+select $source, contribution.row_key, r.row_hash, $fingerprint, a.profile_id,
+    {_sums(columns, "contribution.key_sums", replace=True)},
     {"added.lists" if columns.adds else "null"}
-from guard
+from contribution
 join row_value r using (row)
 join staging.assigned a using (row)
 {"left join added_value added using (row)" if columns.adds else ""}
-where guard.counts and a.profile_id is not null""",
-        values,
+where contribution.counts and a.profile_id is not null"""
+    reads = ("contribution", "row_value", "staging.assigned", *(("added_value",) if columns.adds else ()))
+    return (
+        fixed("forgotten_file", "warehouse.imported_row", "staging.file"),
+        fixed("unchanged_keyed_row", "warehouse.imported_row", *unchanged),
+        _imported_row_step(columns, contributed),
+        fixed("forgotten_key", "warehouse.keyed_row", "replaced_row", source=values["source"]),
+        Step("warehouse.keyed_row", by_key, values, reads),
     )
 
 
-def _remembered(columns: Columns, *, carried: bool) -> Step:
+def _imported_row_step(columns: Columns, contributed: Contributed) -> Step:
     source = "row_value r join staging.assigned a using (row) join staging.file f using (file)"
     where = "a.profile_id is not null"
-    if carried:
-        source += " left join staging.former former using (row)"
-        where += " or former.sums is not null"
+    reads = ["row_value", "staging.assigned", "staging.file"]
+    if contributed.rows:
+        source += " left join staging.previous previous using (row)"
+        where += " or previous.sums is not null"
+        reads.append("staging.previous")
+    sums = _sums(columns, "previous.sums" if contributed.rows else "")
     sql = f"""insert into warehouse.imported_row
-select f.source, r.row_hash, a.profile_id is not null, a.profile_id, {_sums(columns, "former.sums" if carried else "")}
+select f.source, r.row_hash, a.profile_id is not null, a.profile_id, {sums}
 from {source}
 where {where}"""
-    return Step("imported_row", sql)
+    return Step("warehouse.imported_row", sql, reads=tuple(reads))
 
 
 def _sums(columns: Columns, before: str, *, replace: bool = False) -> str:
@@ -300,10 +318,8 @@ def _sums(columns: Columns, before: str, *, replace: bool = False) -> str:
     entries = [_sum_entry(value, "" if replace else before) for value in columns.sums]
     listed = f"list_filter([{', '.join(entries)}], lambda entry: entry is not null)" if entries else "[]"
     if before:
-        names: Sequence[str] = [quote_literal(value.prop.name) for value in columns.sums]
-        of_others = (
-            f"list_filter({before}, lambda entry: entry.property not in ({', '.join(names)}))" if names else before
-        )
+        names = ", ".join(quote_literal(value.prop.name) for value in columns.sums)
+        of_others = f"list_filter({before}, lambda entry: entry.property not in ({names}))" if names else before
         listed = f"list_concat({listed}, coalesce({of_others}, []))"
     return f"nullif({listed}, [])" if entries or before else "null"
 

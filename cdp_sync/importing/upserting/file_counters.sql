@@ -1,42 +1,75 @@
--- The counters of every file that was read, under the names and in the order of the contract.
+-- The counters of every file that was read, under the names and in the order of the contract. A profile is counted in
+-- the file of its first row; one that only loses what rows added, in the file that takes it back.
 create or replace temp table file_counters as
-with rejected as (
-    select file, count(*) as rows from staging.rejected group by file
+with bounds as (
+    select file, first_row, lead(first_row) over (order by part) as next_row from staging.part
 ),
-invalid as (
-    select file, sum(len(invalid)) as cells from staging.fresh where invalid is not null group by file
+row_end as (
+    select row, case when profile_id is null then outcome else 'applied' end as ending, ambiguous from staging.assigned
+    union all
+    select row, 'unchanged', false from staging.unchanged
+    union all
+    select row, 'rejected', false from staging.set_aside
 ),
 ends as (
+    select bounds.file, row_end.ending, count(*) as rows, count(*) filter (row_end.ambiguous) as ambiguous
+    from row_end
+    join bounds on row_end.row >= bounds.first_row and (row_end.row < bounds.next_row or bounds.next_row is null)
+    group by bounds.file, row_end.ending
+    union all
+    select file, 'rejected', count(*), 0 from staging.rejected group by file
+),
+counted as (
     select
         file,
+        sum(rows) as read,
         sum(rows) filter (ending = 'applied') as applied,
         sum(rows) filter (ending = 'unchanged') as unchanged,
-        sum(rows) filter (ending = 'set_aside') as set_aside,
+        sum(rows) filter (ending = 'rejected') as rejected,
         sum(rows) filter (ending = 'without_identifier') as without_identifier,
         sum(rows) filter (ending = 'unmatched') as unmatched,
         sum(rows) filter (ending = 'without_consent') as without_consent,
         sum(ambiguous) as ambiguous
-    from row_end
+    from ends
     group by file
+),
+placed as (
+    select bounds.file, touched.profile_id, touched.is_new
+    from touched_profile touched
+    join bounds
+        on touched.first_row >= bounds.first_row and (touched.first_row < bounds.next_row or bounds.next_row is null)
+    union all
+    select file, profile_id, is_new from touched_profile where first_row is null
+),
+profiles as (
+    select
+        placed.file,
+        count(*) filter (placed.is_new) as created,
+        count(*) filter (changed.profile_id is not null) as updated,
+        count(*) filter (not placed.is_new and changed.profile_id is null) as unchanged
+    from placed
+    left join changed_profile changed using (profile_id)
+    group by placed.file
+),
+invalid as (
+    select file, sum(len(invalid)) as cells from staging.fresh where invalid is not null group by file
 )
 select
     file.file,
-    coalesce(applied, 0) + coalesce(ends.unchanged, 0) + coalesce(rejected.rows, 0) + coalesce(set_aside, 0)
-        + coalesce(without_identifier, 0) + coalesce(unmatched, 0) + coalesce(without_consent, 0) as rows_read,
-    coalesce(applied, 0) as rows_applied,
-    coalesce(ends.unchanged, 0) as rows_unchanged,
-    coalesce(rejected.rows, 0) + coalesce(set_aside, 0) as rows_rejected,
-    coalesce(without_identifier, 0) as rows_without_identifier,
-    coalesce(unmatched, 0) as rows_unmatched,
-    coalesce(without_consent, 0) as rows_without_consent,
-    coalesce(profile_end.created, 0) as profiles_created,
-    coalesce(profile_end.updated, 0) as profiles_updated,
-    coalesce(profile_end.unchanged, 0) as profiles_unchanged,
-    coalesce(ends.ambiguous, 0) as rows_ambiguous,
+    coalesce(counted.read, 0) as rows_read,
+    coalesce(counted.applied, 0) as rows_applied,
+    coalesce(counted.unchanged, 0) as rows_unchanged,
+    coalesce(counted.rejected, 0) as rows_rejected,
+    coalesce(counted.without_identifier, 0) as rows_without_identifier,
+    coalesce(counted.unmatched, 0) as rows_unmatched,
+    coalesce(counted.without_consent, 0) as rows_without_consent,
+    coalesce(profiles.created, 0) as profiles_created,
+    coalesce(profiles.updated, 0) as profiles_updated,
+    coalesce(profiles.unchanged, 0) as profiles_unchanged,
+    coalesce(counted.ambiguous, 0) as rows_ambiguous,
     coalesce(invalid.cells, 0) as values_invalid
 from staging.file file
-left join rejected using (file)
+left join counted using (file)
+left join profiles using (file)
 left join invalid using (file)
-left join ends using (file)
-left join profile_end using (file)
 where file.state in ('staged', 'retried')

@@ -1,7 +1,7 @@
 """Takes cells out of a run whose sum would outgrow its property: they go to the quarantine, the rest lands."""
 
 from cdp_sync.importing.staging.columns import Columns, StagedValue
-from cdp_sync.warehouse import Session, quote_identifier, quote_literal
+from cdp_sync.warehouse import Session, Step, quote_identifier, quote_literal
 
 _ROUNDS = 50
 """How often one more row of a profile is looked for. After that all later rows of the profile are left out."""
@@ -15,26 +15,25 @@ def leave_out_what_outgrows(session: Session, columns: Columns) -> int:
 
     Reads `row_value` and `staging.assigned`, changes `staging.fresh`. To be called outside of a transaction.
     """
-    session.execute("create or replace temp table outgrown (row bigint, property text)")
+    session.run([Step("outgrown", "create or replace temp table outgrown (row bigint, property text)")])
     for value in columns.sums:
         found = True
         for round_ in range(_ROUNDS + 1):
             if found:
-                found = _find(session, value, every=round_ == _ROUNDS)
+                found = _find(session, columns, value, every=round_ == _ROUNDS)
     count = int(session.value("select count(*) from outgrown"))
     if count:
         _mark(session, columns)
     return count
 
 
-def _find(session: Session, value: StagedValue, *, every: bool) -> bool:
+def _find(session: Session, columns: Columns, value: StagedValue, *, every: bool) -> bool:
     """Add to `outgrown` the first row of each profile that exceeds what fits, or also all rows after it."""
     prop, column = quote_identifier(value.prop.name), quote_identifier(value.column)
     wide = value.sql_type if value.prop.precision <= _EXACT else "double"
     before = session.value("select count(*) from outgrown")
     chosen = "row >= first_row" if every else "row = first_row"
-    session.execute(
-        f"""insert into outgrown
+    sql = f"""insert into outgrown
         with amount as (
             select r.row, a.profile_id, r.{column}::{wide} as amount
             from row_value r
@@ -48,7 +47,7 @@ def _find(session: Session, value: StagedValue, *, every: bool) -> bool:
                 base + sum(amount) over (partition by profile_id order by amount.row) as so_far,
                 base + sum(amount) over (partition by profile_id) as total
             from amount
-            left join warehouse.profile profile using (profile_id)
+            left join {columns.entity.stored} profile using (profile_id)
         ),
         too_much as (
             select profile_id, min(row) filter (try_cast(so_far as {value.prop.value_type}) is null) as first_row
@@ -56,9 +55,9 @@ def _find(session: Session, value: StagedValue, *, every: bool) -> bool:
             where try_cast(total as {value.prop.value_type}) is null
             group by profile_id
         )
-        select row, $property from running join too_much using (profile_id) where {chosen}""",
-        {"property": value.prop.name},
-    )
+        select row, $property from running join too_much using (profile_id) where {chosen}"""
+    reads = ("outgrown", "row_value", "staging.assigned")
+    session.run([Step("outgrown", sql, {"property": value.prop.name}, reads)])
     return bool(session.value("select count(*) from outgrown") > before)
 
 
@@ -75,11 +74,15 @@ def _mark(session: Session, columns: Columns) -> None:
         entry = f"{{field: {field}, value: fresh.{column}::varchar, reason: {reason}}}"
         complaints.append(f"case when {out} then [{entry}] else [] end")
     invalid = f"nullif({' || '.join(complaints)}, [])"
-    session.execute(
-        f"""create or replace table staging.fresh_marked as
-        select fresh.* replace ({", ".join(replaced)}, {invalid} as invalid)
-        from staging.fresh fresh
-        left join (select row, list(property) as properties from outgrown group by row) outgrown using (row)
-        order by fresh.row"""
+    marked = f"""create or replace table staging.fresh_row as
+select fresh.* replace ({", ".join(replaced)}, {invalid} as invalid)
+from staging.fresh fresh
+left join (select row, list(property) as properties from outgrown group by row) outgrown using (row)
+order by fresh.row"""
+    fresh = "create or replace view staging.fresh as from staging.fresh_row"
+    session.run(
+        (
+            Step("staging.fresh_row", marked, reads=("staging.fresh", "outgrown")),
+            Step("staging.fresh", fresh, reads=("staging.fresh_row",)),
+        )
     )
-    session.execute("create or replace view staging.fresh as from staging.fresh_marked")

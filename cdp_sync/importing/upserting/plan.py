@@ -1,7 +1,7 @@
 """Composes the statements that turn linked rows into profiles. Pure: columns in, steps out.
 
-The steps read top to bottom: `patch` is what the rows say for each profile, `withheld` are those whose consent does not
-allow it, `revised` is what existing ones become, and `profile` gets the new ones.
+The steps read top to bottom: `patch` is what the rows say for each profile, `withheld_profile` are those whose consent
+does not allow it, `changed_profile` is what existing ones become, and the entity's table gets the new ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from cdp_sync.importing.converting.conversion import unique
 from cdp_sync.importing.staging.columns import Columns, StagedValue
-from cdp_sync.importing.upserting.contributions import Guard, back_steps, row_value_step, with_back, without_back
+from cdp_sync.importing.upserting.contributions import (
+    Contributed,
+    contribution_step,
+    fixed,
+    less_reversals,
+    profile_reversal_steps,
+    row_value_step,
+    without_reversals,
+)
 from cdp_sync.importing.upserting.targets import (
     Target,
     base_of_new,
@@ -20,58 +28,90 @@ from cdp_sync.importing.upserting.targets import (
     targets,
 )
 from cdp_sync.model import Property
-from cdp_sync.warehouse import Step, quote_identifier, quote_literal, statement
+from cdp_sync.warehouse import Step, quote_identifier, quote_literal
+
+_PATCH = ("touched_profile", "row_value", "staging.assigned", "staging.granted")
 
 
-def patch_steps(columns: Columns, guard: Guard) -> Iterator[Step]:
-    """Yield the steps that fold the rows of each profile into one: `patch`."""
-    yield Step("touched", statement("importing/upserting/touched"))
-    yield row_value_step(columns, guard)
-    yield _gain(columns)
-    yield Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{_of_rows(columns)}")
+def patch_steps(columns: Columns, contributed: Contributed) -> tuple[Step, ...]:
+    """Return the steps that fold the rows of each profile into one: `patch`."""
+    return (
+        *([contribution_step(contributed)] if contributed.possible else []),
+        fixed("touched_profile", "touched_profile", "staging.assigned"),
+        row_value_step(columns, contributed),
+        _patch(columns, _of_rows(columns), _PATCH),
+    )
 
 
-def less_back_steps(columns: Columns, *, lists: bool) -> Iterator[Step]:
-    """Yield the steps that take back what rows no longer add: profiles that only lose something are in `patch` then.
+def _patch(columns: Columns, query: str, reads: tuple[str, ...]) -> Step:
+    return Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{query}", reads=reads)
+
+
+def reversed_patch_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
+    """Return the steps that take back what rows no longer add: `patch` has profiles that only lose something, too.
 
     Args:
         columns: The staging columns.
         lists: Whether values are taken off lists as well.
     """
-    yield from back_steps(columns, lists=lists)
-    query = with_back(columns, _of_rows(columns), lists=lists)
-    yield Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{query}")
+    query = less_reversals(columns, _of_rows(columns), lists=lists)
+    return (
+        *profile_reversal_steps(columns, lists=lists),
+        _patch(columns, query, (*_PATCH, "profile_reversal")),
+    )
 
 
 def _of_rows(columns: Columns) -> str:
-    return f"{_solo(columns)}\nunion all by name\n{_several(columns)}"
+    gains = ", ".join(_taken(prop) for prop in columns.linked_properties)
+    return f"""(
+with gain as (
+    select profile_id, {gains} from staging.granted group by profile_id
+)
+{_solo(columns)}
+union all by name
+{_several(columns)}
+)"""
 
 
-def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
-    """Yield the steps that set apart what may not be processed: `withheld`. What is left of `patch` may be.
+def withheld_steps(columns: Columns, allowed: str) -> tuple[Step, ...]:
+    """Return the steps that set apart profiles that may not be processed: `withheld_profile`. `patch` has the others.
 
     Args:
         columns: The staging columns.
         allowed: The condition for processing a profile, over the columns that hold consent.
     """
-    yield _withheld(columns, allowed)
-    yield Step("assigned", statement("importing/upserting/withheld_row"))
-    yield Step("touched", "delete from touched where profile_id in (from withheld)")
+    of_withheld = "where profile_id in (from withheld_profile)"
+    drop = [
+        Step(
+            "touched_profile",
+            f"delete from touched_profile {of_withheld}",
+            reads=("touched_profile", "withheld_profile"),
+        )
+    ]
     if _kind_of_patch(columns) == "table":
-        yield Step("patch", "delete from patch where profile_id in (from withheld)")
-    yield Step("complaint", statement("importing/upserting/complaint_without_value"))
+        drop.append(Step("patch", f"delete from patch {of_withheld}", reads=("patch", "withheld_profile")))
+    return (
+        _withheld(columns, allowed),
+        fixed("withheld_row", "staging.assigned", "staging.assigned", "withheld_profile"),
+        *drop,
+    )
 
 
-def profile_steps(columns: Columns, *, whole: bool, lists: bool = False) -> Iterator[Step]:
-    """Yield the steps that work out what becomes of existing profiles: `revised`. Nothing is written yet.
+def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tuple[Step, ...]:
+    """Return the steps that work out existing profiles after the run, and the counters. They write to no profile.
 
     Args:
         columns: The staging columns.
-        whole: Whether `revised` has all columns of a profile, those that the goal does not write as well; see
+        whole: Whether `changed_profile` has all columns of a profile, those that the goal does not write as well; see
             `Changes.whole`.
         lists: Whether `patch` has values to take off lists.
     """
-    yield _revised(columns, whole=whole, lists=lists)
+    rows = ("staging.file", "staging.part", "staging.rejected", "staging.fresh", "staging.assigned")
+    ends = ("staging.unchanged", "staging.set_aside", "touched_profile", "changed_profile")
+    return (
+        _changed(columns, whole=whole, lists=lists),
+        fixed("file_counters", "file_counters", *rows, *ends),
+    )
 
 
 @dataclass(frozen=True)
@@ -83,22 +123,29 @@ class Changes:
     properties: frozenset[str]
     """The properties in which some existing profile differs."""
     whole: bool
-    """Whether `revised` has whole profiles. Those are deleted and inserted anew, which costs by the row: the cheaper
-    way where few of all profiles change. To update in place costs by the vector: DuckDB decodes 2,048 texts to change
-    one of them, and later writes the changed columns of the whole row group."""
+    """Whether `changed_profile` has whole profiles. Those are deleted and inserted anew, which costs by the row: the
+    cheaper way where few of all profiles change. To update in place costs by the vector: DuckDB decodes 2,048 texts to
+    change one of them, and later writes the changed columns of the whole row group."""
 
 
-def write_steps(columns: Columns, changes: Changes) -> Iterator[Step]:
-    """Yield the steps that write profiles and their identifiers; `$now` and `$creator` are to be bound."""
+def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -> Iterator[Step]:
+    """Yield the steps that write profiles and their identifiers.
+
+    Args:
+        columns: The staging columns.
+        changes: What the run changes.
+        now: The time of the run.
+        creator: Number of the connection.
+    """
     every = targets(columns)
     if changes.created:
-        yield _inserted(columns)
+        yield _inserted(columns, {"now": now, "creator": creator})
     if changes.properties:
         changed = [target for target in every if target.prop.name in changes.properties]
-        yield from _replaced() if changes.whole else [_updated(changed)]
+        yield from _replaced(columns, now) if changes.whole else [_updated(columns, changed, now)]
     for target in every:
         if target.prop.identifier and (changes.created or target.prop.name in changes.properties):
-            yield from _identifier_steps(target.prop, changes)
+            yield from _identifier_steps(columns, target.prop, changes, now)
 
 
 def _kind_of_patch(columns: Columns) -> str:
@@ -109,13 +156,6 @@ def _kind_of_patch(columns: Columns) -> str:
     """
     several = [link for link in columns.links if link.prop.multiple]
     return "table" if len(several) > len({link.prop.name for link in several}) else "view"
-
-
-def _gain(columns: Columns) -> Step:
-    """What existing profiles take: one row each, a column for every linked property."""
-    gains = ", ".join(_taken(prop) for prop in columns.linked_properties)
-    query = f"select profile_id, {gains}\nfrom staging.granted\ngroup by profile_id"
-    return Step("gain", f"create or replace temp table gain as\n{query}")
 
 
 def _taken(prop: Property) -> str:
@@ -129,7 +169,7 @@ def _solo(columns: Columns) -> str:
     gains = [_gained(prop, _solo_links(columns, prop), "g.{}") for prop in columns.linked_properties]
     values = [f"r.{quote_identifier(name)}" for value in columns.values for name in _value_columns(value)]
     return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
-from touched t
+from touched_profile t
 join row_value r on r.row = t.first_row
 left join gain g using (profile_id)
 where t.rows = 1"""
@@ -140,7 +180,7 @@ def _several(columns: Columns) -> str:
     gains = [_gained(prop, _folded_links(columns, prop), "any_value(g.{})") for prop in columns.linked_properties]
     values = [fold for value in columns.values for fold in _fold(value)]
     return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
-from touched t
+from touched_profile t
 join staging.assigned a using (profile_id)
 join row_value r on r.row = a.row
 left join gain g using (profile_id)
@@ -203,114 +243,119 @@ def _withheld(columns: Columns, allowed: str) -> Step:
     """Judge profiles by their consent as it would be after the run."""
     every = consent_targets(columns)
     news = ",\n    ".join(becoming(columns, every, base_of_old))
+    source = "patch" if any(target.value for target in every) else "touched_profile"
     query = f"""select profile_id,
     {news}
-from {"patch" if any(target.value for target in every) else "touched"}
-left join warehouse.profile profile using (profile_id)"""
-    sql = f"""create or replace temp table withheld as
+from {source} patch
+left join {columns.entity.stored} profile using (profile_id)"""
+    sql = f"""create or replace temp table withheld_profile as
 select profile_id
 from ({moved(columns, query)})
 where not {allowed}"""
-    return Step("withheld", sql)
+    return Step("withheld_profile", sql, reads=(source,))
 
 
-def _inserted(columns: Columns) -> Step:
+def _inserted(columns: Columns, values: dict[str, object]) -> Step:
     every = targets(columns)
     names = ", ".join(target.name for target in every)
-    values = ",\n    ".join(becoming(columns, every, base_of_new))
+    expressions = ",\n    ".join(becoming(columns, every, base_of_new))
     query = f"""select patch.profile_id, patch.first_row as _first_row,
-    {values}
+    {expressions}
 from patch
 where patch.is_new"""
-    sql = f"""insert into warehouse.profile (profile_id, created_at, updated_at, _created_by, {names})
+    sql = f"""insert into {columns.entity.stored} (profile_id, created_at, updated_at, _created_by, {names})
 select profile_id, make_timestamptz(epoch_us($now) + _first_row), $now, $creator, {names}
 from ({moved(columns, query)})"""
-    return Step("profile", sql)
+    return Step(columns.entity.stored, sql, values, ("patch",))
 
 
-_PLACED = """with placed as materialized (
+def _sources(columns: Columns, *, whole: bool) -> tuple[str, str]:
+    """Return what comes before a select of patches and existing profiles, and its relations.
+
+    Where few profiles change, they are found by their place: DuckDB then decodes the vectors that hold them and no
+    others. By ids, the one in a hundred that its Bloom filter lets through is decoded as well, and with it nearly every
+    vector.
+    """
+    stored = columns.entity.stored
+    if not whole:
+        return "", f"patch\njoin {stored} profile using (profile_id)\nwhere not patch.is_new"
+    placed = f"""with placed as materialized (
     select patch.*, profile.rowid as place
     from patch
-    join warehouse.profile profile using (profile_id)
+    join {stored} profile using (profile_id)
     where not patch.is_new
 )
 """
-"""Where the profiles are that rows were assigned to. By it DuckDB decodes the vectors that hold them and no others; by
-ids, the one in a hundred that its Bloom filter lets through is decoded as well, and with it nearly every vector."""
-
-_BY_PLACE = "placed patch\njoin warehouse.profile profile on profile.rowid = patch.place"
-_BY_ID = "patch\njoin warehouse.profile profile using (profile_id)\nwhere not patch.is_new"
+    return placed, f"placed patch\njoin {stored} profile on profile.rowid = patch.place"
 
 
-def _revised(columns: Columns, *, whole: bool, lists: bool) -> Step:
+def _changed(columns: Columns, *, whole: bool, lists: bool) -> Step:
     every = targets(columns)
 
     def base(target: Target) -> str:
         old = base_of_old(target)
-        return without_back(target.value, old) if lists and target.value in columns.adds else old
+        return without_reversals(target.value, old) if lists and target.value in columns.adds else old
 
-    others = f"profile.* exclude (profile_id, {', '.join(target.name for target in every)})," if whole else ""
-    noted = [
-        *(target.old for target in every),
-        *(target.said for target in every if target.prop in columns.consent_lists),
-    ]
+    said = [target.said for target in every if target.prop in columns.consent_lists]
     olds = [f"profile.{target.name} as {target.old}" for target in every]
     differs = [f"{target.old} is distinct from {target.name}" for target in every]
     named = [
         f"case when {differ} then {quote_literal(target.prop.name)} end"
         for target, differ in zip(every, differs, strict=True)
     ]
-    inner = ",\n    ".join([*olds, *becoming(columns, every, base)])
-    query = f"""{_PLACED if whole else ""}select patch.profile_id, patch.first_row as _first_row, {others}
-    {inner}
-from {_BY_PLACE if whole else _BY_ID}"""
-    sql = f"""create or replace temp table revised as
-select * exclude ({", ".join(noted)}),
+    others = [f"profile.* exclude (profile_id, {', '.join(target.name for target in every)})"] if whole else []
+    selected = ",\n    ".join([*others, *olds, *becoming(columns, every, base)])
+    before, relations = _sources(columns, whole=whole)
+    query = f"""{before}select patch.profile_id, patch.first_row as _first_row,
+    {selected}
+from {relations}"""
+    sql = f"""create or replace temp table changed_profile as
+select * exclude ({", ".join([*(target.old for target in every), *said])}),
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from ({moved(columns, query)})
 where {" or ".join(differs)}"""
-    return Step("revised", sql)
+    return Step("changed_profile", sql, reads=("patch",))
 
 
-def _replaced() -> Iterator[Step]:
-    """Yield the steps that write changed profiles as new rows."""
-    yield Step("profile", "delete from warehouse.profile where profile_id in (select profile_id from revised)")
-    sql = """insert into warehouse.profile by name
+def _replaced(columns: Columns, now: object) -> tuple[Step, ...]:
+    """Return the steps that write changed profiles as new rows."""
+    stored, reads = columns.entity.stored, ("changed_profile",)
+    written = f"""insert into {stored} by name
 select * exclude (_first_row, _changed) replace ($now as updated_at)
-from revised"""
-    yield Step("profile", sql)
+from changed_profile"""
+    delete = f"delete from {stored} where profile_id in (select profile_id from changed_profile)"
+    return Step(stored, delete, reads=reads), Step(stored, written, {"now": now}, reads)
 
 
-def _updated(every: Iterable[Target]) -> Step:
+def _updated(columns: Columns, every: Iterable[Target], now: object) -> Step:
     """Only what differs is updated: rewriting a list makes DuckDB write the whole row anew."""
-    sets = ", ".join(f"{target.name} = revised.{target.name}" for target in every)
-    sql = f"""update warehouse.profile profile
+    sets = ", ".join(f"{target.name} = changed.{target.name}" for target in every)
+    sql = f"""update {columns.entity.stored} profile
 set {sets}, updated_at = $now
-from revised
-where profile.profile_id = revised.profile_id"""
-    return Step("profile", sql)
+from changed_profile changed
+where profile.profile_id = changed.profile_id"""
+    return Step(columns.entity.stored, sql, {"now": now}, ("changed_profile",))
 
 
-def _identifier_steps(prop: Property, changes: Changes) -> Iterator[Step]:
-    """Keep `profile_identifier` equal to the identifier columns, unnested."""
+def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:
+    """Keep the table of identifiers equal to the identifier columns, unnested."""
+    table = columns.entity.identifier_table
     name, text = quote_identifier(prop.name), quote_literal(prop.name)
     value = f"unnest({name})" if prop.multiple else name
-    sources = []
+    sources: list[str] = []
+    values: dict[str, object] = {}
+    reads: tuple[str, ...] = ()
     if changes.created:
         created = f"updated_at = $now and created_at >= $now and {name} is not null"
-        sources.append(f"select {value} as value, profile_id from warehouse.profile where {created}")
+        sources.append(f"select {value} as value, profile_id from {columns.entity.stored} where {created}")
+        values = {"now": now}
     if prop.name in changes.properties:
-        changed = f"revised where list_contains(_changed, {text})"
+        changed, reads = f"changed_profile where list_contains(_changed, {text})", ("changed_profile",)
         sources.append(f"select {value} as value, profile_id from {changed}")
-        yield Step(
-            "profile_identifier",
-            f"delete from warehouse.profile_identifier where property = {text} "
-            f"and profile_id in (select profile_id from {changed})",
-        )
-    yield Step(
-        "profile_identifier",
-        f"""insert into warehouse.profile_identifier
+        removed = f"property = {text} and profile_id in (select profile_id from {changed})"
+        yield Step(table, f"delete from {table} where {removed}", reads=reads)
+    sql = f"""insert into {table}
 select {text}, value::varchar, profile_id
 from ({" union all ".join(sources)})
-where value is not null""",
-    )
+where value is not null"""
+    yield Step(table, sql, values, reads)

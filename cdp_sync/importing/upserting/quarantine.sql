@@ -1,7 +1,15 @@
 -- Rows and cells that could not land, by file, line and reason.
 insert into warehouse.quarantine by name
-with told as (
-    select *, 'values_invalid' as kind from complaint
+with invalid as (
+    select row, unnest(invalid, recursive := true) from staging.fresh where invalid is not null
+),
+entry as (
+    select
+        invalid.row, invalid.field,
+        case when assigned.outcome <> 'without_consent' then invalid.value end as value,  -- of people who consented
+        invalid.reason, 'values_invalid' as kind
+    from invalid
+    join staging.assigned assigned using (row)
     union all by name
     select
         row, case when outcome <> 'without_consent' then $link_fields end as field,
@@ -14,7 +22,7 @@ with told as (
     union all by name
     select row, $key_fields as field, reason, 'rows_rejected' as kind from staging.set_aside
 ),
-chosen as (select distinct row from told),
+chosen as (select distinct row from entry),
 placed as (
     select chosen.row, part.name as path, chosen.row - part.first_row + part.body_line + coalesce(gap.gap, 0) as line
     from chosen
@@ -25,7 +33,7 @@ select
     coalesce(retried.run_id, $run_id) as run_id, $connection as connection, $goal as goal,
     placed.path, placed.line, field, value, null as raw, reason, kind,
     case when kind = 'values_invalid' then staged.row_hash end as row_hash
-from told
+from entry
 join placed using (row)
-join staging.staged staged on staged.rowid = told.row
+join staging.staged staged on staged.rowid = entry.row
 left join staging.retried retried on retried.path = placed.path and retried.line = placed.line

@@ -4,4 +4,4 @@ select file.source, staged.row_hash, true, before.profile_id, before.sums
 from staging.unchanged unchanged
 join staging.staged staged on staged.rowid = unchanged.row
 join staging.file file on file.file = staged.file
-join keyed_before before on before.row_key = staged.row_key
+join staging.previous_by_key before on before.row_key = staged.row_key

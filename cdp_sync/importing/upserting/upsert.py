@@ -1,38 +1,39 @@
 """Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
-from cdp_sync.importing.linking.linking import link, staged_columns
 from cdp_sync.importing.linking.waiting import waiting_steps
 from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import GoalRun
-from cdp_sync.importing.staging.columns import Columns
+from cdp_sync.importing.staging.columns import Columns, staged_columns
 from cdp_sync.importing.upserting.contributions import (
-    Guard,
-    back_entry_steps,
+    Contributed,
     correction_step,
+    fixed,
     list_steps,
     remember_key_steps,
     remember_steps,
+    reversal_steps,
+    vanished_step,
 )
 from cdp_sync.importing.upserting.overflow import leave_out_what_outgrows
 from cdp_sync.importing.upserting.plan import (
     Changes,
-    less_back_steps,
+    outcome_steps,
     patch_steps,
-    profile_steps,
+    reversed_patch_steps,
     withheld_steps,
     write_steps,
 )
 from cdp_sync.importing.upserting.sampling import changed_value_step, sample_steps
-from cdp_sync.model import GoalReport, Profiles
+from cdp_sync.model import GoalReport
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.warehouse import Session, Step, statement
-from cdp_sync.warehouse.exchange import count_imported, number_of
+from cdp_sync.warehouse.exchange import add_exchanged, number_of
 from cdp_sync.warehouse.history import write_run
 from cdp_sync.warehouse.properties import sync_properties
 
@@ -43,52 +44,30 @@ _VACUUM_EVERY = 16
 """Of so many small imports, DuckDB removes dead rows and joins small row groups after one."""
 
 
-def upsert_profiles(run: GoalRun) -> GoalReport:
-    """Apply what was linked, all of it or nothing, and report.
+def declare_properties(session: Session, run: GoalRun) -> None:
+    """Add the columns of the declared properties, and of those that were detected in files."""
+    detected = (value.prop for value in staged_columns(session, run).values)
+    sync_properties(session, run.profiles.with_properties(detected))
 
-    Opens the warehouse for writing. If another process wrote to it since the rows were linked, they are linked again
-    first, so that two runs that meet the same new person end with one profile.
+
+def upsert_rows(session: Session, run: GoalRun) -> GoalReport:
+    """Apply the linked rows, all of them or none; where a sum would outgrow its property, without the cells at fault.
+
+    Raises:
+        GoalFailed: A sum does not fit its property, with whatever rows.
     """
-    with run.open("write") as session:
-        report = _upsert_or_leave_out(session, run)
-    run.close()
-    return report
-
-
-def _upsert_or_leave_out(session: Session, run: GoalRun) -> GoalReport:
-    """Apply what was linked; where a sum would outgrow its property, without the cells that it outgrows it with."""
+    session.set("preserve_insertion_order", "false")
+    columns = staged_columns(session, run)
     try:
-        return _upsert(session, run)
+        return _upsert(session, run, columns)
     except ValueOutOfRange as error:
         session.roll_back()
-        columns = staged_columns(session, run)
         if not (columns.sums and leave_out_what_outgrows(session, columns)):
             raise
         try:
-            return _upsert(session, run)
+            return _upsert(session, run, columns)
         except ValueOutOfRange:
             raise _does_not_fit(columns) from error
-
-
-def _upsert(session: Session, run: GoalRun) -> GoalReport:
-    now = _now(session)
-    staged = session.value("select count(*) from staging.file where state in ('staged', 'retried')")
-    columns = staged_columns(session, run)
-    session.set("preserve_insertion_order", "false")
-    sync_properties(session, _with_detected(run.profiles, columns))
-    if staged:
-        guard = _work_out(session, run, columns)
-    session.execute("begin")
-    if staged:
-        _write(session, run, columns, guard, now)
-    named = {"connection": run.connection, "goal": run.goal.name}
-    session.execute(statement("importing/upserting/noted_file"), named)
-    session.execute(statement("importing/upserting/rejected"), {**named, "run_id": run.run_id})
-    report = report_of(session, run, applied=staged > 0)
-    seconds = time.time() - run.began if run.began else None
-    write_run(session, run, report, now, seconds=seconds)
-    session.execute("commit")
-    return report
 
 
 def _does_not_fit(columns: Columns) -> GoalFailed:
@@ -100,117 +79,120 @@ def _does_not_fit(columns: Columns) -> GoalFailed:
     )
 
 
-def _now(session: Session) -> datetime:
-    """Return the time of this run: later than the creation of any profile, so that new ones can be told by it.
+def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
+    staged, latest = session.row(
+        f"""select exists (from staging.file where state in ('staged', 'retried')),
+            (select max(created_at) from {columns.entity.stored})"""
+    )
+    now = _now(latest)
+    outcome = _work_out(session, run, columns) if staged else None
+    session.execute("begin")
+    if outcome:
+        _write(session, run, columns, outcome, now)
+    session.run(
+        (
+            fixed("noted_file", "warehouse.imported_file", "staging.file", **run.goal_named),
+            fixed("rejected", "warehouse.quarantine", "staging.rejected", "staging.part", **run.named),
+        )
+    )
+    report = report_of(session, run, applied=staged)
+    write_run(session, run, report, now, seconds=time.time() - run.began if run.began else None)
+    session.execute("commit")
+    return report
+
+
+def _now(latest: datetime | None) -> datetime:
+    """Return the time of this run: later than the creation of any profile, so that new ones are known by it.
 
     Profiles of one run are created a microsecond apart, in the order of their rows.
     """
-    latest = session.value("select max(created_at) from warehouse.profile")
     now = datetime.now(UTC)
     return max(now, latest + timedelta(microseconds=1)) if latest else now
 
 
-def _with_detected(profiles: Profiles, columns: Columns) -> Profiles:
-    """Add the properties that were found in files."""
-    return profiles.with_properties(value.prop for value in columns.values)
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of a run before anything is written."""
+
+    contributed: Contributed
+    known: bool
+    """Some of the files were imported before."""
+    updated: int
+    """Profiles that existed before and that rows are assigned to."""
+    changes: Changes
+    created: int
 
 
-def _work_out(session: Session, run: GoalRun, columns: Columns) -> Guard:
-    """Work out what becomes of every profile, before anything is written; return what protects sums."""
-    revision = session.value("select number from warehouse.revision")
-    if not _linked_at(session, revision):
-        link(session, run)
-    session.execute(statement("importing/delta/remembered"))
-    session.execute(statement("importing/upserting/gone_row"))
-    guard = _guard(session, run)
-    session.run(patch_steps(columns, guard))
-    session.execute(statement("importing/upserting/complaint"))
+def _work_out(session: Session, run: GoalRun, columns: Columns) -> Outcome:
+    """Work out what becomes of every profile; nothing is written yet."""
+    keyed = bool(run.goal.row_key)
+    gone = "false" if keyed else "exists (from staging.gone_row where sums is not null)"
+    rows, known, gone_sums = session.row(
+        f"select exists (from staging.previous where sums is not null), exists (from staging.previous_row), {gone}"
+    )
+    contributed = Contributed(rows, keyed)
+    session.run(patch_steps(columns, contributed))
     if run.objectives:
         session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
-    lists = guard.keyed and bool(columns.adds)
-    if _takes_back(session, run, columns, guard, lists=lists):
-        session.run(less_back_steps(columns, lists=lists))
-    else:
-        lists = False
-    session.run(profile_steps(columns, whole=_few_known(session), lists=lists))
-    for name in ("row_end", "profile_end", "file_counters"):
-        session.execute(statement(f"importing/upserting/{name}"))
-    return guard
-
-
-def _guard(session: Session, run: GoalRun) -> Guard:
-    """Make `guard`, where rows have added something before or have keys."""
-    former = session.value("select count(*) from staging.former where sums is not null") > 0
-    guard = Guard(former=former, keyed=bool(run.goal.row_key))
-    if guard.keyed:
-        session.execute(statement("importing/delta/keyed_before"), {"source": run.source})
-    if guard.active:
-        session.run([guard.step])
-    return guard
-
-
-def _takes_back(session: Session, run: GoalRun, columns: Columns, guard: Guard, *, lists: bool) -> bool:
-    """Gather what is to be taken back; return whether there is anything."""
-    vanished = bool(columns.sums) and not guard.keyed and _look_for_vanished(session, run, columns)
-    if not (guard.active or vanished):
-        return False
-    session.run(back_entry_steps(guard, vanished=vanished))
-    if lists:
-        session.run(list_steps(columns, run.source))
-        return bool(session.value("select (select count(*) from back_entry) + (select count(*) from back_value)"))
-    return bool(columns.sums) and bool(session.value("select count(*) from back_entry"))
+    vanished = bool(gone_sums and columns.sums) and _look_for_vanished(session, run, columns)
+    lists = _take_back(session, run, columns, contributed, vanished=vanished)
+    created, existing, every = session.row(
+        f"""select count(*) filter (is_new), count(*) filter (not is_new),
+            (select count(*) from {columns.entity.stored})
+        from touched_profile"""
+    )
+    whole = existing <= FEW * every
+    session.run(outcome_steps(columns, whole=whole, lists=lists))
+    changed = session.rows("select distinct unnest(_changed) from changed_profile")
+    changes = Changes(created > 0, frozenset(name for (name,) in changed), whole)
+    return Outcome(contributed, known, existing, changes, created)
 
 
 def _look_for_vanished(session: Session, run: GoalRun, columns: Columns) -> bool:
     """Look for amounts of rows that their file no longer holds; return whether they are to be taken back."""
-    if not session.value("select count(*) from gone_row where sums is not null"):
-        return False
-    session.execute(statement("importing/upserting/vanished"))
+    session.run([vanished_step()])
     if run.goal.redelivered == "replaces":
-        return bool(session.value("select count(*) from vanished"))
+        return bool(session.value("select exists (from vanished_row)"))
     session.run([correction_step(columns)])
     return False
 
 
-def _linked_at(session: Session, revision: int) -> bool:
-    linked = "select count(*) from (show tables from staging) where name = 'linked'"
-    return bool(session.value(linked)) and session.value("select number from staging.linked") == revision
+def _take_back(session: Session, run: GoalRun, columns: Columns, contributed: Contributed, *, vanished: bool) -> bool:
+    """Put into `patch` what is to be taken back; return whether that includes values of lists."""
+    if not (contributed.possible or vanished):
+        return False
+    session.run(reversal_steps(contributed, vanished=vanished))
+    lists = contributed.keyed and bool(columns.adds)
+    if lists:
+        session.run(list_steps(columns, run.source))
+        found = session.value("select exists (from reversal) or exists (from reversed_value)")
+    else:
+        found = columns.sums and session.value("select exists (from reversal)")
+    if not found:
+        return False
+    session.run(reversed_patch_steps(columns, lists=lists))
+    return lists
 
 
-def _write(session: Session, run: GoalRun, columns: Columns, guard: Guard, now: datetime) -> None:
-    named = {"connection": run.connection, "goal": run.goal.name, "run_id": run.run_id}
-    links = " or ".join(dict.fromkeys(link.field for link in columns.links))
-    changes = _changes(session)
+def _write(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> None:
     number = number_of(session, run.connection)
-    session.run(sample_steps(columns, changes))
-    count_imported(session, run.connection, number)
-    if changes.whole:
+    session.run(sample_steps(columns, outcome.changes))
+    _count_imported(session, run, columns, outcome, number)
+    if outcome.changes.whole:
         _put_off_vacuum(session)
-    _bind(session, write_steps(columns, changes), {"now": now, "creator": number})
-    session.run(_remember(session, run, columns, guard))
-    session.execute(statement("importing/upserting/profile_change"), {"run_id": run.run_id, "now": now})
-    session.run([changed_value_step(columns, changes, run)])
-    declared = {
-        "fingerprint": run.fingerprint,
-        "format": run.format,
-        "links": run.goal.links_as_json,
-        "sums": run.goal.sums_as_json,
-    }
-    session.execute(statement("importing/upserting/seen_again"), named)
-    session.execute(statement("importing/upserting/imported_file"), {**named, **declared, "now": now})
-    session.execute(
-        statement("importing/upserting/quarantine"),
-        {**named, "link_fields": links, "key_fields": " and ".join(run.goal.row_key)},
-    )
+    session.run(write_steps(columns, outcome.changes, now, number))
+    session.run(_record_steps(run, columns, outcome, now))
     session.run(waiting_steps(run, columns))
     session.execute("update warehouse.revision set number = number + 1")
 
 
-def _remember(session: Session, run: GoalRun, columns: Columns, guard: Guard) -> Iterable[Step]:
-    if guard.keyed:
-        return remember_key_steps(columns, guard, {"source": run.source, "fingerprint": run.fingerprint})
-    known = session.value("select count(*) from remembered") > 0
-    return remember_steps(columns, guard, known=known)
+def _count_imported(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, number: int) -> None:
+    """Count the profiles that the connection imports for the first time, before new ones are written."""
+    first = 0
+    if outcome.updated:
+        sql = statement("importing/upserting/imported_profile").format(table=columns.entity.stored)
+        first = session.value(sql, {"connection": run.connection, "number": number})
+    add_exchanged(session, run.connection, "import", outcome.created + first)
 
 
 def _put_off_vacuum(session: Session) -> None:
@@ -223,24 +205,29 @@ def _put_off_vacuum(session: Session) -> None:
         session.set("max_vacuum_tasks", "0")
 
 
-def _few_known(session: Session) -> bool:
-    """Whether rows were assigned to few of the profiles that there were before the run."""
-    known, every = session.row(
-        """select (select count(*) from touched where not is_new), (select count(*) from warehouse.profile)"""
-    )
-    return bool(known <= FEW * every)
-
-
-def _changes(session: Session) -> Changes:
-    """Return what a run changes, once that is worked out."""
-    return Changes(
-        created=session.value("select count(*) from touched where is_new") > 0,
-        properties=frozenset(name for (name,) in session.rows("select distinct unnest(_changed) from revised")),
-        whole=_few_known(session),
-    )
-
-
-def _bind(session: Session, steps: Iterable[Step], values: Mapping[str, object]) -> None:
-    for step in steps:
-        bound = {name: value for name, value in values.items() if f"${name}" in step.sql}
-        session.run([replace(step, values=bound)])
+def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
+    """Yield the steps that write ledger, history and quarantine."""
+    if outcome.contributed.keyed:
+        source = {"source": run.source, "fingerprint": run.fingerprint}
+        yield from remember_key_steps(columns, outcome.contributed, source)
+    else:
+        yield from remember_steps(columns, outcome.contributed, known=outcome.known)
+    changed = ("touched_profile", "changed_profile")
+    yield fixed("profile_change", "warehouse.profile_change", *changed, run_id=run.run_id, now=now)
+    yield changed_value_step(columns, outcome.changes, run)
+    lines = ("staging.file", "staging.part", "staging.line_gap")
+    yield fixed("seen_again", "warehouse.quarantine", "staging.unchanged", *lines, **run.named)
+    declared = {
+        "fingerprint": run.fingerprint,
+        "format": run.format,
+        "links": run.goal.links_as_json,
+        "sums": run.goal.sums_as_json,
+    }
+    file = ("staging.file", "file_counters")
+    yield fixed("imported_file", "warehouse.imported_file", *file, **run.named, **declared, now=now)
+    rows = ("staging.fresh", "staging.assigned", "staging.staged", "staging.set_aside", "staging.retried")
+    named = {
+        "link_fields": " or ".join(dict.fromkeys(link.field for link in columns.links)),
+        "key_fields": " and ".join(run.goal.row_key),
+    }
+    yield fixed("quarantine", "warehouse.quarantine", *rows, *lines[1:], **run.named, **named)

@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory, stage_files
-from cdp_sync.importing.linking.waiting import count_due, stage_waiting
+from cdp_sync.importing import GoalRun, Scan, fetch_files, parse_files, scan_directory
+from cdp_sync.importing.linking.waiting import count_due
 from cdp_sync.importing.sources.scanning import Choice, Directory
 from cdp_sync.importing.sources.sightings import Sightings
 from cdp_sync.importing.upserting.rivals import refuse_rivals
@@ -100,9 +100,8 @@ class FileSteps(ImportSteps[FileGoal]):
         known = {path: KnownFile(**_revived(entry)) for path, entry in scanned["known"].items()}
         watcher().expects(self.unique, tuple(files))
         with self.client(context) as server:
-            stage_files(run, fetch_files(server, files, run.folder, progress=self._progress), known)
-        if scanned["retry"]:
-            stage_waiting(run)
+            arrivals = fetch_files(server, files, run.folder, progress=self._progress)
+            parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
 
     def _progress(self, file: RemoteFile, arrived: int) -> None:
         watcher().arrived(self.unique, file, arrived)

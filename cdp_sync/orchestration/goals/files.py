@@ -4,12 +4,11 @@ import logging
 from collections.abc import Iterable
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
-from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent  # how Dagster learns of what failed
-from dagster._core.storage.partition_status_cache import AssetPartitionStatus  # what a public method returns
+from dagster import AssetPartitionStatus, DagsterEvent
 
 from cdp_sync.importing.sources.scanning import Choice, Scan
 from cdp_sync.model import FileReport
+from cdp_sync.orchestration.dagster_internals import DATA_VERSION_TAG, AssetMaterializationPlannedData
 
 _FILES = "files"
 _REFUSED = ("...", "\a", "\b", "\f", "\n", "\r", "\t", "\v", "\0")

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from cdp_sync.importing import GoalRun
-from cdp_sync.importing.sources.profiles import fetch_profiles
+from cdp_sync.importing import GoalRun, fetch_profiles
 from cdp_sync.model import ImportRules, RemoteFile, kind_of
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.goals.goal_asset import GoalOp

@@ -1,4 +1,4 @@
-"""The job `maintenance`, and when it runs."""
+"""The job `maintenance`, which removes what is old, and its schedule."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from cdp_sync.orchestration.runs.retention import forget_idle_runs, forget_runs
 from cdp_sync.warehouse.history import runs_with_work
 
 _LONGEST = 15 * 60.0
-"""Seconds after which it leaves the rest to the next day."""
+"""Seconds after which the rest is left to the next day."""
 
 
 def build_maintenance(declared: Maintenance) -> dg.Definitions:
@@ -26,7 +26,7 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
             "their logs, and what killed runs left."
         ),
         out=dg.Out(dg.Nothing),
-        required_resource_keys={"warehouse"},  # read once; without its pool, which imports would have to wait for
+        required_resource_keys={"warehouse"},  # read once; without its pool, so that imports need not wait
     )
     def remove_what_is_old(context: dg.OpExecutionContext) -> None:
         _remove(context, declared)
@@ -68,7 +68,7 @@ def _remove(context: dg.OpExecutionContext, declared: Maintenance) -> None:
 
 
 def _remove_idle(context: dg.OpExecutionContext, ended_before: datetime, until: float) -> tuple[int, bool]:
-    """Remove runs that found nothing to do, by what the warehouse has noted; while it is locked, none."""
+    """Remove runs that found nothing to do: those without a row in the warehouse. None while it is locked."""
 
     def with_work(run_ids: list[str]) -> set[str]:
         with context.resources.warehouse.warehouse().open("read") as session:

@@ -1,4 +1,4 @@
-"""Which process does a run's work, and whether it is gone."""
+"""The process that executes a run, and whether it is gone."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from cdp_sync.orchestration.runs.run_tags import FORMER_PROCESS, PROCESS
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _ENDED = ("Z", "X")
-"""States of a process that has ended and whose parent has not asked how."""
+"""States of a process that has ended and that its parent has not waited for."""
 
 
 @dataclass(frozen=True)
@@ -21,27 +21,27 @@ class Process:
     host: str
     pid: int
     began: str = ""
-    """What tells it from another process that has the same number later; empty where the system does not say."""
+    """Tells it from a later process of the same number; empty where the system does not say."""
 
     @classmethod
     def this(cls) -> "Process":
-        """Return the process that asks."""
+        """Return the current process."""
         return cls(socket.gethostname(), os.getpid(), _look_at(os.getpid())[1])
 
     @classmethod
     def of(cls, run: dg.DagsterRun) -> "Process | None":
-        """Return the process that a run noted; nothing where it noted none."""
+        """Return the process that a run is tagged with, if any."""
         noted = run.tags.get(PROCESS) or run.tags.get(FORMER_PROCESS, "")
         host, pid, began = (*noted.rsplit(":", 2), "", "")[:3]
         return cls(host, int(pid), began) if pid.isdecimal() else None
 
     def __str__(self) -> str:
-        """Return it as it is noted."""
+        """Return it as a tag."""
         return f"{self.host}:{self.pid}:{self.began}"
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has certainly ended; what runs on other machines, nobody knows."""
+        """Whether it has certainly ended; of another machine's that is not known."""
         if self.host != socket.gethostname():
             return False
         try:
@@ -49,13 +49,13 @@ class Process:
         except ProcessLookupError:
             return True
         except PermissionError:
-            pass  # somebody else's: there all the same
+            pass  # it belongs to another user, so it is there
         state, began = _look_at(self.pid)
         return state in _ENDED or (began != self.began and bool(began and self.began))
 
 
 def _look_at(pid: int) -> tuple[str, str]:
-    """Return a process's state, and when it began: the boot, and the clock ticks since. Empty where nothing says so."""
+    """Return a process's state, and when it began: the boot and the clock ticks since. Empty without /proc."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         boot = _BOOT.read_text(encoding="ascii")[:8]
@@ -67,7 +67,7 @@ def _look_at(pid: int) -> tuple[str, str]:
 
 
 def note_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Note with a run that this process does its work. That holds where all steps of a run share a process."""
+    """Tag a run with this process, which executes all of its steps."""
     this = str(Process.this())
     if run.tags.get(PROCESS) != this:
         instance.add_run_tags(run.run_id, {PROCESS: this})

@@ -1,4 +1,4 @@
-"""Who watches a run in this process: nobody, unless the command line does."""
+"""What follows a run in this process while it runs: nothing, unless the command line does."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from cdp_sync.model import RemoteFile, Report
 
 
 class Watcher(Protocol):
-    """Is told what a run does while it does it."""
+    """Receives what a run does, while the run does it."""
 
     def phase(self, goal: str, doing: str) -> None:
         """A goal has begun a step."""
@@ -18,40 +18,40 @@ class Watcher(Protocol):
         """These files are going to be fetched or sent."""
 
     def arrived(self, goal: str, file: RemoteFile, size: int) -> None:
-        """So many bytes of a file have arrived, here or there."""
+        """So many bytes of a file have been fetched or sent."""
 
     def done(self, goal: str, report: Report) -> None:
         """A goal is done, or has failed."""
 
 
 class Nobody:
-    """Watches nothing."""
+    """Ignores everything."""
 
     def phase(self, goal: str, doing: str) -> None:
-        """Look away."""
+        """No-op."""
 
     def expects(self, goal: str, files: tuple[RemoteFile, ...]) -> None:
-        """Look away."""
+        """No-op."""
 
     def arrived(self, goal: str, file: RemoteFile, size: int) -> None:
-        """Look away."""
+        """No-op."""
 
     def done(self, goal: str, report: Report) -> None:
-        """Look away."""
+        """No-op."""
 
 
 _watcher: ContextVar[Watcher] = ContextVar("watcher", default=Nobody())  # noqa: B039 - it has no state
 
 
 def watcher() -> Watcher:
-    """Return whoever watches."""
+    """Return the watcher of this process."""
     return _watcher.get()
 
 
 @contextmanager
-def watched_by(who: Watcher) -> Iterator[None]:
-    """Have somebody watch the runs that this process makes meanwhile."""
-    token = _watcher.set(who)
+def watched_by(watching: Watcher) -> Iterator[None]:
+    """Report to a watcher what the runs of this process do inside the block."""
+    token = _watcher.set(watching)
     try:
         yield
     finally:

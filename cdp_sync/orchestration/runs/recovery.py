@@ -2,13 +2,11 @@
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.events import JobFailureData, RunFailureReason  # how Dagster tells a crash from a failed step
-from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
+from cdp_sync.orchestration.dagster_internals import failed_in_step, report_crash
 from cdp_sync.orchestration.data_folder import DataFolder, data_folder, remove
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.runs.processes import Process
@@ -25,54 +23,47 @@ _UNDER_WAY = [
     dg.DagsterRunStatus.CANCELING,
 ]
 """Runs that wait in the queue are not among them: no process works on them."""
-_CRASHED = JobFailureData(error=None, failure_reason=RunFailureReason.UNEXPECTED_TERMINATION)
-_TOLD = (
+_MESSAGE = (
     "The process of this run is gone: it was killed, or the machine went down. What it had not finished is as if it "
     "had never begun. Run the connection again."
 )
 
 
 def recover(instance: dg.DagsterInstance, folder: DataFolder) -> list[str]:
-    """End the runs whose processes are gone, free what they held, remove what they left; return those runs' ids."""
-    lost = [record.dagster_run.run_id for record in _under_way(instance) if _is_lost(record)]
-    buried = [run_id for run_id in lost if _bury(instance, run_id)]
+    """End the runs whose processes are gone, free their slots, remove their files; return the ids of those runs."""
+    under_way = instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY))
+    lost = [record.dagster_run.run_id for record in under_way if _is_lost(record)]
+    failed_runs = [run_id for run_id in lost if _end(instance, run_id)]
     _free_slots(instance)
     _remove_leftovers(instance, folder)
-    return buried
-
-
-def _under_way(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
-    yield from instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY))
+    return failed_runs
 
 
 def _is_lost(record: dg.RunRecord) -> bool:
-    """Return whether nobody works on a run any more, as far as this machine can tell.
+    """Return whether no process works on a run any more, as far as this machine can tell.
 
     A run that noted no process is lost when it has not done so for minutes: Dagster's own monitoring, which also ends
     runs that do not begin (`start_timeout_seconds` in dagster.yaml), is there only while its daemon is.
     """
     run = record.dagster_run
+    # Until it is queued, a run that repeats another one has that one's tags.
+    has_tags_of_another = run.status == dg.DagsterRunStatus.NOT_STARTED and run.parent_run_id is not None
     process = Process.of(run)
-    if process and not _has_tags_of_another(run):
+    if process and not has_tags_of_another:
         return process.is_gone
     since = record.start_time or record.update_timestamp.timestamp()
     return CONNECTION in run.tags and time.time() - since > _NOTED_WITHIN
 
 
-def _has_tags_of_another(run: dg.DagsterRun) -> bool:
-    """Return whether the process that a run notes may be that of the run which it repeats: until it is queued."""
-    return run.status == dg.DagsterRunStatus.NOT_STARTED and run.parent_run_id is not None
-
-
-def _bury(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Note that a run has ended, unless it did so itself while it was looked at; return whether it was noted."""
+def _end(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Record that a run has ended, unless it did so itself in the meantime; return whether it was recorded."""
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return False
     if run.status == dg.DagsterRunStatus.CANCELING:
-        instance.report_run_canceled(run, _TOLD)
+        instance.report_run_canceled(run, _MESSAGE)
     else:
-        instance.report_run_failed(run, _TOLD, _CRASHED)
+        report_crash(instance, run, _MESSAGE)
     return True
 
 
@@ -83,32 +74,29 @@ def _free_slots(instance: dg.DagsterInstance) -> None:
         return
     for run_id in storage.get_concurrency_run_ids():
         run = instance.get_run_by_id(run_id)
-        if run and run.is_finished and _is_left_alone(run):
+        if run and run.is_finished and _process_is_gone(run):
             storage.free_concurrency_slots_for_run(run_id)
 
 
-def _is_left_alone(run: dg.DagsterRun) -> bool:
+def _process_is_gone(run: dg.DagsterRun) -> bool:
     process = Process.of(run)
     return process is not None and process.is_gone
 
 
 def _remove_leftovers(instance: dg.DagsterInstance, folder: DataFolder) -> None:
-    """Remove what crashed runs staged and downloaded; what belongs to nobody known here goes when it is old."""
+    """Remove what crashed runs staged and downloaded; what belongs to no known run goes when it is old.
+
+    Where a step failed, the staged rows stay: that step can be tried again with them.
+    """
     for run_id, paths in folder.by_run().items():
         run = instance.get_run_by_id(run_id)
-        if run and _has_crashed(run) and _is_left_alone(run):
-            for path in paths:
+        if run and run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
+            for path in paths if _process_is_gone(run) and not failed_in_step(run) else ():
                 remove(path)
 
 
-def _has_crashed(run: dg.DagsterRun) -> bool:
-    """Return whether a run ended without a word; where a step failed, its staged rows serve to try that step again."""
-    failed_step = run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.STEP_FAILURE.value
-    return run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED) and not failed_step
-
-
 def recover_project() -> None:
-    """Do so for the project of this folder, where there is one.
+    """Recover the project of this folder, where there is one.
 
     Raises:
         CdpSyncError: Its history cannot be used.

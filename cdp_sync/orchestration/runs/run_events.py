@@ -1,4 +1,4 @@
-"""What Dagster's event log tells of runs: what goals said when they were done, the step under way, what went wrong."""
+"""Dagster's event log of runs: what goals materialized, the step under way, and what went wrong."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import dagster as dg
-from dagster._core.events import DagsterEventType  # what the log is asked by
+from dagster import DagsterEventType
 
 from cdp_sync.orchestration.goals.metadata import values_in
 from cdp_sync.orchestration.goals.segments import SEGMENTS
@@ -16,7 +16,7 @@ _DONE = {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVAT
 """What a goal ends with."""
 
 Events = Mapping[str, Mapping[str, tuple[datetime, dict[str, Any]]]]
-"""By run id and goal: when the goal was done, and the metadata that it told."""
+"""By run id and goal: when the goal was done, and its metadata."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,14 @@ def materializations(
 ) -> Events:
     """Return what goals materialized, or observed where there was nothing to do, since a time.
 
-    That is all of them, those of one connection, or those of one run.
+    Of all runs, those of one connection, or one run.
     """
     found: dict[str, dict[str, tuple[datetime, dict[str, Any]]]] = {}
     for record in _materialized(instance, since, connection, run_id):
-        entry, told = record.event_log_entry, record.asset_materialization or record.event_log_entry.asset_observation
-        if told and len(told.asset_key.path) == 2 and told.asset_key.path[0] != SEGMENTS:
-            found.setdefault(entry.run_id, {})[told.asset_key.path[1]] = (_time(entry), values_in(told.metadata))
+        entry = record.event_log_entry
+        event = entry.asset_materialization or entry.asset_observation
+        if event and len(event.asset_key.path) == 2 and event.asset_key.path[0] != SEGMENTS:
+            found.setdefault(entry.run_id, {})[event.asset_key.path[1]] = (_time(entry), values_in(event.metadata))
     return found
 
 
@@ -91,12 +92,12 @@ def goal_of(step: str, connection: str) -> str:
 
 
 def _why(event: dg.DagsterEvent) -> str:
-    """Return what a failed step said; of an error that is none of ours only its kind, as its text may quote data."""
+    """Return what a failed step said; of an unexpected error only its kind, as its text may quote data."""
     failed = event.step_failure_data
     if failed.user_failure_data and failed.user_failure_data.description:
         return str(failed.user_failure_data.description)
     step = (event.step_key or "").rpartition(".")[2]
-    error = failed.error and (failed.error.cause or failed.error)  # Dagster's own error is around that of the step
+    error = failed.error and (failed.error.cause or failed.error)  # Dagster's own error wraps that of the step
     kind = error.cls_name if error else "unknown"
     return f"An unexpected error in {step} ({kind}). The run's log in the UI has its message and trace."
 

@@ -1,18 +1,18 @@
-"""What runs say of themselves by tags: whose they are, why they were started, and what others noted on them."""
+"""Tags of a run: its connection, the reason why it was started, its process and the state of the mail about it."""
 
 import dagster as dg
-from dagster._core.storage.tags import HIDDEN_TAG_PREFIX  # of tags that the UI does not show
 
 from cdp_sync.model.connection import RESERVED
+from cdp_sync.orchestration.dagster_internals import HIDDEN_TAG_PREFIX
 
 CONNECTION = "connection"
 REASON = "reason"
 """schedule, new files, by hand or backfill."""
 
 PROCESS = f"{HIDDEN_TAG_PREFIX}cdp_sync_process"
-"""The process that does the run's work. Hidden: in the UI's list of runs it would take more room than all others."""
+"""The process that does the run's work. Hidden, as the UI's list of runs would show little else."""
 FORMER_PROCESS = "cdp_sync/process"
-"""What that tag was called before; runs that bear it may still be under way, or be launched again."""
+"""Its former name; runs that have it may still be under way, or be launched again."""
 MAILED = "cdp_sync/mailed"
 """The state of the mail about the run."""
 
@@ -23,7 +23,7 @@ _BY_DAGSTER = {
     "dagster/schedule_name": "schedule",
     "dagster/sensor_name": "new files",
 }
-"""Why a run was started, by tags of Dagster's own."""
+"""The reason, by tags of Dagster's own."""
 
 
 def reason_of(run: dg.DagsterRun) -> str:
@@ -33,17 +33,17 @@ def reason_of(run: dg.DagsterRun) -> str:
 
 
 def connections_of(run: dg.DagsterRun) -> list[str]:
-    """Return the connections that a run is of: by its tag or, where it has none, by what it was asked to make."""
+    """Return the connections of a run: by its tag or, where it has none, by the assets that it was to materialize."""
     if tagged := run.tags.get(CONNECTION):
         return [tagged]
     return sorted({key.path[0] for key in run.asset_selection or () if key.path[0] not in RESERVED})
 
 
 def tags_to_queue(run: dg.DagsterRun) -> dict[str, str]:
-    """Return the tags that a run is to have when it is queued, where they differ from those it has.
+    """Return the tags to set when a run is queued, where they differ from those it has.
 
-    What people materialize in the catalog has no job and therefore no job's tags. What is launched again has all tags
-    of the run before, also what was noted on that one: its process, which is gone, and that a mail was sent.
+    A run that was started in the catalog has no job and therefore no job's tags. A run that is launched again has all
+    tags of the former run, also those of its process, which is gone, and of its mail.
     """
     connections = connections_of(run)
     if not connections:

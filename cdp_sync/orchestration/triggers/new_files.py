@@ -1,7 +1,6 @@
 """The sensor that runs a connection when files have arrived. It lists; it neither downloads nor asks the ledger.
 
-It asks for no run while another one of the connection has not ended, and then for none where that one has imported what
-has arrived.
+It requests no run while another run of the connection has not ended, nor for files that such a run has imported.
 """
 
 import time
@@ -10,16 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.tags import RUN_KEY_TAG
 
 from cdp_sync.importing.sources.arrivals import Look, Memory, States, goal_key, look_at
 from cdp_sync.importing.sources.sightings import Sightings
 from cdp_sync.model import Connection, Profiles, RemoteFile, Watch, fingerprint
 from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.dagster_internals import RUN_KEY_TAG, AssetJob
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import imported_versions
-from cdp_sync.orchestration.runs.waiting import unfinished_runs
+from cdp_sync.orchestration.runs.unfinished import unfinished_runs
 
 _TICKS = 3
 """Ticks in the time between two looks: files that were just seen are looked at again at the next tick."""
@@ -30,18 +28,14 @@ _EARLY = 0.75
 _ENDED = {dg.DagsterRunStatus.SUCCESS: True, dg.DagsterRunStatus.FAILURE: False, dg.DagsterRunStatus.CANCELED: False}
 
 
-def build_sensors(
-    connection: Connection, profiles: Profiles, jobs: Iterable[dg.JobDefinition | UnresolvedAssetJobDefinition]
-) -> list[dg.SensorDefinition]:
+def build_sensors(connection: Connection, profiles: Profiles, jobs: Iterable[AssetJob]) -> list[dg.SensorDefinition]:
     """Return the sensor of a connection's job; none where the connection is off, or watches or imports nothing."""
     if not (connection.enabled and connection.file_watch and any(goal.enabled for goal in connection.import_profiles)):
         return []
     return [_sensor(connection, connection.file_watch, profiles, job) for job in jobs]
 
 
-def _sensor(
-    connection: Connection, watch: Watch, profiles: Profiles, job: dg.JobDefinition | UnresolvedAssetJobDefinition
-) -> dg.SensorDefinition:
+def _sensor(connection: Connection, watch: Watch, profiles: Profiles, job: AssetJob) -> dg.SensorDefinition:
     every, server_key = watch.every_seconds, f"{connection.name}_server"
     goals: dict[str, Any] = {
         goal_key(goal.name, fingerprint(goal.importing(connection, profiles), profiles, connection.objectives)): goal
@@ -61,18 +55,18 @@ def _sensor(
         tags={"connection": connection.name},
     )
     def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        watching = _Watching(context, connection.name, float(every))
+        tick = _Tick(context, connection.name, float(every))
 
         def look() -> Look:
             with getattr(context.resources, server_key).client(attempts=1) as server:
                 return look_at(server, goals)
 
-        return watching.turn(look)
+        return tick.evaluate(look)
 
     return new_files
 
 
-class _Watching:
+class _Tick:
     """One tick of a sensor."""
 
     def __init__(self, context: dg.SensorEvaluationContext, connection: str, every: float) -> None:
@@ -80,8 +74,8 @@ class _Watching:
         self._now = time.time()
         self._memory = Memory.read(context.cursor)
 
-    def turn(self, look: Callable[[], Look]) -> dg.SensorResult:
-        """Look if it is time to, and ask for a run if one is due."""
+    def evaluate(self, look: Callable[[], Look]) -> dg.SensorResult:
+        """Look if a look is due, and request a run if one is due."""
         if not self._is_time:
             rest = self._memory.looked_at + self._every - self._now
             return dg.SensorResult(skip_reason=f"The next look is due in {counted(max(round(rest), 0), 'second')}.")
@@ -89,27 +83,27 @@ class _Watching:
         memory = self._memory.settle(self._outcomes(), self._now).forget_what_is_gone(found)
         due = memory.due(found, self._now)
         if due and any(unfinished_runs(self._instance, self._connection)):
-            # They stay seen, so that they are asked for as soon as that run has ended, unless it imports them.
+            # They stay seen: a run for them is requested as soon as that run has ended, unless it imports them.
             reason = "A run of this connection has not ended; what has arrived is asked for after it."
             return self._skip(memory.note(found, self._now), reason)
         memory = memory.take(self._imported(found, due))
         due = memory.due(found, self._now)
         looked_at, memory = memory.looked_at, memory.note(found, self._now)
         if not due:
-            return self._skip(memory, _told(found, memory))
+            return self._skip(memory, _summary(found, memory))
         self._hand_on(found, due, looked_at)
         key, memory = memory.ask(due)
         request = dg.RunRequest(run_key=f"{self._connection}:{key}", tags={"reason": "new files"})
         return dg.SensorResult(run_requests=[request], cursor=memory.write())
 
     def _imported(self, found: Look, due: States) -> States:
-        """Return which of these states a run has imported that was not asked to: by schedule, by hand, or before."""
+        """Return which of these states another run has imported: by schedule, by hand, or before."""
         goals = {found.files[state][0].partition("/")[0] for state in due}
         versions = {v for goal in goals for v in imported_versions(self._instance, self._connection, goal)}
         return frozenset(state for state in due if state.hex() in versions)
 
     def _hand_on(self, found: Look, due: States, looked_at: float) -> None:
-        """Let the run know that the look before this one has seen the files as they are: it need not wait."""
+        """Note that the former look saw the same sizes and times: the run need not wait for the files to settle."""
         by_goal: dict[str, list[RemoteFile]] = {}
         for goal, file in (found.files[state] for state in due - found.whole):
             by_goal.setdefault(goal.partition("/")[0], []).append(file)
@@ -126,7 +120,7 @@ class _Watching:
         return dg.SensorResult(skip_reason=reason, cursor=memory.write())
 
     def _outcomes(self) -> dict[str, bool]:
-        """Return how the runs ended that were asked for; one that somebody deleted counts as failed."""
+        """Return by request whether its run succeeded; a run that was deleted counts as failed."""
         outcomes = {}
         for key in self._memory.asked:
             filters = dg.RunsFilter(tags={RUN_KEY_TAG: f"{self._connection}:{key}"})
@@ -138,8 +132,8 @@ class _Watching:
         return outcomes
 
 
-def _told(look: Look, memory: Memory) -> str:
-    """Say what a look found that asks for nothing."""
+def _summary(look: Look, memory: Memory) -> str:
+    """Describe a look that requests no run."""
     parts = [f"Of {counted(len(look.states), 'file')} none is new."]
     if memory.seen:
         parts = [f"Of {counted(len(look.states), 'file')}, {len(memory.seen):,} just arrived; another look follows."]

@@ -1,38 +1,36 @@
-"""A declared schedule as Dagster's: ticks of a cron grid, of which those run that the calendar says are due.
+"""A declared schedule as Dagster's: coarse crons whose ticks start a run where the calendar says that one is due.
 
-When the daemon was away, Dagster gives the latest missed tick only. What was due in between is due then: once.
+After an outage of the daemon Dagster evaluates the latest missed tick only. What was due since the last evaluation is
+due then, once.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from math import gcd
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG  # tells runs of a tick
 
 from cdp_sync.model import Connection, Schedule
-from cdp_sync.model.occurrences import is_due, occurrences
-from cdp_sync.orchestration.runs.waiting import waiting_runs
-from cdp_sync.orchestration.triggers.cron_grid import cron_grid
-from cdp_sync.orchestration.triggers.last_tick import attended_until
+from cdp_sync.model.occurrences import first_instant, grid_start, is_due, occurrences
+from cdp_sync.model.schedule import MINUTES_A_DAY
+from cdp_sync.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG, AssetJob, last_evaluation
+from cdp_sync.orchestration.runs.unfinished import waiting_runs
 
-_AT_ONCE = timedelta(microseconds=1)
+_INSTANT = timedelta(microseconds=1)
+_A_DAY = timedelta(days=1)
 
 
-def build_schedules(
-    connection: Connection, jobs: Iterable[dg.JobDefinition | UnresolvedAssetJobDefinition]
-) -> list[dg.ScheduleDefinition]:
+def build_schedules(connection: Connection, jobs: Iterable[AssetJob]) -> list[dg.ScheduleDefinition]:
     """Return the schedule of a connection's job; nothing where the connection is off or declares none."""
     schedule = connection.active_schedule
     return [_schedule(connection, schedule, job) for job in jobs] if schedule else []
 
 
-def _schedule(
-    connection: Connection, schedule: Schedule, job: dg.JobDefinition | UnresolvedAssetJobDefinition
-) -> dg.ScheduleDefinition:
-    grid = cron_grid(schedule)
-
+def _schedule(connection: Connection, schedule: Schedule, job: AssetJob) -> dg.ScheduleDefinition:
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if reason := _reason_to_skip(connection, schedule, context):
             return dg.SkipReason(reason)
@@ -41,8 +39,8 @@ def _schedule(
     return dg.ScheduleDefinition(
         name=f"{connection.name}_schedule",
         job=job,
-        cron_schedule=grid.crons[0] if len(grid.crons) == 1 else list(grid.crons),
-        execution_timezone=grid.time_zone,
+        cron_schedule=tick_crons(schedule),
+        execution_timezone="UTC",
         execution_fn=evaluate,
         description=f"Runs {connection.label} {schedule.words}.",
         default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -52,7 +50,7 @@ def _schedule(
 
 def _reason_to_skip(connection: Connection, schedule: Schedule, context: dg.ScheduleEvaluationContext) -> str | None:
     tick = context.scheduled_execution_time.astimezone(UTC)
-    if not is_due(schedule, attended_until(context) or tick - _AT_ONCE, tick):
+    if not is_due(schedule, last_evaluation(context) or tick - _INSTANT, tick):
         coming = next(occurrences(schedule, tick)).astimezone(ZoneInfo(schedule.time_zone))
         return f"Not due yet. The next run is due on {coming:%Y-%m-%d at %H:%M} ({schedule.time_zone})."
     if waiting := _waiting_run(connection.name, context, tick):
@@ -61,8 +59,54 @@ def _reason_to_skip(connection: Connection, schedule: Schedule, context: dg.Sche
 
 
 def _waiting_run(connection: str, context: dg.ScheduleEvaluationContext, tick: datetime) -> str | None:
-    """Return the run of a connection that has not started yet, other than this very tick's."""
+    """Return the run of a connection that has not started yet, other than the run of this tick."""
     if context.instance_ref is None:
         return None
     waiting = waiting_runs(context.instance, connection)
     return next((r.run_id for r in waiting if r.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != tick.isoformat()), None)
+
+
+def tick_crons(schedule: Schedule) -> list[str]:
+    """Return crons in UTC that tick at every instant at which the schedule is due, and at others.
+
+    UTC, because there every time of day occurs once: in other zones Dagster runs the second of two equal times, and
+    moves times that the clock leaves out. Every day, because a weekday of the zone may begin on another one of UTC.
+
+    >>> tick_crons(Schedule(times_per_day=1, starting_at="02:30", time_zone="Europe/Amsterdam"))
+    ['0 1 * * *', '30 0,1 * * *']
+    """
+    hours_of, minutes_of = defaultdict(set), defaultdict(set)
+    for tick in _ticks(schedule):
+        hours_of[tick % 60].add(tick % MINUTES_A_DAY // 60)
+    for minute, hours in hours_of.items():
+        minutes_of[frozenset(hours)].add(minute)
+    return sorted(f"{_field(minutes, 60)} {_field(hours, 24)} * * *" for hours, minutes in minutes_of.items())
+
+
+def _field(numbers: Collection[int], size: int) -> str:
+    return "*" if len(numbers) == size else ",".join(map(str, sorted(numbers)))
+
+
+def _ticks(schedule: Schedule) -> Iterator[int]:
+    """Yield the minutes of a day in UTC at which the schedule can be due, some of them repeatedly."""
+    if schedule.every_minutes is not None:
+        start, step = grid_start(schedule.time_zone) // 60, gcd(schedule.every_minutes, MINUTES_A_DAY)
+        yield from range(start, start + MINUTES_A_DAY, step)
+        return
+    zone = ZoneInfo(schedule.time_zone)
+    for day in _days_around_clock_changes(schedule.time_zone):
+        for at in schedule.wall_times:
+            instant = first_instant(datetime.combine(day, at), zone)
+            yield instant.hour * 60 + instant.minute
+
+
+@lru_cache(maxsize=64)
+def _days_around_clock_changes(time_zone: str) -> list[date]:
+    """Return the days of a year on which clocks change, with the days before and after; any day if they never do.
+
+    Each time of day has on these days every offset that it ever has.
+    """
+    zone, today = ZoneInfo(time_zone), datetime.now(UTC).date()
+    midnights = [datetime.combine(today + number * _A_DAY, datetime.min.time(), zone) for number in range(367)]
+    changes = [before.date() for before, after in pairwise(midnights) if before.utcoffset() != after.utcoffset()]
+    return [change + number * _A_DAY for change in changes for number in (-1, 0, 1)] or [today]

@@ -7,10 +7,9 @@ from typing import Any
 
 from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import ListGoal, SailthruConnection, UserExportGoal
-from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.sandbox.demo.users import NEWCOMER
-from cdp_sync.warehouse import Warehouse
 
 _MEMBERS = """
 select lower(email) as email
@@ -52,7 +51,7 @@ class BothSides:
 
     def look(self) -> None:
         """Note who is on the goal's list now, subscribers first."""
-        with Warehouse(data_folder().warehouse).open("read") as session:
+        with project_warehouse().open("read") as session:
             self._seen.append([email for (email,) in session.rows(_MEMBERS)])
 
     def lists(self) -> list[tuple[str, int | None]]:
@@ -74,7 +73,7 @@ class BothSides:
                 yield what, self._person(email)
 
     def _person(self, email: str) -> Person:
-        with Warehouse(data_folder().warehouse).open("read") as session:
+        with project_warehouse().open("read") as session:
             here = session.records(_PROFILE, {"email": email})[0]
         with SailthruClient(self._account) as client:
             there = client.user(email, "email", {"keys": 1, "vars": 1, "lists": 1}) or {}

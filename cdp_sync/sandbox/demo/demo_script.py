@@ -10,18 +10,17 @@ from cdp_sync.calling import call
 from cdp_sync.errors import NoProject
 from cdp_sync.inspection import look_at_export
 from cdp_sync.model.counting import counted
-from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
 from cdp_sync.orchestration.declaration_files import declared_names
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.project import load_connection
-from cdp_sync.orchestration.runs.launching import Order, Outcome, launch
+from cdp_sync.orchestration.runs.launch import Order, Outcome, launch
 from cdp_sync.printing import print_table, print_title, say
 from cdp_sync.sandbox.demo.comparison import BothSides
 from cdp_sync.sandbox.demo.files import OUTBOX, deliver_corrections, write_demo_files
 from cdp_sync.sandbox.servers import Stage
 from cdp_sync.scaffold.project import write_settings
 from cdp_sync.terminal import print_export_preview, print_goal, print_quarantine, show_progress
-from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.history import quarantined
 
 CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru")
@@ -123,7 +122,7 @@ def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callabl
 
 def _show_warehouse() -> None:
     print_title("What is in the warehouse")
-    with Warehouse(data_folder().warehouse).open("read") as session:
+    with project_warehouse().open("read") as session:
         totals = session.records(_TOTALS)[0]
         total, rows = quarantined(session, None, 12)
     print_table(("", ""), [(f"  {name}", f"{value:,}") for name, value in totals.items()])

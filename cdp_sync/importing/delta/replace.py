@@ -1,0 +1,59 @@
+"""Delta `replace`: a file replaces the previous import of its path, and only the rows that differ are applied.
+
+Rows compare by the digest of their cells, and as often as they occur. With `row_key` a row compares with what its key
+last brought, in whatever file of the goal.
+"""
+
+from cdp_sync.importing.run import GoalRun
+from cdp_sync.warehouse import Session, Step, statement
+
+
+def compare_rows(session: Session, run: GoalRun) -> None:
+    """Compare the staged rows with the previous imports: makes `staging.unchanged` and `staging.previous`.
+
+    Rows that were compared at the warehouse's present revision are not compared again.
+    """
+    current = "select exists (from staging.compared join warehouse.revision on number = revision)"
+    if not session.value(current):
+        session.run(compare_steps(run))
+
+
+def compare_steps(run: GoalRun) -> tuple[Step, ...]:
+    """Return the steps that compare the staged rows of a run."""
+    declared = {
+        "connection": run.connection,
+        "goal": run.goal.name,
+        "fingerprint": run.unchanged_under,
+        "links": run.goal.links_as_json,
+    }
+    return (
+        _step("file", "same_declaration", ("file",), **declared),
+        _step("previous_row", "previous_row", ("file", "staged")),
+        *(_by_key(run) if run.goal.row_key else _by_content()),
+        _step("previous", "previous", ("file", "staged", "read_before", "previous_row", "unchanged")),
+        Step(
+            "staging.compared",
+            "create or replace table staging.compared as select number as revision from warehouse.revision",
+        ),
+    )
+
+
+def _by_content() -> tuple[Step, ...]:
+    return (
+        _step("unchanged", "unchanged", ("file", "staged", "previous_row")),
+        _step("gone_row", "gone_row", ("file", "previous_row", "unchanged")),
+    )
+
+
+def _by_key(run: GoalRun) -> tuple[Step, ...]:
+    compared = ("file", "staged", "set_aside", "previous_by_key")
+    return (
+        _step("previous_by_key", "previous_by_key", ("staged",), source=run.source),
+        _step("set_aside", "set_aside", ("file", "staged")),
+        _step("unchanged", "unchanged_by_key", compared, fingerprint=run.unchanged_under),
+    )
+
+
+def _step(yields: str, name: str, reads: tuple[str, ...], **values: object) -> Step:
+    sql = statement(f"importing/delta/{name}")
+    return Step(f"staging.{yields}", sql, values, tuple(f"staging.{table}" for table in reads))

@@ -1,0 +1,112 @@
+"""The whole of an import: `scan_directory`, `parse_files` or `fetch_profiles`, `link_identifiers`, `upsert_profiles`.
+
+Each op of a goal calls one of these functions; `import_files` and `import_people` call them in a row. What one leaves
+to the next stands in the run's staging file, see `staging.tables`.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from cdp_sync.importing.delta.replace import compare_rows
+from cdp_sync.importing.linking.linking import is_linked, link_rows
+from cdp_sync.importing.linking.waiting import count_due, stage_waiting
+from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.sources.port import Progress, Source
+from cdp_sync.importing.sources.profiles import fetch_profiles
+from cdp_sync.importing.sources.scanning import scan_directory
+from cdp_sync.importing.staging.columns import staged_columns
+from cdp_sync.importing.staging.fresh import select_fresh_rows
+from cdp_sync.importing.staging.parsing import Arrival, stage_files
+from cdp_sync.importing.upserting.upsert import declare_properties, upsert_rows
+from cdp_sync.model import FileReport, GoalReport
+from cdp_sync.warehouse import Session
+from cdp_sync.warehouse.ledger import KnownFile
+
+
+def import_files(run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None) -> GoalReport:
+    """Import files as they arrive, and the rows of earlier runs that would find a profile now.
+
+    Args:
+        run: The run.
+        arrivals: The files, in order of import.
+        known: What the ledger knows of their paths; looked up where it is not given.
+    """
+    parse_files(run, arrivals, known, retry=count_retried(run) > 0)
+    link_identifiers(run)
+    return upsert_profiles(run)
+
+
+def import_people(run: GoalRun, source: Source, progress: Progress = lambda _name, _size: None) -> GoalReport:
+    """Import the people of a platform.
+
+    Args:
+        run: The run.
+        source: What it reads.
+        progress: Called while a part arrives.
+    """
+    fetch_profiles(run, source, progress)
+    link_identifiers(run)
+    return upsert_profiles(run)
+
+
+def count_retried(run: GoalRun) -> int:
+    """Return how many rows of earlier runs would find a profile now."""
+    if not run.goal.keeps_unmatched:
+        return 0
+    with run.warehouse.open("read") as session:
+        return count_due(session, run)
+
+
+def parse_files(
+    run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None, *, retry: bool = False
+) -> list[FileReport]:
+    """Parse files into the staging file, and stage the rows of earlier runs that would find a profile now.
+
+    Args:
+        run: The run.
+        arrivals: The files, in order of import.
+        known: What the ledger knows of their paths; looked up where it is not given.
+        retry: Whether there are such rows.
+    """
+    reports = stage_files(run, arrivals, known)
+    return reports + (stage_waiting(run) if retry else [])
+
+
+def link_identifiers(run: GoalRun) -> None:
+    """Give the rows that differ from the previous imports a profile each. Reads the warehouse only."""
+    with run.open("read") as session:
+        session.set("force_compression", "uncompressed")  # as parsing does: what is written here is soon gone
+        _link(session, run)
+
+
+def upsert_profiles(run: GoalRun) -> GoalReport:
+    """Apply the linked rows to profiles in one transaction, and report.
+
+    If another process wrote to the warehouse since the rows were linked, they are linked again first, so that two runs
+    that meet the same new person end with one profile.
+    """
+    with run.open("write") as session:
+        declare_properties(session, run)
+        if not is_linked(session):
+            _link(session, run)
+        report = upsert_rows(session, run)
+    run.close()
+    return report
+
+
+def _link(session: Session, run: GoalRun) -> None:
+    columns = staged_columns(session, run)
+    compare_rows(session, run)
+    select_fresh_rows(session, run, columns)
+    link_rows(session, run, columns)
+
+
+__all__ = [
+    "count_retried",
+    "fetch_profiles",
+    "import_files",
+    "import_people",
+    "link_identifiers",
+    "parse_files",
+    "scan_directory",
+    "upsert_profiles",
+]

@@ -1,0 +1,2 @@
+insert into reversal
+select profile_id, file, sums from (select profile_id, file, sums, unnest(range(times)) from vanished_row)

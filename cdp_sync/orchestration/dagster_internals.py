@@ -1,0 +1,142 @@
+"""Everything that this package uses of Dagster and Dagster does not document, so that an upgrade breaks one file.
+
+No other module imports Dagster's private ones. `test_dagster_internals.py` is the contract of this one.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.events import AssetMaterializationPlannedData, JobFailureData, RunFailureReason
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import (
+    CodeLocationOrigin,
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.storage.tags import (
+    HIDDEN_TAG_PREFIX,
+    RUN_FAILURE_REASON_TAG,
+    RUN_KEY_TAG,
+    SCHEDULED_EXECUTION_TIME_TAG,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster.components.core.load_defs import get_library_json_enriched_defs
+
+__all__ = [
+    "DATA_VERSION_TAG",
+    "HIDDEN_TAG_PREFIX",
+    "RUN_KEY_TAG",
+    "SCHEDULED_EXECUTION_TIME_TAG",
+    "AssetJob",
+    "AssetMaterializationPlannedData",
+    "UnresolvedAssetJobDefinition",
+    "execute_here",
+    "failed_in_step",
+    "filter_run_log",
+    "get_library_json_enriched_defs",
+    "job_origin",
+    "last_evaluation",
+    "remove_event_file",
+    "report_crash",
+]
+
+AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
+"""What `dg.define_asset_job` returns, or the job that it resolves to."""
+
+_MODULE, _LOCATION = "cdp_sync.definitions", "cdp_sync"
+_WORKSPACE = Path("workspace.yaml")
+
+
+def execute_here(job: dg.JobDefinition, run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
+    """Execute in this process a run that the instance has already recorded; return whether it succeeded."""
+    return execute_run(InMemoryJob(job), run, instance).success
+
+
+def report_crash(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) -> None:
+    """Record that a run failed because its process ended."""
+    crash = JobFailureData(error=None, failure_reason=RunFailureReason.UNEXPECTED_TERMINATION)
+    instance.report_run_failed(run, message, crash)
+
+
+def failed_in_step(run: dg.DagsterRun) -> bool:
+    """Return whether a run failed because a step did, and not because its process ended."""
+    return run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.STEP_FAILURE.value
+
+
+def remove_event_file(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Remove the file in which Dagster's SQLite storage kept the events of a run: deleting the run only empties it."""
+    if path_of := getattr(instance.event_log_storage, "path_for_shard", None):
+        for kind in ("", "-wal", "-shm"):
+            Path(path_of(run_id) + kind).unlink(missing_ok=True)
+
+
+def filter_run_log(log: dg.DagsterLogManager, kept: logging.Filter | Callable[[logging.LogRecord], bool]) -> None:
+    """Write to the history and the terminal only those records of a run that a filter keeps.
+
+    Each step logs through an object of its own. They share the handlers that write to the run's history, and the
+    loggers that print.
+    """
+    for step_handler in log.handlers:
+        for shared in ("_handlers", "_loggers"):
+            for target in getattr(step_handler, shared, ()):
+                target.addFilter(kept)
+
+
+def last_evaluation(context: dg.ScheduleEvaluationContext) -> datetime | None:
+    """Return when a schedule was evaluated before this tick, or switched on if that is later; None if nobody knows.
+
+    A tick that failed does not count.
+    """
+    from dagster._core.definitions.run_request import InstigatorType
+    from dagster._core.scheduler.instigation import ScheduleInstigatorData, TickStatus
+
+    if context.instance_ref is None or not context.log_key:
+        return None
+    *_, name, tick = context.log_key
+    for state in context.instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE):
+        origin = (state.instigator_origin_id, state.selector_id)
+        if state.instigator_name != name or tick not in [
+            str(latest.tick_id) for latest in context.instance.get_ticks(*origin, limit=1)
+        ]:
+            continue
+        evaluated = context.instance.get_ticks(*origin, limit=1, statuses=[TickStatus.SUCCESS, TickStatus.SKIPPED])
+        data = state.instigator_data
+        switched_on = data.start_timestamp if isinstance(data, ScheduleInstigatorData) else None
+        latest = max([switched_on or 0.0, *(each.timestamp for each in evaluated)])
+        return datetime.fromtimestamp(latest, UTC) if latest else None
+    return None
+
+
+def job_origin(job: str) -> RemoteJobOrigin:
+    """Return where the webserver of this folder finds a job: the UI lists a run by it, by job and on the timeline.
+
+    That is the code location of `workspace.yaml` that loads this project, or one of its name. Neither a webserver nor
+    a code server has to run.
+    """
+    usual = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_MODULE), _LOCATION)
+    locations = [*_declared_locations(), usual]
+    of_module = [each for each in locations[:-1] if _module_of(each) == _MODULE]
+    of_name = [each for each in locations if each.location_name == _LOCATION]
+    return RemoteRepositoryOrigin([*of_module, *of_name][0], SINGLETON_REPOSITORY_NAME).get_job_origin(job)
+
+
+def _declared_locations() -> Sequence[CodeLocationOrigin]:
+    from dagster._core.workspace.load import location_origins_from_yaml_paths
+
+    try:
+        return location_origins_from_yaml_paths([str(_WORKSPACE)]) if _WORKSPACE.exists() else []
+    except Exception:  # noqa: BLE001 - the webserver says what is wrong with the file; no run fails for it
+        return []
+
+
+def _module_of(location: CodeLocationOrigin) -> str | None:
+    target = getattr(location, "loadable_target_origin", None)
+    return target.module_name if target else None

@@ -1,0 +1,205 @@
+"""Runs a connection in this process, through Dagster, so that the UI's history shows the run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dagster as dg
+
+from cdp_sync.calling import call
+from cdp_sync.errors import Terminal, UnknownName
+from cdp_sync.model import ExportReport, GoalReport, Report
+from cdp_sync.model.suggestion import one_of
+from cdp_sync.orchestration.dagster_internals import execute_here, job_origin
+from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.goals.files import is_files_key
+from cdp_sync.orchestration.goals.segments import SEGMENTS
+from cdp_sync.orchestration.instance import open_instance
+from cdp_sync.orchestration.resources import PlatformResource
+from cdp_sync.orchestration.runs.processes import Process
+from cdp_sync.orchestration.runs.progress import Watcher, watched_by
+from cdp_sync.orchestration.runs.recovery import recover
+from cdp_sync.orchestration.runs.run_events import Trouble, trouble_of
+from cdp_sync.orchestration.runs.run_tags import PROCESS
+from cdp_sync.orchestration.runs.unfinished import refuse_second_run
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a run from the command line."""
+
+    run_id: str
+    state: str
+    """success or failed."""
+    seconds: float
+    """The goals' own work, from the first step's start to the last one's end, without the start of Dagster."""
+    goals: tuple[Report, ...]
+    message: str = ""
+    """What went wrong with the run as a whole, where no goal says it."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What of a connection is to be run: its enabled goals, unless more is said."""
+
+    connection: str
+    goal: str | None = None
+    """Only this one."""
+    files: str | None = None
+    """Only files whose names match this wildcard; exports are left out."""
+    again: bool = False
+    """Also files that were imported and have not changed."""
+    exports: bool = False
+    """The goal has to be one that exports."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it is about some files."""
+        return self.files is not None or self.again
+
+    def run_config(self, goals: list[dg.AssetKey]) -> dict[str, Any]:
+        """Return the run config: which files the steps of these goals are to import."""
+        choice = {"files": self.files or "*", "again": self.again}
+        config = {"ops": {"scan_directory": {"config": choice}}}
+        return {**_QUIET, "ops": {"__".join(goal.path): config for goal in goals} if self.chooses else {}}
+
+
+def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outcome:
+    """Run a connection's goals in this process.
+
+    What the steps need is imported before, so that their time is their own.
+
+    Raises:
+        UnknownName: No such connection or goal.
+        Terminal: A run of the connection is under way.
+    """
+    for resource in (definitions.resources or {}).values():
+        if isinstance(resource, PlatformResource):
+            resource.warm_up()
+    job, goals = _job(definitions, order)
+    reports = _Collecting(watcher)
+    with open_instance() as instance, watched_by(reports):
+        recover(instance, data_folder())
+        refuse_second_run(instance, order.connection)
+        run = instance.create_run_for_job(
+            job_def=job,
+            asset_selection=frozenset(goals) or None,
+            run_config=order.run_config(goals),
+            tags={
+                **job.run_tags,
+                "reason": "backfill" if order.again else "by hand",
+                PROCESS: str(Process.this()),
+            },
+            remote_job_origin=job_origin(job.name),
+        )
+        succeeded = execute_here(job, run, instance)
+        trouble = Trouble() if succeeded else trouble_of(instance, run.run_id, order.connection)
+    found = _with_failures(reports.of(order.connection), trouble, definitions, order.connection)
+    message = "" if any(goal.state == "failed" for goal in found) else trouble.message
+    return Outcome(
+        run.run_id, "success" if succeeded else "failed", sum(goal.seconds for goal in found), found, message
+    )
+
+
+class _Collecting:
+    """Passes everything on to another watcher, and keeps the reports."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._by_goal: dict[str, Report] = {}
+
+    def of(self, connection: str) -> dict[str, Report]:
+        """Return the reports of a connection's goals, by goal."""
+        return {goal.removeprefix(f"{connection}__"): report for goal, report in self._by_goal.items()}
+
+    def done(self, goal: str, report: Report) -> None:
+        """Keep the report, and pass it on."""
+        self._by_goal[goal] = report
+        self._watcher.done(goal, report)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the other watcher has
+        return getattr(self._watcher, name)
+
+
+def _with_failures(
+    reports: Mapping[str, Report], trouble: Trouble, definitions: dg.Definitions, connection: str
+) -> tuple[Report, ...]:
+    """Return the reports, and one of each goal or segment of which only the event log says that it failed."""
+    found = dict(reports)
+    for goal, (_, why) in trouble.goals.items():
+        report = found.get(goal)
+        if report is None:  # it did nothing; the report of an export names its segment
+            segments = _segments_of(definitions, dg.AssetKey([connection, goal]))
+            report = ExportReport(goal, segments[0].path[1]) if segments else GoalReport(goal)
+        if report.state != "failed":
+            found[goal] = replace(report, error=why)
+    return tuple(found.values())
+
+
+def _segments_of(definitions: dg.Definitions, goal: dg.AssetKey) -> list[dg.AssetKey]:
+    """Return the segment of an export goal; nothing of an import goal, or of what is no goal."""
+    graph = definitions.resolve_asset_graph()
+    parents = graph.get(goal).parent_keys if graph.has(goal) else ()
+    return [parent for parent in parents if parent.path[0] == SEGMENTS]
+
+
+def _job(definitions: dg.Definitions, order: Order) -> tuple[dg.JobDefinition, list[dg.AssetKey]]:
+    """Return the connection's job and what of it to run; nothing for all of it.
+
+    Raises:
+        UnknownName: There is no such connection or goal, or the goal is of the other kind.
+        Terminal: Every goal of the connection is off.
+    """
+    connection, name = order.connection, f"{order.connection}_sync"
+    goal = _named_goal(definitions, order)
+    if not any(job.name == name for job in definitions.resolve_all_job_defs()):
+        raise Terminal(f"Every goal of {connection} is off.", remedy="Switch one on: `enabled: true`.")
+    job = definitions.resolve_job_def(name)
+    if order.chooses:
+        return job, _importing_files(definitions, job, order)
+    return job, [goal, *_segments_of(definitions, goal)] if goal else []  # the segment is counted anew
+
+
+def _named_goal(definitions: dg.Definitions, order: Order) -> dg.AssetKey | None:
+    """Return the goal that an order names, if it names one."""
+    connection, goal, goals = order.connection, order.goal, _goals(definitions)
+    if connection not in goals:
+        raise UnknownName(f"There is no connection {connection!r}.", needed=one_of(connection, goals))
+    if goal is None:
+        return None
+    if goal not in goals[connection]:
+        raise UnknownName(f"Connection {connection} has no goal {goal!r}.", needed=one_of(goal, goals[connection]))
+    key = dg.AssetKey([connection, goal])
+    steps = getattr(definitions.resolve_assets_def(key).node_def, "nodes", ())
+    if order.exports and not any(step.name == "record_delivery" for step in steps):
+        raise UnknownName(
+            f"Goal {goal!r} of {connection} imports.", needed="Needed is the name of an export goal.",
+            remedy=f"`{call(f'run {connection} --goal {goal}')}` runs it.",
+        )  # fmt: skip
+    return key
+
+
+def _importing_files(definitions: dg.Definitions, job: dg.JobDefinition, order: Order) -> list[dg.AssetKey]:
+    """Return the goals that an order for files is about: the named one, or all enabled ones that import files."""
+    keys = sorted(definitions.resolve_asset_graph().materializable_asset_keys)
+    over_files = [dg.AssetKey(key.path[:2]) for key in keys if is_files_key(key) and key.path[0] == order.connection]
+    selected = job.asset_layer.selected_asset_keys
+    if found := [key for key in over_files if key.path[1] == order.goal or (not order.goal and key in selected)]:
+        return found
+    raise UnknownName(
+        f"{order.goal or f'Connection {order.connection}'} imports no files.",
+        needed="Files can be chosen of an import goal over SFTP only.",
+        remedy="Leave out --files and --again.",
+    )
+
+
+def _goals(definitions: dg.Definitions) -> dict[str, list[str]]:
+    """Return the goals of every connection."""
+    found: dict[str, list[str]] = {}
+    for key in sorted(definitions.resolve_asset_graph().materializable_asset_keys):
+        connection, goal, *of_goal = key.path
+        if connection != SEGMENTS and not of_goal:
+            found.setdefault(connection, []).append(goal)
+    return found

@@ -1,0 +1,219 @@
+"""The contract of staging: each step reads what an earlier one yields, and its SQL reads what the step says."""
+
+import importlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cdp_sync.importing
+from cdp_sync.importing.staging.tables import CONTRACT, FROM_THE_START, LINKING, UPSERTING, Table
+from cdp_sync.model import Profiles
+from cdp_sync.warehouse import Step
+from cdp_sync.warehouse.step_log import EndedStep, observed_by
+from cdp_sync_tests.sailthru.exchange import Exchange, lists_goal, sailthru, users_goal
+from cdp_sync_tests.trail.importer import Importer, goal
+
+FOLDER = Path(cdp_sync.importing.__file__).parent
+GIVEN = frozenset({*(table.name for table in FROM_THE_START), "staging.staged"})
+ELSEWHERE = frozenset({"physical_line", "line", "opening", "taken", "record", "reject"})
+"""Tables of the reader, which end with a part."""
+
+PROFILES: dict[str, Any] = {
+    "properties": [
+        {"name": "email", "type": "email", "identifier": True},
+        {"name": "customer_id", "identifier": True},
+        {"name": "phones", "identifier": True, "multiple": True},
+        {"name": "first_name"},
+        {"name": "order_total", "type": "decimal"},
+        {"name": "points", "type": "decimal", "precision": 4, "scale": 0},
+        {"name": "interests", "multiple": True},
+    ]
+}
+CONSENT = {"zones": {"GDPR": "opt_in"}, "objectives": [{"name": "news", "zones": ["GDPR"]}]}
+LINKS = [{"field": name, "property": to} for name, to in (("Email", "email"), ("Id", "customer_id"), ("Tel", "phones"))]
+MAP = [
+    {"field": "Name", "property": "first_name"},
+    {"field": "Total", "property": "order_total", "mode": "sum"},
+    {"field": "Likes", "property": "interests", "mode": "add"},
+]
+LIST = {"multi_value": "|"}
+
+
+def rows(*lines: str, header: str = "Key,Email,Id,Tel,Name,Total,Likes") -> str:
+    """Return a file of these rows."""
+    return "\n".join((header, *lines, ""))
+
+
+FIRST = rows("1,a@x.nl,,,Ann,10,red", "2,b@x.nl,B,1|2,Bob,20,blue|red", "3,,,2,Bo,5,", "4,,C,3,Cy,x,", "5,,,,No,1,")
+SECOND = rows(
+    "1,a@x.nl,A,,Ann,11,green", "2,c@x.nl,B,1|2,Bob,20,blue", "6,,C,4,Di,7,", "7,,,4|5,Ed,8,red", "8,,,5,Ef,1,"
+)
+
+
+@dataclass
+class Shape:
+    """A goal and what it imports, one file after the other."""
+
+    files: tuple[str, ...] = (FIRST, SECOND)
+    declared: dict[str, Any] = field(default_factory=dict)
+    profiles: dict[str, Any] = field(default_factory=dict)
+    more: Callable[[Importer], object] | None = None
+    """What another goal does between the files."""
+
+
+def create_everybody(importer: Importer) -> None:
+    """Create the profiles that rows wait for."""
+    other = Importer(
+        importer.folder / "other", goal(link=LINKS, format=LIST), importer.profiles, "other", importer.warehouse
+    )
+    other.deliver({"/others.csv": rows("9,a@x.nl,,,Ann,,", "9,b@x.nl,,,Bob,,")})
+
+
+SHAPES = {
+    "sums and lists": Shape(),
+    "a later delivery replaces sums": Shape(declared={"redelivered": "replaces"}),
+    "row keys": Shape(declared={"row_key": ["Key"]}),
+    "one link": Shape(declared={"link": LINKS[:1]}),
+    "one list of identifiers": Shape(declared={"link": LINKS[2:]}),
+    "detected columns": Shape(declared={"map_detected": {}}),
+    "consent": Shape(profiles=CONSENT, declared={"objectives": ("news",)}),
+    "retried rows": Shape(declared={"allow_new_profiles": False}, more=create_everybody),
+    "retried rows with keys": Shape(declared={"allow_new_profiles": False, "row_key": ["Key"]}, more=create_everybody),
+    "a sum that outgrows its property": Shape(
+        declared={"map": [{"field": "Total", "property": "points", "mode": "sum"}]},
+        files=(rows("1,a@x.nl,,,Ann,9000,", "2,a@x.nl,,,Ann,9000,", "3,b@x.nl,,,Bob,1,"),),
+    ),
+    "a file that is not regular": Shape(files=(FIRST + '"broken\n', FIRST)),
+}
+
+
+PLATFORM = "people of a platform"
+
+
+@dataclass
+class Recorder:
+    """The steps of imports, in order, with the columns of the tables that they made."""
+
+    steps: list[EndedStep] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+
+    def __call__(self, ended: EndedStep) -> None:
+        """Note a step."""
+        self.steps.append(ended)
+        name = ended.step.yields
+        described = ended.session.rows(f"describe {name}") if name in CONTRACT else []
+        self.columns.append(", ".join(f"{column} {kind}" for column, kind, *_ in described).lower())
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorder]:
+    """Import files of all shapes; return what was run, by shape."""
+    found = {}
+    for number, (name, shape) in enumerate(SHAPES.items()):
+        declared = {"link": LINKS, "map": MAP, "format": LIST, **shape.declared}
+        objectives = declared.pop("objectives", ())
+        profiles = Profiles.model_validate(PROFILES | shape.profiles)
+        importer = Importer(
+            tmp_path_factory.mktemp(f"shape{number}"), goal(**declared), profiles, objectives=objectives
+        )
+        found[name] = Recorder()
+        with observed_by(found[name]):
+            for file in shape.files:
+                importer.deliver({"/in/people.csv": file})
+                if shape.more:
+                    shape.more(importer)
+                    importer.deliver({"/in/else.csv": rows("7,z@x.nl,,,Zoe,1,")})
+    found[PLATFORM] = Recorder()
+    with sailthru() as box, observed_by(found[PLATFORM]):
+        box.account.add_users([{"email": f"{name}@example.com", "lists": ["Main"]} for name in ("ann", "bob")])
+        crm = Exchange(tmp_path_factory.mktemp("platform"), goal=users_goal(), box=box)
+        crm.bring(lists_goal(link=[{"field": "email", "property": "email"}]))
+    return found
+
+
+def relations(sql: str) -> set[str]:
+    """Return the intermediate tables that a statement reads or changes in place."""
+    plain = re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"--.*", "", sql))
+    named = re.findall(r"(?<!distinct )\b(?:from|join|using|into|update)\s+((?:\w+\.)?\w+)\b(?!\s*[.(])", plain, re.I)
+    expressions = set(re.findall(r"\b(\w+) as (?:materialized )?\(", plain))
+    assert not expressions & set(CONTRACT), f"one name is one table: {expressions & set(CONTRACT)}"
+    return {name for name in named if not name.startswith("warehouse.")} - expressions
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, PLATFORM])
+def test_each_step_reads_what_an_earlier_one_yields(shape: str, recorded: dict[str, Recorder]) -> None:
+    """A table of the staging file is made earlier in the run, a temporary one earlier in the session."""
+    made: dict[int, set[str]] = {}
+    staged: set[str] = set(GIVEN)
+    for ended in recorded[shape].steps:
+        of_session = made.setdefault(id(ended.session), set())
+        missing = set(ended.step.reads) - staged - of_session - ELSEWHERE
+        assert not missing, f"{ended.step} reads {missing}, which nothing has made"
+        (staged if ended.step.yields.startswith("staging.") else of_session).add(ended.step.yields)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, PLATFORM])
+def test_a_statement_reads_what_its_step_declares(shape: str, recorded: dict[str, Recorder]) -> None:
+    """`reads` names the intermediate tables of the statement, all of them and no others."""
+    steps: dict[str, Step] = {
+        each.step.sql: each.step for each in recorded[shape].steps if each.step.yields not in ELSEWHERE
+    }
+    differing = {
+        step.yields: (step.reads, relations(sql)) for sql, step in steps.items() if set(step.reads) != relations(sql)
+    }
+    assert not differing
+
+
+def test_each_table_is_declared_and_made(recorded: dict[str, Recorder]) -> None:
+    """Steps yield tables of the contract or of the warehouse, and each table of the contract has a step."""
+    yielded = {each.step.yields for recorder in recorded.values() for each in recorder.steps} - ELSEWHERE
+    assert {name for name in yielded if not name.startswith("warehouse.")} <= set(CONTRACT)
+    assert set(CONTRACT) - GIVEN <= yielded
+
+
+def test_tables_have_the_declared_columns(recorded: dict[str, Recorder]) -> None:
+    """Where the contract names columns and types, the tables have them."""
+    synonyms = {"text": "varchar", "timestamptz": "timestamp with time zone"}
+    for recorder in recorded.values():
+        for ended, columns in zip(recorder.steps, recorder.columns, strict=True):
+            if columns and (declared := CONTRACT[ended.step.yields].columns):
+                words = re.sub(r"\w+", lambda word: synonyms.get(word[0], word[0]), declared)
+                assert columns.replace('"', "") == words, ended.step.yields
+
+
+@pytest.mark.parametrize("table", CONTRACT.values(), ids=CONTRACT)
+def test_producers_and_consumers_are_those_of_the_contract(table: Table) -> None:
+    """The producer exists, and no part of importing names a table that it is not declared to read."""
+    module, _, function = table.producer.rpartition(".")
+    assert hasattr(importlib.import_module(f"cdp_sync.importing.{module}"), function)
+    assert bool(table.columns) != bool(table.varies)
+    naming = {subject for subject, source in sources() if names(table.name, source)}
+    assert naming - {module.partition(".")[0]} == set(table.consumers) - {module.partition(".")[0]}
+
+
+def names(table: str, source: str) -> bool:
+    """Return whether a source reads or makes a table."""
+    if table.startswith("staging."):
+        return bool(re.search(rf"(?<![\w.]){re.escape(table)}\b", source))
+    return bool(re.search(rf"\b(from|join|into|table|view) {table}\b", source))
+
+
+def sources() -> list[tuple[str, str]]:
+    """Return the Python and SQL files of importing by the part that they belong to, the contract itself left out."""
+    files = [*FOLDER.rglob("*.py"), *FOLDER.rglob("*.sql")]
+    return [
+        (file.relative_to(FOLDER).parts[0].removesuffix(".py"), file.read_text())
+        for file in files
+        if file != FOLDER / "staging" / "tables.py"
+    ]
+
+
+def test_a_temporary_table_stays_with_its_subject() -> None:
+    """What one part of an import leaves to another stands in the staging file; the report is made in the session."""
+    for table in (*LINKING, *UPSERTING):
+        others = {*table.consumers} - {table.producer.partition(".")[0]}
+        assert others <= {"report"}, table.name

@@ -1,0 +1,165 @@
+"""The contract with what Dagster does not document: an upgrade that changes it fails here, and breaks one file."""
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.events import AssetMaterializationPlannedData, JobFailureData, RunFailureReason
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.base import EventLogStorage
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._core.workspace.load import location_origins_from_yaml_paths
+from dagster.components.core.load_defs import get_library_json_enriched_defs
+
+import cdp_sync
+from cdp_sync.orchestration import dagster_internals as internals
+
+PACKAGE = Path(cdp_sync.__file__).parent
+PRIVATE = ("dagster._", "dagster_shared", "dagster.components.core")
+PATHS = {
+    "dagster._core.definitions.data_version": {"DATA_VERSION_TAG"},
+    "dagster._core.definitions.job_base": {"InMemoryJob"},
+    "dagster._core.definitions.repository_definition": {"SINGLETON_REPOSITORY_NAME"},
+    "dagster._core.definitions.run_request": {"InstigatorType"},
+    "dagster._core.definitions.unresolved_asset_job_definition": {"UnresolvedAssetJobDefinition"},
+    "dagster._core.events": {"AssetMaterializationPlannedData", "JobFailureData", "RunFailureReason"},
+    "dagster._core.execution.api": {"execute_run"},
+    "dagster._core.remote_origin": {
+        "CodeLocationOrigin",
+        "ManagedGrpcPythonEnvCodeLocationOrigin",
+        "RemoteJobOrigin",
+        "RemoteRepositoryOrigin",
+    },
+    "dagster._core.scheduler.instigation": {"ScheduleInstigatorData", "TickStatus"},
+    "dagster._core.storage.tags": {
+        "HIDDEN_TAG_PREFIX",
+        "RUN_FAILURE_REASON_TAG",
+        "RUN_KEY_TAG",
+        "SCHEDULED_EXECUTION_TIME_TAG",
+    },
+    "dagster._core.types.loadable_target_origin": {"LoadableTargetOrigin"},
+    "dagster._core.workspace.load": {"location_origins_from_yaml_paths"},
+    "dagster.components.core.load_defs": {"get_library_json_enriched_defs"},
+}
+"""Everything private that the package imports."""
+
+INSTANCE = {
+    "add_run_tags": ["run_id", "new_tags"],
+    "all_instigator_state": ["instigator_type"],
+    "create_run_for_job": ["job_def", "asset_selection", "run_config", "tags", "remote_job_origin"],
+    "get_records_for_run": ["run_id", "of_type", "limit", "ascending"],
+    "get_ticks": ["origin_id", "selector_id", "limit", "statuses"],
+    "report_run_canceled": ["dagster_run", "message"],
+    "report_run_failed": ["dagster_run", "message", "job_failure_data"],
+    "storage_directory": [],
+}
+"""Methods of an instance that are used and not documented, with the parameters that are given."""
+
+STORAGE = {
+    "free_concurrency_slots_for_run": ["run_id"],
+    "get_concurrency_run_ids": [],
+    "get_event_records": ["event_records_filter", "limit", "ascending"],
+    "get_latest_asset_check_execution_by_key": ["check_keys"],
+    "get_latest_tags_by_partition": ["asset_key", "event_type", "tag_keys"],
+}
+"""Methods of the event log that are used, with the parameters that are given."""
+
+
+def imported(file: Path) -> dict[str, set[str]]:
+    """Return what a module imports of Dagster's private modules."""
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PRIVATE):
+            found.setdefault(str(node.module), set()).update(alias.name for alias in node.names)
+        if isinstance(node, ast.Import):
+            found |= {alias.name: set() for alias in node.names if alias.name.startswith(PRIVATE)}
+    return found
+
+
+def test_one_module_imports_what_is_private() -> None:
+    """All of it is named here; a module that imports more, or another that imports any, fails."""
+    found = {str(file.relative_to(PACKAGE)): private for file in PACKAGE.rglob("*.py") if (private := imported(file))}
+    assert found == {"orchestration/dagster_internals.py": PATHS}
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in PATHS.items() for name in names])
+def test_what_is_private_is_there(module: str, name: str) -> None:
+    """Where it is expected."""
+    assert hasattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize(
+    ("called", "parameters"),
+    [
+        (AssetMaterializationPlannedData, ["asset_key", "partition"]),
+        (InMemoryJob, ["job_def"]),
+        (JobFailureData, ["error", "failure_reason"]),
+        (LoadableTargetOrigin, ["module_name"]),
+        (ManagedGrpcPythonEnvCodeLocationOrigin, ["loadable_target_origin", "location_name"]),
+        (RemoteRepositoryOrigin, ["code_location_origin", "repository_name"]),
+        (RemoteRepositoryOrigin.get_job_origin, ["job_name"]),
+        (SqliteEventLogStorage.path_for_shard, ["run_id"]),
+        (execute_run, ["job", "dagster_run", "instance"]),
+        (get_library_json_enriched_defs, ["tree"]),
+        (location_origins_from_yaml_paths, ["yaml_paths"]),
+        *((getattr(dg.DagsterInstance, name), parameters) for name, parameters in INSTANCE.items()),
+        *((getattr(EventLogStorage, name), parameters) for name, parameters in STORAGE.items()),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", None),
+)
+def test_it_takes_what_it_is_given(called: Any, parameters: list[str]) -> None:
+    """By these names."""
+    taken = {*inspect.signature(called).parameters, *inspect.get_annotations(called)}
+    assert set(parameters) <= taken
+
+
+def test_tags_and_reasons_are_those_that_histories_hold() -> None:
+    """Runs of former versions bear them."""
+    assert internals.DATA_VERSION_TAG == "dagster/data_version"
+    assert internals.HIDDEN_TAG_PREFIX == ".dagster/"
+    assert internals.RUN_KEY_TAG == "dagster/run_key"
+    assert internals.SCHEDULED_EXECUTION_TIME_TAG == ".dagster/scheduled_execution_time"
+    assert {RunFailureReason.STEP_FAILURE.value, RunFailureReason.UNEXPECTED_TERMINATION.value} == {
+        "STEP_FAILURE",
+        "UNEXPECTED_TERMINATION",
+    }
+
+
+def test_a_crash_is_told_from_a_failed_step(instance: dg.DagsterInstance) -> None:
+    """By the reason that Dagster tags a run with."""
+    runs = [instance.add_run(dg.DagsterRun(job_name="job", status=dg.DagsterRunStatus.STARTED)) for _ in range(2)]
+    internals.report_crash(instance, runs[0], "Its process is gone.")
+    instance.report_run_failed(runs[1], "A step failed.", JobFailureData(None, RunFailureReason.STEP_FAILURE))
+    ended = [instance.get_run_by_id(run.run_id) for run in runs]
+    assert [run and run.status for run in ended] == [dg.DagsterRunStatus.FAILURE] * 2
+    assert [run and internals.failed_in_step(run) for run in ended] == [False, True]
+
+
+@dg.resource
+def filtering(context: dg.InitResourceContext) -> None:
+    """Filter the log of the run."""
+    assert context.log
+    internals.filter_run_log(context.log, lambda record: "dropped" not in record.getMessage())
+
+
+@dg.op(required_resource_keys={"filtering"})
+def speak(context: dg.OpExecutionContext) -> None:
+    """Log two lines."""
+    context.log.info("kept")
+    context.log.info("dropped")
+
+
+def test_a_filter_is_asked_for_every_record_of_a_run(instance: dg.DagsterInstance) -> None:
+    """Also for those of its steps."""
+    job = dg.GraphDefinition("job", node_defs=[speak]).to_job(resource_defs={"filtering": filtering})
+    result = job.execute_in_process(instance=instance)
+    logged = [event.user_message for event in instance.all_logs(result.run_id)]
+    assert "kept" in logged
+    assert "dropped" not in logged
