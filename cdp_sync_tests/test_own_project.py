@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -130,8 +131,10 @@ def test_the_demonstration_needs_an_empty_folder(nowhere: Path) -> None:
 
 def judge(declared: object) -> list[str]:
     """Return what the editor's schema finds wrong with a declaration."""
-    validator = jsonschema.Draft7Validator(declaration_schema())
-    return [error.message for error in validator.iter_errors(declared)]
+    return [error.message for error in jsonschema.Draft7Validator(_schema()).iter_errors(declared)]
+
+
+_schema = cache(declaration_schema)
 
 
 def as_editors_read(text: str) -> Any:
