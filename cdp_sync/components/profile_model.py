@@ -1,16 +1,19 @@
 """The `ProfileModel` component: the properties that every profile has."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 import dagster as dg
-import yaml
 
 from cdp_sync.components.declared import DeclaredComponent
 from cdp_sync.model import Declared, Profiles
 from cdp_sync.model.segment_problems import find_profile_problems
-from cdp_sync.model.yaml_lines import Loader
-from cdp_sync.orchestration.declaration_files import PROFILE_MODEL, declaration_files, find_second, refuse
+from cdp_sync.orchestration.declaration_files import (
+    PROFILE_MODEL,
+    declaration_files,
+    find_second,
+    read_declaration,
+    refuse,
+)
 from cdp_sync.orchestration.goals.segments import build_segments
 
 
@@ -44,8 +47,7 @@ class ProfileModel(DeclaredComponent):
 def _import_keys() -> Iterator[dg.AssetKey]:
     """Yield the assets of all import goals; a problem of a file is reported where the file is loaded."""
     for file in declaration_files():
-        with suppress(yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
-            text = file.read_text(encoding="utf-8")
-            attributes = yaml.load(text, Loader=Loader)["attributes"]  # noqa: S506 - a safe one
-            goals = attributes.get("import_profiles", ())
-            yield from [dg.AssetKey([attributes["name"], goal["name"]]) for goal in goals]
+        for document in read_declaration(file).documents:
+            goals = document.attributes.get("import_profiles")
+            names = [goal.get("name") for goal in goals if isinstance(goal, dict)] if isinstance(goals, list) else []
+            yield from (dg.AssetKey([str(document.attributes.get("name")), str(name)]) for name in names)

@@ -69,7 +69,7 @@ class Delivered:
 
 
 Outcome = Delivered | CdpSyncError | None
-"""What became of a user: delivered; refused, with the reason; None where there is no such user."""
+"""The end of a user's delivery: delivered; refused, with the reason; None where there is no such user."""
 
 
 class Users(Protocol):

@@ -1,13 +1,14 @@
 """A connection: how to reach a platform, and the goals there, in running order."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.export import ExportGoal, FileExportGoal
 from cdp_sync.model.goal import FileGoal, ImportRules
+from cdp_sync.model.kind import kind_of
 from cdp_sync.model.notifications import Notifications
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
@@ -75,9 +76,10 @@ class Connection(Declared):
         return None
 
     @property
-    def server_value(self) -> Declared:
-        """How to reach the platform: what its client is made of. Each kind has its own."""
-        raise NotImplementedError
+    def server_value(self) -> Any:  # noqa: ANN401 - that of the kind
+        """How to reach the platform, which is what its client is made of: those of the attributes that say so."""
+        server = kind_of(self).part("server")
+        return server(**{name: getattr(self, name) for name in server.model_fields})
 
     @property
     def goals(self) -> tuple[ImportRules | ExportGoal, ...]:

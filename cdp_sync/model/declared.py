@@ -30,7 +30,7 @@ class Declared(BaseModel):
         They are read from the source, which takes as long as all models take to load; so only where a schema is shown.
         """
         written = handler.resolve_ref_schema(handler(schema))
-        for base in reversed(cls.__mro__):
+        for base in cls.__mro__:  # what a subclass says of a field comes first
             if base is not Declared and issubclass(base, Declared):
                 for name, text in _docstrings(base):
                     written["properties"][cls.model_fields[name].alias or name].setdefault("description", text)

@@ -126,7 +126,7 @@ class FileExportGoal(ExportGoal):
     format: ExportFormat = ExportFormat()
     """How the file is written."""
     write_empty: bool = False
-    """Also write a file when there is nobody to write."""
+    """Also write a file when there are no profiles to write."""
 
     @property
     def destination(self) -> str:

@@ -102,7 +102,7 @@ class ImportRules(Goal):
     blocked_values: tuple[str, ...] = ()
     """Further link values that name nobody, in any case."""
     allow_new_profiles: bool = True
-    """Rows that match nobody create a profile; otherwise they count as unmatched."""
+    """Rows that match no profile create one; otherwise they count as unmatched."""
     map: tuple[Mapping, ...] = ()
     """Which fields fill which properties."""
     map_detected: DetectedMapping | None = None
@@ -119,6 +119,11 @@ class ImportRules(Goal):
     def importing(self, connection: "Connection", profiles: Profiles) -> "ImportGoal":
         """Return the goal as rows of delimited text, which is what the engine imports."""
         raise NotImplementedError
+
+    def as_rows(self, kind: "type[ImportGoal] | None" = None, **changes: object) -> "ImportGoal":
+        """Return an import goal with the same rules; other fields, such as `format`, as they are given."""
+        rules = {name: getattr(self, name) for name in ImportRules.model_fields}
+        return (kind or ImportGoal)(**rules | changes)
 
     def reads(self, path: str) -> bool:
         """Return whether the goal imports what the ledger knows by this path."""
@@ -174,7 +179,7 @@ class ImportGoal(ImportRules):
 
     @property
     def keeps_unmatched(self) -> bool:
-        """Whether rows that match nobody wait for a profile: their file may not come again."""
+        """Whether rows that match no profile wait for one: their file may not come again."""
         return False
 
     @property
@@ -232,7 +237,7 @@ class FileGoal(ImportGoal):
 
     @property
     def keeps_unmatched(self) -> bool:
-        """Whether rows that match nobody wait for a profile: their file may not come again."""
+        """Whether rows that match no profile wait for one: their file may not come again."""
         return not self.allow_new_profiles
 
     @property

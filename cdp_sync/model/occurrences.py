@@ -2,7 +2,7 @@
 
 * `every_minutes` is an even grid in real time: no two runs are closer than declared, and none further apart.
 * The other kinds go by the clock on the wall. A time that a day's clock leaves out is due once, at the first instant
-  behind the gap; one that it shows twice is due once, the first time; two times that fall on one instant are one.
+  after the gap; one that it shows twice is due once, the first time; two times that fall on one instant are one.
 
 Pure: nothing here reads the clock or knows Dagster.
 """
@@ -20,14 +20,14 @@ _A_MINUTE = 60
 
 
 def occurrences(schedule: Schedule, after: datetime) -> Iterator[datetime]:
-    """Yield the instants behind `after` at which the schedule is due, ascending, in UTC, for ever."""
+    """Yield the instants after `after` at which the schedule is due, ascending, in UTC, without end."""
     if schedule.every_minutes is not None:
         return _evenly(schedule.every_minutes, grid_start(schedule.time_zone), after)
     return _on_the_wall(schedule, after)
 
 
 def is_due(schedule: Schedule, since: datetime, until: datetime) -> bool:
-    """Tell whether the schedule is due behind `since` and not behind `until`."""
+    """Return whether an occurrence falls in `(since, until]`."""
     return next(occurrences(schedule, since)) <= until
 
 
@@ -46,7 +46,7 @@ def _evenly(minutes: int, start: int, after: datetime) -> Iterator[datetime]:
 
 def _on_the_wall(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     zone, latest = ZoneInfo(schedule.time_zone), after.astimezone(UTC)
-    # What is due behind an instant shows, or passes over, a later time than any that clocks have shown by then.
+    # An occurrence after an instant has a later wall time than any that clocks have shown by then.
     shown = latest.astimezone(zone).replace(tzinfo=None)
     days = (day for day in _days_from(shown.date()) if schedule.is_on(day))
     for wall in (datetime.combine(day, at) for day in days for at in schedule.wall_times):
@@ -65,7 +65,7 @@ def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
     instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == wall:
         return instant
-    # In a gap, fold 0 goes by the offset before it and so points behind it; fold 1 the other way round.
+    # In a gap, fold 0 goes by the offset before it and so points after it; fold 1 points before it.
     before = range(int(wall.replace(tzinfo=zone, fold=1).timestamp()), int(instant.timestamp()) + 1)
     return datetime.fromtimestamp(
         before[bisect_left(before, offset(before[-1], zone), key=lambda t: offset(t, zone))], UTC

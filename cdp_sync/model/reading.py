@@ -5,20 +5,21 @@ show a value that was not meant to be shown.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cdp_sync.model.connection import Connection
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.kind import COMPONENTS, kind_of_type, kinds
 from cdp_sync.model.maintenance import Maintenance
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.suggestion import allowed
-from cdp_sync.model.yaml_lines import Loader, documents_of, lines_of
+from cdp_sync.model.yaml_lines import documents_of, lines_of
 
 _LONGEST_SHOWN = 60
 _TRIED = re.compile(r"int|str|\[key\]|(?:literal|tuple)\[.*\]")
@@ -60,13 +61,70 @@ def type_names() -> list[str]:
     return sorted([*_OTHERS, *kinds()])
 
 
-def problems_in(text: str) -> list[str]:
-    """Return every problem in a defs.yaml, each as `path: what was found; what is allowed`. Types of others pass."""
+@dataclass(frozen=True)
+class Document:
+    """A document of a defs.yaml.
+
+    Args:
+        type: The type of component that it names.
+        attributes: Its attributes as they are written.
+        others: Its keys beside these two.
+        value: The declared value, whose templates are not filled; None for types of others.
+    """
+
+    type: str
+    attributes: Mapping[str, Any]
+    others: frozenset[str]
+    value: Declared | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a defs.yaml says.
+
+    Args:
+        documents: Its documents that name a type.
+        problems: What is wrong with it, each as `path: what was found; what is allowed`. Types of others pass.
+        is_yaml: Whether it is valid YAML.
+    """
+
+    documents: tuple[Document, ...]
+    problems: tuple[str, ...]
+    is_yaml: bool = True
+
+
+@lru_cache(maxsize=2048)
+def read_text(text: str) -> Reading:
+    """Read a defs.yaml; the same text only once."""
+    documents: list[Document] = []
+    problems: list[str] = []
     try:
-        documents = list(documents_of(text))
+        for document, doubled in documents_of(text):
+            problems += doubled
+            name = document.get("type") if isinstance(document, dict) else None
+            if not isinstance(document, dict) or not isinstance(name, str):
+                problems.append(f"type: there is none; {allowed('', type_names())}")
+                continue
+            attributes = document.get("attributes") or {}
+            value, found = _value(name, attributes)
+            problems += found
+            written = attributes if isinstance(attributes, dict) else {}
+            documents.append(Document(name, written, frozenset(document) - {"type", "attributes"}, value))
     except yaml.YAMLError as error:
-        return [_not_yaml(error, text)]
-    return [problem for document, doubled in documents for problem in (*doubled, *_problems_of_document(document))]
+        return Reading((), (_not_yaml(error, text),), is_yaml=False)
+    return Reading(tuple(documents), tuple(problems))
+
+
+def _value(name: str, attributes: object) -> tuple[Declared | None, list[str]]:
+    """Return what a document declares, and what is wrong with it."""
+    model = model_of(name)
+    if model is None:
+        unknown = f"type: {name!r} is unknown; {allowed(name, type_names())}"
+        return None, [unknown] if name.startswith(COMPONENTS) else []
+    try:
+        return model.model_validate(attributes), []
+    except ValidationError as error:
+        return None, [f"attributes{problem}" for problem in problems_of(error, model)]
 
 
 def with_line(problem: str, text: str) -> str:
@@ -77,31 +135,6 @@ def with_line(problem: str, text: str) -> str:
     return f"line {' or '.join(map(str, lines))}: {problem}" if lines else problem
 
 
-def documents_in(text: str) -> list[dict[str, Any]]:
-    """Return the documents of a defs.yaml that is in order."""
-    return [each for each in yaml.load_all(text, Loader=Loader) if each is not None]
-
-
-def connections_in(text: str) -> list[Connection]:
-    """Return the connections that a defs.yaml without problems declares; templates are not filled."""
-    found = ((kind_of_type(each["type"]), each["attributes"]) for each in documents_in(text))
-    return [kind.part("model").model_validate(attributes) for kind, attributes in found if kind]
-
-
-def names_in(text: str) -> list[str]:
-    """Return the names of the connections that a defs.yaml declares, with problems or without.
-
-    Raises:
-        yaml.YAMLError: The text is not valid YAML.
-    """
-    found = []
-    for document, _ in documents_of(text):
-        attributes = document.get("attributes") if isinstance(document, dict) else None
-        if isinstance(document, dict) and isinstance(attributes, dict) and kind_of_type(str(document.get("type"))):
-            found += [str(attributes["name"])] if attributes.get("name") else []
-    return found
-
-
 def _not_yaml(error: yaml.YAMLError, text: str) -> str:
     if isinstance(error, yaml.reader.ReaderError):  # it counts characters, and knows no lines
         line = text.count("\n", 0, error.position) + 1
@@ -109,20 +142,6 @@ def _not_yaml(error: yaml.YAMLError, text: str) -> str:
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     return f"{place}this is not valid YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
-
-
-def _problems_of_document(document: object) -> list[str]:
-    name = document.get("type") if isinstance(document, dict) else None
-    if not isinstance(document, dict) or not isinstance(name, str):
-        return [f"type: there is none; {allowed('', type_names())}"]
-    model = model_of(name)
-    if model is None:
-        return [f"type: {name!r} is unknown; {allowed(name, type_names())}"] if name.startswith(COMPONENTS) else []
-    try:
-        model.model_validate(document.get("attributes") or {})
-    except ValidationError as error:
-        return [f"attributes{problem}" for problem in problems_of(error, model)]
-    return []
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:

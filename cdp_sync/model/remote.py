@@ -39,7 +39,7 @@ class FetchedFile:
 
 @dataclass(frozen=True)
 class Upload:
-    """What one attempt to send a file may leave on a server when it breaks off. Nobody else uses its hidden names."""
+    """What one attempt to send a file may leave on a server when it is interrupted. No other upload uses its hidden names."""
 
     server: str
     """Account and address."""

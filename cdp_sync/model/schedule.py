@@ -52,7 +52,7 @@ def _wall_time(value: object) -> object:
 
 
 def _meant_by(value: object) -> str:
-    """Return the time that somebody wrote without quotes: to YAML 12:30 is a number to base 60."""
+    """Return a time that was written without quotes: to YAML 12:30 is a number to base 60."""
     minutes = value if type(value) is int and 0 <= value < MINUTES_A_DAY else 90
     return f"{minutes // 60:02}:{minutes % 60:02}"
 

@@ -23,12 +23,12 @@ class UpcomingRun:
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as `runs --upcoming --json` shows it."""
-        told = {"connection": self.connection, "at": self.at.isoformat(), "why": self.why}
-        return {**told, "at_utc": self.at.astimezone(UTC).isoformat()}
+        run = {"connection": self.connection, "at": self.at.isoformat(), "why": self.why}
+        return {**run, "at_utc": self.at.astimezone(UTC).isoformat()}
 
 
 def upcoming_runs(connections: Iterable[Connection], after: datetime) -> Iterator[UpcomingRun]:
-    """Yield the runs behind an instant that schedules will start, in order of time; for ever, if there are any."""
+    """Yield the runs after an instant that schedules will start, in order of time; without end, if there are any."""
     return merge(*(_runs_of(each, after) for each in connections), key=lambda run: (run.at.timestamp(), run.connection))
 
 

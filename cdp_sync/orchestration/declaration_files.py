@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, Profiles
-from cdp_sync.model.reading import connections_in, documents_in, names_in, problems_in, with_line
+from cdp_sync.model.kind import kind_of_type
+from cdp_sync.model.reading import Document, Reading, read_text, with_line
 from cdp_sync.model.segment_problems import find_profile_problems
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.project_folder import defs_folder
@@ -41,29 +40,33 @@ def refuse(file: Path, problems: Sequence[str]) -> None:
         raise DeclarationError(f"{file.parent.name}/{file.name}:{lines}")
 
 
-def read_declaration(file: Path) -> str:
-    """Return the text of a defs.yaml without problems.
+def read_declaration(file: Path) -> Reading:
+    """Return what a defs.yaml says, and what is wrong with that."""
+    try:
+        return read_text(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        line = file.read_bytes()[: error.start].count(b"\n") + 1
+        return Reading((), (f"line {line}: this is not UTF-8; save the file in this encoding",), is_yaml=False)
+
+
+def documents_in(file: Path) -> tuple[Document, ...]:
+    """Return the documents of a defs.yaml without problems.
 
     Raises:
         DeclarationError: Names the file, and every problem in it with its line.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        line = file.read_bytes()[: error.start].count(b"\n") + 1
-        refuse(file, [f"line {line}: this is not UTF-8; save the file in this encoding"])
-    refuse(file, problems_in(text))
-    return text
+    reading = read_declaration(file)
+    refuse(file, reading.problems)
+    return reading.documents
 
 
 def declared_names() -> list[str]:
     """Return the names of all connections, with problems or without; an unreadable file counts by its folder."""
     names = []
     for file in declaration_files():
-        try:
-            names += names_in(file.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError):
-            names.append(file.parent.name)
+        reading = read_declaration(file)
+        of_connections = (each.attributes.get("name") for each in reading.documents if kind_of_type(each.type))
+        names += [str(name) for name in of_connections if name] if reading.is_yaml else [file.parent.name]
     return names
 
 
@@ -89,9 +92,8 @@ def read_connections(name: str | None = None) -> tuple[Connection, ...]:
         DeclarationError: Names every problem of the first file that has any.
         UnknownName: There is no connection of that name.
     """
-    found: list[Connection] = []
-    for file in declaration_files():
-        found += connections_in(read_declaration(file))
+    values = (document.value for file in declaration_files() for document in documents_in(file))
+    found = [value for value in values if isinstance(value, Connection)]
     names = [connection.name for connection in found]
     if name is not None and name not in names:
         raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
@@ -105,16 +107,17 @@ def declared_profiles() -> Profiles:
         DeclarationError: No `defs.yaml` of the project is a `ProfileModel`, or it has problems.
     """
     file = find_profile_model()
-    return _read(file, file.stat().st_mtime_ns)
+    documents_in(file)
+    profiles, problems = _profiles_in(file.read_text(encoding="utf-8"))
+    refuse(file, problems)
+    return profiles
 
 
 @lru_cache(maxsize=8)
-def _read(file: Path, _changed: int) -> Profiles:
-    """Read a file once for all connections of a project."""
-    document = next(each for each in documents_in(read_declaration(file)) if each["type"] == PROFILE_MODEL)
-    profiles = Profiles.model_validate(document["attributes"])
-    refuse(file, [f"attributes.{problem}" for problem in find_profile_problems(profiles)])
-    return profiles
+def _profiles_in(text: str) -> tuple[Profiles, list[str]]:
+    """Return the profile of a text and what is wrong with it, once for all connections of a project."""
+    profiles = next(each.value for each in read_text(text).documents if isinstance(each.value, Profiles))
+    return profiles, [f"attributes.{problem}" for problem in find_profile_problems(profiles)]
 
 
 def find_profile_model() -> Path:
@@ -156,10 +159,7 @@ def _declaring(kind: str) -> list[Path]:
 
 def _names(file: Path, kind: str) -> bool:
     """Whether a file declares a type of component. One that is not YAML does where it mentions it: to be refused."""
-    text = file.read_text(encoding="utf-8", errors="replace")
-    if kind not in text:
-        return False
-    try:
-        return any(isinstance(each, dict) and each.get("type") == kind for each in documents_in(text))
-    except yaml.YAMLError:
-        return True
+    reading = read_declaration(file)
+    if not reading.is_yaml:
+        return kind in file.read_text(encoding="utf-8", errors="replace")
+    return any(document.type == kind for document in reading.documents)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -12,22 +12,19 @@ from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles
 from cdp_sync.model.consistency import find_clashes, find_problems
 from cdp_sync.model.kind import FILLED, kind_of_type
-from cdp_sync.model.reading import documents_in, problems_of
+from cdp_sync.model.reading import Document, problems_of
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.declaration_files import (
     MAINTENANCE,
     PROFILE_MODEL,
     declaration_files,
     declared_profiles,
+    documents_in,
     find_second,
-    read_declaration,
     refuse,
 )
 from cdp_sync.orchestration.project_folder import defs_folder
-from cdp_sync.orchestration.templates import fill, names_only_environment
-
-_PLAIN = {"type", "attributes"}
-"""Keys of a document that can be read here; what others mean is Dagster's to say."""
+from cdp_sync.orchestration.templates import fill, is_template, names_only_environment
 
 T = TypeVar("T")
 
@@ -122,7 +119,7 @@ def read_project() -> Reading:
     found: list[tuple[Path, Connection]] = []
     for_dagster = []
     for file in declaration_files():
-        documents = _attempt(problems, _documents, file) or []
+        documents = _attempt(problems, _documents, file) or ()
         if all(map(_is_plain, documents)):
             found += [(file, each) for each in _attempt(problems, _connections_in, file, documents, profiles) or ()]
         else:
@@ -165,30 +162,30 @@ def _attempt(problems: list[str], work: Callable[..., T], *arguments: object) ->
         return None
 
 
-def _documents(file: Path) -> list[dict[str, Any]]:
-    documents = documents_in(read_declaration(file))
+def _documents(file: Path) -> tuple[Document, ...]:
+    documents = documents_in(file)
     refuse(file, [] if documents else ["the file declares nothing; needed is a `type`"])
     return documents
 
 
-def _is_plain(document: dict[str, Any]) -> bool:
+def _is_plain(document: Document) -> bool:
     """Whether a document can be read without Dagster."""
-    ours = document["type"] in (PROFILE_MODEL, MAINTENANCE) or kind_of_type(document["type"])
-    values = (holder[key] for _, holder, key in _templates(document))
-    return bool(ours) and document.keys() <= _PLAIN and all(map(names_only_environment, values))
+    filled = (names_only_environment(value) for _, _, value in _templates(document))
+    return bool(document.value) and not document.others and all(filled)
 
 
-def _templates(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Yield each value that may be a template: the path of what holds it, that, and its key there."""
-    kind, attributes = kind_of_type(document["type"]), document.get("attributes") or {}
+def _templates(document: Document) -> Iterator[tuple[str, str | None, object]]:
+    """Yield each value that may be a template: its attribute, its key in there if it is a part of that, and itself."""
+    kind = kind_of_type(document.type)
     for name in kind.templated if kind else ():
-        if isinstance(attributes.get(name), dict):
-            yield from ((f"attributes.{name}", attributes[name], key) for key in list(attributes[name]))
-        elif name in attributes:
-            yield "attributes", attributes, name
+        value = document.attributes.get(name)
+        if isinstance(value, dict):
+            yield from ((name, key, each) for key, each in value.items())
+        else:
+            yield name, None, value
 
 
-def _connections_in(file: Path, documents: Iterable[dict[str, Any]], profiles: Profiles | None) -> list[Connection]:
+def _connections_in(file: Path, documents: Iterable[Document], profiles: Profiles | None) -> list[Connection]:
     """Return the connections that plain documents declare, with their templates filled.
 
     Raises:
@@ -197,30 +194,32 @@ def _connections_in(file: Path, documents: Iterable[dict[str, Any]], profiles: P
     found: list[Connection] = []
     problems: list[str] = []
     for document in documents:
-        if kind := kind_of_type(document["type"]):
-            if unfilled := _fill(document):
-                problems += unfilled
-                continue
-            model = kind.part("model")
-            try:
-                found.append(model.model_validate(document["attributes"], context=FILLED))
-            except ValidationError as error:
-                problems += [f"attributes{problem}" for problem in problems_of(error, model)]
+        if isinstance(document.value, Connection):
+            connection, unfilled = _filled(document, document.value)
+            problems += unfilled
+            found += [connection] if connection else []
     if profiles:
         problems += [f"attributes.{problem}" for each in found for problem in find_problems(each, profiles)]
     refuse(file, problems)
     return found
 
 
-def _fill(document: dict[str, Any]) -> list[str]:
-    """Fill a document's templates; return those that cannot be filled, as problems."""
-    problems = []
-    for path, holder, key in _templates(document):
+def _filled(document: Document, written: Connection) -> tuple[Connection | None, list[str]]:
+    """Return a document's connection with its templates filled, and what is wrong with them."""
+    attributes, problems = dict(document.attributes), []
+    templates = [each for each in _templates(document) if is_template(each[2])]
+    for name, key, value in templates:
         try:
-            holder[key] = fill(holder[key])
+            attributes[name] = {**attributes[name], key: fill(value)} if key else fill(value)
         except ValueError as error:
-            problems.append(f"{path}.{key}: {error}")
-    return problems
+            problems.append(f"attributes.{name}{f'.{key}' if key else ''}: {error}")
+    if problems or not templates:
+        return None if problems else written, problems
+    model = type(written)
+    try:
+        return model.model_validate(attributes, context=FILLED), []
+    except ValidationError as error:
+        return None, [f"attributes{problem}" for problem in problems_of(error, model)]
 
 
 def _loaded_by_dagster(file: Path) -> list[Connection]:

@@ -27,7 +27,7 @@ class _Environment:
 
 def names_only_environment(value: object) -> bool:
     """Return whether a value holds no template, or one that uses nothing but `env`; Dagster renders others."""
-    if not _is_template(value) or _is_simple(value):
+    if not is_template(value) or _is_simple(value):
         return True
     from jinja2 import Environment, TemplateSyntaxError, meta
 
@@ -43,7 +43,7 @@ def fill(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
     Raises:
         ValueError: The template is malformed, or names a variable that is not set and has no default.
     """
-    if not _is_template(value):
+    if not is_template(value):
         return value
     if _is_simple(value):
         return _literal(_VARIABLE.sub(_variable, value))
@@ -74,5 +74,6 @@ def _literal(text: str) -> Any:  # noqa: ANN401 - whatever the text spells
         return text
 
 
-def _is_template(value: object) -> TypeGuard[str]:
+def is_template(value: object) -> TypeGuard[str]:
+    """Return whether a value is text that holds a template."""
     return isinstance(value, str) and "{{" in value

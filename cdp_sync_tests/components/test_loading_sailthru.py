@@ -117,7 +117,7 @@ COLUMN = {"property": "total"}
         (
             {"export_profiles": [user_goal(remove_from_lists=True)]},
             "export_profiles[0].remove_from_lists",
-            "there are no lists to take anybody off",
+            "there are no lists to take users off",
         ),
     ],
 )

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from cdp_sync.model import ExportFormat, FileExportGoal, Format, Profiles, SftpConnection, export_fingerprint
 from cdp_sync.model.consistency import find_problems
-from cdp_sync.model.reading import problems_in
+from cdp_sync.model.reading import read_text
 
 PROFILES = Profiles.model_validate(
     {
@@ -137,6 +137,6 @@ attributes:
   export_profiles:
     - {name: out, segment: all, map: [{field: Email, propery: email}]}
 """
-    (slip, *_) = problems_in(text)
+    (slip, *_) = list(read_text(text).problems)
     assert slip.startswith("attributes.export_profiles[0].map[0]")
-    assert "did you mean 'property'?" in " ".join(problems_in(text))
+    assert "did you mean 'property'?" in " ".join(list(read_text(text).problems))

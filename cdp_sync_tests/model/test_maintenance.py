@@ -5,12 +5,12 @@ from datetime import time
 import pytest
 
 from cdp_sync.model import Maintenance
-from cdp_sync.model.reading import problems_in
+from cdp_sync.model.reading import read_text
 
 
 def slips(attributes: str) -> list[str]:
     """Return what is wrong with attributes that are declared so."""
-    return problems_in(f"type: cdp_sync.components.Maintenance\nattributes: {attributes}\n")
+    return list(read_text(f"type: cdp_sync.components.Maintenance\nattributes: {attributes}\n").problems)
 
 
 def test_nothing_need_be_declared() -> None:

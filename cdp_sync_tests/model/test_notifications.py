@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from cdp_sync.model import Notifications
-from cdp_sync.model.reading import problems_in
+from cdp_sync.model.reading import read_text
 
 HEAD = """
 type: cdp_sync.components.SftpConnection
@@ -17,7 +17,7 @@ attributes:
 
 def slips(declared: str) -> list[str]:
     """Return what is wrong with notifications that are declared so."""
-    return problems_in(f"{HEAD}    {declared}\n")
+    return list(read_text(f"{HEAD}    {declared}\n").problems)
 
 
 def test_mail_is_about_failures_unless_declared_otherwise() -> None:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cdp_sync.model import Profiles, Segment
-from cdp_sync.model.reading import problems_in
+from cdp_sync.model.reading import read_text
 from cdp_sync.model.segment_problems import find_profile_problems
 from cdp_sync.segments.membership import view_segment
 from cdp_sync.warehouse import Warehouse
@@ -44,7 +44,7 @@ with Warehouse(Path("warehouse.duckdb")).open("write") as session:
         print(view.size, view.words)
 text = "type: cdp_sync.components.ProfileModel\\nattributes: {properties: [], segments: [{name: a, when: %s}]}"
 for when in ("{property: city, start_with: x}", "{property: city, starts_with: []}"):
-    print(*problems_in(text % when))
+    print(*list(read_text(text % when).problems))
 keys = Segment.model_json_schema()["$defs"]["Condition"]["properties"]
 print(keys["starts_with"]["description"], keys["not_starts_with"]["description"])
 """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdp_sync.model.reading import problems_in, with_line
+from cdp_sync.model.reading import read_text, with_line
 
 SHOP = """type: cdp_sync.components.SftpConnection
 attributes:
@@ -18,7 +18,7 @@ attributes:
 
 def slips(text: str) -> list[str]:
     """Return what is wrong with a text, each slip with its line."""
-    return [with_line(slip, text) for slip in problems_in(text)]
+    return [with_line(slip, text) for slip in list(read_text(text).problems)]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_doubled_key_names_both_lines(before: str, after: str, told: str) -> N
 def test_merged_and_aliased_keys_are_no_doubled_ones() -> None:
     """A key beside `<<` overrides the merged one; an alias repeats its mapping in full, also one that holds itself."""
     merged = "base: &base {field: A, property: email}\nlink: [{<<: *base, field: B}, *base]\nloop: &loop [*loop]\n"
-    assert problems_in(f"type: other.Component\nattributes: {{}}\n{merged}") == []
+    assert list(read_text(f"type: other.Component\nattributes: {{}}\n{merged}").problems) == []
 
 
 @pytest.mark.parametrize(

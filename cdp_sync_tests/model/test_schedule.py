@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cdp_sync.model import Schedule, SftpConnection
 from cdp_sync.model.occurrences import is_due, occurrences
-from cdp_sync.model.reading import problems_in
+from cdp_sync.model.reading import read_text
 from cdp_sync.model.schedule import KINDS
 from cdp_sync.model.upcoming import upcoming_runs
 from cdp_sync_tests.oracle.wall_clock import YEAR, instants
@@ -207,7 +207,7 @@ def test_a_schedule_in_words(declared: dict[str, Any], words: str) -> None:
 def test_a_slip_names_place_find_and_what_is_allowed(declared: dict[str, Any], slip: str) -> None:
     """A schedule that cannot be meant is refused once, with its place in the file."""
     attributes = {"name": "shop", "server": SERVER, "schedule": declared}
-    slips = problems_in(yaml.safe_dump({"type": "cdp_sync.components.SftpConnection", "attributes": attributes}))
+    slips = read_text(yaml.safe_dump({"type": "cdp_sync.components.SftpConnection", "attributes": attributes})).problems
     assert len(slips) == 1
     assert slips[0].startswith("attributes.schedule")
     assert slip in slips[0]
@@ -217,7 +217,9 @@ def test_a_time_without_quotes_is_understood_and_refused() -> None:
     """YAML takes 12:30 for a number to base 60; the slip shows what was meant, in quotes."""
     text = "type: cdp_sync.components.SftpConnection\nattributes: {name: shop, server: {host: h, username: u, "
     text += "password_env: P}, schedule: {days_of_week: [monday], at: 12:30}}"
-    assert problems_in(text) == ['attributes.schedule.at: found 750; needed is HH:MM in quotes, such as "12:30"']
+    assert list(read_text(text).problems) == [
+        'attributes.schedule.at: found 750; needed is HH:MM in quotes, such as "12:30"'
+    ]
 
 
 def connection(name: str = "shop", **fields: Any) -> SftpConnection:

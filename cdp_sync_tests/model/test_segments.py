@@ -9,7 +9,7 @@ import pytest
 
 from cdp_sync.model import Condition, Profiles, Property
 from cdp_sync.model.literal import literal
-from cdp_sync.model.reading import problems_in
+from cdp_sync.model.reading import read_text
 from cdp_sync.model.segment_problems import find_cycle, find_profile_problems, operators_of
 
 PROPERTIES = [
@@ -224,7 +224,7 @@ ONE_OF = "all, any, not, property, segment, objective"
 )
 def test_a_slip_in_the_file_is_told_with_its_place(when: str, told: list[str]) -> None:
     """However deep it stands: the path as it is written, what was found, what is allowed; once for each."""
-    found = problems_in(HEAD + when)
+    found = list(read_text(HEAD + when).problems)
     assert len(found) == len(told)
     for slip, expected in zip(found, told, strict=True):
         assert slip.startswith(f"attributes.segments[1].when{expected}")

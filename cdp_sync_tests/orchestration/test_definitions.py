@@ -1,11 +1,13 @@
 """What Dagster shows of declared connections: names of the contract, settings of the steps."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from cdp_sync.connectors.sftp.kind import KIND
 from cdp_sync.definitions import defs as load_code_location
 from cdp_sync.model import fingerprint
 from cdp_sync.orchestration.declarations import load_declarations
@@ -96,7 +98,8 @@ def test_every_goal_has_its_checks(definitions: dg.Definitions) -> None:
 def test_the_server_is_a_resource_without_secrets(definitions: dg.Definitions) -> None:
     """`<connection>_server` shows where it is and which variable holds its password, not the password."""
     server = definitions.resources["shop_server"]
-    assert (server.host, server.username) == ("127.0.0.1", "shop")
+    declared = json.loads(server.settings)
+    assert (server.kind, declared["host"], declared["username"]) == (KIND.type, "127.0.0.1", "shop")
     assert "SHOP_TEST_PASSWORD" in server.settings
     assert PASSWORD not in repr(server) + server.settings
 

@@ -1,6 +1,6 @@
 """What an answer of Sailthru's means: what was asked for, or one of our errors. No I/O.
 
-Of an error only its code is told, in our words: the text that comes with it may quote somebody's address. Code 99
+An error is reported by its code alone, in our words: the text that comes with it may quote an address. Code 99
 means anything, so status and endpoint decide. An answer is an error if it has both `error` and `errormsg`, whatever its
 status.
 """
@@ -54,10 +54,10 @@ class Refusal:
     status: int
     code: int
     text: str = field(repr=False)
-    """For us to look into, never to be told."""
+    """Never part of a message."""
 
     def __str__(self) -> str:
-        """Tell what is certain, in our own words."""
+        """Say what is certain, in our own words."""
         words = f", {_WORDS[self.code]}" if self.code in _WORDS else ""
         return (
             f"{self.call.method} {self.call.endpoint} was answered with error {self.code}, status {self.status}{words}"
@@ -65,7 +65,7 @@ class Refusal:
 
 
 def decipher(call: Call, status: int, content: bytes) -> dict[str, Any] | None:
-    """Return what was asked for; nothing where a user was asked for whom nobody knows.
+    """Return what was asked for; None where a user was asked for who does not exist.
 
     Raises:
         AuthenticationFailed: The key or the secret is wrong.
@@ -82,7 +82,7 @@ def decipher(call: Call, status: int, content: bytes) -> dict[str, Any] | None:
         refusal = Refusal(call, status, _number(found["error"]), str(found["errormsg"]))
         if _absent(refusal) and call.method != "POST":
             return None
-        raise _told(refusal)
+        raise _error(refusal)
     if status != HTTPStatus.OK or not isinstance(found, dict):
         raise _unexpected(call, status)
     return found
@@ -109,7 +109,7 @@ def _absent(refusal: Refusal) -> bool:
     )
 
 
-def _told(refusal: Refusal) -> CdpSyncError:
+def _error(refusal: Refusal) -> CdpSyncError:
     if refusal.status == RATE_EXCEEDED or refusal.code == 43:
         return _rate_exceeded(refusal.call)
     if refusal.status >= 500 or refusal.code == 9:
@@ -143,7 +143,7 @@ def _about_the_call(refusal: Refusal) -> CdpSyncError:
 
 
 def _job_unknown(refusal: Refusal) -> bool:
-    # One source has it with status 401, so what may as well be a missing permission is told by its text.
+    # One source has it with status 401, so its text says whether a permission is missing.
     job = refusal.call.endpoint == "job" and refusal.call.method == "GET" and refusal.code == _OTHER
     denied = refusal.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     return job and (not denied or "job id" in refusal.text.lower())
@@ -165,7 +165,7 @@ def _rate_exceeded(call: Call) -> RateExceeded:
 
 
 def _unexpected(call: Call, status: int) -> CdpSyncError:
-    """Tell of an answer that is none of Sailthru's."""
+    """Return the error for an answer that is not Sailthru's."""
     if status == RATE_EXCEEDED:
         return _rate_exceeded(call)
     said = f"{call.method} {call.endpoint} was answered with status {status}, not in Sailthru's way"

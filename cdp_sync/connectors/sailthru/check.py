@@ -11,13 +11,13 @@ from cdp_sync.errors import AuthenticationFailed, JobLost, RequestRefused, Termi
 if TYPE_CHECKING:
     from cdp_sync.connectors.sailthru.goals import SailthruConnection
 
-_NOBODY = "0" * 24
+_UNUSED_ID = "0" * 24
 """An id that nothing has: it would be of the year 1970."""
 
 _PROBES = (
     ("list", protocol.get_lists()),
-    ("user", protocol.get_user(_NOBODY, "sid", {"keys": 1})),
-    ("job", protocol.get_job(_NOBODY)),
+    ("user", protocol.get_user(_UNUSED_ID, "sid", {"keys": 1})),
+    ("job", protocol.get_job(_UNUSED_ID)),
 )
 """A harmless call to each endpoint that is needed."""
 

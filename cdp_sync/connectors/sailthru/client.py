@@ -121,10 +121,10 @@ class SailthruClient:
         return values.mailing_list(self._known(protocol.get_list(name)))
 
     def user(self, id: str, key: str, fields: Mapping[str, object] | None = None) -> dict[str, Any] | None:  # noqa: A002
-        """Return a user, or nothing where nobody has that key. Changes may show after a second only.
+        """Return a user; None where no user has that key. A change may take a second to show.
 
         Args:
-            id: Who.
+            id: The user.
             key: By which key: sid, email, extid, sms.
             fields: Which fields, such as `{"keys": 1, "vars": 1}`; Sailthru's choice by default.
         """
@@ -144,7 +144,7 @@ class SailthruClient:
         """Make many calls side by side at the allowed rate; yield what comes of each, as it comes.
 
         Calls are taken from `calls` few at a time, in the caller's thread; yielded is a call's place in that order,
-        counted from 0, with its answer, with nothing for a user nobody knows, or with the error that is its own.
+        counted from 0, with its answer, with None for a user who does not exist, or with the error of that call.
 
         Args:
             calls: Such as `get_user(…)` and `post_user(…)`.
@@ -171,13 +171,13 @@ class SailthruClient:
     def start_update(self, path: Path) -> str:
         """Send a file of users to be updated, one JSON object a line, each like a body of `update_user`.
 
-        Return the job's id. Users who don't exist are created. Repeating it changes nothing more.
+        Return the job's id. Users who don't exist are created. Idempotent.
 
         Raises:
             Terminal: The file cannot be read.
         """
         with while_reading(path), path.open("rb"):
-            pass  # told apart here from the line's problems
+            pass  # an unreadable file is not a problem of the connection
         return values.job(self._known(protocol.update_users(path))).id
 
     def job(self, job_id: str) -> Job:
@@ -207,7 +207,7 @@ class SailthruClient:
         """Fetch an export's result; `target` appears only when all of it is there. Nothing is signed.
 
         Args:
-            url: As the job told it.
+            url: The job's `export_url`.
             target: Where it shall be; missing folders are made.
             progress: Called with the number of bytes that have arrived so far; smaller again after a lost line.
 
@@ -228,7 +228,7 @@ class SailthruClient:
     def _known(self, call: Call) -> dict[str, Any]:
         answer = self._ask(call)
         if answer is None:  # by none of the calls made here
-            raise RequestRefused(f"Sailthru knows nobody whom {call.method} {call.endpoint} is about.")
+            raise RequestRefused(f"Sailthru has no user that {call.method} {call.endpoint} is about.")
         return answer
 
     def _ask(self, call: Call, cancelled: threading.Event | None = None) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -67,12 +67,11 @@ class ListGoal(ImportRules):
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value))
 
-    def importing(self, connection: Connection, profiles: Profiles) -> "ListImport":
+    def importing(self, connection: Connection, profiles: Profiles) -> ImportGoal:
         """Return the goal as rows of delimited text, with times of the account's time zone."""
-        assert isinstance(connection, SailthruConnection)  # noqa: S101 - whose goal this is
-        return self.as_import(connection.time_zone, profiles)
+        return self.as_import(cast("SailthruConnection", connection).time_zone, profiles)
 
-    def as_import(self, time_zone: str, profiles: Profiles) -> "ListImport":
+    def as_import(self, time_zone: str, profiles: Profiles) -> ImportGoal:
         """Return the goal as rows of delimited text.
 
         Args:
@@ -86,12 +85,10 @@ class ListGoal(ImportRules):
             for field, name in further.items()
             if name and name not in mapped
         ]
-        rules = {name: getattr(self, name) for name in ImportRules.model_fields}
         cells = self.format.model_dump()
         if self.format.json_lists:
             cells["multi_value"] = None
-        form = Format(time_zone=time_zone, **cells)
-        return ListImport(**rules | {"map": (*self.map, *extra), "format": form})
+        return self.as_rows(ListImport, map=(*self.map, *extra), format=Format(time_zone=time_zone, **cells))
 
     @property
     def origin(self) -> str:
@@ -211,7 +208,7 @@ class UserExportGoal(AudienceGoal):
         if not self.map and not self.lists:
             raise ValueError("map: nothing is mapped, and no list is named; needed is one of them")
         if self.remove_from_lists and not self.lists:
-            raise ValueError("remove_from_lists: there are no lists to take anybody off; needed is `lists`")
+            raise ValueError("remove_from_lists: there are no lists to take users off; needed is `lists`")
         return self
 
     def render(self, fields: Sequence[AudienceField]) -> Rendered:
@@ -294,9 +291,5 @@ class SailthruConnection(Connection, SailthruAccount):
     @property
     def account(self) -> SailthruAccount:
         """The account."""
-        return SailthruAccount(**{name: getattr(self, name) for name in SailthruAccount.model_fields})
-
-    @property
-    def server_value(self) -> SailthruAccount:
-        """How to reach the account."""
-        return self.account
+        account: SailthruAccount = self.server_value
+        return account

@@ -24,7 +24,7 @@ LARGEST_UPDATE = 50_000_000
 _KEYS = {"keys": 1}
 _KEYS_AND_LISTS = {"keys": 1, "lists": 1}
 
-Who = TypeVar("Who")
+T = TypeVar("T")
 
 
 class SailthruPeople(SailthruClient):
@@ -96,15 +96,15 @@ class SailthruPeople(SailthruClient):
         self.fetch_export(self.start_export(name, variables or None), target)
 
     def _each_of(
-        self, people: Iterable[Who], call: Callable[[Who], Call]
-    ) -> Iterator[tuple[Who, dict[str, Any] | CdpSyncError | None]]:
+        self, people: Iterable[T], call: Callable[[T], Call]
+    ) -> Iterator[tuple[T, dict[str, Any] | CdpSyncError | None]]:
         """Make a call for each; yield the answer beside what it was about."""
-        under_way: dict[int, Who] = {}
+        under_way: dict[int, T] = {}
 
         def calls() -> Iterator[Call]:
-            for place, who in enumerate(people):
-                under_way[place] = who
-                yield call(who)
+            for place, each in enumerate(people):
+                under_way[place] = each
+                yield call(each)
 
         with closing(self.each(calls(), workers=WORKERS)) as answers:
             for place, answer in answers:

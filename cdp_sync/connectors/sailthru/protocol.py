@@ -1,4 +1,4 @@
-"""What Sailthru's API is told and what it answers. This module does no I/O.
+"""Calls of Sailthru's API, and what its answers say of the rate. This module does no I/O.
 
 Every call has four parameters: `api_key`, `format`, `json` with all that the call says, and `sig`. The signature is
 over the text of the JSON, so that is written once.
@@ -30,7 +30,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Call:
-    """One call. What it says does not show in its `repr`: it tells of people."""
+    """One call. Its content does not show in its `repr`: it is personal data."""
 
     method: Method
     endpoint: str
@@ -63,7 +63,7 @@ def get_user(id: str, key: str, fields: Mapping[str, object] | None = None) -> C
     """Ask for a user.
 
     Args:
-        id: Who.
+        id: The user.
         key: By which key: sid, email, extid, sms.
         fields: Which fields, such as `{"keys": 1, "vars": 1}`; Sailthru's choice by default.
     """

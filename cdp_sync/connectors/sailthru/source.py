@@ -26,9 +26,8 @@ _ATTEMPTS = 2
 class SailthruKeys:
     """Looks up the keys that an export does not hold."""
 
-    identity: ClassVar[str] = SID
-    identity_property: ClassVar[str] = PROFILE_ID
-    fields: ClassVar[tuple[str, ...]] = tuple(key for key in KEYS if key != SID)
+    identity, identity_property = SID, PROFILE_ID
+    fields = tuple(key for key in KEYS if key != SID)
     digests: ClassVar[Mapping[str, str]] = {"email": EMAIL_HASH}
 
     def __init__(self, people: SailthruPeople) -> None:

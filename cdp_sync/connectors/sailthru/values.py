@@ -1,4 +1,4 @@
-"""Lists, jobs and users as Sailthru's answers tell them. What is unset comes as null, as [] or not at all."""
+"""Lists, jobs and users in Sailthru's answers. What is unset comes as null, as [] or not at all."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from cdp_sync.errors import RemoteFailure
 
-Told = Mapping[str, Any]  # JSON
+Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class MailingList:
     name: str
     id: str | None
     kind: Literal["natural", "smart"]
-    """Natural: people are put on it. Smart: those who fit a query are on it."""
+    """Natural: users are put on it. Smart: the users who fit a query are on it."""
     count: int | None
-    """How many are on it, if told."""
+    """How many users are on it; None where the answer does not say."""
     created_at: datetime | None
     primary: bool
 
@@ -34,15 +34,15 @@ class Job:
     """`pending`, `completed` or `error`; others are not documented."""
     name: str = ""
     export_url: str | None = field(default=None, repr=False)
-    """Where an export's result is, for about two hours. Whoever has it may fetch it."""
+    """Where an export's result is, for about two hours. It can be fetched without credentials."""
     expired: bool = False
-    """Whether the result is there no more."""
+    """Whether the result is no longer there."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
     @property
     def completed(self) -> bool:
-        """Whether it came to its end."""
+        """Whether it has ended with a result."""
         return self.status == "completed"
 
     @property
@@ -51,66 +51,66 @@ class Job:
         return self.status == "error"
 
 
-def mailing_list(told: Told) -> MailingList:
+def mailing_list(answer: Json) -> MailingList:
     """Return a list: as one of many, where its name is under `name`, or alone, where it is under `list`.
 
     Raises:
         RemoteFailure: It has no name.
     """
-    count = told.get("count", told.get("email_count"))
+    count = answer.get("count", answer.get("email_count"))
     return MailingList(
-        name=_text(told, "list" if "list" in told else "name", "a list"),
-        id=told.get("list_id") or None,
-        kind="smart" if told.get("type") == "smart" else "natural",  # which others call normal
+        name=_text(answer, "list" if "list" in answer else "name", "a list"),
+        id=answer.get("list_id") or None,
+        kind="smart" if answer.get("type") == "smart" else "natural",  # which others call normal
         count=int(count) if isinstance(count, (int, str)) and str(count).isdecimal() else None,
-        created_at=instant(told.get("create_time")),
-        primary=bool(told.get("primary")),
+        created_at=instant(answer.get("create_time")),
+        primary=bool(answer.get("primary")),
     )
 
 
-def mailing_lists(told: Told) -> tuple[MailingList, ...]:
+def mailing_lists(answer: Json) -> tuple[MailingList, ...]:
     """Return all lists of an answer."""
-    found = told.get("lists")
-    rows: Iterable[Told] = found.values() if isinstance(found, Mapping) else found or ()
+    found = answer.get("lists")
+    rows: Iterable[Json] = found.values() if isinstance(found, Mapping) else found or ()
     return tuple(mailing_list(row) for row in rows)
 
 
-def job(told: Told) -> Job:
+def job(answer: Json) -> Job:
     """Return a job.
 
     Raises:
         RemoteFailure: It has no id.
     """
     return Job(
-        id=_text(told, "job_id", "a job"),
-        status=str(told.get("status") or "pending"),
-        name=str(told.get("name") or ""),
-        export_url=told.get("export_url") or None,
-        expired=bool(told.get("expired")),
-        started_at=instant(told.get("start_time")),
-        ended_at=instant(told.get("end_time")),
+        id=_text(answer, "job_id", "a job"),
+        status=str(answer.get("status") or "pending"),
+        name=str(answer.get("name") or ""),
+        export_url=answer.get("export_url") or None,
+        expired=bool(answer.get("expired")),
+        started_at=instant(answer.get("start_time")),
+        ended_at=instant(answer.get("end_time")),
     )
 
 
-def user(told: Told) -> dict[str, Any]:
-    """Return a user's fields; of those told `keys`, `vars` and `lists` are objects and `smart_lists` is a list."""
-    fields = {name.replace("smart-lists", "smart_lists"): value for name, value in told.items()}
+def user(answer: Json) -> dict[str, Any]:
+    """Return a user's fields: `keys`, `vars` and `lists` as objects, `smart_lists` as a list, where they are present."""
+    fields = {name.replace("smart-lists", "smart_lists"): value for name, value in answer.items()}
     fields |= {name: fields[name] or {} for name in ("keys", "vars", "lists") if name in fields}
     if "smart_lists" in fields:
         fields["smart_lists"] = list(fields["smart_lists"] or ())
     return fields
 
 
-def instant(told: object) -> datetime | None:
+def instant(text: object) -> datetime | None:
     """Return a time as of RFC 2822, or nothing where it is unset or is something else."""
     try:
-        return parsedate_to_datetime(told) if isinstance(told, str) else None
+        return parsedate_to_datetime(text) if isinstance(text, str) else None
     except ValueError:
         return None
 
 
-def _text(told: Told, key: str, what: str) -> str:
-    value = told.get(key)
+def _text(answer: Json, key: str, what: str) -> str:
+    value = answer.get(key)
     if not isinstance(value, str) or not value:
-        raise RemoteFailure(f"Sailthru told of {what} without {key}.")
+        raise RemoteFailure(f"Sailthru's answer has {what} without {key}.")
     return value

@@ -10,18 +10,17 @@ from pathlib import Path
 
 from cdp_sync.quoting import quote_identifier, quote_literal
 
-# Not materialized: what every user was sent and has would fill the memory, and each is looked at once.
 _DELIVERED = """
-with member as not materialized (
+with member as (
 {members}
 ),
-parsed as not materialized (
+parsed as (
     select place, json_extract(line, [{paths}]) as part from sent
 ),
-person as not materialized (
+person as (
     select place, part[1] ->> '$' as id, part[2] ->> '$' as key{sent} from parsed
 ),
-on_list as not materialized (
+on_list as (
     select * from person join member on person.id = member.sid where key = 'sid'
     union all by name
     select * from person join member on md5(person.id) = member.digest where key = 'email'

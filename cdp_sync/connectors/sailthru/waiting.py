@@ -9,7 +9,7 @@ from cdp_sync.errors import JobFailed, JobLost, JobUnfinished
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.1, 30.0, 1.05
 """Seconds, and by how much each is longer than the one before: a twentieth of a job's time is lost at most."""
 _UNSEEN = 30.0
-"""Seconds in which a job that was just started may not be known yet: what is read may lag behind what was written."""
+"""Seconds in which a job that was just started may not be known yet: reads are eventually consistent."""
 
 
 def ended(

@@ -1,4 +1,4 @@
-"""Who is to be taken off lists: users that this goal put there, and whose profiles have left the segment."""
+"""The users to take off lists: those that this goal put there, and whose profiles have left the segment."""
 
 from collections.abc import Collection
 

@@ -100,8 +100,8 @@ def _people(goal: ImportGoal, identity: str, digest: str, files: Iterable[Fetche
                 f"from read_csv({quote_literal(str(file.local))}, header = true, all_varchar = true, delim = ',', "
                 f"quote = '\"', escape = '\"', ignore_errors = true, names = [{names}])"
             )
-    nobody = "select null::text as platform_id, null::text as digest where false"
-    return "create or replace temp table person as\n" + "\nunion all\n".join(parts or [nobody])
+    empty = "select null::text as platform_id, null::text as digest where false"
+    return "create or replace temp table person as\n" + "\nunion all\n".join(parts or [empty])
 
 
 def _ask(enricher: Enricher, asked: Path, answers: Path) -> None:

@@ -13,25 +13,14 @@ Progress = Callable[[str, int], None]
 class Enricher(Protocol):
     """Looks up fields that an arrival does not hold of its people, one call a person."""
 
-    @property
-    def identity(self) -> str:
-        """The field that holds the platform's own id of a person."""
-        ...
-
-    @property
-    def identity_property(self) -> str:
-        """The property that takes it."""
-        ...
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that can be looked up."""
-        ...
-
-    @property
-    def digests(self) -> Mapping[str, str]:
-        """By field that can be looked up, the field that holds the MD5 of its value, in lower case."""
-        ...
+    identity: str
+    """The field that holds the platform's own id of a person."""
+    identity_property: str
+    """The property that takes it."""
+    fields: tuple[str, ...]
+    """The fields that can be looked up."""
+    digests: Mapping[str, str]
+    """By field that can be looked up, the field that holds the MD5 of its value, in lower case."""
 
     def look_up(self, platform_ids: Iterable[str]) -> Generator[tuple[str, Mapping[str, str]], None, None]:
         """Yield the fields of these people, in any order; none of people that the platform no longer has."""
@@ -41,15 +30,10 @@ class Enricher(Protocol):
 class Source(Protocol):
     """What an import goal reads from a platform. A connector makes it of a client and the goal."""
 
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """What the ledger calls the parts that the goal reads."""
-        ...
-
-    @property
-    def enricher(self) -> Enricher | None:
-        """What looks up fields that an arrival does not hold; None where an arrival holds all there is."""
-        ...
+    paths: tuple[str, ...]
+    """What the ledger calls the parts that the goal reads."""
+    enricher: Enricher | None
+    """What looks up fields that an arrival does not hold; None where an arrival holds all there is."""
 
     def arrivals(self, folder: Path, progress: Progress) -> Iterator[FetchedFile | FileReport]:
         """Yield the goal's data as delimited text, part by part, or why a part could not be fetched.

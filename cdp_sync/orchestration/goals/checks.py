@@ -1,4 +1,4 @@
-"""Asset checks of a goal: what stands in the quarantine for it now, and whom its export leaves out.
+"""Asset checks of a goal: what is in the quarantine for it now, and which profiles its export leaves out.
 
 The steps of a goal log them themselves. As steps of their own they would not run where the goal fails, and the UI would
 show them as failed for that. A run that finds nothing to do leaves them as they are. People can execute them, too.
@@ -97,7 +97,7 @@ def import_findings(session: Session, connection: str, goal: str) -> Findings:
 
 
 def export_findings(report: ExportReport) -> Findings:
-    """Return whom an export leaves out."""
+    """Return which profiles an export leaves out."""
     found = {name: Finding(times) for name, times in vars(report.counters).items()}
     return found | {"profiles_not_deliverable": Finding(report.counters.profiles_not_deliverable, report.reasons)}
 
@@ -225,5 +225,5 @@ def _latest_counters(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[
     latest = max((*materialized, *observed), key=lambda record: record.storage_id, default=None)
     if latest is None:
         return {}
-    told = latest.asset_materialization or latest.event_log_entry.asset_observation
-    return counters_in(told.metadata) if told else {}
+    event = latest.asset_materialization or latest.event_log_entry.asset_observation
+    return counters_in(event.metadata) if event else {}

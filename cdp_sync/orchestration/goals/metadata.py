@@ -106,7 +106,7 @@ def _file(file: FileReport) -> dict[str, str]:
 
 
 def _rows(counters: Counters) -> str:
-    """Say what became of a file's rows.
+    """Return how a file's rows ended, in words.
 
     >>> _rows(Counters(rows_read=3, rows_applied=2, rows_rejected=1, values_invalid=4))
     '3 read: 2 applied, 1 rejected; values invalid: 4'

@@ -17,14 +17,14 @@ SEGMENTS = "segments"
 """First part of the segments' asset keys, and their group."""
 
 PROFILES = dg.AssetKey(["profiles"])
-"""The profile table, as a place in the lineage that nobody materializes.
+"""The profile table, as an asset of the lineage that is never materialized.
 
-Imports come before it and segments behind it. Were segments to depend on imports directly, Dagster would skip them, and
-every export behind them, whenever one import of the run fails.
+Imports come before it and segments after it. If segments depended on imports directly, Dagster would skip them, and
+the exports of those, whenever one import of the run fails.
 """
 
 _PRIORITY = -10_000
-"""Behind all imports of a run, in front of its exports."""
+"""After all imports of a run, before its exports."""
 
 
 def segment_key(name: str) -> dg.AssetKey:

@@ -1,0 +1,1 @@
+"""A platform of a package of its own: people in one JSON file, users in another."""

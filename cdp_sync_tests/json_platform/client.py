@@ -1,0 +1,50 @@
+"""Reads and writes JSON files. The client of an API would use `Sender` of `cdp_sync.connectors.http` here."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from cdp_sync.errors import ServerUnreachable
+from cdp_sync_tests.json_platform.goals import JsonConnection, JsonFolder
+
+
+class JsonClient:
+    """The files of a folder.
+
+    Args:
+        server: Which folder.
+    """
+
+    def __init__(self, server: JsonFolder) -> None:
+        self._folder = Path(server.folder)
+
+    def __enter__(self) -> Self:
+        """Make sure that the folder is there.
+
+        Raises:
+            ServerUnreachable: It is not.
+        """
+        if not self._folder.is_dir():
+            raise ServerUnreachable(f"There is no folder {self._folder}.", remedy="Make it, or correct `folder`.")
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        """There is nothing to close."""
+
+    def read(self, name: str) -> Any:
+        """Return what a file holds; None where there is no such file."""
+        file = self._folder / name
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+    def write(self, name: str, content: object) -> None:
+        """Replace a file."""
+        (self._folder / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def check(connection: JsonConnection) -> Iterator[tuple[str, bool]]:
+    """Look at each file that is imported; yield sentences, and whether each is as it should be."""
+    with JsonClient(connection.server_value) as client:
+        for goal in connection.import_profiles:
+            people = client.read(goal.file)
+            yield f"{goal.file}: {'missing' if people is None else f'{len(people)} people'}.", people is not None

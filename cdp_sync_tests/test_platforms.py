@@ -1,0 +1,193 @@
+"""A platform is one folder and one entry point: nothing else has to change for it."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+import cdp_sync.components as types
+from cdp_sync.model import kind
+from cdp_sync.orchestration.declarations import load_declarations
+from cdp_sync_tests.projects import SPENDERS, Project
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "platforms.md").read_text(encoding="utf-8")
+FOLDER = Path(__file__).parent / "json_platform"
+
+PEOPLE = [
+    {"mail": "ann@example.com", "name": "Ann", "spent": "50.00"},
+    {"mail": "bob@example.com", "name": "Bob", "spent": "60.5"},
+    {"mail": "eve@example.com", "name": "Eve", "spent": "1"},
+]
+IMPORT = {
+    "name": "people",
+    "file": "people.json",
+    "link": [{"field": "mail", "property": "email"}],
+    "map": [{"field": "name", "property": "first_name"}, {"field": "spent", "property": "total"}],
+}
+EXPORT = {
+    "name": "spenders",
+    "file": "users.json",
+    "segment": "spenders",
+    "link": [{"field": "mail", "property": "email"}],
+    "map": [{"field": "name", "property": "first_name"}, {"field": "total", "property": "total"}],
+    "create_users": True,
+}
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What a package that registers the platform leaves on the path: its entry points."""
+    site = tmp_path / "site"
+    metadata = site / "json_platform-1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: json-platform\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(
+        f"[{kind.ENTRY_POINTS}]\njson = cdp_sync_tests.json_platform.kind:KIND\n"
+    )
+    monkeypatch.syspath_prepend(site)
+    kind._installed.cache_clear()
+    yield site
+    vars(types).pop("JsonConnection", None)
+    kind._installed.cache_clear()
+
+
+@pytest.fixture
+def people(project: Project, installed: Path, tmp_path: Path) -> Path:
+    """A project with a connection to a folder of JSON files, and that folder."""
+    folder = tmp_path / "people"
+    folder.mkdir()
+    (folder / "people.json").write_text(json.dumps(PEOPLE))
+    project.describe(segments=[SPENDERS])
+    goals = {"import_profiles": [IMPORT], "export_profiles": [EXPORT]}
+    project.declare("crm", {"name": "crm", "folder": str(folder), **goals}, kind="JsonConnection")
+    return folder
+
+
+def change(folder: Path, who: str, **values: object) -> None:
+    """Change a person of the file that is imported."""
+    file = folder / "people.json"
+    people = json.loads(file.read_text())
+    file.write_text(json.dumps([each | values if each["name"] == who else each for each in people]))
+
+
+def users(folder: Path) -> dict[str, Any]:
+    """Return the users of the file that is exported."""
+    return json.loads((folder / "users.json").read_text())
+
+
+def counters(result: dg.ExecuteInProcessResult, goal: str) -> dict[str, Any]:
+    """Return the plain values of what the catalog shows of a goal's run."""
+    from cdp_sync_tests.projects import shown
+
+    return shown(result, "crm", goal)
+
+
+def test_people_come_and_go_by_the_job(project: Project, people: Path) -> None:
+    """They are imported, exported, and exported again only where something changed."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = project.run("crm_sync", instance)
+        assert first.success
+        assert counters(first, "people")["rows_applied"] == 3
+        assert users(people) == {
+            "mail:ann@example.com": {"name": "Ann", "total": 50.0},
+            "mail:bob@example.com": {"name": "Bob", "total": 60.5},
+        }
+        change(people, "Bob", name="Robert")
+        second = project.run("crm_sync", instance)
+        imported, exported = counters(second, "people"), counters(second, "spenders")
+    assert (imported["rows_unchanged"], imported["rows_applied"]) == (2, 1)
+    assert (exported["profiles_same"], exported["profiles_written"]) == (1, 1)
+    assert users(people)["mail:bob@example.com"]["name"] == "Robert"
+
+
+def test_a_run_with_nothing_new_delivers_nothing(project: Project, people: Path) -> None:
+    """The file of users is not written again."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert project.run("crm_sync", instance).success
+        (people / "users.json").unlink()
+        assert project.run("crm_sync", instance).success
+    assert not (people / "users.json").exists()
+
+
+def test_users_that_do_not_exist_are_counted(project: Project, people: Path) -> None:
+    """Where the goal creates no users, as on any platform."""
+    goals = {"import_profiles": [IMPORT], "export_profiles": [EXPORT | {"create_users": False}]}
+    project.declare("crm", {"name": "crm", "folder": str(people), **goals}, kind="JsonConnection")
+    with dg.DagsterInstance.ephemeral() as instance:
+        exported = counters(project.run("crm_sync", instance), "spenders")
+    assert (exported["profiles_unmatched"], exported["profiles_written"]) == (2, 0)
+
+
+def test_the_catalog_shows_it_like_any_other(project: Project, people: Path) -> None:
+    """With the ops of goals over a platform's people, and the platform's own name."""
+    definitions = project.load()
+    dg.Definitions.validate_loadable(definitions)
+    asset = definitions.resolve_assets_def(dg.AssetKey(["crm", "people"]))
+    assert {node.name for node in asset.node_def.nodes} == {"fetch_profiles", "link_identifiers", "upsert_profiles"}
+    spec = definitions.resolve_asset_graph().get(dg.AssetKey(["crm", "spenders"]))
+    assert "json" in spec.kinds
+    assert "JsonConnection" in dir(types)
+
+
+def test_a_problem_has_its_place(project: Project, people: Path) -> None:
+    """What the declared models refuse is reported like any other problem, and known keys are suggested."""
+    project.declare("crm", {"name": "crm", "foldr": str(people)}, kind="JsonConnection")
+    with pytest.raises(Exception, match=r"attributes\.foldr: unknown key; did you mean 'folder'"):
+        load_declarations()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needle"),
+    [
+        (["check", "crm"], "people.json: 3 people."),
+        (["scan", "crm"], "people.json"),
+        (["export", "crm", "--goal", "spenders", "--preview"], "0 "),
+        (["run", "crm", "--goal", "people"], "3"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_the_command_line_knows_it(
+    arguments: list[str], needle: str, project: Project, people: Path, installed: Path
+) -> None:
+    """In a process of its own, which finds the platform by its entry point."""
+    environment = project.environment
+    environment["PYTHONPATH"] = f"{installed}:{environment.get('PYTHONPATH', ROOT)}"
+    command = [sys.executable, "-m", "cdp_sync.cli", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert needle in done.stdout
+    assert people.is_dir()
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
+def test_the_page_shows_the_code(file: Path) -> None:
+    """docs/platforms.md holds each file of the platform as it is tested here."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    text = file.read_text(encoding="utf-8")
+    assert file.stem == "__init__" or text in blocks
+
+
+VENDORS = re.compile(r"\b(sailthru|bluecore|spotler|sid|smart lists?)\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("package", ["importing", "exporting", "segments", "warehouse", "orchestration"])
+def test_the_engines_name_no_vendor(package: str) -> None:
+    """What one platform needs stands in its own folder."""
+    files = [file for file in (ROOT / "cdp_sync" / package).rglob("*") if file.suffix in (".py", ".sql")]
+    found = {str(file.relative_to(ROOT)) for file in files if VENDORS.search(file.read_text(encoding="utf-8"))}
+    assert found == set()
+
+
+def test_no_kind_of_connection_is_asked_for_by_isinstance() -> None:
+    """The registry knows the kinds; goals and connections answer for themselves."""
+    asked = re.compile(r"isinstance\([^()]*\b(\w+(Connection|Goal|Account|Server)|FileRun|UserRun)\b")
+    files = [file for file in (ROOT / "cdp_sync").rglob("*.py") if "sandbox" not in file.parts]
+    found = {str(file.relative_to(ROOT)) for file in files if asked.search(file.read_text(encoding="utf-8"))}
+    assert found == set()
