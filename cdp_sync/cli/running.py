@@ -63,9 +63,9 @@ def _run(order: "Order", *, as_json: bool) -> NoReturn:
     from cdp_sync.orchestration.project import load_connection
     from cdp_sync.orchestration.runs.launch import launch
     from cdp_sync.printing import print_error, print_json
-    from cdp_sync.terminal import TerminalProgress, print_goal
+    from cdp_sync.terminal import print_goal, show_progress
 
-    with TerminalProgress() as progress:
+    with show_progress() as progress:
         outcome = launch(load_connection(order.connection), order, progress)
     if as_json:
         summary = {"run_id": outcome.run_id, "state": outcome.state, "seconds": round(outcome.seconds, 3)}
