@@ -10,7 +10,7 @@ from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, WarehouseLocked
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.counting import counted
-from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
 from cdp_sync.orchestration.declarations import Declarations, read_project
 
 _PATIENCE = 5.0
@@ -64,11 +64,10 @@ def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) ->
     path = data_folder().warehouse
     if not path.exists():
         return []
-    from cdp_sync.warehouse import Warehouse
     from cdp_sync.warehouse.properties import profile_columns, type_problems
     from cdp_sync.warehouse.rivals import rival_problems
 
-    with Warehouse(path, lock_timeout=_PATIENCE).open("read") as session:
+    with project_warehouse(_PATIENCE).open("read") as session:
         changed = [str(problem) for problem in type_problems(profiles, profile_columns(session))]
         return [*changed, *rival_problems(session, connections, profiles)]
 

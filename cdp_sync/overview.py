@@ -12,7 +12,7 @@ from cdp_sync.errors import UnknownName, WarehouseLocked
 from cdp_sync.model import Connection
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.model.upcoming import UpcomingRun, upcoming_runs
-from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
 from cdp_sync.orchestration.declaration_files import declared_names
 from cdp_sync.orchestration.declarations import read_project
 
@@ -124,10 +124,8 @@ def _last_runs() -> tuple[LastRuns, str]:
     path = data_folder().warehouse
     if not path.exists():
         return {}, ""
-    from cdp_sync.warehouse import Warehouse
-
     try:
-        with Warehouse(path, lock_timeout=_PATIENCE).open("read") as session:
+        with project_warehouse(_PATIENCE).open("read") as session:
             return {(row["connection"], row["goal"]): row for row in session.records(_LAST_RUNS)}, ""
     except WarehouseLocked as locked:
         return {}, f"{locked.found} The last runs are not shown."

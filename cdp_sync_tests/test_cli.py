@@ -654,9 +654,9 @@ def listing(port: int, password: str) -> set[str]:
 
 _KEEPS_ON = """
 import sys
-from cdp_sync.sandbox import servers as stage
+from cdp_sync.sandbox import servers
 code = "print('started', flush=True); import signal; signal.pause()"
-sys.exit(stage._in_foreground([sys.executable, "-c", code], None))
+sys.exit(servers._in_foreground([sys.executable, "-c", code], None))
 """
 
 

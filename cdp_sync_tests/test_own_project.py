@@ -18,7 +18,7 @@ import yaml
 
 from cdp_sync.orchestration import project_folder
 from cdp_sync.sandbox.demo import demo_script
-from cdp_sync.sandbox.servers import Stage
+from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.scaffold.schema import declaration_schema
 from cdp_sync_tests.test_cli import answer, cdp_sync, told
 from cdp_sync_tests.test_documentation import DECLARING, README, ROOT, blocks
@@ -272,8 +272,8 @@ def test_an_own_project_works_with_the_built_wheel(installed: Path, tmp_path: Pa
     run([command, "init", "own"], tmp_path, OUTSIDE)
     own = tmp_path / "own"
     assert "all in order" in run([command, "check"], own, OUTSIDE)
-    with patch.dict(os.environ), Stage(folder=own / "data" / "sandbox") as stage:
-        environment = {**OUTSIDE, "CDP_SYNC_SANDBOX_PORT": str(stage.port)}
+    with patch.dict(os.environ), SandboxServers(folder=own / "data" / "sandbox") as servers:
+        environment = {**OUTSIDE, "CDP_SYNC_SANDBOX_PORT": str(servers.port)}
         ran = json.loads(run([command, "run", "shop", "--json"], own / "defs", environment))
         assert ran["state"] == "success"
         assert ran["goals"][0]["profiles_created"] > 20

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from cdp_sync.sandbox.servers import Stage
+from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync_tests.test_documentation import OPERATING, README, ROOT, blocks
 from cdp_sync_tests.trail import victim
 
@@ -36,8 +36,8 @@ def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pat
     for name in ("dagster.yaml", "workspace.yaml"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
     assert status_of("cdp-sync demo", folder, {}) == 0
-    with patch.dict(os.environ), Stage(sailthru_port=0, folder=folder / "data" / "sandbox") as stage:
-        yield folder, dict(stage.environment)
+    with patch.dict(os.environ), SandboxServers(sailthru_port=0, folder=folder / "data" / "sandbox") as servers:
+        yield folder, dict(servers.environment)
 
 
 @pytest.mark.slow

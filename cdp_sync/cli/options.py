@@ -39,14 +39,13 @@ def answer(found: T, show: Callable[[T], None], to_json: Callable[[T], object], 
 
 def warehouse() -> "Warehouse":
     """Return the project's warehouse; where there is none yet, say where it was looked for."""
-    from cdp_sync.orchestration.data_folder import data_folder
+    from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
     from cdp_sync.printing import errors, say
-    from cdp_sync.warehouse import Warehouse
 
     path = data_folder().warehouse
     if not path.exists():
         say(f"There is no warehouse yet: {path} is not there.", to=errors)
-    return Warehouse(path)
+    return project_warehouse()
 
 
 def end(*, fine: bool) -> NoReturn:

@@ -27,12 +27,12 @@ def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
     """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
     from cdp_sync.printing import say
     from cdp_sync.sandbox.extra import require_extra
-    from cdp_sync.sandbox.servers import Stage
+    from cdp_sync.sandbox.servers import SandboxServers
 
     require_extra()
-    with Stage(port=port, mail_port=mail_port, sailthru_port=sailthru_port) as stage:
-        say(stage.told, lines=True)
-        stage.wait()
+    with SandboxServers(port=port, mail_port=mail_port, sailthru_port=sailthru_port) as servers:
+        say(servers.summary, lines=True)
+        servers.wait()
 
 
 @click.command()

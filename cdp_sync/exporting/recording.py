@@ -7,6 +7,7 @@ from cdp_sync.exporting.files.delivering import DeliveredFile
 from cdp_sync.exporting.run import ExportRun, FileRun
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, Step, statement
+from cdp_sync.warehouse.backend import next_number
 from cdp_sync.warehouse.exchange import ever_exchanged
 from cdp_sync.warehouse.history import standing, write_run
 
@@ -94,7 +95,4 @@ def is_recorded(session: Session, run: ExportRun) -> bool:
 
 def number_of_goal(session: Session, run: ExportRun) -> int:
     """Return the number by which the ledger names the goal; a new one gets the next."""
-    of_goal = {"connection": run.connection, "goal": run.goal.name}
-    session.execute(statement("exporting/exported_goal"), of_goal)
-    query = "select number from warehouse.exported_goal where connection = $connection and goal = $goal"
-    return int(session.value(query, of_goal))
+    return next_number(session, "exported_goal", {"connection": run.connection, "goal": run.goal.name})

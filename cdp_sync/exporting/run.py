@@ -39,12 +39,8 @@ class ExportRun(Run, ABC):
     now: datetime
 
     def open(self, access: Access) -> AbstractContextManager[Session]:
-        """Open the warehouse beside the run's staging file, which stays open until somebody opens something else."""
-        return self.warehouse.open(access, staging=self.staging, keep=True)
-
-    def close(self) -> None:
-        """Let go of the staging file, so that it can be removed."""
-        self.warehouse.let_go(self.staging)
+        """Open the warehouse beside the run's staging file."""
+        return self.warehouse.open(access, staging=self.staging)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -88,9 +88,7 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
         declare_properties(session, run)
         if not is_linked(session):
             _link(session, run)
-        report = upsert_rows(session, run)
-    run.close()
-    return report
+        return upsert_rows(session, run)
 
 
 def _link(session: Session, run: GoalRun) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.converting.conversion import convert, fit, has_value
-from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize
 from cdp_sync.importing.reading.records import read_records
 from cdp_sync.importing.run import GoalRun
@@ -96,7 +96,7 @@ def _from_beginning(path: str, head: bytes, goal: ImportGoal, profiles: Profiles
         try:
             part = _beginning(path, head, goal, Path(folder), warnings)
             with naming(part.name, path):
-                landed = land(part, goal)
+                landed = normalize(part, goal)
                 plan_columns(goal, profiles, landed.head.columns if landed else ())
         except NothingSeen as error:
             return Preview(path, message=str(error))
@@ -134,10 +134,7 @@ def _refusal(path: str, content: bytes, goal: ImportGoal, profiles: Profiles, wa
         local = Path(folder, "file")
         local.write_bytes(content)
         run = GoalRun("scan", "scan", goal, profiles, warehouse, Path(folder, "staging.duckdb"), Path(folder, "parts"))
-        try:
-            reports = stage_files(run, [FetchedFile(remote, local, "")], {})
-        finally:
-            run.close()
+        reports = stage_files(run, [FetchedFile(remote, local, "")], {})
     return [report.message for report in reports if report.state == "failed"]
 
 
@@ -173,7 +170,7 @@ def _whole_lines(text: bytes, goal: ImportGoal) -> bytes:
     return codec.encode(decoded[: decoded.rfind("\n") + 1] or decoded)[0]
 
 
-def _readings(session: Session, landed: Landed, goal: ImportGoal, profiles: Profiles) -> Iterator[Reading]:
+def _readings(session: Session, landed: NormalizedPart, goal: ImportGoal, profiles: Profiles) -> Iterator[Reading]:
     cells = Cells(landed.head.columns)
     call, values = read_part(landed, goal.format)
     for value in plan_columns(goal, profiles).values:

@@ -36,7 +36,7 @@ def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
         )
         for number, path, state, message, warnings, size, modified_at in files
     )
-    total = session.value("select count(*) from warehouse.profile where merged_into is null")
+    total = session.value("select count(*) from warehouse.live_profile")
     return GoalReport(
         run.goal.name,
         reports,

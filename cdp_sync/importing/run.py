@@ -1,4 +1,4 @@
-"""One run of one import goal: the value that every step is handed."""
+"""One run of one import goal: the value that every step receives."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,8 @@ from cdp_sync.warehouse import Access, Session, Warehouse
 from cdp_sync.warehouse.renaming import source_of
 
 _ROW_GROUP = 20_480
-"""The parser hands on some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
+"""The parser yields some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
 more before it writes them, which costs a third of staging."""
-
-_LARGEST_KEPT = 100_000_000
-"""Bytes of a staging file that stays open between two steps."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class GoalRun(Run):
         downloads: Folder of this run's own, where files arrive; beside `staging` where it is not given.
         objectives: Those of the connection: only profiles whose consent allows one of them are processed.
         again: All rows of the files are applied again, as under a changed declaration; none is summed twice.
-        began: When its first step began, in seconds since 1970; the history tells how long it took by it.
+        began: When its first step began, in seconds since 1970; the history shows how long the run took.
     """
 
     goal: ImportGoal
@@ -56,13 +53,8 @@ class GoalRun(Run):
         return source_of((self.connection, self.goal.name))
 
     @property
-    def named(self) -> dict[str, str]:
-        """The run as statements name it."""
-        return {"run_id": self.run_id, **self.goal_named}
-
-    @property
-    def goal_named(self) -> dict[str, str]:
-        """The goal as statements name it."""
+    def goal_named(self) -> dict[str, object]:
+        """The columns that name the goal in the warehouse's tables."""
         return {"connection": self.connection, "goal": self.goal.name}
 
     @property
@@ -72,20 +64,10 @@ class GoalRun(Run):
 
     @contextmanager
     def open(self, access: Access) -> Iterator[Session]:
-        """Open the warehouse beside the run's staging file.
-
-        While that is small, the session is kept for the next step. A large one would stay in memory beside what that
-        step needs.
-        """
-        with self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP, keep=True) as session:
+        """Open the warehouse beside the run's staging file."""
+        with self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP) as session:
             session.define_functions()
             yield session
-        if self.staging.stat().st_size > _LARGEST_KEPT:
-            self.close()
-
-    def close(self) -> None:
-        """Let go of the staging file, so that it can be removed."""
-        self.warehouse.let_go(self.staging)
 
     @property
     def folder(self) -> Path:

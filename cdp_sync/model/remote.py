@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
+
+from cdp_sync.model.delta import Delta, Replace
 
 
 @dataclass(frozen=True, order=True)
@@ -35,6 +37,12 @@ class FetchedFile:
     """Of the bytes as they were on the server, in hexadecimal."""
     constants: Mapping[str, str] = field(default_factory=dict)
     """Fields that are the same in every row, and no column."""
+    reader: Literal["csv", "ndjson", "lines"] = "csv"
+    """What reads its bytes."""
+    delta: Delta = field(default_factory=Replace)
+    """Which of its rows are new."""
+    watermarks: Mapping[str, str] = field(default_factory=dict)
+    """How far it was read, by stream, where the source knows that; written when its rows land."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class DataFolder:
         Returns:
             How many files and folders were removed.
         """
-        from cdp_sync.warehouse.opening import NEW  # which imports DuckDB
+        from cdp_sync.warehouse.backend import NEW  # which imports DuckDB
 
         oldest = time.time() - _STALE_AFTER
         removed = 0
@@ -80,6 +80,17 @@ class DataFolder:
             for path in folder.glob("*__*"):
                 found.setdefault(path.name.partition("__")[0], []).append(path)
         return found
+
+
+def project_warehouse(lock_timeout: float = 120.0) -> "Warehouse":
+    """Return the warehouse of the data folder.
+
+    Args:
+        lock_timeout: Seconds to wait for another process that holds its file.
+    """
+    from cdp_sync.warehouse import Warehouse  # imports DuckDB
+
+    return Warehouse(data_folder().warehouse, lock_timeout)
 
 
 def data_folder() -> DataFolder:

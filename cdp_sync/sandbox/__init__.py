@@ -1,1 +1,1 @@
-"""Servers on loopback that play the outside world: for the demonstration, for `cdp-sync up` and for tests."""
+"""Servers on loopback in place of the real ones: for the demonstration, for `cdp-sync up` and for tests."""

@@ -1,4 +1,4 @@
-"""What the sandbox needs besides cdp_sync itself: the extra `sandbox`."""
+"""The packages that the sandbox needs: the extra `sandbox`."""
 
 from importlib.util import find_spec
 
@@ -18,10 +18,10 @@ def require_extra(*, otherwise: str = "") -> None:
     """Make sure that the extra is installed.
 
     Args:
-        otherwise: What can be done without it.
+        otherwise: A sentence that says what works without it.
 
     Raises:
-        Terminal: It is not; names what is missing and how to install it.
+        Terminal: It is not installed; names what is missing and how to install it.
     """
     missing = [package for package, module in _MODULES.items() if find_spec(module) is None]
     if missing:

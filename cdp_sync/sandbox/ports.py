@@ -1,4 +1,4 @@
-"""Where the sandbox's servers listen, and what chooses another port."""
+"""The ports of the sandbox's servers, and the settings that choose others."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ class Served(NamedTuple):
     """The port of a server."""
 
     option: str
-    """Of `cdp-sync sandbox`."""
+    """The option of `cdp-sync sandbox`."""
     variable: str
-    """Of the environment; read where the option is not given, and by the declarations."""
+    """The environment variable; read where the option is not given, and by the declarations."""
     usual: int
 
 

@@ -1,4 +1,4 @@
-"""The sandbox as a stage: SFTP and Sailthru as processes of their own, a mail server, and the UI in front."""
+"""The sandbox's servers together: SFTP and Sailthru as processes, a mail server in a thread; and the UI on top."""
 
 import os
 import signal
@@ -22,23 +22,23 @@ from cdp_sync.sandbox.ports import MAIL, SAILTHRU, SFTP
 from cdp_sync.sandbox.server_process import ServerProcess, refuse_taken
 
 ACCOUNTS = ("webshop", "filiale", "mailing")
-_PATIENCE = 130.0
+_LONGEST_END = 130.0
 """Seconds for `dagster dev` to end: it waits 60 for each of its two processes before it kills them itself."""
-_GRACE = 10.0
-"""Seconds for what `dagster dev` leaves, such as a code server that is about to end."""
-_LOOK = 0.2
-"""Seconds between two looks at whether the UI has ended, or shall."""
+_LONGEST_END_OF_CHILDREN = 10.0
+"""Seconds for the processes that `dagster dev` leaves, such as a code server that is about to end."""
+_INTERVAL = 0.2
+"""Seconds between two checks whether the UI has ended, or a signal came."""
 _SUPERSEDED = "ignore:Function `dev_command` is superseded"
 """Python's option for it: `dagster dev` recommends `dg dev`, which not every installation has."""
 _QUIET = ("--log-level", "warning")
-"""Without it Dagster says that it keeps the history in a temporary folder, though dagster.yaml names another one, and
-reports every tick of every sensor, among which arriving mail is not seen."""
+"""Otherwise Dagster reports a temporary history although dagster.yaml names another one, and every tick of every
+sensor, which hides arriving mail."""
 _SERVERS = (SFTP, MAIL, SAILTHRU)
 _OPTIONS = tuple(server.option for server in _SERVERS)
 _VARIABLES = tuple(server.variable for server in _SERVERS)
 
 
-class Stage:
+class SandboxServers:
     """Servers on loopback: SFTP with files, mail, Sailthru. A context manager: they serve inside the block.
 
     Their secrets, the host key and the known_hosts file lie in the data folder, where the demonstration's connections
@@ -46,8 +46,8 @@ class Stage:
 
     Args:
         port: Of SFTP; 0 picks a free one.
-        mail_port: Of mail; 0 picks a free one, none is for no mail server.
-        sailthru_port: Of Sailthru; 0 picks a free one, none is for no Sailthru.
+        mail_port: Of mail; 0 picks a free one, None starts no mail server.
+        sailthru_port: Of Sailthru; 0 picks a free one, None starts no Sailthru.
         folder: Where its files lie.
         settings: What chooses the three ports, for messages.
     """
@@ -71,7 +71,7 @@ class Stage:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a process needs to find the servers; mail goes elsewhere where the environment says so."""
+        """What a process needs to find the servers; settings of another mail server stay."""
         found = {**os.environ, **self._ports}
         if self.mail_port is None or os.environ.get("CDP_SYNC_SMTP_HOST"):
             return found
@@ -88,19 +88,19 @@ class Stage:
         return {f"CDP_SYNC_SMTP_{name}": value for name, value in settings.items()}
 
     @property
-    def told(self) -> str:
-        """One paragraph for people."""
-        told = [
+    def summary(self) -> str:
+        """Where the servers are, and what other terminals need, one line each."""
+        lines = [
             f"SFTP on 127.0.0.1:{self.port}, accounts {', '.join(ACCOUNTS)}, password in {self.folder / 'password'}.",
             f"It shows {self.root}.",
         ]
         if self.port != SFTP.usual:
-            told.append(f"In another terminal its connections need this first: export {SFTP.variable}={self.port}")
+            lines.append(f"In another terminal its connections need this first: export {SFTP.variable}={self.port}")
         if self.mail_port is not None:
-            told.append(f"Mail on 127.0.0.1:{self.mail_port}, kept in {self._mail_folder}.")
+            lines.append(f"Mail on 127.0.0.1:{self.mail_port}, kept in {self._mail_folder}.")
         if self.newsletter:
-            told.append(self.newsletter.told)
-        return "\n".join([*told, "Ctrl-C ends it."])
+            lines.append(self.newsletter.summary)
+        return "\n".join([*lines, "Ctrl-C ends it."])
 
     @property
     def _mail_folder(self) -> Path:
@@ -129,7 +129,7 @@ class Stage:
         self._servers.close()
 
     def wait(self) -> None:
-        """Wait until somebody ends the server or presses Ctrl-C."""
+        """Wait until the SFTP server ends or Ctrl-C is pressed."""
         if self._sftp is not None:
             with suppress(KeyboardInterrupt):
                 self._sftp.wait()
@@ -140,7 +140,7 @@ class Stage:
             refuse_taken(f"the sandbox's {server} server", port or 0, setting)
 
     def _start(self, servers: ExitStack) -> None:
-        """Start all servers, the processes side by side."""
+        """Start all servers; the processes start at the same time."""
         self._sftp = servers.enter_context(self._start_sftp())
         sailthru = servers.enter_context(self.newsletter.start()) if self.newsletter else None
         self._open_mail(servers)
@@ -175,17 +175,17 @@ def open_ui(port: int, *, host: str = "127.0.0.1", with_sandbox: bool) -> int:
     recover_project()
     dev = ["dagster", "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port), *_QUIET]
     command = [sys.executable, "-W", _SUPERSEDED, "-m", *dev]
-    told = f"The UI: http://127.0.0.1:{port} (it takes up to a minute to start)"
+    link = f"The UI: http://127.0.0.1:{port} (it takes up to a minute to start)"
     links = {"CDP_SYNC_UI_URL": f"http://127.0.0.1:{port}"}
     if not ports:
-        say(told, lines=True)
+        say(link, lines=True)
         return _in_foreground(command, {**links, **os.environ})
     port_of_sftp, mail_port, sailthru_port = ports
-    with Stage(
+    with SandboxServers(
         port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port, settings=_VARIABLES
-    ) as stage:  # fmt: skip
-        say(f"{stage.told}\n{told}", lines=True)
-        return _in_foreground(command, {**links, **stage.environment})
+    ) as servers:  # fmt: skip
+        say(f"{servers.summary}\n{link}", lines=True)
+        return _in_foreground(command, {**links, **servers.environment})
 
 
 def _port_of(variable: str, usual: int) -> int:
@@ -203,30 +203,30 @@ def _port_of(variable: str, usual: int) -> int:
 
 
 def _in_foreground(command: list[str], environment: Mapping[str, str]) -> int:
-    """Run a command until it ends or this process is asked to end; return its exit status.
+    """Run a command until it ends or this process receives a signal; return its exit status.
 
-    The command has a process group of its own, so that Ctrl-C, which a terminal sends to the whole group, and a signal
-    to this process alone reach it in the same way: once, from here.
+    The command has a process group of its own. So Ctrl-C, which a terminal sends to the whole group, and a signal to
+    this process alone reach it in the same way: once, from here.
     """
-    asked: list[int] = []
+    received: list[int] = []
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
-            signal.signal(number, lambda received, _frame: asked.append(received))
+            signal.signal(number, lambda number, _frame: received.append(number))
     process = subprocess.Popen(command, env=environment, process_group=0)  # noqa: S603 - our own interpreter
-    while process.poll() is None and not asked:
-        time.sleep(_LOOK)
+    while process.poll() is None and not received:
+        time.sleep(_INTERVAL)
     return _end(process)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> int:
-    """End a process and its group: asked first, and killed if they do not end in time; return its exit status."""
+    """Terminate a process and its group, kill what does not end in time, and return the exit status."""
     process.terminate()  # does nothing where it has ended
     with suppress(subprocess.TimeoutExpired):
-        process.wait(_PATIENCE)
-    until = time.monotonic() + _GRACE
-    with suppress(ProcessLookupError, PermissionError):  # nobody is left, or on macOS nobody who could be ended
+        process.wait(_LONGEST_END)
+    until = time.monotonic() + _LONGEST_END_OF_CHILDREN
+    with suppress(ProcessLookupError, PermissionError):  # no process is left, or on macOS none that could be ended
         while process.poll() is not None and time.monotonic() < until:
             os.killpg(process.pid, 0)
-            time.sleep(_LOOK)
+            time.sleep(_INTERVAL)
         os.killpg(process.pid, signal.SIGKILL)
     return process.wait()

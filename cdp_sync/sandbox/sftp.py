@@ -1,8 +1,7 @@
 """An SFTP server on loopback that serves one folder.
 
-It listens on 127.0.0.1 only and makes its own host key, so that clients pin it and the secure path is the one that is
-tried. As a process of its own, which is what big files want (server and client in one process share an interpreter
-lock)::
+It listens on 127.0.0.1 only and makes its own host key, so that clients pin it as they pin a real one. For big files it
+runs as a process of its own, because server and client in one process share an interpreter lock::
 
     python -m cdp_sync.sandbox.sftp --root DIR --port 2222 --account webshop=WEBSHOP_SFTP_PASSWORD
 """
@@ -33,7 +32,7 @@ from cdp_sync.private import write_private
 from cdp_sync.sandbox.server_process import exit_unless_free, server_options, wait_until_ended
 from cdp_sync.sandbox.sftp_files import Files, Protocol, WithoutPosixRename
 
-# paramiko would write tracebacks of clients that hang up to standard error.
+# paramiko would write a traceback to standard error when a client disconnects.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _HOST = "127.0.0.1"
@@ -42,7 +41,7 @@ _PACKET = 256 << 10
 
 
 class Login(paramiko.ServerInterface):
-    """Lets accounts in by their passwords, and lets them have SFTP and nothing else."""
+    """Admits accounts by their passwords, to SFTP and nothing else."""
 
     def __init__(self, sandbox: "SftpSandbox") -> None:
         self.sandbox = sandbox
@@ -78,9 +77,9 @@ class SftpSandbox:
     """
 
     login = Login
-    """What decides who may enter; a subclass may take another."""
+    """Decides on logins; a subclass may take another."""
     files: type[Files] = Files
-    """What is served; a subclass may take another."""
+    """Serves the folder; a subclass may take another."""
 
     def __init__(
         self, root: Path, *, accounts: Mapping[str, str], port: int = 0, host_key_file: Path | None = None,
@@ -95,7 +94,7 @@ class SftpSandbox:
         self.connections = 0
         """How many connections were accepted."""
         self.protocol = Protocol if posix_rename else WithoutPosixRename
-        """How it is served."""
+        """The protocol's server."""
         self._key = _host_key(host_key_file)
         self._listener: socket.socket | None = None
         self._transports: list[paramiko.Transport] = []
@@ -125,10 +124,10 @@ class SftpSandbox:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop listening and hang up on everyone."""
+        """Stop listening and close all connections."""
         if self._listener is not None:
             with suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)  # closing alone does not wake who accepts
+                self._listener.shutdown(socket.SHUT_RDWR)  # closing alone does not wake the thread that accepts
             self._listener.close()
         self.hang_up()
 

@@ -1,4 +1,4 @@
-"""What the SFTP sandbox serves: one folder, and nothing outside it."""
+"""The folder that the SFTP sandbox serves, and nothing outside it."""
 
 import errno
 import os
@@ -24,8 +24,8 @@ _LARGEST_READ = 255 << 10
 _LARGEST_PACKET = 256 << 10
 
 
-def _told(work: Callable[Concatenate["Files", P], T]) -> Callable[Concatenate["Files", P], T | int]:
-    """Make a method answer with SFTP's status code where it raises OSError."""
+def _with_status(work: Callable[Concatenate["Files", P], T]) -> Callable[Concatenate["Files", P], T | int]:
+    """Return SFTP's status code where a method raises OSError."""
 
     @wraps(work)
     def answer(files: "Files", /, *args: P.args, **kwargs: P.kwargs) -> T | int:
@@ -64,7 +64,7 @@ class OpenFile(paramiko.SFTPHandle):
             return _status(problem)
 
     def sync(self) -> int:
-        """Bring it to the disk."""
+        """Flush it to the disk."""
         try:
             os.fsync(self._descriptor)
             return sftp.SFTP_OK
@@ -76,11 +76,11 @@ class OpenFile(paramiko.SFTPHandle):
         return paramiko.SFTPAttributes.from_stat(os.fstat(self._descriptor))
 
     def chattr(self, attr: paramiko.SFTPAttributes) -> int:
-        """Change modes and times as asked; what is not understood is passed over."""
+        """Change modes and times as asked; other attributes are ignored."""
         return _change(self._path, attr)
 
     def close(self) -> None:
-        """Give the descriptor back, once."""
+        """Close the descriptor, once."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -89,7 +89,7 @@ class OpenFile(paramiko.SFTPHandle):
 class Files(paramiko.SFTPServerInterface):
     """One folder as an account sees it.
 
-    A path is read from the folder as its root, so that `..` never leads above it; a symbolic link that leads outside is
+    The folder is the root of all paths, so that `..` never leads above it. A symbolic link that leads outside is
     "permission denied". Links cannot be made.
 
     Args:
@@ -102,7 +102,7 @@ class Files(paramiko.SFTPServerInterface):
         self.root = root.resolve()
 
     def local(self, path: str, *, follow: bool = True) -> Path:
-        """Return where a path lies on this machine.
+        """Return the path on this machine.
 
         Args:
             path: As the client names it.
@@ -123,23 +123,23 @@ class Files(paramiko.SFTPServerInterface):
         """Return a path without `.` and `..`."""
         return os.path.normpath("/" + path.lstrip("/"))
 
-    @_told
+    @_with_status
     def list_folder(self, path: str) -> list[paramiko.SFTPAttributes]:
         """Return the entries of a folder, links not followed."""
         with os.scandir(self.local(path)) as entries:
             return [_listed(entry) for entry in entries]
 
-    @_told
+    @_with_status
     def stat(self, path: str) -> paramiko.SFTPAttributes:
         """Return attributes, links followed."""
         return paramiko.SFTPAttributes.from_stat(self.local(path).stat())
 
-    @_told
+    @_with_status
     def lstat(self, path: str) -> paramiko.SFTPAttributes:
         """Return attributes, the last link not followed."""
         return paramiko.SFTPAttributes.from_stat(self.local(path, follow=False).lstat())
 
-    @_told
+    @_with_status
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
         """Open a file."""
         local = self.local(path)
@@ -147,40 +147,40 @@ class Files(paramiko.SFTPServerInterface):
             raise IsADirectoryError(errno.EISDIR, "a folder")
         return OpenFile(local, flags)
 
-    @_told
+    @_with_status
     def remove(self, path: str) -> int:
         """Remove a file."""
         self.local(path, follow=False).unlink()
         return sftp.SFTP_OK
 
-    @_told
+    @_with_status
     def rename(self, oldpath: str, newpath: str) -> int:
-        """Rename; as in OpenSSH, never over something that is there."""
+        """Rename; as in OpenSSH, refuses to replace the target."""
         target = self.local(newpath, follow=False)
         if os.path.lexists(target):
             return sftp.SFTP_FAILURE
         self.local(oldpath, follow=False).rename(target)
         return sftp.SFTP_OK
 
-    @_told
+    @_with_status
     def posix_rename(self, oldpath: str, newpath: str) -> int:
-        """Rename, over whatever is there."""
+        """Rename; replaces the target."""
         self.local(oldpath, follow=False).replace(self.local(newpath, follow=False))
         return sftp.SFTP_OK
 
-    @_told
+    @_with_status
     def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> int:
         """Make a folder."""
         self.local(path, follow=False).mkdir()
         return sftp.SFTP_OK
 
-    @_told
+    @_with_status
     def rmdir(self, path: str) -> int:
         """Remove an empty folder."""
         self.local(path, follow=False).rmdir()
         return sftp.SFTP_OK
 
-    @_told
+    @_with_status
     def chattr(self, path: str, attr: paramiko.SFTPAttributes) -> int:
         """Change mode and times, so that uploads can keep theirs."""
         return _change(self.local(path), attr)
@@ -193,7 +193,7 @@ class Protocol(paramiko.SFTPServer):
     """
 
     extensions: tuple[bytes, ...] = (POSIX_RENAME, LIMITS, FSYNC)
-    """What is announced; a subclass may leave some out."""
+    """The announced extensions; a subclass may leave some out."""
 
     def _send_server_version(self) -> int:
         kind, _ = self._read_packet()  # type: ignore[attr-defined]
@@ -231,14 +231,14 @@ class Protocol(paramiko.SFTPServer):
 
 
 class WithoutPosixRename(Protocol):
-    """As many servers are that are not OpenSSH's: a file can be replaced in several steps only."""
+    """Like many servers other than OpenSSH's: it replaces a file in several steps only."""
 
     extensions = (LIMITS, FSYNC)
 
 
 def _listed(entry: os.DirEntry[str]) -> paramiko.SFTPAttributes:
     attributes = paramiko.SFTPAttributes.from_stat(entry.stat(follow_symlinks=False), entry.name)
-    if not entry.name.isprintable():  # as one that is not UTF-8: paramiko would encode it, and fail
+    if not entry.name.isprintable():  # such as one that is not UTF-8, which paramiko fails to encode
         attributes.filename = os.fsencode(entry.name)  # type: ignore[assignment]
     return attributes
 

@@ -1,4 +1,4 @@
-"""A mail server on loopback that keeps what arrives as files, and says so."""
+"""A mail server on loopback that keeps mails as files and reports each."""
 
 import re
 import socket
@@ -24,12 +24,12 @@ class SmtpSandbox:
     """A mail server in a thread of this process. A context manager: it serves inside the block.
 
     Args:
-        folder: Where mails are kept, one `.eml` file each, in order of arrival; it is made where there is none.
+        folder: Keeps the mails, one `.eml` file each, in order of arrival; it is made where there is none.
         port: 0 picks a free one.
-        tls: Its certificate, where it offers TLS.
+        tls: Its certificate, if it offers TLS.
         from_the_start: Whether TLS begins with the first byte, or with STARTTLS.
-        login: User and password, where it asks for them.
-        arrived: Is told of each mail.
+        login: User and password, if it requires them.
+        arrived: Receives one line for each mail.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class SmtpSandbox:
         self.folder.mkdir(parents=True, exist_ok=True)
         listener = socket.create_server((self.host, self.port))
         self.port = listener.getsockname()[1]
-        options = self._options | self._asking()
+        options = self._options | self._login_options()
         self._controller = _Controller(listener, self, hostname=self.host, port=self.port, **options)
         self._controller.start()
         return self
@@ -62,7 +62,7 @@ class SmtpSandbox:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop listening and hang up on everyone."""
+        """Stop listening and close all connections."""
         if self._controller is not None:
             self._controller.stop()
 
@@ -73,12 +73,12 @@ class SmtpSandbox:
 
     @property
     def mails(self) -> list[EmailMessage]:
-        """What is in them."""
+        """The mails that arrived, parsed."""
         return [read(file) for file in self.files]
 
     # The name is aiosmtpd's.
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Keep a mail, and say that it arrived."""
+        """Keep a mail, and report it."""
         content = envelope.original_content or b""
         with self._writing:
             file = self.folder / f"{self._next():06}.eml"
@@ -89,16 +89,16 @@ class SmtpSandbox:
         return "250 2.0.0 kept"
 
     def check(self, _server: SMTP, _session: Session, _envelope: Envelope, _kind: str, given: Any) -> AuthResult:  # noqa: ANN401
-        """Compare a login with the only one there is."""
+        """Compare a login with the only valid one."""
         if not isinstance(given, LoginPassword) or self._login is None:
             return AuthResult(success=False, handled=False)
         asked = (given.login.decode(), given.password.decode())
         return AuthResult(success=asked == self._login, handled=False)
 
-    def _asking(self) -> dict[str, Any]:
+    def _login_options(self) -> dict[str, Any]:
         if self._login is None:
             return {}
-        # aiosmtpd counts as TLS what began with STARTTLS only.
+        # aiosmtpd counts a connection as TLS only if it began with STARTTLS.
         began_with_tls = "ssl_context" in self._options
         return {"auth_required": True, "authenticator": self.check, "auth_require_tls": not began_with_tls}
 
@@ -107,7 +107,7 @@ class SmtpSandbox:
 
 
 class _Controller(Controller):
-    """aiosmtpd's thread, on a socket that listens already: it cannot tell which free port it picked itself."""
+    """aiosmtpd's thread, on a socket that listens already: aiosmtpd does not say which free port it picked."""
 
     def __init__(self, listener: socket.socket, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - its own
         super().__init__(*arguments, **options)
@@ -118,5 +118,5 @@ class _Controller(Controller):
 
 
 def read(file: Path) -> EmailMessage:
-    """Return what is in a mail's file."""
+    """Return the mail in a file."""
     return message_from_bytes(file.read_bytes(), policy=policy.default)

@@ -25,6 +25,11 @@ class Entity:
         return f"warehouse.{self.table}"
 
     @property
+    def live(self) -> str:
+        """The view of the records that were not merged into another one, as SQL names it."""
+        return f"warehouse.live_{self.table}"
+
+    @property
     def identifier_table(self) -> str:
         """The table with the identifiers of all live records, as SQL names it."""
         return f"{self.stored}_identifier"

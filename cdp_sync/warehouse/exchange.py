@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from cdp_sync.warehouse.backend import next_number
 from cdp_sync.warehouse.session import Session, statement
 
 Direction = Literal["import", "export"]
@@ -9,9 +10,7 @@ Direction = Literal["import", "export"]
 
 def number_of(session: Session, connection: str) -> int:
     """Return the number by which profiles name the connection that created them; a new one gets the next."""
-    session.execute(statement("warehouse/sql/exchange/connection_number"), {"connection": connection})
-    query = "select number from warehouse.connection_number where connection = ?"
-    return int(session.value(query, [connection]))
+    return next_number(session, "connection_number", {"connection": connection})
 
 
 def add_exchanged(session: Session, connection: str, direction: Direction, profiles: int) -> None:

@@ -9,8 +9,8 @@ from uuid import UUID
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import Report, Run
 from cdp_sync.model.mail_address import folded
+from cdp_sync.warehouse.backend import Warehouse
 from cdp_sync.warehouse.names import quote_identifier
-from cdp_sync.warehouse.opening import Warehouse
 from cdp_sync.warehouse.properties import profile_columns
 from cdp_sync.warehouse.session import Session
 
@@ -122,7 +122,7 @@ _HIDDEN = ("merged_into", "_created_by")
 
 def _profile(session: Session, profile_id: UUID) -> list[dict[str, Any]]:
     names = ", ".join(quote_identifier(name) for name in profile_columns(session) if name not in _HIDDEN)
-    query = f"select {names} from warehouse.profile where profile_id = ? and merged_into is null"
+    query = f"select {names} from warehouse.live_profile where profile_id = ?"
     changes = f"""
         select change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id
         from warehouse.profile_change change

@@ -1,5 +1,6 @@
-"""What was imported before: the ledger."""
+"""The ledger: which files were imported before, and how far each stream of a source was read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,3 +37,34 @@ def known_files(session: Session, connection: str, goal: str) -> dict[str, Known
     return {
         row[0]: KnownFile(row[0], row[1], row[2], row[3], row[4], tuple(row[5] or ()), row[6], row[7]) for row in rows
     }
+
+
+def watermarks_of(session: Session, connection: str, goal: str) -> dict[str, str]:
+    """Return how far the streams of a goal's source were read, by stream."""
+    query = "select stream, value from warehouse.watermark where connection = ? and goal = ?"
+    return dict(session.rows(query, [connection, goal]))
+
+
+def write_watermarks(session: Session, run_id: str, connection: str, goal: str, marks: Mapping[str, str]) -> None:
+    """Replace the watermarks of some streams, in the transaction that lands what was read from them.
+
+    Args:
+        session: A session that writes.
+        run_id: The run that read them.
+        connection: The goal's connection.
+        goal: The goal.
+        marks: How far each stream was read, by stream; the source that reads the stream knows how to compare values.
+    """
+    if not marks:
+        return
+    names = {"connection": connection, "goal": goal, "streams": list(marks)}
+    session.execute(
+        """delete from warehouse.watermark
+        where connection = $connection and goal = $goal and stream in (select unnest($streams))""",
+        names,
+    )
+    session.execute(
+        """insert into warehouse.watermark
+        select $connection, $goal, unnest($streams::text[]), unnest($marks::text[]), $run_id""",
+        {**names, "marks": list(marks.values()), "run_id": run_id},
+    )

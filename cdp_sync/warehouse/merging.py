@@ -22,9 +22,12 @@ _REPLACED_ROWS = {
     "list_member": f"""{_BOTH} and rowid not in (
         select max(rowid) from warehouse.list_member where {_BOTH} group by profile_id, list
     )""",
-    # Of two runs that did not tell how they ended the first counts: it may have put the profile there.
+    # Of two runs that did not record how they ended the first counts: it may have put the profile on the list.
     "list_intent": f"""{_BOTH} and rowid not in (
         select arg_min(rowid, began) from warehouse.list_intent where {_BOTH} group by profile_id
+    )""",
+    "watermark": f"""{_BOTH} and rowid not in (
+        select max(rowid) from warehouse.watermark where {_BOTH} group by stream
     )""",
     "keyed_row": f"""{_SOURCES} and rowid not in (
         select max(rowid) from warehouse.keyed_row where {_SOURCES} group by row_key
@@ -93,7 +96,7 @@ _IN_BOTH = {
     group by profile_id
     having count(distinct connection) = 2""",
 }
-"""Whom a connection has exchanged under both of its names."""
+"""The profiles that a connection has exchanged under both of its names."""
 
 
 def merge_connections(session: Session, before: str, now: str) -> None:

@@ -114,5 +114,5 @@ def identifiers_of(prop: Property) -> str:
     each = f"unnest({value})" if prop.multiple else value
     return f"""
         select ?, identifier::text, profile_id
-        from (select {each} as identifier, profile_id from warehouse.profile where merged_into is null)
+        from (select {each} as identifier, profile_id from warehouse.live_profile)
         where identifier is not null"""

@@ -1,6 +1,6 @@
 """Goals and connections that were renamed: their ledger goes on under the new name.
 
-Also tells of goals that were renamed without saying so: everything that they had summed would be added once more.
+Finds goals that were renamed without `was` as well: everything that they had summed would be added once more.
 """
 
 from collections.abc import Iterable
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from cdp_sync.warehouse.backend import Warehouse
 from cdp_sync.warehouse.merging import merge_connections, merge_goals
-from cdp_sync.warehouse.opening import Warehouse
 from cdp_sync.warehouse.session import Session
 
 Names = tuple[str, str]
@@ -17,7 +17,7 @@ Names = tuple[str, str]
 
 _OF_GOALS = (
     "imported_file", "run", "quarantine", "changed_value", "waiting_row",
-    "exported_file", "exported_goal", "list_member", "list_intent",
+    "exported_file", "exported_goal", "list_member", "list_intent", "watermark",
 )  # fmt: skip
 
 
@@ -97,18 +97,21 @@ class Summed:
         return self.sums != "[]"
 
 
-_RIVALS = """
-select distinct file.connection, file.goal
-from warehouse.imported_file file
-join asked using (path)
-where (file.connection, file.goal) <> ($connection, $goal)
-    and (file.connection = $connection or (file.size, file.modified_at) = (asked.size, asked.modified_at))
+_SUMMED_ELSEWHERE = """(file.connection, file.goal) <> ($connection, $goal)
     and coalesce(file.links = $links and file.sums = $sums, file.source in (
         select source from warehouse.imported_row where sums is not null
     ))
     and path not in (
         select path from warehouse.imported_file where connection = $connection and goal = $goal
-    )
+    )"""
+"""The condition that another goal imported a file with the same links and sums, and this goal never did."""
+
+_RIVALS = f"""
+select distinct file.connection, file.goal
+from warehouse.imported_file file
+join asked using (path)
+where {_SUMMED_ELSEWHERE}
+    and (file.connection = $connection or (file.size, file.modified_at) = (asked.size, asked.modified_at))
 order by all"""
 
 
@@ -148,16 +151,10 @@ def imported_by_others(session: Session, goal: Summed, connections: Iterable[str
     if not goal.sums_anything:
         return []
     return session.rows(
-        """select distinct connection, goal, path
+        f"""select distinct connection, goal, path
         from warehouse.imported_file file
-        where (connection, goal) <> ($connection, $goal)
+        where {_SUMMED_ELSEWHERE}
             and (connection = $connection or connection not in (select unnest($connections)))
-            and coalesce(links = $links and sums = $sums, source in (
-                select source from warehouse.imported_row where sums is not null
-            ))
-            and path not in (
-                select path from warehouse.imported_file where connection = $connection and goal = $goal
-            )
         order by all""",
         {**_bound(goal.names), "links": goal.links, "sums": goal.sums, "connections": list(connections)},
     )

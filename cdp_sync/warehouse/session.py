@@ -47,8 +47,6 @@ class Session:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._attached: list[str] = []
-        self._before: dict[str, object] = {}
         self._has_functions = False
 
     def execute(self, sql: str, values: Values = None) -> "Session":
@@ -79,8 +77,7 @@ class Session:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def set(self, name: str, value: str) -> None:
-        """Change a setting until the session lets go."""
-        self._before.setdefault(name, self.value("select current_setting(?)", [name]))
+        """Change a setting of this session."""
         self.execute(f"set {name} = {quote_literal(value)}")
 
     def define_functions(self) -> None:
@@ -91,15 +88,11 @@ class Session:
             self._has_functions = True
 
     def wait_for_disk(self, *, wait: bool) -> None:
-        """Tell whether what is written from now on has to outlive a power cut.
+        """Set whether what is written from now on has to survive a power cut.
 
-        What is staged is of no use behind one; once forced to the disk, it also takes long to remove.
+        Staged rows need not: nothing reads them after one, and a file that was forced to the disk takes long to remove.
         """
         self.execute(f"set fsync_mode = '{'standard' if wait else 'none'}'")
-
-    def skip_checkpoint(self) -> None:
-        """Leave what is in a file's log there when the session lets go of the file: the next to open it reads both."""
-        self.execute("set checkpoint_on_detach = 'disabled'")
 
     def run(self, steps: Iterable[Step]) -> None:
         """Run the steps of a plan in order; an error names the step and shows its statement."""
@@ -120,20 +113,9 @@ class Session:
         """Attach a database file.
 
         Raises:
-            duckdb.Error: As it is; who opens the file tells a lock from what is wrong for good.
+            duckdb.Error: Not translated: the caller distinguishes a lock from an unusable file.
         """
         self._connection.execute(f"attach $path as {name}{f' ({options})' if options else ''}", {"path": str(path)})
-        self._attached.append(name)
-
-    @property
-    def has_staging(self) -> bool:
-        """Whether a staging file is attached."""
-        return "staging" in self._attached
-
-    def detach(self, name: str) -> None:
-        """Let go of a database file."""
-        self.execute(f"detach {name}")
-        self._attached.remove(name)
 
     def roll_back(self) -> None:
         """Give up the open transaction, if there is one."""
@@ -142,16 +124,8 @@ class Session:
         except duckdb.TransactionException:
             return
 
-    def let_go(self, *, but: str = "") -> None:
-        """Let go of all files, or all but one, and of what was `set`."""
-        for name in [name for name in self._attached if name != but]:
-            self.detach(name)
-        for name, value in self._before.items():
-            self.execute(f"set {name} = {quote_literal(str(value))}")
-        self._before.clear()
-
     def close(self) -> None:
-        """Close the connection, and with it the instance."""
+        """Close the connection and with it the instance: what is not committed is gone, the files are free."""
         self._connection.close()
 
 

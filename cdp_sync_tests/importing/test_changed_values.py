@@ -86,6 +86,6 @@ def test_nothing_is_kept_of_what_did_not_land(importer: Importer, monkeypatch: p
     assert importer.rows("select count(*) from warehouse.changed_value") == [(0,)]
 
 
-def locked(*_: object) -> None:
+def locked(*_: object, **__: object) -> None:
     """Stand in for a step that fails."""
     raise WarehouseLocked("Somebody writes.")

@@ -91,7 +91,7 @@ def test_a_second_attempt(shop: Importer, desk: Importer, monkeypatch: pytest.Mo
     assert len(shop.quarantine()) == 2
 
 
-def locked(*_: object) -> None:
+def locked(*_: object, **__: object) -> None:
     """Stand in for a step that fails."""
     raise WarehouseLocked("Somebody writes.")
 

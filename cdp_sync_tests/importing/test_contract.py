@@ -19,7 +19,7 @@ from cdp_sync_tests.trail.importer import Importer, goal
 
 FOLDER = Path(cdp_sync.importing.__file__).parent
 GIVEN = frozenset({*(table.name for table in FROM_THE_START), "staging.staged"})
-ELSEWHERE = frozenset({"physical_line", "line", "opening", "taken", "record", "reject"})
+ELSEWHERE = frozenset({"physical_line", "line", "opening", "taken", "json_line", "record", "reject"})
 """Tables of the reader, which end with a part."""
 
 PROFILES: dict[str, Any] = {
@@ -192,7 +192,7 @@ def test_producers_and_consumers_are_those_of_the_contract(table: Table) -> None
     assert hasattr(importlib.import_module(f"cdp_sync.importing.{module}"), function)
     assert bool(table.columns) != bool(table.varies)
     naming = {subject for subject, source in sources() if names(table.name, source)}
-    assert naming - {module.partition(".")[0]} == set(table.consumers) - {module.partition(".")[0]}
+    assert naming - {module.partition(".")[0]} == set(table.others)
 
 
 def names(table: str, source: str) -> bool:
@@ -215,5 +215,4 @@ def sources() -> list[tuple[str, str]]:
 def test_a_temporary_table_stays_with_its_subject() -> None:
     """What one part of an import leaves to another stands in the staging file; the report is made in the session."""
     for table in (*LINKING, *UPSERTING):
-        others = {*table.consumers} - {table.producer.partition(".")[0]}
-        assert others <= {"report"}, table.name
+        assert {*table.others} <= {"report"}, table.name

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.reading.records import read_records
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.importing.staging.plan import Cells, read_part
@@ -118,7 +118,7 @@ def product(text: bytes, goal: FileGoal, session: Session, folder: Path) -> Outc
     local = folder / "a"
     local.write_bytes(text)
     try:
-        landed = land(Part("a", local), goal)
+        landed = normalize(Part("a", local), goal)
         if landed is None:
             return Outcome()
         if landed.survey.regular:
@@ -138,7 +138,7 @@ def product(text: bytes, goal: FileGoal, session: Session, folder: Path) -> Outc
     )
 
 
-def regular(landed: Landed, goal: FileGoal, session: Session) -> Outcome:
+def regular(landed: NormalizedPart, goal: FileGoal, session: Session) -> Outcome:
     """Return what the parser reads of a regular part: as many rows as there are lines."""
     call, values = read_part(landed, goal.format)
     rows = session.rows(f"select {', '.join(Cells(landed.head.columns).types)} from {call}", values)

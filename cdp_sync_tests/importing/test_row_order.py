@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.importing import GoalRun, stage_files
-from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.importing.staging.columns import plan_columns
 from cdp_sync.importing.staging.plan import deferred_step, stage_step
@@ -51,7 +51,7 @@ def test_many_rows_keep_their_order(tmp_path: Path) -> None:
         assert importer.rows(odd) == [(0,)]
 
 
-def steps(goal: FileGoal, profiles: Profiles, landed: Landed) -> Iterator[Step]:
+def steps(goal: FileGoal, profiles: Profiles, landed: NormalizedPart) -> Iterator[Step]:
     """Yield the ways in which a part's rows are staged."""
     yield stage_step(goal, plan_columns(goal, profiles, landed.head.columns), landed, ("id",))
     yield deferred_step(goal, landed)
@@ -75,7 +75,7 @@ def test_no_kind_of_cell_asks_for_a_join(*, decimal: str, dates: list[str], obje
     )
     file = tmp_path / "all.csv"
     file.write_text(f"{','.join(goal.fields)}\n1{',' * (len(goal.fields) - 1)}\n")
-    landed = land(Part("all.csv", file), goal)
+    landed = normalize(Part("all.csv", file), goal)
     assert landed is not None
     run = Importer(tmp_path / "shop", goal, profiles).new_run()
     with run.open("none") as session:

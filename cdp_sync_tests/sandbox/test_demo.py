@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.sandbox.demo.files import files as demo
+from cdp_sync.sandbox.demo import files as demo
 
 SHOP_ONE = "webshop/inbox/customers_2026-01-05.csv"
 SHOP_TWO = "webshop/inbox/customers_2026-01-06.csv"

@@ -24,7 +24,7 @@ def signed(**fields: str) -> dict[str, str]:
 
 
 def error(answer: Any) -> tuple[int, int]:
-    """Return status and code of what the official client was told."""
+    """Return status and code of an error that the official client received."""
     return answer.get_status_code(), answer.get_error().get_error_code()
 
 

@@ -27,12 +27,12 @@ def start(client: SailthruClient, kind: str, file: Path | None = None, **asked: 
 
 
 def state(client: SailthruClient, job_id: str) -> dict[str, Any]:
-    """Return what is told of a job."""
+    """Return the state of a job."""
     return client.api_get("job", {"job_id": job_id}).get_body()
 
 
 def done(client: SailthruClient, kind: str, file: Path | None = None, **asked: Any) -> dict[str, Any]:
-    """Return what is told of a job that was started and is over."""
+    """Return the state of a job that was started and has ended."""
     return state(client, start(client, kind, file, **asked))
 
 
@@ -93,7 +93,7 @@ def test_jobs_can_fail_and_hang(client: SailthruClient, box: SailthruSandbox) ->
 
 
 def test_an_export_has_the_columns_of_the_vendors_file(client: SailthruClient, box: SailthruSandbox) -> None:
-    """Local times without zone, quotes only where PHP would set them, no clear address, vars behind all."""
+    """Local times without zone, quotes only where PHP would set them, no clear address, vars after all columns."""
     box.account.add_users([{
         "email": "ann@greetings.org", "created": 1_431_025_429, "vars": {"userid": 10},
         "lists": {"Main": 1_431_025_430, "Other list": 1_431_025_431}, "engagement": "dormant",
@@ -108,9 +108,13 @@ def test_an_export_has_the_columns_of_the_vendors_file(client: SailthruClient, b
         f'{sid},{md5(b"ann@greetings.org").hexdigest()},greetings.org,dormant,"Main,Other list","2015/05/07 15:03:49",'
         '"2015/05/07 15:03:50",2,0,0,"2015/05/07 15:04:00",,,,"2015/05/07 15:03:50",,,,,0,,0,0,0,,,,Valid,10'
     )
-    told = dict(zip(*rows(text), strict=True))
-    assert tuple(told) == (*COLUMNS, "userid")
-    assert (told["Last Open"], told["Lifetime Message"], told["Email Status"]) == ("2015/05/07 15:04:00", "0", "Valid")
+    cells = dict(zip(*rows(text), strict=True))
+    assert tuple(cells) == (*COLUMNS, "userid")
+    assert (cells["Last Open"], cells["Lifetime Message"], cells["Email Status"]) == (
+        "2015/05/07 15:04:00",
+        "0",
+        "Valid",
+    )
 
 
 def test_an_export_carries_clear_addresses_where_permitted(client: SailthruClient, box: SailthruSandbox) -> None:
@@ -202,7 +206,7 @@ def test_an_update_may_drop_lines_in_silence(client: SailthruClient, box: Sailth
 
 
 def test_a_path_in_the_parameters_is_tolerated(client: SailthruClient, box: SailthruSandbox, tmp_path: Path) -> None:
-    """The official client leaves it there, and signs it, when it is not told that `file` is a file."""
+    """The official client leaves and signs it, unless the call names `file` as a file."""
     file = tmp_path / "lines.json"
     file.write_text('{"id": "ann@example.com"}\n')
     answer = client.api_post("job", {"job": "update", "file": str(file)})

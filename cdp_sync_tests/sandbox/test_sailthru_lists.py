@@ -39,7 +39,7 @@ def test_an_unknown_list_is_error_15(client: SailthruClient) -> None:
 
 
 def test_a_list_is_changed_by_being_posted_again(client: SailthruClient) -> None:
-    """Its id stays; primary lists can be asked for alone, and settings tell of them."""
+    """Its id stays; primary lists can be asked for alone, and settings name them."""
     first = client.api_post("list", {"list": "Main"}).get_body()
     client.api_post("list", {"list": "Other"})
     assert client.api_post("list", {"list": "Main", "primary": 1}).get_body() == first
@@ -68,10 +68,10 @@ def test_members_leave_with_their_list(client: SailthruClient) -> None:
         ({"criteria": ["domain", "list_member_not"], "value": ["other.org", "Main"]}, ["cy"]),
     ],
 )
-def test_a_smart_list_has_whom_its_query_finds(
+def test_a_smart_list_holds_the_users_that_its_query_finds(
     query: dict[str, Any], members: list[str], client: SailthruClient, box: SailthruSandbox
 ) -> None:
-    """At any time: who changes comes and goes. A user tells of it only when asked for smart lists."""
+    """Membership follows changes of users. A user names smart lists only when asked for them."""
     box.account.add_users([
         {"email": "ann@example.com", "vars": {"plan": "pro", "n": 1}, "lists": ["Main"]},
         {"email": "bob@example.com", "vars": {"plan": "free", "n": "2", "tags": ["a", "b"]}, "lists": ["Other"]},

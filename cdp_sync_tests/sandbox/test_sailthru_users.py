@@ -10,13 +10,13 @@ from cdp_sync.sandbox.sailthru import SailthruSandbox
 SIGNED_UP = "Sat, 02 Oct 2021 19:46:49 -0400"
 
 
-def told(answer: Any) -> tuple[int, Any]:
+def answered(answer: Any) -> tuple[int, Any]:
     """Return status and body."""
     return answer.get_status_code(), answer.get_body()
 
 
 def read(client: SailthruClient, value: str, key: str = "email", **fields: Any) -> Any:
-    """Return what is told of a user."""
+    """Return the fields of a user."""
     answer = client.api_get("user", {"id": value, "key": key, **({"fields": fields} if fields else {})})
     assert answer.is_ok(), answer.get_body()
     return answer.get_body()
@@ -33,7 +33,7 @@ def test_a_user_is_created_and_read_by_each_key(client: SailthruClient) -> None:
         },
     )  # fmt: skip
     keys = created.get_body()["keys"]
-    assert told(created) == (200, {"keys": keys, "ok": True})
+    assert answered(created) == (200, {"keys": keys, "ok": True})
     assert (keys["email"], keys["extid"], keys["sms"]) == ("ann@example.com", "42", "+15551234567")
     assert int(keys["sid"][:8], 16) == 1_633_218_409
     assert len(keys["sid"]) == 24
@@ -46,8 +46,8 @@ def test_a_user_is_created_and_read_by_each_key(client: SailthruClient) -> None:
     assert client.get_user(keys["sid"]).get_body() == expected  # a sid without `key` is known as one
 
 
-def test_only_the_fields_that_were_asked_for_are_told(client: SailthruClient) -> None:
-    """Also those that are not told otherwise; nothing in lists and vars is null."""
+def test_only_the_fields_that_were_asked_for_are_returned(client: SailthruClient) -> None:
+    """Also those that other answers leave out; empty lists and vars are null."""
     client.save_user("ann@example.com")
     assert read(client, "ann@example.com", vars=1, lists=1, engagement=0) == {"vars": None, "lists": None}
     assert read(client, "ann@example.com", activity=1) == {"activity": {"create_time": SIGNED_UP}}
@@ -91,19 +91,19 @@ def test_a_key_of_another_user_is_a_conflict_or_merges(client: SailthruClient, b
 def test_a_user_is_deleted(client: SailthruClient, box: SailthruSandbox) -> None:
     """By any key, from all lists."""
     client.save_user("ann@example.com", {"lists": {"Main": 1}})
-    assert told(client.api_delete("user", {"id": "ann@example.com", "key": "email"})) == (200, {"ok": True})
+    assert answered(client.api_delete("user", {"id": "ann@example.com", "key": "email"})) == (200, {"ok": True})
     assert not box.account.users
     assert not box.account.lists["Main"].members
 
 
-def test_who_is_not_there_is_told_in_two_ways(client: SailthruClient) -> None:
-    """400 to who reads, 404 to who deletes; both error 99. By sid nobody can be created."""
+def test_an_unknown_user_has_two_statuses(client: SailthruClient) -> None:
+    """400 to a reader, 404 to a deletion; both error 99. An unknown sid creates nobody."""
     body = {"error": 99, "errormsg": "User not found with email: x@y.zz"}
-    assert told(client.get_user("x@y.zz")) == (400, body)
-    assert told(client.api_delete("user", {"id": "x@y.zz"})) == (404, body)
+    assert answered(client.get_user("x@y.zz")) == (400, body)
+    assert answered(client.api_delete("user", {"id": "x@y.zz"})) == (404, body)
     sid = "0" * 24
     body = {"error": 99, "errormsg": f"User not found with sid: {sid}"}
-    assert told(client.save_user(sid, {"key": "sid", "vars": {"a": 1}})) == (400, body)
+    assert answered(client.save_user(sid, {"key": "sid", "vars": {"a": 1}})) == (400, body)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_an_open_file_is_brought_to_the_disk(client: paramiko.SFTPClient) -> Non
 
 
 def test_folders_and_files_are_made_and_removed(client: paramiko.SFTPClient, root: Path) -> None:
-    """mkdir, rmdir, remove and setting times work; a missing file is told as such."""
+    """mkdir, rmdir, remove and setting times work; a missing file is an error of its own."""
     client.mkdir("/inbox/done")
     assert (root / "inbox/done").is_dir()
     client.rmdir("/inbox/done")
@@ -239,7 +239,7 @@ def process(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 def test_a_process_serves_until_a_signal(root: Path, tmp_path: Path, end: signal.Signals) -> None:
-    """It tells host, port and fingerprint in one line, writes known_hosts, serves, and ends with status 0."""
+    """It prints host, port and fingerprint in one line, writes known_hosts, serves, and ends with status 0."""
     with process(root, "--known-hosts", str(tmp_path / "known_hosts")) as (running, ready):
         port = int(str(ready["port"]))
         assert ready["host"] == "127.0.0.1"

@@ -1,4 +1,4 @@
-"""The sandbox's mail server: what arrives is kept and shown, and who plays on the stage finds it."""
+"""The sandbox's mail server: it keeps and shows what arrives, and processes beside it find it."""
 
 import smtplib
 import socket
@@ -9,7 +9,7 @@ import pytest
 from cdp_sync.connectors.smtp.client import Mail, send
 from cdp_sync.connectors.smtp.server import SmtpServer
 from cdp_sync.errors import ServerUnreachable
-from cdp_sync.sandbox.servers import Stage
+from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.sandbox.smtp import SmtpSandbox
 
 
@@ -33,14 +33,14 @@ def test_mails_are_kept_in_order_of_arrival(tmp_path: Path) -> None:
     assert [kept["Subject"] for kept in sandbox.mails] == ["Mail 1", "Mail 2", "Mail 3", "Mail 4"]
 
 
-def test_each_mail_is_told_in_one_line(tmp_path: Path) -> None:
+def test_each_mail_is_reported_in_one_line(tmp_path: Path) -> None:
     """Its subject, how many it is for, and its file; no address."""
-    told: list[str] = []
-    with SmtpSandbox(tmp_path / "mail", arrived=told.append) as sandbox:
+    lines: list[str] = []
+    with SmtpSandbox(tmp_path / "mail", arrived=lines.append) as sandbox:
         send(server(sandbox.port), mail(1, "ann@example.net", "bob@example.net"))
         send(server(sandbox.port), mail(2))
     folder = tmp_path / "mail"
-    assert told == [
+    assert lines == [
         f"Mail: Mail 1 (2 recipients, {folder / '000001.eml'})",
         f"Mail: Mail 2 (1 recipient, {folder / '000002.eml'})",
     ]
@@ -55,13 +55,13 @@ def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
         socket.create_connection((sandbox.host, sandbox.port), timeout=20)
 
 
-def test_the_stage_sends_mail_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process with the stage's environment mails into the sandbox."""
+def test_processes_send_mail_to_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process with the servers' environment mails into the sandbox."""
     monkeypatch.setenv("CDP_SYNC_SANDBOX_PORT", "0")
     monkeypatch.delenv("CDP_SYNC_SMTP_HOST", raising=False)
-    with Stage(mail_port=0, folder=tmp_path) as stage:
-        send(SmtpServer.from_environment(stage.environment), mail(1))
-        assert f"Mail on 127.0.0.1:{stage.mail_port}" in stage.told
+    with SandboxServers(mail_port=0, folder=tmp_path) as servers:
+        send(SmtpServer.from_environment(servers.environment), mail(1))
+        assert f"Mail on 127.0.0.1:{servers.mail_port}" in servers.summary
     assert [file.name for file in (tmp_path / "mail").iterdir()] == ["000001.eml"]
 
 
@@ -69,15 +69,15 @@ def test_a_mail_server_of_ones_own_goes_first(tmp_path: Path, monkeypatch: pytes
     """Settings that are there already are left alone, all of them."""
     monkeypatch.setenv("CDP_SYNC_SANDBOX_PORT", "0")
     monkeypatch.setenv("CDP_SYNC_SMTP_HOST", "mail.example.com")
-    with Stage(mail_port=0, folder=tmp_path) as stage:
-        found = {name: value for name, value in stage.environment.items() if name.startswith("CDP_SYNC_SMTP_")}
+    with SandboxServers(mail_port=0, folder=tmp_path) as servers:
+        found = {name: value for name, value in servers.environment.items() if name.startswith("CDP_SYNC_SMTP_")}
     assert found == {"CDP_SYNC_SMTP_HOST": "mail.example.com"}
 
 
-def test_a_port_that_is_taken_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the option that takes another."""
+def test_a_port_in_use_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the option that chooses another port."""
     monkeypatch.setenv("CDP_SYNC_SANDBOX_PORT", "0")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ServerUnreachable, match="--mail-port"), Stage(mail_port=port, folder=tmp_path):
+        with pytest.raises(ServerUnreachable, match="--mail-port"), SandboxServers(mail_port=port, folder=tmp_path):
             pass

@@ -42,7 +42,7 @@ def wait_until_it_serves(process: subprocess.Popen[bytes], port: int) -> None:
         with suppress(OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5).close()
             return
-        time.sleep(0.2)  # nothing tells when it begins to listen
+        time.sleep(0.2)  # no event marks the start of listening
 
 
 def left_over(mark: Path) -> list[int]:
@@ -117,9 +117,9 @@ else:
 """
 _IN_FOREGROUND = """
 import os, sys
-from cdp_sync.sandbox import servers as stage
-stage._PATIENCE = 0.5
-sys.exit(abs(stage._in_foreground([sys.executable, sys.argv[1]], os.environ)))
+from cdp_sync.sandbox import servers
+servers._LONGEST_END = 0.5
+sys.exit(abs(servers._in_foreground([sys.executable, sys.argv[1]], os.environ)))
 """
 
 
@@ -133,7 +133,7 @@ def test_what_does_not_end_in_time_is_killed(number: signal.Signals, tmp_path: P
         deadline = time.monotonic() + 60
         while not output.read_text(encoding="utf-8"):
             assert time.monotonic() < deadline
-            time.sleep(0.05)  # nothing tells when a file grows
+            time.sleep(0.05)  # no event marks the growth of a file
         os.kill(process.pid, number)
         assert process.wait(60) == signal.SIGKILL
         wait_until_none_is_left(tmp_path)

@@ -131,7 +131,7 @@ def world(tmp_path: Path) -> World:
 def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Have the next writing fail at its end, whatever run it is of."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         monkeypatch.undo()
         raise WarehouseLocked("Somebody writes.")
 

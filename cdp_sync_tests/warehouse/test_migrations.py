@@ -21,6 +21,8 @@ CONTRACT = {
     "run_goal": ("connection", "goal", "direction", "state", "started_at", "seconds", "sentence", "left_out"),
     "data_exchange": ("connection", "direction", "profiles"),
     "quarantine": ("run_id", "connection", "goal", "path", "line", "field", "value", "raw", "reason"),
+    "watermark": ("connection", "goal", "stream", "value", "run_id"),
+    "live_profile": ("profile_id", "created_at", "updated_at", "merged_into"),
 }
 
 
@@ -114,23 +116,15 @@ def test_the_ledger_of_version_4_is_kept(warehouse: Warehouse, monkeypatch: pyte
         assert sorted(session.rows("select number from warehouse.exported_goal")) == [(1,), (2,), (3,)]
 
 
-def test_what_an_older_version_put_into_the_quarantine_has_a_kind(warehouse: Warehouse) -> None:
+def test_what_an_older_version_put_into_the_quarantine_has_a_kind(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each row of it is counted where the run that left it counted it."""
-    with warehouse.open("write") as session:
-        _go_back(session)
-        session.execute("""
-            insert into warehouse.run (run_id, connection, goal, direction)
-            values ('1', 'shop', 'in', 'import'), ('2', 'shop', 'out', 'export')""")
-        session.execute("""
-            insert into warehouse.quarantine (run_id, connection, goal, raw, reason)
-            values
-                ('1', 'shop', 'in', 'a,b', 'too many fields'),
-                ('1', 'shop', 'in', null, 'no value in the fields of row_key'),
-                ('1', 'shop', 'in', null, 'no usable identifier'),
-                ('1', 'shop', 'in', null, 'no profile has this identifier, and the goal creates none'),
-                ('1', 'shop', 'in', null, 'no consent for the connection''s objectives'),
-                ('1', 'shop', 'in', null, 'no whole number'),
-                ('2', 'shop', 'out', 'an id', 'too long')""")
+    every = migrations()
+    with monkeypatch.context() as earlier:
+        earlier.setattr("cdp_sync.warehouse.migrations.migrations", lambda: every[:6])
+        with warehouse.open("write") as session:
+            _fill_quarantine(session)
     with warehouse.open("read") as session:
         kinds = dict(session.rows("select kind, count(*) from warehouse.quarantine group by kind"))
     assert kinds == {
@@ -143,11 +137,46 @@ def test_what_an_older_version_put_into_the_quarantine_has_a_kind(warehouse: War
     }
 
 
-def _go_back(session: Session) -> None:
-    """Make the tables those of the version before the quarantine knew kinds."""
-    for added in ("kind", "row_hash", "seen_run_id"):
-        session.execute(f"alter table warehouse.quarantine drop column {added}")
-    session.execute("alter table warehouse.identifier_property drop column domains_in_ascii")
+def _fill_quarantine(session: Session) -> None:
     session.execute("""
-        delete from warehouse.migration
-        where version >= (select version from warehouse.migration where name = 'quarantine_kinds')""")
+        insert into warehouse.run (run_id, connection, goal, direction)
+        values ('1', 'shop', 'in', 'import'), ('2', 'shop', 'out', 'export')""")
+    session.execute("""
+        insert into warehouse.quarantine (run_id, connection, goal, raw, reason)
+        values
+            ('1', 'shop', 'in', 'a,b', 'too many fields'),
+            ('1', 'shop', 'in', null, 'no value in the fields of row_key'),
+            ('1', 'shop', 'in', null, 'no usable identifier'),
+            ('1', 'shop', 'in', null, 'no profile has this identifier, and the goal creates none'),
+            ('1', 'shop', 'in', null, 'no consent for the connection''s objectives'),
+            ('1', 'shop', 'in', null, 'no whole number'),
+            ('2', 'shop', 'out', 'an id', 'too long')""")
+
+
+def test_the_warehouse_of_version_8_gets_live_profiles_and_watermarks(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened for reading or writing, it goes on; profiles that were merged into others are not live."""
+    every = migrations()
+    with monkeypatch.context() as earlier:
+        earlier.setattr("cdp_sync.warehouse.migrations.migrations", lambda: every[:8])
+        with warehouse.open("write") as session:
+            session.execute("alter table warehouse.profile add column name text")
+            session.execute("insert into warehouse.profile (merged_into, name) values (null, 'Ann'), (uuid(), 'Anna')")
+    with warehouse.open("read") as session:
+        assert session.rows("select name from warehouse.live_profile") == [("Ann",)]
+        assert session.rows("from warehouse.watermark") == []
+
+
+def test_live_profiles_have_the_columns_that_were_added_later(warehouse: Warehouse) -> None:
+    """Also in a session that reads; a query is planned as one on the table would be."""
+    with warehouse.open("write") as session:
+        session.execute("alter table warehouse.profile add column name text")
+        session.execute("insert into warehouse.profile (name) values ('Ann'), ('Bob')")
+    with warehouse.open("read") as session:
+        assert session.records("from warehouse.live_profile")[0]["name"] == "Ann"
+        plans = [
+            session.rows(f"explain select name from warehouse.{source} name > 'B'")
+            for source in ("live_profile where", "profile where merged_into is null and")
+        ]
+    assert plans[0] == plans[1]

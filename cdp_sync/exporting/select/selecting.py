@@ -14,7 +14,6 @@ def select_segment(run: ExportRun) -> ExportCounters:
         PropertyTypeChanged: A declared type differs from that of the column.
         DiskFull: The rows do not fit on the disk.
     """
-    run.close()
     for leftover in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
         leftover.unlink(missing_ok=True)
     with run.open("read") as session:

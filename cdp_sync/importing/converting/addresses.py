@@ -47,7 +47,8 @@ _MOST_WRAPPINGS = 3
 
 def convert_email(prop: Property, cell: str, form: Format) -> Conversion:
     """Return the conversion of an e-mail address."""
-    closer = naming(naming(_unwrapped(cell), "bare", _in_ascii), "address", _if_short)
+    bare = naming(_unwrapped(cell), "bare", _in_ascii)
+    closer = naming(bare, "address", lambda address: f"case when strlen({address}) <= 254 then {address} end")
     usual = f"strlen({cell}) <= 64 and regexp_full_match({cell}, {_USUAL})"
     sql = f"case when {usual} then lower({cell}) when {cell} <> '' then {closer} end"
     return Conversion(sql, "not an e-mail address", causes=ruin_causes(cell))
@@ -62,10 +63,6 @@ def _in_ascii(text: str) -> str:
         when not regexp_full_match({text}, {_ADDRESS}) or {other} or {apostrophe} or strlen({local}) > 64 then null
         when regexp_full_match({domain}, '[[:ascii:]]*') then {text}
         else {local} || '@' || ascii_domain({domain}) end"""
-
-
-def _if_short(address: str) -> str:
-    return f"case when strlen({address}) <= 254 then {address} end"
 
 
 def _unwrapped(cell: str) -> str:

@@ -32,7 +32,7 @@ def strip(cell: str) -> str:
 
 
 def is_visible(cell: str) -> str:
-    """Return the condition that a cell is more than white space; looking at its first character mostly tells.
+    """Return the condition that a cell is more than white space; its first character mostly decides.
 
     A `case`, because both sides of an `or` may be computed for every cell.
     """

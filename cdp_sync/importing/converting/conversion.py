@@ -23,16 +23,11 @@ def fit(prop: Property, cell: str, form: Format) -> str:
     """
     stripped = _is_stripped(prop, form)
     if stripped or prop.multiple or prop.type != "text":
-        cell = _unless_null(cell, form)
+        words = [word for word in form.nulls if word]
+        cell = f"case when not {is_among(strip(cell), words)} then {cell} end" if words else cell
     if prop.multiple:
         return elements(prop, cell, form, stripped=stripped)
     return strip(cell) if stripped else cell
-
-
-def _unless_null(cell: str, form: Format) -> str:
-    """Return the expression for a cell, null where it says that there is no value, with white space around that."""
-    words = [word for word in form.nulls if word]
-    return f"case when not {is_among(strip(cell), words)} then {cell} end" if words else cell
 
 
 def has_value(prop: Property, cell: str, form: Format) -> str:

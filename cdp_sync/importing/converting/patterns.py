@@ -65,7 +65,7 @@ class Pattern:
         return rf"\d{{{most if self._touches_digits(place) else fewest},{most}}}"
 
     def _touches_digits(self, place: int) -> bool:
-        """Whether digits of another directive stand beside: then only the full width tells them apart."""
+        """Whether digits of another directive are adjacent: then only the full width separates them."""
         pieces = self.pieces
         if pieces[place] in _FRACTIONS:
             return False

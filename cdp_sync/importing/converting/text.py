@@ -1,7 +1,5 @@
 """Text, truth values, and identifiers that a spreadsheet or a program ruined before they were written."""
 
-from collections.abc import Sequence
-
 from cdp_sync.importing.converting.cell import Conversion, is_among, visible
 from cdp_sync.model import Format, Property
 from cdp_sync.warehouse import quote_literal
@@ -43,15 +41,13 @@ def ruin_causes(cell: str) -> tuple[tuple[str, str], ...]:
 def convert_text(prop: Property, cell: str, form: Format) -> Conversion:
     """Return the conversion of a text: as it stands, one of those allowed, or an identifier that is not ruined."""
     if prop.among:
-        return Conversion(f"case when {is_among(cell, prop.among)} then {cell} end", _none_of(prop.among))
+        many = len(prop.among) > _MOST_NAMED
+        reason = "not a known value" if many else f"not one of: {', '.join(prop.among)}"
+        return Conversion(f"case when {is_among(cell, prop.among)} then {cell} end", reason)
     if prop.identifier:
         sound = f"case when not {is_ruined(cell)} then nullif({cell}, '') end"
         return Conversion(sound, "not an identifier", causes=ruin_causes(cell))
     return Conversion(visible(cell), "holds a NUL byte", can_fail=False)
-
-
-def _none_of(names: Sequence[str]) -> str:
-    return f"not one of: {', '.join(names)}" if len(names) <= _MOST_NAMED else "not a known value"
 
 
 def convert_boolean(prop: Property, cell: str, form: Format) -> Conversion:

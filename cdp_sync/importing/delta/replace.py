@@ -4,22 +4,31 @@ Rows compare by the digest of their cells, and as often as they occur. With `row
 last brought, in whatever file of the goal.
 """
 
+from cdp_sync.importing.delta.append import append_steps
+from cdp_sync.importing.delta.watermarks import appends
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.warehouse import Session, Step, statement
 
 
 def compare_rows(session: Session, run: GoalRun) -> None:
-    """Compare the staged rows with the previous imports: makes `staging.unchanged` and `staging.previous`.
+    """Compare the staged rows with the previous imports, or with what was read of a text that grows.
+
+    Makes `staging.unchanged`, `staging.previous` and, without `row_key`, `staging.gone_row`.
 
     Rows that were compared at the warehouse's present revision are not compared again.
     """
     current = "select exists (from staging.compared join warehouse.revision on number = revision)"
     if not session.value(current):
-        session.run(compare_steps(run))
+        session.run(compare_steps(run, appended=appends(session)))
 
 
-def compare_steps(run: GoalRun) -> tuple[Step, ...]:
-    """Return the steps that compare the staged rows of a run."""
+def compare_steps(run: GoalRun, *, appended: bool = False) -> tuple[Step, ...]:
+    """Return the steps that compare the staged rows of a run.
+
+    Args:
+        run: The run.
+        appended: Some files append to what was read before.
+    """
     declared = {
         "connection": run.connection,
         "goal": run.goal.name,
@@ -29,19 +38,14 @@ def compare_steps(run: GoalRun) -> tuple[Step, ...]:
     return (
         _step("file", "same_declaration", ("file",), **declared),
         _step("previous_row", "previous_row", ("file", "staged")),
-        *(_by_key(run) if run.goal.row_key else _by_content()),
+        *(_by_key(run) if run.goal.row_key else [_step("unchanged", "unchanged", ("file", "staged", "previous_row"))]),
+        *(append_steps(run) if appended else ()),
+        *([] if run.goal.row_key else [_step("gone_row", "gone_row", ("file", "previous_row", "unchanged"))]),
         _step("previous", "previous", ("file", "staged", "read_before", "previous_row", "unchanged")),
         Step(
             "staging.compared",
             "create or replace table staging.compared as select number as revision from warehouse.revision",
         ),
-    )
-
-
-def _by_content() -> tuple[Step, ...]:
-    return (
-        _step("unchanged", "unchanged", ("file", "staged", "previous_row")),
-        _step("gone_row", "gone_row", ("file", "previous_row", "unchanged")),
     )
 
 

@@ -10,9 +10,9 @@ with candidate as materialized (
 stays as materialized (
     select previous.row, previous.profile_id
     from staging.previous previous
-    join {table} profile using (profile_id)
+    semi join {live} profile using (profile_id)
     semi join link_value on link_value.row = previous.row
-    where profile.merged_into is null and previous.file in (select file from staging.file where same_links)
+    where previous.file in (select file from staging.file where same_links)
 ),
 plain as materialized (
     select row, min(profile_id) as profile_id

@@ -112,7 +112,7 @@ where connection = $connection and goal = $goal
     )
 
 
-def _step(table: str, name: str, reads: tuple[str, ...], values: dict[str, str], **parts: str) -> Step:
+def _step(table: str, name: str, reads: tuple[str, ...], values: dict[str, object], **parts: str) -> Step:
     sql = statement(f"importing/linking/{name}")
     return Step(f"warehouse.{table}", sql.format(**parts) if parts else sql, values, reads)
 
@@ -122,5 +122,5 @@ def _due(run: GoalRun) -> str:
     return statement("importing/linking/waiting_due").format(identifiers=identifiers)
 
 
-def _of(run: GoalRun) -> dict[str, str]:
+def _of(run: GoalRun) -> dict[str, object]:
     return {**run.goal_named, "fingerprint": run.fingerprint}

@@ -133,16 +133,11 @@ def _numbered_columns(text: str, position: int, form: Format) -> tuple[str, ...]
         position, record = line.end(), split_record(text, form, position)
         if record.problem or _is_passed_over(line, form) or _is_trailer(text, line.start(), form):
             continue
-        if _is_row(record.cells, form):
+        kind = form.record_type
+        if kind is None or record.cells[kind.field - 1 : kind.field] == (kind.equals,):
             return tuple(f"column{number}" for number in range(1, len(record.cells) + 1))
         position = record.end
     return ()
-
-
-def _is_row(cells: tuple[str, ...], form: Format) -> bool:
-    """Return whether a record is of the type that rows have, where types are declared."""
-    kind = form.record_type
-    return kind is None or cells[kind.field - 1 : kind.field] == (kind.equals,)
 
 
 def _check_header(record: Record, form: Format) -> None:
@@ -199,12 +194,20 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
     """
     links = [link.field for link in goal.link]
     if set(links) <= set(head.missing(links)) - goal.from_elsewhere:
+        # A header of which nothing is declared may be no header, but a person's data.
+        is_header = bool(set(goal.row_fields) & set(head.columns))
+        seen = f"found: {listed(head.columns)}" if is_header else "nothing in it is declared"
         raise FileRejected(
-            f"No linked column is in the header; {_seen(head, goal)}.",
+            f"No linked column is in the header; {seen}.",
             needed=f"At least one of these is needed: {_listed(dict.fromkeys(links))}.",
             remedy=_fitting_separator(text, goal) or "Correct the links, or have the column delivered.",
         )
-    _check_keys(head, goal)
+    if wrong := [field for field in goal.row_key if head.columns.count(field) != 1]:
+        raise FileRejected(
+            f"The header does not have {_listed(wrong)} once.",
+            needed="Every field of row_key must be one column: without it a row cannot replace its former self.",
+            remedy="Correct row_key, or have the column delivered.",
+        )
     needed = set(goal.fields) if goal.map_detected is None else set(head.columns) - {""}
     times = Counter(head.columns)
     if repeated := sorted(name for name in needed if times[name] > 1):
@@ -215,23 +218,6 @@ def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
         )
     missing = (name for name in head.missing(goal.fields) if name not in goal.from_elsewhere)
     return [f"Column {name!r} is not in the file." for name in missing]
-
-
-def _check_keys(head: Head, goal: ImportGoal) -> None:
-    """Make sure that the fields that name a row are there, once each."""
-    if wrong := [field for field in goal.row_key if head.columns.count(field) != 1]:
-        raise FileRejected(
-            f"The header does not have {_listed(wrong)} once.",
-            needed="Every field of row_key must be one column: without it a row cannot replace its former self.",
-            remedy="Correct row_key, or have the column delivered.",
-        )
-
-
-def _seen(head: Head, goal: ImportGoal) -> str:
-    """Return what the header holds; where nothing of it is declared it may be no header, but a person's data."""
-    if set(goal.row_fields) & set(head.columns):
-        return f"found: {listed(head.columns)}"
-    return "nothing in it is declared"
 
 
 def _fitting_separator(text: str, goal: ImportGoal) -> str:

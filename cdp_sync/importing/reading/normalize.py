@@ -1,9 +1,10 @@
-"""Brings a part to UTF-8, reads its head, and finds out whether its body is regular."""
+"""Normalizes a file for the CSV parser: UTF-8, the header read, one line break style where every line is a row."""
 
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.csv_header import HEAD_SIZE, Head, check_columns, read_head
@@ -14,9 +15,12 @@ from cdp_sync.model import Format, ImportGoal
 _FITS_INSTEAD = {"utf-8": "windows-1252", "utf-16": "utf-8", "windows-1252": "latin-1"}
 
 
+ReaderName = Literal["csv", "ndjson", "lines"]
+
+
 @dataclass(frozen=True)
-class Landed:
-    """A part that lies ready to be read."""
+class NormalizedPart:
+    """A part that can be read: text in UTF-8 whose columns are known."""
 
     name: str
     local: Path
@@ -30,6 +34,9 @@ class Landed:
     """Fields that are the same in every row, and no column."""
     complete: bool = True
     """Every field that the goal names is a column."""
+    reader: ReaderName = "csv"
+    relation: str = ""
+    """For readers other than CSV's: the relation with the rows of `record` as text columns c1, c2 and so on."""
 
     @property
     def body_line(self) -> int:
@@ -42,13 +49,13 @@ class Landed:
         return self.head.lines if self.start else 0
 
     @property
-    def as_irregular(self) -> "Landed":
-        """The part, to be read exactly."""
+    def as_irregular(self) -> "NormalizedPart":
+        """The part, to be read line by line."""
         return replace(self, survey=replace(self.survey, regular=False))
 
 
-def land(part: Part, goal: ImportGoal, folder: Path | None = None) -> Landed | None:
-    """Survey a part, and write it anew where its encoding or its head ask for that.
+def normalize(part: Part, goal: ImportGoal, folder: Path | None = None) -> NormalizedPart | None:
+    """Survey a part, and write it anew where its encoding or its header ask for that.
 
     Args:
         part: What arrived.
@@ -56,16 +63,14 @@ def land(part: Part, goal: ImportGoal, folder: Path | None = None) -> Landed | N
         folder: Where to write; beside the part where it is not given.
 
     Returns:
-        What lies ready; None for a part that is empty but for blank lines and comments.
+        The part to read; None for one that is empty but for blank lines and comments.
 
     Raises:
         FileRejected: It does not decode, its header is malformed, or its columns do not fit the goal.
     """
-    local, form = part.local, goal.format
-    folder = folder or local.parent
-    if form.encoding != "utf-8":
-        local = _decode(local, folder, form)
-    beginning, mark = _beginning(local)
+    form, folder = goal.format, folder or part.local.parent
+    local = in_utf_8(part, form, folder)
+    beginning, mark = beginning_of(local)
     head = read_head(beginning, form)
     if head is None:
         return None
@@ -80,7 +85,7 @@ def land(part: Part, goal: ImportGoal, folder: Path | None = None) -> Landed | N
     if survey.regular and not _is_one_line(head, local, start):
         local, start = _rewrite(folder / f"{local.name}.body", _after(local, start)), 0
     complete = set(head.missing(goal.row_fields)) <= goal.from_elsewhere
-    return Landed(part.name, local, head, start, survey, warnings, complete=complete)
+    return NormalizedPart(part.name, local, head, start, survey, warnings, complete=complete)
 
 
 def fields_of(path: Path, goal: ImportGoal) -> tuple[str, ...] | None:
@@ -89,7 +94,7 @@ def fields_of(path: Path, goal: ImportGoal) -> tuple[str, ...] | None:
     Raises:
         FileRejected: The header is malformed.
     """
-    head = read_head(_beginning(path)[0], goal.format)
+    head = read_head(beginning_of(path)[0], goal.format)
     return goal.named(head.columns) if head else None
 
 
@@ -117,7 +122,15 @@ def _rewrite(target: Path, chunks: Iterator[bytes]) -> Path:
     return target
 
 
-def _decode(path: Path, folder: Path, form: Format) -> Path:
+def in_utf_8(part: Part, form: Format, folder: Path) -> Path:
+    """Return a part's text in UTF-8, written to the folder where its declared encoding is another one.
+
+    Raises:
+        FileRejected: It does not decode.
+    """
+    path = part.local
+    if form.encoding == "utf-8":
+        return path
     decoder = form.codec.incrementaldecoder(errors="strict")
 
     def decoded() -> Iterator[bytes]:
@@ -135,7 +148,7 @@ def _decode(path: Path, folder: Path, form: Format) -> Path:
         ) from None
 
 
-def _beginning(path: Path) -> tuple[str, int]:
+def beginning_of(path: Path) -> tuple[str, int]:
     """Return the beginning of a file and the size of its byte order mark; bytes that do not decode are surrogates."""
     with path.open("rb") as file:
         raw = file.read(HEAD_SIZE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cdp_sync.errors import FileRejected
 
 HEAD = 4096
-"""Bytes that tell."""
+"""Bytes at the beginning that identify a file."""
 
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\10")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.grammar import NONCHARACTERS
-from cdp_sync.importing.reading.normalize import Landed
+from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.records_plan import BROKEN, RESERVED, RecordsPlan
 from cdp_sync.importing.sources.archives import CHUNK
 from cdp_sync.model import Format
@@ -28,7 +28,7 @@ _BROKEN_BYTE = re.compile("[\udc80-\udcff]")
 """What Python puts for a byte that is not UTF-8."""
 
 
-def read_records(session: Session, landed: Landed, form: Format) -> None:
+def read_records(session: Session, part: NormalizedPart, form: Format) -> None:
     """Make `record(n, raw, quoted)`, the rows of a part in order, and `reject(n, until, raw, in_quote, reason)`.
 
     `n` is the number of a record's first line, counted after the head. `in_quote` says that a quote that opens there
@@ -37,22 +37,24 @@ def read_records(session: Session, landed: Landed, form: Format) -> None:
     Raises:
         FileRejected: The number of rows is not the one that the trailer states.
     """
-    _read_lines(session, landed)
+    read_lines(session, part.local, part.start)
     tail = session.value("select coalesce(max(rowid) + 1, 0) from physical_line where trim(raw, chr(26)) <> ''")
-    _cut_control_z(session, tail)
+    # A Ctrl-Z in the last line that is not blank ends the file: it is not part of the line's last cell.
+    if session.value("select count(*) from physical_line where rowid = ? and ends_with(raw, chr(26))", [tail - 1]):
+        session.execute("update physical_line set raw = rtrim(raw, chr(26)) where rowid = ?", [tail - 1])
     trailer = _trailer(session, form, tail)
-    head = landed.head
+    head = part.head
     plan = RecordsPlan(form, len(head.columns), head.header, tail, trailer is not None, head.names_separator)
     session.run(plan.lines())
-    _resolve(session, plan, surplus_may_be_left_out=landed.complete)
+    _resolve(session, plan, surplus_may_be_left_out=part.complete)
     _check_count(session, plan, trailer)
 
 
-def _read_lines(session: Session, landed: Landed) -> None:
-    """Make `physical_line(raw, line_break)`: the part as lines, whatever quotes they hold."""
-    copy = landed.local.with_name(f"{landed.local.name}.lines")
+def read_lines(session: Session, local: Path, start: int) -> None:
+    """Make `physical_line(raw, line_break)`: the lines of a file from a byte on, whatever quotes they hold."""
+    copy = local.with_name(f"{local.name}.lines")
     with copy.open("wb") as file:
-        file.writelines(_marked(landed.local, landed.start))
+        file.writelines(_marked(local, start))
     pair, lone = quote_literal(_PAIR), quote_literal(_RETURN)
     session.execute(
         f"""create or replace temp table physical_line as
@@ -68,12 +70,6 @@ def _read_lines(session: Session, landed: Landed) -> None:
         {"path": str(copy), "never": _NEVER},
     )
     copy.unlink()
-
-
-def _cut_control_z(session: Session, tail: int) -> None:
-    """Cut a Ctrl-Z off the last line that is not blank: it ends the file, not the line's last cell."""
-    if session.value("select count(*) from physical_line where rowid = ? and ends_with(raw, chr(26))", [tail - 1]):
-        session.execute("update physical_line set raw = rtrim(raw, chr(26)) where rowid = ?", [tail - 1])
 
 
 def _marked(path: Path, start: int) -> Iterator[bytes]:

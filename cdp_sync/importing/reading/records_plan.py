@@ -124,9 +124,10 @@ order by n"""
         if kind:
             cell = f"({grammar.split_sql('text', 'quoted')})[{kind.field}]"
             other = f"{grammar.text_sql(cell)} is distinct from {quote_literal(kind.equals)}"
+        separator = f"lower(trim(raw, '\"')) = {quote_literal(f'sep={self.form.separator}'.lower())}"
         problem = f"""case
             {self._header_again() if self.header else ""}
-            {self._separator_again() if self.names_separator else ""}
+            {f"when {separator} then 'a line that names the separator again'" if self.names_separator else ""}
             when contains(raw, '{BROKEN}') then 'not utf-8; another encoding, perhaps windows-1252, may fit'
             when contains(raw, '{RESERVED}') then 'a noncharacter, U+FDD0 to U+FDEF'
             when strlen(raw) > {LONGEST} then 'longer than {LONGEST:,} bytes'
@@ -141,13 +142,9 @@ order by n"""
         cells = grammar.split_sql("text", "quoted")
         trimmed = f"list_transform({cells}, lambda name: trim({grammar.text_sql('name')}, {space}))"
         same = f"{trimmed} = [{', '.join(map(quote_literal, names))}]"
-        # Of most lines the first name tells that they are none, and they are not split.
+        # Most lines do not hold the first name: they need not be split.
         alike = f"case when contains(raw, {quote_literal(names[0])}) then {same} else false end"
         return f"when ltrim(raw, chr(65279)) = $header or {alike} then 'the header again'"
-
-    def _separator_again(self) -> str:
-        named = quote_literal(f"sep={self.form.separator}".lower())
-        return f"when lower(trim(raw, '\"')) = {named} then 'a line that names the separator again'"
 
     def _opening(self) -> str:
         text = self.grammar.prepared("raw")

@@ -1,14 +1,15 @@
 """Reads a file once more as its previous import read it, where the declared format has changed since.
 
-Rows are remembered by the cells that they had. Cells read in another way are other cells, but the lines are the same:
-so each row finds what it was by its line, and nothing is summed twice.
+Rows are remembered by digests of their cells. Read in another way the cells differ, but the lines are the same: each
+row finds its former digest by its line, and nothing is summed twice.
 """
 
 from collections.abc import Sequence
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.reading.accounting import stage_lines
-from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.reading.accounting import stage_rows
+from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName
+from cdp_sync.importing.reading.readers import READERS
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.importing.staging.plan import Cells, digest, read_part
@@ -27,7 +28,15 @@ def format_before(run: GoalRun, known: KnownFile | None) -> Format | None:
 
 
 def read_as_before(
-    session: Session, part: Part, known: KnownFile, form: Format, *, fields: Sequence[str], file: int, number: int
+    session: Session,
+    part: Part,
+    known: KnownFile,
+    form: Format,
+    *,
+    reader: ReaderName,
+    fields: Sequence[str],
+    file: int,
+    number: int,
 ) -> None:
     """Add to `staging.read_before` what the rows of a part just staged were before.
 
@@ -36,23 +45,24 @@ def read_as_before(
         part: What arrived.
         known: What the ledger knows of its path.
         form: How it was read then.
+        reader: What reads it.
         fields: The fields whose cells identify its rows now.
         file: Number of its file; the rows read as before go under a negative one, which no step imports.
         number: Number of the staged part.
     """
     links = [{"field": name, "property": "_"} for name in known.fields]
     try:
-        landed = land(part, ImportGoal(name="before", format=form, link=links))
+        before_part = READERS[reader].normalize(session, part, ImportGoal(name="before", format=form, link=links))
     except FileRejected:
-        return  # then it cannot have been imported
-    if landed is None:
+        return  # so it cannot have been imported
+    if before_part is None:
         return
     before, again = -1 - file, number + 1
     first_row = session.value("select count(*) from staging.staged")
 
-    def stage(landed: Landed) -> None:
-        call, values = read_part(landed, form)
-        cells = Cells(landed.head.columns)
+    def stage(read: NormalizedPart) -> None:
+        call, values = read_part(read, form)
+        cells = Cells(read.head.columns)
         row_hash = digest(named_before(known.fields, fields, cells.names), cells)
         session.execute(
             f"""insert into staging.staged by name
@@ -61,7 +71,7 @@ def read_as_before(
         )
 
     try:
-        stage_lines(session, landed, form, stage, file=before, part=again, first_row=first_row)
+        stage_rows(session, before_part, form, stage, file=before, number=again, first_row=first_row)
     except FileRejected:
         return
     session.execute(statement("importing/delta/read_before"), {"part": number, "again": again})

@@ -6,8 +6,12 @@ from dataclasses import replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
-from cdp_sync.importing.reading.accounting import stage_lines
-from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.delta.append import cut_unfinished_line
+from cdp_sync.importing.delta.watermarks import note_watermarks
+from cdp_sync.importing.delta.window import highest_time_step
+from cdp_sync.importing.reading.accounting import stage_rows
+from cdp_sync.importing.reading.normalize import NormalizedPart
+from cdp_sync.importing.reading.readers import READERS
 from cdp_sync.importing.reading.rereading import format_before, read_as_before
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sources.archives import NO_ROOM, Part, naming, printable, unpack
@@ -15,6 +19,7 @@ from cdp_sync.importing.staging.columns import Columns, detected_warnings, plan_
 from cdp_sync.importing.staging.plan import deferred_step, hashed_fields, stage_step
 from cdp_sync.importing.staging.tables import create_tables
 from cdp_sync.model import FetchedFile, FileReport, FileState
+from cdp_sync.model.delta import Append, Delta, Window
 from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.ledger import KnownFile, known_files
@@ -34,7 +39,6 @@ def stage_files(
         known: What the ledger knows of their paths; looked up where it is not given.
     """
     private_folder(run.folder)
-    run.close()
     for former in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
         former.unlink(missing_ok=True)
     if known is None:
@@ -79,37 +83,52 @@ def _stage_parts(
     warnings: list[str] = []
     fields: tuple[str, ...] = ()
     before = format_before(run, known)
-    for part, landed in _land(run, fetched, warnings.append):
+    for part, landed in _normalized(session, run, fetched, warnings.append):
         if landed is None:
             member = printable(part.name.removeprefix(f"{fetched.remote.path}!"))
             warnings.append(f"{'The file' if part.name == fetched.remote.path else f'Its member {member}'} is empty.")
             continue
         with naming(part.name, fetched.remote.path):
-            fields = _stage_part(session, run, landed, known, number)
+            fields = _stage_part(session, run, landed, known, number, delta=fetched.delta)
         if before and known:
             staged = session.value("select max(part) from staging.part where file = ?", [number])
-            read_as_before(session, part, known, before, fields=fields, file=number, number=staged)
+            read_as_before(
+                session, part, known, before, reader=fetched.reader, fields=fields, file=number, number=staged
+            )
         warnings += [*landed.warnings, *detected_warnings(run.goal, run.profiles, landed.head.columns)]
     report = FileReport(fetched.remote.path, FileState.STAGED, warnings=tuple(dict.fromkeys(warnings)))
     _check_budget(session, run, number)
     return report, fields
 
 
-def _land(run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]) -> Iterator[tuple[Part, Landed | None]]:
+def _normalized(
+    session: Session, run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]
+) -> Iterator[tuple[Part, NormalizedPart | None]]:
     folder = run.folder / "unpacked"
     private_folder(folder)
     try:
+        further = (fetched.delta.time_field,) if isinstance(fetched.delta, Window) else ()
+        if isinstance(fetched.delta, Append):
+            cut_unfinished_line(fetched.local)
         whole = Part(fetched.remote.path, fetched.local)
         packed = run.goal.may_be_packed
         for part in unpack(whole.name, whole.local, folder, run.goal, warn) if packed else [whole]:
             with naming(part.name, whole.name):
-                landed = land(part, run.goal, folder)
+                landed = READERS[fetched.reader].normalize(session, part, run.goal, folder, further)
             yield part, replace(landed, constants=fetched.constants) if landed else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile | None, file: int) -> tuple[str, ...]:
+def _stage_part(
+    session: Session,
+    run: GoalRun,
+    landed: NormalizedPart,
+    known: KnownFile | None,
+    file: int,
+    *,
+    delta: Delta,
+) -> tuple[str, ...]:
     """Stage one part; return the fields whose cells identify its rows."""
     columns = plan_columns(run.goal, run.profiles, landed.head.columns)
     if run.goal.map_detected:
@@ -117,15 +136,17 @@ def _stage_part(session: Session, run: GoalRun, landed: Landed, known: KnownFile
     part, first_row = session.row("select (select count(*) from staging.part), (select count(*) from staging.staged)")
     numbers = {"file": file, "part": part}
 
-    def stage(landed: Landed) -> None:
+    def stage(landed: NormalizedPart) -> None:
         step = _stage_step(run, columns, landed, known)
         session.run([replace(step, values={**step.values, **numbers})])
+        if isinstance(delta, Window):
+            session.run([highest_time_step(delta, landed, run.goal, file)])
 
-    stage_lines(session, landed, run.goal.format, stage, **numbers, first_row=first_row)
+    stage_rows(session, landed, run.goal.format, stage, file=file, number=part, first_row=first_row)
     return hashed_fields(run.goal, columns)
 
 
-def _stage_step(run: GoalRun, columns: Columns, landed: Landed, known: KnownFile | None) -> Step:
+def _stage_step(run: GoalRun, columns: Columns, landed: NormalizedPart, known: KnownFile | None) -> Step:
     goal = run.goal
     if (
         known
@@ -166,6 +187,8 @@ def _note(
     *,
     fields: tuple[str, ...] = (),
 ) -> FileReport:
+    if fetched:
+        note_watermarks(session, number, fetched)
     own = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
     source = UUID(known.source) if known and known.source else own
     arrived = (fetched.remote.size, fetched.remote.modified_at, fetched.sha256) if fetched else (None, None, None)

@@ -16,7 +16,7 @@ from cdp_sync.importing.converting.conversion import (
     unique,
 )
 from cdp_sync.importing.reading.grammar import Grammar
-from cdp_sync.importing.reading.normalize import Landed
+from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.survey import DIVIDER, NO_CELL
 from cdp_sync.importing.staging.columns import Columns, StagedLink, StagedValue
 from cdp_sync.importing.staging.row_identity import key_digest, named_before
@@ -79,11 +79,13 @@ class Cells:
         return {f"c{number + 1}": "VARCHAR" for number in range(len(self.columns))}
 
 
-def read_part(landed: Landed, form: Format) -> tuple[str, dict[str, object]]:
+def read_part(landed: NormalizedPart, form: Format) -> tuple[str, dict[str, object]]:
     """Return the relation that holds a part's rows, every field as text, and the values to bind.
 
-    Where the part is not regular that is `record`, which `read_records` makes.
+    Where the part is not regular that is `record`, which its reader makes.
     """
+    if landed.relation:
+        return landed.relation, {}
     if not landed.survey.regular:
         return records(landed.head.columns, form), {}
     call = """read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip,
@@ -106,7 +108,9 @@ def records(columns: Sequence[str], form: Format) -> str:
     return f"(select {named} from (select {grammar.split_sql(grammar.prepared('raw'), 'quoted')} as cells from record))"
 
 
-def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fields: Sequence[str] | None) -> Step:
+def stage_step(
+    goal: ImportGoal, columns: Columns, landed: NormalizedPart, previous_fields: Sequence[str] | None
+) -> Step:
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
     cells = Cells(landed.head.columns, landed.survey.nuls, landed.constants)
     call, values = read_part(landed, goal.format)
@@ -114,7 +118,7 @@ def stage_step(goal: ImportGoal, columns: Columns, landed: Landed, previous_fiel
     return Step("staging.staged", _staging(goal, columns, cells, call, previous_fields), values, reads)
 
 
-def _records_of(landed: Landed) -> tuple[str, ...]:
+def _records_of(landed: NormalizedPart) -> tuple[str, ...]:
     """Return the table that holds the rows of a part that is not regular."""
     return () if landed.survey.regular else ("record",)
 
@@ -156,7 +160,7 @@ def _waiting(goal: ImportGoal, fields: Sequence[str], cells: Cells) -> str:
     return f"[{', '.join(entries)}] as waiting_cells,\n    "
 
 
-def deferred_step(goal: ImportGoal, landed: Landed) -> Step:
+def deferred_step(goal: ImportGoal, landed: NormalizedPart) -> Step:
     """Return the step that fills `staged` from one part as `stage_step` does, but leaves the cells as one text.
 
     Their conversion waits until it is known which rows differ from those of the part's previous import: mostly few.
@@ -286,7 +290,7 @@ def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cell
 
 @dataclass(frozen=True)
 class Converted:
-    """A converted cell in the inner select: its name there, and how to tell that it failed."""
+    """A converted cell in the inner select: its name there, and the condition that its conversion failed."""
 
     name: str
     field: str
@@ -308,7 +312,7 @@ def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Convert
         if cell := cells.fitted(link.field, link.prop, goal.format):
             conversion = _without_nul(_link_conversion(link, cell.name, goal), link.prop, cell, cells)
             reported_by_mapping = (link.field, link.prop.name) in mapped
-            failed = f"{link.column} is null and {_names_somebody(link, cell.name, goal)}"
+            failed = f"{link.column} is null and {_names_profile(link, cell.name, goal)}"
             fails_if = failed if conversion.can_fail and not reported_by_mapping else "false"
             yield Converted(link.column, link.field, link.prop, cell, conversion, fails_if)
 
@@ -334,14 +338,14 @@ def _unless_blocked(conversion: Conversion, link: StagedLink, goal: ImportGoal) 
     return replace(conversion, sql=sql, causes=(*conversion.causes, blocked))
 
 
-def _names_somebody(link: StagedLink, cell: str, goal: ImportGoal) -> str:
+def _names_profile(link: StagedLink, cell: str, goal: ImportGoal) -> str:
     if link.prop.multiple:
         return f"len(list_filter({cell}, lambda v: v is null or not ({_blocked('v', goal)}))) > 0"
     return f"not ({_blocked(cell, goal)})"
 
 
 def _blocked(cell: str, goal: ImportGoal) -> str:
-    """Return the condition that a stripped value names nobody: blank, a blocked word, a run of zeros."""
+    """Return the condition that a stripped value names no profile: blank, a blocked word, a run of zeros."""
     return f"{is_among(f'lower({cell})', ('', *goal.blocked))} or regexp_full_match({cell}, '0+')"
 
 

@@ -17,375 +17,157 @@ class Table:
     Args:
         name: As SQL names it.
         holds: What a row is.
-        producer: The function that makes or fills it.
-        consumers: The modules and folders of `importing` that read it.
+        producer: The function of `importing` that makes or fills it; modules beside it may read it.
         columns: Names and types; empty where they depend on the goal.
         varies: What determines the columns, where they depend on the goal.
+        others: The other parts of `importing` that read it.
     """
 
     name: str
     holds: str
     producer: str
-    consumers: tuple[str, ...]
     columns: str = ""
     varies: str = ""
-
-    @property
-    def in_file(self) -> bool:
-        """Whether it stands in the run's staging file."""
-        return self.name.startswith("staging.")
+    others: tuple[str, ...] = ()
 
 
 _MAPPING = "the goal's links, mapped properties and set modes: `Columns.declared`"
 
+# fmt: off
 FROM_THE_START = (
-    Table(
-        "staging.file",
-        "a file of the run, and what is known of its previous import",
-        "staging.parsing.stage_files",
-        ("delta", "linking", "report", "staging", "upserting"),
-        "file integer, path text, size bigint, modified_at timestamptz, sha256 text, source uuid, fields text[], "
-        "state text, message text, warnings text[], same_fingerprint boolean, same_links boolean",
-    ),
-    Table(
-        "staging.part",
-        "a file, or a member of an archive: which staged rows it holds, and the line of the first",
-        "reading.accounting.stage_lines",
-        ("delta", "linking", "staging", "upserting"),
-        "part integer, file integer, name text, first_row bigint, rows bigint, body_line bigint",
-    ),
-    Table(
-        "staging.line_gap",
-        "a row from which on lines and rows differ by another number",
-        "reading.accounting.stage_lines",
-        ("delta", "linking", "upserting"),
-        "part integer, row bigint, gap bigint",
-    ),
-    Table(
-        "staging.rejected",
-        "a line that is no row, and why",
-        "reading.accounting.stage_lines",
-        ("reading", "staging", "upserting"),
-        "file integer, part integer, line bigint, raw text, reason text",
-    ),
-    Table(
-        "staging.read_before",
-        "the digest of a row as the file's previous import read it, where the format has changed",
-        "reading.rereading.read_as_before",
-        ("delta", "staging", "upserting"),
-        "row bigint, row_hash uuid",
-    ),
-    Table(
-        "staging.retried",
-        "a row that waited for a profile, and one with its identifiers exists now",
-        "linking.waiting.stage_waiting",
-        ("linking", "staging", "upserting"),
-        "source uuid, file text, path text, line bigint, run_id text, fields text[], cells text[]",
-    ),
-    Table(
-        "staging.set_aside",
-        "a row without a row key, or with the row key of a later row of its file",
-        "delta.replace.compare_steps",
-        ("delta", "staging", "upserting"),
-        "row bigint, file integer, row_key uuid, reason text",
-    ),
-    Table(
-        "staging.compared",
-        "the warehouse's revision that rows were compared at",
-        "delta.replace.compare_steps",
-        ("delta",),
-        "revision bigint",
-    ),
-    Table(
-        "staging.linked",
-        "the warehouse's revision that rows were linked at",
-        "linking.linking.assign_steps",
-        ("linking",),
-        "revision bigint",
-    ),
+    Table("staging.file", "a file of the run, and what is known of its previous import",
+          "staging.parsing.stage_files",
+          "file integer, path text, size bigint, modified_at timestamptz, sha256 text, source uuid, fields text[], "
+          "state text, message text, warnings text[], same_fingerprint boolean, same_links boolean",
+          others=("delta", "linking", "report", "upserting")),
+    Table("staging.part", "a file, or a member of an archive: which staged rows it holds, and the line of the first",
+          "reading.accounting.stage_rows",
+          "part integer, file integer, name text, first_row bigint, rows bigint, body_line bigint",
+          others=("delta", "linking", "staging", "upserting")),
+    Table("staging.line_gap", "a row from which on lines and rows differ by another number",
+          "reading.accounting.stage_rows", "part integer, row bigint, gap bigint",
+          others=("delta", "linking", "upserting")),
+    Table("staging.rejected", "a line that is no row, and why", "reading.accounting.stage_rows",
+          "file integer, part integer, line bigint, raw text, reason text", others=("delta", "staging", "upserting")),
+    Table("staging.read_before",
+          "the digest of a row as the file's previous import read it, where the format has changed",
+          "reading.rereading.read_as_before", "row bigint, row_hash uuid", others=("delta", "staging", "upserting")),
+    Table("staging.retried", "a row that waited for a profile, and one with its identifiers exists now",
+          "linking.waiting.stage_waiting",
+          "source uuid, file text, path text, line bigint, run_id text, fields text[], cells text[]",
+          others=("staging", "upserting")),
+    Table("staging.set_aside", "a row without a row key, or with the row key of a later row of its file",
+          "delta.replace.compare_steps", "row bigint, file integer, row_key uuid, reason text",
+          others=("staging", "upserting")),
+    Table("staging.watermark", "how far a stream was read when a file arrived, or the stream that a file appends to",
+          "delta.watermarks.note_watermarks", "file integer, stream text, kind text, value text"),
+    Table("staging.compared", "the warehouse's revision that rows were compared at", "delta.replace.compare_steps",
+          "revision bigint"),
+    Table("staging.linked", "the warehouse's revision that rows were linked at", "linking.linking.assign_steps",
+          "revision bigint", others=("upserting",)),
 )
 """Made before the first file is parsed."""
 
 STAGING_FILE = (
     *FROM_THE_START,
-    Table(
-        "staging.staged",
-        "a row of a file; `cells` holds its cells as one text where their conversion is deferred",
-        "staging.parsing.stage_files",
-        ("delta", "linking", "reading", "sources", "staging", "upserting"),
-        varies=_MAPPING,
-    ),
-    Table(
-        "staging.previous_row",
-        "a row of the previous import of a file",
-        "delta.replace.compare_steps",
-        ("delta", "upserting"),
-        "file integer, same_fingerprint boolean, row_hash uuid, applied boolean, profile_id uuid, "
-        "sums struct(property varchar, amount varchar)[]",
-    ),
-    Table(
-        "staging.previous_by_key",
-        "what the key of a staged row last brought; only with `row_key`",
-        "delta.replace.compare_steps",
-        ("delta", "upserting"),
-        varies="the columns of `warehouse.keyed_row`",
-    ),
-    Table(
-        "staging.unchanged",
-        "a staged row that an earlier import applied",
-        "delta.replace.compare_steps",
-        ("delta", "staging", "upserting"),
-        "row bigint, file integer, row_hash uuid",
-    ),
-    Table(
-        "staging.previous",
-        "a row to apply that a previous import read: the profile it was applied to, and what it added to sums",
-        "delta.replace.compare_steps",
-        ("linking", "upserting"),
-        "row bigint, file integer, row_hash uuid, nth bigint, profile_id uuid, "
-        "sums struct(property varchar, amount varchar)[]",
-    ),
-    Table(
-        "staging.gone_row",
-        "the rows of one content that a file holds less often than before; only without `row_key`",
-        "delta.replace.compare_steps",
-        ("upserting",),
-        "source uuid, row_hash uuid, kept bigint, profile_id uuid, sums struct(property varchar, amount varchar)[]",
-    ),
-    Table(
-        "staging.fresh_row",
-        "a row to apply, where those are the smaller part of the staged rows or were converted late",
-        "staging.fresh.fresh_steps",
-        ("staging", "upserting"),
-        varies=_MAPPING,
-    ),
-    Table(
-        "staging.fresh",
-        "a row to apply, converted",
-        "staging.fresh.fresh_steps",
-        ("converting", "linking", "sources", "upserting"),
-        varies=_MAPPING,
-    ),
-    Table(
-        "staging.granted",
-        "a link value that a profile takes",
-        "linking.linking.nothing_taken_steps",
-        ("linking", "upserting"),
-        "rank hugeint, property varchar, value varchar, multiple boolean, profile_id uuid",
-    ),
-    Table(
-        "staging.assigned",
-        "a fresh row with its profile and its outcome",
-        "linking.linking.assign_steps",
-        ("linking", "upserting"),
-        "row bigint, profile_id uuid, outcome varchar, ambiguous boolean, alone boolean",
-    ),
+    Table("staging.staged", "a row of a file; `cells` holds its cells as one text where their conversion is deferred",
+          "staging.parsing.stage_files", varies=_MAPPING,
+          others=("delta", "linking", "reading", "sources", "upserting")),
+    Table("staging.previous_row", "a row of the previous import of a file", "delta.replace.compare_steps",
+          "file integer, same_fingerprint boolean, row_hash uuid, applied boolean, profile_id uuid, sums "
+          "struct(property varchar, amount varchar)[]", others=("upserting",)),
+    Table("staging.previous_by_key", "what the key of a staged row last brought; only with `row_key`",
+          "delta.replace.compare_steps", varies="the columns of `warehouse.keyed_row`", others=("upserting",)),
+    Table("staging.unchanged", "a staged row that an earlier import applied", "delta.replace.compare_steps",
+          "row bigint, file integer, row_hash uuid", others=("staging", "upserting")),
+    Table("staging.previous",
+          "a row to apply that a previous import read: the profile it was applied to, and what it added to sums",
+          "delta.replace.compare_steps",
+          "row bigint, file integer, row_hash uuid, nth bigint, profile_id uuid, sums struct(property varchar, "
+          "amount varchar)[]", others=("linking", "upserting")),
+    Table("staging.gone_row",
+          "the rows of one content that a file holds less often than before; only without `row_key`",
+          "delta.replace.compare_steps",
+          "source uuid, row_hash uuid, kept bigint, profile_id uuid, sums struct(property varchar, amount varchar)[]",
+          others=("upserting",)),
+    Table("staging.fresh_row",
+          "a row to apply, where those are the smaller part of the staged rows or were converted late",
+          "staging.fresh.fresh_steps", varies=_MAPPING, others=("upserting",)),
+    Table("staging.fresh", "a row to apply, converted", "staging.fresh.fresh_steps", varies=_MAPPING,
+          others=("converting", "linking", "sources", "upserting")),
+    Table("staging.granted", "a link value that a profile takes", "linking.linking.nothing_taken_steps",
+          "rank hugeint, property varchar, value varchar, multiple boolean, profile_id uuid", others=("upserting",)),
+    Table("staging.assigned", "a fresh row with its profile and its outcome", "linking.linking.assign_steps",
+          "row bigint, profile_id uuid, outcome varchar, ambiguous boolean, alone boolean", others=("upserting",)),
 )
 
 ENRICHING = (
-    Table(
-        "staging.user_key",
-        "a person of a platform with the fields that were looked up",
-        "sources.enrich.enrich_rows",
-        ("sources", "staging"),
-        varies="`Enricher.fields`",
-    ),
-    Table(
-        "wanted",
-        "a person whose rows lack a field",
-        "sources.enrich.enrich_rows",
-        ("sources",),
-        "platform_id varchar",
-    ),
-    Table(
-        "person",
-        "a person of the files, with the digest of a field that they lack",
-        "sources.enrich.enrich_rows",
-        ("sources",),
-        "platform_id varchar, digest varchar",
-    ),
-    Table(
-        "found",
-        "the fields that were looked up for a person, converted",
-        "staging.plan.found_step",
-        ("sources",),
-        varies=_MAPPING,
-    ),
+    Table("staging.user_key", "a person of a platform with the fields that were looked up",
+          "sources.enrich.enrich_rows", varies="`Enricher.fields`", others=("staging",)),
+    Table("wanted", "a person whose rows lack a field", "sources.enrich.enrich_rows", "platform_id varchar"),
+    Table("person", "a person of the files, with the digest of a field that they lack", "sources.enrich.enrich_rows",
+          "platform_id varchar, digest varchar"),
+    Table("found", "the fields that were looked up for a person, converted", "staging.plan.found_step",
+          varies=_MAPPING, others=("sources",)),
 )
 
 LINKING = (
-    Table(
-        "link_value",
-        "a link value of a fresh row",
-        "linking.linking.match_steps",
-        ("linking",),
-        "row bigint, link integer, property varchar, place bigint, value varchar, multiple boolean",
-    ),
-    Table(
-        "matched",
-        "a fresh row whose links find a profile",
-        "linking.linking.match_steps",
-        ("linking",),
-        "row bigint, profile_id uuid, ambiguous boolean",
-    ),
-    Table(
-        "unmatched_value",
-        "a link value of a row that is not matched; only where a row can have several",
-        "linking.linking.connect_steps",
-        ("linking",),
-        "row bigint, property varchar, value varchar",
-    ),
-    Table(
-        "component",
-        "a row that is not matched, with the smallest row that it is connected to by shared values",
-        "linking.linking.connect_steps",
-        ("linking",),
-        "row bigint, component bigint",
-    ),
-    Table(
-        "next_component",
-        "the same after one more round",
-        "linking.linking.NEXT_COMPONENT",
-        ("linking",),
-        "row bigint, component bigint",
-    ),
-    Table(
-        "component_profile",
-        "a component that shares a value with a profile that took it",
-        "linking.linking.nothing_taken_steps",
-        ("linking",),
-        "component bigint, profile_id uuid",
-    ),
-    Table(
-        "claim",
-        "a link value that a profile can take",
-        "linking.linking.claim_steps",
-        ("linking",),
-        "rank bigint, property varchar, value varchar, multiple boolean, profile_id uuid",
-    ),
+    Table("link_value", "a link value of a fresh row", "linking.linking.match_steps",
+          "row bigint, link integer, property varchar, place bigint, value varchar, multiple boolean"),
+    Table("matched", "a fresh row whose links find a profile", "linking.linking.match_steps",
+          "row bigint, profile_id uuid, ambiguous boolean"),
+    Table("unmatched_value", "a link value of a row that is not matched; only where a row can have several",
+          "linking.linking.connect_steps", "row bigint, property varchar, value varchar"),
+    Table("component", "a row that is not matched, with the smallest row that it is connected to by shared values",
+          "linking.linking.connect_steps", "row bigint, component bigint"),
+    Table("next_component", "the same after one more round", "linking.linking.NEXT_COMPONENT",
+          "row bigint, component bigint"),
+    Table("component_profile", "a component that shares a value with a profile that took it",
+          "linking.linking.nothing_taken_steps", "component bigint, profile_id uuid"),
+    Table("claim", "a link value that a profile can take", "linking.linking.claim_steps",
+          "rank bigint, property varchar, value varchar, multiple boolean, profile_id uuid"),
 )
 
 UPSERTING = (
-    Table(
-        "contribution",
-        "a row to apply that added something before, or has a key",
-        "upserting.contributions.contribution_step",
-        ("upserting",),
-        varies="whether the goal's rows have keys",
-    ),
-    Table(
-        "touched_profile",
-        "a profile that rows are assigned to, or that loses what rows added",
-        "upserting.plan.patch_steps",
-        ("upserting",),
-        "profile_id uuid, is_new boolean, first_row bigint, rows bigint, file integer",
-    ),
-    Table(
-        "row_value",
-        "a row to apply with what it says for each property",
-        "upserting.contributions.row_value_step",
-        ("upserting",),
-        varies=_MAPPING,
-    ),
-    Table(
-        "patch",
-        "a touched profile with what its rows say for each property",
-        "upserting.plan.patch_steps",
-        ("upserting",),
-        varies=_MAPPING,
-    ),
-    Table(
-        "withheld_profile",
-        "a profile whose consent does not allow processing",
-        "upserting.plan.withheld_steps",
-        ("upserting",),
-        "profile_id uuid",
-    ),
-    Table(
-        "vanished_row",
-        "rows that added amounts and that their file no longer holds",
-        "upserting.contributions.vanished_step",
-        ("upserting",),
-        "file integer, row_hash uuid, profile_id uuid, sums struct(property varchar, amount varchar)[], times bigint",
-    ),
-    Table(
-        "reversal",
-        "amounts to take back from a profile",
-        "upserting.contributions.reversal_steps",
-        ("upserting",),
-        "profile_id uuid, file integer, sums struct(property varchar, amount varchar)[]",
-    ),
-    Table(
-        "replaced_row",
-        "what a key brought before, and the row that replaces it",
-        "upserting.contributions.reversal_steps",
-        ("upserting",),
-        varies="the columns of `warehouse.keyed_row`",
-    ),
-    Table(
-        "list_value",
-        "a value that a row with a key says for a list",
-        "upserting.contributions.list_steps",
-        ("upserting",),
-        "row bigint, profile_id uuid, property varchar, value varchar",
-    ),
-    Table(
-        "added_value",
-        "a row with the values that it added to lists",
-        "upserting.contributions.list_steps",
-        ("upserting",),
-        "row bigint, lists struct(property varchar, value varchar)[]",
-    ),
-    Table(
-        "reversed_value",
-        "a value to take off a list of a profile",
-        "upserting.contributions.list_steps",
-        ("upserting",),
-        "profile_id uuid, property varchar, value varchar, file integer",
-    ),
-    Table(
-        "profile_reversal",
-        "a profile with all that is taken back from it",
-        "upserting.contributions.profile_reversal_steps",
-        ("upserting",),
-        varies="the goal's sums and lists",
-    ),
-    Table(
-        "changed_profile",
-        "an existing profile that differs after the run, as it is then",
-        "upserting.plan.outcome_steps",
-        ("upserting",),
-        varies=_MAPPING,
-    ),
-    Table(
-        "file_counters",
-        "the counters of a file",
-        "upserting.plan.outcome_steps",
-        ("report", "upserting"),
-        varies="`model.Counters`",
-    ),
-    Table(
-        "profile_sample",
-        "one of the last profiles that the run creates or updates",
-        "upserting.sampling.sample_steps",
-        ("upserting",),
-        "profile_id uuid, kind varchar, place bigint, properties varchar[]",
-    ),
-    Table(
-        "value_before",
-        "a value of a sampled profile before the run",
-        "upserting.sampling.sample_steps",
-        ("upserting",),
-        "profile_id uuid, kind varchar, property varchar, value varchar",
-    ),
-    Table(
-        "outgrown",
-        "a cell with which the sum of its profile outgrows the property",
-        "upserting.overflow.leave_out_what_outgrows",
-        ("upserting",),
-        "row bigint, property varchar",
-    ),
+    Table("contribution", "a row to apply that added something before, or has a key",
+          "upserting.contributions.contribution_step", varies="whether the goal's rows have keys"),
+    Table("touched_profile", "a profile that rows are assigned to, or that loses what rows added",
+          "upserting.plan.patch_steps",
+          "profile_id uuid, is_new boolean, first_row bigint, rows bigint, file integer"),
+    Table("row_value", "a row to apply with what it says for each property", "upserting.contributions.row_value_step",
+          varies=_MAPPING),
+    Table("patch", "a touched profile with what its rows say for each property", "upserting.plan.patch_steps",
+          varies=_MAPPING),
+    Table("withheld_profile", "a profile whose consent does not allow processing", "upserting.plan.withheld_steps",
+          "profile_id uuid"),
+    Table("vanished_row", "rows that added amounts and that their file no longer holds",
+          "upserting.contributions.vanished_step",
+          "file integer, row_hash uuid, profile_id uuid, sums struct(property varchar, amount varchar)[], times "
+          "bigint"),
+    Table("reversal", "amounts to take back from a profile", "upserting.contributions.reversal_steps",
+          "profile_id uuid, file integer, sums struct(property varchar, amount varchar)[]"),
+    Table("replaced_row", "what a key brought before, and the row that replaces it",
+          "upserting.contributions.reversal_steps", varies="the columns of `warehouse.keyed_row`"),
+    Table("list_value", "a value that a row with a key says for a list", "upserting.contributions.list_steps",
+          "row bigint, profile_id uuid, property varchar, value varchar"),
+    Table("added_value", "a row with the values that it added to lists", "upserting.contributions.list_steps",
+          "row bigint, lists struct(property varchar, value varchar)[]"),
+    Table("reversed_value", "a value to take off a list of a profile", "upserting.contributions.list_steps",
+          "profile_id uuid, property varchar, value varchar, file integer"),
+    Table("profile_reversal", "a profile with all that is taken back from it",
+          "upserting.contributions.profile_reversal_steps", varies="the goal's sums and lists"),
+    Table("changed_profile", "an existing profile that differs after the run, as it is then",
+          "upserting.plan.outcome_steps", varies=_MAPPING),
+    Table("file_counters", "the counters of a file", "upserting.plan.outcome_steps", varies="`model.Counters`",
+          others=("report",)),
+    Table("profile_sample", "one of the last profiles that the run creates or updates",
+          "upserting.sampling.sample_steps", "profile_id uuid, kind varchar, place bigint, properties varchar[]"),
+    Table("value_before", "a value of a sampled profile before the run", "upserting.sampling.sample_steps",
+          "profile_id uuid, kind varchar, property varchar, value varchar"),
+    Table("outgrown", "a cell with which the sum of its profile outgrows the property",
+          "upserting.overflow.leave_out_what_outgrows", "row bigint, property varchar"),
 )
+# fmt: on
 
 CONTRACT = {table.name: table for table in (*STAGING_FILE, *ENRICHING, *LINKING, *UPSERTING)}
 """Every table by name: one name is one table."""

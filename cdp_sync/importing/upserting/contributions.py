@@ -209,7 +209,7 @@ def profile_reversal_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]
     made = f"""create or replace temp table profile_reversal as
 select profile_id, min(file) as file, {", ".join(folds)}
 from ({" union all by name ".join(sources)})
-semi join (from {columns.entity.stored} where merged_into is null) using (profile_id)
+semi join {columns.entity.live} profile using (profile_id)
 where {" or ".join(_is(value) for value in (*columns.sums, *adds))}
 group by profile_id"""
     touched = """insert into touched_profile

@@ -44,7 +44,7 @@ from ({" union all ".join(now)}) now
 left join value_before using (profile_id, property)
 where value_before.value is distinct from now.value"""
     reads = ("profile_sample", "value_before", "changed_profile")
-    return Step("warehouse.changed_value", sql, run.named, reads)
+    return Step("warehouse.changed_value", sql, run.key, reads)
 
 
 def samples_of(session: Session) -> tuple[ProfileSample, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
+from cdp_sync.importing.delta.watermarks import land_watermarks
 from cdp_sync.importing.linking.waiting import waiting_steps
 from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import GoalRun
@@ -33,6 +34,7 @@ from cdp_sync.importing.upserting.sampling import changed_value_step, sample_ste
 from cdp_sync.model import GoalReport
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.warehouse import Session, Step, statement
+from cdp_sync.warehouse.backend import begin_at, revision_of
 from cdp_sync.warehouse.exchange import add_exchanged, number_of
 from cdp_sync.warehouse.history import write_run
 from cdp_sync.warehouse.properties import sync_properties
@@ -80,21 +82,22 @@ def _does_not_fit(columns: Columns) -> GoalFailed:
 
 
 def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
-    staged, latest = session.row(
+    staged, latest, revision = session.row(
         f"""select exists (from staging.file where state in ('staged', 'retried')),
-            (select max(created_at) from {columns.entity.stored})"""
+            (select max(created_at) from {columns.entity.stored}), (select revision from staging.linked)"""
     )
     now = _now(latest)
     outcome = _work_out(session, run, columns) if staged else None
-    session.execute("begin")
+    begin_at(session, revision)
     if outcome:
         _write(session, run, columns, outcome, now)
     session.run(
         (
             fixed("noted_file", "warehouse.imported_file", "staging.file", **run.goal_named),
-            fixed("rejected", "warehouse.quarantine", "staging.rejected", "staging.part", **run.named),
+            fixed("rejected", "warehouse.quarantine", "staging.rejected", "staging.part", **run.key),
         )
     )
+    land_watermarks(session, run)
     report = report_of(session, run, applied=staged)
     write_run(session, run, report, now, time.time() - run.began if run.began else None)
     session.execute("commit")
@@ -201,7 +204,7 @@ def _put_off_vacuum(session: Session) -> None:
     Otherwise DuckDB writes row groups anew as soon as their live rows fit into one of them, which may take longer than
     the import.
     """
-    if session.value("select number from warehouse.revision") % _VACUUM_EVERY:
+    if revision_of(session) % _VACUUM_EVERY:
         session.set("max_vacuum_tasks", "0")
 
 
@@ -216,7 +219,7 @@ def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetim
     yield fixed("profile_change", "warehouse.profile_change", *changed, run_id=run.run_id, now=now)
     yield changed_value_step(columns, outcome.changes, run)
     lines = ("staging.file", "staging.part", "staging.line_gap")
-    yield fixed("seen_again", "warehouse.quarantine", "staging.unchanged", *lines, **run.named)
+    yield fixed("seen_again", "warehouse.quarantine", "staging.unchanged", *lines, **run.key)
     declared = {
         "fingerprint": run.fingerprint,
         "format": run.format,
@@ -224,10 +227,10 @@ def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetim
         "sums": run.goal.sums_as_json,
     }
     file = ("staging.file", "file_counters")
-    yield fixed("imported_file", "warehouse.imported_file", *file, **run.named, **declared, now=now)
+    yield fixed("imported_file", "warehouse.imported_file", *file, **run.key, **declared, now=now)
     rows = ("staging.fresh", "staging.assigned", "staging.staged", "staging.set_aside", "staging.retried")
     named = {
         "link_fields": " or ".join(dict.fromkeys(link.field for link in columns.links)),
         "key_fields": " and ".join(run.goal.row_key),
     }
-    yield fixed("quarantine", "warehouse.quarantine", *rows, *lines[1:], **run.named, **named)
+    yield fixed("quarantine", "warehouse.quarantine", *rows, *lines[1:], **run.key, **named)

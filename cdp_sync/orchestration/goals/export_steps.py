@@ -169,7 +169,6 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         watcher().done(self.unique, report)
 
     def _clear(self, run: R) -> None:
-        run.close()
         remove(run.folder)
         remove(run.staging)
 

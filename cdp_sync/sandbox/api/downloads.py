@@ -19,7 +19,7 @@ class Download:
 
     Attributes:
         path: Below the server's URL.
-        filename: Its name for whom saves it.
+        filename: The name that browsers save it by.
         content: In pieces.
         until: When it expires, in seconds since 1970.
         media_type: Of its content.

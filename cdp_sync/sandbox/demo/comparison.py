@@ -17,7 +17,7 @@ from warehouse.profile join warehouse.list_member using (profile_id)
 where connection = 'sailthru' and email is not null
 order by mailing_lists is null, email"""
 
-_PROFILE = "select * from warehouse.profile where lower(email) = $email and merged_into is null"
+_PROFILE = "select * from warehouse.live_profile where lower(email) = $email"
 
 
 @dataclass(frozen=True)

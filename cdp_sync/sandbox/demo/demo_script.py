@@ -18,7 +18,7 @@ from cdp_sync.orchestration.runs.launch import Order, Outcome, launch
 from cdp_sync.printing import print_table, print_title, say
 from cdp_sync.sandbox.demo.comparison import BothSides
 from cdp_sync.sandbox.demo.files import OUTBOX, deliver_corrections, write_demo_files
-from cdp_sync.sandbox.servers import Stage
+from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.scaffold.project import write_settings
 from cdp_sync.terminal import TerminalProgress, print_export_preview, print_goal, print_quarantine
 from cdp_sync.warehouse.history import quarantined
@@ -40,16 +40,16 @@ def play() -> int:
         NoProject: The working directory is neither empty nor the demonstration's project.
     """
     _prepare_folder()
-    with Stage(sailthru_port=0) as stage:
+    with SandboxServers(sailthru_port=0) as servers:
         definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
         sides = BothSides(load_declarations())
-        say(f"{_servers(stage)}\n", lines=True)
+        say(f"{_servers(servers)}\n", lines=True)
         outcomes = []
-        for title, prepare in _acts(stage, sides, continues=data_folder().warehouse.exists()):
+        for title, prepare in _acts(servers, sides, continues=data_folder().warehouse.exists()):
             outcomes += _act(definitions, title, prepare)
             sides.look()
         _show_warehouse()
-        _show_outbox(stage.root / OUTBOX)
+        _show_outbox(servers.root / OUTBOX)
         _show_sailthru(sides)
     further = [
         call(words) for words in ("runs", "quarantine", "profile ada.quill@example.com", "segment regulars", "up")
@@ -78,13 +78,13 @@ Act = tuple[str, Callable[[], object]]
 """What an act is called, and what happens before its runs."""
 
 
-def _acts(stage: Stage, sides: BothSides, *, continues: bool) -> tuple[Act, ...]:
+def _acts(servers: SandboxServers, sides: BothSides, *, continues: bool) -> tuple[Act, ...]:
     """Return the acts; where an earlier demonstration imported its files, they begin with the next day's."""
     corrections = "One file is delivered again with corrections, one more arrives"
     last: Act = ("3. Nothing has changed", lambda: None)
 
     def deliver() -> None:
-        deliver_corrections(stage.root)
+        deliver_corrections(servers.root)
 
     def deliver_and_subscribe() -> None:
         deliver()
@@ -96,14 +96,14 @@ def _acts(stage: Stage, sides: BothSides, *, continues: bool) -> tuple[Act, ...]
             (f"2. {corrections}", deliver),
             last,
         )
-    arrive: Act = ("1. The first files arrive", lambda: write_demo_files(stage.root))
+    arrive: Act = ("1. The first files arrive", lambda: write_demo_files(servers.root))
     return arrive, (f"2. {corrections}; somebody subscribes", deliver_and_subscribe), last
 
 
-def _servers(stage: Stage) -> str:
+def _servers(servers: SandboxServers) -> str:
     """Name the servers that run meanwhile."""
-    sailthru = f"\nSailthru on {stage.newsletter.url}." if stage.newsletter else ""
-    return f"{stage.told.splitlines()[0]}{sailthru}"
+    sailthru = f"\nSailthru on {servers.newsletter.url}." if servers.newsletter else ""
+    return f"{servers.summary.splitlines()[0]}{sailthru}"
 
 
 def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callable[[], object]) -> list[Outcome]:

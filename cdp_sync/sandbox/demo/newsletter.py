@@ -34,8 +34,8 @@ class Newsletter:
         return {_URL: self.url, _KEY: "sandbox", _SECRET: self._secret()}
 
     @property
-    def told(self) -> str:
-        """Two lines for people."""
+    def summary(self) -> str:
+        """Its address, and what another terminal needs, in two lines."""
         return (
             f"Sailthru on {self.url}; look at it there: {self.url}/_sandbox\n"
             f"In another terminal its connection needs this first: . {shlex.quote(str(self._for_shells))}"

@@ -101,7 +101,7 @@ class Account:
         return found if found and value == (found.sid if key == "sid" else found.keys[key]) else None
 
     def add_user(self, sid: str | None = None) -> User:
-        """Add a user of whom nothing is known."""
+        """Add a user without any values."""
         user = User(sid or self.new_id())
         self.users[user.sid] = user
         return user

@@ -9,6 +9,7 @@ import pytest
 
 from cdp_sync.errors import Transient, WarehouseLocked, WarehouseUnusable
 from cdp_sync.warehouse import Access, Warehouse
+from cdp_sync.warehouse.backend import begin_at, next_number, revision_of
 from cdp_sync_tests.warehouse.holder import held
 
 
@@ -206,3 +207,25 @@ def test_it_is_for_its_owner_alone(access: Access, tmp_path: Path) -> None:
     log = {"warehouse.duckdb.wal": 0o600} if access == "write" else {}
     files = {"warehouse.duckdb": 0o600, "staging/a.duckdb": 0o600, "staging/a.duckdb.wal": 0o600}
     assert found == {".": 0o700, "staging": 0o700, **files, **log}
+
+
+def test_names_get_numbers_in_turn(file: Path) -> None:
+    """A known name keeps its number; a new one gets the next."""
+    with Warehouse(file).open("write") as session:
+        numbers = [
+            next_number(session, "exported_goal", {"connection": connection, "goal": "out"})
+            for connection in ("shop", "crm", "shop", "till")
+        ]
+    assert numbers == [1, 2, 1, 3]
+
+
+def test_rows_land_against_the_revision_that_they_were_linked_at_only(file: Path) -> None:
+    """Where another process has written since, nothing begins, and the error may pass."""
+    with Warehouse(file).open("write") as session:
+        begin_at(session, revision_of(session))
+        session.execute("update warehouse.revision set number = number + 1")
+        session.execute("commit")
+        with pytest.raises(Transient, match=r"revision is 1\. The rows were linked against revision 0"):
+            begin_at(session, 0)
+        session.execute("begin")
+        session.execute("commit")

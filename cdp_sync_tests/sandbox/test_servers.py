@@ -1,4 +1,4 @@
-"""The stage's Sailthru: started with the other servers, found by the demonstration's connection, gone with them."""
+"""The sandbox's servers: they start together, the demonstration's connections find them, and they end together."""
 
 import json
 import os
@@ -15,43 +15,43 @@ from cdp_sync.errors import ServerUnreachable
 from cdp_sync.inspection import reach
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.sandbox.demo.users import LIST, write_demo_users
-from cdp_sync.sandbox.servers import Stage
+from cdp_sync.sandbox.servers import SandboxServers
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stage sets variables; they are as they were afterwards."""
+    """The servers set variables; restore them."""
     for name in ("PORT", "SAILTHRU", "SAILTHRU_KEY", "SAILTHRU_SECRET"):
         monkeypatch.setenv(f"CDP_SYNC_SANDBOX_{name}", "")
 
 
 def test_the_demonstrations_connection_finds_it(tmp_path: Path) -> None:
     """Its address, key and secret are where the declaration looks for them; its users are those of the file."""
-    with Stage(sailthru_port=0, folder=tmp_path) as stage:
-        assert stage.newsletter
-        assert f"{stage.newsletter.url}/_sandbox" in stage.told
+    with SandboxServers(sailthru_port=0, folder=tmp_path) as servers:
+        assert servers.newsletter
+        assert f"{servers.newsletter.url}/_sandbox" in servers.summary
         declared = load_declarations().connection("sailthru")
         assert isinstance(declared, SailthruConnection)
-        assert declared.base_url == stage.newsletter.url
+        assert declared.base_url == servers.newsletter.url
         assert all(fine for _, fine in reach(declared))
-        lists = requests.get(f"{stage.newsletter.url}/_sandbox", timeout=20).json()["lists"]
+        lists = requests.get(f"{servers.newsletter.url}/_sandbox", timeout=20).json()["lists"]
         assert [(each["name"], each["count"]) for each in lists] == [(LIST, 24)]
     with pytest.raises(requests.ConnectionError):
-        requests.get(stage.newsletter.url, timeout=20)
+        requests.get(servers.newsletter.url, timeout=20)
 
 
-def test_another_shell_is_told_by_a_file(tmp_path: Path) -> None:
-    """Which has no secret in it, and tells where that is; only its owner may read that."""
-    with Stage(sailthru_port=0, folder=tmp_path) as stage:
-        given = stage.environment
+def test_a_file_sets_the_variables_of_another_shell(tmp_path: Path) -> None:
+    """It holds no secret but names the file that does; only its owner may read that one."""
+    with SandboxServers(sailthru_port=0, folder=tmp_path) as servers:
+        given = servers.environment
         script = f'. "{tmp_path}/sailthru.env"; env'
         clean = {name: value for name, value in os.environ.items() if "SAILTHRU" not in name}
-        told = subprocess.run(["sh", "-c", script], env=clean, capture_output=True, text=True, check=True).stdout
+        printed = subprocess.run(["sh", "-c", script], env=clean, capture_output=True, text=True, check=True).stdout
     secret = given["CDP_SYNC_SANDBOX_SAILTHRU_SECRET"]
     assert len(secret) > 15
     for part in ("", "_KEY", "_SECRET"):
         name = f"CDP_SYNC_SANDBOX_SAILTHRU{part}"
-        assert f"{name}={given[name]}" in told.splitlines()
+        assert f"{name}={given[name]}" in printed.splitlines()
     assert secret not in (tmp_path / "sailthru.env").read_text()
     assert (tmp_path / "sailthru_secret").stat().st_mode & 0o777 == 0o600
 
@@ -63,7 +63,7 @@ def test_its_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     try:
         folder.mkdir(parents=True)
         (folder / "password").write_text("an-older-one\n")
-        with Stage(sailthru_port=0, mail_port=0, folder=folder):
+        with SandboxServers(sailthru_port=0, mail_port=0, folder=folder):
             found = [folder, *folder.rglob("*")]
             modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in found}
     finally:
@@ -80,17 +80,19 @@ SERVERS = {
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_port_that_is_taken_is_told_and_nothing_is_started(server: str, tmp_path: Path) -> None:
-    """With the option that takes another, of each server; nothing was written yet."""
+def test_a_port_in_use_is_an_error_before_anything_starts(server: str, tmp_path: Path) -> None:
+    """The message names the server and the option that chooses another port; nothing is written."""
     name, option = SERVERS[server]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = dict.fromkeys(SERVERS, 0) | {server: taken.getsockname()[1]}
-        stage = Stage(**ports, folder=tmp_path / "sandbox")
-        with pytest.raises(ServerUnreachable) as refused, stage:
+        servers = SandboxServers(**ports, folder=tmp_path / "sandbox")
+        with pytest.raises(ServerUnreachable) as refused, servers:
             pass
-    told = str(refused.value)
-    assert told.startswith(f"Port {ports[server]}, which the sandbox's {name} server needs, cannot be opened: Address")
-    assert told.endswith(f"choose another with {option}.")
+    message = str(refused.value)
+    assert message.startswith(
+        f"Port {ports[server]}, which the sandbox's {name} server needs, cannot be opened: Address"
+    )
+    assert message.endswith(f"choose another with {option}.")
     assert not (tmp_path / "sandbox").exists()
 
 

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.reading import normalize as landing
+from cdp_sync.importing.reading import normalize as normalizing
 from cdp_sync.importing.reading import survey
-from cdp_sync.importing.reading.normalize import Landed, land
+from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.reading.survey import survey_body
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import FileGoal, Format
 
 
-def landed(content: bytes, tmp_path: Path, **form: Any) -> Landed | None:
+def landed(content: bytes, tmp_path: Path, **form: Any) -> NormalizedPart | None:
     """Land a file whose columns are Email and Name."""
     goal = FileGoal.model_validate(
         {"name": "a", "link": [{"field": "Email", "property": "email"}], "format": form}
@@ -22,10 +22,10 @@ def landed(content: bytes, tmp_path: Path, **form: Any) -> Landed | None:
     )
     local = tmp_path / "0"
     local.write_bytes(content)
-    return land(Part("/in/a.csv", local), goal)
+    return normalize(Part("/in/a.csv", local), goal)
 
 
-def body(found: Landed | None) -> bytes:
+def body(found: NormalizedPart | None) -> bytes:
     """Return what is read as rows."""
     assert found is not None
     return found.local.read_bytes()[found.start :]
@@ -81,7 +81,7 @@ def test_utf_16_goes_by_its_mark(codec: str, tmp_path: Path) -> None:
 
 def test_letters_of_several_bytes_may_stand_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever a chunk ends, no letter is lost."""
-    monkeypatch.setattr(landing, "CHUNK", 3)
+    monkeypatch.setattr(normalizing, "CHUNK", 3)
     for encoding in ("shift_jis", "gb18030", "iso2022_jp", "utf-16-be", "utf-8"):
         found = landed("Email,Name\na@x.nl,山田太郎\n".encode(encoding), tmp_path, encoding=encoding)
         assert body(found) == "a@x.nl,山田太郎\n".encode()

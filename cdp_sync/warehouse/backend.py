@@ -1,6 +1,12 @@
-"""Opening the warehouse: late, briefly, waiting for whoever holds it.
+"""Opens the warehouse: as late and as briefly as possible, waiting for the process that holds it.
 
-DuckDB lets one process write at a time, and while one writes no other can open the file.
+DuckDB lets one process write at a time, and while one writes no other can open the file. These parts rely on it; a
+backend with several writers has to guarantee the same for each session that writes, by one lock across machines:
+
+- `next_number` gives the next number of a table without a sequence.
+- `sync_properties` adds columns in a transaction of its own, before the one that lands the rows.
+- New profiles are recognized by `created_at`: the time of a run is later than the creation of any earlier profile.
+- `begin_at` refuses to land what was linked against an earlier revision, so that this rule does not rely on the lock.
 """
 
 import errno
@@ -8,7 +14,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +25,8 @@ import duckdb
 
 from cdp_sync.errors import CdpSyncError, DiskFull, WarehouseLocked, WarehouseUnusable
 from cdp_sync.private import private_file, private_folder
-from cdp_sync.warehouse.instances import instances
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
-from cdp_sync.warehouse.names import quote_literal
+from cdp_sync.warehouse.names import quote_identifier
 from cdp_sync.warehouse.session import Session, damaged, no_room, translate
 
 Access = Literal["none", "read", "write"]
@@ -29,11 +34,14 @@ Access = Literal["none", "read", "write"]
 _BUSY = ("Could not set lock", "Unique file handle conflict", "different configuration")
 
 NEW = ".new_warehouse_"
-"""How the names of folders begin in which warehouses are made; a killed process may leave one."""
+"""Prefix of the folders in which warehouses are made; a killed process may leave one."""
 
-_SOUND = {"enable_caching_operators": "false"}
-"""With it DuckDB 2.0 fails now and then, where memory is scarce and a join finds few rows among text columns: `INTERNAL
-Error: dict-surviving cache: global dictionary column changed identity`."""
+_SETTINGS = {
+    "TimeZone": "UTC",
+    # With it, DuckDB 2.0 fails now and then where memory is scarce and a join finds few rows among text columns:
+    # `INTERNAL Error: dict-surviving cache: global dictionary column changed identity`.
+    "enable_caching_operators": "false",
+}
 
 
 @dataclass(frozen=True)
@@ -51,40 +59,32 @@ class Warehouse:
     memory_limit: str = "700MB"
 
     @contextmanager
-    def open(
-        self, access: Access, *, staging: Path | None = None, row_group: int = 122_880, keep: bool = False
-    ) -> Iterator[Session]:
+    def open(self, access: Access, *, staging: Path | None = None, row_group: int = 122_880) -> Iterator[Session]:
         """Yield a session with the catalog `warehouse`, and `staging` where a file is named.
 
-        Reading where there is no file yet reads an empty warehouse.
+        Each session has a DuckDB instance of its own, so that it inherits no setting and no temporary table. Reading
+        where there is no file yet reads an empty warehouse.
 
         Args:
             access: To the warehouse.
             staging: A file of the caller's own.
-            row_group: Rows in a row group of the tables that are made in it; a multiple of 2,048.
-            keep: Whether the session goes on when this process opens the staging file next, with what it has in memory
-                of it; until then, or `let_go`, no other process can open that file.
+            row_group: Rows in a row group of the tables that are made in `staging`; a multiple of 2,048.
 
         Raises:
             WarehouseLocked: Another process held the file for longer than `lock_timeout`.
             WarehouseUnusable: The file is no warehouse, or of a newer version.
         """
-        with _session(staging if keep else None) as session:
+        session = Session(duckdb.connect(":memory:"))
+        try:
+            self._configure(session)
             session.wait_for_disk(wait=access == "write")
-            if not session.has_staging:
-                self._set_up(session)
-                if staging is not None:
-                    self._attach(session, staging, "staging", f"row_group_size {row_group}")
+            if staging is not None:
+                self._attach(session, staging, "staging", f"row_group_size {row_group}")
             if access != "none":
                 self._open_warehouse(session, access)
             yield session
-
-    def let_go(self, staging: Path) -> None:
-        """Let go of a staging file that has been kept open, so that it can be removed, or opened by others.
-
-        Its log, `<name>.wal`, may stay beside it.
-        """
-        instances.let_go(staging)
+        finally:
+            session.close()
 
     def verify_room(self, size: int) -> None:
         """Make sure that the warehouse can grow by so many bytes, as far as can be known: they are taken and freed.
@@ -112,18 +112,18 @@ class Warehouse:
             f"Nothing can be written beside {self.path.name}: {why}.", remedy="Correct the permissions of its folder."
         )
 
-    def _set_up(self, session: Session) -> None:
+    def _configure(self, session: Session) -> None:
         spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
-        told = {"memory_limit": self.memory_limit, "temp_directory": str(spill), "TimeZone": "UTC", **_SOUND}
-        for name, value in told.items():
-            session.execute(f"set {name} = {quote_literal(value)}")
+        settings = {"memory_limit": self.memory_limit, "temp_directory": str(spill), **_SETTINGS}
+        for name, value in settings.items():
+            session.set(name, value)
 
     def _open_warehouse(self, session: Session, access: Access) -> None:
         if access == "read" and self.path.exists():
             self._attach(session, self.path, "warehouse", "read_only")
             if version_of(session) == latest_version():
                 return
-            session.detach("warehouse")
+            session.execute("detach warehouse")
             with self.open("write"):
                 pass
             self._attach(session, self.path, "warehouse", "read_only")
@@ -143,7 +143,7 @@ class Warehouse:
             with TemporaryDirectory(dir=private_folder(self.path.parent), prefix=NEW) as folder:
                 new = Path(folder) / self.path.name
                 self._attach(session, new, "new")
-                session.detach("new")
+                session.execute("detach new")
                 with suppress(FileExistsError):  # another process was quicker
                     os.link(new, self.path)
         except OSError as error:
@@ -168,19 +168,45 @@ class Warehouse:
                 return
 
 
-@contextmanager
-def _session(kept: Path | None) -> Iterator[Session]:
-    """Yield a session; behind it, others can have its files, but for the staging file that is to be kept."""
-    session = instances.take(kept)
-    try:
-        yield session
-    except BaseException:
-        session.close()
-        raise
-    if kept:
-        instances.keep(session, kept)
-    else:
-        instances.give_back(session)
+def revision_of(session: Session) -> int:
+    """Return the revision of the profiles; each import that lands raises it by one."""
+    return int(session.value("select number from warehouse.revision"))
+
+
+def begin_at(session: Session, revision: int) -> None:
+    """Begin the transaction that lands what was worked out against a revision.
+
+    Raises:
+        WarehouseLocked: Another process has written since; worked out again, the rows can land.
+    """
+    session.execute("begin")
+    if (found := revision_of(session)) != revision:
+        session.roll_back()
+        raise WarehouseLocked(
+            f"Another process wrote to the warehouse: its revision is {found}.",
+            needed=f"The rows were linked against revision {revision}.",
+            remedy="Run again; nothing of this run has landed.",
+        )
+
+
+def next_number(session: Session, table: str, names: Mapping[str, str]) -> int:
+    """Return the number by which a table of `warehouse` abbreviates these names; new ones get the next.
+
+    Args:
+        session: A session that writes.
+        table: Its columns are `number` and the keys of `names`.
+        names: What the number stands for, by column.
+    """
+    columns = ", ".join(map(quote_identifier, names))
+    values = ", ".join(f"${name}" for name in names)
+    named = f"from warehouse.{table} where ({columns}) = ({values})"
+    session.execute(
+        f"""insert into warehouse.{table} ({columns}, number)
+        select {values}, (select coalesce(max(number), 0) + 1 from warehouse.{table})
+        where not exists ({named})""",
+        names,
+    )
+    return int(session.value(f"select number {named}", names))
 
 
 def _wait_or_raise(error: duckdb.Error, path: Path, deadline: float, pause: float, patience: float) -> None:

@@ -1,0 +1,52 @@
+"""How what arrives relates to what was read before: which of its rows are new."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+WATERMARK_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""How the watermark of a window is written: an instant in UTC, whose order as text is its order in time."""
+
+
+@dataclass(frozen=True)
+class Replace:
+    """What arrives replaces the previous content of its path: a row that occurred there before is unchanged."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows of a period, each with a key and a time. The periods of two reads overlap, so that late rows arrive.
+
+    The key is the goal's `row_key`: a row whose key has brought the same content before is unchanged. The watermark is
+    the highest time that was read; the next period begins at the watermark less the overlap, that moment included.
+
+    Args:
+        stream: The name of the watermark.
+        time_field: The field with a row's time, written as the goal's format declares dates.
+        overlap: How late a row may arrive.
+    """
+
+    stream: str
+    time_field: str
+    overlap: timedelta = timedelta()
+
+    def since(self, watermark: str | None) -> datetime | None:
+        """Return the first moment of the next period, in UTC; None where nothing was read before."""
+        if watermark is None:
+            return None
+        return datetime.strptime(watermark.replace("Z", "+0000"), "%Y-%m-%dT%H:%M:%S.%f%z") - self.overlap
+
+
+@dataclass(frozen=True)
+class Append:
+    """A text that only grows: the lines that were read before are unchanged, whatever they hold.
+
+    The watermark is the number of the last line that was read. An unfinished last line waits for the next read.
+
+    Args:
+        stream: The name of the watermark.
+    """
+
+    stream: str
+
+
+Delta = Replace | Window | Append

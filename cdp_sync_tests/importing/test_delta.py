@@ -1,0 +1,241 @@
+"""Windows and texts that grow: over any history, the warehouse holds what a plain replay of the source says."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from cdp_sync.errors import GoalFailed
+from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.delta.append import cut_unfinished_line
+from cdp_sync.model import Counters, RemoteFile
+from cdp_sync.model.delta import Append, Delta, Replace, Window
+from cdp_sync.model.remote import FetchedFile
+from cdp_sync.warehouse.ledger import watermarks_of
+from cdp_sync_tests.trail.importer import NOON, Importer, check_adds_up, goal
+
+OVERLAP = timedelta(minutes=10)
+WINDOW = Window("orders", "at", OVERLAP)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+ORDERS = {
+    "name": "orders",
+    "row_key": ["id"],
+    "link": [{"field": "email", "property": "email"}],
+    "map": [{"field": "amount", "property": "order_total", "mode": "sum"}],
+    "format": {"json_lists": True},
+}
+LOG = {
+    "name": "log",
+    "link": [{"field": "Email", "property": "email"}],
+    "map": [{"field": "Amount", "property": "order_total", "mode": "sum"}],
+}
+
+
+def staged_run(importer: Importer, content: bytes, delta: Delta, *, reader: str = "ndjson", **marks: str) -> GoalRun:
+    """Stage and link what a source brought; return the run, which has yet to land."""
+    run = importer.new_run()
+    local = importer.folder / f"{run.run_id}.arrived"
+    local.write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    arrival = FetchedFile(
+        RemoteFile(NOON, "stream", len(content)), local, sha256, reader=reader, delta=delta, watermarks=marks
+    )  # type: ignore[arg-type]
+    stage_files(run, [arrival])
+    link_identifiers(run)
+    return run
+
+
+def land(importer: Importer, content: bytes, delta: Delta, *, reader: str = "ndjson", **marks: str) -> Counters:
+    """Import what a source brought and return its counters."""
+    report = upsert_profiles(staged_run(importer, content, delta, reader=reader, **marks))
+    check_adds_up(report)
+    assert [file.state for file in report.files] in (["imported"], ["unchanged"]), report.files
+    return report.counters
+
+
+def marks_of(importer: Importer) -> dict[str, str]:
+    """Return the watermarks of the importer's goal."""
+    with importer.warehouse.open("read") as session:
+        return watermarks_of(session, importer.connection, importer.goal.name)
+
+
+def totals(importer: Importer) -> dict[str, Decimal]:
+    """Return the sums by address, those that are not zero."""
+    return {email: total for email, total in importer.column("order_total").items() if total}
+
+
+@dataclass
+class Orders:
+    """A platform that answers with the orders since a moment, that moment included; and what a reader of it knows."""
+
+    rows: dict[str, tuple[datetime, str, int]] = field(default_factory=dict)
+    read: dict[str, tuple[datetime, str, int]] = field(default_factory=dict)
+    highest: datetime | None = None
+
+    def answer(self, since: datetime | None) -> list[str]:
+        """Return the keys of the orders since a moment, by time."""
+        return sorted((key for key, row in self.rows.items() if since is None or row[0] >= since), key=self.rows.get)
+
+    def written(self, keys: Sequence[str]) -> bytes:
+        """Return orders as JSON lines."""
+        lines = [
+            json.dumps({"id": key, "at": at.isoformat(), "email": email, "amount": amount})
+            for key in keys
+            for at, email, amount in [self.rows[key]]
+        ]
+        return ("\n".join(lines) + "\n").encode()
+
+    def replay(self, keys: Sequence[str]) -> int:
+        """Note that orders were read; return how many of them are new, or differ in what the goal maps."""
+        changed = [key for key in keys if key not in self.read or self.read[key][1:] != self.rows[key][1:]]
+        self.read |= {key: self.rows[key] for key in keys}
+        times = [self.rows[key][0] for key in keys] + ([self.highest] if self.highest else [])
+        self.highest = max(times, default=None)
+        return len(changed)
+
+    def totals(self) -> dict[str, int]:
+        """Return the sums that the orders that were read come to."""
+        sums: dict[str, int] = {}
+        for _, email, amount in self.read.values():
+            sums[email] = sums.get(email, 0) + amount
+        return {email: total for email, total in sums.items() if total}
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["k1", "k2", "k3", "k4"]),
+        st.integers(-20, 20),  # minutes before or after the clock: late rows, and the same time at the border
+        st.sampled_from(["ann@x.io", "bob@x.io"]),
+        st.integers(-3, 9),
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(steps=st.lists(st.tuples(CHANGES, st.sampled_from(["land", "crash", "twice"])), min_size=1, max_size=5))
+def test_windows_that_overlap_apply_every_row_once(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[tuple[str, int, str, int]], str]]
+) -> None:
+    """Whatever is late, changed, read again or lost with a process: sums, counters and watermark are the replay's."""
+    importer, platform = Importer(tmp_path_factory.mktemp("window"), goal(**ORDERS)), Orders()
+    for step, (changes, how) in enumerate(steps):
+        clock = START + step * OVERLAP
+        for key, minutes, email, amount in changes:
+            platform.rows[key] = (clock + timedelta(minutes=minutes), email, amount)
+        keys = platform.answer(WINDOW.since(marks_of(importer).get("orders")))
+        if not keys:
+            continue
+        if how == "crash":
+            staged_run(importer, platform.written(keys), WINDOW)
+            continue
+        for _ in range(2 if how == "twice" else 1):
+            counters = land(importer, platform.written(keys), WINDOW)
+            expected = platform.replay(keys)
+            assert counters.rows_applied == expected
+        assert totals(importer) == platform.totals()
+        assert marks_of(importer) == {"orders": f"{platform.highest:%Y-%m-%dT%H:%M:%S.%fZ}"}
+
+
+def test_the_next_window_begins_at_the_watermark_less_the_overlap() -> None:
+    """That moment included; before the first read there is none."""
+    assert WINDOW.since(None) is None
+    assert WINDOW.since("2026-01-01T00:10:00.000001Z") == START + timedelta(microseconds=1)
+
+
+def test_a_row_at_the_border_is_read_again_and_unchanged(tmp_path: Path) -> None:
+    """A row of the same moment that came later is applied; the one that was there is not."""
+    importer, platform = Importer(tmp_path, goal(**ORDERS)), Orders()
+    window = Window("orders", "at")
+    platform.rows["k1"] = (START, "ann@x.io", 1)
+    land(importer, platform.written(["k1"]), window)
+    platform.rows["k2"] = (START, "bob@x.io", 2)
+    keys = platform.answer(window.since(marks_of(importer)["orders"]))
+    counters = land(importer, platform.written(keys), window)
+    assert (counters.rows_applied, counters.rows_unchanged) == (1, 1)
+    assert totals(importer) == {"ann@x.io": 1, "bob@x.io": 2}
+
+
+def test_an_older_period_does_not_move_the_watermark_back(tmp_path: Path) -> None:
+    """A row that comes late is applied, and the next window begins where it would have begun."""
+    importer, platform = Importer(tmp_path, goal(**ORDERS)), Orders()
+    platform.rows = {"k1": (START, "ann@x.io", 1), "k2": (START - OVERLAP, "bob@x.io", 2)}
+    land(importer, platform.written(["k1"]), WINDOW)
+    before = marks_of(importer)
+    assert land(importer, platform.written(["k2"]), WINDOW).rows_applied == 1
+    assert marks_of(importer) == before
+
+
+def test_a_window_without_row_keys_is_refused(tmp_path: Path) -> None:
+    """Periods overlap: without keys, a sum would grow with each read."""
+    importer = Importer(tmp_path, goal(**(ORDERS | {"row_key": []})))
+    with pytest.raises(GoalFailed, match=r"reads windows without a row_key"):
+        staged_run(importer, b'{"id": "k", "at": "2026-01-01", "email": "a@x.io", "amount": 1}\n', WINDOW)
+
+
+def test_a_window_without_its_time_fails_as_a_file(tmp_path: Path) -> None:
+    """Nothing of it lands, and the watermark stays."""
+    importer = Importer(tmp_path, goal(**ORDERS))
+    run = staged_run(importer, b'{"id": "k", "email": "a@x.io", "amount": 1}\n', WINDOW)
+    (file,) = upsert_profiles(run).files
+    assert (file.state, marks_of(importer)) == ("failed", {})
+    assert file.message.startswith("No row has the time field 'at'.")
+
+
+ROWS = st.lists(st.tuples(st.sampled_from(["ann@x.io", "bob@x.io", "", "broken,,,"]), st.integers(1, 9)), max_size=4)
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(steps=st.lists(st.tuples(ROWS, st.booleans(), st.sampled_from(["land", "crash", "again"])), max_size=5))
+def test_a_text_that_grows_is_read_once(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[tuple[str, int]], bool, str]]
+) -> None:
+    """Each line is applied once, also when equal lines follow, half a line is read, or the declaration changes."""
+    importer, delta = Importer(tmp_path_factory.mktemp("append"), goal(**LOG)), Append("log")
+    text, expected, landed = "Email,Amount\n", {}, 0
+    lines: list[tuple[str, int]] = []
+    for rows, unfinished, how in steps:
+        lines += rows
+        text += "".join(f"{email},{amount}\n" for email, amount in rows)
+        content = f"{text}ann@x.io,10{'0' * 3}" if unfinished else text
+        if how == "crash":
+            staged_run(importer, content.encode(), delta, reader="csv")
+            continue
+        if how == "again":
+            importer.goal = goal(**(LOG | {"blocked_values": [f"x{landed}"]}))
+        land(importer, content.encode(), delta, reader="csv")
+        for email, amount in lines[landed:]:
+            if email.endswith("io"):
+                expected[email] = expected.get(email, 0) + amount
+        landed = len(lines)
+        assert totals(importer) == expected
+        assert marks_of(importer) == ({"log": str(landed + 1)} if landed else {})
+
+
+def test_what_the_source_says_is_written_with_the_rows(tmp_path: Path) -> None:
+    """An arrival may bring watermarks of its own; a run that does not land leaves none."""
+    importer = Importer(tmp_path, goal(**LOG))
+    staged_run(importer, b"Email,Amount\nann@x.io,1\n", Replace(), reader="csv", page="7")
+    assert marks_of(importer) == {}
+    land(importer, b"Email,Amount\nann@x.io,1\n", Replace(), reader="csv", page="7", token="abc")
+    assert marks_of(importer) == {"page": "7", "token": "abc"}
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [(b"", b""), (b"half", b""), (b"a\nhalf", b"a\n"), (b"a\nb\n", b"a\nb\n"), (b"\n" + b"x" * 2_500_000, b"\n")],
+)
+def test_an_unfinished_line_is_cut(content: bytes, kept: bytes, tmp_path: Path) -> None:
+    """A file ends with its last line feed, however long what follows is."""
+    local = tmp_path / "f"
+    local.write_bytes(content)
+    cut_unfinished_line(local)
+    assert local.read_bytes() == kept

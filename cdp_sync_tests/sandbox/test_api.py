@@ -1,0 +1,164 @@
+"""What all sandboxes of APIs share, shown by a vendor of a few dozen lines."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from cdp_sync.sandbox.api import Clock, Limit
+from cdp_sync_tests.sandbox.shop_api import KEY, LIMITS, Customer, ShopSandbox
+
+NOON = 1_700_000_000.0
+"""22:13:20 UTC."""
+
+
+@pytest.fixture
+def box() -> Iterator[ShopSandbox]:
+    """Return a shop whose clock stands still."""
+    with ShopSandbox(clock=Clock(NOON)) as served:
+        yield served
+
+
+def call(box: ShopSandbox, method: str, path: str, body: Any = None, key: str = KEY) -> requests.Response:
+    """Call the shop's API."""
+    return requests.request(method, f"{box.url}{path}", json=body, headers={"Api-Key": key}, timeout=20)
+
+
+def add(box: ShopSandbox, *names: str, **more: Any) -> requests.Response:
+    """Add customers."""
+    return call(box, "POST", "/api/users", {"customers": [{"email": f"{name}@example.com", **more} for name in names]})
+
+
+def test_a_new_vendor_answers_with_what_it_keeps(box: ShopSandbox) -> None:
+    """JSON bodies, parameters in paths and lines of JSON; objects are found by their keys."""
+    body = {"customers": [{"email": "ann@example.com", "plan": "pro"}, {"email": "nobody"}]}
+    assert call(box, "POST", "/api/users", body).json() == {"successCount": 1, "failCount": 1}
+    answer = call(box, "GET", "/api/users/ann%40example.com")
+    assert answer.json() == {"email": "ann@example.com", "plan": "pro"}
+    assert answer.headers["Server"] == "Shop"
+    assert call(box, "GET", "/api/users/bob@example.com").json() == {}
+    lines = call(box, "GET", "/api/users/export")
+    assert lines.text == '{"email": "ann@example.com", "plan": "pro"}\n'
+    assert lines.headers["Content-Type"] == "application/x-json-stream"
+
+
+def test_refusals_are_in_the_vendors_words(box: ShopSandbox) -> None:
+    """A wrong key, an unknown path, a wrong method, a body that is no JSON, an error of the sandbox itself."""
+    answer = call(box, "GET", "/api/users/ann@example.com", key="other")
+    params = {"endpoint": "/api/users/ann@example.com"}
+    assert (answer.status_code, answer.json()) == (
+        401,
+        {"msg": "Invalid API key", "code": "BadApiKey", "params": params},
+    )
+    unknown = call(box, "GET", "/api/nothing")
+    assert (unknown.status_code, unknown.text) == (404, "Action not found")
+    assert call(box, "DELETE", "/api/users").status_code == 405
+    headers = {"Api-Key": KEY}
+    assert requests.post(f"{box.url}/api/users", data=b"{", headers=headers, timeout=20).status_code == 400
+    assert call(box, "POST", "/api/users", {}).status_code == 500
+    statuses = {("users", "GET", 401): 1, ("api/nothing", "GET", 404): 1, ("users", "DELETE", 405): 1}
+    assert box.calls.statuses == statuses | {("users", "POST", 400): 1, ("users", "POST", 500): 1}
+
+
+def test_a_leaky_limit_says_when_to_come_again(box: ShopSandbox) -> None:
+    """Calls are allowed again one by one, by the clock; a call beyond the limit is not counted against it."""
+    box.limits = LIMITS
+    statuses = [call(box, "GET", "/api/users/export").status_code for _ in range(6)]
+    assert statuses == [200] * 4 + [429] * 2
+    refused = call(box, "GET", "/api/users/export")
+    assert (refused.json()["code"], refused.headers["Retry-After"]) == ("RateLimitExceeded", "15")
+    box.clock.advance(15)
+    assert [call(box, "GET", "/api/users/export").status_code for _ in range(2)] == [200, 429]
+    assert box.calls.refused == 4
+    assert "Retry-After" not in add(box, "ann").headers
+
+
+def test_a_limit_of_the_calendar_begins_with_its_window(box: ShopSandbox) -> None:
+    """All calls are allowed again at once when the next ten seconds begin."""
+    box.limits = {("users", "GET"): Limit(2, 10)}
+    for _ in range(2):
+        statuses = [call(box, "GET", "/api/users/ann@example.com").status_code for _ in range(3)]
+        assert statuses == [200, 200, 429]
+        box.clock.advance(10)
+
+
+def test_faults_happen_as_ordered(box: ShopSandbox) -> None:
+    """In their order and so many times, with headers; a cut answer belongs to a call that was done."""
+    box.fail("users", "POST", status=503, headers={"Retry-After": "7"}, times=2)
+    box.fail("users", "POST", cut=True)
+    answers = [add(box, "ann") for _ in range(2)]
+    assert [(answer.status_code, answer.headers["Retry-After"]) for answer in answers] == [(503, "7")] * 2
+    assert not box.customers
+    with pytest.raises(requests.RequestException):
+        add(box, "ann")
+    assert list(box.customers) == ["ann@example.com"]
+    assert add(box, "bob").ok
+
+
+def test_changes_can_be_seen_late(box: ShopSandbox) -> None:
+    """As they were before, until the clock says so."""
+    add(box, "ann")
+    box.visible_after = 60
+    add(box, "ann", plan="pro")
+    assert call(box, "GET", "/api/users/ann@example.com").json()["plan"] == "free"
+    box.clock.advance(60)
+    assert call(box, "GET", "/api/users/ann@example.com").json()["plan"] == "pro"
+
+
+def test_jobs_are_bounded_and_can_be_cancelled(box: ShopSandbox) -> None:
+    """One runs, the others wait; what ends makes room. Each file has an address, without a key, until it expires."""
+    add(box, "ann", "bob")
+    box.job_seconds = 10
+    for _ in range(3):
+        call(box, "POST", "/api/export")
+
+    def states() -> list[str]:
+        return [call(box, "GET", f"/api/export/job{number}").json()["jobState"] for number in range(3)]
+
+    assert states() == ["running", "waiting", "waiting"]
+    assert call(box, "DELETE", "/api/export/job1").json()["jobState"] == "cancelled"
+    box.clock.advance(10)
+    assert states() == ["done", "cancelled", "running"]
+    first, second = call(box, "GET", "/api/export/job0").json()["files"]
+    assert requests.get(second, timeout=20).json() == {"email": "bob@example.com", "plan": "free"}
+    box.clock.advance(7200)
+    assert requests.get(first, timeout=20).status_code == 404
+    assert states()[2] == "done"
+
+
+def test_the_page_shows_a_vendors_state(box: ShopSandbox) -> None:
+    """As JSON for programs and as HTML for browsers, without the key; nothing of the state is taken for HTML."""
+    add(box, "ann", plan="<b>pro</b>")
+    page = requests.get(f"{box.url}/_sandbox", timeout=20).json()
+    assert page["counts"] == {"customers": 1}
+    assert page["customers"] == [{"email": "ann@example.com", "plan": "<b>pro</b>"}]
+    assert page["recent_calls"] == ["Tue, 14 Nov 2023 22:13:20 +0000 POST /users 200"]
+    assert page["calls_per_minute"] == {"POST /users": {str(int(NOON // 60)): 1}}
+    html = requests.get(f"{box.url}/_sandbox", headers={"Accept": "text/html"}, timeout=20).text
+    assert "Shop sandbox" in html
+    assert "&lt;b&gt;pro&lt;/b&gt;" in html
+    assert KEY not in html
+
+
+def test_many_objects_are_counted_and_the_first_are_shown(box: ShopSandbox) -> None:
+    """A page stays readable whatever the account holds."""
+    add(box, *(f"user{number}" for number in range(150)))
+    page = requests.get(f"{box.url}/_sandbox", timeout=20).json()
+    assert (page["counts"]["customers"], len(page["customers"])) == (150, 100)
+    html = requests.get(f"{box.url}/_sandbox", headers={"Accept": "text/html"}, timeout=20).text
+    assert "Customers: 150" in html
+    assert "The first 100." in html
+
+
+def test_a_key_of_another_object_is_refused() -> None:
+    """An index never loses an object in silence."""
+    box = ShopSandbox()
+    for name in ("ann", "bob"):
+        box.known.set(Customer(name), "email", name)
+    ann = box.known.find("email", "ann")
+    assert ann
+    with pytest.raises(ValueError, match="email"):
+        box.known.set(ann, "email", "bob")
+    box.known.remove(ann)
+    assert box.known.find("email", "ann") is None
