@@ -89,7 +89,9 @@ def test_one_module_imports_what_is_private() -> None:
     assert found == {"orchestration/dagster_internals.py": PATHS}
 
 
-@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in PATHS.items() for name in names])
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module, names in PATHS.items() for name in sorted(names)]
+)
 def test_what_is_private_is_there(module: str, name: str) -> None:
     """Where it is expected."""
     assert hasattr(importlib.import_module(module), name)
