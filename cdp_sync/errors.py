@@ -26,7 +26,6 @@
     │   ├── FilesInTheWay            a new project would overwrite files
     │   ├── SettingUnusable          an environment variable that is missing or says something impossible
     │   ├── MailRefused              the mail server will not have this mail
-    │   ├── MailUnconfirmed          it may have been accepted; sending it again might send it twice
     │   ├── RemotePathMissing        no such directory or file on the server
     │   ├── RemotePermissionDenied
     │   ├── RemoteNameRefused        a name that would leave its directory
@@ -72,7 +71,6 @@ __all__ = [
     "ListUnknown",
     "MailPutOff",
     "MailRefused",
-    "MailUnconfirmed",
     "NoCommonAlgorithm",
     "NoProject",
     "PropertyTypeChanged",
@@ -224,10 +222,6 @@ class FilesInTheWay(Terminal):
 
 class MailRefused(Terminal):
     """The mail server will not have this mail; it may have others."""
-
-
-class MailUnconfirmed(Terminal):
-    """The line was lost after the mail was handed over: it may have been accepted."""
 
 
 class RemotePathMissing(Terminal):

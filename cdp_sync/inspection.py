@@ -1,6 +1,6 @@
 """What `scan`, `segment` and `export --preview` show: what a run would find and make of it. Nothing is changed."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from cdp_sync.errors import (
 )
 from cdp_sync.exporting import FileRun, UserRun
 from cdp_sync.exporting.preview import ExportPreview, preview_export
-from cdp_sync.importing import Scan, ScannedFile, scan_directory
+from cdp_sync.importing import ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
 from cdp_sync.importing.sources.port import Source
 from cdp_sync.model import (
@@ -68,9 +68,16 @@ class Look:
     @property
     def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
         """The files for people: the columns' names, and the rows."""
+        refused = {True: "yes", False: "no", None: ""}
         rows: list[tuple[object, ...]] = [
-            (file.remote.path, file.state, _WOULD_BE[self.refused(file)], file.remote.size, _time(file))
-            for file in self.files
+            (
+                f.remote.path,
+                f.state,
+                refused[self.refused(f)],
+                f.remote.size,
+                f"{f.remote.modified_at:%Y-%m-%d %H:%M:%S}",
+            )
+            for f in self.files
         ]
         return ("file", "state", "would be refused", "bytes", "modified (UTC)"), rows
 
@@ -89,13 +96,6 @@ class Look:
         ]
         previews = [each.to_json() for each in self.previews]
         return {"goal": self.goal, "refused": self.refusal, "files": files, "previews": previews}
-
-
-_WOULD_BE = {True: "yes", False: "no", None: ""}
-
-
-def _time(file: ScannedFile) -> str:
-    return f"{file.remote.modified_at:%Y-%m-%d %H:%M:%S}"
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,6 @@ class ListLook:
         """Return the look as `scan --json` shows it."""
         rows = [dict(zip(self.found.columns, row, strict=True)) for row in self.found.rows]
         return {"goal": self.goal, "refused": self.refusal, f"{self.found.noun}s": rows}
-
-
-def reach(connection: Connection) -> Iterator[tuple[str, bool]]:
-    """Reach what a connection is about; yield in sentences what was found, and whether that is as it should be."""
-    yield from kind_of(connection).part("check")(connection)
 
 
 def look(declarations: Declarations, connection: str, goal: ImportRules, *, limit: int = 10) -> Look | ListLook:
@@ -171,7 +166,8 @@ def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, l
             scan = scan_directory(client, at_once, known, fingerprint(goal, profiles, connection.objectives))
         except _OF_ONE_DIRECTORY as error:
             return Look(goal.name, (), (), refusal=str(error), listed=False)
-        previews = [_look_into(client, file.remote, goal, profiles, warehouse, stored) for file in _chosen(scan, limit)]
+        chosen = [file for file in scan.files if file.due] or scan.files[-1:]
+        previews = [_look_into(client, file.remote, goal, profiles, warehouse, stored) for file in chosen[:limit]]
     due = [(file.path, file.size, file.modified_at) for file in scan.due]
     with warehouse.open("read") as session:
         refusal = _refusal(session, profiles, connection, goal, due, goal.was)
@@ -208,12 +204,6 @@ def _refusal(
     rival = rival_problem(session, connection.name, goal, due, former=former)
     problems: list[CdpSyncError | None] = [*type_problems(profiles, profile_columns(session)), rival]
     return " ".join(str(problem) for problem in problems if problem)
-
-
-def _chosen(scan: Scan, limit: int) -> list[ScannedFile]:
-    """Return what to look into: the first files that are due, or else the last one known."""
-    due = [file for file in scan.files if file.due]
-    return (due or list(scan.files[-1:]))[:limit]
 
 
 def look_at_segment(declarations: Declarations, name: str) -> SegmentView:

@@ -1,6 +1,6 @@
-r"""How text reaches a terminal: names and values of others are shown as they are, and never obeyed.
+r"""Writes text to a terminal. Names and values from outside are shown as they are; they never control the terminal.
 
-Text is never markup. A character that a terminal would not show, or would act on, becomes an escape such as `\x1b`; so
+Text is never markup. A control character, or one that is not shown, becomes an escape such as `\x1b`; so
 does one that the terminal's encoding lacks, so that no command fails because of what it prints. Rich is imported only
 for tables.
 """
@@ -58,7 +58,7 @@ class Output:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person looks on."""
+        """Whether the stream is a terminal."""
         return self.file.isatty()
 
     @property
@@ -84,7 +84,7 @@ class Output:
                 say(f"The rest of the output is lost: {os.strerror(problem.errno or 0)}.", to=errors)
 
     def _discard(self) -> None:
-        """Write the rest to nowhere: neither a traceback nor another exit status."""
+        """Send what follows to /dev/null, so that neither a traceback nor another exit status follows."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.file.fileno())
         os.close(nowhere)
@@ -135,7 +135,7 @@ def say(*parts: Part, lines: bool = False, to: Output = console) -> None:
         text, style = part if isinstance(part, tuple) else (part, "")
         text = visible(text, lines=lines, to=to)
         if style and to.is_coloured:
-            text = click.style(text, bold=style == "bold", fg=None if style == "bold" else style)
+            text = click.style(text, bold=style == "bold" or None, fg=None if style == "bold" else style)
         line += text
     to.write(f"{line}\n")
 
@@ -177,7 +177,7 @@ def _cell(value: object) -> "Text":
 
 
 def print_json(value: object) -> None:
-    """Print a value for programs: ASCII where the stream is not UTF-8, and no character that a terminal obeys."""
+    """Print a value for programs: ASCII where the stream is not UTF-8, and no control character."""
     text = json.dumps(value, indent=2, default=str, ensure_ascii=not console.is_unicode)
     console.write(re.sub(r"[^\n -~]", _escaped, text) + "\n")
 

@@ -89,9 +89,22 @@ class RetryPolicy:
             CdpSyncError: An error that another attempt would not change, at once.
             Cancelled: `cancelled` was set before another attempt.
         """
+        begun, reached = time.monotonic(), progress()
+        try:
+            return work()
+        except Transient as problem:
+            first: Transient | None = problem
+        # tenacity is imported, and its state made, only where something failed: many steps are short.
         import tenacity
 
-        reached = progress()
+        def attempt() -> T:
+            nonlocal first
+            problem, first = first, None
+            if problem:
+                raise problem
+            if cancelled and cancelled.is_set():
+                raise Cancelled
+            return work()
 
         def count_anew_after_progress(state: "RetryCallState") -> None:
             nonlocal reached
@@ -99,25 +112,20 @@ class RetryPolicy:
             if reached > before:
                 state.attempt_number = 1
 
-        def attempt() -> T:
-            if cancelled and cancelled.is_set():
-                raise Cancelled
-            return work()
+        def is_last(state: "RetryCallState") -> bool:
+            fewer = (attempts for kind, attempts in self.fewer.items() if isinstance(_problem(state), kind))
+            return state.attempt_number >= min([self.attempts, *fewer]) or time.monotonic() - begun >= self.deadline
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Transient),
             after=count_anew_after_progress,
-            stop=self._is_last,
+            stop=is_last,
             wait=lambda state: self.pauses.after(state.attempt_number) * _random.uniform(0.5, 1.0),
             before_sleep=self._log_retry,
             sleep=tenacity.sleep_using_event(cancelled) if cancelled else time.sleep,
             reraise=True,
         )
         return retrying(attempt)
-
-    def _is_last(self, state: "RetryCallState") -> bool:
-        fewer = (attempts for kind, attempts in self.fewer.items() if isinstance(_problem(state), kind))
-        return state.attempt_number >= min([self.attempts, *fewer]) or (state.seconds_since_start or 0) >= self.deadline
 
     def _log_retry(self, state: "RetryCallState") -> None:
         self.log(

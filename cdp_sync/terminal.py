@@ -1,12 +1,13 @@
 """What people see on a terminal: progress and tables. Nothing here decides anything."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, FileReport, GoalReport, RemoteFile, Report
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, GoalReport, RemoteFile, Report
 from cdp_sync.model.counting import counted
 from cdp_sync.printing import errors, print_table, say
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cdp_sync.inspection import ListLook, Look
     from cdp_sync.model.upcoming import UpcomingRun
     from cdp_sync.orchestration.runs.history import History, PastGoal, PastRun
-    from cdp_sync.overview import Overview
+    from cdp_sync.orchestration.runs.progress import Watcher
     from cdp_sync.segments.membership import SegmentView
 
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -28,47 +29,49 @@ _UNSET = "∅"
 _DONE, _FAILED, _WARNING = ("✓", "green"), ("✗", "red"), ("!", "yellow")
 
 
-class TerminalProgress:
-    """Shows bars while a run works, on a terminal; shows nothing where the output is piped."""
+def show_progress() -> "AbstractContextManager[Watcher]":
+    """Return what shows bars while a run works, on a terminal; where the output is piped nothing is shown."""
+    from cdp_sync.orchestration.runs.progress import watcher
+
+    return ProgressBars() if errors.is_terminal else nullcontext(watcher())
+
+
+class ProgressBars:
+    """A bar for each goal of a run."""
 
     def __init__(self) -> None:
-        self._progress = _bars() if errors.is_terminal else None
+        self._progress = _bars()
         self._tasks: dict[str, TaskID] = {}
         self._arrived: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> Self:
         """Start showing."""
-        if self._progress:
-            self._progress.start()
+        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Remove the bars."""
-        if self._progress:
-            self._progress.stop()
+        self._progress.stop()
 
     def phase(self, goal: str, doing: str) -> None:
         """Show what a goal is doing."""
-        if self._progress:
-            if goal not in self._tasks:
-                self._tasks[goal] = self._progress.add_task("", total=None)
-            self._progress.update(self._tasks[goal], description=f"{goal.replace('__', ' / ')}: {doing}")
+        if goal not in self._tasks:
+            self._tasks[goal] = self._progress.add_task("", total=None)
+        self._progress.update(self._tasks[goal], description=f"{goal.replace('__', ' / ')}: {doing}")
 
     def expects(self, goal: str, files: tuple[RemoteFile, ...]) -> None:
         """Show how much there is to fetch or to send."""
-        if self._progress:
-            self._progress.update(self._tasks[goal], total=sum(file.size for file in files))
+        self._progress.update(self._tasks[goal], total=sum(file.size for file in files))
 
     def arrived(self, goal: str, file: RemoteFile, size: int) -> None:
         """Move the bar."""
-        if self._progress:
-            self._arrived[goal, file.path] = size
-            total = sum(size for (of, _), size in self._arrived.items() if of == goal)
-            self._progress.update(self._tasks[goal], completed=total)
+        self._arrived[goal, file.path] = size
+        total = sum(size for (of, _), size in self._arrived.items() if of == goal)
+        self._progress.update(self._tasks[goal], completed=total)
 
     def done(self, goal: str, report: Report) -> None:
         """Remove the goal's bar."""
-        if self._progress and goal in self._tasks:
+        if goal in self._tasks:
             self._progress.remove_task(self._tasks.pop(goal))
 
 
@@ -88,26 +91,19 @@ def _bars() -> "Progress":
 
 
 def print_goal(report: Report) -> None:
-    """Say what a goal did: one line, its files, and the reasons why rows or values did not land."""
+    """Show what a goal did: one line, its files, and the reasons why rows or values did not land."""
     say(_DONE if report.state == "success" else _FAILED, " ", (report.goal, "bold"), f"  {report.message}", lines=True)
     if isinstance(report, GoalReport):
-        _print_files(report)
+        if report.files:
+            names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
+            columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
+            rows = [[f"  {f.name}", f.state, *(getattr(f.counters, name) for name in names)] for f in report.files]
+            print_table(columns, rows)
+        for warning in report.warnings:
+            say("  ", _WARNING, f" {warning}")
     for reason, times in report.reasons:
         say((f"  {times:>6,}x", "yellow"), f" {reason}")
     say()
-
-
-def _print_files(report: GoalReport) -> None:
-    if report.files:
-        names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
-        columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
-        print_table(columns, [_file_row(file, names) for file in report.files])
-    for warning in report.warnings:
-        say("  ", _WARNING, f" {warning}")
-
-
-def _file_row(file: FileReport, names: Sequence[str]) -> list[object]:
-    return [f"  {file.name}", file.state, *(getattr(file.counters, name) for name in names)]
 
 
 def print_look(look: "Look | ListLook") -> None:
@@ -183,20 +179,30 @@ def print_upcoming(runs: Sequence["UpcomingRun"]) -> None:
     print_table(("connection", "at", "UTC", "why"), rows)
 
 
-def print_overview(overview: "Overview") -> None:
+def print_overview(overview: Mapping[str, Any]) -> None:
     """Show connections and their goals: whether they are on, their last run with work, and the next run."""
-    rows = [
-        (each.connection, each.goal, each.direction, each.switch, _last(each.last), each.next_run)
-        for each in overview.lines
-    ]
+    rows = [row for each in overview["connections"] for row in _overview_rows(each)]
     if rows:
         print_table(("connection", "goal", "direction", "on", "last run with work (UTC)", "next run"), rows)
-    if overview.notice:
-        say(_WARNING, f" {overview.notice}")
+    if overview["notice"]:
+        say(_WARNING, f" {overview['notice']}")
 
 
-def _last(run: Mapping[str, Any] | None) -> str:
-    return f"{run['started_at'].astimezone(UTC):{_TIME}} {run['state']}" if run else ""
+def _overview_rows(connection: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each goal; the first one names the connection and its next run."""
+    upcoming = connection["next_run"]
+    parts = [upcoming["at"][:16].replace("T", " ") + upcoming["at"][-6:]] if upcoming else []
+    parts += ["new files"] if connection["looks_for_new_files"] else []
+    first = [connection["connection"], ", or ".join(parts) or "by hand"]
+    for goal in connection["goals"]:
+        on = "yes" if connection["enabled"] and goal["enabled"] else "no" if connection["enabled"] else "connection off"
+        run = goal["last_run"]
+        last = f"{run['started_at'].astimezone(UTC):{_TIME}} {run['state']}" if run else ""
+        name, next_run = first or ("", "")
+        yield name, goal["goal"], goal["direction"], on, last, next_run
+        first = []
+    if first:
+        yield connection["connection"], "", "", "no goal", "", ""
 
 
 def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
@@ -208,7 +214,8 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
 def _print_profile(profile: dict[str, Any]) -> None:
     changes = profile.pop("changes")
     say((str(profile["profile_id"]), "bold"))
-    rows = [(f"  {name}", _shown(value)) for name, value in profile.items() if value is not None]
+    shown = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in profile.items()}
+    rows = [(f"  {name}", str(value)) for name, value in shown.items() if value is not None]
     print_table(("  property", "value"), rows)
     for change in changes:
         by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
@@ -217,21 +224,15 @@ def _print_profile(profile: dict[str, Any]) -> None:
         _print_changed(change["changed"] or (), indent=4)
 
 
-def _shown(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
 def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:
     """Show what could not land, and why, file by file."""
     for path, found in groupby(rows, key=itemgetter("path")):
         say((path, "bold"))
-        print_table(("  line", "field", "value", "reason"), [_quarantine_row(row) for row in found])
+        print_table(
+            ("  line", "field", "value", "reason"),
+            [(f"{r['line'] or '':>6}", r["field"], r["value"] or _short(r["raw"]), r["reason"]) for r in found],
+        )
     say(f"{len(rows):,} of {total:,} in quarantine.")
-
-
-def _quarantine_row(row: dict[str, Any]) -> list[object]:
-    line = f"{row['line']:>6}" if row["line"] else ""
-    return [line, row["field"], row["value"] or _short(row["raw"]), row["reason"]]
 
 
 def _short(raw: str | None) -> str:

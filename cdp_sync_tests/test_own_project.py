@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -77,7 +78,7 @@ def test_init_overwrites_nothing(own: Path) -> None:
 
 
 def test_a_project_is_found_from_below(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of it the command works as in its own folder; hints name the command in full there."""
+    """In a folder of it the command works as in its own folder."""
     monkeypatch.chdir(own / "defs" / "shop")
     assert "all in order" in told(cdp_sync("check"))
     assert Path.cwd() == own
@@ -130,8 +131,10 @@ def test_the_demonstration_needs_an_empty_folder(nowhere: Path) -> None:
 
 def judge(declared: object) -> list[str]:
     """Return what the editor's schema finds wrong with a declaration."""
-    validator = jsonschema.Draft7Validator(declaration_schema())
-    return [error.message for error in validator.iter_errors(declared)]
+    return [error.message for error in jsonschema.Draft7Validator(_schema()).iter_errors(declared)]
+
+
+_schema = cache(declaration_schema)
 
 
 def as_editors_read(text: str) -> Any:

@@ -25,9 +25,10 @@ def check(connection: str | None) -> None:
         end(fine=False)
     say(findings.summary)
     if connection:
-        from cdp_sync.inspection import reach
+        from cdp_sync.model import kind_of
 
-        results = list(reach(findings.declarations.connection(connection)))
+        declared = findings.declarations.connection(connection)
+        results = list(kind_of(declared).part("check")(declared))
         for sentence, _ in results:
             say(sentence)
         end(fine=all(fine for _, fine in results))
@@ -38,15 +39,15 @@ def check(connection: str | None) -> None:
 @AS_JSON
 def list_connections(connection: str | None, as_json: bool) -> None:
     """List connections and goals: whether they are on, their last run with work, the next run."""
-    from cdp_sync.overview import Overview, overview
+    from cdp_sync.overview import overview
     from cdp_sync.printing import print_error
     from cdp_sync.terminal import print_overview
 
     found = overview(connection)
-    answer(found, print_overview, Overview.to_json, as_json=as_json)
-    for problem in found.problems:
+    answer(found, print_overview, dict, as_json=as_json)
+    for problem in found["problems"]:
         print_error(problem)
-    end(fine=not found.problems)
+    end(fine=not found["problems"])
 
 
 @click.command()

@@ -28,11 +28,12 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
             raise click.UsageError("--upcoming shows runs to come: neither --run nor --profiles goes with it.")
         _show_upcoming(connection, limit, as_json=as_json)
         return
+    from cdp_sync.orchestration.data_folder import project_warehouse
     from cdp_sync.orchestration.declaration_files import refuse_unknown
     from cdp_sync.orchestration.runs.history import History, past_runs
     from cdp_sync.terminal import print_history
 
-    found = past_runs(warehouse(), connection, limit, run_id=run_id, profiles=profiles or run_id is not None)
+    found = past_runs(project_warehouse(), connection, limit, run_id=run_id, profiles=profiles or run_id is not None)
     if not found.runs and not found.data_exchange:
         refuse_unknown(connection)
     answer(found, print_history, History.to_json, as_json=as_json)

@@ -39,13 +39,13 @@ def answer(found: T, show: Callable[[T], None], to_json: Callable[[T], object], 
 
 def warehouse() -> "Warehouse":
     """Return the project's warehouse; where there is none yet, say where it was looked for."""
-    from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
+    from cdp_sync.orchestration.data_folder import project_warehouse
     from cdp_sync.printing import errors, say
 
-    path = data_folder().warehouse
-    if not path.exists():
-        say(f"There is no warehouse yet: {path} is not there.", to=errors)
-    return project_warehouse()
+    found = project_warehouse()
+    if not found.path.exists():
+        say(f"There is no warehouse yet: {found.path} is not there.", to=errors)
+    return found
 
 
 def end(*, fine: bool) -> NoReturn:

@@ -9,11 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from cdp_sync.components.declared import DeclaredComponent, examples_in
 from cdp_sync.model import Connection, ConnectionKind, Declared
-from cdp_sync.model.consistency import find_problems
 from cdp_sync.model.kind import FILLED
 from cdp_sync.model.reading import problems_of
-from cdp_sync.orchestration.connection import build_connection
-from cdp_sync.orchestration.declaration_files import declared_profiles, refuse
+from cdp_sync.orchestration.declaration_files import refuse
 from cdp_sync.orchestration.templates import fill, names_only_environment
 
 
@@ -53,13 +51,6 @@ class ConnectionComponent(DeclaredComponent):
         examples = json.dumps(examples_in(cls.model(), *cls.kind.scaffolded))
         named: dict[str, Any] = json.loads(examples.replace("shop", name).replace("SHOP", name.upper()))
         return {"name": name, "enabled": False} | named
-
-    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Check the declaration against the profile, and build assets, job and resource."""
-        profiles = declared_profiles()
-        problems = find_problems(self.connection, profiles)
-        refuse(_file(context), [f"attributes.{problem}" for problem in problems])
-        return build_connection(self.connection, profiles)
 
 
 def component_of(kind: ConnectionKind) -> type[ConnectionComponent]:

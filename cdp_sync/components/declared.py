@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from cdp_sync.model import Declared
+from cdp_sync.orchestration.building import build_declared
 
 
 class Scaffolder(dg.Scaffolder):
@@ -56,6 +57,10 @@ class DeclaredComponent(dg.Component):
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """Return the component of a defs.yaml."""
         return cls(attributes or cls.model()())
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Check the declaration against the rest of the project, and build its definitions."""
+        return build_declared(self.declared, context.path / "defs.yaml")
 
     @classmethod
     def scaffolded(cls, name: str) -> dict[str, Any]:

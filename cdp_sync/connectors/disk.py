@@ -1,4 +1,4 @@
-"""What the disk of this machine refuses, told in our errors."""
+"""Errors of this machine's disk, as our errors."""
 
 import errno
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def while_reading(source: Path) -> Iterator[None]:
-    """Tell failures of reading a file of this machine.
+    """Translate failures to read a file of this machine.
 
     Raises:
         Terminal: It cannot be read.
@@ -21,13 +21,13 @@ def while_reading(source: Path) -> Iterator[None]:
         yield
     except OSError as problem:
         raise Terminal(
-            f"{source} cannot be read: {_words(problem)}.", remedy="Check that it is there and its permissions."
+            f"{source} cannot be read: {_text(problem)}.", remedy="Check that it is there and its permissions."
         ) from None
 
 
 @contextmanager
 def while_writing(target: Path) -> Iterator[None]:
-    """Tell failures of this machine's disk.
+    """Translate failures of this machine's disk.
 
     Raises:
         DiskFull: No room, or beyond a quota or the largest size of a file.
@@ -37,19 +37,19 @@ def while_writing(target: Path) -> Iterator[None]:
         yield
     except OSError as problem:
         if problem.errno in _NO_ROOM:
-            raise disk_full(target, _words(problem)) from None
+            raise disk_full(target, _text(problem)) from None
         raise Terminal(
-            f"{target} cannot be written: {_words(problem)}.", remedy="Check the folder and its permissions."
+            f"{target} cannot be written: {_text(problem)}.", remedy="Check the folder and its permissions."
         ) from None
 
 
 def disk_full(target: Path, why: str) -> DiskFull:
-    """Tell that a file does not fit."""
+    """Return the error of a file that does not fit."""
     return DiskFull(
         f"{target.name} does not fit on the disk: {why}.",
         remedy=f"Make room in {target.parent} and run again.",
     )
 
 
-def _words(problem: OSError) -> str:
+def _text(problem: OSError) -> str:
     return problem.strerror or "the disk failed"

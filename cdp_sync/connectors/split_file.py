@@ -1,4 +1,4 @@
-"""A file of lines in pieces that are not too large to send."""
+"""Splits a file of lines into parts that are small enough to send."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -9,10 +9,10 @@ from cdp_sync.connectors.disk import while_writing
 _CHUNK = 1 << 20
 
 
-def pieces(lines: Path, most: int) -> Generator[Path, None, None]:
-    """Yield a file's lines in files of about so many bytes: a piece ends behind the line that reaches them.
+def split_lines(lines: Path, most: int) -> Generator[Path, None, None]:
+    """Yield a file's lines in files of about so many bytes: a part ends with the line that reaches them.
 
-    A file that is small enough is yielded itself. Else each piece takes the place of the one before, and none is left
+    A file that is small enough is yielded itself. Else each part replaces the one before, and none is left
     when the generator is closed.
 
     Args:
@@ -20,25 +20,25 @@ def pieces(lines: Path, most: int) -> Generator[Path, None, None]:
         most: Bytes.
 
     Raises:
-        DiskFull: There is no room for a piece.
+        DiskFull: There is no room for a part.
     """
     if lines.stat().st_size <= most:
         yield lines
         return
-    piece = lines.with_name(f"{lines.name}.piece")
+    part = lines.with_name(f"{lines.name}.part")
     try:
         with lines.open("rb") as source:
-            while _fill(piece, source, most):
-                yield piece
+            while _fill(part, source, most):
+                yield part
     finally:
-        piece.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
-def _fill(piece: Path, source: IO[bytes], most: int) -> int:
-    """Write the next lines to the piece; return how many bytes they have."""
+def _fill(part: Path, source: IO[bytes], most: int) -> int:
+    """Write the next lines to the part; return how many bytes they have."""
     size = 0
-    with while_writing(piece), piece.open("wb") as target:
-        piece.chmod(0o600)  # others must not read it
+    with while_writing(part), part.open("wb") as target:
+        part.chmod(0o600)  # others must not read it
         while size < most and (lines := source.readlines(min(_CHUNK, most - size))):
             target.writelines(lines)
             size += sum(map(len, lines))

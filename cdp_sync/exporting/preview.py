@@ -1,4 +1,4 @@
-"""What an export would deliver now. Nothing is delivered, and nothing is written but the run's own staging file."""
+"""What an export would deliver now. Nothing is delivered, and only the run's own staging file is written."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,16 +25,16 @@ class ExportPreview:
     """Why profiles cannot be delivered, most frequent first."""
     header: tuple[str, ...]
     rows: tuple[tuple[str | None, ...], ...]
-    """The cells of the first rows, as they would be written but for quotes."""
+    """The cells of the first rows, as they would be written, without quotes."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the preview as `export --preview --json` shows it."""
-        told = {"goal": self.goal, "path": self.path, **asdict(self.counters), "eligible": self.counters.eligible}
-        return {**told, "reasons": self.reasons, "header": self.header, "rows": self.rows}
+        counted = {"goal": self.goal, "path": self.path, **asdict(self.counters), "eligible": self.counters.eligible}
+        return {**counted, "reasons": self.reasons, "header": self.header, "rows": self.rows}
 
 
 def preview_export(run: ExportRun, limit: int = _SAMPLE) -> ExportPreview:
-    """Work out what the run would deliver, and show its first rows."""
+    """Return what the run would deliver, with its first rows."""
     counters = select_segment(run)
     with run.warehouse.open("read", staging=run.staging) as session:
         columns = profile_columns(session)

@@ -43,7 +43,7 @@ def _affecting_import(goal: ImportGoal) -> dict[str, Any]:
 
 
 def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
-    """Return the digest of an export goal: of how its rows are written and where they go, not of who is in the segment."""
+    """Return the digest of an export goal: of how its rows are written and where they go, not of its segment."""
     declared = {
         "goal": goal.model_dump(mode="json", include=_AFFECTS_EXPORT),
         "properties": _types(profiles, goal.properties),

@@ -17,6 +17,9 @@ ENTRY_POINTS = "cdp_sync.platforms"
 COMPONENTS = "cdp_sync.components."
 """What the type in a defs.yaml begins with."""
 
+_OF_PROJECT = {f"{COMPONENTS}Maintenance", f"{COMPONENTS}ProfileModel"}
+"""Our types that are no connections; looking for installed kinds takes longer than reading a project."""
+
 _BUILT_IN = ("cdp_sync.connectors.sftp.kind:KIND", "cdp_sync.connectors.sailthru.kind:KIND")
 
 
@@ -69,6 +72,8 @@ def kinds() -> dict[str, ConnectionKind]:
 
 def kind_of_type(name: str) -> ConnectionKind | None:
     """Return the kind that a defs.yaml names; None for any other type."""
+    if name in _OF_PROJECT:
+        return None
     return next((kind for kind in _built_in() if kind.type == name), None) or next(
         (kind for kind in _installed() if kind.type == name), None
     )

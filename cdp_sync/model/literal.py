@@ -1,6 +1,5 @@
 """What a condition compares with: a value as YAML gives it, made one of the property's type."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
@@ -27,7 +26,7 @@ def literal(prop: Property, value: object) -> object:
         ValueError: It is of another type, or no value of the property can be like it; says what is needed.
     """
     try:
-        return _decimal(prop, value) if prop.type == "decimal" else _READ[prop.type](value)
+        return _read(prop, value)
     except (TypeError, ValueError, ArithmeticError):
         raise ValueError(f"found {value!r}; {prop.name} is compared with {_needed(prop)}") from None
 
@@ -39,27 +38,26 @@ def _needed(prop: Property) -> str:
     return _EXAMPLES[prop.type]
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError
-    return value
+def _read(prop: Property, value: object) -> object:
+    match prop.type, value:
+        case ("text" | "email", str()) if value:
+            return value
+        case "boolean", bool():
+            return value
+        case (_, bool()):
+            raise TypeError
+        case "number", int() if -(2**63) <= value < 2**63:
+            return value
+        case "decimal", int() | float() | str():
+            return _decimal(prop, value)
+        case "date", str() | date() if not isinstance(value, datetime):
+            return date.fromisoformat(value) if isinstance(value, str) else value
+        case "datetime", str() | date():
+            return _instant(datetime.fromisoformat(value) if isinstance(value, str) else value)
+    raise TypeError
 
 
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _number(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
-        raise TypeError
-    return value
-
-
-def _decimal(prop: Property, value: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TypeError
+def _decimal(prop: Property, value: float | str) -> Decimal:
     found = Decimal(str(value))
     if not found.is_finite() or (isinstance(value, float) and len(found.as_tuple().digits) > _EXACT_DIGITS):
         raise ValueError
@@ -68,27 +66,6 @@ def _decimal(prop: Property, value: object) -> Decimal:
     return found
 
 
-def _date(value: object) -> date:
-    found = date.fromisoformat(value) if isinstance(value, str) else value
-    if isinstance(found, datetime) or not isinstance(found, date):
-        raise TypeError
-    return found
-
-
-def _datetime(value: object) -> datetime:
-    found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if isinstance(found, date) and not isinstance(found, datetime):
-        found = datetime.combine(found, time())
-    if not isinstance(found, datetime):
-        raise TypeError
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-
-
-_READ: dict[str, Callable[[object], object]] = {
-    "text": _text,
-    "email": _text,
-    "number": _number,
-    "date": _date,
-    "datetime": _datetime,
-    "boolean": _boolean,
-}
+def _instant(value: date) -> datetime:
+    moment = value if isinstance(value, datetime) else datetime.combine(value, time())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

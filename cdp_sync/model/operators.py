@@ -110,6 +110,10 @@ class Operator:
     span: timedelta | None = None
     denied: str = ""
 
+    def __reduce__(self) -> tuple[Callable[[str], "Operator"], tuple[str]]:
+        """Pickle the row by its name, since its functions cannot be pickled."""
+        return _row, (self.name,)
+
     @property
     def opposite(self) -> str:
         """Name of the opposite."""
@@ -181,3 +185,7 @@ OPERATORS = (
 _BOTH = [pair for row in OPERATORS for pair in ((row.name, (row, False)), (row.opposite, (row, True)))]
 NAMES: dict[str, tuple[Operator, bool]] = dict(sorted(_BOTH, key=lambda pair: pair[0].startswith("not_")))
 """Every key that can stand beside `property`: its row, and whether it is the opposite. Those with `not_` come last."""
+
+
+def _row(name: str) -> Operator:
+    return NAMES[name][0]

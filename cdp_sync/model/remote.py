@@ -47,7 +47,7 @@ class FetchedFile:
 
 @dataclass(frozen=True)
 class Upload:
-    """What one attempt to send a file may leave on a server when it is interrupted. No other upload uses its hidden names."""
+    """What one attempt to send a file may leave on a server. No other upload uses its hidden names."""
 
     server: str
     """Account and address."""

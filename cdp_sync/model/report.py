@@ -212,9 +212,13 @@ class GoalReport(Report):
         return (*about, "No row had a link value.") if no_link_value else tuple(about)
 
     def _summary(self) -> str:
-        if self.landed or not (self.failed or self.note):
-            return " ".join((*self.errors, sentence(self.files, self.counters)))
-        return " ".join((*self.errors, self.note) if self.note else self.errors)
+        counters = self.counters
+        last = self.note or ("" if self.failed else "Nothing new to import.")
+        if self.landed:
+            read = f"{counted(self.landed, 'file')}, {counted(counters.rows_read, 'row')}"
+            created, updated = counted(counters.profiles_created, "profile"), f"{counters.profiles_updated:,}"
+            last = f"{read}: {counters.in_words() or 'nothing to apply'}; {created} created, {updated} updated."
+        return " ".join((*self.errors, *([last] if last else [])))
 
     def _files(self) -> list[dict[str, Any]]:
         return [file.to_json() for file in self.files]
@@ -228,13 +232,3 @@ def _listed(names: Sequence[str]) -> str:
     """Return the first of these names, and how many more there are."""
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def sentence(files: Iterable[FileReport], counters: Counters) -> str:
-    """Say in one sentence what landed and what did not."""
-    landed = sum(file.landed for file in files)
-    if not landed:
-        return "Nothing new to import."
-    read = f"{counted(landed, 'file')}, {counted(counters.rows_read, 'row')}"
-    profiles = f"{counted(counters.profiles_created, 'profile')} created, {counters.profiles_updated:,} updated"
-    return f"{read}: {counters.in_words() or 'nothing to apply'}; {profiles}."

@@ -78,15 +78,15 @@ class Condition(_Keys):
         kinds = [kind for kind in KINDS if getattr(self, "not_" if kind == "not" else kind) is not None]
         if len(kinds) != 1:
             yield f"found {' and '.join(kinds) or 'none of them'}; a condition is exactly one of {', '.join(KINDS)}"
-        if len(self.questions) != (self.property is not None):
-            found = ", ".join(question.name for question in self.questions) or "none"
+        questions = self.questions()
+        if len(questions) != (self.property is not None):
+            found = ", ".join(question.name for question in questions) or "none"
             yield f"found {found}; a property is asked with exactly one operator: {', '.join(NAMES)}"
         if (self.objective is None) != (self.consent is None):
             yield "objective and consent belong together, as in `objective: news, consent: refused`"
 
-    @cached_property
     def questions(self) -> tuple[Question, ...]:
-        """What is asked of the property: one question, if the condition is about one."""
+        """Return what is asked of the property: one question, if the condition is about one."""
         declared = ((name, row, getattr(self, name)) for name, row in NAMES.items())
         return tuple(Question(name, *row, wanted) for name, row, wanted in declared if wanted is not None)
 

@@ -58,7 +58,7 @@ def _problems_of(condition: Condition, profiles: Profiles) -> Iterator[str]:
         if found is not None and found not in names:
             yield f".{kind}: {found!r} is unknown; {allowed(found, names)}"
     if prop := profiles.by_name.get(condition.property or ""):
-        (question,) = condition.questions
+        (question,) = condition.questions()
         yield from (f".{question.name}: {problem}" for problem in _problems_of_question(question, prop))
 
 

@@ -21,7 +21,7 @@ class FileState(StrEnum):
     STALE = "stale"
     """Its goal's declaration changed since it was imported."""
     AGAIN = "again"
-    """It is imported once more, as was asked for."""
+    """Selected for another import by hand."""
     UNCHANGED = "unchanged"
     """The ledger knows its bytes."""
     GROWING = "growing"

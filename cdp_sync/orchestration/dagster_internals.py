@@ -91,7 +91,7 @@ def filter_run_log(log: dg.DagsterLogManager, kept: logging.Filter | Callable[[l
 
 
 def last_evaluation(context: dg.ScheduleEvaluationContext) -> datetime | None:
-    """Return when a schedule was evaluated before this tick, or switched on if that is later; None if nobody knows.
+    """Return when a schedule was evaluated before this tick, or switched on if that is later; None if unknown.
 
     A tick that failed does not count.
     """

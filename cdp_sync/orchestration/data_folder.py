@@ -98,13 +98,6 @@ def data_folder() -> DataFolder:
     return DataFolder(Path(os.environ.get("CDP_SYNC_DATA", "data")).absolute())
 
 
-def project_warehouse() -> "Warehouse":
-    """Return the warehouse of the data folder."""
-    from cdp_sync.warehouse import Warehouse  # which imports DuckDB
-
-    return Warehouse(data_folder().warehouse)
-
-
 def remove(path: Path) -> None:
     """Remove a file or folder, and the log of a DuckDB file."""
     if path.is_dir():

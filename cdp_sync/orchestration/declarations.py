@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from cdp_sync.errors import DeclarationError, UnknownName
-from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles
+from cdp_sync.model import Connection, Declared, ExportGoal, ImportRules, Profiles
 from cdp_sync.model.consistency import find_clashes, find_problems
 from cdp_sync.model.kind import FILLED, kind_of_type
 from cdp_sync.model.reading import Document, problems_of
@@ -141,6 +141,19 @@ def check_file(file: Path) -> None:
     documents = _documents(file)
     if all(map(_is_plain, documents)):
         _connections_in(file, documents, None)
+
+
+def plain_values(file: Path) -> list[Declared] | None:
+    """Return what a defs.yaml declares, with its templates filled; None where only Dagster can read it.
+
+    Raises:
+        DeclarationError: Names the file and every problem in it.
+    """
+    documents = _documents(file)
+    if not all(map(_is_plain, documents)):
+        return None
+    others = (each.value for each in documents if each.value and not isinstance(each.value, Connection))
+    return [*others, *_connections_in(file, documents, None)]
 
 
 def clashes_between_files() -> dict[Path, list[str]]:

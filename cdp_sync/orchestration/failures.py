@@ -14,14 +14,7 @@ ATTEMPTS = 2
 """How often a step is tried on a transient error; connecting and downloading retry by themselves within an attempt."""
 
 _PAUSE = 5.0
-
-
-def pause() -> None:
-    """Wait before the next attempt.
-
-    The step itself waits: if Dagster retried it, the steps of the next goal would run first.
-    """
-    time.sleep(_PAUSE)
+"""Seconds before the step is retried."""
 
 
 def failure(error: CdpSyncError) -> dg.Failure:
@@ -51,5 +44,5 @@ def attempt(log: dg.DagsterLogManager, work: Callable[[], T], give_up: Callable[
                 # The message is all that an operator needs; the traces, one for each cause, would hide it.
                 raise failure(error) from None
             log.warning(f"{error} Trying again.")
-            pause()
+            time.sleep(_PAUSE)  # here: if Dagster retried the step, those of the next goal would run first
     raise AssertionError  # the last attempt returns or raises

@@ -13,10 +13,11 @@ from types import ModuleType
 import dagster as dg
 
 from cdp_sync.errors import DeclarationError
+from cdp_sync.orchestration.building import build_declared
 from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.declaration_files import declaration_files, find_profile_model, refuse
-from cdp_sync.orchestration.declarations import check_file, clashes_between_files
+from cdp_sync.orchestration.declarations import check_file, clashes_between_files, plain_values
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
@@ -153,9 +154,15 @@ def _build_each() -> Iterator[dg.Definitions]:
 
 
 def _build_alone(child: Path) -> dg.Definitions:
-    """Build one component in a tree of its own: building any part of a tree decodes all of it."""
-    _check(child)
-    return component_tree(child).build_defs_at_path(child)
+    """Build what a folder declares.
+
+    Plain values are built as they are: Dagster's tree would read and decode their files once more.
+    """
+    declared = {file: plain_values(file) for file in declaration_files(child)}
+    if None in declared.values() or any(child.rglob("*.py")):
+        return component_tree(child).build_defs_at_path(child)
+    built = (build_declared(value, file) for file, values in declared.items() for value in values or ())
+    return dg.Definitions.merge(*built)
 
 
 def _broken(name: str, error: Exception) -> dg.Definitions:

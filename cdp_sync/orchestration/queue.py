@@ -8,7 +8,7 @@ from cdp_sync.orchestration.runs.run_tags import tags_to_queue
 class RunQueue(dg.QueuedRunCoordinator):
     """Dagster's queue, which also tags every run with its connection and its reason.
 
-    A run without the tag would overlap with other runs of the connection, and nobody would get mail about it.
+    A run without the tag would overlap with other runs of the connection, and no mail would be sent about it.
     """
 
     def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:

@@ -1,7 +1,12 @@
 """Renders templates such as `{{ env('SFTP_PORT', '2222') }}` as Dagster does, without Dagster."""
 
+import ast
 import os
-from typing import Any
+import re
+from typing import Any, TypeGuard
+
+_VARIABLE = re.compile(r"\{\{ *env\('(?P<name>[^'\\\n]*)'(?:, *'(?P<default>[^'\\\n]*)')?\) *\}\}")
+"""A template of one variable, with a default or without."""
 
 
 class _Environment:
@@ -22,7 +27,7 @@ class _Environment:
 
 def names_only_environment(value: object) -> bool:
     """Return whether a value holds no template, or one that uses nothing but `env`; Dagster renders others."""
-    if not is_template(value):
+    if not is_template(value) or _is_simple(value):
         return True
     from jinja2 import Environment, TemplateSyntaxError, meta
 
@@ -40,6 +45,8 @@ def fill(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
     """
     if not is_template(value):
         return value
+    if _is_simple(value):
+        return _literal(_VARIABLE.sub(_variable, value))
     from jinja2 import TemplateError
     from jinja2.nativetypes import NativeTemplate
 
@@ -49,6 +56,24 @@ def fill(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
         raise ValueError(f"the template {value!r} cannot be filled: {error.message}") from None
 
 
-def is_template(value: object) -> bool:
+def _is_simple(value: str) -> bool:
+    """Return whether a template names variables and nothing else: filled without Jinja, whose import takes long."""
+    return not set("{}%#\n") & set(_VARIABLE.sub("", value))
+
+
+def _variable(found: re.Match[str]) -> str:
+    name, default = found["name"], found["default"]
+    return str(_Environment()(name, ... if default is None else default))
+
+
+def _literal(text: str) -> Any:  # noqa: ANN401 - whatever the text spells
+    """Return the value that a text spells in Python, as Jinja's native templates do; otherwise the text."""
+    try:
+        return ast.literal_eval(ast.parse(text, mode="eval"))
+    except (ValueError, SyntaxError, MemoryError):
+        return text
+
+
+def is_template(value: object) -> TypeGuard[str]:
     """Return whether a value is text that holds a template."""
     return isinstance(value, str) and "{{" in value

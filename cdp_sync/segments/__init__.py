@@ -1,1 +1,1 @@
-"""Conditions over profiles: as SQL, as words, and who meets them."""
+"""Conditions over profiles: as SQL, in words, and the profiles that meet them."""

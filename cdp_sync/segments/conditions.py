@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from cdp_sync.model import CONSENT_PROPERTIES, Condition, Profiles, Property
+from cdp_sync.model import Condition, Profiles, Property
 from cdp_sync.model.literal import literal
 from cdp_sync.model.operators import TEXTS
 from cdp_sync.model.segment import Question
@@ -77,18 +77,14 @@ class _Compiler:
         if when.segment:
             return self.holds(self.profiles.segment(when.segment).when)
         if when.objective:
-            columns = ConsentColumns(*map(self._consent_column, CONSENT_PROPERTIES))
+            columns = ConsentColumns.of_profile(self.profiles, self.columns)
             state = consent_is(str(when.consent), when.objective, self.profiles, columns)
             return literal_column(f"({state})", Boolean())
-        (question,) = when.questions
+        (question,) = when.questions()
         prop = self.profiles.by_name[str(when.property)]
         values = _Values(prop, column_of(prop, self.columns))
         holds: Holds = question.operator.holds(values, *self._wanted(prop, question))
         return not_(holds) if question.is_opposite else holds
-
-    def _consent_column(self, name: str) -> str:
-        there = self.columns is None or name in self.columns
-        return f"profile.{name}" if there else f"cast(null as {self.profiles.by_name[name].sql_type})"
 
     def _wanted(self, prop: Property, question: Question) -> list[Value]:
         """Return what a property is compared with, bound; where time is counted, the first and the last moment."""

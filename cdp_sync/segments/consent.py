@@ -5,10 +5,10 @@ profile if one of them needs no consent in the profile's zone; where the zone is
 it is opt-out, if none was refused. What is both consented to and refused counts as refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from cdp_sync.model import Profiles
+from cdp_sync.model import CONSENT_PROPERTIES, Profiles
 from cdp_sync.warehouse.names import quote_literal
 
 
@@ -19,6 +19,16 @@ class ConsentColumns:
     zone: str = "privacy_legislation"
     consented: str = "consented_objectives"
     refused: str = "refused_objectives"
+
+    @classmethod
+    def of_profile(cls, profiles: Profiles, columns: Collection[str] | None = None) -> "ConsentColumns":
+        """Return the columns of the table `profile`; one that it does not have yet is null. None: all are there."""
+        props = [profiles.by_name[name] for name in CONSENT_PROPERTIES]
+        there = [columns is None or prop.name in columns for prop in props]
+        held = (
+            f"profile.{p.name}" if has else f"cast(null as {p.sql_type})" for p, has in zip(props, there, strict=True)
+        )
+        return cls(*held)
 
     @property
     def zone_known(self) -> str:

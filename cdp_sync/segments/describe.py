@@ -51,7 +51,7 @@ def _sentence(when: Condition, profiles: Profiles) -> str:
         return f"is in the segment {_code(when.segment)}"
     if when.objective:
         return _CONSENT[str(when.consent)].format(_code(when.objective))
-    (question,) = when.questions
+    (question,) = when.questions()
     return _about_property(question, profiles.by_name[str(when.property)])
 
 

@@ -1,10 +1,10 @@
-"""Who is in a segment: looked up in an open warehouse, or as a condition for the statements of others."""
+"""The profiles in a segment: counted in an open warehouse, or as a condition for other statements."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal_column, select, table
+from sqlalchemy import ColumnElement, Text, and_, cast, func, literal_column, select, table
 
 from cdp_sync.model import Profiles
 from cdp_sync.segments.conditions import condition_of
@@ -14,7 +14,7 @@ from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.properties import check_types, profile_columns
 
 PROFILE = table("profile", schema="warehouse").alias("profile")
-"""The table that conditions are about, under the name that they call it by."""
+"""The table that conditions ask about, under the name that they use."""
 
 _ID = cast(literal_column("profile.profile_id"), Text).label("profile_id")
 _NEWEST_FIRST: tuple[ColumnElement[object], ...] = (
@@ -33,7 +33,7 @@ class SegmentView:
     sample: tuple[str, ...]
     """Identifiers of some of them, the newest first."""
     words: str
-    """Its condition as a person would say it, in markdown."""
+    """Its condition in words, in markdown."""
     sql: str
     """The query for its profiles, to be pasted into a shell of DuckDB that has the warehouse's file open."""
 
@@ -43,7 +43,7 @@ def view_segment(session: Session, profiles: Profiles, name: str, now: datetime,
 
     Args:
         session: With the catalog `warehouse`, open for reading at least.
-        profiles: The declared profile, without slips.
+        profiles: The declared profile, without problems.
         name: Of the segment.
         now: The moment, with its offset from UTC.
         limit: Profiles in the sample at most.
@@ -53,7 +53,7 @@ def view_segment(session: Session, profiles: Profiles, name: str, now: datetime,
     """
     columns = profile_columns(session)
     check_types(profiles, columns)
-    members = _members(profiles, name, now, columns)
+    members = select(_ID).select_from(PROFILE).where(is_in_segment(profiles, name, now, columns))
     size = step("size", select(func.count()).select_from(members.subquery("members")))
     sample = step("sample", members.order_by(*_NEWEST_FIRST).limit(limit))
     return SegmentView(
@@ -65,19 +65,15 @@ def view_segment(session: Session, profiles: Profiles, name: str, now: datetime,
     )
 
 
-def _members(profiles: Profiles, name: str, now: datetime, columns: Collection[str]) -> Select[str]:
-    return select(_ID).select_from(PROFILE).where(is_in_segment(profiles, name, now, columns))
-
-
 def is_in_segment(
     profiles: Profiles, name: str, now: datetime, columns: Collection[str] | None = None
 ) -> ColumnElement[bool]:
     """Return the condition, never null, that a row of `PROFILE` is a live profile in a segment.
 
     Args:
-        profiles: The declared profile, without slips.
+        profiles: The declared profile, without problems.
         name: Of the segment.
-        now: The moment that it is asked for, with its offset from UTC.
+        now: The moment, with its offset from UTC.
         columns: The columns that the table has, as of `profile_columns`; a property without one is empty. None: all
             are there.
     """

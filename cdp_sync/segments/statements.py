@@ -1,6 +1,6 @@
 """Compiles SQLAlchemy statements for DuckDB: names quoted, values bound as `$name`.
 
-Lists are bound as one value, `list_contains(bindparam(…), …)`; `in_` is for queries only.
+A list is bound as one value, `list_contains(bindparam(…), …)`; `in_` is for queries only.
 """
 
 import re
@@ -16,20 +16,14 @@ from sqlalchemy.sql import ClauseElement
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
 
-def step(name: str, statement: ClauseElement, before: str = "") -> Step:
-    """Return a statement as a step of a plan.
-
-    Args:
-        name: Of the table that it yields or fills.
-        statement: A statement of SQLAlchemy Core.
-        before: What stands in front of it, such as `create or replace table staging.exported as`.
+def step(name: str, statement: ClauseElement) -> Step:
+    """Return a statement of SQLAlchemy Core as a step of a plan, named after the table that it yields.
 
     Raises:
-        CompileError: A Python list stands behind `in_`.
+        CompileError: `in_` received a Python list.
     """
     compiled = statement.compile(dialect=_DIALECT)
-    sql = f"{before}\n{compiled.string}" if before else compiled.string
-    return Step(name, sql, dict(compiled.params))
+    return Step(name, compiled.string, dict(compiled.params))
 
 
 def shown(made: Step) -> str:
@@ -85,8 +79,8 @@ class _Names(PGIdentifierPreparer):
 class _Compiler(PGCompiler):
     def bindparam_string(self, name: str, *more: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
         if options.get("post_compile"):
-            raise CompileError(f"found a list behind in_, {name}; needed is one value that holds it")
-        # SQLAlchemy names values after columns, whatever those are called; DuckDB takes words, in any case.
+            raise CompileError(f"found a list in in_, {name}; needed is one value that holds it")
+        # SQLAlchemy names values after columns, with any characters; DuckDB takes words, in any case.
         word = re.sub(r"\W|^(?=\d)", "_", name.lower(), flags=re.ASCII)
         if word != name:
             options["escaped_from"] = name

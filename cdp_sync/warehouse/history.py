@@ -21,9 +21,7 @@ COUNTED_REASON = f"regexp_replace(reason, '{QUOTE_OPENS}[0-9]+$', '')"
 """Expression for the reason that all lines of a record have in common."""
 
 
-def write_run(
-    session: Session, run: Run, report: Report, started_at: datetime, *, seconds: float | None = None
-) -> None:
+def write_run(session: Session, run: Run, report: Report, started_at: datetime, seconds: float | None = None) -> None:
     """Write the row of `run` for one goal.
 
     Args:

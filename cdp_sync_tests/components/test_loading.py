@@ -28,7 +28,7 @@ def refusal() -> str:
 
 def test_a_profile_model_becomes_properties(project: Project) -> None:
     """The declared properties, in order, with their types."""
-    loaded = component_tree().load_component(Path("profiles"), expected_type=ProfileModel).profiles
+    loaded = component_tree().load_component(Path("profiles"), expected_type=ProfileModel).declared
     assert [(prop.name, prop.type, prop.identifier) for prop in loaded.properties] == [
         ("email", "email", True),
         ("number", "text", True),

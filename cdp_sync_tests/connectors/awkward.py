@@ -18,7 +18,7 @@ def status(code: int, text: bytes = b"") -> Packet:
 
 
 class Awkward:
-    """A channel with a server behind it that serves and takes one file: short answers, any order, small pieces.
+    """A channel to a server that serves and takes one file: short answers, any order, small pieces.
 
     Args:
         content: Of the file.

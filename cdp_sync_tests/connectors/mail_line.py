@@ -1,4 +1,4 @@
-"""A mail server that plays one scene: it says given lines, and stalls or hangs up where it is told to."""
+"""A mail server that plays one scene: it says given lines, and stalls or hangs up where the test says."""
 
 import socket
 import threading

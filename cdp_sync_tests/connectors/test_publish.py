@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.connectors.sftp.limits import depth
+from cdp_sync.connectors.sftp.protocol.window import depth
 from cdp_sync.errors import (
     AuthenticationFailed,
     FileChanged,
@@ -122,12 +122,14 @@ def test_a_missing_directory_is_named(outbox: Outbox, local: Path, connect: Conn
     assert getattr(outbox.server, "connections", 1) == 1
 
 
-@pytest.mark.parametrize(("kind", "told"), [("directory", "a directory"), ("pipe", "not a regular file")])
-def test_what_is_no_file_is_not_replaced(kind: str, told: str, outbox: Outbox, local: Path, connect: Connect) -> None:
+@pytest.mark.parametrize(("kind", "expected"), [("directory", "a directory"), ("pipe", "not a regular file")])
+def test_what_is_no_file_is_not_replaced(
+    kind: str, expected: str, outbox: Outbox, local: Path, connect: Connect
+) -> None:
     """RemoteNotAFile says what has the name, before a byte is sent."""
     (outbox.folder / "a.csv").mkdir() if kind == "directory" else os.mkfifo(outbox.folder / "a.csv")
     confirmed: list[int] = []
-    with pytest.raises(RemoteNotAFile, match=rf"a\.csv' is {told}"):
+    with pytest.raises(RemoteNotAFile, match=rf"a\.csv' is {expected}"):
         connect(outbox.server).publish(local, outbox.path("a.csv"), progress=confirmed.append)
     assert outbox.names == ["a.csv"]
     assert confirmed == []
@@ -147,7 +149,7 @@ def test_a_link_is_replaced_and_not_what_it_leads_to(outbox: Outbox, local: Path
 
 
 def test_a_directory_outside_is_forbidden(sandbox: SftpSandbox, tmp_path: Path, local: Path, connect: Connect) -> None:
-    """The status "permission denied" is RemotePermissionDenied, not tried again and with nothing left behind."""
+    """The status "permission denied" is RemotePermissionDenied, not tried again and with nothing left."""
     (tmp_path / "outside").mkdir()
     (sandbox.root / "link").symlink_to(tmp_path / "outside")
     lines: list[str] = []
@@ -166,7 +168,7 @@ def public() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("limited", ["server", "account"])
-def test_a_read_only_directory_is_told(
+def test_a_read_only_directory_is_reported(
     limited: str, public: Path, local: Path, start_openssh: StartOpenSsh, sftp_server: str, connect: Connect
 ) -> None:
     """A server or an account that must only read is RemotePermissionDenied; the former file stays, and alone."""
@@ -209,9 +211,9 @@ def test_a_local_file_that_cannot_be_read_is_named(
 ) -> None:
     """A local file that is not there, or is a folder, is Terminal and names it; nothing is begun."""
     local = tmp_path / "nowhere.csv" if missing else tmp_path
-    with pytest.raises(Terminal, match=rf"{local} cannot be read") as told:
+    with pytest.raises(Terminal, match=rf"{local} cannot be read") as raised:
         connect(openssh).publish(local, str(root / "inbox/a.csv"))
-    assert type(told.value) is Terminal
+    assert type(raised.value) is Terminal
     assert names_in(root / "inbox") == []
 
 

@@ -186,7 +186,7 @@ def test_a_server_that_answers_nothing_is_noticed(
 
 
 class Losing(Files):
-    """Drops the line after a rename, before the answer, as often as it is told to."""
+    """Drops the line after a rename, before the answer, as often as the test says."""
 
     times = 1
     opened = 0
@@ -226,7 +226,7 @@ def losing() -> type[Losing]:
 def test_a_lost_answer_is_no_failure(
     replaces: bool, attempts: int, losing: type[Losing], start_sandbox: StartSandbox, local: Path, connect: Connect
 ) -> None:
-    """A line that drops after the file got its name, before that is told: published, said so, and not sent again."""
+    """A line that drops after the file got its name, before the answer: published, logged, and not sent again."""
     lines: list[str] = []
     server = start_sandbox(sandbox_of(losing), posix_rename=replaces)
     connect(server, attempts=attempts, log=lines.append).publish(local, "/inbox/a.csv")
@@ -316,7 +316,7 @@ class Refusing(Files):
 def test_the_former_file_is_put_back_where_the_new_one_is_refused(
     start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """Where the second rename fails the first is undone at once; the log told under which name the file was."""
+    """Where the second rename fails the first is undone at once; the log says under which name the file was."""
     lines: list[str] = []
     server = start_sandbox(sandbox_of(Refusing), posix_rename=False)
     with pytest.raises(RemoteFailure, match=r"failed on '/inbox/a\.csv'"):
@@ -368,7 +368,7 @@ def test_a_file_that_is_fetched_at_once_was_published(
 
 
 def telling(change: Callable[[str, paramiko.SFTPAttributes], None]) -> type[Files]:
-    """Return files whose attributes are changed before they are told."""
+    """Return files whose attributes are changed before they are sent."""
 
     def stat(files: Files, path: str) -> paramiko.SFTPAttributes | int:
         attributes = Files.stat(files, path)
@@ -384,21 +384,27 @@ def grow(attributes: paramiko.SFTPAttributes) -> None:
     attributes.st_size = (attributes.st_size or 0) + 1
 
 
-def test_a_size_that_differs_is_told(start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect) -> None:
+def test_a_size_that_differs_is_reported(
+    start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+) -> None:
     """A server that holds more or less than it confirmed is RemoteSizeDiffers after one more attempt."""
     lines: list[str] = []
-    server = start_sandbox(sandbox_of(telling(lambda path, told: grow(told) if path.endswith(".part") else None)))
+    server = start_sandbox(
+        sandbox_of(telling(lambda path, attributes: grow(attributes) if path.endswith(".part") else None))
+    )
     with pytest.raises(RemoteSizeDiffers, match=r"confirmed the 1000000 bytes .* then holds 1000001"):
         connect(server, log=lines.append).publish(local, "/inbox/a.csv")
     assert_former(target)
     assert len(lines) == 1
 
 
-def test_a_size_that_differs_in_the_end_is_told(
+def test_a_size_that_differs_in_the_end_is_reported(
     start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
     """The file is looked at once more under its own name."""
-    server = start_sandbox(sandbox_of(telling(lambda path, told: grow(told) if path.endswith("a.csv") else None)))
+    server = start_sandbox(
+        sandbox_of(telling(lambda path, attributes: grow(attributes) if path.endswith("a.csv") else None))
+    )
     with pytest.raises(RemoteSizeDiffers):
         connect(server).publish(local, "/inbox/a.csv")
     assert_published(target, local)
@@ -446,7 +452,7 @@ def test_a_server_that_stops_taking_is_full(
     assert_former(target)
 
 
-def test_a_limit_on_the_size_of_files_is_told_as_full(
+def test_a_limit_on_the_size_of_files_is_reported_as_full(
     start_openssh: StartOpenSsh, sftp_server: str, tmp_path: Path, target: Path, local: Path, connect: Connect
 ) -> None:
     """OpenSSH's server says "failure" where a file may not grow, as under a quota: RemoteDiskFull."""
@@ -471,17 +477,17 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(tmp_path / "small")], check=True)
 
 
-@pytest.mark.parametrize("tells", [True, False])
-def test_a_full_disk_is_told(
-    tells: bool, small: Path, start_openssh: StartOpenSsh, local: Path, connect: Connect
+@pytest.mark.parametrize("states", [True, False])
+def test_a_full_disk_is_reported(
+    states: bool, small: Path, start_openssh: StartOpenSsh, local: Path, connect: Connect
 ) -> None:
-    """Where the server tells how much is free nothing is sent; where it does not, the full disk is told as such."""
+    """Where the server states how much is free nothing is sent; where it does not, the full disk is reported."""
     written(local, BIG)
     confirmed: list[int] = []
-    client = connect(start_openssh(subsystem=f"internal-sftp -P {'lsetstat' if tells else 'statvfs'}"))
-    with pytest.raises(RemoteDiskFull, match=r"30000000 bytes are to come and \d+ are free" if tells else "'Failure'"):
+    client = connect(start_openssh(subsystem=f"internal-sftp -P {'lsetstat' if states else 'statvfs'}"))
+    with pytest.raises(RemoteDiskFull, match=r"30000000 bytes are to come and \d+ are free" if states else "'Failure'"):
         client.publish(local, str(small), progress=confirmed.append)
-    assert bool(confirmed) != tells
+    assert bool(confirmed) != states
     assert_former(small)
     written(local, 10_000_000)
     client.publish(local, str(small))

@@ -60,7 +60,7 @@ def test_a_dropped_line_is_never_success(lasts: int, seed: int) -> None:
         list(Writer(wire, b"h", io.BytesIO(b"x" * 10_000).read, 20))
 
 
-def test_a_refusal_in_the_middle_is_told() -> None:
+def test_a_refusal_in_the_middle_is_reported() -> None:
     """A status other than "ok" to any piece ends the writing as Refusal, with the server's words."""
     channel = Awkward(b"", seed=1)
     take = channel.write
@@ -71,7 +71,7 @@ def test_a_refusal_in_the_middle_is_told() -> None:
         written(channel, b"x" * 3000, 10)
 
 
-def test_an_answer_of_another_kind_is_told() -> None:
+def test_an_answer_of_another_kind_is_reported() -> None:
     """Only a status answers a write."""
     channel = Awkward(b"", seed=1)
     channel.write = lambda fields: (packets.DATA, packets.string(b"x"))  # type: ignore[method-assign]
@@ -101,7 +101,7 @@ def test_it_is_brought_to_the_disk_part_by_part(monkeypatch: pytest.MonkeyPatch)
     assert channel.synced == [(1000, 0), (2000, 0), (2500, 0)]
 
 
-def test_a_disk_that_fails_is_told() -> None:
+def test_a_disk_that_fails_is_reported() -> None:
     """A refused `fsync@openssh.com` is Refusal: what is not on the disk is not published."""
     with pytest.raises(Refusal, match="Input/output error"):
         written(Syncing(status(packets.FAILURE, b"Input/output error")), b"x", 1)

@@ -39,7 +39,7 @@ def test_who_hangs_up_leaves_nothing_connected(sandbox: SftpSandbox, declare: De
     assert sandbox.connections == 2
 
 
-def test_a_refusal_is_told_to_who_asks_and_not_provoked_twice(
+def test_a_refusal_is_reported_to_who_asks_and_not_provoked_twice(
     sandbox: SftpSandbox, declare: Declare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The work is done all the same; a wrong password is sent once, for servers lock out who repeats it."""

@@ -27,7 +27,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def test_a_file_that_changes_while_it_is_read_is_left(
     kind: str, change: str, root: Path, fetched: Path, connect: Connect, request: pytest.FixtureRequest
 ) -> None:
-    """Another size or time at the end is FileChanged, at once and with nothing left behind."""
+    """Another size or time at the end is FileChanged, at once and with nothing left."""
     written(root / "inbox/a.csv", 20 << 20)
     lines: list[str] = []
     client = connect(request.getfixturevalue(kind), log=lines.append)
@@ -58,7 +58,7 @@ def test_a_file_that_changed_since_it_was_listed_is_left(
 
 
 def test_a_vanished_file_is_named(openssh: OpenSshServer, root: Path, fetched: Path, connect: Connect) -> None:
-    """A file that is gone before or while it is read is RemotePathMissing, with nothing left behind."""
+    """A file that is gone before or while it is read is RemotePathMissing, with nothing left."""
     written(root / "inbox/a.csv", 1_000_000)
     client = connect(openssh)
     (file,) = client.list_directory(str(root / "inbox"))

@@ -122,10 +122,10 @@ def test_a_server_that_falls_silent_in_a_listing_is_noticed(openssh: OpenSshServ
 def test_no_common_cipher_names_both_sides(start_openssh: StartOpenSsh, connect: Connect) -> None:
     """Where ciphers do not meet, the message has what the server offers and what is accepted."""
     server = start_openssh(options=["Ciphers chacha20-poly1305@openssh.com"])
-    with pytest.raises(NoCommonAlgorithm) as told:
+    with pytest.raises(NoCommonAlgorithm) as raised:
         connect(server).exists("/")
-    assert "chacha20-poly1305@openssh.com" in told.value.found
-    assert "aes128-gcm@openssh.com" in told.value.needed
+    assert "chacha20-poly1305@openssh.com" in raised.value.found
+    assert "aes128-gcm@openssh.com" in raised.value.needed
 
 
 WEAK = {
@@ -197,7 +197,7 @@ class DyingSubsystem(Login):
 def test_the_first_word_of_sftp_may_fail_in_many_ways(
     start_sandbox: StartSandbox, connect: Connect, login: type[Login], error: type[Exception], words: str
 ) -> None:
-    """Refusing SFTP is told from falling silent and from hanging up; only the first is final."""
+    """Refusing SFTP is distinguished from falling silent and from hanging up; only the first is final."""
     server = start_sandbox(type("Sandbox", (SftpSandbox,), {"login": login}))
     with pytest.raises(error, match=words):
         connect(server, read_timeout=0.4, attempts=1).exists("/")

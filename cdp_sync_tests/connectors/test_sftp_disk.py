@@ -58,11 +58,11 @@ def test_a_disk_that_fills_up_leaves_nothing(sandbox: SftpSandbox, root: Path, f
     """A write that fails for lack of room is DiskFull, and what had arrived is removed to make room again."""
     written(root / "inbox/a.csv", 3_000_000)
     server = declare(sandbox).model_dump_json()
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", LIMITED, server, str(fetched)],
         env={**os.environ, "PASSWORD": PASSWORD}, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
-    assert "a.csv does not fit on the disk" in told.stdout
+    assert "a.csv does not fit on the disk" in result.stdout
     assert names_in(fetched.parent) == []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from paramiko import sftp
 
-from cdp_sync.connectors.sftp import limits
+from cdp_sync.connectors.sftp.protocol import window
 from cdp_sync.errors import ConnectionLost, RemoteFailure, RemoteNameRefused
 from cdp_sync.model.remote import RemoteFile
 from cdp_sync.sandbox.sftp import SftpSandbox
@@ -78,7 +78,7 @@ def test_short_answers_are_completed(
 
 
 class Dropper:
-    """Reads normally, but drops the line where it is told to, once per opening of the file."""
+    """Reads normally, but drops the line where the test says, once per opening of the file."""
 
     def __init__(self, offsets: list[int]) -> None:
         self._offsets = iter(offsets)
@@ -111,7 +111,7 @@ def test_a_dropped_line_is_resumed(start_sandbox: StartSandbox, root: Path, fetc
     assert len(dropper.starts) == len(lines) + 1 == 5
     assert dropper.starts == sorted(dropper.starts)
     # Only what was under way is lost: of what the server was asked for, all but that much had arrived.
-    assert dropper.starts[-1] >= 12_000_000 - limits._IN_FLIGHT - BLOCK
+    assert dropper.starts[-1] >= 12_000_000 - window._IN_FLIGHT - BLOCK
     assert hashlib.sha256(fetched.read_bytes()).hexdigest() == sha256
     assert names_in(fetched.parent) == [fetched.name]
 
@@ -238,7 +238,7 @@ def test_failure_and_no_more_is_tried_twice(
 def test_a_file_that_ends_too_early_is_no_success(
     start_sandbox: StartSandbox, root: Path, fetched: Path, connect: Connect
 ) -> None:
-    """A server that says "end of file" before the size it told is RemoteFailure, and no file appears."""
+    """A server that says "end of file" before the size it stated is RemoteFailure, and no file appears."""
     written(root / "inbox/a.csv", 1_000_000)
     server = sandbox_that_reads(lambda file, offset, length: OpenFile.read(file, offset, length) if not offset else b"")
     client = connect(start_sandbox(server))

@@ -17,7 +17,7 @@ KINDS = ("ed25519", "ecdsa", "rsa")
 
 
 def test_the_seen_key_is_what_ssh_keygen_prints(openssh: OpenSshServer, declare: Declare) -> None:
-    """`seen_host_key` tells the fingerprint without knowing the server and without logging in."""
+    """`seen_host_key` returns the fingerprint without knowing the server and without logging in."""
     server = declare(openssh, host_key=None, username="nobody_at_all")
     assert seen_host_key(server) == openssh.fingerprint()
 
@@ -29,12 +29,12 @@ def test_a_pin_of_any_of_the_servers_keys_is_accepted(start_openssh: StartOpenSs
     assert connect(server, host_key=server.fingerprint(kind)).exists("/")
 
 
-def test_an_unknown_key_is_told_and_nobody_logs_in(sandbox: SftpSandbox, connect: Connect) -> None:
+def test_an_unknown_key_is_reported_and_nobody_logs_in(sandbox: SftpSandbox, connect: Connect) -> None:
     """Without a declared key nothing is opened; the message has kind, fingerprint and the line for the YAML."""
-    with pytest.raises(HostKeyRejected) as told:
+    with pytest.raises(HostKeyRejected) as raised:
         connect(sandbox, host_key=None, environ={"PASSWORD": "wrong"}).exists("/")
-    assert f"ssh-ed25519 {sandbox.fingerprint}" in told.value.found
-    assert f'host_key: "{sandbox.fingerprint}"' in told.value.remedy
+    assert f"ssh-ed25519 {sandbox.fingerprint}" in raised.value.found
+    assert f'host_key: "{sandbox.fingerprint}"' in raised.value.remedy
     assert sandbox.refused_logins == 0
 
 
@@ -42,10 +42,10 @@ def test_a_wrong_pin_is_refused_once(sandbox: SftpSandbox, connect: Connect) -> 
     """Another key than the pinned one is HostKeyRejected, with both fingerprints, and is not tried again."""
     pinned = "SHA256:" + "A" * 43
     lines: list[str] = []
-    with pytest.raises(HostKeyRejected) as told:
+    with pytest.raises(HostKeyRejected) as raised:
         connect(sandbox, host_key=pinned, log=lines.append).exists("/")
-    assert sandbox.fingerprint in str(told.value)
-    assert pinned in str(told.value)
+    assert sandbox.fingerprint in str(raised.value)
+    assert pinned in str(raised.value)
     assert lines == []
 
 

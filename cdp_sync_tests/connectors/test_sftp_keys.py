@@ -60,14 +60,14 @@ def test_a_key_is_read_in_every_format(kind: str, form: str, passphrase: str | N
 
 
 @pytest.mark.parametrize(("kind", "form"), CASES)
-def test_a_missing_passphrase_is_told_from_a_wrong_one(kind: str, form: str) -> None:
+def test_a_missing_passphrase_is_reported_from_a_wrong_one(kind: str, form: str) -> None:
     """An encrypted key says that it needs a passphrase, or that the one given is wrong, and does not repeat it."""
     text = text_of(KEYS[kind], form, PASSPHRASE)
     with pytest.raises(KeyUnreadable, match="needs a passphrase"):
         load_private_key(text, None, "id")
-    with pytest.raises(KeyUnreadable, match="passphrase of the private key id is wrong") as told:
+    with pytest.raises(KeyUnreadable, match="passphrase of the private key id is wrong") as raised:
         load_private_key(text, "guess", "id")
-    assert "guess" not in str(told.value)
+    assert "guess" not in str(raised.value)
 
 
 def test_a_passphrase_too_many_does_no_harm() -> None:

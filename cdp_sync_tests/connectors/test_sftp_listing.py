@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.connectors.sftp import names
+from cdp_sync.connectors.sftp.protocol import names
 from cdp_sync.errors import ConnectionLost, RemotePathMissing
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files
@@ -18,7 +18,7 @@ from cdp_sync_tests.connectors.conftest import Connect, StartSandbox
 from cdp_sync_tests.openssh import OpenSshServer
 
 
-def test_a_file_is_told_with_path_size_and_time(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
+def test_a_file_is_reported_with_path_size_and_time(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
     """A listed file has its absolute path, its size in bytes and its modification time in UTC."""
     (root / "inbox/a.csv").write_bytes(b"12345")
     os.utime(root / "inbox/a.csv", (0, 1_700_000_000))
@@ -179,7 +179,7 @@ def test_ten_thousand_files_are_listed(kind: str, root: Path, connect: Connect, 
     assert {file.name for file in files} == {f"{number}.csv" for number in range(10_000)}
 
 
-def test_existing_and_missing_paths_are_told_apart(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
+def test_existing_and_missing_paths_are_reported_apart(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
     """`exists` is true of files and folders and false of what is not there."""
     (root / "inbox/a.csv").touch()
     client = connect(sandbox)

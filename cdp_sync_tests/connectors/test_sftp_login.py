@@ -24,10 +24,10 @@ def key_file(tmp_path: Path) -> str:
 def test_a_wrong_password_is_tried_once(sandbox: SftpSandbox, connect: Connect) -> None:
     """A refused password is AuthenticationFailed, is never repeated and never shown."""
     lines: list[str] = []
-    with pytest.raises(AuthenticationFailed, match="'webshop'") as told:
+    with pytest.raises(AuthenticationFailed, match="'webshop'") as raised:
         connect(sandbox, environ={"PASSWORD": "battery staple"}, log=lines.append).list_directory("/inbox")
     assert (sandbox.refused_logins, sandbox.connections, lines) == (1, 1, [])
-    assert "battery" not in str(told.value) + repr(told.value)
+    assert "battery" not in str(raised.value) + repr(raised.value)
 
 
 def test_an_unknown_key_is_refused(openssh: OpenSshServer, connect: Connect, key_file: str) -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_sync.connectors.sftp.limits import Limits, limits
 from cdp_sync.connectors.sftp.protocol import packets
 from cdp_sync.connectors.sftp.protocol.packets import Attributes, Fields, NotSftp, Refusal
 from cdp_sync.connectors.sftp.protocol.reader import Reader
+from cdp_sync.connectors.sftp.protocol.window import Limits, limits
 from cdp_sync_tests.connectors.awkward import Awkward, status, wire_to
 
 
@@ -46,7 +46,7 @@ def test_a_dropped_line_is_never_the_end_of_a_file(lasts: int, seed: int) -> Non
         list(Reader(wire, b"h", 0, 10_000, 20))
 
 
-def test_a_refusal_in_the_middle_is_told() -> None:
+def test_a_refusal_in_the_middle_is_reported() -> None:
     """A status other than "end of file" ends the reading as Refusal, with the server's words."""
     channel = Awkward(b"abc" * 100, seed=1)
     channel.read = lambda fields: status(packets.FAILURE, b"disk on fire \xff")  # type: ignore[method-assign]
@@ -55,7 +55,7 @@ def test_a_refusal_in_the_middle_is_told() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 11])
-def test_an_answer_of_impossible_length_is_told(data: bytes) -> None:
+def test_an_answer_of_impossible_length_is_reported(data: bytes) -> None:
     """No bytes at all, or more than asked for, is no SFTP; it must not loop or shift the file."""
     channel = Awkward(b"abc" * 100, seed=1)
     channel.read = lambda fields: (packets.DATA, packets.string(data))  # type: ignore[method-assign]
@@ -64,11 +64,11 @@ def test_an_answer_of_impossible_length_is_told(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "size"), [(0, 32768), (1000, 1000), (32768, 32768), (261120, 261120), (2**40, 261120)]
+    ("stated", "size"), [(0, 32768), (1000, 1000), (32768, 32768), (261120, 261120), (2**40, 261120)]
 )
-def test_requests_are_as_large_as_the_server_allows(told: int, size: int) -> None:
+def test_requests_are_as_large_as_the_server_allows(stated: int, size: int) -> None:
     """`limits@openssh.com` decides, up to 255 KiB; 0 means that the server has no opinion."""
-    reply = packets.EXTENDED_REPLY, struct.pack(">QQQQ", 2**18, told, told, 0)
+    reply = packets.EXTENDED_REPLY, struct.pack(">QQQQ", 2**18, stated, stated, 0)
     assert limits(wire_to(Awkward(b"", seed=1, extensions={packets.LIMITS: reply}))) == Limits(size, size)
 
 
@@ -81,7 +81,7 @@ def test_a_server_without_limits_is_asked_for_32_kib() -> None:
     "greeting",
     [b"This account is not available.\n", packets.packet(packets.DATA, b"abcd"), b"\0\0\0\0", b"\0\0\0\x02\x02a"],
 )
-def test_a_greeting_that_is_no_sftp_is_told(greeting: bytes) -> None:
+def test_a_greeting_that_is_no_sftp_is_reported(greeting: bytes) -> None:
     """Text of a login shell, packets out of turn and empty or cut ones are NotSftp."""
     channel = Awkward(b"", seed=1)
     channel.sendall = lambda data: channel.outgoing.extend(greeting)  # type: ignore[method-assign]
@@ -115,7 +115,7 @@ def test_attributes_are_read_whatever_is_left_out(attributes: Attributes, owner:
 
 
 @given(st.binary(max_size=80))
-def test_noise_is_told_as_noise(noise: bytes) -> None:
+def test_noise_is_reported_as_noise(noise: bytes) -> None:
     """Any bytes in place of a listing are read as one or are NotSftp; nothing else is raised."""
     try:
         for entry in packets.entries(Fields(noise)):

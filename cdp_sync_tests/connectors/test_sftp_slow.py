@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.connectors.sftp.pace import Deadline, LeastRate, TooSlow
+from cdp_sync.connectors.sftp.protocol.pace import Deadline, LeastRate, TooSlow
 from cdp_sync.errors import RemoteListingTooLong, RemoteTooSlow
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Protocol

@@ -5,21 +5,21 @@ import threading
 from cdp_sync.connectors.sftp.watchdog import Watchdog
 
 
-def test_the_watchdog_bites_who_waits_for_nothing() -> None:
-    """It bites once nothing has come for long enough while someone waits."""
-    bitten = threading.Event()
-    dog = Watchdog(0.05, bitten.set)
+def test_the_watchdog_expires_when_nothing_arrives() -> None:
+    """While a thread waits, after so many seconds."""
+    expired = threading.Event()
+    dog = Watchdog(0.05, expired.set)
     with dog.watching():
-        assert bitten.wait(10)
+        assert expired.wait(10)
 
 
-def test_the_watchdog_sleeps_while_nobody_waits() -> None:
-    """An idle connection is not cut, and neither is one on which something comes."""
-    bitten = threading.Event()
-    dog = Watchdog(0.2, bitten.set)
-    assert not bitten.wait(0.4)
+def test_the_watchdog_ignores_an_idle_connection() -> None:
+    """An idle connection is not cut, and neither is one on which something arrives."""
+    expired = threading.Event()
+    dog = Watchdog(0.2, expired.set)
+    assert not expired.wait(0.4)
     with dog.watching():
         for _ in range(8):
-            dog.pat()
-            assert not bitten.wait(0.05)
+            dog.touch()
+            assert not expired.wait(0.05)
     dog.dismiss()

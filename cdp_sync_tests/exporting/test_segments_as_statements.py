@@ -49,13 +49,6 @@ def test_names_that_differ_little_have_values_of_their_own(session: Session) -> 
     assert session.row(made.sql, made.values) == tuple(range(len(names)))
 
 
-def test_a_step_may_put_something_in_front(session: Session) -> None:
-    """A query becomes the table that the step is named after, values bound."""
-    made = step("made", select(bindparam("it", 5).label("five")), "create temp table made as")
-    session.run([made])
-    assert session.rows("from made") == [(5,)]
-
-
 def test_tables_of_a_catalog_are_read(session: Session) -> None:
     """A table is named with its catalog, lambdas and types of DuckDB's own compile."""
     session.execute("attach ':memory:' as warehouse; create table warehouse.profile as select [1, 2] as codes")
@@ -64,7 +57,7 @@ def test_tables_of_a_catalog_are_read(session: Session) -> None:
     assert session.rows(made.sql, made.values) == [(2, None)]
 
 
-def test_a_list_behind_in_is_refused_with_the_way_out() -> None:
+def test_a_list_in_in_is_refused_with_the_way_out() -> None:
     """It would be compiled to something that DuckDB cannot bind."""
     with pytest.raises(CompileError, match="needed is one value that holds it"):
         step("it", select(column("a")).where(column("a").in_([1, 2])))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cdp_sync.model import FetchedFile, FileReport, RemoteFile, SourceLook
+from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile, SourceLook
 from cdp_sync.private import private_folder
 from cdp_sync_tests.json_platform.client import JsonClient
 from cdp_sync_tests.json_platform.goals import PeopleGoal
@@ -29,7 +29,7 @@ class JsonSource:
         """Yield the people as delimited text, or why there are none."""
         people = self._client.read(self._goal.file)
         if people is None:
-            yield FileReport(self._goal.file, "failed", message="There is no such file.")
+            yield FileReport(self._goal.file, FileState.FAILED, message="There is no such file.")
             return
         private_folder(folder)
         target = folder / "people.csv"

@@ -1,11 +1,15 @@
 """The table of operators: everything about an operator derives from its row."""
 
+import pickle
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import cdp_sync
+from cdp_sync.model.operators import OPERATORS, Operator
 
 ROW = """
     Operator(
@@ -77,3 +81,9 @@ def test_a_new_operator_is_one_row(tmp_path: Path) -> None:
     assert used.stderr == ""
     for found, expected in zip(used.stdout.splitlines(), EXPECTED.splitlines(), strict=True):
         assert found.startswith(expected)
+
+
+@pytest.mark.parametrize("row", OPERATORS, ids=lambda row: row.name)
+def test_a_row_can_be_handed_to_another_process(row: Operator) -> None:
+    """Profiles with segments are pickled where a run gets a process of its own."""
+    assert pickle.loads(pickle.dumps(row)) is row

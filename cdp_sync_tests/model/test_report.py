@@ -2,10 +2,23 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.model import COUNTERS, ROW_ENDS, Counters, FileReport, GoalReport, RemoteFile
+from cdp_sync.model import (
+    COUNTERS,
+    EXPORT_COUNTERS,
+    ROW_ENDS,
+    Counters,
+    ExportCounters,
+    ExportReport,
+    FileReport,
+    GoalReport,
+    GoalState,
+    RemoteFile,
+    Report,
+)
 
 NUMBERS = st.integers(0, 10**9)
 ENDS = st.lists(NUMBERS, min_size=len(ROW_ENDS), max_size=len(ROW_ENDS))
@@ -41,6 +54,22 @@ def test_the_sum_of_counters_that_add_up_adds_up(files: list[list[int]]) -> None
     total = GoalReport("a", tuple(FileReport(str(n), "imported", counted(e)) for n, e in enumerate(files))).counters
     assert total.add_up
     assert total.rows_read == sum(map(sum, files))
+
+
+@pytest.mark.parametrize("report", [GoalReport("a", error="Down."), ExportReport("a", "everybody", error="Down.")])
+def test_both_directions_report_alike(report: Report) -> None:
+    """A goal that failed as a whole has its error as message, and the JSON of both has the same parts in order."""
+    assert (report.state, report.errors, report.message) == (GoalState.FAILED, ("Down.",), "Down.")
+    parts = [name for name in report.to_json() if name not in (*COUNTERS, *EXPORT_COUNTERS, "eligible")]
+    assert parts == ["goal", "state", "message", "seconds", "files"]
+    assert report.direction == ("import" if isinstance(report, GoalReport) else "export")
+
+
+def test_ends_in_words() -> None:
+    """Those that are not 0, in order, without the noun that they count."""
+    assert Counters(rows_read=3, rows_applied=2, rows_without_consent=1).in_words() == "2 applied, 1 without consent"
+    counters = ExportCounters(2000, profiles_same=1500, profiles_written=500)
+    assert (counters.in_words(), counters.add_up) == ("1,500 same, 500 written", True)
 
 
 def test_a_row_too_many_is_noticed() -> None:

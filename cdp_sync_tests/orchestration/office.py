@@ -1,5 +1,6 @@
 """A project whose runs are mailed about, with a real mail server on loopback."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -51,9 +52,9 @@ class Office:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(mail_sensor, "time", _Clock(real + self.later))
             context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor)
-            told = self.project.load().resolve_sensor_def("mail").evaluate_tick(context)
-        self.cursor = told.cursor
-        return told
+            result = self.project.load().resolve_sensor_def("mail").evaluate_tick(context)
+        self.cursor = result.cursor
+        return result
 
     def state(self, run_id: str) -> str | None:
         """Return what a run's tag says of its mail."""
@@ -73,6 +74,9 @@ class _Clock:
 
     def time(self) -> float:
         return self.now
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Mail about runs that ended: about which, to whom, at most once, and with what in it."""
+"""Mail about runs that ended: about which, to whom, and with what in it."""
 
 from dataclasses import replace
 
@@ -19,11 +19,11 @@ def test_a_failed_run_is_mailed_about(office: Office) -> None:
     office.tick()
     (mail,) = office.mails
     assert (mail["Subject"], mail["To"]) == ("[cdp_sync] shop failed: customers", TEAM)
-    told = said(mail)
-    assert "Web shop (shop): the run failed." in told
-    assert "customers failed\n  /inbox/customers_1.csv failed: " in told
-    assert "orders succeeded\n  Nothing new to import." in told
-    assert f"https://dagster.example.net/ui/runs/{run_id}\n" in told
+    content = said(mail)
+    assert "Web shop (shop): the run failed." in content
+    assert "customers failed\n  /inbox/customers_1.csv failed: " in content
+    assert "orders succeeded\n  Nothing new to import." in content
+    assert f"https://dagster.example.net/ui/runs/{run_id}\n" in content
     assert office.state(run_id) == "sent"
 
 
@@ -32,8 +32,8 @@ def test_goals_stand_in_running_order(office: Office) -> None:
     office.connect("shop", goal("zebra"), STRICT, goal("apple"))
     office.run(RAGGED)
     office.tick()
-    told = said(office.mails[0])
-    assert told.index("zebra succeeded") < told.index("customers failed") < told.index("apple succeeded")
+    content = said(office.mails[0])
+    assert content.index("zebra succeeded") < content.index("customers failed") < content.index("apple succeeded")
 
 
 def test_no_mail_holds_what_a_file_holds(office: Office) -> None:
@@ -44,11 +44,11 @@ def test_no_mail_holds_what_a_file_holds(office: Office) -> None:
         office.run(text)
     office.tick()
     assert len(office.mails) == 5
-    told = "\n".join(everything(mail) for mail in office.mails)
-    assert [value for value in (PERSON, "uetzalcoatl", "surplus") if value in told] == []
+    content = "\n".join(everything(mail) for mail in office.mails)
+    assert [value for value in (PERSON, "uetzalcoatl", "surplus") if value in content] == []
 
 
-def test_a_run_is_mailed_about_once(office: Office) -> None:
+def test_a_run_that_was_mailed_about_is_not_again(office: Office) -> None:
     """Neither a second look nor a lost cursor sends a mail again."""
     office.connect()
     office.run(RAGGED)
@@ -101,7 +101,7 @@ def test_the_sensor_runs_unless_switched_off(office: Office) -> None:
 
 
 def test_a_run_that_never_started_is_mailed_about(office: Office) -> None:
-    """A launch that failed is told, with what Dagster says of it."""
+    """A launch that failed is reported, with what Dagster says of it."""
     office.connect()
     job = office.project.load().resolve_job_def("shop_sync")
     run = office.instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.NOT_STARTED)
@@ -128,7 +128,7 @@ def test_a_launch_that_failed_tells_the_error(office: Office) -> None:
 
 
 def test_a_run_whose_process_died_is_mailed_about(office: Office) -> None:
-    """What run monitoring marks as failed is told, with its words; goals that were under way are named."""
+    """What run monitoring marks as failed is reported, with its words; goals that were under way are named."""
     office.connect("shop", STRICT, goal("orders"))
     job = office.project.load().resolve_job_def("shop_sync")
     run = office.instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.STARTED)
@@ -145,8 +145,8 @@ def test_a_run_whose_process_died_is_mailed_about(office: Office) -> None:
     assert "orders was not run" in said(mail)
 
 
-def test_an_unexpected_error_is_told_by_its_type(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an error that nobody foresaw says may be personal data: the mail tells its type and the step."""
+def test_an_unexpected_error_is_reported_by_its_type(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an error that nobody foresaw says may be personal data: the mail names its type and the step."""
     from cdp_sync.orchestration.goals.file_steps import FileSteps
 
     def burst(*_arguments: object) -> None:
@@ -161,7 +161,7 @@ def test_an_unexpected_error_is_told_by_its_type(office: Office, monkeypatch: py
     assert PERSON not in everything(mail)
 
 
-def test_a_run_of_assets_is_told_by_their_connection(office: Office) -> None:
+def test_a_run_of_assets_is_reported_by_their_connection(office: Office) -> None:
     """What the UI's "Materialize" starts bears no tag of the job: the assets say whose run it is."""
     office.connect()
     office.connect("other")
@@ -217,7 +217,7 @@ def test_old_history_is_no_news(office: Office) -> None:
 
 
 def test_runs_that_ended_while_nobody_looked_are_mailed_about(office: Office) -> None:
-    """After a night without a daemon the next look tells what happened."""
+    """After a night without a daemon the next tick reports what happened."""
     office.connect()
     office.tick()
     office.run(RAGGED)

@@ -27,6 +27,13 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
         "{{ env.NOT_HERE or 'x' }}",
         "{{ env('NOT_HERE', 'data') }}/sandbox/password",
         "a{{ env.HOST_HERE | upper }}b",
+        "{{env('HOST_HERE')}}:{{ env('PORT_HERE') }}",
+        "0{{ env('PORT_HERE') }}",
+        " {{ env('PORT_HERE') }} ",
+        "{{ env('NOT_HERE', '0171') }}",
+        "{{ env('NOT_HERE', '') }}",
+        "{{ env('NOT_HERE', 'None') }}",
+        "{{ env('NOT_HERE', 'a') }}{# a comment #}",
         "{{ env('HOST_HERE').split('.')[0] }}",
     ],
 )

@@ -12,7 +12,7 @@ import requests
 
 from cdp_sync.connectors.sailthru.goals import SailthruConnection
 from cdp_sync.errors import ServerUnreachable
-from cdp_sync.inspection import reach
+from cdp_sync.model import kind_of
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.sandbox.demo.users import LIST, write_demo_users
 from cdp_sync.sandbox.servers import SandboxServers
@@ -33,7 +33,7 @@ def test_the_demonstrations_connection_finds_it(tmp_path: Path) -> None:
         declared = load_declarations().connection("sailthru")
         assert isinstance(declared, SailthruConnection)
         assert declared.base_url == servers.newsletter.url
-        assert all(fine for _, fine in reach(declared))
+        assert all(fine for _, fine in kind_of(declared).part("check")(declared))
         lists = requests.get(f"{servers.newsletter.url}/_sandbox", timeout=20).json()["lists"]
         assert [(each["name"], each["count"]) for each in lists] == [(LIST, 24)]
     with pytest.raises(requests.ConnectionError):

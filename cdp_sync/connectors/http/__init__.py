@@ -2,5 +2,5 @@
 
 `Sender` is the door: it calls at the rate that the platform allows, tries again what may pass, and downloads.
 Nothing in this package knows the warehouse or Dagster. No error and no log line of it holds a query or a body:
-they tell people's addresses and signatures.
+they hold people's addresses and signatures.
 """

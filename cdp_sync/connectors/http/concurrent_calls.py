@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import partial
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from cdp_sync.errors import CdpSyncError, RemoteFailure, RequestRefused
+from cdp_sync.retrying import Cancelled
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,41 +43,58 @@ def each(
         CdpSyncError: An error that concerns more than one item. Outcomes of up to a few items for each thread are not
             yielded then, though their calls may have been made.
     """
-    cancelled = threading.Event()
-    done: SimpleQueue[tuple[int, Future[Result]]] = SimpleQueue()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="http-call")
-    running: set[Future[Result]] = set()
-    failures = 0
+    calls = _Calls(work, workers)
+    try:
+        for place, item in enumerate(items):
+            calls.submit(place, item)
+            if len(calls.running) == _AHEAD * workers:
+                yield calls.outcome()
+        while calls.running:
+            yield calls.outcome()
+    finally:
+        calls.end(wake, cut)
 
-    def outcome() -> tuple[int, Result | CdpSyncError]:
-        nonlocal failures
-        place, future = done.get()
-        running.discard(future)
+
+class _Calls(Generic[Item, Result]):
+    def __init__(self, work: Callable[[Item, threading.Event], Result], workers: int) -> None:
+        self.running: set[Future[Result]] = set()
+        self._work = work
+        self._cancelled = threading.Event()
+        self._done: SimpleQueue[tuple[int, Future[Result]]] = SimpleQueue()
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="http-call")
+        self._failures = 0
+
+    def submit(self, place: int, item: Item) -> None:
+        future = self._pool.submit(self._run, item)
+        self.running.add(future)
+        future.add_done_callback(lambda ended: self._done.put((place, ended)))
+
+    def outcome(self) -> tuple[int, Result | CdpSyncError]:
+        place, future = self._done.get()
+        while isinstance(future.exception(), Cancelled):  # the error that caused it follows
+            place, future = self._done.get()
+        self.running.discard(future)
         problem = future.exception()
-        failures = failures + 1 if isinstance(problem, RemoteFailure) else 0
+        self._failures = self._failures + 1 if isinstance(problem, RemoteFailure) else 0
         if problem is None:
             return place, future.result()
-        if not isinstance(problem, (RequestRefused, RemoteFailure)) or failures >= _MAX_FAILURES_IN_A_ROW:
+        if not isinstance(problem, (RequestRefused, RemoteFailure)) or self._failures >= _MAX_FAILURES_IN_A_ROW:
             raise problem
         return place, problem
 
-    try:
-        for place, item in enumerate(items):
-            future = pool.submit(work, item, cancelled)
-            running.add(future)
-            future.add_done_callback(partial(_put, done, place))
-            if len(running) == _AHEAD * workers:
-                yield outcome()
-        while running:
-            yield outcome()
-    finally:
-        cancelled.set()
+    def end(self, wake: Callable[[], None], cut: Callable[[], None]) -> None:
+        self._cancelled.set()
         wake()
-        pool.shutdown(wait=False, cancel_futures=True)
-        if wait({future for future in running if not future.cancelled()}, _GRACE).not_done:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if wait({future for future in self.running if not future.cancelled()}, _GRACE).not_done:
             cut()
-        pool.shutdown()
+        self._pool.shutdown()
 
-
-def _put(done: "SimpleQueue[tuple[int, Future[Result]]]", place: int, future: "Future[Result]") -> None:
-    done.put((place, future))
+    def _run(self, item: Item) -> Result:
+        try:
+            return self._work(item, self._cancelled)
+        except (RequestRefused, RemoteFailure):
+            raise
+        except BaseException:
+            self._cancelled.set()  # here, so that no further call begins before the caller takes the error
+            raise

@@ -8,15 +8,17 @@ below it, in the file that it reads from. Bodies that are sent are checked block
 import http.client
 import io
 import socket
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from typing import Any
+from contextlib import suppress
+from typing import Any, Self
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+_BLOCK = 1 << 17
+"""Bytes of a body that are sent at a time."""
 
 
 class DeadlinePassed(OSError):
@@ -24,7 +26,7 @@ class DeadlinePassed(OSError):
 
 
 class Deadline:
-    """The instant by which a call must be over.
+    """The instant by which a call must be over. A context manager: it holds for the answer of a call made in the block.
 
     Args:
         seconds: From now.
@@ -36,6 +38,15 @@ class Deadline:
         self.line: socket.socket | None = None
         """What the answer is read from."""
         self._end = time.monotonic() + seconds
+
+    def __enter__(self) -> Self:
+        """Apply it to what this thread does."""
+        _current.deadline = self
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        """Apply it no longer to calls that begin; it still holds for the answer."""
+        _current.deadline = None
 
     def left(self) -> float:
         """Return how many seconds are left.
@@ -57,17 +68,11 @@ class Deadline:
                 socket.socket.shutdown(self.line, socket.SHUT_RDWR)  # wakes up the reader; TLS is not involved
 
 
-_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+class _Current(threading.local):
+    deadline: Deadline | None = None
 
 
-@contextmanager
-def applied(deadline: Deadline) -> Iterator[None]:
-    """Apply a deadline to the answer of the call that is made inside the block."""
-    token = _current.set(deadline)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+_current = _Current()
 
 
 class _BoundedReader(io.RawIOBase):
@@ -104,7 +109,7 @@ class _BoundedReader(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as its base has them
         super().__init__(sock, *args, **options)
-        if deadline := _current.get():
+        if deadline := _current.deadline:
             self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock, deadline))
 
 
@@ -129,7 +134,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as its base has them
         """Use connections that know the deadline."""
-        super().init_poolmanager(*args, **options)
+        super().init_poolmanager(*args, blocksize=_BLOCK, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> PoolManager:  # noqa: ANN401

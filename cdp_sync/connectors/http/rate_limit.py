@@ -1,9 +1,9 @@
 """Rate limit: holds calls back so that a platform's limits are never exceeded and hardly any of them is left unused.
 
-A limit is declared as a bucket (so many calls in so many seconds), told by the headers of answers, or both; then the
+A limit is declared as a bucket (so many calls in so many seconds), stated by the headers of answers, or both; then the
 stricter one holds. Each endpoint key is counted by itself.
 
-Headers tell of fixed windows: so many calls until an instant by the platform's clock, then the count starts anew.
+Headers describe fixed windows: so many calls until an instant by the platform's clock, then the count starts anew.
 Answers may arrive out of order, calls may be lost, and others may use the same account. So the highest count that an
 answer reported holds, and every call that is not answered yet is counted on top of it. Before anything is known, and
 again when a window has ended, one call goes ahead as a probe; the others wait for its answer.

@@ -2,19 +2,19 @@
 
 import json
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from threading import Event
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import requests
 from requests import PreparedRequest, Response
 
 from cdp_sync.connectors.http import network_errors
-from cdp_sync.connectors.http.deadline import Deadline, DeadlineAdapter, applied
+from cdp_sync.connectors.http.deadline import Deadline, DeadlineAdapter
 from cdp_sync.connectors.http.rate_limit import RateInfo, RateLimiter
 from cdp_sync.errors import CdpSyncError, RemoteFailure, RequestRefused, ServerRefused
 from cdp_sync.retrying import RetryPolicy
@@ -149,7 +149,7 @@ class Sender:
         limiter: RateLimiter,
         timeouts: Timeouts,
         headers: Mapping[str, str] | None = None,
-        authorize: Authorize = lambda request: request,
+        authorize: Authorize | None = None,
         read_rate: Callable[[int, Mapping[str, str]], RateInfo] = lambda _status, _headers: RateInfo(),
     ) -> None:
         self.timeouts = timeouts
@@ -157,7 +157,8 @@ class Sender:
         self._limiter = limiter
         self._origin = _origin(base_url)
         self._headers = dict(headers or {})
-        self._authorize = authorize
+        self._authorize = authorize or (lambda request: request)
+        self._identifies = bool(headers or authorize)
         self._read_rate = read_rate
         self._adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=_MAX_LINES)
         self._under_way: set[Deadline] = set()
@@ -248,12 +249,12 @@ class Sender:
         return _origin(url) == self._origin
 
     def _open(self, request: Request, deadline: Deadline) -> Response:
-        if self.is_own(request.url) and not request.anonymous:
+        if self._identifies and self.is_own(request.url) and not request.anonymous:
             request = self._authorize(replace(request, headers={**self._headers, **request.headers}))
         try:
-            with applied(deadline), _prepared(request, deadline) as prepared:
+            with deadline, request.file.open("rb") if request.file else nullcontext() as file:
                 return self._adapter.send(
-                    prepared,
+                    _prepared(request, file, deadline),
                     stream=True,
                     timeout=(self.timeouts.connect, self.timeouts.read),
                     verify=self._verify,
@@ -264,25 +265,22 @@ class Sender:
         raise problem  # outside: the cause's text would be kept with it
 
 
-@contextmanager
-def _prepared(request: Request, deadline: Deadline) -> Generator[PreparedRequest, None, None]:
-    """Yield a request as it goes over the wire; the file in it is open inside the block."""
-    headers, data = {**_HEADERS, **request.headers}, request.form
-    with ExitStack() as opened:
-        body: Any = data
-        if request.file is not None:
-            from requests_toolbelt.multipart.encoder import MultipartEncoder, MultipartEncoderMonitor
+def _prepared(request: Request, file: BinaryIO | None, deadline: Deadline) -> PreparedRequest:
+    """Return a request as it goes over the wire."""
+    headers, body = {**_HEADERS, **request.headers}, cast("Any", request.form)
+    if request.file is not None:
+        from requests_toolbelt.multipart.encoder import MultipartEncoder, MultipartEncoderMonitor
 
-            file = request.file.name, opened.enter_context(request.file.open("rb")), "application/octet-stream"
-            encoder = MultipartEncoder({**(data or {}), "file": file})
-            body = MultipartEncoderMonitor(encoder, lambda _sent: deadline.left())
-            headers["Content-Type"] = encoder.content_type
-        elif request.json is not None:
-            body = _json(request.json)
-            headers["Content-Type"] = "application/json"
-        prepared = PreparedRequest()
-        prepared.prepare(request.method, request.url, headers, data=body, params=request.query)
-        yield prepared
+        fields = {**(request.form or {}), "file": (request.file.name, file, "application/octet-stream")}
+        encoder = MultipartEncoder(fields)
+        body = MultipartEncoderMonitor(encoder, lambda _sent: deadline.left())
+        headers["Content-Type"] = encoder.content_type
+    elif request.json is not None:
+        body = _json(request.json)
+        headers["Content-Type"] = "application/json"
+    prepared = PreparedRequest()
+    prepared.prepare(request.method, request.url, headers, data=body, params=request.query)
+    return prepared
 
 
 def _json(value: object) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.protocol import Call, get_user, post_user
 from cdp_sync.connectors.sailthru.values import instant
-from cdp_sync.connectors.split_file import pieces
+from cdp_sync.connectors.split_file import split_lines
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.model.audience import Delivered, Outcome, User
 
@@ -83,7 +83,7 @@ class SailthruPeople(SailthruClient):
             JobUnfinished: It did not end in time.
             Transient: Too many attempts failed.
         """
-        with closing(pieces(lines, LARGEST_UPDATE)) as files:
+        with closing(split_lines(lines, LARGEST_UPDATE)) as files:
             for file in files:
                 self.wait_for(self.start_update(file), LONGEST_JOB)
 

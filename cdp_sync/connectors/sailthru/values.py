@@ -93,7 +93,7 @@ def job(answer: Json) -> Job:
 
 
 def user(answer: Json) -> dict[str, Any]:
-    """Return a user's fields: `keys`, `vars` and `lists` as objects, `smart_lists` as a list, where they are present."""
+    """Return the fields of a user that are present: `keys`, `vars` and `lists` as objects, `smart_lists` as a list."""
     fields = {name.replace("smart-lists", "smart_lists"): value for name, value in answer.items()}
     fields |= {name: fields[name] or {} for name in ("keys", "vars", "lists") if name in fields}
     if "smart_lists" in fields:

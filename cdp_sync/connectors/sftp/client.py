@@ -24,7 +24,7 @@ from cdp_sync.retrying import Pauses, RetryPolicy
 
 if TYPE_CHECKING:
     from cdp_sync.connectors.sftp.session import Session
-    from cdp_sync.connectors.sftp.upload import Publication
+    from cdp_sync.connectors.sftp.upload import FileUpload
 
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
@@ -123,16 +123,16 @@ class SftpClient:
             progress: Called with the number of bytes that have arrived so far.
 
         Raises:
-            FileChanged: Size or modification time are not, or no longer, those of `file`. Nothing is left behind.
-            RemotePathMissing: The file is gone. Nothing is left behind.
+            FileChanged: Size or modification time are not, or no longer, those of `file`. Nothing of it stays.
+            RemotePathMissing: The file is gone. Nothing of it stays.
             RemotePermissionDenied: The account must not read it.
             RemoteNameRefused: The path has no usable file name.
-            DiskFull: There is no room for it. Nothing is left behind.
+            DiskFull: There is no room for it. Nothing of it stays.
             ConnectionLost: Too many attempts brought nothing.
         """
         from cdp_sync.connectors.sftp.download import Download
 
-        download = Download(file, target, progress or _unseen)
+        download = Download(file, target, progress or (lambda _size: None))
         return self._perform(download.run, download.reached)
 
     def publish(
@@ -141,7 +141,7 @@ class SftpClient:
     ) -> None:  # fmt: skip
         """Send a file; `path` appears, or changes, only when all of it is on the server and proven complete.
 
-        On the way it is a hidden file beside `path`, of which nothing stays behind; after a lost line it is sent again
+        On the way it is a hidden file beside `path`, which is removed in the end; after a lost line it is sent again
         from the start. A file that has the name is replaced in one step where the server can, as most do. Where it
         cannot, the former file has another name for a moment, the log says so, and it gets its own back on failure.
 
@@ -162,15 +162,15 @@ class SftpClient:
             ConnectionLost: Too many attempts failed.
             Terminal: The local file cannot be read.
         """
-        from cdp_sync.connectors.sftp.upload import Publication
+        from cdp_sync.connectors.sftp.upload import FileUpload
 
-        publication = Publication(local, path, self.address, journal, progress or _unseen, self._log)
+        publication = FileUpload(local, path, self.address, journal, progress or (lambda _size: None), self._log)
         try:
             self._perform(publication.run)
         except BaseException as problem:
             self._settle(publication)
             lost = isinstance(problem, (ConnectionLost, ServerUnreachable))
-            if not (lost and publication.placed):  # published is published, whoever could not say so
+            if not (lost and publication.placed):  # it is published, though the answer was lost
                 raise
 
     def clear_up(self, upload: Upload) -> bool:
@@ -212,8 +212,8 @@ class SftpClient:
             return False
         return True
 
-    def _settle(self, publication: "Publication") -> None:
-        """Leave nothing of it behind, in one attempt."""
+    def _settle(self, publication: "FileUpload") -> None:
+        """Remove what is left of it, in one attempt."""
         if not publication.remains:
             return
         try:
@@ -232,31 +232,28 @@ class SftpClient:
         except (RemotePathMissing, RemotePermissionDenied):
             raise
         except BaseException:
-            # Replies may be under way that nobody waits for any more.
+            # Replies may be under way that no request waits for any more.
             self.close()
             raise
 
     def _live_session(self) -> "Session":
+        from cdp_sync.connectors.sftp.session import open_session
+
         if self._session is not None and not self._session.alive:
             self.close()
         if self._session is None:
-            self._session = self._open_session()
+            if self._refused:  # servers lock accounts that are refused several times
+                raise self._refused
+            try:
+                self._session = open_session(self._server, self._environ, self._log)
+            except ServerRefused as refused:
+                self._refused = refused
+                raise
         return self._session
-
-    def _open_session(self) -> "Session":
-        from cdp_sync.connectors.sftp.session import open_session
-
-        if self._refused:  # servers lock accounts that are refused several times
-            raise self._refused
-        try:
-            return open_session(self._server, self._environ, self._log)
-        except ServerRefused as refused:
-            self._refused = refused
-            raise
 
 
 def seen_host_key(server: SftpServer) -> str:
-    """Return the fingerprint, `SHA256:…`, of the key the server shows. Nothing is verified and nobody logs in.
+    """Return the fingerprint, `SHA256:…`, of the key the server shows. Nothing is verified, and there is no login.
 
     Raises:
         ServerUnreachable: Nothing answers there, or nothing that speaks SSH.
@@ -265,7 +262,3 @@ def seen_host_key(server: SftpServer) -> str:
     from cdp_sync.connectors.sftp.transport import shown_host_key
 
     return shown_host_key(server).fingerprint
-
-
-def _unseen(_arrived: int) -> None:
-    """Progress nobody asked for."""

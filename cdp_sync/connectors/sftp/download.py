@@ -53,21 +53,20 @@ class Download:
             Transient: The connection failed; what has arrived stays, for the next attempt.
         """
         try:
-            return self._run(session)
-        except (Terminal, FileChanged):
-            self._discard()
-            raise
-
-    def _run(self, session: "Session") -> FetchedFile:
-        self._verify_unchanged(session)
-        with disk.while_writing(self._target):
-            self._prepare()
-            with self._part.open("r+b") as part:
-                sha256 = self._complete(session, part)
             self._verify_unchanged(session)
-            self._verify_size()
-            self._part.replace(self._target)
-            self._side.unlink()
+            with disk.while_writing(self._target):
+                self._prepare()
+                with self._part.open("r+b") as part:
+                    sha256 = self._complete(session, part)
+                self._verify_unchanged(session)
+                self._verify_size()
+                self._part.replace(self._target)
+                self._side.unlink()
+        except (Terminal, FileChanged):
+            for file in (self._part, self._side):
+                with suppress(OSError):  # must not hide why they are discarded
+                    file.unlink()
+            raise
         return FetchedFile(self._remote, self._target, sha256)
 
     def _complete(self, session: "Session", part: BufferedRandom) -> str:
@@ -121,10 +120,5 @@ class Download:
             raise RemoteFailure(
                 f"The server sent {self.reached():,} of {size} of {self._remote.path!r} and then "
                 "said that this is the end.",
-                remedy="The server's log may tell why.",
+                remedy="The server's log may say why.",
             )
-
-    def _discard(self) -> None:
-        for file in (self._part, self._side):
-            with suppress(OSError):  # must not hide why it is discarded
-                file.unlink()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cdp_sync.connectors.sftp import names
+from cdp_sync.connectors.sftp.protocol import names
 from cdp_sync.connectors.sftp.protocol.packets import Attributes, Entry
 from cdp_sync.errors import RemotePathMissing, RemotePermissionDenied
 from cdp_sync.model.remote import RemoteFile
@@ -22,30 +22,24 @@ def regular_files(session: "Session", directory: str, log: Callable[[str], None]
         RemoteListingTooLong: It has too many entries.
         RemoteTooSlow: It was not listed in time, links included.
     """
-    with session.in_time():
-        return _regular_files(session, directory, log)
-
-
-def _regular_files(session: "Session", directory: str, log: Callable[[str], None]) -> list[RemoteFile]:
     found = []
-    # The listing is taken whole before links are followed: the server may be slow to answer both at once.
-    for entry in list(session.entries(directory)):
-        name = _usable_name(entry.name, directory, log)
-        if name is None:
-            continue
-        path = f"{directory.rstrip('/')}/{name}"
-        attributes = _attributes(session, path, entry)
-        if attributes is None:
-            continue
-        if attributes.size is None:
-            log(f"{path!r} is left out: the server does not tell its size.")
-            continue
-        found.append(RemoteFile(modified_at=modified_at(attributes), path=path, size=attributes.size))
+    with session.in_time():
+        # The listing is taken whole before links are followed: the server may be slow to answer both at once.
+        for entry in list(session.entries(directory)):
+            name = _usable_name(entry.name, directory, log)
+            path = f"{directory.rstrip('/')}/{name}"
+            attributes = _attributes(session, path, entry) if name is not None else None
+            if attributes is None:
+                continue
+            if attributes.size is None:
+                log(f"{path!r} is left out: the server does not state its size.")
+            else:
+                found.append(RemoteFile(modified_at=modified_at(attributes), path=path, size=attributes.size))
     return found
 
 
 def modified_at(attributes: Attributes) -> datetime:
-    """Return the modification time; 1970 where the server tells none, so that two looks agree."""
+    """Return the modification time; 1970 where the server states none, so that two listings agree."""
     return datetime.fromtimestamp(attributes.mtime or 0, UTC)
 
 
@@ -60,16 +54,12 @@ def _usable_name(name: bytes, directory: str, log: Callable[[str], None]) -> str
 
 def _attributes(session: "Session", path: str, entry: Entry) -> Attributes | None:
     """Return the attributes of a regular file, or None for anything else."""
-    attributes: Attributes | None = entry.attributes
-    if entry.attributes.is_link:
-        attributes = _followed(session, path)
-    elif entry.attributes.mode is None and entry.listed_as.startswith(b"-"):
+    attributes = entry.attributes
+    if attributes.mode is None and entry.listed_as.startswith(b"-"):
         return attributes
-    return attributes if attributes is not None and attributes.is_regular else None
-
-
-def _followed(session: "Session", path: str) -> Attributes | None:
-    try:
-        return session.attributes(path)
-    except (RemotePathMissing, RemotePermissionDenied):
-        return None
+    if attributes.is_link:
+        try:
+            attributes = session.attributes(path)
+        except (RemotePathMissing, RemotePermissionDenied):
+            return None
+    return attributes if attributes.is_regular else None

@@ -6,15 +6,15 @@ from typing import Self
 
 import paramiko
 
-from cdp_sync.connectors.sftp import failures
-from cdp_sync.connectors.sftp.channel_buffer import QueuePipe
+from cdp_sync.connectors.sftp import server_errors
 from cdp_sync.connectors.sftp.credentials import credentials
 from cdp_sync.connectors.sftp.host_keys import known_keys
-from cdp_sync.connectors.sftp.limits import limits
-from cdp_sync.connectors.sftp.pace import Deadline, LeastRate, Waited
+from cdp_sync.connectors.sftp.paramiko_internals import replace_buffer
 from cdp_sync.connectors.sftp.protocol import packets
+from cdp_sync.connectors.sftp.protocol.pace import Deadline, LeastRate, Waited
 from cdp_sync.connectors.sftp.protocol.packets import Attributes, Entry
 from cdp_sync.connectors.sftp.protocol.reader import Reader
+from cdp_sync.connectors.sftp.protocol.window import limits
 from cdp_sync.connectors.sftp.protocol.wire import Wire
 from cdp_sync.connectors.sftp.protocol.writer import Writer
 from cdp_sync.connectors.sftp.transport import open_transport
@@ -27,10 +27,10 @@ _READ_AHEAD = 32
 
 
 class Session:
-    """A connection on which somebody has logged in. It never tries again; that is the client's business.
+    """A connection after login. It never retries; that is the client's task.
 
     Raises:
-        CdpSyncError: As `failures.while_talking` and `failures.while_opening` tell.
+        CdpSyncError: As `server_errors.while_talking` and `server_errors.while_opening` say.
     """
 
     def __init__(self, transport: paramiko.Transport, server: SftpServer) -> None:
@@ -40,7 +40,7 @@ class Session:
 
     def start(self) -> Self:
         """Begin to speak SFTP."""
-        with failures.while_opening(self._server, self._stands), self.watched():
+        with server_errors.while_opening(self._server, self._stands), self.watched():
             self._wire = self._conversation()
             self._limits = limits(self._wire)
             self._wire.pace = None
@@ -61,7 +61,7 @@ class Session:
         return self._watchdog.watching()
 
     def attributes(self, path: str) -> Attributes:
-        """Return what the server tells about a path, links followed."""
+        """Return the attributes of a path, links followed."""
         with self._talking(path):
             return packets.attributes(self._wire.call(packets.STAT, packets.path_bytes(path), packets.ATTRS))
 
@@ -75,25 +75,22 @@ class Session:
         return True
 
     def verify_room(self, directory: str, size: int) -> None:
-        """Make sure that so many bytes fit into a directory, as far as the server tells.
+        """Make sure that so many bytes fit into a directory, as far as the server says.
 
         Raises:
             RemoteDiskFull: They do not.
         """
-        free = self._free_space(directory)
-        if free is not None and free < size:
-            why = f"{size} bytes are to come and {free} are free"
-            raise failures.remote_disk_full(self._server, directory, why)
-
-    def _free_space(self, directory: str) -> int | None:
         if packets.FREE_SPACE not in self._wire.extensions:
-            return None
+            return
         try:
             with self._talking(directory):
                 path = packets.path_bytes(directory)
-                return packets.free_space(self._wire.extended(packets.FREE_SPACE, path, packets.EXTENDED_REPLY))
+                free = packets.free_space(self._wire.extended(packets.FREE_SPACE, path, packets.EXTENDED_REPLY))
         except (RemotePathMissing, RemotePermissionDenied, RemoteFailure):
-            return None
+            return
+        if free is not None and free < size:
+            why = f"{size} bytes are to come and {free} are free"
+            raise server_errors.remote_disk_full(self._server, directory, why)
 
     @contextmanager
     def in_time(self) -> Iterator[None]:
@@ -120,7 +117,7 @@ class Session:
                     more = more and bool(entries)
                     found += len(entries)
                     if found > self._server.listing_entries:
-                        raise failures.listing_too_long(self._server, directory)
+                        raise server_errors.listing_too_long(self._server, directory)
                     yield from entries
 
     def chunks(self, path: str, start: int, end: int) -> Iterator[bytes]:
@@ -138,12 +135,12 @@ class Session:
         Args:
             path: Of the file.
             read: Gives up to so many bytes of what is to be written, and none at the end.
-            directory: That of `path`; what goes wrong is told of it.
+            directory: That of `path`; errors name it.
         """
         rate, confirmed = self._least_rate(), 0
         with self._talking(directory, "write to"), self._paced(lambda seconds, _: rate.waited(seconds, 0)):
             handle = self._wire.call(packets.OPEN, packets.open_for_writing(path), packets.HANDLE).string()
-            with failures.while_filling(self._server, directory):
+            with server_errors.while_filling(self._server, directory):
                 for reach in Writer(self._wire, handle, read, self._limits.write):
                     rate.moved(reach - confirmed)
                     confirmed = reach
@@ -172,12 +169,12 @@ class Session:
 
     @contextmanager
     def _talking(self, path: str, deed: str = "read") -> Iterator[None]:
-        with failures.while_talking(self._server, path, deed):
+        with server_errors.while_talking(self._server, path, deed):
             try:
                 with self.in_time():
                     yield
             except (EOFError, OSError, paramiko.SSHException) as problem:
-                if self._watchdog.bitten:  # who waits to send learns of that only that the line is gone
+                if self._watchdog.expired:  # a thread that waits to send learns only that the line is gone
                     raise TimeoutError from problem
                 raise
 
@@ -199,7 +196,7 @@ class Session:
 
     def _conversation(self) -> Wire:
         channel = self._transport.open_session(timeout=self._server.connect_timeout)
-        channel.in_buffer = QueuePipe(self._watchdog.pat)
+        replace_buffer(channel, self._watchdog.touch)
         channel.settimeout(self._server.read_timeout)
         channel.invoke_subsystem("sftp")
         try:

@@ -7,11 +7,11 @@ from contextlib import suppress
 from functools import partial
 
 import paramiko
-from paramiko.message import Message
 
-from cdp_sync.connectors.sftp import failures
+from cdp_sync.connectors.sftp import server_errors
 from cdp_sync.connectors.sftp.credentials import Credentials
 from cdp_sync.connectors.sftp.host_keys import KnownKeys, negotiated_as
+from cdp_sync.connectors.sftp.paramiko_internals import OfferTransport, usual_key_types
 from cdp_sync.errors import NoCommonAlgorithm
 from cdp_sync.model.server import SftpServer
 
@@ -30,21 +30,10 @@ _LEGACY_MACS = ("hmac-sha1",)
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
 """Seconds, seconds, probes and milliseconds; without the last a line that swallows packets lives for 15 minutes."""
 
-# paramiko logs whole tracebacks of everything that it also raises, and we tell all that it raises.
+# paramiko logs whole tracebacks of all errors that it also raises.
 _paramiko_logger = logging.getLogger("paramiko")
 if _paramiko_logger.level == logging.NOTSET:
     _paramiko_logger.setLevel(logging.CRITICAL)
-
-
-class _Transport(paramiko.Transport):
-    """Remembers what the server offered: paramiko's own message does not say."""
-
-    offered: dict[str, list[str]]
-
-    def _really_parse_kex_init(self, m: Message, ignore_first_byte: bool = False) -> dict[str, list[str]]:
-        parsed: dict[str, list[str]] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
-        self.offered = {name: list(value) for name, value in parsed.items() if isinstance(value, list)}
-        return parsed
 
 
 def open_transport(
@@ -59,10 +48,10 @@ def open_transport(
         AuthenticationFailed: The server does not accept what was declared.
     """
     if server.legacy_algorithms:
-        log(f"{failures.address(server)}: weak algorithms are accepted, as legacy_algorithms declares.")
+        log(f"{server_errors.address(server)}: weak algorithms are accepted, as legacy_algorithms declares.")
     transport = _verified(server, known)
     try:
-        with failures.while_logging_in(server):
+        with server_errors.while_logging_in(server):
             _log_in(transport, server, secrets)
         return transport
     except BaseException:
@@ -71,7 +60,7 @@ def open_transport(
 
 
 def shown_host_key(server: SftpServer) -> paramiko.PKey:
-    """Return the key a server shows; nothing is verified and nobody logs in.
+    """Return the key a server shows; nothing is verified, and there is no login.
 
     Raises:
         ServerUnreachable: No connection could be made.
@@ -86,7 +75,7 @@ def shown_host_key(server: SftpServer) -> paramiko.PKey:
 
 def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
     """Return a connection to a server that showed a declared key; of several keys it may show any."""
-    where = failures.address(server)
+    where = server_errors.address(server)
     shown: list[paramiko.PKey] = []
     kinds = _kinds_first(known.kinds)
     while kinds:
@@ -108,13 +97,13 @@ def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
 
 def _kinds_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
     """Return the key types to negotiate, those first that are declared."""
-    usual = paramiko.Transport._preferred_keys  # type: ignore[attr-defined]  # noqa: SLF001 - not told otherwise
+    usual = usual_key_types()
     declared = [name for kind in kinds for name in negotiated_as(kind) if name in usual]
     return tuple(dict.fromkeys([*declared, *usual]))
 
 
-def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> _Transport:
-    with failures.while_connecting(server):
+def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransport:
+    with server_errors.while_connecting(server):
         transport = _transport(_dialled(server), server, key_kinds)
         try:
             transport.start_client(timeout=server.connect_timeout)
@@ -123,7 +112,9 @@ def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> _Transport:
             return transport
         except paramiko.ssh_exception.IncompatiblePeer as problem:
             transport.close()
-            raise failures.no_common_algorithm(server, problem, transport.offered, _accepted(transport)) from problem
+            raise server_errors.no_common_algorithm(
+                server, problem, transport.offered, _accepted(transport)
+            ) from problem
         except BaseException:
             transport.close()
             raise
@@ -140,8 +131,8 @@ def _dialled(server: SftpServer) -> socket.socket:
     return line
 
 
-def _transport(line: socket.socket, server: SftpServer, key_kinds: tuple[str, ...]) -> _Transport:
-    transport = _Transport(line, default_window_size=_WINDOW, default_max_packet_size=_PACKET)
+def _transport(line: socket.socket, server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransport:
+    transport = OfferTransport(line, default_window_size=_WINDOW, default_max_packet_size=_PACKET)
     transport.offered = {}
     transport.daemon = True
     options = transport.get_security_options()
@@ -156,7 +147,7 @@ def _transport(line: socket.socket, server: SftpServer, key_kinds: tuple[str, ..
     return transport
 
 
-def _accepted(transport: _Transport) -> dict[str, tuple[str, ...]]:
+def _accepted(transport: OfferTransport) -> dict[str, tuple[str, ...]]:
     options = transport.get_security_options()
     return {
         "kex": tuple(options.kex),
@@ -168,7 +159,12 @@ def _accepted(transport: _Transport) -> dict[str, tuple[str, ...]]:
 
 def _log_in(transport: paramiko.Transport, server: SftpServer, secrets: Credentials) -> None:
     """Offer what is declared: with both, the key first, unless the server wants the password first."""
-    factors = _factors(transport, server.username, secrets)
+    factors: list[Callable[[], list[str]]] = []
+    if secrets.key is not None:
+        factors.append(partial(transport.auth_publickey, server.username, secrets.key))
+    if secrets.password is not None:
+        # paramiko answers a keyboard-interactive prompt with it where the server takes no plain password.
+        factors.append(partial(transport.auth_password, server.username, secrets.password))
     try:
         wanted = factors[0]()
     except paramiko.BadAuthenticationType:
@@ -179,14 +175,4 @@ def _log_in(transport: paramiko.Transport, server: SftpServer, secrets: Credenti
     if not transport.is_authenticated() and len(factors) > 1:
         wanted = factors[1]()
     if not transport.is_authenticated():
-        raise failures.login_refused(server, f"it also wants {' or '.join(wanted) or 'another factor'}")
-
-
-def _factors(transport: paramiko.Transport, username: str, secrets: Credentials) -> list[Callable[[], list[str]]]:
-    factors: list[Callable[[], list[str]]] = []
-    if secrets.key is not None:
-        factors.append(partial(transport.auth_publickey, username, secrets.key))
-    if secrets.password is not None:
-        # paramiko answers a keyboard-interactive prompt with it where the server takes no plain password.
-        factors.append(partial(transport.auth_password, username, secrets.password))
-    return factors
+        raise server_errors.login_refused(server, f"it also wants {' or '.join(wanted) or 'another factor'}")

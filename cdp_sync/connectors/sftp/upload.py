@@ -1,6 +1,6 @@
 """A file on its way to a server's disk: complete and confirmed before it gets its name, and otherwise not there.
 
-It travels under a name that nobody takes for a file to be read. SFTP 3 cannot replace a file in one step; an extension
+It is sent under a temporary name that readers pass over. SFTP 3 cannot replace a file in one step; an extension
 of OpenSSH's can. Without it the former file steps aside, and back again if anything then fails.
 """
 
@@ -42,10 +42,10 @@ class Sent:
     upload: Upload
     size: int
     modified_at: int | None
-    """As the server told; renaming does not change it."""
+    """As the server stated; renaming does not change it."""
 
 
-class Publication:
+class FileUpload:
     """One file, over as many connections as it takes.
 
     Args:
@@ -89,7 +89,7 @@ class Publication:
         return (*part, self._begun.aside) if self._swaps else part
 
     def run(self, session: "Session") -> None:
-        """Bring the file to its place, over one connection. What an attempt leaves behind is for `settle`.
+        """Bring the file to its place, over one connection. `settle` removes what an attempt leaves.
 
         Raises:
             RemotePathMissing: There is no such directory.
@@ -109,7 +109,7 @@ class Publication:
         self._verify_published(session, self.placed)
 
     def settle(self, session: "Session") -> None:
-        """Leave nothing behind of earlier attempts; find out whether the last succeeded in all but being told so."""
+        """Remove what earlier attempts left; find out whether the last one succeeded without its answer."""
         if self._sent is not None and self._in_place(session, self._sent):
             self.placed = self._sent
             self._log(f"{self._path!r} is in place; only the server's answer was lost.")
@@ -145,7 +145,13 @@ class Publication:
             upload = self._begin()
             for confirmed in session.fill(upload.part, lambda size: self._read(source, size), self._directory):
                 self._progress(confirmed)
-            self._verify_unchanged(local, os.fstat(source.fileno()))
+            after = os.fstat(source.fileno())
+        if (local.st_size, local.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise FileChanged(
+                f"{self._local} changed while it was sent.",
+                needed="Needed is a file at rest.",
+                remedy="Publish it again once it is complete.",
+            )
         there = session.attributes(upload.part)
         self._verify_size(there, local.st_size)
         return Sent(upload, local.st_size, there.mtime)
@@ -196,14 +202,6 @@ class Publication:
         self._begun = upload
         return upload
 
-    def _verify_unchanged(self, before: os.stat_result, after: os.stat_result) -> None:
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise FileChanged(
-                f"{self._local} changed while it was sent.",
-                needed="Needed is a file at rest.",
-                remedy="Publish it again once it is complete.",
-            )
-
     def _verify_published(self, session: "Session", placed: Sent) -> None:
         try:
             self._verify_size(session.attributes(self._path), placed.size)
@@ -217,7 +215,7 @@ class Publication:
         if there.size not in (None, size):
             raise RemoteSizeDiffers(
                 f"The server confirmed the {size} bytes of {self._path!r} and then holds {there.size}.",
-                remedy="Check that nobody else writes that file. The server's log may tell more.",
+                remedy="Check that no other program writes that file. The server's log may say more.",
             )
 
 

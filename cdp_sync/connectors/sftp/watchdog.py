@@ -1,4 +1,4 @@
-"""Notices that nothing comes any more."""
+"""A limit on silence: notices that nothing arrives any more."""
 
 import threading
 import time
@@ -7,34 +7,34 @@ from contextlib import contextmanager
 
 
 class Watchdog:
-    """Bites when, while someone waits, nothing has come for too long.
+    """Expires when, while a thread waits, nothing has arrived for too long.
 
-    A channel's own timeout covers waiting for an answer; this also covers waiting to be allowed to ask, where paramiko
+    A channel's own timeout covers waiting for an answer; this also covers waiting to be allowed to send, where paramiko
     knows no timeout.
 
     Args:
         seconds: How long is too long.
-        bite: What to do then; it must wake up whoever waits.
+        expire: Called then; it must wake up the thread that waits.
     """
 
-    def __init__(self, seconds: float, bite: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, expire: Callable[[], None]) -> None:
         self._seconds = seconds
-        self._bite = bite
+        self._expire = expire
         self._seen = time.monotonic()
         self._waited_for = False
         self._dismissed = threading.Event()
-        self.bitten = False
-        """Whether it had to bite."""
+        self.expired = False
+        """Whether it has expired."""
         threading.Thread(target=self._watch, name="sftp-watchdog", daemon=True).start()
 
-    def pat(self) -> None:
-        """Something came."""
+    def touch(self) -> None:
+        """Note that something arrived."""
         self._seen = time.monotonic()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Watch while the block runs."""
-        self.pat()
+        self.touch()
         self._waited_for = True
         try:
             yield
@@ -48,6 +48,6 @@ class Watchdog:
     def _watch(self) -> None:
         while not self._dismissed.wait(self._seconds / 4):
             if self._waited_for and time.monotonic() - self._seen > self._seconds:
-                self.bitten = True
-                self._bite()
+                self.expired = True
+                self._expire()
                 return

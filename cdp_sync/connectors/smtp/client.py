@@ -1,23 +1,35 @@
-"""Hands a mail to a server, and says for certain whether it was taken: RFC 5321, with TLS as RFC 3207 and RFC 8314."""
+"""Hands a mail to a server by `smtplib`, and names what went wrong.
+
+Of a server's answers only the codes are shown: their texts quote people's addresses. For the same reason errors are
+raised without their cause.
+"""
 
 import re
 import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from cdp_sync.connectors.smtp.failures import expect, told
-from cdp_sync.connectors.smtp.server import SmtpServer
-from cdp_sync.errors import MailPutOff, MailRefused, MailUnconfirmed, ServerRefused, ServerUnreachable
+from cdp_sync.connectors.smtp.server import PREFIX, SmtpServer
+from cdp_sync.errors import (
+    AuthenticationFailed,
+    CdpSyncError,
+    CertificateRejected,
+    ConnectionLost,
+    MailPutOff,
+    MailRefused,
+    ServerRefused,
+    ServerUnreachable,
+)
 
-_START_OF_DATA = 354
+_OUT_OF_SERVICE = 421
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,7 @@ class Mail:
     text: str
     recipients: Sequence[str]
     identity: str
-    """The same for the same mail, so that a reader's program can tell copies."""
+    """The same for copies of the same mail, so that a reader's program can recognize them."""
 
     def message(self, sender: str) -> EmailMessage:
         """Return it as it goes over the wire. A line break in a header is an error."""
@@ -38,7 +50,7 @@ class Mail:
         message["To"] = ", ".join(self.recipients)
         message["Date"] = format_datetime(datetime.now(UTC))
         message["Message-ID"] = f"<{self.identity}.cdp-sync@{sender.rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's program answers that its master is away
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply
         message.set_content(self.text, cte="quoted-printable")
         return message
 
@@ -46,99 +58,107 @@ class Mail:
 def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
     """Hand a mail to a server; return how many of its addresses the server refused while it took the others.
 
+    After an error the server may have taken the mail all the same, where it was lost before its answer.
+
     Args:
         server: Where to.
         mail: What.
-        seconds: After so many it is over, whatever the server does; half of them without a byte are enough.
+        seconds: The deadline of all of it; without a byte, half of them.
 
     Raises:
-        MailUnconfirmed: The server may have taken it. Every other error says that it has not.
         MailRefused: It never takes this mail.
         MailPutOff: It does not take this mail now.
         ServerRefused: It takes no mail from us: the login, the certificate, the sender.
         ServerUnreachable: It is not there, or out of service.
         ConnectionLost: The line was lost, or the server was too slow.
     """
-    content = mail.message(server.sender).as_bytes()
-    with _session(server, seconds) as session:
-        refused = _address(session, server, mail.recipients)
-        expect(*session.docmd("DATA"), _START_OF_DATA, MailRefused, MailPutOff)
-        session.send(re.sub(rb"(?m)^\.", b"..", content))
-        _finish(session)
-        return refused
-
-
-def _finish(session: smtplib.SMTP) -> None:
-    """Send the line that ends the mail: from here on only an answer tells whether it was taken."""
-    try:
-        session.send(b".\r\n")
-        code, text = session.getreply()
-    except OSError as problem:
-        raise _unconfirmed() from problem
-    if not 200 <= code < 600:
-        raise _unconfirmed()
-    expect(code, text, 250, MailRefused, MailPutOff)
-
-
-def _unconfirmed() -> MailUnconfirmed:
-    return MailUnconfirmed(
-        "The mail server had the whole mail and did not say whether it took it.",
-        remedy="It may have been delivered, so it is not sent again.",
-    )
-
-
-def _address(session: smtplib.SMTP, server: SmtpServer, recipients: Sequence[str]) -> int:
-    """Name sender and recipients; return how many recipients were refused."""
-    expect(*session.mail(server.sender), 250, ServerRefused, MailPutOff)
-    answers = [session.rcpt(recipient) for recipient in recipients]
-    refused = [answer for answer in answers if answer[0] not in (250, 251)]
-    if len(refused) == len(recipients):
-        # Worth another attempt if one of them may be taken then.
-        expect(*min(refused), 250, MailRefused, MailPutOff)
-    return len(refused)
-
-
-@contextmanager
-def _session(server: SmtpServer, seconds: float) -> Iterator[smtplib.SMTP]:
-    """Yield a session that mail can be sent in; it is cut off when its time is over."""
-    session = _unconnected(server, seconds / 2)
+    message = mail.message(server.sender)
+    if server.tls == "tls":
+        session: smtplib.SMTP = smtplib.SMTP_SSL(timeout=seconds / 2, context=ssl.create_default_context())
+    else:
+        session = smtplib.SMTP(timeout=seconds / 2)
+    session._host = server.host  # type: ignore[attr-defined]  # noqa: SLF001 - the certificate's; connect() sets none
     alarm = threading.Timer(seconds, _cut, [session])
     alarm.daemon = True
     try:
         alarm.start()
-        _open(session, server)
-        yield session
+        code, text = session.connect(server.host, server.port)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, text)
+        if server.tls == "starttls":
+            session.starttls(context=ssl.create_default_context())
+        if server.user:
+            session.login(server.user, server.password)
+        refused = len(session.send_message(message, server.sender, mail.recipients))
         with suppress(OSError):
             session.quit()
-    except (OSError, UnicodeError) as problem:
-        raise told(problem, server) from problem
+        return refused
+    except (OSError, UnicodeError) as problem:  # smtplib's errors are OSErrors
+        raise _error(problem, server) from None
     finally:
         alarm.cancel()
         session.close()
 
 
-def _unconnected(server: SmtpServer, timeout: float) -> smtplib.SMTP:
-    if server.tls == "tls":
-        session: smtplib.SMTP = smtplib.SMTP_SSL(timeout=timeout, context=ssl.create_default_context())
-    else:
-        session = smtplib.SMTP(timeout=timeout)
-    # Whose certificate it must be: connect() keeps no note of it.
-    session._host = server.host  # type: ignore[attr-defined]  # noqa: SLF001
-    return session
-
-
 def _cut(session: smtplib.SMTP) -> None:
-    line = session.sock
-    if line is not None:
+    if session.sock is not None:
         with suppress(OSError):
-            socket.socket.shutdown(line, socket.SHUT_RDWR)  # wakes up whoever waits; TLS has no say in it
+            socket.socket.shutdown(session.sock, socket.SHUT_RDWR)  # wakes up the reader; TLS is not involved
 
 
-def _open(session: smtplib.SMTP, server: SmtpServer) -> None:
-    expect(*session.connect(server.host, server.port), 220, ServerRefused, ServerUnreachable)
-    session.ehlo_or_helo_if_needed()
-    if server.tls == "starttls":
-        expect(*session.starttls(context=ssl.create_default_context()), 220, ServerRefused, ServerUnreachable)
-        session.ehlo_or_helo_if_needed()
-    if server.user:
-        session.login(server.user, server.password)
+_ANSWERS: tuple[tuple[type[smtplib.SMTPResponseException], type[CdpSyncError], type[CdpSyncError]], ...] = (
+    (smtplib.SMTPDataError, MailRefused, MailPutOff),
+    (smtplib.SMTPSenderRefused, ServerRefused, MailPutOff),
+    (smtplib.SMTPAuthenticationError, AuthenticationFailed, ServerUnreachable),
+    (smtplib.SMTPResponseException, ServerRefused, ServerUnreachable),
+)
+"""The errors for a lasting and for a temporary refusal, by what was refused; the first that fits."""
+
+
+def _error(problem: Exception, server: SmtpServer) -> CdpSyncError:
+    if isinstance(problem, smtplib.SMTPRecipientsRefused):
+        return _answer(*min(problem.recipients.values()), MailRefused, MailPutOff)  # one may be taken later
+    if isinstance(problem, smtplib.SMTPResponseException):
+        lasting, temporary = next(kinds for refused, *kinds in _ANSWERS if isinstance(problem, refused))
+        return _answer(problem.smtp_code, problem.smtp_error, lasting, temporary)
+    return _line_error(problem, server)
+
+
+def _answer(code: int, text: bytes | str, lasting: type[CdpSyncError], temporary: type[CdpSyncError]) -> CdpSyncError:
+    if not 200 <= code < 600:
+        return ConnectionLost("The mail server gave no answer that can be understood.", remedy="Its log says why.")
+    kind = ServerUnreachable if code == _OUT_OF_SERVICE else temporary if 400 <= code < 500 else lasting
+    login = kind is AuthenticationFailed
+    return kind(
+        f"The mail server {'refuses the login: it ' if login else ''}answered {_code(code, text)}.",
+        remedy=f"Correct {PREFIX}USER and {PREFIX}PASSWORD." if login else "Its log says why.",
+    )
+
+
+def _line_error(problem: Exception, server: SmtpServer) -> CdpSyncError:
+    where = f"The mail server {server.address}"
+    compare = f"Compare {PREFIX}TLS ({server.tls}) and {PREFIX}PORT with what it offers."
+    match problem:
+        case smtplib.SMTPServerDisconnected():
+            return ConnectionLost(f"The line to the mail server {server.address} was lost, or it was too slow.")
+        case smtplib.SMTPException():
+            login = " and a login" if server.user else ""
+            return ServerRefused(f"{where} does not offer TLS {server.tls}{login}.", remedy=compare)
+        case ssl.SSLCertVerificationError():
+            return CertificateRejected(
+                f"The certificate of the mail server {server.address} is not trusted: {problem.verify_message}.",
+                needed=f"Needed is a certificate for {server.host} of an authority that this machine trusts.",
+                remedy="Name the authority's file in SSL_CERT_FILE, or correct the host's name.",
+            )
+        case ssl.SSLError():
+            return ServerRefused(f"{where} and cdp_sync have no common TLS version.", remedy=compare)
+        case UnicodeError():
+            return ServerUnreachable(f"{server.host!r} is not the name of a host.", remedy=f"Correct {PREFIX}HOST.")
+    text = "no answer" if isinstance(problem, TimeoutError) else getattr(problem, "strerror", "") or "an unknown error"
+    return ServerUnreachable(f"{where} cannot be reached: {text}.")
+
+
+def _code(code: int, text: bytes | str) -> str:
+    """Return the code, and the enhanced one of RFC 3463 if there is one."""
+    enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", text if isinstance(text, str) else text.decode("latin-1"))
+    return f"{code} {enhanced[0]}" if enhanced else str(code)

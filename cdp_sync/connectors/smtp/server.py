@@ -27,16 +27,32 @@ class SmtpServer:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "SmtpServer":
-        """Return the server that the variables CDP_SYNC_SMTP_… tell of.
+        """Return the server that the variables CDP_SYNC_SMTP_… name.
 
         Raises:
             SettingUnusable: A variable is missing, or says something impossible.
         """
-        given = {name: environment.get(f"{PREFIX}{name}", "") for name in ("HOST", "SENDER", "USER", "PASSWORD")}
-        tls = environment.get(f"{PREFIX}TLS") or "starttls"
-        _check(given, tls)
-        port = _port(environment.get(f"{PREFIX}PORT") or str(_PORTS[tls]))
-        return cls(given["HOST"], given["SENDER"], tls, port, given["USER"], given["PASSWORD"])
+        host, sender, tls, port, user, password = (
+            environment.get(f"{PREFIX}{name}", "") for name in ("HOST", "SENDER", "TLS", "PORT", "USER", "PASSWORD")
+        )
+        tls = tls or "starttls"
+        if not host:
+            raise SettingUnusable(
+                f"{PREFIX}HOST is not set.",
+                needed="It should hold the mail server's name.",
+                remedy="Set it where Dagster is started.",
+            )
+        if not is_address(sender):
+            raise SettingUnusable(
+                f"{PREFIX}SENDER is not set, or is not an e-mail address.", needed="It should hold the mails' sender."
+            )
+        if tls not in _PORTS:
+            raise SettingUnusable(f"{PREFIX}TLS is {tls!r}.", needed=one_of(tls, _PORTS))
+        port = port or str(_PORTS[tls])
+        if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+            raise SettingUnusable(f"{PREFIX}PORT is {port!r}.", needed="It should be a number from 1 to 65535.")
+        _check_login(user, password, tls)
+        return cls(host, sender, tls, int(port), user, password)
 
     @property
     def address(self) -> str:
@@ -44,35 +60,13 @@ class SmtpServer:
         return f"{self.host}:{self.port}"
 
 
-def _check(given: Mapping[str, str], tls: str) -> None:
-    if not given["HOST"]:
-        raise SettingUnusable(
-            f"{PREFIX}HOST is not set.",
-            needed="It should hold the mail server's name.",
-            remedy="Set it where Dagster is started.",
-        )
-    if not is_address(given["SENDER"]):
-        raise SettingUnusable(
-            f"{PREFIX}SENDER is not set, or is not an e-mail address.", needed="It should hold the mails' sender."
-        )
-    if tls not in _PORTS:
-        raise SettingUnusable(f"{PREFIX}TLS is {tls!r}.", needed=one_of(tls, _PORTS))
-    _check_login(given, tls)
-
-
-def _check_login(given: Mapping[str, str], tls: str) -> None:
-    if bool(given["USER"]) != bool(given["PASSWORD"]):
+def _check_login(user: str, password: str, tls: str) -> None:
+    if bool(user) != bool(password):
         raise SettingUnusable(f"Of {PREFIX}USER and {PREFIX}PASSWORD one is not set.", needed="Set both, or neither.")
-    if not (given["USER"] + given["PASSWORD"]).isascii():
+    if not (user + password).isascii():
         raise SettingUnusable(f"{PREFIX}USER or {PREFIX}PASSWORD is not ASCII.", needed="SMTP transmits ASCII only.")
-    if given["USER"] and tls == "none":
+    if user and tls == "none":
         raise SettingUnusable(
             f"{PREFIX}TLS is none, and there is a login.",
             needed="starttls or tls is needed: a password is never sent unencrypted.",
         )
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise SettingUnusable(f"{PREFIX}PORT is {text!r}.", needed="It should be a number from 1 to 65535.")
-    return int(text)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlalchemy import func
 
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select.rows import Column, Level, Problem, Rows, Taken
+from cdp_sync.exporting.select.rows import Column, Inputs, Level, Problem, Rows
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Named, Shape
 from cdp_sync.segments.conditions import column_of
@@ -69,7 +69,7 @@ def _property(columns: Collection[str], column: Column, prop: Property, written:
         text = f"array_to_string({value}, '')" if prop.multiple else value
         problems = (Problem(f"contains({text}, chr(0))", "holds a NUL byte", column.name),)
     sql = f"to_json({f'list_transform({value}, lambda x: {written})' if prop.multiple else written})"
-    return replace(column, taken={value: column_of(prop, columns)}, problems=problems), sql
+    return replace(column, inputs={value: column_of(prop, columns)}, problems=problems), sql
 
 
 def _constant(run: UserRun, columns: Collection[str], number: int, declared: ExportColumn) -> tuple[Column, str]:
@@ -77,15 +77,15 @@ def _constant(run: UserRun, columns: Collection[str], number: int, declared: Exp
     if declared.segments:
         every = tuple(segment.name for segment in run.profiles.segments)
         names = every if declared.segments == "all" else declared.segments
-        taken = {f"s{number}_{name}": is_in_segment(run.profiles, name, run.now, columns) for name in names}
-        each = (f"case when {inside} then {quote_literal(inside.partition('_')[2])} end" for inside in taken)
+        inputs = {f"s{number}_{name}": is_in_segment(run.profiles, name, run.now, columns) for name in names}
+        each = (f"case when {inside} then {quote_literal(inside.partition('_')[2])} end" for inside in inputs)
         inside = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
-        return Column(number, declared.field, taken), f"to_json({inside})"
+        return Column(number, declared.field, inputs), f"to_json({inside})"
     text = "profile_id::varchar" if declared.profile_id else quote_literal(declared.text or "")
     return Column(number, declared.field), f"to_json({text})"
 
 
-def _links(run: UserRun, columns: Collection[str]) -> Taken:
+def _links(run: UserRun, columns: Collection[str]) -> Inputs:
     """Return what names users: of a property of several values the first."""
     props = [run.profiles.by_name[link.property] for link in run.goal.link]
     return {

@@ -1,12 +1,13 @@
 r"""How values become the text of cells, and cells a line; and which values have no text that reads as the same value.
 
-The opposite of importing: what is written here with a format, an import with the same format reads back. Expressions
-are over one value, so that they do for lists too; none of them asks for the session's time zone.
+The opposite of importing: an import with the same format reads the same values back. Expressions are over one value,
+so that they serve lists as well; none depends on the session's time zone.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from cdp_sync.model import ExportFormat, Property
 from cdp_sync.model.format import WHITE_SPACE
@@ -17,9 +18,9 @@ _CALENDAR = {
     "timestamp": "timestamp '0001-01-01' and timestamp '9999-12-31 23:59:59.999999'",
     "timestamptz": "timestamptz '0001-01-01 00:00:00+00' and timestamptz '9999-12-31 23:59:59.999999+00'",
 }
-"""What four digits of a year can tell."""
+"""The range of years with four digits."""
 _ANYWHERE = "timestamptz '0001-01-02 00:00:00+00' and timestamptz '9999-12-30 23:59:59.999999+00'"
-"""What they can tell in every time zone."""
+"""The part of it that has four digits in every time zone."""
 _BEYOND = "a year before 1 or after 9999"
 
 _READABLE_DIGITS = {"epoch_seconds": 99_999_999_999, "epoch_milliseconds": 99_999_999_999_999}
@@ -32,7 +33,7 @@ _CHARACTERS = {
     "epoch_seconds": "-0123456789",
     "epoch_milliseconds": "-0123456789",
 }
-"""All that can stand in a cell of a type, or of a date in a form that has a name."""
+"""All characters of a cell of a type, or of a date in a named form."""
 
 _DIRECTIVES = re.compile(r"%-?.|[^%]+|%")
 
@@ -89,25 +90,25 @@ class _Moment:
 
     @property
     def clock(self) -> str:
-        """What calendar and clock show."""
+        """The local date and time."""
         if self.is_date:
             return f"{self.value}::timestamp"
-        # In UTC there is no calendar to ask, which is most of the work.
+        # UTC needs no calendar, which is most of the work.
         return f"make_timestamp(epoch_us({self.value}))" if self.in_utc else self._zoned(self.value)
 
     @property
     def utc(self) -> "_Moment":
-        """The same in UTC."""
+        """The same moment, to be written in UTC."""
         return replace(self, form=self.form.model_copy(update={"time_zone": "UTC"}))
 
     @property
     def ahead(self) -> str:
-        """By how many microseconds the clock is ahead of UTC."""
+        """The offset from UTC, in microseconds."""
         return f"(epoch_us({self.clock}) - epoch_us({self.instant}))"
 
     @property
     def is_odd(self) -> str:
-        """The condition that local time cannot be told: before there were time zones, clocks differed by seconds."""
+        """The condition that the offset is not in whole minutes, as before time zones, or the year out of range."""
         return f"{self.ahead} % 60000000 <> 0 or {self.clock} not between {_CALENDAR['timestamp']}"
 
     def offset(self, colon: str = ":") -> str:
@@ -137,7 +138,7 @@ def _iso_text(moment: _Moment) -> str:
 
 
 def _with_offset(moment: _Moment, text_of: Callable[[_Moment], str]) -> str:
-    """Return the expression for a text that tells the offset from UTC; the time in UTC where that is an odd one."""
+    """Return the expression for a text with the offset from UTC; the time in UTC where the offset is odd."""
     text = text_of(moment)
     if not (moment.in_utc or moment.is_date):
         text = f"case when {moment.is_odd} then {text_of(moment.utc)} else {text} end"
@@ -167,21 +168,14 @@ def _calendar(moment: _Moment) -> Writing:
 
 
 def _calendar_text(moment: _Moment) -> str:
-    return f"concat({', '.join(_parts(moment))})"
-
-
-def _parts(moment: _Moment) -> Iterator[str]:
-    plain = ""
-    for directive in _DIRECTIVES.findall(moment.form.dates[0]):
-        if directive in ("%z", "%Z"):
-            if plain:
-                yield f"strftime({moment.clock}, {quote_literal(plain)})"
-            yield moment.offset(colon="") if directive == "%z" else quote_literal(moment.form.time_zone)
-            plain = ""
+    parts: list[str] = []
+    for is_zone, run in groupby(_DIRECTIVES.findall(moment.form.dates[0]), ("%z", "%Z").__contains__):
+        if is_zone:
+            name = quote_literal(moment.form.time_zone)
+            parts += [moment.offset(colon="") if directive == "%z" else name for directive in run]
         else:
-            plain += directive
-    if plain:
-        yield f"strftime({moment.clock}, {quote_literal(plain)})"
+            parts.append(f"strftime({moment.clock}, {quote_literal(''.join(run))})")
+    return f"concat({', '.join(parts)})"
 
 
 def _beyond_calendar(moment: _Moment) -> str:
@@ -201,7 +195,7 @@ _WRITE_DATES = {"iso": _iso, "epoch_seconds": _seconds, "epoch_milliseconds": _m
 
 def is_trimmed_away(text: str) -> str:
     """Return the condition that a text of a list, or white space around it, would be left out when the list is read."""
-    # Trimming takes longer than to see that there is nothing to trim: white space is a space, or beyond ASCII.
+    # Trimming takes longer than to test whether there is anything to trim: a space, or a character beyond ASCII.
     has_space = f"contains({text}, ' ') or strlen({text}) <> length({text})"
     padded = f"case when {has_space} then trim({text}) <> {text} else false end"
     blank = f"ascii({text}) not between 33 and 126 and trim({text}, {quote_literal(WHITE_SPACE)}) = ''"
@@ -209,7 +203,7 @@ def is_trimmed_away(text: str) -> str:
 
 
 def holds_separator(text: str, separator: str) -> str:
-    """Return the condition that a text with the separator behind it would be split elsewhere than behind it."""
+    """Return the condition that a text, followed by the separator, would be split inside the text."""
     mark = quote_literal(separator)
     if _overlaps(separator):
         return f"position({mark} in concat({text}, {mark})) <= len({text})"
@@ -217,7 +211,7 @@ def holds_separator(text: str, separator: str) -> str:
 
 
 def _overlaps(separator: str) -> bool:
-    """Whether it can begin inside itself, so that the end of a text and the separator behind it read differently."""
+    """Whether it can begin inside itself, so that the end of a text and the separator after it read differently."""
     return any(separator.startswith(separator[cut:]) for cut in range(1, len(separator)))
 
 
@@ -257,7 +251,7 @@ def line_of(cells: Sequence[str], any_text: Sequence[str], form: ExportFormat) -
 
 
 def careful_line(cells: Sequence[str], any_text: Sequence[str], form: ExportFormat) -> str:
-    """Return what `line_of` does, but look at each cell: quicker to plan, slower where rows are many."""
+    """Return the same as `line_of`, testing each cell: faster to plan, slower for many rows."""
     if form.quote == "all":
         return joined([_in_quotes(cell) for cell in cells], form)
     return joined([_quoted(cell, form) if cell in any_text else cell for cell in cells], form)

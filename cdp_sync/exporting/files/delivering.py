@@ -24,7 +24,7 @@ class DeliveredFile:
     rows: int
 
     def to_handle(self) -> dict[str, Any]:
-        """Return plain values that steps can hand on."""
+        """Return plain values for the next op."""
         return asdict(self)
 
     @classmethod
@@ -42,7 +42,7 @@ class Target(Protocol):
     ) -> None:  # fmt: skip
         """Put a file there: under its name only when it is complete, and not at all on failure.
 
-        What an attempt may leave there if the process dies is in the journal before its first byte is sent.
+        The journal has what an attempt may leave there, if the process dies, before its first byte is sent.
         """
         ...
 
@@ -57,25 +57,25 @@ def deliver_file(
         server: Where it goes.
         file: What `write_file` wrote. It stays where it is, for another attempt.
         uploads: Folder where the connection's uploads are noted until they are complete; see `clear_uploads`.
-        progress: Told how many of its bytes the server has confirmed.
+        progress: Receives how many of its bytes the server has confirmed.
 
     Raises:
-        DiskFull: There is no room to note what is about to be sent, or to record the delivery. Nothing was sent.
+        DiskFull: There is no room to note the upload, or to record the delivery. Nothing was sent.
         CdpSyncError: As the server's client raises it.
     """
     verify_room(run, file.rows)
     digests: list[Future[str]] = []
     with ThreadPoolExecutor(1) as beside:
 
-        def told(reached: int) -> None:
-            # When all is sent the server brings it to its disk, and we have time.
+        def confirmed(reached: int) -> None:
+            # While the server writes the last bytes to its disk, the digest costs no time.
             if reached == file.size and not digests:
                 digests.append(beside.submit(_sha256, file.local))
             if progress:
                 progress(reached)
 
         with noting(uploads) as journal:
-            server.publish(file.local, run.path, progress=told, journal=journal)
+            server.publish(file.local, run.path, progress=confirmed, journal=journal)
     sha256 = digests[0].result() if digests else _sha256(file.local)
     return DeliveredFile(run.path, file.size, sha256, file.rows)
 

@@ -1,7 +1,7 @@
-"""Remembers which uploads have begun, so that what a killed run left on a server is removed by the next one.
+"""Notes which uploads have begun, so that the next run removes what a killed run left on a server.
 
-Each delivery has a file of its own, with a line for each attempt to send; it is locked while its process lives. The
-lock tells an upload under way from one that broke off: the system lets go of it when the process dies.
+Each delivery has a file of its own, with a line for each attempt to send. The file is locked while its process lives:
+the system releases the lock when the process dies, which marks the upload as interrupted.
 """
 
 import errno
@@ -23,7 +23,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Cleaner(Protocol):
-    """What clearing up needs of a server."""
+    """The server, as far as `clear_uploads` uses it."""
 
     def clear_up(self, upload: Upload) -> bool:
         """Remove what an upload left; return whether nothing is left."""
@@ -40,10 +40,10 @@ class Note:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.open: list[Upload] = []
-        """Uploads that have begun and may have left something."""
+        """Uploads that have begun and may have left a file."""
 
     def begin(self, upload: Upload) -> None:
-        """Note an upload; it outlives a power cut.
+        """Note an upload durably: the note survives a power cut.
 
         Raises:
             DiskFull: There is no room for the note.
@@ -62,7 +62,7 @@ class Note:
 
 @contextmanager
 def noting(folder: Path) -> Iterator[Note]:
-    """Yield the note of a delivery, which stays in the folder if it breaks off.
+    """Yield the note of a delivery; it stays in the folder if the delivery is interrupted.
 
     Raises:
         DiskFull: There is no room for the note.
@@ -84,24 +84,24 @@ def noting(folder: Path) -> Iterator[Note]:
 def clear_uploads(
     folders: Iterable[Path], server: Callable[[], Cleaner], warn: Callable[[str], object] = lambda _: None
 ) -> list[Upload]:
-    """Remove from a server what deliveries that broke off have left there, and then their notes.
+    """Remove from a server what interrupted deliveries have left there, and then their notes.
 
     Args:
         folders: Where they were noted.
-        server: Returns what talks to it; asked for only where there is something to remove.
-        warn: Receives a sentence about each entry that cannot be read or removed; it is passed over.
+        server: Returns its client; called only where there is something to remove.
+        warn: Receives a sentence about each entry that cannot be read or removed; it is skipped.
 
     Returns:
-        What the server did not let us remove; it stays noted.
+        What the server refused to remove; it stays noted.
 
     Raises:
-        Transient: The server is away; the notes stay.
-        Terminal: The server and we do not come together; the notes stay.
+        Transient: The server cannot be reached now; the notes stay.
+        Terminal: No session with the server is possible; the notes stay.
     """
     left: list[Upload] = []
     for path in _notes(folders):
         try:
-            with _broken_off(path) as uploads:
+            with _interrupted(path) as uploads:
                 if uploads is None:
                     continue
                 remaining = [upload for upload in uploads if not server().clear_up(upload)]
@@ -114,10 +114,10 @@ def clear_uploads(
 
 
 def broken_uploads(folder: Path) -> Iterator[tuple[Path, list[Upload] | str]]:
-    """Yield the notes of deliveries that broke off: each with its uploads, or why it cannot be read."""
+    """Yield the notes of interrupted deliveries: each with its uploads, or why it cannot be read."""
     for path in _notes([folder]):
         try:
-            with _broken_off(path) as uploads:
+            with _interrupted(path) as uploads:
                 pass
         except OSError as problem:
             yield path, _unusable(path, problem)
@@ -138,7 +138,7 @@ def _unusable(path: Path, problem: OSError) -> str:
 
 
 @contextmanager
-def _broken_off(path: Path) -> Iterator[list[Upload] | None]:
+def _interrupted(path: Path) -> Iterator[list[Upload] | None]:
     """Yield the uploads of a note whose process is gone; None where it lives, or the note is gone as well.
 
     Raises:
@@ -146,7 +146,7 @@ def _broken_off(path: Path) -> Iterator[list[Upload] | None]:
     """
     try:
         file = path.open("rb")
-    except FileNotFoundError:  # somebody else has cleared up
+    except FileNotFoundError:  # another process has cleared up
         yield None
         return
     with file:
@@ -159,21 +159,21 @@ def _broken_off(path: Path) -> Iterator[list[Upload] | None]:
 
 
 def _uploads(lines: Iterable[bytes]) -> Iterator[Upload]:
-    """Yield what was noted. Of a line that is not complete nothing had been sent."""
+    """Yield what was noted. An incomplete line stands for an upload that sent nothing."""
     for line in lines:
         with suppress(ValueError, TypeError):
             yield Upload(**json.loads(line))
 
 
 def _new(path: Path) -> BinaryIO:
-    """Return a new file, locked; its name outlives a power cut."""
+    """Return a new file, locked; its name survives a power cut."""
     while True:
         path.touch(0o600)
         file = path.open("ab")
         fcntl.flock(file, fcntl.LOCK_EX)
         if path.exists():
             break
-        file.close()  # who cleared up had seen it before it was locked
+        file.close()  # another process cleared it up before it was locked
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -24,16 +24,16 @@ _LINE_BREAKS = {"windows": r"\r\n", "linux": r"\n"}
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A complete file that waits to be delivered."""
+    """A complete file to deliver."""
 
     local: Path
     name: str
-    """As it shall be called on the server."""
+    """Its name on the server."""
     size: int
     rows: int
 
     def to_handle(self) -> dict[str, Any]:
-        """Return plain values that steps can hand on."""
+        """Return plain values for the next op."""
         return {**asdict(self), "local": str(self.local)}
 
     @classmethod
@@ -43,57 +43,42 @@ class LocalFile:
 
 
 def write_file(run: FileRun) -> LocalFile | None:
-    """Write what was staged; None where that is nothing and the goal wants no empty file.
+    """Write the staged rows; None where there are none and the goal wants no empty file.
 
     Raises:
-        DiskFull: There is no room for it. Nothing is left behind.
+        DiskFull: There is no room for it. Nothing is left on the disk.
     """
     with run.open("none") as session:
         rows = session.value("select count(*) from staging.selected where ending = 'written'")
         if not rows and not run.goal.write_empty:
             return None
-        with _scratch(run) as (text, packed):
+        private_folder(run.folder)
+        # Local names are our own: this machine may not allow the name on the server.
+        text, packed = run.folder / "text", run.folder / "packed"
+        try:
             _write_text(session, run, text)
             _pack(run, text, packed)
             local = packed.replace(run.folder / "complete")
+        except (OSError, DiskFull) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_ROOM:
+                raise
+            raise DiskFull(
+                "There is no room left on the disk for the file to deliver.",
+                remedy="Free some space and run again; nothing has been delivered.",
+            ) from error
+        finally:
+            for scratch in (text, packed):
+                scratch.unlink(missing_ok=True)
     return LocalFile(local, run.file_name, local.stat().st_size, rows)
 
 
-@contextmanager
-def _scratch(run: FileRun) -> Iterator[tuple[Path, Path]]:
-    """Yield where to write the text and what is made of it; afterwards neither is there.
-
-    Local names are our own: that on the server may be one that this machine cannot have.
-    """
-    private_folder(run.folder)
-    text, packed = run.folder / "text", run.folder / "packed"
-    try:
-        yield text, packed
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise _disk_full() from error
-    except DiskFull as error:
-        raise _disk_full() from error
-    finally:
-        for left in (text, packed):
-            left.unlink(missing_ok=True)
-
-
-def _disk_full() -> DiskFull:
-    return DiskFull(
-        "There is no room left on the disk for the file to deliver.",
-        remedy="Free some space and run again; nothing has been delivered.",
-    )
-
-
 def _write_text(session: Session, run: FileRun, target: Path) -> None:
-    """Write header and rows in UTF-8. Each is one column that is copied as it is; its name is the header."""
+    """Write header and rows in UTF-8, with one `copy` of one column whose name is the header."""
     form = run.goal.format
     header = session.value(header_step(run).sql)
     options = f"""format csv, quote '', escape '', delimiter '', header {str(form.header).lower()},
         new_line '{_LINE_BREAKS[form.row_delimiter]}', use_tmp_file false"""
-    # Two threads take as long: to keep the order, DuckDB has each gather its rows first.
+    # Two threads take as long: to keep the order, each gathers its rows first.
     session.set("threads", "1")
     session.execute(
         f"""copy (select line as {quote_identifier(header)} from staging.selected where ending = 'written')
@@ -102,7 +87,7 @@ def _write_text(session: Session, run: FileRun, target: Path) -> None:
 
 
 def _pack(run: FileRun, text: Path, target: Path) -> None:
-    """Make of the text what is to be delivered: in its encoding, packed as declared."""
+    """Encode and pack the text as declared."""
     if run.goal.format.encoding == "utf-8" and run.goal.file.compress == "none":
         text.replace(target)
         return
@@ -113,7 +98,7 @@ def _pack(run: FileRun, text: Path, target: Path) -> None:
 
 @contextmanager
 def _packer(run: FileRun, file: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Yield what packs into a file; the same bytes make the same archive in the same run."""
+    """Yield a writer that packs into a file; in one run, the same bytes make the same archive."""
     match run.goal.file.compress:
         case "gzip":
             with gzip.GzipFile("", "wb", fileobj=file, mtime=run.now.timestamp()) as packer:
@@ -128,7 +113,7 @@ def _packer(run: FileRun, file: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile
 
 
 def _encoded(text: Path, encoding: str) -> Iterator[bytes]:
-    """Yield a text in an encoding; utf-16 begins with its byte order mark."""
+    """Yield a text in an encoding; utf-16 begins with a byte order mark."""
     with text.open("rb") as file:
         if encoding == "utf-8":
             yield from iter(lambda: file.read(CHUNK), b"")

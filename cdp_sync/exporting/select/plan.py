@@ -1,7 +1,6 @@
 """Composes the statements that choose profiles. Pure: a run and the columns found in, steps out.
 
-A statement is a pile of selects, each naming what the next ones use: what is taken of profiles, what of that becomes a
-line (`Rows`), what becomes of the profile.
+A statement nests selects: the values read from profiles, the line made of them (`Rows`), and the profile's ending.
 """
 
 import hashlib
@@ -11,7 +10,7 @@ from sqlalchemy import case, false, func, literal_column, or_, select, true
 
 from cdp_sync.exporting.run import ExportRun
 from cdp_sync.exporting.select.rows import Level, Rows, on
-from cdp_sync.model import CONSENT_PROPERTIES, Condition
+from cdp_sync.model import Condition
 from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.segments.membership import PROFILE, is_in_segment
@@ -26,22 +25,22 @@ def segment_step(run: ExportRun, columns: Collection[str]) -> Step:
 
 
 def selected_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
-    """Return the step that makes `staging.selected`: what becomes of the segment's profiles, in order.
+    """Return the step that makes `staging.selected`: the segment's profiles with their endings, in order.
 
-    Those whose values are as they were when they were last delivered are left out: they are the same, and mostly they
-    are most. DuckDB's own hash decides that, which is quick; what differs by it is compared as it would be written. So
-    a version of DuckDB with another hash makes every line once more, and delivers nobody again.
+    Profiles whose values equal those last delivered are left out; often these are most. DuckDB's fast hash decides
+    that. Where it differs, the written lines are compared, so a DuckDB version with another hash delivers nobody again.
 
     Args:
         run: The run.
         rows: How profiles become lines.
         columns: The columns that the warehouse has; a property without one is empty.
     """
-    taken = _taken(run, rows, columns)
+    chosen = _chosen(run, rows, columns)
     how = "".join(f"{name}{sql}" for level in rows.levels for name, sql in level.items())
     salt = hashlib.sha256(f"{run.fingerprint}{how}".encode())
-    values = {**taken.values, "salt": salt.hexdigest(), "fingerprint": run.fingerprint}
-    source = on(taken.sql, {"value_hash": _value_hash(rows), "eligible": "has_value and allowed and is_linked"})
+    values = {**chosen.values, "salt": salt.hexdigest(), "fingerprint": run.fingerprint}
+    value_hash = f"hash({', '.join(['$salt', *rows.inputs])})"
+    source = on(chosen.sql, {"value_hash": value_hash, "eligible": "has_value and allowed and is_linked"})
     compared = run.goal.changes == "changed"
     if compared:
         values |= {"connection": run.connection, "goal": run.goal.name}
@@ -53,14 +52,13 @@ def selected_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
 
 def cells_step(run: ExportRun, rows: Rows, columns: Collection[str], limit: int) -> Step:
     """Return the query for the cells of the first staged rows, before they become a line."""
-    taken = _taken(run, rows, columns)
-    source = _FIRST_WRITTEN.format(taken.sql)
+    chosen = _chosen(run, rows, columns)
+    source = _FIRST_WRITTEN.format(chosen.sql)
     for level in rows.cells:
         source = on(source, level)
     names = ", ".join(rows.shown.values())
-    return Step(
-        "cells", f"select {names}\nfrom (\n{source}\n)\norder by place", {**taken.values, "limit": limit}, ("selected",)
-    )
+    query = f"select {names}\nfrom (\n{source}\n)\norder by place"
+    return Step("cells", query, {**chosen.values, "limit": limit}, ("selected",))
 
 
 _CHANGED = """select profile.*, known_hash
@@ -97,49 +95,39 @@ join (
 ) using (profile_id)"""
 
 
-def _taken(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
-    """Return the query for the segment's profiles, with what is asked of them and what is written of them."""
+def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
+    """Return the query for the segment's profiles: what decides their ending, and the values that are written."""
     has = (Condition.model_validate({"property": name, "has_value": True}) for name in run.goal.properties)
-    # Each property is only looked at where those before had no value.
-    has_value = (
-        case(*((condition_of(when, run.profiles, run.now, columns), true()) for when in has), else_=false())
-        if run.goal.properties
-        else true()
-    )
+    # A `case` evaluates a property only where those before it had no value.
+    whens = [(condition_of(when, run.profiles, run.now, columns), true()) for when in has]
+    has_value = case(*whens, else_=false()) if whens else true()
     is_linked = or_(*(value.is_not(None) for value in rows.links.values())) if rows.links else true()
-    chosen = [
+    values = [
         literal_column("profile.profile_id").label("profile_id"),
         literal_column("profile.created_at").label("created_at"),
         has_value.label("has_value"),
         literal_column(f"({allowed(run, columns)})").label("allowed"),
         is_linked.label("is_linked"),
-        *(value.label(name) for name, value in rows.taken.items()),
+        *(value.label(name) for name, value in rows.inputs.items()),
     ]
     inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
-    return step("taken", select(*chosen).select_from(PROFILE).where(inside))
+    return step("chosen", select(*values).select_from(PROFILE).where(inside))
 
 
 def allowed(run: ExportRun, columns: Collection[str]) -> str:
-    """Return the condition that a profile may be processed under the connection's objectives."""
+    """Return the condition that the connection's objectives allow to process a profile."""
     if not run.objectives:
         return "true"
-    types = {name: run.profiles.by_name[name].sql_type for name in CONSENT_PROPERTIES}
-    held = (f"profile.{name}" if name in columns else f"cast(null as {kind})" for name, kind in types.items())
-    return may_process(run.objectives, run.profiles, ConsentColumns(*held))
-
-
-def _value_hash(rows: Rows) -> str:
-    """Return the expression for the hash of all that makes a row another one; `$salt` stands for how it is written."""
-    return f"hash({', '.join(['$salt', *rows.taken])})"
+    return may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns))
 
 
 def _end(run: ExportRun, rows: Rows, *, compared: bool) -> Iterator[Level]:
-    """Yield, level by level, what becomes of a profile; `in_ledger` where it is known that the goal delivered it."""
-    told = f"list_filter([{', '.join(problem.told for problem in rows.problems)}], lambda told: told is not null)"
+    """Yield, level by level, a profile's ending; `in_ledger` where the goal is known to have delivered it."""
+    entries = f"list_filter([{', '.join(problem.entry for problem in rows.problems)}], lambda x: x is not null)"
     # The fingerprint is part of the hash, so that a changed declaration makes every row another one.
     row_hash = "xor(md5_number(line), md5_number($fingerprint))::uuid"
-    # As JSON, since lists of structs take a tenth of the time that rows take to stage, even where there are none.
-    problems = f"case when eligible and ({rows.fails_if}) then to_json({told})::varchar end"
+    # As JSON: even empty lists of structs take a tenth of the time of staging.
+    problems = f"case when eligible and ({rows.fails_if}) then to_json({entries})::varchar end"
     yield {"row_hash": row_hash, "problems": problems}
     yield {"ending": _ending(compared=compared), "in_ledger": "known_hash is not null" if compared else "false"}
 
@@ -148,7 +136,7 @@ _ENDS = ("without_value", "without_consent", "without_identifier", "not_delivera
 
 
 def _ending(*, compared: bool) -> str:
-    # As an enum, since a million words take as long to store as a tenth of the rows' text.
+    # As an enum: a million words take as long to store as a tenth of the rows' text.
     words = {word: f"'{word}'::enum({', '.join(map(quote_literal, _ENDS))})" for word in _ENDS}
     same = f"when row_hash = known_hash then {words['same']}" if compared else ""
     return f"""case

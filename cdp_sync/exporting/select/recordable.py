@@ -1,6 +1,6 @@
-"""Makes sure that a delivery can be recorded, before anybody is delivered.
+"""Verifies that a delivery can be recorded, before anything is delivered.
 
-Otherwise everybody would be delivered again by each run, for as long as the ledger cannot be written.
+Otherwise each run would deliver the same profiles again, as long as the ledger cannot be written.
 """
 
 from cdp_sync.exporting.run import ExportRun
@@ -12,7 +12,7 @@ _PROFILE_ROOM = 100
 
 
 def verify_recordable(run: ExportRun, counters: ExportCounters) -> None:
-    """Open the warehouse as recording will do, and make sure that it can grow; where nobody is due, do nothing.
+    """Open the warehouse as recording does, and verify that it can grow. No-op where nothing is due.
 
     Args:
         run: The run; its rows are staged.
@@ -29,7 +29,7 @@ def verify_recordable(run: ExportRun, counters: ExportCounters) -> None:
 
 
 def verify_room(run: ExportRun, profiles: int) -> None:
-    """Make sure that the warehouse can grow by what is recorded of so many profiles; it is not opened.
+    """Verify that the warehouse can grow by the ledger rows of so many profiles; it is not opened.
 
     Raises:
         DiskFull: There is no room.

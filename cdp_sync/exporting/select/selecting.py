@@ -8,14 +8,14 @@ from cdp_sync.warehouse.properties import check_types, profile_columns
 
 
 def select_segment(run: ExportRun) -> ExportCounters:
-    """Stage what is to be delivered, and tell what became of the segment's profiles.
+    """Stage the profiles to deliver, and count the endings of the segment's profiles.
 
     Raises:
         PropertyTypeChanged: A declared type differs from that of the column.
         DiskFull: The rows do not fit on the disk.
     """
-    for left_behind in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
-        left_behind.unlink(missing_ok=True)
+    for leftover in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
+        leftover.unlink(missing_ok=True)
     with run.open("read") as session:
         # Rows stay here for seconds only.
         session.set("force_compression", "uncompressed")
@@ -27,7 +27,7 @@ def select_segment(run: ExportRun) -> ExportCounters:
 
 
 def _counters(session: Session, in_segment: int) -> ExportCounters:
-    """Count the ends; profiles that are not staged have the values that were delivered last."""
+    """Count the endings; profiles that are not staged have the values that were delivered last."""
     ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.selected group by ending"))
     ends["profiles_same"] = in_segment - sum(ends.values()) + ends.get("profiles_same", 0)
     return ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))

@@ -155,6 +155,6 @@ def is_linked(session: Session) -> bool:
 
 def _sql(name: str, columns: Columns | None = None, **further: str) -> str:
     """Return a statement of this folder with the tables of the entity in it."""
-    entity = columns and columns.entity
+    entity = columns.entity if columns else None
     tables = {"table": entity.stored, "live": entity.live, "identifiers": entity.identifier_table} if entity else {}
     return statement(f"importing/linking/{name}").format(**tables, **further)

@@ -87,6 +87,7 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
             (select max(created_at) from {columns.entity.stored}), (select revision from staging.linked)"""
     )
     now = _now(latest)
+    revision = revision_of(session)
     outcome = _work_out(session, run, columns) if staged else None
     begin_at(session, revision)
     if outcome:
@@ -99,7 +100,7 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
     )
     land_watermarks(session, run)
     report = report_of(session, run, applied=staged)
-    write_run(session, run, report, now, seconds=time.time() - run.began if run.began else None)
+    write_run(session, run, report, now, time.time() - run.began if run.began else None)
     session.execute("commit")
     return report
 

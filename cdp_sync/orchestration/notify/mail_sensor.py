@@ -1,24 +1,50 @@
-"""The sensor `mail`: one for all connections of the project.
+"""The sensor `mail`: one for all connections of the project. It mails about each run that ended, at least once.
 
-A plain sensor, not one of run failures: that takes five runs a tick, and loses a run whose turn ends in an error.
+A plain sensor, not one of run failures: that takes five runs a tick, and loses a run whose turn ends in an error. A run
+bears its mail's state as a tag, written after the server took the mail; a crash in between sends the mail again, with
+the same Message-ID.
 """
 
+import json
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from cdp_sync.connectors.smtp.client import Mail, send
+from cdp_sync.connectors.smtp.server import SmtpServer
+from cdp_sync.errors import CdpSyncError, MailPutOff, MailRefused
 from cdp_sync.model import Connection, Notifications
-from cdp_sync.orchestration.notify.mail_cursor import Cursor
-from cdp_sync.orchestration.notify.mail_round import Notified, Round
+from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.notify.mail_text import subject_of, text_of
+from cdp_sync.orchestration.notify.run_outcome import outcome_of, planned_goals
+from cdp_sync.orchestration.runs.run_tags import CONNECTION, MAILED
+from cdp_sync.retrying import Backoff, Pauses
 
 _KEY = "cdp_sync/notified/"
 _EVERY_SECONDS = 30
+_UI_URL = "CDP_SYNC_UI_URL"
+_DEFAULT_UI_URL = "http://localhost:3000"
+
+_FIRST_LOOK_BACK = 3600.0
+"""Seconds before the first tick, or one without a cursor, whose runs are mailed about."""
+_OVERLAP = 600.0
+"""Seconds that the ticks' spans overlap: an event may be written later than its time."""
+_PAUSES = Pauses(60.0, 2.0, 900.0)
+_GIVEN_UP_AFTER = 24 * 3600.0
+_LONGEST_TICK = 15.0
+"""Seconds after which a tick begins no further mail: Dagster cuts it off after 60, and a mail may take 40."""
+
+_WAITING = "waiting"
+_STATUSES = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED]
 
 
 def notified_metadata(connection: Connection) -> dict[str, Any]:
-    """Return what a connection's definitions say of mail; the sensor of the whole project is made of it."""
+    """Return the metadata of a connection's definitions about mail; the sensor of the whole project is made of it."""
     if connection.notifications is None:
         return {}
     declared = {"label": connection.label, "notifications": connection.notifications.model_dump(mode="json")}
@@ -28,7 +54,7 @@ def notified_metadata(connection: Connection) -> dict[str, Any]:
 def build_mail(parts: Iterable[dg.Definitions]) -> dg.Definitions:
     """Return the sensor that mails about the runs of all connections in these definitions that ask for it."""
     notified = {
-        key.removeprefix(_KEY): _notified(value.value)
+        key.removeprefix(_KEY): Notified.read(value.value)
         for part in parts
         for key, value in part.metadata.items()
         if key.startswith(_KEY)
@@ -36,21 +62,163 @@ def build_mail(parts: Iterable[dg.Definitions]) -> dg.Definitions:
     return dg.Definitions(sensors=[_sensor(notified)] if notified else [])
 
 
-def _notified(declared: Any) -> Notified:  # noqa: ANN401 - JSON
-    return Notified(declared["label"], Notifications.model_validate(declared["notifications"]))
-
-
-def _sensor(notified: dict[str, Notified]) -> dg.SensorDefinition:
+def _sensor(notified: "dict[str, Notified]") -> dg.SensorDefinition:
     @dg.sensor(
         name="mail",
         minimum_interval_seconds=_EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Mails about runs that ended, at most once each, of: {', '.join(notified)}.",
+        description=f"Mails about runs that ended, once each, of: {', '.join(notified)}.",
     )
     def mail(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = time.time()
-        this = Round(context.instance, notified, context.log, Cursor.read(context.cursor, now), now)
-        cursor = this.go()
-        return dg.SensorResult(skip_reason=this.told, cursor=cursor.write())
+        tick = Tick(context, notified, Cursor.read(context.cursor, now), now)
+        tick.run()
+        return dg.SensorResult(skip_reason=tick.summary, cursor=Cursor(now, tick.waiting).write())
 
     return mail
+
+
+@dataclass(frozen=True)
+class Notified:
+    """A connection whose runs are mailed about."""
+
+    label: str
+    notifications: Notifications
+
+    @classmethod
+    def read(cls, declared: Any) -> "Notified":  # noqa: ANN401 - JSON
+        """Return what `notified_metadata` holds."""
+        return cls(declared["label"], Notifications.model_validate(declared["notifications"]))
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What the sensor keeps from one tick to the next: up to when it looked at runs, and which mails wait."""
+
+    looked_at: float
+    waiting: Mapping[str, Backoff] = field(default_factory=dict)
+    """By run."""
+
+    @classmethod
+    def read(cls, text: str | None, now: float) -> "Cursor":
+        """Return a written cursor; where there is none that can be read, that of the first tick."""
+        try:
+            found = json.loads(text or "")
+            return cls(float(found["looked_at"]), {run: Backoff(*b.values()) for run, b in found["pauses"].items()})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls(now - _FIRST_LOOK_BACK + _OVERLAP)
+
+    def write(self) -> str:
+        """Return it as text."""
+        return json.dumps({"looked_at": self.looked_at, "pauses": {run: vars(b) for run, b in self.waiting.items()}})
+
+
+@dataclass
+class Tick:
+    """One evaluation of the sensor."""
+
+    context: dg.SensorEvaluationContext
+    notified: Mapping[str, Notified]
+    cursor: Cursor
+    now: float
+    sent: int = 0
+    waiting: dict[str, Backoff] = field(default_factory=dict)
+    """The mails that wait after this tick."""
+    problem: str = ""
+    """What keeps mails from being sent."""
+
+    def run(self) -> None:
+        """Send the mails that are due, in the order in which the runs ended."""
+        began = time.monotonic()
+        due = list(self._due())
+        reachable = True
+        while due and reachable and time.monotonic() - began < _LONGEST_TICK:
+            reachable = self._deliver(due.pop(0))
+        for record in due:
+            self._wait(record, failed=not reachable)
+
+    @property
+    def summary(self) -> str:
+        """Return what was done, in a sentence or two."""
+        waiting = f"To be sent later: {len(self.waiting)}." if self.waiting else ""
+        return " ".join(part for part in (f"Mails sent: {self.sent}.", waiting, self.problem) if part)
+
+    def _due(self) -> Iterator[dg.RunRecord]:
+        """Yield the runs to mail about now; the others keep their backoff."""
+        for record in self._candidates():
+            run_id = record.dagster_run.run_id
+            backoff = self.cursor.waiting.get(run_id, Backoff())
+            if self.now - _ended(record) > _GIVEN_UP_AFTER:
+                self._mark(record, "given up")
+                self.context.log.warning(f"The mail about run {run_id} is given up: the run ended more than a day ago.")
+            elif backoff.not_before > self.now:
+                self.waiting[run_id] = backoff
+            else:
+                yield record
+
+    def _candidates(self) -> list[dg.RunRecord]:
+        """Return the runs that ended since the last tick, and those whose mail waits; a lost cursor loses neither."""
+        failures_only = all(each.notifications.on == "failure" for each in self.notified.values())
+        statuses = [dg.DagsterRunStatus.FAILURE] if failures_only else _STATUSES
+        since = self.cursor.looked_at - _OVERLAP
+        recent = self.context.instance.get_run_records(
+            dg.RunsFilter(statuses=statuses, updated_after=datetime.fromtimestamp(since, UTC))
+        )
+        # A tag renews the time of a run's last change, but not that of its end.
+        fresh = [record for record in recent if not record.dagster_run.tags.get(MAILED) and _ended(record) >= since]
+        waiting = self.context.instance.get_run_records(dg.RunsFilter(statuses=statuses, tags={MAILED: _WAITING}))
+        return sorted((one for one in (*fresh, *waiting) if self._recipients(one.dagster_run)), key=_ended)
+
+    def _connections(self, run: dg.DagsterRun) -> list[str]:
+        """Return the notified connections that a run belongs to: by its tag or, where it has none, by its assets."""
+        tagged = run.tags.get(CONNECTION)
+        named = [tagged] if tagged else [key.path[0] for key in planned_goals(self.context.instance, run)]
+        return [name for name in dict.fromkeys(named) if name in self.notified]
+
+    def _recipients(self, run: dg.DagsterRun) -> Sequence[str]:
+        failed = run.status == dg.DagsterRunStatus.FAILURE
+        declared = [self.notified[name].notifications for name in self._connections(run)]
+        return list(dict.fromkeys(email for each in declared if each.wanted(failed=failed) for email in each.emails))
+
+    def _deliver(self, record: dg.RunRecord) -> bool:
+        """Mail about a run; return whether the server can be expected to take further mails."""
+        run_id, log = record.dagster_run.run_id, self.context.log
+        try:
+            mail = self._mail(record)
+            refused = send(SmtpServer.from_environment(os.environ), mail)
+        except MailRefused as error:
+            self._mark(record, "refused")
+            log.warning(f"The mail about run {run_id} is not sent again. {error}")
+        except CdpSyncError as error:
+            self._wait(record, failed=True)
+            self.problem = str(error)
+            log.warning(f"The mail about run {run_id} is tried again later. {error}")
+            return isinstance(error, MailPutOff)
+        except Exception:
+            self._wait(record, failed=True)
+            log.exception(f"The mail about run {run_id} cannot be written.")
+        else:
+            self._mark(record, "sent")
+            self.sent += 1
+            if refused:
+                of = counted(len(mail.recipients), "address", "addresses")
+                log.warning(f"The mail server refused {refused} of {of}.")
+        return True
+
+    def _mail(self, record: dg.RunRecord) -> Mail:
+        run = record.dagster_run
+        labels = {name: self.notified[name].label for name in self._connections(run)}
+        outcome = outcome_of(self.context.instance, record, labels, os.environ.get(_UI_URL) or _DEFAULT_UI_URL)
+        return Mail(subject_of(outcome), text_of(outcome), self._recipients(run), run.run_id)
+
+    def _wait(self, record: dg.RunRecord, *, failed: bool) -> None:
+        backoff = self.cursor.waiting.get(record.dagster_run.run_id, Backoff())
+        self.waiting[record.dagster_run.run_id] = backoff.failed(self.now, _PAUSES) if failed else backoff
+        self._mark(record, _WAITING)
+
+    def _mark(self, record: dg.RunRecord, state: str) -> None:
+        self.context.instance.add_run_tags(record.dagster_run.run_id, {MAILED: state})
+
+
+def _ended(record: dg.RunRecord) -> float:
+    return record.end_time or record.update_timestamp.timestamp()

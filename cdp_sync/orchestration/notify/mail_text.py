@@ -1,7 +1,7 @@
-"""What a mail about a run says: a pure function of what is known of the run. No I/O, no Dagster, no personal data."""
+"""The text of a mail about a run: a pure function of the run's outcome. No I/O, no Dagster, no personal data."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,27 +11,31 @@ _LONGEST_SUBJECT = 150
 _LONGEST_TEXT = 600
 _PART = r"[^\s'\"<>(),;:=@]"
 _ADDRESS = re.compile(f"(?<!{_PART}){_PART}+@{_PART}+")
-"""No error tells an address; should one do so, it is not passed on. Begins where a word does, or it would be slow."""
-_MOST_GOALS = 40
-_MOST_REASONS = 3
+"""No error holds an address; should one do so, it is not passed on. Begins where a word does, or it would be slow."""
+_MAX_GOALS = 40
+_MAX_REASONS = 3
+
+_RUN_STATES = {"success": "succeeded", "failed": "failed", "stopped": "was stopped", "not started": "did not start"}
+_GOAL_STATES = {"failed": "failed", "unfinished": "did not finish", "not run": "was not run", "success": "succeeded"}
+"""In words; the first are the last to be left out."""
 
 
 @dataclass(frozen=True)
-class GoalNews:
-    """What became of one goal in a run."""
+class GoalOutcome:
+    """The outcome of one goal in a run."""
 
     name: str
     state: str
     """success, failed, unfinished (it was under way when the run ended) or not run."""
-    told: str = ""
+    message: str = ""
     """One or two sentences, with counters or the error."""
     reasons: tuple[tuple[str, int], ...] = ()
     """Why rows did not land, and how often, most frequent first."""
 
 
 @dataclass(frozen=True)
-class RunNews:
-    """What became of a run."""
+class RunOutcome:
+    """The outcome of a run."""
 
     run_id: str
     connections: tuple[tuple[str, str], ...]
@@ -43,69 +47,55 @@ class RunNews:
     link: str
     """Where to look further."""
     cause: str = ""
-    """Why it failed, where no goal tells."""
+    """Why it failed, where no goal says so."""
     started_at: float | None = None
     ended_at: float | None = None
-    goals: tuple[GoalNews, ...] = ()
+    goals: tuple[GoalOutcome, ...] = ()
     """In running order."""
 
 
-_ENDED = {"success": "succeeded", "failed": "failed", "stopped": "was stopped", "not started": "did not start"}
-_GOAL_ENDED = {"success": "succeeded", "failed": "failed", "unfinished": "did not finish", "not run": "was not run"}
-
-
-def subject_of(news: RunNews) -> str:
+def subject_of(run: RunOutcome) -> str:
     """Return the subject: which connection, what happened, to which goals."""
-    named = ", ".join(name for name, _ in news.connections)
-    failed = ", ".join(goal.name for goal in news.goals if goal.state in ("failed", "unfinished"))
-    told = f"[cdp_sync] {named} {_ENDED[news.state]}"
-    return _line(f"{told}: {failed}" if failed else told, _LONGEST_SUBJECT)
+    names = ", ".join(name for name, _ in run.connections)
+    failed = ", ".join(goal.name for goal in run.goals if goal.state in ("failed", "unfinished"))
+    subject = f"[cdp_sync] {names} {_RUN_STATES[run.state]}"
+    return _line(f"{subject}: {failed}" if failed else subject, _LONGEST_SUBJECT)
 
 
-def text_of(news: RunNews) -> str:
+def text_of(run: RunOutcome) -> str:
     """Return the text: what happened, why, what each goal did, where to look."""
+    titles = ", ".join(name if label == name else f"{label} ({name})" for name, label in run.connections)
+    left_out = len(run.goals) - _MAX_GOALS
     paragraphs = [
-        [f"{_line(_titles(news.connections))}: the run {_ENDED[news.state]}.", _line(news.cause)],
-        *(list(_goal(goal)) for goal in _shown(news.goals)),
-        [f"and {counted(len(news.goals) - _MOST_GOALS, 'more goal')}" if len(news.goals) > _MOST_GOALS else ""],
-        [_when(news), f"Run: {news.link}"],
+        [f"{_line(titles)}: the run {_RUN_STATES[run.state]}.", _line(run.cause)],
+        *(_goal(goal) for goal in _shown(run.goals)),
+        [f"and {counted(left_out, 'more goal')}" if left_out > 0 else ""],
+        [f"Reason: {_line(run.reason)}", _started(run), f"Run: {run.link}"],
     ]
-    return "\n\n".join(filter(None, map(_paragraph, paragraphs))) + "\n"
+    texts = ("\n".join(filter(None, lines)) for lines in paragraphs)
+    return "\n\n".join(filter(None, texts)) + "\n"
 
 
-def _titles(connections: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(name if label == name else f"{label} ({name})" for name, label in connections)
+def _shown(goals: Sequence[GoalOutcome]) -> Iterable[GoalOutcome]:
+    """Return the goals in the order given; where they are too many, those that failed are not left out."""
+    states = list(_GOAL_STATES)
+    chosen = sorted(range(len(goals)), key=lambda place: states.index(goals[place].state))[:_MAX_GOALS]
+    return (goals[place] for place in sorted(chosen))
 
 
-def _shown(goals: Sequence[GoalNews]) -> Iterator[GoalNews]:
-    """Yield the goals in the order given; where they are too many, those that failed are not left out."""
-    chosen = sorted(range(len(goals)), key=lambda place: _failures_first(goals[place]))[:_MOST_GOALS]
-    yield from (goals[place] for place in sorted(chosen))
+def _goal(goal: GoalOutcome) -> list[str]:
+    return [
+        f"{_line(goal.name)} {_GOAL_STATES[goal.state]}",
+        f"  {_line(goal.message)}" if goal.message else "",
+        *(f"  {counted(times, 'time')}: {_line(reason)}" for reason, times in goal.reasons[:_MAX_REASONS]),
+    ]
 
 
-def _failures_first(goal: GoalNews) -> int:
-    return ("failed", "unfinished", "not run", "success").index(goal.state)
-
-
-def _goal(goal: GoalNews) -> Iterator[str]:
-    yield f"{_line(goal.name)} {_GOAL_ENDED[goal.state]}"
-    if goal.told:
-        yield f"  {_line(goal.told)}"
-    for reason, times in goal.reasons[:_MOST_REASONS]:
-        yield f"  {counted(times, 'time')}: {_line(reason)}"
-
-
-def _when(news: RunNews) -> str:
-    reason = f"Reason: {_line(news.reason)}"
-    if news.started_at is None:
-        return reason
-    started = datetime.fromtimestamp(news.started_at, UTC)
-    took = f", {news.ended_at - news.started_at:,.0f} s" if news.ended_at else ""
-    return f"{reason}\nStarted: {started:%Y-%m-%d %H:%M:%S} UTC{took}"
-
-
-def _paragraph(lines: Iterable[str]) -> str:
-    return "\n".join(line for line in lines if line)
+def _started(run: RunOutcome) -> str:
+    if run.started_at is None:
+        return ""
+    took = f", {run.ended_at - run.started_at:,.0f} s" if run.ended_at else ""
+    return f"Started: {datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M:%S} UTC{took}"
 
 
 def _line(text: str, longest: int = _LONGEST_TEXT) -> str:

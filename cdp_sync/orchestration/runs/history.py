@@ -149,7 +149,9 @@ def past_runs(
         UnknownName: There is no run of that id, or several begin with it, or it is another connection's.
     """
     with open_instance() as instance:
-        records = [_record(instance, connection, run_id)] if run_id else _latest(instance, connection, limit)
+        records = (
+            [_record(instance, connection, run_id)] if run_id is not None else _latest(instance, connection, limit)
+        )
         runs = [_run(record) for record in records]
         recorded = _recorded(warehouse, connection, [run.run_id for run in runs], profiles=profiles)
         began = [run.started_at for run in runs if run.started_at]

@@ -1,4 +1,4 @@
-"""What a killed process leaves behind: runs that seem to go on, slots of pools, staged rows and downloads."""
+"""Ends the runs of killed processes, frees their slots of pools, and removes their staged rows and downloads."""
 
 import os
 import time

@@ -1,7 +1,7 @@
 """Removes old runs from Dagster's history: their records, events and logs, and what their steps handed on.
 
 What the catalog shows stays. A run is kept while its materialization or observation of a goal or segment is the latest.
-A file that the run imported stays imported: Dagster is told so without a run before the run is deleted.
+A file stays imported: its latest materialization is reported again without a run before its run is deleted.
 """
 
 import shutil
@@ -43,14 +43,7 @@ def forget_idle_runs(
 ) -> tuple[int, bool]:
     """Remove the runs of connections that ended before a time with success, and found nothing to do.
 
-    Args:
-        instance: Whose runs.
-        ended_before: Runs that ended later are kept.
-        until: When to stop, by the monotonic clock; what is begun is finished.
-        with_work: Returns which of these runs found something to do.
-
-    Returns:
-        How many were removed, and whether those are all.
+    `with_work` returns which of these runs found something to do; the rest is as of `forget_runs`.
     """
     succeeded = _ended(instance, [dg.DagsterRunStatus.SUCCESS], ended_before)
     run_ids = [run.run_id for run in succeeded if connections_of(run)]
@@ -99,32 +92,30 @@ def _keep_files(instance: dg.DagsterInstance, run_id: str) -> bool:
 
     It cannot while a later import of such a file has failed: what is reported now would hide that failure.
     """
-    imported = [
-        record
-        for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-        if record.asset_key and is_files_key(record.asset_key) and _is_latest(instance, record)
-    ]
-    if any(_has_failed(instance, record) for record in imported):
-        return False
-    for record in imported:
-        if made := record.asset_materialization:
-            metadata = {"imported_at": dg.MetadataValue.timestamp(record.timestamp), **made.metadata}
-            again = dg.AssetMaterialization(made.asset_key, partition=made.partition, metadata=metadata, tags=made.tags)
-            instance.report_runless_asset_event(again)
+    imported = []
+    for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records:
+        made = record.asset_materialization
+        if made and is_files_key(made.asset_key) and _is_latest(instance, run_id, made):
+            if _has_failed(instance, made):
+                return False
+            imported.append((record.timestamp, made))
+    for imported_at, made in imported:
+        metadata = {"imported_at": dg.MetadataValue.timestamp(imported_at), **made.metadata}
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(made.asset_key, partition=made.partition, metadata=metadata, tags=made.tags)
+        )
     return True
 
 
-def _is_latest(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> bool:
-    """Return whether this materialization of a file is its latest."""
-    assert record.asset_key  # noqa: S101 - for mypy: the caller asked
-    of_file = dg.AssetRecordsFilter(record.asset_key, asset_partitions=[record.partition_key or ""])
-    return [latest.run_id for latest in instance.fetch_materializations(of_file, limit=1).records] == [record.run_id]
+def _is_latest(instance: dg.DagsterInstance, run_id: str, made: dg.AssetMaterialization) -> bool:
+    """Return whether the latest materialization of a file is of this run."""
+    of_file = dg.AssetRecordsFilter(made.asset_key, asset_partitions=[made.partition or ""])
+    return [latest.run_id for latest in instance.fetch_materializations(of_file, limit=1).records] == [run_id]
 
 
-def _has_failed(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> bool:
+def _has_failed(instance: dg.DagsterInstance, made: dg.AssetMaterialization) -> bool:
     """Return whether the catalog shows a file as failed."""
-    assert record.asset_key  # noqa: S101 - as above
-    key, name = record.asset_key, record.partition_key or ""
+    key, name = made.asset_key, made.partition or ""
     status = instance.get_status_by_partition(key, [name], partitions_of(*key.path[:2])) or {}
     return status.get(name) is dg.AssetPartitionStatus.FAILED
 

@@ -22,15 +22,15 @@ _PROFILE = "select * from warehouse.live_profile where lower(email) = $email"
 
 @dataclass(frozen=True)
 class Person:
-    """A person, and what both sides say of them."""
+    """A person, with their values on both sides."""
 
     name: str
     rows: tuple[tuple[str, str, str], ...]
-    """What is told; here; there."""
+    """The name of a value; the value here; the value at Sailthru."""
 
 
 class BothSides:
-    """Looks at the profiles here and at the users there.
+    """Compares the profiles here with the users at Sailthru.
 
     Args:
         declarations: Of the demonstration.
@@ -45,22 +45,22 @@ class BothSides:
         self._seen: list[list[str]] = []
 
     def subscribe(self) -> None:
-        """Let somebody subscribe to the newsletter, there."""
+        """Subscribe a user to the newsletter, at Sailthru."""
         with SailthruClient(self._account) as client:
             client.update_user(NEWCOMER)
 
     def look(self) -> None:
-        """Remember who is on the goal's list by now, subscribers first."""
+        """Note who is on the goal's list now, subscribers first."""
         with project_warehouse().open("read") as session:
             self._seen.append([email for (email,) in session.rows(_MEMBERS)])
 
     def lists(self) -> list[tuple[str, int | None]]:
-        """Return the lists there, and how many people are on them."""
+        """Return the lists at Sailthru, and how many people are on each."""
         with SailthruClient(self._account) as client:
             return [(each.name, each.count) for each in client.lists()]
 
     def people(self) -> Iterator[tuple[str, Person]]:
-        """Yield somebody who came onto the list, somebody who left it, and who subscribed; each with what that is."""
+        """Yield a person put on the list, one taken off, and the new subscriber, each with a caption."""
         (put_on,) = self._goal.lists
         first, *_, last = self._seen
         chosen = {

@@ -20,7 +20,7 @@ from cdp_sync.sandbox.demo.comparison import BothSides
 from cdp_sync.sandbox.demo.files import OUTBOX, deliver_corrections, write_demo_files
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.scaffold.project import write_settings
-from cdp_sync.terminal import TerminalProgress, print_export_preview, print_goal, print_quarantine
+from cdp_sync.terminal import print_export_preview, print_goal, print_quarantine, show_progress
 from cdp_sync.warehouse.history import quarantined
 
 CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru")
@@ -111,7 +111,7 @@ def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callabl
     prepare()
     outcomes = []
     for connection in CONNECTIONS:
-        with TerminalProgress() as progress:
+        with show_progress() as progress:
             outcome = launch(definitions[connection], Order(connection), progress)
         say((connection, "bold"), f"  run {outcome.run_id}, {outcome.seconds:.1f} s")
         for report in outcome.goals:

@@ -1,4 +1,4 @@
-"""A web server that plays a scene: it answers as it is told to, or stalls, drips and hangs up."""
+"""A web server that plays a scene: it answers as the test says, or stalls, drips and hangs up."""
 
 import socket
 import threading

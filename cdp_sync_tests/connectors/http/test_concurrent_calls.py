@@ -63,7 +63,7 @@ def test_an_items_own_error_is_its_outcome() -> None:
 
 @pytest.mark.parametrize("kind", [AuthenticationFailed, ServerUnreachable, ZeroDivisionError])
 def test_what_concerns_all_ends_all(kind: type[Exception]) -> None:
-    """Few calls are made after it, and no thread stays behind."""
+    """Few calls are made after it, and no thread is left."""
     made: list[int] = []
 
     def work(item: int, _cancelled: threading.Event) -> int:

@@ -29,7 +29,7 @@ CONTENT = b"Profile Id,Lists\n" + b"1,Main\n" * 100_000
 
 
 def lost(url: str, target: Path, **options: object) -> CdpSyncError:
-    """Fetch in vain and return the error; nothing is left behind."""
+    """Fetch in vain and return the error; nothing is left."""
     error = failed(url, work=lambda calling, url: download(calling, f"{url}/x?{SECRET}", target), **options)
     assert [path.name for path in target.parent.glob("*")] == []
     return error
@@ -72,7 +72,7 @@ def test_half_a_file_is_no_file(tmp_path: Path) -> None:
     ("status", "kind"),
     [(404, RemotePathMissing), (410, RemotePathMissing), (403, RemotePermissionDenied), (500, RemoteFailure)],
 )
-def test_a_file_that_is_not_there_is_told(tmp_path: Path, status: int, kind: type[CdpSyncError]) -> None:
+def test_a_file_that_is_not_there_is_reported(tmp_path: Path, status: int, kind: type[CdpSyncError]) -> None:
     """By the status; only what may pass is tried again."""
     with Scene([Reply(status)]) as scene:
         assert isinstance(lost(scene.url, tmp_path / "list.csv", attempts=2), kind)
@@ -100,7 +100,7 @@ def test_a_silent_server_is_not_waited_for(tmp_path: Path) -> None:
         assert "did not answer in full" in str(lost(scene.url, tmp_path / "a.csv", transfer=0.3))
 
 
-def test_a_full_disk_is_told_as_such() -> None:
+def test_a_full_disk_is_reported_as_such() -> None:
     """Not as a lost line, which would be tried again."""
     full = Path("/dev/full")
     if not full.exists():
@@ -130,7 +130,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
 
 def test_credentials_go_to_the_platforms_own_host_only(tmp_path: Path) -> None:
-    """A file at the API's own host is fetched with them; after a redirect to another host they stay behind for good."""
+    """A file at the API's own host is fetched with them; after a redirect to another host they are never sent again."""
     options: dict[str, Any] = {
         "headers": {"Api-Key": "k-123"},
         "authorize": lambda request: replace(request, query={**request.query, "sig": "s-1"}),

@@ -13,7 +13,7 @@ KIND = ("user", "POST")
 
 
 class MadeUpTime:
-    """A clock that whoever waits for it moves on."""
+    """A clock that waiting moves on."""
 
     def __init__(self) -> None:
         self.now = 0.0

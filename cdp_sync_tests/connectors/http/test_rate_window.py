@@ -181,7 +181,7 @@ def test_a_declared_bucket_needs_no_headers() -> None:
 
 
 def test_the_first_call_goes_ahead_alone() -> None:
-    """Before anything is known, and again in each new window; the others wait for what its answer tells."""
+    """Before anything is known, and again in each new window; the others wait for what its answer says."""
     window = Window(PlatformClock())
     assert window.pause(0) == 0
     first = window.start()
@@ -206,7 +206,7 @@ def test_answers_may_arrive_in_another_order_than_they_were_given() -> None:
 
 
 def test_a_refused_call_closes_until_the_window_ends() -> None:
-    """By the platform's clock: what its `Date` tells, 100 s ahead of ours here."""
+    """By the platform's clock: what its `Date` says, 100 s ahead of ours here."""
     clock = PlatformClock()
     window = Window(clock)
     refused = RateInfo(Rate(10, 5, 1140), date=1110, refused=True)

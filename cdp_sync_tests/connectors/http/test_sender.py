@@ -1,4 +1,4 @@
-"""Calls that go wrong: time-outs, lost lines, refusals, attempts. What is told of them holds no query and no body."""
+"""Calls that go wrong: time-outs, lost lines, refusals, attempts. Their messages hold no query and no body."""
 
 import email
 import json
@@ -71,7 +71,7 @@ def body(answer: Answer) -> bytes:
 
 
 def failed(url: str, *, work: Callable[[Sender, str], object] | None = None, **options: Any) -> CdpSyncError:
-    """Call in vain and return the error, which tells nothing of the query, nor does its traceback."""
+    """Call in vain and return the error, which holds nothing of the query, nor does its traceback."""
     with sender(url, **options) as calling, pytest.raises(CdpSyncError) as raised:
         (work or (lambda calling, url: calling.send(request(url), body)))(calling, url)
     text = "".join(traceback.format_exception(raised.value))
@@ -89,7 +89,7 @@ def test_a_call_ends_whatever_the_server_does(manner: Any) -> None:
     assert time.monotonic() - begun < 5
 
 
-def test_a_call_that_takes_too_long_is_told_as_such() -> None:
+def test_a_call_that_takes_too_long_is_reported_as_such() -> None:
     """Not as a lost line: it was cut here."""
     with Scene([Reply(manner="drips")]) as scene:
         assert "did not answer in full within 0.3 s" in str(failed(scene.url, whole=0.3))
@@ -121,7 +121,7 @@ def test_what_may_pass_is_tried_again(status: int) -> None:
         assert len(scene.heard) == 3
 
 
-def test_nobody_there_is_told_as_such() -> None:
+def test_nobody_there_is_reported_as_such() -> None:
     """With host and port alone."""
     with Scene([Reply()]) as scene:
         url = scene.url
@@ -130,7 +130,7 @@ def test_nobody_there_is_told_as_such() -> None:
     assert str(error).startswith(f"{url} cannot be reached: connection refused.")
 
 
-def test_a_name_nobody_knows_is_told_as_such() -> None:
+def test_a_name_nobody_knows_is_reported_as_such() -> None:
     """The top-level domain `invalid` is for that, RFC 2606."""
     error = failed("https://api.invalid", connect=2)
     assert isinstance(error, ServerUnreachable)
@@ -165,7 +165,7 @@ def test_lines_are_kept_open(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_log_line_holds_a_query(caplog: pytest.LogCaptureFixture) -> None:
-    """Not even urllib3's on the level DEBUG, which tells every address."""
+    """Not even urllib3's on the level DEBUG, which logs every address."""
     caplog.set_level(logging.DEBUG)
     with Scene([Reply(500), Reply(body=b"yes")]) as scene, sender(scene.url, attempts=2) as calling:
         calling.send(request(scene.url), body)

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cdp_sync.connectors.sftp import names
+from cdp_sync.connectors.sftp.protocol import names
 
 INIT, VERSION = 1, 2
 OPEN, CLOSE, READ, WRITE, LSTAT, OPENDIR, READDIR, REMOVE, STAT, RENAME = 3, 4, 5, 6, 7, 11, 12, 13, 17, 18
@@ -57,7 +57,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Attributes:
-    """What a server tells about a file; servers may leave out any of it."""
+    """A file's attributes as a server sends them; servers may leave out any of them."""
 
     size: int | None = None
     """Bytes."""
@@ -88,7 +88,7 @@ class Entry:
 
     name: bytes
     listed_as: bytes
-    """The line as `ls -l` would print it; meant for people, but some servers tell the kind of file only here."""
+    """The line as `ls -l` would print it; meant for people, but some servers show the kind of file only here."""
     attributes: Attributes
 
 
@@ -163,7 +163,7 @@ def write(handle: bytes, offset: int, length: int) -> bytes:
 
 
 def rename(old: str, new: str) -> bytes:
-    """Return the body of RENAME; that of `posix-rename@openssh.com` is the same behind its name."""
+    """Return the body of RENAME; that of `posix-rename@openssh.com` is the same after its name."""
     return path_bytes(old) + path_bytes(new)
 
 
@@ -213,7 +213,7 @@ def entries(reply: Fields) -> Iterator[Entry]:
 
 
 def largest_requests(reply: Fields) -> tuple[int, int]:
-    """Read the reply to `limits@openssh.com`: the most bytes of a READ and of a WRITE; 0 means "not told"."""
+    """Read the reply to `limits@openssh.com`: the most bytes of a READ and of a WRITE; 0 means "not stated"."""
     reply.uint64()
     return reply.uint64(), reply.uint64()
 

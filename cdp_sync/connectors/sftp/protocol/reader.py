@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cdp_sync.connectors.sftp.limits import depth
 from cdp_sync.connectors.sftp.protocol import packets
 from cdp_sync.connectors.sftp.protocol.packets import End, NotSftp
+from cdp_sync.connectors.sftp.protocol.window import depth
 from cdp_sync.connectors.sftp.protocol.wire import Wire
 
 
@@ -75,7 +75,7 @@ class Reader:
             self._waiting.appendleft(self._ask(request.offset + arrived, request.length - arrived))
 
     def _drain(self) -> None:
-        # Behind the end of a file every reply says so; taking them keeps the conversation usable.
+        # After the end of a file every reply says so; taking them keeps the conversation usable.
         for request in self._waiting:
             try:
                 self._wire.answer(request.number, packets.DATA)

@@ -3,8 +3,8 @@
 import time
 from typing import TYPE_CHECKING
 
-from cdp_sync.connectors.sftp.pace import Waited
 from cdp_sync.connectors.sftp.protocol import packets
+from cdp_sync.connectors.sftp.protocol.pace import Waited
 from cdp_sync.connectors.sftp.protocol.packets import Fields, NotSftp
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _VERSION = 3
 _FIRST = 32768 - 64
-"""Bytes in one packet of SSH: what OpenSSH takes, less what paramiko keeps free."""
+"""Bytes in one packet of SSH: what OpenSSH takes, less 64 that paramiko reserves; see `paramiko_internals`."""
 
 
 class Wire:
@@ -75,7 +75,7 @@ class Wire:
     def _keep(self, kind: int, reply: Fields) -> None:
         number = reply.uint32()
         if number not in self._asked:
-            raise NotSftp("an answer that nobody asked for")
+            raise NotSftp("an answer without a request")
         self._asked.remove(number)
         self._early[number] = kind, reply
 

@@ -3,9 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from cdp_sync.connectors.sftp.limits import depth
 from cdp_sync.connectors.sftp.protocol import packets
 from cdp_sync.connectors.sftp.protocol.packets import Refusal
+from cdp_sync.connectors.sftp.protocol.window import depth
 from cdp_sync.connectors.sftp.protocol.wire import Wire
 
 _SYNC_EVERY = 256 << 20
@@ -70,5 +70,5 @@ class Writer:
         try:
             self._wire.extended(packets.SYNC, packets.string(self._handle), packets.STATUS)
         except Refusal as refusal:
-            if refusal.code != packets.UNSUPPORTED:  # gateways announce what lies behind them and then may not have it
+            if refusal.code != packets.UNSUPPORTED:  # gateways announce what their storage may not have
                 raise

@@ -1,6 +1,6 @@
-"""What Dagster's event log knows of a run that ended, as the value that a mail is made of. The warehouse stays shut."""
+"""The outcome of a run that ended, from Dagster's event log alone; the warehouse is not opened."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,12 +8,12 @@ import dagster as dg
 from dagster import DagsterEventType as Kind
 
 from cdp_sync.orchestration.goals.files import is_files_key
-from cdp_sync.orchestration.notify.mail_text import GoalNews, RunNews
+from cdp_sync.orchestration.notify.mail_text import GoalOutcome, RunOutcome
 from cdp_sync.orchestration.runs.run_tags import reason_of
 
 _STATES = {dg.DagsterRunStatus.SUCCESS: "success", dg.DagsterRunStatus.CANCELED: "stopped"}
-_SAYS_NOTHING = "This run has been marked as failed from outside the execution context."
-_LOOKED_AT = {
+_NO_CAUSE = "This run has been marked as failed from outside the execution context."
+_KINDS = {
     Kind.ASSET_MATERIALIZATION_PLANNED,
     Kind.ASSET_MATERIALIZATION,
     Kind.ASSET_OBSERVATION,
@@ -22,19 +22,19 @@ _LOOKED_AT = {
     Kind.RUN_FAILURE,
     Kind.ENGINE_EVENT,
 }
-_TABLES = ("quarantine", "not deliverable")
+_REASON_TABLES = ("quarantine", "not deliverable")
 
 
 def planned_goals(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.AssetKey]:
     """Return the assets that a run was to make: as it was asked to, or else as it planned."""
     asked = [*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())]
-    return asked or _Log(_events(instance, run, {Kind.ASSET_MATERIALIZATION_PLANNED})).planned
+    return asked or _Log.read(instance, run, {Kind.ASSET_MATERIALIZATION_PLANNED}).planned
 
 
-def news_of(
+def outcome_of(
     instance: dg.DagsterInstance, record: dg.RunRecord, connections: Mapping[str, str], base_url: str
-) -> RunNews:
-    """Return what became of a run.
+) -> RunOutcome:
+    """Return the outcome of a run.
 
     Args:
         instance: Whose history it is in.
@@ -43,18 +43,19 @@ def news_of(
         base_url: Of the UI.
     """
     run = record.dagster_run
-    log = _Log(_events(instance, run, _LOOKED_AT))
-    several = len(connections) > 1
+    log = _Log.read(instance, run, _KINDS)
+    levels = slice(0, 2) if len(connections) > 1 else slice(1, 2)
+    # Dagster plans by name; a goal that did not begin comes last.
+    running_order = sorted(log.planned, key=lambda key: log.started.get("__".join(key.path), len(log.started)))
     goals = tuple(
-        log.goal(key, "/".join(key.path[:2]) if several else key.path[1])
-        for key in log.in_running_order
+        log.goal(key, "/".join(key.path[levels]))
+        for key in running_order
         if key.path[0] in connections and log.is_goal(key)
     )
-    state = _STATES.get(run.status) or ("failed" if log.started else "not started")
-    return RunNews(
+    return RunOutcome(
         run_id=run.run_id,
         connections=tuple(connections.items()),
-        state=state,
+        state=_STATES.get(run.status) or ("failed" if log.started else "not started"),
         reason=reason_of(run),
         link=f"{base_url.rstrip('/')}/runs/{run.run_id}",
         cause="" if any(goal.state == "failed" for goal in goals) else log.cause,
@@ -64,48 +65,29 @@ def news_of(
     )
 
 
-def _events(instance: dg.DagsterInstance, run: dg.DagsterRun, kinds: set[Kind]) -> Iterable[dg.DagsterEvent]:
-    return (entry.dagster_event for entry in instance.all_logs(run.run_id, of_type=kinds) if entry.dagster_event)
-
-
 @dataclass
 class _Log:
     """A run's events, sorted by what they are about."""
 
-    events: Iterable[dg.DagsterEvent]
     planned: list[dg.AssetKey] = field(default_factory=list)
     started: dict[str, int] = field(default_factory=dict)
     """Nodes of which a step began, each with its place in the order of their first steps."""
     failed: dict[str, dg.DagsterEvent] = field(default_factory=dict)
     """The first failed step of each node."""
     done: dict[dg.AssetKey, Mapping[str, Any]] = field(default_factory=dict)
-    """Metadata of what was made; of several the last that says what was done."""
+    """Metadata of what was made; of several the last that has a summary."""
     cause: str = ""
     """Why the run failed, in Dagster's words."""
 
-    def __post_init__(self) -> None:
-        for event in self.events:
-            self._note(event)
+    @classmethod
+    def read(cls, instance: dg.DagsterInstance, run: dg.DagsterRun, kinds: set[Kind]) -> "_Log":
+        log = cls()
+        for entry in instance.all_logs(run.run_id, of_type=kinds):
+            if entry.dagster_event:
+                log.note(entry.dagster_event)
+        return log
 
-    @property
-    def in_running_order(self) -> list[dg.AssetKey]:
-        """What was planned, in the order in which it began; then what did not begin. Dagster plans by name."""
-        return sorted(self.planned, key=lambda key: self.started.get("__".join(key.path), len(self.started)))
-
-    def is_goal(self, key: dg.AssetKey) -> bool:
-        """Return whether an asset stands for a goal; the files of one do where the run is about those."""
-        return len(key.path) == 2 or (is_files_key(key) and "__".join(key.path) in self.started)
-
-    def goal(self, key: dg.AssetKey, name: str) -> GoalNews:
-        """Return what became of a goal, under this name."""
-        node, told = "__".join(key.path), self.done.get(dg.AssetKey(key.path[:2]))
-        if node in self.failed:
-            return _failed(name, self.failed[node])
-        if told is not None:
-            return GoalNews(name, "success", _summary(told), _reasons(told))
-        return GoalNews(name, "unfinished" if node in self.started else "not run")
-
-    def _note(self, event: dg.DagsterEvent) -> None:
+    def note(self, event: dg.DagsterEvent) -> None:
         node = (event.step_key or "").partition(".")[0]
         match event.event_type:
             case Kind.ASSET_MATERIALIZATION_PLANNED if event.asset_key and event.asset_key not in self.planned:
@@ -121,37 +103,46 @@ class _Log:
             case Kind.RUN_FAILURE | Kind.ENGINE_EVENT:
                 self._explain(event)
 
+    def is_goal(self, key: dg.AssetKey) -> bool:
+        """Return whether an asset stands for a goal; the files of one do where the run is about those."""
+        return len(key.path) == 2 or (is_files_key(key) and "__".join(key.path) in self.started)
+
+    def goal(self, key: dg.AssetKey, name: str) -> GoalOutcome:
+        """Return the outcome of a goal, under this name."""
+        node, metadata = "__".join(key.path), self.done.get(dg.AssetKey(key.path[:2]))
+        if node in self.failed:
+            return _failed(name, self.failed[node])
+        if metadata is not None:
+            return GoalOutcome(name, "success", str(metadata["summary"].value), _reasons(metadata))
+        return GoalOutcome(name, "unfinished" if node in self.started else "not run")
+
     def _finish(self, key: dg.AssetKey, metadata: Mapping[str, Any]) -> None:
         if "summary" in metadata:
             self.done[key] = metadata
 
     def _explain(self, event: dg.DagsterEvent) -> None:
-        """Keep why the run failed: the last word about it that says something."""
+        """Keep why the run failed: the last event about it that names a cause."""
         error = getattr(event.event_specific_data, "error", None)
-        says_nothing = event.event_type == Kind.ENGINE_EVENT or (event.message == _SAYS_NOTHING and self.cause)
-        if error or not says_nothing:
+        without_cause = event.event_type == Kind.ENGINE_EVENT or (event.message == _NO_CAUSE and self.cause)
+        if error or not without_cause:
             # An error after the first step may quote what the step read.
             quoted = error.message if error and not self.started else ""
             self.cause = f"{event.message} {quoted}"
 
 
-def _failed(name: str, event: dg.DagsterEvent) -> GoalNews:
-    """Return what is known of a failed goal: what our own errors say; of others the type only, they may quote data."""
+def _failed(name: str, event: dg.DagsterEvent) -> GoalOutcome:
+    """Return the outcome of a failed goal: the text of our own errors; of others the type only, they may quote data."""
     data = event.step_failure_data
     if data.user_failure_data:
-        told = data.user_failure_data.description or ""
-        return GoalNews(name, "failed", told, _reasons(data.user_failure_data.metadata))
+        message = data.user_failure_data.description or ""
+        return GoalOutcome(name, "failed", message, _reasons(data.user_failure_data.metadata))
     error = data.error.cause or data.error if data.error else None
     kind = error.cls_name if error else "unknown"
     step = (event.step_key or "").rpartition(".")[2]
-    return GoalNews(name, "failed", f"An unexpected error in {step} ({kind}). The run's page shows it.")
-
-
-def _summary(metadata: Mapping[str, Any]) -> str:
-    return str(metadata["summary"].value)
+    return GoalOutcome(name, "failed", f"An unexpected error in {step} ({kind}). The run's page shows it.")
 
 
 def _reasons(metadata: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
-    tables = [metadata[name] for name in _TABLES if isinstance(metadata.get(name), dg.TableMetadataValue)]
+    tables = [metadata[name] for name in _REASON_TABLES if isinstance(metadata.get(name), dg.TableMetadataValue)]
     rows = [record.data for table in tables for record in table.records]
     return tuple((str(row["reason"]), int(row["times"])) for row in rows)

@@ -1,6 +1,6 @@
-"""What paramiko, the server and the operating system say, told in our errors. All of it happens here.
+"""Errors of paramiko, the server and the operating system, as our errors. All of them are translated here.
 
-Which kinds may pass and which may not: measured against paramiko 5.1, where bare `EOFError`, `OSError('Socket is
+Which kinds are transient and which are not: measured against paramiko 5.1, where bare `EOFError`, `OSError('Socket is
 closed')` and any plain `SSHException` mean a lost line.
 """
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import paramiko
 
-from cdp_sync.connectors.sftp.pace import TooSlow
 from cdp_sync.connectors.sftp.protocol import packets
+from cdp_sync.connectors.sftp.protocol.pace import TooSlow
 from cdp_sync.connectors.sftp.protocol.packets import NotSftp, Refusal
 from cdp_sync.errors import (
     AuthenticationFailed,
@@ -45,7 +45,7 @@ def address(server: SftpServer) -> str:
 
 @contextmanager
 def while_connecting(server: SftpServer) -> Iterator[None]:
-    """Tell failures of dialling and shaking hands.
+    """Translate failures of dialling and shaking hands.
 
     Raises:
         ServerUnreachable: Nothing answers there, or nothing that speaks SSH.
@@ -62,7 +62,7 @@ def while_connecting(server: SftpServer) -> Iterator[None]:
 
 @contextmanager
 def while_logging_in(server: SftpServer) -> Iterator[None]:
-    """Tell failures of logging in.
+    """Translate failures of logging in.
 
     A server that hangs up here counts as a refusal: many do so on a wrong password, and repeating one locks accounts.
 
@@ -81,7 +81,7 @@ def while_logging_in(server: SftpServer) -> Iterator[None]:
 
 
 def login_refused(server: SftpServer, why: str) -> AuthenticationFailed:
-    """Tell that the server will not have this account with what was declared."""
+    """Return the error: the server will not have this account with what was declared."""
     return AuthenticationFailed(
         f"{address(server)} refused the login of {server.username!r}: {why}.",
         needed="Needed are a user name and the password, the private key or both, as the server asks for them.",
@@ -92,7 +92,7 @@ def login_refused(server: SftpServer, why: str) -> AuthenticationFailed:
 def no_common_algorithm(
     server: SftpServer, problem: Exception, offered: Mapping[str, list[str]], accepted: Mapping[str, tuple[str, ...]]
 ) -> NoCommonAlgorithm:
-    """Tell which algorithms the server offers and which we would accept."""
+    """Return the error with the algorithms the server offers and those that are accepted."""
     kind, what, field = next(
         ((kind, *names) for kind, names in _ALGORITHMS.items() if f"acceptable {kind}" in str(problem)),
         ("", "algorithms", ""),
@@ -106,7 +106,7 @@ def no_common_algorithm(
 
 @contextmanager
 def while_opening(server: SftpServer, line_stands: Callable[[], bool]) -> Iterator[None]:
-    """Tell failures between the login and the first word of SFTP.
+    """Translate failures between the login and the first word of SFTP.
 
     Args:
         server: At the other end.
@@ -127,7 +127,7 @@ def while_opening(server: SftpServer, line_stands: Callable[[], bool]) -> Iterat
 
 @contextmanager
 def while_talking(server: SftpServer, path: str = "", deed: str = "read") -> Iterator[None]:
-    """Tell failures of an open connection.
+    """Translate failures of an open connection.
 
     Args:
         server: At the other end.
@@ -160,7 +160,7 @@ def while_talking(server: SftpServer, path: str = "", deed: str = "read") -> Ite
 
 @contextmanager
 def while_filling(server: SftpServer, directory: str) -> Iterator[None]:
-    """Tell that the server takes no more of a file that it let us open.
+    """Translate the refusal of a file's bytes that the server let us open.
 
     SFTP 3 has no word for a full disk. What it says instead is "failure", and hardly anything else makes a write fail.
 
@@ -176,7 +176,7 @@ def while_filling(server: SftpServer, directory: str) -> Iterator[None]:
 
 
 def remote_disk_full(server: SftpServer, directory: str, why: str) -> RemoteDiskFull:
-    """Tell that a file does not fit on the server."""
+    """Return the error: a file does not fit on the server."""
     return RemoteDiskFull(
         f"The file does not fit into {directory!r} on {address(server)}: {why}.",
         needed="Needed is room for the whole file beside the one that it replaces.",
@@ -218,7 +218,7 @@ def _refusal(refusal: Refusal, server: SftpServer, path: str, deed: str) -> CdpS
         return ConnectionLost(f"{address(server)} says that it lost its own connection.", remedy=_LOST)
     return RemoteFailure(
         f"The server failed on {where} and says no more than {_said(refusal)}.",
-        remedy="The server's log may tell why.",
+        remedy="The server's log may say why.",
     )
 
 
@@ -235,9 +235,9 @@ def _no_sftp(server: SftpServer, why: str) -> ServerRefused:
 
 
 def _words(problem: BaseException | None) -> str:
-    told = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-    return told.rstrip(".") or "it hung up"
+    text = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+    return text.rstrip(".") or "it hung up"
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(names) or "(none told)"
+    return ", ".join(names) or "(none stated)"

@@ -1,4 +1,4 @@
-"""How much may be asked of a server at once."""
+"""The window: how much may be asked of a server at once."""
 
 from dataclasses import dataclass
 
@@ -27,8 +27,8 @@ def limits(wire: Wire) -> Limits:
     """Return what the server allows, or what all allow."""
     if packets.LIMITS not in wire.extensions:
         return Limits()
-    told = packets.largest_requests(wire.extended(packets.LIMITS, b"", packets.EXTENDED_REPLY))
-    return Limits(*(min(most, _LARGEST_REQUEST) or _SAFE_REQUEST for most in told))
+    largest = packets.largest_requests(wire.extended(packets.LIMITS, b"", packets.EXTENDED_REPLY))
+    return Limits(*(min(most, _LARGEST_REQUEST) or _SAFE_REQUEST for most in largest))
 
 
 def depth(size: int) -> int:

@@ -1,0 +1,84 @@
+"""The contract with paramiko: the private names that are used, and the buffer that replaces its own."""
+
+import inspect
+import threading
+
+import paramiko
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paramiko.buffered_pipe import BufferedPipe, PipeTimeout
+
+from cdp_sync.connectors.sftp.paramiko_internals import ChannelBuffer, usual_key_types
+from cdp_sync.connectors.sftp.protocol import wire
+
+
+def test_paramiko_has_what_is_used_of_it() -> None:
+    """An upgrade that changes one of these needs a change in `sftp/paramiko_internals.py`, which names their uses."""
+    lacking = [name for name in ("_really_parse_kex_init", "_preferred_keys") if not hasattr(paramiko.Transport, name)]
+    lacking += [name for name in ("in_buffer",) if not hasattr(paramiko.Channel(0), name)]
+    assert lacking == [], f"paramiko {paramiko.__version__} has no {lacking}: correct sftp/paramiko_internals.py"
+    parse = inspect.signature(paramiko.Transport._really_parse_kex_init)
+    assert list(parse.parameters) == ["self", "m", "ignore_first_byte"], "paramiko calls its kex parser differently"
+    assert isinstance(paramiko.Channel(0).in_buffer, BufferedPipe), "paramiko's channel buffers elsewhere"
+    used = {"feed", "read", "read_ready", "empty", "close", "set_event", "__len__"}
+    public = {name for name in vars(BufferedPipe) if not name.startswith("_")} | {"__len__"}
+    assert public == used, f"paramiko's buffer has other methods than those that are replaced: {public ^ used}"
+    assert usual_key_types(), "paramiko negotiates no host key types"
+
+
+def test_one_ssh_packet_holds_what_the_wire_reckons_with() -> None:
+    """A channel sends at most the packet size less what paramiko reserves; the first packet is filled to that limit."""
+    channel = paramiko.Channel(0)
+    channel.active, channel.out_window_size, channel.out_max_packet_size = True, 1 << 20, 32768
+    sendable = channel._wait_for_send_window(1 << 20)
+    assert sendable == wire._FIRST, f"paramiko sends {sendable} bytes at a time, the wire expects {wire._FIRST}"
+
+
+STEPS = st.lists(st.binary(min_size=1, max_size=9) | st.integers(1, 12) | st.none())
+
+
+@given(STEPS)
+def test_it_behaves_like_the_original(steps: list[bytes | int | None]) -> None:
+    """Fed, read and emptied in any order, it gives what paramiko's own pipe gives."""
+    ours: ChannelBuffer = ChannelBuffer(lambda: None)
+    original: BufferedPipe[bytes] = BufferedPipe()
+    signals = threading.Event(), threading.Event()
+    ours.set_event(signals[0])
+    original.set_event(signals[1])
+    for step in steps:
+        if isinstance(step, bytes):
+            ours.feed(step)
+            original.feed(step)
+        elif step is None:
+            assert ours.empty() == original.empty()
+        elif len(original):
+            assert ours.read(step) == original.read(step)
+        assert (len(ours), ours.read_ready()) == (len(original), original.read_ready())
+        assert signals[0].is_set() == signals[1].is_set()
+
+
+def test_a_reader_is_woken_by_bytes_and_by_the_end() -> None:
+    """Who waits gets what comes from another thread; after the end nothing more comes, at once."""
+    pipe = ChannelBuffer(lambda: None)
+    threading.Timer(0.01, pipe.feed, [b"abc"]).start()
+    assert pipe.read(10, timeout=10) == b"abc"
+    threading.Timer(0.01, pipe.close).start()
+    assert pipe.read(10, timeout=10) == b""
+    assert pipe.read(10) == b""
+
+
+@pytest.mark.parametrize("timeout", [0.0, 0.01])
+def test_a_reader_does_not_wait_longer_than_allowed(timeout: float) -> None:
+    """Nothing within the timeout is PipeTimeout, which a channel raises as its own."""
+    with pytest.raises(PipeTimeout):
+        ChannelBuffer(lambda: None).read(1, timeout)
+
+
+def test_every_arrival_is_reported() -> None:
+    """The watchdog hears of all that comes."""
+    arrivals: list[int] = []
+    pipe = ChannelBuffer(lambda: arrivals.append(1))
+    pipe.feed(b"a")
+    pipe.feed("b")
+    assert (arrivals, pipe.empty()) == ([1, 1], b"ab")
