@@ -211,6 +211,8 @@ def test_an_older_warehouse_is_counted_from_its_history(world: World) -> None:
 def go_back(execute: Callable[[str], object]) -> None:
     """Make the warehouse one of version 2."""
     execute("drop view warehouse.run_goal")
+    execute("drop view warehouse.live_profile")
+    execute("drop table warehouse.watermark")
     execute(
         """create table warehouse.by_name as
         select connection, goal, profile_id, row_hash, value_hash
