@@ -106,5 +106,6 @@ __all__ = [
     "link_identifiers",
     "parse_files",
     "scan_directory",
+    "stage_files",
     "upsert_profiles",
 ]
