@@ -12,13 +12,7 @@ from cdp_sync.warehouse.history import COUNTED_REASON
 
 
 def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
-    """Return the report of the run in this session.
-
-    Args:
-        session: The session.
-        run: The run.
-        applied: Whether rows were applied in this session: only then has it counted them and chosen a sample.
-    """
+    """Return the report of a run; `applied` says that this session has counted its rows and chosen a sample."""
     counters = _file_counters(session) if applied else {}
     of_cells = cell_warnings(session, run, staged_columns(session, run)) if counters else {}
     files = session.rows(

@@ -190,13 +190,7 @@ def begin_at(session: Session, revision: int) -> None:
 
 
 def next_number(session: Session, table: str, names: Mapping[str, str]) -> int:
-    """Return the number by which a table of `warehouse` abbreviates these names; new ones get the next.
-
-    Args:
-        session: A session that writes.
-        table: Its columns are `number` and the keys of `names`.
-        names: What the number stands for, by column.
-    """
+    """Return the number by which a table abbreviates these names, given by column; new ones get the next."""
     columns = ", ".join(map(quote_identifier, names))
     values = ", ".join(f"${name}" for name in names)
     named = f"from warehouse.{table} where ({columns}) = ({values})"

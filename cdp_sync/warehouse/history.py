@@ -22,15 +22,7 @@ COUNTED_REASON = f"regexp_replace(reason, '{QUOTE_OPENS}[0-9]+$', '')"
 
 
 def write_run(session: Session, run: Run, report: Report, started_at: datetime, seconds: float | None = None) -> None:
-    """Write the row of `run` for one goal.
-
-    Args:
-        session: A session that writes.
-        run: The run of the goal.
-        report: What it did.
-        started_at: When it began; profiles that it changed carry the same time.
-        seconds: How long it took, if that is known.
-    """
+    """Write the row of `run` for one goal; profiles that it changed carry the same `started_at`."""
     values = {
         **run.key,
         **asdict(report.counters),

@@ -48,12 +48,7 @@ def watermarks_of(session: Session, connection: str, goal: str) -> dict[str, str
 def write_watermarks(session: Session, run_id: str, connection: str, goal: str, marks: Mapping[str, str]) -> None:
     """Replace the watermarks of some streams, in the transaction that lands what was read from them.
 
-    Args:
-        session: A session that writes.
-        run_id: The run that read them.
-        connection: The goal's connection.
-        goal: The goal.
-        marks: How far each stream was read, by stream; the source that reads the stream knows how to compare values.
+    `marks` says how far each stream was read; the source that reads the stream knows how to compare values.
     """
     if not marks:
         return

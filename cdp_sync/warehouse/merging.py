@@ -43,11 +43,8 @@ _REPLACED_ROWS = {
 def merge_goals(session: Session, values: Values) -> None:
     """Remove what a goal has under a former name and under its name as well; of exports it becomes one number.
 
-    To be called before the names are changed, in their transaction.
-
-    Args:
-        session: A session that writes.
-        values: `old_connection` and `old_goal`, `connection` and `goal`; `old_source` and `source` of its keyed rows.
+    To be called before the names are changed, in their transaction. `values` are `old_connection` and `old_goal`,
+    `connection` and `goal`, and `old_source` and `source` of its keyed rows.
     """
     for table, replaced in _REPLACED_ROWS.items():
         needed = {name: value for name, value in values.items() if f"${name}" in replaced}

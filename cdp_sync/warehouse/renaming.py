@@ -118,10 +118,7 @@ order by all"""
 def rivals(session: Session, goal: Summed, files: Iterable[tuple[str, int | None, datetime | None]]) -> list[Names]:
     """Return the goals that imported these files, with the same links and sums, before this goal ever did.
 
-    Args:
-        session: A session that reads.
-        goal: What the goal would sum.
-        files: Path, size and time of modification. Those of another connection are the same file only if all agree.
+    Files have path, size and time of modification. Those of another connection are the same file only if all agree.
     """
     listed = list(files)
     if not (goal.sums_anything and listed):
@@ -142,11 +139,6 @@ def imported_by_others(session: Session, goal: Summed, connections: Iterable[str
     """Return connection, goal and path of files that goals imported with the same links and sums.
 
     Of other connections only those are meant that are not declared any more: they may have been renamed.
-
-    Args:
-        session: A session that reads.
-        goal: What the goal would sum.
-        connections: The declared connections.
     """
     if not goal.sums_anything:
         return []

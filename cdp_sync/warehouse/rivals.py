@@ -19,12 +19,7 @@ def rival_problem(
 ) -> GoalFailed | None:
     """Return what keeps a goal from importing these files; None where no other goal has summed any of them.
 
-    Args:
-        session: A session that reads.
-        connection: The goal's connection.
-        goal: The goal.
-        files: Path, size and time of those that are due.
-        former: Names that the goal had before; what was imported under them is its own.
+    Files have path, size and time. What was imported under the names in `former` is the goal's own.
     """
     summed = _summed(connection, goal)
     found = [names for names in rivals(session, summed, files) if names not in former]
@@ -32,13 +27,7 @@ def rival_problem(
 
 
 def rival_problems(session: Session, connections: Sequence[Connection], profiles: Profiles) -> list[str]:
-    """Return what `check` has to say of goals that would sum what another goal has summed.
-
-    Args:
-        session: A session that reads.
-        connections: All that are declared.
-        profiles: The declared profile.
-    """
+    """Return what `check` has to say of goals that would sum what another goal has summed, of all that are declared."""
     declared = {connection.name for connection in connections}
     problems = []
     for connection in connections:

@@ -132,10 +132,7 @@ class Session:
 def translate(error: duckdb.Error, sql: str = "", *, name: str = "The warehouse") -> CdpSyncError:
     """Put a DuckDB error into our tree. Values never show: messages that may quote data are cut to their kind.
 
-    Args:
-        error: The error.
-        sql: The statement that met it; not shown where the disk is at fault.
-        name: Of the file that it is about, where the message does not say.
+    `sql` is not shown where the disk is at fault. `name` is the file's, where the message does not say it.
     """
     text = str(error).partition("\n\nStack Trace")[0]
     if any(sign in text for sign in _NO_ROOM):
@@ -193,9 +190,5 @@ _QUOTED = r"'[^']*'|\"[^\"]*\"|\b\d[\d.]*\b"
 
 @cache
 def statement(name: str) -> str:
-    """Return a fixed statement; it stands beside the Python of its subject.
-
-    Args:
-        name: Path of its file below the package, without `.sql`, such as `importing/linking/matched`.
-    """
+    """Return the fixed statement of a file below the package, such as `importing/linking/matched`, without `.sql`."""
     return resources.files("cdp_sync").joinpath(f"{name}.sql").read_text(encoding="utf-8")

@@ -29,10 +29,7 @@ def days_of_change(zone: str) -> frozenset[int]:
 def is_doubtful(cell: str, instant: str, form: Format) -> str | None:
     """Return the condition that a local time was skipped or is shown twice; None where no clock changes.
 
-    Args:
-        cell: Name of the cell.
-        instant: Name of what it was converted to.
-        form: The format; its zone is that of the session.
+    It takes the names of the cell and of the instant that it was converted to, in the session's time zone.
     """
     days = days_of_change(form.time_zone)
     if not days:

@@ -50,12 +50,7 @@ def convert(prop: Property, cell: str, form: Format) -> Conversion:
 def convert_list(each: Conversion, element: str, values: str, cell: str, form: Format) -> Conversion:
     """Return the conversion of a list: all of it, or nothing where one element does not convert.
 
-    Args:
-        each: The conversion of an element.
-        element: The name that it gives to it.
-        values: Expression for the elements that count.
-        cell: Name of the fitted cell, for the reason.
-        form: The format.
+    `each` converts the element named `element`, `values` are the elements that count, `cell` is the fitted cell.
     """
     converted = f"list_transform({values}, lambda {element}: {each.sql})"
     sql = f"case when {no_nulls(converted)} then nullif({unique(converted)}, []) end"

@@ -23,12 +23,7 @@ def compare_rows(session: Session, run: GoalRun) -> None:
 
 
 def compare_steps(run: GoalRun, *, appended: bool = False) -> tuple[Step, ...]:
-    """Return the steps that compare the staged rows of a run.
-
-    Args:
-        run: The run.
-        appended: Some files append to what was read before.
-    """
+    """Return the steps that compare staged rows; with `appended`, some files append to what was read before."""
     declared = {
         "connection": run.connection,
         "goal": run.goal.name,

@@ -8,13 +8,7 @@ from cdp_sync.warehouse.ledger import write_watermarks
 
 
 def note_watermarks(session: Session, file: int, fetched: FetchedFile) -> None:
-    """Note the watermarks that an arrival brings, and the stream of one that appends.
-
-    Args:
-        session: The staging session.
-        file: The arrival's number.
-        fetched: The arrival.
-    """
+    """Note the watermarks that an arrival brings, and the stream of one that appends, under the number of its file."""
     marks: list[tuple[int, str, str, str | None]] = [
         (file, stream, "arrival", value) for stream, value in fetched.watermarks.items()
     ]

@@ -133,11 +133,9 @@ def _grant(session: Session, columns: Columns, *, phase: int) -> None:
 
 
 def assign_steps(columns: Columns, *, allow_new: bool) -> tuple[Step, ...]:
-    """Return the steps of rule 4, which give every fresh row its profile and its outcome.
+    """Return the steps of rule 4: every fresh row gets its profile and its outcome.
 
-    Args:
-        columns: The staging columns.
-        allow_new: Whether components without a profile become new ones.
+    With `allow_new`, components without a profile become new ones.
     """
     unnamed = " and ".join(f"{link.column} is null" for link in columns.links)
     reads = ("staging.fresh", "matched", "component", "component_profile")

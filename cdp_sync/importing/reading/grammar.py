@@ -201,12 +201,7 @@ class Grammar:
     def split_sql(self, text: str, quoted: str) -> str:
         """Return the SQL expression for the cells of a prepared record that is not malformed.
 
-        Args:
-            text: The expression of the text.
-            quoted: The condition that it holds a quote.
-
-        Returns:
-            A list, of cells that are still to be brought to their text by `cell_sql`.
+        `quoted` is the condition that the text holds a quote. `cell_sql` brings each cell of the list to its text.
         """
         plain = f"string_split({text}, {quote_literal(self.divider)})"
         return f"case when {quoted} then {self._split_quoted(text)} else {plain} end" if self.form.quote else plain

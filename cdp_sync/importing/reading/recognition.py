@@ -82,21 +82,12 @@ class Kind:
     remedy: str
 
     def refusal(self, what: str) -> FileRejected:
-        """Return the error that says so.
-
-        Args:
-            what: What it is about, such as "The file".
-        """
+        """Return the error for it; `what` names the file, such as "The file"."""
         return FileRejected(f"{what} is {self.name}.", needed=_TEXT, remedy=self.remedy)
 
 
 def recognize(head: bytes, encoding: str) -> Kind | None:
-    """Return what a file is that begins so; None where it may be text in that encoding.
-
-    Args:
-        head: The first bytes, `HEAD` of them where there are so many.
-        encoding: The declared one.
-    """
+    """Return what a file is, given its first `HEAD` bytes; None where it may be text in the declared encoding."""
     return _binary(head) or _markup(head) or _marked(head, encoding) or _unmarked(head, encoding)
 
 

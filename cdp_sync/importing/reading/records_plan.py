@@ -180,9 +180,7 @@ order by n"""
     def resolved(self, width: int, *, pad: bool) -> list[Step]:
         """Return the steps that make `taken`, the records that span lines, `record` and `reject`.
 
-        Args:
-            width: Cells that a row has to have.
-            pad: Rows may have fewer.
+        A row has `width` cells; with `pad`, it may have fewer.
         """
         misfit = f"(not other and problem is null and fields {'>' if pad else '<>'} {width})"
         return [

@@ -42,15 +42,7 @@ class Survey:
 
 
 def survey_body(path: Path, start: int, form: Format, *, width: int, header: str) -> Survey:
-    """Survey a file in UTF-8.
-
-    Args:
-        path: The file.
-        start: Bytes before the first row.
-        form: How the file is declared to be written.
-        width: Cells that a row has to have.
-        header: The header as it stands in the file; a row that equals it is not regular.
-    """
+    """Survey a file in UTF-8 from its first row on; a regular row has `width` cells and differs from the header."""
     shape = _Shape(form, width, header)
     regular, nuls, divided = shape.may_be_regular, False, False
     for chunk in _whole_lines(path, start):

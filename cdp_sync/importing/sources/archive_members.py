@@ -16,15 +16,11 @@ _NO_NAME = "\1"
 
 
 def chosen(names: Sequence[str], goal: ImportGoal) -> list[str]:
-    """Return the members to import, in the order of the archive.
+    """Return the members to import, in the order of the archive, given the names of all but its folders.
 
     What people's computers add is never among them. Of the others, those that `members:` of the goal names. Without it,
     what describes the other members is left out, and of the rest those count that the goal's own pattern names; where
     it names none or tells none apart, those whose suffix is the most plausible for delimited text.
-
-    Args:
-        names: Of the archive's members, folders left out.
-        goal: Whose patterns count.
     """
     ordinary = [name for name in names if not _is_junk(name)]
     if goal.member_pattern is not None:

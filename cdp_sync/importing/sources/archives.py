@@ -93,12 +93,7 @@ def _rejecting_damage() -> Iterator[None]:
 
 @contextmanager
 def naming(part: str, path: str) -> Iterator[None]:
-    """Name the member of an archive in front of what is wrong with it.
-
-    Args:
-        part: Name of the part.
-        path: That of its file; where both are the same, nothing is added.
-    """
+    """Name the member of an archive in front of what is wrong with it, unless the part is the file at `path` itself."""
     try:
         yield
     except FileRejected as error:

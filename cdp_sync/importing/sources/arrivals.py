@@ -32,12 +32,7 @@ class Look:
 
 
 def look_at(server: Directory, goals: Mapping[str, FileGoal]) -> Look:
-    """Look at the goals' directories, at each once.
-
-    Args:
-        server: Where to look.
-        goals: Goals by their fingerprint: under another declaration, a file is another one.
-    """
+    """Look at each directory once. Goals go by fingerprint: under another declaration, a file is another one."""
     listings: dict[str, list[RemoteFile]] = {}
     files: dict[bytes, tuple[str, RemoteFile]] = {}
     whole: set[bytes] = set()

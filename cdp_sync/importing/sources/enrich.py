@@ -30,14 +30,7 @@ def lacking_fields(goal: ImportGoal, enricher: Enricher, files: Iterable[Fetched
 
 
 def enrich_rows(run: GoalRun, enricher: Enricher, files: Sequence[FetchedFile], lacking: Sequence[str]) -> int:
-    """Fill the staged rows with fields that their files do not hold; return how many people the platform was asked for.
-
-    Args:
-        run: The run; its rows are staged.
-        enricher: What is asked.
-        files: What the rows were staged from.
-        lacking: The fields.
-    """
+    """Fill the staged rows with fields that their files lack; return how many people the platform was asked for."""
     asked, answers = run.folder / "asked.csv", run.folder / "answers.csv"
     with run.open("read") as session:
         wanted = _look_up(session, run, enricher, files, lacking, asked)

@@ -17,11 +17,7 @@ def fetch_profiles(
 ) -> str:
     """Stage what the source has, and look up the fields that it lacks; return what was looked up, for the log.
 
-    Args:
-        run: The run.
-        source: What it reads.
-        progress: Called while a part arrives.
-        tell: Called with what is done, when that takes long.
+    `progress` is called while a part arrives, `tell` with what is done when that takes long.
 
     Raises:
         GoalFailed: Another goal has imported the same with the same links and sums.

@@ -42,11 +42,7 @@ class Choice:
         return tuple(sorted((self.names or frozenset()).difference(file.name for file in found)))
 
     def check(self, server: Directory, goals: Iterable[FileGoal]) -> None:
-        """Make sure that a wildcard matches a file of at least one goal.
-
-        Args:
-            server: Where to look; each directory is listed once.
-            goals: The goals that the run is about.
+        """Make sure that a wildcard matches a file of at least one goal. Each directory is listed once.
 
         Raises:
             GoalFailed: No file of any of them matches.
@@ -127,16 +123,7 @@ def scan_directory(
 ) -> Scan:
     """Look at the directory; twice where something is new or changed and no earlier look proves that it is whole.
 
-    Args:
-        server: Where to look.
-        goal: Which names, and when a file counts as whole.
-        known: The ledger, by path.
-        fingerprint: Of the goal as it is declared now.
-        choice: Which files the run is about.
-        sightings: Earlier looks.
-        now: Our own clock.
-        wait: Waits for so many seconds.
-
+    `known` is the ledger by path. `fingerprint` is that of the goal as it is declared now.
     """
     listing = server.list_directory(goal.directory)
     selected = select_files(listing, goal)
@@ -209,11 +196,5 @@ def _without_marker(file: ScannedFile, marker: str, listing: Iterable[RemoteFile
 
 
 def is_marked(file: RemoteFile, marker: str, names: Collection[str]) -> bool:
-    """Return whether a file's marker is there.
-
-    Args:
-        file: The file.
-        marker: Its marker's name, as declared.
-        names: All that is there.
-    """
+    """Return whether the marker of a file is among the names that are there."""
     return marker.replace("{name}", file.name) in names

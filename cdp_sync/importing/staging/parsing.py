@@ -33,10 +33,8 @@ def stage_files(
 ) -> list[FileReport]:
     """Parse files into the staging table, in order; a file that cannot be parsed is reported as failed and left out.
 
-    Args:
-        run: The run.
-        arrivals: The files, in order of import; each is taken only when it is parsed, so that fetching may be lazy.
-        known: What the ledger knows of their paths; looked up where it is not given.
+    Each file is taken only when it is parsed, so that fetching may be lazy. `known` is what the ledger knows of their
+    paths; it is looked up where it is not given.
     """
     private_folder(run.folder)
     for former in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):

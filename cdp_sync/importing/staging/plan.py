@@ -183,10 +183,7 @@ from (
 def converted_step(goal: ImportGoal, columns: Columns, left_out: Mapping[str, str]) -> Step:
     """Return the step that adds to `staging.fresh_row` the rows whose conversion was deferred.
 
-    Args:
-        goal: The goal.
-        columns: Its staging columns.
-        left_out: Conditions on the rows of `staging.staged`, by the table that each reads.
+    `left_out` are conditions on the rows of `staging.staged`, by the table that each reads.
     """
     row = (*_ROW, "row_key") if columns.keyed else _ROW
     cells = Cells(goal.row_fields)
@@ -213,10 +210,7 @@ from {_converting(converted, [*row, *cells.types], source)}"""
 def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tuple[Step, tuple[str, ...]]:
     """Return the step that makes `found` of `staging.user_key`, and the staging columns that it has.
 
-    Args:
-        goal: The goal.
-        columns: Its staging columns.
-        fields: Those of `user_key` besides `platform_id`, in order; the goal links or maps at least one.
+    `fields` are those of `user_key` besides `platform_id`, in order; the goal links or maps at least one.
     """
     cells = Cells(fields)
     converted = _conversions(columns, cells, goal)

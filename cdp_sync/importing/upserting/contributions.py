@@ -149,9 +149,7 @@ def vanished_step() -> Step:
 def reversal_steps(contributed: Contributed, *, vanished: bool) -> tuple[Step, ...]:
     """Return the steps that gather the amounts to take back: `reversal`.
 
-    Args:
-        contributed: Which rows may have added something before.
-        vanished: Rows that are no longer in their file give back what they added.
+    With `vanished`, rows that are no longer in their file give back what they added.
     """
     steps = [] if contributed.possible else [contribution_step(contributed)]
     steps.append(fixed("reversal_of_rows", "reversal", "contribution", "staging.assigned"))
@@ -257,10 +255,7 @@ def _back(value: StagedValue) -> str:
 def remember_steps(columns: Columns, contributed: Contributed, *, known: bool) -> tuple[Step, ...]:
     """Return the steps that write to the ledger which rows of which file were applied, for the next delta.
 
-    Args:
-        columns: The staging columns.
-        contributed: Which rows may have added something before.
-        known: Some of the files were imported before.
+    `known` says that some of the files were imported before.
     """
     forget = (
         fixed("forgotten_gone_row", "warehouse.imported_row", "staging.gone_row"),
@@ -272,10 +267,7 @@ def remember_steps(columns: Columns, contributed: Contributed, *, known: bool) -
 def remember_key_steps(columns: Columns, contributed: Contributed, values: dict[str, object]) -> tuple[Step, ...]:
     """Return the steps that write to the ledger the rows of files by their content, and what each key brought.
 
-    Args:
-        columns: The staging columns.
-        contributed: Which rows may have added something before.
-        values: The goal's `source` and its `fingerprint`.
+    `values` are the goal's `source` and its `fingerprint`.
     """
     unchanged = ("staging.unchanged", "staging.staged", "staging.file", "staging.previous_by_key")
     by_key = f"""insert into warehouse.keyed_row

@@ -50,9 +50,7 @@ def _patch(columns: Columns, query: str, reads: tuple[str, ...]) -> Step:
 def reversed_patch_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
     """Return the steps that take back what rows no longer add: `patch` has profiles that only lose something, too.
 
-    Args:
-        columns: The staging columns.
-        lists: Whether values are taken off lists as well.
+    With `lists`, values are taken off lists as well.
     """
     query = less_reversals(columns, _of_rows(columns), lists=lists)
     return (
@@ -76,9 +74,7 @@ union all by name
 def withheld_steps(columns: Columns, allowed: str) -> tuple[Step, ...]:
     """Return the steps that set apart profiles that may not be processed: `withheld_profile`. `patch` has the others.
 
-    Args:
-        columns: The staging columns.
-        allowed: The condition for processing a profile, over the columns that hold consent.
+    `allowed` is the condition for processing a profile, over the columns that hold consent.
     """
     of_withheld = "where profile_id in (from withheld_profile)"
     drop = [
@@ -100,11 +96,7 @@ def withheld_steps(columns: Columns, allowed: str) -> tuple[Step, ...]:
 def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tuple[Step, ...]:
     """Return the steps that work out existing profiles after the run, and the counters. They write to no profile.
 
-    Args:
-        columns: The staging columns.
-        whole: Whether `changed_profile` has all columns of a profile, those that the goal does not write as well; see
-            `Changes.whole`.
-        lists: Whether `patch` has values to take off lists.
+    With `lists`, `patch` has values to take off lists; for `whole` see `Changes.whole`.
     """
     rows = ("staging.file", "staging.part", "staging.rejected", "staging.fresh", "staging.assigned")
     ends = ("staging.unchanged", "staging.set_aside", "touched_profile", "changed_profile")
@@ -129,14 +121,7 @@ class Changes:
 
 
 def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -> Iterator[Step]:
-    """Yield the steps that write profiles and their identifiers.
-
-    Args:
-        columns: The staging columns.
-        changes: What the run changes.
-        now: The time of the run.
-        creator: Number of the connection.
-    """
+    """Yield the steps that write profiles and their identifiers; `creator` is the number of the connection."""
     every = targets(columns)
     if changes.created:
         yield _inserted(columns, {"now": now, "creator": creator})

@@ -8,11 +8,7 @@ from cdp_sync.warehouse.rivals import rival_problem
 
 
 def refuse_rivals(run: GoalRun, files: Iterable[tuple[str, int | None, datetime | None]]) -> None:
-    """Make sure that no other goal has summed these files.
-
-    Args:
-        run: The run.
-        files: Path, size and time of those that are due.
+    """Make sure that no other goal has summed these files, given by path, size and time.
 
     Raises:
         GoalFailed: Another goal has imported some of them with the same links and sums.
