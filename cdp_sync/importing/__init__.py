@@ -2,7 +2,6 @@
 
 from cdp_sync.importing.pipeline import (
     count_retried,
-    fetch_profiles,
     import_files,
     import_people,
     link_identifiers,
@@ -11,6 +10,7 @@ from cdp_sync.importing.pipeline import (
 )
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sources.fetching import fetch_files
+from cdp_sync.importing.sources.profiles import fetch_profiles
 from cdp_sync.importing.sources.scanning import Scan, ScannedFile, scan_directory
 from cdp_sync.importing.staging.parsing import stage_files
 

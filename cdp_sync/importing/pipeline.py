@@ -12,7 +12,6 @@ from cdp_sync.importing.linking.waiting import count_due, stage_waiting
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sources.port import Progress, Source
 from cdp_sync.importing.sources.profiles import fetch_profiles
-from cdp_sync.importing.sources.scanning import scan_directory
 from cdp_sync.importing.staging.columns import staged_columns
 from cdp_sync.importing.staging.fresh import select_fresh_rows
 from cdp_sync.importing.staging.parsing import Arrival, stage_files
@@ -83,15 +82,3 @@ def _link(session: Session, run: GoalRun) -> None:
     compare_rows(session, run)
     select_fresh_rows(session, run, columns)
     link_rows(session, run, columns)
-
-
-__all__ = [
-    "count_retried",
-    "fetch_profiles",
-    "import_files",
-    "import_people",
-    "link_identifiers",
-    "parse_files",
-    "scan_directory",
-    "upsert_profiles",
-]

@@ -25,8 +25,8 @@ import duckdb
 
 from cdp_sync.errors import CdpSyncError, DiskFull, WarehouseLocked, WarehouseUnusable
 from cdp_sync.private import private_file, private_folder
+from cdp_sync.quoting import quote_identifier
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
-from cdp_sync.warehouse.names import quote_identifier
 from cdp_sync.warehouse.session import Session, damaged, no_room, translate
 
 Access = Literal["none", "read", "write"]
@@ -76,7 +76,10 @@ class Warehouse:
         """
         session = Session(duckdb.connect(":memory:"))
         try:
-            self._configure(session)
+            spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
+            settings = {"memory_limit": self.memory_limit, "temp_directory": str(spill), **_SETTINGS}
+            for name, value in settings.items():
+                session.set(name, value)
             session.wait_for_disk(wait=access == "write")
             if staging is not None:
                 self._attach(session, staging, "staging", f"row_group_size {row_group}")
@@ -111,12 +114,6 @@ class Warehouse:
         return WarehouseUnusable(
             f"Nothing can be written beside {self.path.name}: {why}.", remedy="Correct the permissions of its folder."
         )
-
-    def _configure(self, session: Session) -> None:
-        spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
-        settings = {"memory_limit": self.memory_limit, "temp_directory": str(spill), **_SETTINGS}
-        for name, value in settings.items():
-            session.set(name, value)
 
     def _open_warehouse(self, session: Session, access: Access) -> None:
         if access == "read" and self.path.exists():

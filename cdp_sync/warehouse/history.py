@@ -9,8 +9,8 @@ from uuid import UUID
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import Report, Run
 from cdp_sync.model.mail_address import folded
+from cdp_sync.quoting import quote_identifier
 from cdp_sync.warehouse.backend import Warehouse
-from cdp_sync.warehouse.names import quote_identifier
 from cdp_sync.warehouse.properties import profile_columns
 from cdp_sync.warehouse.session import Session
 

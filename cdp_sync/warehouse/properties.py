@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cdp_sync.errors import PropertyTypeChanged
 from cdp_sync.model import Profiles, Property
-from cdp_sync.warehouse.names import quote_identifier
+from cdp_sync.quoting import quote_identifier
 from cdp_sync.warehouse.session import Session
 
 

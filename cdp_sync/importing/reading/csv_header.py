@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.reading.column_names import listed
 from cdp_sync.importing.reading.grammar import ESCAPED_END, NOT_CLOSED, Grammar
 from cdp_sync.model import Format, ImportGoal
 from cdp_sync.model.counting import counted
@@ -18,6 +17,9 @@ _CANDIDATES = (",", ";", "\t", "|", ":")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _NOTHING = re.compile(r"[\r\n\x1a]*\Z")
 _SEPARATOR_LINE = re.compile(r'("?)sep=(.+)\1', re.IGNORECASE)
+
+_PERSONAL = re.compile(r"\S@\S|\d(?:[ ()./+-]*\d){6}")
+"""An address, or a number of seven digits or more, such as a telephone's or a customer's."""
 
 
 @dataclass(frozen=True)
@@ -233,3 +235,17 @@ def _fitting_separator(text: str, goal: ImportGoal) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
+
+
+def shown(name: str) -> str:
+    """Return a column's name in quotes, or what stands for it.
+
+    >>> shown("First name"), shown("ada@example.com"), shown("+31 6 1234 5678")
+    ("'First name'", '(a name like personal data)', '(a name like personal data)')
+    """
+    return "(a name like personal data)" if _PERSONAL.search(name) else repr(name)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return columns' names with commas between them; those that are not shown only once."""
+    return ", ".join(dict.fromkeys(map(shown, names)))

@@ -6,8 +6,7 @@ from dataclasses import replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
-from cdp_sync.importing.delta.append import cut_unfinished_line
-from cdp_sync.importing.delta.watermarks import note_watermarks
+from cdp_sync.importing.delta.watermarks import cut_unfinished_line, note_watermarks
 from cdp_sync.importing.delta.window import highest_time_step
 from cdp_sync.importing.reading.accounting import stage_rows
 from cdp_sync.importing.reading.normalize import NormalizedPart
@@ -62,17 +61,13 @@ def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str,
     except FileRejected as error:
         report, fields = FileReport(arrival.remote.path, FileState.FAILED, message=str(error)), ()
     except OSError as error:
-        raise _no_room(error) from error
+        if error.errno not in NO_ROOM:
+            raise
+        raise DiskFull(
+            "There is no room left on the disk for unpacked files.",
+            remedy="Free some space and run again; nothing has landed.",
+        ) from error
     return _note(session, run, arrival, before, number, report, fields=fields)
-
-
-def _no_room(error: OSError) -> Exception:
-    if error.errno not in NO_ROOM:
-        return error
-    return DiskFull(
-        "There is no room left on the disk for unpacked files.",
-        remedy="Free some space and run again; nothing has landed.",
-    )
 
 
 def _stage_parts(

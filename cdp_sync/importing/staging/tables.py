@@ -103,9 +103,9 @@ STAGING_FILE = (
 
 ENRICHING = (
     Table("staging.user_key", "a person of a platform with the fields that were looked up",
-          "sources.enrich.enrich_rows", varies="`Enricher.fields`", others=("staging",)),
-    Table("wanted", "a person whose rows lack a field", "sources.enrich.enrich_rows", "platform_id varchar"),
-    Table("person", "a person of the files, with the digest of a field that they lack", "sources.enrich.enrich_rows",
+          "sources.profiles.enrich_rows", varies="`Enricher.fields`", others=("staging",)),
+    Table("wanted", "a person whose rows lack a field", "sources.profiles.enrich_rows", "platform_id varchar"),
+    Table("person", "a person of the files, with the digest of a field that they lack", "sources.profiles.enrich_rows",
           "platform_id varchar, digest varchar"),
     Table("found", "the fields that were looked up for a person, converted", "staging.plan.found_step",
           varies=_MAPPING, others=("sources",)),

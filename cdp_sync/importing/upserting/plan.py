@@ -151,8 +151,14 @@ def _taken(prop: Property) -> str:
 
 def _solo(columns: Columns) -> str:
     """Profiles with one row: its values as they are."""
-    gains = [_gained(prop, _solo_links(columns, prop), "g.{}") for prop in columns.linked_properties]
-    values = [f"r.{quote_identifier(name)}" for value in columns.values for name in _value_columns(value)]
+    gains = []
+    for prop in columns.linked_properties:
+        links = _linked(columns, prop)
+        gains.append(_gained(prop, unique(links) if prop.multiple else links, "g.{}"))
+    values = []
+    for value in columns.values:
+        names = [value.column, value.clear] if value.mode == "set_or_clear" else [value.column]
+        values += [f"r.{quote_identifier(name)}" for name in names]
     return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
 from touched_profile t
 join row_value r on r.row = t.first_row
@@ -162,7 +168,11 @@ where t.rows = 1"""
 
 def _several(columns: Columns) -> str:
     """Profiles with more rows: folded in the order of arrival."""
-    gains = [_gained(prop, _folded_links(columns, prop), "any_value(g.{})") for prop in columns.linked_properties]
+    gains = []
+    for prop in columns.linked_properties:
+        ordered = f"({(row := _linked(columns, prop))} order by r.row) filter ({row} is not null)"
+        folded = unique(f"flatten(list{ordered})") if prop.multiple else f"first{ordered}"
+        gains.append(_gained(prop, folded, "any_value(g.{})"))
     values = [fold for value in columns.values for fold in _fold(value)]
     return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
 from touched_profile t
@@ -186,21 +196,6 @@ def _linked(columns: Columns, prop: Property) -> str:
     if not prop.multiple:
         return f"coalesce({', '.join(mine)})"
     return f"nullif({' || '.join(f'coalesce({name}, [])' for name in mine)}, [])"
-
-
-def _solo_links(columns: Columns, prop: Property) -> str:
-    return unique(_linked(columns, prop)) if prop.multiple else _linked(columns, prop)
-
-
-def _folded_links(columns: Columns, prop: Property) -> str:
-    row = _linked(columns, prop)
-    if not prop.multiple:
-        return f"first({row} order by r.row) filter ({row} is not null)"
-    return unique(f"flatten(list({row} order by r.row) filter ({row} is not null))")
-
-
-def _value_columns(value: StagedValue) -> list[str]:
-    return [value.column, value.clear] if value.mode == "set_or_clear" else [value.column]
 
 
 def _fold(value: StagedValue) -> Iterator[str]:

@@ -43,7 +43,8 @@ FEW = 0.05
 """Share of all profiles up to which those that rows were assigned to are few; see `Changes.whole`."""
 
 _VACUUM_EVERY = 16
-"""Of so many small imports, DuckDB removes dead rows and joins small row groups after one."""
+"""Of so many small imports, DuckDB removes dead rows and joins small row groups after one. It would do so as soon
+as the live rows of row groups fit into one of them, which may take longer than the import."""
 
 
 def declare_properties(session: Session, run: GoalRun) -> None:
@@ -182,8 +183,8 @@ def _write(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, n
     number = number_of(session, run.connection)
     session.run(sample_steps(columns, outcome.changes))
     _count_imported(session, run, columns, outcome, number)
-    if outcome.changes.whole:
-        _put_off_vacuum(session)
+    if outcome.changes.whole and revision_of(session) % _VACUUM_EVERY:
+        session.set("max_vacuum_tasks", "0")
     session.run(write_steps(columns, outcome.changes, now, number))
     session.run(_record_steps(run, columns, outcome, now))
     session.run(waiting_steps(run, columns))
@@ -197,16 +198,6 @@ def _count_imported(session: Session, run: GoalRun, columns: Columns, outcome: O
         sql = statement("importing/upserting/imported_profile").format(table=columns.entity.stored)
         first = session.value(sql, {"connection": run.connection, "number": number})
     add_exchanged(session, run.connection, "import", outcome.created + first)
-
-
-def _put_off_vacuum(session: Session) -> None:
-    """Let the checkpoint after most small imports leave replaced rows and small row groups as they are.
-
-    Otherwise DuckDB writes row groups anew as soon as their live rows fit into one of them, which may take longer than
-    the import.
-    """
-    if revision_of(session) % _VACUUM_EVERY:
-        session.set("max_vacuum_tasks", "0")
 
 
 def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
