@@ -191,16 +191,9 @@ def is_doubtful(cell: str, instant: str, form: Format) -> str | None:
         shown = f"timezone('{zone}', {instant})"
         return f"({shown} <> {clock} or {other} <> {instant} and timezone('{zone}', {other}) = {clock})"
 
-    odd = naming(_stated(cell, form), "clock", shows_other)
+    # The local time is read by the pattern that reads the cell.
+    locals_ = [(instant_in(pattern, cell, form), local_in(pattern, cell, form)) for pattern in form.dates]
+    cases = " ".join(f"when {read} is not null then {local}" for read, local in locals_)
+    local = f"case {cases} end" if len(locals_) > 1 else locals_[0][1]
+    odd = naming(local, "clock", shows_other)
     return f"case when {near} then coalesce({odd}, false) else false end"
-
-
-def _stated(cell: str, form: Format) -> str:
-    """Return the expression for the local time by the pattern that reads the cell."""
-    if len(form.dates) == 1:
-        return local_in(form.dates[0], cell, form)
-    cases = " ".join(
-        f"when {instant_in(pattern, cell, form)} is not null then {local_in(pattern, cell, form)}"
-        for pattern in form.dates
-    )
-    return f"case {cases} end"

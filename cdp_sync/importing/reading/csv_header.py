@@ -67,7 +67,10 @@ def read_head(text: str, form: Format) -> Head | None:
     Raises:
         FileRejected: The header is malformed, or a line `sep=` contradicts the declared separator.
     """
-    begin = _after_lines(text, form.skip_rows) or _after_separator_line(text, form)
+    begin = 0
+    for _ in range(form.skip_rows):
+        begin = _line(text, begin).end()
+    begin = begin or _after_separator_line(text, form)
     while begin < len(text) and _is_passed_over(_line(text, begin), form):
         begin += len(_line(text, begin).group())
     if _NOTHING.match(text, begin):
@@ -97,13 +100,6 @@ def _line(text: str, position: int) -> re.Match[str]:
 def _is_passed_over(line: re.Match[str], form: Format) -> bool:
     """Return whether a line is blank or a comment."""
     return not line.group(1) or bool(form.comment and line.group(1).startswith(form.comment))
-
-
-def _after_lines(text: str, lines: int) -> int:
-    position = 0
-    for _ in range(lines):
-        position = _line(text, position).end()
-    return position
 
 
 def _after_separator_line(text: str, form: Format) -> int:

@@ -42,13 +42,7 @@ class Normalize(Protocol):
     """
 
     def __call__(
-        self,
-        session: Session,
-        part: Part,
-        goal: ImportGoal,
-        folder: Path | None = None,
-        further: Sequence[str] = (),
-        /,
+        self, session: Session, part: Part, goal: ImportGoal, folder: Path | None = None, further: Sequence[str] = (), /
     ) -> NormalizedPart | None:
         """Bring a part to UTF-8 and find its columns."""
         ...

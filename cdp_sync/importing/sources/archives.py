@@ -183,20 +183,16 @@ def chosen(names: Sequence[str], goal: ImportGoal) -> list[str]:
         return [name for name in ordinary if fnmatch.fnmatchcase(_last(name), goal.member_pattern)]
     rows = [name for name in ordinary if PurePosixPath(_last(name).lower()).stem not in _ABOUT] or ordinary
     named = [name for name in rows if goal.names_file(_last(name))]
-    return named if named and not goal.names_file(_NO_NAME) else _most_plausible(rows)
+    if named and not goal.names_file(_NO_NAME):
+        return named
+    by_suffix = ([name for name in rows if PurePosixPath(_last(name).lower()).suffix in some] for some in _SUFFIXES)
+    return next(filter(None, by_suffix), rows)
 
 
 def _is_junk(name: str) -> bool:
     *folders, last = name.replace("\\", "/").split("/")
     hidden = any(part.startswith(".") and part != "." for part in (*folders, last))
     return hidden or "__MACOSX" in folders or last.lower() in _JUNK
-
-
-def _most_plausible(names: list[str]) -> list[str]:
-    for suffixes in _SUFFIXES:
-        if found := [name for name in names if PurePosixPath(_last(name).lower()).suffix in suffixes]:
-            return found
-    return names
 
 
 def _last(name: str) -> str:

@@ -114,13 +114,7 @@ def _normalized(
 
 
 def _stage_part(
-    session: Session,
-    run: GoalRun,
-    landed: NormalizedPart,
-    known: KnownFile | None,
-    file: int,
-    *,
-    delta: Delta,
+    session: Session, run: GoalRun, landed: NormalizedPart, known: KnownFile | None, file: int, *, delta: Delta
 ) -> tuple[str, ...]:
     """Stage one part; return the fields whose cells identify its rows."""
     columns = plan_columns(run.goal, run.profiles, landed.head.columns)

@@ -56,20 +56,14 @@ def row_value_step(columns: Columns, contributed: Contributed) -> Step:
     source = "staging.fresh fresh"
     reads = ["staging.fresh"]
     if contributed.possible:
-        source += f"\nleft join ({_by_sum(columns, contributed)}) contribution on contribution.row = fresh.row"
+        found = ["row", "counts", "moved", *(f"{_entry('sums', value)} as {_former(value)}" for value in columns.sums)]
+        if contributed.keyed:
+            found += [f"{_entry('key_sums', value)} as {_former(value, 'key')}" for value in columns.sums]
+        entries = f"select {', '.join(found)} from contribution"
+        source += f"\nleft join ({entries}) contribution on contribution.row = fresh.row"
         reads.append("contribution")
     sql = f"create or replace temp view row_value as\nselect {', '.join(selected)}\nfrom {source}"
     return Step("row_value", sql, reads=tuple(reads))
-
-
-def _by_sum(columns: Columns, contributed: Contributed) -> str:
-    """Return the query for `contribution` with a column for each sum's entry."""
-    found = ["row", "counts", "moved"]
-    for value in columns.sums:
-        found.append(f"{_entry('sums', value)} as {_former(value)}")
-        if contributed.keyed:
-            found.append(f"{_entry('key_sums', value)} as {_former(value, 'key')}")
-    return f"select {', '.join(found)} from contribution"
 
 
 def _entry(sums: str, value: StagedValue) -> str:

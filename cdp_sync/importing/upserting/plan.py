@@ -4,7 +4,7 @@ The steps read top to bottom: `patch` is what the rows say for each profile, `wi
 does not allow it, `changed_profile` is what existing ones become, and the entity's table gets the new ones.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cdp_sync.importing.converting.conversion import unique
@@ -53,10 +53,7 @@ def reversed_patch_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
     With `lists`, values are taken off lists as well.
     """
     query = less_reversals(columns, _of_rows(columns), lists=lists)
-    return (
-        *profile_reversal_steps(columns, lists=lists),
-        _patch(columns, query, (*_PATCH, "profile_reversal")),
-    )
+    return (*profile_reversal_steps(columns, lists=lists), _patch(columns, query, (*_PATCH, "profile_reversal")))
 
 
 def _of_rows(columns: Columns) -> str:
@@ -100,10 +97,7 @@ def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tupl
     """
     rows = ("staging.file", "staging.part", "staging.rejected", "staging.fresh", "staging.assigned")
     ends = ("staging.unchanged", "staging.set_aside", "touched_profile", "changed_profile")
-    return (
-        _changed(columns, whole=whole, lists=lists),
-        fixed("file_counters", "file_counters", *rows, *ends),
-    )
+    return (_changed(columns, whole=whole, lists=lists), fixed("file_counters", "file_counters", *rows, *ends))
 
 
 @dataclass(frozen=True)
@@ -126,8 +120,15 @@ def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -
     if changes.created:
         yield _inserted(columns, {"now": now, "creator": creator})
     if changes.properties:
-        changed = [target for target in every if target.prop.name in changes.properties]
-        yield from _replaced(columns, now) if changes.whole else [_updated(columns, changed, now)]
+        # Only what differs is updated: rewriting a list makes DuckDB write the whole row anew.
+        changed = (target.name for target in every if target.prop.name in changes.properties)
+        sets = ", ".join(f"{name} = changed.{name}" for name in changed)
+        update = f"""update {columns.entity.stored} profile
+set {sets}, updated_at = $now
+from changed_profile changed
+where profile.profile_id = changed.profile_id"""
+        updated = Step(columns.entity.stored, update, {"now": now}, ("changed_profile",))
+        yield from _replaced(columns, now) if changes.whole else [updated]
     for target in every:
         if target.prop.identifier and (changes.created or target.prop.name in changes.properties):
             yield from _identifier_steps(columns, target.prop, changes, now)
@@ -305,16 +306,6 @@ select * exclude (_first_row, _changed) replace ($now as updated_at)
 from changed_profile"""
     delete = f"delete from {stored} where profile_id in (select profile_id from changed_profile)"
     return Step(stored, delete, reads=reads), Step(stored, written, {"now": now}, reads)
-
-
-def _updated(columns: Columns, every: Iterable[Target], now: object) -> Step:
-    """Only what differs is updated: rewriting a list makes DuckDB write the whole row anew."""
-    sets = ", ".join(f"{target.name} = changed.{target.name}" for target in every)
-    sql = f"""update {columns.entity.stored} profile
-set {sets}, updated_at = $now
-from changed_profile changed
-where profile.profile_id = changed.profile_id"""
-    return Step(columns.entity.stored, sql, {"now": now}, ("changed_profile",))
 
 
 def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:

@@ -70,16 +70,13 @@ def upsert_rows(session: Session, run: GoalRun) -> GoalReport:
         try:
             return _upsert(session, run, columns)
         except ValueOutOfRange:
-            raise _does_not_fit(columns) from error
-
-
-def _does_not_fit(columns: Columns) -> GoalFailed:
-    sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
-    return GoalFailed(
-        f"A sum does not fit its property: {sums}.",
-        needed="The property's type must hold the largest sum.",
-        remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed.",
-    )
+            sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
+            raise GoalFailed(
+                f"A sum does not fit its property: {sums}.",
+                needed="The property's type must hold the largest sum.",
+                remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run "
+                "landed.",
+            ) from error
 
 
 def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
@@ -182,22 +179,17 @@ def _take_back(session: Session, run: GoalRun, columns: Columns, contributed: Co
 def _write(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> None:
     number = number_of(session, run.connection)
     session.run(sample_steps(columns, outcome.changes))
-    _count_imported(session, run, columns, outcome, number)
+    first = 0  # profiles that existed and that the connection imports for the first time, counted before new ones exist
+    if outcome.updated:
+        sql = statement("importing/upserting/imported_profile").format(table=columns.entity.stored)
+        first = session.value(sql, {"connection": run.connection, "number": number})
+    add_exchanged(session, run.connection, "import", outcome.created + first)
     if outcome.changes.whole and revision_of(session) % _VACUUM_EVERY:
         session.set("max_vacuum_tasks", "0")
     session.run(write_steps(columns, outcome.changes, now, number))
     session.run(_record_steps(run, columns, outcome, now))
     session.run(waiting_steps(run, columns))
     session.execute("update warehouse.revision set number = number + 1")
-
-
-def _count_imported(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, number: int) -> None:
-    """Count the profiles that the connection imports for the first time, before new ones are written."""
-    first = 0
-    if outcome.updated:
-        sql = statement("importing/upserting/imported_profile").format(table=columns.entity.stored)
-        first = session.value(sql, {"connection": run.connection, "number": number})
-    add_exchanged(session, run.connection, "import", outcome.created + first)
 
 
 def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
