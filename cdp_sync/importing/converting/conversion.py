@@ -1,8 +1,7 @@
 """How a cell of text becomes a value of a property's type: one line of SQL for each type.
 
-A conversion yields null where the cell does not convert; nothing is rounded, guessed or read two ways. A cell of white
-space alone is no value. Numbers and dates may have spaces around them; identifiers, e-mail addresses and texts of which
-only some are allowed any white space, stripped before.
+A cell of white space alone is no value. Numbers and dates may have spaces around them; identifiers, e-mail addresses
+and texts of which only some are allowed any white space, stripped before.
 """
 
 from cdp_sync.importing.converting.addresses import convert_email

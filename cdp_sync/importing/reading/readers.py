@@ -14,11 +14,10 @@ line holds longer ones, its numbers are made strings before.
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Protocol
 
 from cdp_sync.importing.reading.csv_header import Head, check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName, in_utf_8, normalize
@@ -30,36 +29,19 @@ from cdp_sync.model import Format, ImportGoal
 from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.warehouse import Session, quote_literal
 
+Normalize = Callable[[Session, Part, ImportGoal, Path | None, Sequence[str]], NormalizedPart | None]
+"""Brings a part to UTF-8 and finds its columns; None for a part without rows.
 
-class Normalize(Protocol):
-    """Brings a part to UTF-8 and finds its columns.
+It writes to the folder, or beside the part. The last fields are needed besides those of the goal. `FileRejected`: the
+part does not decode, or its columns do not fit the goal.
+"""
 
-    It writes to `folder`, or beside the part. `further` are fields that are needed besides those of the goal. It
-    returns None for a part without rows.
+Read = Callable[[Session, NormalizedPart, Format], None]
+"""Makes the tables of a part that is not regular, whose `n` is a line's number after the header.
 
-    Raises:
-        FileRejected: It does not decode, or its columns do not fit the goal.
-    """
-
-    def __call__(
-        self, session: Session, part: Part, goal: ImportGoal, folder: Path | None = None, further: Sequence[str] = (), /
-    ) -> NormalizedPart | None:
-        """Bring a part to UTF-8 and find its columns."""
-        ...
-
-
-class Read(Protocol):
-    """Makes the tables of a part that is not regular, whose `n` is a line's number after the header.
-
-    These are `physical_line(raw, …)`, `record(n, …)`, the rows in order, and `reject(n, until, in_quote, reason)`.
-
-    Raises:
-        FileRejected: The part as a whole is not what it should be.
-    """
-
-    def __call__(self, session: Session, part: NormalizedPart, form: Format, /) -> None:
-        """Make the tables."""
-        ...
+These are `physical_line(raw, …)`, `record(n, …)`, the rows in order, and `reject(n, until, in_quote, reason)`.
+`FileRejected`: the part as a whole is not what it should be.
+"""
 
 
 @dataclass(frozen=True)
@@ -104,13 +86,13 @@ order by n"""
 
 
 def _normalize_csv(
-    _session: Session, part: Part, goal: ImportGoal, folder: Path | None = None, _further: Sequence[str] = ()
+    _session: Session, part: Part, goal: ImportGoal, folder: Path | None, _further: Sequence[str]
 ) -> NormalizedPart | None:
     return normalize(part, goal, folder)
 
 
 def _normalize_lines(
-    session: Session, part: Part, goal: ImportGoal, folder: Path | None = None, _further: Sequence[str] = ()
+    session: Session, part: Part, goal: ImportGoal, folder: Path | None, _further: Sequence[str]
 ) -> NormalizedPart | None:
     local, start = _lines_of(session, part, goal, folder)
     if not session.value(f"select count(*) from physical_line where {_VISIBLE}"):
@@ -150,7 +132,7 @@ def _record_and_reject(session: Session, table: str, columns: str) -> None:
 
 
 def _normalize_json(
-    session: Session, part: Part, goal: ImportGoal, folder: Path | None = None, further: Sequence[str] = ()
+    session: Session, part: Part, goal: ImportGoal, folder: Path | None, further: Sequence[str]
 ) -> NormalizedPart | None:
     """Bring a part to objects and find their fields."""
     local, start = _lines_of(session, part, goal, folder)

@@ -7,6 +7,7 @@ import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from cdp_sync.errors import FileRejected
 
@@ -94,13 +95,9 @@ def recognize(head: bytes, encoding: str) -> Kind | None:
 def _binary(head: bytes) -> Kind | None:
     if head[257:262] == b"ustar":
         return Kind("a tar archive", _PACK)
-    for prefix, name, remedy in _BY_PREFIX:
-        if head.startswith(prefix):
-            return Kind(name, remedy)
-    for pattern, name, remedy in _BY_PATTERN:
-        if re.match(pattern, head, re.DOTALL):
-            return Kind(name, remedy)
-    return None
+    by_prefix = (Kind(name, remedy) for prefix, name, remedy in _BY_PREFIX if head.startswith(prefix))
+    by_pattern = (Kind(name, remedy) for shape, name, remedy in _BY_PATTERN if re.match(shape, head, re.DOTALL))
+    return next(chain(by_prefix, by_pattern), None)
 
 
 def _marked(head: bytes, encoding: str) -> Kind | None:
@@ -132,10 +129,8 @@ def _order_of_zeros(head: bytes) -> str:
 
 def _markup(head: bytes) -> Kind | None:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()[:64].decode("latin-1")
-    for pattern, name, remedy in _BY_FIRST_WORDS:
-        if re.match(pattern, text, re.IGNORECASE):
-            return Kind(name, remedy)
-    return None
+    words = (Kind(name, remedy) for shape, name, remedy in _BY_FIRST_WORDS if re.match(shape, text, re.IGNORECASE))
+    return next(words, None)
 
 
 def _other_text(encoding: str) -> Kind:

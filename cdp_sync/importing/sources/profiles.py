@@ -12,13 +12,12 @@ from pathlib import Path
 from cdp_sync.importing.converting.conversion import unique
 from cdp_sync.importing.delta.replace import compare_rows
 from cdp_sync.importing.reading.normalize import fields_of
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import GoalRun, refuse_rivals
 from cdp_sync.importing.sources.port import Enricher, Progress, Source
 from cdp_sync.importing.staging.columns import Columns, staged_columns
 from cdp_sync.importing.staging.fresh import select_fresh_rows
 from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.staging.plan import found_step
-from cdp_sync.importing.upserting.rivals import refuse_rivals
 from cdp_sync.model import FetchedFile, FileReport, ImportGoal
 from cdp_sync.model.counting import counted
 from cdp_sync.private import private_folder

@@ -1,4 +1,4 @@
-"""Lists a goal's directory and tells which files are to be imported, and why the others wait."""
+"""Lists a goal's directory: which files are to be imported, and why the others wait."""
 
 import fnmatch
 import time
@@ -135,7 +135,10 @@ def scan_directory(
         if choice.includes(file.name)
     ]
     if goal.complete.marker:
-        return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files), gone, names)
+        marker, present = goal.complete.marker, {file.name for file in listing}
+        held = {file.remote for file in files if file.due and not is_marked(file.remote, marker, present)}
+        files = [ScannedFile(file.remote, FileState.NOT_WHOLE) if file.remote in held else file for file in files]
+        return Scan(tuple(files), gone, names)
     # Those that are stale or asked for again were seen as they are when they were imported.
     unseen = [file.remote for file in files if file.state in (FileState.NEW, FileState.CHANGED)]
     growing = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
@@ -184,15 +187,6 @@ def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again
     if known.fingerprint != fingerprint:
         return FileState.STALE
     return FileState.AGAIN if again else FileState.UNCHANGED
-
-
-def _without_marker(file: ScannedFile, marker: str, listing: Iterable[RemoteFile]) -> ScannedFile:
-    names = {other.name for other in listing}
-    return (
-        ScannedFile(file.remote, FileState.NOT_WHOLE)
-        if file.due and not is_marked(file.remote, marker, names)
-        else file
-    )
 
 
 def is_marked(file: RemoteFile, marker: str, names: Collection[str]) -> bool:

@@ -74,8 +74,9 @@ def upsert_rows(session: Session, run: GoalRun) -> GoalReport:
             raise GoalFailed(
                 f"A sum does not fit its property: {sums}.",
                 needed="The property's type must hold the largest sum.",
-                remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run "
-                "landed.",
+                remedy=(
+                    "Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed."
+                ),
             ) from error
 
 
