@@ -98,15 +98,11 @@ def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
         "select distinct profile_id from warehouse.profile_identifier where value in ($plain, lower($plain), $folded)",
         {"plain": plain, "folded": folded(plain)},
     )
-    found = [profile_id for (profile_id,) in ids] or _as_id(value)
+    found = [profile_id for (profile_id,) in ids]
+    if not found:
+        with suppress(ValueError):
+            found = [UUID(plain)]
     return [profile for profile_id in found for profile in _profile(session, profile_id)]
-
-
-def _as_id(value: str) -> list[UUID]:
-    try:
-        return [UUID(value.strip())]
-    except ValueError:
-        return []
 
 
 _HIDDEN = ("merged_into", "_created_by")

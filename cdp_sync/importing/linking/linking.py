@@ -32,16 +32,14 @@ def match_steps(columns: Columns) -> tuple[Step, ...]:
 def _link_values(columns: Columns) -> list[str]:
     selects = []
     for link in columns.links:
-        named = f"{link.number} as link, {quote_literal(link.prop.name)} as property"
+        place, value, several = "1::bigint", link.column, "false"
         if link.prop.multiple:
-            source = f"""(select row, unnest({link.column}) as value, generate_subscripts({link.column}, 1) as place
-                from staging.fresh where {link.column} is not null)"""
-            selects.append(f"select row, {named}, place, value, true as multiple from {source}")
-        else:
-            source = f"staging.fresh where {link.column} is not null"
-            selects.append(
-                f"select row, {named}, 1::bigint as place, {link.column} as value, false as multiple from {source}"
-            )
+            place, value, several = f"generate_subscripts({link.column}, 1)", f"unnest({link.column})", "true"
+        selects.append(
+            f"""select row, {link.number} as link, {quote_literal(link.prop.name)} as property, {place} as place,
+                {value} as value, {several} as multiple
+            from staging.fresh where {link.column} is not null"""
+        )
     return selects
 
 
