@@ -101,19 +101,18 @@ class Warehouse:
                 if hasattr(os, "posix_fallocate"):  # as on Linux
                     os.posix_fallocate(probe.fileno(), 0, size)
         except OSError as problem:
-            if problem.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system knows
-                raise self._no_room(size, problem) from problem
-
-    def _no_room(self, size: int, problem: OSError) -> CdpSyncError:
-        why = problem.strerror or "the disk failed"
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return DiskFull(
-                f"The disk that holds the warehouse has no room for {size} bytes more: {why}.",
-                remedy="Free some space and run again.",
-            )
-        return WarehouseUnusable(
-            f"Nothing can be written beside {self.path.name}: {why}.", remedy="Correct the permissions of its folder."
-        )
+            if problem.errno in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system knows
+                return
+            why = problem.strerror or "the disk failed"
+            if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise DiskFull(
+                    f"The disk that holds the warehouse has no room for {size} bytes more: {why}.",
+                    remedy="Free some space and run again.",
+                ) from problem
+            raise WarehouseUnusable(
+                f"Nothing can be written beside {self.path.name}: {why}.",
+                remedy="Correct the permissions of its folder.",
+            ) from problem
 
     def _open_warehouse(self, session: Session, access: Access) -> None:
         if access == "read" and self.path.exists():

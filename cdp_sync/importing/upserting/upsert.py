@@ -81,11 +81,13 @@ def upsert_rows(session: Session, run: GoalRun) -> GoalReport:
 
 
 def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
-    staged, latest, revision = session.row(
+    staged, latest = session.row(
         f"""select exists (from staging.file where state in ('staged', 'retried')),
-            (select max(created_at) from {columns.entity.stored}), (select revision from staging.linked)"""
+            (select max(created_at) from {columns.entity.stored})"""
     )
-    now = _now(latest)
+    # Later than the creation of any profile, so that new ones are known by it: they are a microsecond apart.
+    now = datetime.now(UTC)
+    now = max(now, latest + timedelta(microseconds=1)) if latest else now
     revision = revision_of(session)
     outcome = _work_out(session, run, columns) if staged else None
     begin_at(session, revision)
@@ -102,15 +104,6 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
     write_run(session, run, report, now, time.time() - run.began if run.began else None)
     session.execute("commit")
     return report
-
-
-def _now(latest: datetime | None) -> datetime:
-    """Return the time of this run: later than the creation of any profile, so that new ones are known by it.
-
-    Profiles of one run are created a microsecond apart, in the order of their rows.
-    """
-    now = datetime.now(UTC)
-    return max(now, latest + timedelta(microseconds=1)) if latest else now
 
 
 @dataclass(frozen=True)
