@@ -6,8 +6,7 @@ from dataclasses import replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
-from cdp_sync.importing.delta.watermarks import cut_unfinished_line, note_watermarks
-from cdp_sync.importing.delta.window import highest_time_step
+from cdp_sync.importing.delta.watermarks import cut_unfinished_line, highest_time_step, note_watermarks
 from cdp_sync.importing.reading.accounting import stage_rows
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.readers import READERS

@@ -29,7 +29,6 @@ _BETWEEN, _NULL, _MISSING = f"chr({ord(DIVIDER)})", f"chr({ord(NO_CELL)})", "chr
 _ROW = ("row", "file", "part", "row_hash")
 """What a row is known by, besides its values."""
 
-
 _ONE_VALUE = {"multi_value": None, "json_lists": False}
 """How a field is read that is no column: whole."""
 
@@ -86,26 +85,23 @@ def read_part(landed: NormalizedPart, form: Format) -> tuple[str, dict[str, obje
     """
     if landed.relation:
         return landed.relation, {}
+    cells = Cells(landed.head.columns)
     if not landed.survey.regular:
-        return records(landed.head.columns, form), {}
+        grammar = Grammar(form)
+        named = ", ".join(f"{grammar.cell_sql(f'cells[{name[1:]}]')} as {name}" for name in cells.types)
+        split = grammar.split_sql(grammar.prepared("raw"), "quoted")
+        return f"(select {named} from (select {split} as cells from record))", {}
     call = """read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip,
             delim = $separator, quote = $quote, escape = $quote, nullstr = $nulls, comment = '',
             compression = 'none')"""
     return call, {
         "path": str(landed.local),
-        "columns": Cells(landed.head.columns).types,
+        "columns": cells.types,
         "skip": landed.skip,
         "separator": form.separator,
         "quote": form.quote,
         "nulls": list(form.nulls),
     }
-
-
-def records(columns: Sequence[str], form: Format) -> str:
-    """Return the relation that splits the rows of `record` into cells."""
-    grammar = Grammar(form)
-    named = ", ".join(f"{grammar.cell_sql(f'cells[{name[1:]}]')} as {name}" for name in Cells(columns).types)
-    return f"(select {named} from (select {grammar.split_sql(grammar.prepared('raw'), 'quoted')} as cells from record))"
 
 
 def stage_step(
