@@ -81,14 +81,13 @@ def upsert_rows(session: Session, run: GoalRun) -> GoalReport:
 
 
 def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
-    staged, latest = session.row(
+    staged, latest, revision = session.row(
         f"""select exists (from staging.file where state in ('staged', 'retried')),
-            (select max(created_at) from {columns.entity.stored})"""
+            (select max(created_at) from {columns.entity.stored}), (select revision from staging.linked)"""
     )
     # Later than the creation of any profile, so that new ones are known by it: they are a microsecond apart.
     now = datetime.now(UTC)
     now = max(now, latest + timedelta(microseconds=1)) if latest else now
-    revision = revision_of(session)
     outcome = _work_out(session, run, columns) if staged else None
     begin_at(session, revision)
     if outcome:
