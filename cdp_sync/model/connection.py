@@ -12,7 +12,6 @@ from cdp_sync.model.kind import kind_of
 from cdp_sync.model.notifications import Notifications
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
-from cdp_sync.model.watch import Watch
 
 RESERVED = frozenset({"segments", "profiles", "broken_connections"})
 """Asset keys and groups that are no connection's."""
@@ -22,6 +21,13 @@ _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", 
 
 
 _NOTIFIED = {"emails": ["team@example.org"], "on": "failure"}
+
+
+class Watch(Declared):
+    """Looks at the server again and again, and runs the connection when files have arrived."""
+
+    every_seconds: Annotated[int, Field(ge=5, le=86400)] = 30
+    """Seconds between two looks. A file counts once a second look, after a third of that, finds it as it was."""
 
 
 class Connection(Declared):
@@ -66,8 +72,13 @@ class Connection(Declared):
         names += [goal.name for goal in self.export_profiles]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"export_profiles: more than one goal is called {', '.join(repeated)}")
-        if problem := _wrong_former_name(self):
-            raise ValueError(problem)
+        former = [goal.was for goal in self.goals if goal.was]
+        if taken := next((name for name in former if name in names), None):
+            raise ValueError(f"was: {taken!r} is the name of another goal; needed is a name that no goal has any more")
+        if doubled := next((name for name in former if former.count(name) > 1), None):
+            raise ValueError(f"was: more than one goal was called {doubled!r}")
+        if self.was == self.name:
+            raise ValueError("was: it is the connection's own name")
         return self
 
     @property
@@ -95,18 +106,6 @@ class Connection(Declared):
     def label(self) -> str:
         """What people call it: the title, or the name."""
         return self.title or self.name
-
-
-def _wrong_former_name(connection: Connection) -> str:
-    """Return what is wrong with the former names, if anything: a goal still has it, or two goals had it."""
-    names = [goal.name for goal in connection.goals]
-    former = [goal.was for goal in connection.goals if goal.was]
-    for name in former:
-        if name in names:
-            return f"was: {name!r} is the name of another goal; needed is a name that no goal has any more"
-        if former.count(name) > 1:
-            return f"was: more than one goal was called {name!r}"
-    return "was: it is the connection's own name" if connection.was == connection.name else ""
 
 
 _SERVER = {

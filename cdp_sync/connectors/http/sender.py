@@ -166,11 +166,9 @@ class Sender:
         self._proxies, self._verify = environment["proxies"], environment["verify"] or True
 
     def __enter__(self) -> Self:
-        """Return the sender itself; nothing is opened yet."""
         return self
 
     def __exit__(self, *_unused: object) -> None:
-        """Close all connections."""
         self.close()
 
     def close(self) -> None:

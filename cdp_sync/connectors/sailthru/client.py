@@ -87,11 +87,9 @@ class SailthruClient:
         return f"SailthruClient({self._account.base_url})"
 
     def __enter__(self) -> Self:
-        """Return the client itself; nothing is opened yet."""
         return self
 
     def __exit__(self, *_unused: object) -> None:
-        """Hang up."""
         self.close()
 
     def close(self) -> None:

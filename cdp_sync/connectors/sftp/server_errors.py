@@ -4,7 +4,7 @@ Which kinds are transient and which are not: measured against paramiko 5.1, wher
 closed')` and any plain `SSHException` mean a lost line.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import paramiko
@@ -90,7 +90,7 @@ def login_refused(server: SftpServer, why: str) -> AuthenticationFailed:
 
 
 def no_common_algorithm(
-    server: SftpServer, problem: Exception, offered: Mapping[str, list[str]], accepted: Mapping[str, tuple[str, ...]]
+    server: SftpServer, problem: Exception, offered: Mapping[str, Sequence[str]], accepted: Mapping[str, Sequence[str]]
 ) -> NoCommonAlgorithm:
     """Return the error with the algorithms the server offers and those that are accepted."""
     kind, what, field = next(
@@ -239,5 +239,5 @@ def _words(problem: BaseException | None) -> str:
     return text.rstrip(".") or "it hung up"
 
 
-def _listed(names: tuple[str, ...] | list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "(none stated)"

@@ -8,18 +8,19 @@ import os
 import secrets
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cdp_sync.connectors import disk
-from cdp_sync.connectors.sftp import leftovers
 from cdp_sync.errors import (
     FileChanged,
     RemoteFailure,
     RemoteNameRefused,
     RemoteNotAFile,
     RemotePathMissing,
+    RemotePermissionDenied,
     RemoteSizeDiffers,
     Terminal,
 )
@@ -178,7 +179,7 @@ class FileUpload:
         try:
             session.rename(upload.part, self._path)
         except (Terminal, RemoteFailure):
-            leftovers.settle_former(session, upload)
+            _settle_former(session, upload)
             raise
 
     def _tidy(self, session: "Session") -> None:
@@ -186,9 +187,9 @@ class FileUpload:
         if self._begun is None:
             return
         if self.placed:
-            clear = not self._swaps or leftovers.remove(session, self._begun.aside, self._log)
+            clear = not self._swaps or _remove(session, self._begun.aside, self._log)
         else:
-            clear = leftovers.clear_up(session, self._begun, self._log)
+            clear = clear_up(session, self._begun, self._log)
         if clear and self._journal:
             self._journal.end(self._begun)
         self._begun, self._swaps = None, False
@@ -229,3 +230,45 @@ def _verify_name(name: str, path: str) -> None:
     else:
         return
     raise RemoteNameRefused(f"{path!r} cannot be the name of a file: {why}.", remedy="Name a file in a directory.")
+
+
+def clear_up(session: "Session", upload: Upload, log: Callable[[str], None]) -> bool:
+    """Put the former file back where nothing has taken its place, and remove what else is left. Idempotent.
+
+    Returns:
+        Whether nothing is left. What the server refuses to move or remove is logged.
+    """
+    settled = _done(session, lambda: _settle_former(session, upload), upload.aside, log)
+    return _remove(session, upload.part, log) and settled
+
+
+def _settle_former(session: "Session", upload: Upload) -> None:
+    """Remove the former file, or put it back if nothing has its name.
+
+    Raises:
+        RemotePermissionDenied: The account must not.
+        RemoteFailure: The server failed to.
+    """
+    if not session.exists(upload.aside):
+        return
+    if session.exists(upload.path):
+        session.remove(upload.aside)
+    else:
+        session.rename(upload.aside, upload.path)
+
+
+def _remove(session: "Session", path: str, log: Callable[[str], None]) -> bool:
+    """Remove a file and return whether it is gone; it may have been before."""
+    return _done(session, lambda: session.remove(path), path, log)
+
+
+def _done(session: "Session", step: Callable[[], None], path: str, log: Callable[[str], None]) -> bool:
+    """Do it and return whether nothing has this path any more."""
+    try:
+        with suppress(RemotePathMissing):
+            step()
+    except (RemotePermissionDenied, RemoteFailure) as problem:
+        if session.exists(path):  # some servers refuse before they look
+            log(f"{path!r} stays on the server: {problem.found}")
+            return False
+    return True

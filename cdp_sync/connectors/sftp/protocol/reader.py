@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from typing import NamedTuple
 
 from cdp_sync.connectors.sftp.protocol import packets
 from cdp_sync.connectors.sftp.protocol.packets import End, NotSftp
@@ -10,8 +11,7 @@ from cdp_sync.connectors.sftp.protocol.window import depth
 from cdp_sync.connectors.sftp.protocol.wire import Wire
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
     number: int
     offset: int
     length: int
@@ -59,7 +59,7 @@ class Reader:
             yield data
 
     def _ask(self, offset: int, length: int) -> _Request:
-        number = self._wire.ask(packets.READ, packets.read(self._handle, offset, length))
+        number = self._wire.ask(packets.READ, packets.span(self._handle, offset, length))
         return _Request(number, offset, length)
 
     def _ask_ahead(self) -> None:
@@ -76,9 +76,6 @@ class Reader:
 
     def _drain(self) -> None:
         # After the end of a file every reply says so; taking them keeps the conversation usable.
-        for request in self._waiting:
-            try:
-                self._wire.answer(request.number, packets.DATA)
-            except End:
-                continue
-        self._waiting.clear()
+        while self._waiting:
+            with suppress(End):
+                self._wire.answer(self._waiting.popleft().number, packets.DATA)
