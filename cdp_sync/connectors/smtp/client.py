@@ -34,7 +34,7 @@ _OUT_OF_SERVICE = 421
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail: what it says and to whom."""
+    """A mail: its text and its recipients."""
 
     subject: str
     text: str
