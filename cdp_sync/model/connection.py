@@ -156,8 +156,3 @@ class SftpConnection(Connection):
     def server_value(self) -> SftpServer:
         """How to reach the server."""
         return self.server
-
-    @property
-    def file_goals(self) -> tuple[FileGoal | FileExportGoal, ...]:
-        """All goals, in running order."""
-        return (*self.import_profiles, *self.export_profiles)

@@ -44,11 +44,8 @@ def _affecting_import(goal: ImportGoal) -> dict[str, Any]:
 
 def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     """Return the digest of an export goal: of how its rows are written and where they go, not of its segment."""
-    declared = {
-        "goal": goal.model_dump(mode="json", include=_AFFECTS_EXPORT),
-        "properties": _types(profiles, goal.properties),
-    }
-    return _digest(declared)
+    declared = goal.model_dump(mode="json", include=_AFFECTS_EXPORT)
+    return _digest({"goal": declared, "properties": _types(profiles, goal.properties)})
 
 
 def _types(profiles: Profiles, names: Collection[str]) -> list[dict[str, Any]]:

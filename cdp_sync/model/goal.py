@@ -3,7 +3,7 @@
 import fnmatch
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -112,8 +112,15 @@ class ImportRules(Goal):
 
     @model_validator(mode="after")
     def _does_not_clash(self) -> "ImportRules":
-        if problem := next(_clashes(self), None):
-            raise ValueError(problem)
+        modes: dict[str, list[str]] = {}
+        for mapping in self.map:
+            modes.setdefault(mapping.property, []).append(mapping.mode)
+        for name, found in modes.items():
+            if len(found) > 1 and set(found) not in ({"add"}, {"sum"}):
+                times = f"{len(found)} times ({', '.join(found)})"
+                raise ValueError(f"map: {name} is filled {times}; allowed is that with add or with sum")
+        if len({(link.field, link.property) for link in self.link}) < len(self.link):
+            raise ValueError("link: the same field and property stand there twice")
         return self
 
     def importing(self, connection: "Connection", profiles: Profiles) -> "ImportGoal":
@@ -160,6 +167,11 @@ class ImportRules(Goal):
 class ImportGoal(ImportRules):
     """Imports profiles from delimited text."""
 
+    from_elsewhere: ClassVar[frozenset[str]] = frozenset()
+    """Linked and mapped fields that a file need not hold: an enricher looks them up."""
+    may_be_packed: ClassVar[bool] = True
+    """Whether a file may be an archive."""
+
     format: Format = Format()
     """How the files are written."""
     row_key: tuple[Annotated[str, Field(min_length=1)], ...] = ()
@@ -196,16 +208,6 @@ class ImportGoal(ImportRules):
     def row_fields(self) -> tuple[str, ...]:
         """The fields whose cells make a row what it is: linked, mapped and key ones."""
         return tuple(dict.fromkeys((*self.fields, *self.row_key)))
-
-    @property
-    def from_elsewhere(self) -> frozenset[str]:
-        """Linked and mapped fields that a file need not hold: an enricher looks them up."""
-        return frozenset()
-
-    @property
-    def may_be_packed(self) -> bool:
-        """Whether a file may be an archive."""
-        return True
 
     @property
     def member_pattern(self) -> str | None:
@@ -278,16 +280,3 @@ class FileGoal(ImportGoal):
         if self.files and self.files_regex:
             raise ValueError("files and files_regex are both given; needed is one of them")
         return self
-
-
-def _clashes(goal: ImportRules) -> Iterator[str]:
-    """Yield what cannot be meant: one property filled in two ways, one link given twice."""
-    modes: dict[str, list[str]] = {}
-    for mapping in goal.map:
-        modes.setdefault(mapping.property, []).append(mapping.mode)
-    for name, found in modes.items():
-        if len(found) > 1 and set(found) not in ({"add"}, {"sum"}):
-            yield f"map: {name} is filled {len(found)} times ({', '.join(found)}); allowed is that with add or with sum"
-    links = [(link.field, link.property) for link in goal.link]
-    if len(set(links)) < len(links):
-        yield "link: the same field and property stand there twice"

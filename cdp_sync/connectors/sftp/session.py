@@ -220,15 +220,7 @@ class Session:
 
 
 def open_session(server: SftpServer, environ: Mapping[str, str], log: Callable[[str], None]) -> Session:
-    """Connect, log in and start SFTP.
-
-    Raises:
-        SecretMissing: What the declaration points at is not there.
-        KeyUnreadable: The private key cannot be used.
-        ServerRefused: The server and we do not come together.
-        ServerUnreachable: No connection could be made.
-        ConnectionLost: It broke again at once.
-    """
+    """Connect, log in and start SFTP; errors as of `open_transport`, `credentials` and `Session`."""
     transport = open_transport(server, known_keys(server, log), credentials(server, environ), log)
     session = Session(transport, server)
     try:

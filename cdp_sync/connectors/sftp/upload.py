@@ -90,16 +90,7 @@ class FileUpload:
         return (*part, self._begun.aside) if self._swaps else part
 
     def run(self, session: "Session") -> None:
-        """Bring the file to its place, over one connection. `settle` removes what an attempt leaves.
-
-        Raises:
-            RemotePathMissing: There is no such directory.
-            RemotePermissionDenied: The account must not write there.
-            RemoteNotAFile: Something else has the name.
-            RemoteDiskFull: There is no room for it.
-            FileChanged: The local file changed while it was read.
-            Transient: The connection or the server failed.
-        """
+        """Bring the file to its place, over one connection. `settle` removes what an attempt leaves."""
         self.settle(session)
         if self.placed is None:
             self._verify_target(session)
@@ -170,9 +161,8 @@ class FileUpload:
         except RemoteFailure:
             if not session.exists(self._path):
                 raise
-            self._swap(session, sent)
-
-    def _swap(self, session: "Session", sent: Sent) -> None:
+        else:
+            return
         upload, self._swaps = sent.upload, True
         self._log(f"The server cannot replace a file in one step: {self._path!r} is {upload.aside!r} for a moment.")
         session.rename(self._path, upload.aside)
