@@ -3,14 +3,15 @@
 import fnmatch
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import re2
 from pydantic import Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.format import Format
 from cdp_sync.model.mail_address import folded
-from cdp_sync.model.name_pattern import compile_pattern
 from cdp_sync.model.profile import Profiles, Property
 
 if TYPE_CHECKING:
@@ -221,6 +222,29 @@ class ImportGoal(ImportRules):
     def named(self, columns: tuple[str, ...]) -> tuple[str, ...]:
         """Return the fields' names, given the header's."""
         return columns
+
+
+@cache
+def compile_pattern(pattern: str) -> Any:  # noqa: ANN401 - the library has no types
+    """Return a regular expression, whose `fullmatch` asks for the whole name.
+
+    RE2 takes linear time for every pattern that it compiles. Python's own engine takes exponential time for patterns
+    such as `(a+)+b`, and nothing can stop it.
+
+    Raises:
+        ValueError: RE2 cannot compile it.
+    """
+    options = re2.Options()
+    options.log_errors = False  # to standard error
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        (reason,) = error.args
+        words = reason.decode() if isinstance(reason, bytes) else reason
+        raise ValueError(
+            f"found {pattern!r}, no regular expression that RE2 can match: {words}; "
+            "lookahead, lookbehind and backreferences are not allowed, and \\z is written for the end"
+        ) from None
 
 
 class FileGoal(ImportGoal):

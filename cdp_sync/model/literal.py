@@ -28,14 +28,10 @@ def literal(prop: Property, value: object) -> object:
     try:
         return _read(prop, value)
     except (TypeError, ValueError, ArithmeticError):
-        raise ValueError(f"found {value!r}; {prop.name} is compared with {_needed(prop)}") from None
-
-
-def _needed(prop: Property) -> str:
-    if prop.type == "decimal":
         whole = counted(prop.precision - prop.scale, "digit")
-        return f"a number with {whole} before and {prop.scale} after the point at most, in quotes if it is long"
-    return _EXAMPLES[prop.type]
+        decimal = f"a number with {whole} before and {prop.scale} after the point at most, in quotes if it is long"
+        needed = decimal if prop.type == "decimal" else _EXAMPLES[prop.type]
+        raise ValueError(f"found {value!r}; {prop.name} is compared with {needed}") from None
 
 
 def _read(prop: Property, value: object) -> object:

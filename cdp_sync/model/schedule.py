@@ -47,14 +47,11 @@ def _wall_time(value: object) -> object:
     if isinstance(value, time):
         return value
     if not isinstance(value, str) or not _HH_MM.fullmatch(value):
-        raise ValueError(f'found {value!r}; needed is HH:MM in quotes, such as "{_meant_by(value)}"')
+        # Without quotes, 12:30 is a number to base 60 to YAML.
+        minutes = value if type(value) is int and 0 <= value < MINUTES_A_DAY else 90
+        meant = f"{minutes // 60:02}:{minutes % 60:02}"
+        raise ValueError(f'found {value!r}; needed is HH:MM in quotes, such as "{meant}"')
     return time.fromisoformat(value)
-
-
-def _meant_by(value: object) -> str:
-    """Return a time that was written without quotes: to YAML 12:30 is a number to base 60."""
-    minutes = value if type(value) is int and 0 <= value < MINUTES_A_DAY else 90
-    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 UpToADay = Annotated[int, Field(ge=1, le=MINUTES_A_DAY), BeforeValidator(_up_to_a_day)]

@@ -20,16 +20,7 @@ if TYPE_CHECKING:
 
 
 class Download:
-    """One file, over as many connections as it takes.
-
-    Args:
-        remote: The file as it was listed.
-        target: Where it shall be.
-        progress: Called with the number of bytes that have arrived so far.
-
-    Raises:
-        RemoteNameRefused: The path has no usable file name.
-    """
+    """One file, over as many connections as it takes. Arguments and errors are those of `SftpClient.download`."""
 
     def __init__(self, remote: RemoteFile, target: Path, progress: Callable[[int], None]) -> None:
         if remote.name in ("", ".", "..") or "\0" in remote.path:

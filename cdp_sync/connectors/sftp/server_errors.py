@@ -147,7 +147,13 @@ def while_talking(server: SftpServer, path: str = "", deed: str = "read") -> Ite
     except Refusal as refusal:
         raise _refusal(refusal, server, path, deed) from refusal
     except TooSlow as slow:
-        raise _too_slow(server, path, str(slow)) from slow
+        about = f" with {path!r}" if path else ""
+        raise RemoteTooSlow(
+            f"{address(server)} is too slow{about}: {slow}.",
+            needed=f"Needed are answers within {server.answer_timeout:g} s and {server.least_rate:,} bytes a second.",
+            remedy="Ask the server's operator; or declare `answer_timeout` and `least_rate` of `server` for a "
+            "slow line.",
+        ) from slow
     except (NotSftp, packets.End) as noise:
         raise _no_sftp(server, str(noise)) from noise
     except TimeoutError as silence:
@@ -190,14 +196,6 @@ def listing_too_long(server: SftpServer, directory: str) -> RemoteListingTooLong
         f"{directory!r} on {address(server)} has more than {counted(server.listing_entries, 'entry', 'entries')}.",
         needed=f"Needed are at most {server.listing_entries:,}, `listing_entries` of `server`.",
         remedy="Have old files moved away; or declare a larger number, with half a kilobyte of memory for each entry.",
-    )
-
-
-def _too_slow(server: SftpServer, path: str, why: str) -> RemoteTooSlow:
-    return RemoteTooSlow(
-        f"{address(server)} is too slow{f' with {path!r}' if path else ''}: {why}.",
-        needed=f"Needed are answers within {server.answer_timeout:g} s and {server.least_rate:,} bytes a second.",
-        remedy="Ask the server's operator; or declare `answer_timeout` and `least_rate` of `server` for a slow line.",
     )
 
 

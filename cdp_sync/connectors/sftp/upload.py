@@ -49,16 +49,7 @@ class Sent:
 class FileUpload:
     """One file, over as many connections as it takes.
 
-    Args:
-        local: The file to send.
-        path: Where it shall be on the server.
-        server: Account and address, for the journal.
-        journal: Notes what an attempt may leave on the server, before its first byte is sent.
-        progress: Called with the number of bytes that the server has confirmed so far.
-        log: Receives a line for what a person may want to know.
-
-    Raises:
-        RemoteNameRefused: The path has no usable file name.
+    Arguments and errors are those of `SftpClient.publish`; `server` is account and address, for the journal.
     """
 
     def __init__(
