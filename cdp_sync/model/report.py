@@ -1,7 +1,7 @@
 """A run of a goal, and what it reports: counters, states and sentences. `Run` and `Report` serve both directions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from functools import reduce
@@ -264,9 +264,11 @@ class GoalReport(Report):
         for file in self.files:
             for warning in file.warnings:
                 files.setdefault(warning, []).append(file.name)
-        about = [
-            warning if len(self.files) == 1 else f"{_listed(names)}: {warning}" for warning, names in files.items()
-        ]
+        about = []
+        for warning, names in files.items():
+            more = len(names) - _MOST_NAMED
+            listed = ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+            about.append(warning if len(self.files) == 1 else f"{listed}: {warning}")
         counters = self.counters
         judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected
         no_link_value = judged and judged == counters.rows_without_identifier
@@ -287,12 +289,6 @@ class GoalReport(Report):
     def with_files(self, more: Iterable[FileReport]) -> "GoalReport":
         """Return the report with further files."""
         return replace(self, files=(*self.files, *more))
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return the first of these names, and how many more there are."""
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 @dataclass(frozen=True)

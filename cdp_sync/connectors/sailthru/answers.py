@@ -124,7 +124,10 @@ def _about_the_call(refusal: Refusal) -> CdpSyncError:
     call, status = refusal.call, refusal.status
     if refusal.code == 15:
         return ListUnknown(f"Sailthru has no list {call.says.get('list', '')!r}.", remedy="Correct its name.")
-    if _job_unknown(refusal):
+    # One source has the unknown job with status 401, so its text says whether a permission is missing.
+    about_job = call.endpoint == "job" and call.method == "GET" and refusal.code == _OTHER
+    denied = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    if about_job and (not denied or "job id" in refusal.text.lower()):
         return JobLost("Sailthru does not know the job, or not any more.", remedy="The next run starts another.")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED) and refusal.code != 41:
         return EndpointNotPermitted(
@@ -137,13 +140,6 @@ def _about_the_call(refusal: Refusal) -> CdpSyncError:
     if status == HTTPStatus.CONFLICT:
         return RequestRefused("Sailthru refuses the user: a key of theirs belongs to another one (status 409).")
     return RequestRefused(f"Sailthru refuses the call: {refusal}.")
-
-
-def _job_unknown(refusal: Refusal) -> bool:
-    # One source has it with status 401, so its text says whether a permission is missing.
-    job = refusal.call.endpoint == "job" and refusal.call.method == "GET" and refusal.code == _OTHER
-    denied = refusal.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-    return job and (not denied or "job id" in refusal.text.lower())
 
 
 def _rate_exceeded(call: Call) -> RateExceeded:

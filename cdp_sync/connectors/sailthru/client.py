@@ -218,11 +218,9 @@ class SailthruClient:
         def decipher(answer: Answer) -> dict[str, Any] | None:
             return answers.decipher(call, answer.status, answer.body)
 
-        answer = self._sender.send(self._request(call), decipher, cancelled)
-        return values.user(answer) if answer and call.endpoint == "user" else answer
-
-    def _request(self, call: Call) -> Request:
         parameters = protocol.form(self._credentials, call)
         address = protocol.address(self._account.base_url, call, parameters)
         form = parameters if call.method == "POST" else None
-        return Request(call.kind, call.method, address, form=form, file=call.file)
+        request = Request(call.kind, call.method, address, form=form, file=call.file)
+        answer = self._sender.send(request, decipher, cancelled)
+        return values.user(answer) if answer and call.endpoint == "user" else answer

@@ -52,9 +52,14 @@ class Reader:
             try:
                 data = self._wire.answer(request.number, packets.DATA).string()
             except End:
-                self._drain()
+                while self._waiting:  # every later reply says so too; taking them keeps the conversation usable
+                    with suppress(End):
+                        self._wire.answer(self._waiting.popleft().number, packets.DATA)
                 return
-            self._ask_for_rest(request, len(data))
+            if not 0 < len(data) <= request.length:
+                raise NotSftp(f"{len(data)} bytes where 1 to {request.length} were asked for")
+            if rest := request.length - len(data):
+                self._waiting.appendleft(self._ask(request.offset + len(data), rest))
             self._ask_ahead()
             yield data
 
@@ -67,15 +72,3 @@ class Reader:
             request = self._ask(self._next, min(self._size, self._end - self._next))
             self._waiting.append(request)
             self._next += request.length
-
-    def _ask_for_rest(self, request: _Request, arrived: int) -> None:
-        if not 0 < arrived <= request.length:
-            raise NotSftp(f"{arrived} bytes where 1 to {request.length} were asked for")
-        if arrived < request.length:
-            self._waiting.appendleft(self._ask(request.offset + arrived, request.length - arrived))
-
-    def _drain(self) -> None:
-        # After the end of a file every reply says so; taking them keeps the conversation usable.
-        while self._waiting:
-            with suppress(End):
-                self._wire.answer(self._waiting.popleft().number, packets.DATA)
