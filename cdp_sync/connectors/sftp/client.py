@@ -43,6 +43,10 @@ class SftpClient:
             that brought no new byte.
         first_pause: Seconds before the second attempt; doubled each time, up to 30, less some chance.
         log: Receives one line for everything a person may want to know; the logging module by default.
+
+    Raises:
+        Transient: By every call. The connection could not be made or kept.
+        Terminal: By every call. The server and we do not come together; the message says why.
     """
 
     def __init__(
@@ -77,12 +81,7 @@ class SftpClient:
         self.close()
 
     def connect(self) -> None:
-        """Connect now, in one attempt, rather than on first use.
-
-        Raises:
-            Transient: The connection could not be made; the first use tries again.
-            Terminal: The server and we do not come together.
-        """
+        """Connect now, in one attempt, rather than on first use, which tries again."""
         self._live_session()
 
     def close(self) -> None:
@@ -100,8 +99,6 @@ class SftpClient:
         Raises:
             RemotePathMissing: There is no such directory.
             RemotePermissionDenied: The account must not read it.
-            Transient: The connection could not be made or kept.
-            Terminal: The server and we do not come together; the message says why.
         """
         return self._perform(lambda session: listing.regular_files(session, directory, self._log))
 
@@ -178,10 +175,6 @@ class SftpClient:
 
         Returns:
             Whether nothing is left. False also where the upload was noted of another address and is not found here.
-
-        Raises:
-            Transient: The connection could not be made or kept.
-            Terminal: The server and we do not come together.
         """
         from cdp_sync.connectors.sftp.upload import clear_up
 

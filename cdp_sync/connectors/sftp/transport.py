@@ -60,12 +60,7 @@ def open_transport(
 
 
 def shown_host_key(server: SftpServer) -> paramiko.PKey:
-    """Return the key a server shows; nothing is verified, and there is no login.
-
-    Raises:
-        ServerUnreachable: No connection could be made.
-        NoCommonAlgorithm: The server offers nothing that we accept.
-    """
+    """Return the key a server shows; errors as of `seen_host_key`."""
     transport = _shaken_hands(server, _kinds_first(()))
     try:
         return transport.get_remote_server_key()

@@ -224,12 +224,7 @@ def clear_up(session: "Session", upload: Upload, log: Callable[[str], None]) -> 
 
 
 def _settle_former(session: "Session", upload: Upload) -> None:
-    """Remove the former file, or put it back if nothing has its name.
-
-    Raises:
-        RemotePermissionDenied: The account must not.
-        RemoteFailure: The server failed to.
-    """
+    """Remove the former file, or put it back if nothing has its name."""
     if not session.exists(upload.aside):
         return
     if session.exists(upload.path):
