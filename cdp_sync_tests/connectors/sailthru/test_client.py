@@ -119,7 +119,7 @@ def test_check_finds_everything_fine_or_says_what_is_not(box: SailthruSandbox) -
         assert "America/New_York" in {finding.subject: finding.problem for finding in calling.check()}["time_zone"]
     with client(box.url, secret="wrong") as calling:
         (finding,) = calling.check()
-    assert (finding.subject, finding.fine) == ("credentials", False)
+    assert (finding.subject, bool(finding.problem)) == ("credentials", True)
 
 
 def test_check_names_the_endpoint_that_is_not_permitted() -> None:

@@ -74,8 +74,8 @@ def test_nothing_secret_shows_in_a_repr() -> None:
 def test_headers_tell_the_rate() -> None:
     """Limit, what is left, the reset by the server's clock, and that clock; or nothing where one of them is missing."""
     headers = {"X-Rate-Limit-Limit": "36000", "X-Rate-Limit-Remaining": "35999", "X-Rate-Limit-Reset": "1633218420"}
-    told = protocol.told(200, headers | {"Date": "Sat, 02 Oct 2021 23:46:49 GMT"})
+    told = protocol.rate_info(200, headers | {"Date": "Sat, 02 Oct 2021 23:46:49 GMT"})
     assert (told.rate, told.date, told.refused) == (Rate(36000, 35999, 1633218420), 1633218409.0, False)
-    assert protocol.told(429, headers).refused
-    assert protocol.told(200, headers | {"X-Rate-Limit-Reset": "soon"}).rate is None
-    assert protocol.told(200, {"Date": "today"}).date is None
+    assert protocol.rate_info(429, headers).refused
+    assert protocol.rate_info(200, headers | {"X-Rate-Limit-Reset": "soon"}).rate is None
+    assert protocol.rate_info(200, {"Date": "today"}).date is None
