@@ -94,17 +94,13 @@ def refuse_all(children: Iterable[Path]) -> None:
     problems, clashes = [], clashes_between_files()
     for child in children:
         try:
-            _check(child)
+            for file in declaration_files(child):
+                check_file(file)
             _check_against_others(child, clashes)
         except DeclarationError as error:
             problems.append(str(error))
     if problems:
         raise DeclarationError("\n".join(problems))
-
-
-def _check(child: Path) -> None:
-    for file in declaration_files(child):
-        check_file(file)
 
 
 def _check_against_others(child: Path, clashes: Mapping[Path, Sequence[str]]) -> None:

@@ -36,14 +36,11 @@ def _lines(when: Condition, profiles: Profiles) -> Iterator[str]:
     elif when.parts:
         yield "all of:" if when.all else "any of:"
         for part in when.parts:
-            yield from _bullet(_lines(part, profiles))
+            lines = _lines(part, profiles)
+            for number, line in enumerate(lines):
+                yield f"  {line}" if number else f"- {line}"
     else:
         yield _sentence(when, profiles)
-
-
-def _bullet(lines: Iterable[str]) -> Iterator[str]:
-    for number, line in enumerate(lines):
-        yield f"  {line}" if number else f"- {line}"
 
 
 def _sentence(when: Condition, profiles: Profiles) -> str:

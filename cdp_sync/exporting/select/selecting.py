@@ -23,11 +23,7 @@ def select_segment(run: ExportRun) -> ExportCounters:
         check_types(run.profiles, columns)
         session.run([selected_step(run, run.rows(columns), columns), *run.more_steps(columns)])
         size = segment_step(run, columns)
-        return _counters(session, session.value(size.sql, size.values))
-
-
-def _counters(session: Session, in_segment: int) -> ExportCounters:
-    """Count the endings; profiles that are not staged have the values that were delivered last."""
-    ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.selected group by ending"))
-    ends["profiles_same"] = in_segment - sum(ends.values()) + ends.get("profiles_same", 0)
-    return ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))
+        in_segment = session.value(size.sql, size.values)
+        ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.selected group by ending"))
+        ends["profiles_same"] = in_segment - sum(ends.values()) + ends.get("profiles_same", 0)
+        return ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))

@@ -63,7 +63,9 @@ def expect_files(context: dg.OpExecutionContext, connection: str, goal: str, sca
     if not is_backfill(context):  # of a backfill Dagster has noted that itself
         for file in scan.due:
             if _may_be_called(file.name):
-                _plan(context, files_key(connection, goal), file.name)
+                planned = AssetMaterializationPlannedData(files_key(connection, goal), partition=file.name)
+                event = DagsterEvent.build_asset_materialization_planned_event(context.job_name, "", planned)
+                context.instance.report_dagster_event(event, context.run_id, logging.DEBUG)
 
 
 def clear_failures(context: dg.OpExecutionContext, connection: str, goal: str, scan: Scan) -> None:
@@ -93,12 +95,6 @@ def _failed(instance: dg.DagsterInstance, connection: str, goal: str) -> list[st
 
 def _may_be_called(name: str) -> bool:
     return not any(sign in name for sign in _REFUSED)
-
-
-def _plan(context: dg.OpExecutionContext, key: dg.AssetKey, name: str) -> None:
-    planned = AssetMaterializationPlannedData(key, partition=name)
-    event = DagsterEvent.build_asset_materialization_planned_event(context.job_name, "", planned)
-    context.instance.report_dagster_event(event, context.run_id, logging.DEBUG)
 
 
 def note_files(context: dg.OpExecutionContext, connection: str, goal: str, files: Iterable[FileReport]) -> None:

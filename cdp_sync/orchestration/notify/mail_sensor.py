@@ -184,7 +184,10 @@ class Tick:
         """Mail about a run; return whether the server can be expected to take further mails."""
         run_id, log = record.dagster_run.run_id, self.context.log
         try:
-            mail = self._mail(record)
+            run = record.dagster_run
+            labels = {name: self.notified[name].label for name in self._connections(run)}
+            outcome = outcome_of(self.context.instance, record, labels, os.environ.get(_UI_URL) or _DEFAULT_UI_URL)
+            mail = Mail(subject_of(outcome), text_of(outcome), self._recipients(run), run.run_id)
             refused = send(SmtpServer.from_environment(os.environ), mail)
         except MailRefused as error:
             self._mark(record, "refused")
@@ -204,12 +207,6 @@ class Tick:
                 of = counted(len(mail.recipients), "address", "addresses")
                 log.warning(f"The mail server refused {refused} of {of}.")
         return True
-
-    def _mail(self, record: dg.RunRecord) -> Mail:
-        run = record.dagster_run
-        labels = {name: self.notified[name].label for name in self._connections(run)}
-        outcome = outcome_of(self.context.instance, record, labels, os.environ.get(_UI_URL) or _DEFAULT_UI_URL)
-        return Mail(subject_of(outcome), text_of(outcome), self._recipients(run), run.run_id)
 
     def _wait(self, record: dg.RunRecord, *, failed: bool) -> None:
         backoff = self.cursor.waiting.get(record.dagster_run.run_id, Backoff())

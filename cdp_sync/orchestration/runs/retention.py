@@ -70,7 +70,10 @@ def _forget_all(instance: dg.DagsterInstance, run_ids: Iterable[str], until: flo
         if time.monotonic() > until:
             return removed, False
         if run_id not in shown and _keep_files(instance, run_id):
-            _forget(instance, run_id)
+            instance.compute_log_manager.delete_logs(prefix=[run_id])
+            shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
+            instance.delete_run(run_id)
+            remove_event_file(instance, run_id)
             removed += 1
     return removed, True
 
@@ -118,11 +121,3 @@ def _has_failed(instance: dg.DagsterInstance, made: dg.AssetMaterialization) -> 
     key, name = made.asset_key, made.partition or ""
     status = instance.get_status_by_partition(key, [name], partitions_of(*key.path[:2])) or {}
     return status.get(name) is dg.AssetPartitionStatus.FAILED
-
-
-def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Remove a run with its files."""
-    instance.compute_log_manager.delete_logs(prefix=[run_id])
-    shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
-    instance.delete_run(run_id)
-    remove_event_file(instance, run_id)
