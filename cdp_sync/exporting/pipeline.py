@@ -16,13 +16,7 @@ from cdp_sync.model import ExportReport
 
 
 def export_file(run: FileRun, server: Target, uploads: Path) -> ExportReport:
-    """Put a segment's profiles on a server, as a file.
-
-    Args:
-        run: The run.
-        server: Where the file goes.
-        uploads: Folder where uploads are noted until they are complete; see `clear_uploads`.
-    """
+    """Put a segment's profiles on a server, as a file; `uploads` is the folder where `clear_uploads` looks."""
     counters = select_segment(run)
     verify_recordable(run, counters)
     file = write_file(run)
@@ -33,9 +27,7 @@ def export_file(run: FileRun, server: Target, uploads: Path) -> ExportReport:
 def export_users(run: UserRun, audience: Audience) -> ExportReport:
     """Create or change a platform's users from a segment's profiles, and keep its lists.
 
-    Args:
-        run: The run.
-        audience: Where the users go; it connects only if users are to be sent.
+    The audience connects only if users are to be sent.
     """
     counters = select_segment(run)
     verify_recordable(run, counters)

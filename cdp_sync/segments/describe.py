@@ -4,7 +4,7 @@ Names and texts stand in backticks, so that markdown leaves them alone; numbers,
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -49,10 +49,7 @@ def _sentence(when: Condition, profiles: Profiles) -> str:
     if when.objective:
         return _CONSENT[str(when.consent)].format(_code(when.objective))
     (question,) = when.questions()
-    return _about_property(question, profiles.by_name[str(when.property)])
-
-
-def _about_property(question: Question, prop: Property) -> str:
+    prop = profiles.by_name[str(when.property)]
     operator, name, wanted = question.operator, _code(prop.name), _wanted(question, prop)
     if operator.of_all and (prop.multiple or operator.wants is FLAG):
         return f"{name} {operator.of_all[question.is_opposite].format(*wanted)}"

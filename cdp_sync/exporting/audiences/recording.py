@@ -14,32 +14,23 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
     """Write ledger, lists, history and quarantine, and report. To be called when the users were delivered.
 
     Users who were refused, or do not exist, are not in the ledger, so that the next run sends them again. Where there
-    is nothing to record, the warehouse is not opened. Idempotent.
-
-    Args:
-        run: The run.
-        counters: What `select_segment` counted.
-        leavers: How many users were to be taken off lists.
+    is nothing to record, the warehouse is not opened. Idempotent. `leavers` counts the users to take off lists.
     """
     report = ExportReport(run.goal.name, run.goal.segment, counters, profiles_taken_off=0)
     if not (counters.profiles_written or counters.profiles_not_deliverable or leavers or leaves_quarantine(run)):
         return report
     with run.open("write") as session:
-        _settle(session, run)
+        # Merge the outcomes into the staged profiles; idempotent.
+        if not session.value("select count(*) from (show tables from staging) where name = 'chosen'"):
+            session.execute("alter table staging.selected rename to chosen")
+        _read_outcomes(session, run.left)
+        session.execute(statement("exporting/audiences/gone"))
+        _read_outcomes(session, run.outcomes)
+        of_run = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
+        session.execute(statement("exporting/audiences/selected"), of_run)
         taken_off = session.value("select count(distinct profile_id) from staging.gone")
         report = replace(report, counters=_settled(session, counters), profiles_taken_off=taken_off)
         return record(session, run, report, _steps(session, run))
-
-
-def _settle(session: Session, run: UserRun) -> None:
-    """Merge delivery outcomes into the staged profiles. Idempotent."""
-    if not session.value("select count(*) from (show tables from staging) where name = 'chosen'"):
-        session.execute("alter table staging.selected rename to chosen")
-    _read_outcomes(session, run.left)
-    session.execute(statement("exporting/audiences/gone"))
-    _read_outcomes(session, run.outcomes)
-    of_run = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
-    session.execute(statement("exporting/audiences/selected"), of_run)
 
 
 def _read_outcomes(session: Session, path: Path) -> None:

@@ -52,12 +52,8 @@ def deliver_file(
 ) -> DeliveredFile:
     """Publish a file in the goal's directory, if the delivery can be recorded.
 
-    Args:
-        run: The run.
-        server: Where it goes.
-        file: What `write_file` wrote. It stays where it is, for another attempt.
-        uploads: Folder where the connection's uploads are noted until they are complete; see `clear_uploads`.
-        progress: Receives how many of its bytes the server has confirmed.
+    The local file stays where it is, for another attempt. `uploads` is the folder where the connection's uploads are
+    noted until they are complete, see `clear_uploads`; `progress` receives how many bytes the server has confirmed.
 
     Raises:
         DiskFull: There is no room to note the upload, or to record the delivery. Nothing was sent.

@@ -91,9 +91,17 @@ def _pack(run: FileRun, text: Path, target: Path) -> None:
     if run.goal.format.encoding == "utf-8" and run.goal.file.compress == "none":
         text.replace(target)
         return
-    with target.open("wb") as file, _packer(run, file) as packer:
-        for chunk in _encoded(text, run.goal.format.encoding):
-            packer.write(chunk)
+    with target.open("wb") as file, _packer(run, file) as packer, text.open("rb") as source:
+        chunks = iter(lambda: source.read(CHUNK), b"")
+        if run.goal.format.encoding == "utf-8":
+            for chunk in chunks:
+                packer.write(chunk)
+            return
+        # UTF-16 begins with a byte order mark.
+        decoder, encoder = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementalencoder("utf-16")()
+        packer.write(encoder.encode(""))
+        for chunk in chunks:
+            packer.write(encoder.encode(decoder.decode(chunk)))
 
 
 @contextmanager
@@ -110,15 +118,3 @@ def _packer(run: FileRun, file: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile
                 yield packer
         case _:
             yield file
-
-
-def _encoded(text: Path, encoding: str) -> Iterator[bytes]:
-    """Yield a text in an encoding; utf-16 begins with a byte order mark."""
-    with text.open("rb") as file:
-        if encoding == "utf-8":
-            yield from iter(lambda: file.read(CHUNK), b"")
-            return
-        decoder, encoder = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementalencoder("utf-16")()
-        yield encoder.encode("")
-        for chunk in iter(lambda: file.read(CHUNK), b""):
-            yield encoder.encode(decoder.decode(chunk))

@@ -29,11 +29,6 @@ def selected_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
 
     Profiles whose values equal those last delivered are left out; often these are most. DuckDB's fast hash decides
     that. Where it differs, the written lines are compared, so a DuckDB version with another hash delivers nobody again.
-
-    Args:
-        run: The run.
-        rows: How profiles become lines.
-        columns: The columns that the warehouse has; a property without one is empty.
     """
     chosen = _chosen(run, rows, columns)
     how = "".join(f"{name}{sql}" for level in rows.levels for name, sql in level.items())

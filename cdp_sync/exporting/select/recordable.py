@@ -14,10 +14,6 @@ _PROFILE_ROOM = 100
 def verify_recordable(run: ExportRun, counters: ExportCounters) -> None:
     """Open the warehouse as recording does, and verify that it can grow. No-op where nothing is due.
 
-    Args:
-        run: The run; its rows are staged.
-        counters: What `select_segment` counted.
-
     Raises:
         DiskFull: There is no room for the ledger.
         WarehouseLocked: Another process holds the warehouse.

@@ -3,7 +3,6 @@
 from cdp_sync.exporting.run import ExportRun
 from cdp_sync.exporting.select.plan import segment_step, selected_step
 from cdp_sync.model import EXPORT_COUNTERS, ExportCounters
-from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.properties import check_types, profile_columns
 
 

@@ -5,7 +5,7 @@ show them as failed for that. A run that finds nothing to do leaves them as they
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -16,9 +16,6 @@ from cdp_sync.orchestration.goals.metadata import counters_in, reasons_table
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.warehouse import Session, Warehouse
 from cdp_sync.warehouse.history import ambiguous_rows, standing
-
-_PATIENCE = 1.0
-"""Seconds that a goal which failed waits for the warehouse."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +102,7 @@ def export_findings(report: ExportReport) -> Findings:
 def note_checks(
     context: dg.OpExecutionContext, key: dg.AssetKey, checks: Checks, findings: Findings, *, anew: bool
 ) -> None:
-    """Log the results of a goal's checks.
-
-    Args:
-        context: Of the step.
-        key: The goal's asset.
-        checks: The goal's checks.
-        findings: What they find.
-        anew: Whether the goal was materialized: then all are logged. Otherwise only those whose number changed.
-    """
+    """Log the results of a goal's checks: all where it was materialized (`anew`), else those whose number changed."""
     before = {} if anew else _logged(context.instance, key, checks)
     for name, check in checks.items():
         found = findings.get(check.counter, Finding(0))
@@ -134,11 +123,6 @@ def note_import_checks(context: dg.OpExecutionContext, warehouse: Warehouse, key
         context.log.warning(f"The checks of {'/'.join(key.path)} are not evaluated. {error}")
     else:
         note_checks(context, key, IMPORT_CHECKS, findings, anew=anew)
-
-
-def note_checks_of_failure(context: dg.OpExecutionContext, warehouse: Warehouse, key: dg.AssetKey) -> None:
-    """Log what changed of an import goal's checks where it failed before its end; wait a second for the warehouse."""
-    note_import_checks(context, replace(warehouse, lock_timeout=_PATIENCE), key, anew=False)
 
 
 def build_import_checks(key: dg.AssetKey) -> dg.AssetChecksDefinition:

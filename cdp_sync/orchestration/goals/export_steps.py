@@ -70,20 +70,18 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
         self.adopt(context)
-        counters = self._attempt(context, run, "selecting", lambda: _select(run), keep=False)
+
+        def select() -> ExportCounters:
+            counters = select_segment(run)
+            verify_recordable(run, counters)
+            return counters
+
+        counters = self._attempt(context, run, "selecting", select, keep=False)
         context.log.info(
             f"To deliver: {counters.profiles_written:,} of {counted(counters.profiles_in_segment, 'profile')}."
         )
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}
-
-    @abstractmethod
-    def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
-        """Write what is to be delivered to a local file."""
-
-    @abstractmethod
-    def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
-        """Deliver it."""
 
     @property
     @abstractmethod
@@ -132,8 +130,8 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         """Return the run."""
 
     def _arguments(self, context: dg.OpExecutionContext, handle: Handle) -> dict[str, Any]:
-        """Return the arguments of a run of either kind."""
-        staging, folder = self._own(context, handle)
+        """Return the arguments of a run of either kind; one that is tried again from a step keeps its rows and file."""
+        data = data_folder()
         return {
             "run_id": context.run_id,
             "connection": self.connection.name,
@@ -141,42 +139,30 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
             "profiles": self.profiles,
             "objectives": self.connection.objectives,
             "warehouse": context.resources.warehouse.warehouse(),
-            "staging": staging,
-            "folder": folder,
+            "staging": Path(handle.get("staging") or data.staging(context.run_id, self.unique)),
+            "folder": Path(handle.get("folder") or data.downloads(context.run_id, self.unique)),
             "now": datetime.fromisoformat(handle["now"]),
         }
-
-    def _own(self, context: dg.OpExecutionContext, handle: Handle) -> tuple[Path, Path]:
-        """Return where the run's rows and file are: of one that is tried again from a step, those of the run before."""
-        if "staging" in handle:
-            return Path(handle["staging"]), Path(handle["folder"])
-        folder = data_folder()
-        return folder.staging(context.run_id, self.unique), folder.downloads(context.run_id, self.unique)
 
     def _attempt(
         self, context: dg.OpExecutionContext, run: R, doing: str, work: Callable[[], T], *, keep: bool = True
     ) -> T:
         """Do a step's work; where that fails, keep what it needs, so that the step can be tried again."""
         watcher().phase(self.unique, doing)
-        return attempt(context.log, work, lambda error: self._give_up(run, error, keep=keep))
 
-    def _give_up(self, run: R, error: CdpSyncError, *, keep: bool) -> None:
-        if not keep:
-            self._clear(run)
-        report = ExportReport(self.goal.name, self.goal.segment, error=str(error))
-        if not isinstance(error, WarehouseUnusable | WarehouseLocked):
-            record_failure(run.warehouse, run, report, run.now)
-        watcher().done(self.unique, report)
+        def give_up(error: CdpSyncError) -> None:
+            if not keep:
+                self._clear(run)
+            report = ExportReport(self.goal.name, self.goal.segment, error=str(error))
+            if not isinstance(error, WarehouseUnusable | WarehouseLocked):
+                record_failure(run.warehouse, run, report, run.now)
+            watcher().done(self.unique, report)
+
+        return attempt(context.log, work, give_up)
 
     def _clear(self, run: R) -> None:
         remove(run.folder)
         remove(run.staging)
-
-
-def _select(run: ExportRun) -> ExportCounters:
-    counters = select_segment(run)
-    verify_recordable(run, counters)
-    return counters
 
 
 @dataclass(frozen=True)
@@ -186,10 +172,9 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
-        return self._ops(
-            GoalOp("write_file", "Write the rows to a local file.", self.write),
-            GoalOp("deliver_file", "Put the file on the server: complete, or not at all.", self.deliver),
-        )
+        delivers = "Put the file on the server: complete, or not at all."
+        write = GoalOp("write_file", "Write the rows to a local file.", self.write)
+        return self._ops(write, GoalOp("deliver_file", delivers, self.deliver))
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
         """Choose the profiles to deliver; where there are some, begin to connect to the server."""

@@ -101,9 +101,10 @@ def note_files(context: dg.OpExecutionContext, connection: str, goal: str, files
     """Mark the partitions of imported files, each with its counters and, as its data version, what it is of."""
     for file in files:
         if file.state in ("imported", "unchanged") and _may_be_called(file.name):
-            key = files_key(connection, goal)
-            tags = {DATA_VERSION_TAG: file.version} if file.version else {}
-            context.log_event(dg.AssetMaterialization(key, partition=file.name, metadata=_counters(file), tags=tags))
+            key, tags = files_key(connection, goal), {DATA_VERSION_TAG: file.version} if file.version else {}
+            numbers = {name: number for name, number in vars(file.counters).items() if number}
+            numbers["dagster/partition_row_count"] = file.counters.rows_read
+            context.log_event(dg.AssetMaterialization(key, partition=file.name, metadata=numbers, tags=tags))
 
 
 def imported_versions(instance: dg.DagsterInstance, connection: str, goal: str) -> set[str]:
@@ -111,9 +112,3 @@ def imported_versions(instance: dg.DagsterInstance, connection: str, goal: str) 
     kind, key = dg.DagsterEventType.ASSET_MATERIALIZATION, files_key(connection, goal)
     by_file = instance.event_log_storage.get_latest_tags_by_partition(key, kind, [DATA_VERSION_TAG])
     return {tags[DATA_VERSION_TAG] for tags in by_file.values()}
-
-
-def _counters(file: FileReport) -> dict[str, int]:
-    return {name: number for name, number in vars(file.counters).items() if number} | {
-        "dagster/partition_row_count": file.counters.rows_read
-    }

@@ -61,11 +61,8 @@ class GoalSteps(Generic[G]):
     def clear_uploads(self, context: dg.OpExecutionContext, server: Callable[[], Any]) -> None:
         """Remove from the server what earlier runs of the connection had not finished sending, if there is any.
 
-        Where that fails the run goes on: what was noted stays noted, and the next run tries again.
-
-        Args:
-            context: Its log receives what is left.
-            server: Returns what talks to the server.
+        Where that fails the run goes on: what was noted stays noted, and the next run tries again. The log receives
+        what is left.
         """
         names = [name for name in (self.connection.name, self.connection.was) if name]
         folders = [data_folder().uploads(name) for name in names]

@@ -13,7 +13,7 @@ from cdp_sync.importing import GoalRun, link_identifiers, upsert_profiles
 from cdp_sync.model import FileReport, FileState, GoalReport, ImportGoal, ImportRules
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
-from cdp_sync.orchestration.goals.checks import note_checks_of_failure, note_import_checks
+from cdp_sync.orchestration.goals.checks import note_import_checks
 from cdp_sync.orchestration.goals.goal_asset import GoalOp
 from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, staged
 from cdp_sync.orchestration.goals.handles import forget_handles
@@ -25,6 +25,9 @@ from cdp_sync.warehouse.history import record_failure
 
 _LINKS = "Give every row a profile: one that exists, a new one, or none."
 _UPSERTS = "Create and update profiles, with ledger, history and quarantine, in one transaction."
+
+_PATIENCE = 1.0
+"""Seconds that a goal which failed waits for the warehouse."""
 
 T = TypeVar("T")
 Rules = TypeVar("Rules", bound=ImportRules)
@@ -118,15 +121,18 @@ class ImportSteps(GoalSteps[Rules]):
 
     def _attempt(self, context: dg.OpExecutionContext, run: GoalRun, doing: str, work: Callable[[], T]) -> T:
         watcher().phase(self.unique, doing)
-        return attempt(context.log, work, lambda error: self._give_up(context, run, error))
 
-    def _give_up(self, context: dg.OpExecutionContext, run: GoalRun, error: CdpSyncError) -> None:
-        remove(run.folder)
-        report = GoalReport(self.goal.name, error=str(error))
-        if not isinstance(error, WarehouseUnusable | WarehouseLocked):
-            record_failure(run.warehouse, run, report)
-            note_checks_of_failure(context, run.warehouse, self.key)
-        watcher().done(self.unique, report)
+        def give_up(error: CdpSyncError) -> None:
+            remove(run.folder)
+            report = GoalReport(self.goal.name, error=str(error))
+            if not isinstance(error, WarehouseUnusable | WarehouseLocked):
+                record_failure(run.warehouse, run, report)
+                # One second for the warehouse: the run has failed before its end.
+                warehouse = replace(run.warehouse, lock_timeout=_PATIENCE)
+                note_import_checks(context, warehouse, self.key, anew=False)
+            watcher().done(self.unique, report)
+
+        return attempt(context.log, work, give_up)
 
 
 def landed(report: GoalReport) -> bool:

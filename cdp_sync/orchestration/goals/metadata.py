@@ -68,9 +68,12 @@ def counters_in(metadata: Mapping[str, Any]) -> dict[str, int]:
 def export_metadata_of(report: ExportReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of an export's materialization."""
     counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in EXPORT_COUNTERS}
+    delivered: dict[str, dg.MetadataValue] = {}
+    if report.path is not None:
+        delivered = {"file": dg.MetadataValue.text(report.path), "bytes": dg.MetadataValue.int(report.size)}
     return {
         "summary": dg.MetadataValue.text(report.message),
-        **_delivered(report),
+        **delivered,
         **({"not deliverable": reasons_table(report.reasons)} if report.reasons else {}),
         "eligible": dg.MetadataValue.int(report.counters.eligible),
         **counters,
@@ -84,12 +87,6 @@ def export_metadata_of(report: ExportReport) -> dict[str, dg.MetadataValue]:
 
 def _known(totals: dict[str, int | None]) -> dict[str, dg.MetadataValue]:
     return {name: dg.MetadataValue.int(total) for name, total in totals.items() if total is not None}
-
-
-def _delivered(report: ExportReport) -> dict[str, dg.MetadataValue]:
-    if report.path is None:
-        return {}
-    return {"file": dg.MetadataValue.text(report.path), "bytes": dg.MetadataValue.int(report.size)}
 
 
 def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:

@@ -35,7 +35,12 @@ def recover(instance: dg.DagsterInstance, folder: DataFolder) -> list[str]:
     lost = [record.dagster_run.run_id for record in under_way if _is_lost(record)]
     failed_runs = [run_id for run_id in lost if _end(instance, run_id)]
     _free_slots(instance)
-    _remove_leftovers(instance, folder)
+    for run_id, paths in folder.by_run().items():
+        # What belongs to no known run goes when it is old. After a failed step the staged rows serve its next attempt.
+        run = instance.get_run_by_id(run_id)
+        if run and run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
+            for path in paths if _process_is_gone(run) and not failed_in_step(run) else ():
+                remove(path)
     return failed_runs
 
 
@@ -81,18 +86,6 @@ def _free_slots(instance: dg.DagsterInstance) -> None:
 def _process_is_gone(run: dg.DagsterRun) -> bool:
     process = Process.of(run)
     return process is not None and process.is_gone
-
-
-def _remove_leftovers(instance: dg.DagsterInstance, folder: DataFolder) -> None:
-    """Remove what crashed runs staged and downloaded; what belongs to no known run goes when it is old.
-
-    Where a step failed, the staged rows stay: that step can be tried again with them.
-    """
-    for run_id, paths in folder.by_run().items():
-        run = instance.get_run_by_id(run_id)
-        if run and run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
-            for path in paths if _process_is_gone(run) and not failed_in_step(run) else ():
-                remove(path)
 
 
 def recover_project() -> None:

@@ -23,10 +23,7 @@ _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagste
 def forget_runs(instance: dg.DagsterInstance, ended_before: datetime, until: float) -> tuple[int, bool]:
     """Remove the runs that ended before a time, oldest first.
 
-    Args:
-        instance: Whose runs.
-        ended_before: Runs that ended later, and runs that have not ended, are kept.
-        until: When to stop, by the monotonic clock; what is begun is finished.
+    It stops at `until`, a time of the monotonic clock; what is begun is finished.
 
     Returns:
         How many were removed, and whether those are all.
