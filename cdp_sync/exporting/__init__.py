@@ -10,8 +10,7 @@ from cdp_sync.exporting.pipeline import export_file, export_users
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
-from cdp_sync.exporting.select.recordable import verify_recordable, verify_room
-from cdp_sync.exporting.select.selecting import select_segment
+from cdp_sync.exporting.select.selecting import select_segment, verify_recordable, verify_room
 
 __all__ = [
     "DeliveredFile",

@@ -139,7 +139,12 @@ def build_export_checks(key: dg.AssetKey, checks: Checks) -> dg.AssetChecksDefin
     """Return the checks of an export goal's asset, as people execute them: by what its latest run says."""
 
     def look(context: dg.AssetCheckExecutionContext) -> Findings:
-        return {name: Finding(times) for name, times in _latest_counters(context.instance, key).items()}
+        # Its latest run may have found something to do, or not.
+        materialized = context.instance.fetch_materializations(key, limit=1).records
+        observed = context.instance.fetch_observations(key, limit=1).records
+        latest = max((*materialized, *observed), key=lambda record: record.storage_id, default=None)
+        event = latest and (latest.asset_materialization or latest.event_log_entry.asset_observation)
+        return {name: Finding(times) for name, times in counters_in(event.metadata).items()} if event else {}
 
     return _build(key, checks, look)
 
@@ -200,14 +205,3 @@ def _logged(instance: dg.DagsterInstance, key: dg.AssetKey, checks: Checks) -> d
         if isinstance(result, dg.AssetCheckEvaluation):  # Dagster also keeps that one is planned
             numbers[found.name] = getattr(result.metadata.get(checks[found.name].counter), "value", None)
     return numbers
-
-
-def _latest_counters(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]:
-    """Return the counters of an asset's latest run, whether it found something to do or not."""
-    materialized = instance.fetch_materializations(key, limit=1).records
-    observed = instance.fetch_observations(key, limit=1).records
-    latest = max((*materialized, *observed), key=lambda record: record.storage_id, default=None)
-    if latest is None:
-        return {}
-    event = latest.asset_materialization or latest.event_log_entry.asset_observation
-    return counters_in(event.metadata) if event else {}

@@ -1,7 +1,7 @@
 """The last two steps of every import goal, which are the same wherever its rows come from."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +15,7 @@ from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import note_import_checks
 from cdp_sync.orchestration.goals.goal_asset import GoalOp
-from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, staged
-from cdp_sync.orchestration.goals.handles import forget_handles
+from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, forget_handles, staged
 from cdp_sync.orchestration.goals.metadata import failure_metadata_of, idle_metadata_of, metadata_of
 from cdp_sync.orchestration.goals.segments import PROFILES
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
@@ -71,14 +70,14 @@ class ImportSteps(GoalSteps[Rules]):
         report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
         watcher().done(self.unique, report)
         context.log.info(report.message)
-        note_import_checks(context, run.warehouse, self.key, anew=landed(report))
+        note_import_checks(context, run.warehouse, self.key, anew=report.landed > 0)
         yield from self._tell(context, report)
         forget_handles(context)
 
     def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
         """Show the goal in the UI, or raise where it failed; what landed is shown in either case."""
         self._count_profiles(context, report)
-        if report.state != "failed" and landed(report):
+        if report.state != "failed" and report.landed:
             yield dg.MaterializeResult(metadata=metadata_of(report))
         else:
             self._log(context, report)
@@ -89,7 +88,7 @@ class ImportSteps(GoalSteps[Rules]):
         Raises:
             dagster.Failure: The goal failed.
         """
-        if landed(report):
+        if report.landed:
             context.log_event(dg.AssetMaterialization(self.key, metadata=metadata_of(report)))
         elif report.state != "failed":
             context.log_event(dg.AssetObservation(self.key, metadata=idle_metadata_of(report)))
@@ -99,7 +98,7 @@ class ImportSteps(GoalSteps[Rules]):
 
     def _count_profiles(self, context: dg.OpExecutionContext, report: GoalReport) -> None:
         """Show how many profiles there are now, where the catalog shows them at all: where there are segments."""
-        if landed(report) and report.profiles_total is not None and self.profiles.segments:
+        if report.landed and report.profiles_total is not None and self.profiles.segments:
             count = {"dagster/row_count": report.profiles_total}
             context.log_event(dg.AssetMaterialization(PROFILES, metadata=count))
 
@@ -133,13 +132,3 @@ class ImportSteps(GoalSteps[Rules]):
             watcher().done(self.unique, report)
 
         return attempt(context.log, work, give_up)
-
-
-def landed(report: GoalReport) -> bool:
-    """Return whether a run imported anything."""
-    return report.landed > 0
-
-
-def waiting_handle(waiting: Iterable[FileReport]) -> list[list[str]]:
-    """Return the files that are not imported, as plain values that steps can hand on."""
-    return [[report.path, str(report.state), report.message] for report in waiting]

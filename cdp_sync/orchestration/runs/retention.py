@@ -95,26 +95,19 @@ def _keep_files(instance: dg.DagsterInstance, run_id: str) -> bool:
     imported = []
     for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records:
         made = record.asset_materialization
-        if made and is_files_key(made.asset_key) and _is_latest(instance, run_id, made):
-            if _has_failed(instance, made):
-                return False
-            imported.append((record.timestamp, made))
+        if not made or not is_files_key(made.asset_key):
+            continue
+        key, name = made.asset_key, made.partition or ""
+        of_file = dg.AssetRecordsFilter(key, asset_partitions=[name])
+        if [latest.run_id for latest in instance.fetch_materializations(of_file, limit=1).records] != [run_id]:
+            continue
+        status = instance.get_status_by_partition(key, [name], partitions_of(*key.path[:2])) or {}
+        if status.get(name) is dg.AssetPartitionStatus.FAILED:
+            return False
+        imported.append((record.timestamp, made))
     for imported_at, made in imported:
         metadata = {"imported_at": dg.MetadataValue.timestamp(imported_at), **made.metadata}
         instance.report_runless_asset_event(
             dg.AssetMaterialization(made.asset_key, partition=made.partition, metadata=metadata, tags=made.tags)
         )
     return True
-
-
-def _is_latest(instance: dg.DagsterInstance, run_id: str, made: dg.AssetMaterialization) -> bool:
-    """Return whether the latest materialization of a file is of this run."""
-    of_file = dg.AssetRecordsFilter(made.asset_key, asset_partitions=[made.partition or ""])
-    return [latest.run_id for latest in instance.fetch_materializations(of_file, limit=1).records] == [run_id]
-
-
-def _has_failed(instance: dg.DagsterInstance, made: dg.AssetMaterialization) -> bool:
-    """Return whether the catalog shows a file as failed."""
-    key, name = made.asset_key, made.partition or ""
-    status = instance.get_status_by_partition(key, [name], partitions_of(*key.path[:2])) or {}
-    return status.get(name) is dg.AssetPartitionStatus.FAILED
