@@ -132,17 +132,6 @@ def read_project() -> Reading:
     return Reading(profiles, tuple(connection for _, connection in found), tuple(dict.fromkeys(problems)))
 
 
-def check_file(file: Path) -> None:
-    """Make sure that a defs.yaml is in order by itself, as far as that shows without Dagster.
-
-    Raises:
-        DeclarationError: Names the file and every problem in it.
-    """
-    documents = _documents(file)
-    if all(map(_is_plain, documents)):
-        _connections_in(file, documents, None)
-
-
 def plain_values(file: Path) -> list[Declared] | None:
     """Return what a defs.yaml declares, with its templates filled; None where only Dagster can read it.
 
@@ -161,9 +150,7 @@ def clashes_between_files() -> dict[Path, list[str]]:
     found: list[tuple[Path, Connection]] = []
     for file in declaration_files():
         with suppress(DeclarationError):
-            documents = _documents(file)
-            if all(map(_is_plain, documents)):
-                found += [(file, each) for each in _connections_in(file, documents, None)]
+            found += [(file, each) for each in plain_values(file) or () if isinstance(each, Connection)]
     return _clashes(found)
 
 

@@ -17,7 +17,7 @@ from cdp_sync.orchestration.building import build_declared
 from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.declaration_files import declaration_files, find_profile_model, refuse
-from cdp_sync.orchestration.declarations import check_file, clashes_between_files, plain_values
+from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
@@ -95,7 +95,7 @@ def refuse_all(children: Iterable[Path]) -> None:
     for child in children:
         try:
             for file in declaration_files(child):
-                check_file(file)
+                plain_values(file)  # raises what is wrong with the file
             _check_against_others(child, clashes)
         except DeclarationError as error:
             problems.append(str(error))

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from cdp_sync.exporting.files.uploads import noting
 from cdp_sync.exporting.files.writing import LocalFile
@@ -22,15 +22,6 @@ class DeliveredFile:
     size: int
     sha256: str
     rows: int
-
-    def to_handle(self) -> dict[str, Any]:
-        """Return plain values for the next op."""
-        return asdict(self)
-
-    @classmethod
-    def from_handle(cls, handle: dict[str, Any]) -> "DeliveredFile":
-        """Return the file of a handle."""
-        return cls(**handle)
 
 
 class Target(Protocol):

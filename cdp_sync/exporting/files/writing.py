@@ -6,9 +6,9 @@ import gzip
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from cdp_sync.errors import DiskFull
 from cdp_sync.exporting.files.rows import header_step
@@ -31,15 +31,6 @@ class LocalFile:
     """Its name on the server."""
     size: int
     rows: int
-
-    def to_handle(self) -> dict[str, Any]:
-        """Return plain values for the next op."""
-        return {**asdict(self), "local": str(self.local)}
-
-    @classmethod
-    def from_handle(cls, handle: dict[str, Any]) -> "LocalFile":
-        """Return the file of a handle."""
-        return cls(**{**handle, "local": Path(handle["local"])})
 
 
 def write_file(run: FileRun) -> LocalFile | None:

@@ -190,7 +190,7 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
         except BaseException:
             self.server(context).hang_up()
             raise
-        return {**selected, "file": file.to_handle() if file else None}
+        return {**selected, "file": asdict(file) | {"local": str(file.local)} if file else None}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
         """Put the file on the server."""
@@ -199,12 +199,12 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
                 self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
             return {**written, "delivered": None}
         run = self._run(context, written)
-        file = LocalFile.from_handle(written["file"])
+        file = LocalFile(**{**written["file"], "local": Path(written["file"]["local"])})
         delivered = self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), file))
-        return {**written, "delivered": delivered.to_handle()}
+        return {**written, "delivered": asdict(delivered)}
 
     def _record(self, run: FileRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
-        file = DeliveredFile.from_handle(delivered["delivered"]) if delivered["delivered"] else None
+        file = DeliveredFile(**delivered["delivered"]) if delivered["delivered"] else None
         # The local file is needed no more, and some disks take long to remove one.
         with ThreadPoolExecutor(1) as beside:
             beside.submit(remove, run.folder)

@@ -38,10 +38,11 @@ class SourceSteps(ImportSteps[ImportRules]):
         self.adopt(context)
         with self.client(context) as client:
             source = kind_of(self.connection).part("source")(client, self.goal)
-            asked = fetch_profiles(run, source, self._progress, tell=lambda doing: watcher().phase(self.unique, doing))
+
+            def progress(name: str, arrived: int) -> None:
+                watcher().phase(self.unique, f"fetching {name}")
+                watcher().arrived(self.unique, RemoteFile(datetime.now(UTC), name, arrived), arrived)
+
+            asked = fetch_profiles(run, source, progress, tell=lambda doing: watcher().phase(self.unique, doing))
         if asked:
             context.log.info(asked)
-
-    def _progress(self, name: str, arrived: int) -> None:
-        watcher().phase(self.unique, f"fetching {name}")
-        watcher().arrived(self.unique, RemoteFile(datetime.now(UTC), name, arrived), arrived)

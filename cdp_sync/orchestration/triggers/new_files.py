@@ -17,7 +17,7 @@ from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.dagster_internals import RUN_KEY_TAG, AssetJob
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import imported_versions
-from cdp_sync.orchestration.runs.unfinished import unfinished_runs
+from cdp_sync.orchestration.runs.unfinished import UNFINISHED, runs_in
 
 _TICKS = 3
 """Ticks in the time between two looks: files that were just seen are looked at again at the next tick."""
@@ -83,7 +83,7 @@ class _Tick:
         found = look()
         memory = self._memory.settle(self._outcomes(), self._now).forget_what_is_gone(found)
         due = memory.due(found, self._now)
-        if due and any(unfinished_runs(self._instance, self._connection)):
+        if due and any(runs_in(self._instance, self._connection, UNFINISHED)):
             # They stay seen: a run for them is requested as soon as that run has ended, unless it imports them.
             reason = "A run of this connection has not ended; what has arrived is asked for after it."
             return self._skip(memory.note(found, self._now), reason)
