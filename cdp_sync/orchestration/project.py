@@ -6,7 +6,6 @@ import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -37,25 +36,18 @@ def load_project() -> dg.Definitions:
     if os.environ.get(_STRICT):
         refuse_all(_children())
         return _whole(component_tree().build_defs())
-    with _uncollected():
+    collecting = gc.isenabled()
+    gc.disable()  # all definitions stay: the collector would look at them in vain
+    try:
         return _whole(get_library_json_enriched_defs(None), *_build_each())
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _whole(*parts: dg.Definitions) -> dg.Definitions:
     """Return the parts with what all of them share."""
     return dg.Definitions.merge(*parts, build_mail(parts), build_recovery(), shared())
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Leave the garbage collector out while definitions are made, all of which stay: it would look at them in vain."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def load_connection(name: str) -> dg.Definitions:

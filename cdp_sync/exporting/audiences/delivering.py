@@ -2,11 +2,11 @@
 
 import csv
 import json
-import os
 import shutil
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from cdp_sync.errors import CdpSyncError, UserUnknown
 from cdp_sync.exporting.audiences.port import Audience
@@ -60,7 +60,10 @@ class UserFile:
         """Read the outcomes that an interrupted run has left."""
         self._outcomes.touch()
         with self._outcomes.open("r+b") as file:  # a crash may have cut its last line short
-            file.truncate(_end_of_last_line(file))
+            if self._outcomes.stat().st_size:
+                with mmap(file.fileno(), 0, access=ACCESS_READ) as text:
+                    end = text.rfind(b"\n") + 1
+                file.truncate(end)
         self._read(self._outcomes)
         self._file = self._outcomes.open("a", encoding="utf-8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
@@ -123,15 +126,3 @@ class UserFile:
         moments = ((name, outcome.joined.get(name)) for name in self._run.goal.memberships)
         joined = [{"list": name, "moment": at.timestamp() if at else None} for name, at in moments]
         return "sent", outcome.platform_id or "", json.dumps(joined), ""
-
-
-def _end_of_last_line(file: IO[bytes]) -> int:
-    end = file.seek(0, os.SEEK_END)
-    while end:
-        start = max(0, end - _BLOCK)
-        file.seek(start)
-        last = file.read(end - start).rfind(b"\n")
-        if last >= 0:
-            return start + last + 1
-        end = start
-    return 0

@@ -90,16 +90,15 @@ def _known(totals: dict[str, int | None]) -> dict[str, dg.MetadataValue]:
 
 
 def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:
-    records = [_file(file) for file in files]
+    records = []
+    for file in files:
+        remarks = " ".join(part for part in (file.message, *file.warnings) if part)
+        rows = _rows(file.counters)
+        records.append({"file": file.name, "state": str(file.state), "rows": rows, "remarks": remarks})
     names = [name for name in _FILE_COLUMNS if name == "file" or any(record[name] for record in records)]
     schema = dg.TableSchema([dg.TableColumn(name) for name in names])
-    rows = [dg.TableRecord({name: record[name] for name in names}) for record in records]
-    return dg.MetadataValue.table(rows, schema=schema)
-
-
-def _file(file: FileReport) -> dict[str, str]:
-    remarks = " ".join(part for part in (file.message, *file.warnings) if part)
-    return {"file": file.name, "state": str(file.state), "rows": _rows(file.counters), "remarks": remarks}
+    shown = [dg.TableRecord({name: record[name] for name in names}) for record in records]
+    return dg.MetadataValue.table(shown, schema=schema)
 
 
 def _rows(counters: Counters) -> str:
