@@ -52,12 +52,12 @@ def deliver_file(
     """
     verify_room(run, file.rows)
     digests: list[Future[str]] = []
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as executor:
 
         def confirmed(reached: int) -> None:
             # While the server writes the last bytes to its disk, the digest costs no time.
             if reached == file.size and not digests:
-                digests.append(beside.submit(_sha256, file.local))
+                digests.append(executor.submit(_sha256, file.local))
             if progress:
                 progress(reached)
 

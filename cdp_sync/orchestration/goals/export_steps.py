@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import dagster as dg
 
@@ -63,6 +63,11 @@ _RECORDS = "Record in the warehouse what was delivered, with ledger, history and
 class ExportSteps(GoalSteps[G], Generic[G, R]):
     """An export goal and the steps that run it."""
 
+    run_type: ClassVar[Any]
+    """Of its runs: a subclass of `ExportRun`."""
+    checks: ClassVar[Checks] = EXPORT_CHECKS
+    """The checks of the goal's asset."""
+
     def select(self, context: dg.OpExecutionContext) -> Handle:
         """Choose the profiles to deliver, and stage their rows."""
         data_folder().sweep()
@@ -82,11 +87,6 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}
 
-    @property
-    @abstractmethod
-    def ops(self) -> tuple[GoalOp, ...]:
-        """The goal's ops."""
-
     def _ops(self, write: GoalOp, deliver: GoalOp) -> tuple[GoalOp, ...]:
         # A run that delivers nothing yields nothing, and leaves the asset as it is.
         last = {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)}
@@ -97,11 +97,6 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
             deliver,
             GoalOp("record_delivery", _RECORDS, self.record, last),
         )
-
-    @property
-    def checks(self) -> Checks:
-        """The checks of the goal's asset."""
-        return EXPORT_CHECKS
 
     def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
         """Record the delivery and report; nothing is materialized where nothing was delivered."""
@@ -124,24 +119,21 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     def _record(self, run: R, counters: ExportCounters, delivered: Handle) -> ExportReport:
         """Record the delivery in the warehouse."""
 
-    @abstractmethod
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> R:
-        """Return the run."""
-
-    def _arguments(self, context: dg.OpExecutionContext, handle: Handle) -> dict[str, Any]:
-        """Return the arguments of a run of either kind; one that is tried again from a step keeps its rows and file."""
+        """Return the run; one that is tried again from a step keeps its rows and file."""
         data = data_folder()
-        return {
-            "run_id": context.run_id,
-            "connection": self.connection.name,
-            "goal": self.goal,
-            "profiles": self.profiles,
-            "objectives": self.connection.objectives,
-            "warehouse": context.resources.warehouse.warehouse(),
-            "staging": Path(handle.get("staging") or data.staging(context.run_id, self.unique)),
-            "folder": Path(handle.get("folder") or data.downloads(context.run_id, self.unique)),
-            "now": datetime.fromisoformat(handle["now"]),
-        }
+        run: R = self.run_type(
+            run_id=context.run_id,
+            connection=self.connection.name,
+            goal=self.goal,
+            profiles=self.profiles,
+            objectives=self.connection.objectives,
+            warehouse=context.resources.warehouse.warehouse(),
+            staging=Path(handle.get("staging") or data.staging(context.run_id, self.unique)),
+            folder=Path(handle.get("folder") or data.downloads(context.run_id, self.unique)),
+            now=datetime.fromisoformat(handle["now"]),
+        )
+        return run
 
     def _attempt(
         self, context: dg.OpExecutionContext, run: R, doing: str, work: Callable[[], T], *, keep: bool = True
@@ -167,6 +159,8 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
 @dataclass(frozen=True)
 class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     """A goal that puts a file on a server."""
+
+    run_type = FileRun
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
@@ -206,8 +200,8 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     def _record(self, run: FileRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
         file = DeliveredFile(**delivered["delivered"]) if delivered["delivered"] else None
         # The local file is needed no more, and some disks take long to remove one.
-        with ThreadPoolExecutor(1) as beside:
-            beside.submit(remove, run.folder)
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(remove, run.folder)
             return record_delivery(run, counters, file)
 
     def _deliver(self, context: dg.OpExecutionContext, run: FileRun, file: LocalFile) -> DeliveredFile:
@@ -220,13 +214,13 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
                 run, server, file, uploads, progress=lambda size: watcher().arrived(self.unique, sent, size)
             )
 
-    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> FileRun:
-        return FileRun(**self._arguments(context, handle))
-
 
 @dataclass(frozen=True)
 class UserSteps(ExportSteps[AudienceGoal, UserRun]):
     """A goal that brings profiles to users of a platform."""
+
+    run_type = UserRun
+    checks = USER_EXPORT_CHECKS
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
@@ -237,11 +231,6 @@ class UserSteps(ExportSteps[AudienceGoal, UserRun]):
             GoalOp("write_users", writes, self.write, {"pool": WAREHOUSE_POOL}),
             GoalOp("deliver_users", delivers, self.deliver),
         )
-
-    @property
-    def checks(self) -> Checks:
-        """The checks of the goal's asset."""
-        return USER_EXPORT_CHECKS
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
         """Write the users to a local file, and the users to take off lists to another one."""
@@ -263,6 +252,3 @@ class UserSteps(ExportSteps[AudienceGoal, UserRun]):
 
     def _record(self, run: UserRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
         return record_users(run, counters, delivered["leavers"])
-
-    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> UserRun:
-        return UserRun(**self._arguments(context, handle))
