@@ -59,10 +59,9 @@ def build_mail(parts: Iterable[dg.Definitions]) -> dg.Definitions:
         for key, value in part.metadata.items()
         if key.startswith(_KEY)
     }
-    return dg.Definitions(sensors=[_sensor(notified)] if notified else [])
+    if not notified:
+        return dg.Definitions()
 
-
-def _sensor(notified: "dict[str, Notified]") -> dg.SensorDefinition:
     @dg.sensor(
         name="mail",
         minimum_interval_seconds=_EVERY_SECONDS,
@@ -75,7 +74,7 @@ def _sensor(notified: "dict[str, Notified]") -> dg.SensorDefinition:
         tick.run()
         return dg.SensorResult(skip_reason=tick.summary, cursor=Cursor(now, tick.waiting).write())
 
-    return mail
+    return dg.Definitions(sensors=[mail])
 
 
 @dataclass(frozen=True)
