@@ -29,19 +29,15 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
         of_run = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
         session.execute(statement("exporting/audiences/selected"), of_run)
         taken_off = session.value("select count(distinct profile_id) from staging.gone")
-        report = replace(report, counters=_settled(session, counters), profiles_taken_off=taken_off)
+        ends = dict(session.rows("select ending, count(*) from staging.selected group by ending"))
+        settled = {f"profiles_{name}": ends.get(name, 0) for name in ("written", "unmatched", "not_deliverable")}
+        report = replace(report, counters=replace(counters, **settled), profiles_taken_off=taken_off)
         return record(session, run, report, _steps(session, run))
 
 
 def _read_outcomes(session: Session, path: Path) -> None:
     path.touch()  # no user was sent
     session.execute(statement("exporting/audiences/outcome"), {"path": str(path)})
-
-
-def _settled(session: Session, counters: ExportCounters) -> ExportCounters:
-    ends = dict(session.rows("select ending, count(*) from staging.selected group by ending"))
-    names = ("written", "unmatched", "not_deliverable")
-    return replace(counters, **{f"profiles_{name}": ends.get(name, 0) for name in names})
 
 
 def _steps(session: Session, run: UserRun) -> Iterator[Step]:
@@ -51,7 +47,6 @@ def _steps(session: Session, run: UserRun) -> Iterator[Step]:
     yield Step("exported_profile", gone, {"goal_number": number}, ("gone", "selected"))
     yield Step("list_member", statement("exporting/audiences/gone_member"), of_goal, ("gone", "selected"))
     yield Step("list_member", members, {**of_goal, "identity_key": run.goal.identity_key}, ("selected",))
-    yield Step(
-        "list_intent", "delete from warehouse.list_intent where connection = $connection and goal = $goal", of_goal
-    )
+    forget = "delete from warehouse.list_intent where connection = $connection and goal = $goal"
+    yield Step("list_intent", forget, of_goal)
     yield quarantine_step(run, None)

@@ -34,7 +34,12 @@ def recover(instance: dg.DagsterInstance, folder: DataFolder) -> list[str]:
     under_way = instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY))
     lost = [record.dagster_run.run_id for record in under_way if _is_lost(record)]
     failed_runs = [run_id for run_id in lost if _end(instance, run_id)]
-    _free_slots(instance)
+    storage = instance.event_log_storage
+    # Dagster frees the slots of runs that have ended minutes later, and others wait meanwhile.
+    for run_id in storage.get_concurrency_run_ids() if storage.supports_global_concurrency_limits else ():
+        run = instance.get_run_by_id(run_id)
+        if run and run.is_finished and _process_is_gone(run):
+            storage.free_concurrency_slots_for_run(run_id)
     for run_id, paths in folder.by_run().items():
         # What belongs to no known run goes when it is old. After a failed step the staged rows serve its next attempt.
         run = instance.get_run_by_id(run_id)
@@ -70,17 +75,6 @@ def _end(instance: dg.DagsterInstance, run_id: str) -> bool:
     else:
         report_crash(instance, run, _MESSAGE)
     return True
-
-
-def _free_slots(instance: dg.DagsterInstance) -> None:
-    """Free the slots of runs that have ended: Dagster does so minutes later, and others wait meanwhile."""
-    storage = instance.event_log_storage
-    if not storage.supports_global_concurrency_limits:
-        return
-    for run_id in storage.get_concurrency_run_ids():
-        run = instance.get_run_by_id(run_id)
-        if run and run.is_finished and _process_is_gone(run):
-            storage.free_concurrency_slots_for_run(run_id)
 
 
 def _process_is_gone(run: dg.DagsterRun) -> bool:
