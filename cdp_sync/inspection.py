@@ -7,13 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cdp_sync.errors import (
-    CdpSyncError,
-    RemoteListingTooLong,
-    RemotePathMissing,
-    RemotePermissionDenied,
-    UnknownName,
-)
+from cdp_sync.errors import CdpSyncError, RemoteListingTooLong, RemotePathMissing, RemotePermissionDenied, UnknownName
 from cdp_sync.exporting import FileRun, UserRun
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.importing import ScannedFile, scan_directory
@@ -69,16 +63,10 @@ class Look:
     def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
         """The files for people: the columns' names, and the rows."""
         refused = {True: "yes", False: "no", None: ""}
-        rows: list[tuple[object, ...]] = [
-            (
-                f.remote.path,
-                f.state,
-                refused[self.refused(f)],
-                f.remote.size,
-                f"{f.remote.modified_at:%Y-%m-%d %H:%M:%S}",
-            )
-            for f in self.files
-        ]
+        rows: list[tuple[object, ...]] = []
+        for f in self.files:
+            at = f"{f.remote.modified_at:%Y-%m-%d %H:%M:%S}"
+            rows.append((f.remote.path, f.state, refused[self.refused(f)], f.remote.size, at))
         return ("file", "state", "would be refused", "bytes", "modified (UTC)"), rows
 
     def refused(self, file: ScannedFile) -> bool | None:
@@ -127,29 +115,19 @@ class ListLook:
 
 
 def look(declarations: Declarations, connection: str, goal: ImportRules, *, limit: int = 10) -> Look | ListLook:
-    """Look at what a goal would import, and whether a run would refuse it; nothing is imported, nothing waited for.
-
-    Args:
-        declarations: What the project declares.
-        connection: Whose goal it is.
-        goal: The goal.
-        limit: How many files to look into.
-    """
+    """Look at what a goal would import, and whether a run would refuse it; nothing is imported, nothing waited for."""
     declared: Any = declarations.connection(connection)
     if kind_of(declared).source:
-        return _look_at_source(declarations.profiles, declared, goal)
+        kind = kind_of(declared)
+        with kind.part("client")(declared.server_value) as client:
+            source: Source = kind.part("source")(client, goal)
+            with project_warehouse().open("read") as session:
+                due = [(path, None, None) for path in source.paths]
+                rules = goal.importing(declared, declarations.profiles)
+                refusal = _refusal(session, declarations.profiles, declared, rules, due, goal.was)
+            return ListLook(goal.name, source.look(), refusal=refusal)
     importing: Any = goal
     return _look_at_files(declarations.profiles, declared, importing, limit)
-
-
-def _look_at_source(profiles: Profiles, connection: Connection, goal: ImportRules) -> ListLook:
-    kind = kind_of(connection)
-    with kind.part("client")(connection.server_value) as client:
-        source: Source = kind.part("source")(client, goal)
-        with project_warehouse().open("read") as session:
-            due = [(path, None, None) for path in source.paths]
-            refusal = _refusal(session, profiles, connection, goal.importing(connection, profiles), due, goal.was)
-        return ListLook(goal.name, source.look(), refusal=refusal)
 
 
 def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, limit: int) -> Look:

@@ -28,11 +28,7 @@ LastRuns = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 def overview(name: str | None = None, now: datetime | None = None) -> dict[str, Any]:
-    """Read the declarations and the last runs.
-
-    Args:
-        name: One connection only.
-        now: The instant after which runs are upcoming.
+    """Read the declarations and the last runs, of one connection or of all; runs after `now` are upcoming.
 
     Returns:
         `connections`, each with its `goals`; the `problems` of declarations, whose connections are left out; a `notice`

@@ -32,9 +32,6 @@ class Output:
     """A stream for people. Where it cannot be written, the rest is discarded and the work goes on.
 
     Its reader may close the pipe, as `head` does, or its disk be full: neither is a reason to end with another status.
-
-    Args:
-        name: Of the stream: stdout or stderr.
     """
 
     def __init__(self, name: str) -> None:
@@ -100,10 +97,7 @@ Part = str | tuple[str, str]
 def visible(text: str, *, lines: bool = False, to: Output = console) -> str:
     r"""Return a text in which every character is one that the stream shows.
 
-    Args:
-        text: Any text.
-        lines: Its line breaks are meant; otherwise it becomes one line, so that no value looks like a line of ours.
-        to: The stream.
+    With `lines` its line breaks are meant; otherwise it becomes one line, so that no value looks like a line of ours.
 
     >>> visible("a\x1b[31mb\u202e\nc")
     'a\\x1b[31mb\\u202e⏎c'
@@ -125,10 +119,7 @@ def _shown(character: str) -> str:
 def say(*parts: Part, lines: bool = False, to: Output = console) -> None:
     """Print a line of parts, each a text or a text with its style. The terminal wraps it; nothing in it is markup.
 
-    Args:
-        parts: The parts.
-        lines: Their line breaks are meant.
-        to: The stream.
+    With `lines` the line breaks in the parts are meant.
     """
     line = ""
     for part in parts:

@@ -28,8 +28,10 @@ def private_folder(folder: Path) -> Path:
     missing = [folder, *folder.parents]
     for each in reversed([each for each in missing if not each.exists()]):
         each.mkdir(_FOLDER, exist_ok=True)
-    if _is_ours(folder, _FOLDER):
-        _inherit(folder)
+    if _is_ours(folder, _FOLDER) and hasattr(os, "setxattr"):
+        with suppress(OSError):  # not every file system knows ACLs
+            if _INHERITED not in os.listxattr(folder):
+                os.setxattr(folder, _INHERITED, _OWNER_ALONE)
     return folder
 
 
@@ -55,12 +57,3 @@ def _is_ours(path: Path, mode: int) -> bool:
         with suppress(OSError):  # such as on a disk that can only be read
             path.chmod(stat.S_IMODE(found.st_mode) & mode)
     return True
-
-
-def _inherit(folder: Path) -> None:
-    """Have what is made in a folder be for the owner alone, where the system can do that."""
-    if not hasattr(os, "setxattr"):
-        return
-    with suppress(OSError):  # not every file system knows ACLs
-        if _INHERITED not in os.listxattr(folder):
-            os.setxattr(folder, _INHERITED, _OWNER_ALONE)

@@ -12,13 +12,13 @@ from cdp_sync.model.counting import counted
 from cdp_sync.printing import errors, print_table, say
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import TaskID
 
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import ListLook, Look
     from cdp_sync.model.upcoming import UpcomingRun
-    from cdp_sync.orchestration.runs.history import History, PastGoal, PastRun
+    from cdp_sync.orchestration.runs.history import History, PastRun
     from cdp_sync.orchestration.runs.progress import Watcher
     from cdp_sync.segments.membership import SegmentView
 
@@ -40,7 +40,18 @@ class ProgressBars:
     """A bar for each goal of a run."""
 
     def __init__(self) -> None:
-        self._progress = _bars()
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+
+        self._progress = Progress(
+            SpinnerColumn("dots" if errors.is_unicode else "line"),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+        )
         self._tasks: dict[str, TaskID] = {}
         self._arrived: dict[tuple[str, str], int] = {}
 
@@ -73,21 +84,6 @@ class ProgressBars:
         """Remove the goal's bar."""
         if goal in self._tasks:
             self._progress.remove_task(self._tasks.pop(goal))
-
-
-def _bars() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
-
-    return Progress(
-        SpinnerColumn("dots" if errors.is_unicode else "line"),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=Console(stderr=True, highlight=False),
-        transient=True,
-    )
 
 
 def print_goal(report: Report) -> None:
@@ -150,18 +146,14 @@ def _print_run(run: "PastRun") -> None:
     if run.message:
         say("    ", (run.message, "red"), lines=True)
     for goal in run.goals:
-        _print_past_goal(goal)
+        say(f"    {goal.goal}: ", (goal.message, "red" if goal.state == "failed" else ""), lines=True)
+        for warning in goal.warnings:
+            say("      ", _WARNING, f" {warning}")
+        for profile in goal.profiles:
+            say(f"      {profile['profile_id']} {profile['kind']}")
+            _print_changed(profile["changed"], indent=8)
     if run.phase:
         say(f"    {run.phase['goal']}: … {run.phase['step'].replace('_', ' ')}")
-
-
-def _print_past_goal(goal: "PastGoal") -> None:
-    say(f"    {goal.goal}: ", (goal.message, "red" if goal.state == "failed" else ""), lines=True)
-    for warning in goal.warnings:
-        say("      ", _WARNING, f" {warning}")
-    for profile in goal.profiles:
-        say(f"      {profile['profile_id']} {profile['kind']}")
-        _print_changed(profile["changed"], indent=8)
 
 
 def _print_changed(changed: Iterable[Mapping[str, Any]], *, indent: int) -> None:
@@ -208,20 +200,16 @@ def _overview_rows(connection: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
     """Show the properties of profiles, and their latest changes."""
     for profile in profiles:
-        _print_profile(profile)
-
-
-def _print_profile(profile: dict[str, Any]) -> None:
-    changes = profile.pop("changes")
-    say((str(profile["profile_id"]), "bold"))
-    shown = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in profile.items()}
-    rows = [(f"  {name}", str(value)) for name, value in shown.items() if value is not None]
-    print_table(("  property", "value"), rows)
-    for change in changes:
-        by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
-        properties = "" if change["changed"] else ", ".join(change["properties"] or ())
-        say(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {by}{properties}".rstrip())
-        _print_changed(change["changed"] or (), indent=4)
+        changes = profile.pop("changes")
+        say((str(profile["profile_id"]), "bold"))
+        shown = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in profile.items()}
+        rows = [(f"  {name}", str(value)) for name, value in shown.items() if value is not None]
+        print_table(("  property", "value"), rows)
+        for change in changes:
+            by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
+            properties = "" if change["changed"] else ", ".join(change["properties"] or ())
+            say(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {by}{properties}".rstrip())
+            _print_changed(change["changed"] or (), indent=4)
 
 
 def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:

@@ -54,9 +54,9 @@ def _attributes() -> list[dict[str, Any]]:
         for file in sorted(defs_folder().rglob("defs.yaml")):
             with suppress(yaml.YAMLError, UnicodeDecodeError, OSError):
                 documents = yaml.load_all(file.read_text(encoding="utf-8"), Loader=loader)
-                found += [each["attributes"] for each in documents if isinstance(each, dict) and _has(each)]
+                found += [
+                    each["attributes"]
+                    for each in documents
+                    if isinstance(each, dict) and isinstance(each.get("attributes"), dict)
+                ]
     return found
-
-
-def _has(document: dict[str, Any]) -> bool:
-    return isinstance(document.get("attributes"), dict)

@@ -1,12 +1,26 @@
-"""Commands about what is declared: check, list, scan, segment, schema."""
+"""Commands about what is declared: init, check, list, scan, segment, schema."""
 
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 import click
 
 from cdp_sync.cli.completion import complete_segments
 from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, CONNECTION, GOAL, answer, end
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def init(folder: Path) -> None:
+    """Write a project of your own into FOLDER. Overwrites nothing."""
+    from cdp_sync.calling import call
+    from cdp_sync.printing import say
+    from cdp_sync.scaffold.project import write_project
+
+    for file in write_project(folder):
+        say(f"  {file}")
+    say(f"\nThe project is in {folder}. In that folder, look at README.md first, then: {call('check')}", lines=True)
 
 
 @click.command()
@@ -95,4 +109,4 @@ def schema() -> None:
     print_json(declaration_schema())
 
 
-COMMANDS = (check, list_connections, scan, segment, schema)
+COMMANDS = (init, check, list_connections, scan, segment, schema)

@@ -21,14 +21,7 @@ PORT = click.IntRange(0, 65535)
 
 
 def answer(found: T, show: Callable[[T], None], to_json: Callable[[T], object], *, as_json: bool) -> None:
-    """Show what was found to people, or print it for programs.
-
-    Args:
-        found: What was found.
-        show: Prints it for people.
-        to_json: Makes of it what JSON can hold.
-        as_json: Whether a program asks.
-    """
+    """Show what was found to people, or print for programs what `to_json` makes of it."""
     from cdp_sync.printing import print_json
 
     if as_json:

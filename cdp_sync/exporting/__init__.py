@@ -7,15 +7,12 @@ from cdp_sync.exporting.files.delivering import DeliveredFile, deliver_file
 from cdp_sync.exporting.files.uploads import clear_uploads
 from cdp_sync.exporting.files.writing import LocalFile, write_file
 from cdp_sync.exporting.pipeline import export_file, export_users
-from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
-from cdp_sync.exporting.select.recordable import verify_recordable, verify_room
-from cdp_sync.exporting.select.selecting import select_segment
+from cdp_sync.exporting.select.selecting import select_segment, verify_recordable, verify_room
 
 __all__ = [
     "DeliveredFile",
-    "ExportPreview",
     "ExportRun",
     "FileRun",
     "LocalFile",
@@ -25,7 +22,6 @@ __all__ = [
     "deliver_users",
     "export_file",
     "export_users",
-    "preview_export",
     "record_delivery",
     "record_users",
     "select_segment",

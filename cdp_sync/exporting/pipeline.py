@@ -10,19 +10,12 @@ from cdp_sync.exporting.files.delivering import Target, deliver_file
 from cdp_sync.exporting.files.writing import write_file
 from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import FileRun, UserRun
-from cdp_sync.exporting.select.recordable import verify_recordable
-from cdp_sync.exporting.select.selecting import select_segment
+from cdp_sync.exporting.select.selecting import select_segment, verify_recordable
 from cdp_sync.model import ExportReport
 
 
 def export_file(run: FileRun, server: Target, uploads: Path) -> ExportReport:
-    """Put a segment's profiles on a server, as a file.
-
-    Args:
-        run: The run.
-        server: Where the file goes.
-        uploads: Folder where uploads are noted until they are complete; see `clear_uploads`.
-    """
+    """Put a segment's profiles on a server, as a file; `uploads` is the folder where `clear_uploads` looks."""
     counters = select_segment(run)
     verify_recordable(run, counters)
     file = write_file(run)
@@ -33,9 +26,7 @@ def export_file(run: FileRun, server: Target, uploads: Path) -> ExportReport:
 def export_users(run: UserRun, audience: Audience) -> ExportReport:
     """Create or change a platform's users from a segment's profiles, and keep its lists.
 
-    Args:
-        run: The run.
-        audience: Where the users go; it connects only if users are to be sent.
+    The audience connects only if users are to be sent.
     """
     counters = select_segment(run)
     verify_recordable(run, counters)

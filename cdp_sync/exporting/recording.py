@@ -1,4 +1,4 @@
-"""Records in the warehouse what was delivered to whom: in one transaction, all of it or nothing."""
+"""Records a delivery in the warehouse: in one transaction, all of it or nothing."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
@@ -15,12 +15,8 @@ from cdp_sync.warehouse.history import standing, write_run
 def record_delivery(run: FileRun, counters: ExportCounters, delivered: DeliveredFile | None) -> ExportReport:
     """Write ledger, quarantine and history, and return the report. To be called when the file is on the server.
 
-    Idempotent. Where there is nothing to record, the warehouse is not opened for writing.
-
-    Args:
-        run: The run.
-        counters: What `select_segment` counted.
-        delivered: What `deliver_file` delivered; None where there was nothing to deliver.
+    Idempotent. Where there is nothing to record, the warehouse is not opened for writing. `delivered` is None where
+    there was nothing to deliver.
     """
     report = ExportReport(run.goal.name, run.goal.segment, counters)
     if delivered:
@@ -34,11 +30,7 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
 def record(session: Session, run: ExportRun, report: ExportReport, steps: Iterable[Step]) -> ExportReport:
     """Run the steps that record a delivery and write the run's row, unless that is done; return the whole report.
 
-    Args:
-        session: With the staging file and the warehouse, open for writing.
-        run: The run.
-        report: What it did.
-        steps: The steps; they are taken one by one, inside the transaction.
+    The steps are taken one by one, inside the transaction.
     """
     report = replace(report, reasons=reasons_of(session))
     if not is_recorded(session, run):

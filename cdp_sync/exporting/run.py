@@ -21,22 +21,17 @@ _SUFFIXES = {"none": "", "gzip": ".gz", "zip": ".zip"}
 
 @dataclass(frozen=True)
 class ExportRun(Run, ABC):
-    """One run of one export goal.
-
-    Args:
-        objectives: What the connection uses data for.
-        warehouse: Where profiles live.
-        staging: DuckDB file of this run's own.
-        folder: Folder of this run's own, where the file is written.
-        now: The moment of the run, with its offset from UTC; one for all conditions and for the file's name.
-    """
+    """One run of one export goal."""
 
     goal: ExportGoal
     objectives: tuple[str, ...]
     warehouse: Warehouse
     staging: Path
+    """DuckDB file of this run's own."""
     folder: Path
+    """Folder of this run's own, where the file is written."""
     now: datetime
+    """The moment of the run, with its offset from UTC; one for all conditions and for the file's name."""
 
     def open(self, access: Access) -> AbstractContextManager[Session]:
         """Open the warehouse beside the run's staging file."""

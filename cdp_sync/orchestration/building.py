@@ -22,11 +22,7 @@ from cdp_sync.orchestration.goals.segments import build_segments
 
 
 def build_declared(declared: Declared, file: Path) -> dg.Definitions:
-    """Check a declared value, and build its assets, jobs and resources.
-
-    Args:
-        declared: A connection, the profile model or the maintenance.
-        file: The defs.yaml that declares it.
+    """Check the value that a defs.yaml declares, and build its assets, jobs and resources.
 
     Raises:
         DeclarationError: Names every problem with its line.

@@ -83,11 +83,7 @@ class DataFolder:
 
 
 def project_warehouse(lock_timeout: float = 120.0) -> "Warehouse":
-    """Return the warehouse of the data folder.
-
-    Args:
-        lock_timeout: Seconds to wait for another process that holds its file.
-    """
+    """Return the warehouse of the data folder, which waits so many seconds for another process that holds its file."""
     from cdp_sync.warehouse import Warehouse  # imports DuckDB
 
     return Warehouse(data_folder().warehouse, lock_timeout)

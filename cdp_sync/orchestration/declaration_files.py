@@ -73,9 +73,7 @@ def declared_names() -> list[str]:
 def refuse_unknown(name: str | None, further: Iterable[str] = ()) -> None:
     """Make sure that there is a connection of this name, if one was asked for.
 
-    Args:
-        name: The name.
-        further: Names that are known from before, such as those of connections that are no longer declared.
+    `further` are names that count too, such as those of connections that are no longer declared.
 
     Raises:
         UnknownName: Neither is there one, nor was there.

@@ -27,6 +27,7 @@ from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.templates import fill, is_template, names_only_environment
 
 T = TypeVar("T")
+Named = TypeVar("Named", Connection, ImportRules, ExportGoal)
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,7 @@ class Declarations:
         Raises:
             UnknownName: There is none of that name.
         """
-        names = [connection.name for connection in self.connections]
-        if name not in names:
-            raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
-        return self.connections[names.index(name)]
+        return _named(self.connections, name, "There is no connection")
 
     def goals(self, connection: str, name: str | None) -> tuple[ImportRules, ...]:
         """Return a connection's enabled import goals, or the one of that name.
@@ -56,9 +54,7 @@ class Declarations:
         every = self.connection(connection).import_profiles
         if name is None:
             return tuple(goal for goal in every if goal.enabled)
-        if found := tuple(goal for goal in every if goal.name == name):
-            return found
-        raise _no_goal(connection, "import goal", name, [goal.name for goal in every])
+        return (_named(every, name, f"Connection {connection} has no import goal"),)
 
     def export_goal(self, connection: str, name: str) -> ExportGoal:
         """Return an export goal of a connection.
@@ -67,13 +63,14 @@ class Declarations:
             UnknownName: There is no such connection or goal.
         """
         every = self.connection(connection).export_profiles
-        if found := next((goal for goal in every if goal.name == name), None):
-            return found
-        raise _no_goal(connection, "export goal", name, [goal.name for goal in every])
+        return _named(every, name, f"Connection {connection} has no export goal")
 
 
-def _no_goal(connection: str, kind: str, name: str, names: Sequence[str]) -> UnknownName:
-    return UnknownName(f"Connection {connection} has no {kind} {name!r}.", needed=one_of(name, names))
+def _named(every: Sequence[Named], name: str, otherwise: str) -> Named:
+    names = [each.name for each in every]
+    if name not in names:
+        raise UnknownName(f"{otherwise} {name!r}.", needed=one_of(name, names))
+    return every[names.index(name)]
 
 
 @dataclass(frozen=True)
@@ -132,17 +129,6 @@ def read_project() -> Reading:
     return Reading(profiles, tuple(connection for _, connection in found), tuple(dict.fromkeys(problems)))
 
 
-def check_file(file: Path) -> None:
-    """Make sure that a defs.yaml is in order by itself, as far as that shows without Dagster.
-
-    Raises:
-        DeclarationError: Names the file and every problem in it.
-    """
-    documents = _documents(file)
-    if all(map(_is_plain, documents)):
-        _connections_in(file, documents, None)
-
-
 def plain_values(file: Path) -> list[Declared] | None:
     """Return what a defs.yaml declares, with its templates filled; None where only Dagster can read it.
 
@@ -161,9 +147,7 @@ def clashes_between_files() -> dict[Path, list[str]]:
     found: list[tuple[Path, Connection]] = []
     for file in declaration_files():
         with suppress(DeclarationError):
-            documents = _documents(file)
-            if all(map(_is_plain, documents)):
-                found += [(file, each) for each in _connections_in(file, documents, None)]
+            found += [(file, each) for each in plain_values(file) or () if isinstance(each, Connection)]
     return _clashes(found)
 
 

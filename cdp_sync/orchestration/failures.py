@@ -25,12 +25,7 @@ def failure(error: CdpSyncError) -> dg.Failure:
 
 
 def attempt(log: dg.DagsterLogManager, work: Callable[[], T], give_up: Callable[[CdpSyncError], None]) -> T:
-    """Do a step's work, and retry it once on a transient error.
-
-    Args:
-        log: Receives a warning for every attempt that failed and is retried.
-        work: What to do.
-        give_up: What to do before the step fails.
+    """Do a step's work, and retry it once on a transient error; call `give_up` before the step fails.
 
     Raises:
         dagster.Failure: No attempt succeeded.

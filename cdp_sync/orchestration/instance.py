@@ -118,7 +118,8 @@ def _failures_of(home: Path) -> Iterator[None]:
         yield
     except DBAPIError as error:
         why = str(error.orig or "the database failed")
-        if "full" in why or _is_full(home):
+        disks = [os.statvfs(path) for path in (home, home / "data") if path.exists()]
+        if "full" in why or any(disk.f_bavail * disk.f_frsize < _LITTLE for disk in disks):
             raise _no_room("Dagster's history") from error
         raise HistoryUnusable(
             f"Dagster's history cannot be used: {why}.",
@@ -129,12 +130,6 @@ def _failures_of(home: Path) -> Iterator[None]:
         if error.errno not in _NO_ROOM:
             raise
         raise _no_room(str(error.filename or "Dagster's history")) from error
-
-
-def _is_full(home: Path) -> bool:
-    """Return whether there is no room on the disk of the folder, or of the data folder in it."""
-    found = [path for path in (home, home / "data") if path.exists()]
-    return any(os.statvfs(path).f_bavail * os.statvfs(path).f_frsize < _LITTLE for path in found)
 
 
 def _no_room(what: str) -> DiskFull:

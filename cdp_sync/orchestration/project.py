@@ -6,7 +6,6 @@ import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -17,7 +16,7 @@ from cdp_sync.orchestration.building import build_declared
 from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.declaration_files import declaration_files, find_profile_model, refuse
-from cdp_sync.orchestration.declarations import check_file, clashes_between_files, plain_values
+from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
@@ -37,25 +36,18 @@ def load_project() -> dg.Definitions:
     if os.environ.get(_STRICT):
         refuse_all(_children())
         return _whole(component_tree().build_defs())
-    with _uncollected():
+    collecting = gc.isenabled()
+    gc.disable()  # all definitions stay: the collector would look at them in vain
+    try:
         return _whole(get_library_json_enriched_defs(None), *_build_each())
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _whole(*parts: dg.Definitions) -> dg.Definitions:
     """Return the parts with what all of them share."""
     return dg.Definitions.merge(*parts, build_mail(parts), build_recovery(), shared())
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Leave the garbage collector out while definitions are made, all of which stay: it would look at them in vain."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def load_connection(name: str) -> dg.Definitions:
@@ -94,17 +86,13 @@ def refuse_all(children: Iterable[Path]) -> None:
     problems, clashes = [], clashes_between_files()
     for child in children:
         try:
-            _check(child)
+            for file in declaration_files(child):
+                plain_values(file)  # raises what is wrong with the file
             _check_against_others(child, clashes)
         except DeclarationError as error:
             problems.append(str(error))
     if problems:
         raise DeclarationError("\n".join(problems))
-
-
-def _check(child: Path) -> None:
-    for file in declaration_files(child):
-        check_file(file)
 
 
 def _check_against_others(child: Path, clashes: Mapping[Path, Sequence[str]]) -> None:

@@ -46,7 +46,11 @@ def fill(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
     if not is_template(value):
         return value
     if _is_simple(value):
-        return _literal(_VARIABLE.sub(_variable, value))
+        text = _VARIABLE.sub(_variable, value)
+        try:
+            return ast.literal_eval(ast.parse(text, mode="eval"))
+        except (ValueError, SyntaxError, MemoryError):
+            return text
     from jinja2 import TemplateError
     from jinja2.nativetypes import NativeTemplate
 
@@ -64,14 +68,6 @@ def _is_simple(value: str) -> bool:
 def _variable(found: re.Match[str]) -> str:
     name, default = found["name"], found["default"]
     return str(_Environment()(name, ... if default is None else default))
-
-
-def _literal(text: str) -> Any:  # noqa: ANN401 - whatever the text spells
-    """Return the value that a text spells in Python, as Jinja's native templates do; otherwise the text."""
-    try:
-        return ast.literal_eval(ast.parse(text, mode="eval"))
-    except (ValueError, SyntaxError, MemoryError):
-        return text
 
 
 def is_template(value: object) -> TypeGuard[str]:

@@ -43,11 +43,8 @@ def condition_of(
 ) -> ColumnElement[bool]:
     """Return the SQL condition that a profile meets a declared one, which has no problems.
 
-    Args:
-        when: The declared condition.
-        profiles: The declared profile, with the segments that the condition may name.
-        now: What "in the last days" counts from, with its offset from UTC.
-        columns: The columns that the table has; a property without one is empty. None: all are there.
+    "In the last days" counts from `now`, which has an offset from UTC. A property that `columns`, those of the table,
+    does not hold is empty; None: all are there.
     """
     return _Compiler(profiles, now, columns).holds(when)
 

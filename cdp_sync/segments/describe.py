@@ -4,7 +4,7 @@ Names and texts stand in backticks, so that markdown leaves them alone; numbers,
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -36,14 +36,11 @@ def _lines(when: Condition, profiles: Profiles) -> Iterator[str]:
     elif when.parts:
         yield "all of:" if when.all else "any of:"
         for part in when.parts:
-            yield from _bullet(_lines(part, profiles))
+            lines = _lines(part, profiles)
+            for number, line in enumerate(lines):
+                yield f"  {line}" if number else f"- {line}"
     else:
         yield _sentence(when, profiles)
-
-
-def _bullet(lines: Iterable[str]) -> Iterator[str]:
-    for number, line in enumerate(lines):
-        yield f"  {line}" if number else f"- {line}"
 
 
 def _sentence(when: Condition, profiles: Profiles) -> str:
@@ -52,10 +49,7 @@ def _sentence(when: Condition, profiles: Profiles) -> str:
     if when.objective:
         return _CONSENT[str(when.consent)].format(_code(when.objective))
     (question,) = when.questions()
-    return _about_property(question, profiles.by_name[str(when.property)])
-
-
-def _about_property(question: Question, prop: Property) -> str:
+    prop = profiles.by_name[str(when.property)]
     operator, name, wanted = question.operator, _code(prop.name), _wanted(question, prop)
     if operator.of_all and (prop.multiple or operator.wants is FLAG):
         return f"{name} {operator.of_all[question.is_opposite].format(*wanted)}"

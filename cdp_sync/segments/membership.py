@@ -39,14 +39,7 @@ class SegmentView:
 
 
 def view_segment(session: Session, profiles: Profiles, name: str, now: datetime, limit: int = 5) -> SegmentView:
-    """Return what a segment is at a moment.
-
-    Args:
-        session: With the catalog `warehouse`, open for reading at least.
-        profiles: The declared profile, without problems.
-        name: Of the segment.
-        now: The moment, with its offset from UTC.
-        limit: Profiles in the sample at most.
+    """Return what a segment is at a moment, which has an offset from UTC; `limit` is the size of its sample.
 
     Raises:
         PropertyTypeChanged: A declared type differs from that of the column.
@@ -68,14 +61,6 @@ def view_segment(session: Session, profiles: Profiles, name: str, now: datetime,
 def is_in_segment(
     profiles: Profiles, name: str, now: datetime, columns: Collection[str] | None = None
 ) -> ColumnElement[bool]:
-    """Return the condition, never null, that a row of `PROFILE` is a live profile in a segment.
-
-    Args:
-        profiles: The declared profile, without problems.
-        name: Of the segment.
-        now: The moment, with its offset from UTC.
-        columns: The columns that the table has, as of `profile_columns`; a property without one is empty. None: all
-            are there.
-    """
+    """Return the condition, never null, that a row of `PROFILE` is a live profile in a segment; see `condition_of`."""
     alive = literal_column("profile.merged_into").is_(None)
     return and_(alive, condition_of(profiles.segment(name).when, profiles, now, columns))

@@ -251,7 +251,7 @@ def test_a_step_that_is_tried_again_without_its_staged_rows_says_what_to_do(
     def stage_and_lose(run: file_steps.GoalRun, *_rest: object) -> None:
         """Stand for a sweep between two steps."""
 
-    monkeypatch.setattr(file_steps, "stage_files", stage_and_lose)
+    monkeypatch.setattr(file_steps, "parse_files", stage_and_lose)
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada,1\n")
     result = project.run("shop_sync", instance)

@@ -2,11 +2,11 @@
 
 import csv
 import json
-import os
 import shutil
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from cdp_sync.errors import CdpSyncError, UserUnknown
 from cdp_sync.exporting.audiences.port import Audience
@@ -32,10 +32,6 @@ def deliver_users(run: UserRun, audience: Audience) -> None:
 
     Called again after a crash, it resumes with the users that have no outcome yet.
 
-    Args:
-        run: The run; its users are written.
-        audience: Where they go.
-
     Raises:
         CdpSyncError: What concerns not one user alone.
     """
@@ -49,25 +45,25 @@ def deliver_users(run: UserRun, audience: Audience) -> None:
 
 
 class UserFile:
-    """The users of a file, and the outcomes of those that have one: see `Users`.
-
-    Args:
-        run: The run.
-        path: The file of users.
-        outcomes: The file of outcomes.
-    """
+    """The users of a file, and the outcomes of those that have one, in another file: see `Users`."""
 
     def __init__(self, run: UserRun, path: Path, outcomes: Path) -> None:
         self.path = path
         self._run, self._outcomes = run, outcomes
-        self._count = sum(block.count(b"\n") for block in _blocks(path))
+        self._count = 0
+        if path.exists():
+            with path.open("rb") as file:
+                self._count = sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
         self._known = bytearray(self._count)
 
     def __enter__(self) -> Self:
         """Read the outcomes that an interrupted run has left."""
         self._outcomes.touch()
         with self._outcomes.open("r+b") as file:  # a crash may have cut its last line short
-            file.truncate(_end_of_last_line(file))
+            if self._outcomes.stat().st_size:
+                with mmap(file.fileno(), 0, access=ACCESS_READ) as text:
+                    end = text.rfind(b"\n") + 1
+                file.truncate(end)
         self._read(self._outcomes)
         self._file = self._outcomes.open("a", encoding="utf-8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
@@ -116,9 +112,10 @@ class UserFile:
         proved.unlink()
 
     def _read(self, outcomes: Path) -> None:
-        for row in csv.reader(_lines(outcomes)):
-            if len(row) == WIDTH and int(row[0]) < self._count:
-                self._known[int(row[0])] = 1
+        with outcomes.open(encoding="utf-8", newline="\n") as file:
+            for row in csv.reader(file):
+                if len(row) == WIDTH and int(row[0]) < self._count:
+                    self._known[int(row[0])] = 1
 
     def _row(self, outcome: Outcome) -> tuple[str, str, str, str]:
         """Return the outcome, the platform's id, when the user joined the goal's lists, and why it was refused."""
@@ -129,27 +126,3 @@ class UserFile:
         moments = ((name, outcome.joined.get(name)) for name in self._run.goal.memberships)
         joined = [{"list": name, "moment": at.timestamp() if at else None} for name, at in moments]
         return "sent", outcome.platform_id or "", json.dumps(joined), ""
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    if path.exists():
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                yield block
-
-
-def _end_of_last_line(file: IO[bytes]) -> int:
-    end = file.seek(0, os.SEEK_END)
-    while end:
-        start = max(0, end - _BLOCK)
-        file.seek(start)
-        last = file.read(end - start).rfind(b"\n")
-        if last >= 0:
-            return start + last + 1
-        end = start
-    return 0
-
-
-def _lines(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8", newline="\n") as file:
-        yield from file

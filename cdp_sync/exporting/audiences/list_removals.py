@@ -31,11 +31,7 @@ def leaver_step(run: UserRun, columns: Collection[str]) -> Step:
     """Return the step that makes `staging.leaver`: each user who leaves a list, and by which key.
 
     Profiles that may no longer be processed leave like those that left the segment; all users leave a list that the
-    goal no longer names.
-
-    Args:
-        run: The run.
-        columns: The columns that the warehouse has; a property without one is empty.
+    goal no longer names. A property that `columns`, those of the warehouse, does not hold is empty.
     """
     inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
     may: ColumnElement[bool] = literal_column(f"({allowed(run, columns)})")

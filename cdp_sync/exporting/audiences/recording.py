@@ -14,43 +14,30 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
     """Write ledger, lists, history and quarantine, and report. To be called when the users were delivered.
 
     Users who were refused, or do not exist, are not in the ledger, so that the next run sends them again. Where there
-    is nothing to record, the warehouse is not opened. Idempotent.
-
-    Args:
-        run: The run.
-        counters: What `select_segment` counted.
-        leavers: How many users were to be taken off lists.
+    is nothing to record, the warehouse is not opened. Idempotent. `leavers` counts the users to take off lists.
     """
     report = ExportReport(run.goal.name, run.goal.segment, counters, profiles_taken_off=0)
     if not (counters.profiles_written or counters.profiles_not_deliverable or leavers or leaves_quarantine(run)):
         return report
     with run.open("write") as session:
-        _settle(session, run)
+        # Merge the outcomes into the staged profiles; idempotent.
+        if not session.value("select count(*) from (show tables from staging) where name = 'chosen'"):
+            session.execute("alter table staging.selected rename to chosen")
+        _read_outcomes(session, run.left)
+        session.execute(statement("exporting/audiences/gone"))
+        _read_outcomes(session, run.outcomes)
+        of_run = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
+        session.execute(statement("exporting/audiences/selected"), of_run)
         taken_off = session.value("select count(distinct profile_id) from staging.gone")
-        report = replace(report, counters=_settled(session, counters), profiles_taken_off=taken_off)
+        ends = dict(session.rows("select ending, count(*) from staging.selected group by ending"))
+        settled = {f"profiles_{name}": ends.get(name, 0) for name in ("written", "unmatched", "not_deliverable")}
+        report = replace(report, counters=replace(counters, **settled), profiles_taken_off=taken_off)
         return record(session, run, report, _steps(session, run))
-
-
-def _settle(session: Session, run: UserRun) -> None:
-    """Merge delivery outcomes into the staged profiles. Idempotent."""
-    if not session.value("select count(*) from (show tables from staging) where name = 'chosen'"):
-        session.execute("alter table staging.selected rename to chosen")
-    _read_outcomes(session, run.left)
-    session.execute(statement("exporting/audiences/gone"))
-    _read_outcomes(session, run.outcomes)
-    of_run = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
-    session.execute(statement("exporting/audiences/selected"), of_run)
 
 
 def _read_outcomes(session: Session, path: Path) -> None:
     path.touch()  # no user was sent
     session.execute(statement("exporting/audiences/outcome"), {"path": str(path)})
-
-
-def _settled(session: Session, counters: ExportCounters) -> ExportCounters:
-    ends = dict(session.rows("select ending, count(*) from staging.selected group by ending"))
-    names = ("written", "unmatched", "not_deliverable")
-    return replace(counters, **{f"profiles_{name}": ends.get(name, 0) for name in names})
 
 
 def _steps(session: Session, run: UserRun) -> Iterator[Step]:
@@ -60,7 +47,6 @@ def _steps(session: Session, run: UserRun) -> Iterator[Step]:
     yield Step("exported_profile", gone, {"goal_number": number}, ("gone", "selected"))
     yield Step("list_member", statement("exporting/audiences/gone_member"), of_goal, ("gone", "selected"))
     yield Step("list_member", members, {**of_goal, "identity_key": run.goal.identity_key}, ("selected",))
-    yield Step(
-        "list_intent", "delete from warehouse.list_intent where connection = $connection and goal = $goal", of_goal
-    )
+    forget = "delete from warehouse.list_intent where connection = $connection and goal = $goal"
+    yield Step("list_intent", forget, of_goal)
     yield quarantine_step(run, None)

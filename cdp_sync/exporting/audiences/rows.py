@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlalchemy import func
 
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select.rows import Column, Inputs, Level, Problem, Rows
+from cdp_sync.exporting.select.rows import Column, Inputs, Problem, Rows
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Named, Shape
 from cdp_sync.segments.conditions import column_of
@@ -25,11 +25,8 @@ _HOLDS_NUL = f"contains(line, {_NUL}) and contains(replace(line, {_BACKSLASH}, '
 def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     """Return how profiles become users.
 
-    A property without a value sets its field to null, so that a value that is removed here is removed there.
-
-    Args:
-        run: The run.
-        columns: The columns that the warehouse has; a property without one is empty.
+    A property without a value sets its field to null, so that a value that is removed here is removed there. So does
+    a property that `columns`, those of the warehouse, does not hold.
     """
     props = [run.profiles.by_name.get(declared.property or "") for declared in run.goal.map]
     fields = [
@@ -46,13 +43,20 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
             column, sql = _property(columns, column, prop, written[declared.field])
         every.append(column)
         cells[column.cell] = sql
-    links = _links(run, columns)
+    links: Inputs = {}
+    for number, link in enumerate(run.goal.link):
+        linked = run.profiles.by_name[link.property]
+        value = column_of(linked, columns)
+        links[f"l{number}"] = func.list_extract(value, 1) if linked.multiple else value  # the first of several values
+    named = zip(links, run.goal.link, strict=True)
+    whens = (f"when {link} is not null then {quote_literal(declared.field)}" for link, declared in named)
+    user = {"id": f"coalesce({', '.join(links)})", "key": f"case {' '.join(whens)} end"}
     problems = [problem for column in every for problem in column.problems]
     body = _members(rendered.body, {column.name: column.cell for column in every})
     members = ", ".join(["'id', id", "'key', key", *body])
     return Rows(
         columns=every,
-        cells=(cells, _user(run, list(links))),
+        cells=(cells, user),
         line=({"line": f"case when eligible then json_object({members})::varchar end"},),
         problems=problems,
         fails_if=_HOLDS_NUL if problems else "false",
@@ -83,21 +87,6 @@ def _constant(run: UserRun, columns: Collection[str], number: int, declared: Exp
         return Column(number, declared.field, inputs), f"to_json({inside})"
     text = "profile_id::varchar" if declared.profile_id else quote_literal(declared.text or "")
     return Column(number, declared.field), f"to_json({text})"
-
-
-def _links(run: UserRun, columns: Collection[str]) -> Inputs:
-    """Return what names users: of a property of several values the first."""
-    props = [run.profiles.by_name[link.property] for link in run.goal.link]
-    return {
-        f"l{number}": func.list_extract(column_of(prop, columns), 1) if prop.multiple else column_of(prop, columns)
-        for number, prop in enumerate(props)
-    }
-
-
-def _user(run: UserRun, links: list[str]) -> Level:
-    named = zip(links, run.goal.link, strict=True)
-    whens = (f"when {link} is not null then {quote_literal(declared.field)}" for link, declared in named)
-    return {"id": f"coalesce({', '.join(links)})", "key": f"case {' '.join(whens)} end"}
 
 
 def _members(shape: Mapping[str, Shape], cells: Mapping[str, str]) -> list[str]:

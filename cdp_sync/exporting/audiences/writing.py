@@ -26,15 +26,11 @@ def write_users(run: UserRun) -> tuple[int, int]:
     with run.open("none") as session:
         users, leavers = _write(session, _USERS, run.lines), _write(session, _LEAVERS, run.leavers)
     if users and run.goal.memberships:
-        _note_intent(run)
+        # Record which profiles the run is about to put on lists, for the next run to know if this one is killed.
+        values = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
+        with run.open("write") as session:
+            session.execute(statement("exporting/audiences/list_intent"), values)
     return users, leavers
-
-
-def _note_intent(run: UserRun) -> None:
-    """Record which profiles the run is about to put on lists, for the next run to know if this one is killed."""
-    values = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
-    with run.open("write") as session:
-        session.execute(statement("exporting/audiences/list_intent"), values)
 
 
 def _write(session: Session, query: str, target: Path) -> int:

@@ -97,19 +97,9 @@ class _Moment:
         return f"make_timestamp(epoch_us({self.value}))" if self.in_utc else self._zoned(self.value)
 
     @property
-    def utc(self) -> "_Moment":
-        """The same moment, to be written in UTC."""
-        return replace(self, form=self.form.model_copy(update={"time_zone": "UTC"}))
-
-    @property
     def ahead(self) -> str:
         """The offset from UTC, in microseconds."""
         return f"(epoch_us({self.clock}) - epoch_us({self.instant}))"
-
-    @property
-    def is_odd(self) -> str:
-        """The condition that the offset is not in whole minutes, as before time zones, or the year out of range."""
-        return f"{self.ahead} % 60000000 <> 0 or {self.clock} not between {_CALENDAR['timestamp']}"
 
     def offset(self, colon: str = ":") -> str:
         """Return the expression for the offset from UTC, such as `+01:00`.
@@ -141,19 +131,18 @@ def _with_offset(moment: _Moment, text_of: Callable[[_Moment], str]) -> str:
     """Return the expression for a text with the offset from UTC; the time in UTC where the offset is odd."""
     text = text_of(moment)
     if not (moment.in_utc or moment.is_date):
-        text = f"case when {moment.is_odd} then {text_of(moment.utc)} else {text} end"
+        # Odd: not in whole minutes, as before time zones, or the year is out of range.
+        is_odd = f"{moment.ahead} % 60000000 <> 0 or {moment.clock} not between {_CALENDAR['timestamp']}"
+        in_utc = replace(moment, form=moment.form.model_copy(update={"time_zone": "UTC"}))
+        text = f"case when {is_odd} then {text_of(in_utc)} else {text} end"
     return f"case when {moment.value} is not null then {text} end"
 
 
-def _seconds(moment: _Moment) -> Writing:
-    return _count(moment, "epoch_seconds", f"floor(epoch({moment.instant}))::bigint", "to_seconds")
-
-
-def _milliseconds(moment: _Moment) -> Writing:
-    return _count(moment, "epoch_milliseconds", f"epoch_ms({moment.instant})", "to_milliseconds")
-
-
-def _count(moment: _Moment, name: str, count: str, unit: str) -> Writing:
+def _count(moment: _Moment) -> Writing:
+    name = moment.form.dates[0]
+    seconds = name == "epoch_seconds"
+    count = f"floor(epoch({moment.instant}))::bigint" if seconds else f"epoch_ms({moment.instant})"
+    unit = "to_seconds" if seconds else "to_milliseconds"
     first, last = (f"make_timestamptz(0) {sign} {unit}({_READABLE_DIGITS[name]})" for sign in "-+")
     fails_if = f"{moment.instant} not between {first} and {last}"
     return Writing(f"({count})::varchar", _CHARACTERS[name], fails_if, f"a time that {name} cannot tell")
@@ -190,7 +179,7 @@ def _beyond_years(moment: _Moment) -> str:
     return f"{moment.value} not between {_CALENDAR['date' if moment.is_date else 'timestamptz']}"
 
 
-_WRITE_DATES = {"iso": _iso, "epoch_seconds": _seconds, "epoch_milliseconds": _milliseconds}
+_WRITE_DATES = {"iso": _iso, "epoch_seconds": _count, "epoch_milliseconds": _count}
 
 
 def is_trimmed_away(text: str) -> str:
@@ -205,19 +194,15 @@ def is_trimmed_away(text: str) -> str:
 def holds_separator(text: str, separator: str) -> str:
     """Return the condition that a text, followed by the separator, would be split inside the text."""
     mark = quote_literal(separator)
-    if _overlaps(separator):
+    # It can begin inside itself: then the end of a text and the separator after it read differently.
+    if any(separator.startswith(separator[cut:]) for cut in range(1, len(separator))):
         return f"position({mark} in concat({text}, {mark})) <= len({text})"
     return f"contains({text}, {mark})"
 
 
-def _overlaps(separator: str) -> bool:
-    """Whether it can begin inside itself, so that the end of a text and the separator after it read differently."""
-    return any(separator.startswith(separator[cut:]) for cut in range(1, len(separator)))
-
-
 _BETWEEN_DIGITS = r"[-+ ().,/\x{a0}\x{202f}\x{2010}-\x{2015}%$€£]"
-_BEHIND_DIGITS = r"( ?(x|ext[.]?) ?[0-9]+|[eE][+-]?[0-9]+)?"
-_NUMBER = rf"[+-]({_BETWEEN_DIGITS}*[0-9])+{_BETWEEN_DIGITS}*{_BEHIND_DIGITS}"
+_AFTER_DIGITS = r"( ?(x|ext[.]?) ?[0-9]+|[eE][+-]?[0-9]+)?"
+_NUMBER = rf"[+-]({_BETWEEN_DIGITS}*[0-9])+{_BETWEEN_DIGITS}*{_AFTER_DIGITS}"
 """A number, an amount or a telephone number, perhaps with an extension; nothing that names a cell or a function."""
 
 
@@ -226,9 +211,6 @@ def guarded(cell: str) -> str:
     begins = f"ascii({cell}) in ({', '.join(str(ord(sign)) for sign in '=+-@' + chr(9) + chr(13))})"
     number = f"regexp_full_match({cell}, {quote_literal(_NUMBER)})"
     return f"case when {begins} and not {number} then concat('''', {cell}) else {cell} end"
-
-
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 def joined(cells: Sequence[str], form: ExportFormat) -> str:
@@ -264,16 +246,13 @@ def _needs_quotes(cells: Sequence[str], form: ExportFormat) -> str:
     """
     separators = [quote_literal(sign) for sign in dict.fromkeys(form.separator)]
     inside = [f"contains(plain, {sign})" for sign in ("'\"'", "chr(13)", "chr(10)")]
-    mark = f"starts_with(plain, {quote_literal(_BYTE_ORDER_MARK)})"
+    mark = f"starts_with(plain, {quote_literal(chr(0xFEFF))})"
     within = [f"contains({cell}, {sign})" for cell in cells for sign in separators]
-    return " or ".join((*inside, mark, f"({_has_space_at_edge(form)})", *within))
-
-
-def _has_space_at_edge(form: ExportFormat) -> str:
-    """Return the condition that a cell begins or ends with a space; quick where there is none in the row."""
+    # A space at the edge of a cell; quick where there is none in the row.
     edges = [quote_literal(f" {form.separator}"), quote_literal(f"{form.separator} ")]
     beside = " or ".join(f"contains(plain, {edge})" for edge in edges)
-    return f"contains(plain, ' ') and ({beside} or starts_with(plain, ' ') or ends_with(plain, ' '))"
+    space = f"(contains(plain, ' ') and ({beside} or starts_with(plain, ' ') or ends_with(plain, ' ')))"
+    return " or ".join((*inside, mark, space, *within))
 
 
 def _quoted(cell: str, form: ExportFormat) -> str:

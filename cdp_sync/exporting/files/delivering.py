@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from cdp_sync.exporting.files.uploads import noting
 from cdp_sync.exporting.files.writing import LocalFile
 from cdp_sync.exporting.run import FileRun
-from cdp_sync.exporting.select.recordable import verify_room
+from cdp_sync.exporting.select.selecting import verify_room
 from cdp_sync.model import UploadJournal
 
 
@@ -22,15 +22,6 @@ class DeliveredFile:
     size: int
     sha256: str
     rows: int
-
-    def to_handle(self) -> dict[str, Any]:
-        """Return plain values for the next op."""
-        return asdict(self)
-
-    @classmethod
-    def from_handle(cls, handle: dict[str, Any]) -> "DeliveredFile":
-        """Return the file of a handle."""
-        return cls(**handle)
 
 
 class Target(Protocol):
@@ -52,12 +43,8 @@ def deliver_file(
 ) -> DeliveredFile:
     """Publish a file in the goal's directory, if the delivery can be recorded.
 
-    Args:
-        run: The run.
-        server: Where it goes.
-        file: What `write_file` wrote. It stays where it is, for another attempt.
-        uploads: Folder where the connection's uploads are noted until they are complete; see `clear_uploads`.
-        progress: Receives how many of its bytes the server has confirmed.
+    The local file stays where it is, for another attempt. `uploads` is the folder where the connection's uploads are
+    noted until they are complete, see `clear_uploads`; `progress` receives how many bytes the server has confirmed.
 
     Raises:
         DiskFull: There is no room to note the upload, or to record the delivery. Nothing was sent.
@@ -65,12 +52,12 @@ def deliver_file(
     """
     verify_room(run, file.rows)
     digests: list[Future[str]] = []
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as executor:
 
         def confirmed(reached: int) -> None:
             # While the server writes the last bytes to its disk, the digest costs no time.
             if reached == file.size and not digests:
-                digests.append(beside.submit(_sha256, file.local))
+                digests.append(executor.submit(_sha256, file.local))
             if progress:
                 progress(reached)
 

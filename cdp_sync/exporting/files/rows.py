@@ -4,7 +4,7 @@
 will stand in the file.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from cdp_sync.exporting.files.cells import (
@@ -42,19 +42,21 @@ class FileColumn(Column):
 
 
 def file_rows(run: FileRun, columns: Collection[str]) -> Rows:
-    """Return how profiles become the rows of the run's file.
-
-    Args:
-        run: The run.
-        columns: The columns that the warehouse has; a property without one is empty.
-    """
+    """Return how profiles become the rows of the run's file; a property without a column in the warehouse is empty."""
     every = tuple(_file_column(run, columns, number, declared) for number, declared in enumerate(run.goal.map))
     too_long = Problem(f"strlen(line) > {LONGEST_ROW}", f"makes a row longer than {LONGEST_ROW:,} bytes", None)
     nuls = (Problem(f"contains({column.cell}, chr(0))", "holds a NUL byte", column.name) for column in every)
+    cells, form = [column.cell for column in every], run.goal.format
+    on_guard = [column.cell for column in every if column.is_text and form.formula_guard]
+    line = line_of(cells, [column.cell for column in every if column.any_text], form)
     return Rows(
         columns=every,
-        cells=tuple(_cells(run, every)),
-        line=tuple(_line(run, every)),
+        cells=(
+            {f"t{column.number}": column.texts for column in every if column.texts},
+            {f"{column.cell}_bare" if column.cell in on_guard else column.cell: column.text for column in every},
+            {cell: guarded(f"{cell}_bare") for cell in on_guard},
+        ),
+        line=({"plain": joined(cells, form)}, {"line": f"case when eligible then {line} end"}),
         problems=(*(problem for column in every for problem in column.problems), *nuls, too_long),
         fails_if=" or ".join((*(column.fails_if for column in every), "contains(line, chr(0))", too_long.fails_if)),
     )
@@ -131,19 +133,3 @@ def _of_list(column: FileColumn, form: ExportFormat) -> FileColumn:
 
 def _any(values: str, holds: str) -> str:
     return f"len(list_filter({values}, lambda x: {holds})) > 0"
-
-
-def _cells(run: FileRun, every: Sequence[FileColumn]) -> Iterator[dict[str, str]]:
-    """Yield, level by level, the expressions for the cells."""
-    on_guard = [column.cell for column in every if column.is_text and run.goal.format.formula_guard]
-    yield {f"t{column.number}": column.texts for column in every if column.texts}
-    yield {f"{column.cell}_bare" if column.cell in on_guard else column.cell: column.text for column in every}
-    yield {cell: guarded(f"{cell}_bare") for cell in on_guard}
-
-
-def _line(run: FileRun, every: Sequence[FileColumn]) -> Iterator[dict[str, str]]:
-    """Yield, level by level, the expressions for the row."""
-    cells, form = [column.cell for column in every], run.goal.format
-    yield {"plain": joined(cells, form)}
-    line = line_of(cells, [column.cell for column in every if column.any_text], form)
-    yield {"line": f"case when eligible then {line} end"}

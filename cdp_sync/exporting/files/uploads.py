@@ -31,11 +31,7 @@ class Cleaner(Protocol):
 
 
 class Note:
-    """The note of one delivery, an `UploadJournal`.
-
-    Args:
-        file: Open for appending, and locked.
-    """
+    """The note of one delivery, an `UploadJournal`: a locked file, open for appending."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -86,10 +82,8 @@ def clear_uploads(
 ) -> list[Upload]:
     """Remove from a server what interrupted deliveries have left there, and then their notes.
 
-    Args:
-        folders: Where they were noted.
-        server: Returns its client; called only where there is something to remove.
-        warn: Receives a sentence about each entry that cannot be read or removed; it is skipped.
+    `server` is called only where there is something to remove; `warn` receives a sentence about each note that cannot
+    be read or removed, and is skipped.
 
     Returns:
         What the server refused to remove; it stays noted.
@@ -155,14 +149,11 @@ def _interrupted(path: Path) -> Iterator[list[Upload] | None]:
         except BlockingIOError:
             yield None
         else:
-            yield list(_uploads(file))
-
-
-def _uploads(lines: Iterable[bytes]) -> Iterator[Upload]:
-    """Yield what was noted. An incomplete line stands for an upload that sent nothing."""
-    for line in lines:
-        with suppress(ValueError, TypeError):
-            yield Upload(**json.loads(line))
+            uploads = []
+            for line in file:
+                with suppress(ValueError, TypeError):  # an incomplete line stands for an upload that sent nothing
+                    uploads.append(Upload(**json.loads(line)))
+            yield uploads
 
 
 def _new(path: Path) -> BinaryIO:

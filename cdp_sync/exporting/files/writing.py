@@ -6,9 +6,9 @@ import gzip
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from cdp_sync.errors import DiskFull
 from cdp_sync.exporting.files.rows import header_step
@@ -31,15 +31,6 @@ class LocalFile:
     """Its name on the server."""
     size: int
     rows: int
-
-    def to_handle(self) -> dict[str, Any]:
-        """Return plain values for the next op."""
-        return {**asdict(self), "local": str(self.local)}
-
-    @classmethod
-    def from_handle(cls, handle: dict[str, Any]) -> "LocalFile":
-        """Return the file of a handle."""
-        return cls(**{**handle, "local": Path(handle["local"])})
 
 
 def write_file(run: FileRun) -> LocalFile | None:
@@ -91,9 +82,17 @@ def _pack(run: FileRun, text: Path, target: Path) -> None:
     if run.goal.format.encoding == "utf-8" and run.goal.file.compress == "none":
         text.replace(target)
         return
-    with target.open("wb") as file, _packer(run, file) as packer:
-        for chunk in _encoded(text, run.goal.format.encoding):
-            packer.write(chunk)
+    with target.open("wb") as file, _packer(run, file) as packer, text.open("rb") as source:
+        chunks = iter(lambda: source.read(CHUNK), b"")
+        if run.goal.format.encoding == "utf-8":
+            for chunk in chunks:
+                packer.write(chunk)
+            return
+        # UTF-16 begins with a byte order mark.
+        decoder, encoder = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementalencoder("utf-16")()
+        packer.write(encoder.encode(""))
+        for chunk in chunks:
+            packer.write(encoder.encode(decoder.decode(chunk)))
 
 
 @contextmanager
@@ -110,15 +109,3 @@ def _packer(run: FileRun, file: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile
                 yield packer
         case _:
             yield file
-
-
-def _encoded(text: Path, encoding: str) -> Iterator[bytes]:
-    """Yield a text in an encoding; utf-16 begins with a byte order mark."""
-    with text.open("rb") as file:
-        if encoding == "utf-8":
-            yield from iter(lambda: file.read(CHUNK), b"")
-            return
-        decoder, encoder = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementalencoder("utf-16")()
-        yield encoder.encode("")
-        for chunk in iter(lambda: file.read(CHUNK), b""):
-            yield encoder.encode(decoder.decode(chunk))

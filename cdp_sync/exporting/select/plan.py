@@ -29,11 +29,6 @@ def selected_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
 
     Profiles whose values equal those last delivered are left out; often these are most. DuckDB's fast hash decides
     that. Where it differs, the written lines are compared, so a DuckDB version with another hash delivers nobody again.
-
-    Args:
-        run: The run.
-        rows: How profiles become lines.
-        columns: The columns that the warehouse has; a property without one is empty.
     """
     chosen = _chosen(run, rows, columns)
     how = "".join(f"{name}{sql}" for level in rows.levels for name, sql in level.items())
@@ -45,7 +40,7 @@ def selected_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
     if compared:
         values |= {"connection": run.connection, "goal": run.goal.name}
         source = _CHANGED.format(source)
-    for level in (*rows.levels, *_end(run, rows, compared=compared)):
+    for level in (*rows.levels, *_end(rows, compared=compared)):
         source = on(source, level)
     return Step("selected", _SELECTED.format(source), values)
 
@@ -121,7 +116,10 @@ def allowed(run: ExportRun, columns: Collection[str]) -> str:
     return may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns))
 
 
-def _end(run: ExportRun, rows: Rows, *, compared: bool) -> Iterator[Level]:
+_ENDS = ("without_value", "without_consent", "without_identifier", "not_deliverable", "same", "written")
+
+
+def _end(rows: Rows, *, compared: bool) -> Iterator[Level]:
     """Yield, level by level, a profile's ending; `in_ledger` where the goal is known to have delivered it."""
     entries = f"list_filter([{', '.join(problem.entry for problem in rows.problems)}], lambda x: x is not null)"
     # The fingerprint is part of the hash, so that a changed declaration makes every row another one.
@@ -129,17 +127,10 @@ def _end(run: ExportRun, rows: Rows, *, compared: bool) -> Iterator[Level]:
     # As JSON: even empty lists of structs take a tenth of the time of staging.
     problems = f"case when eligible and ({rows.fails_if}) then to_json({entries})::varchar end"
     yield {"row_hash": row_hash, "problems": problems}
-    yield {"ending": _ending(compared=compared), "in_ledger": "known_hash is not null" if compared else "false"}
-
-
-_ENDS = ("without_value", "without_consent", "without_identifier", "not_deliverable", "same", "written")
-
-
-def _ending(*, compared: bool) -> str:
     # As an enum: a million words take as long to store as a tenth of the rows' text.
     words = {word: f"'{word}'::enum({', '.join(map(quote_literal, _ENDS))})" for word in _ENDS}
     same = f"when row_hash = known_hash then {words['same']}" if compared else ""
-    return f"""case
+    ending = f"""case
         when not has_value then {words["without_value"]}
         when not allowed then {words["without_consent"]}
         when not is_linked then {words["without_identifier"]}
@@ -147,3 +138,4 @@ def _ending(*, compared: bool) -> str:
         {same}
         else {words["written"]}
     end"""
+    yield {"ending": ending, "in_ledger": "known_hash is not null" if compared else "false"}

@@ -5,7 +5,7 @@ show them as failed for that. A run that finds nothing to do leaves them as they
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -16,9 +16,6 @@ from cdp_sync.orchestration.goals.metadata import counters_in, reasons_table
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.warehouse import Session, Warehouse
 from cdp_sync.warehouse.history import ambiguous_rows, standing
-
-_PATIENCE = 1.0
-"""Seconds that a goal which failed waits for the warehouse."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +102,7 @@ def export_findings(report: ExportReport) -> Findings:
 def note_checks(
     context: dg.OpExecutionContext, key: dg.AssetKey, checks: Checks, findings: Findings, *, anew: bool
 ) -> None:
-    """Log the results of a goal's checks.
-
-    Args:
-        context: Of the step.
-        key: The goal's asset.
-        checks: The goal's checks.
-        findings: What they find.
-        anew: Whether the goal was materialized: then all are logged. Otherwise only those whose number changed.
-    """
+    """Log the results of a goal's checks: all where it was materialized (`anew`), else those whose number changed."""
     before = {} if anew else _logged(context.instance, key, checks)
     for name, check in checks.items():
         found = findings.get(check.counter, Finding(0))
@@ -136,11 +125,6 @@ def note_import_checks(context: dg.OpExecutionContext, warehouse: Warehouse, key
         note_checks(context, key, IMPORT_CHECKS, findings, anew=anew)
 
 
-def note_checks_of_failure(context: dg.OpExecutionContext, warehouse: Warehouse, key: dg.AssetKey) -> None:
-    """Log what changed of an import goal's checks where it failed before its end; wait a second for the warehouse."""
-    note_import_checks(context, replace(warehouse, lock_timeout=_PATIENCE), key, anew=False)
-
-
 def build_import_checks(key: dg.AssetKey) -> dg.AssetChecksDefinition:
     """Return the checks of an import goal's asset, as people execute them."""
 
@@ -155,7 +139,12 @@ def build_export_checks(key: dg.AssetKey, checks: Checks) -> dg.AssetChecksDefin
     """Return the checks of an export goal's asset, as people execute them: by what its latest run says."""
 
     def look(context: dg.AssetCheckExecutionContext) -> Findings:
-        return {name: Finding(times) for name, times in _latest_counters(context.instance, key).items()}
+        # Its latest run may have found something to do, or not.
+        materialized = context.instance.fetch_materializations(key, limit=1).records
+        observed = context.instance.fetch_observations(key, limit=1).records
+        latest = max((*materialized, *observed), key=lambda record: record.storage_id, default=None)
+        event = latest and (latest.asset_materialization or latest.event_log_entry.asset_observation)
+        return {name: Finding(times) for name, times in counters_in(event.metadata).items()} if event else {}
 
     return _build(key, checks, look)
 
@@ -216,14 +205,3 @@ def _logged(instance: dg.DagsterInstance, key: dg.AssetKey, checks: Checks) -> d
         if isinstance(result, dg.AssetCheckEvaluation):  # Dagster also keeps that one is planned
             numbers[found.name] = getattr(result.metadata.get(checks[found.name].counter), "value", None)
     return numbers
-
-
-def _latest_counters(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]:
-    """Return the counters of an asset's latest run, whether it found something to do or not."""
-    materialized = instance.fetch_materializations(key, limit=1).records
-    observed = instance.fetch_observations(key, limit=1).records
-    latest = max((*materialized, *observed), key=lambda record: record.storage_id, default=None)
-    if latest is None:
-        return {}
-    event = latest.asset_materialization or latest.event_log_entry.asset_observation
-    return counters_in(event.metadata) if event else {}

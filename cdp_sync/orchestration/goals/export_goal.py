@@ -15,11 +15,7 @@ _AFTER_SEGMENTS = 20_000
 def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *, place: int) -> dg.AssetsDefinition:
     """Return the asset `[connection, goal]`: select_segment → write_… → deliver_… → record_delivery.
 
-    Args:
-        goal: The declaration.
-        connection: Whose goal it is.
-        profiles: The declared profile.
-        place: The goal's place in the running order, from 0, after all imports and segments of the run.
+    `place` is the goal's place in the running order, from 0, after all imports and segments of the run.
     """
     kind = kind_of(connection)
     steps_of: Any = UserSteps if kind.audience else FileExportSteps

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import dagster as dg
 
@@ -44,8 +44,7 @@ from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import EXPORT_CHECKS, USER_EXPORT_CHECKS, Checks, export_findings, note_checks
 from cdp_sync.orchestration.goals.goal_asset import GoalOp
-from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, staged
-from cdp_sync.orchestration.goals.handles import forget_handles
+from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, forget_handles, staged
 from cdp_sync.orchestration.goals.metadata import export_metadata_of, idle_metadata_of
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
@@ -64,31 +63,29 @@ _RECORDS = "Record in the warehouse what was delivered, with ledger, history and
 class ExportSteps(GoalSteps[G], Generic[G, R]):
     """An export goal and the steps that run it."""
 
+    run_type: ClassVar[Any]
+    """Of its runs: a subclass of `ExportRun`."""
+    checks: ClassVar[Checks] = EXPORT_CHECKS
+    """The checks of the goal's asset."""
+
     def select(self, context: dg.OpExecutionContext) -> Handle:
         """Choose the profiles to deliver, and stage their rows."""
         data_folder().sweep()
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
         self.adopt(context)
-        counters = self._attempt(context, run, "selecting", lambda: _select(run), keep=False)
+
+        def select() -> ExportCounters:
+            counters = select_segment(run)
+            verify_recordable(run, counters)
+            return counters
+
+        counters = self._attempt(context, run, "selecting", select, keep=False)
         context.log.info(
             f"To deliver: {counters.profiles_written:,} of {counted(counters.profiles_in_segment, 'profile')}."
         )
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}
-
-    @abstractmethod
-    def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
-        """Write what is to be delivered to a local file."""
-
-    @abstractmethod
-    def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
-        """Deliver it."""
-
-    @property
-    @abstractmethod
-    def ops(self) -> tuple[GoalOp, ...]:
-        """The goal's ops."""
 
     def _ops(self, write: GoalOp, deliver: GoalOp) -> tuple[GoalOp, ...]:
         # A run that delivers nothing yields nothing, and leaves the asset as it is.
@@ -100,11 +97,6 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
             deliver,
             GoalOp("record_delivery", _RECORDS, self.record, last),
         )
-
-    @property
-    def checks(self) -> Checks:
-        """The checks of the goal's asset."""
-        return EXPORT_CHECKS
 
     def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
         """Record the delivery and report; nothing is materialized where nothing was delivered."""
@@ -127,69 +119,55 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     def _record(self, run: R, counters: ExportCounters, delivered: Handle) -> ExportReport:
         """Record the delivery in the warehouse."""
 
-    @abstractmethod
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> R:
-        """Return the run."""
-
-    def _arguments(self, context: dg.OpExecutionContext, handle: Handle) -> dict[str, Any]:
-        """Return the arguments of a run of either kind."""
-        staging, folder = self._own(context, handle)
-        return {
-            "run_id": context.run_id,
-            "connection": self.connection.name,
-            "goal": self.goal,
-            "profiles": self.profiles,
-            "objectives": self.connection.objectives,
-            "warehouse": context.resources.warehouse.warehouse(),
-            "staging": staging,
-            "folder": folder,
-            "now": datetime.fromisoformat(handle["now"]),
-        }
-
-    def _own(self, context: dg.OpExecutionContext, handle: Handle) -> tuple[Path, Path]:
-        """Return where the run's rows and file are: of one that is tried again from a step, those of the run before."""
-        if "staging" in handle:
-            return Path(handle["staging"]), Path(handle["folder"])
-        folder = data_folder()
-        return folder.staging(context.run_id, self.unique), folder.downloads(context.run_id, self.unique)
+        """Return the run; one that is tried again from a step keeps its rows and file."""
+        data = data_folder()
+        run: R = self.run_type(
+            run_id=context.run_id,
+            connection=self.connection.name,
+            goal=self.goal,
+            profiles=self.profiles,
+            objectives=self.connection.objectives,
+            warehouse=context.resources.warehouse.warehouse(),
+            staging=Path(handle.get("staging") or data.staging(context.run_id, self.unique)),
+            folder=Path(handle.get("folder") or data.downloads(context.run_id, self.unique)),
+            now=datetime.fromisoformat(handle["now"]),
+        )
+        return run
 
     def _attempt(
         self, context: dg.OpExecutionContext, run: R, doing: str, work: Callable[[], T], *, keep: bool = True
     ) -> T:
         """Do a step's work; where that fails, keep what it needs, so that the step can be tried again."""
         watcher().phase(self.unique, doing)
-        return attempt(context.log, work, lambda error: self._give_up(run, error, keep=keep))
 
-    def _give_up(self, run: R, error: CdpSyncError, *, keep: bool) -> None:
-        if not keep:
-            self._clear(run)
-        report = ExportReport(self.goal.name, self.goal.segment, error=str(error))
-        if not isinstance(error, WarehouseUnusable | WarehouseLocked):
-            record_failure(run.warehouse, run, report, run.now)
-        watcher().done(self.unique, report)
+        def give_up(error: CdpSyncError) -> None:
+            if not keep:
+                self._clear(run)
+            report = ExportReport(self.goal.name, self.goal.segment, error=str(error))
+            if not isinstance(error, WarehouseUnusable | WarehouseLocked):
+                record_failure(run.warehouse, run, report, run.now)
+            watcher().done(self.unique, report)
+
+        return attempt(context.log, work, give_up)
 
     def _clear(self, run: R) -> None:
         remove(run.folder)
         remove(run.staging)
 
 
-def _select(run: ExportRun) -> ExportCounters:
-    counters = select_segment(run)
-    verify_recordable(run, counters)
-    return counters
-
-
 @dataclass(frozen=True)
 class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     """A goal that puts a file on a server."""
 
+    run_type = FileRun
+
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
-        return self._ops(
-            GoalOp("write_file", "Write the rows to a local file.", self.write),
-            GoalOp("deliver_file", "Put the file on the server: complete, or not at all.", self.deliver),
-        )
+        delivers = "Put the file on the server: complete, or not at all."
+        write = GoalOp("write_file", "Write the rows to a local file.", self.write)
+        return self._ops(write, GoalOp("deliver_file", delivers, self.deliver))
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
         """Choose the profiles to deliver; where there are some, begin to connect to the server."""
@@ -206,7 +184,7 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
         except BaseException:
             self.server(context).hang_up()
             raise
-        return {**selected, "file": file.to_handle() if file else None}
+        return {**selected, "file": asdict(file) | {"local": str(file.local)} if file else None}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
         """Put the file on the server."""
@@ -215,15 +193,15 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
                 self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
             return {**written, "delivered": None}
         run = self._run(context, written)
-        file = LocalFile.from_handle(written["file"])
+        file = LocalFile(**{**written["file"], "local": Path(written["file"]["local"])})
         delivered = self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), file))
-        return {**written, "delivered": delivered.to_handle()}
+        return {**written, "delivered": asdict(delivered)}
 
     def _record(self, run: FileRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
-        file = DeliveredFile.from_handle(delivered["delivered"]) if delivered["delivered"] else None
+        file = DeliveredFile(**delivered["delivered"]) if delivered["delivered"] else None
         # The local file is needed no more, and some disks take long to remove one.
-        with ThreadPoolExecutor(1) as beside:
-            beside.submit(remove, run.folder)
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(remove, run.folder)
             return record_delivery(run, counters, file)
 
     def _deliver(self, context: dg.OpExecutionContext, run: FileRun, file: LocalFile) -> DeliveredFile:
@@ -236,13 +214,13 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
                 run, server, file, uploads, progress=lambda size: watcher().arrived(self.unique, sent, size)
             )
 
-    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> FileRun:
-        return FileRun(**self._arguments(context, handle))
-
 
 @dataclass(frozen=True)
 class UserSteps(ExportSteps[AudienceGoal, UserRun]):
     """A goal that brings profiles to users of a platform."""
+
+    run_type = UserRun
+    checks = USER_EXPORT_CHECKS
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
@@ -253,11 +231,6 @@ class UserSteps(ExportSteps[AudienceGoal, UserRun]):
             GoalOp("write_users", writes, self.write, {"pool": WAREHOUSE_POOL}),
             GoalOp("deliver_users", delivers, self.deliver),
         )
-
-    @property
-    def checks(self) -> Checks:
-        """The checks of the goal's asset."""
-        return USER_EXPORT_CHECKS
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
         """Write the users to a local file, and the users to take off lists to another one."""
@@ -279,6 +252,3 @@ class UserSteps(ExportSteps[AudienceGoal, UserRun]):
 
     def _record(self, run: UserRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
         return record_users(run, counters, delivered["leavers"])
-
-    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> UserRun:
-        return UserRun(**self._arguments(context, handle))

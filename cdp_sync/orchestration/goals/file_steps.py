@@ -25,7 +25,7 @@ from cdp_sync.orchestration.goals.files import (
 )
 from cdp_sync.orchestration.goals.goal_asset import GoalOp
 from cdp_sync.orchestration.goals.goal_steps import Handle
-from cdp_sync.orchestration.goals.import_steps import ImportSteps, waiting_handle
+from cdp_sync.orchestration.goals.import_steps import ImportSteps
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse import Session
@@ -99,14 +99,16 @@ class FileSteps(ImportSteps[FileGoal]):
         from cdp_sync.importing import parse_files
 
         files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
-        known = {path: KnownFile(**_revived(entry)) for path, entry in scanned["known"].items()}
+        known = {}
+        for path, entry in scanned["known"].items():
+            at, fields = datetime.fromisoformat(entry["modified_at"]), tuple(entry["fields"])
+            known[path] = KnownFile(**{**entry, "modified_at": at, "fields": fields})
         watcher().expects(self.unique, tuple(files))
         with self.client(context) as server:
-            arrivals = fetch_files(server, files, run.folder, progress=self._progress)
+            arrivals = fetch_files(
+                server, files, run.folder, progress=lambda file, size: watcher().arrived(self.unique, file, size)
+            )
             parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
-
-    def _progress(self, file: RemoteFile, arrived: int) -> None:
-        watcher().arrived(self.unique, file, arrived)
 
     def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
         if not is_backfill(context):
@@ -131,11 +133,6 @@ def _scan_handle(scan: Scan, known: dict[str, KnownFile]) -> Handle:
     entries = {path: asdict(entry) for path, entry in known.items() if path in paths}
     return {
         "due": [[file.modified_at.isoformat(), file.path, file.size] for file in scan.due],
-        "waiting": waiting_handle(scan.waiting),
+        "waiting": [[report.path, str(report.state), report.message] for report in scan.waiting],
         "known": {path: {**entry, "modified_at": entry["modified_at"].isoformat()} for path, entry in entries.items()},
     }
-
-
-def _revived(entry: Handle) -> Handle:
-    at = datetime.fromisoformat(entry["modified_at"])
-    return {**entry, "modified_at": at, "fields": tuple(entry["fields"])}

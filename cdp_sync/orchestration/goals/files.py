@@ -63,7 +63,9 @@ def expect_files(context: dg.OpExecutionContext, connection: str, goal: str, sca
     if not is_backfill(context):  # of a backfill Dagster has noted that itself
         for file in scan.due:
             if _may_be_called(file.name):
-                _plan(context, files_key(connection, goal), file.name)
+                planned = AssetMaterializationPlannedData(files_key(connection, goal), partition=file.name)
+                event = DagsterEvent.build_asset_materialization_planned_event(context.job_name, "", planned)
+                context.instance.report_dagster_event(event, context.run_id, logging.DEBUG)
 
 
 def clear_failures(context: dg.OpExecutionContext, connection: str, goal: str, scan: Scan) -> None:
@@ -95,19 +97,14 @@ def _may_be_called(name: str) -> bool:
     return not any(sign in name for sign in _REFUSED)
 
 
-def _plan(context: dg.OpExecutionContext, key: dg.AssetKey, name: str) -> None:
-    planned = AssetMaterializationPlannedData(key, partition=name)
-    event = DagsterEvent.build_asset_materialization_planned_event(context.job_name, "", planned)
-    context.instance.report_dagster_event(event, context.run_id, logging.DEBUG)
-
-
 def note_files(context: dg.OpExecutionContext, connection: str, goal: str, files: Iterable[FileReport]) -> None:
     """Mark the partitions of imported files, each with its counters and, as its data version, what it is of."""
     for file in files:
         if file.state in ("imported", "unchanged") and _may_be_called(file.name):
-            key = files_key(connection, goal)
-            tags = {DATA_VERSION_TAG: file.version} if file.version else {}
-            context.log_event(dg.AssetMaterialization(key, partition=file.name, metadata=_counters(file), tags=tags))
+            key, tags = files_key(connection, goal), {DATA_VERSION_TAG: file.version} if file.version else {}
+            numbers = {name: number for name, number in vars(file.counters).items() if number}
+            numbers["dagster/partition_row_count"] = file.counters.rows_read
+            context.log_event(dg.AssetMaterialization(key, partition=file.name, metadata=numbers, tags=tags))
 
 
 def imported_versions(instance: dg.DagsterInstance, connection: str, goal: str) -> set[str]:
@@ -115,9 +112,3 @@ def imported_versions(instance: dg.DagsterInstance, connection: str, goal: str) 
     kind, key = dg.DagsterEventType.ASSET_MATERIALIZATION, files_key(connection, goal)
     by_file = instance.event_log_storage.get_latest_tags_by_partition(key, kind, [DATA_VERSION_TAG])
     return {tags[DATA_VERSION_TAG] for tags in by_file.values()}
-
-
-def _counters(file: FileReport) -> dict[str, int]:
-    return {name: number for name, number in vars(file.counters).items() if number} | {
-        "dagster/partition_row_count": file.counters.rows_read
-    }

@@ -31,13 +31,9 @@ class GoalOp:
 
 
 def build_ops(steps: GoalSteps[Any], ops: Iterable[GoalOp], *, priority: int) -> tuple[Shown, ...]:
-    """Return a goal's ops. Their definitions have names that no other goal's have.
+    """Return a goal's ops, in order. Their definitions have names that no other goal's have.
 
-    Args:
-        steps: The goal.
-        ops: Its ops, in order.
-        priority: Of its steps among those of the run. A failed goal does not stop the next one, so the running order
-            is one of priority, not of dependency.
+    A failed goal does not stop the next one, so the running order of goals is one of priority, not of dependency.
     """
     return tuple(_build(steps, op, priority, is_first=place == 0) for place, op in enumerate(ops))
 
@@ -70,16 +66,9 @@ def build_goal(
     after: dg.AssetKey | None = None,
     **more: Any,  # noqa: ANN401 - Dagster's arguments
 ) -> dg.AssetsDefinition:
-    """Return the asset that a goal's ops make.
+    """Return the asset that a goal's ops make: `[connection, goal]`, unless a key is given.
 
-    Args:
-        steps: The goal.
-        ops: Its ops.
-        kinds: Shown in the catalog.
-        description: Shown in the catalog.
-        key: Key of the asset; `[connection, goal]` unless it is given.
-        after: The asset that the first op waits for.
-        more: Further arguments of Dagster's asset.
+    Its first op waits for the asset `after`, if there is one.
     """
     first, *others = ops
     shown = dg.graph_asset(

@@ -1,7 +1,10 @@
 """What the steps of every goal have in common."""
 
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import dagster as dg
@@ -61,11 +64,8 @@ class GoalSteps(Generic[G]):
     def clear_uploads(self, context: dg.OpExecutionContext, server: Callable[[], Any]) -> None:
         """Remove from the server what earlier runs of the connection had not finished sending, if there is any.
 
-        Where that fails the run goes on: what was noted stays noted, and the next run tries again.
-
-        Args:
-            context: Its log receives what is left.
-            server: Returns what talks to the server.
+        Where that fails the run goes on: what was noted stays noted, and the next run tries again. The log receives
+        what is left.
         """
         names = [name for name in (self.connection.name, self.connection.was) if name]
         folders = [data_folder().uploads(name) for name in names]
@@ -79,6 +79,19 @@ class GoalSteps(Generic[G]):
                     f"{upload.part!r} may be left on {upload.server}, of an upload that broke off. Remove it by hand, "
                     "and its note in data/uploads if the connection has another server by now."
                 )
+
+
+def forget_handles(context: dg.OpExecutionContext) -> None:
+    """Remove the files in which Dagster keeps the handles of this step's goal; to be called when the goal is done.
+
+    Those of a failed goal stay: its steps can be run again from the one that failed.
+    """
+    node = str(context.op_handle).partition(".")[0]
+    of_run = Path(context.instance.storage_directory()) / context.run_id
+    for of_step in of_run.glob(f"{node}.*"):
+        shutil.rmtree(of_step, ignore_errors=True)
+    with suppress(OSError):  # other goals of the run have theirs in it, or there is none
+        of_run.rmdir()
 
 
 def staged(run: R) -> R:

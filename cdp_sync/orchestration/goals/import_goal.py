@@ -16,11 +16,7 @@ def build_import(
 ) -> tuple[dg.AssetsDefinition, ...]:
     """Return the asset `[connection, goal]`, and the asset of its files where it imports files.
 
-    Args:
-        goal: The declaration.
-        connection: Whose goal it is.
-        profiles: The declared profile.
-        place: The goal's place in the running order, from 0.
+    `place` is the goal's place in the running order, from 0.
     """
     kind = kind_of(connection)
     steps_of: Any = SourceSteps if kind.source else FileSteps

@@ -1,7 +1,7 @@
 """The last two steps of every import goal, which are the same wherever its rows come from."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +13,9 @@ from cdp_sync.importing import GoalRun
 from cdp_sync.model import FileReport, FileState, GoalReport, ImportGoal, ImportRules
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
-from cdp_sync.orchestration.goals.checks import note_checks_of_failure, note_import_checks
+from cdp_sync.orchestration.goals.checks import note_import_checks
 from cdp_sync.orchestration.goals.goal_asset import GoalOp
-from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, staged
-from cdp_sync.orchestration.goals.handles import forget_handles
+from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, forget_handles, staged
 from cdp_sync.orchestration.goals.metadata import failure_metadata_of, idle_metadata_of, metadata_of
 from cdp_sync.orchestration.goals.segments import PROFILES
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
@@ -25,6 +24,9 @@ from cdp_sync.warehouse.history import record_failure
 
 _LINKS = "Give every row a profile: one that exists, a new one, or none."
 _UPSERTS = "Create and update profiles, with ledger, history and quarantine, in one transaction."
+
+_PATIENCE = 1.0
+"""Seconds that a goal which failed waits for the warehouse."""
 
 T = TypeVar("T")
 Rules = TypeVar("Rules", bound=ImportRules)
@@ -72,14 +74,14 @@ class ImportSteps(GoalSteps[Rules]):
         report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
         watcher().done(self.unique, report)
         context.log.info(report.message)
-        note_import_checks(context, run.warehouse, self.key, anew=landed(report))
+        note_import_checks(context, run.warehouse, self.key, anew=report.landed > 0)
         yield from self._tell(context, report)
         forget_handles(context)
 
     def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
         """Show the goal in the UI, or raise where it failed; what landed is shown in either case."""
         self._count_profiles(context, report)
-        if report.state != "failed" and landed(report):
+        if report.state != "failed" and report.landed:
             yield dg.MaterializeResult(metadata=metadata_of(report))
         else:
             self._log(context, report)
@@ -90,7 +92,7 @@ class ImportSteps(GoalSteps[Rules]):
         Raises:
             dagster.Failure: The goal failed.
         """
-        if landed(report):
+        if report.landed:
             context.log_event(dg.AssetMaterialization(self.key, metadata=metadata_of(report)))
         elif report.state != "failed":
             context.log_event(dg.AssetObservation(self.key, metadata=idle_metadata_of(report)))
@@ -100,7 +102,7 @@ class ImportSteps(GoalSteps[Rules]):
 
     def _count_profiles(self, context: dg.OpExecutionContext, report: GoalReport) -> None:
         """Show how many profiles there are now, where the catalog shows them at all: where there are segments."""
-        if landed(report) and report.profiles_total is not None and self.profiles.segments:
+        if report.landed and report.profiles_total is not None and self.profiles.segments:
             count = {"dagster/row_count": report.profiles_total}
             context.log_event(dg.AssetMaterialization(PROFILES, metadata=count))
 
@@ -122,22 +124,15 @@ class ImportSteps(GoalSteps[Rules]):
 
     def _attempt(self, context: dg.OpExecutionContext, run: GoalRun, doing: str, work: Callable[[], T]) -> T:
         watcher().phase(self.unique, doing)
-        return attempt(context.log, work, lambda error: self._give_up(context, run, error))
 
-    def _give_up(self, context: dg.OpExecutionContext, run: GoalRun, error: CdpSyncError) -> None:
-        remove(run.folder)
-        report = GoalReport(self.goal.name, error=str(error))
-        if not isinstance(error, WarehouseUnusable | WarehouseLocked):
-            record_failure(run.warehouse, run, report)
-            note_checks_of_failure(context, run.warehouse, self.key)
-        watcher().done(self.unique, report)
+        def give_up(error: CdpSyncError) -> None:
+            remove(run.folder)
+            report = GoalReport(self.goal.name, error=str(error))
+            if not isinstance(error, WarehouseUnusable | WarehouseLocked):
+                record_failure(run.warehouse, run, report)
+                # One second for the warehouse: the run has failed before its end.
+                warehouse = replace(run.warehouse, lock_timeout=_PATIENCE)
+                note_import_checks(context, warehouse, self.key, anew=False)
+            watcher().done(self.unique, report)
 
-
-def landed(report: GoalReport) -> bool:
-    """Return whether a run imported anything."""
-    return report.landed > 0
-
-
-def waiting_handle(waiting: Iterable[FileReport]) -> list[list[str]]:
-    """Return the files that are not imported, as plain values that steps can hand on."""
-    return [[report.path, str(report.state), report.message] for report in waiting]
+        return attempt(context.log, work, give_up)

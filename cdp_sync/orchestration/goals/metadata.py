@@ -68,9 +68,12 @@ def counters_in(metadata: Mapping[str, Any]) -> dict[str, int]:
 def export_metadata_of(report: ExportReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of an export's materialization."""
     counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in EXPORT_COUNTERS}
+    delivered: dict[str, dg.MetadataValue] = {}
+    if report.path is not None:
+        delivered = {"file": dg.MetadataValue.text(report.path), "bytes": dg.MetadataValue.int(report.size)}
     return {
         "summary": dg.MetadataValue.text(report.message),
-        **_delivered(report),
+        **delivered,
         **({"not deliverable": reasons_table(report.reasons)} if report.reasons else {}),
         "eligible": dg.MetadataValue.int(report.counters.eligible),
         **counters,
@@ -86,23 +89,16 @@ def _known(totals: dict[str, int | None]) -> dict[str, dg.MetadataValue]:
     return {name: dg.MetadataValue.int(total) for name, total in totals.items() if total is not None}
 
 
-def _delivered(report: ExportReport) -> dict[str, dg.MetadataValue]:
-    if report.path is None:
-        return {}
-    return {"file": dg.MetadataValue.text(report.path), "bytes": dg.MetadataValue.int(report.size)}
-
-
 def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:
-    records = [_file(file) for file in files]
+    records = []
+    for file in files:
+        remarks = " ".join(part for part in (file.message, *file.warnings) if part)
+        rows = _rows(file.counters)
+        records.append({"file": file.name, "state": str(file.state), "rows": rows, "remarks": remarks})
     names = [name for name in _FILE_COLUMNS if name == "file" or any(record[name] for record in records)]
     schema = dg.TableSchema([dg.TableColumn(name) for name in names])
-    rows = [dg.TableRecord({name: record[name] for name in names}) for record in records]
-    return dg.MetadataValue.table(rows, schema=schema)
-
-
-def _file(file: FileReport) -> dict[str, str]:
-    remarks = " ".join(part for part in (file.message, *file.warnings) if part)
-    return {"file": file.name, "state": str(file.state), "rows": _rows(file.counters), "remarks": remarks}
+    shown = [dg.TableRecord({name: record[name] for name in names}) for record in records]
+    return dg.MetadataValue.table(shown, schema=schema)
 
 
 def _rows(counters: Counters) -> str:

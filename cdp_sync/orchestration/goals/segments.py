@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import Profiles, Segment
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
@@ -35,9 +34,7 @@ def segment_key(name: str) -> dg.AssetKey:
 def build_segments(profiles: Profiles, imports: Iterable[dg.AssetKey]) -> dg.Definitions:
     """Return an asset for each segment, and the profiles they are segments of; nothing where there are no segments.
 
-    Args:
-        profiles: The declared profile.
-        imports: The assets of all import goals of the project.
+    The profiles depend on `imports`, the assets of all import goals of the project.
     """
     if not profiles.segments:
         return dg.Definitions()
@@ -72,20 +69,14 @@ def _segment_asset(segment: Segment, profiles: Profiles) -> dg.AssetsDefinition:
             with warehouse.open("read") as session:
                 return view_segment(session, profiles, segment.name, datetime.now(UTC))
 
-        return dg.MaterializeResult(metadata=_metadata(attempt(context.log, look, _nothing_to_note), words))
+        view = attempt(context.log, look, lambda _error: None)  # a segment has no history to note a failure in
+        sample = "\n".join(f"- `{profile}`" for profile in view.sample) or "nobody"
+        metadata = {
+            "dagster/row_count": dg.MetadataValue.int(view.size),
+            "condition": dg.MetadataValue.md(words),
+            "sample": dg.MetadataValue.md(sample),
+            "sql": dg.MetadataValue.md(f"```sql\n{view.sql}\n```"),
+        }
+        return dg.MaterializeResult(metadata=metadata)
 
     return count_segment
-
-
-def _nothing_to_note(_error: CdpSyncError) -> None:
-    """A segment has no history of its own."""
-
-
-def _metadata(view: SegmentView, words: str) -> dict[str, dg.MetadataValue]:
-    sample = "\n".join(f"- `{profile}`" for profile in view.sample) or "nobody"
-    return {
-        "dagster/row_count": dg.MetadataValue.int(view.size),
-        "condition": dg.MetadataValue.md(words),
-        "sample": dg.MetadataValue.md(sample),
-        "sql": dg.MetadataValue.md(f"```sql\n{view.sql}\n```"),
-    }

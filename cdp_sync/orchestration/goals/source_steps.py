@@ -40,10 +40,10 @@ class SourceSteps(ImportSteps[ImportRules]):
             source = kind_of(self.connection).part("source")(client, self.goal)
             from cdp_sync.importing import fetch_profiles
 
-            asked = fetch_profiles(run, source, self._progress, tell=lambda doing: watcher().phase(self.unique, doing))
+            def progress(name: str, arrived: int) -> None:
+                watcher().phase(self.unique, f"fetching {name}")
+                watcher().arrived(self.unique, RemoteFile(datetime.now(UTC), name, arrived), arrived)
+
+            asked = fetch_profiles(run, source, progress, tell=lambda doing: watcher().phase(self.unique, doing))
         if asked:
             context.log.info(asked)
-
-    def _progress(self, name: str, arrived: int) -> None:
-        watcher().phase(self.unique, f"fetching {name}")
-        watcher().arrived(self.unique, RemoteFile(datetime.now(UTC), name, arrived), arrived)

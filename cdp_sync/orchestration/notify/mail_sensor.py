@@ -59,10 +59,9 @@ def build_mail(parts: Iterable[dg.Definitions]) -> dg.Definitions:
         for key, value in part.metadata.items()
         if key.startswith(_KEY)
     }
-    return dg.Definitions(sensors=[_sensor(notified)] if notified else [])
+    if not notified:
+        return dg.Definitions()
 
-
-def _sensor(notified: "dict[str, Notified]") -> dg.SensorDefinition:
     @dg.sensor(
         name="mail",
         minimum_interval_seconds=_EVERY_SECONDS,
@@ -75,7 +74,7 @@ def _sensor(notified: "dict[str, Notified]") -> dg.SensorDefinition:
         tick.run()
         return dg.SensorResult(skip_reason=tick.summary, cursor=Cursor(now, tick.waiting).write())
 
-    return mail
+    return dg.Definitions(sensors=[mail])
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,10 @@ class Tick:
         """Mail about a run; return whether the server can be expected to take further mails."""
         run_id, log = record.dagster_run.run_id, self.context.log
         try:
-            mail = self._mail(record)
+            run = record.dagster_run
+            labels = {name: self.notified[name].label for name in self._connections(run)}
+            outcome = outcome_of(self.context.instance, record, labels, os.environ.get(_UI_URL) or _DEFAULT_UI_URL)
+            mail = Mail(subject_of(outcome), text_of(outcome), self._recipients(run), run.run_id)
             refused = send(SmtpServer.from_environment(os.environ), mail)
         except MailRefused as error:
             self._mark(record, "refused")
@@ -204,12 +206,6 @@ class Tick:
                 of = counted(len(mail.recipients), "address", "addresses")
                 log.warning(f"The mail server refused {refused} of {of}.")
         return True
-
-    def _mail(self, record: dg.RunRecord) -> Mail:
-        run = record.dagster_run
-        labels = {name: self.notified[name].label for name in self._connections(run)}
-        outcome = outcome_of(self.context.instance, record, labels, os.environ.get(_UI_URL) or _DEFAULT_UI_URL)
-        return Mail(subject_of(outcome), text_of(outcome), self._recipients(run), run.run_id)
 
     def _wait(self, record: dg.RunRecord, *, failed: bool) -> None:
         backoff = self.cursor.waiting.get(record.dagster_run.run_id, Backoff())

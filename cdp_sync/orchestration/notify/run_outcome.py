@@ -9,6 +9,7 @@ from dagster import DagsterEventType as Kind
 
 from cdp_sync.orchestration.goals.files import is_files_key
 from cdp_sync.orchestration.notify.mail_text import GoalOutcome, RunOutcome
+from cdp_sync.orchestration.runs.run_events import why_of
 from cdp_sync.orchestration.runs.run_tags import reason_of
 
 _STATES = {dg.DagsterRunStatus.SUCCESS: "success", dg.DagsterRunStatus.CANCELED: "stopped"}
@@ -34,14 +35,7 @@ def planned_goals(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.A
 def outcome_of(
     instance: dg.DagsterInstance, record: dg.RunRecord, connections: Mapping[str, str], base_url: str
 ) -> RunOutcome:
-    """Return the outcome of a run.
-
-    Args:
-        instance: Whose history it is in.
-        record: The run.
-        connections: Labels of the connections that it ran, by name.
-        base_url: Of the UI.
-    """
+    """Return the outcome of a run, given the labels of the connections that it ran, by name, and the UI's URL."""
     run = record.dagster_run
     log = _Log.read(instance, run, _KINDS)
     levels = slice(0, 2) if len(connections) > 1 else slice(1, 2)
@@ -101,7 +95,13 @@ class _Log:
             case Kind.STEP_FAILURE:
                 self.failed.setdefault(node, event)
             case Kind.RUN_FAILURE | Kind.ENGINE_EVENT:
-                self._explain(event)
+                # The last event about the run that names a cause explains it.
+                error = getattr(event.event_specific_data, "error", None)
+                without_cause = event.event_type == Kind.ENGINE_EVENT or (event.message == _NO_CAUSE and self.cause)
+                if error or not without_cause:
+                    # An error after the first step may quote what the step read.
+                    quoted = error.message if error and not self.started else ""
+                    self.cause = f"{event.message} {quoted}"
 
     def is_goal(self, key: dg.AssetKey) -> bool:
         """Return whether an asset stands for a goal; the files of one do where the run is about those."""
@@ -111,7 +111,9 @@ class _Log:
         """Return the outcome of a goal, under this name."""
         node, metadata = "__".join(key.path), self.done.get(dg.AssetKey(key.path[:2]))
         if node in self.failed:
-            return _failed(name, self.failed[node])
+            failed = self.failed[node].step_failure_data.user_failure_data
+            message = why_of(self.failed[node], "The run's page shows it.")
+            return GoalOutcome(name, "failed", message, _reasons(failed.metadata) if failed else ())
         if metadata is not None:
             return GoalOutcome(name, "success", str(metadata["summary"].value), _reasons(metadata))
         return GoalOutcome(name, "unfinished" if node in self.started else "not run")
@@ -119,27 +121,6 @@ class _Log:
     def _finish(self, key: dg.AssetKey, metadata: Mapping[str, Any]) -> None:
         if "summary" in metadata:
             self.done[key] = metadata
-
-    def _explain(self, event: dg.DagsterEvent) -> None:
-        """Keep why the run failed: the last event about it that names a cause."""
-        error = getattr(event.event_specific_data, "error", None)
-        without_cause = event.event_type == Kind.ENGINE_EVENT or (event.message == _NO_CAUSE and self.cause)
-        if error or not without_cause:
-            # An error after the first step may quote what the step read.
-            quoted = error.message if error and not self.started else ""
-            self.cause = f"{event.message} {quoted}"
-
-
-def _failed(name: str, event: dg.DagsterEvent) -> GoalOutcome:
-    """Return the outcome of a failed goal: the text of our own errors; of others the type only, they may quote data."""
-    data = event.step_failure_data
-    if data.user_failure_data:
-        message = data.user_failure_data.description or ""
-        return GoalOutcome(name, "failed", message, _reasons(data.user_failure_data.metadata))
-    error = data.error.cause or data.error if data.error else None
-    kind = error.cls_name if error else "unknown"
-    step = (event.step_key or "").rpartition(".")[2]
-    return GoalOutcome(name, "failed", f"An unexpected error in {step} ({kind}). The run's page shows it.")
 
 
 def _reasons(metadata: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:

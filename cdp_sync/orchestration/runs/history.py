@@ -30,8 +30,6 @@ STATES = {
 }
 """What people call Dagster's states of a run."""
 
-_GOAL_STATES = {"success": "finished"}
-
 _SHORTEST_ID = 8
 """Characters of a run's id that the UI shows, and that suffice to ask for it."""
 
@@ -241,7 +239,7 @@ def _from_row(row: Mapping[str, Any], run: PastRun, recorded: _Recorded) -> Past
     return PastGoal(
         goal=row["goal"],
         direction=row["direction"],
-        state=_GOAL_STATES.get(row["state"], row["state"]),
+        state="finished" if row["state"] == "success" else row["state"],
         message=row["message"],
         ended_at=row["ended_at"],
         seconds=round(seconds, 1),

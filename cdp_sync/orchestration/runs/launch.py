@@ -96,7 +96,8 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
         )
         succeeded = execute_here(job, run, instance)
         trouble = Trouble() if succeeded else trouble_of(instance, run.run_id, order.connection)
-    found = _with_failures(reports.of(order.connection), trouble, definitions, order.connection)
+    by_goal = {goal.removeprefix(f"{order.connection}__"): report for goal, report in reports.by_goal.items()}
+    found = _with_failures(by_goal, trouble, definitions, order.connection)
     message = "" if any(goal.state == "failed" for goal in found) else trouble.message
     return Outcome(
         run.run_id, "success" if succeeded else "failed", sum(goal.seconds for goal in found), found, message
@@ -108,15 +109,12 @@ class _Collecting:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._by_goal: dict[str, Report] = {}
-
-    def of(self, connection: str) -> dict[str, Report]:
-        """Return the reports of a connection's goals, by goal."""
-        return {goal.removeprefix(f"{connection}__"): report for goal, report in self._by_goal.items()}
+        self.by_goal: dict[str, Report] = {}
+        """By the goal's unique name."""
 
     def done(self, goal: str, report: Report) -> None:
         """Keep the report, and pass it on."""
-        self._by_goal[goal] = report
+        self.by_goal[goal] = report
         self._watcher.done(goal, report)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the other watcher has

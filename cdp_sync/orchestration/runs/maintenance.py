@@ -29,7 +29,16 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
         required_resource_keys={"warehouse"},  # read once; without its pool, so that imports need not wait
     )
     def remove_what_is_old(context: dg.OpExecutionContext) -> None:
-        _remove(context, declared)
+        leftovers, now, until = data_folder().sweep(), datetime.now(UTC), time.monotonic() + _LONGEST
+        runs, done = forget_runs(context.instance, now - timedelta(days=declared.keep_runs_days), until)
+        idle, idle_done = _remove_idle(context, now - timedelta(days=declared.keep_idle_runs_days), until)
+        done = done and idle_done
+        removed = (
+            f"Runs removed: {runs:,}. Runs without work removed: {idle:,}. Left-over files removed: {leftovers:,}."
+        )
+        context.log.info(removed if done else f"{removed} The rest is removed by the next run.")
+        counts = {"runs removed": runs, "runs without work removed": idle, "left-over files removed": leftovers}
+        context.add_output_metadata({**counts, "done": done})
 
     @dg.job(
         name="maintenance",
@@ -51,20 +60,6 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
         tags={"reason": "schedule"},
     )
     return dg.Definitions(jobs=[maintenance], schedules=[schedule])
-
-
-def _remove(context: dg.OpExecutionContext, declared: Maintenance) -> None:
-    leftovers, now, until = data_folder().sweep(), datetime.now(UTC), time.monotonic() + _LONGEST
-    runs, done = forget_runs(context.instance, now - timedelta(days=declared.keep_runs_days), until)
-    idle, idle_done = _remove_idle(context, now - timedelta(days=declared.keep_idle_runs_days), until)
-    done = done and idle_done
-    rest = "" if done else " The rest is removed by the next run."
-    context.log.info(
-        f"Runs removed: {runs:,}. Runs without work removed: {idle:,}. Left-over files removed: {leftovers:,}.{rest}"
-    )
-    context.add_output_metadata(
-        {"runs removed": runs, "runs without work removed": idle, "left-over files removed": leftovers, "done": done}
-    )
 
 
 def _remove_idle(context: dg.OpExecutionContext, ended_before: datetime, until: float) -> tuple[int, bool]:

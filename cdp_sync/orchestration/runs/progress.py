@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
 from cdp_sync.model import RemoteFile, Report
 
@@ -27,17 +27,10 @@ class Watcher(Protocol):
 class Nobody:
     """Ignores everything."""
 
-    def phase(self, goal: str, doing: str) -> None:
+    def phase(self, *_event: Any, **_named: Any) -> None:  # noqa: ANN401 - stands for four methods
         """No-op."""
 
-    def expects(self, goal: str, files: tuple[RemoteFile, ...]) -> None:
-        """No-op."""
-
-    def arrived(self, goal: str, file: RemoteFile, size: int) -> None:
-        """No-op."""
-
-    def done(self, goal: str, report: Report) -> None:
-        """No-op."""
+    expects = arrived = done = phase
 
 
 _watcher: ContextVar[Watcher] = ContextVar("watcher", default=Nobody())  # noqa: B039 - it has no state

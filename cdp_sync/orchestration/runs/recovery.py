@@ -34,8 +34,18 @@ def recover(instance: dg.DagsterInstance, folder: DataFolder) -> list[str]:
     under_way = instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY))
     lost = [record.dagster_run.run_id for record in under_way if _is_lost(record)]
     failed_runs = [run_id for run_id in lost if _end(instance, run_id)]
-    _free_slots(instance)
-    _remove_leftovers(instance, folder)
+    storage = instance.event_log_storage
+    # Dagster frees the slots of runs that have ended minutes later, and others wait meanwhile.
+    for run_id in storage.get_concurrency_run_ids() if storage.supports_global_concurrency_limits else ():
+        run = instance.get_run_by_id(run_id)
+        if run and run.is_finished and _process_is_gone(run):
+            storage.free_concurrency_slots_for_run(run_id)
+    for run_id, paths in folder.by_run().items():
+        # What belongs to no known run goes when it is old. After a failed step the staged rows serve its next attempt.
+        run = instance.get_run_by_id(run_id)
+        if run and run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
+            for path in paths if _process_is_gone(run) and not failed_in_step(run) else ():
+                remove(path)
     return failed_runs
 
 
@@ -67,32 +77,9 @@ def _end(instance: dg.DagsterInstance, run_id: str) -> bool:
     return True
 
 
-def _free_slots(instance: dg.DagsterInstance) -> None:
-    """Free the slots of runs that have ended: Dagster does so minutes later, and others wait meanwhile."""
-    storage = instance.event_log_storage
-    if not storage.supports_global_concurrency_limits:
-        return
-    for run_id in storage.get_concurrency_run_ids():
-        run = instance.get_run_by_id(run_id)
-        if run and run.is_finished and _process_is_gone(run):
-            storage.free_concurrency_slots_for_run(run_id)
-
-
 def _process_is_gone(run: dg.DagsterRun) -> bool:
     process = Process.of(run)
     return process is not None and process.is_gone
-
-
-def _remove_leftovers(instance: dg.DagsterInstance, folder: DataFolder) -> None:
-    """Remove what crashed runs staged and downloaded; what belongs to no known run goes when it is old.
-
-    Where a step failed, the staged rows stay: that step can be tried again with them.
-    """
-    for run_id, paths in folder.by_run().items():
-        run = instance.get_run_by_id(run_id)
-        if run and run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
-            for path in paths if _process_is_gone(run) and not failed_in_step(run) else ():
-                remove(path)
 
 
 def recover_project() -> None:

@@ -23,10 +23,7 @@ _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagste
 def forget_runs(instance: dg.DagsterInstance, ended_before: datetime, until: float) -> tuple[int, bool]:
     """Remove the runs that ended before a time, oldest first.
 
-    Args:
-        instance: Whose runs.
-        ended_before: Runs that ended later, and runs that have not ended, are kept.
-        until: When to stop, by the monotonic clock; what is begun is finished.
+    It stops at `until`, a time of the monotonic clock; what is begun is finished.
 
     Returns:
         How many were removed, and whether those are all.
@@ -70,7 +67,10 @@ def _forget_all(instance: dg.DagsterInstance, run_ids: Iterable[str], until: flo
         if time.monotonic() > until:
             return removed, False
         if run_id not in shown and _keep_files(instance, run_id):
-            _forget(instance, run_id)
+            instance.compute_log_manager.delete_logs(prefix=[run_id])
+            shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
+            instance.delete_run(run_id)
+            remove_event_file(instance, run_id)
             removed += 1
     return removed, True
 
@@ -95,34 +95,19 @@ def _keep_files(instance: dg.DagsterInstance, run_id: str) -> bool:
     imported = []
     for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records:
         made = record.asset_materialization
-        if made and is_files_key(made.asset_key) and _is_latest(instance, run_id, made):
-            if _has_failed(instance, made):
-                return False
-            imported.append((record.timestamp, made))
+        if not made or not is_files_key(made.asset_key):
+            continue
+        key, name = made.asset_key, made.partition or ""
+        of_file = dg.AssetRecordsFilter(key, asset_partitions=[name])
+        if [latest.run_id for latest in instance.fetch_materializations(of_file, limit=1).records] != [run_id]:
+            continue
+        status = instance.get_status_by_partition(key, [name], partitions_of(*key.path[:2])) or {}
+        if status.get(name) is dg.AssetPartitionStatus.FAILED:
+            return False
+        imported.append((record.timestamp, made))
     for imported_at, made in imported:
         metadata = {"imported_at": dg.MetadataValue.timestamp(imported_at), **made.metadata}
         instance.report_runless_asset_event(
             dg.AssetMaterialization(made.asset_key, partition=made.partition, metadata=metadata, tags=made.tags)
         )
     return True
-
-
-def _is_latest(instance: dg.DagsterInstance, run_id: str, made: dg.AssetMaterialization) -> bool:
-    """Return whether the latest materialization of a file is of this run."""
-    of_file = dg.AssetRecordsFilter(made.asset_key, asset_partitions=[made.partition or ""])
-    return [latest.run_id for latest in instance.fetch_materializations(of_file, limit=1).records] == [run_id]
-
-
-def _has_failed(instance: dg.DagsterInstance, made: dg.AssetMaterialization) -> bool:
-    """Return whether the catalog shows a file as failed."""
-    key, name = made.asset_key, made.partition or ""
-    status = instance.get_status_by_partition(key, [name], partitions_of(*key.path[:2])) or {}
-    return status.get(name) is dg.AssetPartitionStatus.FAILED
-
-
-def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Remove a run with its files."""
-    instance.compute_log_manager.delete_logs(prefix=[run_id])
-    shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
-    instance.delete_run(run_id)
-    remove_event_file(instance, run_id)

@@ -76,7 +76,8 @@ def trouble_of(instance: dg.DagsterInstance, run_id: str, connection: str) -> Tr
         entry = record.event_log_entry
         event = entry.get_dagster_event()
         if event.is_step_failure:
-            goals.setdefault(goal_of(entry.step_key or "", connection), (_time(entry), _why(event)))
+            why = why_of(event, "The run's log in the UI has its message and trace.")
+            goals.setdefault(goal_of(entry.step_key or "", connection), (_time(entry), why))
         else:
             message = event.message or ""
     return Trouble(message, goals)
@@ -91,15 +92,15 @@ def goal_of(step: str, connection: str) -> str:
     return step.partition(".")[0].removeprefix(f"{connection}__").removesuffix("__checks").removesuffix("__files")
 
 
-def _why(event: dg.DagsterEvent) -> str:
-    """Return what a failed step said; of an unexpected error only its kind, as its text may quote data."""
+def why_of(event: dg.DagsterEvent, where: str) -> str:
+    """Return what a failed step said; of an unexpected error its kind, and where to look: its text may quote data."""
     failed = event.step_failure_data
     if failed.user_failure_data and failed.user_failure_data.description:
         return str(failed.user_failure_data.description)
     step = (event.step_key or "").rpartition(".")[2]
     error = failed.error and (failed.error.cause or failed.error)  # Dagster's own error wraps that of the step
     kind = error.cls_name if error else "unknown"
-    return f"An unexpected error in {step} ({kind}). The run's log in the UI has its message and trace."
+    return f"An unexpected error in {step} ({kind}). {where}"
 
 
 def _time(entry: dg.EventLogEntry) -> datetime:

@@ -15,21 +15,17 @@ _OF_HANDLES = {
 """Events that say how the output of a step is stored and read: a quarter of all events. STEP_OUTPUT is the record."""
 
 
-class _Kept(logging.Filter):
-    """Drops the events of handles, and the errors of steps that do not run because an earlier step failed.
+def shorten_log(log: dg.DagsterLogManager) -> None:
+    """Leave out the events of handles, and the errors of steps that do not run because an earlier step failed.
 
     Those errors are as red as the failure itself and stand after it: three of a goal whose server cannot be reached.
     """
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is kept."""
+    def is_kept(record: logging.LogRecord) -> bool:
         logged = getattr(record, "dagster_meta", {})
         event, message = logged.get("dagster_event"), logged.get("orig_message") or ""
         if event and event.event_type in _OF_HANDLES:
             return False
         return not (message.startswith(_NOT_RUN[0]) and message.endswith(_NOT_RUN[1]))
 
-
-def shorten_log(log: dg.DagsterLogManager) -> None:
-    """Leave those records out of the log of a run."""
-    filter_run_log(log, _Kept())
+    filter_run_log(log, is_kept)

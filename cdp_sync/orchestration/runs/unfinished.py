@@ -7,25 +7,18 @@ import dagster as dg
 
 from cdp_sync.errors import Terminal
 
-_WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
-_UNFINISHED = [*_WAITING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+"""States of a run that has not started."""
+UNFINISHED = [*WAITING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+"""States of a run that has not ended: it may import what arrives now."""
 _GIVEN_UP_AFTER = timedelta(minutes=10)
 """A run that is older and not even queued was left by a crash and never starts."""
 
 
-def waiting_runs(instance: dg.DagsterInstance, connection: str) -> Iterator[dg.DagsterRun]:
-    """Yield the runs of a connection that have not started."""
-    return _runs(instance, connection, _WAITING)
-
-
-def unfinished_runs(instance: dg.DagsterInstance, connection: str) -> Iterator[dg.DagsterRun]:
-    """Yield the runs of a connection that have not ended: they may import what arrives now."""
-    return _runs(instance, connection, _UNFINISHED)
-
-
-def _runs(
+def runs_in(
     instance: dg.DagsterInstance, connection: str, statuses: list[dg.DagsterRunStatus]
 ) -> Iterator[dg.DagsterRun]:
+    """Yield the runs of a connection that are in one of these states, but for those that never start."""
     for record in instance.get_run_records(dg.RunsFilter(tags={"connection": connection}, statuses=statuses)):
         run, made = record.dagster_run, record.create_timestamp
         if run.status != dg.DagsterRunStatus.NOT_STARTED or made + _GIVEN_UP_AFTER > datetime.now(UTC):
@@ -39,7 +32,7 @@ def refuse_second_run(instance: dg.DagsterInstance, connection: str) -> None:
         Terminal: One is.
     """
     started = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
-    if running := next(_runs(instance, connection, started), None):
+    if running := next(runs_in(instance, connection, started), None):
         raise Terminal(
             f"Run {running.run_id} of connection {connection} is under way.",
             needed="One run of a connection at a time is allowed.",

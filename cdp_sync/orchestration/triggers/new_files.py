@@ -10,14 +10,14 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.importing.sources.arrivals import Look, Memory, States, goal_key, look_at
+from cdp_sync.importing.sources.arrivals import Look, Memory, goal_key, look_at
 from cdp_sync.importing.sources.sightings import Sightings
 from cdp_sync.model import Connection, Profiles, RemoteFile, Watch, fingerprint
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.dagster_internals import RUN_KEY_TAG, AssetJob
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import imported_versions
-from cdp_sync.orchestration.runs.unfinished import unfinished_runs
+from cdp_sync.orchestration.runs.unfinished import UNFINISHED, runs_in
 
 _TICKS = 3
 """Ticks in the time between two looks: files that were just seen are looked at again at the next tick."""
@@ -76,45 +76,35 @@ class _Tick:
 
     def evaluate(self, look: Callable[[], Look]) -> dg.SensorResult:
         """Look if a look is due, and request a run if one is due."""
-        if not self._is_time:
-            rest = self._memory.looked_at + self._every - self._now
-            return dg.SensorResult(skip_reason=f"The next look is due in {counted(max(round(rest), 0), 'second')}.")
+        since = self._now - self._memory.looked_at
+        if not self._memory.seen and 0 <= since < self._every * _EARLY:
+            rest = max(round(self._every - since), 0)
+            return dg.SensorResult(skip_reason=f"The next look is due in {counted(rest, 'second')}.")
         found = look()
         memory = self._memory.settle(self._outcomes(), self._now).forget_what_is_gone(found)
         due = memory.due(found, self._now)
-        if due and any(unfinished_runs(self._instance, self._connection)):
+        if due and any(runs_in(self._instance, self._connection, UNFINISHED)):
             # They stay seen: a run for them is requested as soon as that run has ended, unless it imports them.
             reason = "A run of this connection has not ended; what has arrived is asked for after it."
             return self._skip(memory.note(found, self._now), reason)
-        memory = memory.take(self._imported(found, due))
+        # Another run has imported some: by schedule, by hand, or before.
+        names = {found.files[state][0].partition("/")[0] for state in due}
+        versions = {v for name in names for v in imported_versions(self._instance, self._connection, name)}
+        memory = memory.take(frozenset(state for state in due if state.hex() in versions))
         due = memory.due(found, self._now)
         looked_at, memory = memory.looked_at, memory.note(found, self._now)
         if not due:
             return self._skip(memory, _summary(found, memory))
-        self._hand_on(found, due, looked_at)
-        key, memory = memory.ask(due)
-        request = dg.RunRequest(run_key=f"{self._connection}:{key}", tags={"reason": "new files"})
-        return dg.SensorResult(run_requests=[request], cursor=memory.write())
-
-    def _imported(self, found: Look, due: States) -> States:
-        """Return which of these states another run has imported: by schedule, by hand, or before."""
-        goals = {found.files[state][0].partition("/")[0] for state in due}
-        versions = {v for goal in goals for v in imported_versions(self._instance, self._connection, goal)}
-        return frozenset(state for state in due if state.hex() in versions)
-
-    def _hand_on(self, found: Look, due: States, looked_at: float) -> None:
-        """Note that the former look saw the same sizes and times: the run need not wait for the files to settle."""
+        # The former look saw the same sizes and times: the run need not wait for the files to settle.
         by_goal: dict[str, list[RemoteFile]] = {}
         for goal, file in (found.files[state] for state in due - found.whole):
             by_goal.setdefault(goal.partition("/")[0], []).append(file)
         for goal, files in by_goal.items():
             place = data_folder().sightings(self._connection, goal)
             Sightings(place).add(files, datetime.fromtimestamp(looked_at, UTC))
-
-    @property
-    def _is_time(self) -> bool:
-        since = self._now - self._memory.looked_at
-        return bool(self._memory.seen) or since < 0 or since >= self._every * _EARLY
+        key, memory = memory.ask(due)
+        request = dg.RunRequest(run_key=f"{self._connection}:{key}", tags={"reason": "new files"})
+        return dg.SensorResult(run_requests=[request], cursor=memory.write())
 
     def _skip(self, memory: Memory, reason: str) -> dg.SensorResult:
         return dg.SensorResult(skip_reason=reason, cursor=memory.write())

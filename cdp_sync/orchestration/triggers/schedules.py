@@ -18,7 +18,7 @@ from cdp_sync.model import Connection, Schedule
 from cdp_sync.model.occurrences import first_instant, grid_start, is_due, occurrences
 from cdp_sync.model.schedule import MINUTES_A_DAY
 from cdp_sync.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG, AssetJob, last_evaluation
-from cdp_sync.orchestration.runs.unfinished import waiting_runs
+from cdp_sync.orchestration.runs.unfinished import WAITING, runs_in
 
 _INSTANT = timedelta(microseconds=1)
 _A_DAY = timedelta(days=1)
@@ -53,17 +53,10 @@ def _reason_to_skip(connection: Connection, schedule: Schedule, context: dg.Sche
     if not is_due(schedule, last_evaluation(context) or tick - _INSTANT, tick):
         coming = next(occurrences(schedule, tick)).astimezone(ZoneInfo(schedule.time_zone))
         return f"Not due yet. The next run is due on {coming:%Y-%m-%d at %H:%M} ({schedule.time_zone})."
-    if waiting := _waiting_run(connection.name, context, tick):
-        return f"Run {waiting} of this connection waits to start, and will find all that there is."
+    for waiting in runs_in(context.instance, connection.name, WAITING) if context.instance_ref else ():
+        if waiting.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != tick.isoformat():  # not the run of this tick
+            return f"Run {waiting.run_id} of this connection waits to start, and will find all that there is."
     return None
-
-
-def _waiting_run(connection: str, context: dg.ScheduleEvaluationContext, tick: datetime) -> str | None:
-    """Return the run of a connection that has not started yet, other than the run of this tick."""
-    if context.instance_ref is None:
-        return None
-    waiting = waiting_runs(context.instance, connection)
-    return next((r.run_id for r in waiting if r.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != tick.isoformat()), None)
 
 
 def tick_crons(schedule: Schedule) -> list[str]:
