@@ -34,7 +34,7 @@ def literal(prop: Property, value: object) -> object:
 def _needed(prop: Property) -> str:
     if prop.type == "decimal":
         whole = counted(prop.precision - prop.scale, "digit")
-        return f"a number with {whole} before and {prop.scale} behind the point at most, in quotes if it is long"
+        return f"a number with {whole} before and {prop.scale} after the point at most, in quotes if it is long"
     return _EXAMPLES[prop.type]
 
 
