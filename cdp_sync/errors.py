@@ -50,58 +50,9 @@
         └── WarehouseLocked          another process holds the file
 """
 
-__all__ = [
-    "AuthenticationFailed",
-    "CdpSyncError",
-    "CertificateRejected",
-    "ConnectionLost",
-    "DeclarationError",
-    "DiskFull",
-    "EndpointNotPermitted",
-    "FileChanged",
-    "FileRejected",
-    "FilesInTheWay",
-    "GoalFailed",
-    "HistoryUnusable",
-    "HostKeyRejected",
-    "JobFailed",
-    "JobLost",
-    "JobUnfinished",
-    "KeyUnreadable",
-    "ListUnknown",
-    "MailPutOff",
-    "MailRefused",
-    "NoCommonAlgorithm",
-    "NoProject",
-    "PropertyTypeChanged",
-    "RateExceeded",
-    "RemoteDiskFull",
-    "RemoteFailure",
-    "RemoteListingTooLong",
-    "RemoteNameRefused",
-    "RemoteNotAFile",
-    "RemotePathMissing",
-    "RemotePermissionDenied",
-    "RemoteSizeDiffers",
-    "RemoteTooSlow",
-    "RequestRefused",
-    "SecretMissing",
-    "ServerRefused",
-    "ServerUnreachable",
-    "SettingUnusable",
-    "Terminal",
-    "Transient",
-    "UnknownName",
-    "UserUnknown",
-    "ValueOutOfRange",
-    "WarehouseDamaged",
-    "WarehouseLocked",
-    "WarehouseUnusable",
-]
-
 
 class CdpSyncError(Exception):
-    """Anything that goes wrong here, told so that a person can act on it.
+    """Any failure, in words that a person can act on.
 
     Args:
         found: What was found. Never a secret, never personal data.
@@ -297,7 +248,7 @@ class JobUnfinished(Transient):
 
 
 class RateExceeded(Transient):
-    """The platform takes no more calls for now, although as many as it told were made at most."""
+    """The platform takes no more calls for now, although its stated rate was kept."""
 
 
 class FileChanged(Transient):

@@ -82,7 +82,7 @@ class OpenSshServer:
         return _descendants(self._process.pid)
 
     def kill_sessions(self) -> None:
-        """Kill them; whoever is connected sees the line drop."""
+        """Kill them; clients that are connected lose the connection."""
         _signal(self.sessions(), signal.SIGKILL)
 
     @contextmanager

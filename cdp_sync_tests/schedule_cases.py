@@ -1,4 +1,4 @@
-"""Schedules of every kind, each with what it means, told in another way."""
+"""Schedules of every kind, each with its meaning computed in another way."""
 
 import calendar
 from collections.abc import Callable
@@ -93,7 +93,7 @@ def odd_cases() -> list[tuple[str, Declared, str, OnDay]]:
 
 
 def even(minutes: int, zone: str) -> list[datetime]:
-    """Return the minutes of the year that are a multiple of so many behind midnight of 1970-01-01 in a zone."""
+    """Return the minutes of the year that are a multiple of so many after midnight of 1970-01-01 in a zone."""
     start = int(datetime(YEAR, 1, 1, tzinfo=UTC).timestamp()) // 60 + ZONES[zone]
     end = int(datetime(YEAR + 1, 1, 1, tzinfo=UTC).timestamp()) // 60 + ZONES[zone]
     found = (minute for minute in range(start, end) if minute % minutes == 0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cdp_sync_tests.projects import PROPERTIES, Project, goal
-from cdp_sync_tests.test_cli import COMMAND, FIRST, answer, cdp_sync, history, shop, told
+from cdp_sync_tests.test_cli import COMMAND, FIRST, answer, cdp_sync, history, output_of, shop
 from cdp_sync_tests.warehouse.holder import held
 
 __all__ = ["history", "shop"]
@@ -39,7 +39,7 @@ def process(project: Project, *arguments: str) -> subprocess.CompletedProcess[st
 def test_check_finds_what_a_run_would_refuse_all_at_once(shop: Project) -> None:
     """Two changed types, an unknown property and a wrong mode: one check names them all."""
     shop.connect("shop", goal(**SUMMED))
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     change_types(shop, total="text", first_name="number")
     shop.connect("shop", goal("renamed", files="customers_*.csv", **SUMMED))
     shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
@@ -61,10 +61,10 @@ def test_check_finds_what_a_run_would_refuse_all_at_once(shop: Project) -> None:
 
 def test_a_changed_type_is_refused_by_a_run_as_by_a_check(shop: Project) -> None:
     """The message is the same, and names every property."""
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     change_types(shop, total="text", first_name="number")
     shop.deliver("/inbox/customers_2.csv", FIRST, minutes=1)
-    checked = told(cdp_sync("check"), 1)
+    checked = output_of(cdp_sync("check"), 1)
     (ran,) = answer("run", "shop", "--json", status=1)["goals"]
     for name in ("total", "first_name"):
         (line,) = [line for line in checked.splitlines() if f"Property '{name}'" in line]
@@ -73,10 +73,10 @@ def test_a_changed_type_is_refused_by_a_run_as_by_a_check(shop: Project) -> None
 
 def test_a_warehouse_in_use_is_said_not_to_have_been_compared(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is no problem of the declarations."""
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     monkeypatch.setattr("cdp_sync.checking._PATIENCE", 0.1)
     with held(shop.data / "warehouse.duckdb"):
-        printed = told(cdp_sync("check"))
+        printed = output_of(cdp_sync("check"))
     assert "What the warehouse holds was not compared with the declarations." in printed
     assert "all in order" in printed
 
@@ -85,7 +85,7 @@ def test_a_file_that_is_no_warehouse_is_found_with_the_rest(shop: Project) -> No
     """A run could not open it."""
     (shop.data / "warehouse.duckdb").write_bytes(b"no database" * 2000)
     shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
-    printed = told(cdp_sync("check"), 1)
+    printed = output_of(cdp_sync("check"), 1)
     assert "warehouse.duckdb is not a DuckDB database" in printed
     assert "'frist_name' is unknown" in printed
 
@@ -93,9 +93,9 @@ def test_a_file_that_is_no_warehouse_is_found_with_the_rest(shop: Project) -> No
 def test_a_connection_whose_goals_are_all_off_is_named(shop: Project) -> None:
     """It is in order, and a run of it would be refused."""
     shop.connect("quiet", goal(enabled=False))
-    printed = told(cdp_sync("check"))
+    printed = output_of(cdp_sync("check"))
     assert "quiet has no goal that is on" in printed
-    assert "Every goal of quiet is off." in told(cdp_sync("run", "quiet"), 1)
+    assert "Every goal of quiet is off." in output_of(cdp_sync("run", "quiet"), 1)
 
 
 def noted(project: Project, connection: str) -> Path:
@@ -118,7 +118,7 @@ def test_check_names_uploads_of_connections_that_are_not_declared_any_more(shop:
     file = noted(shop, "store")
     with noted(shop, "going").open("rb") as going:
         fcntl.flock(going, fcntl.LOCK_EX)  # as a run does that is under way
-        printed = told(cdp_sync("check"))
+        printed = output_of(cdp_sync("check"))
     (line,) = [line for line in printed.splitlines() if "upload" in line]
     assert "Connection store is not declared any more" in line
     assert "'/out/.a.csv.01.part' on shop@old.example:22" in line
@@ -126,23 +126,23 @@ def test_check_names_uploads_of_connections_that_are_not_declared_any_more(shop:
     assert "remove the file there" in line
     assert line.endswith(f"remove the note {file}.")
     (shop.data / "uploads" / "store" / "1.json").mkdir()
-    assert "1.json cannot be read, or not be removed: Is a directory." in told(cdp_sync("check"))
+    assert "1.json cannot be read, or not be removed: Is a directory." in output_of(cdp_sync("check"))
     shop.connect("other", goal(), was="store")
     shop.connect("third", goal(), was="going")
-    assert "upload" not in told(cdp_sync("check"))
+    assert "upload" not in output_of(cdp_sync("check"))
 
 
 def test_check_does_not_take_a_connection_for_gone_that_is_not_in_order(shop: Project) -> None:
     """Its name is not known then."""
     noted(shop, "other")
     shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
-    assert "is not declared any more" not in told(cdp_sync("check"), 1)
+    assert "is not declared any more" not in output_of(cdp_sync("check"), 1)
 
 
 def test_check_of_a_connection_names_each_directory_that_is_missing(shop: Project) -> None:
     """The others are listed all the same."""
     shop.connect("shop", goal(directory="/nowhere"), goal("orders"), goal("more", directory="/neither"))
-    printed = told(cdp_sync("check", "shop"), 1)
+    printed = output_of(cdp_sync("check", "shop"), 1)
     assert "/nowhere: " in printed
     assert "/inbox: 1 file" in printed
     assert "/neither: " in printed
@@ -204,12 +204,12 @@ def test_scan_says_of_each_file_whether_it_would_be_refused(shop: Project) -> No
     assert refused == ran
     assert sum(refused.values()) == 4
     assert all(preview["message"] for preview in found["previews"] if preview["refused"])
-    printed = told(cdp_sync("scan", "shop"))
+    printed = output_of(cdp_sync("scan", "shop"))
     assert "would be refused" in printed
 
 
 def files_of_run(project: Project) -> list[dict[str, Any]]:
-    """Run the connection; return what became of its files."""
+    """Run the connection; return the outcome of its files."""
     (ran,) = answer("run", "shop", "--json", status=1)["goals"]
     files: list[dict[str, Any]] = ran["files"]
     return files
@@ -239,7 +239,7 @@ def test_a_large_file_is_judged_by_its_beginning(shop: Project) -> None:
 def test_scan_says_why_a_goal_would_be_refused(shop: Project) -> None:
     """For a changed type, for sums of another goal, for a directory that is not there; the other goals are shown."""
     shop.connect("shop", goal(**SUMMED))
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     shop.connect(
         "shop", goal("renamed", files="customers_*.csv", **SUMMED), goal("orders"), goal("lost", directory="/nowhere")
     )
@@ -247,7 +247,7 @@ def test_scan_says_why_a_goal_would_be_refused(shop: Project) -> None:
     assert "shop/renamed reads files that shop/customers has imported" in renamed["refused"]
     assert orders["refused"] == ""
     assert "/nowhere" in lost["refused"]
-    printed = told(cdp_sync("scan", "shop"), 1)
+    printed = output_of(cdp_sync("scan", "shop"), 1)
     assert printed.count("\n  A run would refuse this goal: ") == 2
     assert [file["refused"] for file in renamed["files"] if file["state"] == "new"] == [True]
     change_types(shop, total="text")
@@ -258,19 +258,19 @@ def test_scan_says_why_a_goal_would_be_refused(shop: Project) -> None:
 
 def test_a_file_whose_detected_column_contradicts_a_stored_one_is_refused(shop: Project) -> None:
     """The property is declared no longer, its column is there still."""
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     shop.describe(properties=[dict(each) for each in PROPERTIES if each["name"] != "total"])
     shop.connect("shop", goal(map=[], map_detected={}))
     shop.deliver("/inbox/customers_2.csv", FIRST, minutes=1)
     (found,) = answer("scan", "shop", "--json")["goals"]
     assert "Property 'total' is stored as DECIMAL(18,4)" in found["previews"][0]["message"]
     assert set(states(found).values()) == {("stale", True), ("new", True)}
-    assert "Property 'total' is stored as DECIMAL(18,4)" in told(cdp_sync("run", "shop"), 1)
+    assert "Property 'total' is stored as DECIMAL(18,4)" in output_of(cdp_sync("run", "shop"), 1)
 
 
 def test_an_empty_warehouse_file_is_found(shop: Project) -> None:
     """It holds nothing, and a run could not open it; where there is none, there is nothing to find."""
-    assert "all in order" in told(cdp_sync("check"))
+    assert "all in order" in output_of(cdp_sync("check"))
     (shop.data / "warehouse.duckdb").touch()
-    printed = told(cdp_sync("check"), 1)
+    printed = output_of(cdp_sync("check"), 1)
     assert "Error: warehouse.duckdb is damaged: it is empty." in printed

@@ -43,7 +43,7 @@ def cdp_sync(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def told(result: Result, status: int = 0) -> str:
+def output_of(result: Result, status: int = 0) -> str:
     """Return what a command printed, both streams, if it ended with this status."""
     trouble = "".join(traceback.format_exception(*result.exc_info)) if result.exc_info else ""
     assert result.exit_code == status, result.output + trouble
@@ -54,7 +54,7 @@ def told(result: Result, status: int = 0) -> str:
 def answer(*arguments: str, status: int = 0) -> Any:
     """Return what a command answers to programs: JSON and nothing else on standard output."""
     result = cdp_sync(*arguments)
-    told(result, status)
+    output_of(result, status)
     return json.loads(result.stdout)
 
 
@@ -90,24 +90,24 @@ def ran(tmp_path_factory: pytest.TempPathFactory, history: Path) -> Iterator[Pro
     """Such a project after its connection was run once; for tests that only look."""
     with open_project(tmp_path_factory.mktemp("cli") / "project") as project:
         filled(project, history)
-        told(cdp_sync("run", "shop"))
+        output_of(cdp_sync("run", "shop"))
         yield project
 
 
 def test_check_says_that_all_is_in_order(shop: Project) -> None:
-    """Without slips: how many connections, properties and segments there are."""
-    assert "1 connection, 4 properties, 0 segments: all in order." in told(cdp_sync("check"))
+    """Without problems: how many connections, properties and segments there are."""
+    assert "1 connection, 4 properties, 0 segments: all in order." in output_of(cdp_sync("check"))
 
 
 def test_check_of_a_connection_reaches_its_server(shop: Project) -> None:
     """With a connection: each of its directories and how many files are in it."""
-    assert "/inbox: 1 file." in told(cdp_sync("check", "shop"))
+    assert "/inbox: 1 file." in output_of(cdp_sync("check", "shop"))
 
 
-def test_check_tells_slips(shop: Project) -> None:
-    """Slips are told with file and place, without a traceback; the status is 1."""
+def test_check_prints_problems(shop: Project) -> None:
+    """Problems are printed with file and place, without a traceback; the status is 1."""
     shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
-    printed = told(cdp_sync("check"), 1)
+    printed = output_of(cdp_sync("check"), 1)
     assert "Error:" in printed
     assert "other/defs.yaml" in printed
     assert "attributes.import_profiles[0].map[0].property" in printed
@@ -125,23 +125,23 @@ def test_check_tells_lines_and_what_is_meant(shop: Project) -> None:
     (shop.defs / "other" / "defs.yaml").write_bytes(b"type: x\nattributes: {title: caf\xe9}\n")
     first, last = text[: text.index("type: cdp")].count("\n") + 1, text.count("\n") + 1
     doubled = f"line {last}: type: this key is already on line {first}; remove one of them"
-    assert doubled in told(cdp_sync("run", "shop"), 1)
-    printed = told(cdp_sync("check"), 1)
+    assert doubled in output_of(cdp_sync("run", "shop"), 1)
+    printed = output_of(cdp_sync("check"), 1)
     assert doubled in printed
     assert f"line {mode}: attributes.import_profiles[0].map[0].mode: found 'summ'; did you mean 'sum'?" in printed
     assert "other/defs.yaml:\n  line 2: this is not UTF-8" in printed
 
 
 @pytest.mark.parametrize("pattern", ["kunden_[a-z]+(", "(kunden_[/inbox]"])
-def test_slips_are_told_as_they_are_written(pattern: str, shop: Project) -> None:
+def test_problems_are_reported_as_they_are_written(pattern: str, shop: Project) -> None:
     """Brackets in what was found are part of it, not of the terminal's own markup."""
     shop.connect("other", goal(map=[{"field": "A", "property": pattern}]))
-    assert pattern in told(cdp_sync("check"), 1)
+    assert pattern in output_of(cdp_sync("check"), 1)
 
 
 def test_scan_shows_files_and_how_cells_read(shop: Project) -> None:
     """A look shows each goal's files with their state, fields, and readings; nothing is imported."""
-    printed = told(cdp_sync("scan", "shop"))
+    printed = output_of(cdp_sync("scan", "shop"))
     for needle in ("customers_1.csv", "new", "fields: Email, FirstName, Total", "1.5"):
         assert needle in printed
     assert not (shop.data / "warehouse.duckdb").exists()
@@ -187,7 +187,7 @@ def test_run_answers_programs_as_promised(shop: Project) -> None:
 def test_run_says_what_it_did(shop: Project) -> None:
     """People see each goal's sentence, its files and why things did not land, and no progress bar in a pipe."""
     result = cdp_sync("run", "shop")
-    printed = told(result)
+    printed = output_of(result)
     assert "1 file, 3 rows: 2 applied, 1 without identifier; 2 profiles created, 0 updated." in printed
     assert "customers_1.csv" in printed
     assert re.search(r"1 ?\S Total: ", printed)
@@ -215,52 +215,52 @@ def test_run_says_what_it_did(shop: Project) -> None:
 )
 def test_an_unknown_name_is_wrong_usage(arguments: tuple[str, ...], shop: Project) -> None:
     """The status is 2, and the names there are stand in the message."""
-    printed = told(cdp_sync(*arguments), 2)
+    printed = output_of(cdp_sync(*arguments), 2)
     assert "There is no" in printed or "has no" in printed
     assert "shop" in printed
     assert "One of these is needed: " in printed or "None is declared." in printed
 
 
 @pytest.mark.parametrize("command", ["runs", "quarantine"])
-def test_what_is_no_longer_declared_or_has_slips_is_no_unknown_name(command: str, shop: Project) -> None:
-    """A history outlives its declaration, and a slip in a file does not hide it."""
-    told(cdp_sync("run", "shop"))
+def test_what_is_no_longer_declared_or_has_problems_is_no_unknown_name(command: str, shop: Project) -> None:
+    """A history outlives its declaration, and a problem in a file does not hide it."""
+    output_of(cdp_sync("run", "shop"))
     for text in ("type: cdp_sync.components.SftpConnection\nattributes: {name: shop, nam: x}\n", "a: [", None):
         if text is None:
             shutil.rmtree(shop.defs / "shop")
         else:
             shop.write("shop", text)
-        assert "customers" in told(cdp_sync(command, "shop"))
+        assert "customers" in output_of(cdp_sync(command, "shop"))
 
 
 @pytest.mark.parametrize("limit", ["-5", "0", "many", "1000000000000000000000"])
 @pytest.mark.parametrize("command", ["runs", "quarantine"])
 def test_a_limit_is_a_number_from_1(command: str, limit: str, shop: Project) -> None:
     """Anything else is wrong usage, not everything or nothing."""
-    assert "Invalid value for '--limit'" in told(cdp_sync(command, "--limit", limit), 2)
+    assert "Invalid value for '--limit'" in output_of(cdp_sync(command, "--limit", limit), 2)
 
 
 def test_an_empty_wildcard_is_not_every_file(shop: Project) -> None:
     """A variable that is not set does not import everything."""
-    assert "Invalid value for '--files': it is empty" in told(cdp_sync("run", "shop", "--files", ""), 2)
+    assert "Invalid value for '--files': it is empty" in output_of(cdp_sync("run", "shop", "--files", ""), 2)
 
 
 def test_export_runs_no_import_goal(shop: Project) -> None:
     """What only imports is wrong usage of `export`, with and without `--preview`."""
-    assert "Goal 'customers' of shop imports." in told(cdp_sync("export", "shop", "--goal", "customers"), 2)
-    told(cdp_sync("export", "shop", "--goal", "customers", "--preview"), 2)
+    assert "Goal 'customers' of shop imports." in output_of(cdp_sync("export", "shop", "--goal", "customers"), 2)
+    output_of(cdp_sync("export", "shop", "--goal", "customers", "--preview"), 2)
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("profile",), ("nothing",), ("run", "shop", "--gaol", "x")])
 def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
     """Missing arguments, unknown commands and options are wrong usage."""
-    assert "Usage:" in told(cdp_sync(*arguments), 2)
+    assert "Usage:" in output_of(cdp_sync(*arguments), 2)
 
 
 def test_a_failing_run_is_status_1_and_says_why(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong password: status 1, the goal's message, no traceback; the same as JSON."""
     monkeypatch.setenv(PASSWORD_ENV, "wrong-password-99")
-    printed = told(cdp_sync("run", "shop"), 1)
+    printed = output_of(cdp_sync("run", "shop"), 1)
     assert "Traceback" not in printed
     assert "wrong-password-99" not in printed
     found = answer("run", "shop", "--json", status=1)
@@ -295,9 +295,9 @@ def test_a_connection_whose_goals_are_all_off_says_so(shop: Project) -> None:
 
 
 def test_a_broken_connection_says_what_is_wrong_with_it(shop: Project) -> None:
-    """Running what does not load tells the slip, not that there is no such connection."""
+    """Running what does not load prints the problem, not that there is no such connection."""
     shop.connect("broken", goal(map=[{"field": "A", "property": "frist_name"}]))
-    printed = told(cdp_sync("run", "broken"), 1)
+    printed = output_of(cdp_sync("run", "broken"), 1)
     assert "'frist_name' is unknown" in printed
     assert "success" in answer("run", "shop", "--json")["state"]
 
@@ -323,15 +323,15 @@ def test_the_next_runs_are_listed_soonest_first(project: Project) -> None:
     assert first["at"].endswith("T01:30:00+09:00")
     assert first["at_utc"].endswith("T16:30:00+00:00")
     assert first["why"] == "once a day, counted from 01:30 (Asia/Tokyo)"
-    printed = told(cdp_sync("runs", "--upcoming", "tokyo", "--limit", "1"))
+    printed = output_of(cdp_sync("runs", "--upcoming", "tokyo", "--limit", "1"))
     assert all(needle in printed for needle in ("tokyo", "01:30 JST", "16:30", "once a day")), printed
-    assert "'nobody'" in told(cdp_sync("runs", "--upcoming", "nobody"), 2)
+    assert "'nobody'" in output_of(cdp_sync("runs", "--upcoming", "nobody"), 2)
 
 
 def test_one_run_is_not_asked_for_among_those_to_come(project: Project) -> None:
     """`--upcoming` with `--run` or `--profiles` is wrong usage, not one of them in silence."""
     for arguments in (("--run", "0123abcd"), ("--profiles",)):
-        assert "--upcoming shows runs to come" in told(cdp_sync("runs", "--upcoming", *arguments), 2)
+        assert "--upcoming shows runs to come" in output_of(cdp_sync("runs", "--upcoming", *arguments), 2)
 
 
 def test_the_next_runs_are_listed_without_dagster(project: Project) -> None:
@@ -346,8 +346,8 @@ def test_the_next_runs_are_listed_without_dagster(project: Project) -> None:
 
 def test_runs_are_listed_newest_first(shop: Project) -> None:
     """Runs have their connection, state, reason and goals, for people and for programs."""
-    told(cdp_sync("run", "shop"))
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     newest, oldest = answer("runs", "--json")["runs"]
     assert {"run_id", "connection", "state", "reason", "started_at", "seconds", "phase", "goals"} <= newest.keys()
     assert (newest["connection"], newest["state"], newest["reason"]) == ("shop", "finished", "by hand")
@@ -358,7 +358,7 @@ def test_runs_are_listed_newest_first(shop: Project) -> None:
     assert [run["run_id"] for run in answer("runs", "shop", "--limit", "1", "--json")["runs"]] == [newest["run_id"]]
     shop.connect("other", goal())
     assert answer("runs", "other", "--json") == {"runs": [], "data_exchange": [], "notice": ""}
-    printed = told(cdp_sync("runs"))
+    printed = output_of(cdp_sync("runs"))
     for needle in (oldest["run_id"], "finished", "by hand", "1 file, 3 rows", "Nothing new to import."):
         assert needle in printed
     assert "shop  ever imported: 2 profiles, exported: 0" in printed
@@ -367,17 +367,17 @@ def test_runs_are_listed_newest_first(shop: Project) -> None:
 def test_a_run_of_a_connection_that_is_under_way_is_refused(shop: Project) -> None:
     """One run of a connection at a time; the message names the other run."""
     run_id = start_run(os.getpid())
-    printed = told(cdp_sync("run", "shop"), 1)
+    printed = output_of(cdp_sync("run", "shop"), 1)
     assert run_id in printed
     assert "One run of a connection at a time" in printed
 
 
-def test_a_run_whose_process_is_gone_is_buried(shop: Project) -> None:
+def test_a_run_whose_process_is_gone_is_ended(shop: Project) -> None:
     """A run that was killed does not stand in the way of the next; it counts as failed."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     run_id = start_run(gone.pid)
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     assert {run["run_id"]: run["state"] for run in answer("runs", "--json")["runs"]}[run_id] == "failed"
 
 
@@ -401,7 +401,7 @@ def test_without_a_project_a_run_says_where_to_go(
 ) -> None:
     """Outside of a project's folder the message says what is missing."""
     monkeypatch.chdir(tmp_path)
-    assert "There is no dagster.yaml in this folder" in told(cdp_sync("run", "shop"), 1)
+    assert "There is no dagster.yaml in this folder" in output_of(cdp_sync("run", "shop"), 1)
 
 
 def test_a_profile_is_shown_by_identifier_and_id(ran: Project) -> None:
@@ -409,14 +409,14 @@ def test_a_profile_is_shown_by_identifier_and_id(ran: Project) -> None:
     (found,) = answer("profile", "ADA@example.com", "--json")
     assert (found["email"], found["first_name"], float(found["total"])) == ("ada@example.com", "Ada", 1.5)
     assert [change["kind"] for change in found["changes"]] == ["created"]
-    printed = told(cdp_sync("profile", found["profile_id"]))
+    printed = output_of(cdp_sync("profile", found["profile_id"]))
     assert "Ada" in printed
     assert found["profile_id"] in printed
 
 
 def test_an_unknown_profile_is_status_2_and_not_repeated(ran: Project) -> None:
     """What was asked for stays out of the message: it may be personal."""
-    printed = told(cdp_sync("profile", "carl@example.com"), 2)
+    printed = output_of(cdp_sync("profile", "carl@example.com"), 2)
     assert "No live profile" in printed
     assert "carl" not in printed
 
@@ -431,7 +431,7 @@ def test_the_quarantine_is_shown_with_reasons(ran: Project) -> None:
     }
     assert all(row["reason"] for row in found["rows"])
     assert len(answer("quarantine", "shop", "--limit", "1", "--json")["rows"]) == 1
-    printed = told(cdp_sync("quarantine"))
+    printed = output_of(cdp_sync("quarantine"))
     assert "2 of 2 in quarantine" in printed
     assert "customers_1.csv" in printed
 
@@ -441,7 +441,7 @@ def test_values_are_shown_as_they_are(shop: Project) -> None:
     shop.deliver(
         "/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada [admin],[red]\nb@x.nl,Bob,[/b]\n"
     )
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     shown = [cdp_sync("quarantine"), cdp_sync("profile", "ada@example.com")]
     assert [result.exit_code for result in shown] == [0, 0]
     assert [value for value in ("[red]", "[/b]") if value not in shown[0].output] == []
@@ -452,7 +452,7 @@ def test_before_the_first_run_everything_is_empty(project: Project) -> None:
     """Asking what is not there yet is no error and makes no warehouse."""
     assert answer("runs", "--json") == {"runs": [], "data_exchange": [], "notice": ""}
     assert answer("quarantine", "--json") == {"total": 0, "rows": []}
-    assert "No live profile" in told(cdp_sync("profile", "ada@example.com"), 2)
+    assert "No live profile" in output_of(cdp_sync("profile", "ada@example.com"), 2)
     assert not (project.data / "warehouse.duckdb").exists()
 
 
@@ -471,45 +471,45 @@ COLUMNS = [{"field": "Mail", "property": "email"}, {"field": "Name", "property":
 def test_a_segment_is_shown_with_size_sample_and_sql(exporting: Project) -> None:
     """Before the first run nobody is in it; afterwards its profiles are named by id, and the SQL has its values."""
     assert answer("segment", "spenders", "--json")["size"] == 0
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     found = answer("segment", "spenders", "--json")
     (profile,) = answer("profile", "bob@example.com", "--json")
     assert (found["size"], found["sample"]) == (1, [profile["profile_id"]])
-    printed = told(cdp_sync("segment", "spenders"))
+    printed = output_of(cdp_sync("segment", "spenders"))
     for needle in ("1 profile\n", "at least 2", profile["profile_id"], "SELECT"):
         assert needle in printed
-    assert "spenders" in told(cdp_sync("segment", "spender"), 2)
+    assert "spenders" in output_of(cdp_sync("segment", "spender"), 2)
 
 
 def test_an_export_is_previewed_without_delivering(exporting: Project) -> None:
     """The preview has counts, reasons and the first rows as they would be written; nothing is written anywhere."""
-    told(cdp_sync("run", "shop", "--goal", "customers"))
+    output_of(cdp_sync("run", "shop", "--goal", "customers"))
     found = answer("export", "shop", "--goal", "spenders", "--preview", "--json")
     assert (found["goal"], found["profiles_in_segment"], found["profiles_written"]) == ("spenders", 1, 1)
     assert (found["header"], found["rows"]) == (["Mail", "Name"], [["bob@example.com", "=Bob"]])
-    assert "bob@example.com" in told(cdp_sync("export", "shop", "--goal", "spenders", "--preview"))
+    assert "bob@example.com" in output_of(cdp_sync("export", "shop", "--goal", "spenders", "--preview"))
     assert list((exporting.root / "outbox").iterdir()) == []
-    assert "spenders" in told(cdp_sync("export", "shop", "--goal", "spender", "--preview"), 2)
+    assert "spenders" in output_of(cdp_sync("export", "shop", "--goal", "spender", "--preview"), 2)
 
 
 def test_an_export_goal_can_be_run_alone(exporting: Project) -> None:
     """`export` runs one goal with its segment; what it answers is what `run` answers; `runs` has it."""
-    told(cdp_sync("run", "shop", "--goal", "customers"))
+    output_of(cdp_sync("run", "shop", "--goal", "customers"))
     found = answer("export", "shop", "--goal", "spenders", "--json")
-    (told_of,) = found["goals"]
-    assert (told_of["goal"], told_of["state"], told_of["profiles_written"]) == ("spenders", "success", 1)
-    (file,) = told_of["files"]
+    (summary,) = found["goals"]
+    assert (summary["goal"], summary["state"], summary["profiles_written"]) == ("spenders", "success", 1)
+    (file,) = summary["files"]
     assert (file["path"], file["state"]) == ("/outbox/spenders.csv", "delivered")
     assert (exporting.root / "outbox" / "spenders.csv").read_bytes() == b"Mail;Name\r\nbob@example.com;=Bob\r\n"
     found = answer("runs", "--json")
     assert found["runs"][0]["goals"][0]["direction"] == "export"
     assert found["data_exchange"] == [{"connection": "shop", "profiles_ever_imported": 2, "profiles_ever_exported": 1}]
-    assert "Nothing to export: 1 in spenders (1 same)." in told(cdp_sync("run", "shop", "--goal", "spenders"))
+    assert "Nothing to export: 1 in spenders (1 same)." in output_of(cdp_sync("run", "shop", "--goal", "spenders"))
 
 
 def test_help_names_every_command() -> None:
     """The commands of the contract are there, each with help."""
-    printed = told(cdp_sync("--help"))
+    printed = output_of(cdp_sync("--help"))
     for command in (
         "check",
         "scan",
@@ -552,7 +552,7 @@ def test_the_command_as_a_process(shop: Project) -> None:
 
 @contextmanager
 def running(*arguments: str, folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command that goes on until it is told to stop."""
+    """Run a command that goes on until a signal stops it."""
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=folder,
@@ -619,7 +619,7 @@ def test_a_variable_of_the_sandbox_that_names_no_port(
 ) -> None:
     """The message names the variable, its value and the option; nothing is started."""
     monkeypatch.setenv(variable, text)
-    printed = told(cdp_sync("sandbox"), 2)
+    printed = output_of(cdp_sync("sandbox"), 2)
     assert f"(env var: '{variable}'): " in printed
     assert text in printed
     assert not (project.data / "sandbox").exists()
@@ -702,8 +702,8 @@ def test_chosen_files_are_imported_again(shop: Project) -> None:
         ((), 1),
         (("--again",), 2),
     ):
-        (told_of,) = answer("run", "shop", *arguments, "--json")["goals"]
-        assert told_of["rows_applied"] == applied
+        (summary,) = answer("run", "shop", *arguments, "--json")["goals"]
+        assert summary["rows_applied"] == applied
     with shop.warehouse.open("read") as session:
         assert float(session.value("select total from warehouse.profile where email = 'ada@example.com'")) == 3.5
 
@@ -715,7 +715,7 @@ def test_goals_without_a_chosen_file_are_left_out(shop: Project) -> None:
     assert (customers["rows_applied"], customers["state"]) == (2, "success")
     assert (orders["state"], orders["message"]) == ("success", "No file of this goal matches 'customers*'.")
     for chosen in (("--files", "x*"), ("--files", "customers*", "--goal", "orders")):
-        assert f"No file of this run's goals matches {chosen[1]!r}." in told(cdp_sync("run", "shop", *chosen), 1)
+        assert f"No file of this run's goals matches {chosen[1]!r}." in output_of(cdp_sync("run", "shop", *chosen), 1)
 
 
 def test_files_are_chosen_of_imports_only(exporting: Project) -> None:

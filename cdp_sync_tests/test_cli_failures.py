@@ -12,7 +12,7 @@ import pytest
 
 from cdp_sync_tests.disks import Small, fill
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal
-from cdp_sync_tests.test_cli import COMMAND, cdp_sync, history, ran, shop, told
+from cdp_sync_tests.test_cli import COMMAND, cdp_sync, history, output_of, ran, shop
 
 __all__ = ["history", "ran", "shop"]
 
@@ -22,40 +22,40 @@ SQL = ("select ", "from warehouse", "insert ", "[SQL")
 
 def paragraph(*arguments: str) -> str:
     """Return the one paragraph in which a command says what is wrong."""
-    printed = told(cdp_sync(*arguments), 1)
+    printed = output_of(cdp_sync(*arguments), 1)
     assert "Traceback" not in printed
     assert not any(sign in printed for sign in SQL)
     return printed
 
 
-@pytest.mark.parametrize(("named", "told_of"), [("/there/is/none", "is no folder"), ("home", "is no absolute path")])
+@pytest.mark.parametrize(("named", "expected"), [("/there/is/none", "is no folder"), ("home", "is no absolute path")])
 @pytest.mark.parametrize("arguments", [("run", "shop"), ("runs",), ("up", "--no-sandbox")], ids=" ".join)
 def test_a_dagster_home_that_is_none(
-    arguments: tuple[str, ...], named: str, told_of: str, shop: Project, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], named: str, expected: str, shop: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder that is missing, or whose path is relative: the message says so and how to go on."""
     (shop.folder / "workspace.yaml").touch()
     monkeypatch.setenv("DAGSTER_HOME", named)
     printed = paragraph(*arguments)
     assert printed.count("\n") == 1
-    assert f"DAGSTER_HOME is '{named}', which {told_of}." in printed
+    assert f"DAGSTER_HOME is '{named}', which {expected}." in printed
     assert "unset it" in printed
 
 
 @pytest.mark.parametrize(
-    ("settings", "told_of"),
+    ("settings", "expected"),
     [
         ("storage: [", "while parsing"),
         ("storag: {}", 'unexpected config entry "storag"'),
         ("storage: {custom: {module: nowhere, class: Nothing, config: {}}}", "Couldn't import module nowhere"),
     ],
 )
-def test_settings_that_dagster_does_not_take(settings: str, told_of: str, shop: Project) -> None:
+def test_settings_that_dagster_does_not_take(settings: str, expected: str, shop: Project) -> None:
     """The message names the file and what is wrong with it, not all that would be allowed."""
     (shop.folder / "dagster.yaml").write_text(settings)
     printed = paragraph("runs")
     assert printed.count("\n") == 1
-    assert told_of in printed
+    assert expected in printed
     assert "dagster.yaml" in printed
     assert len(printed) < 700
 
@@ -83,7 +83,7 @@ def test_four_first_runs_at_once(project: Project) -> None:
     ]  # fmt: skip
     printed = [process.communicate(timeout=200)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 4, printed
-    assert len(told(cdp_sync("runs", "--json")).split('"run_id"')) == 5
+    assert len(output_of(cdp_sync("runs", "--json")).split('"run_id"')) == 5
 
 
 def test_a_data_disk_without_a_byte_left(small: Small, shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,12 +93,12 @@ def test_a_data_disk_without_a_byte_left(small: Small, shop: Project, monkeypatc
     fill(disk)
     printed = paragraph("run", "shop")
     assert printed.startswith("✗ customers  There is no room left on the disk")
-    assert "There is no room left on the disk" in told(cdp_sync("runs"))
-    assert "0 of 0 in quarantine" in told(cdp_sync("quarantine"))
-    told(cdp_sync("scan", "shop"))
+    assert "There is no room left on the disk" in output_of(cdp_sync("runs"))
+    assert "0 of 0 in quarantine" in output_of(cdp_sync("quarantine"))
+    output_of(cdp_sync("scan", "shop"))
     (disk / "filling").unlink()
     small(200)
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
 
 
 @pytest.mark.parametrize("full", ["empty", "used"])
@@ -149,7 +149,7 @@ def overwrite(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut_short, cut_in_half, overwrite])
 def test_a_damaged_warehouse(damage: Callable[[Path], None], ran: Project) -> None:
-    """Whoever reads what is not there any more says that the file is damaged, and what to do."""
+    """Reading what is not there any more says that the file is damaged, and what to do."""
     warehouse = ran.data / "warehouse.duckdb"
     whole = warehouse.read_bytes()
     damage(warehouse)
@@ -158,7 +158,7 @@ def test_a_damaged_warehouse(damage: Callable[[Path], None], ran: Project) -> No
         failed = [result for result in found if result.exit_code]
         assert len(failed) >= 3  # a listing needs little of the file
         for result in failed:
-            printed = told(result, 1)
+            printed = output_of(result, 1)
             assert "Error: warehouse.duckdb is damaged: it is cut off" in printed
             assert "Put a copy of it back." in printed
             assert printed.count("\n") == 1
@@ -169,7 +169,7 @@ def test_a_damaged_warehouse(damage: Callable[[Path], None], ran: Project) -> No
 
 def test_a_run_into_a_damaged_warehouse(shop: Project) -> None:
     """The goal fails with the same words."""
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     cut_short(shop.data / "warehouse.duckdb")
     assert paragraph("run", "shop").startswith("✗ customers  warehouse.duckdb is damaged: it is cut off")
 
@@ -285,6 +285,6 @@ def test_the_data_folder_does_not_move_the_history(
 ) -> None:
     """Runs are those that `dagster.yaml` has, whatever the data folder: what is documented."""
     monkeypatch.setenv("CDP_SYNC_DATA", str(tmp_path / "elsewhere"))
-    assert '"state": "finished"' in told(cdp_sync("runs", "--json"))
-    assert "0 of 0 in quarantine" in told(cdp_sync("quarantine"))
+    assert '"state": "finished"' in output_of(cdp_sync("runs", "--json"))
+    assert "0 of 0 in quarantine" in output_of(cdp_sync("quarantine"))
     assert not (tmp_path / "elsewhere" / "dagster").exists()

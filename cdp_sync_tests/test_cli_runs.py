@@ -10,7 +10,7 @@ from cdp_sync.errors import Terminal
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.runs.history import STATES
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal
-from cdp_sync_tests.test_cli import FIRST, answer, cdp_sync, history, ran, shop, start_run, told
+from cdp_sync_tests.test_cli import FIRST, answer, cdp_sync, history, output_of, ran, shop, start_run
 from cdp_sync_tests.warehouse.holder import held
 
 __all__ = ["history", "ran", "shop"]
@@ -18,26 +18,28 @@ __all__ = ["history", "ran", "shop"]
 
 def test_values_are_shown_where_they_are_asked_for(shop: Project) -> None:
     """A run's profiles with property, before and after: with `--run` or `--profiles`, and not otherwise."""
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     shop.deliver("/inbox/customers_1.csv", FIRST.replace("Ada", "Ida"), minutes=1)
-    told(cdp_sync("run", "shop"))
+    output_of(cdp_sync("run", "shop"))
     run_id = answer("runs", "--json")["runs"][0]["run_id"]
-    assert not any(value in told(cdp_sync("runs")) + told(cdp_sync("runs", "--json")) for value in ("Ada", "Ida"))
-    printed = told(cdp_sync("runs", "--run", run_id))
+    assert not any(
+        value in output_of(cdp_sync("runs")) + output_of(cdp_sync("runs", "--json")) for value in ("Ada", "Ida")
+    )
+    printed = output_of(cdp_sync("runs", "--run", run_id))
     assert "first_name: Ada → Ida" in printed
     assert printed.count("by hand") == 1
     (run,) = answer("runs", "--run", run_id, "--json")["runs"]
     ((profile,),) = (goal["profiles"] for goal in run["goals"])
     assert (profile["kind"], profile["changed"][0]["after"]) == ("updated", "Ida")
-    assert "total: ∅ → 1.5000" in told(cdp_sync("runs", "shop", "--profiles"))
-    shown = told(cdp_sync("profile", "ada@example.com"))
+    assert "total: ∅ → 1.5000" in output_of(cdp_sync("runs", "shop", "--profiles"))
+    shown = output_of(cdp_sync("profile", "ada@example.com"))
     assert "updated  shop / customers" in shown
     assert "first_name: Ada → Ida" in shown
 
 
 def test_an_unknown_run_is_status_2(shop: Project) -> None:
     """The message says where run ids are found."""
-    assert "cdp-sync runs" in told(cdp_sync("runs", "--run", "nothing"), 2)
+    assert "cdp-sync runs" in output_of(cdp_sync("runs", "--run", "nothing"), 2)
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(shop: Project) -> None:
@@ -47,13 +49,13 @@ def test_a_run_is_found_by_the_beginning_of_its_id(shop: Project) -> None:
         (found,) = answer("runs", "--run", given, "--json")["runs"]
         assert found["run_id"] == run_id
     for given in ("", run_id[:7], run_id[:8] + "x"):
-        assert "first 8 characters" in told(cdp_sync("runs", "--run", given), 2)
+        assert "first 8 characters" in output_of(cdp_sync("runs", "--run", given), 2)
     shop.connect("other", goal())
-    assert "of connection other" in told(cdp_sync("runs", "other", "--run", run_id[:8]), 2)
+    assert "of connection other" in output_of(cdp_sync("runs", "other", "--run", run_id[:8]), 2)
     twin = dg.DagsterRun(job_name="shop_sync", run_id=run_id[:-1] + "x", tags={"connection": "shop"})
     with open_instance() as instance:
         instance.add_run(twin)
-    assert "2 runs begin with" in told(cdp_sync("runs", "--run", run_id[:8]), 2)
+    assert "2 runs begin with" in output_of(cdp_sync("runs", "--run", run_id[:8]), 2)
     assert answer("runs", "--run", run_id, "--json")["runs"][0]["run_id"] == run_id
 
 
@@ -61,7 +63,7 @@ def test_a_locked_warehouse_is_passed_over(ran: Project) -> None:
     """While an import writes, runs are listed with what Dagster knows of them, and a notice says who writes."""
     with held(ran.data / "warehouse.duckdb") as holder:
         found = answer("runs", "--json")
-        printed = told(cdp_sync("runs"))
+        printed = output_of(cdp_sync("runs"))
     (goal,) = found["runs"][0]["goals"]
     assert (goal["goal"], goal["rows_read"], goal["state"]) == ("customers", 3, "finished")
     assert str(holder.pid) in found["notice"]
@@ -77,7 +79,7 @@ def test_a_run_that_is_under_way_shows_its_phase(shop: Project) -> None:
     begin_step(run_id, "shop__customers.parse_files")
     (run,) = answer("runs", "shop", "--json")["runs"]
     assert (run["state"], run["phase"]) == ("running", {"goal": "customers", "step": "parse_files"})
-    assert "customers: … parse files" in told(cdp_sync("runs"))
+    assert "customers: … parse files" in output_of(cdp_sync("runs"))
 
 
 def begin_step(run_id: str, key: str) -> None:
@@ -100,7 +102,7 @@ def begin_step(run_id: str, key: str) -> None:
 def test_states_and_reasons_are_those_of_people(
     status: str, tags: dict[str, str], state: str, reason: str, shop: Project
 ) -> None:
-    """Dagster's states are told in five words, and why a run was started in four."""
+    """Dagster's states are shown in five words, and why a run was started in four."""
     run = dg.DagsterRun("shop_sync", status=dg.DagsterRunStatus[status], tags={"connection": "shop", **tags})
     with open_instance() as instance:
         instance.add_run(run)
@@ -108,12 +110,12 @@ def test_states_and_reasons_are_those_of_people(
     assert (found["state"], found["reason"], found["goals"]) == (state, reason, [])
 
 
-def test_a_failure_that_the_warehouse_could_not_note_is_told(ran: Project) -> None:
+def test_a_failure_that_the_warehouse_could_not_note_is_reported(ran: Project) -> None:
     """Of a goal that failed while another process held the warehouse, the event log says why."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cdp_sync.orchestration.goals.import_steps.record_failure", lambda *_: None)
         patch.setattr("cdp_sync.orchestration.goals.file_steps.scan_directory", unreachable)
-        told(cdp_sync("run", "shop"), 1)
+        output_of(cdp_sync("run", "shop"), 1)
     run = answer("runs", "shop", "--json")["runs"][0]
     (failed,) = run["goals"]
     assert (run["state"], failed["goal"], failed["state"]) == ("failed", "customers", "failed")
@@ -127,7 +129,7 @@ def unreachable(*_: object, **__: object) -> None:
 
 
 def test_every_state_has_a_word() -> None:
-    """All of Dagster's states are told in the five words."""
+    """All of Dagster's states are shown in the five words."""
     assert set(STATES) == {status.value for status in dg.DagsterRunStatus}
     assert set(STATES.values()) == {"starting", "running", "finished", "failed", "stopped"}
 
@@ -136,7 +138,7 @@ def test_every_state_has_a_word() -> None:
 def test_a_step_that_fails_unexpectedly_is_shown(blocked: str, shop: Project) -> None:
     """By class, without the message, which may quote data; by `run` and `runs`, for people and programs."""
     (shop.data / blocked).write_text("a file where a folder is needed")
-    printed = told(cdp_sync("run", "shop"), 1)
+    printed = output_of(cdp_sync("run", "shop"), 1)
     assert re.search(
         r"✗ customers  An unexpected error in \w+ \((FileExists|NotADirectory)Error\)\. The run's log", printed
     )
@@ -145,7 +147,7 @@ def test_a_step_that_fails_unexpectedly_is_shown(blocked: str, shop: Project) ->
     assert (found["state"], found["message"], goal["goal"], goal["state"]) == ("failed", "", "customers", "failed")
     (past,) = answer("runs", "--run", found["run_id"], "--json")["runs"][0]["goals"]
     assert (past["goal"], past["state"], past["message"]) == ("customers", "failed", goal["message"])
-    assert str(shop.data) not in printed + told(cdp_sync("runs"))
+    assert str(shop.data) not in printed + output_of(cdp_sync("runs"))
 
 
 def test_every_goal_that_failed_is_shown(shop: Project) -> None:

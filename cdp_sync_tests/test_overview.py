@@ -10,7 +10,7 @@ import pytest
 from cdp_sync.overview import overview
 from cdp_sync.terminal import print_overview
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal
-from cdp_sync_tests.test_cli import answer, cdp_sync, history, ran, shop, told
+from cdp_sync_tests.test_cli import answer, cdp_sync, history, output_of, ran, shop
 from cdp_sync_tests.warehouse.holder import held
 
 __all__ = ["history", "ran", "shop"]
@@ -32,7 +32,7 @@ def test_what_ran_last_is_listed(ran: Project) -> None:
     assert (listed["goal"], listed["direction"], listed["enabled"]) == ("customers", "import", True)
     assert (listed["last_run"]["run_id"], listed["last_run"]["state"]) == (latest["run_id"], "success")
     assert listed["last_run"]["message"] == latest["goals"][0]["message"]
-    (line,) = [line for line in told(cdp_sync("list")).splitlines() if "customers" in line]
+    (line,) = [line for line in output_of(cdp_sync("list")).splitlines() if "customers" in line]
     assert "success" in line
     assert line.rstrip().endswith("by hand")
 
@@ -61,13 +61,13 @@ def test_what_is_off_and_what_comes_next_is_listed(project: Project, capsys: pyt
 
 def test_an_unknown_connection_is_status_2(project: Project) -> None:
     """As everywhere."""
-    assert "There is no connection 'nothing'." in told(cdp_sync("list", "nothing"), 2)
+    assert "There is no connection 'nothing'." in output_of(cdp_sync("list", "nothing"), 2)
 
 
 def test_a_connection_that_is_not_in_order_hides_no_other(shop: Project) -> None:
     """Its problems are named, and the status is 1."""
     shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
-    printed = told(cdp_sync("list"), 1)
+    printed = output_of(cdp_sync("list"), 1)
     assert "shop        customers" in printed
     assert "'frist_name' is unknown" in printed
     (problem,) = answer("list", "--json", status=1)["problems"]
@@ -77,7 +77,7 @@ def test_a_connection_that_is_not_in_order_hides_no_other(shop: Project) -> None
 def test_a_warehouse_in_use_hides_the_last_runs_only(ran: Project) -> None:
     """And a notice says so."""
     with held(ran.data / "warehouse.duckdb"):
-        printed = told(cdp_sync("list"))
+        printed = output_of(cdp_sync("list"))
     assert "customers" in printed
     assert "The last runs are not shown." in printed
 

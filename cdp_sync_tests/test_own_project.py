@@ -21,7 +21,7 @@ from cdp_sync.orchestration import project_folder
 from cdp_sync.sandbox.demo import demo_script
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.scaffold.schema import declaration_schema
-from cdp_sync_tests.test_cli import answer, cdp_sync, told
+from cdp_sync_tests.test_cli import answer, cdp_sync, output_of
 from cdp_sync_tests.test_documentation import DECLARING, README, ROOT, blocks
 
 OUTSIDE = {name: value for name, value in os.environ.items() if not name.startswith(("CDP_SYNC", "PYTHONPATH"))}
@@ -41,14 +41,14 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def own(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A new project, and the working directory."""
-    told(cdp_sync("init", "Our Shop"))
+    output_of(cdp_sync("init", "Our Shop"))
     monkeypatch.chdir(nowhere / "Our Shop")
     return nowhere / "Our Shop"
 
 
 def test_a_new_project_is_in_order(own: Path) -> None:
     """One profile model, and one connection that is off."""
-    assert "1 connection, 7 properties, 1 segment: all in order." in told(cdp_sync("check"))
+    assert "1 connection, 7 properties, 1 segment: all in order." in output_of(cdp_sync("check"))
     (connection,) = answer("list", "--json")["connections"]
     assert (connection["connection"], connection["enabled"]) == ("shop", False)
     assert {path.name for path in own.iterdir()} == {
@@ -70,7 +70,7 @@ def test_init_overwrites_nothing(own: Path) -> None:
     """A file in the way is named, and nothing is written, not even what was missing."""
     (own / "README.md").unlink()
     (own / "defs" / "shop" / "defs.yaml").write_text("ours", encoding="utf-8")
-    printed = told(cdp_sync("init", str(own)), 1)
+    printed = output_of(cdp_sync("init", str(own)), 1)
     assert "defs/shop/defs.yaml" in printed
     assert "README.md" not in printed
     assert not (own / "README.md").exists()
@@ -80,14 +80,14 @@ def test_init_overwrites_nothing(own: Path) -> None:
 def test_a_project_is_found_from_below(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a folder of it the command works as in its own folder."""
     monkeypatch.chdir(own / "defs" / "shop")
-    assert "all in order" in told(cdp_sync("check"))
+    assert "all in order" in output_of(cdp_sync("check"))
     assert Path.cwd() == own
 
 
 def test_without_a_project_the_message_says_how_to_begin(nowhere: Path) -> None:
     """Every command that reads declarations."""
     for arguments in (("check",), ("list",), ("scan", "shop"), ("runs", "--upcoming")):
-        printed = told(cdp_sync(*arguments), 1)
+        printed = output_of(cdp_sync(*arguments), 1)
         assert f"There is no project in {nowhere}." in printed, arguments
         assert "init FOLDER" in printed, arguments
 
@@ -95,7 +95,7 @@ def test_without_a_project_the_message_says_how_to_begin(nowhere: Path) -> None:
 def test_a_variable_that_names_no_folder_is_named(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`CDP_SYNC_DEFS` that is misspelt is not taken for a project without a profile."""
     monkeypatch.setenv("CDP_SYNC_DEFS", "/nowhere/defs")
-    printed = told(cdp_sync("check"), 1)
+    printed = output_of(cdp_sync("check"), 1)
     assert "CDP_SYNC_DEFS is '/nowhere/defs', which is not a folder." in printed
     assert "profile" not in printed
 
@@ -103,7 +103,7 @@ def test_a_variable_that_names_no_folder_is_named(nowhere: Path, monkeypatch: py
 def test_a_data_folder_without_a_warehouse_is_named(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`CDP_SYNC_DATA` that is misspelt does not pass for an empty quarantine in silence."""
     monkeypatch.setenv("CDP_SYNC_DATA", str(own / "dta"))
-    assert f"There is no warehouse yet: {own / 'dta' / 'warehouse.duckdb'} is not there." in told(
+    assert f"There is no warehouse yet: {own / 'dta' / 'warehouse.duckdb'} is not there." in output_of(
         cdp_sync("quarantine")
     )
 
@@ -118,7 +118,7 @@ def test_the_demonstration_makes_an_empty_folder_its_project(nowhere: Path) -> N
 
 def test_the_demonstration_leaves_a_project_alone(own: Path) -> None:
     """Its people would land in the team's warehouse."""
-    printed = told(cdp_sync("demo"), 1)
+    printed = output_of(cdp_sync("demo"), 1)
     assert "declares other connections than the demonstration's" in printed
     assert not (own / "data").exists()
 
@@ -126,7 +126,7 @@ def test_the_demonstration_leaves_a_project_alone(own: Path) -> None:
 def test_the_demonstration_needs_an_empty_folder(nowhere: Path) -> None:
     """It writes its project beside nobody's files."""
     (nowhere / "notes.txt").touch()
-    assert "The demonstration needs an empty folder." in told(cdp_sync("demo"), 1)
+    assert "The demonstration needs an empty folder." in output_of(cdp_sync("demo"), 1)
 
 
 def judge(declared: object) -> list[str]:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from cdp_sync.cli import main
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal
-from cdp_sync_tests.test_cli import COMMAND, history, shop, told
+from cdp_sync_tests.test_cli import COMMAND, history, output_of, shop
 
 __all__ = ["history", "shop"]
 
@@ -34,7 +34,7 @@ def process(project: Project, *arguments: str, **environment: str) -> subprocess
 def printed(*arguments: str, encoding: str = "utf-8", status: int = 0) -> str:
     """Return what the command prints in this process on a terminal of this encoding, if it ends with this status."""
     result = CliRunner(charset=encoding).invoke(main, arguments)
-    told(result, status)
+    output_of(result, status)
     return result.output
 
 

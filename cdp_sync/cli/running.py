@@ -33,7 +33,7 @@ def _not_empty(context: click.Context, option: click.Parameter, value: str | Non
 def run(connection: str, goal: str | None, files: str | None, again: bool, debug: bool, as_json: bool) -> None:
     """Run a connection now, or one goal of it. The run stands in the UI's history."""
     from cdp_sync.orchestration.runs.launch import Order
-    from cdp_sync.warehouse.step_log import observed_by
+    from cdp_sync.warehouse.session import observed_by
 
     with observed_by(partial(click.echo, err=True)) if debug else nullcontext():
         _run(Order(connection, goal, files, again), as_json=as_json)

@@ -4,8 +4,7 @@ Each kind of connection in the registry is one of them, such as `cdp_sync.compon
 """
 
 from cdp_sync.components import connection
-from cdp_sync.components.maintenance import Maintenance
-from cdp_sync.components.profile_model import ProfileModel
+from cdp_sync.components.declared import Maintenance, ProfileModel
 from cdp_sync.model.kind import COMPONENTS, kind_of_type, kinds
 
 __all__ = ["Maintenance", "ProfileModel"]

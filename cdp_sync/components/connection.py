@@ -1,14 +1,13 @@
 """Components of connections: one type for each kind in the registry, made of the kind's declared model."""
 
 import json
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import dagster as dg
 from pydantic import BaseModel, ValidationError
 
 from cdp_sync.components.declared import DeclaredComponent, examples_in
-from cdp_sync.model import Connection, ConnectionKind, Declared
+from cdp_sync.model import Connection, ConnectionKind
 from cdp_sync.model.kind import FILLED
 from cdp_sync.model.reading import problems_of
 from cdp_sync.orchestration.declaration_files import refuse
@@ -27,12 +26,6 @@ class ConnectionComponent(DeclaredComponent):
         return connection
 
     @classmethod
-    def model(cls) -> type[Declared]:
-        """Return the declared model of the kind."""
-        model: type[Declared] = cls.kind.part("model")
-        return model
-
-    @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """Return the component of a defs.yaml, with its templates filled."""
         given = {name: getattr(attributes, name) for name in attributes.model_fields_set} if attributes else {}
@@ -40,24 +33,25 @@ class ConnectionComponent(DeclaredComponent):
             if name in given:
                 given[name] = _filled(context.resolution_context, given[name])
         try:
-            return cls(cls.model().model_validate(given, context=FILLED))
+            return cls(cls.model.model_validate(given, context=FILLED))
         except ValidationError as error:  # a template yields what cannot be
-            refuse(_file(context), [f"attributes{problem}" for problem in problems_of(error, cls.model())])
+            refuse(context.path / "defs.yaml", [f"attributes{problem}" for problem in problems_of(error, cls.model)])
             raise
 
     @classmethod
     def scaffolded(cls, name: str) -> dict[str, Any]:
         """Return a connection with one import goal, switched off."""
-        examples = json.dumps(examples_in(cls.model(), *cls.kind.scaffolded))
+        examples = json.dumps(examples_in(cls.model, *cls.kind.scaffolded))
         named: dict[str, Any] = json.loads(examples.replace("shop", name).replace("SHOP", name.upper()))
         return {"name": name, "enabled": False} | named
 
 
 def component_of(kind: ConnectionKind) -> type[ConnectionComponent]:
     """Return the component type of a kind of connection."""
-    doc = (kind.part("model").__doc__ or kind.summary).strip()
-    members = {"kind": kind, "summary": kind.summary, "tags": ("cdp", kind.platform), "__doc__": doc}
-    return type(kind.name, (ConnectionComponent,), {**members, "__module__": "cdp_sync.components"})
+    model = kind.part("model")
+    members = {"kind": kind, "model": model, "summary": kind.summary, "tags": ("cdp", kind.platform)}
+    shown = {"__doc__": (model.__doc__ or kind.summary).strip(), "__module__": "cdp_sync.components"}
+    return type(kind.name, (ConnectionComponent,), members | shown)
 
 
 def _filled(context: dg.ResolutionContext, value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
@@ -65,7 +59,3 @@ def _filled(context: dg.ResolutionContext, value: Any) -> Any:  # noqa: ANN401 -
     if isinstance(value, BaseModel):
         return {name: _filled(context, getattr(value, name)) for name in value.model_fields_set}
     return fill(value) if names_only_environment(value) else context.resolve_value(value)
-
-
-def _file(context: dg.ComponentLoadContext) -> Path:
-    return context.path / "defs.yaml"

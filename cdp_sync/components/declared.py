@@ -1,4 +1,4 @@
-"""A declared value as a component: Dagster checks its attributes with the value's own model, and fills no template.
+"""Declared values as components: Dagster checks attributes with the value's own model, and fills no template.
 
 By default Dagster renders every text of a defs.yaml as a template, which turns `"1"` into a number, `"None"` into
 nothing, and strips quotes.
@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import dagster as dg
 from pydantic import BaseModel
 
+from cdp_sync import model
 from cdp_sync.model import Declared
 from cdp_sync.orchestration.building import build_declared
 
@@ -32,6 +33,8 @@ class DeclaredComponent(dg.Component):
         declared: The value.
     """
 
+    model: ClassVar[type[Declared]]
+    """Of the attributes."""
     summary: ClassVar[str]
     tags: ClassVar[tuple[str, ...]] = ("cdp",)
 
@@ -39,14 +42,9 @@ class DeclaredComponent(dg.Component):
         self.declared = declared
 
     @classmethod
-    def model(cls) -> type[Declared]:
-        """Return the model of the attributes."""
-        raise NotImplementedError
-
-    @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
         """Return the model of the attributes, which editors and the Docs tab show."""
-        return cls.model()
+        return cls.model
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
@@ -56,7 +54,7 @@ class DeclaredComponent(dg.Component):
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """Return the component of a defs.yaml."""
-        return cls(attributes or cls.model()())
+        return cls(attributes or cls.model())
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Check the declaration against the rest of the project, and build its definitions."""
@@ -65,11 +63,31 @@ class DeclaredComponent(dg.Component):
     @classmethod
     def scaffolded(cls, name: str) -> dict[str, Any]:
         """Return the attributes that scaffolding writes."""
-        return examples_in(cls.model())
+        return examples_in(cls.model)
 
 
-def examples_in(model: type[Declared], *optional: str) -> dict[str, Any]:
+class Maintenance(DeclaredComponent):
+    """Removes, once a day, what Dagster keeps of runs that ended long ago. A project has one.
+
+    The warehouse's own history stays, and so does what the catalog shows of each asset and each file.
+    """
+
+    summary = "Removes the records of runs that ended long ago."
+    model = model.Maintenance
+
+
+class ProfileModel(DeclaredComponent):
+    """Declares the properties that a profile has. A project has one.
+
+    Adding a property adds its column; a property that is no longer declared keeps its values.
+    """
+
+    summary = "The properties that every profile has."
+    model = model.Profiles
+
+
+def examples_in(declared: type[Declared], *optional: str) -> dict[str, Any]:
     """Return the first example of each attribute that is required, and then of these optional ones."""
-    fields = model.model_fields
+    fields = declared.model_fields
     shown = [*(name for name, field in fields.items() if field.is_required()), *optional]
     return {name: examples[0] for name in shown if (examples := fields[name].examples)}

@@ -12,7 +12,6 @@ from cdp_sync.importing.linking.waiting import count_due, stage_waiting
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sources.port import Progress, Source
 from cdp_sync.importing.sources.profiles import fetch_profiles
-from cdp_sync.importing.sources.scanning import scan_directory
 from cdp_sync.importing.staging.columns import staged_columns
 from cdp_sync.importing.staging.fresh import select_fresh_rows
 from cdp_sync.importing.staging.parsing import Arrival, stage_files
@@ -23,12 +22,9 @@ from cdp_sync.warehouse.ledger import KnownFile
 
 
 def import_files(run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None) -> GoalReport:
-    """Import files as they arrive, and the rows of earlier runs that would find a profile now.
+    """Import files in order as they arrive, and the rows of earlier runs that would find a profile now.
 
-    Args:
-        run: The run.
-        arrivals: The files, in order of import.
-        known: What the ledger knows of their paths; looked up where it is not given.
+    `known` is what the ledger knows of their paths; it is looked up where it is not given.
     """
     parse_files(run, arrivals, known, retry=count_retried(run) > 0)
     link_identifiers(run)
@@ -36,13 +32,7 @@ def import_files(run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, 
 
 
 def import_people(run: GoalRun, source: Source, progress: Progress = lambda _name, _size: None) -> GoalReport:
-    """Import the people of a platform.
-
-    Args:
-        run: The run.
-        source: What it reads.
-        progress: Called while a part arrives.
-    """
+    """Import the people of a platform; `progress` is called while a part arrives."""
     fetch_profiles(run, source, progress)
     link_identifiers(run)
     return upsert_profiles(run)
@@ -59,13 +49,9 @@ def count_retried(run: GoalRun) -> int:
 def parse_files(
     run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None, *, retry: bool = False
 ) -> list[FileReport]:
-    """Parse files into the staging file, and stage the rows of earlier runs that would find a profile now.
+    """Parse files into the staging file; with `retry`, stage the rows of earlier runs that would find a profile now.
 
-    Args:
-        run: The run.
-        arrivals: The files, in order of import.
-        known: What the ledger knows of their paths; looked up where it is not given.
-        retry: Whether there are such rows.
+    `known` is what the ledger knows of their paths; it is looked up where it is not given.
     """
     reports = stage_files(run, arrivals, known)
     return reports + (stage_waiting(run) if retry else [])
@@ -96,15 +82,3 @@ def _link(session: Session, run: GoalRun) -> None:
     compare_rows(session, run)
     select_fresh_rows(session, run, columns)
     link_rows(session, run, columns)
-
-
-__all__ = [
-    "count_retried",
-    "fetch_profiles",
-    "import_files",
-    "import_people",
-    "link_identifiers",
-    "parse_files",
-    "scan_directory",
-    "upsert_profiles",
-]

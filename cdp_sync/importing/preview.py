@@ -3,7 +3,7 @@
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -82,9 +82,12 @@ def preview(
         stored: The columns of the warehouse and their types, which new properties have to agree with.
     """
     shown = _from_beginning(path, head, goal, profiles, warehouse)
-    reasons = [] if shown.refused else _contradictions(shown.fields, goal, profiles, stored or {})
-    if whole and not shown.refused:
-        reasons += _refusal(path, head, goal, profiles, warehouse)
+    reasons: list[str] = []
+    if not shown.refused:
+        added = [value.prop for value in plan_columns(goal, profiles, shown.fields).values]
+        new = Profiles(properties=tuple(prop for prop in added if prop.name not in profiles.by_name))
+        reasons = [str(problem) for problem in type_problems(new, stored or {})]
+        reasons += _refusal(path, head, goal, profiles, warehouse) if whole else []
     if reasons:
         return replace(shown, refused=True, message=" ".join(filter(None, (*reasons, shown.message))))
     return replace(shown, refused=False) if whole and shown.refused is None else shown
@@ -116,15 +119,6 @@ def _from_beginning(path: str, head: bytes, goal: ImportGoal, profiles: Profiles
     fields = landed.head.columns
     unmapped = tuple(field for field in fields if field not in goal.row_fields)
     return Preview(path, fields, unmapped, readings, " ".join((*warnings, *landed.warnings)))
-
-
-def _contradictions(
-    fields: Iterable[str], goal: ImportGoal, profiles: Profiles, stored: Mapping[str, str]
-) -> list[str]:
-    """Return how properties that the file's fields would add contradict columns that are stored already."""
-    added = [value.prop for value in plan_columns(goal, profiles, fields).values]
-    new = Profiles(properties=tuple(prop for prop in added if prop.name not in profiles.by_name))
-    return [str(problem) for problem in type_problems(new, stored)]
 
 
 def _refusal(path: str, content: bytes, goal: ImportGoal, profiles: Profiles, warehouse: Warehouse) -> list[str]:

@@ -12,14 +12,9 @@ from cdp_sync.warehouse.history import COUNTED_REASON
 
 
 def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
-    """Return the report of the run in this session.
-
-    Args:
-        session: The session.
-        run: The run.
-        applied: Whether rows were applied in this session: only then has it counted them and chosen a sample.
-    """
-    counters = _file_counters(session) if applied else {}
+    """Return the report of a run; `applied` says that this session has counted its rows and chosen a sample."""
+    counted = session.rows("from file_counters") if applied else []
+    counters = {number: Counters(*map(int, counts)) for number, *counts in counted}
     of_cells = cell_warnings(session, run, staged_columns(session, run)) if counters else {}
     files = session.rows(
         "select file, path, state, message, warnings, size, modified_at from staging.file order by file"
@@ -45,10 +40,6 @@ def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
         profiles_total=total,
         profiles_ever_imported=ever_exchanged(session, run.connection, "import"),
     )
-
-
-def _file_counters(session: Session) -> dict[int, Counters]:
-    return {row[0]: Counters(*map(int, row[1:])) for row in session.rows("from file_counters")}
 
 
 def _reasons(session: Session, run: GoalRun) -> tuple[tuple[str, int], ...]:

@@ -1,8 +1,9 @@
 """One run of one import goal: the value that every step receives."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from cdp_sync.model import ImportGoal, Run, fingerprint
 from cdp_sync.warehouse import Access, Session, Warehouse
 from cdp_sync.warehouse.renaming import source_of
+from cdp_sync.warehouse.rivals import rival_problem
 
 _ROW_GROUP = 20_480
 """The parser yields some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once
@@ -73,3 +75,17 @@ class GoalRun(Run):
     def folder(self) -> Path:
         """Where files arrive and are unpacked."""
         return self.downloads or self.staging.with_suffix(".files")
+
+
+def refuse_rivals(run: GoalRun, files: Iterable[tuple[str, int | None, datetime | None]]) -> None:
+    """Make sure that no other goal has summed these files, given by path, size and time.
+
+    Raises:
+        GoalFailed: Another goal has imported some of them with the same links and sums.
+    """
+    if run.goal.sums_as_json == "[]":
+        return
+    with run.warehouse.open("read") as session:
+        problem = rival_problem(session, run.connection, run.goal, files)
+    if problem:
+        raise problem

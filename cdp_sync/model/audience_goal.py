@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ class AudienceLink(Declared):
 class AudienceGoal(ExportGoal):
     """Brings a segment's profiles to the users of a platform."""
 
+    identity_key: ClassVar[str] = "id"
+    """The key that holds the platform's own id of a user, by which no user can be created."""
     link: Annotated[tuple[AudienceLink, ...], Field(min_length=1)]
     """Which user a profile is: the first of these that it has a value of. Profiles without any are not exported."""
     map: tuple[ExportColumn, ...] = ()
@@ -38,11 +40,6 @@ class AudienceGoal(ExportGoal):
         Args:
             fields: The fields that hold properties, in order.
         """
-
-    @property
-    def identity_key(self) -> str:
-        """The key that holds the platform's own id of a user, by which no user can be created."""
-        return "id"
 
     @property
     def memberships(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -15,7 +15,11 @@ def as_base_url(value: str) -> str:
     Raises:
         ValueError: It is none, or none that secrets may be sent to.
     """
-    parts = _split(value)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # parsed only when it is read
+    except ValueError:
+        raise ValueError(f"found {value!r}; needed is https:// and a host") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError(f"found {value!r}; needed is https:// and a host")
     if parts.username is not None:
@@ -25,15 +29,6 @@ def as_base_url(value: str) -> str:
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(f"found {value!r}; http:// is for this machine only, needed is https://")
     return value
-
-
-def _split(value: str) -> SplitResult:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port  # parsed only when it is read
-    except ValueError:
-        raise ValueError(f"found {value!r}; needed is https:// and a host") from None
-    return parts
 
 
 def is_loopback(host: str) -> bool:

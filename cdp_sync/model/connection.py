@@ -1,18 +1,17 @@
 """A connection: how to reach a platform, and the goals there, in running order."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.export import ExportGoal, FileExportGoal
 from cdp_sync.model.goal import FileGoal, ImportRules
 from cdp_sync.model.kind import kind_of
-from cdp_sync.model.notifications import Notifications
+from cdp_sync.model.mail_address import is_address
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
-from cdp_sync.model.watch import Watch
 
 RESERVED = frozenset({"segments", "profiles", "broken_connections"})
 """Asset keys and groups that are no connection's."""
@@ -21,7 +20,49 @@ _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", 
 """What Dagster's catalog accepts as an owner."""
 
 
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise ValueError(
+            "this is not an e-mail address; needed is one such as team@example.com, without a name beside it"
+        )
+    return text
+
+
+def _some(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if not addresses:
+        raise ValueError("there is no address; needed is at least one")
+    return addresses
+
+
+class Notifications(Declared):
+    """Who gets mail about a connection's runs, and about which of them."""
+
+    emails: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], AfterValidator(_some)]
+    """E-mail addresses; at least one."""
+    on: Literal["failure", "every_run"] = "failure"
+    """Mail about failed runs only, or about every run."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_is_a_word(cls, given: Any) -> Any:  # noqa: ANN401 - whatever was written
+        # YAML 1.1, which PyYAML reads, takes the key `on` for "true".
+        if not isinstance(given, dict):
+            return given
+        return {"on" if key is True else key: value for key, value in given.items()}
+
+    def wanted(self, *, failed: bool) -> bool:
+        """Whether there shall be mail about a run."""
+        return failed or self.on == "every_run"
+
+
 _NOTIFIED = {"emails": ["team@example.org"], "on": "failure"}
+
+
+class Watch(Declared):
+    """Looks at the server again and again, and runs the connection when files have arrived."""
+
+    every_seconds: Annotated[int, Field(ge=5, le=86400)] = 30
+    """Seconds between two looks. A file counts once a second look, after a third of that, finds it as it was."""
 
 
 class Connection(Declared):
@@ -60,14 +101,18 @@ class Connection(Declared):
     def _check(self) -> "Connection":
         if self.name in RESERVED:
             raise ValueError(f"name: {self.name!r} stands for something else in the catalog; choose another")
-        names = [goal.name for goal in self.import_profiles]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"import_profiles: more than one goal is called {', '.join(repeated)}")
-        names += [goal.name for goal in self.export_profiles]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"export_profiles: more than one goal is called {', '.join(repeated)}")
-        if problem := _wrong_former_name(self):
-            raise ValueError(problem)
+        names: list[str] = []
+        for listed, goals in (("import_profiles", self.import_profiles), ("export_profiles", self.export_profiles)):
+            names += [goal.name for goal in goals]
+            if repeated := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{listed}: more than one goal is called {', '.join(repeated)}")
+        former = [goal.was for goal in self.goals if goal.was]
+        if taken := next((name for name in former if name in names), None):
+            raise ValueError(f"was: {taken!r} is the name of another goal; needed is a name that no goal has any more")
+        if doubled := next((name for name in former if former.count(name) > 1), None):
+            raise ValueError(f"was: more than one goal was called {doubled!r}")
+        if self.was == self.name:
+            raise ValueError("was: it is the connection's own name")
         return self
 
     @property
@@ -95,18 +140,6 @@ class Connection(Declared):
     def label(self) -> str:
         """What people call it: the title, or the name."""
         return self.title or self.name
-
-
-def _wrong_former_name(connection: Connection) -> str:
-    """Return what is wrong with the former names, if anything: a goal still has it, or two goals had it."""
-    names = [goal.name for goal in connection.goals]
-    former = [goal.was for goal in connection.goals if goal.was]
-    for name in former:
-        if name in names:
-            return f"was: {name!r} is the name of another goal; needed is a name that no goal has any more"
-        if former.count(name) > 1:
-            return f"was: more than one goal was called {name!r}"
-    return "was: it is the connection's own name" if connection.was == connection.name else ""
 
 
 _SERVER = {
@@ -157,8 +190,3 @@ class SftpConnection(Connection):
     def server_value(self) -> SftpServer:
         """How to reach the server."""
         return self.server
-
-    @property
-    def file_goals(self) -> tuple[FileGoal | FileExportGoal, ...]:
-        """All goals, in running order."""
-        return (*self.import_profiles, *self.export_profiles)

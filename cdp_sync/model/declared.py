@@ -33,7 +33,8 @@ class Declared(BaseModel):
         for base in cls.__mro__:  # what a subclass says of a field comes first
             if base is not Declared and issubclass(base, Declared):
                 for name, text in _docstrings(base):
-                    written["properties"][cls.model_fields[name].alias or name].setdefault("description", text)
+                    if field := cls.model_fields.get(name):
+                        written["properties"][field.alias or name].setdefault("description", text)
         return written
 
 

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-WATERMARK_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
-"""How the watermark of a window is written: an instant in UTC, whose order as text is its order in time."""
-
 
 @dataclass(frozen=True)
 class Replace:
@@ -17,7 +14,8 @@ class Window:
     """Rows of a period, each with a key and a time. The periods of two reads overlap, so that late rows arrive.
 
     The key is the goal's `row_key`: a row whose key has brought the same content before is unchanged. The watermark is
-    the highest time that was read; the next period begins at the watermark less the overlap, that moment included.
+    the highest time that was read, in UTC as 2026-01-31T12:00:00.000000Z, so that its order as text is its order in
+    time. The next period begins at the watermark less the overlap, that moment included.
 
     Args:
         stream: The name of the watermark.
@@ -33,7 +31,7 @@ class Window:
         """Return the first moment of the next period, in UTC; None where nothing was read before."""
         if watermark is None:
             return None
-        return datetime.strptime(watermark.replace("Z", "+0000"), "%Y-%m-%dT%H:%M:%S.%f%z") - self.overlap
+        return datetime.fromisoformat(watermark) - self.overlap
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,9 @@ def canonical_encoding(name: str) -> str:
     """
     found = _text_codec(name)
     if found is None or found.name in _NO_FILES:
-        raise ValueError(f"found {name!r}, no encoding of text by that name{_suggestion(name)}")
+        close = difflib.get_close_matches(name.lower(), _names(), n=3, cutoff=0.7)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"allowed are {', '.join(_OFTEN)} and others"
+        raise ValueError(f"found {name!r}, no encoding of text by that name; {hint}")
     return _OWN_NAMES.get(found.name, found.name)
 
 
@@ -45,11 +47,6 @@ def _text_codec(name: str) -> codecs.CodecInfo | None:
         return None
     # Only since Python 3.13 is there a public way to ask; what encodes bytes, such as base64, says so here.
     return found if found._is_text_encoding else None  # noqa: SLF001
-
-
-def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name.lower(), _names(), n=3, cutoff=0.7)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; allowed are {', '.join(_OFTEN)} and others"
 
 
 @cache

@@ -25,30 +25,24 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
     the properties it fills are, and what its connection's objectives ask for.
     """
     names = {link.property for link in goal.link} | {mapping.property for mapping in goal.map}
-    declared = {"goal": _affecting_import(goal), "properties": _types(profiles, names)}
-    if asked := [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives]:
-        declared |= {"objectives": asked, "zones": profiles.zones}
-    return _digest(declared)
-
-
-def _affecting_import(goal: ImportGoal) -> dict[str, Any]:
     detected, form = goal.map_detected, goal.format
     since = form.model_dump(mode="json", exclude=_FORMAT_AT_FIRST, exclude_defaults=True)
-    return {
+    affecting = {
         **goal.model_dump(mode="json", include=_AFFECTS_IMPORT),
         **goal.model_dump(mode="json", include={"members", "row_key"}, exclude_defaults=True),
         "map_detected": detected and {"prefix": detected.prefix},
         "format": form.model_dump(mode="json", include=_FORMAT_AT_FIRST) | since,
     }
+    declared: dict[str, Any] = {"goal": affecting, "properties": _types(profiles, names)}
+    if asked := [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives]:
+        declared |= {"objectives": asked, "zones": profiles.zones}
+    return _digest(declared)
 
 
 def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     """Return the digest of an export goal: of how its rows are written and where they go, not of its segment."""
-    declared = {
-        "goal": goal.model_dump(mode="json", include=_AFFECTS_EXPORT),
-        "properties": _types(profiles, goal.properties),
-    }
-    return _digest(declared)
+    declared = goal.model_dump(mode="json", include=_AFFECTS_EXPORT)
+    return _digest({"goal": declared, "properties": _types(profiles, goal.properties)})
 
 
 def _types(profiles: Profiles, names: Collection[str]) -> list[dict[str, Any]]:

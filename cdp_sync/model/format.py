@@ -15,17 +15,9 @@ Encoding = Annotated[str, AfterValidator(canonical_encoding)]
 NAMED_DATES = ("iso", "epoch_seconds", "epoch_milliseconds")
 """Date formats that have a name instead of a strptime pattern."""
 
-
-WHITE_SPACE = "".join(
-    map(
-        chr,
-        (
-            *(*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)),
-            *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
-            *(0xAD, 0x061C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF),
-        ),
-    )
-)
+_RANGES = ((0x09, 0x0E), (0x2000, 0x2010), (0x2028, 0x2030), (0x2060, 0x2070))
+_SINGLES = (0x20, 0x85, 0xA0, 0xAD, 0x061C, 0x1680, 0x180E, 0x205F, 0x3000, 0xFEFF)
+WHITE_SPACE = "".join(map(chr, (*(code for first, end in _RANGES for code in range(first, end)), *_SINGLES)))
 """Characters that show nothing: Unicode's white space, and format characters such as the zero-width space."""
 
 
@@ -205,7 +197,7 @@ class Format(ReadCells, Delimited):
     record_type: RecordType | None = None
     """Only lines of this type are rows."""
     short_rows: Literal["reject", "pad"] = "reject"
-    """What becomes of a row with too few fields: rejected, or its last fields are empty."""
+    """How a row with too few fields is handled: rejected, or its last fields are empty."""
     max_record_lines: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Lines that one record may span."""
 

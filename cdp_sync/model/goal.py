@@ -3,14 +3,15 @@
 import fnmatch
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import re2
 from pydantic import Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.format import Format
 from cdp_sync.model.mail_address import folded
-from cdp_sync.model.name_pattern import compile_pattern
 from cdp_sync.model.profile import Profiles, Property
 
 if TYPE_CHECKING:
@@ -112,8 +113,15 @@ class ImportRules(Goal):
 
     @model_validator(mode="after")
     def _does_not_clash(self) -> "ImportRules":
-        if problem := next(_clashes(self), None):
-            raise ValueError(problem)
+        modes: dict[str, list[str]] = {}
+        for mapping in self.map:
+            modes.setdefault(mapping.property, []).append(mapping.mode)
+        for name, found in modes.items():
+            if len(found) > 1 and set(found) not in ({"add"}, {"sum"}):
+                times = f"{len(found)} times ({', '.join(found)})"
+                raise ValueError(f"map: {name} is filled {times}; allowed is that with add or with sum")
+        if len({(link.field, link.property) for link in self.link}) < len(self.link):
+            raise ValueError("link: the same field and property stand there twice")
         return self
 
     def importing(self, connection: "Connection", profiles: Profiles) -> "ImportGoal":
@@ -160,6 +168,11 @@ class ImportRules(Goal):
 class ImportGoal(ImportRules):
     """Imports profiles from delimited text."""
 
+    from_elsewhere: ClassVar[frozenset[str]] = frozenset()
+    """Linked and mapped fields that a file need not hold: an enricher looks them up."""
+    may_be_packed: ClassVar[bool] = True
+    """Whether a file may be an archive."""
+
     format: Format = Format()
     """How the files are written."""
     row_key: tuple[Annotated[str, Field(min_length=1)], ...] = ()
@@ -198,16 +211,6 @@ class ImportGoal(ImportRules):
         return tuple(dict.fromkeys((*self.fields, *self.row_key)))
 
     @property
-    def from_elsewhere(self) -> frozenset[str]:
-        """Linked and mapped fields that a file need not hold: an enricher looks them up."""
-        return frozenset()
-
-    @property
-    def may_be_packed(self) -> bool:
-        """Whether a file may be an archive."""
-        return True
-
-    @property
     def member_pattern(self) -> str | None:
         """Wildcard that selects the members of an archive, if there is one."""
         return None
@@ -219,6 +222,29 @@ class ImportGoal(ImportRules):
     def named(self, columns: tuple[str, ...]) -> tuple[str, ...]:
         """Return the fields' names, given the header's."""
         return columns
+
+
+@cache
+def compile_pattern(pattern: str) -> Any:  # noqa: ANN401 - the library has no types
+    """Return a regular expression, whose `fullmatch` asks for the whole name.
+
+    RE2 takes linear time for every pattern that it compiles. Python's own engine takes exponential time for patterns
+    such as `(a+)+b`, and nothing can stop it.
+
+    Raises:
+        ValueError: RE2 cannot compile it.
+    """
+    options = re2.Options()
+    options.log_errors = False  # to standard error
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        (reason,) = error.args
+        words = reason.decode() if isinstance(reason, bytes) else reason
+        raise ValueError(
+            f"found {pattern!r}, no regular expression that RE2 can match: {words}; "
+            "lookahead, lookbehind and backreferences are not allowed, and \\z is written for the end"
+        ) from None
 
 
 class FileGoal(ImportGoal):
@@ -278,16 +304,3 @@ class FileGoal(ImportGoal):
         if self.files and self.files_regex:
             raise ValueError("files and files_regex are both given; needed is one of them")
         return self
-
-
-def _clashes(goal: ImportRules) -> Iterator[str]:
-    """Yield what cannot be meant: one property filled in two ways, one link given twice."""
-    modes: dict[str, list[str]] = {}
-    for mapping in goal.map:
-        modes.setdefault(mapping.property, []).append(mapping.mode)
-    for name, found in modes.items():
-        if len(found) > 1 and set(found) not in ({"add"}, {"sum"}):
-            yield f"map: {name} is filled {len(found)} times ({', '.join(found)}); allowed is that with add or with sum"
-    links = [(link.field, link.property) for link in goal.link]
-    if len(set(links)) < len(links):
-        yield "link: the same field and property stand there twice"

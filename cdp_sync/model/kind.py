@@ -74,9 +74,7 @@ def kind_of_type(name: str) -> ConnectionKind | None:
     """Return the kind that a defs.yaml names; None for any other type."""
     if name in _OF_PROJECT:
         return None
-    return next((kind for kind in _built_in() if kind.type == name), None) or next(
-        (kind for kind in _installed() if kind.type == name), None
-    )
+    return next((kind for found in (_built_in, _installed) for kind in found() if kind.type == name), None)
 
 
 def kind_of(connection: object) -> ConnectionKind:

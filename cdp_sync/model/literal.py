@@ -28,14 +28,10 @@ def literal(prop: Property, value: object) -> object:
     try:
         return _read(prop, value)
     except (TypeError, ValueError, ArithmeticError):
-        raise ValueError(f"found {value!r}; {prop.name} is compared with {_needed(prop)}") from None
-
-
-def _needed(prop: Property) -> str:
-    if prop.type == "decimal":
         whole = counted(prop.precision - prop.scale, "digit")
-        return f"a number with {whole} before and {prop.scale} behind the point at most, in quotes if it is long"
-    return _EXAMPLES[prop.type]
+        decimal = f"a number with {whole} before and {prop.scale} after the point at most, in quotes if it is long"
+        needed = decimal if prop.type == "decimal" else _EXAMPLES[prop.type]
+        raise ValueError(f"found {value!r}; {prop.name} is compared with {needed}") from None
 
 
 def _read(prop: Property, value: object) -> object:
@@ -53,7 +49,9 @@ def _read(prop: Property, value: object) -> object:
         case "date", str() | date() if not isinstance(value, datetime):
             return date.fromisoformat(value) if isinstance(value, str) else value
         case "datetime", str() | date():
-            return _instant(datetime.fromisoformat(value) if isinstance(value, str) else value)
+            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+            moment = moment if isinstance(moment, datetime) else datetime.combine(moment, time())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     raise TypeError
 
 
@@ -64,8 +62,3 @@ def _decimal(prop: Property, value: float | str) -> Decimal:
     exact = Context(prec=prop.precision, traps=[Inexact, InvalidOperation])
     found.quantize(Decimal(1).scaleb(-prop.scale), context=exact)
     return found
-
-
-def _instant(value: date) -> datetime:
-    moment = value if isinstance(value, datetime) else datetime.combine(value, time())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

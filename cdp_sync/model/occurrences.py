@@ -9,7 +9,7 @@ Pure: nothing here reads the clock or knows Dagster.
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
 from zoneinfo import ZoneInfo
@@ -22,7 +22,9 @@ _A_MINUTE = 60
 def occurrences(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     """Yield the instants after `after` at which the schedule is due, ascending, in UTC, without end."""
     if schedule.every_minutes is not None:
-        return _evenly(schedule.every_minutes, grid_start(schedule.time_zone), after)
+        step, start = schedule.every_minutes * _A_MINUTE, grid_start(schedule.time_zone)
+        passed = int((after.timestamp() - start) // step)
+        return (datetime.fromtimestamp(start + number * step, UTC) for number in count(passed + 1))
     return _on_the_wall(schedule, after)
 
 
@@ -38,26 +40,16 @@ def grid_start(time_zone: str) -> int:
     return start - start % _A_MINUTE
 
 
-def _evenly(minutes: int, start: int, after: datetime) -> Iterator[datetime]:
-    step = minutes * _A_MINUTE
-    passed = int((after.timestamp() - start) // step)
-    return (datetime.fromtimestamp(start + number * step, UTC) for number in count(passed + 1))
-
-
 def _on_the_wall(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     zone, latest = ZoneInfo(schedule.time_zone), after.astimezone(UTC)
     # An occurrence after an instant has a later wall time than any that clocks have shown by then.
     shown = latest.astimezone(zone).replace(tzinfo=None)
-    days = (day for day in _days_from(shown.date()) if schedule.is_on(day))
+    days = (day for number in count() if schedule.is_on(day := shown.date() + timedelta(days=number)))
     for wall in (datetime.combine(day, at) for day in days for at in schedule.wall_times):
         instant = first_instant(wall, zone) if wall > shown else latest
         if instant > latest:
             yield instant
             latest = instant
-
-
-def _days_from(day: date) -> Iterator[date]:
-    return (day + timedelta(days=number) for number in count())
 
 
 def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:

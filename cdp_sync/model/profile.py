@@ -105,16 +105,12 @@ class Profiles(Declared):
     @cached_property
     def every(self) -> tuple[Property, ...]:
         """The properties, and those that hold consent where there are objectives."""
-        return (*self.properties, *self._consent)
-
-    @property
-    def _consent(self) -> tuple[Property, ...]:
         if not self.objectives:
-            return ()
+            return self.properties
         names = tuple(objective.name for objective in self.objectives)
         zone, *lists = CONSENT_PROPERTIES
         among = [Property(name=name, multiple=True, among=names) for name in lists]
-        return (Property(name=zone, among=ZONES), *among)
+        return (*self.properties, Property(name=zone, among=ZONES), *among)
 
     @cached_property
     def by_name(self) -> dict[str, Property]:
@@ -147,12 +143,12 @@ class Profiles(Declared):
                 what = "is not an identifier" if name in self.by_name else "is unknown"
                 yield f"link[{index}].property: {name!r} {what}; {allowed(name, identifiers)}"
 
-    def segments_behind(self, name: str) -> tuple[str, ...]:
+    def with_asked_segments(self, name: str) -> tuple[str, ...]:
         """Return a segment's name, and those of all segments that its condition asks about."""
         found = {name: None}
         for _, part in self.segment(name).when.walk():
             if part.segment:
-                found |= dict.fromkeys(self.segments_behind(part.segment))
+                found |= dict.fromkeys(self.with_asked_segments(part.segment))
         return tuple(found)
 
     def objective(self, name: str) -> Objective:

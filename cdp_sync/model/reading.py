@@ -148,17 +148,15 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]
     """Yield what a model says of what was declared, each as `.path: what was found; what is allowed`."""
     every = error.errors(include_url=False)
     for found in every:
-        if found["type"] == "too_short" and any(_is_in(other["loc"], found["loc"]) for other in every):
+        place = found["loc"]
+        inside = (each["loc"] for each in every if len(each["loc"]) > len(place))
+        if found["type"] == "too_short" and any(each[: len(place)] == place for each in inside):
             continue  # pydantic does not count entries with problems; these are enough
         message = _message(found, model)
         # What concerns several keys at once names the first of them itself.
         names_key = message if re.match("[a-z_]+: ", message) else ""
-        path = ".".join(part for part in (_path(found["loc"]), names_key) if part)
+        path = ".".join(part for part in (_path(place), names_key) if part)
         yield f".{path}" if path.endswith(message) else f".{path}: {message}"
-
-
-def _is_in(place: tuple[int | str, ...], whole: tuple[int | str, ...]) -> bool:
-    return len(place) > len(whole) and place[: len(whole)] == whole
 
 
 def _path(place: tuple[int | str, ...]) -> str:

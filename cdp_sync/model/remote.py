@@ -1,10 +1,10 @@
-"""Files as a server lists them and as they arrived here."""
+"""Files as a server lists them and as they arrived here; what a platform has to import."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from cdp_sync.model.delta import Delta, Replace
 
@@ -69,3 +69,20 @@ class UploadJournal(Protocol):
     def end(self, upload: Upload) -> None:
         """Forget an upload of which nothing is left but the file in its place."""
         ...
+
+
+@dataclass(frozen=True)
+class SourceLook:
+    """What there is to import, as a table.
+
+    Args:
+        noun: What a row is, such as `list`; with an s it names the rows in JSON.
+        columns: Names of the columns.
+        rows: One for each thing that the goal names.
+        summary: How much there is, in a few words.
+    """
+
+    noun: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    summary: str

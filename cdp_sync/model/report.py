@@ -1,17 +1,78 @@
-"""What a run of a goal reports: counters, a state and sentences. `Report` serves both directions, the rest imports."""
+"""A run of a goal, and what it reports: counters, states and sentences. `Run` and `Report` serve both directions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
 from functools import reduce
 from operator import add
 from typing import Any, ClassVar, Literal, Self
 
 from cdp_sync.model.counting import counted
-from cdp_sync.model.state import FileState, GoalState
+from cdp_sync.model.goal import Goal
+from cdp_sync.model.profile import Profiles
 
 _MOST_NAMED = 3
 """Files that a warning names."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one goal: the value that every step receives.
+
+    Args:
+        run_id: Dagster's id of the run.
+        connection: The connection's name.
+        goal: What is declared.
+        profiles: The declared profile.
+    """
+
+    run_id: str
+    connection: str
+    goal: Goal
+    profiles: Profiles
+
+    @property
+    def key(self) -> dict[str, object]:
+        """The columns that name the run of the goal in the warehouse's tables."""
+        return {"run_id": self.run_id, "connection": self.connection, "goal": self.goal.name}
+
+
+class GoalState(StrEnum):
+    """How a run of a goal ended."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    UNFINISHED = "unfinished"
+    """The run ended before the goal did."""
+    NOT_RUN = "not run"
+
+
+class FileState(StrEnum):
+    """What a scan says of a file, or a run did with it."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    STALE = "stale"
+    """Its goal's declaration changed since it was imported."""
+    AGAIN = "again"
+    """Selected for another import by hand."""
+    UNCHANGED = "unchanged"
+    """The ledger knows its bytes."""
+    GROWING = "growing"
+    """Its size or time changed between two scans."""
+    NOT_WHOLE = "not whole"
+    """Its marker is missing."""
+    CHANGING = "changing"
+    """It changed while it was read."""
+    VANISHED = "vanished"
+    """It was listed and is gone."""
+    STAGED = "staged"
+    IMPORTED = "imported"
+    RETRIED = "retried"
+    """Rows of it that waited for a profile were tried again."""
+    DELIVERED = "delivered"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -203,9 +264,11 @@ class GoalReport(Report):
         for file in self.files:
             for warning in file.warnings:
                 files.setdefault(warning, []).append(file.name)
-        about = [
-            warning if len(self.files) == 1 else f"{_listed(names)}: {warning}" for warning, names in files.items()
-        ]
+        about = []
+        for warning, names in files.items():
+            more = len(names) - _MOST_NAMED
+            listed = ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+            about.append(warning if len(self.files) == 1 else f"{listed}: {warning}")
         counters = self.counters
         judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected
         no_link_value = judged and judged == counters.rows_without_identifier
@@ -228,7 +291,72 @@ class GoalReport(Report):
         return replace(self, files=(*self.files, *more))
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Return the first of these names, and how many more there are."""
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+@dataclass(frozen=True)
+class ExportCounters(RunCounters):
+    """The ends of a segment's profiles.
+
+    Always: profiles_in_segment = profiles_without_value + profiles_without_consent + profiles_without_identifier +
+    profiles_not_deliverable + profiles_unmatched + profiles_same + profiles_written.
+    """
+
+    profiles_in_segment: int = 0
+    profiles_without_value: int = 0
+    """No value in any of the exported properties."""
+    profiles_without_consent: int = 0
+    profiles_without_identifier: int = 0
+    """No value in any linked property."""
+    profiles_not_deliverable: int = 0
+    """A value that the file cannot hold, or that was refused; see the quarantine."""
+    profiles_unmatched: int = 0
+    """No matching user on the platform, and `create_users` is off."""
+    profiles_same: int = 0
+    """Their rows are as this goal last delivered them."""
+    profiles_written: int = 0
+
+    @property
+    def eligible(self) -> int:
+        """How many could be exported: in the segment, with a value, with consent, with an identifier."""
+        left_out = self.profiles_without_value + self.profiles_without_consent + self.profiles_without_identifier
+        return self.profiles_in_segment - left_out
+
+
+EXPORT_COUNTERS = ExportCounters.names()
+"""The counters' names, in order."""
+
+ExportCounters.ends = EXPORT_COUNTERS[1:]
+
+
+@dataclass(frozen=True)
+class ExportReport(Report):
+    """What a run of one export goal did."""
+
+    direction = "export"
+
+    segment: str
+    counters: ExportCounters = ExportCounters()
+    path: str | None = None
+    """The file on the server; None where no file was written."""
+    size: int = 0
+    """Bytes of that file."""
+    profiles_taken_off: int | None = None
+    """Users who were taken off lists because they left the segment; None where there are no lists."""
+    profiles_ever_exported: int | None = None
+    """By the connection, each counted once; None where the warehouse was not written to."""
+
+    def _summary(self) -> str:
+        counters = self.counters
+        left_out = counters.in_words(name for name in counters.ends if name != "profiles_written")
+        suffix = f" ({left_out})." if left_out else "."
+        suffix += f" {self.profiles_taken_off:,} taken off lists." if self.profiles_taken_off else ""
+        if self.path is None and not counters.profiles_written:
+            return f"Nothing to export: {counters.profiles_in_segment:,} in {self.segment}{suffix}"
+        name = f"{self.path.rpartition('/')[2]}: " if self.path else ""
+        of = f"{counters.profiles_written:,} of {counters.profiles_in_segment:,} in {self.segment}"
+        return f"{name}{of} written{suffix}"
+
+    def _further(self) -> dict[str, Any]:
+        off = {} if self.profiles_taken_off is None else {"profiles_taken_off": self.profiles_taken_off}
+        return {"eligible": self.counters.eligible, **off}
+
+    def _files(self) -> list[dict[str, Any]]:
+        return [{"path": self.path, "state": FileState.DELIVERED, "size": self.size}] if self.path else []

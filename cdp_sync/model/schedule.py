@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from datetime import date, time, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -47,14 +47,11 @@ def _wall_time(value: object) -> object:
     if isinstance(value, time):
         return value
     if not isinstance(value, str) or not _HH_MM.fullmatch(value):
-        raise ValueError(f'found {value!r}; needed is HH:MM in quotes, such as "{_meant_by(value)}"')
+        # Without quotes, 12:30 is a number to base 60 to YAML.
+        minutes = value if type(value) is int and 0 <= value < MINUTES_A_DAY else 90
+        meant = f"{minutes // 60:02}:{minutes % 60:02}"
+        raise ValueError(f'found {value!r}; needed is HH:MM in quotes, such as "{meant}"')
     return time.fromisoformat(value)
-
-
-def _meant_by(value: object) -> str:
-    """Return a time that was written without quotes: to YAML 12:30 is a number to base 60."""
-    minutes = value if type(value) is int and 0 <= value < MINUTES_A_DAY else 90
-    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 UpToADay = Annotated[int, Field(ge=1, le=MINUTES_A_DAY), BeforeValidator(_up_to_a_day)]
@@ -62,24 +59,14 @@ DayOfMonth = Annotated[int | Literal["last"], BeforeValidator(_day_of_month)]
 WallTime = Annotated[time, BeforeValidator(_wall_time)]
 
 
-@cache
-def _zones() -> frozenset[str]:
-    """Return the names of all time zones: they are files, looked for once."""
-    return frozenset(available_timezones())
-
-
-def _is_zone(name: str) -> bool:
-    """Return whether there is a time zone of this name. Reads one file, where `available_timezones` reads hundreds."""
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return name.partition("/")[0] not in ("posix", "right", "posixrules")
-
-
 def _known_zone(value: str) -> str:
-    if not _is_zone(value):
-        close = difflib.get_close_matches(value, _zones(), n=1)
+    try:
+        ZoneInfo(value)  # reads one file, where `available_timezones` reads hundreds
+        known = value.partition("/")[0] not in ("posix", "right", "posixrules")
+    except (KeyError, ValueError, OSError):
+        known = False
+    if not known:
+        close = difflib.get_close_matches(value, available_timezones(), n=1)
         meant = f"did you mean {close[0]!r}? " if close else ""
         raise ValueError(f"found {value!r}; {meant}allowed are IANA names such as Europe/Amsterdam")
     return value
@@ -169,7 +156,8 @@ class Schedule(Declared):
         if self.every_minutes is not None:
             return "every minute" if self.every_minutes == 1 else f"every {self.every_minutes:,} minutes"
         if self.times_per_day is not None:
-            return f"{_times(self.times_per_day)} a day, counted from {self.starting_at:%H:%M} ({self.time_zone})"
+            times = {1: "once", 2: "twice"}.get(self.times_per_day, f"{self.times_per_day:,} times")
+            return f"{times} a day, counted from {self.starting_at:%H:%M} ({self.time_zone})"
         return f"on {self._days} at {self.at:%H:%M} ({self.time_zone})"
 
     @property
@@ -181,10 +169,6 @@ class Schedule(Declared):
         days: Sequence[Any] = self.days_of_month or ()
         numbers = [f"day {_listed(sorted({day for day in days if day != 'last'}))}"] if set(days) - {"last"} else []
         return _listed([*numbers, *(["the last day"] if "last" in days else [])]) + " of the month"
-
-
-def _times(number: int) -> str:
-    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
 
 
 def _listed(parts: Sequence[object], word: str = "and") -> str:

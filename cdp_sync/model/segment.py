@@ -70,20 +70,17 @@ class Condition(_Keys):
 
     @model_validator(mode="after")
     def _check(self) -> "Condition":
-        if problem := next(self._problems(), None):
-            raise ValueError(problem)
-        return self
-
-    def _problems(self) -> Iterator[str]:
         kinds = [kind for kind in KINDS if getattr(self, "not_" if kind == "not" else kind) is not None]
         if len(kinds) != 1:
-            yield f"found {' and '.join(kinds) or 'none of them'}; a condition is exactly one of {', '.join(KINDS)}"
+            found = " and ".join(kinds) or "none of them"
+            raise ValueError(f"found {found}; a condition is exactly one of {', '.join(KINDS)}")
         questions = self.questions()
         if len(questions) != (self.property is not None):
             found = ", ".join(question.name for question in questions) or "none"
-            yield f"found {found}; a property is asked with exactly one operator: {', '.join(NAMES)}"
+            raise ValueError(f"found {found}; a property is asked with exactly one operator: {', '.join(NAMES)}")
         if (self.objective is None) != (self.consent is None):
-            yield "objective and consent belong together, as in `objective: news, consent: refused`"
+            raise ValueError("objective and consent belong together, as in `objective: news, consent: refused`")
+        return self
 
     def questions(self) -> tuple[Question, ...]:
         """Return what is asked of the property: one question, if the condition is about one."""

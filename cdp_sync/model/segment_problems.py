@@ -12,22 +12,18 @@ from cdp_sync.model.suggestion import allowed
 
 def find_profile_problems(profiles: Profiles) -> list[str]:
     """Return what does not fit, each as `path: what was found; what is allowed`."""
-    return [*_problems_of_objectives(profiles), *_problems_of_segments(profiles)]
-
-
-def _problems_of_objectives(profiles: Profiles) -> Iterator[str]:
-    for index, objective in enumerate(profiles.objectives):
-        for zone in objective.zones:
-            if zone not in profiles.zones:
-                yield f"objectives[{index}].zones: {zone} is not in `zones`; needed is `{zone}: opt_in` or opt_out"
-
-
-def _problems_of_segments(profiles: Profiles) -> Iterator[str]:
+    found = [
+        f"objectives[{index}].zones: {zone} is not in `zones`; needed is `{zone}: opt_in` or opt_out"
+        for index, objective in enumerate(profiles.objectives)
+        for zone in objective.zones
+        if zone not in profiles.zones
+    ]
     for index, segment in enumerate(profiles.segments):
         for place, condition in segment.when.walk():
-            yield from (f"segments[{index}].{place}{problem}" for problem in _problems_of(condition, profiles))
+            found += [f"segments[{index}].{place}{problem}" for problem in _problems_of(condition, profiles)]
         if cycle := find_cycle(segment, profiles):
-            yield f"segments[{index}].when: the segment asks about itself: {' → '.join(cycle)}"
+            found.append(f"segments[{index}].when: the segment asks about itself: {' → '.join(cycle)}")
+    return found
 
 
 def find_cycle(segment: Segment, profiles: Profiles) -> tuple[str, ...]:

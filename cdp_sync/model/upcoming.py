@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cdp_sync.model.connection import Connection
 from cdp_sync.model.occurrences import occurrences
+from cdp_sync.model.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,10 @@ class UpcomingRun:
 
 def upcoming_runs(connections: Iterable[Connection], after: datetime) -> Iterator[UpcomingRun]:
     """Yield the runs after an instant that schedules will start, in order of time; without end, if there are any."""
-    return merge(*(_runs_of(each, after) for each in connections), key=lambda run: (run.at.timestamp(), run.connection))
 
+    def runs_of(name: str, schedule: Schedule) -> Iterator[UpcomingRun]:
+        zone = ZoneInfo(schedule.time_zone)
+        return (UpcomingRun(name, at.astimezone(zone), schedule.words) for at in occurrences(schedule, after))
 
-def _runs_of(connection: Connection, after: datetime) -> Iterator[UpcomingRun]:
-    schedule = connection.active_schedule
-    if schedule is None:
-        return
-    zone = ZoneInfo(schedule.time_zone)
-    for instant in occurrences(schedule, after):
-        yield UpcomingRun(connection.name, instant.astimezone(zone), schedule.words)
+    runs = (runs_of(each.name, each.active_schedule) for each in connections if each.active_schedule)
+    return merge(*runs, key=lambda run: (run.at.timestamp(), run.connection))

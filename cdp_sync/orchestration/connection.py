@@ -50,7 +50,7 @@ def _jobs(connection: Connection, profiles: Profiles) -> list[AssetJob]:
     if not goals:
         return []
     exported = [goal.segment for goal in connection.export_profiles if goal.enabled]
-    segments = dict.fromkeys(name for segment in exported for name in profiles.segments_behind(segment))
+    segments = dict.fromkeys(name for segment in exported for name in profiles.with_asked_segments(segment))
     keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
     return [
         dg.define_asset_job(

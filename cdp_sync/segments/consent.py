@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from cdp_sync.model import CONSENT_PROPERTIES, Profiles
-from cdp_sync.warehouse.names import quote_literal
+from cdp_sync.quoting import quote_literal
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ import duckdb
 
 from cdp_sync.errors import CdpSyncError, DiskFull, WarehouseLocked, WarehouseUnusable
 from cdp_sync.private import private_file, private_folder
+from cdp_sync.quoting import quote_identifier
 from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
-from cdp_sync.warehouse.names import quote_identifier
 from cdp_sync.warehouse.session import Session, damaged, no_room, translate
 
 Access = Literal["none", "read", "write"]
@@ -76,7 +76,10 @@ class Warehouse:
         """
         session = Session(duckdb.connect(":memory:"))
         try:
-            self._configure(session)
+            spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
+            settings = {"memory_limit": self.memory_limit, "temp_directory": str(spill), **_SETTINGS}
+            for name, value in settings.items():
+                session.set(name, value)
             session.wait_for_disk(wait=access == "write")
             if staging is not None:
                 self._attach(session, staging, "staging", f"row_group_size {row_group}")
@@ -98,25 +101,18 @@ class Warehouse:
                 if hasattr(os, "posix_fallocate"):  # as on Linux
                     os.posix_fallocate(probe.fileno(), 0, size)
         except OSError as problem:
-            if problem.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system knows
-                raise self._no_room(size, problem) from problem
-
-    def _no_room(self, size: int, problem: OSError) -> CdpSyncError:
-        why = problem.strerror or "the disk failed"
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return DiskFull(
-                f"The disk that holds the warehouse has no room for {size} bytes more: {why}.",
-                remedy="Free some space and run again.",
-            )
-        return WarehouseUnusable(
-            f"Nothing can be written beside {self.path.name}: {why}.", remedy="Correct the permissions of its folder."
-        )
-
-    def _configure(self, session: Session) -> None:
-        spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
-        settings = {"memory_limit": self.memory_limit, "temp_directory": str(spill), **_SETTINGS}
-        for name, value in settings.items():
-            session.set(name, value)
+            if problem.errno in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system knows
+                return
+            why = problem.strerror or "the disk failed"
+            if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise DiskFull(
+                    f"The disk that holds the warehouse has no room for {size} bytes more: {why}.",
+                    remedy="Free some space and run again.",
+                ) from problem
+            raise WarehouseUnusable(
+                f"Nothing can be written beside {self.path.name}: {why}.",
+                remedy="Correct the permissions of its folder.",
+            ) from problem
 
     def _open_warehouse(self, session: Session, access: Access) -> None:
         if access == "read" and self.path.exists():
@@ -190,13 +186,7 @@ def begin_at(session: Session, revision: int) -> None:
 
 
 def next_number(session: Session, table: str, names: Mapping[str, str]) -> int:
-    """Return the number by which a table of `warehouse` abbreviates these names; new ones get the next.
-
-    Args:
-        session: A session that writes.
-        table: Its columns are `number` and the keys of `names`.
-        names: What the number stands for, by column.
-    """
+    """Return the number by which a table abbreviates these names, given by column; new ones get the next."""
     columns = ", ".join(map(quote_identifier, names))
     values = ", ".join(f"${name}" for name in names)
     named = f"from warehouse.{table} where ({columns}) = ({values})"

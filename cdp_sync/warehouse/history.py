@@ -9,8 +9,8 @@ from uuid import UUID
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import Report, Run
 from cdp_sync.model.mail_address import folded
+from cdp_sync.quoting import quote_identifier
 from cdp_sync.warehouse.backend import Warehouse
-from cdp_sync.warehouse.names import quote_identifier
 from cdp_sync.warehouse.properties import profile_columns
 from cdp_sync.warehouse.session import Session
 
@@ -22,15 +22,7 @@ COUNTED_REASON = f"regexp_replace(reason, '{QUOTE_OPENS}[0-9]+$', '')"
 
 
 def write_run(session: Session, run: Run, report: Report, started_at: datetime, seconds: float | None = None) -> None:
-    """Write the row of `run` for one goal.
-
-    Args:
-        session: A session that writes.
-        run: The run of the goal.
-        report: What it did.
-        started_at: When it began; profiles that it changed carry the same time.
-        seconds: How long it took, if that is known.
-    """
+    """Write the row of `run` for one goal; profiles that it changed carry the same `started_at`."""
     values = {
         **run.key,
         **asdict(report.counters),
@@ -106,15 +98,11 @@ def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
         "select distinct profile_id from warehouse.profile_identifier where value in ($plain, lower($plain), $folded)",
         {"plain": plain, "folded": folded(plain)},
     )
-    found = [profile_id for (profile_id,) in ids] or _as_id(value)
+    found = [profile_id for (profile_id,) in ids]
+    if not found:
+        with suppress(ValueError):
+            found = [UUID(plain)]
     return [profile for profile_id in found for profile in _profile(session, profile_id)]
-
-
-def _as_id(value: str) -> list[UUID]:
-    try:
-        return [UUID(value.strip())]
-    except ValueError:
-        return []
 
 
 _HIDDEN = ("merged_into", "_created_by")

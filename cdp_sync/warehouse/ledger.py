@@ -25,7 +25,7 @@ class KnownFile:
 
 
 _KNOWN = """
-select path, size, modified_at, sha256, fingerprint, fields, format, source::text
+select path, size, modified_at, sha256, fingerprint, fields, format, source::text as source
 from warehouse.imported_file
 where connection = ? and goal = ?
 qualify row_number() over (partition by path order by rowid desc) = 1"""
@@ -33,10 +33,8 @@ qualify row_number() over (partition by path order by rowid desc) = 1"""
 
 def known_files(session: Session, connection: str, goal: str) -> dict[str, KnownFile]:
     """Return the latest import of every path that the goal has imported, by path."""
-    rows = session.rows(_KNOWN, [connection, goal])
-    return {
-        row[0]: KnownFile(row[0], row[1], row[2], row[3], row[4], tuple(row[5] or ()), row[6], row[7]) for row in rows
-    }
+    records = session.records(_KNOWN, [connection, goal])
+    return {each["path"]: KnownFile(**{**each, "fields": tuple(each["fields"] or ())}) for each in records}
 
 
 def watermarks_of(session: Session, connection: str, goal: str) -> dict[str, str]:
@@ -48,12 +46,7 @@ def watermarks_of(session: Session, connection: str, goal: str) -> dict[str, str
 def write_watermarks(session: Session, run_id: str, connection: str, goal: str, marks: Mapping[str, str]) -> None:
     """Replace the watermarks of some streams, in the transaction that lands what was read from them.
 
-    Args:
-        session: A session that writes.
-        run_id: The run that read them.
-        connection: The goal's connection.
-        goal: The goal.
-        marks: How far each stream was read, by stream; the source that reads the stream knows how to compare values.
+    `marks` says how far each stream was read; the source that reads the stream knows how to compare values.
     """
     if not marks:
         return

@@ -43,11 +43,8 @@ _REPLACED_ROWS = {
 def merge_goals(session: Session, values: Values) -> None:
     """Remove what a goal has under a former name and under its name as well; of exports it becomes one number.
 
-    To be called before the names are changed, in their transaction.
-
-    Args:
-        session: A session that writes.
-        values: `old_connection` and `old_goal`, `connection` and `goal`; `old_source` and `source` of its keyed rows.
+    To be called before the names are changed, in their transaction. `values` are `old_connection` and `old_goal`,
+    `connection` and `goal`, and `old_source` and `source` of its keyed rows.
     """
     for table, replaced in _REPLACED_ROWS.items():
         needed = {name: value for name, value in values.items() if f"${name}" in replaced}
@@ -120,26 +117,16 @@ def merge_connections(session: Session, before: str, now: str) -> None:
 
 
 def _merge_counts(session: Session, direction: str, in_both: str, values: Values) -> None:
-    of_direction = {"before": values["before"], "now": values["now"], "direction": direction}
+    names = {"before": values["before"], "now": values["now"], "direction": direction}
     which = "connection in ($before, $now) and direction = $direction"
-    counted = session.rows(f"select profiles from warehouse.data_exchange where {which}", of_direction)
-    if len(counted) == 2:
-        needed = {name: value for name, value in values.items() if f"${name}" in in_both}
-        twice = session.value(f"select count(*) from ({in_both})", needed)
-        session.execute(
-            "delete from warehouse.data_exchange where connection = $before and direction = $direction",
-            {name: of_direction[name] for name in ("before", "direction")},
-        )
-        session.execute(
-            """update warehouse.data_exchange set profiles = $profiles
-            where connection = $now and direction = $direction""",
-            {"now": values["now"], "direction": direction, "profiles": counted[0][0] + counted[1][0] - twice},
-        )
-    session.execute(
-        """update warehouse.data_exchange set connection = $now
-        where connection = $before and direction = $direction""",
-        of_direction,
-    )
+    counted = session.rows(f"select profiles from warehouse.data_exchange where {which}", names)
+    if not counted:
+        return
+    needed = {name: value for name, value in values.items() if f"${name}" in in_both}
+    twice = session.value(f"select count(*) from ({in_both})", needed) if len(counted) == 2 else 0
+    session.execute(f"delete from warehouse.data_exchange where {which}", names)
+    total = sum(profiles for (profiles,) in counted) - twice
+    session.execute("insert into warehouse.data_exchange values (?, ?, ?)", [values["now"], direction, total])
 
 
 def _merge_imported(session: Session, values: Values) -> None:

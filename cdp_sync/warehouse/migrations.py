@@ -56,16 +56,11 @@ def migrate(session: Session) -> None:
             needed=f"This cdp_sync works with version {latest_version()}.",
             remedy="Use the newer cdp_sync that wrote it.",
         )
-    for migration in migrations():
-        if migration.version > version:
-            _apply(session, migration)
-
-
-def _apply(session: Session, migration: Migration) -> None:
-    session.execute("begin")
-    if migration.version == 1:
-        session.execute("create table warehouse.migration (version integer, name text, applied_at timestamptz)")
-    session.execute(migration.sql)
-    record = "insert into warehouse.migration values ($version, $name, now())"
-    session.execute(record, {"version": migration.version, "name": migration.name})
-    session.execute("commit")
+    for migration in (each for each in migrations() if each.version > version):
+        session.execute("begin")
+        if migration.version == 1:
+            session.execute("create table warehouse.migration (version integer, name text, applied_at timestamptz)")
+        session.execute(migration.sql)
+        record = "insert into warehouse.migration values ($version, $name, now())"
+        session.execute(record, {"version": migration.version, "name": migration.name})
+        session.execute("commit")

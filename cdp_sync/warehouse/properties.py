@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cdp_sync.errors import PropertyTypeChanged
 from cdp_sync.model import Profiles, Property
-from cdp_sync.warehouse.names import quote_identifier
+from cdp_sync.quoting import quote_identifier
 from cdp_sync.warehouse.session import Session
 
 
@@ -33,11 +33,7 @@ def profile_columns(session: Session) -> dict[str, str]:
 
 
 def check_types(profiles: Profiles, columns: Mapping[str, str]) -> None:
-    """Make sure that what is stored is what is declared.
-
-    Args:
-        profiles: The declared profile.
-        columns: The columns and their types, as of `profile_columns`.
+    """Make sure that stored columns, as `profile_columns` returns them, have the declared types.
 
     Raises:
         PropertyTypeChanged: A declared type differs from that of the column; where several do, all are named.

@@ -1,11 +1,5 @@
-"""Goals and connections that were renamed: their ledger goes on under the new name.
+"""Goals and connections that were renamed: their ledger goes on under the new name."""
 
-Finds goals that were renamed without `was` as well: everything that they had summed would be added once more.
-"""
-
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.warehouse.backend import Warehouse
@@ -81,83 +75,6 @@ def _rename(session: Session, before: Names, now: Names) -> None:
             values,
         )
     session.execute("update warehouse.keyed_row set source = $source where source = $old_source", sources)
-
-
-@dataclass(frozen=True)
-class Summed:
-    """What a goal would sum: the files that it reads, and by which links and sums, as JSON."""
-
-    names: Names
-    links: str
-    sums: str
-
-    @property
-    def sums_anything(self) -> bool:
-        """Whether the goal has a mapping that sums."""
-        return self.sums != "[]"
-
-
-_SUMMED_ELSEWHERE = """(file.connection, file.goal) <> ($connection, $goal)
-    and coalesce(file.links = $links and file.sums = $sums, file.source in (
-        select source from warehouse.imported_row where sums is not null
-    ))
-    and path not in (
-        select path from warehouse.imported_file where connection = $connection and goal = $goal
-    )"""
-"""The condition that another goal imported a file with the same links and sums, and this goal never did."""
-
-_RIVALS = f"""
-select distinct file.connection, file.goal
-from warehouse.imported_file file
-join asked using (path)
-where {_SUMMED_ELSEWHERE}
-    and (file.connection = $connection or (file.size, file.modified_at) = (asked.size, asked.modified_at))
-order by all"""
-
-
-def rivals(session: Session, goal: Summed, files: Iterable[tuple[str, int | None, datetime | None]]) -> list[Names]:
-    """Return the goals that imported these files, with the same links and sums, before this goal ever did.
-
-    Args:
-        session: A session that reads.
-        goal: What the goal would sum.
-        files: Path, size and time of modification. Those of another connection are the same file only if all agree.
-    """
-    listed = list(files)
-    if not (goal.sums_anything and listed):
-        return []
-    columns = {
-        "paths": [path for path, _, _ in listed],
-        "sizes": [size for _, size, _ in listed],
-        "times": [at for _, _, at in listed],
-    }
-    asked = """with asked as (
-    select unnest($paths) as path, unnest($sizes::bigint[]) as size, unnest($times::timestamptz[]) as modified_at
-)"""
-    bound = {**_bound(goal.names), "links": goal.links, "sums": goal.sums}
-    return session.rows(asked + _RIVALS, {**bound, **columns})
-
-
-def imported_by_others(session: Session, goal: Summed, connections: Iterable[str]) -> list[tuple[str, str, str]]:
-    """Return connection, goal and path of files that goals imported with the same links and sums.
-
-    Of other connections only those are meant that are not declared any more: they may have been renamed.
-
-    Args:
-        session: A session that reads.
-        goal: What the goal would sum.
-        connections: The declared connections.
-    """
-    if not goal.sums_anything:
-        return []
-    return session.rows(
-        f"""select distinct connection, goal, path
-        from warehouse.imported_file file
-        where {_SUMMED_ELSEWHERE}
-            and (connection = $connection or connection not in (select unnest($connections)))
-        order by all""",
-        {**_bound(goal.names), "links": goal.links, "sums": goal.sums, "connections": list(connections)},
-    )
 
 
 def _bound(names: Names) -> dict[str, str]:

@@ -47,10 +47,7 @@ def repoint_profiles(session: Session, pairs: str) -> None:
 
     Where both profiles have a row under the same key, one of the two rows stays. The columns of `profile` are left
     alone: which values the target takes over is decided by the caller, who keeps `profile_identifier` equal to them.
-
-    Args:
-        session: A session that writes.
-        pairs: A table with `old_id` (once each) and `new_id`, both uuid; no `new_id` is an `old_id`.
+    `pairs` is a table with `old_id` (once each) and `new_id`, both uuid; no `new_id` is an `old_id`.
     """
     session.execute(_CREATORS.format(pairs=pairs))
     for reference in REFERENCES:

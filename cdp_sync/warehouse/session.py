@@ -2,7 +2,9 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -15,8 +17,7 @@ from duckdb.func import SPECIAL
 
 from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseDamaged, WarehouseUnusable
 from cdp_sync.model.mail_address import ascii_domain
-from cdp_sync.warehouse.names import quote_literal
-from cdp_sync.warehouse.step_log import EndedStep, observer
+from cdp_sync.quoting import quote_literal
 
 Values = Mapping[str, object] | Sequence[object] | None
 
@@ -129,13 +130,48 @@ class Session:
         self._connection.close()
 
 
+@dataclass(frozen=True)
+class EndedStep:
+    """A step that a session ran.
+
+    Args:
+        step: The step.
+        session: Where its table can be looked at.
+        rows: Rows that it wrote or removed; None for a view.
+        seconds: How long it took.
+    """
+
+    step: Step
+    session: Session
+    rows: int | None
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return it as a line of a log, without any value."""
+        rows = "view" if self.rows is None else f"{self.rows:,}"
+        return f"{self.seconds:8.3f} s  {rows:>12}  {self.step.yields}"
+
+
+Observer = Callable[[EndedStep], object]
+
+observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+"""What is called after each step; None: nothing."""
+
+
+@contextmanager
+def observed_by(called: Observer) -> Iterator[None]:
+    """Have something called after each step that this context runs meanwhile."""
+    token = observer.set(called)
+    try:
+        yield
+    finally:
+        observer.reset(token)
+
+
 def translate(error: duckdb.Error, sql: str = "", *, name: str = "The warehouse") -> CdpSyncError:
     """Put a DuckDB error into our tree. Values never show: messages that may quote data are cut to their kind.
 
-    Args:
-        error: The error.
-        sql: The statement that met it; not shown where the disk is at fault.
-        name: Of the file that it is about, where the message does not say.
+    `sql` is not shown where the disk is at fault. `name` is the file's, where the message does not say it.
     """
     text = str(error).partition("\n\nStack Trace")[0]
     if any(sign in text for sign in _NO_ROOM):
@@ -193,9 +229,5 @@ _QUOTED = r"'[^']*'|\"[^\"]*\"|\b\d[\d.]*\b"
 
 @cache
 def statement(name: str) -> str:
-    """Return a fixed statement; it stands beside the Python of its subject.
-
-    Args:
-        name: Path of its file below the package, without `.sql`, such as `importing/linking/matched`.
-    """
+    """Return the fixed statement of a file below the package, such as `importing/linking/matched`, without `.sql`."""
     return resources.files("cdp_sync").joinpath(f"{name}.sql").read_text(encoding="utf-8")

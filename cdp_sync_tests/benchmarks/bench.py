@@ -84,10 +84,12 @@ class Yard:
 
 def run_product(case: str, place: Path, command: str) -> Cost:
     """Run the product's connection once."""
-    told, life = run([command, "run", "bench", "--json"], place)
-    if told["state"] != "success":
-        raise SystemExit(f"{case}: the run ended as {told['state']}: {[goal.get('message') for goal in told['goals']]}")
-    return cost_of("product", case, life, told["seconds"], told["goals"])
+    summary, life = run([command, "run", "bench", "--json"], place)
+    if summary["state"] != "success":
+        raise SystemExit(
+            f"{case}: the run ended as {summary['state']}: {[goal.get('message') for goal in summary['goals']]}"
+        )
+    return cost_of("product", case, life, summary["seconds"], summary["goals"])
 
 
 def run_floor(yard: Yard, case: str, place: Path) -> Cost:
@@ -102,8 +104,8 @@ def run_floor(yard: Yard, case: str, place: Path) -> Cost:
         "warehouse": place / "floor.duckdb",
     }
     call = [sys.executable, "-m", "cdp_sync_tests.benchmarks.floor", *(f"--{k}={v}" for k, v in options.items())]
-    told, life = run(call, place)
-    return cost_of("floor", case, life, told["seconds"], told["files"])
+    summary, life = run(call, place)
+    return cost_of("floor", case, life, summary["seconds"], summary["files"])
 
 
 def run_round(yard: Yard, place: Path, *, command: str | None, floor_first: bool) -> list[Cost]:

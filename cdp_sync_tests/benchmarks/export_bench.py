@@ -67,17 +67,17 @@ class Yard:
 
     def product(self, case: str) -> Cost:
         """Run the product's export once."""
-        told, life = run([self.command, "run", "bench", "--json"], self.folder)
-        if told["state"] != "success":
-            raise SystemExit(f"{case}: {[goal.get('message') for goal in told['goals']]}")
-        return cost_of("product", case, life, told["seconds"], told["goals"])
+        summary, life = run([self.command, "run", "bench", "--json"], self.folder)
+        if summary["state"] != "success":
+            raise SystemExit(f"{case}: {[goal.get('message') for goal in summary['goals']]}")
+        return cost_of("product", case, life, summary["seconds"], summary["goals"])
 
     def segment(self) -> Cost:
         """Let the product count a segment of ten conditions."""
-        told, life = run(
+        summary, life = run(
             [sys.executable, "-m", "cdp_sync_tests.benchmarks.export_bench", "--segment-only"], self.folder
         )
-        return cost_of("product", "segment", life, told["seconds"], [])
+        return cost_of("product", "segment", life, summary["seconds"], [])
 
     def floor(self, case: str) -> Cost:
         """Run the floor script once."""
@@ -91,8 +91,8 @@ class Yard:
             "warehouse": self.warehouse,
         }
         script = "cdp_sync_tests.benchmarks.export_floor"
-        told, life = run([sys.executable, "-m", script, *(f"--{k}={v}" for k, v in options.items())], self.folder)
-        return cost_of("floor", case, life, told["seconds"], told["goals"])
+        summary, life = run([sys.executable, "-m", script, *(f"--{k}={v}" for k, v in options.items())], self.folder)
+        return cost_of("floor", case, life, summary["seconds"], summary["goals"])
 
     def change(self) -> None:
         """Change every hundredth profile."""
@@ -117,9 +117,9 @@ def table(costs: list[Cost]) -> Iterator[str]:
     for case in CASES:
         work = median_of(costs, "product", case, "seconds")
         floor = median_of(costs, "floor", case, "seconds") if case == "everybody" else None
-        told = f"{floor:9.2f}{work / floor:7.2f}" if floor else f"{'-':>9}{'-':>7}"
+        beside = f"{floor:9.2f}{work / floor:7.2f}" if floor else f"{'-':>9}{'-':>7}"
         share = f"  {work / first:.2f} of the first" if case not in ("everybody", "segment") else ""
-        yield f"{case:16}{work:11.2f}{told}{median_of(costs, 'product', case, 'peak_mb'):9.0f}{share}"
+        yield f"{case:16}{work:11.2f}{beside}{median_of(costs, 'product', case, 'peak_mb'):9.0f}{share}"
 
 
 def count_segment() -> None:

@@ -83,8 +83,8 @@ def modified(listed: str) -> datetime:
 
 def directory(options: argparse.Namespace, control: Path) -> list[Listed]:
     """Return the CSV files of the directory, oldest first."""
-    told = sftp(options, control, f'ls -ln "{options.directory}"')
-    files = [Listed(m["path"], int(m["size"]), modified(" ".join(m["time"].split()))) for m in LISTED.finditer(told)]
+    listed = sftp(options, control, f'ls -ln "{options.directory}"')
+    files = [Listed(m["path"], int(m["size"]), modified(" ".join(m["time"].split()))) for m in LISTED.finditer(listed)]
     return sorted(files, key=lambda file: (file.modified_at, file.path))
 
 
@@ -153,8 +153,8 @@ def import_file(warehouse: Path, file: Listed, local: Path, clock: Stopwatch) ->
         run_each(connection, sql.TOUCHED, values)
     else:
         load(connection, values, clock, again=bool(before))
-    told = connection.execute(sql.COUNTERS, {"run_id": values["run_id"]})
-    counters = dict(zip((name for name, *_ in told.description), told.fetchone() or (), strict=False))
+    counted = connection.execute(sql.COUNTERS, {"run_id": values["run_id"]})
+    counters = dict(zip((name for name, *_ in counted.description), counted.fetchone() or (), strict=False))
     with clock("commit"):
         connection.close()
     return {"path": file.path, **counters}

@@ -1,8 +1,8 @@
 """Imports a list of 200,000 users and exports 100,000 profiles, each beside a bare requests script.
 
 Sailthru is the sandbox, in a process of its own; the script moves the same bytes through the same calls and does
-nothing with them. How long Sailthru itself was busy with the jobs is told as well. Then what becomes of an allowed rate
-(addresses that are asked for one by one, users that are sent one by one) and of memory, over a much larger list.
+nothing with them. The time that Sailthru's own jobs took is shown as well. Then: how much of an allowed rate is used
+(addresses that are asked for one by one, users that are sent one by one), and memory, over a much larger list.
 
 `python -m cdp_sync_tests.benchmarks.sailthru_bench --rows 200000 --repeat 3`; `--only import` and others for a part.
 """
@@ -68,17 +68,17 @@ class Bench:
 
     def product(self, case: str, place: Path) -> None:
         """Run the product once."""
-        told, life = run([self.command, "run", "bench", "--json"], place)
-        if told["state"] != "success":
-            raise SystemExit(f"{case}: {[goal.get('message') for goal in told['goals']]}")
-        self.costs.append(cost_of("product", case, life, told["seconds"], told["goals"]))
+        summary, life = run([self.command, "run", "bench", "--json"], place)
+        if summary["state"] != "success":
+            raise SystemExit(f"{case}: {[goal.get('message') for goal in summary['goals']]}")
+        self.costs.append(cost_of("product", case, life, summary["seconds"], summary["goals"]))
 
     def floor(self, case: str, **options: object) -> None:
         """Run the floor script once."""
         script = "cdp_sync_tests.benchmarks.sailthru_floor"
-        told, life = run([sys.executable, "-m", script, *(f"--{k}={v}" for k, v in options.items())], self.folder)
-        self.costs.append(cost_of("floor", case, life, told["seconds"], told["goals"]))
-        self.by_sailthru[case].append(sum(told["phases"].get(phase, 0.0) for phase in ("prepare", "update")))
+        summary, life = run([sys.executable, "-m", script, *(f"--{k}={v}" for k, v in options.items())], self.folder)
+        self.costs.append(cost_of("floor", case, life, summary["seconds"], summary["goals"]))
+        self.by_sailthru[case].append(sum(summary["phases"].get(phase, 0.0) for phase in ("prepare", "update")))
 
     def both(self, case: str, product: Callable[[], None], floor: Callable[[], None], counter: str) -> None:
         """Run both so many times; who goes first alternates."""
@@ -111,7 +111,7 @@ def compare_imports(bench: Bench, rows: int) -> None:
 
 
 def compare_exports(bench: Bench, rows: int) -> None:
-    """Export profiles as one file, whom a list tells of afterwards; to a Sailthru that knows nobody."""
+    """Export profiles as one file, verified by a list export; to a Sailthru without users."""
     case = f"export of {rows:,}"
     lines = _lines(bench, rows)
 

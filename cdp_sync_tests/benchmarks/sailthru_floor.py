@@ -28,8 +28,8 @@ _KEY, _SECRET = os.environ["BENCH_KEY"], os.environ["BENCH_SECRET"]
 
 def signed(says: dict[str, Any]) -> dict[str, str]:
     """Return the parameters of a call."""
-    told = {"api_key": _KEY, "format": "json", "json": json.dumps(says)}
-    return {**told, "sig": hashlib.md5((_SECRET + "".join(sorted(told.values()))).encode()).hexdigest()}
+    payload = {"api_key": _KEY, "format": "json", "json": json.dumps(says)}
+    return {**payload, "sig": hashlib.md5((_SECRET + "".join(sorted(payload.values()))).encode()).hexdigest()}
 
 
 class Floor:

@@ -56,9 +56,9 @@ def sailthru(*options: str) -> Iterator[str]:
 def calls_per_minute(url: str, kind: str) -> tuple[dict[int, int], int]:
     """Return the calls of a kind that were answered, by minute, and how many were beyond the limit."""
     with urllib.request.urlopen(f"{url}/_sandbox") as page:
-        told = json.load(page)
-    beyond = sum(int(line.rpartition(" ")[2]) for line in told["calls"] if " 429: " in line)
-    return {int(minute): calls for minute, calls in told["calls_per_minute"].get(kind, {}).items()}, beyond
+        answer = json.load(page)
+    beyond = sum(int(line.rpartition(" ")[2]) for line in answer["calls"] if " 429: " in line)
+    return {int(minute): calls for minute, calls in answer["calls_per_minute"].get(kind, {}).items()}, beyond
 
 
 def write_seed(file: Path, users: int) -> Path:
@@ -69,8 +69,8 @@ def write_seed(file: Path, users: int) -> Path:
 
 def in_duckdb(warehouse: Path | None, sql: str) -> None:
     """Execute SQL in a process of its own: a child starts out with its parent's peak memory."""
-    told = f"set enable_progress_bar = false; {sql}"
-    code = f"import duckdb; duckdb.connect({str(warehouse or ':memory:')!r}).execute({told!r}); print('{{}}')"
+    statement = f"set enable_progress_bar = false; {sql}"
+    code = f"import duckdb; duckdb.connect({str(warehouse or ':memory:')!r}).execute({statement!r}); print('{{}}')"
     run([sys.executable, "-c", code], REPOSITORY)
 
 

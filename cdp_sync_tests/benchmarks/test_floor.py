@@ -83,7 +83,7 @@ def test_same_bytes_under_a_new_time(yard: Yard) -> None:
 
 
 def test_rows_that_need_care(yard: Yard) -> None:
-    """Repeated people fold into one, an empty cell leaves the property alone, what cannot land is told."""
+    """Repeated people fold into one, an empty cell leaves the property alone, what cannot land is reported."""
     rows = [
         "a@example.com,C1,Ann,First,1,1.00,1990-01-02,2026-01-01 10:00:00,true,x;y;x,Leeds,GB,0171",
         " A@Example.com,C1,,Second,n/a,2.50,1990-02-31,2026-01-02 10:00:00,false,,Leeds,GB,0171",

@@ -66,8 +66,8 @@ def measure(connection: SftpConnection, directory: Path, repeat: int) -> tuple[l
 
     with dg.DagsterInstance.ephemeral() as instance:
         tick()
-        told = json.loads(str(cursor))
-        known = json.dumps({**told, "seen": "", "done": told["seen"], "looked_at": 0})
+        state = json.loads(str(cursor))
+        known = json.dumps({**state, "seen": "", "done": state["seen"], "looked_at": 0})
         ticks, listings = [], []
         for _ in range(repeat):
             cursor = known

@@ -92,10 +92,10 @@ def test_a_template_that_cannot_be_filled_has_its_place(project: Project, monkey
     for load in (load_declarations, lambda: load_connection("shop")):
         with pytest.raises(DeclarationError) as refused:
             load()
-        told = str(refused.value)
-        assert "attributes.server.port: the environment variable NOT_HERE is not set" in told
-        assert "attributes.server.host: the template '{{ env( }}' cannot be filled" in told
-        assert len(told.splitlines()) == 3
+        message = str(refused.value)
+        assert "attributes.server.port: the environment variable NOT_HERE is not set" in message
+        assert "attributes.server.host: the template '{{ env( }}' cannot be filled" in message
+        assert len(message.splitlines()) == 3
 
 
 def test_a_type_of_others_is_loaded_by_dagster(project: Project) -> None:

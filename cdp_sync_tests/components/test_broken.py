@@ -7,7 +7,7 @@ import pytest
 
 from cdp_sync_tests.projects import Project, goal
 
-SLIPS = {
+PROBLEMS = {
     "unknown": "type: cdp_sync.components.SftpConnection\nattributes: {name: broken, titel: x}\n",
     "no yaml": "type: [cdp_sync\n",
     "no type": "type: cdp_sync.components.Nothing\nattributes: {}\n",
@@ -19,16 +19,16 @@ SLIPS = {
 }
 
 
-def broken(project: Project, slip: str) -> Path:
+def broken(project: Project, problem: str) -> Path:
     """Add a connection that loads and one that does not; return the file of the second."""
     project.connect("shop", goal())
-    return project.write("broken", SLIPS[slip])
+    return project.write("broken", PROBLEMS[problem])
 
 
-@pytest.mark.parametrize("slip", ["unknown", "unfitting", "no yaml", "no type"])
-def test_the_others_load_and_the_broken_one_is_shown(slip: str, project: Project) -> None:
+@pytest.mark.parametrize("problem", ["unknown", "unfitting", "no yaml", "no type"])
+def test_the_others_load_and_the_broken_one_is_shown(problem: str, project: Project) -> None:
     """The healthy connection keeps its job; the broken one stands in the catalog with file and reason."""
-    broken(project, slip)
+    broken(project, problem)
     definitions = project.load()
     dg.Definitions.validate_loadable(definitions)
     assert definitions.resolve_job_def("shop_sync").name == "shop_sync"
@@ -38,15 +38,15 @@ def test_the_others_load_and_the_broken_one_is_shown(slip: str, project: Project
     assert "broken/defs.yaml" in spec.description
 
 
-@pytest.mark.parametrize("slip", ["unknown", "unfitting", "no yaml", "no type"])
-def test_validation_is_strict(slip: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("problem", ["unknown", "unfitting", "no yaml", "no type"])
+def test_validation_is_strict(problem: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """`dg check defs` fails on what a normal load tolerates, and names the file."""
-    broken(project, slip)
+    broken(project, problem)
     monkeypatch.setenv("DAGSTER_IS_DEFS_VALIDATION_CLI", "1")
     with pytest.raises(Exception, match="broken") as refused:
         dg.Definitions.validate_loadable(project.load())
-    told = "".join(f"{error}\n" for error in chain(refused.value))
-    assert "broken/defs.yaml" in told
+    message = "".join(f"{error}\n" for error in chain(refused.value))
+    assert "broken/defs.yaml" in message
 
 
 def chain(error: BaseException | None) -> list[BaseException]:

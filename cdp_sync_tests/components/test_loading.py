@@ -102,13 +102,13 @@ def test_other_fields_of_the_server_may_be_templates(project: Project, monkeypat
     assert (connection().server.host, connection().server.username) == ("sftp.example.com", "1")
 
 
-def nested(slip: str, change: dict[str, Any], *places: str) -> Any:
-    """Return a slip inside a server or a goal, where it stands, and nothing about unions."""
-    return pytest.param(slip, change, [f"attributes.{place}" for place in places], [])
+def nested(problem: str, change: dict[str, Any], *places: str) -> Any:
+    """Return a problem inside a server or a goal, where it stands, and nothing about unions."""
+    return pytest.param(problem, change, [f"attributes.{place}" for place in places], [])
 
 
 @pytest.mark.parametrize(
-    ("slip", "change", "places", "needles"),
+    ("problem", "change", "places", "needles"),
     [
         ("titel", {"titel": "x"}, ["attributes.titel"], []),
         ("name", {"name": "My Shop"}, ["attributes.name"], ["'My Shop'", "[a-z][a-z0-9_]*"]),
@@ -142,60 +142,60 @@ def nested(slip: str, change: dict[str, Any], *places: str) -> Any:
         nested("date", {"import_profiles": [goal(format={"dates": ["d"]})]}, "import_profiles[0].format.dates"),
     ],
 )
-def test_a_slip_is_told_with_file_and_place(
-    slip: str, change: dict[str, Any], places: list[str], needles: list[str], project: Project
+def test_a_problem_is_reported_with_file_and_place(
+    problem: str, change: dict[str, Any], places: list[str], needles: list[str], project: Project
 ) -> None:
     """A refusal names the file, the path in it, what was found and what is allowed."""
     project.declare("shop", {"name": "shop", "server": project.server(), "import_profiles": [goal()]} | change)
-    told = refusal()
-    assert "shop/defs.yaml" in told
+    message = refusal()
+    assert "shop/defs.yaml" in message
     for needle in (*places, *needles):
-        assert needle in told
-    assert "valid string" not in told, slip
+        assert needle in message
+    assert "valid string" not in message, problem
 
 
 def test_a_misspelt_mode_names_all_modes(project: Project) -> None:
     """A value from a list of allowed ones is refused with that list."""
     project.connect("shop", goal(map=[{"field": "A", "property": "total", "mode": "append"}]))
-    told = refusal()
-    assert "import_profiles[0].map[0].mode" in told
-    assert all(mode in told for mode in ("set_if_empty", "set_or_clear", "add", "sum"))
+    message = refusal()
+    assert "import_profiles[0].map[0].mode" in message
+    assert all(mode in message for mode in ("set_if_empty", "set_or_clear", "add", "sum"))
 
 
-def test_all_slips_of_a_file_are_told_at_once(project: Project) -> None:
-    """Whoever corrects a file need not run into one slip after another."""
+def test_all_problems_of_a_file_are_reported_at_once(project: Project) -> None:
+    """An author sees all problems of a file in one message."""
     project.connect("shop", goal(fils="x", directory=""), goal("orders", format={"encoding": "utf-88"}, link=[]))
-    told = refusal()
+    message = refusal()
     for place in ("[0].fils", "[0].directory", "[1].format.encoding", "[1].link"):
-        assert f"import_profiles{place}" in told
+        assert f"import_profiles{place}" in message
 
 
-def test_all_files_with_slips_are_told_at_once(project: Project) -> None:
+def test_all_files_with_problems_are_reported_at_once(project: Project) -> None:
     """Every file that does not load is named; those that load are not."""
     project.connect("first", goal(map=[{"field": "A", "property": "x"}]))
     project.connect("good", goal())
     project.connect("second", goal(link=[]))
-    told = refusal()
-    assert "first/defs.yaml" in told
-    assert "second/defs.yaml" in told
-    assert "good/defs.yaml" not in told
+    message = refusal()
+    assert "first/defs.yaml" in message
+    assert "second/defs.yaml" in message
+    assert "good/defs.yaml" not in message
 
 
-def test_a_broken_profile_model_is_told_with_its_file(project: Project) -> None:
-    """A slip in the profile model names its file and the property."""
+def test_a_broken_profile_model_is_reported_with_its_file(project: Project) -> None:
+    """A problem in the profile model names its file and the property."""
     project.declare("profiles", {"properties": [{"name": "email", "typ": "email"}]}, kind="ProfileModel")
-    told = refusal()
-    assert "profiles/defs.yaml" in told
-    assert "properties[0].typ" in told
+    message = refusal()
+    assert "profiles/defs.yaml" in message
+    assert "properties[0].typ" in message
 
 
 def test_a_project_without_a_profile_model_says_how_to_write_one(project: Project) -> None:
     """Where nothing declares the profile, the message says which type does and how to begin."""
     (project.defs / "profiles" / "defs.yaml").unlink()
     project.connect("shop", goal())
-    told = refusal()
-    assert "No defs.yaml declares the profile" in told
-    assert "dg scaffold defs cdp_sync.components.ProfileModel profiles" in told
+    message = refusal()
+    assert "No defs.yaml declares the profile" in message
+    assert "dg scaffold defs cdp_sync.components.ProfileModel profiles" in message
 
 
 def test_the_profile_model_may_lie_in_any_folder(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""From a defs.yaml of a Sailthru connection to values, or to slips with file, place, what was found and is allowed."""
+"""From a defs.yaml of a Sailthru connection to values, or to problems with file, place, found and allowed."""
 
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,9 @@ def test_the_address_may_be_a_template(crm: Project, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CRM_TEST_URL", "http://127.0.0.1:8026")
     assert loaded().base_url == "http://127.0.0.1:8026"
     monkeypatch.setenv("CRM_TEST_URL", "http://sailthru.example.com")
-    told = refusal()
-    assert "http:// is for this machine only, needed is https://" in told
-    assert "crm/defs.yaml" in told
+    message = refusal()
+    assert "http:// is for this machine only, needed is https://" in message
+    assert "crm/defs.yaml" in message
 
 
 COLUMN = {"property": "total"}
@@ -121,17 +121,19 @@ COLUMN = {"property": "total"}
         ),
     ],
 )
-def test_a_slip_is_told_with_file_and_place(change: dict[str, Any], place: str, needle: str, crm: Project) -> None:
+def test_a_problem_is_reported_with_file_and_place(
+    change: dict[str, Any], place: str, needle: str, crm: Project
+) -> None:
     """A refusal names the file, the path in it, what was found and what is allowed."""
     declare(crm, **change)
-    told = refusal()
+    message = refusal()
     for expected in ("crm/defs.yaml", f"attributes.{place}", needle):
-        assert expected in told
+        assert expected in message
 
 
-def test_a_profile_without_sailthrus_id_is_told_how_to_have_one(project: Project) -> None:
+def test_a_profile_without_sailthrus_id_is_shown_how_to_have_one(project: Project) -> None:
     """The message is the line that the profile model needs."""
     declare(project, export_profiles=[], import_profiles=[list_goal(link=[{"field": "email", "property": "email"}])])
-    told = refusal()
-    assert "attributes.import_profiles[0].lists: the property sailthru_profile_id" in told
-    assert "{name: sailthru_profile_id, type: text, identifier: true}" in told
+    message = refusal()
+    assert "attributes.import_profiles[0].lists: the property sailthru_profile_id" in message
+    assert "{name: sailthru_profile_id, type: text, identifier: true}" in message

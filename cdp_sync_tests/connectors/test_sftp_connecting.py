@@ -217,6 +217,6 @@ def test_a_session_has_a_strong_cipher_first(openssh: OpenSshServer, connect: Co
 
 
 def test_importing_the_package_does_not_load_paramiko() -> None:
-    """Whoever only declares connections does not pay for paramiko."""
+    """Declaring connections does not import paramiko."""
     code = "import sys, cdp_sync.connectors.sftp; sys.exit('paramiko' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

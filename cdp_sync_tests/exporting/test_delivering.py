@@ -17,14 +17,14 @@ from cdp_sync_tests.exporting.exporter import Exporter, goal
 class Telling:
     """Takes a file and tells which shares of it have arrived, in percent."""
 
-    told: Sequence[int]
+    percents: Sequence[int]
     hashing: threading.Event
 
     def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None, **_: object) -> None:
         """Tell; where all has arrived, be done only when the digest is being taken, and not before is it taken."""
         assert progress is not None
         complete = False
-        for percent in self.told:
+        for percent in self.percents:
             assert self.hashing.is_set() == complete
             progress(local.stat().st_size * percent // 100)
             complete = complete or percent == 100
@@ -32,10 +32,12 @@ class Telling:
 
 
 @pytest.mark.parametrize(
-    "told", [(50, 100), (50, 100, 30, 100), ()], ids=["as usual", "sent again at the very end", "without a word"]
+    "percents", [(50, 100), (50, 100, 30, 100), ()], ids=["as usual", "sent again at the very end", "without a word"]
 )
-def test_the_digest_is_that_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Sequence[int]) -> None:
-    """It is taken when all is sent, once; and who watches is told all that the server tells."""
+def test_the_digest_is_that_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, percents: Sequence[int]
+) -> None:
+    """It is computed once, when all is sent; the callback gets every report of the server."""
     exporter = Exporter(tmp_path / "out", goal(file={"name": "out.csv"}))
     exporter.hold([{"email": "ada@b.nl"}])
     run = exporter.next_run()
@@ -53,7 +55,7 @@ def test_the_digest_is_that_of_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         return digest_of(local)
 
     monkeypatch.setattr(delivering, "_sha256", noted)
-    delivered = deliver_file(run, Telling(told, hashing), file, tmp_path / "uploads", progress=seen.append)
+    delivered = deliver_file(run, Telling(percents, hashing), file, tmp_path / "uploads", progress=seen.append)
     assert hashed == [file.local]
     assert delivered.sha256 == hashlib.sha256(file.local.read_bytes()).hexdigest()
-    assert seen == [file.size * percent // 100 for percent in told]
+    assert seen == [file.size * percent // 100 for percent in percents]

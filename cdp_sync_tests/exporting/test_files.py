@@ -163,7 +163,7 @@ def test_packed_files(tmp_path: Path) -> None:
     ],
 )
 def test_names_of_files(file: dict[str, Any], separator: str, name: str, tmp_path: Path) -> None:
-    """The segment and the time of the run in UTC, or the declared name; the time behind it where that is asked for."""
+    """The segment and the time of the run in UTC, or the declared name; the time after it where that is declared."""
     exporter = Exporter(tmp_path, goal(file=file, format={"separator": separator}))
     exporter.hold([ADA])
     report = exporter.run()

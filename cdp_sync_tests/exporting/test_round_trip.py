@@ -114,7 +114,7 @@ def exported(held: list[Mapping[str, Any]], form: Mapping[str, Any], folder: Pat
 
 
 def check_round_trip(held: list[Mapping[str, Any]], form: Mapping[str, Any], folder: Path) -> None:
-    """Check that all that was delivered comes back, value by value, and that the rest is told of."""
+    """Check that all that was delivered comes back, value by value, and that the rest is reported."""
     exporter = exported(held, form, folder / "there")
     report = exporter.run()
     counters = report.counters

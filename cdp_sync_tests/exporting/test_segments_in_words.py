@@ -31,7 +31,7 @@ def words(when: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "operator", "value", "told"),
+    ("name", "operator", "value", "expected"),
     [
         ("order_total", "at_least", 40, "`order_total` is at least 40"),
         ("order_total", "at_most", "0.10", "`order_total` is at most 0.10"),
@@ -62,13 +62,13 @@ def words(when: dict[str, Any]) -> str:
         ("newsletter", "equals", False, "`newsletter` is false"),
     ],
 )
-def test_questions_about_a_property(name: str, operator: str, value: object, told: str) -> None:
+def test_questions_about_a_property(name: str, operator: str, value: object, expected: str) -> None:
     """Names and texts in backticks, values of the property's type, what is true of emptiness said."""
-    assert words({"property": name, operator: value}) == told
+    assert words({"property": name, operator: value}) == expected
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "expected"),
     [
         ("consented", "has consented to `news`"),
         ("consented_or_unneeded", "has consented to `news`, or it needs no consent"),
@@ -77,16 +77,18 @@ def test_questions_about_a_property(name: str, operator: str, value: object, tol
         ("refused_or_unknown", "has refused `news`, or has not consented to it"),
     ],
 )
-def test_consent(state: str, told: str) -> None:
+def test_consent(state: str, expected: str) -> None:
     """Each state has its sentence."""
-    assert words({"objective": "news", "consent": state}) == told
+    assert words({"objective": "news", "consent": state}) == expected
 
 
 def test_nested_conditions_are_a_nested_list() -> None:
     """Each level is a markdown list below its heading; what is denied says so in its heading."""
     rich, musical = {"property": "order_total", "at_least": 40}, {"property": "interests", "contains_any": ["music"]}
-    told = words({"all": [rich, {"any": [musical, {"not": {"all": [rich, musical]}}]}, {"not": {"segment": "staff"}}]})
-    assert told == (
+    described = words(
+        {"all": [rich, {"any": [musical, {"not": {"all": [rich, musical]}}]}, {"not": {"segment": "staff"}}]}
+    )
+    assert described == (
         "all of:\n"
         "- `order_total` is at least 40\n"
         "- any of:\n"

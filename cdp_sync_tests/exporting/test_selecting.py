@@ -77,7 +77,7 @@ def test_consent(
 
 
 def test_without_objectives_nobody_is_asked(tmp_path: Path) -> None:
-    """A connection that names none exports whoever refused."""
+    """A connection without objectives exports profiles that refused consent, too."""
     exporter = Exporter(tmp_path / "out", goal(), profiles(**PRIVACY))
     exporter.hold([ADA | {"privacy_legislation": "GDPR", "refused_objectives": ["news"]}])
     assert exporter.counters() == ExportCounters(profiles_in_segment=1, profiles_written=1)
@@ -104,7 +104,7 @@ def test_a_value_that_changes_back_was_delivered_otherwise(exporter: Exporter) -
     assert exporter.counters() == ExportCounters(profiles_in_segment=2, profiles_same=1, profiles_written=1)
 
 
-def test_whoever_leaves_and_returns_unchanged_is_the_same(tmp_path: Path) -> None:
+def test_a_profile_that_leaves_and_returns_unchanged_is_the_same(tmp_path: Path) -> None:
     """The receiver has the row already."""
     exporter = Exporter(tmp_path / "out", goal(segment="keen"))
     exporter.hold([ADA])
@@ -186,7 +186,7 @@ def test_an_empty_file_is_written_where_it_is_wanted(tmp_path: Path) -> None:
 
 
 def test_a_list_value_with_the_separator_is_not_deliverable(tmp_path: Path) -> None:
-    """It would be split by whoever reads it: the profile is left out, named with the field, without its value."""
+    """A reader would split the value: the profile is left out and reported with the field, without the value."""
     exporter = Exporter(tmp_path / "out", goal(map=[column("email"), column("likes")], format={"multi_value": ";"}))
     exporter.hold([ADA | {"likes": ["rock; roll"]}, BOB | {"likes": ["art"]}])
     report = exporter.run()
@@ -194,8 +194,8 @@ def test_a_list_value_with_the_separator_is_not_deliverable(tmp_path: Path) -> N
     ((reason, times),) = report.reasons
     assert (reason.partition(": ")[0], times) == ("likes", 1)
     assert "separator" in reason
-    told = exporter.rows("select field, value, raw, goal from warehouse.quarantine")
-    assert told == [("likes", None, "00000000-0000-0000-0000-000000000001", "out")]
+    quarantined = exporter.rows("select field, value, raw, goal from warehouse.quarantine")
+    assert quarantined == [("likes", None, "00000000-0000-0000-0000-000000000001", "out")]
     assert exporter.delivered() == b"email,likes\nbob@b.nl,art\n"
     exporter.change("update warehouse.profile set likes = ['rock'] where email = 'ada@b.nl'")
     assert exporter.counters() == ExportCounters(profiles_in_segment=2, profiles_same=1, profiles_written=1)
@@ -215,10 +215,10 @@ def test_what_was_delivered_is_remembered(exporter: Exporter) -> None:
             ("/outbox/out.csv", file.size, delivered.sha256, 2)
         ]
         assert exporter.rows("select count(*), count(distinct profile_id) from warehouse.exported_profile") == [(2, 2)]
-        told = exporter.rows(
+        runs = exporter.rows(
             "select direction, state, profiles_in_segment, profiles_written, message from warehouse.run"
         )
-        assert told == [("export", "success", 2, 2, report.message)]
+        assert runs == [("export", "success", 2, 2, report.message)]
 
 
 def test_a_crash_before_recording_delivers_again(exporter: Exporter) -> None:
@@ -252,7 +252,7 @@ def test_a_preview_changes_nothing(exporter: Exporter) -> None:
     assert exporter.rows("select count(*) from warehouse.run") == [(0,)]
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a file is no file."""
     import resource
 
@@ -269,7 +269,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(exporter: Exporter, monkeypatch:
 
 
 def test_the_quarantine_shows_the_latest_delivery_only(tmp_path: Path) -> None:
-    """Once a profile could be delivered, nobody is told any more that it could not."""
+    """After a profile was delivered, its quarantine entry is gone."""
     from cdp_sync.warehouse.history import quarantined
 
     exporter = Exporter(tmp_path / "out", goal(map=[column("email"), column("likes")], format={"multi_value": ";"}))

@@ -1,4 +1,4 @@
-"""The oracle and the product behind one face, so that a test can ask both the same."""
+"""The oracle and the product with one interface, so that a test can compare them."""
 
 import hashlib
 from collections import Counter

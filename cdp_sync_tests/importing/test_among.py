@@ -12,15 +12,15 @@ LETTERS = ("a", "B", "é", "'", "\U0001f600", " ", "%", "$1", "\\")
 
 
 @pytest.mark.parametrize("count", [1, 2, 40, 3000])
-def test_a_value_is_told_among_few_and_many_words(count: int) -> None:
+def test_a_value_is_found_among_few_and_many_words(count: int) -> None:
     """Words of any length and alphabet are found, others are not, and no value is not among them."""
     chance = random.Random(f"{SEED} {count}")
     words, others = ([_word(chance) for _ in range(most)] for most in (count, 200))
     values = [None, "", "a" * 10_000, *words, *others]
     with duckdb.connect() as connection:
         connection.execute("create table given as select unnest($values)::varchar as value", {"values": values})
-        told = [found for (found,) in connection.execute(f"select {is_among('value', words)} from given").fetchall()]
-    assert told == [value in words for value in values], SEED
+        answers = [found for (found,) in connection.execute(f"select {is_among('value', words)} from given").fetchall()]
+    assert answers == [value in words for value in values], SEED
 
 
 def _word(chance: random.Random) -> str:

@@ -55,12 +55,12 @@ def test_case(case: Path, side: type[OracleSide] | type[ProductSide], tmp_path: 
 
 def deliver_all(case: Path, side: Side, declared: Profiles) -> Iterator[Delivered]:
     """Run the case's deliveries in order."""
-    told: dict[str, Any] = read_yaml(case / "goal.yaml")
+    content: dict[str, Any] = read_yaml(case / "goal.yaml")
     for folder in sorted(folder for folder in case.iterdir() if folder.is_dir()) or [case]:
         if folder != case and (folder / "goal.yaml").exists():
-            told |= read_yaml(folder / "goal.yaml")
-        bound_to = tuple(told.get("bound_to", ()))
-        yield side.deliver(FileGoal(**told["goal"]), declared, data_files(folder), bound_to)
+            content |= read_yaml(folder / "goal.yaml")
+        bound_to = tuple(content.get("bound_to", ()))
+        yield side.deliver(FileGoal(**content["goal"]), declared, data_files(folder), bound_to)
 
 
 def data_files(folder: Path) -> list[File]:
@@ -93,9 +93,9 @@ def described(entry: Entry) -> tuple[str, int, str | None]:
 
 def read_declared(case: Path) -> Profiles:
     """Return the profile model of a case."""
-    told = read_yaml(case / "goal.yaml")
-    consent = {name: told[name] for name in ("zones", "objectives") if name in told}
-    return Profiles(properties=told["profiles"], **consent)
+    content = read_yaml(case / "goal.yaml")
+    consent = {name: content[name] for name in ("zones", "objectives") if name in content}
+    return Profiles(properties=content["profiles"], **consent)
 
 
 def read_yaml(path: Path) -> Any:

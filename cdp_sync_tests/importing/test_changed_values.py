@@ -37,7 +37,7 @@ def kept(importer: Importer, run: int) -> set[tuple[Any, ...]]:
 
 
 def test_a_created_profile_had_nothing_before(importer: Importer) -> None:
-    """Every property that it got is told, as text; those it did not get are not."""
+    """Every property that it got is recorded, as text; those it did not get are not."""
     importer.deliver({"/a.csv": f"{HEADER}a@x,1,Ann,1.5,art;jazz\n"})
     assert kept(importer, 1) == {
         ("a@x", "created", "email", None, "a@x"),

@@ -13,7 +13,7 @@ import cdp_sync.importing
 from cdp_sync.importing.staging.tables import CONTRACT, FROM_THE_START, LINKING, UPSERTING, Table
 from cdp_sync.model import Profiles
 from cdp_sync.warehouse import Step
-from cdp_sync.warehouse.step_log import EndedStep, observed_by
+from cdp_sync.warehouse.session import EndedStep, observed_by
 from cdp_sync_tests.sailthru.exchange import Exchange, lists_goal, sailthru, users_goal
 from cdp_sync_tests.trail.importer import Importer, goal
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cdp_sync.errors import GoalFailed
 from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
-from cdp_sync.importing.delta.append import cut_unfinished_line
+from cdp_sync.importing.delta.watermarks import cut_unfinished_line
 from cdp_sync.model import Counters, RemoteFile
 from cdp_sync.model.delta import Append, Delta, Replace, Window
 from cdp_sync.model.remote import FetchedFile

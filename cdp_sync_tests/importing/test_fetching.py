@@ -1,4 +1,4 @@
-"""Files come one by one, leave nothing behind, and what cannot be had is told of."""
+"""Files come one by one and leave nothing on disk; files that cannot be fetched are reported."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -70,14 +70,14 @@ def test_files_arrive_lazily_and_one_at_a_time(tmp_path: Path) -> None:
         (RemoteNameRefused("No name."), "failed", "No name."),
     ],
 )
-def test_a_file_that_cannot_be_had_is_told_of_and_the_next_comes(
+def test_a_file_that_cannot_be_fetched_is_reported_and_the_next_comes(
     trouble: CdpSyncError, state: str, needle: str, tmp_path: Path
 ) -> None:
     """One file's trouble is a report of that file; the others arrive."""
-    told, arrived = fetch_files(Shelf(a=trouble), [file("a.csv"), file("b.csv")], tmp_path)
-    assert isinstance(told, FileReport)
-    assert (told.path, told.state) == ("/in/a.csv", state)
-    assert needle in told.message
+    report, arrived = fetch_files(Shelf(a=trouble), [file("a.csv"), file("b.csv")], tmp_path)
+    assert isinstance(report, FileReport)
+    assert (report.path, report.state) == ("/in/a.csv", state)
+    assert needle in report.message
     assert isinstance(arrived, FetchedFile)
     assert list(tmp_path.iterdir()) == []
 
@@ -91,7 +91,7 @@ def test_trouble_that_concerns_all_files_ends_fetching(trouble: CdpSyncError, tm
     assert shelf.asked == ["a.csv"]
 
 
-def test_who_stops_asking_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_stopping_early_leaves_no_file(tmp_path: Path) -> None:
     """A file under way is removed when its reader gives up."""
     arrivals = fetch_files(Shelf(), [file("a.csv"), file("b.csv")], tmp_path)
     next(arrivals)
@@ -110,8 +110,12 @@ def test_local_names_are_ours(name: str, tmp_path: Path) -> None:
     assert arrived == (tmp_path, "0")
 
 
-def test_progress_is_told_with_the_file(tmp_path: Path) -> None:
-    """Whoever watches learns of which file how much has arrived."""
-    told: list[tuple[str, int]] = []
-    list(fetch_files(Shelf(), [file("a"), file("b")], tmp_path, progress=lambda of, size: told.append((of.name, size))))
-    assert told == [("a", 4), ("a", 10), ("b", 4), ("b", 10)]
+def test_progress_is_reported_with_the_file(tmp_path: Path) -> None:
+    """Progress names the file and how many bytes have arrived."""
+    progress: list[tuple[str, int]] = []
+    list(
+        fetch_files(
+            Shelf(), [file("a"), file("b")], tmp_path, progress=lambda of, size: progress.append((of.name, size))
+        )
+    )
+    assert progress == [("a", 4), ("a", 10), ("b", 4), ("b", 10)]

@@ -1,4 +1,4 @@
-"""Files are brought to UTF-8, and parts that are regular are told from those that are read line by line."""
+"""Files are brought to UTF-8, and regular parts are distinguished from those that are read line by line."""
 
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,13 @@ def test_a_file_that_does_not_decode_is_refused(encoding: str, content: bytes, i
     """The message names the declared encoding and one that may fit, never the text."""
     with pytest.raises(FileRejected) as refused:
         landed(content, tmp_path, encoding=encoding)
-    told = str(refused.value)
-    assert f"The file is not {encoding}" in told
-    assert f"{instead} may fit" in told
+    message = str(refused.value)
+    assert f"The file is not {encoding}" in message
+    assert f"{instead} may fit" in message
 
 
 def test_lines_before_the_header_are_taken_away(tmp_path: Path) -> None:
-    """Rows behind skipped lines keep the numbers of their lines."""
+    """Rows after skipped lines keep their line numbers."""
     found = landed(b"Report\n\nEmail,Name\na,b\n", tmp_path, skip_rows=1)
     assert found is not None
     assert (body(found), found.start, found.body_line, found.survey.lines) == (b"a,b\n", 0, 4, 1)

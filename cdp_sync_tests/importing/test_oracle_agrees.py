@@ -68,7 +68,7 @@ def test_known_bytes_change_nothing(case: tuple[Profiles, Delivery]) -> None:
 def test_known_rows_change_nothing(case: tuple[Profiles, Delivery]) -> None:
     """The same rows in files whose bytes differ: no profile changes, what was applied is unchanged.
 
-    Rows without consent are told apart: meanwhile another row may have given their profile away.
+    Rows without consent are compared separately: meanwhile another row may have given their profile away.
     """
     declared, delivery = case
     assume(delivery.goal.allow_new_profiles)

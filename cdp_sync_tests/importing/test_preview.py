@@ -103,8 +103,8 @@ def test_a_text_among_known_ones_is_shown(warehouse: Warehouse) -> None:
     """A property with known values can be misread as well."""
     limited = PROFILES.by_name["city"].model_copy(update={"among": ("Delft",)})
     shown = preview("/in/a.csv", TEXT, goal(), Profiles(properties=(*PROFILES.every[:-1], limited)), warehouse)
-    told = [(reading.cell, reading.value, reading.reason) for reading in shown.readings if reading.field == "City"]
-    assert told == [("Utrecht", None, "not one of: Delft")]
+    readings = [(reading.cell, reading.value, reading.reason) for reading in shown.readings if reading.field == "City"]
+    assert readings == [("Utrecht", None, "not one of: Delft")]
 
 
 def test_a_head_cut_in_a_row_shows_whole_rows_only(warehouse: Warehouse) -> None:
@@ -226,12 +226,12 @@ def test_a_preview_opens_no_warehouse(warehouse: Warehouse) -> None:
 
 def test_a_preview_is_json(warehouse: Warehouse) -> None:
     """Programs get the same as people."""
-    told = json.loads(json.dumps(preview("/in/a.csv", TEXT, goal(), PROFILES, warehouse).to_json()))
-    assert set(told) == {"path", "fields", "unmapped", "readings", "message", "refused"}
-    assert set(told["readings"][0]) == {"field", "property", "cell", "value", "reason"}
+    payload = json.loads(json.dumps(preview("/in/a.csv", TEXT, goal(), PROFILES, warehouse).to_json()))
+    assert set(payload) == {"path", "fields", "unmapped", "readings", "message", "refused"}
+    assert set(payload["readings"][0]) == {"field", "property", "cell", "value", "reason"}
 
 
 def test_an_empty_archive_is_called_empty(warehouse: Warehouse) -> None:
     """Once, as an import warns of it."""
-    told = preview("/in/a.zip", zipped({}), goal(), PROFILES, warehouse).message
-    assert told == "The file is empty: an archive that holds no file."
+    message = preview("/in/a.zip", zipped({}), goal(), PROFILES, warehouse).message
+    assert message == "The file is empty: an archive that holds no file."

@@ -139,7 +139,7 @@ def read(session: Session, reader: str, local: Path, fields: tuple[str, ...], **
     """Return columns, cells by row, the rows' lines and the rejected lines, as a reader makes them."""
     links = [{"field": name, "property": "_"} for name in fields]
     made = ImportGoal(name="g", link=links, format=Format(json_lists=True), **declared)
-    part = READERS[reader].normalize(session, Part("/f", local), made)  # type: ignore[index]
+    part = READERS[reader].normalize(session, Part("/f", local), made, None, ())  # type: ignore[index]
     if part is None:
         return (), [], [], []
     READERS[reader].read(session, part, made.format)  # type: ignore[index]

@@ -55,7 +55,7 @@ HEADERS = ["h", "h,k", "h,k", "h,k,l", '"h","k"', "h, k", ""]
 
 @dataclass
 class Outcome:
-    """What became of a text."""
+    """The outcome of a text."""
 
     rows: list[tuple[int, dict[str, str | None]]] = field(default_factory=list)
     rejected: list[tuple[int, str, str]] = field(default_factory=list)

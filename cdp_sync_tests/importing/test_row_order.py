@@ -39,7 +39,7 @@ def content(*, shift: int = 0) -> bytes:
 
 
 def test_many_rows_keep_their_order(tmp_path: Path) -> None:
-    """Of a person's hundreds of rows the last one wins, and what did not convert is told with its line."""
+    """Of a person's hundreds of rows the last one wins, and what did not convert is reported with its line."""
     importer = Importer(tmp_path, GOAL, PROFILES)
     for shift in (0, 1):  # delivered again, with each number another one
         report = importer.deliver({"/in/people.csv": content(shift=shift)})
@@ -63,8 +63,8 @@ def steps(goal: FileGoal, profiles: Profiles, landed: NormalizedPart) -> Iterato
 def test_no_kind_of_cell_asks_for_a_join(*, decimal: str, dates: list[str], objectives: bool, tmp_path: Path) -> None:
     """DuckDB keeps the order of rows through conversions, and not through joins, which it may make of a condition."""
     more = [{"name": f"purpose{number}", "zones": ["GDPR"]} for number in range(50)] if objectives else []
-    told = TYPED.model_dump() | {"zones": {"GDPR": "opt_in"} if objectives else {}, "objectives": more}
-    profiles = Profiles.model_validate(told)
+    content = TYPED.model_dump() | {"zones": {"GDPR": "opt_in"} if objectives else {}, "objectives": more}
+    profiles = Profiles.model_validate(content)
     names = [prop.name for prop in (*profiles.properties, *profiles.by_name.values()) if prop.name != "id"]
     goal = FileGoal(
         name="all",

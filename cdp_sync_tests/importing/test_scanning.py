@@ -134,7 +134,7 @@ def test_a_file_is_new_changed_stale_or_unchanged() -> None:
 
 
 def test_changed_counts_before_stale() -> None:
-    """A file that changed and whose declaration changed too is told as changed."""
+    """A file that changed and whose declaration changed too counts as changed."""
     each = file("a")
     assert states(Looks([each]).scan(goal(), [known(each, size=1, fingerprint="another")])) == {"a": "changed"}
 
@@ -214,7 +214,7 @@ def test_what_cannot_be_read_is_forgotten(text: str, tmp_path: Path) -> None:
     assert looks.waited == [10.0]
 
 
-def test_nothing_due_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_nothing_due_leaves_no_files(tmp_path: Path) -> None:
     """Nothing to do is one look and no file, also after a run that had something to do."""
     looks = Looks([file("a")], sightings=remembered(tmp_path))
     looks.scan(goal())

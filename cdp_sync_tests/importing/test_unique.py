@@ -32,8 +32,8 @@ def test_each_value_stays_where_it_first_stands(kind: str) -> None:
     lists = [None, *_lists(kind, random.Random(f"{SEED} {kind}"))]
     with duckdb.connect() as connection:
         connection.execute(f"create table given as select unnest($lists)::{kind}[] as list", {"lists": lists})
-        told = [found for (found,) in connection.execute(f"select {unique('list')} from given").fetchall()]
-    assert told == [each if each is None else list(dict.fromkeys(each)) for each in lists], SEED
+        answers = [found for (found,) in connection.execute(f"select {unique('list')} from given").fetchall()]
+    assert answers == [each if each is None else list(dict.fromkeys(each)) for each in lists], SEED
 
 
 def _lists(kind: str, chance: random.Random) -> Iterator[list[Any]]:

@@ -75,7 +75,7 @@ def test_a_gz_has_one_part(name: str, tmp_path: Path) -> None:
 
 
 def test_a_gz_of_several_streams_is_read_to_its_end(tmp_path: Path) -> None:
-    """Streams written one behind the other are one text."""
+    """Concatenated streams are one text."""
     assert unpacked("a.gz", gzip.compress(b"a\n") + gzip.compress(b"b\n"), tmp_path) == [("/in/a.gz", b"a\nb\n")]
 
 
@@ -96,9 +96,9 @@ def test_folders_and_mac_shadows_are_no_members(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../a.csv", "a/../../b.csv", "/etc/a.csv", "..\\a.csv", "..", "\\server\\a.csv"])
 def test_a_member_that_would_leave_the_folder_is_refused(name: str, tmp_path: Path) -> None:
     """The archive fails as a whole, says why, and nothing is written, not even its good members."""
-    told = refusal("a.zip", zipped({"good.csv": b"a\n", name: b"evil"}), tmp_path)
-    assert "name leaves the archive" in told
-    assert "Have it packed without `..`" in told
+    message = refusal("a.zip", zipped({"good.csv": b"a\n", name: b"evil"}), tmp_path)
+    assert "name leaves the archive" in message
+    assert "Have it packed without `..`" in message
     assert list((tmp_path / "unpacked").iterdir()) == []
 
 
@@ -114,9 +114,9 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
     for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = content.index(signature) + place
         content[at : at + 2] = struct.pack("<H", struct.unpack_from("<H", content, at)[0] | 1)
-    told = refusal("a.zip", bytes(content), tmp_path)
-    assert "encrypted" in told
-    assert "without a password" in told
+    message = refusal("a.zip", bytes(content), tmp_path)
+    assert "encrypted" in message
+    assert "without a password" in message
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
 )
 def test_a_damaged_archive_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
     """Whatever is wrong with an archive, its file fails with what to do, and the run goes on."""
-    told = refusal(name, content, tmp_path)
-    assert "damaged" in told
-    assert "Have it delivered again" in told
+    message = refusal(name, content, tmp_path)
+    assert "damaged" in message
+    assert "Have it delivered again" in message
 
 
 def test_a_zip_with_a_wrong_table_of_contents_is_refused(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_zip_with_a_wrong_table_of_contents_is_refused(tmp_path: Path) -> None
     assert "damaged" in refusal("a.zip", bytes(content), tmp_path)
 
 
-def test_any_damage_is_told_as_such(tmp_path: Path) -> None:
+def test_any_damage_is_reported_as_such(tmp_path: Path) -> None:
     """Flipped bytes anywhere in an archive are a refused file or a whole one, never another error."""
     chance = random.Random(7)
     for name, content in (("a.zip", zipped(MEMBERS)), ("a.gz", gzip.compress(b"a,b\n" * 99))):
@@ -161,9 +161,9 @@ def test_a_bomb_is_stopped_in_time(name: str, tmp_path: Path, monkeypatch: pytes
     """An archive that grows beyond its allowance is refused before it fills the disk."""
     monkeypatch.setattr(unpacking, "FREE_ALLOWANCE", 1 << 20)
     bomb = b"\0" * (24 << 20)
-    told = refusal(name, gzip.compress(bomb) if name == "a.gz" else zipped({"a.csv": bomb}), tmp_path)
-    assert "unpacks to more than" in told
-    assert "100 times its packed size" in told
+    message = refusal(name, gzip.compress(bomb) if name == "a.gz" else zipped({"a.csv": bomb}), tmp_path)
+    assert "unpacks to more than" in message
+    assert "100 times its packed size" in message
     assert sum(path.stat().st_size for path in (tmp_path / "unpacked").iterdir()) <= 4 << 20
 
 
@@ -171,8 +171,8 @@ def test_members_share_one_allowance(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Many members that are harmless by themselves are no way around the bound."""
     monkeypatch.setattr(unpacking, "FREE_ALLOWANCE", 1 << 20)
     monkeypatch.setattr(unpacking, "RATIO_ALLOWANCE", 1)
-    told = refusal("a.zip", zipped({f"{number}.csv": b"\0" * (300 << 10) for number in range(4)}), tmp_path)
-    assert "unpacks to more than" in told
+    message = refusal("a.zip", zipped({f"{number}.csv": b"\0" * (300 << 10) for number in range(4)}), tmp_path)
+    assert "unpacks to more than" in message
 
 
 def test_small_archives_may_pack_well(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ PROFILES = Profiles.model_validate(
 )
 
 
-def slips(*goals: dict[str, Any], profiles: Profiles = PROFILES) -> list[str]:
+def problems_of(*goals: dict[str, Any], profiles: Profiles = PROFILES) -> list[str]:
     """Return what is wrong with a connection of these goals."""
     server = {"host": "h", "username": "u", "password_env": "P"}
     usual = {"link": [{"field": "Email", "property": "email"}]}
@@ -28,7 +28,7 @@ def slips(*goals: dict[str, Any], profiles: Profiles = PROFILES) -> list[str]:
     )
 
 
-def test_a_goal_that_fits_has_no_slips() -> None:
+def test_a_goal_that_fits_has_no_problems() -> None:
     """Every set mode on a property that it suits is in order."""
     mappings = [
         {"field": "A", "property": "first_name", "mode": "set_or_clear"},
@@ -36,12 +36,12 @@ def test_a_goal_that_fits_has_no_slips() -> None:
         {"field": "C", "property": "interests", "mode": "add"},
         {"field": "D", "property": "customer_id", "mode": "set_if_empty"},
     ]
-    assert slips({"map": mappings}) == []
+    assert problems_of({"map": mappings}) == []
 
 
 def test_an_unknown_property_is_named_with_its_place_and_a_guess() -> None:
-    """A misspelt property is told with its path, what was found, the nearest name and all names."""
-    (found,) = slips({}, {"map": [{"field": "A", "property": "email"}, {"field": "B", "property": "first_nam"}]})
+    """The message about a misspelt property has its path, what was found, the nearest name and all names."""
+    (found,) = problems_of({}, {"map": [{"field": "A", "property": "email"}, {"field": "B", "property": "first_nam"}]})
     assert found == (
         "import_profiles[1].map[1].property: 'first_nam' is unknown; did you mean 'first_name'? "
         "allowed: email, customer_id, first_name, order_total, interests"
@@ -50,14 +50,14 @@ def test_an_unknown_property_is_named_with_its_place_and_a_guess() -> None:
 
 def test_nothing_is_guessed_where_nothing_is_near() -> None:
     """A guess that is far off would mislead."""
-    (found,) = slips({"map": [{"field": "A", "property": "zzz"}]})
+    (found,) = problems_of({"map": [{"field": "A", "property": "zzz"}]})
     assert "did you mean" not in found
 
 
 def test_a_link_needs_an_identifier() -> None:
-    """A link to a property that is unknown, or no identifier, is told which ones are."""
+    """The message about a link to an unknown property, or to one that is no identifier, names the identifiers."""
     linked = [{"field": "A", "property": "first_name"}, {"field": "B", "property": "emial"}]
-    first, second = slips({"link": linked})
+    first, second = problems_of({"link": linked})
     assert (
         first == "import_profiles[0].link[0].property: 'first_name' is not an identifier; allowed: email, customer_id"
     )
@@ -68,25 +68,25 @@ def test_a_link_needs_an_identifier() -> None:
 
 def test_a_profile_without_identifiers_says_so() -> None:
     """Where no identifier is declared, no link can fit."""
-    (found,) = slips({}, profiles=Profiles.model_validate({"properties": [{"name": "email"}]}))
+    (found,) = problems_of({}, profiles=Profiles.model_validate({"properties": [{"name": "email"}]}))
     assert found.endswith("'email' is not an identifier; allowed: none is declared")
 
 
 def test_modes_need_a_property_that_suits_them() -> None:
-    """`add` needs a list, `sum` a single number; the slip says what the property is."""
+    """`add` needs a list, `sum` a single number; the problem says what the property is."""
     mappings = [
         {"field": "A", "property": "first_name", "mode": "add"},
         {"field": "B", "property": "email", "mode": "sum"},
         {"field": "C", "property": "interests", "mode": "sum"},
     ]
-    added, summed, listed = slips({"map": mappings})
+    added, summed, listed = problems_of({"map": mappings})
     assert "map[0].mode: 'add' needs a property with `multiple: true`" in added
     assert "map[1].mode: 'sum' needs a single number or decimal, and email is varchar" in summed
     assert "interests is varchar[]" in listed
 
 
-def test_all_slips_of_all_goals_are_told_in_order() -> None:
-    """Whoever corrects a file sees everything that is wrong with it."""
+def test_all_problems_of_all_goals_are_reported_in_order() -> None:
+    """An author sees everything that is wrong with a file at once."""
     bad = {"link": [{"field": "A", "property": "x"}], "map": [{"field": "B", "property": "y"}]}
-    places = [slip.partition(":")[0] for slip in slips(bad, {}, bad)]
+    places = [problem.partition(":")[0] for problem in problems_of(bad, {}, bad)]
     assert places == [f"import_profiles[{goal}].{part}[0].property" for goal in (0, 2) for part in ("link", "map")]

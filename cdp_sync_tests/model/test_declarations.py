@@ -114,9 +114,9 @@ def test_a_server_has_port_22_and_bounded_waits() -> None:
 def test_a_key_that_nobody_knows_is_refused(kind: type[BaseModel], fields: dict[str, Any]) -> None:
     """A misspelt key is an error, not a comment; the message names it."""
     unknown = {"fils", "link.0.mode", "multipel", "password", "seperator", "goals", "property"}
-    told = refusal(kind, **fields)
-    assert "Extra inputs are not permitted" in told
-    assert any(f"\n{name}\n" in told for name in unknown)
+    message = refusal(kind, **fields)
+    assert "Extra inputs are not permitted" in message
+    assert any(f"\n{name}\n" in message for name in unknown)
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,8 @@ def test_a_refusal_says_what_was_found_and_what_is_allowed(
     kind: type[BaseModel], fields: dict[str, Any], needles: list[str]
 ) -> None:
     """Every validator's message names the value found and what would be right."""
-    told = refusal(kind, **fields)
-    assert all(needle in told for needle in needles), told
+    message = refusal(kind, **fields)
+    assert all(needle in message for needle in needles), message
 
 
 @pytest.mark.parametrize(
@@ -192,9 +192,9 @@ def test_a_property_is_filled_twice_only_by_adding_or_summing(modes: tuple[str, 
     if allowed:
         assert len(goal(map=mappings).map) == len(modes)
     else:
-        told = refusal(FileGoal, name="a", link=LINK, map=mappings)
-        assert f"p is filled {len(modes)} times ({', '.join(modes)})" in told
-        assert "allowed is that with add or with sum" in told
+        message = refusal(FileGoal, name="a", link=LINK, map=mappings)
+        assert f"p is filled {len(modes)} times ({', '.join(modes)})" in message
+        assert "allowed is that with add or with sum" in message
 
 
 def test_goals_of_one_connection_have_names_of_their_own() -> None:
@@ -205,13 +205,13 @@ def test_goals_of_one_connection_have_names_of_their_own() -> None:
     )
 
 
-def test_several_slips_are_told_at_once() -> None:
+def test_several_problems_are_reported_at_once() -> None:
     """A refusal lists everything that is wrong, each with its place."""
     with pytest.raises(ValidationError) as refused:
         FileGoal.model_validate(
             {"name": "A", "link": LINK, "map": [{"field": "B"}], "format": {"decimal": "x"}, "f": 1}
         )
-    places = {".".join(map(str, slip["loc"])) for slip in refused.value.errors()}
+    places = {".".join(map(str, problem["loc"])) for problem in refused.value.errors()}
     assert places == {"name", "map.0.property", "format.decimal", "f"}
 
 
@@ -255,8 +255,8 @@ def undescribed(schema: dict[str, Any]) -> list[str]:
     return [
         f"{name}.{field}"
         for name, model in models.items()
-        for field, told in model.get("properties", {}).items()
-        if not (told.get("description") or models.get(told.get("$ref", "")[8:], {}).get("description"))
+        for field, described in model.get("properties", {}).items()
+        if not (described.get("description") or models.get(described.get("$ref", "")[8:], {}).get("description"))
     ]
 
 

@@ -1,4 +1,4 @@
-"""Export goals as they are declared: what is accepted, what is refused and how that is told."""
+"""Export goals as they are declared: what is accepted, what is refused and with which message."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def refusal(**fields: Any) -> str:
     return str(refused.value)
 
 
-def slips(**fields: Any) -> list[str]:
+def problems_of(**fields: Any) -> list[str]:
     """Return what does not fit the profile."""
     connection = {"name": "shop", "server": SERVER, "export_profiles": [goal(**fields)]}
     return find_problems(SftpConnection.model_validate(connection), PROFILES)
@@ -49,7 +49,7 @@ def test_columns_to_come_are_refused_clearly(kind: str) -> None:
 
 @pytest.mark.parametrize("column", [{"field": "X"}, {"field": "X", "property": "email", "text": "y"}])
 def test_a_column_holds_exactly_one_thing(column: dict[str, str]) -> None:
-    """None, or two, of property, profile_id, segments and text is a slip."""
+    """None, or two, of property, profile_id, segments and text is a problem."""
     assert "a column holds exactly one of property, profile_id, segments, text" in refusal(map=[COLUMN, column])
 
 
@@ -85,15 +85,15 @@ def test_names_of_the_catalog_are_no_connections(name: str) -> None:
         SftpConnection.model_validate({"name": name, "server": SERVER})
 
 
-def test_slips_are_told_with_their_places() -> None:
+def test_problems_are_reported_with_their_places() -> None:
     """Unknown segments and properties, and lists without anything to put between their values."""
     columns = [
         {"field": "A", "property": "emial"},
         {"field": "B", "segments": ["al"]},
         {"field": "C", "segments": "all"},
     ]
-    found = slips(segment="al", map=[*columns, {"field": "D", "property": "interests"}])
-    assert [slip.partition(": ")[0] for slip in found] == [
+    found = problems_of(segment="al", map=[*columns, {"field": "D", "property": "interests"}])
+    assert [problem.partition(": ")[0] for problem in found] == [
         "export_profiles[0].segment",
         "export_profiles[0].map[0].property",
         "export_profiles[0].map[1].segments",
@@ -105,11 +105,11 @@ def test_slips_are_told_with_their_places() -> None:
     assert "multi_value" in found[5]
 
 
-def test_an_export_that_fits_has_no_slips() -> None:
+def test_an_export_that_fits_has_no_problems() -> None:
     """Every kind of column, declared in order."""
     columns = [COLUMN, {"field": "I", "property": "interests"}, {"field": "S", "segments": ["all"]}]
     further = [{"field": "P", "profile_id": True}, {"field": "T", "text": "x"}]
-    assert slips(map=[*columns, *further], format={"multi_value": "|"}) == []
+    assert problems_of(map=[*columns, *further], format={"multi_value": "|"}) == []
 
 
 def test_what_a_format_shares_with_imports_is_declared_alike() -> None:
@@ -128,7 +128,7 @@ def test_the_fingerprint_tells_what_a_row_looks_like() -> None:
 
 
 def test_problems_in_the_text_of_a_declaration_have_places() -> None:
-    """An unknown key inside an export goal is told with its path and what is allowed."""
+    """An unknown key inside an export goal is reported with its path and the allowed keys."""
     text = """
 type: cdp_sync.components.SftpConnection
 attributes:
@@ -137,6 +137,6 @@ attributes:
   export_profiles:
     - {name: out, segment: all, map: [{field: Email, propery: email}]}
 """
-    (slip, *_) = list(read_text(text).problems)
-    assert slip.startswith("attributes.export_profiles[0].map[0]")
+    (problem, *_) = list(read_text(text).problems)
+    assert problem.startswith("attributes.export_profiles[0].map[0]")
     assert "did you mean 'property'?" in " ".join(list(read_text(text).problems))

@@ -1,4 +1,4 @@
-"""How long runs are kept: what may be declared, and what is said of slips."""
+"""How long runs are kept: what may be declared, and the messages about problems."""
 
 from datetime import time
 
@@ -8,7 +8,7 @@ from cdp_sync.model import Maintenance
 from cdp_sync.model.reading import read_text
 
 
-def slips(attributes: str) -> list[str]:
+def problems_of(attributes: str) -> list[str]:
     """Return what is wrong with attributes that are declared so."""
     return list(read_text(f"type: cdp_sync.components.Maintenance\nattributes: {attributes}\n").problems)
 
@@ -16,27 +16,27 @@ def slips(attributes: str) -> list[str]:
 def test_nothing_need_be_declared() -> None:
     """Three months, three days for runs without work, in the night."""
     assert Maintenance() == Maintenance(keep_runs_days=90, keep_idle_runs_days=3, at=time(3, 30), time_zone="UTC")
-    assert slips("{}") == []
-    assert slips("") == []
-    assert slips('{keep_runs_days: 3650, at: "23:59", time_zone: Europe/Amsterdam}') == []
+    assert problems_of("{}") == []
+    assert problems_of("") == []
+    assert problems_of('{keep_runs_days: 3650, at: "23:59", time_zone: Europe/Amsterdam}') == []
 
 
 @pytest.mark.parametrize("key", ["keep_runs_days", "keep_idle_runs_days"])
 @pytest.mark.parametrize("days", ["0", "-1", "3651", "1.5", "ninety", '"90"', "true"])
 def test_days_are_whole_and_not_too_many(key: str, days: str) -> None:
     """One day at least, ten years at most."""
-    (slip,) = slips(f"{{{key}: {days}}}")
-    assert slip.startswith(f"attributes.{key}: found ")
+    (problem,) = problems_of(f"{{{key}: {days}}}")
+    assert problem.startswith(f"attributes.{key}: found ")
 
 
-def test_every_slip_is_told_at_once() -> None:
+def test_every_problem_is_reported_at_once() -> None:
     """Each with its place, what was found and what is allowed."""
-    told = slips("{keep_run_days: 9, at: 3:30, time_zone: Amsterdam}")
-    assert [slip.partition(": ")[0] for slip in told] == [
+    problems = problems_of("{keep_run_days: 9, at: 3:30, time_zone: Amsterdam}")
+    assert [problem.partition(": ")[0] for problem in problems] == [
         "attributes.at",
         "attributes.time_zone",
         "attributes.keep_run_days",
     ]
-    assert 'needed is HH:MM in quotes, such as "03:30"' in told[0]
-    assert "did you mean" in told[1]
-    assert "did you mean 'keep_runs_days'? allowed: keep_runs_days, keep_idle_runs_days, at, time_zone" in told[2]
+    assert 'needed is HH:MM in quotes, such as "03:30"' in problems[0]
+    assert "did you mean" in problems[1]
+    assert "did you mean 'keep_runs_days'? allowed: keep_runs_days, keep_idle_runs_days, at, time_zone" in problems[2]

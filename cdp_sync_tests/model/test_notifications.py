@@ -1,4 +1,4 @@
-"""Who gets mail: what may be declared, and what is said of slips."""
+"""Who gets mail: what may be declared, and the messages about problems."""
 
 import pytest
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ attributes:
 """
 
 
-def slips(declared: str) -> list[str]:
+def problems_of(declared: str) -> list[str]:
     """Return what is wrong with notifications that are declared so."""
     return list(read_text(f"{HEAD}    {declared}\n").problems)
 
@@ -31,29 +31,29 @@ def test_mail_is_about_failures_unless_declared_otherwise() -> None:
 
 def test_the_key_on_may_stand_without_quotes() -> None:
     """YAML 1.1 reads the key `on` as "true"; what is meant is the word."""
-    assert slips("{emails: [team@example.com], on: every_run}") == []
-    (slip,) = slips("{emails: [team@example.com], on: success}")
-    assert slip.startswith("attributes.notifications.on: found 'success'")
-    assert "allowed: failure, every_run" in slip
+    assert problems_of("{emails: [team@example.com], on: every_run}") == []
+    (problem,) = problems_of("{emails: [team@example.com], on: success}")
+    assert problem.startswith("attributes.notifications.on: found 'success'")
+    assert "allowed: failure, every_run" in problem
 
 
 @pytest.mark.parametrize("declared", ["{emails: []}", "{on: failure}"])
 def test_there_is_at_least_one_address(declared: str) -> None:
     """Mail to nobody cannot be meant."""
-    (slip,) = slips(declared)
-    assert slip.startswith("attributes.notifications.emails: ")
+    (problem,) = problems_of(declared)
+    assert problem.startswith("attributes.notifications.emails: ")
 
 
 def test_each_wrong_address_has_its_place() -> None:
-    """All of them are told at once, and an unknown key beside them."""
-    told = slips("{emails: [a@example.com, nobody, 'b@example.com, c@example.com'], om: failure}")
-    assert [slip.partition(": ")[0] for slip in told] == [
+    """All of them are reported at once, with an unknown key."""
+    problems = problems_of("{emails: [a@example.com, nobody, 'b@example.com, c@example.com'], om: failure}")
+    assert [problem.partition(": ")[0] for problem in problems] == [
         "attributes.notifications.emails[1]",
         "attributes.notifications.emails[2]",
         "attributes.notifications.om",
     ]
-    assert "found 'nobody'; this is not an e-mail address" in told[0]
-    assert "allowed: emails, on" in told[2]
+    assert "found 'nobody'; this is not an e-mail address" in problems[0]
+    assert "allowed: emails, on" in problems[2]
 
 
 @pytest.mark.parametrize(

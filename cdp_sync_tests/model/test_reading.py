@@ -16,13 +16,13 @@ attributes:
 """
 
 
-def slips(text: str) -> list[str]:
-    """Return what is wrong with a text, each slip with its line."""
-    return [with_line(slip, text) for slip in list(read_text(text).problems)]
+def problems_of(text: str) -> list[str]:
+    """Return what is wrong with a text, each problem with its line."""
+    return [with_line(problem, text) for problem in list(read_text(text).problems)]
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "expected"),
     [
         ("  name: shop\n", "  name: shop\n  name: shop\n", "line 4: attributes.name: this key is already on line 3;"),
         ("type: cdp", "attributes: {}\ntype: cdp", "line 3: attributes: this key is already on line 1;"),
@@ -39,11 +39,11 @@ def slips(text: str) -> list[str]:
         ),
     ],
 )
-def test_a_doubled_key_names_both_lines(before: str, after: str, told: str) -> None:
+def test_a_doubled_key_names_both_lines(before: str, after: str, expected: str) -> None:
     """The last value would win, in silence: whatever was declared first would be gone."""
     text = SHOP.replace(before, after)
-    assert [slip for slip in slips(text) if slip.startswith(told)] != [], slips(text)
-    assert slips(SHOP) == []
+    assert [problem for problem in problems_of(text) if problem.startswith(expected)] != [], problems_of(text)
+    assert problems_of(SHOP) == []
 
 
 def test_merged_and_aliased_keys_are_no_doubled_ones() -> None:
@@ -53,7 +53,7 @@ def test_merged_and_aliased_keys_are_no_doubled_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "message"),
     [
         (
             "mode: set}",
@@ -73,34 +73,39 @@ def test_merged_and_aliased_keys_are_no_doubled_ones() -> None:
         ("name: shop\n", "name: sh\0op\n", "line 3: this is not valid YAML: it holds the character U+0000"),
     ],
 )
-def test_a_slip_has_its_line_and_what_is_meant(before: str, after: str, told: str) -> None:
+def test_a_problem_has_its_line_and_what_is_meant(before: str, after: str, message: str) -> None:
     """The line of the key, or of what a key is missing in; a value of a closed list gets a hint, as a key does."""
     text = SHOP.replace(before, after, 1)
-    expected = told.replace("{map}", "attributes.import_profiles[0].map[0]")
-    assert [slip for slip in slips(text) if expected in slip and slip.startswith("line ")] != [], slips(text)
+    expected = message.replace("{map}", "attributes.import_profiles[0].map[0]")
+    assert [problem for problem in problems_of(text) if expected in problem and problem.startswith("line ")] != [], (
+        problems_of(text)
+    )
 
 
 @pytest.mark.parametrize("link", ["[{field: Email, property: 1}]", "[Email]", "[{field: Email, propety: email}]"])
-def test_entries_with_slips_are_no_missing_ones(link: str) -> None:
-    """A list whose entries have slips is not called empty as well; messages are ours, in the words of YAML."""
-    told = slips(SHOP.replace("[{field: Email, property: email}]", link))
-    assert all(slip.startswith("line 7: attributes.import_profiles[0].link[0]") for slip in told), told
-    assert told
-    assert not any("Input" in slip or "item" in slip for slip in told), told
-    (empty,) = slips(SHOP.replace("[{field: Email, property: email}]", "[]"))
+def test_entries_with_problems_are_no_missing_ones(link: str) -> None:
+    """A list whose entries have problems is not called empty as well; messages are ours, in the words of YAML."""
+    problems = problems_of(SHOP.replace("[{field: Email, property: email}]", link))
+    assert all(problem.startswith("line 7: attributes.import_profiles[0].link[0]") for problem in problems), problems
+    assert problems
+    assert not any("Input" in problem or "item" in problem for problem in problems), problems
+    (empty,) = problems_of(SHOP.replace("[{field: Email, property: email}]", "[]"))
     assert empty == "line 7: attributes.import_profiles[0].link: needed is at least 1"
 
 
 def test_every_document_of_a_file_that_could_be_meant_is_named() -> None:
     """A path that two documents have may be in either."""
     text = SHOP + "---\n" + SHOP.replace("mode: set}", "mode: sett}")
-    (slip,) = slips(text)
-    assert slip.startswith("line 9 or 19: attributes.import_profiles[0].map[0].mode: found 'sett'")
+    (problem,) = problems_of(text)
+    assert problem.startswith("line 9 or 19: attributes.import_profiles[0].map[0].mode: found 'sett'")
 
 
 def test_parts_of_a_union_are_no_places_in_the_file() -> None:
     """What pydantic tried is not shown as a key."""
     export = "  export_profiles:\n    - {name: b, segment: s, file: {name: x}, map: [{field: b, segments: al}]}\n"
-    told = slips(SHOP + export)
-    assert any(slip.startswith("line 11: attributes.export_profiles[0].map[0].segments: found 'al';") for slip in told)
-    assert not any("literal[" in slip or "tuple[" in slip for slip in told)
+    problems = problems_of(SHOP + export)
+    assert any(
+        problem.startswith("line 11: attributes.export_profiles[0].map[0].segments: found 'al';")
+        for problem in problems
+    )
+    assert not any("literal[" in problem or "tuple[" in problem for problem in problems)

@@ -80,9 +80,9 @@ def test_a_row_too_many_is_noticed() -> None:
 
 def test_a_file_tells_its_path_state_and_every_counter() -> None:
     """The JSON of a file is flat: path, state, all counters, message and warnings."""
-    told = FileReport("/in/a.csv", "imported", Counters(rows_read=1, rows_applied=1), warnings=("w",)).to_json()
-    assert list(told) == ["path", "state", *COUNTERS, "message", "warnings"]
-    assert (told["path"], told["rows_read"], told["warnings"]) == ("/in/a.csv", 1, ["w"])
+    payload = FileReport("/in/a.csv", "imported", Counters(rows_read=1, rows_applied=1), warnings=("w",)).to_json()
+    assert list(payload) == ["path", "state", *COUNTERS, "message", "warnings"]
+    assert (payload["path"], payload["rows_read"], payload["warnings"]) == ("/in/a.csv", 1, ["w"])
 
 
 def test_a_goal_with_a_failed_file_has_failed_and_says_which() -> None:
@@ -109,8 +109,8 @@ def test_nothing_to_do_is_a_success_that_says_so() -> None:
 def test_a_sentence_names_the_ends_that_rows_met() -> None:
     """Ends that no row met are left out; numbers have thousands separators."""
     counters = Counters(rows_read=12_345, rows_applied=12_300, rows_unmatched=40, rows_without_identifier=5)
-    told = GoalReport("a", (FileReport("/in/a.csv", "imported", counters),)).message
-    assert told.startswith("1 file, 12,345 rows: 12,300 applied, 5 without identifier, 40 unmatched;")
+    message = GoalReport("a", (FileReport("/in/a.csv", "imported", counters),)).message
+    assert message.startswith("1 file, 12,345 rows: 12,300 applied, 5 without identifier, 40 unmatched;")
 
 
 def test_files_are_in_order_of_import() -> None:
@@ -131,7 +131,7 @@ def test_a_goal_warns_once_and_where_no_row_had_a_link_value() -> None:
     assert GoalReport("g").warnings == ()
 
 
-def test_errors_are_told_one_by_one() -> None:
+def test_errors_are_reported_one_by_one() -> None:
     """Of a goal that failed its own, otherwise one for each failed file."""
     failed = (FileReport("/a", "failed", message="Bad."), FileReport("/b", "imported"))
     assert GoalReport("g", failed).errors == ("/a failed: Bad.",)

@@ -44,7 +44,7 @@ def test_other_addresses_are_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"time_zone": "Mars/Olympus"}, {"api_key_env": "not a name"}, {"api_key": "k"}])
-def test_other_slips_are_refused(fields: dict[str, str]) -> None:
+def test_other_problems_are_refused(fields: dict[str, str]) -> None:
     """A zone nobody knows, a variable no system has, a key written into the declaration."""
     with pytest.raises(ValidationError):
         SailthruAccount.model_validate(NEEDED | fields)

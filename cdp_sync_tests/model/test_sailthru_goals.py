@@ -45,8 +45,8 @@ def of_users(**fields: Any) -> UserExportGoal:
 
 def mapped(goal: ListGoal) -> dict[str, tuple[str, str]]:
     """Return what the goal maps as an import, by property."""
-    told = goal.as_import("UTC", PROFILES).map
-    return {each.property: (each.field, each.mode) for each in told}
+    mappings = goal.as_import("UTC", PROFILES).map
+    return {each.property: (each.field, each.mode) for each in mappings}
 
 
 def test_the_sid_is_always_mapped() -> None:
@@ -156,11 +156,11 @@ def test_taking_off_lists_sends_nobody_again() -> None:
     assert export_fingerprint(staying, PROFILES) == export_fingerprint(leaving, PROFILES)
 
 
-# Slips
+# Problems
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [
         ({"map": []}, "nothing is mapped, and no list is named"),
         ({"map": [{"field": "1st", "property": "total"}]}, "a custom field begins with a letter"),
@@ -177,9 +177,9 @@ def test_taking_off_lists_sends_nobody_again() -> None:
         ({"directory": "/out"}, "Extra inputs are not permitted"),
     ],
 )
-def test_slips_of_user_goals_are_told(fields: dict[str, Any], told: str) -> None:
+def test_problems_of_user_goals_are_reported(fields: dict[str, Any], expected: str) -> None:
     """With what was found and what is needed."""
-    with pytest.raises(ValidationError, match=told.replace("$", r"\$")):
+    with pytest.raises(ValidationError, match=expected.replace("$", r"\$")):
         of_users(**fields)
 
 
@@ -188,14 +188,14 @@ def test_lists_may_be_all_that_a_goal_does() -> None:
     assert of_users(map=[], lists=["VIP", "VIP"]).lists == ("VIP",)
 
 
-def slips(**goals: Any) -> list[str]:
+def problems_of(**goals: Any) -> list[str]:
     """Return what does not fit the profile."""
     return find_problems(SailthruConnection.model_validate(KEYS | goals), PROFILES)
 
 
-def test_what_fits_the_profile_has_no_slips() -> None:
+def test_what_fits_the_profile_has_no_problems() -> None:
     """Neither the lists nor the users."""
-    assert slips(import_profiles=[LIST], export_profiles=[USERS]) == []
+    assert problems_of(import_profiles=[LIST], export_profiles=[USERS]) == []
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_what_fits_the_profile_has_no_slips() -> None:
         {"export_profiles": [USERS | {"map": [{"field": "x", "property": "nowhere"}]}]},
     ],
 )
-def test_what_does_not_fit_the_profile_is_told(goals: dict[str, Any]) -> None:
+def test_what_does_not_fit_the_profile_is_reported(goals: dict[str, Any]) -> None:
     """Properties and segments that are not there or of another type, and links to properties that identify nobody."""
-    (slip,) = slips(**goals)
-    assert "nowhere" in slip or "total" in slip
+    (problem,) = problems_of(**goals)
+    assert "nowhere" in problem or "total" in problem

@@ -159,7 +159,7 @@ def test_a_schedule_in_words(declared: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "slip"),
+    ("declared", "problem"),
     [
         ({"every_minutes": 0}, ".every_minutes: found 0; allowed are whole numbers from 1 to 1440"),
         ({"every_minutes": 1441}, ".every_minutes: found 1441; allowed are whole numbers from 1 to 1440"),
@@ -204,17 +204,19 @@ def test_a_schedule_in_words(declared: dict[str, Any], words: str) -> None:
         ({"evry_minutes": 5}, ".evry_minutes: unknown key; did you mean 'every_minutes'? allowed: every_minutes, "),
     ],
 )
-def test_a_slip_names_place_find_and_what_is_allowed(declared: dict[str, Any], slip: str) -> None:
+def test_a_problem_names_place_find_and_what_is_allowed(declared: dict[str, Any], problem: str) -> None:
     """A schedule that cannot be meant is refused once, with its place in the file."""
     attributes = {"name": "shop", "server": SERVER, "schedule": declared}
-    slips = read_text(yaml.safe_dump({"type": "cdp_sync.components.SftpConnection", "attributes": attributes})).problems
-    assert len(slips) == 1
-    assert slips[0].startswith("attributes.schedule")
-    assert slip in slips[0]
+    problems = read_text(
+        yaml.safe_dump({"type": "cdp_sync.components.SftpConnection", "attributes": attributes})
+    ).problems
+    assert len(problems) == 1
+    assert problems[0].startswith("attributes.schedule")
+    assert problem in problems[0]
 
 
 def test_a_time_without_quotes_is_understood_and_refused() -> None:
-    """YAML takes 12:30 for a number to base 60; the slip shows what was meant, in quotes."""
+    """YAML takes 12:30 for a number to base 60; the problem shows what was meant, in quotes."""
     text = "type: cdp_sync.components.SftpConnection\nattributes: {name: shop, server: {host: h, username: u, "
     text += "password_env: P}, schedule: {days_of_week: [monday], at: 12:30}}"
     assert list(read_text(text).problems) == [
@@ -237,7 +239,7 @@ def test_only_a_connection_that_is_on_runs_by_itself() -> None:
 
 
 def test_upcoming_runs_of_all_connections_are_in_order_of_time() -> None:
-    """The next runs are merged, each told in the zone of its schedule; connections that are off have none."""
+    """The next runs are merged, each shown in the zone of its schedule; connections that are off have none."""
     connections = [
         connection("a", schedule={"times_per_day": 2, "time_zone": "America/New_York"}),
         connection("b", schedule={"every_minutes": 720}),

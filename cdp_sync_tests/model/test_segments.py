@@ -30,7 +30,7 @@ def profiles(*segments: dict[str, Any], **more: Any) -> Profiles:
     return Profiles.model_validate({"properties": PROPERTIES, "segments": named} | more)
 
 
-def slips(*segments: dict[str, Any], **more: Any) -> list[str]:
+def problems_of(*segments: dict[str, Any], **more: Any) -> list[str]:
     """Return what is wrong with segments of these conditions."""
     return find_profile_problems(profiles(*segments, **more))
 
@@ -38,7 +38,7 @@ def slips(*segments: dict[str, Any], **more: Any) -> list[str]:
 OBJECTIVES = [{"name": "news", "zones": ["GDPR"]}, {"name": "service"}]
 
 
-def test_what_fits_has_no_slips() -> None:
+def test_what_fits_has_no_problems() -> None:
     """Every kind of condition, with a value of its property's type."""
     conditions: list[dict[str, Any]] = [
         {"property": "first_name", "contains_any": ["Ann"]},
@@ -50,11 +50,11 @@ def test_what_fits_has_no_slips() -> None:
         {"not": {"any": [{"segment": "s1"}, {"property": "birthday", "before": date(2000, 1, 1)}]}},
     ]
     more = {"zones": {"GDPR": "opt_in"}, "objectives": OBJECTIVES}
-    assert slips({"all": conditions}, {"property": "email", "has_value": True}, **more) == []
+    assert problems_of({"all": conditions}, {"property": "email", "has_value": True}, **more) == []
 
 
 @pytest.mark.parametrize(
-    ("condition", "told"),
+    ("condition", "expected"),
     [
         (
             {"property": "first_nam", "equals": "Ann"},
@@ -102,27 +102,27 @@ def test_what_fits_has_no_slips() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_told_with_its_place(condition: dict[str, Any], told: str) -> None:
+def test_what_does_not_fit_is_reported_with_its_place(condition: dict[str, Any], expected: str) -> None:
     """Place, what was found and what is allowed, wherever in a condition it stands."""
     fine = {"property": "email", "has_value": True}
-    assert slips(condition) == [f"segments[0].when{told}"]
-    assert slips({"all": [fine, {"not": {"any": [fine, fine, condition]}}]}) == [
-        f"segments[0].when.all[1].not.any[2]{told}"
+    assert problems_of(condition) == [f"segments[0].when{expected}"]
+    assert problems_of({"all": [fine, {"not": {"any": [fine, fine, condition]}}]}) == [
+        f"segments[0].when.all[1].not.any[2]{expected}"
     ]
 
 
-def test_all_slips_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """Of all segments, and of all parts of each."""
     wrong = {"property": "nothing", "is_empty": True}
-    told = slips({"any": [wrong, {"property": "order_total", "between": ["a", "b"]}]}, wrong)
+    problems = problems_of({"any": [wrong, {"property": "order_total", "between": ["a", "b"]}]}, wrong)
     places = ["[0].when.any[0].property", "[0].when.any[1].between", "[0].when.any[1].between", "[1].when.property"]
-    assert [slip.partition(":")[0] for slip in told] == [f"segments{place}" for place in places]
+    assert [problem.partition(":")[0] for problem in problems] == [f"segments{place}" for place in places]
 
 
 def test_an_objective_needs_zones_that_say_opt_in_or_opt_out() -> None:
-    """A zone that nobody has declared is told with how to declare it."""
+    """The message about a zone that is not declared says how to declare it."""
     objectives = [{"name": "service"}, {"name": "news", "zones": ["GDPR", "CCPA"]}]
-    assert slips(zones={"CCPA": "opt_out"}, objectives=objectives) == [
+    assert problems_of(zones={"CCPA": "opt_out"}, objectives=objectives) == [
         "objectives[1].zones: GDPR is not in `zones`; needed is `GDPR: opt_in` or opt_out"
     ]
 
@@ -133,10 +133,10 @@ def asking(*names: str) -> dict[str, Any]:
     return {"any": [{"property": "email", "has_value": True}, *parts]}
 
 
-def test_a_segment_that_asks_about_itself_is_told_with_the_way() -> None:
-    """Each segment of a cycle is told the shortest way from itself to itself."""
-    assert slips(asking("s0")) == ["segments[0].when: the segment asks about itself: s0 → s0"]
-    assert slips(asking("s1"), asking("s2", "s2"), asking("s0")) == [
+def test_a_segment_that_asks_about_itself_is_reported_with_the_way() -> None:
+    """The message about a segment in a cycle shows the shortest path back to it."""
+    assert problems_of(asking("s0")) == ["segments[0].when: the segment asks about itself: s0 → s0"]
+    assert problems_of(asking("s1"), asking("s2", "s2"), asking("s0")) == [
         "segments[0].when: the segment asks about itself: s0 → s1 → s2 → s0",
         "segments[1].when: the segment asks about itself: s1 → s2 → s0 → s1",
         "segments[2].when: the segment asks about itself: s2 → s0 → s1 → s2",
@@ -144,9 +144,9 @@ def test_a_segment_that_asks_about_itself_is_told_with_the_way() -> None:
 
 
 def test_who_asks_about_a_cycle_is_not_part_of_it() -> None:
-    """Only the segments of a cycle are told of it, of several cycles each its own."""
-    told = slips(asking("s1"), asking("s2"), asking("s1", "s3"), asking("s4"), asking("s3"), asking())
-    assert [slip.partition("itself: ")[2] for slip in told] == [
+    """Only segments that are part of a cycle are reported, each with its own cycle."""
+    problems = problems_of(asking("s1"), asking("s2"), asking("s1", "s3"), asking("s4"), asking("s3"), asking())
+    assert [problem.partition("itself: ")[2] for problem in problems] == [
         "s1 → s2 → s1",
         "s2 → s1 → s2",
         "s3 → s4 → s3",
@@ -182,7 +182,7 @@ ONE_OF = "all, any, not, property, segment, objective"
 
 
 @pytest.mark.parametrize(
-    ("when", "told"),
+    ("when", "beginnings"),
     [
         ("{property: a, at_least: 1}", []),
         (
@@ -222,12 +222,12 @@ ONE_OF = "all, any, not, property, segment, objective"
         ),
     ],
 )
-def test_a_slip_in_the_file_is_told_with_its_place(when: str, told: list[str]) -> None:
+def test_a_problem_in_the_file_is_reported_with_its_place(when: str, beginnings: list[str]) -> None:
     """However deep it stands: the path as it is written, what was found, what is allowed; once for each."""
     found = list(read_text(HEAD + when).problems)
-    assert len(found) == len(told)
-    for slip, expected in zip(found, told, strict=True):
-        assert slip.startswith(f"attributes.segments[1].when{expected}")
+    assert len(found) == len(beginnings)
+    for problem, expected in zip(found, beginnings, strict=True):
+        assert problem.startswith(f"attributes.segments[1].when{expected}")
 
 
 def test_conditions_are_walked_with_their_places() -> None:
@@ -297,9 +297,9 @@ def test_a_time_without_an_offset_is_in_utc_wherever_it_is_read(monkeypatch: pyt
         ("order_count", 5.0, "a whole number"),
         ("order_count", True, "a whole number"),
         ("order_count", 2**63, "a whole number of 64 bits"),
-        ("order_total", "x", "a number with 7 digits before and 2 behind the point at most"),
+        ("order_total", "x", "a number with 7 digits before and 2 after the point at most"),
         ("order_total", True, "a number"),
-        ("order_total", 0.125, "a number with 7 digits before and 2 behind"),
+        ("order_total", 0.125, "a number with 7 digits before and 2 after"),
         ("order_total", 10_000_000, "a number with 7 digits before"),
         ("order_total", "1e999999999", "a number"),
         ("order_total", float("nan"), "a number"),

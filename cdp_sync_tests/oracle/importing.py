@@ -75,8 +75,8 @@ class Outcome:
         if row.retried:
             return
         place = (row.name, row.line)
-        told = [replace(one, value=None) if (one.path, one.line) == place else one for one in self.quarantine]
-        self.quarantine = [*told, Entry(*place, "no consent for the connection's objectives")]
+        withheld = [replace(one, value=None) if (one.path, one.line) == place else one for one in self.quarantine]
+        self.quarantine = [*withheld, Entry(*place, "no consent for the connection's objectives")]
 
 
 def import_files(
@@ -270,7 +270,7 @@ def recognise_keys(rows: list[Row], keyed: dict[Any, Keyed], digest: str) -> Non
 
 
 def remember(row: Row, current: Imported, keyed: dict[Any, Keyed]) -> None:
-    """Note of a row of a file that it was applied, now or before, to whom, and what it has added to."""
+    """Record that a row of a file was applied, now or before, to which profile, and what it has added."""
     if row.set_aside:
         return
     if row.unchanged:

@@ -14,7 +14,7 @@ LinkValue = tuple[str, str]
 
 
 class FileFails(Exception):
-    """The file fails as a whole; nothing of it lands. Rows that were rejected are told of nevertheless."""
+    """The file fails as a whole; nothing of it lands. Rows that were rejected are reported nevertheless."""
 
     def __init__(self, reason: str, rejected: Iterable["Entry"] = ()) -> None:
         """Keep the reason and the rejected rows."""
@@ -36,7 +36,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Remembered:
-    """A row of the previous import: whether and to whom it was applied, and what it has ever added to sums."""
+    """A row of the previous import: to which profile it was applied, if any, and what it has ever added to sums."""
 
     identity: tuple[Any, ...]
     applied: bool

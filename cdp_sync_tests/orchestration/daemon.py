@@ -75,9 +75,9 @@ class Ui:
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as response:
-            told = json.load(response)
-        assert not told.get("errors"), told
-        return dict(told["data"])
+            answer = json.load(response)
+        assert not answer.get("errors"), answer
+        return dict(answer["data"])
 
     def runs(self, **tags: str) -> list[dict[str, Any]]:
         """Return the runs with these tags, newest first, each with its tags as a dict."""
@@ -87,15 +87,15 @@ class Ui:
 
     def launch(self, job: str) -> str:
         """Launch a job as the button does; return the run's id."""
-        told = self.ask(LAUNCH, job=job, selector=_LOCATION["repositoryLocationName"], repository="__repository__")
-        assert told["launchRun"]["__typename"] == "LaunchRunSuccess", told
-        return str(told["launchRun"]["run"]["runId"])
+        answer = self.ask(LAUNCH, job=job, selector=_LOCATION["repositoryLocationName"], repository="__repository__")
+        assert answer["launchRun"]["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["launchRun"]["run"]["runId"])
 
     def again_from_failure(self, run_id: str) -> str:
         """Launch a run again from the step that failed; return the new run's id."""
-        told = self.ask(AGAIN, parent=run_id)["launchRunReexecution"]
-        assert told["__typename"] == "LaunchRunSuccess", told
-        return str(told["run"]["runId"])
+        answer = self.ask(AGAIN, parent=run_id)["launchRunReexecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
 
     def steps(self, run_id: str) -> set[str]:
         """Return the steps that a run did."""
@@ -104,9 +104,9 @@ class Ui:
     def backfill(self, asset: Sequence[str], partitions: Sequence[str]) -> str:
         """Launch a backfill of these partitions; return its id."""
         params = {"assetSelection": [{"path": list(asset)}], "partitionNames": list(partitions)}
-        told = self.ask(BACKFILL, params=params)["launchPartitionBackfill"]
-        assert told["__typename"] == "LaunchBackfillSuccess", told
-        return str(told["backfillId"])
+        answer = self.ask(BACKFILL, params=params)["launchPartitionBackfill"]
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+        return str(answer["backfillId"])
 
     def backfill_status(self, backfill: str) -> str:
         """Return how far a backfill is."""
@@ -114,10 +114,10 @@ class Ui:
 
     def partitions(self, asset: Sequence[str]) -> dict[str, set[str]]:
         """Return an asset's partitions by what the UI shows them as."""
-        told = self.ask(PARTITIONS, key={"path": list(asset)})["assetNodeOrError"]["assetPartitionStatuses"]
-        failed = set(told["failedPartitions"])
-        missing = set(told["unmaterializedPartitions"]) - failed
-        return {"imported": set(told["materializedPartitions"]), "failed": failed, "missing": missing}
+        answer = self.ask(PARTITIONS, key={"path": list(asset)})["assetNodeOrError"]["assetPartitionStatuses"]
+        failed = set(answer["failedPartitions"])
+        missing = set(answer["unmaterializedPartitions"]) - failed
+        return {"imported": set(answer["materializedPartitions"]), "failed": failed, "missing": missing}
 
     def ended(self, run_id: str, status: str = "SUCCESS") -> dict[str, Any]:
         """Wait until a run has ended, in this way; return it."""

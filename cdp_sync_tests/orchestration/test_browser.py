@@ -102,8 +102,8 @@ def _nothing_is_cut_off(ui: Ui, page: "Page", folder: Path) -> None:
 def _look_at_the_checks(ui: Ui, page: "Page", folder: Path) -> None:
     page.goto(f"{ui.url}/assets/shop/customers?view=checks&checkDetail=rows_without_identifier")
     page.get_by_text("1 row without identifier.").wait_for()
-    for told in ("/inbox/customers_2.csv: Email: no usable identifier", "cdp-sync quarantine shop"):
-        page.get_by_text(told).wait_for()
+    for text in ("/inbox/customers_2.csv: Email: no usable identifier", "cdp-sync quarantine shop"):
+        page.get_by_text(text).wait_for()
     assert not page.get_by_text("Execution failed").count()
     keep(page, "checks", folder)
 
@@ -128,8 +128,8 @@ def _run_the_job(ui: Ui, page: "Page", folder: Path) -> None:
 def _look_at_the_goal(ui: Ui, page: "Page", folder: Path) -> None:
     page.goto(f"{ui.url}/assets/shop/customers")
     page.get_by_text("Customers of the web shop.").wait_for()
-    for told in ("customers_1.csv", "customers_2.csv", "last profiles", "quarantine", "no usable identifier"):
-        page.get_by_text(told).first.wait_for(state="attached")
+    for text in ("customers_1.csv", "customers_2.csv", "last profiles", "quarantine", "no usable identifier"):
+        page.get_by_text(text).first.wait_for(state="attached")
     for personal in ("ada@example.com", "Adelheid"):
         assert not page.get_by_text(personal).count()
     keep(page, "goal", folder)

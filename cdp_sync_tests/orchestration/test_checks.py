@@ -92,9 +92,13 @@ def test_the_ui_goes_on_warning(shop: Project, tmp_path: Path) -> None:
     }
     assert {name for name, check in found.items() if check["status"] == "FAILED"} == set(ALL_BAD)
     assert {name for name, check in found.items() if check["status"] == "SUCCEEDED"} == set(NONE) - set(ALL_BAD)
-    told = found["rows_without_identifier"]["evaluation"]
-    assert (told["severity"], told["description"]) == ("WARN", "1 row without identifier.")
-    assert {entry["label"] for entry in told["metadataEntries"]} == {"rows_without_identifier", "reasons", "what to do"}
+    evaluation = found["rows_without_identifier"]["evaluation"]
+    assert (evaluation["severity"], evaluation["description"]) == ("WARN", "1 row without identifier.")
+    assert {entry["label"] for entry in evaluation["metadataEntries"]} == {
+        "rows_without_identifier",
+        "reasons",
+        "what to do",
+    }
     (materialized,) = node["assetMaterializations"]
     assert {"label": "rows_read", "intValue": 3} in materialized["metadataEntries"]
 
@@ -202,7 +206,7 @@ def test_an_export_clears_what_it_left_in_the_quarantine(project: Project, insta
 
 
 def test_lists_and_users_have_their_checks(crm: Crm) -> None:
-    """A list that did not change leaves the checks of its goal; an export warns of whom the platform does not know."""
+    """A list that did not change leaves its goal's checks; an export warns of profiles unknown to the platform."""
     crm.box.account.add_users([{"email": "ada@example.com", "vars": {"total": "x"}, "lists": {"Main": 1}}])
     total = [{"field": "total", "property": "total"}]
     crm.declare(list_goal(map=total), exports=(user_goal(create_users=False),))

@@ -134,7 +134,7 @@ def test_tags_and_reasons_are_those_that_histories_hold() -> None:
     }
 
 
-def test_a_crash_is_told_from_a_failed_step(instance: dg.DagsterInstance) -> None:
+def test_a_crash_is_distinguished_from_a_failed_step(instance: dg.DagsterInstance) -> None:
     """By the reason that Dagster tags a run with."""
     runs = [instance.add_run(dg.DagsterRun(job_name="job", status=dg.DagsterRunStatus.STARTED)) for _ in range(2)]
     internals.report_crash(instance, runs[0], "Its process is gone.")

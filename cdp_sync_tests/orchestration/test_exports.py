@@ -86,37 +86,37 @@ def test_the_job_runs_imports_then_segments_then_exports(shop: Project, instance
 
 def test_a_run_tells_what_was_exported_and_why_others_were_not(shop: Project, instance: dg.DagsterInstance) -> None:
     """Counters that can be plotted and add up, the file, the number of eligible profiles."""
-    told = metadata(shop.run("shop_sync", instance), EXPORTED)
-    counted = {name: told[name] for name in EXPORT_COUNTERS}
+    shown = metadata(shop.run("shop_sync", instance), EXPORTED)
+    counted = {name: shown[name] for name in EXPORT_COUNTERS}
     assert counted == dict.fromkeys(EXPORT_COUNTERS, 0) | {"profiles_in_segment": 2, "profiles_written": 2}
-    assert (told["file"], told["eligible"], told["dagster/row_count"]) == ("/outbox/spenders.csv", 2, 2)
-    assert told["summary"] == "spenders.csv: 2 of 2 in spenders written."
-    assert told["profiles_ever_exported"] == 2
+    assert (shown["file"], shown["eligible"], shown["dagster/row_count"]) == ("/outbox/spenders.csv", 2, 2)
+    assert shown["summary"] == "spenders.csv: 2 of 2 in spenders written."
+    assert shown["profiles_ever_exported"] == 2
 
 
 def test_a_segment_tells_its_size_and_condition(shop: Project, instance: dg.DagsterInstance) -> None:
     """The size is what the UI plots; the sample names profiles by id, never by value."""
-    told = metadata(shop.run("shop_sync", instance), SEGMENT)
-    assert told["dagster/row_count"] == 2
-    assert "at least 2" in told["condition"]
-    assert "total" in told["sql"]
+    shown = metadata(shop.run("shop_sync", instance), SEGMENT)
+    assert shown["dagster/row_count"] == 2
+    assert "at least 2" in shown["condition"]
+    assert "total" in shown["sql"]
     with shop.warehouse.open("read") as session:
         ids = session.rows("select profile_id from warehouse.profile where total >= 2")
-    assert all(str(profile_id) in told["sample"] for (profile_id,) in ids)
-    assert "example.com" not in str(told)
+    assert all(str(profile_id) in shown["sample"] for (profile_id,) in ids)
+    assert "example.com" not in str(shown)
 
 
 def test_a_second_run_delivers_only_what_changed(shop: Project, instance: dg.DagsterInstance) -> None:
     """Nothing the second time; one profile once its row has changed; the file is replaced."""
     shop.run("shop_sync", instance)
     (shop.root / "outbox" / "spenders.csv").unlink()
-    told = metadata(shop.run("shop_sync", instance), EXPORTED)
-    assert (outbox(shop), told["profiles_same"], told["profiles_written"]) == ({}, 2, 0)
-    assert told["summary"] == "Nothing to export: 2 in spenders (2 same)."
+    shown = metadata(shop.run("shop_sync", instance), EXPORTED)
+    assert (outbox(shop), shown["profiles_same"], shown["profiles_written"]) == ({}, 2, 0)
+    assert shown["summary"] == "Nothing to export: 2 in spenders (2 same)."
     shop.deliver("/inbox/customers_2.csv", "Email,FirstName,Total\nada@example.com,Ada,7\nbob@example.com,Bo,\n")
-    told = metadata(shop.run("shop_sync", instance), EXPORTED)
+    shown = metadata(shop.run("shop_sync", instance), EXPORTED)
     assert outbox(shop) == {"spenders.csv": "Email,Total\nada@example.com,7.0000\n"}
-    assert (told["profiles_same"], told["profiles_written"]) == (2, 1)
+    assert (shown["profiles_same"], shown["profiles_written"]) == (2, 1)
 
 
 def test_a_run_connects_while_it_writes(
@@ -185,17 +185,17 @@ def test_a_failed_export_says_what_was_found(shop: Project, instance: dg.Dagster
 
     Those are what trying again from the failed step needs.
     """
-    shop.connect("shop", goal(), export_profiles=[export(directory="/nowhere"), export("behind")])
+    shop.connect("shop", goal(), export_profiles=[export(directory="/nowhere"), export("next")])
     result = shop.run("shop_sync", instance)
     assert not result.success
-    assert "behind.csv" in outbox(shop)
+    assert "next.csv" in outbox(shop)
     data = result.failure_data_for_node("shop__spenders.deliver_file")
     assert data is not None
     assert data.user_failure_data is not None
     assert "/nowhere" in str(data.user_failure_data.description)
     with shop.warehouse.open("read") as session:
         states = dict(session.rows("select goal, state from warehouse.run where direction = 'export'"))
-    assert states == {"spenders": "failed", "behind": "success"}
+    assert states == {"spenders": "failed", "next": "success"}
     for folder in ("staging", "downloads"):
         assert [path.stem for path in (shop.data / folder).glob("*")] == [f"{result.run_id}__shop__spenders"]
     with duckdb.connect(shop.data / "staging" / f"{result.run_id}__shop__spenders.duckdb") as staging:
@@ -218,7 +218,7 @@ def test_the_checks_warn_of_profiles_that_were_left_out(shop: Project, instance:
     assert outbox(shop) == {"spenders.csv": "Email,Total\nbob@example.com,9.0000\n"}
 
 
-def test_a_slip_in_a_segment_is_told_with_its_place(project: Project) -> None:
+def test_a_problem_in_a_segment_is_reported_with_its_place(project: Project) -> None:
     """Loading names the file, the place, what was found and what is allowed."""
     from cdp_sync.errors import DeclarationError
     from cdp_sync.orchestration.declarations import load_declarations
@@ -227,11 +227,11 @@ def test_a_slip_in_a_segment_is_told_with_its_place(project: Project) -> None:
     project.connect("shop", export_profiles=[export(segment="spender")])
     with pytest.raises(DeclarationError) as refused:
         load_declarations()
-    told = str(refused.value)
-    assert "profiles/defs.yaml:\n  line 17: attributes.segments[0].when.contains_any: total is decimal" in told
+    message = str(refused.value)
+    assert "profiles/defs.yaml:\n  line 17: attributes.segments[0].when.contains_any: total is decimal" in message
 
 
-def test_problems_in_exports_are_told_with_their_places(project: Project) -> None:
+def test_problems_in_exports_are_reported_with_their_places(project: Project) -> None:
     """Several at once: an unknown segment, an unknown property, an unknown objective."""
     from cdp_sync.errors import DeclarationError
     from cdp_sync.orchestration.declarations import load_declarations
@@ -241,7 +241,7 @@ def test_problems_in_exports_are_told_with_their_places(project: Project) -> Non
     project.connect("shop", export_profiles=[export(segment="spender", map=columns)], objectives=["news"])
     with pytest.raises(DeclarationError) as refused:
         load_declarations()
-    told = str(refused.value)
-    assert "attributes.export_profiles[0].segment: 'spender' is unknown; did you mean 'spenders'?" in told
-    assert "attributes.export_profiles[0].map[0].property: 'mail' is unknown" in told
-    assert "attributes.objectives[0]: 'news' is unknown; allowed: none is declared" in told
+    message = str(refused.value)
+    assert "attributes.export_profiles[0].segment: 'spender' is unknown; did you mean 'spenders'?" in message
+    assert "attributes.export_profiles[0].map[0].property: 'mail' is unknown" in message
+    assert "attributes.objectives[0]: 'news' is unknown; allowed: none is declared" in message

@@ -83,7 +83,7 @@ def test_a_file_that_failed_is_failed_until_it_is_corrected(shop: Project, insta
 def test_a_run_that_ends_early_leaves_its_files_failed(
     shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a run that broke off behind the listing, every file that it was to import has failed."""
+    """When a run breaks off after the listing, every file that it was to import has failed."""
     monkeypatch.setattr("cdp_sync.orchestration.goals.file_steps.stage_files", lambda *_, **__: 1 / 0)
     assert not shop.run("shop_sync", instance).success
     assert status(shop, instance)["failed"] == {FIRST, SECOND}
@@ -113,7 +113,7 @@ def test_a_backfill_imports_a_missing_file(shop: Project, instance: dg.DagsterIn
 
 
 def test_a_chosen_file_that_is_gone_fails_and_the_others_land(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Which one is gone is told."""
+    """The message names the file that is gone."""
     shop.run("shop_sync", instance)
     (shop.root / "inbox" / FIRST).unlink()
     result = backfill(shop, instance, [FIRST, SECOND])
@@ -126,17 +126,17 @@ def test_a_chosen_file_that_is_gone_fails_and_the_others_land(shop: Project, ins
 
 def test_the_launchpad_can_ask_for_files_by_name(shop: Project, instance: dg.DagsterInstance) -> None:
     """A wildcard in the run config leaves the other files alone."""
-    told = {"config": {"files": "*_2.csv"}}
-    config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": told}}}}
+    chosen = {"config": {"files": "*_2.csv"}}
+    config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": chosen}}}}
     job = shop.load().resolve_job_def("shop_sync")
     assert job.execute_in_process(instance=instance, run_config=config).success
     assert totals(shop) == {"bob@example.com": 2}
 
 
 def test_a_wildcard_that_matches_nothing_fails(shop: Project, instance: dg.DagsterInstance) -> None:
-    """It is told, rather than that there is nothing new."""
-    told = {"config": {"files": "nothing*", "again": True}}
-    config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": told}}}}
+    """The message says so, rather than that there is nothing new."""
+    chosen = {"config": {"files": "nothing*", "again": True}}
+    config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": chosen}}}}
     job = shop.load().resolve_job_def("shop_sync")
     result = job.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
     (failed,) = [event for event in result.all_events if event.is_step_failure]
@@ -225,8 +225,8 @@ def test_a_failed_file_that_no_pattern_matches_any_more_is_no_longer_shown(
 ) -> None:
     """A run about other files leaves it; a run under a pattern without it takes it away."""
     fail_third(shop, instance)
-    told = {"config": {"files": "*_2.csv"}}
-    config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": told}}}}
+    chosen = {"config": {"files": "*_2.csv"}}
+    config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": chosen}}}}
     job = shop.load().resolve_job_def("shop_sync")
     assert job.execute_in_process(instance=instance, run_config=config).success
     assert status(shop, instance)["failed"] == {THIRD}

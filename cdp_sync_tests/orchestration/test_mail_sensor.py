@@ -1,4 +1,4 @@
-"""Mail about runs that ended: about which, to whom, and with what in it."""
+"""Mail about runs that ended: which runs, which recipients, which content."""
 
 from dataclasses import replace
 

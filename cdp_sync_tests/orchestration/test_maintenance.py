@@ -89,7 +89,7 @@ def materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[str
     return [record.run_id for record in instance.fetch_materializations(key, limit=100).records]
 
 
-def test_an_old_run_leaves_nothing_behind(shop: Project, kept: dg.DagsterInstance) -> None:
+def test_an_old_run_is_removed_whole(shop: Project, kept: dg.DagsterInstance) -> None:
     """Its record, events, logs and the step's outputs go; a run that ended later stays whole."""
     old = run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
     young = run(shop, kept, "customers_1.csv", days_ago=29)
@@ -184,7 +184,7 @@ def test_it_stops_when_its_time_is_up_and_goes_on_later(
 
 
 def test_the_job_tells_what_it_removed(shop: Project, kept: dg.DagsterInstance) -> None:
-    """Runs, and what killed runs left behind days ago; the warehouse's history stays."""
+    """Runs, and files that killed runs left days ago; the warehouse's history stays."""
     run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
     run(shop, kept, "customers_1.csv")
     left = [shop.data / "staging" / "killed__customers.duckdb", shop.data / "spill" / "duckdb_temp_block-1.block"]
@@ -252,7 +252,7 @@ def test_while_the_warehouse_is_locked_runs_without_work_stay(shop: Project, kep
     assert kept.get_run_by_id(idle)
     assert not kept.get_run_by_id(old)
     logs = [event.user_message for event in kept.all_logs(maintained.run_id)]
-    assert any("is held by process" in told and "No run without work was removed." in told for told in logs)
+    assert any("is held by process" in message and "No run without work was removed." in message for message in logs)
 
 
 def test_the_latest_observation_of_an_asset_stays(shop: Project, kept: dg.DagsterInstance) -> None:
@@ -270,7 +270,7 @@ def test_it_runs_every_day(project: Project) -> None:
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
-def test_a_second_one_is_told_where_the_first_is(project: Project) -> None:
+def test_a_second_one_learns_where_the_first_is(project: Project) -> None:
     """Both are shown as broken; the rest of the project loads."""
     project.connect("shop", goal())
     for name in ("cleaning", "sweeping"):

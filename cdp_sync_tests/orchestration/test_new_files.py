@@ -17,7 +17,7 @@ FIRST = "Email,Total\nada@example.com,1.5\n"
 
 @dataclass
 class Ticker:
-    """Evaluates a sensor as the daemon does, and runs what it asks for when told to."""
+    """Evaluates a sensor as the daemon does, and runs what it requests on demand."""
 
     project: Project
     instance: dg.DagsterInstance
@@ -29,9 +29,9 @@ class Ticker:
         sensor = definitions.resolve_sensor_def("shop_new_files")
         resources = {"shop_server": definitions.resources["shop_server"]}
         with dg.build_sensor_context(self.instance, self.cursor, resources=resources) as context:
-            told = sensor.evaluate_tick(context)
-        self.cursor = told.cursor
-        return told
+            tick = sensor.evaluate_tick(context)
+        self.cursor = tick.cursor
+        return tick
 
     def next_tick(self) -> dg._core.definitions.sensor_definition.SensorExecutionData:
         """Evaluate the sensor when it is time for another look."""
@@ -81,9 +81,9 @@ def test_a_file_is_imported_once_it_stays_as_it_is(ticker: Ticker) -> None:
     assert ticker.run(request)
     assert emails(ticker.project) == ["ada@example.com"]
     for _ in range(3):
-        told = ticker.next_tick()
-        assert not told.run_requests
-        assert str(told.skip_message) == "Of 1 file none is new."
+        tick = ticker.next_tick()
+        assert not tick.run_requests
+        assert str(tick.skip_message) == "Of 1 file none is new."
 
 
 def test_a_run_need_not_wait_for_what_the_sensor_saw_twice(ticker: Ticker) -> None:
@@ -128,9 +128,9 @@ def test_what_arrives_before_a_run_has_ended_is_asked_for_after_it(ticker: Ticke
     ticker.instance.add_run(run)
     ticker.tick()
     for _ in range(2):
-        told = ticker.tick()
-        assert not told.run_requests
-        assert "has not ended" in str(told.skip_message)
+        tick = ticker.tick()
+        assert not tick.run_requests
+        assert "has not ended" in str(tick.skip_message)
     ticker.instance.delete_run(run.run_id)
     assert len(ticker.tick().run_requests or ()) == 1
 
@@ -139,9 +139,9 @@ def test_what_another_run_has_imported_starts_none(ticker: Ticker) -> None:
     """One by hand took the file; a file that it left, and the file as it is replaced later, start one each."""
     ticker.tick()
     assert ticker.project.run("shop_sync", ticker.instance).success
-    told = ticker.tick()
-    assert not told.run_requests
-    assert str(told.skip_message) == "Of 1 file none is new."
+    tick = ticker.tick()
+    assert not tick.run_requests
+    assert str(tick.skip_message) == "Of 1 file none is new."
     ticker.project.deliver("/inbox/customers_1.csv", FIRST.replace("1.5", "2"), minutes=1)
     ticker.next_tick()
     (request,) = ticker.tick().run_requests or ()
@@ -176,9 +176,9 @@ def test_a_failed_runs_files_are_picked_up_again(ticker: Ticker) -> None:
     (first,) = ticker.tick().run_requests or ()
     assert not ticker.run(first)
     assert "1 failed; another try follows later" in str(ticker.next_tick().skip_message)
-    told = json.loads(str(ticker.cursor))
-    told["failed"] = {state: [failures, 0] for state, (failures, _) in told["failed"].items()}
-    ticker.cursor = json.dumps(told)
+    cursor = json.loads(str(ticker.cursor))
+    cursor["failed"] = {state: [failures, 0] for state, (failures, _) in cursor["failed"].items()}
+    ticker.cursor = json.dumps(cursor)
     (second,) = ticker.next_tick().run_requests or ()
     assert second.run_key != first.run_key
 

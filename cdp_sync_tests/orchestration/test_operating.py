@@ -1,4 +1,4 @@
-"""A connection as operations people live with it, told as one story, with the daemon."""
+"""A connection over many days, as operators see it, with the daemon."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -112,7 +112,7 @@ def test_a_run_that_somebody_stopped_counts_as_stopped(
 def test_a_run_whose_process_may_live_is_left_alone(
     process: str, instance: dg.DagsterInstance, folder: DataFolder
 ) -> None:
-    """So it is with those of this machine that are there, whoever owns them, and all of other machines."""
+    """The same holds for processes of this machine that exist, of any owner, and for all of other machines."""
     run = add(instance, process)
     left = leave(folder, run)
     assert recover(instance, folder) == []
@@ -211,7 +211,7 @@ def test_what_a_crashed_run_left_is_removed(instance: dg.DagsterInstance, folder
 
 
 def test_slots_of_runs_that_ended_are_free_at_once(kept: dg.DagsterInstance, folder: DataFolder, gone: str) -> None:
-    """Whoever ended them; a run that goes on keeps its slot, and so does one whose process is still busy ending."""
+    """Whatever ended them; a run that goes on keeps its slot, and so does one whose process is still ending."""
     storage = kept.event_log_storage
     for number, (process, status) in enumerate(
         [(gone, STARTED), (gone, FAILED), (str(THIS), STARTED), (str(THIS), FAILED)]
@@ -238,8 +238,8 @@ def test_the_sensor_is_on_and_tells_what_it_did(project: Project, instance: dg.D
     sensor = project.load().resolve_sensor_def("recovery")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
     run = add(instance, gone)
-    told = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
-    assert told.skip_message == f"Runs without a process: {run.run_id}."
+    tick = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+    assert tick.skip_message == f"Runs without a process: {run.run_id}."
 
 
 def test_a_step_that_is_tried_again_without_its_staged_rows_says_what_to_do(

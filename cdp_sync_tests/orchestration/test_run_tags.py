@@ -19,7 +19,7 @@ def run(*assets: dg.AssetKey, parent: str | None = None, **tags: str) -> dg.Dags
 
 
 @pytest.mark.parametrize(
-    ("queued", "told"),
+    ("queued", "expected"),
     [
         (run(GOAL), {"connection": "shop", "reason": "by hand"}),
         (run(GOAL, dg.AssetKey(["segments", "all"])), {"connection": "shop", "reason": "by hand"}),
@@ -33,15 +33,15 @@ def run(*assets: dg.AssetKey, parent: str | None = None, **tags: str) -> dg.Dags
         (run(), {}),
     ],
 )
-def test_a_run_says_whose_it_is_and_why(queued: dg.DagsterRun, told: dict[str, Any]) -> None:
+def test_a_run_says_whose_it_is_and_why(queued: dg.DagsterRun, expected: dict[str, Any]) -> None:
     """By its tags, or by what it is to make; what is of no connection gets none."""
-    assert tags_to_queue(queued) == told
+    assert tags_to_queue(queued) == expected
 
 
 def test_a_run_that_is_launched_again_forgets_what_was_noted_on_the_one_before() -> None:
     """Else it would count as killed, for that one's process is gone, and nobody would get mail about it."""
     noted = {PROCESS: "vm:1:x.1", FORMER_PROCESS: "vm:1:x.1", MAILED: "sent"}
     again = run(parent="before", connection="shop", reason="schedule", **noted)
-    told = tags_to_queue(again)
-    assert told == {"reason": "by hand", PROCESS: "", FORMER_PROCESS: "", MAILED: ""}
-    assert Process.of(again.with_tags({**again.tags, **told})) is None
+    tags = tags_to_queue(again)
+    assert tags == {"reason": "by hand", PROCESS: "", FORMER_PROCESS: "", MAILED: ""}
+    assert Process.of(again.with_tags({**again.tags, **tags})) is None

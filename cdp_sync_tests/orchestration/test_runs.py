@@ -1,4 +1,4 @@
-"""Runs against a real server: what they do, what they tell, what they leave behind."""
+"""Runs against a real server: what they do, report and leave on disk."""
 
 import json
 import logging
@@ -107,14 +107,14 @@ def test_the_files_are_a_table_in_order_of_import(ran: Ran) -> None:
     ]
 
 
-def test_the_last_profiles_are_told_by_id(ran: Ran) -> None:
+def test_the_last_profiles_are_reported_by_id(ran: Ran) -> None:
     """Created and updated profiles stand there by id, as the warehouse has them."""
     with ran.project.warehouse.open("read") as session:
         ids = {str(profile_id) for (profile_id,) in session.rows("select profile_id from warehouse.profile")}
-    told = str(ran.metadata["last profiles"])
+    shown = str(ran.metadata["last profiles"])
     assert ids
-    assert all(profile_id in told for profile_id in ids)
-    assert "created" in told
+    assert all(profile_id in shown for profile_id in ids)
+    assert "created" in shown
 
 
 def test_the_quarantines_reasons_are_counted(ran: Ran) -> None:
@@ -166,10 +166,10 @@ def everything_recorded(ran: Ran) -> str:
 
 def test_no_secret_and_no_value_is_recorded(ran: Ran) -> None:
     """Neither the password nor a cell of a file is in events, config, resources or definitions."""
-    told = everything_recorded(ran)
-    assert "upsert_profiles" in told
-    assert PASSWORD_ENV in told
-    assert [value for value in (PASSWORD, *VALUES) if value in told] == []
+    recorded = everything_recorded(ran)
+    assert "upsert_profiles" in recorded
+    assert PASSWORD_ENV in recorded
+    assert [value for value in (PASSWORD, *VALUES) if value in recorded] == []
 
 
 def test_goals_run_in_the_order_listed(project: Project, instance: dg.DagsterInstance) -> None:
@@ -209,7 +209,7 @@ def steps_of(result: dg.ExecuteInProcessResult) -> list[str]:
 
 
 def test_a_failed_goal_does_not_stop_the_next_and_the_run_fails(project: Project, instance: dg.DagsterInstance) -> None:
-    """The goal with the missing directory fails, the one behind it lands, the run has failed."""
+    """The goal with the missing directory fails, the one after it lands, the run has failed."""
     project.connect("shop", goal(directory="/nowhere"), goal("orders"))
     project.deliver("/inbox/orders_1.csv", FIRST)
     result = project.run("shop_sync", instance)
@@ -240,8 +240,8 @@ def test_a_rejected_file_fails_its_goal_and_the_others_land(project: Project, in
     project.deliver("/inbox/customers_2.csv", FIRST)
     result = project.run("shop_sync", instance)
     assert not result.success
-    told = failure_text(result, "shop__customers.upsert_profiles")
-    assert "/inbox/customers_1.csv failed: No linked column" in told
+    message = failure_text(result, "shop__customers.upsert_profiles")
+    assert "/inbox/customers_1.csv failed: No linked column" in message
     event = instance.get_latest_materialization_event(CUSTOMERS)
     assert event is not None
     assert event.asset_materialization is not None
@@ -259,9 +259,9 @@ def test_a_wrong_password_fails_at_once(
     result = project.run("shop_sync", instance)
     assert not result.success
     assert project.sandbox.refused_logins == 1
-    told = failure_text(result, "shop__customers.scan_directory")
-    assert "shop" in told
-    assert "what to do" in told
+    message = failure_text(result, "shop__customers.scan_directory")
+    assert "shop" in message
+    assert "what to do" in message
     events = "".join(event.to_json() for event in instance.all_logs(result.run_id))
     assert "wrong-password-99" not in events
 
@@ -273,19 +273,19 @@ def test_a_missing_secret_says_which_variable(
     monkeypatch.delenv(PASSWORD_ENV)
     project.connect("shop", goal())
     result = project.run("shop_sync", instance)
-    told = failure_text(result, "shop__customers.scan_directory")
-    assert f"The environment variable {PASSWORD_ENV} is not set" in told
-    assert f"Set {PASSWORD_ENV}" in told
+    message = failure_text(result, "shop__customers.scan_directory")
+    assert f"The environment variable {PASSWORD_ENV} is not set" in message
+    assert f"Set {PASSWORD_ENV}" in message
 
 
-def test_a_server_that_is_down_is_told_of(project: Project, instance: dg.DagsterInstance) -> None:
+def test_a_server_that_is_down_is_reported(project: Project, instance: dg.DagsterInstance) -> None:
     """When no attempt reached the server, the failure says what was found and what to do."""
     project.connect("shop", goal(), server={"port": closed_port()})
     result = project.run("shop_sync", instance)
     assert not result.success
-    told = failure_text(result, "shop__customers.scan_directory")
-    assert "127.0.0.1" in told
-    assert "what to do" in told
+    message = failure_text(result, "shop__customers.scan_directory")
+    assert "127.0.0.1" in message
+    assert "what to do" in message
 
 
 def test_steps_that_do_not_run_say_nothing(
@@ -335,7 +335,7 @@ def test_a_first_run_without_files_makes_no_warehouse(project: Project, instance
     assert not (project.data / "warehouse.duckdb").exists()
 
 
-def test_a_file_without_its_marker_is_told_of_as_waiting(project: Project, instance: dg.DagsterInstance) -> None:
+def test_a_file_without_its_marker_is_reported_as_waiting(project: Project, instance: dg.DagsterInstance) -> None:
     """Files that wait stand in the table of files with the reason; the run succeeds."""
     project.connect("shop", goal(complete={"marker": "{name}.done"}))
     project.deliver("/inbox/customers_1.csv", FIRST)
@@ -377,8 +377,8 @@ def test_a_property_whose_type_changed_fails_the_goal(project: Project, instance
     project.declare("profiles", {"properties": [*changed, {"name": "total", "type": "number"}]}, kind="ProfileModel")
     result = project.run("shop_sync", instance)
     assert not result.success
-    told = failure_text(result, "shop__customers.upsert_profiles")
-    assert "'total' is stored as DECIMAL(18,4) and declared as BIGINT" in told
+    message = failure_text(result, "shop__customers.upsert_profiles")
+    assert "'total' is stored as DECIMAL(18,4) and declared as BIGINT" in message
     with project.warehouse.open("read") as session:
         assert session.value("select count(*) from warehouse.profile") == 2
 
@@ -395,7 +395,7 @@ def run_impatiently(project: Project, instance: dg.DagsterInstance) -> dg.Execut
     return job.execute_in_process(instance=instance, raise_on_error=False, run_config=impatient(project))
 
 
-def test_a_warehouse_that_is_held_is_told_of_with_who_holds_it(project: Project, instance: dg.DagsterInstance) -> None:
+def test_a_warehouse_that_is_held_is_reported_with_who_holds_it(project: Project, instance: dg.DagsterInstance) -> None:
     """When the wait is over, the failure says which process holds the file and what to do."""
     project.connect("shop", goal())
     with project.warehouse.open("write"):
@@ -405,7 +405,7 @@ def test_a_warehouse_that_is_held_is_told_of_with_who_holds_it(project: Project,
     assert f"process {holder.pid} " in failure_text(result, "shop__customers.scan_directory")
 
 
-def test_a_failure_is_told_also_while_somebody_reads_the_warehouse(
+def test_a_failure_is_reported_even_while_somebody_reads_the_warehouse(
     project: Project, instance: dg.DagsterInstance
 ) -> None:
     """That the history cannot be written does not hide why the goal failed."""

@@ -256,7 +256,7 @@ def test_at_most_one_run_waits(project: Project, tmp_path: Path) -> None:
         assert [run.status for run in daemon.runs] == [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED]
 
 
-def test_a_run_that_a_crash_left_behind_holds_nothing_up(project: Project, tmp_path: Path) -> None:
+def test_a_run_left_over_from_a_crash_blocks_nothing(project: Project, tmp_path: Path) -> None:
     """A run made for this very tick, and not queued, is queued now; it does not wait for itself."""
     declare(project, schedule={"every_minutes": 10})
     with scheduler(tmp_path / "home") as daemon:

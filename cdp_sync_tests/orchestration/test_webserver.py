@@ -156,9 +156,9 @@ def test_runs_of_the_command_line_are_on_the_timeline(tmp_path: Path) -> None:
             runs = {run["id"]: run for run in ask(client, TIMELINE)["runsOrError"]["results"]}
             of_repository = {run["id"] for run in ask(client, OF_REPOSITORY)["runsOrError"]["results"]}
     assert set(runs) == of_repository == {before, beside, by_webserver}
-    told = [(run["pipelineName"], run["repositoryOrigin"], location_of(run)) for run in runs.values()]
-    assert told[0][1]["repositoryLocationName"] == told[0][2] == "cdp_sync"
-    assert told == [told[0]] * 3
+    timeline = [(run["pipelineName"], run["repositoryOrigin"], location_of(run)) for run in runs.values()]
+    assert timeline[0][1]["repositoryLocationName"] == timeline[0][2] == "cdp_sync"
+    assert timeline == [timeline[0]] * 3
     assert all(run["startTime"] and run["endTime"] for run in runs.values())
 
 
@@ -174,14 +174,14 @@ def test_the_webshop_is_run_and_seen_through_the_ui(tmp_path: Path) -> None:
         run_id = launch(client)
         run = ask(client, RUN, id=run_id)["runOrError"]
         resources = ask(client, RESOURCES)["allTopLevelResourceDetailsOrError"]["results"]
-        told = f"{resources} {ask(client, ASSETS)} {ask(client, LOGS, id=run_id)}"
+        shown = f"{resources} {ask(client, ASSETS)} {ask(client, LOGS, id=run_id)}"
     steps = sorted(run["stepStats"], key=lambda step: step["startTime"])
     keys = [step["stepKey"] for step in steps if "." in step["stepKey"]]
     assert keys == [f"webshop__{goal}.{op}" for goal in ("customers", "orders", "consents") for op in OPS]
     assert {step["status"] for step in steps} == {"SUCCESS"}
     assert {"webshop_server", "filiale_server", "warehouse"} <= {resource["name"] for resource in resources}
-    assert "1 file, 1 row: 1 applied" in told
-    assert [value for value in (PASSWORD, "ada@example.com", "Adalbertine") if value in told] == []
+    assert "1 file, 1 row: 1 applied" in shown
+    assert [value for value in (PASSWORD, "ada@example.com", "Adalbertine") if value in shown] == []
 
 
 def ask(client: DagsterGraphQLClient, text: str, **variables: str) -> dict[str, Any]:

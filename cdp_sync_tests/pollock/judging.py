@@ -30,7 +30,7 @@ BATCH = 80
 
 
 class Verdict(StrEnum):
-    """What became of a file."""
+    """The outcome of a file."""
 
     RIGHT = "right"
     """Every row landed, right in all cells."""
@@ -45,7 +45,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Judged:
-    """A file and what became of it."""
+    """A file and its outcome."""
 
     variant: Variant
     verdict: Verdict

@@ -42,8 +42,8 @@ class Crm:
         """Declare the connection with these goals."""
         account = {"api_key_env": "CRM_KEY", "api_secret_env": "CRM_SECRET", "base_url": self.box.url}
         goals = {"import_profiles": list(imports), "export_profiles": list(exports)}
-        told = {"name": "crm", **account, "time_zone": TIME_ZONE, **goals, **more}
-        self.project.declare("crm", told, kind="SailthruConnection")
+        attributes = {"name": "crm", **account, "time_zone": TIME_ZONE, **goals, **more}
+        self.project.declare("crm", attributes, kind="SailthruConnection")
 
     def describe(self, **attributes: Any) -> None:
         """Declare the profile."""
@@ -68,7 +68,7 @@ class Crm:
         with self.project.warehouse.open("read") as session:
             return session.rows(query)
 
-    def told(self, result: dg.ExecuteInProcessResult, goal: str) -> dict[str, Any]:
+    def metadata(self, result: dg.ExecuteInProcessResult, goal: str) -> dict[str, Any]:
         """Return what the catalog shows of a goal's run, as plain values."""
         return shown(result, "crm", goal)
 

@@ -20,7 +20,7 @@ def declared(crm: Crm) -> Crm:
     return crm
 
 
-def told(*arguments: str, status: int = 0) -> str:
+def output_of(*arguments: str, status: int = 0) -> str:
     """Return what a command prints, if it ends with this status."""
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == status, result.output
@@ -30,7 +30,7 @@ def told(*arguments: str, status: int = 0) -> str:
 
 def test_check_says_that_all_is_in_order(crm: Crm) -> None:
     """The credentials, each endpoint, the time zone; nothing is changed there."""
-    lines = told("check", "crm").splitlines()
+    lines = output_of("check", "crm").splitlines()
     assert lines[1:] == [f"{what}: in order." for what in ("credentials", "list", "user", "job", "time_zone")]
     assert crm.box.calls.count(method="POST") == 0
 
@@ -38,7 +38,7 @@ def test_check_says_that_all_is_in_order(crm: Crm) -> None:
 def test_check_tells_of_a_wrong_secret(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sentence, without it, and with status 1; nothing else is tried."""
     monkeypatch.setenv("CRM_SECRET", "wrong-secret-17")
-    (_, line) = told("check", "crm", status=1).split("\n", 1)
+    (_, line) = output_of("check", "crm", status=1).split("\n", 1)
     assert line.startswith("credentials: ")
     assert "list" not in line
     assert "wrong-secret-17" not in line
@@ -47,13 +47,13 @@ def test_check_tells_of_a_wrong_secret(crm: Crm, monkeypatch: pytest.MonkeyPatch
 def test_check_tells_of_a_variable_that_is_not_set(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its name, with status 1."""
     monkeypatch.delenv("CRM_SECRET")
-    assert "CRM_SECRET is not set" in told("check", "crm", status=1)
+    assert "CRM_SECRET is not set" in output_of("check", "crm", status=1)
 
 
 def test_check_names_the_endpoint_that_is_not_permitted(crm: Crm) -> None:
     """The others are tried all the same."""
     crm.box.permit("list", "user", "settings")
-    printed = told("check", "crm", status=1)
+    printed = output_of("check", "crm", status=1)
     assert [what for what in ("list", "user", "job") if f"{what}: in order." not in printed] == ["job"]
     (line,) = [line for line in printed.splitlines() if line.startswith("job: ")]
     assert "must not use the endpoint job" in line
@@ -63,13 +63,13 @@ def test_check_names_the_endpoint_that_is_not_permitted(crm: Crm) -> None:
 def test_check_compares_the_time_zone(crm: Crm) -> None:
     """Times in lists are those of the account."""
     crm.declare(list_goal(), time_zone="Asia/Tokyo")
-    assert "time_zone: The account's time zone is America/New_York" in told("check", "crm", status=1)
+    assert "time_zone: The account's time zone is America/New_York" in output_of("check", "crm", status=1)
 
 
 def test_check_of_a_server_that_is_not_there(crm: Crm) -> None:
     """A sentence and status 1, after some attempts."""
     crm.declare(list_goal(), base_url="http://127.0.0.1:1")
-    printed = told("check", "crm", status=1)
+    printed = output_of("check", "crm", status=1)
     assert "Error: " in printed
     assert SECRET not in printed
 
@@ -77,20 +77,20 @@ def test_check_of_a_server_that_is_not_there(crm: Crm) -> None:
 def test_scan_shows_the_lists(crm: Crm) -> None:
     """Those of the goal, with kind and size, and those that are not there; nothing is imported."""
     crm.declare(list_goal(lists=["Main", "Mian"]), list_goal("off", enabled=False))
-    printed = told("scan", "crm")
+    printed = output_of("scan", "crm")
     assert "2 lists, 2 people" in printed
     assert "not there" in printed
     assert not (crm.project.data / "warehouse.duckdb").exists()
-    found: dict[str, Any] = json.loads(told("scan", "crm", "--json"))
+    found: dict[str, Any] = json.loads(output_of("scan", "crm", "--json"))
     lists = [{"list": "Main", "kind": "natural", "people": 2}, {"list": "Mian", "kind": "not there", "people": None}]
     assert found == {"connection": "crm", "goals": [{"goal": "members", "refused": "", "lists": lists}]}
 
 
 def test_an_export_is_previewed_without_a_call(crm: Crm) -> None:
-    """What would be sent is told by the warehouse alone."""
+    """What would be sent is known from the warehouse alone."""
     crm.run()
     made = crm.box.calls.count()
-    found = json.loads(told("export", "crm", "--goal", "audience", "--preview", "--json"))
+    found = json.loads(output_of("export", "crm", "--goal", "audience", "--preview", "--json"))
     assert found["profiles_in_segment"] == 0
     assert crm.box.calls.count() == made
 
@@ -103,11 +103,11 @@ def test_a_renamed_goal_that_would_sum_again_is_refused_by_check_scan_and_run(cr
     crm.run()
     crm.declare(list_goal("renamed", **adding))
     needle = "crm/renamed reads files that crm/members has imported with the same links and sums"
-    assert needle in told("check", status=1)
-    (seen,) = json.loads(told("scan", "crm", "--json"))["goals"]
+    assert needle in output_of("check", status=1)
+    (seen,) = json.loads(output_of("scan", "crm", "--json"))["goals"]
     assert needle in seen["refused"]
-    assert "A run would refuse this goal: " in told("scan", "crm")
+    assert "A run would refuse this goal: " in output_of("scan", "crm")
     assert needle in str([event.step_failure_data for event in crm.run(fails=True).all_events if event.is_step_failure])
     crm.declare(list_goal("renamed", was="members", **adding))
-    assert "all in order" in told("check")
-    assert json.loads(told("scan", "crm", "--json"))["goals"][0]["refused"] == ""
+    assert "all in order" in output_of("check")
+    assert json.loads(output_of("scan", "crm", "--json"))["goals"][0]["refused"] == ""

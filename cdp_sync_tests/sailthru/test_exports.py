@@ -57,20 +57,20 @@ def values(crm: Crm, email: str) -> dict[str, Any]:
     return found.vars
 
 
-def counted(told: dict[str, Any], *names: str) -> tuple[Any, ...]:
+def counted(values: dict[str, Any], *names: str) -> tuple[Any, ...]:
     """Return counters of profiles."""
-    return tuple(told[f"profiles_{name}"] for name in names)
+    return tuple(values[f"profiles_{name}"] for name in names)
 
 
 def test_a_segment_becomes_users(shop: Crm) -> None:
     """Those who are not there are created, the others changed; run again nobody is sent."""
     shop.box.account.add_users([{"email": "ada@example.com", "vars": {"plan": "pro"}}])
     shop.declare(exports=(user_goal(),))
-    assert counted(shop.told(shop.run(), "audience"), "in_segment", "written") == (2, 2)
+    assert counted(shop.metadata(shop.run(), "audience"), "in_segment", "written") == (2, 2)
     assert values(shop, "ada@example.com") == {"plan": "pro", "total": 3}
     assert values(shop, "bob@example.com") == {"total": 30}
     posted = shop.box.calls.count("user", "POST")
-    assert counted(shop.told(shop.run(), "audience"), "same", "written") == (2, 0)
+    assert counted(shop.metadata(shop.run(), "audience"), "same", "written") == (2, 0)
     assert shop.box.calls.count("user", "POST") == posted
 
 
@@ -80,7 +80,7 @@ def test_only_profiles_that_changed_are_sent(shop: Crm) -> None:
     shop.run()
     posted = shop.box.calls.count("user", "POST")
     deliver(shop, "bob@example.com,Bob,31,,,,,,\n")
-    assert counted(shop.told(shop.run(), "audience"), "same", "written") == (1, 1)
+    assert counted(shop.metadata(shop.run(), "audience"), "same", "written") == (1, 1)
     assert values(shop, "bob@example.com") == {"total": 31}
     assert shop.box.calls.count("user", "POST") == posted + 1
 
@@ -116,7 +116,7 @@ def test_values_are_written_as_the_product_page_says(shop: Crm) -> None:
         "in_segments": {"segments": "all"},
         "source": {"text": "cdp"},
     }
-    shop.declare(exports=(user_goal(map=[{"field": name, **told} for name, told in fields.items()]),))
+    shop.declare(exports=(user_goal(map=[{"field": name, **source} for name, source in fields.items()]),))
     shop.run()
     ((who,),) = shop.rows("select profile_id::varchar from warehouse.profile where first_name = 'Ada'")
     assert values(shop, "ada@example.com") == {
@@ -150,11 +150,11 @@ def test_without_leave_nobody_is_created(shop: Crm) -> None:
     """Only users who exist get values; the others count as unmatched and are looked for again by the next run."""
     shop.box.account.add_users([{"email": "ada@example.com"}])
     shop.declare(exports=(user_goal(create_users=False),))
-    assert counted(shop.told(shop.run(), "audience"), "written", "unmatched") == (1, 1)
+    assert counted(shop.metadata(shop.run(), "audience"), "written", "unmatched") == (1, 1)
     assert values(shop, "ada@example.com") == {"total": 3}
     assert user(shop, "bob@example.com") is None
     shop.box.account.add_users([{"email": "bob@example.com"}])
-    assert counted(shop.told(shop.run(), "audience"), "same", "written", "unmatched") == (1, 1, 0)
+    assert counted(shop.metadata(shop.run(), "audience"), "same", "written", "unmatched") == (1, 1, 0)
     assert values(shop, "bob@example.com") == {"total": 30}
 
 
@@ -162,10 +162,10 @@ def test_profiles_without_the_identifier_are_not_exported(shop: Crm) -> None:
     """They count as such; a second link names those who have it."""
     by_sid = [{"field": "sid", "property": "sailthru_profile_id"}]
     shop.declare(exports=(user_goal(link=by_sid),))
-    assert counted(shop.told(shop.run(), "audience"), "without_identifier", "written") == (2, 0)
+    assert counted(shop.metadata(shop.run(), "audience"), "without_identifier", "written") == (2, 0)
     by_both = [*by_sid, {"field": "email", "property": "email"}]
     shop.declare(exports=(user_goal(link=by_both),))
-    assert counted(shop.told(shop.run(), "audience"), "without_identifier", "written") == (0, 2)
+    assert counted(shop.metadata(shop.run(), "audience"), "without_identifier", "written") == (0, 2)
 
 
 def test_users_are_put_on_lists_and_taken_off(shop: Crm) -> None:
@@ -177,7 +177,7 @@ def test_users_are_put_on_lists_and_taken_off(shop: Crm) -> None:
     assert members == {"VIP": ["ada@example.com", "bob@example.com"], "Big": ["ada@example.com", "bob@example.com"]}
     deliver(shop, "ada@example.com,Ada,1,,,,,,\n", "bob@example.com,Bob,1,,,,,,\n")
     result = shop.run()
-    assert "2 taken off lists." in shop.told(result, "audience")["summary"]
+    assert "2 taken off lists." in shop.metadata(result, "audience")["summary"]
     members = {name: sorted(each.email or "" for each in found.members.values()) for name, found in lists(shop)}
     assert members == {"VIP": ["ada@example.com"], "Big": []}
     assert shop.rows("select count(*) from warehouse.list_member") == [(0,)]
@@ -204,17 +204,17 @@ def test_somebody_who_is_gone_leaves_without_being_created(shop: Crm) -> None:
     assert shop.rows("select list, count(*) from warehouse.list_member group by list") == [("Big", 1)]
 
 
-def test_a_user_who_is_refused_is_told_and_sent_again(shop: Crm) -> None:
+def test_a_user_who_is_refused_is_reported_and_sent_again(shop: Crm) -> None:
     """The quarantine names the profile and why, never the address; the others are delivered."""
     shop.box.fail("user", "POST", status=400)
     shop.declare(exports=(user_goal(),))
-    told = shop.told(shop.run(), "audience")
-    assert counted(told, "written", "not_deliverable") == (1, 1)
+    values = shop.metadata(shop.run(), "audience")
+    assert counted(values, "written", "not_deliverable") == (1, 1)
     ((who, reason),) = shop.rows("select raw, reason from warehouse.quarantine where goal = 'audience'")
     assert shop.rows(f"select count(*) from warehouse.profile where profile_id = '{who}'") == [(1,)]
     assert "Sailthru refuses the call" in reason
     assert "@example.com" not in reason
-    assert counted(shop.told(shop.run(), "audience"), "same", "written", "not_deliverable") == (1, 1, 0)
+    assert counted(shop.metadata(shop.run(), "audience"), "same", "written", "not_deliverable") == (1, 1, 0)
 
 
 def test_faults_that_pass_are_passed(shop: Crm) -> None:
@@ -222,14 +222,14 @@ def test_faults_that_pass_are_passed(shop: Crm) -> None:
     shop.box.fail("user", "POST", status=500)
     shop.box.fail("user", "POST", cut=True)
     shop.declare(exports=(user_goal(),))
-    assert counted(shop.told(shop.run(), "audience"), "written", "not_deliverable") == (2, 0)
+    assert counted(shop.metadata(shop.run(), "audience"), "written", "not_deliverable") == (2, 0)
 
 
 def test_many_users_travel_as_one_file(shop: Crm) -> None:
-    """The list tells who has arrived: those whom Sailthru left out without a word are sent by themselves."""
+    """The list shows who has arrived: users that Sailthru left out without an error are sent individually."""
     shop.box.silent_drops = {"bob@example.com"}
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=2, remove_from_lists=True),))
-    assert counted(shop.told(shop.run(), "audience"), "written", "not_deliverable") == (2, 0)
+    assert counted(shop.metadata(shop.run(), "audience"), "written", "not_deliverable") == (2, 0)
     assert values(shop, "ada@example.com") == {"total": 3}
     assert values(shop, "bob@example.com") == {"total": 30}
     assert (shop.box.calls.count("job", "POST"), shop.box.calls.count("user", "POST")) == (2, 1)
@@ -244,7 +244,7 @@ def test_a_file_that_is_too_large_travels_in_pieces(shop: Crm, monkeypatch: pyte
 
     monkeypatch.setattr(people, "LARGEST_UPDATE", 1)
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=2),))
-    assert counted(shop.told(shop.run(), "audience"), "written") == (2,)
+    assert counted(shop.metadata(shop.run(), "audience"), "written") == (2,)
     assert values(shop, "bob@example.com") == {"total": 30}
     assert [job.kind for job in shop.box.jobs.by_id.values()] == ["update", "update", "export_list_data"]
     assert shop.box.calls.count("user", "POST") == 0
@@ -271,7 +271,7 @@ def test_a_bulk_job_that_fails_falls_back(shop: Crm) -> None:
     """All users are sent one by one then."""
     shop.box.jobs_fail = {"update"}
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=1),))
-    assert counted(shop.told(shop.run(), "audience"), "written") == (2,)
+    assert counted(shop.metadata(shop.run(), "audience"), "written") == (2,)
     assert shop.box.calls.count("user", "POST") == 2
 
 
@@ -279,7 +279,7 @@ def test_a_file_of_which_nothing_arrived_falls_back(shop: Crm) -> None:
     """Nobody was put on the list, so that there is none; all users are sent one by one then."""
     shop.box.silent_drops = {"ada@example.com", "bob@example.com"}
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=1),))
-    assert counted(shop.told(shop.run(), "audience"), "written") == (2,)
+    assert counted(shop.metadata(shop.run(), "audience"), "written") == (2,)
     assert shop.box.calls.count("user", "POST") == 2
 
 
@@ -301,11 +301,11 @@ def test_consent_is_asked_for(crm: Crm) -> None:
     )
     assert crm.project.run("shop_sync", crm.instance).success
     crm.declare(exports=(user_goal(),), objectives=["news"])
-    assert counted(crm.told(crm.run(), "audience"), "without_consent", "written") == (1, 1)
+    assert counted(crm.metadata(crm.run(), "audience"), "without_consent", "written") == (1, 1)
     assert [each.email for each in crm.box.account.users.values()] == ["ada@example.com"]
 
 
-def test_no_address_is_told_to_dagster(shop: Crm) -> None:
+def test_no_address_reaches_dagster(shop: Crm) -> None:
     """Logs and metadata know users by their profiles' ids."""
     shop.box.fail("user", "POST", status=400)
     shop.declare(exports=(user_goal(),))

@@ -1,4 +1,4 @@
-"""What goes wrong on the way to Sailthru and back: what may pass is passed, the rest is told, nothing is doubled."""
+"""Faults on the way to Sailthru and back: transient ones are retried, the rest is reported, nothing is doubled."""
 
 import math
 import threading
@@ -115,13 +115,13 @@ def test_too_many_failures_end_the_run_and_the_next_one_goes_on(crm: Exchange) -
 
 
 def in_bulk(crm: Exchange) -> Exchange:
-    """Send everybody in one file, of whom some are there already, one even on the list."""
+    """Send everybody in one file; some exist already, one is even on the list."""
     crm.goal = users_goal(lists=["Red"], bulk_from=1)
     return crm
 
 
 @pytest.mark.parametrize("reports", [True, False])
-def test_whom_sailthru_leaves_out_without_a_word_is_sent_again(crm: Exchange, *, reports: bool) -> None:
+def test_a_user_that_sailthru_leaves_out_without_an_error_is_sent_again(crm: Exchange, *, reports: bool) -> None:
     """New ones, ones who are there, ones who are on the list with other values: all arrive, whatever the job tells."""
     crm.box.reports_lines = reports
     crm.box.account.add_users(
@@ -167,7 +167,7 @@ def test_a_value_with_a_line_break_is_verified_too(crm: Exchange) -> None:
 
 
 def test_what_shows_late_is_no_reason_to_create_anybody(crm: Exchange) -> None:
-    """A user whom readers do not see yet counts as unmatched, and is found by a later run."""
+    """A user that reads do not show yet counts as unmatched, and is found by a later run."""
     crm.goal = users_goal(create_users=False)
     crm.box.visible_after = 60.0
     official = SailthruClient(SECRETS["KEY"], SECRETS["SECRET"], api_url=crm.box.url)

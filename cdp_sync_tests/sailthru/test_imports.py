@@ -36,13 +36,13 @@ def test_a_list_becomes_profiles(crm: Crm) -> None:
     """Each user on the list becomes a profile with its custom fields, and with Sailthru's id."""
     crm.box.account.add_users([ANN, BOB])
     crm.declare(list_goal())
-    told = crm.told(crm.run(), "members")
+    values = crm.metadata(crm.run(), "members")
     sids = {user.email: sid for sid, user in crm.box.account.users.items()}
     assert people(crm, "first_name", "sailthru_profile_id") == [
         ("Ann", sids["ann@example.com"]),
         ("Bob", sids["bob@example.com"]),
     ]
-    assert (told["rows_read"], told["rows_applied"], told["profiles_created"]) == (2, 2, 2)
+    assert (values["rows_read"], values["rows_applied"], values["profiles_created"]) == (2, 2, 2)
     assert asked(crm) == 0
 
 
@@ -60,13 +60,13 @@ def test_a_list_that_has_not_changed_is_not_read_again(crm: Crm) -> None:
     crm.box.account.add_users([ANN, BOB])
     crm.declare(list_goal())
     crm.run()
-    assert crm.told(crm.run(), "members")["rows_read"] == 0
+    assert crm.metadata(crm.run(), "members")["rows_read"] == 0
     crm.box.account.add_users([person("Cat")])
-    told = crm.told(crm.run(), "members")
-    assert (told["rows_read"], told["rows_applied"], told["rows_unchanged"]) == (3, 1, 2)
+    values = crm.metadata(crm.run(), "members")
+    assert (values["rows_read"], values["rows_applied"], values["rows_unchanged"]) == (3, 1, 2)
 
 
-def test_users_are_asked_for_the_addresses_behind_the_digests(crm: Crm) -> None:
+def test_users_are_asked_for_the_addresses_of_the_digests(crm: Crm) -> None:
     """A list tells digests: who is new is asked for the address, once."""
     crm.box.account.add_users([ANN, BOB])
     crm.declare(list_goal(link=BY_EMAIL))
@@ -109,9 +109,9 @@ def test_people_are_linked_by_the_customers_own_id(crm: Crm) -> None:
     """The list does not hold extids: users are asked for them; who has none stays without a profile."""
     crm.box.account.add_users([person("Ann", extid="A-1"), BOB])
     crm.declare(list_goal(link=[{"field": "extid", "property": "number"}]))
-    told = crm.told(crm.run(), "members")
+    values = crm.metadata(crm.run(), "members")
     assert people(crm, "number", "first_name") == [("A-1", "Ann")]
-    assert told["rows_without_identifier"] == 1
+    assert values["rows_without_identifier"] == 1
 
 
 def test_people_are_linked_by_a_custom_field(crm: Crm) -> None:
@@ -134,8 +134,8 @@ def test_nobody_is_created_where_that_is_not_allowed(crm: Crm) -> None:
     """Who matches nobody counts as unmatched."""
     crm.box.account.add_users([ANN, BOB])
     crm.declare(list_goal(allow_new_profiles=False))
-    told = crm.told(crm.run(), "members")
-    assert (told["rows_unmatched"], told["profiles_created"]) == (2, 0)
+    values = crm.metadata(crm.run(), "members")
+    assert (values["rows_unmatched"], values["profiles_created"]) == (2, 0)
 
 
 def test_smart_lists_are_lists(crm: Crm) -> None:
@@ -168,7 +168,7 @@ def test_a_list_may_be_called_like_an_archive(crm: Crm) -> None:
     """Only the names of files tell that something is packed."""
     crm.box.account.add_users([person("Ann", lists=["Winners.zip"])])
     crm.declare(list_goal(lists=["Winners.zip", "Winners.zip"]))
-    assert crm.told(crm.run(), "members")["rows_applied"] == 1
+    assert crm.metadata(crm.run(), "members")["rows_applied"] == 1
 
 
 def test_a_list_that_is_not_there_fails_by_itself(crm: Crm) -> None:
@@ -200,11 +200,11 @@ def test_a_custom_field_may_be_called_like_a_column(crm: Crm) -> None:
 
 def test_values_take_their_propertys_type(crm: Crm) -> None:
     """Lists tell texts only; several values are separated by commas."""
-    told = {"total": 12, "visits": 3, "interests": ["art", "sport"], "birthday": "1990-02-01", "newsletter": True}
-    crm.box.account.add_users([person("Ann", vars=told)])
-    crm.declare(list_goal(map=[{"field": name, "property": name} for name in told]))
+    vars_there = {"total": 12, "visits": 3, "interests": ["art", "sport"], "birthday": "1990-02-01", "newsletter": True}
+    crm.box.account.add_users([person("Ann", vars=vars_there)])
+    crm.declare(list_goal(map=[{"field": name, "property": name} for name in vars_there]))
     crm.run()
-    ((total, *rest),) = people(crm, *told)
+    ((total, *rest),) = people(crm, *vars_there)
     assert (float(total), *map(str, rest)) == (12.0, "3", "['art', 'sport']", "1990-02-01", "True")
 
 
@@ -245,7 +245,7 @@ def test_an_export_without_a_result_fails_its_list(crm: Crm, trouble: str) -> No
     assert people(crm, "first_name") == [("Ann",)]
 
 
-def test_a_wrong_secret_is_told_and_not_tried_again(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_secret_is_reported_and_not_tried_again(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says what to check; the secret is in no event of the run."""
     monkeypatch.setenv("CRM_SECRET", "wrong-secret-11")
     crm.declare(list_goal())
@@ -265,7 +265,7 @@ def test_an_endpoint_that_is_not_permitted_is_named(crm: Crm) -> None:
     assert "must not use the endpoint job" in str(failed.step_failure_data.error)
 
 
-def test_no_address_is_told_to_dagster(crm: Crm) -> None:
+def test_no_address_reaches_dagster(crm: Crm) -> None:
     """Metadata, logs and run config know people by their profiles' ids."""
     crm.box.account.add_users([ANN, person("Bad", email="bad@example.com", extid="x")])
     crm.declare(list_goal(link=BY_EMAIL))
@@ -276,7 +276,7 @@ def test_no_address_is_told_to_dagster(crm: Crm) -> None:
 
 
 def test_a_list_goal_needs_the_property_for_sailthrus_id(crm: Crm) -> None:
-    """What is missing in the profile is told where the connection is loaded, with what to write."""
+    """What is missing in the profile is reported when the connection is loaded, with what to write."""
     others = [dict(each) for each in PROPERTIES if each["name"] != "sailthru_profile_id"]
     crm.describe(properties=others)
     crm.declare(list_goal(link=BY_EMAIL))

@@ -87,7 +87,7 @@ POINTS = {
     "before recording": (BULK, {"number": 1, "only": "begin"}),
     "inside recording": (SINGLES, {"number": 1, "only": "insert into warehouse.run"}),
     "at the end of recording": (SINGLES, {"number": 1, "only": "commit"}),
-    "behind recording": (BULK, {"number": 1, "only": "commit", "after": True}),
+    "after recording": (BULK, {"number": 1, "only": "commit", "after": True}),
 }
 
 
@@ -107,7 +107,7 @@ def test_an_export_killed_and_run_again(
 def test_an_export_killed_and_run_again_an_hour_later(
     undisturbed: dict[str, Any], box: SailthruSandbox, tmp_path: Path
 ) -> None:
-    """Whom the killed run put on a list is remembered as put there by the goal, however late it is run again."""
+    """A user that the killed run put on a list counts as put there by the goal, however late it is run again."""
     crm = exchange(tmp_path / "crm", box, SINGLES)
     dead = victim.start(victims.export, crm.next_run(), box.url, {"number": 1, "only": "begin"})
     assert victim.exit_code(dead) == victim.KILLED
@@ -128,7 +128,7 @@ class Breaking(SailthruPeople):
 
 
 def test_a_step_tried_again_goes_on(undisturbed: dict[str, Any], box: SailthruSandbox, tmp_path: Path) -> None:
-    """Those of whom it is known what became of them are not sent again; what is recorded twice is as recorded once."""
+    """Profiles with a known outcome are not sent again; recording is idempotent."""
     crm = exchange(tmp_path / "crm", box, SINGLES)
     run = crm.next_run()
     counters = select_segment(run)
@@ -163,7 +163,7 @@ GOAL = lists_goal(link=[{"field": "email", "property": "email"}], map=[column("t
 KILLS = {
     "while the job runs": At("job", "GET", after=True),
     "before the download": At("export", "GET"),
-    "behind the download": At("export", "GET", after=True),
+    "after the download": At("export", "GET", after=True),
     "while addresses are asked for": At("user", "GET", 5, after=True),
     "when all are known": At("user", "GET", 12, after=True),
     "inside the transaction": {"number": 1, "only": "update warehouse.revision"},

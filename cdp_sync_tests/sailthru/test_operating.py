@@ -48,9 +48,9 @@ def test_a_failed_goal_is_mailed_about(crm: Crm, office: Office) -> None:
     office.tick()
     (mail,) = office.mails
     assert (mail["Subject"], mail["To"]) == ("[cdp_sync] crm failed: audience", TEAM)
-    told = said(mail)
-    assert "Letters (crm): the run failed." in told
-    assert "audience failed\n" in told
-    assert "must not use the endpoint user" in told
-    assert "members succeeded\n" in told
+    mailed = said(mail)
+    assert "Letters (crm): the run failed." in mailed
+    assert "audience failed\n" in mailed
+    assert "must not use the endpoint user" in mailed
+    assert "members succeeded\n" in mailed
     assert [value for value in ("@example.com", "crm-secret", "crm-key") if value in everything(mail)] == []

@@ -84,21 +84,21 @@ steps = st.one_of(
 
 
 class Plain:
-    """Who is on which list by the rules, told of every step."""
+    """Who is on which list by the rules; it follows every step."""
 
     def __init__(self) -> None:
         self.inside: set[str] = set(NAMES)
         self.lists: set[str] = {"Red"}
         self.on: dict[str, set[str]] = {name: set() for name in LISTS}
         self.ours: set[tuple[str, str]] = set()
-        """Whom the goal put there, where nobody else had."""
+        """The users that the goal put there, where nobody else had."""
         self.there: set[str] = set()
         self.declared: set[str] = set()
         """The lists at the last run."""
         self.due: set[str] = set()
         """Who is another than when last sent, or was never sent."""
 
-    def take(self, kind: str, *told: Any) -> None:
+    def take(self, kind: str, *arguments: Any) -> None:
         """Follow a step."""
         ways: dict[str, Callable[..., object]] = {
             "enter": lambda who: self.inside.add(who),
@@ -109,7 +109,7 @@ class Plain:
             "other takes": lambda who, name: self.on[name].discard(who),
             "declare": self._declared,
         }
-        ways[kind](*told)
+        ways[kind](*arguments)
 
     def run(self) -> None:
         """Follow a run."""
@@ -136,13 +136,13 @@ class Plain:
         self.lists = lists
 
 
-def act(crm: Exchange, numbers: dict[str, int], kind: str, *told: Any) -> None:
+def act(crm: Exchange, numbers: dict[str, int], kind: str, *arguments: Any) -> None:
     """Take a step."""
     account = crm.box.account
     if kind == "declare":
-        crm.goal = users_goal(segment="keen", lists=sorted(told[0]), remove_from_lists=True)
+        crm.goal = users_goal(segment="keen", lists=sorted(arguments[0]), remove_from_lists=True)
         return
-    who = told[0]
+    who = arguments[0]
     user = account.find("email", f"{who}@example.com")
     if kind in ("enter", "leave"):
         crm.change(f"update warehouse.profile set keen = {kind == 'enter'} where email = '{who}@example.com'")
@@ -152,9 +152,9 @@ def act(crm: Exchange, numbers: dict[str, int], kind: str, *told: Any) -> None:
     elif user and kind == "delete":
         account.remove(user)
     elif user and kind == "other puts":
-        account.subscribe(user, told[1], account.now)
+        account.subscribe(user, arguments[1], account.now)
     elif user and kind == "other takes":
-        account.unsubscribe(user, told[1])
+        account.unsubscribe(user, arguments[1])
 
 
 @examples(3)
@@ -163,10 +163,10 @@ def act(crm: Exchange, numbers: dict[str, int], kind: str, *told: Any) -> None:
 @example(rounds=[[], [("delete", "bob")], [("leave", "bob")], [("enter", "bob")]])
 @example(rounds=[[("delete", "ann"), ("declare", {"Blue"}), ("declare", {"Red"})]])
 @example(rounds=[[], [("declare", {"Blue"})], [("declare", {"Red", "Blue"}), ("leave", "cat")], [("enter", "cat")]])
-def test_lists_hold_whom_the_rules_put_there(
+def test_lists_hold_the_users_that_the_rules_put_there(
     rounds: list[list[tuple[Any, ...]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """People enter and leave, are deleted, put there by others; lists are declared anew: who is where is as told."""
+    """People enter, leave, are deleted, or put there by others; lists are declared anew: all as the oracle says."""
     plain, numbers = Plain(), dict.fromkeys(NAMES, 0)
     with sailthru() as box:
         goal = users_goal(segment="keen", lists=["Red"], remove_from_lists=True)
@@ -176,15 +176,15 @@ def test_lists_hold_whom_the_rules_put_there(
             for step in each:
                 act(crm, numbers, *step)
                 plain.take(*step)
-            box.clock.advance(3600)  # others put people there long before a run, or behind it
+            box.clock.advance(3600)  # others put people there long before a run, or after it
             crm.run()
             plain.run()
             box.clock.advance(3600)
-            assert {name: crm.on(name) for name in LISTS} == told(plain.on)
+            assert {name: crm.on(name) for name in LISTS} == by_address(plain.on)
             assert {str(user.email) for user in box.account.users.values()} == addresses(plain.there)
 
 
-def told(on: dict[str, set[str]]) -> dict[str, set[str]]:
+def by_address(on: dict[str, set[str]]) -> dict[str, set[str]]:
     """Return who is where by addresses."""
     return {name: addresses(who) for name, who in on.items()}
 

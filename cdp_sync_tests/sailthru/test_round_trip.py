@@ -70,13 +70,13 @@ def test_both_agree_on_every_type(client: SailthruClient, box: SailthruSandbox, 
     report = crm.bring(goal)
     assert (report.counters.profiles_created, report.counters.values_invalid) == (1, 0)
     ((email, sid, extid),) = crm.rows(f"select email, {PROFILE_ID}, customer from warehouse.profile")
-    told = read(client, "zoe@example.com")
-    assert (email, sid, extid) == ("zoe@example.com", told["keys"]["sid"], "A-1")
-    assert told["vars"] == WRITTEN
+    user = read(client, "zoe@example.com")
+    assert (email, sid, extid) == ("zoe@example.com", user["keys"]["sid"], "A-1")
+    assert user["vars"] == WRITTEN
     crm.run()
     after = read(client, "zoe@example.com")
     assert after["vars"] == AS_EXPORTED
-    assert after["keys"] == told["keys"]
+    assert after["keys"] == user["keys"]
     assert sorted(after["lists"]) == ["Back", "Main"]
     crm.change("update warehouse.profile set text_one = null, number_list = null")
     crm.run()

@@ -67,7 +67,7 @@ def test_the_classic_form_is_understood(box: SailthruSandbox) -> None:
     assert list(user.lists) == ["Main"]
 
 
-def test_wrong_keys_are_told_apart(box: SailthruSandbox) -> None:
+def test_wrong_keys_are_distinguished(box: SailthruSandbox) -> None:
     """A wrong key is error 3, a wrong secret error 5; both are 401."""
     for key, secret, code in (("other", "s3cr3t", 3), ("key", "other", 5)):
         answer = SailthruClient(key, secret, api_url=box.url).get_lists()

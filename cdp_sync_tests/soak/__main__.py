@@ -9,7 +9,7 @@ from pathlib import Path
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.soak.exercises import exercises
 from cdp_sync_tests.soak.killing import soak, summary
-from cdp_sync_tests.soak.steady import WARM_UP, WORK_EVERY, growth, run_steadily, told
+from cdp_sync_tests.soak.steady import WARM_UP, WORK_EVERY, figures, growth, run_steadily
 
 
 def kill_runs(kills: int, seed: int) -> bool:
@@ -29,7 +29,7 @@ def do_runs(runs: int) -> bool:
     with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder:
         samples, problems = run_steadily(Path(folder), runs)
     problems += growth(samples)
-    print(f"{runs} runs in {time.monotonic() - began:.0f} s\n{told(samples)}", *problems, sep="\n")
+    print(f"{runs} runs in {time.monotonic() - began:.0f} s\n{figures(samples)}", *problems, sep="\n")
     return bool(problems)
 
 

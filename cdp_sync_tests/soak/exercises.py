@@ -103,7 +103,7 @@ def copied(template: Project, folder: Path) -> Project:
 
 
 def delivered(project: Project) -> dict[str, Any]:
-    """Return what was delivered to whom, and which lists a goal put them on, by e-mail address."""
+    """Return what was delivered, and on which lists a goal put each user, by e-mail address."""
     with project.warehouse.open("read") as session:
         rows = session.rows(
             """select goal_number, email, row_hash::text from warehouse.exported_profile

@@ -173,7 +173,7 @@ def average(samples: Sequence[Sample], name: str, *, worked: bool) -> float:
     return sum(steps) / len(steps) if steps else 0.0
 
 
-def told(samples: Sequence[Sample]) -> str:
+def figures(samples: Sequence[Sample]) -> str:
     """Return what was measured, for people."""
     after = samples[WARM_UP - 1 :]
     ends = {f"after {WARM_UP} runs": after[0], f"after {len(samples)}": after[-1]}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync_tests.soak.steady import MB, WARM_UP, WORK_EVERY, Sample, growth, run_steadily, told
+from cdp_sync_tests.soak.steady import MB, WARM_UP, WORK_EVERY, Sample, figures, growth, run_steadily
 
 FEW = WARM_UP + WORK_EVERY + 1
 """One with work and some without after the first ones; `make soak` does three hundred."""
@@ -18,7 +18,7 @@ FIRST = Sample(True, memory=200 * MB, descriptors=10, threads=11, files=5, histo
 def test_a_few_runs(tmp_path: Path) -> None:
     """Descriptors and threads stay as they are; each run leaves a file, without work of 180 kB at most."""
     samples, broken = run_steadily(tmp_path, FEW)
-    assert [*broken, *growth(samples)] == [], told(samples)
+    assert [*broken, *growth(samples)] == [], figures(samples)
     assert {sample.warehouse for sample in samples[WARM_UP:-2]} == {samples[WARM_UP].warehouse}
 
 

@@ -160,14 +160,14 @@ def state_of(warehouse: Warehouse) -> dict[str, Any]:
         columns = 'connection, goal, path, line, field, "value", raw, reason'
         quarantine = session.rows(f"select {columns} from warehouse.quarantine")
         changes = session.rows("select profile_id, kind, properties from warehouse.profile_change")
-    names = {each["profile_id"]: _told(_properties(each)) for each in profiles}
+    names = {each["profile_id"]: _as_text(_properties(each)) for each in profiles}
     return {
         "profiles": sorted(names.values()),
-        "identifiers": sorted(_told((*row, names.get(owner, "nobody"))) for *row, owner in identifiers),
-        "ledger": sorted(map(_told, ledger)),
-        "imported_row": sorted(_told((*row, names.get(owner, "nobody"))) for *row, owner in known),
-        "quarantine": sorted(map(_told, quarantine)),
-        "changes": sorted(_told((names.get(owner, "nobody"), *row)) for owner, *row in changes),
+        "identifiers": sorted(_as_text((*row, names.get(owner, "nobody"))) for *row, owner in identifiers),
+        "ledger": sorted(map(_as_text, ledger)),
+        "imported_row": sorted(_as_text((*row, names.get(owner, "nobody"))) for *row, owner in known),
+        "quarantine": sorted(map(_as_text, quarantine)),
+        "changes": sorted(_as_text((names.get(owner, "nobody"), *row)) for owner, *row in changes),
     }
 
 
@@ -178,5 +178,5 @@ def _properties(profile: dict[str, Any]) -> dict[str, Any]:
 _ITS_OWN = ("profile_id", "created_at", "updated_at", "_created_by")
 
 
-def _told(value: object) -> str:
+def _as_text(value: object) -> str:
     return repr(value)

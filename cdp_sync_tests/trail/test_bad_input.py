@@ -1,4 +1,4 @@
-"""What senders deliver and should not: each lands, or is told of by name and reason, and nothing else suffers."""
+"""Bad files from senders: each row lands or is reported by name and reason, and nothing else is affected."""
 
 import time
 from collections import Counter
@@ -39,7 +39,7 @@ def deliver(importer: Importer, content: Content, path: str = "/bad.csv") -> Goa
 
 
 def failure_of(importer: Importer, content: Content, path: str = "/bad.csv") -> str:
-    """Deliver a file that must fail as a whole; return what is told of it."""
+    """Deliver a file that must fail as a whole; return the message about it."""
     report = deliver(importer, content, path)
     assert report.files[0].state == "failed"
     assert report.state == "failed"
@@ -105,12 +105,12 @@ def test_a_long_value_is_kept_whole(importer: Importer) -> None:
     assert importer.column("first_name")["a@example.com"] == long
 
 
-def test_an_endless_line_is_told_of(importer: Importer) -> None:
+def test_an_endless_line_is_reported(importer: Importer) -> None:
     """A line of seventy megabytes fails its file or its row, not the files beside it."""
     deliver(importer, f'Email,Name\na@example.com,Ann\nb@example.com,{"x" * 70_000_000}\nc@example.com,"C\nC"\n')
 
 
-def test_a_nul_byte_is_told_of(importer: Importer) -> None:
+def test_a_nul_byte_is_reported(importer: Importer) -> None:
     """A cell with a NUL byte is not written; its row is."""
     report = deliver(importer, "Email,Name\na@example.com,A\0A\nb@example.com,Bob\n")
     assert (report.files[0].counters.rows_applied, report.files[0].counters.values_invalid) == (2, 1)
@@ -137,7 +137,7 @@ def test_emoji_survive(importer: Importer) -> None:
 
 
 def test_a_wrong_separator_names_the_right_one(importer: Importer) -> None:
-    """A file with another separator fails and is told which one fits."""
+    """A file with another separator fails; the message names the one that fits."""
     assert "`separator: ';'`" in failure_of(importer, "Email;Name\na@example.com;Ann\n")
 
 
@@ -162,14 +162,14 @@ def test_a_parser_error_shows_no_person(importer: Importer) -> None:
     try:
         report = importer.deliver({"/bad.csv": b"Email,Name\n\nsecret@example.com,Zo\xeb\n"})
     except CdpSyncError as error:
-        told = str(error)
+        message = str(error)
     else:
-        told = report.message
-    assert "secret@example.com" not in told
+        message = report.message
+    assert "secret@example.com" not in message
 
 
 def test_utf_8_instead_of_utf_16(tmp_path: Path) -> None:
-    """A file that is not UTF-16 fails and is told what may fit."""
+    """A file that is not UTF-16 fails; the message names encodings that may fit."""
     importer = Importer(tmp_path, goal(format={"encoding": "utf-16"}))
     report = importer.deliver({"/a.csv": "Email,Name\na@example.com,Zoë\n"})
     assert report.state == "failed"
@@ -274,7 +274,7 @@ WORDS = [
     ],
 )
 def test_properties_of_any_name(names: list[str], tmp_path: Path) -> None:
-    """A property may be called like anything: it is created, updated and told of, and others stay what they are."""
+    """A property may be called like anything: it is created, updated and reported, and others stay unchanged."""
     properties = ({"name": "email", "type": "email", "identifier": True}, {"name": "order_total"})
     declared = Profiles(properties=(*properties, *({"name": name} for name in names)))
     mapping = [{"field": f"F{number}", "property": name} for number, name in enumerate(names)]
@@ -361,7 +361,7 @@ def test_a_hundred_thousand_columns_are_refused(tmp_path: Path) -> None:
 
 
 def test_thousands_separators_are_not_guessed(tmp_path: Path) -> None:
-    """A number with thousands separators is told of and not written; a guess could be wrong by a thousand."""
+    """A number with thousands separators is reported and not written; a guess could be wrong by a factor of 1,000."""
     importer = Importer(tmp_path, goal(map=SUM))
     rows = ['a@example.com,"1,234.50"', "a@example.com,1 234", "a@example.com,2"]
     report = importer.deliver({"/a.csv": "\n".join(["Email,Total", *rows, ""])})
@@ -371,7 +371,7 @@ def test_thousands_separators_are_not_guessed(tmp_path: Path) -> None:
 
 
 def test_dates_that_do_not_exist(tmp_path: Path) -> None:
-    """A day that no calendar has is told of and not written."""
+    """A day that no calendar has is reported and not written."""
     importer = Importer(tmp_path, goal(map=[{"field": "Born", "property": "birthday"}]))
     days = {"a": "2023-02-29", "b": "2024-02-29", "c": "2024-04-31", "d": "0000-00-00", "e": "2024-13-01"}
     rows = "".join(f"{name}@example.com,{day}\n" for name, day in days.items())

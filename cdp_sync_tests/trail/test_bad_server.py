@@ -83,7 +83,7 @@ def fetch(importer: Importer, sandbox: SftpSandbox, *, password: str = PASSWORD,
 
 
 def states(report: GoalReport) -> dict[str, str]:
-    """Return what became of each file, by name."""
+    """Return the outcome of each file, by name."""
     return {Path(file.path).name: file.state for file in report.files}
 
 
@@ -163,7 +163,7 @@ def test_a_file_without_permission(serve: Serve, importer: Importer) -> None:
 
 
 def test_a_file_that_vanishes(serve: Serve, importer: Importer) -> None:
-    """A file that is gone between the listing and the reading is told of; the others land."""
+    """A file that is gone between the listing and the reading is reported; the others land."""
     sandbox = serve(open=opening(lambda local: local.unlink()))
     report = fetch(importer, sandbox)
     assert (report.state, states(report)) == ("success", {"a.csv": "vanished", "b.csv": "imported"})

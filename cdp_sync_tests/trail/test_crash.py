@@ -103,7 +103,7 @@ def fetched(folder: Path, files: dict[str, str]) -> list[FetchedFile]:
 
 
 def import_all(run: GoalRun, files: list[FetchedFile], deadly: Deadly = None) -> None:
-    """Take the three steps, in a process that may be told to die on the way."""
+    """Take the three steps, in a process that can be made to die on the way."""
     if deadly:
         victim.die_at(**deadly)
     stage_files(run, files)
@@ -227,7 +227,7 @@ def test_killed_while_a_new_identifier_is_covered(tmp_path: Path) -> None:
 
 
 class Waiting(SftpSandbox):
-    """A server that sends nothing of any file until it is told to."""
+    """A server that sends nothing of any file until the test lets it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -307,9 +307,9 @@ def test_killed_commands_do_not_block_the_next(server: Waiting, tmp_path: Path) 
     assert totals_in(project) == [Decimal("1.5")] * 100
 
     put(server, "more.csv", "Email,Name,Total\np0@example.com,P0,2\n")
-    told = project.command("run", "shop")
-    assert told["state"] == "success"
-    assert [(file["path"], file["state"]) for file in told["goals"][0]["files"]] == [("/inbox/more.csv", "imported")]
+    summary = project.command("run", "shop")
+    assert summary["state"] == "success"
+    assert [(file["path"], file["state"]) for file in summary["goals"][0]["files"]] == [("/inbox/more.csv", "imported")]
     assert totals_in(project) == [Decimal("1.5")] * 99 + [Decimal("3.5")]
     found = project.answer("runs", "shop")["runs"]
     assert [run["state"] for run in found] == ["finished", "failed", "failed", "failed"]

@@ -34,8 +34,8 @@ PEOPLE = tuple(f"p{number}@x" for number in range(12))
 def export_goal(name: str, segment: str, changes: str) -> FileExportGoal:
     """Return a goal that exports a segment's addresses and names."""
     columns = [{"field": "Email", "property": "email"}, {"field": "Name", "property": "first_name"}]
-    told = {"name": name, "segment": segment, "changes": changes, "directory": "/out", "map": columns}
-    return FileExportGoal.model_validate(told)
+    declared = {"name": name, "segment": segment, "changes": changes, "directory": "/out", "map": columns}
+    return FileExportGoal.model_validate(declared)
 
 
 EXPORTS = (export_goal("all", "everybody", "all"), export_goal("named", "named", "changed"))

@@ -128,7 +128,7 @@ def test_those_who_spent_at_least_40(exporter: Exporter) -> None:
     assert Decimal(row["order_total"]) == spenders()[row["email"]] + Decimal("1.99")
 
 
-def test_a_crash_behind_the_delivery_delivers_again(exporter: Exporter) -> None:
+def test_a_crash_after_the_delivery_delivers_again(exporter: Exporter) -> None:
     """What was published but not recorded is delivered once more; what was recorded is not."""
     exporter.run_until_delivered()
     assert len(exporter.delivered()) == len(spenders())

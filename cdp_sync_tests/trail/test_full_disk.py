@@ -157,6 +157,6 @@ def test_files_that_may_not_grow(step: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", LIMITED)
 def test_files_that_may_not_grow_are_a_full_disk(step: str, tmp_path: Path) -> None:
-    """A quota or a limit on a file's size is told as a full disk, as it is while downloading."""
+    """A quota or a limit on a file's size is reported as a full disk, as it is while downloading."""
     importer = Importer(tmp_path)
     assert fail_by_limit(importer, step) == DiskFull.__name__

@@ -61,7 +61,7 @@ def test_two_numbers_of_one_export_goal_are_mended(exporter: Exporter) -> None:
 
 
 def test_a_connection_that_ran_under_both_names(world: World) -> None:
-    """Whom it has exchanged is counted once, whoever made their profile, and stays so in the runs after."""
+    """Each exchanged person is counted once, whichever run made the profile, and stays so in later runs."""
     world.bring("shop", "names", "/a", {"a@x", "b@x"})
     world.bring("desk", "names", "/a", {"b@x", "c@x"})
     world.bring("shop", "names", "/b", {"c@x", "d@x"})

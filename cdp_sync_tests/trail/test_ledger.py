@@ -8,7 +8,7 @@ import pytest
 
 from cdp_sync.errors import GoalFailed
 from cdp_sync.importing import import_files
-from cdp_sync.importing.upserting.rivals import refuse_rivals
+from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.model import FileGoal, GoalReport, SftpConnection, SftpServer, fingerprint
 from cdp_sync.warehouse.history import quarantined
 from cdp_sync.warehouse.migrations import migrations

@@ -32,9 +32,9 @@ def test_those_who_spent_most_are_users(shop: Shop, tmp_path: Path) -> None:
         customers = {row["Email"].lower(): row for row in read("Customer.csv")}
         client = SailthruClient(SECRETS["KEY"], SECRETS["SECRET"], api_url=box.url)
         for email, total in spenders().items():
-            told = client.api_get("user", {"id": email, "key": "email", "fields": {"vars": 1, "lists": 1}}).get_body()
+            user = client.api_get("user", {"id": email, "key": "email", "fields": {"vars": 1, "lists": 1}}).get_body()
             texts = {name: customers[email][field] or None for name, field in TEXTS.items()}
-            assert told["vars"] == {"order_total": int(total.quantize(Decimal(1), ROUND_HALF_UP)), **texts}
-            assert list(told["lists"]) == ["Spenders"]
+            assert user["vars"] == {"order_total": int(total.quantize(Decimal(1), ROUND_HALF_UP)), **texts}
+            assert list(user["lists"]) == ["Spenders"]
         assert client.get_list("Spenders").get_body()["count"] == len(spenders()) == len(box.account.users)
         assert crm.run().counters.profiles_written == 0

@@ -191,7 +191,7 @@ def test_customers_and_their_invoices(kind: str, shop: Shop) -> None:
 
 
 def test_nothing_to_do(shop: Shop) -> None:
-    """Run again, nothing is due: no byte is read, and whoever reads the warehouse is in nobody's way."""
+    """Run again, nothing is due: no byte is read, and a reader of the warehouse blocks nothing."""
     shop.put("Customer.csv")
     invoices = shop.put("Invoice.csv")
     shop.run()
@@ -257,7 +257,7 @@ def test_invoices_before_customers(openssh: OpenSshServer, inbox: Path, tmp_path
 
 
 def test_invoices_of_nobody(shop: Shop) -> None:
-    """Invoices that come too early are unmatched, each told of by its line; read again, they land."""
+    """Invoices that come too early are unmatched, each reported with its line; read again, they land."""
     shop.put("Invoice.csv")
     _, invoices = shop.run()
     assert invoices.counters == Counters(rows_read=412, rows_unmatched=412)
@@ -278,10 +278,10 @@ def test_the_command(openssh: OpenSshServer, inbox: Path, tmp_path: Path) -> Non
     connection = {"name": "shop", "server": server_of(openssh).model_dump(exclude_unset=True), "import_profiles": goals}
     project = Project(tmp_path / "project")
     project.declare(PROPERTIES, connection)
-    told = project.command("run", "shop")
-    assert told["state"] == "success"
-    assert [goal["goal"] for goal in told["goals"]] == ["customers", "invoices"]
-    assert [goal["rows_applied"] for goal in told["goals"]] == [59, 412]
+    summary = project.command("run", "shop")
+    assert summary["state"] == "success"
+    assert [goal["goal"] for goal in summary["goals"]] == ["customers", "invoices"]
+    assert [goal["rows_applied"] for goal in summary["goals"]] == [59, 412]
     check_profiles(project.warehouse)
     again = project.answer("run", "shop")
     assert [goal["message"] for goal in again["goals"]] == ["Nothing new to import."] * 2

@@ -105,7 +105,7 @@ def die_at_request(method: str, number: int, *, after: bool = False) -> None:
 
 
 def hold(path: Path, held: Event, let_go: Event) -> None:
-    """Keep the warehouse open for reading until told to let go."""
+    """Keep the warehouse open for reading until `let_go` is set."""
     with Warehouse(path).open("read") as session:
         session.rows("select * from warehouse.profile")
         held.set()

@@ -1,4 +1,4 @@
-"""Another process that holds a DuckDB file until it is told to let go."""
+"""Another process that holds a DuckDB file until its standard input is closed."""
 
 import subprocess
 import sys

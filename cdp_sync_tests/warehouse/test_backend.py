@@ -66,17 +66,17 @@ def test_without_access_the_warehouse_is_not_opened(file: Path, tmp_path: Path) 
     assert (tmp_path / "deep" / "s.duckdb").exists()
 
 
-def test_a_held_file_is_waited_for_and_then_told_of(file: Path) -> None:
+def test_a_held_file_is_waited_for_and_then_reported(file: Path) -> None:
     """After the bounded wait the error names the file, the process that holds it and what to do."""
     with held(file) as holder:
         began = time.monotonic()
         with pytest.raises(WarehouseLocked) as refused, Warehouse(file, lock_timeout=0.4).open("write"):
             pass
         waited = time.monotonic() - began
-    told = str(refused.value)
-    assert f"warehouse.duckdb is held by process {holder.pid} (" in told
-    assert "more than 0.4 s" in told
-    assert "Close that process" in told
+    message = str(refused.value)
+    assert f"warehouse.duckdb is held by process {holder.pid} (" in message
+    assert "more than 0.4 s" in message
+    assert "Close that process" in message
     assert isinstance(refused.value, Transient)
     assert waited < 20  # bounded, however busy the machine
 
@@ -92,7 +92,7 @@ def test_readers_wait_for_a_writer_too(file: Path) -> None:
 
 
 def test_a_reader_keeps_writers_out(file: Path) -> None:
-    """A process that reads holds the file as well; a writer is told of it."""
+    """A process that reads holds the file as well; the error of a writer says so."""
     with (
         held(file, "read") as holder,
         pytest.raises(WarehouseLocked, match=f"process {holder.pid} "),
@@ -130,7 +130,7 @@ def test_readers_share_the_file(file: Path) -> None:
         assert two.value("select count(*) from warehouse.profile") == 0
 
 
-def test_a_writer_of_this_process_is_told_of_as_such(file: Path) -> None:
+def test_a_writer_of_this_process_is_reported_as_such(file: Path) -> None:
     """Two openings of one process that exclude each other do not blame another process."""
     warehouse = Warehouse(file, lock_timeout=0.1)
     with (
@@ -143,7 +143,7 @@ def test_a_writer_of_this_process_is_told_of_as_such(file: Path) -> None:
 
 @pytest.mark.parametrize("access", ["read", "write"])
 def test_a_file_that_is_no_database_is_refused(access: str, tmp_path: Path) -> None:
-    """Some other file under the warehouse's name is told of and left as it is."""
+    """Another file under the warehouse's name is reported and left unchanged."""
     path = tmp_path / "warehouse.duckdb"
     content = b"Email,FirstName\n" * 1000
     path.write_bytes(content)

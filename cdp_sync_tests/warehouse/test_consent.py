@@ -92,7 +92,7 @@ def ask(session: Session, condition: str, zone: str | None, consented: Names, re
         (["calls", "offers"], None, ["calls"], ["offers"], False),
     ],
 )
-def test_whom_a_connection_processes(
+def test_which_profiles_a_connection_processes(
     objectives: Sequence[str], zone: str | None, consented: Names, refused: Names, expected: bool, session: Session
 ) -> None:
     """The rules of BlueConic's articles 247963 and 360002272314, each row of them."""

@@ -99,7 +99,7 @@ def test_a_profile_shows_its_properties_and_latest_changes(session: Session) -> 
     assert shown["changes"][0]["properties"] == ["order"]
 
 
-def test_goals_are_told_by_run_in_order_of_start(session: Session) -> None:
+def test_goals_are_reported_by_run_in_order_of_start(session: Session) -> None:
     """Each run has its goals, those of other runs not; a run without goals is left out."""
     note_run(session, "one", "second", hours=2)
     note_run(session, "one", "first", hours=1)
@@ -122,15 +122,15 @@ def test_a_profile_tells_who_changed_what(session: Session) -> None:
     assert third["changed"] is None
 
 
-def test_changed_profiles_are_told_by_run_and_goal(session: Session) -> None:
+def test_changed_profiles_are_reported_by_run_and_goal(session: Session) -> None:
     """Each profile once, with all that changed, in the order of names."""
     for who, name in ((ADA, "order"), (ADA, "email"), (BOB, "order")):
         values = ["one", "shop", "customers", who, "updated", name, "x", None]
         session.execute("insert into warehouse.changed_value values (?, ?, ?, ?, ?, ?, ?, ?)", values)
     found = changed_profiles(session, ["one", "two"])
     assert list(found) == [("one", "customers")]
-    told = [(each["profile_id"], each["kind"], len(each["changed"])) for each in found["one", "customers"]]
-    assert told == [(ADA, "updated", 2), (BOB, "updated", 1)]
+    changes = [(each["profile_id"], each["kind"], len(each["changed"])) for each in found["one", "customers"]]
+    assert changes == [(ADA, "updated", 2), (BOB, "updated", 1)]
     assert [change["property"] for change in found["one", "customers"][0]["changed"]] == ["email", "order"]
 
 
@@ -138,13 +138,24 @@ def test_the_view_says_what_happened(session: Session) -> None:
     """`run_goal` has a row for a goal's run, in the words of people; how long it took includes what came before."""
     note_run(session, "one", "customers", hours=0)
     session.execute(
-        """update warehouse.run set ended_at = started_at + interval 2 seconds, direction = 'import', message = 'Told.',
+        """update warehouse.run set ended_at = started_at + interval 2 seconds, direction = 'import', message = 'Done.',
         rows_rejected = 2, rows_unmatched = 0, rows_without_consent = 1, profiles_created = 3"""
     )
     columns = "connection, goal, direction, state, started_at, seconds, sentence, profiles_created, left_out, run_id"
     ask = f"select {columns} from warehouse.run_goal"
-    told = ("shop", "customers", "import", "finished", NOON, 2.0, "Told.", 3, "2 rejected, 1 without consent", "one")
-    assert session.rows(ask) == [told]
+    expected = (
+        "shop",
+        "customers",
+        "import",
+        "finished",
+        NOON,
+        2.0,
+        "Done.",
+        3,
+        "2 rejected, 1 without consent",
+        "one",
+    )
+    assert session.rows(ask) == [expected]
     session.execute("update warehouse.run set seconds = 7.25, state = 'failed', rows_rejected = 0")
     session.execute("update warehouse.run set rows_without_consent = 0")
     assert session.rows("select state, seconds, left_out from warehouse.run_goal") == [("failed", 7.3, None)]

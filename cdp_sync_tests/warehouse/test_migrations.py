@@ -61,10 +61,10 @@ def test_a_newer_version_is_refused(access: str, warehouse: Warehouse) -> None:
         session.execute("insert into warehouse.migration values (?, 'later', now())", [newer])
     with pytest.raises(WarehouseUnusable) as refused, warehouse.open(access):  # type: ignore[arg-type]
         pass
-    told = str(refused.value)
-    assert f"version {newer}" in told
-    assert f"version {latest_version()}" in told
-    assert "Use the newer cdp_sync" in told
+    message = str(refused.value)
+    assert f"version {newer}" in message
+    assert f"version {latest_version()}" in message
+    assert "Use the newer cdp_sync" in message
 
 
 def test_the_first_tables_need_nothing_that_ducklake_lacks() -> None:

@@ -65,11 +65,11 @@ def test_a_changed_type_is_refused_with_the_way_out(warehouse: Warehouse) -> Non
     """The message names the property, both types and what to do; the statement that it gives works."""
     with warehouse.open("write") as session:
         with pytest.raises(PropertyTypeChanged) as refused:
-            sync(session, {"name": "added_before_the_slip"}, EMAIL, {**CODES, "type": "text"})
-        told = str(refused.value)
-        assert "'codes' is stored as BIGINT[] and declared as VARCHAR[] (text)" in told
-        assert "Declare the stored type, choose a new name" in told
-        statement = told.partition("convert the column yourself: ")[2]
+            sync(session, {"name": "added_before_the_problem"}, EMAIL, {**CODES, "type": "text"})
+        message = str(refused.value)
+        assert "'codes' is stored as BIGINT[] and declared as VARCHAR[] (text)" in message
+        assert "Declare the stored type, choose a new name" in message
+        statement = message.partition("convert the column yourself: ")[2]
         assert statement.startswith("alter table profile alter")
         session.execute("use warehouse").execute(statement)
         sync(session, EMAIL, {**CODES, "type": "text"})

@@ -54,10 +54,10 @@ def test_a_failing_step_is_named_with_its_statement(session: Session) -> None:
     """An error in a plan says which step failed and shows its SQL."""
     with pytest.raises(WarehouseUnusable) as failed:
         session.run([Step("fine", "select 1"), Step("linked", "select nothing_of_that_name")])
-    told = str(failed.value)
-    assert told.startswith("Step linked failed:")
-    assert "nothing_of_that_name" in told
-    assert "-- linked\nselect nothing_of_that_name;" in told
+    message = str(failed.value)
+    assert message.startswith("Step linked failed:")
+    assert "nothing_of_that_name" in message
+    assert "-- linked\nselect nothing_of_that_name;" in message
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_an_error_of_one_statement_shows_it(session: Session) -> None:
 
 
 def test_the_warehouse_folder_is_not_littered(tmp_path: Path) -> None:
-    """A session that did nothing leaves nothing behind."""
+    """A session that did nothing leaves no files."""
     with Warehouse(tmp_path / "warehouse.duckdb").open("none") as opened:
         opened.execute("create temp table a as select 1")
     assert list(tmp_path.iterdir()) == []

@@ -29,11 +29,11 @@ def test_each_session_begins_with_nothing(tmp_path: Path) -> None:
     with warehouse.open("write", staging=staging) as session:
         session.set("force_compression", "uncompressed")
         session.set("TimeZone", "Asia/Tokyo")
-        session.execute("create temp table left_behind as select 1 as x")
+        session.execute("create temp table left_over as select 1 as x")
     with warehouse.open("write", staging=staging) as session:
         assert session.value("select current_setting('force_compression')").lower() == "auto"
         assert session.value("select current_setting('TimeZone')") == "UTC"
-        session.execute("create temp table left_behind as select 2 as x")
+        session.execute("create temp table left_over as select 2 as x")
 
 
 def test_after_a_session_another_process_has_the_files_at_once(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import requests
 import urllib3
 from requests import exceptions
 
+from cdp_sync.connectors.http.deadline import Deadline
 from cdp_sync.errors import (
     CdpSyncError,
     CertificateRejected,
@@ -34,9 +35,11 @@ def address(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def describe(problem: Exception, url: str) -> CdpSyncError:
+def describe(problem: Exception, url: str, deadline: Deadline) -> CdpSyncError:
     """Return an error of a call to an address as ours."""
     where = address(url)
+    if deadline.passed:
+        return ConnectionLost(f"{where} did not answer in full within {deadline.seconds:g} s.", remedy=_LOST)
     if isinstance(problem, exceptions.InvalidHeader):
         return SettingUnusable(
             f"A header for {where} holds a character that HTTP does not allow, such as a line break.",
@@ -46,19 +49,13 @@ def describe(problem: Exception, url: str) -> CdpSyncError:
         return ServerUnreachable(f"{where} cannot be reached through the proxy.", remedy="Check HTTPS_PROXY.")
     if isinstance(problem, exceptions.SSLError):
         return _tls(problem, where)
-    if isinstance(problem, (exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)):
-        return ConnectionLost(f"{where} fell silent.", remedy=_LOST)
-    if unreachable := _unreachable_reason(problem):
+    silent = isinstance(problem, (exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError))
+    if not silent and (unreachable := _unreachable_reason(problem)):
         return ServerUnreachable(
             f"{where} cannot be reached: {unreachable}.",
             remedy="Check its address, and that no firewall is in between.",
         )
-    return ConnectionLost(f"The line to {where} dropped.", remedy=_LOST)
-
-
-def too_slow(url: str, seconds: float) -> ConnectionLost:
-    """Return the error of a call that took too long as a whole."""
-    return ConnectionLost(f"{address(url)} did not answer in full within {seconds:g} s.", remedy=_LOST)
+    return ConnectionLost(f"{where} fell silent." if silent else f"The line to {where} dropped.", remedy=_LOST)
 
 
 def _tls(problem: exceptions.SSLError, where: str) -> CdpSyncError:
@@ -81,15 +78,11 @@ def _unreachable_reason(problem: Exception) -> str:
         if isinstance(cause, urllib3.exceptions.NameResolutionError):
             return "its name is unknown"
         if isinstance(cause, urllib3.exceptions.NewConnectionError):
-            return _system_text(cause)
+            system = next((each for each in _causes(cause) if isinstance(each, OSError) and each.strerror), None)
+            return str(system.strerror).lower() if system and isinstance(system, OSError) else "the connection failed"
         if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):  # of which that one is a kind
             return "no answer"
     return ""
-
-
-def _system_text(problem: BaseException) -> str:
-    cause = next((found for found in _causes(problem) if isinstance(found, OSError) and found.strerror), None)
-    return str(cause.strerror).lower() if cause and isinstance(cause, OSError) else "the connection failed"
 
 
 def _causes(problem: BaseException | None) -> Iterator[BaseException]:

@@ -234,7 +234,8 @@ class RateLimiter:
             RateExceeded: The wait would last longer.
             Cancelled: `cancelled` was set.
         """
-        lane = self._lane(key)
+        lane = self._lanes.get(key)  # `setdefault` is atomic: all threads get the same lane
+        lane = lane or self._lanes.setdefault(key, _Lane(Window(self.platform, self._length, self._buckets.get(key))))
         until = self.clock() + deadline
         with lane.condition:
             while not (cancelled and cancelled.is_set()):
@@ -256,10 +257,6 @@ class RateLimiter:
         for lane in list(self._lanes.values()):
             with lane.condition:
                 lane.condition.notify_all()
-
-    def _lane(self, key: Hashable) -> _Lane:
-        lane = self._lanes.get(key)  # `setdefault` is atomic: all threads get the same lane
-        return lane or self._lanes.setdefault(key, _Lane(Window(self.platform, self._length, self._buckets.get(key))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -100,7 +100,7 @@ class Stream:
         try:
             yield from self.response.raw.stream(size, decode_content=True)
         except network_errors.PROBLEMS as cause:
-            problem = _problem(cause, self.response.url, self.deadline)
+            problem = network_errors.describe(cause, self.response.url, self.deadline)
         if problem:
             raise problem  # outside: the cause's text would be kept with it
 
@@ -166,11 +166,9 @@ class Sender:
         self._proxies, self._verify = environment["proxies"], environment["verify"] or True
 
     def __enter__(self) -> Self:
-        """Return the sender itself; nothing is opened yet."""
         return self
 
     def __exit__(self, *_unused: object) -> None:
-        """Close all connections."""
         self.close()
 
     def close(self) -> None:
@@ -261,7 +259,7 @@ class Sender:
                     proxies=self._proxies,
                 )
         except network_errors.PROBLEMS as cause:
-            problem = _problem(cause, request.url, deadline)
+            problem = network_errors.describe(cause, request.url, deadline)
         raise problem  # outside: the cause's text would be kept with it
 
 
@@ -276,23 +274,22 @@ def _prepared(request: Request, file: BinaryIO | None, deadline: Deadline) -> Pr
         body = MultipartEncoderMonitor(encoder, lambda _sent: deadline.left())
         headers["Content-Type"] = encoder.content_type
     elif request.json is not None:
-        body = _json(request.json)
+        body = as_json(request.json).encode()
         headers["Content-Type"] = "application/json"
     prepared = PreparedRequest()
     prepared.prepare(request.method, request.url, headers, data=body, params=request.query)
     return prepared
 
 
-def _json(value: object) -> bytes:
-    try:
-        return json.dumps(value, allow_nan=False).encode()
-    except (TypeError, ValueError):
-        pass
-    raise RequestRefused("A call holds a value that JSON cannot represent, such as an infinite number.")
+def as_json(value: object, what: str = "A call") -> str:
+    """Return a value as JSON.
 
-
-def _problem(cause: Exception, url: str, deadline: Deadline) -> CdpSyncError:
-    return network_errors.too_slow(url, deadline.seconds) if deadline.passed else network_errors.describe(cause, url)
+    Raises:
+        RequestRefused: JSON cannot represent it. The cause, whose text may show the value, is not kept.
+    """
+    with suppress(TypeError, ValueError):
+        return json.dumps(value, allow_nan=False)
+    raise RequestRefused(f"{what} holds a value that JSON cannot represent, such as an infinite number.")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -77,26 +77,19 @@ def decipher(call: Call, status: int, content: bytes) -> dict[str, Any] | None:
         RateExceeded: No more calls are taken in this minute.
         RemoteFailure: Sailthru failed, or answered something that is no answer.
     """
-    found = _read(content)
+    try:
+        found = json.loads(content)
+    except ValueError:  # of encodings as well
+        found = None
     if isinstance(found, dict) and {"error", "errormsg"} <= found.keys():
-        refusal = Refusal(call, status, _number(found["error"]), str(found["errormsg"]))
+        code = found["error"] if str(found["error"]).isdecimal() else _OTHER
+        refusal = Refusal(call, status, int(code), str(found["errormsg"]))
         if _absent(refusal) and call.method != "POST":
             return None
         raise _error(refusal)
     if status != HTTPStatus.OK or not isinstance(found, dict):
         raise _unexpected(call, status)
     return found
-
-
-def _read(content: bytes) -> object:
-    try:
-        return json.loads(content)
-    except ValueError:  # of encodings as well
-        return None
-
-
-def _number(code: object) -> int:
-    return int(code) if isinstance(code, (int, str)) and str(code).isdecimal() else _OTHER
 
 
 def _absent(refusal: Refusal) -> bool:
@@ -131,30 +124,22 @@ def _about_the_call(refusal: Refusal) -> CdpSyncError:
     call, status = refusal.call, refusal.status
     if refusal.code == 15:
         return ListUnknown(f"Sailthru has no list {call.says.get('list', '')!r}.", remedy="Correct its name.")
-    if _job_unknown(refusal):
+    # One source has the unknown job with status 401, so its text says whether a permission is missing.
+    about_job = call.endpoint == "job" and call.method == "GET" and refusal.code == _OTHER
+    denied = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    if about_job and (not denied or "job id" in refusal.text.lower()):
         return JobLost("Sailthru does not know the job, or not any more.", remedy="The next run starts another.")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED) and refusal.code != 41:
-        return _not_permitted(call, status)
+        return EndpointNotPermitted(
+            f"The API key must not use the endpoint {call.endpoint} ({call.method} was answered with status {status}).",
+            needed="Needed are job, user and list.",
+            remedy="Have Sailthru's support permit it for this key.",
+        )
     if _absent(refusal):
         return UserUnknown("Sailthru has no user with that key, and creates none by it.")
     if status == HTTPStatus.CONFLICT:
         return RequestRefused("Sailthru refuses the user: a key of theirs belongs to another one (status 409).")
     return RequestRefused(f"Sailthru refuses the call: {refusal}.")
-
-
-def _job_unknown(refusal: Refusal) -> bool:
-    # One source has it with status 401, so its text says whether a permission is missing.
-    job = refusal.call.endpoint == "job" and refusal.call.method == "GET" and refusal.code == _OTHER
-    denied = refusal.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-    return job and (not denied or "job id" in refusal.text.lower())
-
-
-def _not_permitted(call: Call, status: int) -> EndpointNotPermitted:
-    return EndpointNotPermitted(
-        f"The API key must not use the endpoint {call.endpoint} ({call.method} was answered with status {status}).",
-        needed="Needed are job, user and list.",
-        remedy="Have Sailthru's support permit it for this key.",
-    )
 
 
 def _rate_exceeded(call: Call) -> RateExceeded:

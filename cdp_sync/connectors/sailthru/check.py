@@ -33,11 +33,6 @@ class Finding:
     problem: str = ""
     """What is wrong with it, in a sentence or two; nothing if it is fine."""
 
-    @property
-    def fine(self) -> bool:
-        """Whether nothing is wrong with it."""
-        return not self.problem
-
 
 def check(connection: "SailthruConnection") -> Iterator[tuple[str, bool]]:
     """Try what is needed of an account; yield in sentences what was found, and whether that is as it should be.
@@ -49,7 +44,7 @@ def check(connection: "SailthruConnection") -> Iterator[tuple[str, bool]]:
 
     with SailthruClient(connection.account) as client:
         for finding in client.check():
-            yield f"{finding.subject}: {finding.problem or 'in order.'}", finding.fine
+            yield f"{finding.subject}: {finding.problem or 'in order.'}", not finding.problem
 
 
 def findings(ask: Ask, time_zone: str) -> tuple[Finding, ...]:
@@ -58,9 +53,6 @@ def findings(ask: Ask, time_zone: str) -> tuple[Finding, ...]:
     Args:
         ask: Makes a call.
         time_zone: As declared.
-
-    Raises:
-        Transient: Sailthru cannot be reached, or fails.
     """
     found = []
     for endpoint, call in _PROBES:

@@ -35,8 +35,8 @@ _logger = logging.getLogger(__name__)
 class SailthruClient:
     """Calls one account's API, for any number of threads.
 
-    It connects on first use. A context manager: leaving it hangs up. Every call waits until the rate that Sailthru
-    tells allows it, and what may pass is tried again, so a call may take minutes.
+    It connects on first use. A context manager: leaving it hangs up. Every call waits until Sailthru's rate allows it,
+    and transient failures are retried, so a call may take minutes.
 
     Args:
         account: How to reach the account.
@@ -50,6 +50,8 @@ class SailthruClient:
 
     Raises:
         SecretMissing: A variable is not there.
+        ServerRefused: By every call. The credentials, a permission: no call would do.
+        Transient: By every call. Sailthru cannot be reached, or fails again and again.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class SailthruClient:
         self._wait = wait
         self._sender = Sender(
             account.base_url,
-            read_rate=protocol.told,
+            read_rate=protocol.rate_info,
             retry=RetryPolicy(attempts, Pauses(first_pause), deadline=900.0, log=log or _logger.info),
             limiter=limiter or RateLimiter(),
             timeouts=timeouts or Timeouts(),
@@ -87,11 +89,9 @@ class SailthruClient:
         return f"SailthruClient({self._account.base_url})"
 
     def __enter__(self) -> Self:
-        """Return the client itself; nothing is opened yet."""
         return self
 
     def __exit__(self, *_unused: object) -> None:
-        """Hang up."""
         self.close()
 
     def close(self) -> None:
@@ -99,13 +99,7 @@ class SailthruClient:
         self._sender.close()
 
     def check(self) -> tuple[Finding, ...]:
-        """Return what is right and what is not: the credentials, each endpoint that is needed, the time zone.
-
-        Nothing is changed by it.
-
-        Raises:
-            Transient: Sailthru cannot be reached, or fails.
-        """
+        """Return what is right and what is not: the credentials, each endpoint that is needed, the time zone."""
         return findings(self._ask, self._account.time_zone)
 
     def lists(self) -> tuple[MailingList, ...]:
@@ -121,13 +115,7 @@ class SailthruClient:
         return values.mailing_list(self._known(protocol.get_list(name)))
 
     def user(self, id: str, key: str, fields: Mapping[str, object] | None = None) -> dict[str, Any] | None:  # noqa: A002
-        """Return a user; None where no user has that key. A change may take a second to show.
-
-        Args:
-            id: The user.
-            key: By which key: sid, email, extid, sms.
-            fields: Which fields, such as `{"keys": 1, "vars": 1}`; Sailthru's choice by default.
-        """
+        """Return a user as of `protocol.get_user`; None where there is none. A change may show a second later."""
         return self._ask(protocol.get_user(id, key, fields))
 
     def update_user(self, body: Mapping[str, object]) -> dict[str, Any]:
@@ -141,27 +129,22 @@ class SailthruClient:
     def each(
         self, calls: Iterable[Call], *, workers: int = 16
     ) -> Generator[tuple[int, dict[str, Any] | CdpSyncError | None], None, None]:
-        """Make many calls side by side at the allowed rate; yield what comes of each, as it comes.
+        """Make many calls concurrently at the allowed rate; yield each one's outcome in the order of completion.
 
-        Calls are taken from `calls` few at a time, in the caller's thread; yielded is a call's place in that order,
-        counted from 0, with its answer, with None for a user who does not exist, or with the error of that call.
+        Calls are taken a few at a time, in the caller's thread. Yielded is a call's place in that order, counted from
+        0, with its answer, with None for a user who does not exist, or with the error of that call.
 
         Args:
             calls: Such as `get_user(…)` and `post_user(…)`.
             workers: How many at most are under way.
 
         Raises:
-            ServerRefused: The credentials, a permission: no call would do.
-            Transient: Sailthru cannot be reached, or failed for ten calls in a row, each tried again.
+            Transient: Sailthru cannot be reached, or failed for ten calls in a row, each retried.
         """
         return concurrent_calls.each(self._ask, calls, workers=workers, wake=self._sender.wake, cut=self._sender.cut)
 
     def start_export(self, list_name: str, variables: Sequence[str] | None = None) -> str:
-        """Start an export of a list, natural or smart; return the job's id.
-
-        Args:
-            list_name: Which list.
-            variables: The custom fields in it, all by default.
+        """Start an export of a list, natural or smart, with these custom fields, all by default; return the job's id.
 
         Raises:
             ListUnknown: There is none of that name.
@@ -235,11 +218,9 @@ class SailthruClient:
         def decipher(answer: Answer) -> dict[str, Any] | None:
             return answers.decipher(call, answer.status, answer.body)
 
-        answer = self._sender.send(self._request(call), decipher, cancelled)
-        return values.user(answer) if answer and call.endpoint == "user" else answer
-
-    def _request(self, call: Call) -> Request:
         parameters = protocol.form(self._credentials, call)
         address = protocol.address(self._account.base_url, call, parameters)
         form = parameters if call.method == "POST" else None
-        return Request(call.kind, call.method, address, form=form, file=call.file)
+        request = Request(call.kind, call.method, address, form=form, file=call.file)
+        answer = self._sender.send(request, decipher, cancelled)
+        return values.user(answer) if answer and call.endpoint == "user" else answer

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -126,20 +126,14 @@ class ListGoal(ImportRules):
 class ListImport(ImportGoal):
     """A list's goal as rows of delimited text, as Sailthru exports them."""
 
+    # Keys are looked up where a list does not hold them; the list's name is added to each row.
+    from_elsewhere: ClassVar[frozenset[str]] = frozenset((*KEYS, EMAIL_HASH, LIST_NAME)) - {SID}
+    may_be_packed: ClassVar[bool] = False  # a list may be called anything, also `Winners.zip`
+
     @property
     def fields(self) -> tuple[str, ...]:
         """The linked and mapped fields, and the digest of the address: a person of another address is another row."""
         return (*super().fields, EMAIL_HASH)
-
-    @property
-    def from_elsewhere(self) -> frozenset[str]:
-        """Keys are looked up where a list does not hold them; the list's name is added to each row."""
-        return frozenset((*KEYS, EMAIL_HASH, LIST_NAME)) - {SID}
-
-    @property
-    def may_be_packed(self) -> bool:
-        """A list may be called anything, also `Winners.zip`."""
-        return False
 
     def named(self, columns: tuple[str, ...]) -> tuple[str, ...]:
         """Return the fields' names: custom fields may be called like another column, or like a key."""
@@ -172,6 +166,7 @@ class UserLink(AudienceLink):
 class UserExportGoal(AudienceGoal):
     """Brings a segment's profiles to users, and on lists."""
 
+    identity_key: ClassVar[str] = SID
     link: Annotated[tuple[UserLink, ...], Field(min_length=1)]
     """Which user a profile is: the first of these that it has a value of. Profiles without any are not exported."""
     map: tuple[ExportColumn, ...] = ()
@@ -219,11 +214,6 @@ class UserExportGoal(AudienceGoal):
         if self.lists:
             body["lists"] = dict.fromkeys(self.lists, 1)
         return Rendered(tuple(_value(field, self.decimals) for field in fields), body)
-
-    @property
-    def identity_key(self) -> str:
-        """The key that holds Sailthru's own id of a user, by which no user can be created."""
-        return SID
 
     @property
     def memberships(self) -> tuple[str, ...]:

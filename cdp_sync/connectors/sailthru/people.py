@@ -37,39 +37,23 @@ class SailthruPeople(SailthruClient):
             JobFailed: It ended without a result, or the result is there no more.
             JobUnfinished: It did not end in time.
             DiskFull: There is no room for it.
-            Transient: Too many attempts failed.
         """
         job = self.wait_for(job_id, LONGEST_JOB)
         return self.download(job.export_url or "", target, progress).sha256
 
     def keys_of(self, sids: Iterable[str]) -> Generator[tuple[str, Mapping[str, str]], None, None]:
-        """Yield the keys of users by their ids, in any order; none of users who no longer exist or cannot be read.
-
-        Raises:
-            ServerRefused: The credentials, a permission: no call would do.
-            Transient: Sailthru cannot be reached, or fails again and again.
-        """
+        """Yield the keys of users by their ids, in any order; none of users who no longer exist or cannot be read."""
         for sid, answer in self._each_of(sids, lambda sid: get_user(sid, "sid", _KEYS)):
             keys = answer.get("keys") if isinstance(answer, dict) else None
             yield sid, {name: key for name, key in (keys or {}).items() if isinstance(key, str)}
 
     def find_each(self, users: Iterable[User]) -> Generator[tuple[User, Outcome], None, None]:
-        """Look users up by `id` and `key`; yield each with its outcome, None for one that does not exist, in any order.
-
-        Raises:
-            ServerRefused: The credentials, a permission: no call would do.
-            Transient: Sailthru cannot be reached, or fails again and again.
-        """
+        """Look users up by `id` and `key`; yield each with its outcome, None where it does not exist, in any order."""
         for user, answer in self._each_of(users, lambda user: get_user(user[1]["id"], user[1]["key"], _KEYS)):
             yield user, _outcome(user, answer)
 
     def update_each(self, users: Iterable[User]) -> Generator[tuple[User, Outcome], None, None]:
-        """Create or change users; yield each with its outcome, in any order.
-
-        Raises:
-            ServerRefused: The credentials, a permission: no call would do.
-            Transient: Sailthru cannot be reached, or fails again and again.
-        """
+        """Create or change users; yield each with its outcome, in any order."""
         for user, answer in self._each_of(users, lambda user: post_user({**user[1], "fields": _KEYS_AND_LISTS})):
             yield user, _outcome(user, answer)
 
@@ -81,18 +65,13 @@ class SailthruPeople(SailthruClient):
         Raises:
             JobFailed: It ended without a result.
             JobUnfinished: It did not end in time.
-            Transient: Too many attempts failed.
         """
         with closing(split_lines(lines, LARGEST_UPDATE)) as files:
             for file in files:
                 self.wait_for(self.start_update(file), LONGEST_JOB)
 
     def fetch_list(self, name: str, target: Path, variables: Sequence[str]) -> None:
-        """Bring a list here with these custom fields, as delimited text.
-
-        Raises:
-            As `fetch_export`.
-        """
+        """Bring a list here with these custom fields, as delimited text; errors as of `fetch_export`."""
         self.fetch_export(self.start_export(name, variables or None), target)
 
     def _each_of(

@@ -5,7 +5,6 @@ over the text of the JSON, so that is written once.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -14,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from cdp_sync.connectors.http.rate_limit import Rate, RateInfo
-from cdp_sync.errors import RequestRefused
+from cdp_sync.connectors.http.sender import as_json
 
 Method = Literal["GET", "POST", "DELETE"]
 RATE_EXCEEDED = 429
@@ -60,13 +59,7 @@ def get_settings() -> Call:
 
 
 def get_user(id: str, key: str, fields: Mapping[str, object] | None = None) -> Call:  # noqa: A002 - Sailthru's word
-    """Ask for a user.
-
-    Args:
-        id: The user.
-        key: By which key: sid, email, extid, sms.
-        fields: Which fields, such as `{"keys": 1, "vars": 1}`; Sailthru's choice by default.
-    """
+    """Ask for a user by one of its keys, with fields such as `{"keys": 1, "vars": 1}`; Sailthru's choice by default."""
     return Call("GET", "user", {"id": id, "key": key} | ({"fields": dict(fields)} if fields else {}))
 
 
@@ -81,12 +74,7 @@ def get_job(job_id: str) -> Call:
 
 
 def export_list(name: str, variables: Sequence[str] | None = None) -> Call:
-    """Start an export of a list.
-
-    Args:
-        name: Of the list; smart ones as well.
-        variables: The custom fields in it, all by default.
-    """
+    """Start an export of a list, natural or smart, with these custom fields, all by default."""
     wanted = {} if variables is None else {"fields": {"vars": dict.fromkeys(variables, 1)}}
     return Call("POST", "job", {"job": "export_list_data", "list": name} | wanted)
 
@@ -100,16 +88,9 @@ def form(credentials: Credentials, call: Call) -> dict[str, str]:
     """Return the signed parameters of a call.
 
     Raises:
-        RequestRefused: It holds something that JSON has no word for.
+        RequestRefused: It holds a value that JSON cannot represent.
     """
-    try:
-        said = json.dumps(call.says, allow_nan=False)
-    except (TypeError, ValueError):
-        said = ""
-    if not said:
-        raise RequestRefused(
-            f"A call to {call.endpoint} holds a value that JSON has no word for, such as an infinite number."
-        )
+    said = as_json(call.says, f"A call to {call.endpoint}")
     parameters = {"api_key": credentials.api_key, "format": "json", "json": said}
     return {**parameters, "sig": sign(credentials.secret, parameters)}
 
@@ -136,14 +117,13 @@ def address(base_url: str, call: Call, parameters: Mapping[str, str]) -> str:
     return f"{base_url}/{call.endpoint}{query}"
 
 
-def told(status: int, headers: Mapping[str, str]) -> RateInfo:
-    """Return what an answer says about calls to come.
-
-    Args:
-        status: HTTP's.
-        headers: Found in any case.
-    """
-    return RateInfo(_rate(headers), _date(headers.get("Date")), refused=status == RATE_EXCEEDED)
+def rate_info(status: int, headers: Mapping[str, str]) -> RateInfo:
+    """Return what an answer says about calls to come, given HTTP's status, and headers found in any case."""
+    try:
+        date = parsedate_to_datetime(headers["Date"]).timestamp() if headers.get("Date") else None
+    except ValueError:
+        date = None
+    return RateInfo(_rate(headers), date, refused=status == RATE_EXCEEDED)
 
 
 def _rate(headers: Mapping[str, str]) -> Rate | None:
@@ -153,10 +133,3 @@ def _rate(headers: Mapping[str, str]) -> Rate | None:
         return None
     limit, remaining, reset = map(int, values)
     return Rate(max(1, limit), remaining, reset)
-
-
-def _date(value: str | None) -> float | None:
-    try:
-        return parsedate_to_datetime(value).timestamp() if value else None
-    except ValueError:
-        return None

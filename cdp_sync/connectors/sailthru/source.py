@@ -1,11 +1,10 @@
 """Lists of people as an import's source: each is exported by a job, which takes its time; they arrive in order.
 
-The flow of one list: `POST job` starts the export, `GET job` tells when it has ended, and its result is a file of
+The flow of one list: `POST job` starts the export, `GET job` says when it has ended, and its result is a file of
 delimited text. An export holds a digest of each address; `GET user` has the keys.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -73,19 +72,15 @@ class SailthruSource:
         return SourceLook("list", ("list", "kind", "people"), rows, f"{counted(len(rows), 'list')}, {people}")
 
 
-@dataclass
 class _Jobs:
     """The jobs of a goal's lists, each started a little before it is its turn."""
 
-    people: SailthruPeople
-    goal: ListGoal
-
-    def __post_init__(self) -> None:
-        self._there = {each.name for each in self.people.lists()}
+    def __init__(self, people: SailthruPeople, goal: ListGoal) -> None:
+        self.people, self.goal = people, goal
+        self._there = {each.name for each in people.lists()}
         self._started: dict[str, str] = {}
 
     def start(self, names: Iterable[str]) -> None:
-        """Start those that are not."""
         for name in names:
             if name in self._there and name not in self._started:
                 self._started[name] = self.people.start_export(name, self.goal.variables)

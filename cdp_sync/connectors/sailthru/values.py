@@ -37,8 +37,6 @@ class Job:
     """Where an export's result is, for about two hours. It can be fetched without credentials."""
     expired: bool = False
     """Whether the result is no longer there."""
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
 
     @property
     def completed(self) -> bool:
@@ -87,8 +85,6 @@ def job(answer: Json) -> Job:
         name=str(answer.get("name") or ""),
         export_url=answer.get("export_url") or None,
         expired=bool(answer.get("expired")),
-        started_at=instant(answer.get("start_time")),
-        ended_at=instant(answer.get("end_time")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Tells which users of a file have arrived: those who are on its lists, with the values that were sent.
+"""Finds the users of a file that have arrived: those who are on its lists, with the values that were sent.
 
 Sailthru reports of a file of users neither which lines it accepted nor, for certain, how many. A user whose values
 cannot be matched in the list export, because Sailthru writes them otherwise, is re-sent individually.

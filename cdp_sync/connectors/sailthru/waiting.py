@@ -35,37 +35,29 @@ def ended(
     """
     begun, pause, job = clock(), _FIRST_PAUSE, None
     while True:
-        job = _seen(look, patient=job is None and clock() - begun < _UNSEEN)
+        try:
+            job = look()
+        except JobLost:
+            if job or clock() - begun >= _UNSEEN:
+                raise
         if job and on_poll:
             on_poll(job)
-        if job and _over(job):
+        if job and _is_over(job):
             return job
         left = deadline - (clock() - begun)
         if left <= 0:
-            raise _unfinished(job, deadline)
+            raise JobUnfinished(
+                f"The job did not end within {deadline:g} s; "
+                f"Sailthru says {job.status if job else 'nothing about it'!r}.",
+                remedy="It may still end. If that repeats, allow more time.",
+            )
         wait(min(pause, left))
         pause = min(_LONGEST_PAUSE, pause * _GROWTH)
 
 
-def _seen(look: Callable[[], Job], *, patient: bool) -> Job | None:
-    try:
-        return look()
-    except JobLost:
-        if not patient:
-            raise
-        return None
-
-
-def _over(job: Job) -> bool:
+def _is_over(job: Job) -> bool:
     if job.failed:
         raise JobFailed("The job failed at Sailthru, which does not say why.", remedy="The next run starts another.")
     if job.expired:
         raise JobLost("The job's result is there no more.", remedy="The next run starts another.")
     return job.completed
-
-
-def _unfinished(job: Job | None, deadline: float) -> JobUnfinished:
-    return JobUnfinished(
-        f"The job did not end within {deadline:g} s; Sailthru says {job.status if job else 'nothing about it'!r}.",
-        remedy="It may still end. If that repeats, allow more time.",
-    )

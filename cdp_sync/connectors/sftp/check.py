@@ -15,8 +15,10 @@ def check(connection: SftpConnection) -> Iterator[tuple[str, bool]]:
         ServerRefused: The server does not let us in.
         Transient: It cannot be reached.
     """
+    directories = [goal.directory for goal in connection.import_profiles]
+    directories += [goal.directory for goal in connection.export_profiles]
     with SftpClient(connection.server) as server:
-        for directory in dict.fromkeys(goal.directory for goal in connection.file_goals):
+        for directory in dict.fromkeys(directories):
             try:
                 yield f"{directory}: {counted(len(server.list_directory(directory)), 'file')}.", True
             except (RemotePathMissing, RemotePermissionDenied, RemoteListingTooLong) as error:

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from cdp_sync.connectors.sftp import listing
@@ -24,7 +23,6 @@ from cdp_sync.retrying import Pauses, RetryPolicy
 
 if TYPE_CHECKING:
     from cdp_sync.connectors.sftp.session import Session
-    from cdp_sync.connectors.sftp.upload import FileUpload
 
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
@@ -45,6 +43,10 @@ class SftpClient:
             that brought no new byte.
         first_pause: Seconds before the second attempt; doubled each time, up to 30, less some chance.
         log: Receives one line for everything a person may want to know; the logging module by default.
+
+    Raises:
+        Transient: By every call. The connection could not be made or kept.
+        Terminal: By every call. The server and we do not come together; the message says why.
     """
 
     def __init__(
@@ -73,22 +75,13 @@ class SftpClient:
         return f"{self._server.username}@{self._server.host}:{self._server.port}"
 
     def __enter__(self) -> Self:
-        """Return the client itself; nothing is opened yet."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Hang up."""
+    def __exit__(self, *_unused: object) -> None:
         self.close()
 
     def connect(self) -> None:
-        """Connect now, in one attempt, rather than on first use.
-
-        Raises:
-            Transient: The connection could not be made; the first use tries again.
-            Terminal: The server and we do not come together.
-        """
+        """Connect now, in one attempt, rather than on first use, which tries again."""
         self._live_session()
 
     def close(self) -> None:
@@ -106,8 +99,6 @@ class SftpClient:
         Raises:
             RemotePathMissing: There is no such directory.
             RemotePermissionDenied: The account must not read it.
-            Transient: The connection could not be made or kept.
-            Terminal: The server and we do not come together; the message says why.
         """
         return self._perform(lambda session: listing.regular_files(session, directory, self._log))
 
@@ -168,7 +159,11 @@ class SftpClient:
         try:
             self._perform(publication.run)
         except BaseException as problem:
-            self._settle(publication)
+            if publication.remains:
+                try:
+                    self._attempt(publication.settle)
+                except CdpSyncError as left:
+                    self._log(f"On the server may be left: {', '.join(publication.remains)}. {left.found}")
             lost = isinstance(problem, (ConnectionLost, ServerUnreachable))
             if not (lost and publication.placed):  # it is published, though the answer was lost
                 raise
@@ -180,18 +175,15 @@ class SftpClient:
 
         Returns:
             Whether nothing is left. False also where the upload was noted of another address and is not found here.
-
-        Raises:
-            Transient: The connection could not be made or kept.
-            Terminal: The server and we do not come together.
         """
-        from cdp_sync.connectors.sftp import leftovers
+        from cdp_sync.connectors.sftp.upload import clear_up
 
         def work(session: "Session") -> bool:
-            if upload.server != self.address and not leftovers.is_left(session, upload):
+            left = session.exists(upload.part) or session.exists(upload.aside)
+            if upload.server != self.address and not left:
                 self._log(f"{upload.part!r} may be on {upload.server}, which is not this connection's server any more.")
                 return False
-            return leftovers.clear_up(session, upload, self._log)
+            return clear_up(session, upload, self._log)
 
         return self._attempt(work)
 
@@ -211,15 +203,6 @@ class SftpClient:
         except RemotePathMissing:
             return False
         return True
-
-    def _settle(self, publication: "FileUpload") -> None:
-        """Remove what is left of it, in one attempt."""
-        if not publication.remains:
-            return
-        try:
-            self._attempt(publication.settle)
-        except CdpSyncError as problem:
-            self._log(f"On the server may be left: {', '.join(publication.remains)}. {problem.found}")
 
     def _perform(self, work: "Callable[[Session], T]", reached: Callable[[], int] = lambda: 0) -> T:
         return self._retry.call(lambda: self._attempt(work), progress=reached)

@@ -27,15 +27,12 @@ def credentials(server: SftpServer, environ: Mapping[str, str]) -> Credentials:
         SecretMissing: A variable or file is not there.
         KeyUnreadable: The private key cannot be used.
     """
-    return Credentials(_password(server, environ), _key(server, environ))
-
-
-def _password(server: SftpServer, environ: Mapping[str, str]) -> str | None:
+    password = None
     if server.password_env:
-        return secret_of(environ, server.password_env, "password")
-    if server.password_file:
-        return _file(server.password_file, "password").partition("\n")[0].rstrip("\r")
-    return None
+        password = secret_of(environ, server.password_env, "password")
+    elif server.password_file:
+        password = _file(server.password_file, "password").partition("\n")[0].rstrip("\r")
+    return Credentials(password, _key(server, environ))
 
 
 def _key(server: SftpServer, environ: Mapping[str, str]) -> paramiko.PKey | None:

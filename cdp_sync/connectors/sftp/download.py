@@ -20,16 +20,7 @@ if TYPE_CHECKING:
 
 
 class Download:
-    """One file, over as many connections as it takes.
-
-    Args:
-        remote: The file as it was listed.
-        target: Where it shall be.
-        progress: Called with the number of bytes that have arrived so far.
-
-    Raises:
-        RemoteNameRefused: The path has no usable file name.
-    """
+    """One file, over as many connections as it takes. Arguments and errors are those of `SftpClient.download`."""
 
     def __init__(self, remote: RemoteFile, target: Path, progress: Callable[[int], None]) -> None:
         if remote.name in ("", ".", "..") or "\0" in remote.path:
@@ -45,13 +36,7 @@ class Download:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def run(self, session: "Session") -> FetchedFile:
-        """Fetch what is missing, over one connection.
-
-        Raises:
-            FileChanged: The file is not, or no longer, the one that was listed.
-            DiskFull: There is no room for it.
-            Transient: The connection failed; what has arrived stays, for the next attempt.
-        """
+        """Fetch what is missing, over one connection; after a transient error, what has arrived stays."""
         try:
             self._verify_unchanged(session)
             with disk.while_writing(self._target):
@@ -87,20 +72,16 @@ class Download:
     def _prepare(self) -> None:
         """Keep what has arrived if it is of this very file, else begin anew; others must not read it."""
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        if self._noted() != self._identity() or self.reached() > self._remote.size:
-            self._part.unlink(missing_ok=True)
-            self._side.write_text(json.dumps(self._identity()), encoding="utf-8")
-        self._part.touch(mode=0o600)
-
-    def _identity(self) -> dict[str, object]:
         remote = self._remote
-        return {"path": remote.path, "size": remote.size, "modified_at": remote.modified_at.isoformat()}
-
-    def _noted(self) -> object:
+        identity = {"path": remote.path, "size": remote.size, "modified_at": remote.modified_at.isoformat()}
         try:
-            return json.loads(self._side.read_text(encoding="utf-8"))
+            noted = json.loads(self._side.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
-            return None
+            noted = None
+        if noted != identity or self.reached() > remote.size:
+            self._part.unlink(missing_ok=True)
+            self._side.write_text(json.dumps(identity), encoding="utf-8")
+        self._part.touch(mode=0o600)
 
     def _verify_unchanged(self, session: "Session") -> None:
         attributes = session.attributes(self._remote.path)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 import paramiko
 
@@ -36,7 +37,7 @@ class KnownKeys:
 
     def accepts(self, key: paramiko.PKey) -> bool:
         """Whether this is the server's declared key."""
-        return key.asbytes() in self.trusted or _without_padding(key.fingerprint) == self.pin
+        return key.asbytes() in self.trusted or key.fingerprint.rstrip("=") == self.pin
 
     def refuse_revoked(self, key: paramiko.PKey, where: str) -> None:
         """Stop at a key that was declared as stolen or retired.
@@ -52,7 +53,7 @@ class KnownKeys:
             )
 
     def rejection(self, shown: list[paramiko.PKey], where: str) -> HostKeyRejected:
-        """Tell that none of the keys a server shows is the declared one."""
+        """Return the error that none of the keys a server shows is the declared one."""
         return HostKeyRejected(
             f"{where} shows {' and '.join(described(key) for key in shown)}, which is not declared.",
             needed=f"{self.source}.",
@@ -67,7 +68,7 @@ def known_keys(server: SftpServer, log: Callable[[str], None]) -> KnownKeys:
         HostKeyRejected: The known_hosts file cannot be read.
     """
     if server.host_key:
-        return KnownKeys(f"Declared is host_key {server.host_key}", pin=_without_padding(server.host_key))
+        return KnownKeys(f"Declared is host_key {server.host_key}", pin=server.host_key.rstrip("="))
     if server.known_hosts_file:
         return _from_known_hosts(server, server.known_hosts_file, log)
     return KnownKeys("Neither host_key nor known_hosts_file is declared, and nothing is trusted by default")
@@ -78,24 +79,27 @@ def described(key: paramiko.PKey) -> str:
     return f"{key.get_name()} {key.fingerprint}"
 
 
-def _without_padding(fingerprint: str) -> str:
-    return fingerprint.rstrip("=")
-
-
 def negotiated_as(kind: str) -> tuple[str, ...]:
     """Return the algorithms under which a kind of key is negotiated: RFC 8332 gives rsa two of them."""
     return _RSA if kind == "ssh-rsa" else (kind,)
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(NamedTuple):
     marker: str
     kind: str
     key: bytes
 
 
 def _from_known_hosts(server: SftpServer, name: str, log: Callable[[str], None]) -> KnownKeys:
-    lines = list(_lines_about(server, _text(name), log))
+    try:
+        text = Path(name).expanduser().read_text(encoding="utf-8", errors="replace")
+    except OSError as problem:
+        raise HostKeyRejected(
+            f"The known_hosts_file {name} cannot be read: {problem.strerror}.",
+            needed="Needed is a file in OpenSSH's known_hosts format.",
+            remedy="Make it with ssh-keyscan and compare the fingerprint with the operator's, or declare host_key.",
+        ) from problem
+    lines = list(_lines_about(server, text, log))
     trusted = [line for line in lines if not line.marker]
     return KnownKeys(
         f"Declared is known_hosts_file {name}, with {counted(len(trusted), 'key')} for this server",
@@ -103,17 +107,6 @@ def _from_known_hosts(server: SftpServer, name: str, log: Callable[[str], None])
         revoked=frozenset(line.key for line in lines if line.marker == "@revoked"),
         kinds=tuple(dict.fromkeys(line.kind for line in trusted)),
     )
-
-
-def _text(name: str) -> str:
-    try:
-        return Path(name).expanduser().read_text(encoding="utf-8", errors="replace")
-    except OSError as problem:
-        raise HostKeyRejected(
-            f"The known_hosts_file {name} cannot be read: {problem.strerror}.",
-            needed="Needed is a file in OpenSSH's known_hosts format.",
-            remedy="Make it with ssh-keyscan and compare the fingerprint with the operator's, or declare host_key.",
-        ) from problem
 
 
 def _lines_about(server: SftpServer, text: str, log: Callable[[str], None]) -> Iterator[_Line]:

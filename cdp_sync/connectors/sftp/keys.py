@@ -37,11 +37,6 @@ def load_private_key(text: str, passphrase: str | None, origin: str) -> paramiko
     Raises:
         KeyUnreadable: It is no private key, of a kind that is not accepted, or its passphrase is missing or wrong.
     """
-    _refuse_other_files(text, origin)
-    return _for_paramiko(_accepted(_read(text.strip().encode() + b"\n", passphrase, origin), origin))
-
-
-def _refuse_other_files(text: str, origin: str) -> None:
     if text.startswith("PuTTY-User-Key-File"):
         raise KeyUnreadable(
             f"{origin} is a PuTTY key (.ppk).",
@@ -52,6 +47,13 @@ def _refuse_other_files(text: str, origin: str) -> None:
         raise KeyUnreadable(
             f"{origin} is a public key.", needed=_NEEDED, remedy="Name the file without .pub, its other half."
         )
+    key = _accepted(_read(text.strip().encode() + b"\n", passphrase, origin), origin)
+    openssh = io.StringIO(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
+    if isinstance(key, Ed25519PrivateKey):
+        return paramiko.Ed25519Key.from_private_key(openssh)
+    if isinstance(key, RSAPrivateKey):
+        return paramiko.RSAKey.from_private_key(openssh)
+    return paramiko.ECDSAKey.from_private_key(openssh)
 
 
 def _read(data: bytes, passphrase: str | None, origin: str) -> object:
@@ -91,12 +93,3 @@ def _accepted(key: object, origin: str) -> _Usable:
             remedy="Make a new one: ssh-keygen -t ed25519",
         )
     return key
-
-
-def _for_paramiko(key: _Usable) -> paramiko.PKey:
-    text = io.StringIO(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
-    if isinstance(key, Ed25519PrivateKey):
-        return paramiko.Ed25519Key.from_private_key(text)
-    if isinstance(key, RSAPrivateKey):
-        return paramiko.RSAKey.from_private_key(text)
-    return paramiko.ECDSAKey.from_private_key(text)

@@ -26,9 +26,13 @@ def regular_files(session: "Session", directory: str, log: Callable[[str], None]
     with session.in_time():
         # The listing is taken whole before links are followed: the server may be slow to answer both at once.
         for entry in list(session.entries(directory)):
-            name = _usable_name(entry.name, directory, log)
-            path = f"{directory.rstrip('/')}/{name}"
-            attributes = _attributes(session, path, entry) if name is not None else None
+            if entry.name in (b".", b".."):
+                continue
+            if not entry.name or b"/" in entry.name or b"\0" in entry.name:
+                log(f"{entry.name!r} in {directory!r} is left out: the name would leave the directory.")
+                continue
+            path = f"{directory.rstrip('/')}/{names.as_text(entry.name)}"
+            attributes = _attributes(session, path, entry)
             if attributes is None:
                 continue
             if attributes.size is None:
@@ -41,15 +45,6 @@ def regular_files(session: "Session", directory: str, log: Callable[[str], None]
 def modified_at(attributes: Attributes) -> datetime:
     """Return the modification time; 1970 where the server states none, so that two listings agree."""
     return datetime.fromtimestamp(attributes.mtime or 0, UTC)
-
-
-def _usable_name(name: bytes, directory: str, log: Callable[[str], None]) -> str | None:
-    if name in (b".", b".."):
-        return None
-    if not name or b"/" in name or b"\0" in name:
-        log(f"{name!r} in {directory!r} is left out: the name would leave the directory.")
-        return None
-    return names.as_text(name)
 
 
 def _attributes(session: "Session", path: str, entry: Entry) -> Attributes | None:

@@ -4,7 +4,7 @@ Which kinds are transient and which are not: measured against paramiko 5.1, wher
 closed')` and any plain `SSHException` mean a lost line.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import paramiko
@@ -90,7 +90,7 @@ def login_refused(server: SftpServer, why: str) -> AuthenticationFailed:
 
 
 def no_common_algorithm(
-    server: SftpServer, problem: Exception, offered: Mapping[str, list[str]], accepted: Mapping[str, tuple[str, ...]]
+    server: SftpServer, problem: Exception, offered: Mapping[str, Sequence[str]], accepted: Mapping[str, Sequence[str]]
 ) -> NoCommonAlgorithm:
     """Return the error with the algorithms the server offers and those that are accepted."""
     kind, what, field = next(
@@ -147,7 +147,13 @@ def while_talking(server: SftpServer, path: str = "", deed: str = "read") -> Ite
     except Refusal as refusal:
         raise _refusal(refusal, server, path, deed) from refusal
     except TooSlow as slow:
-        raise _too_slow(server, path, str(slow)) from slow
+        about = f" with {path!r}" if path else ""
+        raise RemoteTooSlow(
+            f"{address(server)} is too slow{about}: {slow}.",
+            needed=f"Needed are answers within {server.answer_timeout:g} s and {server.least_rate:,} bytes a second.",
+            remedy="Ask the server's operator; or declare `answer_timeout` and `least_rate` of `server` for a "
+            "slow line.",
+        ) from slow
     except (NotSftp, packets.End) as noise:
         raise _no_sftp(server, str(noise)) from noise
     except TimeoutError as silence:
@@ -193,14 +199,6 @@ def listing_too_long(server: SftpServer, directory: str) -> RemoteListingTooLong
     )
 
 
-def _too_slow(server: SftpServer, path: str, why: str) -> RemoteTooSlow:
-    return RemoteTooSlow(
-        f"{address(server)} is too slow{f' with {path!r}' if path else ''}: {why}.",
-        needed=f"Needed are answers within {server.answer_timeout:g} s and {server.least_rate:,} bytes a second.",
-        remedy="Ask the server's operator; or declare `answer_timeout` and `least_rate` of `server` for a slow line.",
-    )
-
-
 _LOST = "The next attempt may succeed. If it keeps happening, check the line and the server's log."
 _OWN_LINE = (packets.NO_CONNECTION, packets.CONNECTION_LOST)
 
@@ -239,5 +237,5 @@ def _words(problem: BaseException | None) -> str:
     return text.rstrip(".") or "it hung up"
 
 
-def _listed(names: tuple[str, ...] | list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "(none stated)"

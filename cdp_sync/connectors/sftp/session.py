@@ -40,7 +40,7 @@ class Session:
 
     def start(self) -> Self:
         """Begin to speak SFTP."""
-        with server_errors.while_opening(self._server, self._stands), self.watched():
+        with server_errors.while_opening(self._server, self._line_stands), self.watched():
             self._wire = self._conversation()
             self._limits = limits(self._wire)
             self._wire.pace = None
@@ -113,7 +113,10 @@ class Session:
             while more:
                 numbers = [self._wire.ask(packets.READDIR, packets.string(handle)) for _ in range(_READ_AHEAD)]
                 for number in numbers:
-                    entries = self._next_entries(number)
+                    try:
+                        entries = list(packets.entries(self._wire.answer(number, packets.NAME)))
+                    except packets.End:
+                        entries = []
                     more = more and bool(entries)
                     found += len(entries)
                     if found > self._server.listing_entries:
@@ -190,7 +193,7 @@ class Session:
     def _least_rate(self) -> LeastRate:
         return LeastRate(self._server.least_rate, self._server.read_timeout)
 
-    def _stands(self) -> bool:
+    def _line_stands(self) -> bool:
         self._transport.join(0.2)  # a dying transport closes its channels a moment before it says so
         return self.alive
 
@@ -207,12 +210,6 @@ class Session:
                 raise
             raise packets.NotSftp(f"what it starts for SFTP ended with status {status}") from None
 
-    def _next_entries(self, number: int) -> list[Entry]:
-        try:
-            return list(packets.entries(self._wire.answer(number, packets.NAME)))
-        except packets.End:
-            return []
-
     @contextmanager
     def _handle(self, kind: int, body: bytes) -> Iterator[bytes]:
         handle = self._wire.call(kind, body, packets.HANDLE).string()
@@ -223,15 +220,7 @@ class Session:
 
 
 def open_session(server: SftpServer, environ: Mapping[str, str], log: Callable[[str], None]) -> Session:
-    """Connect, log in and start SFTP.
-
-    Raises:
-        SecretMissing: What the declaration points at is not there.
-        KeyUnreadable: The private key cannot be used.
-        ServerRefused: The server and we do not come together.
-        ServerUnreachable: No connection could be made.
-        ConnectionLost: It broke again at once.
-    """
+    """Connect, log in and start SFTP; errors as of `open_transport`, `credentials` and `Session`."""
     transport = open_transport(server, known_keys(server, log), credentials(server, environ), log)
     session = Session(transport, server)
     try:

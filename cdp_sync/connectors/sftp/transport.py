@@ -60,12 +60,7 @@ def open_transport(
 
 
 def shown_host_key(server: SftpServer) -> paramiko.PKey:
-    """Return the key a server shows; nothing is verified, and there is no login.
-
-    Raises:
-        ServerUnreachable: No connection could be made.
-        NoCommonAlgorithm: The server offers nothing that we accept.
-    """
+    """Return the key a server shows; errors as of `seen_host_key`."""
     transport = _shaken_hands(server, _kinds_first(()))
     try:
         return transport.get_remote_server_key()
@@ -112,9 +107,11 @@ def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransp
             return transport
         except paramiko.ssh_exception.IncompatiblePeer as problem:
             transport.close()
-            raise server_errors.no_common_algorithm(
-                server, problem, transport.offered, _accepted(transport)
-            ) from problem
+            options = transport.get_security_options()
+            accepted = {
+                "kex": options.kex, "host key": options.key_types, "ciphers": options.ciphers, "macs": options.digests,
+            }  # fmt: skip
+            raise server_errors.no_common_algorithm(server, problem, transport.offered, accepted) from problem
         except BaseException:
             transport.close()
             raise
@@ -145,16 +142,6 @@ def _transport(line: socket.socket, server: SftpServer, key_kinds: tuple[str, ..
     transport.auth_timeout = server.connect_timeout
     transport.channel_timeout = server.connect_timeout
     return transport
-
-
-def _accepted(transport: OfferTransport) -> dict[str, tuple[str, ...]]:
-    options = transport.get_security_options()
-    return {
-        "kex": tuple(options.kex),
-        "host key": tuple(options.key_types),
-        "ciphers": tuple(options.ciphers),
-        "macs": tuple(options.digests),
-    }
 
 
 def _log_in(transport: paramiko.Transport, server: SftpServer, secrets: Credentials) -> None:

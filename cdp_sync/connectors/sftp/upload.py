@@ -8,18 +8,19 @@ import os
 import secrets
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cdp_sync.connectors import disk
-from cdp_sync.connectors.sftp import leftovers
 from cdp_sync.errors import (
     FileChanged,
     RemoteFailure,
     RemoteNameRefused,
     RemoteNotAFile,
     RemotePathMissing,
+    RemotePermissionDenied,
     RemoteSizeDiffers,
     Terminal,
 )
@@ -48,16 +49,7 @@ class Sent:
 class FileUpload:
     """One file, over as many connections as it takes.
 
-    Args:
-        local: The file to send.
-        path: Where it shall be on the server.
-        server: Account and address, for the journal.
-        journal: Notes what an attempt may leave on the server, before its first byte is sent.
-        progress: Called with the number of bytes that the server has confirmed so far.
-        log: Receives a line for what a person may want to know.
-
-    Raises:
-        RemoteNameRefused: The path has no usable file name.
+    Arguments and errors are those of `SftpClient.publish`; `server` is account and address, for the journal.
     """
 
     def __init__(
@@ -89,16 +81,7 @@ class FileUpload:
         return (*part, self._begun.aside) if self._swaps else part
 
     def run(self, session: "Session") -> None:
-        """Bring the file to its place, over one connection. `settle` removes what an attempt leaves.
-
-        Raises:
-            RemotePathMissing: There is no such directory.
-            RemotePermissionDenied: The account must not write there.
-            RemoteNotAFile: Something else has the name.
-            RemoteDiskFull: There is no room for it.
-            FileChanged: The local file changed while it was read.
-            Transient: The connection or the server failed.
-        """
+        """Bring the file to its place, over one connection. `settle` removes what an attempt leaves."""
         self.settle(session)
         if self.placed is None:
             self._verify_target(session)
@@ -169,16 +152,15 @@ class FileUpload:
         except RemoteFailure:
             if not session.exists(self._path):
                 raise
-            self._swap(session, sent)
-
-    def _swap(self, session: "Session", sent: Sent) -> None:
+        else:
+            return
         upload, self._swaps = sent.upload, True
         self._log(f"The server cannot replace a file in one step: {self._path!r} is {upload.aside!r} for a moment.")
         session.rename(self._path, upload.aside)
         try:
             session.rename(upload.part, self._path)
         except (Terminal, RemoteFailure):
-            leftovers.settle_former(session, upload)
+            _settle_former(session, upload)
             raise
 
     def _tidy(self, session: "Session") -> None:
@@ -186,9 +168,9 @@ class FileUpload:
         if self._begun is None:
             return
         if self.placed:
-            clear = not self._swaps or leftovers.remove(session, self._begun.aside, self._log)
+            clear = not self._swaps or _remove(session, self._begun.aside, self._log)
         else:
-            clear = leftovers.clear_up(session, self._begun, self._log)
+            clear = clear_up(session, self._begun, self._log)
         if clear and self._journal:
             self._journal.end(self._begun)
         self._begun, self._swaps = None, False
@@ -229,3 +211,40 @@ def _verify_name(name: str, path: str) -> None:
     else:
         return
     raise RemoteNameRefused(f"{path!r} cannot be the name of a file: {why}.", remedy="Name a file in a directory.")
+
+
+def clear_up(session: "Session", upload: Upload, log: Callable[[str], None]) -> bool:
+    """Put the former file back where nothing has taken its place, and remove what else is left. Idempotent.
+
+    Returns:
+        Whether nothing is left. What the server refuses to move or remove is logged.
+    """
+    settled = _done(session, lambda: _settle_former(session, upload), upload.aside, log)
+    return _remove(session, upload.part, log) and settled
+
+
+def _settle_former(session: "Session", upload: Upload) -> None:
+    """Remove the former file, or put it back if nothing has its name."""
+    if not session.exists(upload.aside):
+        return
+    if session.exists(upload.path):
+        session.remove(upload.aside)
+    else:
+        session.rename(upload.aside, upload.path)
+
+
+def _remove(session: "Session", path: str, log: Callable[[str], None]) -> bool:
+    """Remove a file and return whether it is gone; it may have been before."""
+    return _done(session, lambda: session.remove(path), path, log)
+
+
+def _done(session: "Session", step: Callable[[], None], path: str, log: Callable[[str], None]) -> bool:
+    """Do it and return whether nothing has this path any more."""
+    try:
+        with suppress(RemotePathMissing):
+            step()
+    except (RemotePermissionDenied, RemoteFailure) as problem:
+        if session.exists(path):  # some servers refuse before they look
+            log(f"{path!r} stays on the server: {problem.found}")
+            return False
+    return True

@@ -34,7 +34,7 @@ _OUT_OF_SERVICE = 421
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail: what it says and to whom."""
+    """A mail: its text and its recipients."""
 
     subject: str
     text: str
@@ -129,8 +129,10 @@ def _answer(code: int, text: bytes | str, lasting: type[CdpSyncError], temporary
         return ConnectionLost("The mail server gave no answer that can be understood.", remedy="Its log says why.")
     kind = ServerUnreachable if code == _OUT_OF_SERVICE else temporary if 400 <= code < 500 else lasting
     login = kind is AuthenticationFailed
+    enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", text if isinstance(text, str) else text.decode("latin-1"))
+    shown = f"{code} {enhanced[0]}" if enhanced else str(code)  # RFC 3463
     return kind(
-        f"The mail server {'refuses the login: it ' if login else ''}answered {_code(code, text)}.",
+        f"The mail server {'refuses the login: it ' if login else ''}answered {shown}.",
         remedy=f"Correct {PREFIX}USER and {PREFIX}PASSWORD." if login else "Its log says why.",
     )
 
@@ -156,9 +158,3 @@ def _line_error(problem: Exception, server: SmtpServer) -> CdpSyncError:
             return ServerUnreachable(f"{server.host!r} is not the name of a host.", remedy=f"Correct {PREFIX}HOST.")
     text = "no answer" if isinstance(problem, TimeoutError) else getattr(problem, "strerror", "") or "an unknown error"
     return ServerUnreachable(f"{where} cannot be reached: {text}.")
-
-
-def _code(code: int, text: bytes | str) -> str:
-    """Return the code, and the enhanced one of RFC 3463 if there is one."""
-    enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", text if isinstance(text, str) else text.decode("latin-1"))
-    return f"{code} {enhanced[0]}" if enhanced else str(code)

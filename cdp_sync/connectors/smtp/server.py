@@ -1,4 +1,4 @@
-"""Which mail server to use, and as whom: from the environment."""
+"""The mail server and its login, from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 
 @dataclass(frozen=True)
 class SmtpServer:
-    """A mail server, and as whom mail is sent through it."""
+    """A mail server, and the login and sender of mail through it."""
 
     host: str
     sender: str

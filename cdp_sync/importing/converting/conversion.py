@@ -1,8 +1,7 @@
 """How a cell of text becomes a value of a property's type: one line of SQL for each type.
 
-A conversion yields null where the cell does not convert; nothing is rounded, guessed or read two ways. A cell of white
-space alone is no value. Numbers and dates may have spaces around them; identifiers, e-mail addresses and texts of which
-only some are allowed any white space, stripped before.
+A cell of white space alone is no value. Numbers and dates may have spaces around them; identifiers, e-mail addresses
+and texts of which only some are allowed any white space, stripped before.
 """
 
 from cdp_sync.importing.converting.addresses import convert_email
@@ -50,12 +49,7 @@ def convert(prop: Property, cell: str, form: Format) -> Conversion:
 def convert_list(each: Conversion, element: str, values: str, cell: str, form: Format) -> Conversion:
     """Return the conversion of a list: all of it, or nothing where one element does not convert.
 
-    Args:
-        each: The conversion of an element.
-        element: The name that it gives to it.
-        values: Expression for the elements that count.
-        cell: Name of the fitted cell, for the reason.
-        form: The format.
+    `each` converts the element named `element`, `values` are the elements that count, `cell` is the fitted cell.
     """
     converted = f"list_transform({values}, lambda {element}: {each.sql})"
     sql = f"case when {no_nulls(converted)} then nullif({unique(converted)}, []) end"

@@ -4,7 +4,6 @@ Rows compare by the digest of their cells, and as often as they occur. With `row
 last brought, in whatever file of the goal.
 """
 
-from cdp_sync.importing.delta.append import append_steps
 from cdp_sync.importing.delta.watermarks import appends
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.warehouse import Session, Step, statement
@@ -23,38 +22,30 @@ def compare_rows(session: Session, run: GoalRun) -> None:
 
 
 def compare_steps(run: GoalRun, *, appended: bool = False) -> tuple[Step, ...]:
-    """Return the steps that compare the staged rows of a run.
+    """Return the steps that compare staged rows; with `appended`, some files append to what was read before.
 
-    Args:
-        run: The run.
-        appended: Some files append to what was read before.
+    Watermarks are read when rows are compared, not when they arrive: another run may have read further since.
     """
-    declared = {
-        "connection": run.connection,
-        "goal": run.goal.name,
-        "fingerprint": run.unchanged_under,
-        "links": run.goal.links_as_json,
-    }
+    by_line = ("staged", "part", "line_gap", "watermark")
+    declared = {**run.goal_named, "fingerprint": run.unchanged_under, "links": run.goal.links_as_json}
+    compared = "create or replace table staging.compared as select number as revision from warehouse.revision"
+    if run.goal.row_key:
+        by_key = ("file", "staged", "set_aside", "previous_by_key")
+        unchanged = [
+            _step("previous_by_key", "previous_by_key", ("staged",), source=run.source),
+            _step("set_aside", "set_aside", ("file", "staged")),
+            _step("unchanged", "unchanged_by_key", by_key, fingerprint=run.unchanged_under),
+        ]
+    else:
+        unchanged = [_step("unchanged", "unchanged", ("file", "staged", "previous_row"))]
     return (
         _step("file", "same_declaration", ("file",), **declared),
         _step("previous_row", "previous_row", ("file", "staged")),
-        *(_by_key(run) if run.goal.row_key else [_step("unchanged", "unchanged", ("file", "staged", "previous_row"))]),
-        *(append_steps(run) if appended else ()),
+        *unchanged,
+        *([_step("unchanged", "unchanged_by_line", by_line, **run.goal_named)] if appended else []),
         *([] if run.goal.row_key else [_step("gone_row", "gone_row", ("file", "previous_row", "unchanged"))]),
         _step("previous", "previous", ("file", "staged", "read_before", "previous_row", "unchanged")),
-        Step(
-            "staging.compared",
-            "create or replace table staging.compared as select number as revision from warehouse.revision",
-        ),
-    )
-
-
-def _by_key(run: GoalRun) -> tuple[Step, ...]:
-    compared = ("file", "staged", "set_aside", "previous_by_key")
-    return (
-        _step("previous_by_key", "previous_by_key", ("staged",), source=run.source),
-        _step("set_aside", "set_aside", ("file", "staged")),
-        _step("unchanged", "unchanged_by_key", compared, fingerprint=run.unchanged_under),
+        Step("staging.compared", compared),
     )
 
 

@@ -32,16 +32,14 @@ def match_steps(columns: Columns) -> tuple[Step, ...]:
 def _link_values(columns: Columns) -> list[str]:
     selects = []
     for link in columns.links:
-        named = f"{link.number} as link, {quote_literal(link.prop.name)} as property"
+        place, value, several = "1::bigint", link.column, "false"
         if link.prop.multiple:
-            source = f"""(select row, unnest({link.column}) as value, generate_subscripts({link.column}, 1) as place
-                from staging.fresh where {link.column} is not null)"""
-            selects.append(f"select row, {named}, place, value, true as multiple from {source}")
-        else:
-            source = f"staging.fresh where {link.column} is not null"
-            selects.append(
-                f"select row, {named}, 1::bigint as place, {link.column} as value, false as multiple from {source}"
-            )
+            place, value, several = f"generate_subscripts({link.column}, 1)", f"unnest({link.column})", "true"
+        selects.append(
+            f"""select row, {link.number} as link, {quote_literal(link.prop.name)} as property, {place} as place,
+                {value} as value, {several} as multiple
+            from staging.fresh where {link.column} is not null"""
+        )
     return selects
 
 
@@ -133,11 +131,9 @@ def _grant(session: Session, columns: Columns, *, phase: int) -> None:
 
 
 def assign_steps(columns: Columns, *, allow_new: bool) -> tuple[Step, ...]:
-    """Return the steps of rule 4, which give every fresh row its profile and its outcome.
+    """Return the steps of rule 4: every fresh row gets its profile and its outcome.
 
-    Args:
-        columns: The staging columns.
-        allow_new: Whether components without a profile become new ones.
+    With `allow_new`, components without a profile become new ones.
     """
     unnamed = " and ".join(f"{link.column} is null" for link in columns.links)
     reads = ("staging.fresh", "matched", "component", "component_profile")

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.reading.column_names import listed
 from cdp_sync.importing.reading.grammar import ESCAPED_END, NOT_CLOSED, Grammar
 from cdp_sync.model import Format, ImportGoal
 from cdp_sync.model.counting import counted
@@ -18,6 +17,9 @@ _CANDIDATES = (",", ";", "\t", "|", ":")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _NOTHING = re.compile(r"[\r\n\x1a]*\Z")
 _SEPARATOR_LINE = re.compile(r'("?)sep=(.+)\1', re.IGNORECASE)
+
+_PERSONAL = re.compile(r"\S@\S|\d(?:[ ()./+-]*\d){6}")
+"""An address, or a number of seven digits or more, such as a telephone's or a customer's."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,10 @@ def read_head(text: str, form: Format) -> Head | None:
     Raises:
         FileRejected: The header is malformed, or a line `sep=` contradicts the declared separator.
     """
-    begin = _after_lines(text, form.skip_rows) or _after_separator_line(text, form)
+    begin = 0
+    for _ in range(form.skip_rows):
+        begin = _line(text, begin).end()
+    begin = begin or _after_separator_line(text, form)
     while begin < len(text) and _is_passed_over(_line(text, begin), form):
         begin += len(_line(text, begin).group())
     if _NOTHING.match(text, begin):
@@ -95,13 +100,6 @@ def _line(text: str, position: int) -> re.Match[str]:
 def _is_passed_over(line: re.Match[str], form: Format) -> bool:
     """Return whether a line is blank or a comment."""
     return not line.group(1) or bool(form.comment and line.group(1).startswith(form.comment))
-
-
-def _after_lines(text: str, lines: int) -> int:
-    position = 0
-    for _ in range(lines):
-        position = _line(text, position).end()
-    return position
 
 
 def _after_separator_line(text: str, form: Format) -> int:
@@ -233,3 +231,17 @@ def _fitting_separator(text: str, goal: ImportGoal) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
+
+
+def shown(name: str) -> str:
+    """Return a column's name in quotes, or what stands for it.
+
+    >>> shown("First name"), shown("ada@example.com"), shown("+31 6 1234 5678")
+    ("'First name'", '(a name like personal data)', '(a name like personal data)')
+    """
+    return "(a name like personal data)" if _PERSONAL.search(name) else repr(name)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return columns' names with commas between them; those that are not shown only once."""
+    return ", ".join(dict.fromkeys(map(shown, names)))

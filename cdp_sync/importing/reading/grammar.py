@@ -10,8 +10,6 @@ one by one.
 """
 
 import re
-from dataclasses import dataclass
-from functools import cached_property
 
 from cdp_sync.model import Format
 from cdp_sync.warehouse import quote_literal
@@ -29,38 +27,60 @@ ESCAPED_END = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
 """An odd number of backslashes at the end of a line: they escape its line break."""
 
 
-@dataclass(frozen=True)
 class Grammar:
     """The grammar of one declared format."""
 
-    form: Format
+    def __init__(self, form: Format) -> None:
+        self.form = form
+        separator, quote = form.separator, re.escape(form.quote)
+        # In a prepared text, always one character separates cells.
+        self.divider = separator if len(separator) == 1 else _SEPARATOR
+        self._set_marks()
+        # White space that is ignored between a separator and a quote.
+        self.blanks = "".join(blank for blank in " \t" if blank not in separator and blank != form.quote)
+        blank, divider = f"[{self.blanks}]*" if self.blanks else "", re.escape(self.divider)
+        # Inside of a character class: neither separator nor quote.
+        neither = f"^{divider}{quote}"
+        # What may stand between two quotes.
+        content = f"[^{quote}]*(?:{quote}{quote}[^{quote}]*)*"
+        opened = f"{blank}{quote}{content}"
+        # A quoted cell, with the blanks around it.
+        quoted = f"{opened}{quote}{blank}"
+        cell = f"(?:{quoted}|[{neither}]*)"
+        # An unquoted cell in which quotes stand as text.
+        stray = f"{blank}[{neither}{self.blanks}][{neither}]*(?:{quote}[{neither}]+)*{quote}?"
+        # A record that follows RFC 4180.
+        self.whole = f"{cell}(?:{divider}{cell})*"
+        # A record with one cell in which quotes stand as text.
+        self.lenient = f"(?:{cell}{divider})*{stray}(?:{divider}{cell})*"
+        # A line whose last cell opens a quote and does not close it.
+        self.opens = f"(?:{cell}{divider})*{opened}"
+        # A line, seen from inside a quote, that closes it and ends the record.
+        self.closes = f"{content}{quote}{blank}(?:{divider}{cell})*"
+        # A line, seen from inside a quote, at whose end one is open: the same, or another.
+        self.continues = f"{content}|{self.closes}{divider}{opened}"
+        # A line with text after a closing quote. A quote is such text only after a blank; else it is a doubled one.
+        before = f"(?:(?:{cell}|{stray}){divider})*{opened}{quote}"
+        follows = f"{blank}[{neither}{self.blanks}]"
+        after = f"(?:{follows}|[{self.blanks}]+{quote})" if self.blanks else follows
+        self.after_quote = f"{before}{after}.*"
+        # A cell of a record that is not malformed, with the divider before it.
+        self.next_cell = f"{divider}(?:{quoted}|[^{divider}]*)"
+        self._quote_first = f"{divider}{blank}{quote}"
 
-    @cached_property
-    def divider(self) -> str:
-        """What separates cells in a prepared text: always one character."""
-        return self.form.separator if len(self.form.separator) == 1 else _SEPARATOR
-
-    @cached_property
-    def _replaced(self) -> list[tuple[str, str]]:
-        """What a text is replaced by before it is judged, in this order."""
-        separator = self.form.separator
-        pairs = [("\\\\", _BACKSLASH), ("\\" + separator, _ESCAPED), ("\\N", _NULL)]
-        pairs += [("\\n", _FEED), ("\\t", _TAB), ("\\r", _RETURN), ("\\0", _NUL)]
-        pairs += [("\\" + line_break, line_break) for line_break in ("\r\n", "\n", "\r")]
-        pairs += [("\\" + self._escaped_quote, _QUOTE)]
-        return (pairs if self.form.escape else []) + [(separator, self.divider)] * (separator != self.divider)
-
-    @property
-    def _escaped_quote(self) -> str:
-        """The quote that a backslash may stand before: MySQL writes it before `"` also where nothing is quoted."""
-        return self.form.quote or '"'
-
-    @cached_property
-    def _restored(self) -> list[tuple[str, str]]:
-        """What stands for what in the cells of a prepared text."""
-        pairs = [(_BACKSLASH, "\\"), (_ESCAPED, self.form.separator), (_NULL, "\\N")]
-        pairs += [(_FEED, "\n"), (_TAB, "\t"), (_RETURN, "\r"), (_NUL, "\0"), (_QUOTE, self._escaped_quote)]
-        return (pairs if self.form.escape else []) + [(_SEPARATOR, self.form.separator)] * (self.divider == _SEPARATOR)
+    def _set_marks(self) -> None:
+        """Set what a text is replaced by before it is judged, in this order, and what its cells are restored by."""
+        separator, escape = self.form.separator, bool(self.form.escape)
+        # MySQL writes a backslash before `"` also where nothing is quoted.
+        quote = self.form.quote or '"'
+        replaced = [("\\\\", _BACKSLASH), ("\\" + separator, _ESCAPED), ("\\N", _NULL)]
+        replaced += [("\\n", _FEED), ("\\t", _TAB), ("\\r", _RETURN), ("\\0", _NUL)]
+        replaced += [("\\" + line_break, line_break) for line_break in ("\r\n", "\n", "\r")]
+        replaced += [("\\" + quote, _QUOTE)]
+        self._replaced = replaced * escape + [(separator, self.divider)] * (separator != self.divider)
+        restored = [(_BACKSLASH, "\\"), (_ESCAPED, separator), (_NULL, "\\N")]
+        restored += [(_FEED, "\n"), (_TAB, "\t"), (_RETURN, "\r"), (_NUL, "\0"), (_QUOTE, quote)]
+        self._restored = restored * escape + [(_SEPARATOR, separator)] * (self.divider == _SEPARATOR)
 
     def prepare(self, text: str) -> str:
         """Return a text in which `divider` separates cells and marks stand for escaped characters."""
@@ -71,94 +91,6 @@ class Grammar:
     def prepared(self, text: str) -> str:
         """Return the SQL expression that does the same."""
         return _replacing(text, self._replaced)
-
-    @cached_property
-    def blanks(self) -> str:
-        """White space that is ignored between a separator and a quote."""
-        return "".join(blank for blank in " \t" if blank not in self.form.separator and blank != self.form.quote)
-
-    @cached_property
-    def _blank(self) -> str:
-        return f"[{self.blanks}]*" if self.blanks else ""
-
-    @cached_property
-    def _content(self) -> str:
-        """What may stand between two quotes."""
-        quote = re.escape(self.form.quote)
-        return f"[^{quote}]*(?:{quote}{quote}[^{quote}]*)*"
-
-    @cached_property
-    def _opened(self) -> str:
-        return f"{self._blank}{re.escape(self.form.quote)}{self._content}"
-
-    @cached_property
-    def quoted(self) -> str:
-        """A quoted cell, with the blanks around it."""
-        return f"{self._opened}{re.escape(self.form.quote)}{self._blank}"
-
-    @cached_property
-    def _divider(self) -> str:
-        return re.escape(self.divider)
-
-    @cached_property
-    def _neither(self) -> str:
-        """Inside of a character class: neither separator nor quote."""
-        return f"^{self._divider}{re.escape(self.form.quote)}"
-
-    @cached_property
-    def _cell(self) -> str:
-        return f"(?:{self.quoted}|[{self._neither}]*)"
-
-    @cached_property
-    def _stray(self) -> str:
-        """An unquoted cell in which quotes stand as text."""
-        quote, neither = re.escape(self.form.quote), f"[{self._neither}]"
-        return f"{self._blank}[{self._neither}{self.blanks}]{neither}*(?:{quote}{neither}+)*{quote}?"
-
-    @cached_property
-    def whole(self) -> str:
-        """A record that follows RFC 4180."""
-        return f"{self._cell}(?:{self._divider}{self._cell})*"
-
-    @cached_property
-    def lenient(self) -> str:
-        """A record with one cell in which quotes stand as text."""
-        return f"(?:{self._cell}{self._divider})*{self._stray}(?:{self._divider}{self._cell})*"
-
-    @cached_property
-    def opens(self) -> str:
-        """A line whose last cell opens a quote and does not close it."""
-        return f"(?:{self._cell}{self._divider})*{self._opened}"
-
-    @cached_property
-    def closes(self) -> str:
-        """A line, seen from inside a quote, that closes it and ends the record."""
-        return f"{self._content}{re.escape(self.form.quote)}{self._blank}(?:{self._divider}{self._cell})*"
-
-    @cached_property
-    def continues(self) -> str:
-        """A line, seen from inside a quote, at whose end one is open: the same, or another."""
-        return f"{self._content}|{self.closes}{self._divider}{self._opened}"
-
-    @cached_property
-    def after_quote(self) -> str:
-        """A line with text after a closing quote. A quote is such text only after a blank; else it is a doubled one."""
-        before = f"(?:(?:{self._cell}|{self._stray}){self._divider})*{self._opened}{re.escape(self.form.quote)}"
-        follows = f"{self._blank}[{self._neither}{self.blanks}]"
-        return (
-            f"{before}(?:{follows}|[{self.blanks}]+{re.escape(self.form.quote)}).*"
-            if self.blanks
-            else f"{before}{follows}.*"
-        )
-
-    @cached_property
-    def next_cell(self) -> str:
-        """A cell of a record that is not malformed, with the divider before it."""
-        return f"{self._divider}(?:{self.quoted}|[^{self._divider}]*)"
-
-    @cached_property
-    def _quote_first(self) -> str:
-        return f"{self._divider}{self._blank}{re.escape(self.form.quote)}"
 
     def is_open(self, line: str) -> bool:
         """Return whether a prepared line opens a quote and does not close it."""
@@ -185,13 +117,13 @@ class Grammar:
         """Return the cells of a prepared record that is not malformed."""
         if not self.form.quote:
             return tuple(self._restore(cell) for cell in text.split(self.divider))
-        return tuple(self._unquote(cell) for cell in re.findall(self.next_cell, self.divider + text))
-
-    def _unquote(self, cell: str) -> str:
-        quote = self.form.quote
-        if not re.match(self._quote_first, cell):
-            return self._restore(cell[1:])
-        return self._restore(cell[1:].strip(self.blanks)[1:-1].replace(quote * 2, quote))
+        quote, cells = self.form.quote, re.findall(self.next_cell, self.divider + text)
+        return tuple(
+            self._restore(cell[1:].strip(self.blanks)[1:-1].replace(quote * 2, quote))
+            if re.match(self._quote_first, cell)
+            else self._restore(cell[1:])
+            for cell in cells
+        )
 
     def _restore(self, cell: str) -> str:
         for mark, text in self._restored:
@@ -201,12 +133,7 @@ class Grammar:
     def split_sql(self, text: str, quoted: str) -> str:
         """Return the SQL expression for the cells of a prepared record that is not malformed.
 
-        Args:
-            text: The expression of the text.
-            quoted: The condition that it holds a quote.
-
-        Returns:
-            A list, of cells that are still to be brought to their text by `cell_sql`.
+        `quoted` is the condition that the text holds a quote. `cell_sql` brings each cell of the list to its text.
         """
         plain = f"string_split({text}, {quote_literal(self.divider)})"
         return f"case when {quoted} then {self._split_quoted(text)} else {plain} end" if self.form.quote else plain

@@ -75,7 +75,12 @@ def normalize(part: Part, goal: ImportGoal, folder: Path | None = None) -> Norma
     if head is None:
         return None
     start = mark + len(head.text.encode("utf-8", "surrogateescape"))
-    _check_size(local, start)
+    if start >= HEAD_SIZE and start < local.stat().st_size:
+        raise FileRejected(
+            f"The header does not end within {HEAD_SIZE:,} bytes.",
+            needed="The header, or the first row, must be shorter.",
+            remedy="Look at the declared `quote` and `skip_rows`.",
+        )
     head = replace(head, columns=goal.named(head.columns))
     warnings = tuple(check_columns(head, goal, beginning)) if head.columns else ()
     survey = survey_body(local, start, form, width=len(head.columns), header=head.header)
@@ -96,15 +101,6 @@ def fields_of(path: Path, goal: ImportGoal) -> tuple[str, ...] | None:
     """
     head = read_head(beginning_of(path)[0], goal.format)
     return goal.named(head.columns) if head else None
-
-
-def _check_size(path: Path, start: int) -> None:
-    if start >= HEAD_SIZE and start < path.stat().st_size:
-        raise FileRejected(
-            f"The header does not end within {HEAD_SIZE:,} bytes.",
-            needed="The header, or the first row, must be shorter.",
-            remedy="Look at the declared `quote` and `skip_rows`.",
-        )
 
 
 def _is_one_line(head: Head, path: Path, start: int) -> bool:

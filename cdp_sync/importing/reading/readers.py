@@ -1,65 +1,221 @@
-"""The readers: each brings one format from the bytes of a part to rows of text cells, every line accounted for."""
+r"""The readers: each brings one format from the bytes of a part to rows of text cells, every line accounted for.
 
-from collections.abc import Mapping, Sequence
+In lines and newline-delimited JSON blank lines are no rows. Of lines each is one value, the field `line`.
+
+Of JSON each line is one object; any other line is rejected. A field is a key, or keys with dots between them:
+`address.city` is the key `city` of the object `address`, or a key of that very name. Its cell is a string's text, a
+number or truth value as JSON writes it, a list or object as JSON text; null and a key that is absent are no value. Of a
+key that stands twice in an object the first counts. Lists fill a `multiple` property where the format has `json_lists`.
+Where the goal maps detected fields, every key is a field whose value is no object; otherwise those that the goal names.
+
+Numbers keep all their digits. DuckDB reads a number with a fraction as a double, of which 15 digits are exact; where a
+line holds longer ones, its numbers are made strings before.
+"""
+
+import re
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Protocol
 
-from cdp_sync.importing.reading.lines import LinesReader
-from cdp_sync.importing.reading.ndjson import NdjsonReader
-from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName, normalize
-from cdp_sync.importing.reading.records import read_records
+from cdp_sync.importing.reading.csv_header import Head, check_columns
+from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName, in_utf_8, normalize
+from cdp_sync.importing.reading.records import read_lines, read_records
+from cdp_sync.importing.reading.records_plan import UNREADABLE
+from cdp_sync.importing.reading.survey import Survey
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import Format, ImportGoal
-from cdp_sync.warehouse import Session
+from cdp_sync.model.format import WHITE_SPACE
+from cdp_sync.warehouse import Session, quote_literal
+
+Normalize = Callable[[Session, Part, ImportGoal, Path | None, Sequence[str]], NormalizedPart | None]
+"""Brings a part to UTF-8 and finds its columns; None for a part without rows.
+
+It writes to the folder, or beside the part. The last fields are needed besides those of the goal. `FileRejected`: the
+part does not decode, or its columns do not fit the goal.
+"""
+
+Read = Callable[[Session, NormalizedPart, Format], None]
+"""Makes the tables of a part that is not regular, whose `n` is a line's number after the header.
+
+These are `physical_line(raw, …)`, `record(n, …)`, the rows in order, and `reject(n, until, in_quote, reason)`.
+`FileRejected`: the part as a whole is not what it should be.
+"""
 
 
-class Reader(Protocol):
+@dataclass(frozen=True)
+class Reader:
     """Reads one format."""
 
-    def normalize(
-        self, session: Session, part: Part, goal: ImportGoal, folder: Path | None = None, further: Sequence[str] = ()
-    ) -> NormalizedPart | None:
-        """Bring a part to UTF-8 and find its columns.
-
-        Args:
-            session: The staging session.
-            part: What arrived.
-            goal: Whose format and fields it shall have.
-            folder: Where to write; beside the part where it is not given.
-            further: Fields that are needed besides those of the goal.
-
-        Returns:
-            The part to read; None for one without rows.
-
-        Raises:
-            FileRejected: It does not decode, or its columns do not fit the goal.
-        """
-        ...
-
-    def read(self, session: Session, part: NormalizedPart, form: Format) -> None:
-        """Make the tables of a part that is not regular, whose `n` is a line's number after the header.
-
-        These are `physical_line(raw, …)`, `record(n, …)`, the rows in order, and `reject(n, until, in_quote, reason)`.
-
-        Raises:
-            FileRejected: The part as a whole is not what it should be.
-        """
-        ...
+    normalize: Normalize
+    read: Read
 
 
-class CsvReader:
-    """Reads delimited text."""
+_VISIBLE = f"trim(raw, {quote_literal(WHITE_SPACE)}) <> ''"
+"""The condition that a line is not blank."""
 
-    def normalize(
-        self, session: Session, part: Part, goal: ImportGoal, folder: Path | None = None, further: Sequence[str] = ()
-    ) -> NormalizedPart | None:
-        """Read the header and survey the rows; see `Reader`."""
-        return normalize(part, goal, folder)
+Keys = tuple[str, ...]
+"""The keys from the object of a line to a value."""
 
-    def read(self, session: Session, part: NormalizedPart, form: Format) -> None:
-        """Judge each line by the grammar of the format; see `Reader`."""
-        read_records(session, part, form)
+_MOST_KEYS = 8
+"""Keys from which on a dotted field is read as that many nested keys, or as one."""
+
+_LONG_NUMBER = "[0-9.]{17}"
+_FRACTION = quote_literal(r"([:,\[][ \t]*)(-?[0-9]+[.][0-9]+(?:[eE][-+]?[0-9]+)?)")
+_FRACTIONS_QUOTED = rf"""regexp_replace(raw, {_FRACTION}, '\1"\2"', 'g')"""
+_TOKEN = quote_literal(r'"((?:[^"\\]|\\.)*)"|(-?[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?)')
+
+_EXACT = rf"""case
+        when not regexp_matches(raw, '{_LONG_NUMBER}') then raw
+        when json_valid({_FRACTIONS_QUOTED}) then {_FRACTIONS_QUOTED}
+        else regexp_replace(raw, {_TOKEN}, '"\1\2"', 'g') end"""
+"""Quotes around a number within a string make the text invalid: then all strings are matched, which takes longer."""
+
+_JUDGED = f"""create or replace temp table json_line as
+select n, raw, problem, case when problem is null then {_EXACT} end as document
+from (
+    select rowid + 1 as n, raw, case{UNREADABLE}
+        when not json_valid(raw) then 'not JSON'
+        when not starts_with(ltrim(raw, ' ' || chr(9)), '{{') then 'no JSON object'
+    end as problem
+    from physical_line
+    where {_VISIBLE}
+)
+order by n"""
 
 
-READERS: Mapping[ReaderName, Reader] = {"csv": CsvReader(), "ndjson": NdjsonReader(), "lines": LinesReader()}
+def _normalize_csv(
+    _session: Session, part: Part, goal: ImportGoal, folder: Path | None, _further: Sequence[str]
+) -> NormalizedPart | None:
+    return normalize(part, goal, folder)
+
+
+def _normalize_lines(
+    session: Session, part: Part, goal: ImportGoal, folder: Path | None, _further: Sequence[str]
+) -> NormalizedPart | None:
+    local, start = _lines_of(session, part, goal, folder)
+    if not session.value(f"select count(*) from physical_line where {_VISIBLE}"):
+        return None
+    head = Head(("line",), 0)
+    nuls = session.value("select coalesce(bool_or(contains(raw, chr(0))), false) from physical_line")
+    survey, warnings = Survey(nuls=nuls, divided=True), tuple(check_columns(head, goal, ""))
+    relation = "(select raw as c1 from record)"
+    return NormalizedPart(part.name, local, head, start, survey, warnings, reader="lines", relation=relation)
+
+
+def _read_lines(session: Session, _part: NormalizedPart, _form: Format) -> None:
+    """Take each readable line for a row."""
+    session.execute(
+        f"""create or replace temp table line as
+        select rowid + 1 as n, raw, case{UNREADABLE} end as problem from physical_line where {_VISIBLE} order by n"""
+    )
+    _record_and_reject(session, "line", "raw")
+
+
+def _lines_of(session: Session, part: Part, goal: ImportGoal, folder: Path | None) -> tuple[Path, int]:
+    """Make `physical_line` of a part; return its file in UTF-8 and the size of the byte order mark in it."""
+    local = in_utf_8(part, goal.format, folder or part.local.parent)
+    with local.open("rb") as file:
+        start = len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0
+    read_lines(session, local, start)
+    return local, start
+
+
+def _record_and_reject(session: Session, table: str, columns: str) -> None:
+    """Make `record` and `reject` of a table of lines, whose column `problem` says why a line is no row."""
+    session.execute(
+        f"create or replace temp table record as select n, {columns} from {table} where problem is null order by n"
+    )
+    session.execute(f"""create or replace temp table reject as
+        select n, n as until, false as in_quote, problem as reason from {table} where problem is not null order by n""")
+
+
+def _normalize_json(
+    session: Session, part: Part, goal: ImportGoal, folder: Path | None, further: Sequence[str]
+) -> NormalizedPart | None:
+    """Bring a part to objects and find their fields."""
+    local, start = _lines_of(session, part, goal, folder)
+    session.execute(_JUDGED)
+    if not session.value("select count(*) from json_line"):
+        return None
+    fields = {field: _readings(field) for field in (*goal.row_fields, *further)}
+    if goal.map_detected is not None:
+        for keys in _leaves(session):
+            fields.setdefault(".".join(keys), []).insert(0, keys)
+    cells, present = _cells(session, fields)
+    head = Head(present, 0)
+    has_nul = r"select coalesce(bool_or(contains(document, '\u0000')), false) from json_line"
+    survey = Survey(nuls=session.value(has_nul), divided=True)
+    warnings = tuple(check_columns(head, goal, ""))
+    named = ", ".join(f"{cells[field]} as c{number + 1}" for number, field in enumerate(present))
+    relation = f"(select {named or 'n'} from record)"
+    return NormalizedPart(part.name, local, head, start, survey, warnings, reader="ndjson", relation=relation)
+
+
+def _read_json(session: Session, _part: NormalizedPart, _form: Format) -> None:
+    _record_and_reject(session, "json_line", "document")
+
+
+def _readings(field: str) -> list[Keys]:
+    """Return the keys that a dotted field may stand for: a key of that very name first, then nested ones."""
+    names = field.split(".")
+    inner = range(1, len(names))
+    if len(names) > _MOST_KEYS:
+        return [(field,), tuple(names)]
+    cuts = (cut for size in range(len(names)) for cut in combinations(inner, size))
+    return [tuple(".".join(names[a:b]) for a, b in pairwise((0, *cut, len(names)))) for cut in cuts]
+
+
+def _cells(session: Session, fields: dict[str, list[Keys]]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the expression for each field's cell, and the fields that any line has a value for."""
+    values = {
+        field: [f"json_extract_string(document, {_path(keys)})" for keys in dict.fromkeys(readings)]
+        for field, readings in fields.items()
+    }
+    cells = {field: f"coalesce({', '.join(of_field)})" for field, of_field in values.items()}
+    seen = ", ".join(f"coalesce(bool_or({cell} is not null), false)" for cell in cells.values())
+    found = session.row(f"select {seen} from json_line")
+    return cells, tuple(field for field, is_there in zip(cells, found, strict=True) if is_there)
+
+
+def _path(keys: Keys) -> str:
+    """Return the path to a value: as a pointer, which lists match too, only where a path cannot hold the keys."""
+    if all(re.fullmatch(r'[^"*\\\x00-\x1f]+', key) for key in keys):
+        return quote_literal("$" + "".join(f'."{key}"' for key in keys))
+    return quote_literal("".join(f"/{key.replace('~', '~0').replace('/', '~1')}" for key in keys))
+
+
+def _leaves(session: Session, above: Keys = ()) -> Iterator[Keys]:
+    """Yield the keys of all values that are no objects, in the order in which they are first seen."""
+    for key, holds_objects, holds_values in _keys(session, above):
+        if holds_values:
+            yield (*above, key)
+        if holds_objects:
+            yield from _leaves(session, (*above, key))
+
+
+def _keys(session: Session, above: Keys) -> list[tuple[str, bool, bool]]:
+    """Return the keys of the objects at a place, whether any is an object, and whether any is another value."""
+    at = f", {_path(above)}" if above else ""
+    query = f"""select key from (
+            select unnest(json_keys(document{at})) as key, n from json_line where document is not null
+        ) group by key order by min(n), key"""
+    names = [key for (key,) in session.rows(query)]
+    if not names:
+        return []
+    kinds = [f"json_type(document, {_path((*above, key))})" for key in names]
+    judged = ", ".join(
+        f"coalesce(bool_or({kind} = 'OBJECT'), false), coalesce(bool_or({kind} not in ('OBJECT', 'NULL')), false)"
+        for kind in kinds
+    )
+    found = session.row(f"select {judged} from json_line")
+    return [(key, found[2 * place], found[2 * place + 1]) for place, key in enumerate(names)]
+
+
+READERS: Mapping[ReaderName, Reader] = {
+    "csv": Reader(_normalize_csv, read_records),
+    "ndjson": Reader(_normalize_json, _read_json),
+    "lines": Reader(_normalize_lines, _read_lines),
+}
 """The reader of each format that an arrival can name."""

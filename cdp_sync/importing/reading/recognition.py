@@ -7,6 +7,7 @@ import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from cdp_sync.errors import FileRejected
 
@@ -82,34 +83,21 @@ class Kind:
     remedy: str
 
     def refusal(self, what: str) -> FileRejected:
-        """Return the error that says so.
-
-        Args:
-            what: What it is about, such as "The file".
-        """
+        """Return the error for it; `what` names the file, such as "The file"."""
         return FileRejected(f"{what} is {self.name}.", needed=_TEXT, remedy=self.remedy)
 
 
 def recognize(head: bytes, encoding: str) -> Kind | None:
-    """Return what a file is that begins so; None where it may be text in that encoding.
-
-    Args:
-        head: The first bytes, `HEAD` of them where there are so many.
-        encoding: The declared one.
-    """
+    """Return what a file is, given its first `HEAD` bytes; None where it may be text in the declared encoding."""
     return _binary(head) or _markup(head) or _marked(head, encoding) or _unmarked(head, encoding)
 
 
 def _binary(head: bytes) -> Kind | None:
     if head[257:262] == b"ustar":
         return Kind("a tar archive", _PACK)
-    for prefix, name, remedy in _BY_PREFIX:
-        if head.startswith(prefix):
-            return Kind(name, remedy)
-    for pattern, name, remedy in _BY_PATTERN:
-        if re.match(pattern, head, re.DOTALL):
-            return Kind(name, remedy)
-    return None
+    by_prefix = (Kind(name, remedy) for prefix, name, remedy in _BY_PREFIX if head.startswith(prefix))
+    by_pattern = (Kind(name, remedy) for shape, name, remedy in _BY_PATTERN if re.match(shape, head, re.DOTALL))
+    return next(chain(by_prefix, by_pattern), None)
 
 
 def _marked(head: bytes, encoding: str) -> Kind | None:
@@ -141,10 +129,8 @@ def _order_of_zeros(head: bytes) -> str:
 
 def _markup(head: bytes) -> Kind | None:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()[:64].decode("latin-1")
-    for pattern, name, remedy in _BY_FIRST_WORDS:
-        if re.match(pattern, text, re.IGNORECASE):
-            return Kind(name, remedy)
-    return None
+    words = (Kind(name, remedy) for shape, name, remedy in _BY_FIRST_WORDS if re.match(shape, text, re.IGNORECASE))
+    return next(words, None)
 
 
 def _other_text(encoding: str) -> Kind:

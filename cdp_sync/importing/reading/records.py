@@ -42,7 +42,10 @@ def read_records(session: Session, part: NormalizedPart, form: Format) -> None:
     # A Ctrl-Z in the last line that is not blank ends the file: it is not part of the line's last cell.
     if session.value("select count(*) from physical_line where rowid = ? and ends_with(raw, chr(26))", [tail - 1]):
         session.execute("update physical_line set raw = rtrim(raw, chr(26)) where rowid = ?", [tail - 1])
-    trailer = _trailer(session, form, tail)
+    trailer = None  # the declared one is the last line that is not blank
+    if form.trailer and tail:
+        last = str(session.value("select raw from physical_line where rowid = ?", [tail - 1]))
+        trailer = last if last.startswith(form.trailer.begins_with) else None
     head = part.head
     plan = RecordsPlan(form, len(head.columns), head.header, tail, trailer is not None, head.names_separator)
     session.run(plan.lines())
@@ -96,16 +99,8 @@ def _marked_text(text: str) -> bytes:
     return text.encode()
 
 
-def _trailer(session: Session, form: Format, tail: int) -> str | None:
-    """Return the declared trailer, which is the last line that is not blank; None where there is none."""
-    if form.trailer is None or tail == 0:
-        return None
-    last = str(session.value("select raw from physical_line where rowid = ?", [tail - 1]))
-    return last if last.startswith(form.trailer.begins_with) else None
-
-
 def _resolve(session: Session, plan: RecordsPlan, *, surplus_may_be_left_out: bool) -> None:
-    """Tell records from rejected lines; a surplus of empty cells is left out where every row has it.
+    """Separate records from rejected lines; a surplus of empty cells is left out where every row has it.
 
     Of one row, or where the header lacks a field, an empty last cell may as well be a value that moved.
     """
@@ -114,7 +109,11 @@ def _resolve(session: Session, plan: RecordsPlan, *, surplus_may_be_left_out: bo
     surplus = _surplus(session, plan.width)
     if surplus and surplus_may_be_left_out:
         session.run(plan.resolved(plan.width + surplus, pad=False))
-        if not _all_have(session, plan, surplus):
+        ending = quote_literal(plan.grammar.divider * surplus)
+        unlike = f"select n from record where not ends_with({plan.grammar.prepared('raw')}, {ending})"
+        several = "(select count(*) from record) > 1"
+        all_have_it = f"{several} and not exists (from reject where misfit) and not exists ({unlike})"
+        if not session.value(f"select {all_have_it}"):
             session.run(plan.resolved(plan.width, pad=pad))
 
 
@@ -129,13 +128,6 @@ def _surplus(session: Session, width: int) -> int:
     if not found or (first and first != found) or not width:
         return 0
     return max(int(found[0][0]) - width, 0)
-
-
-def _all_have(session: Session, plan: RecordsPlan, surplus: int) -> bool:
-    ending = quote_literal(plan.grammar.divider * surplus)
-    unlike = f"select n from record where not ends_with({plan.grammar.prepared('raw')}, {ending})"
-    several = "(select count(*) from record) > 1"
-    return bool(session.value(f"select {several} and not exists (from reject where misfit) and not exists ({unlike})"))
 
 
 def _check_count(session: Session, plan: RecordsPlan, trailer: str | None) -> None:

@@ -21,6 +21,12 @@ BROKEN, RESERVED = "\ufdd3", "\ufdd4"
 LONGEST = 2_000_000
 """Bytes of a record."""
 
+UNREADABLE = f"""
+        when contains(raw, '{BROKEN}') then 'not utf-8; another encoding, perhaps windows-1252, may fit'
+        when contains(raw, '{RESERVED}') then 'a noncharacter, U+FDD0 to U+FDEF'
+        when strlen(raw) > {LONGEST} then 'longer than {LONGEST:,} bytes'"""
+"""The cases of a line that is rejected whatever format it is in."""
+
 _NUMBERED = "select rowid + 1 as n, rowid + 1 as until, raw, line_break from physical_line"
 
 _LOGICAL = """
@@ -128,9 +134,7 @@ order by n"""
         problem = f"""case
             {self._header_again() if self.header else ""}
             {f"when {separator} then 'a line that names the separator again'" if self.names_separator else ""}
-            when contains(raw, '{BROKEN}') then 'not utf-8; another encoding, perhaps windows-1252, may fit'
-            when contains(raw, '{RESERVED}') then 'a noncharacter, U+FDD0 to U+FDEF'
-            when strlen(raw) > {LONGEST} then 'longer than {LONGEST:,} bytes'
+            {UNREADABLE}
         end"""
         columns = {"fields": grammar.count_sql("text", "quoted"), "other": other, "problem": problem}
         return ",\n    ".join(f"case when {condition} then {sql} end as {name}" for name, sql in columns.items())
@@ -180,9 +184,7 @@ order by n"""
     def resolved(self, width: int, *, pad: bool) -> list[Step]:
         """Return the steps that make `taken`, the records that span lines, `record` and `reject`.
 
-        Args:
-            width: Cells that a row has to have.
-            pad: Rows may have fewer.
+        A row has `width` cells; with `pad`, it may have fewer.
         """
         misfit = f"(not other and problem is null and fields {'>' if pad else '<>'} {width})"
         return [

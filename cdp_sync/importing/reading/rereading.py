@@ -52,7 +52,8 @@ def read_as_before(
     """
     links = [{"field": name, "property": "_"} for name in known.fields]
     try:
-        before_part = READERS[reader].normalize(session, part, ImportGoal(name="before", format=form, link=links))
+        goal = ImportGoal(name="before", format=form, link=links)
+        before_part = READERS[reader].normalize(session, part, goal, None, ())
     except FileRejected:
         return  # so it cannot have been imported
     if before_part is None:

@@ -9,7 +9,6 @@ the C library: `translate` leaves the characters that structure a text, and thos
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +41,7 @@ class Survey:
 
 
 def survey_body(path: Path, start: int, form: Format, *, width: int, header: str) -> Survey:
-    """Survey a file in UTF-8.
-
-    Args:
-        path: The file.
-        start: Bytes before the first row.
-        form: How the file is declared to be written.
-        width: Cells that a row has to have.
-        header: The header as it stands in the file; a row that equals it is not regular.
-    """
+    """Survey a file in UTF-8 from its first row on; a regular row has `width` cells and differs from the header."""
     shape = _Shape(form, width, header)
     regular, nuls, divided = shape.may_be_regular, False, False
     for chunk in _whole_lines(path, start):
@@ -81,6 +72,8 @@ class _Shape:
     def __init__(self, form: Format, width: int, header: str) -> None:
         self._separator, self._quote = form.separator.encode(), form.quote.encode()
         self._width = width
+        # Bytes that do not structure a text.
+        self._others = bytes(set(range(256)) - set(self._separator + self._quote + b"\n\r\x1a"))
         self._break = b""
         self.lines = 0
         texts = (form.comment, form.trailer and form.trailer.begins_with)
@@ -89,11 +82,6 @@ class _Shape:
         self._escapes = form.escape is not None
         one_byte = len(self._separator) == 1 and len(self._quote) <= 1
         self.may_be_regular = one_byte and width > 0 and form.record_type is None
-
-    @cached_property
-    def _others(self) -> bytes:
-        """Bytes that do not structure a text."""
-        return bytes(set(range(256)) - set(self._separator + self._quote + b"\n\r\x1a"))
 
     def fits(self, chunk: bytes) -> bool:
         """Return whether a chunk of whole lines is regular, and count its lines."""

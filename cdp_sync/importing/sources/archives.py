@@ -4,19 +4,19 @@ The first bytes say what a file is, not its name.
 """
 
 import errno
+import fnmatch
 import gzip
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize, workbook
-from cdp_sync.importing.sources.archive_members import chosen
 from cdp_sync.model import ImportGoal
 
 CHUNK = 1 << 20
@@ -40,6 +40,14 @@ _METHODS = {
     96: "JPEG", 97: "WavPack", 98: "PPMd", 99: "AES encryption",
 }  # fmt: skip
 """Compression methods by their number in a zip, section 4.4.5 of its specification."""
+_JUNK = ("thumbs.db", "desktop.ini")
+_SUFFIXES = ((".csv", ".tsv", ".psv"), (".dat", ".asc", ".txt"), ("",))
+"""Of delimited text, the most plausible first."""
+_ABOUT = ("readme", "read_me", "license", "licence", "liesmich", "lisezmoi", "leesmij", "manifest", "changelog")
+"""How files are called that describe the others."""
+_NO_NAME = "\1"
+"""Only patterns that name everything name this."""
+
 _LISTED = 10
 """Names that a warning or an error lists."""
 
@@ -76,7 +84,9 @@ def unpack(
             yield from _unpack_zip(path, local, folder, goal, warn)
             return
         if head.startswith(GZIP):
-            part = Part(path, _unpack_gz(local, folder / f"{local.name}.unpacked"))
+            part = Part(path, folder / f"{local.name}.unpacked")
+            with gzip.open(local, "rb") as packed:
+                _copy_bounded(packed, part.local, allowance(local.stat().st_size))
         _refuse_what_is_no_text(part, "The file" if part.local is local else "The content of the gzip archive", goal)
         yield part
 
@@ -93,12 +103,7 @@ def _rejecting_damage() -> Iterator[None]:
 
 @contextmanager
 def naming(part: str, path: str) -> Iterator[None]:
-    """Name the member of an archive in front of what is wrong with it.
-
-    Args:
-        part: Name of the part.
-        path: That of its file; where both are the same, nothing is added.
-    """
+    """Name the member of an archive in front of what is wrong with it, unless the part is the file at `path` itself."""
     try:
         yield
     except FileRejected as error:
@@ -126,12 +131,6 @@ def _refuse_what_is_no_text(part: Part, what: str, goal: ImportGoal) -> None:
             kind = workbook(inner.namelist()) or kind
     if kind:
         raise kind.refusal(what)
-
-
-def _unpack_gz(local: Path, target: Path) -> Path:
-    with gzip.open(local, "rb") as packed:
-        _copy_bounded(packed, target, allowance(local.stat().st_size))
-    return target
 
 
 def _unpack_zip(path: str, local: Path, folder: Path, goal: ImportGoal, warn: Callable[[str], None]) -> Iterator[Part]:
@@ -170,6 +169,34 @@ def _members(archive: zipfile.ZipFile, goal: ImportGoal, warn: Callable[[str], N
     if left:
         warn(f"Members of the archive that are left out: {_listed(left)}.")
     return [member for member in members if member.filename in names]
+
+
+def chosen(names: Sequence[str], goal: ImportGoal) -> list[str]:
+    """Return the members to import, in the order of the archive, given the names of all but its folders.
+
+    What people's computers add is never among them. Of the others, those that `members:` of the goal names. Without it,
+    what describes the other members is left out, and of the rest those count that the goal's own pattern names; where
+    it names none or tells none apart, those whose suffix is the most plausible for delimited text.
+    """
+    ordinary = [name for name in names if not _is_junk(name)]
+    if goal.member_pattern is not None:
+        return [name for name in ordinary if fnmatch.fnmatchcase(_last(name), goal.member_pattern)]
+    rows = [name for name in ordinary if PurePosixPath(_last(name).lower()).stem not in _ABOUT] or ordinary
+    named = [name for name in rows if goal.names_file(_last(name))]
+    if named and not goal.names_file(_NO_NAME):
+        return named
+    by_suffix = ([name for name in rows if PurePosixPath(_last(name).lower()).suffix in some] for some in _SUFFIXES)
+    return next(filter(None, by_suffix), rows)
+
+
+def _is_junk(name: str) -> bool:
+    *folders, last = name.replace("\\", "/").split("/")
+    hidden = any(part.startswith(".") and part != "." for part in (*folders, last))
+    return hidden or "__MACOSX" in folders or last.lower() in _JUNK
+
+
+def _last(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def _leaves(member: str) -> bool:

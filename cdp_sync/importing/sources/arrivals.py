@@ -1,4 +1,4 @@
-"""Tells from looks at a server's directories when a run is due, without asking the ledger.
+"""Decides from looks at a server's directories when a run is due, without reading the ledger.
 
 What is seen of a file, its state, is its goal, name, size and time, by the server's clock only. A state counts once two
 looks agree on it. It is asked for in one run; when that run fails, in another, after a pause that grows.
@@ -32,12 +32,7 @@ class Look:
 
 
 def look_at(server: Directory, goals: Mapping[str, FileGoal]) -> Look:
-    """Look at the goals' directories, at each once.
-
-    Args:
-        server: Where to look.
-        goals: Goals by their fingerprint: under another declaration, a file is another one.
-    """
+    """Look at each directory once. Goals go by fingerprint: under another declaration, a file is another one."""
     listings: dict[str, list[RemoteFile]] = {}
     files: dict[bytes, tuple[str, RemoteFile]] = {}
     whole: set[bytes] = set()
@@ -61,8 +56,8 @@ def goal_key(goal: str, fingerprint: str) -> str:
 
 def state_of(goal: str, file: RemoteFile) -> bytes:
     """Return the state of a goal's file; the goal as `goal_key` names it."""
-    told = f"{goal}\n{file.size}\n{file.modified_at.timestamp()}\n{file.path}"
-    return hashlib.blake2b(told.encode(), digest_size=_WIDTH).digest()
+    identity = f"{goal}\n{file.size}\n{file.modified_at.timestamp()}\n{file.path}"
+    return hashlib.blake2b(identity.encode(), digest_size=_WIDTH).digest()
 
 
 @dataclass(frozen=True)
@@ -122,11 +117,11 @@ class Memory:
     def ask(self, states: States) -> tuple[str, "Memory"]:
         """Return the key of a request for these states, and what is remembered once it is made.
 
-        A memory makes the same request under the same key: one that is made again, because what was remembered of it
-        could not be written, is told from one for a file that is back as it was before.
+        The same memory yields the same key, so a request that was not recorded is repeated under its key. A request for
+        a file that is back as it was before has another key.
         """
-        told = (self.began_at, self.requests, sorted(states))
-        key = hashlib.blake2b(repr(told).encode(), digest_size=_WIDTH).hexdigest()
+        request = (self.began_at, self.requests, sorted(states))
+        key = hashlib.blake2b(repr(request).encode(), digest_size=_WIDTH).hexdigest()
         asked = {**self.asked, key: states}
         return key, replace(self, asked=asked, seen=self.seen - states, requests=self.requests + 1)
 
@@ -148,15 +143,15 @@ class Memory:
     def read(cls, text: str | None) -> "Memory":
         """Return what was written; nothing is remembered where that cannot be read."""
         try:
-            told = json.loads(text or "")
+            memory = json.loads(text or "")
             return cls(
-                float(told["began_at"]),
-                int(told["requests"]),
-                float(told["looked_at"]),
-                _unpacked(told["seen"]),
-                {key: _unpacked(states) for key, states in told["asked"].items()},
-                {bytes.fromhex(state): Backoff(*retry) for state, retry in told["failed"].items()},
-                _unpacked(told["done"]),
+                float(memory["began_at"]),
+                int(memory["requests"]),
+                float(memory["looked_at"]),
+                _unpacked(memory["seen"]),
+                {key: _unpacked(states) for key, states in memory["asked"].items()},
+                {bytes.fromhex(state): Backoff(*retry) for state, retry in memory["failed"].items()},
+                _unpacked(memory["done"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls()

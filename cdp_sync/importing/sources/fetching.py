@@ -1,6 +1,7 @@
-"""Brings files from the server, one by one as they are asked for; what cannot be had is told of."""
+"""Downloads files one by one as they are asked for, and reports those that cannot be read."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile
 from cdp_sync.private import private_folder
 
 Progress = Callable[[RemoteFile, int], None]
-"""Told the file and how many of its bytes have arrived so far."""
+"""Called with a file and the number of its bytes that have arrived so far."""
 
 
 class Source(Protocol):
@@ -31,7 +32,7 @@ def fetch_files(
     for number, file in enumerate(files):
         target = folder / str(number)  # never a remote name: nothing can leave the folder, and no suffix misleads
         try:
-            yield server.download(file, target, progress=_told(progress, file))
+            yield server.download(file, target, progress=partial(progress, file) if progress else None)
         except RemotePathMissing:
             yield FileReport(file.path, FileState.VANISHED, message="It was listed and is gone.")
         except FileChanged:
@@ -40,7 +41,3 @@ def fetch_files(
             yield FileReport(file.path, FileState.FAILED, message=str(error))
         finally:
             target.unlink(missing_ok=True)
-
-
-def _told(progress: Progress | None, file: RemoteFile) -> Callable[[int], None] | None:
-    return (lambda size: progress(file, size)) if progress else None

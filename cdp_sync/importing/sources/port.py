@@ -36,12 +36,7 @@ class Source(Protocol):
     """What looks up fields that an arrival does not hold; None where an arrival holds all there is."""
 
     def arrivals(self, folder: Path, progress: Progress) -> Iterator[FetchedFile | FileReport]:
-        """Yield the goal's data as delimited text, part by part, or why a part could not be fetched.
-
-        Args:
-            folder: Where the parts are written.
-            progress: To be called while a part arrives.
-        """
+        """Yield the goal's data, written to `folder` part by part, or why a part could not be fetched."""
         ...
 
     def look(self) -> SourceLook:

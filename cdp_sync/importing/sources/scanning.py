@@ -1,4 +1,4 @@
-"""Lists a goal's directory and tells which files are to be imported, and why the others wait."""
+"""Lists a goal's directory: which files are to be imported, and why the others wait."""
 
 import fnmatch
 import time
@@ -42,11 +42,7 @@ class Choice:
         return tuple(sorted((self.names or frozenset()).difference(file.name for file in found)))
 
     def check(self, server: Directory, goals: Iterable[FileGoal]) -> None:
-        """Make sure that a wildcard matches a file of at least one goal.
-
-        Args:
-            server: Where to look; each directory is listed once.
-            goals: The goals that the run is about.
+        """Make sure that a wildcard matches a file of at least one goal. Each directory is listed once.
 
         Raises:
             GoalFailed: No file of any of them matches.
@@ -127,16 +123,7 @@ def scan_directory(
 ) -> Scan:
     """Look at the directory; twice where something is new or changed and no earlier look proves that it is whole.
 
-    Args:
-        server: Where to look.
-        goal: Which names, and when a file counts as whole.
-        known: The ledger, by path.
-        fingerprint: Of the goal as it is declared now.
-        choice: Which files the run is about.
-        sightings: Earlier looks.
-        now: Our own clock.
-        wait: Waits for so many seconds.
-
+    `known` is the ledger by path. `fingerprint` is that of the goal as it is declared now.
     """
     listing = server.list_directory(goal.directory)
     selected = select_files(listing, goal)
@@ -148,7 +135,10 @@ def scan_directory(
         if choice.includes(file.name)
     ]
     if goal.complete.marker:
-        return Scan(tuple(_without_marker(file, goal.complete.marker, listing) for file in files), gone, names)
+        marker, present = goal.complete.marker, {file.name for file in listing}
+        held = {file.remote for file in files if file.due and not is_marked(file.remote, marker, present)}
+        files = [ScannedFile(file.remote, FileState.NOT_WHOLE) if file.remote in held else file for file in files]
+        return Scan(tuple(files), gone, names)
     # Those that are stale or asked for again were seen as they are when they were imported.
     unseen = [file.remote for file in files if file.state in (FileState.NEW, FileState.CHANGED)]
     growing = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
@@ -199,21 +189,6 @@ def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again
     return FileState.AGAIN if again else FileState.UNCHANGED
 
 
-def _without_marker(file: ScannedFile, marker: str, listing: Iterable[RemoteFile]) -> ScannedFile:
-    names = {other.name for other in listing}
-    return (
-        ScannedFile(file.remote, FileState.NOT_WHOLE)
-        if file.due and not is_marked(file.remote, marker, names)
-        else file
-    )
-
-
 def is_marked(file: RemoteFile, marker: str, names: Collection[str]) -> bool:
-    """Return whether a file's marker is there.
-
-    Args:
-        file: The file.
-        marker: Its marker's name, as declared.
-        names: All that is there.
-    """
+    """Return whether the marker of a file is among the names that are there."""
     return marker.replace("{name}", file.name) in names

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.sources.archive_members import chosen
-from cdp_sync.importing.sources.archives import ENCRYPTED, encrypted, unreadable_method
+from cdp_sync.importing.sources.archives import ENCRYPTED, chosen, encrypted, unreadable_method
 from cdp_sync.model import ImportGoal
 
 _HEADER = struct.Struct("<4s5H3I2H")

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.reading.column_names import shown
+from cdp_sync.importing.reading.csv_header import shown
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
 from cdp_sync.model.counting import counted

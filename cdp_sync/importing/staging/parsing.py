@@ -6,9 +6,7 @@ from dataclasses import replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
-from cdp_sync.importing.delta.append import cut_unfinished_line
-from cdp_sync.importing.delta.watermarks import note_watermarks
-from cdp_sync.importing.delta.window import highest_time_step
+from cdp_sync.importing.delta.watermarks import cut_unfinished_line, highest_time_step, note_watermarks
 from cdp_sync.importing.reading.accounting import stage_rows
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.readers import READERS
@@ -33,10 +31,8 @@ def stage_files(
 ) -> list[FileReport]:
     """Parse files into the staging table, in order; a file that cannot be parsed is reported as failed and left out.
 
-    Args:
-        run: The run.
-        arrivals: The files, in order of import; each is taken only when it is parsed, so that fetching may be lazy.
-        known: What the ledger knows of their paths; looked up where it is not given.
+    Each file is taken only when it is parsed, so that fetching may be lazy. `known` is what the ledger knows of their
+    paths; it is looked up where it is not given.
     """
     private_folder(run.folder)
     for former in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
@@ -64,17 +60,13 @@ def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str,
     except FileRejected as error:
         report, fields = FileReport(arrival.remote.path, FileState.FAILED, message=str(error)), ()
     except OSError as error:
-        raise _no_room(error) from error
+        if error.errno not in NO_ROOM:
+            raise
+        raise DiskFull(
+            "There is no room left on the disk for unpacked files.",
+            remedy="Free some space and run again; nothing has landed.",
+        ) from error
     return _note(session, run, arrival, before, number, report, fields=fields)
-
-
-def _no_room(error: OSError) -> Exception:
-    if error.errno not in NO_ROOM:
-        return error
-    return DiskFull(
-        "There is no room left on the disk for unpacked files.",
-        remedy="Free some space and run again; nothing has landed.",
-    )
 
 
 def _stage_parts(
@@ -121,13 +113,7 @@ def _normalized(
 
 
 def _stage_part(
-    session: Session,
-    run: GoalRun,
-    landed: NormalizedPart,
-    known: KnownFile | None,
-    file: int,
-    *,
-    delta: Delta,
+    session: Session, run: GoalRun, landed: NormalizedPart, known: KnownFile | None, file: int, *, delta: Delta
 ) -> tuple[str, ...]:
     """Stage one part; return the fields whose cells identify its rows."""
     columns = plan_columns(run.goal, run.profiles, landed.head.columns)

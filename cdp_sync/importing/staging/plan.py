@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cdp_sync.importing.converting.cell import naming
-from cdp_sync.importing.converting.clocks import is_doubtful
 from cdp_sync.importing.converting.conversion import (
     Conversion,
     convert,
@@ -15,6 +14,7 @@ from cdp_sync.importing.converting.conversion import (
     is_among,
     unique,
 )
+from cdp_sync.importing.converting.dates import is_doubtful
 from cdp_sync.importing.reading.grammar import Grammar
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.survey import DIVIDER, NO_CELL
@@ -28,7 +28,6 @@ _BETWEEN, _NULL, _MISSING = f"chr({ord(DIVIDER)})", f"chr({ord(NO_CELL)})", "chr
 
 _ROW = ("row", "file", "part", "row_hash")
 """What a row is known by, besides its values."""
-
 
 _ONE_VALUE = {"multi_value": None, "json_lists": False}
 """How a field is read that is no column: whole."""
@@ -86,26 +85,23 @@ def read_part(landed: NormalizedPart, form: Format) -> tuple[str, dict[str, obje
     """
     if landed.relation:
         return landed.relation, {}
+    cells = Cells(landed.head.columns)
     if not landed.survey.regular:
-        return records(landed.head.columns, form), {}
+        grammar = Grammar(form)
+        named = ", ".join(f"{grammar.cell_sql(f'cells[{name[1:]}]')} as {name}" for name in cells.types)
+        split = grammar.split_sql(grammar.prepared("raw"), "quoted")
+        return f"(select {named} from (select {split} as cells from record))", {}
     call = """read_csv($path, auto_detect = false, header = false, columns = $columns, skip = $skip,
             delim = $separator, quote = $quote, escape = $quote, nullstr = $nulls, comment = '',
             compression = 'none')"""
     return call, {
         "path": str(landed.local),
-        "columns": Cells(landed.head.columns).types,
+        "columns": cells.types,
         "skip": landed.skip,
         "separator": form.separator,
         "quote": form.quote,
         "nulls": list(form.nulls),
     }
-
-
-def records(columns: Sequence[str], form: Format) -> str:
-    """Return the relation that splits the rows of `record` into cells."""
-    grammar = Grammar(form)
-    named = ", ".join(f"{grammar.cell_sql(f'cells[{name[1:]}]')} as {name}" for name in Cells(columns).types)
-    return f"(select {named} from (select {grammar.split_sql(grammar.prepared('raw'), 'quoted')} as cells from record))"
 
 
 def stage_step(
@@ -114,13 +110,8 @@ def stage_step(
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
     cells = Cells(landed.head.columns, landed.survey.nuls, landed.constants)
     call, values = read_part(landed, goal.format)
-    reads = ("staging.staged", *_records_of(landed))
+    reads = ("staging.staged",) if landed.survey.regular else ("staging.staged", "record")
     return Step("staging.staged", _staging(goal, columns, cells, call, previous_fields), values, reads)
-
-
-def _records_of(landed: NormalizedPart) -> tuple[str, ...]:
-    """Return the table that holds the rows of a part that is not regular."""
-    return () if landed.survey.regular else ("record",)
 
 
 def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], values: Mapping[str, object]) -> Step:
@@ -139,7 +130,8 @@ def _staging(
     fields = hashed_fields(goal, columns)
     needed = sorted({cell for field in (*fields, *(previous_fields or ())) if (cell := cells.of(field))})
     staged = _named(_outer(columns, cells, converted, goal.format))
-    previous = _previous(previous_fields, fields, cells)
+    before = named_before(previous_fields or (), fields, cells.names)
+    previous = digest(before, cells) if previous_fields and before != tuple(fields) else "null::uuid"
     hashes = f"{_key(goal, cells)}{digest(fields, cells)} as row_hash,\n    {previous} as previous_hash"
     return f"""insert into staging.staged by name
 select
@@ -177,16 +169,14 @@ from (
         {_key(goal, cells)}{_waiting(goal, goal.row_fields, cells)}{_text(goal.row_fields, cells)} as row_text
     from {call}
 )"""
-    return Step("staging.staged", sql, values, ("staging.staged", *_records_of(landed)))
+    reads = ("staging.staged",) if landed.survey.regular else ("staging.staged", "record")
+    return Step("staging.staged", sql, values, reads)
 
 
 def converted_step(goal: ImportGoal, columns: Columns, left_out: Mapping[str, str]) -> Step:
     """Return the step that adds to `staging.fresh_row` the rows whose conversion was deferred.
 
-    Args:
-        goal: The goal.
-        columns: Its staging columns.
-        left_out: Conditions on the rows of `staging.staged`, by the table that each reads.
+    `left_out` are conditions on the rows of `staging.staged`, by the table that each reads.
     """
     row = (*_ROW, "row_key") if columns.keyed else _ROW
     cells = Cells(goal.row_fields)
@@ -213,10 +203,7 @@ from {_converting(converted, [*row, *cells.types], source)}"""
 def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tuple[Step, tuple[str, ...]]:
     """Return the step that makes `found` of `staging.user_key`, and the staging columns that it has.
 
-    Args:
-        goal: The goal.
-        columns: Its staging columns.
-        fields: Those of `user_key` besides `platform_id`, in order; the goal links or maps at least one.
+    `fields` are those of `user_key` besides `platform_id`, in order; the goal links or maps at least one.
     """
     cells = Cells(fields)
     converted = _conversions(columns, cells, goal)
@@ -283,11 +270,6 @@ def _text(fields: Sequence[str], cells: Cells) -> str:
     return f"concat_ws({_BETWEEN}, {', '.join(parts)})"
 
 
-def _previous(previous: Sequence[str] | None, fields: Sequence[str], cells: Cells) -> str:
-    named = named_before(previous or (), fields, cells.names)
-    return digest(named, cells) if previous and named != tuple(fields) else "null::uuid"
-
-
 @dataclass(frozen=True)
 class Converted:
     """A converted cell in the inner select: its name there, and the condition that its conversion failed."""
@@ -312,7 +294,9 @@ def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Convert
         if cell := cells.fitted(link.field, link.prop, goal.format):
             conversion = _without_nul(_link_conversion(link, cell.name, goal), link.prop, cell, cells)
             reported_by_mapping = (link.field, link.prop.name) in mapped
-            failed = f"{link.column} is null and {_names_profile(link, cell.name, goal)}"
+            of_list = f"len(list_filter({cell.name}, lambda v: v is null or not ({_blocked('v', goal)}))) > 0"
+            names_profile = of_list if link.prop.multiple else f"not ({_blocked(cell.name, goal)})"
+            failed = f"{link.column} is null and {names_profile}"
             fails_if = failed if conversion.can_fail and not reported_by_mapping else "false"
             yield Converted(link.column, link.field, link.prop, cell, conversion, fails_if)
 
@@ -336,12 +320,6 @@ def _unless_blocked(conversion: Conversion, link: StagedLink, goal: ImportGoal) 
     sql = naming(conversion.sql, "address", lambda it: f"case when not {is_among(it, goal.blocked)} then {it} end")
     blocked = (f"{conversion.sql} is not null", "a blocked address, which names nobody")
     return replace(conversion, sql=sql, causes=(*conversion.causes, blocked))
-
-
-def _names_profile(link: StagedLink, cell: str, goal: ImportGoal) -> str:
-    if link.prop.multiple:
-        return f"len(list_filter({cell}, lambda v: v is null or not ({_blocked('v', goal)}))) > 0"
-    return f"not ({_blocked(cell, goal)})"
 
 
 def _blocked(cell: str, goal: ImportGoal) -> str:

@@ -17,14 +17,9 @@ def key_digest(cells: Sequence[str | None]) -> str:
 
 
 def named_before(previous: Sequence[str], fields: Sequence[str], columns: Collection[str]) -> tuple[str, ...]:
-    """Return where the fields of a file's previous import stand now.
+    """Return where the fields that identified a file's rows in its previous import stand now.
 
     A field that is no column any more is the new one in its place: so its rows are known, and no sum has them twice.
-
-    Args:
-        previous: The fields that identified its rows then.
-        fields: Those that do now.
-        columns: Those that the file holds.
     """
     if len(previous) != len(fields):
         return tuple(previous)

@@ -92,8 +92,8 @@ STAGING_FILE = (
           others=("upserting",)),
     Table("staging.fresh_row",
           "a row to apply, where those are the smaller part of the staged rows or were converted late",
-          "staging.fresh.fresh_steps", varies=_MAPPING, others=("upserting",)),
-    Table("staging.fresh", "a row to apply, converted", "staging.fresh.fresh_steps", varies=_MAPPING,
+          "staging.fresh.select_fresh_rows", varies=_MAPPING, others=("upserting",)),
+    Table("staging.fresh", "a row to apply, converted", "staging.fresh.select_fresh_rows", varies=_MAPPING,
           others=("converting", "linking", "sources", "upserting")),
     Table("staging.granted", "a link value that a profile takes", "linking.linking.nothing_taken_steps",
           "rank hugeint, property varchar, value varchar, multiple boolean, profile_id uuid", others=("upserting",)),
@@ -103,9 +103,9 @@ STAGING_FILE = (
 
 ENRICHING = (
     Table("staging.user_key", "a person of a platform with the fields that were looked up",
-          "sources.enrich.enrich_rows", varies="`Enricher.fields`", others=("staging",)),
-    Table("wanted", "a person whose rows lack a field", "sources.enrich.enrich_rows", "platform_id varchar"),
-    Table("person", "a person of the files, with the digest of a field that they lack", "sources.enrich.enrich_rows",
+          "sources.profiles.enrich_rows", varies="`Enricher.fields`", others=("staging",)),
+    Table("wanted", "a person whose rows lack a field", "sources.profiles.enrich_rows", "platform_id varchar"),
+    Table("person", "a person of the files, with the digest of a field that they lack", "sources.profiles.enrich_rows",
           "platform_id varchar, digest varchar"),
     Table("found", "the fields that were looked up for a person, converted", "staging.plan.found_step",
           varies=_MAPPING, others=("sources",)),

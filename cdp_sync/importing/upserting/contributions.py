@@ -56,46 +56,37 @@ def row_value_step(columns: Columns, contributed: Contributed) -> Step:
     source = "staging.fresh fresh"
     reads = ["staging.fresh"]
     if contributed.possible:
-        source += f"\nleft join ({_by_sum(columns, contributed)}) contribution on contribution.row = fresh.row"
+        found = ["row", "counts", "moved", *(f"{_entry('sums', value)} as {_former(value)}" for value in columns.sums)]
+        if contributed.keyed:
+            found += [f"{_entry('key_sums', value)} as {_former(value, 'key')}" for value in columns.sums]
+        entries = f"select {', '.join(found)} from contribution"
+        source += f"\nleft join ({entries}) contribution on contribution.row = fresh.row"
         reads.append("contribution")
     sql = f"create or replace temp view row_value as\nselect {', '.join(selected)}\nfrom {source}"
     return Step("row_value", sql, reads=tuple(reads))
-
-
-def _by_sum(columns: Columns, contributed: Contributed) -> str:
-    """Return the query for `contribution` with a column for each sum's entry."""
-    found = ["row", "counts", "moved"]
-    for value in columns.sums:
-        found.append(f"{_entry('sums', value)} as {_of_row(value)}")
-        if contributed.keyed:
-            found.append(f"{_entry('key_sums', value)} as {_of_key(value)}")
-    return f"select {', '.join(found)} from contribution"
 
 
 def _entry(sums: str, value: StagedValue) -> str:
     return f"list_filter({sums}, lambda entry: entry.property = {quote_literal(value.prop.name)})[1]"
 
 
-def _of_row(value: StagedValue) -> str:
-    return quote_identifier(f"_row_{value.prop.name}")
+def _former(value: StagedValue, of: str = "row") -> str:
+    """Return the column with a sum's entry of the row, or of its key."""
+    return quote_identifier(f"_{of}_{value.prop.name}")
 
 
-def _of_key(value: StagedValue) -> str:
-    return quote_identifier(f"_key_{value.prop.name}")
-
-
-def _amount(entry: str, value: StagedValue) -> str:
-    return f"(contribution.{entry}.amount)::{value.sql_type}"
+def _amount(value: StagedValue, of: str = "row") -> str:
+    return f"(contribution.{_former(value, of)}.amount)::{value.sql_type}"
 
 
 def _added_now(value: StagedValue, contributed: Contributed) -> str:
     """Return what a row adds now; nothing where it added an amount that an older version did not note."""
     if not contributed.possible:
         return f"fresh.{quote_identifier(value.column)}"
-    entry, total = f"contribution.{_of_row(value)}", _added_in_all(value, contributed)
+    entry, total = f"contribution.{_former(value)}", _added_in_all(value, contributed)
     if contributed.keyed:
         total = f"case when contribution.counts then {total} end"
-    before = f"case when contribution.moved then 0 else {_amount(_of_row(value), value)} end"
+    before = f"case when contribution.moved then 0 else {_amount(value)} end"
     return f"""case
         when {entry} is null then {total}
         when {entry}.amount is null then null
@@ -108,12 +99,12 @@ def _added_in_all(value: StagedValue, contributed: Contributed) -> str:
     column = f"fresh.{quote_identifier(value.column)}"
     if not contributed.possible:
         return column
-    before = _amount(_of_row(value), value)
+    before = _amount(value)
     if not contributed.keyed:
         return f"coalesce({column}, {before})"
     fields = ", ".join(map(quote_literal, value.fields))
     fails = f"len(list_filter(fresh.invalid, lambda cell: cell.field in ({fields}))) > 0"
-    return f"coalesce({column}, {before}, case when {fails} then {_amount(_of_key(value), value)} end)"
+    return f"coalesce({column}, {before}, case when {fails} then {_amount(value, 'key')} end)"
 
 
 def correction_step(columns: Columns) -> Step:
@@ -149,9 +140,7 @@ def vanished_step() -> Step:
 def reversal_steps(contributed: Contributed, *, vanished: bool) -> tuple[Step, ...]:
     """Return the steps that gather the amounts to take back: `reversal`.
 
-    Args:
-        contributed: Which rows may have added something before.
-        vanished: Rows that are no longer in their file give back what they added.
+    With `vanished`, rows that are no longer in their file give back what they added.
     """
     steps = [] if contributed.possible else [contribution_step(contributed)]
     steps.append(fixed("reversal_of_rows", "reversal", "contribution", "staging.assigned"))
@@ -257,10 +246,7 @@ def _back(value: StagedValue) -> str:
 def remember_steps(columns: Columns, contributed: Contributed, *, known: bool) -> tuple[Step, ...]:
     """Return the steps that write to the ledger which rows of which file were applied, for the next delta.
 
-    Args:
-        columns: The staging columns.
-        contributed: Which rows may have added something before.
-        known: Some of the files were imported before.
+    `known` says that some of the files were imported before.
     """
     forget = (
         fixed("forgotten_gone_row", "warehouse.imported_row", "staging.gone_row"),
@@ -272,10 +258,7 @@ def remember_steps(columns: Columns, contributed: Contributed, *, known: bool) -
 def remember_key_steps(columns: Columns, contributed: Contributed, values: dict[str, object]) -> tuple[Step, ...]:
     """Return the steps that write to the ledger the rows of files by their content, and what each key brought.
 
-    Args:
-        columns: The staging columns.
-        contributed: Which rows may have added something before.
-        values: The goal's `source` and its `fingerprint`.
+    `values` are the goal's `source` and its `fingerprint`.
     """
     unchanged = ("staging.unchanged", "staging.staged", "staging.file", "staging.previous_by_key")
     by_key = f"""insert into warehouse.keyed_row
@@ -315,17 +298,15 @@ where {where}"""
 
 def _sums(columns: Columns, before: str, *, replace: bool = False) -> str:
     """Return what a row has added by now: to each property what it says, or else, unless replaced, what it had."""
-    entries = [_sum_entry(value, "" if replace else before) for value in columns.sums]
+    entries = []
+    for value in columns.sums:
+        total = f"r.{quote_identifier(value.total)}"
+        entry = f"{{property: {quote_literal(value.prop.name)}, amount: {total}::varchar}}"
+        otherwise = f" else {_entry(before, value)}" if before and not replace else ""
+        entries.append(f"case when a.profile_id is not null and {total} is not null then {entry}{otherwise} end")
     listed = f"list_filter([{', '.join(entries)}], lambda entry: entry is not null)" if entries else "[]"
     if before:
         names = ", ".join(quote_literal(value.prop.name) for value in columns.sums)
         of_others = f"list_filter({before}, lambda entry: entry.property not in ({names}))" if names else before
         listed = f"list_concat({listed}, coalesce({of_others}, []))"
     return f"nullif({listed}, [])" if entries or before else "null"
-
-
-def _sum_entry(value: StagedValue, before: str) -> str:
-    name, total = quote_literal(value.prop.name), f"r.{quote_identifier(value.total)}"
-    otherwise = f" else {_entry(before, value)}" if before else ""
-    entry = f"{{property: {name}, amount: {total}::varchar}}"
-    return f"case when a.profile_id is not null and {total} is not null then {entry}{otherwise} end"

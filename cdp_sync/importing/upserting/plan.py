@@ -4,7 +4,7 @@ The steps read top to bottom: `patch` is what the rows say for each profile, `wi
 does not allow it, `changed_profile` is what existing ones become, and the entity's table gets the new ones.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cdp_sync.importing.converting.conversion import unique
@@ -50,15 +50,10 @@ def _patch(columns: Columns, query: str, reads: tuple[str, ...]) -> Step:
 def reversed_patch_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
     """Return the steps that take back what rows no longer add: `patch` has profiles that only lose something, too.
 
-    Args:
-        columns: The staging columns.
-        lists: Whether values are taken off lists as well.
+    With `lists`, values are taken off lists as well.
     """
     query = less_reversals(columns, _of_rows(columns), lists=lists)
-    return (
-        *profile_reversal_steps(columns, lists=lists),
-        _patch(columns, query, (*_PATCH, "profile_reversal")),
-    )
+    return (*profile_reversal_steps(columns, lists=lists), _patch(columns, query, (*_PATCH, "profile_reversal")))
 
 
 def _of_rows(columns: Columns) -> str:
@@ -76,9 +71,7 @@ union all by name
 def withheld_steps(columns: Columns, allowed: str) -> tuple[Step, ...]:
     """Return the steps that set apart profiles that may not be processed: `withheld_profile`. `patch` has the others.
 
-    Args:
-        columns: The staging columns.
-        allowed: The condition for processing a profile, over the columns that hold consent.
+    `allowed` is the condition for processing a profile, over the columns that hold consent.
     """
     of_withheld = "where profile_id in (from withheld_profile)"
     drop = [
@@ -100,18 +93,11 @@ def withheld_steps(columns: Columns, allowed: str) -> tuple[Step, ...]:
 def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tuple[Step, ...]:
     """Return the steps that work out existing profiles after the run, and the counters. They write to no profile.
 
-    Args:
-        columns: The staging columns.
-        whole: Whether `changed_profile` has all columns of a profile, those that the goal does not write as well; see
-            `Changes.whole`.
-        lists: Whether `patch` has values to take off lists.
+    With `lists`, `patch` has values to take off lists; for `whole` see `Changes.whole`.
     """
     rows = ("staging.file", "staging.part", "staging.rejected", "staging.fresh", "staging.assigned")
     ends = ("staging.unchanged", "staging.set_aside", "touched_profile", "changed_profile")
-    return (
-        _changed(columns, whole=whole, lists=lists),
-        fixed("file_counters", "file_counters", *rows, *ends),
-    )
+    return (_changed(columns, whole=whole, lists=lists), fixed("file_counters", "file_counters", *rows, *ends))
 
 
 @dataclass(frozen=True)
@@ -129,20 +115,20 @@ class Changes:
 
 
 def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -> Iterator[Step]:
-    """Yield the steps that write profiles and their identifiers.
-
-    Args:
-        columns: The staging columns.
-        changes: What the run changes.
-        now: The time of the run.
-        creator: Number of the connection.
-    """
+    """Yield the steps that write profiles and their identifiers; `creator` is the number of the connection."""
     every = targets(columns)
     if changes.created:
         yield _inserted(columns, {"now": now, "creator": creator})
     if changes.properties:
-        changed = [target for target in every if target.prop.name in changes.properties]
-        yield from _replaced(columns, now) if changes.whole else [_updated(columns, changed, now)]
+        # Only what differs is updated: rewriting a list makes DuckDB write the whole row anew.
+        changed = (target.name for target in every if target.prop.name in changes.properties)
+        sets = ", ".join(f"{name} = changed.{name}" for name in changed)
+        update = f"""update {columns.entity.stored} profile
+set {sets}, updated_at = $now
+from changed_profile changed
+where profile.profile_id = changed.profile_id"""
+        updated = Step(columns.entity.stored, update, {"now": now}, ("changed_profile",))
+        yield from _replaced(columns, now) if changes.whole else [updated]
     for target in every:
         if target.prop.identifier and (changes.created or target.prop.name in changes.properties):
             yield from _identifier_steps(columns, target.prop, changes, now)
@@ -166,8 +152,14 @@ def _taken(prop: Property) -> str:
 
 def _solo(columns: Columns) -> str:
     """Profiles with one row: its values as they are."""
-    gains = [_gained(prop, _solo_links(columns, prop), "g.{}") for prop in columns.linked_properties]
-    values = [f"r.{quote_identifier(name)}" for value in columns.values for name in _value_columns(value)]
+    gains = []
+    for prop in columns.linked_properties:
+        links = _linked(columns, prop)
+        gains.append(_gained(prop, unique(links) if prop.multiple else links, "g.{}"))
+    values = []
+    for value in columns.values:
+        names = [value.column, value.clear] if value.mode == "set_or_clear" else [value.column]
+        values += [f"r.{quote_identifier(name)}" for name in names]
     return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
 from touched_profile t
 join row_value r on r.row = t.first_row
@@ -177,7 +169,11 @@ where t.rows = 1"""
 
 def _several(columns: Columns) -> str:
     """Profiles with more rows: folded in the order of arrival."""
-    gains = [_gained(prop, _folded_links(columns, prop), "any_value(g.{})") for prop in columns.linked_properties]
+    gains = []
+    for prop in columns.linked_properties:
+        ordered = f"({(row := _linked(columns, prop))} order by r.row) filter ({row} is not null)"
+        folded = unique(f"flatten(list{ordered})") if prop.multiple else f"first{ordered}"
+        gains.append(_gained(prop, folded, "any_value(g.{})"))
     values = [fold for value in columns.values for fold in _fold(value)]
     return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
 from touched_profile t
@@ -201,21 +197,6 @@ def _linked(columns: Columns, prop: Property) -> str:
     if not prop.multiple:
         return f"coalesce({', '.join(mine)})"
     return f"nullif({' || '.join(f'coalesce({name}, [])' for name in mine)}, [])"
-
-
-def _solo_links(columns: Columns, prop: Property) -> str:
-    return unique(_linked(columns, prop)) if prop.multiple else _linked(columns, prop)
-
-
-def _folded_links(columns: Columns, prop: Property) -> str:
-    row = _linked(columns, prop)
-    if not prop.multiple:
-        return f"first({row} order by r.row) filter ({row} is not null)"
-    return unique(f"flatten(list({row} order by r.row) filter ({row} is not null))")
-
-
-def _value_columns(value: StagedValue) -> list[str]:
-    return [value.column, value.clear] if value.mode == "set_or_clear" else [value.column]
 
 
 def _fold(value: StagedValue) -> Iterator[str]:
@@ -325,16 +306,6 @@ select * exclude (_first_row, _changed) replace ($now as updated_at)
 from changed_profile"""
     delete = f"delete from {stored} where profile_id in (select profile_id from changed_profile)"
     return Step(stored, delete, reads=reads), Step(stored, written, {"now": now}, reads)
-
-
-def _updated(columns: Columns, every: Iterable[Target], now: object) -> Step:
-    """Only what differs is updated: rewriting a list makes DuckDB write the whole row anew."""
-    sets = ", ".join(f"{target.name} = changed.{target.name}" for target in every)
-    sql = f"""update {columns.entity.stored} profile
-set {sets}, updated_at = $now
-from changed_profile changed
-where profile.profile_id = changed.profile_id"""
-    return Step(columns.entity.stored, sql, {"now": now}, ("changed_profile",))
 
 
 def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:

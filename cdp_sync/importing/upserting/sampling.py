@@ -59,11 +59,8 @@ def _changing(columns: Columns, changes: Changes) -> list[Target]:
 
 def _values(kind: str, every: Iterable[Target], table: str) -> str:
     """Return the query for values of the chosen profiles of a kind: profile_id, kind, property, value as text."""
-    values = ", ".join(_value(target) for target in every)
+    named = ((quote_literal(target.prop.name), target.name) for target in every)
+    values = ", ".join(f"{{property: {text}, value: profile.{name}::text}}" for text, name in named)
     return f"""select profile_id, kind, unnest([{values}]::struct(property text, value text)[], recursive := true)
 from (from profile_sample where kind = {quote_literal(kind)})
 join {table} profile using (profile_id)"""
-
-
-def _value(target: Target) -> str:
-    return f"{{property: {quote_literal(target.prop.name)}, value: profile.{target.name}::text}}"

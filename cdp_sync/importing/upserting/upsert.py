@@ -43,7 +43,8 @@ FEW = 0.05
 """Share of all profiles up to which those that rows were assigned to are few; see `Changes.whole`."""
 
 _VACUUM_EVERY = 16
-"""Of so many small imports, DuckDB removes dead rows and joins small row groups after one."""
+"""Of so many small imports, DuckDB removes dead rows and joins small row groups after one. It would do so as soon
+as the live rows of row groups fit into one of them, which may take longer than the import."""
 
 
 def declare_properties(session: Session, run: GoalRun) -> None:
@@ -69,16 +70,14 @@ def upsert_rows(session: Session, run: GoalRun) -> GoalReport:
         try:
             return _upsert(session, run, columns)
         except ValueOutOfRange:
-            raise _does_not_fit(columns) from error
-
-
-def _does_not_fit(columns: Columns) -> GoalFailed:
-    sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
-    return GoalFailed(
-        f"A sum does not fit its property: {sums}.",
-        needed="The property's type must hold the largest sum.",
-        remedy="Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed.",
-    )
+            sums = ", ".join(f"{value.prop.name} ({value.prop.value_type})" for value in columns.sums)
+            raise GoalFailed(
+                f"A sum does not fit its property: {sums}.",
+                needed="The property's type must hold the largest sum.",
+                remedy=(
+                    "Declare a larger precision under a new name, or correct the amounts. Nothing of this run landed."
+                ),
+            ) from error
 
 
 def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
@@ -86,8 +85,9 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
         f"""select exists (from staging.file where state in ('staged', 'retried')),
             (select max(created_at) from {columns.entity.stored}), (select revision from staging.linked)"""
     )
-    now = _now(latest)
-    revision = revision_of(session)
+    # Later than the creation of any profile, so that new ones are known by it: they are a microsecond apart.
+    now = datetime.now(UTC)
+    now = max(now, latest + timedelta(microseconds=1)) if latest else now
     outcome = _work_out(session, run, columns) if staged else None
     begin_at(session, revision)
     if outcome:
@@ -103,15 +103,6 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
     write_run(session, run, report, now, time.time() - run.began if run.began else None)
     session.execute("commit")
     return report
-
-
-def _now(latest: datetime | None) -> datetime:
-    """Return the time of this run: later than the creation of any profile, so that new ones are known by it.
-
-    Profiles of one run are created a microsecond apart, in the order of their rows.
-    """
-    now = datetime.now(UTC)
-    return max(now, latest + timedelta(microseconds=1)) if latest else now
 
 
 @dataclass(frozen=True)
@@ -181,32 +172,17 @@ def _take_back(session: Session, run: GoalRun, columns: Columns, contributed: Co
 def _write(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> None:
     number = number_of(session, run.connection)
     session.run(sample_steps(columns, outcome.changes))
-    _count_imported(session, run, columns, outcome, number)
-    if outcome.changes.whole:
-        _put_off_vacuum(session)
-    session.run(write_steps(columns, outcome.changes, now, number))
-    session.run(_record_steps(run, columns, outcome, now))
-    session.run(waiting_steps(run, columns))
-    session.execute("update warehouse.revision set number = number + 1")
-
-
-def _count_imported(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, number: int) -> None:
-    """Count the profiles that the connection imports for the first time, before new ones are written."""
-    first = 0
+    first = 0  # profiles that existed and that the connection imports for the first time, counted before new ones exist
     if outcome.updated:
         sql = statement("importing/upserting/imported_profile").format(table=columns.entity.stored)
         first = session.value(sql, {"connection": run.connection, "number": number})
     add_exchanged(session, run.connection, "import", outcome.created + first)
-
-
-def _put_off_vacuum(session: Session) -> None:
-    """Let the checkpoint after most small imports leave replaced rows and small row groups as they are.
-
-    Otherwise DuckDB writes row groups anew as soon as their live rows fit into one of them, which may take longer than
-    the import.
-    """
-    if revision_of(session) % _VACUUM_EVERY:
+    if outcome.changes.whole and revision_of(session) % _VACUUM_EVERY:
         session.set("max_vacuum_tasks", "0")
+    session.run(write_steps(columns, outcome.changes, now, number))
+    session.run(_record_steps(run, columns, outcome, now))
+    session.run(waiting_steps(run, columns))
+    session.execute("update warehouse.revision set number = number + 1")
 
 
 def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:

@@ -8,11 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.importing import GoalRun, Scan, fetch_files, parse_files, scan_directory
-from cdp_sync.importing.linking.waiting import count_due
+from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory
+from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.importing.sources.scanning import Choice, Directory
 from cdp_sync.importing.sources.sightings import Sightings
-from cdp_sync.importing.upserting.rivals import refuse_rivals
 from cdp_sync.model import FileGoal, GoalReport, RemoteFile, SftpConnection
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
@@ -29,6 +28,7 @@ from cdp_sync.orchestration.goals.goal_steps import Handle
 from cdp_sync.orchestration.goals.import_steps import ImportSteps
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
+from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
 _SCANS = "List the directory and keep the files that are new or have changed."
@@ -72,7 +72,7 @@ class FileSteps(ImportSteps[FileGoal]):
         self.adopt(context)
         with run.warehouse.open("read") as session:
             known = known_files(session, run.connection, run.goal.name)
-            retry = count_due(session, run)
+            retry = _count_due(session, run) if self.goal.keeps_unmatched else 0
         sightings = Sightings(data_folder().sightings(run.connection, run.goal.name))
         with self.client(context) as server:
             scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
@@ -96,6 +96,8 @@ class FileSteps(ImportSteps[FileGoal]):
         return f"No file of this goal matches {choice.pattern!r}."
 
     def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:
+        from cdp_sync.importing import parse_files
+
         files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
         known = {}
         for path, entry in scanned["known"].items():
@@ -118,6 +120,12 @@ class FileSteps(ImportSteps[FileGoal]):
         self._count_profiles(context, report)
         self._log(context, report)
         yield dg.MaterializeResult(metadata={})  # Dagster notes this once for each file
+
+
+def _count_due(session: Session, run: GoalRun) -> int:
+    from cdp_sync.importing.linking.waiting import count_due
+
+    return count_due(session, run)
 
 
 def _scan_handle(scan: Scan, known: dict[str, KnownFile]) -> Handle:

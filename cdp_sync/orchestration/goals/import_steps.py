@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
-from cdp_sync.importing import GoalRun, link_identifiers, upsert_profiles
+from cdp_sync.importing import GoalRun
 from cdp_sync.model import FileReport, FileState, GoalReport, ImportGoal, ImportRules
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
@@ -55,6 +55,8 @@ class ImportSteps(GoalSteps[Rules]):
         """Give every row a profile."""
         if staging["staging"]:
             run = self._run(context, staging)
+            from cdp_sync.importing import link_identifiers
+
             self._attempt(context, run, "linking", lambda: link_identifiers(staged(run)))
         return staging
 
@@ -63,6 +65,8 @@ class ImportSteps(GoalSteps[Rules]):
         run = self._run(context, linked)
         report = GoalReport(self.goal.name)
         if linked["staging"]:
+            from cdp_sync.importing import upsert_profiles
+
             report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
             remove(run.staging)
         waiting = (FileReport(path, FileState(state), message=message) for path, state, message in linked["waiting"])

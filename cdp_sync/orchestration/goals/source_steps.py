@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from cdp_sync.importing import GoalRun, fetch_profiles
+from cdp_sync.importing import GoalRun
 from cdp_sync.model import ImportRules, RemoteFile, kind_of
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.goals.goal_asset import GoalOp
@@ -38,6 +38,7 @@ class SourceSteps(ImportSteps[ImportRules]):
         self.adopt(context)
         with self.client(context) as client:
             source = kind_of(self.connection).part("source")(client, self.goal)
+            from cdp_sync.importing import fetch_profiles
 
             def progress(name: str, arrived: int) -> None:
                 watcher().phase(self.unique, f"fetching {name}")

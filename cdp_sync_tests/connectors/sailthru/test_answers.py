@@ -66,18 +66,18 @@ def sample(name: str) -> Any:
 
 
 @pytest.mark.parametrize(("call", "status", "code", "text", "kind"), REFUSALS)
-def test_errors_are_told_by_code_status_and_endpoint(
+def test_errors_are_reported_by_code_status_and_endpoint(
     call: Call, status: int, code: int, text: str, kind: type[CdpSyncError]
 ) -> None:
     """Each as the kind of error that says what to do; nothing of Sailthru's own text is in it."""
     body = json.dumps({"error": code, "errormsg": text}).encode()
-    with pytest.raises(CdpSyncError) as told:
+    with pytest.raises(CdpSyncError) as refused:
         decipher(call, status, body)
-    assert type(told.value) is kind
-    assert [word for word in (JANE, "123key", text) if word in repr(told.value)] == []
-    assert told.value.__context__ is None
+    assert type(refused.value) is kind
+    assert [word for word in (JANE, "123key", text) if word in repr(refused.value)] == []
+    assert refused.value.__context__ is None
     if kind is EndpointNotPermitted:
-        assert f"endpoint {call.endpoint}" in str(told.value)
+        assert f"endpoint {call.endpoint}" in str(refused.value)
 
 
 @pytest.mark.parametrize(("call", "status"), [(GET_USER, 400), (Call("DELETE", "user", {"id": JANE}), 404)])
@@ -101,13 +101,13 @@ def test_a_user_nobody_knows_is_no_error(call: Call, status: int) -> None:
         (413, b"", RequestRefused),
     ],
 )
-def test_what_is_no_answer_of_sailthrus_is_told_by_its_status(
+def test_what_is_no_answer_of_sailthrus_is_reported_by_its_status(
     status: int, body: bytes, kind: type[CdpSyncError]
 ) -> None:
     """A gateway's page, or something else at that address."""
-    with pytest.raises(CdpSyncError) as told:
+    with pytest.raises(CdpSyncError) as refused:
         decipher(POST_USER, status, body)
-    assert type(told.value) is kind
+    assert type(refused.value) is kind
 
 
 def test_an_answer_with_one_of_the_two_keys_is_no_error() -> None:
@@ -130,8 +130,8 @@ def test_lists_are_natural_or_smart() -> None:
 @pytest.mark.parametrize("empty", [None, [], {}])
 def test_what_a_user_has_none_of_is_empty(empty: object) -> None:
     """Whether it comes as null, as an array or as an object."""
-    told = values.user({"vars": empty, "lists": empty, "keys": empty, "smart_lists": empty})
-    assert told == {"vars": {}, "lists": {}, "keys": {}, "smart_lists": []}
+    user = values.user({"vars": empty, "lists": empty, "keys": empty, "smart_lists": empty})
+    assert user == {"vars": {}, "lists": {}, "keys": {}, "smart_lists": []}
     assert values.user({"ok": True}) == {"ok": True}
 
 

@@ -49,7 +49,7 @@ def box() -> Iterator[SailthruSandbox]:
         yield box
 
 
-def test_lists_are_told(box: SailthruSandbox) -> None:
+def test_lists_are_reported(box: SailthruSandbox) -> None:
     """All, or one by its name; one that is not there is an error."""
     with client(box.url) as calling:
         assert [(found.name, found.kind) for found in calling.lists()] == [("Main", "natural")]
@@ -119,7 +119,7 @@ def test_check_finds_everything_fine_or_says_what_is_not(box: SailthruSandbox) -
         assert "America/New_York" in {finding.subject: finding.problem for finding in calling.check()}["time_zone"]
     with client(box.url, secret="wrong") as calling:
         (finding,) = calling.check()
-    assert (finding.subject, finding.fine) == ("credentials", False)
+    assert (finding.subject, bool(finding.problem)) == ("credentials", True)
 
 
 def test_check_names_the_endpoint_that_is_not_permitted() -> None:
@@ -184,7 +184,7 @@ def test_an_upload_is_read_as_it_is_sent(tmp_path: Path) -> None:
     assert peak < 4 << 20
 
 
-def test_no_secret_and_no_person_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_and_no_person_is_printed(caplog: pytest.LogCaptureFixture) -> None:
     """In no log line of any level, in no error and no repr."""
     refused = b'{"error":11,"errormsg":"Invalid email: jane@example.com k-123 s-otter-lamp"}'
     with caplog.at_level(logging.DEBUG), Scene([Reply(500, refused), Reply(400, refused)]) as scene:
@@ -197,7 +197,7 @@ def test_no_secret_and_no_person_is_told(caplog: pytest.LogCaptureFixture) -> No
 
 
 @pytest.mark.parametrize("environ", [{}, {"KEY": "k"}, {"KEY": "k", "SECRET": ""}])
-def test_a_secret_that_is_not_there_is_told_by_its_variable(environ: dict[str, str]) -> None:
+def test_a_secret_that_is_not_there_is_reported_by_its_variable(environ: dict[str, str]) -> None:
     """At once, before anything is called."""
     with pytest.raises(SecretMissing, match="KEY" if not environ else "SECRET"):
         SailthruClient(account("https://api.sailthru.com"), environ=environ)

@@ -58,7 +58,7 @@ def test_calls_say_what_the_reference_says() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), datetime(2020, 1, 1, tzinfo=UTC)])
 def test_a_value_json_has_no_word_for_is_refused_as_that_calls_own(value: object) -> None:
-    """The value itself is not told."""
+    """The value itself is not shown."""
     with pytest.raises(RequestRefused) as refused:
         protocol.form(CREDENTIALS, protocol.post_user({"id": "jane", "vars": {"a": value}}))
     assert refused.value.__context__ is None
@@ -74,8 +74,8 @@ def test_nothing_secret_shows_in_a_repr() -> None:
 def test_headers_tell_the_rate() -> None:
     """Limit, what is left, the reset by the server's clock, and that clock; or nothing where one of them is missing."""
     headers = {"X-Rate-Limit-Limit": "36000", "X-Rate-Limit-Remaining": "35999", "X-Rate-Limit-Reset": "1633218420"}
-    told = protocol.told(200, headers | {"Date": "Sat, 02 Oct 2021 23:46:49 GMT"})
-    assert (told.rate, told.date, told.refused) == (Rate(36000, 35999, 1633218420), 1633218409.0, False)
-    assert protocol.told(429, headers).refused
-    assert protocol.told(200, headers | {"X-Rate-Limit-Reset": "soon"}).rate is None
-    assert protocol.told(200, {"Date": "today"}).date is None
+    rate = protocol.rate_info(200, headers | {"Date": "Sat, 02 Oct 2021 23:46:49 GMT"})
+    assert (rate.rate, rate.date, rate.refused) == (Rate(36000, 35999, 1633218420), 1633218409.0, False)
+    assert protocol.rate_info(429, headers).refused
+    assert protocol.rate_info(200, headers | {"X-Rate-Limit-Reset": "soon"}).rate is None
+    assert protocol.rate_info(200, {"Date": "today"}).date is None

@@ -48,7 +48,7 @@ def looks(*seen: Job | type[Exception]) -> Callable[[], Job]:
 
 
 def test_pauses_grow_from_a_tenth_of_a_second_to_thirty() -> None:
-    """Every look is told."""
+    """Every look is reported."""
     time, seen = MadeUpTime(), list[Job]()
     assert ended(looks(*[PENDING] * 130, DONE), 3600, seen.append, time.wait, time.clock) == DONE
     assert time.pauses == sorted(time.pauses)

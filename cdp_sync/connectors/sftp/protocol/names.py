@@ -23,9 +23,9 @@ def as_text(name: bytes) -> str:
 
 def as_bytes(text: str) -> bytes:
     """Return the name or path that a text stands for; the opposite of `as_text`."""
-    return _ESCAPED.sub(_unescaped, text).encode("utf-8", "surrogateescape")
 
+    def unescaped(found: re.Match[str]) -> str:
+        half, odd = divmod(len(found[1]), 2)
+        return "\\" * half + (chr(0xDC00 + int(found[2][1:], 16)) if odd else found[2])
 
-def _unescaped(found: re.Match[str]) -> str:
-    half, odd = divmod(len(found[1]), 2)
-    return "\\" * half + (chr(0xDC00 + int(found[2][1:], 16)) if odd else found[2])
+    return _ESCAPED.sub(unescaped, text).encode("utf-8", "surrogateescape")

@@ -152,13 +152,8 @@ def open_for_writing(path: str) -> bytes:
     return path_bytes(path) + struct.pack(">II", _FOR_WRITING, 0)
 
 
-def read(handle: bytes, offset: int, length: int) -> bytes:
-    """Return the body of READ."""
-    return string(handle) + struct.pack(">QI", offset, length)
-
-
-def write(handle: bytes, offset: int, length: int) -> bytes:
-    """Return the body of WRITE but for the data."""
+def span(handle: bytes, offset: int, length: int) -> bytes:
+    """Return the body of READ, or that of WRITE but for the data."""
     return string(handle) + struct.pack(">QI", offset, length)
 
 

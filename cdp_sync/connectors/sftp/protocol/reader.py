@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from typing import NamedTuple
 
 from cdp_sync.connectors.sftp.protocol import packets
 from cdp_sync.connectors.sftp.protocol.packets import End, NotSftp
@@ -10,8 +11,7 @@ from cdp_sync.connectors.sftp.protocol.window import depth
 from cdp_sync.connectors.sftp.protocol.wire import Wire
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
     number: int
     offset: int
     length: int
@@ -52,14 +52,19 @@ class Reader:
             try:
                 data = self._wire.answer(request.number, packets.DATA).string()
             except End:
-                self._drain()
+                while self._waiting:  # every later reply says so too; taking them keeps the conversation usable
+                    with suppress(End):
+                        self._wire.answer(self._waiting.popleft().number, packets.DATA)
                 return
-            self._ask_for_rest(request, len(data))
+            if not 0 < len(data) <= request.length:
+                raise NotSftp(f"{len(data)} bytes where 1 to {request.length} were asked for")
+            if rest := request.length - len(data):
+                self._waiting.appendleft(self._ask(request.offset + len(data), rest))
             self._ask_ahead()
             yield data
 
     def _ask(self, offset: int, length: int) -> _Request:
-        number = self._wire.ask(packets.READ, packets.read(self._handle, offset, length))
+        number = self._wire.ask(packets.READ, packets.span(self._handle, offset, length))
         return _Request(number, offset, length)
 
     def _ask_ahead(self) -> None:
@@ -67,18 +72,3 @@ class Reader:
             request = self._ask(self._next, min(self._size, self._end - self._next))
             self._waiting.append(request)
             self._next += request.length
-
-    def _ask_for_rest(self, request: _Request, arrived: int) -> None:
-        if not 0 < arrived <= request.length:
-            raise NotSftp(f"{arrived} bytes where 1 to {request.length} were asked for")
-        if arrived < request.length:
-            self._waiting.appendleft(self._ask(request.offset + arrived, request.length - arrived))
-
-    def _drain(self) -> None:
-        # After the end of a file every reply says so; taking them keeps the conversation usable.
-        for request in self._waiting:
-            try:
-                self._wire.answer(request.number, packets.DATA)
-            except End:
-                continue
-        self._waiting.clear()

@@ -33,7 +33,10 @@ class Wire:
         self._asked: set[int] = set()
         self._early: dict[int, tuple[int, Fields]] = {}
         self._channel.sendall(packets.packet(packets.INIT, _VERSION.to_bytes(4, "big")))
-        self.extensions = packets.extensions(self._expect_version())
+        kind, reply = self._packet()
+        if kind != packets.VERSION:
+            raise NotSftp(f"a packet of kind {kind} in place of the version")
+        self.extensions = packets.extensions(reply)
 
     def ask(self, kind: int, body: bytes, data: bytes = b"") -> int:
         """Send a request, `data` being the end of its body, and return its number."""
@@ -56,7 +59,12 @@ class Wire:
             NotSftp: The reply is of a kind that does not belong to the request.
         """
         while number not in self._early:
-            self._keep(*self._packet())
+            arrived, reply = self._packet()
+            answered = reply.uint32()
+            if answered not in self._asked:
+                raise NotSftp("an answer without a request")
+            self._asked.remove(answered)
+            self._early[answered] = arrived, reply
         arrived, reply = self._early.pop(number)
         if arrived == packets.STATUS:
             packets.check_status(reply)
@@ -71,19 +79,6 @@ class Wire:
     def extended(self, name: bytes, body: bytes, expected: int) -> Fields:
         """Send a request that is an extension and wait for its reply."""
         return self.call(packets.EXTENDED, packets.string(name) + body, expected)
-
-    def _keep(self, kind: int, reply: Fields) -> None:
-        number = reply.uint32()
-        if number not in self._asked:
-            raise NotSftp("an answer without a request")
-        self._asked.remove(number)
-        self._early[number] = kind, reply
-
-    def _expect_version(self) -> Fields:
-        kind, reply = self._packet()
-        if kind != packets.VERSION:
-            raise NotSftp(f"a packet of kind {kind} in place of the version")
-        return reply
 
     def _packet(self) -> tuple[int, Fields]:
         length = int.from_bytes(self._exactly(4), "big")

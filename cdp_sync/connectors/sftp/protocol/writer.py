@@ -41,19 +41,15 @@ class Writer:
         while data := self._read(self._size):
             if len(self._waiting) == self._depth:
                 yield self._confirmed()
-            self._send(data)
+            number = self._wire.ask(packets.WRITE, packets.span(self._handle, self._sent, len(data)), data)
+            self._sent += len(data)
+            self._waiting.append((number, self._sent))
             if self._sent - synced >= _SYNC_EVERY:
                 yield from self._all_confirmed()
                 self._sync()
                 synced = self._sent
         yield from self._all_confirmed()
         self._sync()
-
-    def _send(self, data: bytes) -> None:
-        body = packets.write(self._handle, self._sent, len(data))
-        number = self._wire.ask(packets.WRITE, body, data)
-        self._sent += len(data)
-        self._waiting.append((number, self._sent))
 
     def _confirmed(self) -> int:
         number, reach = self._waiting.popleft()

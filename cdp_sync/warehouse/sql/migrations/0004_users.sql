@@ -1,8 +1,8 @@
--- Exports to users of a platform: whom it has no name for, and whom the platform does not know.
+-- Exports to users of a platform: profiles without an identifier there, and those that the platform does not know.
 alter table warehouse.run add column profiles_without_identifier bigint;
 alter table warehouse.run add column profiles_unmatched bigint;
 
--- Whom a goal put on which list, and what the platform knows them by.
+-- The profiles that a goal put on which list, and what the platform knows them by.
 create table warehouse.list_member (
     connection text,
     goal text,
@@ -12,7 +12,7 @@ create table warehouse.list_member (
     id text
 );
 
--- Whom a run was about to put on lists, and when it began; there until a run has told what became of them.
+-- The profiles that a run was about to put on lists, and when it began; kept until a run has recorded their outcome.
 create table warehouse.list_intent (
     connection text,
     goal text,

@@ -1,5 +1,5 @@
 -- Digests become uuids: a DuckLake keeps 128-bit integers as doubles, which no digest survives.
--- profile_id: whom the row was applied to. sums: what the row has ever added to each property, as text; an amount is
+-- profile_id: the profile that the row was applied to. sums: what the row has ever added to each property, as text; an amount is
 -- null where a former version added it without noting how much.
 create table warehouse.remade_row (
     source uuid,

@@ -35,7 +35,7 @@ class Server:
 
 @dataclass
 class Watcher:
-    """Looks whenever it is told to, half a minute apart."""
+    """Looks on demand, half a minute apart."""
 
     server: Server = field(default_factory=Server)
     goals: dict[str, FileGoal] = field(default_factory=lambda: {"f1": FileGoal.model_validate(GOAL)})

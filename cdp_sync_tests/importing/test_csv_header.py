@@ -42,7 +42,7 @@ def goal(**fields: Any) -> FileGoal:
     ],
 )
 def test_columns_and_where_rows_begin(text: str, form: dict[str, Any], columns: tuple[str, ...], rest: str) -> None:
-    """Columns are the header's trimmed cells; rows begin so many lines behind the beginning."""
+    """Columns are the header's trimmed cells; rows begin so many lines after the beginning."""
     head = read_head(text, Format.model_validate(form))
     assert head is not None
     assert head.columns == columns
@@ -54,7 +54,7 @@ def test_columns_and_where_rows_begin(text: str, form: dict[str, Any], columns: 
     [("", {}), ("\n\n\n", {}), ("a,b\n", {"skip_rows": 3}), ("", {"header": False}), ("x\n", {"skip_rows": 1})],
 )
 def test_where_nothing_follows_there_is_no_head(text: str, form: dict[str, Any]) -> None:
-    """A file with nothing but blank lines behind the skipped ones has no head."""
+    """A file with nothing but blank lines after the skipped ones has no header."""
     assert read_head(text, Format.model_validate(form)) is None
 
 
@@ -98,10 +98,10 @@ def test_a_file_without_any_linked_column_is_refused() -> None:
     """The message says which columns were found and which are needed."""
     with pytest.raises(FileRejected) as refused:
         check("E-Mail,Name\n")
-    told = str(refused.value)
-    assert "found: 'E-Mail', 'Name'" in told
-    assert "At least one of these is needed: 'Email'" in told
-    assert "Correct the links" in told
+    message = str(refused.value)
+    assert "found: 'E-Mail', 'Name'" in message
+    assert "At least one of these is needed: 'Email'" in message
+    assert "Correct the links" in message
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
@@ -122,7 +122,7 @@ def test_a_needed_column_stands_there_once() -> None:
 
 
 @pytest.mark.parametrize("personal", ["ada@example.com", "0612345678", "+31 6 12 34 56 78", "4111-1111"])
-def test_a_name_that_may_be_a_value_is_not_told(personal: str) -> None:
+def test_a_name_that_may_be_a_value_is_not_shown(personal: str) -> None:
     """A header may be a person's row: what looks like an address or a long number is in no message."""
     with pytest.raises(FileRejected, match="more than once") as refused:
         check(f"Email,{personal},{personal},x,x\n", map_detected={})
@@ -143,7 +143,7 @@ def test_columns_differ_by_case() -> None:
     ("line", "shown"),
     [("Mail,Name,Number", "found: 'Mail', 'Name', 'Number'"), ("ada@example.com,Ada", "nothing in it is declared")],
 )
-def test_a_line_that_may_be_no_header_is_not_told(line: str, shown: str) -> None:
+def test_a_line_that_may_be_no_header_is_not_shown(line: str, shown: str) -> None:
     """Where no declared column is in it, it may be a person's data, which no message holds."""
     with pytest.raises(FileRejected) as refused:
         check(f"{line}\n")
