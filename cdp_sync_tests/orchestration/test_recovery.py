@@ -248,7 +248,7 @@ def test_a_step_that_is_tried_again_without_its_staged_rows_says_what_to_do(
     """They are swept, or went with a killed run; running the connection again is the way."""
     from cdp_sync.orchestration.goals import file_steps
 
-    def stage_and_lose(run: file_steps.GoalRun, *_rest: object) -> None:
+    def stage_and_lose(run: file_steps.GoalRun, *_rest: object, **_named: object) -> None:
         """Stand for a sweep between two steps."""
 
     monkeypatch.setattr(file_steps, "parse_files", stage_and_lose)
