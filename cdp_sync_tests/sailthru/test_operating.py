@@ -24,7 +24,8 @@ def test_run_answers_programs_as_promised(crm: Crm) -> None:
     crm.box.account.add_users(PEOPLE)
     (crm.project.folder / "dagster").mkdir(exist_ok=True)
     crm.declare(LISTS, exports=(user_goal(),), schedule={"every_minutes": 15})
-    assert crm.project.load().resolve_schedule_def("crm_schedule").cron_schedule == "0,15,30,45 * * * *"
+    schedule = crm.project.load().resolve_schedule_def("crm_schedule")
+    assert schedule.cron_schedule == ["0,15,30,45 * * * *"]
     crm.box.fail("user", "POST", status=400)
     found = answer("run", "crm", "--json")
     assert (set(found), found["state"]) == ({"run_id", "state", "seconds", "message", "goals"}, "success")
