@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         upsert_profiles,
     )
     from cdp_sync.importing.sources.profiles import fetch_profiles
+    from cdp_sync.importing.staging.parsing import stage_files
 
 __all__ = [
     "GoalRun",
@@ -30,6 +31,7 @@ __all__ = [
     "link_identifiers",
     "parse_files",
     "scan_directory",
+    "stage_files",
     "upsert_profiles",
 ]
 
