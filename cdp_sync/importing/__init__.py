@@ -17,7 +17,6 @@ if TYPE_CHECKING:
         upsert_profiles,
     )
     from cdp_sync.importing.sources.profiles import fetch_profiles
-    from cdp_sync.importing.staging.parsing import stage_files
 
 __all__ = [
     "GoalRun",
