@@ -84,7 +84,7 @@ def test_a_run_that_ends_early_leaves_its_files_failed(
     shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When a run breaks off after the listing, every file that it was to import has failed."""
-    monkeypatch.setattr("cdp_sync.orchestration.goals.file_steps.stage_files", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("cdp_sync.importing.pipeline.parse_files", lambda *_, **__: 1 / 0)
     assert not shop.run("shop_sync", instance).success
     assert status(shop, instance)["failed"] == {FIRST, SECOND}
 

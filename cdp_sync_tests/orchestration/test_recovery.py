@@ -246,12 +246,11 @@ def test_a_step_that_is_tried_again_without_its_staged_rows_says_what_to_do(
     project: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are swept, or went with a killed run; running the connection again is the way."""
-    from cdp_sync.orchestration.goals import file_steps
 
-    def stage_and_lose(run: file_steps.GoalRun, *_rest: object, **_named: object) -> None:
+    def stage_and_lose(*_rest: object, **_named: object) -> None:
         """Stand for a sweep between two steps."""
 
-    monkeypatch.setattr(file_steps, "parse_files", stage_and_lose)
+    monkeypatch.setattr("cdp_sync.importing.pipeline.parse_files", stage_and_lose)
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada,1\n")
     result = project.run("shop_sync", instance)

@@ -60,7 +60,7 @@ def test_a_step_is_tried_again_with_what_the_steps_before_it_handed_on(
 ) -> None:
     """The events of handles are not missed."""
     with monkeypatch.context() as patch:
-        patch.setattr("cdp_sync.orchestration.goals.import_steps.upsert_profiles", lambda _: 1 / 0)
+        patch.setattr("cdp_sync.importing.pipeline.upsert_profiles", lambda _: 1 / 0)
         failed = shop.run("shop_sync", kept)
     assert failed.get_failed_step_keys() == {"shop__customers.upsert_profiles"}
     options = dg.ReexecutionOptions.from_failure(failed.run_id, kept)
