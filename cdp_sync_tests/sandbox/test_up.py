@@ -116,8 +116,9 @@ else:
     signal.pause()
 """
 _IN_FOREGROUND = """
-import os, sys
+import os, signal, sys
 from cdp_sync.sandbox import servers
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a test run that was started with nohup hands on that it is ignored
 servers._LONGEST_END = 0.5
 sys.exit(abs(servers._in_foreground([sys.executable, sys.argv[1]], os.environ)))
 """
