@@ -1,5 +1,6 @@
 """The command line: what it prints for people and for programs, and its exit status."""
 
+import gc
 import json
 import os
 import re
@@ -219,6 +220,15 @@ def test_an_unknown_name_is_wrong_usage(arguments: tuple[str, ...], shop: Projec
     assert "There is no" in printed or "has no" in printed
     assert "shop" in printed
     assert "One of these is needed: " in printed or "None is declared." in printed
+
+
+def test_a_run_that_cannot_begin_leaves_the_garbage_collector_on(shop: Project) -> None:
+    """It is off only while the project is loaded, also where that fails."""
+    output_of(cdp_sync("run", "shopp"), 2)
+    assert gc.isenabled()
+    (shop.defs / "shop" / "defs.yaml").write_text("a: [", encoding="utf-8")
+    output_of(cdp_sync("run", "shop"), 1)
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("command", ["runs", "quarantine"])

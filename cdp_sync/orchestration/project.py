@@ -1,6 +1,5 @@
 """The project as a whole: every declared component, loaded so that a broken one does not take the others down."""
 
-import gc
 import os
 import sys
 import warnings
@@ -17,6 +16,7 @@ from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_d
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.declaration_files import declaration_files, find_profile_model, refuse
 from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
+from cdp_sync.orchestration.garbage import uncollected
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
@@ -36,13 +36,8 @@ def load_project() -> dg.Definitions:
     if os.environ.get(_STRICT):
         refuse_all(_children())
         return _whole(component_tree().build_defs())
-    collecting = gc.isenabled()
-    gc.disable()  # all definitions stay: the collector would look at them in vain
-    try:
+    with uncollected():
         return _whole(get_library_json_enriched_defs(None), *_build_each())
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _whole(*parts: dg.Definitions) -> dg.Definitions:
@@ -61,12 +56,12 @@ def load_connection(name: str) -> dg.Definitions:
     child = defs_folder() / name
     if name.isidentifier() and child.is_dir():
         try:
-            found = _build_alone(child)
+            found = _build_for_a_run(child)
         except Exception as error:
             raise DeclarationError(reason_of(error)) from error
         if any(job.name == f"{name}_sync" for job in found.jobs or ()):
             beside = {child, find_profile_model().parent} - {child}
-            return dg.Definitions.merge(found, *map(_build_alone, beside), shared())
+            return dg.Definitions.merge(found, *map(_build_for_a_run, beside), shared())
     return load_project()
 
 
@@ -136,19 +131,26 @@ def _build_each() -> Iterator[dg.Definitions]:
     for child in _children():
         try:
             _check_against_others(child, clashes)
-            yield _build_alone(child)
+            yield _build_for_the_ui(child)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others must load
             yield _broken(child.name, error)
 
 
-def _build_alone(child: Path) -> dg.Definitions:
-    """Build what a folder declares.
+def _build_for_the_ui(child: Path) -> dg.Definitions:
+    """Build what a folder declares by Dagster's tree, which notes the file of each definition for the catalog.
 
-    Plain values are built as they are: Dagster's tree would read and decode their files once more.
+    The tree is the folder's own: building any part of a tree decodes all of it.
     """
+    for file in declaration_files(child):
+        plain_values(file)  # raises what is wrong with the file
+    return component_tree(child).build_defs_at_path(child)
+
+
+def _build_for_a_run(child: Path) -> dg.Definitions:
+    """Build what a folder declares of the values that were read: the tree would read and decode the files once more."""
     declared = {file: plain_values(file) for file in declaration_files(child)}
     if None in declared.values() or any(child.rglob("*.py")):
-        return component_tree(child).build_defs_at_path(child)
+        return _build_for_the_ui(child)
     built = (build_declared(value, file) for file, values in declared.items() for value in values or ())
     return dg.Definitions.merge(*built)
 

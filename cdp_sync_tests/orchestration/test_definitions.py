@@ -10,6 +10,7 @@ import pytest
 from cdp_sync.connectors.sftp.kind import KIND
 from cdp_sync.definitions import defs as load_code_location
 from cdp_sync.model import fingerprint
+from cdp_sync.orchestration import project
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.goals.files import files_key
 from cdp_sync_tests.orchestration.daemon import REPOSITORY
@@ -121,6 +122,39 @@ def test_a_connection_without_enabled_goals_has_no_job(project: Project) -> None
     dg.Definitions.validate_loadable(definitions)
     assert {job.name for job in definitions.resolve_all_job_defs()} == {"__ASSET_JOB"}
     assert set(definitions.resolve_asset_graph().get_all_asset_keys()) == {OFF, files_key(*OFF.path)}
+
+
+def test_a_run_has_the_definitions_that_the_ui_shows(opened: Project) -> None:
+    """Those of a run are built of the values that were read, those of the UI by Dagster's own tree."""
+    folders = sorted(opened.defs.iterdir())
+    of_a_run = [project._build_for_a_run(folder) for folder in folders]
+    of_the_ui = [project._build_for_the_ui(folder) for folder in folders]
+    assert len(folders) > 1
+    assert shown(of_a_run) == shown(of_the_ui)
+
+
+def test_the_catalog_names_the_file_of_an_asset(definitions: dg.Definitions, opened: Project) -> None:
+    """The page of an asset leads to the defs.yaml that declares it."""
+    spec = definitions.resolve_assets_def(dg.AssetKey(["shop", "apple"])).get_asset_spec()
+    references = spec.metadata["dagster/code_references"].code_references
+    assert [Path(each.file_path) for each in references] == [opened.defs / "shop" / "defs.yaml"]
+
+
+def shown(parts: list[dg.Definitions]) -> dict[str, list[str]]:
+    """Return what is known of assets, checks, jobs, schedules and sensors, but for the files that declare them."""
+    repository = dg.Definitions.merge(*parts, project.shared()).get_repository_def()
+    graph = repository.asset_graph
+    specs = [graph.get(key).to_asset_spec().replace_attributes(metadata={}) for key in graph.get_all_asset_keys()]
+    schedules, sensors = repository.schedule_defs, repository.sensor_defs
+    return {
+        "assets": sorted(map(repr, specs)),
+        "checks": sorted(
+            f"{key.to_user_string()} {graph.get_check_spec(key).description}" for key in graph.asset_check_keys
+        ),
+        "jobs": sorted(f"{job.name} {sorted(job.graph.node_names())} {job.tags}" for job in repository.get_all_jobs()),
+        "schedules": sorted(f"{each.name} {each.cron_schedule} {each.description}" for each in schedules),
+        "sensors": sorted(f"{each.name} {each.description}" for each in sensors),
+    }
 
 
 def test_a_hundred_connections_load(project: Project) -> None:
