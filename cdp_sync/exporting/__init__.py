@@ -9,24 +9,4 @@ from cdp_sync.exporting.files.writing import LocalFile, write_file
 from cdp_sync.exporting.pipeline import export_file, export_users
 from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
-from cdp_sync.exporting.select.selecting import select_segment, verify_recordable, verify_room
-
-__all__ = [
-    "DeliveredFile",
-    "ExportRun",
-    "FileRun",
-    "LocalFile",
-    "UserRun",
-    "clear_uploads",
-    "deliver_file",
-    "deliver_users",
-    "export_file",
-    "export_users",
-    "record_delivery",
-    "record_users",
-    "select_segment",
-    "verify_recordable",
-    "verify_room",
-    "write_file",
-    "write_users",
-]
+from cdp_sync.exporting.select import select_segment, verify_recordable, verify_room

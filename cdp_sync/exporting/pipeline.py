@@ -10,7 +10,7 @@ from cdp_sync.exporting.files.delivering import Target, deliver_file
 from cdp_sync.exporting.files.writing import write_file
 from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import FileRun, UserRun
-from cdp_sync.exporting.select.selecting import select_segment, verify_recordable
+from cdp_sync.exporting.select import select_segment, verify_recordable
 from cdp_sync.model import ExportReport
 
 

@@ -14,7 +14,7 @@ from cdp_sync.model.export import SEGMENT_AND_TIMESTAMP
 from cdp_sync.warehouse import Access, Session, Step, Warehouse
 
 if TYPE_CHECKING:
-    from cdp_sync.exporting.select.rows import Rows
+    from cdp_sync.exporting.select import Rows
 
 _SUFFIXES = {"none": "", "gzip": ".gz", "zip": ".zip"}
 
@@ -116,7 +116,7 @@ class UserRun(ExportRun):
 
     def more_steps(self, columns: Collection[str]) -> list[Step]:
         """Return the step that stages the users to take off lists."""
-        from cdp_sync.exporting.audiences.list_removals import leaver_step
+        from cdp_sync.exporting.audiences.rows import leaver_step
 
         return [leaver_step(self, columns)]
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from cdp_sync.exporting.files.uploads import noting
 from cdp_sync.exporting.files.writing import LocalFile
 from cdp_sync.exporting.run import FileRun
-from cdp_sync.exporting.select.selecting import verify_room
+from cdp_sync.exporting.select import verify_room
 from cdp_sync.model import UploadJournal
 
 
