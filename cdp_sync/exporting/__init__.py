@@ -1,8 +1,7 @@
 """Profiles of a segment to a file, or to users: select, write, deliver, record. No Dagster and no protocol."""
 
-from cdp_sync.exporting.audiences.delivering import deliver_users
+from cdp_sync.exporting.audiences.delivering import deliver_users, write_users
 from cdp_sync.exporting.audiences.recording import record_users
-from cdp_sync.exporting.audiences.writing import write_users
 from cdp_sync.exporting.files.delivering import DeliveredFile, deliver_file
 from cdp_sync.exporting.files.uploads import clear_uploads
 from cdp_sync.exporting.files.writing import LocalFile, write_file

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from cdp_sync.exporting.audiences.delivering import deliver_users
+from cdp_sync.exporting.audiences.delivering import deliver_users, write_users
 from cdp_sync.exporting.audiences.port import Audience
 from cdp_sync.exporting.audiences.recording import record_users
-from cdp_sync.exporting.audiences.writing import write_users
 from cdp_sync.exporting.files.delivering import Target, deliver_file
 from cdp_sync.exporting.files.writing import write_file
 from cdp_sync.exporting.recording import record_delivery

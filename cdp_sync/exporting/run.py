@@ -129,23 +129,3 @@ class UserRun(ExportRun):
         """Return whether users are to be taken off lists."""
         with self.open("none") as session:
             return bool(session.value("select count(*) from staging.leaver"))
-
-    @property
-    def lines(self) -> Path:
-        """The file of users: one JSON object a line."""
-        return self.folder / "users.jsonl"
-
-    @property
-    def outcomes(self) -> Path:
-        """The outcome of each user; see `UserFile`."""
-        return self.folder / "outcomes.csv"
-
-    @property
-    def leavers(self) -> Path:
-        """The file of users to take off lists, as `lines`."""
-        return self.folder / "leavers.jsonl"
-
-    @property
-    def left(self) -> Path:
-        """The outcome of each removal, as `outcomes`."""
-        return self.folder / "left.csv"

@@ -90,7 +90,7 @@ def _is_text(prop: Property) -> bool:
 
 @dataclass(frozen=True)
 class _Values:
-    """The values of a property, as the table of operators asks about them: `cdp_sync.model.operators.Values`."""
+    """The values of a property, as the rows of `cdp_sync.model.operators` ask about them. Texts are in lower case."""
 
     prop: Property
     column: Value
