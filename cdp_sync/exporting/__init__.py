@@ -2,9 +2,8 @@
 
 from cdp_sync.exporting.audiences.delivering import deliver_users, write_users
 from cdp_sync.exporting.audiences.recording import record_users
-from cdp_sync.exporting.files.delivering import DeliveredFile, deliver_file
+from cdp_sync.exporting.files.delivering import DeliveredFile, LocalFile, deliver_file, write_file
 from cdp_sync.exporting.files.uploads import clear_uploads
-from cdp_sync.exporting.files.writing import LocalFile, write_file
 from cdp_sync.exporting.pipeline import export_file, export_users
 from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun

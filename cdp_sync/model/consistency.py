@@ -109,20 +109,17 @@ def _problems_of_question(question: Question, prop: Property) -> Iterator[str]:
     if question.name not in usable:
         yield f"{prop.name} is {prop.type}; {allowed(question.name, usable)}"
         return
-    problems = [problem for value in question.values if (problem := _problem_of_value(prop, value))]
-    yield from problems
-    if question.operator.wants is RANGE and not problems:
+    failed = False
+    for value in question.values:
+        try:
+            literal(prop, value)
+        except ValueError as problem:
+            failed = True
+            yield str(problem)
+    if question.operator.wants is RANGE and not failed:
         first, last = (literal(prop, value) for value in question.values)
         if first > last:  # type: ignore[operator]  # both are of the property's type
             yield f"found {question.values[0]} before {question.values[1]}; the lower one comes first"
-
-
-def _problem_of_value(prop: Property, value: object) -> str | None:
-    try:
-        literal(prop, value)
-    except ValueError as problem:
-        return str(problem)
-    return None
 
 
 def operators_of(prop: Property) -> tuple[str, ...]:

@@ -46,7 +46,6 @@ _IN_WORDS = {
 }
 """Pydantic's kinds of errors, in our words."""
 
-
 _OTHERS: dict[str, type[Declared]] = {f"{COMPONENTS}Maintenance": Maintenance, f"{COMPONENTS}ProfileModel": Profiles}
 
 
@@ -63,33 +62,23 @@ def type_names() -> list[str]:
 
 @dataclass(frozen=True)
 class Document:
-    """A document of a defs.yaml.
-
-    Args:
-        type: The type of component that it names.
-        attributes: Its attributes as they are written.
-        others: Its keys beside these two.
-        value: The declared value, whose templates are not filled; None for types of others.
-    """
+    """A document of a defs.yaml, as it is written."""
 
     type: str
     attributes: Mapping[str, Any]
     others: frozenset[str]
+    """Its keys beside these two."""
     value: Declared | None
+    """The declared value, whose templates are not filled; None for types of others."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a defs.yaml says.
-
-    Args:
-        documents: Its documents that name a type.
-        problems: What is wrong with it, each as `path: what was found; what is allowed`. Types of others pass.
-        is_yaml: Whether it is valid YAML.
-    """
+    """What a defs.yaml says: its documents that name a type."""
 
     documents: tuple[Document, ...]
     problems: tuple[str, ...]
+    """What is wrong with it, each as `path: what was found; what is allowed`. Types of others pass."""
     is_yaml: bool = True
 
 
@@ -161,7 +150,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]
 
 def _path(place: tuple[int | str, ...]) -> str:
     # A field of several types adds the type that was tried, such as `int`: no place in the file.
-    parts = [part for part in place if isinstance(part, int) or not _TRIED.fullmatch(part)]
+    parts = (part for part in place if isinstance(part, int) or not _TRIED.fullmatch(part))
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
@@ -171,7 +160,10 @@ def _message(found: ErrorDetails, model: type[BaseModel]) -> str:
     value = found["input"]
     text = found["msg"].removeprefix("Value error, ")
     if found["type"] == "literal_error":
-        text = _listed(str(value), found["ctx"]["expected"])
+        # Pydantic lists what is allowed as `'a', 'b' or 'c'`, or as `True`.
+        expected = found["ctx"]["expected"]
+        names = [re.sub(r"\\(.)", r"\1", name) for name in _QUOTED.findall(expected)]
+        text = allowed(str(value), names or [expected.lower()])
     elif found["type"] in _IN_WORDS:
         text = _IN_WORDS[found["type"]].format(**found.get("ctx", {}))
     written = str(value).lower() if isinstance(value, bool) else repr(value)
@@ -191,12 +183,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any 
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
-
-
-def _listed(found: str, expected: str) -> str:
-    """Return what a closed list allows, given pydantic's words for it: `'a', 'b' or 'c'`, or `True`."""
-    names = [re.sub(r"\\(.)", r"\1", name) for name in _QUOTED.findall(expected)]
-    return allowed(found, names or [expected.lower()])
 
 
 # The same safe loader, in C where libyaml is there: ten times as quick.
