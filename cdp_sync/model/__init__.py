@@ -1,9 +1,8 @@
 """What an author declares and what a run reports: frozen values. No I/O, no Dagster, no SQL but type names."""
 
-from cdp_sync.model.audience_goal import AudienceGoal
 from cdp_sync.model.connection import Connection, Notifications, SftpConnection, Watch
 from cdp_sync.model.declared import Declared
-from cdp_sync.model.export import ExportColumn, ExportFile, ExportGoal, FileExportGoal
+from cdp_sync.model.export import AudienceGoal, ExportColumn, ExportFile, ExportGoal, FileExportGoal
 from cdp_sync.model.fingerprint import export_fingerprint, fingerprint
 from cdp_sync.model.format import ExportFormat, Format
 from cdp_sync.model.goal import Completeness, DetectedMapping, FileGoal, ImportGoal, ImportRules, Link, Mapping

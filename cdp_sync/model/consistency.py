@@ -45,15 +45,14 @@ def find_clashes(connections: Sequence[Connection]) -> Iterator[tuple[int, str]]
             yield place, f"name: another connection is called {connection.name!r}; choose another name"
             continue
         names.add(connection.name)
-        goals = [
-            (f"{each}[{index}]", goal.name) for each in _LISTED for index, goal in enumerate(getattr(connection, each))
-        ]
-        for listed, goal in goals:
-            whole = f"{connection.name}__{goal}"
-            own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
-            if clash := next((name for name in own if name in taken), None):
-                yield place, f"{listed}.name: the catalog has {clash!r} for {taken[clash]}; choose another name"
-            taken |= dict.fromkeys(own, f"goal {goal!r} of {connection.name}")
+        for listed in _LISTED:
+            for index, goal in enumerate(getattr(connection, listed)):
+                whole = f"{connection.name}__{goal.name}"
+                own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
+                if clash := next((name for name in own if name in taken), None):
+                    message = f"the catalog has {clash!r} for {taken[clash]}; choose another name"
+                    yield place, f"{listed}[{index}].name: {message}"
+                taken |= dict.fromkeys(own, f"goal {goal.name!r} of {connection.name}")
 
 
 def find_profile_problems(profiles: Profiles) -> list[str]:

@@ -14,8 +14,6 @@ from cdp_sync.model.schedule import TimeZone
 
 _OWN_NAMES = {"utf-8-sig": "utf-8", "iso8859-1": "latin-1", "cp1252": "windows-1252"}
 """Names that differ from Python's. Fingerprints hold them, so they stay."""
-_CODECS = {"utf-8": "utf-8-sig"}
-"""Codecs that differ from what the name says: a byte order mark is accepted."""
 
 _NO_FILES = frozenset(
     ("charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
@@ -40,11 +38,6 @@ def canonical_encoding(name: str) -> str:
         hint = f"did you mean {' or '.join(close)}?" if close else f"allowed are {', '.join(_OFTEN)} and others"
         raise ValueError(f"found {name!r}, no encoding of text by that name; {hint}")
     return _OWN_NAMES.get(found.name, found.name)
-
-
-def codec_of(encoding: str) -> codecs.CodecInfo:
-    """Return Python's codec for a canonical name."""
-    return codecs.lookup(_CODECS.get(encoding, encoding))
 
 
 def _text_codec(name: str) -> codecs.CodecInfo | None:
@@ -72,15 +65,6 @@ _RANGES = ((0x09, 0x0E), (0x2000, 0x2010), (0x2028, 0x2030), (0x2060, 0x2070))
 _SINGLES = (0x20, 0x85, 0xA0, 0xAD, 0x061C, 0x1680, 0x180E, 0x205F, 0x3000, 0xFEFF)
 WHITE_SPACE = "".join(map(chr, (*(code for first, end in _RANGES for code in range(first, end)), *_SINGLES)))
 """Invisible characters: Unicode's white space, and format characters such as the zero-width space."""
-
-
-def _one_to_four_bytes(value: str) -> str:
-    value = value.replace("\\t", "\t")
-    if not 1 <= len(value.encode()) <= 4:
-        raise ValueError(f"found {value!r}; allowed are one to four bytes")
-    if set(value) & set('\r\n"'):
-        raise ValueError(f"found {value!r}; a separator holds no line break and no quote")
-    return value
 
 
 class CellFormat(Declared):
@@ -225,7 +209,15 @@ class Delimited(CellFormat):
     time_zone: TimeZone = "UTC"
     """IANA time zone of values without an offset."""
 
-    _separator = field_validator("separator")(_one_to_four_bytes)
+    @field_validator("separator")
+    @classmethod
+    def _one_to_four_bytes(cls, value: str) -> str:
+        value = value.replace("\\t", "\t")
+        if not 1 <= len(value.encode()) <= 4:
+            raise ValueError(f"found {value!r}; allowed are one to four bytes")
+        if set(value) & set('\r\n"'):
+            raise ValueError(f"found {value!r}; a separator holds no line break and no quote")
+        return value
 
 
 class Format(ReadCells, Delimited):
@@ -267,8 +259,8 @@ class Format(ReadCells, Delimited):
 
     @property
     def codec(self) -> codecs.CodecInfo:
-        """The Python codec of the encoding."""
-        return codec_of(self.encoding)
+        """The Python codec of the encoding; that of utf-8 accepts a byte order mark."""
+        return codecs.lookup("utf-8-sig" if self.encoding == "utf-8" else self.encoding)
 
 
 _READING = set(Format.model_fields) - set(ReadCells.model_fields) - {"decimal", "multi_value", "dates", "time_zone"}

@@ -15,20 +15,6 @@ from pydantic import BeforeValidator, Field
 from cdp_sync.model.declared import PropertyType
 
 
-def _one_value(found: object) -> object:
-    # Checked here: of a value of no type, pydantic reports one error for each type of the union.
-    return found if isinstance(found, bool | int | float | date | str) else refuse(found, "one value, such as 40")
-
-
-def _text(found: object) -> object:
-    return found if isinstance(found, str) else refuse(found, "text, in quotes where YAML takes it for something else")
-
-
-def _two(found: object) -> object:
-    two = isinstance(found, list | tuple) and len(found) == 2
-    return found if two else refuse(found, "a list of two values, the first and the last")
-
-
 def not_empty(found: object) -> object:
     """Return a list with at least one entry.
 
@@ -58,14 +44,25 @@ class Shape:
     values: Callable[[Any], tuple[Any, ...]] = lambda _: ()
 
 
-_Value = Annotated[bool | int | float | datetime | date | str, BeforeValidator(_one_value)]
-_Texts = Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], BeforeValidator(not_empty)]
+def _of(types: Any, needed: str) -> BeforeValidator:  # noqa: ANN401 - a class, or several
+    return BeforeValidator(lambda found: found if isinstance(found, types) else refuse(found, needed))
+
+
+def _two(found: object) -> object:
+    two = isinstance(found, list | tuple) and len(found) == 2
+    return found if two else refuse(found, "a list of two values, the first and the last")
+
+
+_VALUES = bool | int | float | datetime | date | str
+# Checked before the union: of a value of no type, pydantic reports one error for each type.
+_Value = Annotated[_VALUES, _of(_VALUES, "one value, such as 40")]
+_Text = Annotated[str, _of(str, "text, in quotes where YAML takes it for something else")]
 
 FLAG = Shape(Literal[True])
 COUNT = Shape(Annotated[int, Field(ge=1, le=100_000)])
 VALUE = Shape(_Value, lambda value: (value,))
 RANGE = Shape(Annotated[tuple[_Value, _Value], BeforeValidator(_two)], tuple)
-TEXTS = Shape(_Texts, tuple)
+TEXTS = Shape(Annotated[tuple[_Text, ...], BeforeValidator(not_empty)], tuple)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ def view_segment(session: Session, profiles: Profiles, name: str, now: datetime,
     """
     columns = profile_columns(session)
     check_types(profiles, columns)
-    profile, created = literal_column("profile.profile_id"), literal_column("profile.created_at")
+    profile: ColumnElement[object] = literal_column("profile.profile_id")
+    created: ColumnElement[object] = literal_column("profile.created_at")
     members = (
         select(cast(profile, Text).label("profile_id"))
         .select_from(PROFILE)

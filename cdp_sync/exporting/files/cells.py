@@ -200,12 +200,9 @@ def joined(cells: Sequence[str], form: ExportFormat) -> str:
 
 
 def line_of(cells: Sequence[str], any_text: Sequence[str], form: ExportFormat) -> str:
-    """Return the expression for a row, without its line break.
+    """Return the expression for a row, without its line break; `any_text` names the cells that may need quotes.
 
-    Args:
-        cells: Names of the cells, in order; `plain` is what `joined` makes of them.
-        any_text: Those that may need quotes.
-        form: How they are written.
+    In it, `plain` is what `joined` makes of the cells.
     """
     careful = careful_line(cells, any_text, form)
     if form.quote == "all":
