@@ -9,9 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from cdp_sync.connectors.sailthru.account import SailthruAccount
 from cdp_sync.model.audience import AudienceField, Named, Rendered, Shape
-from cdp_sync.model.audience_goal import AudienceGoal, AudienceLink
 from cdp_sync.model.connection import Connection
-from cdp_sync.model.export import ExportColumn
+from cdp_sync.model.export import AudienceGoal, AudienceLink, ExportColumn
 from cdp_sync.model.format import Format, ReadCells
 from cdp_sync.model.goal import ImportGoal, ImportRules, Mapping
 from cdp_sync.model.profile import Profiles
