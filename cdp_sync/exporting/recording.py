@@ -54,15 +54,15 @@ def ledger_steps(run: ExportRun, number: int) -> tuple[Step, ...]:
     count, of_goal = {"connection": run.connection, "direction": "export"}, {"goal_number": number}
     return (
         Step("data_exchange", statement("warehouse/sql/exchange/first_count"), count),
-        Step("data_exchange", statement("exporting/exchanged"), {"connection": run.connection}, ("selected",)),
-        Step("exported_profile", statement("exporting/forgotten_profile"), of_goal, ("selected",)),
-        Step("exported_profile", statement("exporting/exported_profile"), of_goal, ("selected",)),
+        Step("data_exchange", statement("exporting/exchanged"), {"connection": run.connection}),
+        Step("exported_profile", statement("exporting/forgotten_profile"), of_goal),
+        Step("exported_profile", statement("exporting/exported_profile"), of_goal),
     )
 
 
 def quarantine_step(run: ExportRun, path: str | None) -> Step:
     """Return the step that puts the profiles that could not be delivered into the quarantine."""
-    return Step("quarantine", statement("exporting/quarantine"), {**run.key, "path": path}, ("selected",))
+    return Step("quarantine", statement("exporting/quarantine"), {**run.key, "path": path})
 
 
 def leaves_quarantine(run: ExportRun) -> bool:

@@ -93,14 +93,13 @@ def _look_up(
     wanted = statement("importing/sources/wanted").format(platform_id=identity, lacks=lacks)
     fields = "".join(f", {quote_identifier(name)} text" for name in enricher.fields)
     keys = f"create or replace table staging.user_key (platform_id text{fields})"
-    steps = [Step("wanted", wanted, reads=("staging.fresh",)), Step("staging.user_key", keys)]
+    steps = [Step("wanted", wanted), Step("staging.user_key", keys)]
     (first, *further) = lacking
     if first in enricher.digests and not further:
         addresses = [prop.name for prop in run.profiles.identifiers if prop.type == "email"]
         known = statement("importing/sources/known_email").format(field=quote_identifier(first))
-        reads = ("staging.user_key", "wanted", "person")
         steps.append(Step("person", _people(run.goal, enricher.identity, enricher.digests[first], files)))
-        steps.append(Step("staging.user_key", known, {"properties": addresses}, reads))
+        steps.append(Step("staging.user_key", known, {"properties": addresses}))
     session.run(steps)
     rest = "from wanted where platform_id not in (select platform_id from staging.user_key)"
     private_folder(run.folder)
@@ -136,7 +135,7 @@ def _read(session: Session, enricher: Enricher, answers: Path) -> None:
     names = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in ("platform_id", *enricher.fields))
     sql = f"""insert into staging.user_key by name
 from read_csv($path, auto_detect = false, header = false, columns = {{{names}}}, delim = ',', quote = '"')"""
-    session.run([Step("staging.user_key", sql, {"path": str(answers)}, ("staging.user_key",))])
+    session.run([Step("staging.user_key", sql, {"path": str(answers)})])
 
 
 def _fill_in(session: Session, run: GoalRun, enricher: Enricher) -> None:
@@ -151,7 +150,7 @@ select staged.* replace ({merged})
 from staging.staged staged
 left join found on found.platform_id = staged.value_{enricher.identity_property}
 order by staged.rowid"""
-    session.run([found, Step("staging.staged", filled, reads=("staging.staged", "found"))])
+    session.run([found, Step("staging.staged", filled)])
 
 
 def _merged(columns: Columns, name: str) -> str:

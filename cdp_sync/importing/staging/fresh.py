@@ -20,24 +20,23 @@ def select_fresh_rows(session: Session, run: GoalRun, columns: Columns) -> None:
             exists (from staging.file where state not in ('staged', 'retried')) or exists (from staging.read_before)
         from staging.staged"""
     )
-    left_out: dict[str, str] = {}
+    conditions = []
     if unchanged or deferred:
-        left_out["staging.unchanged"] = "rowid not in (select row from staging.unchanged)"
+        conditions.append("rowid not in (select row from staging.unchanged)")
     if run.goal.row_key:
-        left_out["staging.set_aside"] = "rowid not in (select row from staging.set_aside)"
+        conditions.append("rowid not in (select row from staging.set_aside)")
     if partly:
-        left_out["staging.file"] = "file in (select file from staging.file where state in ('staged', 'retried'))"
-    converted = ["cells is null", *left_out.values()] if deferred else [*left_out.values()]
+        conditions.append("file in (select file from staging.file where state in ('staged', 'retried'))")
+    converted = ["cells is null", *conditions] if deferred else conditions
     where = f"where {' and '.join(converted)}" if converted else ""
     selected = f"select rowid as row, * exclude (cells) from staging.staged {where}"
-    reads = ("staging.staged", *left_out)
     view = "create or replace view staging.fresh as"
     if not (deferred or unchanged * 2 > rows):
-        session.run([Step("staging.fresh", f"{view} {selected}", reads=reads)])
+        session.run([Step("staging.fresh", f"{view} {selected}")])
         return
-    session.run([Step("staging.fresh_row", f"create or replace table staging.fresh_row as {selected}", reads=reads)])
+    session.run([Step("staging.fresh_row", f"create or replace table staging.fresh_row as {selected}")])
     if deferred:
         session.set("TimeZone", run.goal.format.time_zone)
-        session.run([converted_step(run.goal, columns, left_out)])
+        session.run([converted_step(run.goal, columns, conditions)])
         session.set("TimeZone", "UTC")
-    session.run([Step("staging.fresh", f"{view} from staging.fresh_row", reads=("staging.fresh_row",))])
+    session.run([Step("staging.fresh", f"{view} from staging.fresh_row")])

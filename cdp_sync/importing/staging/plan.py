@@ -110,8 +110,7 @@ def stage_step(
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
     cells = Cells(landed.head.columns, landed.survey.nuls, landed.constants)
     call, values = read_part(landed, goal.format)
-    reads = ("staging.staged",) if landed.survey.regular else ("staging.staged", "record")
-    return Step("staging.staged", _staging(goal, columns, cells, call, previous_fields), values, reads)
+    return Step("staging.staged", _staging(goal, columns, cells, call, previous_fields), values)
 
 
 def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], values: Mapping[str, object]) -> Step:
@@ -119,8 +118,7 @@ def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], valu
     cells = Cells(fields)
     named = ", ".join(f"cells[{number + 1}] as {name}" for number, name in enumerate(cells.types))
     source = f"(select {named} from staging.retried where path = $path and fields = $fields order by rowid)"
-    sql = _staging(goal, columns, cells, source, None)
-    return Step("staging.staged", sql, values, ("staging.staged", "staging.retried"))
+    return Step("staging.staged", _staging(goal, columns, cells, source, None), values)
 
 
 def _staging(
@@ -169,14 +167,13 @@ from (
         {_key(goal, cells)}{_waiting(goal, goal.row_fields, cells)}{_text(goal.row_fields, cells)} as row_text
     from {call}
 )"""
-    reads = ("staging.staged",) if landed.survey.regular else ("staging.staged", "record")
-    return Step("staging.staged", sql, values, reads)
+    return Step("staging.staged", sql, values)
 
 
-def converted_step(goal: ImportGoal, columns: Columns, left_out: Mapping[str, str]) -> Step:
+def converted_step(goal: ImportGoal, columns: Columns, conditions: Sequence[str]) -> Step:
     """Return the step that adds to `staging.fresh_row` the rows whose conversion was deferred.
 
-    `left_out` are conditions on the rows of `staging.staged`, by the table that each reads.
+    `conditions` are further ones on the rows of `staging.staged`.
     """
     row = (*_ROW, "row_key") if columns.keyed else _ROW
     cells = Cells(goal.row_fields)
@@ -187,7 +184,7 @@ def converted_step(goal: ImportGoal, columns: Columns, left_out: Mapping[str, st
             from (
                 select rowid as row, * replace (string_split(cells, {_BETWEEN}) as cells)
                 from staging.staged
-                where {" and ".join(["cells is not null", *left_out.values()])}
+                where {" and ".join(["cells is not null", *conditions])}
             )
         )"""
     sql = f"""insert into staging.fresh_row by name
@@ -197,7 +194,7 @@ select
     {_invalid(converted)} as invalid,
     {_doubtful(converted, goal.format)} as doubtful
 from {_converting(converted, [*row, *cells.types], source)}"""
-    return Step("staging.fresh_row", sql, reads=("staging.fresh_row", "staging.staged", *left_out))
+    return Step("staging.fresh_row", sql)
 
 
 def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tuple[Step, tuple[str, ...]]:
@@ -220,7 +217,7 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
         converted, ["platform_id", *cells.types], f"(select platform_id, {named} from staging.user_key)"
     )
     sql = f"create or replace temp table found as\nselect platform_id, {_named(found.items())}\nfrom {source}"
-    return Step("found", sql, reads=("staging.user_key",)), tuple(found)
+    return Step("found", sql), tuple(found)
 
 
 def _conversions(columns: Columns, cells: Cells, goal: ImportGoal) -> "list[Converted]":

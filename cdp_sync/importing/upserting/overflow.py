@@ -56,8 +56,7 @@ def _find(session: Session, columns: Columns, value: StagedValue, *, every: bool
             group by profile_id
         )
         select row, $property from running join too_much using (profile_id) where {chosen}"""
-    reads = ("outgrown", "row_value", "staging.assigned")
-    session.run([Step("outgrown", sql, {"property": value.prop.name}, reads)])
+    session.run([Step("outgrown", sql, {"property": value.prop.name})])
     return bool(session.value("select count(*) from outgrown") > before)
 
 
@@ -80,9 +79,4 @@ from staging.fresh fresh
 left join (select row, list(property) as properties from outgrown group by row) outgrown using (row)
 order by fresh.row"""
     fresh = "create or replace view staging.fresh as from staging.fresh_row"
-    session.run(
-        (
-            Step("staging.fresh_row", marked, reads=("staging.fresh", "outgrown")),
-            Step("staging.fresh", fresh, reads=("staging.fresh_row",)),
-        )
-    )
+    session.run([Step("staging.fresh_row", marked), Step("staging.fresh", fresh)])

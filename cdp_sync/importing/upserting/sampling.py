@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging.columns import Columns
-from cdp_sync.importing.upserting.plan import Changes
-from cdp_sync.importing.upserting.targets import Target, targets
+from cdp_sync.importing.upserting.plan import Changes, Target, targets
 from cdp_sync.model import ProfileSample
 from cdp_sync.warehouse import Session, Step, quote_literal
 
@@ -28,8 +27,8 @@ def sample_steps(columns: Columns, changes: Changes) -> tuple[Step, ...]:
     """Return the steps that choose the profiles and note the values that will change, before anything is written."""
     before = _values("updated", _changing(columns, changes), columns.entity.stored)
     return (
-        Step("profile_sample", _SAMPLE, reads=("touched_profile", "changed_profile")),
-        Step("value_before", f"create or replace temp table value_before as\n{before}", reads=("profile_sample",)),
+        Step("profile_sample", _SAMPLE),
+        Step("value_before", f"create or replace temp table value_before as\n{before}"),
     )
 
 
@@ -43,8 +42,7 @@ select $run_id, $connection, $goal, profile_id, now.kind, property, value_before
 from ({" union all ".join(now)}) now
 left join value_before using (profile_id, property)
 where value_before.value is distinct from now.value"""
-    reads = ("profile_sample", "value_before", "changed_profile")
-    return Step("warehouse.changed_value", sql, run.key, reads)
+    return Step("warehouse.changed_value", sql, run.key)
 
 
 def samples_of(session: Session) -> tuple[ProfileSample, ...]:

@@ -12,14 +12,12 @@ from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.staging.columns import Columns, staged_columns
 from cdp_sync.importing.upserting.contributions import (
-    Contributed,
+    SQL,
     correction_step,
-    fixed,
     list_steps,
     remember_key_steps,
     remember_steps,
     reversal_steps,
-    vanished_step,
 )
 from cdp_sync.importing.upserting.overflow import leave_out_what_outgrows
 from cdp_sync.importing.upserting.plan import (
@@ -33,7 +31,7 @@ from cdp_sync.importing.upserting.plan import (
 from cdp_sync.importing.upserting.sampling import changed_value_step, sample_steps
 from cdp_sync.model import GoalReport
 from cdp_sync.segments.consent import ConsentColumns, may_process
-from cdp_sync.warehouse import Session, Step, statement
+from cdp_sync.warehouse import Session, Step, fixed, statement
 from cdp_sync.warehouse.backend import begin_at, revision_of
 from cdp_sync.warehouse.exchange import add_exchanged, number_of
 from cdp_sync.warehouse.history import write_run
@@ -94,8 +92,8 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
         _write(session, run, columns, outcome, now)
     session.run(
         (
-            fixed("noted_file", "warehouse.imported_file", "staging.file", **run.goal_named),
-            fixed("rejected", "warehouse.quarantine", "staging.rejected", "staging.part", **run.key),
+            fixed("warehouse.imported_file", f"{SQL}/noted_file", run.goal_named),
+            fixed("warehouse.quarantine", f"{SQL}/rejected", run.key),
         )
     )
     land_watermarks(session, run)
@@ -109,7 +107,8 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
 class Outcome:
     """What is known of a run before anything is written."""
 
-    contributed: Contributed
+    summed: bool
+    """Rows to apply added to sums in the previous import of their file."""
     known: bool
     """Some of the files were imported before."""
     updated: int
@@ -120,17 +119,23 @@ class Outcome:
 
 def _work_out(session: Session, run: GoalRun, columns: Columns) -> Outcome:
     """Work out what becomes of every profile; nothing is written yet."""
-    keyed = bool(run.goal.row_key)
-    gone = "false" if keyed else "exists (from staging.gone_row where sums is not null)"
-    rows, known, gone_sums = session.row(
+    gone = "false" if columns.keyed else "exists (from staging.gone_row where sums is not null)"
+    summed, known, gone_sums = session.row(
         f"select exists (from staging.previous where sums is not null), exists (from staging.previous_row), {gone}"
     )
-    contributed = Contributed(rows, keyed)
-    session.run(patch_steps(columns, contributed))
+    session.run(patch_steps(columns, summed=summed))
     if run.objectives:
         session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
-    vanished = bool(gone_sums and columns.sums) and _look_for_vanished(session, run, columns)
-    lists = _take_back(session, run, columns, contributed, vanished=vanished)
+    vanished = False  # rows that their file no longer holds give back what they added
+    if gone_sums and columns.sums:
+        session.run([fixed("vanished_row", f"{SQL}/vanished_row")])
+        if run.goal.redelivered == "replaces":
+            vanished = bool(session.value("select exists (from vanished_row)"))
+        else:
+            session.run([correction_step(columns)])
+    lists = (summed or columns.keyed or vanished) and _take_back(
+        session, run, columns, summed=summed, vanished=vanished
+    )
     created, existing, every = session.row(
         f"""select count(*) filter (is_new), count(*) filter (not is_new),
             (select count(*) from {columns.entity.stored})
@@ -140,33 +145,21 @@ def _work_out(session: Session, run: GoalRun, columns: Columns) -> Outcome:
     session.run(outcome_steps(columns, whole=whole, lists=lists))
     changed = session.rows("select distinct unnest(_changed) from changed_profile")
     changes = Changes(created > 0, frozenset(name for (name,) in changed), whole)
-    return Outcome(contributed, known, existing, changes, created)
+    return Outcome(summed, known, existing, changes, created)
 
 
-def _look_for_vanished(session: Session, run: GoalRun, columns: Columns) -> bool:
-    """Look for amounts of rows that their file no longer holds; return whether they are to be taken back."""
-    session.run([vanished_step()])
-    if run.goal.redelivered == "replaces":
-        return bool(session.value("select exists (from vanished_row)"))
-    session.run([correction_step(columns)])
-    return False
-
-
-def _take_back(session: Session, run: GoalRun, columns: Columns, contributed: Contributed, *, vanished: bool) -> bool:
+def _take_back(session: Session, run: GoalRun, columns: Columns, *, summed: bool, vanished: bool) -> bool:
     """Put into `patch` what is to be taken back; return whether that includes values of lists."""
-    if not (contributed.possible or vanished):
-        return False
-    session.run(reversal_steps(contributed, vanished=vanished))
-    lists = contributed.keyed and bool(columns.adds)
+    session.run(reversal_steps(columns, summed=summed, vanished=vanished))
+    lists = columns.keyed and bool(columns.adds)
     if lists:
         session.run(list_steps(columns, run.source))
         found = session.value("select exists (from reversal) or exists (from reversed_value)")
     else:
         found = columns.sums and session.value("select exists (from reversal)")
-    if not found:
-        return False
-    session.run(reversed_patch_steps(columns, lists=lists))
-    return lists
+    if found:
+        session.run(reversed_patch_steps(columns, lists=lists))
+    return bool(found and lists)
 
 
 def _write(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> None:
@@ -187,27 +180,23 @@ def _write(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, n
 
 def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
     """Yield the steps that write ledger, history and quarantine."""
-    if outcome.contributed.keyed:
+    if columns.keyed:
         source = {"source": run.source, "fingerprint": run.fingerprint}
-        yield from remember_key_steps(columns, outcome.contributed, source)
+        yield from remember_key_steps(columns, source, summed=outcome.summed)
     else:
-        yield from remember_steps(columns, outcome.contributed, known=outcome.known)
-    changed = ("touched_profile", "changed_profile")
-    yield fixed("profile_change", "warehouse.profile_change", *changed, run_id=run.run_id, now=now)
+        yield from remember_steps(columns, summed=outcome.summed, known=outcome.known)
+    yield fixed("warehouse.profile_change", f"{SQL}/profile_change", {"run_id": run.run_id, "now": now})
     yield changed_value_step(columns, outcome.changes, run)
-    lines = ("staging.file", "staging.part", "staging.line_gap")
-    yield fixed("seen_again", "warehouse.quarantine", "staging.unchanged", *lines, **run.key)
+    yield fixed("warehouse.quarantine", f"{SQL}/seen_again", run.key)
     declared = {
         "fingerprint": run.fingerprint,
         "format": run.format,
         "links": run.goal.links_as_json,
         "sums": run.goal.sums_as_json,
     }
-    file = ("staging.file", "file_counters")
-    yield fixed("imported_file", "warehouse.imported_file", *file, **run.key, **declared, now=now)
-    rows = ("staging.fresh", "staging.assigned", "staging.staged", "staging.set_aside", "staging.retried")
+    yield fixed("warehouse.imported_file", f"{SQL}/imported_file", {**run.key, **declared, "now": now})
     named = {
         "link_fields": " or ".join(dict.fromkeys(link.field for link in columns.links)),
         "key_fields": " and ".join(run.goal.row_key),
     }
-    yield fixed("quarantine", "warehouse.quarantine", *rows, *lines[1:], **run.key, **named)
+    yield fixed("warehouse.quarantine", f"{SQL}/quarantine", {**run.key, **named})
