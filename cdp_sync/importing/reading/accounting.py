@@ -5,9 +5,9 @@ from collections.abc import Callable
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.readers import READERS
-from cdp_sync.importing.reading.records_plan import BROKEN, RESERVED
+from cdp_sync.importing.reading.records import BROKEN, RESERVED
 from cdp_sync.model import Format
-from cdp_sync.warehouse import Session
+from cdp_sync.warehouse import Session, Step
 from cdp_sync.warehouse.history import QUOTE_OPENS
 
 RAW_LIMIT = 10_000
@@ -38,18 +38,23 @@ def stage_rows(
     Raises:
         FileRejected: The part holds another number of rows than its trailer states.
     """
-    numbers = {"file": file, "part": number, "first_row": first_row}
     if not (part.survey.regular and _stage_regular(session, part, lambda: stage(part))):
         part = part.as_irregular
         READERS[part.reader].read(session, part, form)
         if part.head.columns:
             stage(part)
-        _note_lines(session, part, numbers)
-    session.execute(
-        """insert into staging.part
-        select $part, $file, $name, $first_row, (select count(*) from staging.staged) - $first_row, $body_line""",
-        {**numbers, "name": part.name, "body_line": part.body_line},
-    )
+        lines = {"file": file, "part": number, "head": part.head.lines, "marks": BROKEN + RESERVED}
+        gaps = {"part": number, "first_row": first_row}
+        session.run(
+            (
+                Step("staging.rejected", _REJECTED, {**lines, "limit": RAW_LIMIT, "opens": QUOTE_OPENS}),
+                Step("staging.line_gap", _LINE_GAP, gaps),
+            )
+        )
+        for table in ("physical_line", "line", "opening", "taken", "json_line", "record", "reject"):
+            session.execute(f"drop table if exists {table}")
+    placed = {"file": file, "part": number, "first_row": first_row, "name": part.name, "body_line": part.body_line}
+    session.run([Step("staging.part", _PART, placed)])
 
 
 def _stage_regular(session: Session, part: NormalizedPart, stage: Callable[[], None]) -> bool:
@@ -70,31 +75,22 @@ def _stage_regular(session: Session, part: NormalizedPart, stage: Callable[[], N
     return whole
 
 
-def _note_lines(session: Session, part: NormalizedPart, numbers: dict[str, int]) -> None:
-    """Note the rejected lines of the part just staged from `record`, and where lines and rows drift apart."""
-    session.execute(
-        """insert into staging.rejected
-        select $file, $part, line.n + $head, translate(line.raw, $marks, '??')[:$limit],
-            case when in_quote and line.n > first then format('{}{}{}', reason, $opens, first + $head) else reason end
-        from (select reason, in_quote, n as first, unnest(range(n, until + 1)) as n from reject) reject
-        join (select rowid + 1 as n, raw from physical_line) line using (n)
-        order by n""",
-        {
-            "file": numbers["file"],
-            "part": numbers["part"],
-            "head": part.head.lines,
-            "marks": BROKEN + RESERVED,
-            "limit": RAW_LIMIT,
-            "opens": QUOTE_OPENS,
-        },
-    )
-    session.execute(
-        """insert into staging.line_gap
-        select $part, $first_row + k, gap
-        from (select k, gap, lag(gap, 1, 0) over (order by k) as before
-            from (select rowid as k, n - 1 - rowid as gap from record))
-        where gap <> before""",
-        {name: numbers[name] for name in ("part", "first_row")},
-    )
-    for table in ("physical_line", "line", "opening", "taken", "json_line", "record", "reject"):
-        session.execute(f"drop table if exists {table}")
+_PART = """insert into staging.part
+select $part, $file, $name, $first_row, (select count(*) from staging.staged) - $first_row, $body_line"""
+
+_REJECTED = """insert into staging.rejected
+select $file, $part, line.n + $head, translate(line.raw, $marks, '??')[:$limit],
+    case when in_quote and line.n > first then format('{}{}{}', reason, $opens, first + $head) else reason end
+from (select reason, in_quote, n as first, unnest(range(n, until + 1)) as n from reject) reject
+join (select rowid + 1 as n, raw from physical_line) line using (n)
+order by n"""
+"""The rejected lines of the part just staged from `record`."""
+
+_LINE_GAP = """insert into staging.line_gap
+select $part, $first_row + k, gap
+from (
+    select k, gap, lag(gap, 1, 0) over (order by k) as before
+    from (select rowid as k, n - 1 - rowid as gap from record)
+)
+where gap <> before"""
+"""Where lines and rows of that part drift apart."""

@@ -21,13 +21,12 @@ from pathlib import Path
 
 from cdp_sync.importing.reading.csv_header import Head, check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName, in_utf_8, normalize
-from cdp_sync.importing.reading.records import read_lines, read_records
-from cdp_sync.importing.reading.records_plan import UNREADABLE
+from cdp_sync.importing.reading.records import UNREADABLE, read_lines, read_records
 from cdp_sync.importing.reading.survey import Survey
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import Format, ImportGoal
 from cdp_sync.model.format import WHITE_SPACE
-from cdp_sync.warehouse import Session, quote_literal
+from cdp_sync.warehouse import Session, Step, quote_literal
 
 Normalize = Callable[[Session, Part, ImportGoal, Path | None, Sequence[str]], NormalizedPart | None]
 """Brings a part to UTF-8 and finds its columns; None for a part without rows.
@@ -72,6 +71,9 @@ _EXACT = rf"""case
         else regexp_replace(raw, {_TOKEN}, '"\1\2"', 'g') end"""
 """Quotes around a number within a string make the text invalid: then all strings are matched, which takes longer."""
 
+_LINE = f"""create or replace temp table line as
+select rowid + 1 as n, raw, case{UNREADABLE} end as problem from physical_line where {_VISIBLE} order by n"""
+
 _JUDGED = f"""create or replace temp table json_line as
 select n, raw, problem, case when problem is null then {_EXACT} end as document
 from (
@@ -85,32 +87,18 @@ from (
 order by n"""
 
 
-def _normalize_csv(
-    _session: Session, part: Part, goal: ImportGoal, folder: Path | None, _further: Sequence[str]
-) -> NormalizedPart | None:
-    return normalize(part, goal, folder)
-
-
 def _normalize_lines(
     session: Session, part: Part, goal: ImportGoal, folder: Path | None, _further: Sequence[str]
 ) -> NormalizedPart | None:
     local, start = _lines_of(session, part, goal, folder)
-    if not session.value(f"select count(*) from physical_line where {_VISIBLE}"):
+    session.run([Step("line", _LINE)])
+    count, nuls = session.row("select count(*), coalesce(bool_or(contains(raw, chr(0))), false) from line")
+    if not count:
         return None
     head = Head(("line",), 0)
-    nuls = session.value("select coalesce(bool_or(contains(raw, chr(0))), false) from physical_line")
     survey, warnings = Survey(nuls=nuls, divided=True), tuple(check_columns(head, goal, ""))
     relation = "(select raw as c1 from record)"
     return NormalizedPart(part.name, local, head, start, survey, warnings, reader="lines", relation=relation)
-
-
-def _read_lines(session: Session, _part: NormalizedPart, _form: Format) -> None:
-    """Take each readable line for a row."""
-    session.execute(
-        f"""create or replace temp table line as
-        select rowid + 1 as n, raw, case{UNREADABLE} end as problem from physical_line where {_VISIBLE} order by n"""
-    )
-    _record_and_reject(session, "line", "raw")
 
 
 def _lines_of(session: Session, part: Part, goal: ImportGoal, folder: Path | None) -> tuple[Path, int]:
@@ -122,13 +110,12 @@ def _lines_of(session: Session, part: Part, goal: ImportGoal, folder: Path | Non
     return local, start
 
 
-def _record_and_reject(session: Session, table: str, columns: str) -> None:
+def _take_lines(session: Session, table: str, columns: str) -> None:
     """Make `record` and `reject` of a table of lines, whose column `problem` says why a line is no row."""
-    session.execute(
-        f"create or replace temp table record as select n, {columns} from {table} where problem is null order by n"
-    )
-    session.execute(f"""create or replace temp table reject as
-        select n, n as until, false as in_quote, problem as reason from {table} where problem is not null order by n""")
+    record = f"create or replace temp table record as select n, {columns} from {table} where problem is null order by n"
+    reject = f"""create or replace temp table reject as
+select n, n as until, false as in_quote, problem as reason from {table} where problem is not null order by n"""
+    session.run((Step("record", record), Step("reject", reject)))
 
 
 def _normalize_json(
@@ -136,7 +123,7 @@ def _normalize_json(
 ) -> NormalizedPart | None:
     """Bring a part to objects and find their fields."""
     local, start = _lines_of(session, part, goal, folder)
-    session.execute(_JUDGED)
+    session.run([Step("json_line", _JUDGED)])
     if not session.value("select count(*) from json_line"):
         return None
     fields = {field: _readings(field) for field in (*goal.row_fields, *further)}
@@ -151,10 +138,6 @@ def _normalize_json(
     named = ", ".join(f"{cells[field]} as c{number + 1}" for number, field in enumerate(present))
     relation = f"(select {named or 'n'} from record)"
     return NormalizedPart(part.name, local, head, start, survey, warnings, reader="ndjson", relation=relation)
-
-
-def _read_json(session: Session, _part: NormalizedPart, _form: Format) -> None:
-    _record_and_reject(session, "json_line", "document")
 
 
 def _readings(field: str) -> list[Keys]:
@@ -214,8 +197,8 @@ def _keys(session: Session, above: Keys) -> list[tuple[str, bool, bool]]:
 
 
 READERS: Mapping[ReaderName, Reader] = {
-    "csv": Reader(_normalize_csv, read_records),
-    "ndjson": Reader(_normalize_json, _read_json),
-    "lines": Reader(_normalize_lines, _read_lines),
+    "csv": Reader(lambda _session, part, goal, folder, _further: normalize(part, goal, folder), read_records),
+    "ndjson": Reader(_normalize_json, lambda session, _part, _form: _take_lines(session, "json_line", "document")),
+    "lines": Reader(_normalize_lines, lambda session, _part, _form: _take_lines(session, "line", "raw")),
 }
 """The reader of each format that an arrival can name."""
