@@ -8,8 +8,7 @@ from cdp_sync.exporting.run import ExportRun, FileRun
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.backend import next_number
-from cdp_sync.warehouse.exchange import ever_exchanged
-from cdp_sync.warehouse.history import standing, write_run
+from cdp_sync.warehouse.history import ever_exchanged, standing, write_run
 
 
 def record_delivery(run: FileRun, counters: ExportCounters, delivered: DeliveredFile | None) -> ExportReport:

@@ -16,8 +16,7 @@ from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize
 from cdp_sync.importing.reading.records import read_records
 from cdp_sync.importing.run import GoalRun
-from cdp_sync.importing.sources.archives import Part, naming, unpack
-from cdp_sync.importing.sources.zip_header import NothingSeen, first_member
+from cdp_sync.importing.sources.archives import NothingSeen, Part, first_member, naming, unpack
 from cdp_sync.importing.staging.columns import plan_columns
 from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.staging.plan import Cells, read_part

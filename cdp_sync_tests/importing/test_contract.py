@@ -3,18 +3,21 @@
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import cdp_sync.importing
+from cdp_sync.importing import import_files
 from cdp_sync.importing.staging.tables import CONTRACT, FROM_THE_START, LINKING, UPSERTING, Table
 from cdp_sync.model import Profiles
+from cdp_sync.model.delta import Append, Delta, Replace, Window
 from cdp_sync.warehouse.session import EndedStep, observed_by
 from cdp_sync_tests.sailthru.exchange import Exchange, lists_goal, sailthru, users_goal
-from cdp_sync_tests.trail.importer import Importer, goal
+from cdp_sync_tests.trail.importer import Importer, arrived, goal
 
 FOLDER = Path(cdp_sync.importing.__file__).parent
 GIVEN = frozenset({*(table.name for table in FROM_THE_START), "staging.staged"})
@@ -42,7 +45,10 @@ MAP = [
 LIST = {"multi_value": "|"}
 
 
-def rows(*lines: str, header: str = "Key,Email,Id,Tel,Name,Total,Likes") -> str:
+HEADER = "Key,Email,Id,Tel,Name,Total,Likes"
+
+
+def rows(*lines: str, header: str = HEADER) -> str:
     """Return a file of these rows."""
     return "\n".join((header, *lines, ""))
 
@@ -62,6 +68,14 @@ class Shape:
     profiles: dict[str, Any] = field(default_factory=dict)
     more: Callable[[Importer], object] | None = None
     """What another goal does between the files."""
+    delta: Delta = field(default_factory=Replace)
+    """How a file relates to the one before."""
+
+    def deliver(self, importer: Importer, file: str) -> None:
+        """Import a file as one that relates to the former one in this way."""
+        run = importer.new_run()
+        fetched = arrived(importer.folder / run.run_id, {"/in/people.csv": file})
+        import_files(run, [replace(each, delta=self.delta) for each in fetched])
 
 
 def create_everybody(importer: Importer) -> None:
@@ -86,6 +100,12 @@ SHAPES = {
         declared={"map": [{"field": "Total", "property": "points", "mode": "sum"}]},
         files=(rows("1,a@x.nl,,,Ann,9000,", "2,a@x.nl,,,Ann,9000,", "3,b@x.nl,,,Bob,1,"),),
     ),
+    "windows of a stream": Shape(
+        declared={"row_key": ["Key"]},
+        delta=Window("orders", "At", timedelta(minutes=10)),
+        files=tuple(rows(f"1,a@x.nl,,,Ann,10,red,2026-01-0{day}T12:00:00Z", header=f"{HEADER},At") for day in (1, 2)),
+    ),
+    "a text that grows": Shape(delta=Append("log"), files=(FIRST, FIRST + "9,i@x.nl,,,Ida,1,red\n")),
     "a file that is not regular": Shape(files=(FIRST + '"broken\n', FIRST)),
 }
 
@@ -122,7 +142,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorder]:
         found[name] = Recorder()
         with observed_by(found[name]):
             for file in shape.files:
-                importer.deliver({"/in/people.csv": file})
+                shape.deliver(importer, file)
                 if shape.more:
                     shape.more(importer)
                     importer.deliver({"/in/else.csv": rows("7,z@x.nl,,,Zoe,1,")})

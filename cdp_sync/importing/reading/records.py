@@ -101,7 +101,8 @@ order by n"""
             text=text,
             judged=self._judged("true"),
         )
-        return [Step("line", line, {"header": self.header} if self.header else {}), Step("opening", opening)]
+        bound = {"header": self.header} if self.header else {}
+        return [Step("line", line, bound), Step("opening", opening, bound)]
 
     @property
     def _too_many(self) -> str:

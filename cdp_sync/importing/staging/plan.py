@@ -1,9 +1,9 @@
 """Composes the statement that parses, converts and stages one part. Pure: a goal and a head in, a step out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cdp_sync.importing.converting.cell import naming
+from cdp_sync.importing.converting.cell import naming, strip
 from cdp_sync.importing.converting.conversion import (
     Conversion,
     convert,
@@ -19,7 +19,6 @@ from cdp_sync.importing.reading.grammar import Grammar
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.survey import DIVIDER, NO_CELL
 from cdp_sync.importing.staging.columns import Columns, StagedLink, StagedValue
-from cdp_sync.importing.staging.row_identity import key_digest, named_before
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
@@ -124,30 +123,21 @@ def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], valu
 def _staging(
     goal: ImportGoal, columns: Columns, cells: Cells, source: str, previous_fields: Sequence[str] | None
 ) -> str:
-    converted = _conversions(columns, cells, goal)
+    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     fields = hashed_fields(goal, columns)
     needed = sorted({cell for field in (*fields, *(previous_fields or ())) if (cell := cells.of(field))})
     staged = _named(_outer(columns, cells, converted, goal.format))
     before = named_before(previous_fields or (), fields, cells.names)
     previous = digest(before, cells) if previous_fields and before != tuple(fields) else "null::uuid"
-    hashes = f"{_key(goal, cells)}{digest(fields, cells)} as row_hash,\n    {previous} as previous_hash"
     return f"""insert into staging.staged by name
 select
     $file as file,
     $part as part,
     {staged},
-    {hashes},
-    {_waiting(goal, fields, cells)}{_invalid(converted)} as invalid,
-    {_doubtful(converted, goal.format)} as doubtful
+    {_identity(goal, fields, cells)}{digest(fields, cells)} as row_hash,
+    {previous} as previous_hash,
+    {_remarks(converted, goal.format)}
 from {_converting(converted, needed, source)}"""
-
-
-def _waiting(goal: ImportGoal, fields: Sequence[str], cells: Cells) -> str:
-    """Return the column with a row's cells by field, where unmatched rows wait."""
-    if not goal.keeps_unmatched:
-        return ""
-    entries = (f"{{field: {quote_literal(field)}, value: {cell}}}" for field in fields if (cell := cells.of(field)))
-    return f"[{', '.join(entries)}] as waiting_cells,\n    "
 
 
 def deferred_step(goal: ImportGoal, landed: NormalizedPart) -> Step:
@@ -164,7 +154,7 @@ from (
     select
         $file as file,
         $part as part,
-        {_key(goal, cells)}{_waiting(goal, goal.row_fields, cells)}{_text(goal.row_fields, cells)} as row_text
+        {_identity(goal, goal.row_fields, cells)}{_text(goal.row_fields, cells)} as row_text
     from {call}
 )"""
     return Step("staging.staged", sql, values)
@@ -177,7 +167,7 @@ def converted_step(goal: ImportGoal, columns: Columns, conditions: Sequence[str]
     """
     row = (*_ROW, "row_key") if columns.keyed else _ROW
     cells = Cells(goal.row_fields)
-    converted = _conversions(columns, cells, goal)
+    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     names = ", ".join(f"nullif(cells[{number + 1}], {_NULL}) as {name}" for number, name in enumerate(cells.types))
     source = f"""(
             select {", ".join(row)}, {names}
@@ -191,8 +181,7 @@ def converted_step(goal: ImportGoal, columns: Columns, conditions: Sequence[str]
 select
     {", ".join(row)},
     {_named(_outer(columns, cells, converted, goal.format))},
-    {_invalid(converted)} as invalid,
-    {_doubtful(converted, goal.format)} as doubtful
+    {_remarks(converted, goal.format)}
 from {_converting(converted, [*row, *cells.types], source)}"""
     return Step("staging.fresh_row", sql)
 
@@ -203,7 +192,7 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
     `fields` are those of `user_key` besides `platform_id`, in order; the goal links or maps at least one.
     """
     cells = Cells(fields)
-    converted = _conversions(columns, cells, goal)
+    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     names = {item.name for item in converted}
     columns = Columns(
         tuple(link for link in columns.links if link.column in names),
@@ -218,10 +207,6 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
     )
     sql = f"create or replace temp table found as\nselect platform_id, {_named(found.items())}\nfrom {source}"
     return Step("found", sql), tuple(found)
-
-
-def _conversions(columns: Columns, cells: Cells, goal: ImportGoal) -> "list[Converted]":
-    return [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
 
 
 def _named(columns: Iterable[tuple[str, str]]) -> str:
@@ -246,9 +231,22 @@ def _converting(converted: "Sequence[Converted]", needed: Sequence[str], source:
 )"""
 
 
-def _key(goal: ImportGoal, cells: Cells) -> str:
-    """Return the column with the digest of a row's key, where the goal declares one."""
-    return f"{key_digest([cells.of(field) for field in goal.row_key])} as row_key, " if goal.row_key else ""
+def _identity(goal: ImportGoal, fields: Sequence[str], cells: Cells) -> str:
+    """Return the columns with the digest of a row's key, and with its cells by field, where the goal needs them."""
+    columns = ""
+    if goal.row_key:
+        parts = ", ".join(
+            f"coalesce({strip(cell)}, '')" if (cell := cells.of(field)) else "''" for field in goal.row_key
+        )
+        # White space around a key does not count, and an empty cell is the same as none, whatever `nulls` says: a key
+        # is compared with those of other files, which were perhaps read in another way.
+        digested = f"md5_number(concat_ws({_BETWEEN}, {parts}))::uuid"
+        columns += f"case when concat({parts}) <> '' then {digested} end as row_key, "
+    if goal.keeps_unmatched:
+        named = ((field, cell) for field in fields if (cell := cells.of(field)))
+        entries = (f"{{field: {quote_literal(field)}, value: {cell}}}" for field, cell in named)
+        columns += f"[{', '.join(entries)}] as waiting_cells,\n    "
+    return columns
 
 
 def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
@@ -375,17 +373,18 @@ def _invalid(converted: Sequence[Converted]) -> str:
     return f"case when {any_fails} then list_filter([{complaints}], lambda entry: entry is not null) end"
 
 
-def _doubtful(converted: Sequence[Converted], form: Format) -> str:
-    """Return the expression for the fields whose local times are doubtful, null where none is."""
-    found = {}
-    for item in converted:
-        if item.prop.type == "datetime" and (condition := _is_doubtful(item, form)):
-            found[item.field] = condition
-    if not found:
-        return "null"
-    named = ", ".join(f"case when {condition} then {quote_literal(field)} end" for field, condition in found.items())
-    fields = f"list_filter([{named}], lambda field: field is not null)"
-    return f"case when {' or '.join(found.values())} then {fields} end"
+def _remarks(converted: Sequence[Converted], form: Format) -> str:
+    """Return the columns with cells that did not convert, and with fields whose local times are doubtful."""
+    times = ((item.field, _is_doubtful(item, form)) for item in converted if item.prop.type == "datetime")
+    found = {field: condition for field, condition in times if condition}
+    doubtful = "null"
+    if found:
+        named = ", ".join(
+            f"case when {condition} then {quote_literal(field)} end" for field, condition in found.items()
+        )
+        fields = f"list_filter([{named}], lambda field: field is not null)"
+        doubtful = f"case when {' or '.join(found.values())} then {fields} end"
+    return f"{_invalid(converted)} as invalid,\n    {doubtful} as doubtful"
 
 
 def _is_doubtful(item: Converted, form: Format) -> str | None:
@@ -395,3 +394,14 @@ def _is_doubtful(item: Converted, form: Format) -> str | None:
     condition = is_doubtful("element", "instant", form)
     each = condition and naming(instant, "instant", lambda _: condition)
     return each and f"len(list_filter({item.cell.name}, lambda element: {each})) > 0"
+
+
+def named_before(previous: Sequence[str], fields: Sequence[str], columns: Collection[str]) -> tuple[str, ...]:
+    """Return where the fields that identified a file's rows in its previous import stand now.
+
+    A field that is no column any more is the new one in its place: so its rows are known, and no sum has them twice.
+    """
+    if len(previous) != len(fields):
+        return tuple(previous)
+    pairs = zip(previous, fields, strict=True)
+    return tuple(now if before not in columns and now not in previous else before for before, now in pairs)
