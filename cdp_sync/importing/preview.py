@@ -69,16 +69,10 @@ def preview(
     whole: bool = False,
     stored: Mapping[str, str] | None = None,
 ) -> Preview:
-    """Return the preview of a file, given its first bytes.
+    """Return the preview of a file at `path` of a server, given its first bytes. No warehouse is opened.
 
-    Args:
-        path: Where it is on the server.
-        head: Its first bytes.
-        goal: The goal that reads it.
-        profiles: The declared profile.
-        warehouse: How to open a session; no warehouse is opened.
-        whole: Whether these are all of its bytes: then it is parsed as an import would parse it.
-        stored: The columns of the warehouse and their types, which new properties have to agree with.
+    `whole` says that these are all of its bytes: then it is parsed as an import would parse it. `stored` are the
+    columns of the warehouse and their types, which new properties have to agree with.
     """
     shown = _from_beginning(path, head, goal, profiles, warehouse)
     reasons: list[str] = []

@@ -6,7 +6,7 @@ from cdp_sync.importing.converting.text import ROUNDED
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sources.arrivals import goal_key, state_of
 from cdp_sync.importing.staging.columns import Columns, staged_columns
-from cdp_sync.model import Counters, FileReport, FileState, GoalReport, ProfileSample, Property, RemoteFile
+from cdp_sync.model import Counters, FileReport, FileState, GoalReport, ProfileSample, RemoteFile
 from cdp_sync.warehouse import Session, quote_identifier, quote_literal
 from cdp_sync.warehouse.history import COUNTED_REASON, ever_exchanged
 
@@ -82,7 +82,13 @@ def _doubtful_times(session: Session, run: GoalRun, columns: Columns) -> Iterato
 
 
 def _rounded(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:
-    for field, prop, column in _text_identifiers(columns):
+    linked = {(link.field, link.prop.name) for link in columns.links}
+    text = [(link.field, link.prop, link.column) for link in columns.links if link.prop.type == "text"]
+    for value in columns.values:
+        further = [field for field in value.fields if (field, value.prop.name) not in linked]
+        if value.prop.identifier and value.prop.type == "text" and further:
+            text.append((" and ".join(further), value.prop, value.column))
+    for field, prop, column in text:
         shape, name = quote_literal(ROUNDED), quote_identifier(column)
         looks = f"ends_with(value, '00000') and regexp_full_match(value, {shape})"
         values = f"unnest({name})" if prop.multiple else name
@@ -93,15 +99,3 @@ def _rounded(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:
             odd = "identifier looks" if count == 1 else "identifiers look"
             why = "15 digits or more, zeros at the end, as a spreadsheet leaves them"
             yield file, f"{field}: {count:,} {odd} rounded ({why}). Export the column as text."
-
-
-def _text_identifiers(columns: Columns) -> Iterator[tuple[str, Property, str]]:
-    """Yield the fields that fill a text identifier, linked or mapped, with the staging column of their values."""
-    linked = {(link.field, link.prop.name) for link in columns.links}
-    for link in columns.links:
-        if link.prop.type == "text":
-            yield link.field, link.prop, link.column
-    for value in columns.values:
-        further = [field for field in value.fields if (field, value.prop.name) not in linked]
-        if value.prop.identifier and value.prop.type == "text" and further:
-            yield " and ".join(further), value.prop, value.column

@@ -67,12 +67,8 @@ class Warehouse:
         """Yield a session with the catalog `warehouse`, and `staging` where a file is named.
 
         Each session has a DuckDB instance of its own, so that it inherits no setting and no temporary table. Reading
-        where there is no file yet reads an empty warehouse.
-
-        Args:
-            access: To the warehouse.
-            staging: A file of the caller's own.
-            row_group: Rows in a row group of the tables that are made in `staging`; a multiple of 2,048.
+        where there is no file yet reads an empty warehouse. A row group of the tables that are made in `staging` has
+        `row_group` rows, a multiple of 2,048.
 
         Raises:
             WarehouseLocked: Another process held the file for longer than `lock_timeout`.

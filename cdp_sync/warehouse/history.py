@@ -102,31 +102,31 @@ def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
     if not found:
         with suppress(ValueError):
             found = [UUID(plain)]
-    return [profile for profile_id in found for profile in _profile(session, profile_id)]
+    names = ", ".join(quote_identifier(name) for name in profile_columns(session) if name not in _HIDDEN)
+    profiles = f"select {names} from warehouse.live_profile where profile_id = ?"
+    return [
+        {**record, "changes": session.records(_CHANGES, {"profile_id": profile_id})}
+        for profile_id in found
+        for record in session.records(profiles, [profile_id])
+    ]
 
 
 _HIDDEN = ("merged_into", "_created_by")
 
 
-def _profile(session: Session, profile_id: UUID) -> list[dict[str, Any]]:
-    names = ", ".join(quote_identifier(name) for name in profile_columns(session) if name not in _HIDDEN)
-    query = f"select {names} from warehouse.live_profile where profile_id = ?"
-    changes = f"""
-        select change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id
-        from warehouse.profile_change change
-        left join warehouse.run run on run.run_id = change.run_id and run.started_at = change.changed_at
-        left join (
-            select run_id, connection, goal, {_CHANGED} as changed
-            from warehouse.changed_value
-            where profile_id = $profile_id
-            group by all
-        ) known on known.run_id = run.run_id and known.connection = run.connection and known.goal = run.goal
-        where change.profile_id = $profile_id
-        order by change.changed_at desc
-        limit 10"""
-    history = session.records(changes, {"profile_id": profile_id})
-    return [{**record, "changes": history} for record in session.records(query, [profile_id])]
-
+_CHANGES = f"""
+    select change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id
+    from warehouse.profile_change change
+    left join warehouse.run run on run.run_id = change.run_id and run.started_at = change.changed_at
+    left join (
+        select run_id, connection, goal, {_CHANGED} as changed
+        from warehouse.changed_value
+        where profile_id = $profile_id
+        group by all
+    ) known on known.run_id = run.run_id and known.connection = run.connection and known.goal = run.goal
+    where change.profile_id = $profile_id
+    order by change.changed_at desc
+    limit 10"""
 
 _RUN_IN_ORDER = "(select rowid as place, run_id, connection, goal, direction, state from warehouse.run)"
 

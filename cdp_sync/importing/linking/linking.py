@@ -36,11 +36,7 @@ def match_rows(session: Session, columns: Columns) -> None:
     values, entity = "\nunion all\n".join(selects), columns.entity
     link_value = Step("link_value", f"create or replace temp {kind} link_value as {values}")
     matched = fixed(
-        "matched",
-        f"{_SQL}/matched",
-        table=entity.stored,
-        live=entity.live,
-        identifiers=entity.identifier_table,
+        "matched", f"{_SQL}/matched", table=entity.stored, live=entity.live, identifiers=entity.identifier_table
     )
     session.run((link_value, matched))
 

@@ -96,10 +96,7 @@ from (
 )
 order by n"""
         opening = _OPENING.format(
-            lines=form.max_record_lines,
-            too_many=self._too_many,
-            text=text,
-            judged=self._judged("true"),
+            lines=form.max_record_lines, too_many=self._too_many, text=text, judged=self._judged("true")
         )
         bound = {"header": self.header} if self.header else {}
         return [Step("line", line, bound), Step("opening", opening, bound)]

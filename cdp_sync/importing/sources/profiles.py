@@ -63,7 +63,14 @@ def enrich_rows(run: GoalRun, enricher: Enricher, files: Sequence[FetchedFile], 
     with run.open("read") as session:
         wanted = _look_up(session, run, enricher, files, lacking, asked)
     if wanted:
-        _ask(enricher, asked, answers)
+        with (
+            asked.open(encoding="utf-8", newline="") as source,
+            answers.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file)
+            with closing(enricher.look_up(platform_id for (platform_id,) in csv.reader(source))) as found:
+                for platform_id, values in found:
+                    writer.writerow([platform_id, *(values.get(name) for name in enricher.fields)])
     with run.open("none") as session:
         if wanted:
             names = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in ("platform_id", *enricher.fields))
@@ -121,14 +128,6 @@ def _people(goal: ImportGoal, identity: str, digest: str, files: Iterable[Fetche
             )
     empty = "select null::text as platform_id, null::text as digest where false"
     return "create or replace temp table person as\n" + "\nunion all\n".join(parts or [empty])
-
-
-def _ask(enricher: Enricher, asked: Path, answers: Path) -> None:
-    with asked.open(encoding="utf-8", newline="") as wanted, answers.open("w", encoding="utf-8", newline="") as target:
-        writer = csv.writer(target)
-        with closing(enricher.look_up(platform_id for (platform_id,) in csv.reader(wanted))) as found:
-            for platform_id, values in found:
-                writer.writerow([platform_id, *(values.get(name) for name in enricher.fields)])
 
 
 def _fill_in(session: Session, run: GoalRun, enricher: Enricher) -> None:

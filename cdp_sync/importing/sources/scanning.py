@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -139,10 +139,11 @@ class Sightings:
         return max(((self._since.get(file, now) - oldest).total_seconds() for file in files), default=0.0)
 
     def _keep(self, since: dict[RemoteFile, datetime]) -> None:
-        if since != self._since:
-            self._since = since
-            with suppress(OSError):
-                self._write()
+        if since == self._since:
+            return
+        self._since = since
+        with suppress(OSError):
+            self._write()
 
     def _read(self) -> dict[RemoteFile, datetime]:
         if self._file is None:
@@ -157,19 +158,17 @@ class Sightings:
         return {}
 
     def _write(self) -> None:
-        if self._file is None:
-            return
-        if not self._since:
+        if self._file and self._since:
+            entries = [
+                {**asdict(file), "modified_at": file.modified_at.isoformat(), "since": since.isoformat()}
+                for file, since in self._since.items()
+            ]
+            private_folder(self._file.parent)
+            written = self._file.with_suffix(".new")
+            write_private(written, json.dumps(entries))
+            written.replace(self._file)
+        elif self._file:
             self._file.unlink(missing_ok=True)
-            return
-        entries = [
-            {"path": file.path, "size": file.size, "modified_at": file.modified_at.isoformat(), "since": at.isoformat()}
-            for file, at in self._since.items()
-        ]
-        private_folder(self._file.parent)
-        written = self._file.with_suffix(".new")
-        write_private(written, json.dumps(entries))
-        written.replace(self._file)
 
 
 def scan_directory(

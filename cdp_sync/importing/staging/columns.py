@@ -191,16 +191,11 @@ def detected_warnings(goal: ImportGoal, profiles: Profiles, columns: Iterable[st
     """Return what an author should know of detected fields: those that fill a declared property, those left out."""
     columns = list(columns)
     mapped = {mapping.field: mapping.property for mapping in detected_mappings(goal, columns)}
-    fill = [
-        f"Existing property: the detected field {shown(field)} fills {name!r}."
-        for field, name in mapped.items()
-        if name in profiles.by_name
-    ]
-    left = _unmapped(goal, columns) if goal.map_detected else []
+    existing = ((field, name) for field, name in mapped.items() if name in profiles.by_name)
+    fill = [f"Existing property: the detected field {shown(field)} fills {name!r}." for field, name in existing]
+    left = [field for field in _unmapped(goal, columns) if field not in mapped] if goal.map_detected else []
     return fill + [
-        f"The detected field {shown(field)} is left out: its property is filled by another."
-        for field in left
-        if field not in mapped
+        f"The detected field {shown(field)} is left out: its property is filled by another." for field in left
     ]
 
 

@@ -297,24 +297,17 @@ def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Convert
 
 
 def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversion:
+    each = convert_one(link.prop, "v" if link.prop.multiple else cell, goal.format)
+    if link.prop.type == "email" and any("@" in word for word in goal.blocked):  # only what is unwrapped shows it
+        sql = naming(each.sql, "address", lambda it: f"case when not {is_among(it, goal.blocked)} then {it} end")
+        blocked = (f"{each.sql} is not null", "a blocked address, which names nobody")
+        each = replace(each, sql=sql, causes=(*each.causes, blocked))
     if link.prop.multiple:
-        each = convert_one(link.prop, "v", goal.format)
-        each = _unless_blocked(each, link, goal)
         named = f"list_filter({cell}, lambda v: v is null or not ({_blocked('v', goal)}))"
         return convert_list(replace(each, sql=f"{each.sql}::varchar"), "v", named, cell, goal.format)
-    conversion = convert_one(link.prop, cell, goal.format)
     if link.prop.type == "email":
-        return _unless_blocked(conversion, link, goal)
-    return replace(conversion, sql=f"case when not ({_blocked(cell, goal)}) then {conversion.sql}::varchar end")
-
-
-def _unless_blocked(conversion: Conversion, link: StagedLink, goal: ImportGoal) -> Conversion:
-    """Return the conversion of a link value, null for a blocked address: only what is unwrapped shows it."""
-    if link.prop.type != "email" or not any("@" in word for word in goal.blocked):
-        return conversion
-    sql = naming(conversion.sql, "address", lambda it: f"case when not {is_among(it, goal.blocked)} then {it} end")
-    blocked = (f"{conversion.sql} is not null", "a blocked address, which names nobody")
-    return replace(conversion, sql=sql, causes=(*conversion.causes, blocked))
+        return each
+    return replace(each, sql=f"case when not ({_blocked(cell, goal)}) then {each.sql}::varchar end")
 
 
 def _blocked(cell: str, goal: ImportGoal) -> str:
@@ -353,10 +346,8 @@ def _outer(columns: Columns, cells: Cells, converted: Sequence[Converted], form:
 
 
 def _combined(value: StagedValue, found: Sequence[str]) -> str:
-    if not found:
-        return "null"
-    if len(found) == 1:
-        return found[0]
+    if len(found) < 2:
+        return found[0] if found else "null"
     if value.mode == "add":
         joined = f"list_concat({', '.join(found)})"
         return f"nullif({unique(joined)}, [])"

@@ -189,7 +189,7 @@ def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetim
     yield fixed("warehouse.quarantine", f"{SQL}/seen_again", run.key)
     declared = {
         "fingerprint": run.fingerprint,
-        "format": run.format,
+        "format": run.goal.format.model_dump_json(by_alias=True),
         "links": run.goal.links_as_json,
         "sums": run.goal.sums_as_json,
     }
@@ -220,8 +220,27 @@ def leave_out_what_outgrows(session: Session, columns: Columns) -> int:
             if found:
                 found = _find(session, columns, value, every=round_ == _ROUNDS)
     count = int(session.value("select count(*) from outgrown"))
-    if count:
-        _mark(session, columns)
+    if not count:
+        return 0
+    # The cells turn into invalid ones: no value, and a complaint.
+    replaced = []
+    complaints = ["coalesce(fresh.invalid, [])"]
+    for value in columns.sums:
+        out = f"list_contains(outgrown.properties, {quote_literal(value.prop.name)})"
+        column = quote_identifier(value.column)
+        replaced.append(f"case when {out} then null else fresh.{column} end as {column}")
+        field = quote_literal(" and ".join(value.fields))
+        reason = quote_literal(f"the sum would not fit {value.prop.name} ({value.prop.value_type})")
+        entry = f"{{field: {field}, value: fresh.{column}::varchar, reason: {reason}}}"
+        complaints.append(f"case when {out} then [{entry}] else [] end")
+    invalid = f"nullif({' || '.join(complaints)}, [])"
+    marked = f"""create or replace table staging.fresh_row as
+select fresh.* replace ({", ".join(replaced)}, {invalid} as invalid)
+from staging.fresh fresh
+left join (select row, list(property) as properties from outgrown group by row) outgrown using (row)
+order by fresh.row"""
+    fresh = "create or replace view staging.fresh as from staging.fresh_row"
+    session.run([Step("staging.fresh_row", marked), Step("staging.fresh", fresh)])
     return count
 
 
@@ -256,28 +275,6 @@ def _find(session: Session, columns: Columns, value: StagedValue, *, every: bool
         select row, $property from running join too_much using (profile_id) where {chosen}"""
     session.run([Step("outgrown", sql, {"property": value.prop.name})])
     return bool(session.value("select count(*) from outgrown") > before)
-
-
-def _mark(session: Session, columns: Columns) -> None:
-    """Turn the cells into invalid ones: no value, and a complaint."""
-    replaced = []
-    complaints = ["coalesce(fresh.invalid, [])"]
-    for value in columns.sums:
-        out = f"list_contains(outgrown.properties, {quote_literal(value.prop.name)})"
-        column = quote_identifier(value.column)
-        replaced.append(f"case when {out} then null else fresh.{column} end as {column}")
-        field = quote_literal(" and ".join(value.fields))
-        reason = quote_literal(f"the sum would not fit {value.prop.name} ({value.prop.value_type})")
-        entry = f"{{field: {field}, value: fresh.{column}::varchar, reason: {reason}}}"
-        complaints.append(f"case when {out} then [{entry}] else [] end")
-    invalid = f"nullif({' || '.join(complaints)}, [])"
-    marked = f"""create or replace table staging.fresh_row as
-select fresh.* replace ({", ".join(replaced)}, {invalid} as invalid)
-from staging.fresh fresh
-left join (select row, list(property) as properties from outgrown group by row) outgrown using (row)
-order by fresh.row"""
-    fresh = "create or replace view staging.fresh as from staging.fresh_row"
-    session.run([Step("staging.fresh_row", marked), Step("staging.fresh", fresh)])
 
 
 _SAMPLE = """create or replace temp table profile_sample as
