@@ -162,7 +162,7 @@ def cells_step(run: ExportRun, rows: Rows, columns: Collection[str], limit: int)
     for level in rows.cells:
         source = on(source, level)
     query = f"select {', '.join(rows.shown.values())}\nfrom (\n{source}\n)\norder by place"
-    return Step("cells", query, {**chosen.values, "limit": limit}, ("selected",))
+    return Step("cells", query, {**chosen.values, "limit": limit})
 
 
 _CHANGED = """select profile.*, known_hash
