@@ -8,8 +8,8 @@ is used only where lists prove afterwards which users have arrived. Users that a
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
+from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import UserExportGoal
-from cdp_sync.connectors.sailthru.people import SailthruPeople
 from cdp_sync.connectors.sailthru.verify_by_list import delivered_query
 from cdp_sync.errors import CdpSyncError, JobFailed, JobUnfinished, RequestRefused
 from cdp_sync.model.audience import Body, User, Users
@@ -23,7 +23,7 @@ class SailthruAudience:
         goal: The goal.
     """
 
-    def __init__(self, people: SailthruPeople, goal: UserExportGoal) -> None:
+    def __init__(self, people: SailthruClient, goal: UserExportGoal) -> None:
         self._people, self._goal = people, goal
         self._may_create = goal.create_users or all(link.field == "sid" for link in goal.link)
 

@@ -1,7 +1,6 @@
 """Whether an account can be used: its credentials, each endpoint that is needed, its time zone. Nothing is changed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cdp_sync.connectors.sailthru import protocol
@@ -14,24 +13,12 @@ if TYPE_CHECKING:
 _UNUSED_ID = "0" * 24
 """An id that nothing has: it would be of the year 1970."""
 
-_PROBES = (
-    ("list", protocol.get_lists()),
-    ("user", protocol.get_user(_UNUSED_ID, "sid", {"keys": 1})),
-    ("job", protocol.get_job(_UNUSED_ID)),
-)
+_PROBES = {
+    "list": protocol.get_lists(),
+    "user": protocol.get_user(_UNUSED_ID, "sid", {"keys": 1}),
+    "job": protocol.get_job(_UNUSED_ID),
+}
 """A harmless call to each endpoint that is needed."""
-
-Ask = Callable[[Call], dict[str, Any] | None]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    subject: str
-    """credentials, list, user, job or time_zone."""
-    problem: str = ""
-    """What is wrong with it, in a sentence or two; nothing if it is fine."""
 
 
 def check(connection: "SailthruConnection") -> Iterator[tuple[str, bool]]:
@@ -43,45 +30,33 @@ def check(connection: "SailthruConnection") -> Iterator[tuple[str, bool]]:
     from cdp_sync.connectors.sailthru.client import SailthruClient
 
     with SailthruClient(connection.account) as client:
-        for finding in client.check():
-            yield f"{finding.subject}: {finding.problem or 'in order.'}", not finding.problem
+        for subject, problem in client.check().items():
+            yield f"{subject}: {problem or 'in order.'}", not problem
 
 
-def findings(ask: Ask, time_zone: str) -> tuple[Finding, ...]:
-    """Look at everything; at nothing more once the credentials are refused.
+def findings(ask: Callable[[Call], dict[str, Any] | None], time_zone: str) -> dict[str, str]:
+    """Return what is wrong, by subject, "" if it is fine; nothing else once the credentials are refused.
 
-    Args:
-        ask: Makes a call.
-        time_zone: As declared.
+    The account's time zone is compared with the declared one where the key may read it: it need not.
     """
-    found = []
-    for endpoint, call in _PROBES:
+    found = {"credentials": ""}
+    for endpoint, call in _PROBES.items():
         try:
-            found.append(Finding(endpoint, _problem(ask, call)))
+            ask(call)
+            found[endpoint] = ""
         except AuthenticationFailed as refused:
-            return (Finding("credentials", str(refused)),)
-    return (Finding("credentials"), *found, *_time_zone(ask, time_zone))
-
-
-def _problem(ask: Ask, call: Call) -> str:
-    try:
-        ask(call)
-    except AuthenticationFailed:
-        raise
-    except (JobLost, RequestRefused):
-        return ""  # understood, so permitted
-    except Terminal as problem:
-        return str(problem)
-    return ""
-
-
-def _time_zone(ask: Ask, declared: str) -> tuple[Finding, ...]:
-    """Compare the account's time zone with what is declared, where the key may read it: it need not."""
+            return {"credentials": str(refused)}
+        except (JobLost, RequestRefused):
+            found[endpoint] = ""  # understood, so permitted
+        except Terminal as problem:
+            found[endpoint] = str(problem)
     try:
         zone = (ask(protocol.get_settings()) or {}).get("timezone")
     except Terminal:
-        return ()
-    if not isinstance(zone, str):
-        return ()
-    differs = f"The account's time zone is {zone} and time_zone is {declared}: times in lists would be read wrongly."
-    return (Finding("time_zone", "" if zone == declared else differs),)
+        zone = None
+    if isinstance(zone, str):
+        differs = (
+            f"The account's time zone is {zone} and time_zone is {time_zone}: times in lists would be read wrongly."
+        )
+        found["time_zone"] = "" if zone == time_zone else differs
+    return found
