@@ -1,11 +1,11 @@
 """Which entries of a directory are files to be fetched."""
 
+import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cdp_sync.connectors.sftp.protocol import names
-from cdp_sync.connectors.sftp.protocol.packets import Attributes, Entry
+from cdp_sync.connectors.sftp.protocol.packets import Attributes, Entry, as_text
 from cdp_sync.errors import RemotePathMissing, RemotePermissionDenied
 from cdp_sync.model.remote import RemoteFile
 
@@ -31,7 +31,7 @@ def regular_files(session: "Session", directory: str, log: Callable[[str], None]
             if not entry.name or b"/" in entry.name or b"\0" in entry.name:
                 log(f"{entry.name!r} in {directory!r} is left out: the name would leave the directory.")
                 continue
-            path = f"{directory.rstrip('/')}/{names.as_text(entry.name)}"
+            path = f"{directory.rstrip('/')}/{as_text(entry.name)}"
             attributes = _attributes(session, path, entry)
             if attributes is None:
                 continue
@@ -52,9 +52,9 @@ def _attributes(session: "Session", path: str, entry: Entry) -> Attributes | Non
     attributes = entry.attributes
     if attributes.mode is None and entry.listed_as.startswith(b"-"):
         return attributes
-    if attributes.is_link:
+    if attributes.kind == stat.S_IFLNK:
         try:
             attributes = session.attributes(path)
         except (RemotePathMissing, RemotePermissionDenied):
             return None
-    return attributes if attributes.is_regular else None
+    return attributes if attributes.kind == stat.S_IFREG else None

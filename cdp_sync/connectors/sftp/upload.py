@@ -6,6 +6,7 @@ of OpenSSH's can. Without it the former file steps aside, and back again if anyt
 
 import os
 import secrets
+import stat
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
@@ -113,9 +114,9 @@ class FileUpload:
             there = session.attributes(self._path)
         except RemotePathMissing:
             return
-        if there.mode is not None and not there.is_regular:
+        if there.kind not in (None, stat.S_IFREG):
             raise RemoteNotAFile(
-                f"{self._path!r} is {'a directory' if there.is_directory else 'not a regular file'}.",
+                f"{self._path!r} is {'a directory' if there.kind == stat.S_IFDIR else 'not a regular file'}.",
                 needed="Needed is a free name, or that of a file to be replaced.",
                 remedy="Name another path, or one inside the directory.",
             )
