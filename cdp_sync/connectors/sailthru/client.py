@@ -16,13 +16,20 @@ from cdp_sync.connectors.http.rate_limit import RateLimiter
 from cdp_sync.connectors.http.sender import Request, Sender, Timeouts
 from cdp_sync.connectors.sailthru import answers, protocol
 from cdp_sync.connectors.sailthru.answers import Job, MailingList
-from cdp_sync.connectors.sailthru.check import findings
-from cdp_sync.connectors.sailthru.goals import SailthruAccount
+from cdp_sync.connectors.sailthru.goals import SailthruAccount, SailthruConnection
 from cdp_sync.connectors.sailthru.protocol import Call, Credentials, get_user, post_user
 from cdp_sync.connectors.sailthru.waiting import ended
 from cdp_sync.connectors.secret import secret_of
 from cdp_sync.connectors.split_file import split_lines
-from cdp_sync.errors import CdpSyncError, JobLost, RemotePathMissing, RemotePermissionDenied, RequestRefused
+from cdp_sync.errors import (
+    AuthenticationFailed,
+    CdpSyncError,
+    JobLost,
+    RemotePathMissing,
+    RemotePermissionDenied,
+    RequestRefused,
+    Terminal,
+)
 from cdp_sync.model.audience import Delivered, Outcome, User
 from cdp_sync.retrying import Pauses, RetryPolicy
 
@@ -32,6 +39,8 @@ LONGEST_JOB = 3 * 3600.0
 LARGEST_UPDATE = 50_000_000
 """Bytes of a file of users. Sailthru's limit is not documented; its own importer accepts twenty times as many."""
 
+_UNUSED_ID = "0" * 24
+"""An id that nothing has: it would be of the year 1970."""
 _KEYS = {"keys": 1}
 _KEYS_AND_LISTS = {"keys": 1, "lists": 1}
 
@@ -104,8 +113,29 @@ class SailthruClient:
         self._sender.close()
 
     def check(self) -> dict[str, str]:
-        """Return what is wrong, by subject: credentials, each endpoint that is needed, time_zone; "" if it is fine."""
-        return findings(self._ask, self._account.time_zone)
+        """Return what is wrong, by subject: credentials, each endpoint that is needed, time_zone; "" if it is fine.
+
+        Nothing but the credentials once they are refused. The time zone is compared where the key may read it.
+        """
+        found = {"credentials": ""}
+        for call in (protocol.get_lists(), get_user(_UNUSED_ID, "sid", _KEYS), protocol.get_job(_UNUSED_ID)):
+            found[call.endpoint] = ""
+            try:
+                self._ask(call)
+            except AuthenticationFailed as refused:
+                return {"credentials": str(refused)}
+            except (JobLost, RequestRefused):
+                pass  # understood, so permitted
+            except Terminal as problem:
+                found[call.endpoint] = str(problem)
+        try:
+            zone = (self._ask(protocol.get_settings()) or {}).get("timezone")
+        except Terminal:
+            zone = None
+        if isinstance(zone, str):
+            differs = f"The account's time zone is {zone} and time_zone is {self.time_zone}: "
+            found["time_zone"] = "" if zone == self.time_zone else f"{differs}times in lists would be read wrongly."
+        return found
 
     def lists(self) -> tuple[MailingList, ...]:
         """Return all lists of the account."""
@@ -250,6 +280,19 @@ class SailthruClient:
         request = Request(call.kind, call.method, address, form=form, file=call.file)
         answer = self._sender.send(request, lambda found: answers.decipher(call, found.status, found.body), cancelled)
         return answers.user(answer) if answer and call.endpoint == "user" else answer
+
+
+def check(connection: SailthruConnection) -> Iterator[tuple[str, bool]]:
+    """Try what is needed of an account; yield in sentences what was found, and whether that is as it should be.
+
+    Nothing is changed.
+
+    Raises:
+        Transient: Sailthru cannot be reached, or fails.
+    """
+    with SailthruClient(connection.account) as client:
+        for subject, problem in client.check().items():
+            yield f"{subject}: {problem or 'in order.'}", not problem
 
 
 def _outcome(user: User, answer: _Answer) -> Outcome:

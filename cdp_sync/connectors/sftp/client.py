@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -12,11 +12,14 @@ from cdp_sync.errors import (
     ConnectionLost,
     FileChanged,
     RemoteFailure,
+    RemoteListingTooLong,
     RemotePathMissing,
     RemotePermissionDenied,
     ServerRefused,
     ServerUnreachable,
 )
+from cdp_sync.model import SftpConnection
+from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
 from cdp_sync.model.server import SftpServer
 from cdp_sync.retrying import Pauses, RetryPolicy
@@ -233,6 +236,23 @@ class SftpClient:
                 self._refused = refused
                 raise
         return self._session
+
+
+def check(connection: SftpConnection) -> Iterator[tuple[str, bool]]:
+    """List the directories of all goals; yield in sentences what was found, and whether that is as it should be.
+
+    Raises:
+        ServerRefused: The server does not let us in.
+        Transient: It cannot be reached.
+    """
+    directories = [goal.directory for goal in connection.import_profiles]
+    directories += [goal.directory for goal in connection.export_profiles]
+    with SftpClient(connection.server) as server:
+        for directory in dict.fromkeys(directories):
+            try:
+                yield f"{directory}: {counted(len(server.list_directory(directory)), 'file')}.", True
+            except (RemotePathMissing, RemotePermissionDenied, RemoteListingTooLong) as error:
+                yield f"{directory}: {error}", False
 
 
 def seen_host_key(server: SftpServer) -> str:

@@ -4,7 +4,7 @@ Which kinds are transient and which are not: measured against paramiko 5.1, wher
 closed')` and any plain `SSHException` mean a lost line.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import paramiko
@@ -16,7 +16,6 @@ from cdp_sync.errors import (
     AuthenticationFailed,
     CdpSyncError,
     ConnectionLost,
-    NoCommonAlgorithm,
     RemoteDiskFull,
     RemoteFailure,
     RemotePathMissing,
@@ -28,12 +27,6 @@ from cdp_sync.errors import (
 from cdp_sync.model.server import SftpServer
 
 _LINE_PROBLEMS = (OSError, EOFError, paramiko.SSHException)
-_ALGORITHMS = {
-    "kex": ("key exchanges", "kex_algo_list"),
-    "host key": ("host key types", "server_key_algo_list"),
-    "ciphers": ("ciphers", "server_encrypt_algo_list"),
-    "macs": ("message authentication codes", "server_mac_algo_list"),
-}
 
 
 def address(server: SftpServer) -> str:
@@ -84,21 +77,6 @@ def login_refused(server: SftpServer, why: str) -> AuthenticationFailed:
         f"{address(server)} refused the login of {server.username!r}: {why}.",
         needed="Needed are a user name and the password, the private key or both, as the server asks for them.",
         remedy="Check username and what password_env, password_file and private_key_file hold. It is not tried again.",
-    )
-
-
-def no_common_algorithm(
-    server: SftpServer, problem: Exception, offered: Mapping[str, Sequence[str]], accepted: Mapping[str, Sequence[str]]
-) -> NoCommonAlgorithm:
-    """Return the error with the algorithms the server offers and those that are accepted."""
-    kind, what, field = next(
-        ((kind, *names) for kind, names in _ALGORITHMS.items() if f"acceptable {kind}" in str(problem)),
-        ("", "algorithms", ""),
-    )
-    return NoCommonAlgorithm(
-        f"{address(server)} offers only {what} that are not accepted here: {_listed(offered.get(field, ()))}.",
-        needed=f"Needed is one of {_listed(accepted.get(kind, ()))}.",
-        remedy="Ask the server's operator to offer one; `legacy_algorithms: true` adds aes-cbc and hmac-sha1.",
     )
 
 
@@ -187,7 +165,3 @@ def no_sftp(server: SftpServer, problem: BaseException) -> ServerRefused:
 def _words(problem: BaseException | None) -> str:
     text = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
     return text.rstrip(".") or "it hung up"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or "(none stated)"

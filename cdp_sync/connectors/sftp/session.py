@@ -1,5 +1,7 @@
-"""An open connection to a server, and what is asked of it."""
+"""An open connection to a server, what is asked of it, and the limit on its silence."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Self
@@ -14,7 +16,6 @@ from cdp_sync.connectors.sftp.protocol import packets, transfer
 from cdp_sync.connectors.sftp.protocol.packets import Attributes, Entry
 from cdp_sync.connectors.sftp.protocol.wire import Deadline, LeastRate, Waited, Wire
 from cdp_sync.connectors.sftp.transport import open_transport
-from cdp_sync.connectors.sftp.watchdog import Watchdog
 from cdp_sync.errors import (
     ConnectionLost,
     RemoteFailure,
@@ -252,3 +253,50 @@ def open_session(server: SftpServer, environ: Mapping[str, str], log: Callable[[
     except BaseException:
         session.close()
         raise
+
+
+class Watchdog:
+    """Expires when, while a thread waits, nothing has arrived for too long.
+
+    A channel's own timeout covers waiting for an answer; this also covers waiting to be allowed to send, where paramiko
+    knows no timeout.
+
+    Args:
+        seconds: How long is too long.
+        expire: Called then; it must wake up the thread that waits.
+    """
+
+    def __init__(self, seconds: float, expire: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._expire = expire
+        self._seen = time.monotonic()
+        self._waited_for = False
+        self._dismissed = threading.Event()
+        self.expired = False
+        """Whether it has expired."""
+        threading.Thread(target=self._watch, name="sftp-watchdog", daemon=True).start()
+
+    def touch(self) -> None:
+        """Note that something arrived."""
+        self._seen = time.monotonic()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch while the block runs."""
+        self.touch()
+        self._waited_for = True
+        try:
+            yield
+        finally:
+            self._waited_for = False
+
+    def dismiss(self) -> None:
+        """Stop watching for good."""
+        self._dismissed.set()
+
+    def _watch(self) -> None:
+        while not self._dismissed.wait(self._seconds / 4):
+            if self._waited_for and time.monotonic() - self._seen > self._seconds:
+                self.expired = True
+                self._expire()
+                return

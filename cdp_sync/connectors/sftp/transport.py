@@ -20,13 +20,16 @@ _WINDOW = 16 << 20
 _PACKET = 256 << 10
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
 _LEGACY_CIPHERS = ("aes128-cbc", "aes192-cbc", "aes256-cbc")
-_MACS = (
-    "hmac-sha2-256-etm@openssh.com",
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256",
-    "hmac-sha2-512",
-)
+_MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
 _LEGACY_MACS = ("hmac-sha1",)
+_ANY = ["algorithms", "", ""]
+_ALGORITHMS = (
+    ("kex", "key exchanges", "kex_algo_list", "kex"),
+    ("host key", "host key types", "server_key_algo_list", "key_types"),
+    ("ciphers", "ciphers", "server_encrypt_algo_list", "ciphers"),
+    ("macs", "message authentication codes", "server_mac_algo_list", "digests"),
+)
+"""The word in paramiko's message, ours, where the server's offer stands, and where our own."""
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
 """Seconds, seconds, probes and milliseconds; without the last a line that swallows packets lives for 15 minutes."""
 
@@ -107,14 +110,24 @@ def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransp
             return transport
         except paramiko.ssh_exception.IncompatiblePeer as problem:
             transport.close()
-            options = transport.get_security_options()
-            accepted = {
-                "kex": options.kex, "host key": options.key_types, "ciphers": options.ciphers, "macs": options.digests,
-            }  # fmt: skip
-            raise server_errors.no_common_algorithm(server, problem, transport.offered, accepted) from problem
+            raise _no_common_algorithm(server, problem, transport) from problem
         except BaseException:
             transport.close()
             raise
+
+
+def _no_common_algorithm(server: SftpServer, problem: Exception, transport: OfferTransport) -> NoCommonAlgorithm:
+    """Return the error with the algorithms the server offers and those that are accepted."""
+    what, offered, accepted = next(
+        (names for kind, *names in _ALGORITHMS if f"acceptable {kind}" in str(problem)), _ANY
+    )
+    found = ", ".join(transport.offered.get(offered, ())) or "(none stated)"
+    needed = ", ".join(getattr(transport.get_security_options(), accepted, ())) or "(none stated)"
+    return NoCommonAlgorithm(
+        f"{server_errors.address(server)} offers only {what} that are not accepted here: {found}.",
+        needed=f"Needed is one of {needed}.",
+        remedy="Ask the server's operator to offer one; `legacy_algorithms: true` adds aes-cbc and hmac-sha1.",
+    )
 
 
 def _dialled(server: SftpServer) -> socket.socket:
