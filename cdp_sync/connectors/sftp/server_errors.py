@@ -13,7 +13,6 @@ from cdp_sync.connectors.sftp.protocol import packets
 from cdp_sync.connectors.sftp.protocol.packets import NotSftp, Refusal
 from cdp_sync.connectors.sftp.protocol.wire import TooSlow
 from cdp_sync.errors import (
-    AuthenticationFailed,
     CdpSyncError,
     ConnectionLost,
     RemoteDiskFull,
@@ -22,62 +21,15 @@ from cdp_sync.errors import (
     RemotePermissionDenied,
     RemoteTooSlow,
     ServerRefused,
-    ServerUnreachable,
 )
 from cdp_sync.model.server import SftpServer
 
-_LINE_PROBLEMS = (OSError, EOFError, paramiko.SSHException)
+LINE_PROBLEMS = (OSError, EOFError, paramiko.SSHException)
 
 
 def address(server: SftpServer) -> str:
     """Name a server in a sentence."""
     return f"{server.host}:{server.port}"
-
-
-@contextmanager
-def while_connecting(server: SftpServer) -> Iterator[None]:
-    """Translate failures of dialling and shaking hands.
-
-    Raises:
-        ServerUnreachable: Nothing answers there, or nothing that speaks SSH.
-    """
-    try:
-        yield
-    except (*_LINE_PROBLEMS, UnicodeError) as problem:  # a host such as "a..b" is no name that could be asked for
-        raise ServerUnreachable(
-            f"{address(server)} could not be reached: {_words(problem)}.",
-            needed=f"Needed is an SSH server that answers within {server.connect_timeout:g} s.",
-            remedy="Check host and port, and that no firewall is in between.",
-        ) from problem
-
-
-@contextmanager
-def while_logging_in(server: SftpServer) -> Iterator[None]:
-    """Translate failures of logging in.
-
-    A server that hangs up here counts as a refusal: many do so on a wrong password, and repeating one locks accounts.
-
-    Raises:
-        AuthenticationFailed: The server does not accept what was declared.
-        ServerUnreachable: It did not answer in time.
-    """
-    try:
-        yield
-    except _LINE_PROBLEMS as problem:
-        if isinstance(problem, TimeoutError) or "timeout" in str(problem):
-            raise ServerUnreachable(
-                f"{address(server)} did not answer the login within {server.connect_timeout:g} s."
-            ) from problem
-        raise login_refused(server, _words(problem)) from problem
-
-
-def login_refused(server: SftpServer, why: str) -> AuthenticationFailed:
-    """Return the error: the server will not have this account with what was declared."""
-    return AuthenticationFailed(
-        f"{address(server)} refused the login of {server.username!r}: {why}.",
-        needed="Needed are a user name and the password, the private key or both, as the server asks for them.",
-        remedy="Check username and what password_env, password_file and private_key_file hold. It is not tried again.",
-    )
 
 
 @contextmanager
@@ -115,8 +67,8 @@ def while_talking(server: SftpServer, path: str = "", deed: str = "read") -> Ite
         raise ConnectionLost(
             f"{address(server)} fell silent: not a byte for {server.read_timeout:g} s.", remedy=_LOST
         ) from silence
-    except _LINE_PROBLEMS as problem:
-        raise ConnectionLost(f"The line to {address(server)} dropped: {_words(problem)}.", remedy=_LOST) from problem
+    except LINE_PROBLEMS as problem:
+        raise ConnectionLost(f"The line to {address(server)} dropped: {words(problem)}.", remedy=_LOST) from problem
 
 
 def remote_disk_full(server: SftpServer, directory: str, why: str) -> RemoteDiskFull:
@@ -156,12 +108,13 @@ def said(refusal: Refusal) -> str:
 def no_sftp(server: SftpServer, problem: BaseException) -> ServerRefused:
     """Return the error: the account has no SFTP."""
     return ServerRefused(
-        f"{address(server)} lets {server.username!r} log in but gives no SFTP: {_words(problem)}.",
+        f"{address(server)} lets {server.username!r} log in but gives no SFTP: {words(problem)}.",
         needed="Needed is an account with the sftp subsystem and a login shell that prints nothing.",
         remedy="Ask the server's operator.",
     )
 
 
-def _words(problem: BaseException | None) -> str:
+def words(problem: BaseException) -> str:
+    """Return what a problem says of itself."""
     text = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
     return text.rstrip(".") or "it hung up"

@@ -1,5 +1,6 @@
 """An open connection to a server, what is asked of it, and the limit on its silence."""
 
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from cdp_sync.errors import (
     RemotePermissionDenied,
 )
 from cdp_sync.model.counting import counted
+from cdp_sync.model.remote import RemoteFile
 from cdp_sync.model.server import SftpServer
 
 _READ_AHEAD = 32
@@ -37,9 +39,8 @@ class Session:
         CdpSyncError: As `server_errors.while_talking` says.
     """
 
-    def __init__(self, transport: paramiko.Transport, server: SftpServer) -> None:
-        self._transport = transport
-        self._server = server
+    def __init__(self, transport: paramiko.Transport, server: SftpServer, log: Callable[[str], None]) -> None:
+        self._transport, self._server, self._log = transport, server, log
         self._watchdog = Watchdog(server.read_timeout, transport.close)
 
     def start(self) -> Self:
@@ -140,6 +141,41 @@ class Session:
                             "memory for each entry.",
                         )
                     yield from entries
+
+    def regular_files(self, directory: str) -> list[RemoteFile]:
+        """Return the regular files of a directory, links to regular files included, in the server's order.
+
+        Raises:
+            RemoteListingTooLong: It has too many entries.
+            RemoteTooSlow: It was not listed in time, links included.
+        """
+        found = []
+        with self.in_time():
+            # The listing is taken whole before links are followed: the server may be slow to answer both at once.
+            for entry in list(self.entries(directory)):
+                if entry.name in (b".", b".."):
+                    continue
+                if not entry.name or b"/" in entry.name or b"\0" in entry.name:
+                    self._log(f"{entry.name!r} in {directory!r} is left out: the name would leave the directory.")
+                    continue
+                path = f"{directory.rstrip('/')}/{packets.as_text(entry.name)}"
+                attributes = self._attributes_of_regular(entry, path)
+                if attributes and attributes.size is None:
+                    self._log(f"{path!r} is left out: the server does not state its size.")
+                elif attributes:
+                    found.append(RemoteFile(attributes.modified_at, path, attributes.size or 0))
+        return found
+
+    def _attributes_of_regular(self, entry: Entry, path: str) -> Attributes | None:
+        attributes = entry.attributes
+        if attributes.mode is None and entry.listed_as.startswith(b"-"):
+            return attributes
+        if attributes.kind == stat.S_IFLNK:
+            try:
+                attributes = self.attributes(path)
+            except (RemotePathMissing, RemotePermissionDenied):
+                return None
+        return attributes if attributes.kind == stat.S_IFREG else None
 
     def chunks(self, path: str, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes of a file in order, from `start` to `end` or to where it ends."""
@@ -247,7 +283,7 @@ class Session:
 def open_session(server: SftpServer, environ: Mapping[str, str], log: Callable[[str], None]) -> Session:
     """Connect, log in and start SFTP; errors as of `open_transport`, `credentials` and `Session`."""
     transport = open_transport(server, known_keys(server, log), credentials(server, environ), log)
-    session = Session(transport, server)
+    session = Session(transport, server, log)
     try:
         return session.start()
     except BaseException:

@@ -12,7 +12,8 @@ from cdp_sync.connectors.sftp import server_errors
 from cdp_sync.connectors.sftp.credentials import Credentials
 from cdp_sync.connectors.sftp.host_keys import KnownKeys, negotiated_as
 from cdp_sync.connectors.sftp.paramiko_internals import OfferTransport, usual_key_types
-from cdp_sync.errors import NoCommonAlgorithm
+from cdp_sync.connectors.sftp.server_errors import LINE_PROBLEMS, words
+from cdp_sync.errors import AuthenticationFailed, NoCommonAlgorithm, ServerUnreachable
 from cdp_sync.model.server import SftpServer
 
 _WINDOW = 16 << 20
@@ -54,9 +55,22 @@ def open_transport(
         log(f"{server_errors.address(server)}: weak algorithms are accepted, as legacy_algorithms declares.")
     transport = _verified(server, known)
     try:
-        with server_errors.while_logging_in(server):
-            _log_in(transport, server, secrets)
+        _log_in(transport, server, secrets)
         return transport
+    except LINE_PROBLEMS as problem:
+        # Many servers hang up on a wrong password, and repeating one locks accounts: only silence is no refusal.
+        transport.close()
+        where = server_errors.address(server)
+        if isinstance(problem, TimeoutError) or "timeout" in str(problem):
+            raise ServerUnreachable(
+                f"{where} did not answer the login within {server.connect_timeout:g} s."
+            ) from problem
+        raise AuthenticationFailed(
+            f"{where} refused the login of {server.username!r}: {words(problem)}.",
+            needed="Needed are a user name and the password, the private key or both, as the server asks for them.",
+            remedy="Check username and what password_env, password_file and private_key_file hold. It is not tried "
+            "again.",
+        ) from problem
     except BaseException:
         transport.close()
         raise
@@ -101,19 +115,25 @@ def _kinds_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransport:
-    with server_errors.while_connecting(server):
+    transport = None
+    try:
         transport = _transport(_dialled(server), server, key_kinds)
-        try:
-            transport.start_client(timeout=server.connect_timeout)
-            if not transport.initial_kex_done:
-                raise TimeoutError("it does not finish the SSH handshake")
-            return transport
-        except paramiko.ssh_exception.IncompatiblePeer as problem:
+        transport.start_client(timeout=server.connect_timeout)
+        if not transport.initial_kex_done:
+            raise TimeoutError("it does not finish the SSH handshake")
+        return transport
+    except BaseException as problem:
+        if transport:
             transport.close()
+        if transport and isinstance(problem, paramiko.ssh_exception.IncompatiblePeer):
             raise _no_common_algorithm(server, problem, transport) from problem
-        except BaseException:
-            transport.close()
-            raise
+        if isinstance(problem, (*LINE_PROBLEMS, UnicodeError)):  # a host such as "a..b" cannot be asked for
+            raise ServerUnreachable(
+                f"{server_errors.address(server)} could not be reached: {words(problem)}.",
+                needed=f"Needed is an SSH server that answers within {server.connect_timeout:g} s.",
+                remedy="Check host and port, and that no firewall is in between.",
+            ) from problem
+        raise
 
 
 def _no_common_algorithm(server: SftpServer, problem: Exception, transport: OfferTransport) -> NoCommonAlgorithm:
@@ -175,4 +195,4 @@ def _log_in(transport: paramiko.Transport, server: SftpServer, secrets: Credenti
     if not transport.is_authenticated() and len(factors) > 1:
         wanted = factors[1]()
     if not transport.is_authenticated():
-        raise server_errors.login_refused(server, f"it also wants {' or '.join(wanted) or 'another factor'}")
+        raise paramiko.SSHException(f"it also wants {' or '.join(wanted) or 'another factor'}")

@@ -9,6 +9,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 INIT, VERSION = 1, 2
 OPEN, CLOSE, READ, WRITE, LSTAT, OPENDIR, READDIR, REMOVE, STAT, RENAME = 3, 4, 5, 6, 7, 11, 12, 13, 17, 18
@@ -74,6 +75,11 @@ class Attributes:
     def kind(self) -> int | None:
         """The kind of file, such as `stat.S_IFREG`."""
         return None if self.mode is None else stat.S_IFMT(self.mode)
+
+    @property
+    def modified_at(self) -> datetime:
+        """The modification time; 1970 where the server states none, so that two listings agree."""
+        return datetime.fromtimestamp(self.mtime or 0, UTC)
 
 
 @dataclass(frozen=True)
