@@ -37,12 +37,7 @@ class SailthruKeys:
 
 
 class SailthruSource:
-    """The lists of an import goal.
-
-    Args:
-        people: The account's users.
-        goal: Names the lists.
-    """
+    """The lists of an import goal, of an account's users."""
 
     def __init__(self, people: SailthruClient, goal: ListGoal) -> None:
         self._people, self._goal = people, goal

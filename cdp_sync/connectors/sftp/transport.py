@@ -87,7 +87,6 @@ def shown_host_key(server: SftpServer) -> paramiko.PKey:
 
 def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
     """Return a connection to a server that showed a declared key; of several keys it may show any."""
-    where = server_errors.address(server)
     shown: list[paramiko.PKey] = []
     kinds = _kinds_first(known.kinds)
     while kinds:
@@ -98,13 +97,14 @@ def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
                 raise
             break
         key = transport.get_remote_server_key()
-        if known.accepts(key) and key.asbytes() not in known.revoked:
+        if known.accepts(key):
             return transport
         transport.close()
-        known.refuse_revoked(key, where)
         shown.append(key)
+        if key.asbytes() in known.revoked:
+            break
         kinds = tuple(kind for kind in kinds if kind not in negotiated_as(key.get_name()))
-    raise known.rejection(shown, where)
+    raise known.rejection(shown, server_errors.address(server))
 
 
 def _kinds_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
