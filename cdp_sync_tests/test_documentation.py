@@ -10,8 +10,14 @@ import yaml
 from pydantic import BaseModel
 
 from cdp_sync.cli import main
-from cdp_sync.connectors.sailthru.account import SailthruAccount
-from cdp_sync.connectors.sailthru.goals import ListFormat, ListGoal, SailthruConnection, UserExportGoal, UserLink
+from cdp_sync.connectors.sailthru.goals import (
+    ListFormat,
+    ListGoal,
+    SailthruAccount,
+    SailthruConnection,
+    UserExportGoal,
+    UserLink,
+)
 from cdp_sync.model import (
     COUNTERS,
     EXPORT_COUNTERS,

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cdp_sync.connectors.sailthru.account import SailthruAccount
 from cdp_sync.connectors.sailthru.audience import SailthruAudience
-from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, UserExportGoal
-from cdp_sync.connectors.sailthru.people import SailthruPeople
+from cdp_sync.connectors.sailthru.client import SailthruClient
+from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, SailthruAccount, UserExportGoal
 from cdp_sync.connectors.sailthru.source import SailthruSource
 from cdp_sync.exporting import UserRun, export_users
 from cdp_sync.importing import GoalRun, import_people
@@ -92,11 +91,11 @@ class Exchange(Exporter):
         return own.name, own
 
 
-def people(url: str, **options: Any) -> SailthruPeople:
+def people(url: str, **options: Any) -> SailthruClient:
     """Return a client that does not pause."""
     account = SailthruAccount(api_key_env="KEY", api_secret_env="SECRET", base_url=url, time_zone=ZONE)
     usual: dict[str, Any] = {"environ": SECRETS, "first_pause": 0.0, "wait": lambda _: None}
-    return SailthruPeople(account, **usual | options)
+    return SailthruClient(account, **usual | options)
 
 
 def import_lists(run: GoalRun, goal: ListGoal, url: str, **options: Any) -> GoalReport:

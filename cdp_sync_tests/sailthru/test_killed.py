@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cdp_sync.connectors.sailthru.audience import SailthruAudience
-from cdp_sync.connectors.sailthru.people import SailthruPeople
+from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.errors import ConnectionLost
 from cdp_sync.exporting import deliver_users, record_users, select_segment, write_users
 from cdp_sync.importing import GoalRun
@@ -116,7 +116,7 @@ def test_an_export_killed_and_run_again_an_hour_later(
     assert outcome(crm) == undisturbed
 
 
-class Breaking(SailthruPeople):
+class Breaking(SailthruClient):
     """Breaks off when some users are sent."""
 
     def update_each(self, users: Any) -> Any:
