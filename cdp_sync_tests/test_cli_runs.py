@@ -114,7 +114,7 @@ def test_a_failure_that_the_warehouse_could_not_note_is_reported(ran: Project) -
     """Of a goal that failed while another process held the warehouse, the event log says why."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cdp_sync.orchestration.goals.import_steps.record_failure", lambda *_: None)
-        patch.setattr("cdp_sync.orchestration.goals.file_steps.scan_directory", unreachable)
+        patch.setattr("cdp_sync.orchestration.goals.import_steps.scan_directory", unreachable)
         output_of(cdp_sync("run", "shop"), 1)
     run = answer("runs", "shop", "--json")["runs"][0]
     (failed,) = run["goals"]

@@ -10,8 +10,7 @@ from cdp_sync.orchestration.goals.checks import (
     build_export_checks,
     build_import_checks,
 )
-from cdp_sync.orchestration.goals.export_goal import build_export
-from cdp_sync.orchestration.goals.import_goal import build_import
+from cdp_sync.orchestration.goals.goal_asset import build_export, build_import
 from cdp_sync.orchestration.goals.segments import segment_key
 from cdp_sync.orchestration.notify.mail_sensor import notified_metadata
 from cdp_sync.orchestration.resources import PlatformResource

@@ -4,7 +4,7 @@ No other module imports Dagster's private ones. `test_dagster_internals.py` is t
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,16 +40,24 @@ __all__ = [
     "UnresolvedAssetJobDefinition",
     "execute_here",
     "failed_in_step",
-    "filter_run_log",
     "get_library_json_enriched_defs",
     "job_origin",
     "last_evaluation",
     "remove_event_file",
     "report_crash",
+    "shorten_log",
 ]
 
 AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
 """What `dg.define_asset_job` returns, or the job that it resolves to."""
+
+_NOT_RUN = ("Dependencies for step ", ". Not executing.")
+_OF_HANDLES = {
+    dg.DagsterEventType.HANDLED_OUTPUT,
+    dg.DagsterEventType.LOADED_INPUT,
+    dg.DagsterEventType.STEP_INPUT,
+}
+"""Events that say how the output of a step is stored and read: a quarter of all events. STEP_OUTPUT is the record."""
 
 _MODULE, _LOCATION = "cdp_sync.definitions", "cdp_sync"
 _WORKSPACE = Path("workspace.yaml")
@@ -78,16 +86,25 @@ def remove_event_file(instance: dg.DagsterInstance, run_id: str) -> None:
             Path(path_of(run_id) + kind).unlink(missing_ok=True)
 
 
-def filter_run_log(log: dg.DagsterLogManager, kept: logging.Filter | Callable[[logging.LogRecord], bool]) -> None:
-    """Write to the history and the terminal only those records of a run that a filter keeps.
+def shorten_log(log: dg.DagsterLogManager) -> None:
+    """Leave out of a run's log the events of handles, and the errors of steps that do not run after a failure.
 
-    Each step logs through an object of its own. They share the handlers that write to the run's history, and the
-    loggers that print.
+    Those errors are as red as the failure itself and stand after it: three of a goal whose server cannot be reached.
     """
+
+    def is_kept(record: logging.LogRecord) -> bool:
+        logged = getattr(record, "dagster_meta", {})
+        event, message = logged.get("dagster_event"), logged.get("orig_message") or ""
+        if event and event.event_type in _OF_HANDLES:
+            return False
+        return not (message.startswith(_NOT_RUN[0]) and message.endswith(_NOT_RUN[1]))
+
+    # Each step logs through an object of its own. They share the handlers that write to the run's history, and the
+    # loggers that print.
     for step_handler in log.handlers:
         for shared in ("_handlers", "_loggers"):
             for target in getattr(step_handler, shared, ()):
-                target.addFilter(kept)
+                target.addFilter(is_kept)
 
 
 def last_evaluation(context: dg.ScheduleEvaluationContext) -> datetime | None:

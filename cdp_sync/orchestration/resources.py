@@ -12,9 +12,9 @@ from pydantic import PrivateAttr
 from cdp_sync.errors import CdpSyncError, Transient
 from cdp_sync.model import ConnectionKind, Declared
 from cdp_sync.model.kind import kinds
+from cdp_sync.orchestration.dagster_internals import shorten_log
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.runs.processes import note_process
-from cdp_sync.orchestration.runs.run_log import shorten_log
 from cdp_sync.warehouse import Warehouse
 
 WAREHOUSE_POOL = "warehouse"

@@ -43,8 +43,7 @@ from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import EXPORT_CHECKS, USER_EXPORT_CHECKS, Checks, export_findings, note_checks
-from cdp_sync.orchestration.goals.goal_asset import GoalOp
-from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, forget_handles, staged
+from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps, Handle, forget_handles, staged
 from cdp_sync.orchestration.goals.metadata import export_metadata_of, idle_metadata_of
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import dagster as dg
 
 from cdp_sync.calling import call
 from cdp_sync.errors import UnknownName, WarehouseLocked
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, GoalState
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.runs.run_events import Events, materializations, trouble_of, under_way
 from cdp_sync.orchestration.runs.run_tags import connections_of, reason_of
@@ -21,12 +22,23 @@ from cdp_sync.warehouse.history import changed_profiles, goals_of_runs
 _PATIENCE = 1.0
 """Seconds to wait for a warehouse that an import writes to."""
 
+
+class RunState(StrEnum):
+    """The state of a past or present run, or of a goal of it."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
 STATES = {
-    **dict.fromkeys(("QUEUED", "NOT_STARTED", "MANAGED", "STARTING"), "starting"),
-    **dict.fromkeys(("STARTED", "SUSPENDED"), "running"),
-    "SUCCESS": "finished",
-    "FAILURE": "failed",
-    **dict.fromkeys(("CANCELING", "CANCELED"), "stopped"),
+    **dict.fromkeys(("QUEUED", "NOT_STARTED", "MANAGED", "STARTING"), RunState.STARTING),
+    **dict.fromkeys(("STARTED", "SUSPENDED"), RunState.RUNNING),
+    "SUCCESS": RunState.FINISHED,
+    "FAILURE": RunState.FAILED,
+    **dict.fromkeys(("CANCELING", "CANCELED"), RunState.STOPPED),
 }
 """What people call Dagster's states of a run."""
 
@@ -44,8 +56,8 @@ class PastGoal:
     goal: str
     direction: str | None
     """import or export; None where it is not known."""
-    state: str
-    """finished or failed."""
+    state: RunState
+    """Finished or failed."""
     message: str
     """The sentence with the counters, or what went wrong."""
     ended_at: datetime
@@ -75,8 +87,7 @@ class PastRun:
 
     run_id: str
     connection: str
-    state: str
-    """starting, running, finished, failed or stopped."""
+    state: RunState
     reason: str
     """schedule, new files, by hand or backfill."""
     started_at: datetime | None
@@ -220,16 +231,19 @@ def _recorded(warehouse: Warehouse, connection: str | None, run_ids: list[str], 
 def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: _Recorded, events: Events) -> PastRun:
     goals = {goal.goal: goal for goal in _from_events(run, events)}
     goals |= {row["goal"]: _from_row(row, run, recorded) for row in recorded.goals.get(run.run_id, ())}
-    if run.state == "running":
+    if run.state is RunState.RUNNING:
         run = replace(run, phase=under_way(instance, run.run_id, run.connection))
-    elif run.state in ("failed", "stopped"):
+    elif run.state in (RunState.FAILED, RunState.STOPPED):
         trouble = trouble_of(instance, run.run_id, run.connection)
         for name, (ended_at, message) in trouble.goals.items():  # of some only the event log says that they failed
-            goal = goals.get(name) or PastGoal(name, None, "", message, ended_at)
-            if goal.state != "failed":
-                goals[name] = replace(goal, state="failed", message=message, ended_at=ended_at, errors=(message,))
-        failed = any(goal.state == "failed" for goal in goals.values())
-        run = replace(run, message="" if failed else trouble.message)
+            failed = PastGoal(name, None, RunState.FAILED, message, ended_at, errors=(message,))
+            goal = goals.get(name, failed)
+            if goal is failed or goal.state is not RunState.FAILED:
+                goals[name] = replace(
+                    goal, state=failed.state, message=message, ended_at=ended_at, errors=failed.errors
+                )
+        is_said = any(goal.state is RunState.FAILED for goal in goals.values())
+        run = replace(run, message="" if is_said else trouble.message)
     return replace(run, goals=tuple(sorted(goals.values(), key=lambda goal: goal.ended_at)))
 
 
@@ -239,7 +253,7 @@ def _from_row(row: Mapping[str, Any], run: PastRun, recorded: _Recorded) -> Past
     return PastGoal(
         goal=row["goal"],
         direction=row["direction"],
-        state="finished" if row["state"] == "success" else row["state"],
+        state=RunState.FINISHED if row["state"] == GoalState.SUCCESS else RunState.FAILED,
         message=row["message"],
         ended_at=row["ended_at"],
         seconds=round(seconds, 1),
@@ -257,7 +271,7 @@ def _from_events(run: PastRun, events: Events) -> Iterator[PastGoal]:
         yield PastGoal(
             goal=goal,
             direction="import" if names == COUNTERS else "export",
-            state="finished",
+            state=RunState.FINISHED,
             message=metadata.get("summary", ""),
             ended_at=ended_at,
             seconds=round(metadata.get("seconds", 0.0), 1),
