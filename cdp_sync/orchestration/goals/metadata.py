@@ -6,15 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.model import (
-    COUNTERS,
-    EXPORT_COUNTERS,
-    Counters,
-    ExportReport,
-    FileReport,
-    GoalReport,
-    ProfileSample,
-)
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, Counters, ExportReport, FileReport, GoalReport
 
 _FILE_COLUMNS = ("file", "state", "rows", "remarks")
 """Few and narrow: the UI cuts off a table that is wider than its page, and what stands below it at the same width."""
@@ -23,10 +15,14 @@ _FILE_COLUMNS = ("file", "state", "rows", "remarks")
 def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of a materialization."""
     counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in COUNTERS}
+    samples = [
+        f"- `{sample.profile_id}` {sample.kind}" + (f": {', '.join(sample.properties)}" if sample.properties else "")
+        for sample in report.samples
+    ]
     shown: dict[str, dg.MetadataValue] = {
         "summary": dg.MetadataValue.text(report.message),
         **failure_metadata_of(report),
-        **({"last profiles": _profiles(report.samples)} if report.samples else {}),
+        **({"last profiles": dg.MetadataValue.md("\n".join(samples))} if samples else {}),
         **counters,
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
     }
@@ -111,14 +107,6 @@ def _rows(counters: Counters) -> str:
         return ""
     invalid = f"; values invalid: {counters.values_invalid:,}" if counters.values_invalid else ""
     return f"{counters.rows_read:,} read: {counters.in_words()}{invalid}"
-
-
-def _profiles(samples: tuple[ProfileSample, ...]) -> dg.MetadataValue:
-    lines = [
-        f"- `{sample.profile_id}` {sample.kind}" + (f": {', '.join(sample.properties)}" if sample.properties else "")
-        for sample in samples
-    ]
-    return dg.MetadataValue.md("\n".join(lines))
 
 
 def reasons_table(reasons: Sequence[tuple[str, int]]) -> dg.TableMetadataValue:

@@ -20,8 +20,7 @@ from cdp_sync.orchestration.runs.processes import Process
 from cdp_sync.orchestration.runs.progress import Watcher, watched_by
 from cdp_sync.orchestration.runs.recovery import recover
 from cdp_sync.orchestration.runs.run_events import Trouble, trouble_of
-from cdp_sync.orchestration.runs.run_tags import PROCESS
-from cdp_sync.orchestration.runs.unfinished import refuse_second_run
+from cdp_sync.orchestration.runs.run_tags import PROCESS, refuse_second_run
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

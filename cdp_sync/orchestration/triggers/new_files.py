@@ -17,7 +17,7 @@ from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.dagster_internals import RUN_KEY_TAG, AssetJob
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import imported_versions
-from cdp_sync.orchestration.runs.unfinished import UNFINISHED, runs_in
+from cdp_sync.orchestration.runs.run_tags import UNFINISHED, runs_in
 
 _TICKS = 3
 """Ticks in the time between two looks: files that were just seen are looked at again at the next tick."""

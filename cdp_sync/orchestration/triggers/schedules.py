@@ -18,7 +18,7 @@ from cdp_sync.model import Connection, Schedule
 from cdp_sync.model.occurrences import first_instant, grid_start, is_due, occurrences
 from cdp_sync.model.schedule import MINUTES_A_DAY
 from cdp_sync.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG, AssetJob, last_evaluation
-from cdp_sync.orchestration.runs.unfinished import WAITING, runs_in
+from cdp_sync.orchestration.runs.run_tags import WAITING, runs_in
 
 _INSTANT = timedelta(microseconds=1)
 _A_DAY = timedelta(days=1)
