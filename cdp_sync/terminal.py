@@ -218,13 +218,12 @@ def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:
         say((path, "bold"))
         print_table(
             ("  line", "field", "value", "reason"),
-            [(f"{r['line'] or '':>6}", r["field"], r["value"] or _short(r["raw"]), r["reason"]) for r in found],
+            [(f"{r['line'] or '':>6}", r["field"], r["value"] or _short(r["raw"] or ""), r["reason"]) for r in found],
         )
     say(f"{len(rows):,} of {total:,} in quarantine.")
 
 
-def _short(raw: str | None) -> str:
-    text = raw or ""
+def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

@@ -5,6 +5,7 @@ No other module imports Dagster's private ones. `test_dagster_internals.py` is t
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,23 +31,10 @@ from dagster._core.storage.tags import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster.components.core.load_defs import get_library_json_enriched_defs
 
-__all__ = [
-    "DATA_VERSION_TAG",
-    "HIDDEN_TAG_PREFIX",
-    "RUN_KEY_TAG",
-    "SCHEDULED_EXECUTION_TIME_TAG",
-    "AssetJob",
-    "AssetMaterializationPlannedData",
-    "UnresolvedAssetJobDefinition",
-    "execute_here",
-    "failed_in_step",
-    "get_library_json_enriched_defs",
-    "job_origin",
-    "last_evaluation",
-    "remove_event_file",
-    "report_crash",
-    "shorten_log",
-]
+__all__ = [  # of Dagster's; what is defined below is public as well
+    "DATA_VERSION_TAG", "HIDDEN_TAG_PREFIX", "RUN_KEY_TAG", "SCHEDULED_EXECUTION_TIME_TAG",
+    "AssetMaterializationPlannedData", "UnresolvedAssetJobDefinition", "get_library_json_enriched_defs",
+]  # fmt: skip
 
 AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
 """What `dg.define_asset_job` returns, or the job that it resolves to."""
@@ -138,22 +126,14 @@ def job_origin(job: str) -> RemoteJobOrigin:
     That is the code location of `workspace.yaml` that loads this project, or one of its name. Neither a webserver nor
     a code server has to run.
     """
-    usual = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_MODULE), _LOCATION)
-    locations = [*_declared_locations(), usual]
-    of_module = [each for each in locations[:-1] if _module_of(each) == _MODULE]
-    of_name = [each for each in locations if each.location_name == _LOCATION]
-    return RemoteRepositoryOrigin([*of_module, *of_name][0], SINGLETON_REPOSITORY_NAME).get_job_origin(job)
-
-
-def _declared_locations() -> Sequence[CodeLocationOrigin]:
     from dagster._core.workspace.load import location_origins_from_yaml_paths
 
-    try:
-        return location_origins_from_yaml_paths([str(_WORKSPACE)]) if _WORKSPACE.exists() else []
-    except Exception:  # noqa: BLE001 - the webserver says what is wrong with the file; no run fails for it
-        return []
-
-
-def _module_of(location: CodeLocationOrigin) -> str | None:
-    target = getattr(location, "loadable_target_origin", None)
-    return target.module_name if target else None
+    declared: Sequence[CodeLocationOrigin] = []
+    if _WORKSPACE.exists():
+        with suppress(Exception):  # the webserver says what is wrong with the file; no run fails for it
+            declared = location_origins_from_yaml_paths([str(_WORKSPACE)])
+    targets = [(each, getattr(each, "loadable_target_origin", None)) for each in declared]
+    usual = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_MODULE), _LOCATION)
+    of_module = [each for each, target in targets if target and target.module_name == _MODULE]
+    of_name = [each for each in [*declared, usual] if each.location_name == _LOCATION]
+    return RemoteRepositoryOrigin([*of_module, *of_name][0], SINGLETON_REPOSITORY_NAME).get_job_origin(job)

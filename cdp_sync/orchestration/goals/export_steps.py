@@ -102,7 +102,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         run = self._run(context, delivered)
         counters = ExportCounters(**delivered["counters"])
         report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
-        self._clear(run)
+        remove(run.folder, run.staging)
         report = replace(report, seconds=time.time() - delivered["started"])
         watcher().done(self.unique, report)
         context.log.info(report.message)
@@ -142,17 +142,13 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
 
         def give_up(error: CdpSyncError) -> None:
             if not keep:
-                self._clear(run)
+                remove(run.folder, run.staging)
             report = ExportReport(self.goal.name, self.goal.segment, error=str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report, run.now)
             watcher().done(self.unique, report)
 
         return attempt(context.log, work, give_up)
-
-    def _clear(self, run: R) -> None:
-        remove(run.folder)
-        remove(run.staging)
 
 
 @dataclass(frozen=True)

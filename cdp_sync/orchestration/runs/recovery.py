@@ -44,8 +44,7 @@ def recover(instance: dg.DagsterInstance, folder: DataFolder) -> list[str]:
         # What belongs to no known run goes when it is old. After a failed step the staged rows serve its next attempt.
         run = instance.get_run_by_id(run_id)
         if run and run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
-            for path in paths if _process_is_gone(run) and not failed_in_step(run) else ():
-                remove(path)
+            remove(*(paths if _process_is_gone(run) and not failed_in_step(run) else ()))
     return failed_runs
 
 
