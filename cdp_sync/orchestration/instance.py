@@ -36,7 +36,12 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
     home = _home()
     with _failures_of(home), ExitStack() as opened:
         with _lock(home):
-            instance = opened.enter_context(_open(home))
+            try:
+                instance = opened.enter_context(dg.DagsterInstance.from_config(str(home)))
+            except (DBAPIError, OSError, CdpSyncError):
+                raise
+            except Exception as error:  # of Dagster, of YAML, of Alembic, of a class that dagster.yaml names
+                raise _unusable(home / "dagster.yaml", error) from error
         yield instance
 
 
@@ -80,18 +85,6 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _open(home: Path) -> Iterator[dg.DagsterInstance]:
-    try:
-        instance = dg.DagsterInstance.from_config(str(home))
-    except (DBAPIError, OSError, CdpSyncError):
-        raise
-    except Exception as error:  # of Dagster, of YAML, of Alembic, of a class that dagster.yaml names
-        raise _unusable(home / "dagster.yaml", error) from error
-    with instance:
-        yield instance
 
 
 def _unusable(file: Path, error: Exception) -> HistoryUnusable:

@@ -35,7 +35,6 @@ from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
 from cdp_sync.orchestration.runs.recovery import build_recovery
 
-_PACKAGE = "cdp_sync"
 _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 """Set by `dg check defs` and `dagster definitions validate`, where every error shall be fatal."""
 
@@ -102,8 +101,12 @@ def _check(child: Path, clashes: Mapping[Path, Sequence[str]]) -> None:
 def component_tree(folder: Path | None = None) -> dg.ComponentTree:
     """Return the tree of declared components, or of those below one folder alone."""
     warnings.filterwarnings("ignore", category=dg.BetaWarning)  # of Dagster about its own parts; nothing to act on
-    root = Path(__file__).parents[2]
-    return dg.ComponentTree(defs_module=_module_of(folder), project_root=root, code_location_name=_PACKAGE)
+    folder = folder or defs_folder()
+    module = ModuleType(f"cdp_sync_declared_{zlib.crc32(str(folder).encode()):08x}")  # stands for the folder
+    module.__path__ = [str(folder)]
+    module.__file__ = None
+    sys.modules[module.__name__] = module
+    return dg.ComponentTree(defs_module=module, project_root=Path(__file__).parents[2], code_location_name="cdp_sync")
 
 
 def shared() -> dg.Definitions:
@@ -113,16 +116,6 @@ def shared() -> dg.Definitions:
     """
     warehouse = WarehouseResource(path=str(data_folder().warehouse))
     return dg.Definitions(resources={"warehouse": warehouse}, executor=dg.in_process_executor)
-
-
-def _module_of(folder: Path | None) -> ModuleType:
-    """Return a module that stands for a folder of declarations."""
-    folder = folder or defs_folder()
-    module = ModuleType(f"cdp_sync_declared_{zlib.crc32(str(folder).encode()):08x}")
-    module.__path__ = [str(folder)]
-    module.__file__ = None
-    sys.modules[module.__name__] = module
-    return module
 
 
 def _children() -> list[Path]:
@@ -196,12 +189,5 @@ def _broken(name: str, error: Exception) -> dg.Definitions:
     """Show the broken component in the catalog, with the file and the place of the problem."""
     reason = reason_of(error)
     dg.get_dagster_logger().error(f"{name} is not loaded: {reason}")
-    return dg.Definitions(
-        assets=[
-            dg.AssetSpec(
-                ["broken_connections", name],
-                group_name="broken_connections",
-                description=f"Not loaded:\n```\n{reason}\n```",
-            )
-        ]
-    )
+    group, description = "broken_connections", f"Not loaded:\n```\n{reason}\n```"
+    return dg.Definitions(assets=[dg.AssetSpec([group, name], group_name=group, description=description)])

@@ -158,11 +158,11 @@ def build_checks(key: dg.AssetKey, checks: Checks) -> dg.AssetChecksDefinition:
 
 
 def _result(name: str, check: Check, key: dg.AssetKey, found: Finding) -> dict[str, Any]:
-    metadata: dict[str, dg.MetadataValue] = {check.counter: dg.MetadataValue.int(found.times)}
+    metadata: dict[str, Any] = {check.counter: found.times}
     if found.reasons:
         metadata["reasons"] = reasons_table(found.reasons)
     if found.times:
-        metadata["what to do"] = dg.MetadataValue.text(check.remedy.format(key.path[0]))
+        metadata["what to do"] = check.remedy.format(key.path[0])
     return {
         "check_name": name,
         "asset_key": key,

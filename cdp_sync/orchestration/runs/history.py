@@ -127,16 +127,8 @@ class History:
         return {"runs": runs, "data_exchange": list(self.data_exchange), "notice": self.notice}
 
 
-@dataclass(frozen=True)
-class _Recorded:
-    """What the warehouse has recorded."""
-
-    goals: Mapping[str, Sequence[Mapping[str, Any]]]
-    """Rows of `run`, by run id."""
-    profiles: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
-    """The last profiles of a goal's run, by run id and goal."""
-    exchange: tuple[Mapping[str, Any], ...] = ()
-    notice: str = ""
+Changed = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+"""The last profiles of a goal's run, by run id and goal."""
 
 
 def past_runs(
@@ -162,11 +154,23 @@ def past_runs(
             [_record(instance, connection, run_id)] if run_id is not None else _latest(instance, connection, limit)
         )
         runs = [_run(record) for record in records]
-        recorded = _recorded(warehouse, connection, [run.run_id for run in runs], profiles=profiles)
+        run_ids = [run.run_id for run in runs]
+        rows: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+        changed: Changed = {}
+        exchange: tuple[Mapping[str, Any], ...] = ()
+        notice = ""
+        try:
+            with replace(warehouse, lock_timeout=_PATIENCE).open("read") as session:
+                changed = changed_profiles(session, run_ids) if profiles else {}
+                exchange = tuple(data_exchange(session, connection))
+                rows = goals_of_runs(session, run_ids)
+        except WarehouseLocked as locked:
+            notice = f"{locked.found} What it has noted of these runs is not shown."
         began = [run.started_at for run in runs if run.started_at]
         events = materializations(instance, min(began), connection, run_id) if began else {}
-        found = tuple(_with_goals(instance, run, recorded, events) for run in runs)
-    return History(found, recorded.exchange, recorded.notice)
+        of_goals = {run.run_id: [_from_row(row, run, changed) for row in rows.get(run.run_id, ())] for run in runs}
+        found = tuple(_with_goals(instance, run, of_goals[run.run_id], events) for run in runs)
+    return History(found, exchange, notice)
 
 
 def _latest(instance: dg.DagsterInstance, connection: str | None, limit: int) -> list[dg.RunRecord]:
@@ -209,28 +213,13 @@ def _run(record: dg.RunRecord) -> PastRun:
         connection=connections_of(run)[0],
         state=STATES[run.status.value],
         reason=reason_of(run),
-        started_at=_time(record.start_time),
-        ended_at=_time(record.end_time),
+        started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None,
+        ended_at=datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None,
     )
 
 
-def _time(seconds: float | None) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
-
-
-def _recorded(warehouse: Warehouse, connection: str | None, run_ids: list[str], *, profiles: bool) -> _Recorded:
-    try:
-        with replace(warehouse, lock_timeout=_PATIENCE).open("read") as session:
-            changed = changed_profiles(session, run_ids) if profiles else {}
-            exchange = tuple(data_exchange(session, connection))
-            return _Recorded(goals_of_runs(session, run_ids), changed, exchange)
-    except WarehouseLocked as locked:
-        return _Recorded({}, {}, notice=f"{locked.found} What it has noted of these runs is not shown.")
-
-
-def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: _Recorded, events: Events) -> PastRun:
-    goals = {goal.goal: goal for goal in _from_events(run, events)}
-    goals |= {row["goal"]: _from_row(row, run, recorded) for row in recorded.goals.get(run.run_id, ())}
+def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: list[PastGoal], events: Events) -> PastRun:
+    goals = {goal.goal: goal for goal in (*_from_events(run, events), *recorded)}
     if run.state is RunState.RUNNING:
         run = replace(run, phase=under_way(instance, run.run_id, run.connection))
     elif run.state in (RunState.FAILED, RunState.STOPPED):
@@ -247,7 +236,7 @@ def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: _Recorded,
     return replace(run, goals=tuple(sorted(goals.values(), key=lambda goal: goal.ended_at)))
 
 
-def _from_row(row: Mapping[str, Any], run: PastRun, recorded: _Recorded) -> PastGoal:
+def _from_row(row: Mapping[str, Any], run: PastRun, changed: Changed) -> PastGoal:
     seconds = row["seconds"] or (row["ended_at"] - row["started_at"]).total_seconds()
     names = EXPORT_COUNTERS if row["direction"] == "export" else COUNTERS
     return PastGoal(
@@ -260,7 +249,7 @@ def _from_row(row: Mapping[str, Any], run: PastRun, recorded: _Recorded) -> Past
         counters={name: row[name] or 0 for name in names},
         warnings=tuple(row["warnings"] or ()),
         errors=tuple(row["errors"] or ()),
-        profiles=tuple(recorded.profiles.get((run.run_id, row["goal"]), ())),
+        profiles=tuple(changed.get((run.run_id, row["goal"]), ())),
     )
 
 
