@@ -4,7 +4,7 @@ A shell completes the names of connections, goals and segments. Files are read f
 and without Dagster: a shell waits for every answer. A file that cannot be read has no names.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from cdp_sync.warehouse import Warehouse
 
 T = TypeVar("T")
+_GOALS = ("import_profiles", "export_profiles")
 
 
 def complete_connections(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the connections whose names begin so."""
-    return _beginning(begun, (each.get("name") for each in _attributes()))
+    return _beginning(begun, _attributes())
 
 
 def complete_goals(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -29,21 +30,17 @@ def complete_goals(context: click.Context, _parameter: click.Parameter, begun: s
     # An option without its value, which is what is completed, keeps click from reading the arguments before it.
     words = {context.params.get("connection"), *context.args}
     named = [each for each in every if each.get("name") in words] or every
-    return _beginning(begun, (goal for each in named for goal in _names(each, "import_profiles", "export_profiles")))
+    return _beginning(begun, (goal for each in named for key in _GOALS for goal in each.get(key) or ()))
 
 
 def complete_segments(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the segments whose names begin so."""
-    return _beginning(begun, (name for each in _attributes() for name in _names(each, "segments")))
+    return _beginning(begun, (segment for each in _attributes() for segment in each.get("segments") or ()))
 
 
-def _beginning(begun: str, names: Iterable[object]) -> list[str]:
+def _beginning(begun: str, declared: Iterable[Any]) -> list[str]:
+    names = [each.get("name") for each in declared if isinstance(each, dict)]
     return sorted({name for name in names if isinstance(name, str) and name.startswith(begun)})
-
-
-def _names(attributes: dict[str, Any], *keys: str) -> Iterator[object]:
-    for key in keys:
-        yield from (each.get("name") for each in attributes.get(key) or () if isinstance(each, dict))
 
 
 def _attributes() -> list[dict[str, Any]]:

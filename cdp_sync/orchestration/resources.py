@@ -14,7 +14,7 @@ from cdp_sync.model import ConnectionKind, Declared
 from cdp_sync.model.kind import kinds
 from cdp_sync.orchestration.dagster_internals import shorten_log
 from cdp_sync.orchestration.data_folder import data_folder
-from cdp_sync.orchestration.runs.processes import note_process
+from cdp_sync.orchestration.runs.recovery import note_process
 from cdp_sync.warehouse import Warehouse
 
 WAREHOUSE_POOL = "warehouse"

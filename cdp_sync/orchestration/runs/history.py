@@ -153,7 +153,17 @@ def past_runs(
         records = (
             [_record(instance, connection, run_id)] if run_id is not None else _latest(instance, connection, limit)
         )
-        runs = [_run(record) for record in records]
+        runs = [
+            PastRun(
+                run_id=record.dagster_run.run_id,
+                connection=connections_of(record.dagster_run)[0],
+                state=STATES[record.dagster_run.status.value],
+                reason=reason_of(record.dagster_run),
+                started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None,
+                ended_at=datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None,
+            )
+            for record in records
+        ]
         run_ids = [run.run_id for run in runs]
         rows: Mapping[str, Sequence[Mapping[str, Any]]] = {}
         changed: Changed = {}
@@ -204,18 +214,6 @@ def _record(instance: dg.DagsterInstance, connection: str | None, wanted: str) -
 def _is_of(run: dg.DagsterRun, connection: str | None) -> bool:
     """Return whether a run is of a connection, or of any; one that was started on asset pages is of its first."""
     return any(connection in (None, found) for found in connections_of(run)[:1])
-
-
-def _run(record: dg.RunRecord) -> PastRun:
-    run = record.dagster_run
-    return PastRun(
-        run_id=run.run_id,
-        connection=connections_of(run)[0],
-        state=STATES[run.status.value],
-        reason=reason_of(run),
-        started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None,
-        ended_at=datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None,
-    )
 
 
 def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: list[PastGoal], events: Events) -> PastRun:
