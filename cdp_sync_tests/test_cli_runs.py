@@ -114,7 +114,7 @@ def test_a_failure_missing_in_the_warehouse_is_reported(ran: Project) -> None:
     """A goal's failure is taken from the event log if the warehouse was locked."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cdp_sync.orchestration.goals.import_steps.record_failure", lambda *_: None)
-        patch.setattr("cdp_sync.orchestration.goals.file_steps.scan_directory", unreachable)
+        patch.setattr("cdp_sync.orchestration.goals.import_steps.scan_directory", unreachable)
         output_of(cdp_sync("run", "shop"), 1)
     run = answer("runs", "shop", "--json")["runs"][0]
     (failed,) = run["goals"]

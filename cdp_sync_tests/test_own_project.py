@@ -20,7 +20,7 @@ import yaml
 from cdp_sync.orchestration import project_folder
 from cdp_sync.sandbox.demo import demo_script
 from cdp_sync.sandbox.servers import SandboxServers
-from cdp_sync.scaffold.schema import declaration_schema
+from cdp_sync.scaffold.project import declaration_schema
 from cdp_sync_tests.test_cli import answer, cdp_sync, output_of
 from cdp_sync_tests.test_documentation import DECLARING, README, ROOT, blocks
 

@@ -92,9 +92,7 @@ def read_connections(name: str | None = None) -> tuple[Connection, ...]:
     """
     values = (document.value for file in declaration_files() for document in documents_in(file))
     found = [value for value in values if isinstance(value, Connection)]
-    names = [connection.name for connection in found]
-    if name is not None and name not in names:
-        raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
+    refuse_unknown(name, [connection.name for connection in found])
     return tuple(connection for connection in found if name in (None, connection.name))
 
 
