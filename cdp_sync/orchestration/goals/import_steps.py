@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
-from cdp_sync.importing import GoalRun, fetch_files, scan_directory
+from cdp_sync.importing import ImportRun, fetch_files, scan_directory
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.importing.sources.scanning import Choice, Sightings
 from cdp_sync.model import (
     FileGoal,
     FileReport,
     FileState,
-    GoalReport,
     ImportGoal,
+    ImportReport,
     ImportRules,
     RemoteFile,
     SftpConnection,
@@ -91,7 +91,7 @@ class ImportSteps(GoalSteps[Rules]):
     def upsert(self, context: dg.OpExecutionContext, linked: Handle) -> Iterator[dg.MaterializeResult[Any]]:
         """Write the profiles, and say what was done; nothing is materialized where there was nothing to do."""
         run = self._run(context, linked)
-        report = GoalReport(self.goal.name)
+        report = ImportReport(self.goal.name)
         if linked["staging"]:
             from cdp_sync.importing import upsert_profiles
 
@@ -106,7 +106,7 @@ class ImportSteps(GoalSteps[Rules]):
         yield from self._show(context, report)
         forget_handles(context)
 
-    def _show(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
+    def _show(self, context: dg.OpExecutionContext, report: ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         """Show the goal in the UI; what landed is shown also where the goal failed.
 
         Raises:
@@ -127,10 +127,10 @@ class ImportSteps(GoalSteps[Rules]):
             metadata = failure_metadata_of(report)
             raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
 
-    def _run(self, context: dg.OpExecutionContext, handle: Handle | None = None) -> GoalRun:
+    def _run(self, context: dg.OpExecutionContext, handle: Handle | None = None) -> ImportRun:
         folder = data_folder()
         staging = Path(handle["staging"]) if handle and handle["staging"] else None
-        return GoalRun(
+        return ImportRun(
             run_id=context.run_id,
             connection=self.connection.name,
             goal=self.importing,
@@ -143,12 +143,12 @@ class ImportSteps(GoalSteps[Rules]):
             began=handle["started"] if handle else None,
         )
 
-    def _attempt(self, context: dg.OpExecutionContext, run: GoalRun, doing: str, work: Callable[[], T]) -> T:
+    def _attempt(self, context: dg.OpExecutionContext, run: ImportRun, doing: str, work: Callable[[], T]) -> T:
         watcher().phase(self.unique, doing)
 
         def give_up(error: CdpSyncError) -> None:
             remove(run.folder)
-            report = GoalReport(self.goal.name, error=str(error))
+            report = ImportReport(self.goal.name, error=str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report)
                 # One second for the warehouse: the run has failed before its end.
@@ -192,7 +192,7 @@ class FileSteps(ImportSteps[FileGoal]):
         remove(run.folder)
         return {**handle, "staging": str(run.staging)}
 
-    def _scan(self, context: dg.OpExecutionContext, run: GoalRun, choice: Choice) -> Handle:
+    def _scan(self, context: dg.OpExecutionContext, run: ImportRun, choice: Choice) -> Handle:
         self.adopt(context)
         names, retry, note = (run.connection, run.goal.name), 0, ""
         with run.warehouse.open("read") as session:
@@ -227,7 +227,7 @@ class FileSteps(ImportSteps[FileGoal]):
             "note": note,
         }
 
-    def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:
+    def _parse(self, context: dg.OpExecutionContext, run: ImportRun, scanned: Handle) -> None:
         from cdp_sync.importing import parse_files
 
         files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
@@ -242,7 +242,7 @@ class FileSteps(ImportSteps[FileGoal]):
             )
             parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
 
-    def _show(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
+    def _show(self, context: dg.OpExecutionContext, report: ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         if not is_backfill(context) or report.state == "failed":
             note_files(context, self.connection.name, self.goal.name, report.files)
         yield from super()._show(context, report)
@@ -268,7 +268,7 @@ class SourceSteps(ImportSteps[ImportRules]):
         remove(run.folder)
         return {**handle, "staging": str(run.staging)}
 
-    def _fetch(self, context: dg.OpExecutionContext, run: GoalRun) -> None:
+    def _fetch(self, context: dg.OpExecutionContext, run: ImportRun) -> None:
         self.adopt(context)
         with self.client(context) as client:
             source = kind_of(self.connection).part("source")(client, self.goal)

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, Counters, ExportReport, FileReport, GoalReport
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, Counters, ExportReport, FileReport, ImportReport
 
 _FILE_COLUMNS = ("file", "state", "rows", "remarks")
 """Few and narrow: the UI cuts off a table that is wider than its page, and what stands below it at the same width."""
@@ -18,7 +18,7 @@ Metadata = dict[str, Any]
 """By name: plain values, and tables and Markdown as Dagster's."""
 
 
-def metadata_of(report: GoalReport) -> Metadata:
+def metadata_of(report: ImportReport) -> Metadata:
     """Return the metadata of a materialization."""
     samples = [
         f"- `{sample.profile_id}` {sample.kind}" + (f": {', '.join(sample.properties)}" if sample.properties else "")
@@ -35,15 +35,15 @@ def metadata_of(report: GoalReport) -> Metadata:
     }
 
 
-def failure_metadata_of(report: GoalReport) -> Metadata:
+def failure_metadata_of(report: ImportReport) -> Metadata:
     """Return what a goal that failed shows below its message: its files, and why rows did not land."""
     tables = {"files": _files(report.files), "quarantine": reasons_table(report.reasons)}
     return {name: table for name, table in tables.items() if table.records}
 
 
-def idle_metadata_of(report: GoalReport | ExportReport) -> Metadata:
+def idle_metadata_of(report: ImportReport | ExportReport) -> Metadata:
     """Return the metadata of an observation: of a run that found nothing to do. Nothing in it is plotted."""
-    files = failure_metadata_of(report) if isinstance(report, GoalReport) else {}
+    files = failure_metadata_of(report) if isinstance(report, ImportReport) else {}
     counters = {**asdict(report.counters), "seconds": round(report.seconds, 3)}
     return {"summary": report.message, **files, _COUNTERS: counters}
 
