@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.importing.sources.sightings import Sightings
+from cdp_sync.importing.sources.scanning import Sightings
 from cdp_sync.model import RemoteFile
 from cdp_sync.private import private_file, private_folder, write_private
 

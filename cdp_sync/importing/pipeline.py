@@ -6,14 +6,13 @@ to the next stands in the run's staging file, see `staging.tables`.
 
 from collections.abc import Iterable, Mapping
 
-from cdp_sync.importing.delta.replace import compare_rows
+from cdp_sync.importing.delta.replace import compare_rows, select_fresh_rows
 from cdp_sync.importing.linking.linking import is_linked, link_rows
 from cdp_sync.importing.linking.waiting import count_due, stage_waiting
 from cdp_sync.importing.run import GoalRun
 from cdp_sync.importing.sources.port import Progress, Source
 from cdp_sync.importing.sources.profiles import fetch_profiles
 from cdp_sync.importing.staging.columns import staged_columns
-from cdp_sync.importing.staging.fresh import select_fresh_rows
 from cdp_sync.importing.staging.parsing import Arrival, stage_files
 from cdp_sync.importing.upserting.upsert import declare_properties, upsert_rows
 from cdp_sync.model import FileReport, GoalReport

@@ -59,11 +59,6 @@ class GoalRun(Run):
         """The columns that name the goal in the warehouse's tables."""
         return {"connection": self.connection, "goal": self.goal.name}
 
-    @property
-    def format(self) -> str:
-        """How the goal's files are read, as JSON, for the ledger."""
-        return self.goal.format.model_dump_json(by_alias=True)
-
     @contextmanager
     def open(self, access: Access) -> Iterator[Session]:
         """Open the warehouse beside the run's staging file."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Text, and_, cast, func, literal_column, select, table
+from sqlalchemy import ColumnElement, Text, cast, func, literal_column, select, table
 
 from cdp_sync.model import Profiles
 from cdp_sync.segments.conditions import condition_of
@@ -13,7 +13,7 @@ from cdp_sync.segments.statements import shown, step
 from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.properties import check_types, profile_columns
 
-PROFILE = table("profile", schema="warehouse").alias("profile")
+PROFILE = table("live_profile", schema="warehouse").alias("profile")
 """The table that conditions ask about, under the name that they use."""
 
 _ID = cast(literal_column("profile.profile_id"), Text).label("profile_id")
@@ -61,6 +61,5 @@ def view_segment(session: Session, profiles: Profiles, name: str, now: datetime,
 def is_in_segment(
     profiles: Profiles, name: str, now: datetime, columns: Collection[str] | None = None
 ) -> ColumnElement[bool]:
-    """Return the condition, never null, that a row of `PROFILE` is a live profile in a segment; see `condition_of`."""
-    alive = literal_column("profile.merged_into").is_(None)
-    return and_(alive, condition_of(profiles.segment(name).when, profiles, now, columns))
+    """Return the condition, never null, that a row of `PROFILE` is in a segment; see `condition_of`."""
+    return condition_of(profiles.segment(name).when, profiles, now, columns)

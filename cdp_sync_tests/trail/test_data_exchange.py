@@ -14,7 +14,7 @@ from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
 from cdp_sync.importing.upserting import upsert as applying
 from cdp_sync.model import ExportReport, FileExportGoal, GoalReport, Profiles
 from cdp_sync.warehouse import Warehouse
-from cdp_sync.warehouse.exchange import data_exchange
+from cdp_sync.warehouse.history import data_exchange
 from cdp_sync_tests.exporting.exporter import Folder
 from cdp_sync_tests.trail.importer import PROFILES, Importer, arrived, goal
 

@@ -10,8 +10,8 @@ from cdp_sync.errors import GoalFailed
 from cdp_sync.importing import import_files
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.model import FileGoal, GoalReport, SftpConnection, SftpServer, fingerprint
+from cdp_sync.warehouse.backend import migrations
 from cdp_sync.warehouse.history import quarantined
-from cdp_sync.warehouse.migrations import migrations
 from cdp_sync.warehouse.renaming import adopt
 from cdp_sync.warehouse.rivals import rival_problems
 from cdp_sync_tests.trail.importer import NOON, PROFILES, Importer, arrived, check_adds_up, goal
@@ -46,7 +46,7 @@ def test_a_ledger_of_version_5_guards_its_rows(importer: Importer, monkeypatch: 
     """Rows that a former version applied are unchanged, and added to sums once, also under a changed declaration."""
     every = migrations()
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.migrations.migrations", lambda: every[:5])
+        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:5])
         with importer.warehouse.open("write") as session:
             session.execute(
                 """insert into warehouse.imported_file by name

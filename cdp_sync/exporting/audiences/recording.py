@@ -44,9 +44,9 @@ def _steps(session: Session, run: UserRun) -> Iterator[Step]:
     number, of_goal = number_of_goal(session, run), {"connection": run.connection, "goal": run.goal.name}
     gone, members = statement("exporting/audiences/gone_profile"), statement("exporting/audiences/list_member")
     yield from ledger_steps(run, number)
-    yield Step("exported_profile", gone, {"goal_number": number}, ("gone", "selected"))
-    yield Step("list_member", statement("exporting/audiences/gone_member"), of_goal, ("gone", "selected"))
-    yield Step("list_member", members, {**of_goal, "identity_key": run.goal.identity_key}, ("selected",))
+    yield Step("exported_profile", gone, {"goal_number": number})
+    yield Step("list_member", statement("exporting/audiences/gone_member"), of_goal)
+    yield Step("list_member", members, {**of_goal, "identity_key": run.goal.identity_key})
     forget = "delete from warehouse.list_intent where connection = $connection and goal = $goal"
     yield Step("list_intent", forget, of_goal)
     yield quarantine_step(run, None)

@@ -53,7 +53,7 @@ def cells_step(run: ExportRun, rows: Rows, columns: Collection[str], limit: int)
         source = on(source, level)
     names = ", ".join(rows.shown.values())
     query = f"select {names}\nfrom (\n{source}\n)\norder by place"
-    return Step("cells", query, {**chosen.values, "limit": limit}, ("selected",))
+    return Step("cells", query, {**chosen.values, "limit": limit})
 
 
 _CHANGED = """select profile.*, known_hash

@@ -30,11 +30,6 @@ def note_watermarks(session: Session, file: int, fetched: FetchedFile) -> None:
         session.execute("insert into staging.watermark values (?, ?, ?, ?)", mark)
 
 
-def appends(session: Session) -> bool:
-    """Return whether a file of the run appends to what was read before."""
-    return bool(session.value("select exists (from staging.watermark where kind = 'append')"))
-
-
 def land_watermarks(session: Session, run: GoalRun) -> None:
     """Write the watermarks of the files that did not fail, in the transaction that lands their rows.
 

@@ -10,8 +10,7 @@ import dagster as dg
 
 from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory
 from cdp_sync.importing.run import refuse_rivals
-from cdp_sync.importing.sources.scanning import Choice, Directory
-from cdp_sync.importing.sources.sightings import Sightings
+from cdp_sync.importing.sources.scanning import Choice, Directory, Sightings
 from cdp_sync.model import FileGoal, GoalReport, RemoteFile, SftpConnection
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove

@@ -15,8 +15,7 @@ from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.runs.run_events import Events, materializations, trouble_of, under_way
 from cdp_sync.orchestration.runs.run_tags import connections_of, reason_of
 from cdp_sync.warehouse import Warehouse
-from cdp_sync.warehouse.exchange import data_exchange
-from cdp_sync.warehouse.history import changed_profiles, goals_of_runs
+from cdp_sync.warehouse.history import changed_profiles, data_exchange, goals_of_runs
 
 _PATIENCE = 1.0
 """Seconds to wait for a warehouse that an import writes to."""

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from cdp_sync.importing.sources.arrivals import Look, Memory, goal_key, look_at
-from cdp_sync.importing.sources.sightings import Sightings
+from cdp_sync.importing.sources.scanning import Sightings
 from cdp_sync.model import Connection, Profiles, RemoteFile, Watch, fingerprint
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.dagster_internals import RUN_KEY_TAG, AssetJob
