@@ -9,8 +9,8 @@ from typing import Any
 
 from cdp_sync.errors import UnknownName, WarehouseLocked
 from cdp_sync.model import Connection
+from cdp_sync.model.occurrences import upcoming_runs
 from cdp_sync.model.suggestion import one_of
-from cdp_sync.model.upcoming import upcoming_runs
 from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
 from cdp_sync.orchestration.declaration_files import declared_names
 from cdp_sync.orchestration.declarations import read_project

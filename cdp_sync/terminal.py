@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import ListLook, Look
-    from cdp_sync.model.upcoming import UpcomingRun
+    from cdp_sync.model.occurrences import UpcomingRun
     from cdp_sync.orchestration.runs.history import History, PastRun
     from cdp_sync.orchestration.runs.progress import Watcher
     from cdp_sync.segments.membership import SegmentView

@@ -31,11 +31,10 @@ from cdp_sync.model import (
     SftpServer,
     WeekdayOfMonth,
 )
-from cdp_sync.model.consistency import find_problems
+from cdp_sync.model.consistency import find_problems, find_profile_problems
 from cdp_sync.model.declared import PropertyType
 from cdp_sync.model.goal import SetMode
 from cdp_sync.model.operators import NAMES
-from cdp_sync.model.segment_problems import find_profile_problems
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -40,7 +40,7 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
 
 
 def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None:
-    from cdp_sync.model.upcoming import upcoming_runs
+    from cdp_sync.model.occurrences import upcoming_runs
     from cdp_sync.orchestration.declaration_files import read_connections
     from cdp_sync.terminal import print_upcoming
 

@@ -32,7 +32,11 @@ def record(session: Session, run: ExportRun, report: ExportReport, steps: Iterab
     The steps are taken one by one, inside the transaction.
     """
     report = replace(report, reasons=reasons_of(session))
-    if not is_recorded(session, run):
+    query = """
+        select count(*)
+        from warehouse.run
+        where state = 'success' and run_id = $run_id and connection = $connection and goal = $goal"""
+    if not session.value(query, run.key):
         session.execute("begin")
         session.run(steps)
         write_run(session, run, report, run.now)
@@ -73,15 +77,6 @@ def leaves_quarantine(run: ExportRun) -> bool:
 def reasons_of(session: Session) -> tuple[tuple[str, int], ...]:
     """Return why staged profiles cannot be delivered, most frequent first."""
     return tuple(session.rows(statement("exporting/reasons")))
-
-
-def is_recorded(session: Session, run: ExportRun) -> bool:
-    """Return whether the run is in the history as a success."""
-    query = """
-        select count(*)
-        from warehouse.run
-        where state = 'success' and run_id = $run_id and connection = $connection and goal = $goal"""
-    return bool(session.value(query, run.key))
 
 
 def number_of_goal(session: Session, run: ExportRun) -> int:

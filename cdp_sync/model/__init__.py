@@ -8,7 +8,6 @@ from cdp_sync.model.fingerprint import export_fingerprint, fingerprint
 from cdp_sync.model.format import ExportFormat, Format
 from cdp_sync.model.goal import Completeness, DetectedMapping, FileGoal, ImportGoal, ImportRules, Link, Mapping
 from cdp_sync.model.kind import ConnectionKind, kind_of
-from cdp_sync.model.maintenance import Maintenance
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
 from cdp_sync.model.remote import FetchedFile, RemoteFile, SourceLook, Upload, UploadJournal
@@ -27,6 +26,6 @@ from cdp_sync.model.report import (
     Report,
     Run,
 )
-from cdp_sync.model.schedule import Schedule, WeekdayOfMonth
+from cdp_sync.model.schedule import Maintenance, Schedule, WeekdayOfMonth
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.server import SftpServer

@@ -67,14 +67,6 @@ class ExportColumn(Declared):
             raise ValueError(f"found {found}; a column holds exactly one of {', '.join(KINDS)}")
         return self
 
-    def problems(self, profiles: Profiles) -> Iterator[str]:
-        """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
-        if self.property and self.property not in profiles.by_name:
-            yield f"property: {profiles.unknown(self.property)}"
-        if self.segments not in (None, "all"):
-            for name in self.segments or ():
-                yield from profiles.segment_problem("segments", name)
-
 
 class ExportGoal(Goal):
     """Lets a segment's profiles leave."""
@@ -108,7 +100,10 @@ class ExportGoal(Goal):
 
     def column_problems(self, column: ExportColumn, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile in one of the columns."""
-        return column.problems(profiles)
+        if column.property and column.property not in profiles.by_name:
+            yield f"property: {profiles.unknown(column.property)}"
+        for name in column.segments if isinstance(column.segments, tuple) else ():
+            yield from profiles.segment_problem("segments", name)
 
     @property
     def properties(self) -> tuple[str, ...]:

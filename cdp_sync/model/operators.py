@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal, NoReturn, Protocol
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BeforeValidator, Field
 
@@ -68,22 +68,6 @@ RANGE = Shape(Annotated[tuple[_Value, _Value], BeforeValidator(_two)], tuple)
 TEXTS = Shape(_Texts, tuple)
 
 
-class Values(Protocol):
-    """The values that a profile has of a property, as an expression that a row builds its condition from."""
-
-    def is_empty(self) -> Any:  # noqa: ANN401 - an expression
-        """There is no value."""
-
-    def any(self, holds: Callable[[Any], Any]) -> Any:  # noqa: ANN401
-        """One of the values satisfies a condition; texts are in lower case, and so is what they are compared with."""
-
-    def has_any(self, texts: Any) -> Any:  # noqa: ANN401
-        """One of the values is among these texts."""
-
-    def has_all(self, texts: Any) -> Any:  # noqa: ANN401
-        """All of these texts are among the values."""
-
-
 @dataclass(frozen=True)
 class Operator:
     """What can be asked of a property.
@@ -92,7 +76,8 @@ class Operator:
         name: The key beside `property`.
         types: The property types that it applies to.
         wants: What stands beside it.
-        holds: Returns the condition. Receives the property's values, and what they are compared with.
+        holds: Returns the condition. Receives the property's values, an expression with the methods `is_empty`, `any`,
+            `has_any` and `has_all`, and what they are compared with.
         words: What follows "is" in a sentence about the property; `{}` stands for what it is compared with.
         meaning: Description in the editor's schema.
         of_all: What follows the property's name where a sentence is about all its values, and the opposite of that.
@@ -118,11 +103,6 @@ class Operator:
     def opposite(self) -> str:
         """Name of the opposite."""
         return self.denied or f"not_{self.name}"
-
-    @property
-    def meaning_of_opposite(self) -> str:
-        """Description of the opposite in the editor's schema."""
-        return "There is a value." if self.denied else f"The opposite of `{self.name}`; true where there is no value."
 
 
 def _one(compare: Callable[..., Any]) -> Callable[..., Any]:

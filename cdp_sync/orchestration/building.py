@@ -6,8 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from cdp_sync.model import Connection, Declared, Maintenance, Profiles
-from cdp_sync.model.consistency import find_problems
-from cdp_sync.model.segment_problems import find_profile_problems
+from cdp_sync.model.consistency import find_problems, find_profile_problems
 from cdp_sync.orchestration.connection import build_connection
 from cdp_sync.orchestration.declaration_files import (
     MAINTENANCE,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, Profiles
+from cdp_sync.model.consistency import find_profile_problems
 from cdp_sync.model.kind import kind_of_type
 from cdp_sync.model.reading import Document, Reading, read_text, with_line
-from cdp_sync.model.segment_problems import find_profile_problems
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.project_folder import defs_folder
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from cdp_sync.model import Condition, Profiles, Property, Segment
-from cdp_sync.model.literal import literal
 from cdp_sync.model.operators import COUNT, FLAG, TEXTS
+from cdp_sync.model.profile import literal
 from cdp_sync.model.segment import Question
 
 _CONSENT = {

@@ -16,12 +16,6 @@ from cdp_sync.warehouse.properties import check_types, profile_columns
 PROFILE = table("live_profile", schema="warehouse").alias("profile")
 """The table that conditions ask about, under the name that they use."""
 
-_ID = cast(literal_column("profile.profile_id"), Text).label("profile_id")
-_NEWEST_FIRST: tuple[ColumnElement[object], ...] = (
-    literal_column("profile.created_at").desc(),
-    literal_column("profile.profile_id"),
-)
-
 
 @dataclass(frozen=True)
 class SegmentView:
@@ -46,9 +40,14 @@ def view_segment(session: Session, profiles: Profiles, name: str, now: datetime,
     """
     columns = profile_columns(session)
     check_types(profiles, columns)
-    members = select(_ID).select_from(PROFILE).where(is_in_segment(profiles, name, now, columns))
+    profile, created = literal_column("profile.profile_id"), literal_column("profile.created_at")
+    members = (
+        select(cast(profile, Text).label("profile_id"))
+        .select_from(PROFILE)
+        .where(is_in_segment(profiles, name, now, columns))
+    )
     size = step("size", select(func.count()).select_from(members.subquery("members")))
-    sample = step("sample", members.order_by(*_NEWEST_FIRST).limit(limit))
+    sample = step("sample", members.order_by(created.desc(), profile).limit(limit))
     return SegmentView(
         name=name,
         size=session.value(size.sql, size.values),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from cdp_sync.exporting.audiences.delivering import LEAVERS, USERS
 from cdp_sync.exporting.recording import leaves_quarantine, ledger_steps, number_of_goal, quarantine_step, record
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model import ExportCounters, ExportReport
@@ -23,9 +24,9 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
         # Merge the outcomes into the staged profiles; idempotent.
         if not session.value("select count(*) from (show tables from staging) where name = 'chosen'"):
             session.execute("alter table staging.selected rename to chosen")
-        _read_outcomes(session, run.left)
+        _read_outcomes(session, run.folder / LEAVERS)
         session.execute(statement("exporting/audiences/gone"))
-        _read_outcomes(session, run.outcomes)
+        _read_outcomes(session, run.folder / USERS)
         of_run = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
         session.execute(statement("exporting/audiences/selected"), of_run)
         taken_off = session.value("select count(distinct profile_id) from staging.gone")
@@ -36,8 +37,9 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
 
 
 def _read_outcomes(session: Session, path: Path) -> None:
-    path.touch()  # no user was sent
-    session.execute(statement("exporting/audiences/outcome"), {"path": str(path)})
+    outcomes = path.with_suffix(".csv")
+    outcomes.touch()  # no user was sent
+    session.execute(statement("exporting/audiences/outcome"), {"path": str(outcomes)})
 
 
 def _steps(session: Session, run: UserRun) -> Iterator[Step]:
