@@ -96,13 +96,15 @@ class RunCounters:
 class Counters(RunCounters):
     """The ends of an import's rows, and what that did to profiles.
 
-    Always: rows_read = rows_applied + rows_unchanged + rows_rejected + rows_without_identifier + rows_unmatched +
+    Always: rows_read = rows_applied + rows_unchanged + rows_filtered + rows_rejected + rows_without_identifier + rows_unmatched +
     rows_without_consent.
     """
 
     rows_read: int = 0
     rows_applied: int = 0
     rows_unchanged: int = 0
+    rows_filtered: int = 0
+    """Processors dropped them."""
     rows_rejected: int = 0
     rows_without_identifier: int = 0
     rows_unmatched: int = 0
@@ -117,7 +119,7 @@ class Counters(RunCounters):
 COUNTERS = Counters.names()
 """The counters' names, in order."""
 
-ROW_ENDS = Counters.ends = COUNTERS[1:7]
+ROW_ENDS = Counters.ends = COUNTERS[1:8]
 """The counters that a row read is counted in exactly once."""
 
 
@@ -256,7 +258,7 @@ class GoalReport(Report):
             listed = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
             about.append(warning if len(self.files) == 1 else f"{listed}: {warning}")
         counters = self.counters
-        judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected
+        judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected - counters.rows_filtered
         no_link_value = judged and judged == counters.rows_without_identifier
         return (*about, "No row had a link value.") if no_link_value else tuple(about)
 
