@@ -27,9 +27,9 @@ class ProcessorFails(Exception):
 
 
 def process(
-    rows: list[Cells], processors: Iterable[Processor], now: datetime, secrets: Mapping[str, str] | None = None
+    rows: list[Cells], processors: Iterable[Processor], now: datetime | None, secrets: Mapping[str, str] | None = None
 ) -> list[bool]:
-    """Change the cells of the rows of one text; return which of the rows are kept."""
+    """Change the cells of the rows of one text; return which of the rows are kept. Without `now`, dates are empty."""
     kept = [True] * len(rows)
     for processor in processors:
         settings = processor.settings
@@ -114,9 +114,9 @@ def add_value(row: Cells, settings: Any, *_others: object) -> bool:
     return True
 
 
-def add_date(row: Cells, settings: Any, now: datetime, _secrets: object) -> bool:
+def add_date(row: Cells, settings: Any, now: datetime | None, _secrets: object) -> bool:
     """Add the date of the run."""
-    row[settings.field] = now.astimezone(ZoneInfo(settings.time_zone)).strftime(settings.format)
+    row[settings.field] = now.astimezone(ZoneInfo(settings.time_zone)).strftime(settings.format) if now else ""
     return True
 
 
