@@ -427,3 +427,13 @@ def fields_before(processors: Iterable[Processor]) -> tuple[str, ...]:
         needed += [name for name in processor.settings.reads if name not in added]
         added |= set(processor.settings.writes)
     return tuple(dict.fromkeys(needed))
+
+
+def written_by(processors: Iterable[Processor], fields: Iterable[str]) -> frozenset[str]:
+    """Return the fields that processors may change or add, given those there are."""
+    every, written = frozenset(fields), set[str]()
+    for settings in (processor.settings for processor in processors):
+        of_all = isinstance(settings, RemoveNulls | Pseudonymize | Python) and not names_of(settings.reads)
+        written |= every if of_all else set()
+        written |= set(settings.writes)
+    return frozenset(written)

@@ -284,7 +284,7 @@ class ExportCounters(RunCounters):
     """The ends of a segment's profiles.
 
     Always: profiles_in_segment = profiles_without_value + profiles_without_consent + profiles_without_identifier +
-    profiles_not_deliverable + profiles_unmatched + profiles_same + profiles_written.
+    profiles_filtered + profiles_not_deliverable + profiles_unmatched + profiles_same + profiles_written.
     """
 
     profiles_in_segment: int = 0
@@ -293,6 +293,8 @@ class ExportCounters(RunCounters):
     profiles_without_consent: int = 0
     profiles_without_identifier: int = 0
     """No value in any linked property."""
+    profiles_filtered: int = 0
+    """Processors dropped them: they do not count as part of the audience."""
     profiles_not_deliverable: int = 0
     """A value that the file cannot hold, or that was refused; see the quarantine."""
     profiles_unmatched: int = 0

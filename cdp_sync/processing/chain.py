@@ -3,7 +3,7 @@
 The rows keep their order and their number: a row that is dropped is marked, so that the line of every row is known.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from cdp_sync.model.processor import (
@@ -63,6 +63,11 @@ def process(
             relation = express(relation, settings, moment)
         watch(place, processor, relation)
     return relation
+
+
+def works_alone(processors: Iterable[Processor]) -> bool:
+    """Return whether what processors make of a row needs that row alone, and no function."""
+    return not any(isinstance(one.settings, DropDuplicates | FirstRows | Python) for one in processors)
 
 
 def express(relation: Relation, settings: Settings, moment: Moment) -> Relation:
