@@ -157,7 +157,7 @@ def selected_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
     source, values, compared = _compared(run, rows, columns)
     for level in (*rows.cells, *rows.finish, *rows.line, *_end(rows, compared=compared)):
         source = on(source, level)
-    return Step("selected", _SELECTED.format(source, ""), values)
+    return Step("selected", _SELECTED.format(source, ""), {**values, "fingerprint": run.fingerprint})
 
 
 def processed_step(
@@ -176,11 +176,11 @@ def processed_step(
     order = "" if alone else "\norder by created_at, profile_id"
     relation = Relation(f"(\n{source}{order}\n)", rows.texts, len(rows.columns) - 1, values, kept="kept")
     relation = process(session, relation, run.goal.processors, Moment(run.now, os.environ))
-    source, values = f"select * from {relation.source}", {**values, **relation.values}
+    source = f"select * from {relation.source}"
     for level in (*rows.finish, *rows.line, *_end(rows, compared=compared, kept="kept")):
         source = on(source, level)
     shown = f",\n    [{', '.join(f'{cell}::varchar' for cell in rows.shown.values())}] as cells" if keep_cells else ""
-    return Step("selected", _SELECTED.format(source, shown), values)
+    return Step("selected", _SELECTED.format(source, shown), {**relation.values, "fingerprint": run.fingerprint})
 
 
 def _compared(
@@ -193,7 +193,7 @@ def _compared(
     chosen, levels = _chosen(run, rows, columns), (*rows.cells, *rows.finish, *rows.line)
     how = "".join(f"{name}{sql}" for level in levels for name, sql in level.items())
     salt = hashlib.sha256(f"{run.fingerprint}{how}".encode())
-    values: dict[str, Any] = {**chosen.values, "salt": salt.hexdigest(), "fingerprint": run.fingerprint}
+    values: dict[str, Any] = {**chosen.values, "salt": salt.hexdigest()}
     value_hash = f"hash({', '.join(['$salt', *rows.inputs])})"
     source = on(chosen.sql, {"value_hash": value_hash, "eligible": "has_value and allowed and is_linked"})
     compared = run.goal.changes == "changed"

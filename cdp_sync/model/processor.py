@@ -397,7 +397,8 @@ def function_problems(processors: Iterable[Processor]) -> Iterator[str]:
 
 def fields_after(processors: Iterable[Processor], fields: Iterable[str]) -> tuple[str, ...]:
     """Return the fields that rows have after the processors: those before, and those that are added, in order."""
-    written = (name for processor in processors for name in processor.settings.writes)
+    every = (processor.settings for processor in processors)
+    written = (name for settings in every for name in settings.writes if name not in settings.reads)
     return tuple(dict.fromkeys((*fields, *written)))
 
 
