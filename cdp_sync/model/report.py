@@ -96,8 +96,8 @@ class RunCounters:
 class Counters(RunCounters):
     """The ends of an import's rows, and what that did to profiles.
 
-    Always: rows_read = rows_applied + rows_unchanged + rows_filtered + rows_rejected + rows_without_identifier + rows_unmatched +
-    rows_without_consent.
+    Always: rows_read = rows_applied + rows_unchanged + rows_filtered + rows_rejected + rows_without_identifier +
+    rows_unmatched + rows_without_consent.
     """
 
     rows_read: int = 0
@@ -260,6 +260,8 @@ class GoalReport(Report):
         counters = self.counters
         judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected - counters.rows_filtered
         no_link_value = judged and judged == counters.rows_without_identifier
+        if counters.rows_filtered and counters.rows_filtered == counters.rows_read - counters.rows_rejected:
+            about.append("The processors dropped every row.")
         return (*about, "No row had a link value.") if no_link_value else tuple(about)
 
     def _summary(self) -> str:

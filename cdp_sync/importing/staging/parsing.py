@@ -116,7 +116,7 @@ def _stage_parts(
             warnings.append(f"{'The file' if part.name == fetched.remote.path else f'Its member {member}'} is empty.")
             continue
         with naming(part.name, fetched.remote.path):
-            after, missing = _fields_after(run.goal, landed)
+            after, missing = processed_fields(run.goal, landed)
             columns = plan_columns(run.goal, run.profiles, after)
             fields = hashed_fields(run.goal, columns)
             sources = sources_of(run.goal.processors, fields, (*landed.head.columns, *landed.constants))
@@ -138,7 +138,7 @@ def _stage_parts(
     return warnings, fields, sources
 
 
-def _fields_after(goal: ImportGoal, landed: NormalizedPart) -> tuple[tuple[str, ...], list[str]]:
+def processed_fields(goal: ImportGoal, landed: NormalizedPart) -> tuple[tuple[str, ...], list[str]]:
     """Return the fields of a part's rows after processors, and warnings about them."""
     if not goal.processors:
         return landed.head.columns, []

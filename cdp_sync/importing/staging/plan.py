@@ -329,7 +329,7 @@ def digest(fields: Sequence[str], cells: Cells) -> str:
 
 def _text(fields: Sequence[str], cells: Cells) -> str:
     parts = [f"coalesce({cell}, {_NULL})" if (cell := cells.compared(field)) else _MISSING for field in fields]
-    return f"concat_ws({_BETWEEN}, {', '.join(parts)})"
+    return f"concat_ws({_BETWEEN}, {', '.join(parts) or _MISSING})"
 
 
 @dataclass(frozen=True)
