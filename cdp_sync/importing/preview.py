@@ -133,9 +133,7 @@ def _from_beginning(path: str, head: bytes, goal: ImportGoal, profiles: Profiles
     return Preview(path, fields, unmapped, readings, processing, " ".join((*warnings, *landed.warnings, *missing)))
 
 
-def _process(
-    session: Session, landed: NormalizedPart, goal: ImportGoal
-) -> tuple[Relation, tuple[ProcessedRows, ...]]:
+def _process(session: Session, landed: NormalizedPart, goal: ImportGoal) -> tuple[Relation, tuple[ProcessedRows, ...]]:
     """Let processors change the rows; return them, and the first ones after each."""
     relation = part_relation(goal, landed, landed.head.columns, None)
     seen: list[ProcessedRows] = []

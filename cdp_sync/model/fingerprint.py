@@ -50,7 +50,9 @@ def _processing(goal: Goal) -> dict[str, Any]:
     """Return what the goal's processors are, with the digests of the modules of Python functions."""
     if not goal.processors:
         return {}
-    declared = [processor.model_dump(mode="json", by_alias=True, exclude_defaults=True) for processor in goal.processors]
+    declared = [
+        processor.model_dump(mode="json", by_alias=True, exclude_defaults=True) for processor in goal.processors
+    ]
     sources = [processor.python.source for processor in goal.processors if processor.python]
     return {"processors": declared, "sources": sources}
 

@@ -74,17 +74,19 @@ def express(relation: Relation, settings: Settings, moment: Moment) -> Relation:
     """Return the rows after a processor that needs one row at a time. Pure."""
     if isinstance(settings, Filter):
         return relation.where_kept(passes(settings, relation.cells))
-    expressions = EXPRESSIONS[type(settings)]
-    written = expressions(settings, relation.cells, moment)
-    steady: Mapping[str, str] = {}
-    if isinstance(settings, AddDate):
-        steady = {settings.field: "''"}
-    elif relation.steady:
-        without_date = expressions(settings, relation.compared, moment)
-        steady = {name: sql for name, sql in without_date.items() if sql != written[name]}
     if isinstance(settings, Pseudonymize):
         relation = replace(relation, values={**relation.values, **padded_keys(settings, moment)})
-    return relation.with_cells(written, steady)
+    for expressions in EXPRESSIONS[type(settings)]:
+        written = expressions(settings, relation.cells, moment)
+        steady: Mapping[str, str] = {}
+        if isinstance(settings, AddDate):
+            steady = {settings.field: "''"}
+        elif relation.steady:
+            without_date = expressions(settings, relation.compared, moment)
+            steady = {name: sql for name, sql in without_date.items() if sql != written[name]}
+        if written:
+            relation = relation.with_cells(written, steady)
+    return relation
 
 
 def as_table(session: Session, relation: Relation, *, added: Sequence[str] = ()) -> Relation:

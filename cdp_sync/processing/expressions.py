@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from zoneinfo import ZoneInfo
 
+import re2
+
 from cdp_sync.errors import SecretMissing
 from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.model.processor import (
@@ -27,7 +29,6 @@ from cdp_sync.processing.addresses import address_of
 from cdp_sync.processing.domains import CORRECTIONS
 from cdp_sync.processing.names import person_name
 from cdp_sync.processing.relation import Cells, Moment
-from cdp_sync.processing.text import naming
 from cdp_sync.warehouse import quote_literal
 
 Expressions = dict[str, str]
@@ -61,25 +62,31 @@ def _casing(settings: Casing, cells: Cells, _moment: Moment) -> Expressions:
 
 
 def _clean_email(settings: CleanEmail, cells: Cells, _moment: Moment) -> Expressions:
-    corrections = {**(CORRECTIONS if settings.correct_domains else {}), **settings.domains}
-
     def cleaned(cell: str) -> str:
         closer = address_of(f"regexp_replace({cell}, '[\\s\\p{{Z}}]+', '', 'g')")
         spaced = f"{cell} not between '!' and '~' or regexp_matches({cell}, '[\\s\\p{{Z}}]')"
-        address = f"coalesce({address_of(cell)}, case when {spaced} then {closer} end)"
-        right = naming(address, "address", lambda it: _corrected(it, corrections)) if corrections else address
-        return f"coalesce({right}, {cell})"
+        return f"coalesce({address_of(cell)}, case when {spaced} then {closer} end, {cell})"
 
     return _each(names_of(settings.field), cells, cleaned)
 
 
-def _corrected(address: str, corrections: Mapping[str, str]) -> str:
-    local, domain = (f"split_part({address}, '@', {number})" for number in (1, 2))
-    whens = " ".join(
-        f"when {quote_literal(wrong)} then {local} || {quote_literal(f'@{right}')}"
-        for wrong, right in corrections.items()
-    )
-    return f"case {domain} {whens} else {address} end"
+def _correct_domains(settings: CleanEmail, cells: Cells, _moment: Moment) -> Expressions:
+    """Correct the domains of addresses; one look says that most need no correction."""
+    corrections = {**(CORRECTIONS if settings.correct_domains else {}), **settings.domains}
+    wrong_domains = quote_literal(rf"^[^@\s]+@({'|'.join(map(re2.escape, corrections))})$")
+
+    def corrected(cell: str) -> str:
+        local, domain = (f"split_part({cell}, '@', {number})" for number in (1, 2))
+        whens = " ".join(
+            f"when {quote_literal(wrong)} then {local} || {quote_literal(f'@{right}')}"
+            for wrong, right in corrections.items()
+        )
+        return (
+            f"case when regexp_matches({cell}, {wrong_domains}) then case {domain} {whens} else {cell} end "
+            f"else {cell} end"
+        )
+
+    return _each(names_of(settings.field), cells, corrected) if corrections else {}
 
 
 def _convert_values(settings: ConvertValues, cells: Cells, _moment: Moment) -> Expressions:
@@ -106,7 +113,8 @@ def _remove_nulls(settings: RemoveNulls, cells: Cells, _moment: Moment) -> Expre
 
     def emptied(cell: str) -> str:
         is_word = " or ".join(
-            f"(strlen({cell}) = {len(word.encode())} and lower({cell}) = {quote_literal(word)})" for word in sorted(words)
+            f"(strlen({cell}) = {len(word.encode())} and lower({cell}) = {quote_literal(word)})"
+            for word in sorted(words)
         )
         return f"case when {is_word} then null else {cell} end"
 
@@ -151,7 +159,9 @@ def _moment_of(cell: str, pattern: str) -> str:
         return f"case when regexp_matches({cell}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') then try_cast({cell} as timestamp) end"
     if pattern in ("epoch_seconds", "epoch_milliseconds"):
         factor = 1_000_000 if pattern == "epoch_seconds" else 1000
-        return f"case when regexp_full_match({cell}, '-?[0-9]{{1,13}}') then make_timestamp({cell}::bigint * {factor}) end"
+        return (
+            f"case when regexp_full_match({cell}, '-?[0-9]{{1,13}}') then make_timestamp({cell}::bigint * {factor}) end"
+        )
     return f"try_strptime({cell}, {quote_literal(pattern)})"
 
 
@@ -214,22 +224,24 @@ def padded_keys(settings: Pseudonymize, moment: Moment) -> dict[str, object]:
 
 def passes(settings: Filter, cells: Cells) -> str:
     """Return the condition that a filter keeps a row."""
-    found = f"regexp_matches(coalesce({cells[settings.field]}, ''), {quote_literal(settings.keep or settings.drop or '')})"
+    found = (
+        f"regexp_matches(coalesce({cells[settings.field]}, ''), {quote_literal(settings.keep or settings.drop or '')})"
+    )
     return found if settings.drop is None else f"not {found}"
 
 
-EXPRESSIONS: Mapping[type[Settings], Callable[..., Expressions]] = {
-    Casing: _casing,
-    CleanEmail: _clean_email,
-    ConvertValues: _convert_values,
-    RemoveNulls: _remove_nulls,
-    AddValue: _add_value,
-    AddDate: _add_date,
-    Concatenate: _concatenate,
-    Split: _split,
-    ConvertDates: _convert_dates,
-    CleanName: _clean_name,
-    Hash: _hash,
-    Pseudonymize: _pseudonymize,
+EXPRESSIONS: Mapping[type[Settings], tuple[Callable[..., Expressions], ...]] = {
+    Casing: (_casing,),
+    CleanEmail: (_clean_email, _correct_domains),
+    ConvertValues: (_convert_values,),
+    RemoveNulls: (_remove_nulls,),
+    AddValue: (_add_value,),
+    AddDate: (_add_date,),
+    Concatenate: (_concatenate,),
+    Split: (_split,),
+    ConvertDates: (_convert_dates,),
+    CleanName: (_clean_name,),
+    Hash: (_hash,),
+    Pseudonymize: (_pseudonymize,),
 }
-"""What a processor makes of a row's cells, by the model of its options."""
+"""What a processor makes of a row's cells, by the model of its options: expressions, perhaps over earlier ones."""

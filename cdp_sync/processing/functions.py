@@ -152,7 +152,9 @@ def _write(session: Session, relation: Relation, call: _Call, piece: "DataFrame"
                 "where processed.rowid = returned.row_id_"
             )
     if gone := piece.index.difference(result.index).tolist():
-        session.execute(f"update {relation.source} set kept = false where rowid in (select unnest(?::bigint[]))", [gone])
+        session.execute(
+            f"update {relation.source} set kept = false where rowid in (select unnest(?::bigint[]))", [gone]
+        )
 
 
 def _is_same(before: "Series[Any]", after: "Series[Any]") -> bool:

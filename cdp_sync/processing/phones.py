@@ -25,7 +25,9 @@ def _clean(session: Session, relation: Relation, cell: str, settings: CleanPhone
     for start in range(0, len(distinct), _AT_A_TIME):
         cleaned = list(_cleaned(distinct[start : start + _AT_A_TIME], settings))
         columns = [list(column) for column in zip(*cleaned, strict=True)] or [[], [], []]
-        session.execute("insert into phone_number select unnest(?::text[]), unnest(?::text[]), unnest(?::text[])", columns)
+        session.execute(
+            "insert into phone_number select unnest(?::text[]), unnest(?::text[]), unnest(?::text[])", columns
+        )
     session.execute(
         f"""update {relation.source} as processed set {cell} = phone_number.written
         from phone_number

@@ -19,7 +19,9 @@ from cdp_sync_tests.oracle.row import Cell
 
 Cells = dict[str, Cell]
 
-LOWER = "van von der den de het ten ter te 't la le du da do das dos di del della y e und zu zur bin al el af av".split()
+LOWER = (
+    "van von der den de het ten ter te 't la le du da do das dos di del della y e und zu zur bin al el af av".split()
+)
 
 
 class ProcessorFails(Exception):
@@ -168,9 +170,7 @@ def clean_name(cell: str, _settings: Any, _secrets: object) -> Cell:
 
 def capitalized(word: str) -> str:
     """Return a word with capitals at its beginning and after hyphens and apostrophes."""
-    return "".join(
-        sign.upper() if not place or word[place - 1] in "-'" else sign for place, sign in enumerate(word)
-    )
+    return "".join(sign.upper() if not place or word[place - 1] in "-'" else sign for place, sign in enumerate(word))
 
 
 def hash_cell(cell: str, settings: Any, _secrets: object) -> Cell:

@@ -130,7 +130,12 @@ def test_split_gives_the_last_field_the_rest() -> None:
     """Parts are trimmed, missing ones are empty, and nothing is lost where there are more parts than fields."""
     declared = {"split": {"field": "f", "separator": ",", "into": ["x", "y"]}}
     rows = [["a, b ,c"], ["a"], [None], [" , b"]]
-    assert [row[1:] for row in run(["f"], rows, declared).rows] == [("a", "b ,c"), ("a", None), (None, None), (None, "b")]
+    assert [row[1:] for row in run(["f"], rows, declared).rows] == [
+        ("a", "b ,c"),
+        ("a", None),
+        (None, None),
+        (None, "b"),
+    ]
 
 
 @pytest.mark.parametrize(

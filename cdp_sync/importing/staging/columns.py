@@ -157,7 +157,15 @@ def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] =
     )
     consent = tuple(profiles.by_name[name] for name in CONSENT_PROPERTIES) if profiles.objectives else ()
     entity = profile_entity(profiles)
-    return Columns(links, values, entity, consent, keyed=bool(goal.row_key), waits=goal.keeps_unmatched, processed=bool(goal.processors))
+    return Columns(
+        links,
+        values,
+        entity,
+        consent,
+        keyed=bool(goal.row_key),
+        waits=goal.keeps_unmatched,
+        processed=bool(goal.processors),
+    )
 
 
 def staged_columns(session: Session, run: GoalRun) -> Columns:

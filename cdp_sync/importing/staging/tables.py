@@ -181,7 +181,9 @@ def create_tables(session: Session, columns: Columns) -> None:
     """Create the tables that stand in the staging file from the start, or add the columns of another file."""
     created = [f"create table if not exists {table.name} ({table.columns})" for table in FROM_THE_START]
     declared = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns.declared)
-    session.execute("; ".join([*created, f"create table if not exists staging.staged ({declared}, cells text, filtered boolean)"]))
+    session.execute(
+        "; ".join([*created, f"create table if not exists staging.staged ({declared}, cells text, filtered boolean)"])
+    )
     held = {name for name, *_ in session.rows("describe staging.staged")}
     for name, kind in columns.declared:
         if name not in held:
