@@ -81,7 +81,7 @@ def scan(connection: str, goal: str | None, limit: int, local: Path | None, as_j
 
     Where a goal has processors, the first rows are shown before and after each.
     """
-    from cdp_sync.inspection import look, look_at_file
+    from cdp_sync.inspection import ListLook, Look, look, look_at_file
     from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_look
@@ -89,7 +89,7 @@ def scan(connection: str, goal: str | None, limit: int, local: Path | None, as_j
     declared = load_declarations()
     goals = declared.goals(connection, goal)
     if local:
-        looks = [look_at_file(declared, connection, each, local) for each in goals]
+        looks: list[Look | ListLook] = [look_at_file(declared, connection, each, local) for each in goals]
     else:
         looks = [look(declared, connection, each, limit=limit) for each in goals]
     if as_json:

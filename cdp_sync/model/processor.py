@@ -60,7 +60,7 @@ class Casing(Settings):
     field: FieldNames
     """The field, or a list of fields."""
     to: Literal["lower", "upper", "first", "words"]
-    """`lower` and `upper`: all letters; `first`: a capital first letter, the others lower; `words`: so for each word."""
+    """`lower` and `upper`: all letters; `first`: a capital first letter; `words`: so for each word."""
 
 
 class CleanEmail(Settings):
@@ -70,7 +70,7 @@ class CleanEmail(Settings):
     """The field, or a list of fields."""
     correct_domains: bool = False
     """Correct frequent typing errors in domains, such as `gmial.com`."""
-    domains: dict[str, FieldName] = {}
+    domains: dict[str, FieldName] = Field(default_factory=dict)
     """Further domains to correct: the wrong one and the right one, in lower case."""
 
 
@@ -273,7 +273,7 @@ class Hash(Settings):
 
 
 class Pseudonymize(Settings):
-    """Replaces personal values by pseudonyms: the same value gets the same one, and only the key's owner can tell whose.
+    """Replaces personal values by pseudonyms: the same value gets the same one.
 
     A pseudonym is the keyed digest HMAC-SHA256 of the value, trimmed and in lower case.
     """

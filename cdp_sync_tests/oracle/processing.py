@@ -20,7 +20,7 @@ from cdp_sync_tests.oracle.row import Cell
 Cells = dict[str, Cell]
 
 LOWER = (
-    "van von der den de het ten ter te 't la le du da do das dos di del della y e und zu zur bin al el af av".split()
+    ["van", "von", "der", "den", "de", "het", "ten", "ter", "te", "'t", "la", "le", "du", "da", "do", "das", "dos", "di", "del", "della", "y", "e", "und", "zu", "zur", "bin", "al", "el", "af", "av"]
 )
 
 

@@ -15,21 +15,7 @@ FUNCTIONS = "cdp_sync_tests.processing.functions"
 CELLS = st.one_of(
     st.none(),
     st.sampled_from(
-        [
-            "",
-            " ",
-            "x",
-            "X",
-            "null",
-            "NULL",
-            "a|b",
-            "a| x|",
-            "31-12-2025",
-            "2025-01-05",
-            "ANN LEE",
-            "van der berg-o'neill",
-        ]
-        + ["Ann@GMIAL.com", "a @ b.nl", "Ann <ann@example.org>", "020 123 4567", "+49 30 901820", "12", "Éa ß", "x\ny"]
+        ["", " ", "x", "X", "null", "NULL", "a|b", "a| x|", "31-12-2025", "2025-01-05", "ANN LEE", "van der berg-o'neill", "Ann@GMIAL.com", "a @ b.nl", "Ann <ann@example.org>", "020 123 4567", "+49 30 901820", "12", "Éa ß", "x\ny"]
     ),
 )
 

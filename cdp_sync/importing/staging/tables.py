@@ -71,8 +71,8 @@ FROM_THE_START = (
 
 STAGING_FILE = (
     *FROM_THE_START,
-    Table("staging.staged", "a row of a file; `cells` holds its cells as one text where their conversion is deferred, and `filtered` "
-          "says that a processor dropped it",
+    Table("staging.staged", "a row of a file; `cells` holds its cells as one text where their conversion is "
+          "deferred, and `filtered` says that a processor dropped it",
           "staging.parsing.stage_files", varies=_MAPPING,
           others=("delta", "linking", "reading", "sources", "upserting")),
     Table("staging.previous_row", "a row of the previous import of a file", "delta.replace.compare_rows",
