@@ -149,7 +149,7 @@ def test_scan_shows_files_and_how_cells_read(shop: Project) -> None:
 
 
 def test_scan_tries_a_goal_on_a_local_file(shop: Project, tmp_path: Path) -> None:
-    """With --local, the rows of a file of this machine are shown before and after each processor; no server is asked."""
+    """With --local, the rows of a file of this machine are shown before and after each processor."""
     local = tmp_path / "people.csv"
     local.write_text("Email,FirstName,Total\nANN@EXAMPLE.COM,Ann,1\nbob@example.com,Bob,2\n")
     lower, only_ann = {"casing": {"field": "Email", "to": "lower"}}, {"filter": {"field": "Email", "keep": "^ann"}}

@@ -112,5 +112,6 @@ def drop_tables(session: Session) -> None:
 
 
 def _tables(session: Session) -> list[str]:
-    query = "select table_name from duckdb_tables() where temporary and table_name like 'processed\\_%' escape '\\' order by 1"
+    query = """select table_name from duckdb_tables()
+        where temporary and starts_with(table_name, 'processed_') order by 1"""
     return [name for (name,) in session.rows(query)]

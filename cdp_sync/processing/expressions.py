@@ -96,7 +96,8 @@ def _convert_values(settings: ConvertValues, cells: Cells, _moment: Moment) -> E
             f"when {quote_literal(old.lower() if settings.any_case else old)} then {quote_literal(new)}"
             for old, new in settings.values.items()
         )
-        return f"nullif(case coalesce({compared}, '') {whens} else {cell if settings.others == 'keep' else 'null'} end, '')"
+        others = cell if settings.others == "keep" else "null"
+        return f"nullif(case coalesce({compared}, '') {whens} else {others} end, '')"
 
     def of_list(cell: str, mark: str) -> str:
         each = converted(f"trim(part, {_SPACE})")
@@ -156,7 +157,8 @@ def _convert_dates(settings: ConvertDates, cells: Cells, _moment: Moment) -> Exp
 def _moment_of(cell: str, pattern: str) -> str:
     """Return the expression for the moment that a cell names in a format, null where it does not."""
     if pattern == "iso":
-        return f"case when regexp_matches({cell}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') then try_cast({cell} as timestamp) end"
+        begins = f"regexp_matches({cell}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}')"
+        return f"case when {begins} then try_cast({cell} as timestamp) end"
     if pattern in ("epoch_seconds", "epoch_milliseconds"):
         factor = 1_000_000 if pattern == "epoch_seconds" else 1000
         return (

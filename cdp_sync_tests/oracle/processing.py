@@ -19,9 +19,38 @@ from cdp_sync_tests.oracle.row import Cell
 
 Cells = dict[str, Cell]
 
-LOWER = (
-    ["van", "von", "der", "den", "de", "het", "ten", "ter", "te", "'t", "la", "le", "du", "da", "do", "das", "dos", "di", "del", "della", "y", "e", "und", "zu", "zur", "bin", "al", "el", "af", "av"]
-)
+LOWER = [
+    "van",
+    "von",
+    "der",
+    "den",
+    "de",
+    "het",
+    "ten",
+    "ter",
+    "te",
+    "'t",
+    "la",
+    "le",
+    "du",
+    "da",
+    "do",
+    "das",
+    "dos",
+    "di",
+    "del",
+    "della",
+    "y",
+    "e",
+    "und",
+    "zu",
+    "zur",
+    "bin",
+    "al",
+    "el",
+    "af",
+    "av",
+]  # noqa: E501 - one list
 
 
 class ProcessorFails(Exception):

@@ -15,7 +15,28 @@ FUNCTIONS = "cdp_sync_tests.processing.functions"
 CELLS = st.one_of(
     st.none(),
     st.sampled_from(
-        ["", " ", "x", "X", "null", "NULL", "a|b", "a| x|", "31-12-2025", "2025-01-05", "ANN LEE", "van der berg-o'neill", "Ann@GMIAL.com", "a @ b.nl", "Ann <ann@example.org>", "020 123 4567", "+49 30 901820", "12", "Éa ß", "x\ny"]
+        [
+            "",
+            " ",
+            "x",
+            "X",
+            "null",
+            "NULL",
+            "a|b",
+            "a| x|",
+            "31-12-2025",
+            "2025-01-05",
+            "ANN LEE",
+            "van der berg-o'neill",
+            "Ann@GMIAL.com",
+            "a @ b.nl",
+            "Ann <ann@example.org>",
+            "020 123 4567",
+            "+49 30 901820",
+            "12",
+            "Éa ß",
+            "x\ny",
+        ]  # noqa: E501 - one list
     ),
 )
 
@@ -31,7 +52,7 @@ PROCESSORS = st.one_of(
         lambda one: {"casing": {**one["casing"], "to": to}}
     )),
     in_field("clean_email", correct_domains=st.booleans()),
-    in_field("convert_values", separator=st.just("|"), any_case=st.booleans(), others=st.sampled_from(["keep", "clear"]))
+    in_field("convert_values", separator=st.just("|"), any_case=st.booleans(), others=st.sampled_from(["keep", "clear"]))  # noqa: E501 - one list
     .map(lambda one: {"convert_values": {**one["convert_values"], "values": {"x": "y", "a": "", "null": "x"}}}),
     st.builds(
         lambda field, how, pattern: {"filter": {"field": field, how: pattern}},
@@ -42,7 +63,7 @@ PROCESSORS = st.one_of(
     st.integers(1, 6).map(lambda rows: {"first_rows": {"rows": rows}}),
     st.sampled_from(["d", "b"]).map(lambda field: {"add_value": {"field": field, "value": "Fair's"}}),
     st.sampled_from(["e", "a"]).map(lambda field: {"add_date": {"field": field, "time_zone": "Asia/Tokyo"}}),
-    st.sampled_from(["f", "c"]).map(lambda into: {"concatenate": {"fields": ["a", "b"], "into": into, "separator": "|"}}),
+    st.sampled_from(["f", "c"]).map(lambda into: {"concatenate": {"fields": ["a", "b"], "into": into, "separator": "|"}}),  # noqa: E501 - one list
     st.sampled_from([["g", "h"], ["b", "g", "a"]]).map(
         lambda into: {"split": {"field": "a", "separator": "|", "into": into}}
     ),
