@@ -50,7 +50,7 @@ LOWER = [
     "el",
     "af",
     "av",
-]  # noqa: E501 - one list
+]
 
 
 class ProcessorFails(Exception):

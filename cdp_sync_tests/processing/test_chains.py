@@ -36,7 +36,7 @@ CELLS = st.one_of(
             "12",
             "Éa ß",
             "x\ny",
-        ]  # noqa: E501 - one list
+        ]
     ),
 )
 
