@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, GoalReport, RemoteFile, Report
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, ImportReport, RemoteFile, Report
 from cdp_sync.model.counting import counted
 from cdp_sync.printing import errors, print_table, say
 
@@ -89,7 +89,7 @@ class ProgressBars:
 def print_goal(report: Report) -> None:
     """Show what a goal did: one line, its files, and the reasons why rows or values did not land."""
     say(_DONE if report.state == "success" else _FAILED, " ", (report.goal, "bold"), f"  {report.message}", lines=True)
-    if isinstance(report, GoalReport):
+    if isinstance(report, ImportReport):
         if report.files:
             names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
             columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]

@@ -15,7 +15,7 @@ from cdp_sync.importing.converting.conversion import convert, fit, has_value
 from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize
 from cdp_sync.importing.reading.records import read_records
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import NothingSeen, Part, first_member, naming, unpack
 from cdp_sync.importing.staging.columns import plan_columns
 from cdp_sync.importing.staging.parsing import processed_fields, stage_files
@@ -161,7 +161,9 @@ def _refusal(path: str, content: bytes, goal: ImportGoal, profiles: Profiles, wa
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder, "file")
         local.write_bytes(content)
-        run = GoalRun("scan", "scan", goal, profiles, warehouse, Path(folder, "staging.duckdb"), Path(folder, "parts"))
+        run = ImportRun(
+            "scan", "scan", goal, profiles, warehouse, Path(folder, "staging.duckdb"), Path(folder, "parts")
+        )
         reports = stage_files(run, [FetchedFile(remote, local, "")], {})
     return [report.message for report in reports if report.state == "failed"]
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from cdp_sync.importing.converting.text import ROUNDED
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.arrivals import goal_key, state_of
 from cdp_sync.importing.staging.columns import Columns, staged_columns
-from cdp_sync.model import Counters, FileReport, FileState, GoalReport, ProfileSample, RemoteFile
+from cdp_sync.model import Counters, FileReport, FileState, ImportReport, ProfileSample, RemoteFile
 from cdp_sync.warehouse import Session, quote_identifier, quote_literal
 from cdp_sync.warehouse.history import COUNTED_REASON, ever_exchanged
 
 
-def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
+def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportReport:
     """Return the report of a run; `applied` says that this session has counted its rows and chosen a sample."""
     counted = session.rows("from file_counters") if applied else []
     counters = {number: Counters(*map(int, counts)) for number, *counts in counted}
@@ -32,7 +32,7 @@ def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
         for number, path, state, message, warnings, size, modified_at in files
     )
     total = session.value("select count(*) from warehouse.live_profile")
-    return GoalReport(
+    return ImportReport(
         run.goal.name,
         reports,
         _samples(session) if applied else (),
@@ -42,7 +42,7 @@ def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
     )
 
 
-def _reasons(session: Session, run: GoalRun) -> tuple[tuple[str, int], ...]:
+def _reasons(session: Session, run: ImportRun) -> tuple[tuple[str, int], ...]:
     query = f"""
         select coalesce(field || ': ', '') || {COUNTED_REASON}, count(*)
         from warehouse.quarantine
@@ -59,7 +59,7 @@ def _samples(session: Session) -> tuple[ProfileSample, ...]:
     return tuple(ProfileSample(str(profile), kind, tuple(names or ())) for profile, kind, names in found)
 
 
-def cell_warnings(session: Session, run: GoalRun, columns: Columns) -> dict[int, list[str]]:
+def cell_warnings(session: Session, run: ImportRun, columns: Columns) -> dict[int, list[str]]:
     """Return the warnings by the number of the file, each once per file and field."""
     found: dict[int, list[str]] = {}
     for file, text in (*_doubtful_times(session, run, columns), *_rounded(session, columns)):
@@ -67,7 +67,7 @@ def cell_warnings(session: Session, run: GoalRun, columns: Columns) -> dict[int,
     return found
 
 
-def _doubtful_times(session: Session, run: GoalRun, columns: Columns) -> Iterator[tuple[int, str]]:
+def _doubtful_times(session: Session, run: ImportRun, columns: Columns) -> Iterator[tuple[int, str]]:
     zone = run.goal.format.time_zone
     if zone == "UTC" or all(value.prop.type != "datetime" for value in columns.values):
         return

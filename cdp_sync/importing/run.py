@@ -19,7 +19,7 @@ more before it writes them, which costs a third of staging."""
 
 
 @dataclass(frozen=True)
-class GoalRun(Run):
+class ImportRun(Run):
     """One run of one import goal.
 
     Args:
@@ -77,7 +77,7 @@ class GoalRun(Run):
         return self.downloads or self.staging.with_suffix(".files")
 
 
-def refuse_rivals(run: GoalRun, files: Iterable[tuple[str, int | None, datetime | None]]) -> None:
+def refuse_rivals(run: ImportRun, files: Iterable[tuple[str, int | None, datetime | None]]) -> None:
     """Make sure that no other goal has summed these files, given by path, size and time.
 
     Raises:

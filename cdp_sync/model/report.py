@@ -217,7 +217,7 @@ class ProfileSample:
 
 
 @dataclass(frozen=True)
-class GoalReport(Report):
+class ImportReport(Report):
     """What a run of one import goal did."""
 
     direction = "import"
@@ -276,7 +276,7 @@ class GoalReport(Report):
     def _files(self) -> list[dict[str, Any]]:
         return [file.to_json() for file in self.files]
 
-    def with_files(self, more: Iterable[FileReport]) -> "GoalReport":
+    def with_files(self, more: Iterable[FileReport]) -> "ImportReport":
         """Return the report with further files."""
         return replace(self, files=(*self.files, *more))
 

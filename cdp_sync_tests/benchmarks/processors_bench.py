@@ -50,7 +50,7 @@ def lower(rows: Any) -> Any:
 
 def run_once(folder: Path, source: Path, processors: list[dict[str, Any]]) -> dict[str, float]:
     """Import the file with these processors; return what it cost."""
-    from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
+    from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
     from cdp_sync.model import FetchedFile, FileGoal, Profiles, RemoteFile
     from cdp_sync.warehouse import Warehouse
 
@@ -64,7 +64,7 @@ def run_once(folder: Path, source: Path, processors: list[dict[str, Any]]) -> di
         }
     )
     properties = [{"name": "email", "type": "email", "identifier": True}, *({"name": name} for name in PROPERTIES)]
-    run = GoalRun(
+    run = ImportRun(
         "bench",
         "bench",
         goal,

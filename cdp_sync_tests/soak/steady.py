@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from cdp_sync.model import GoalReport
+from cdp_sync.model import ImportReport
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync_tests.soak.exercises import PROPERTIES, SECRETS, deliver, shop_connection
 from cdp_sync_tests.soak.killing import broken
@@ -103,7 +103,7 @@ def work(folder: Path, root: Path, environ: Mapping[str, str], runs: int) -> Non
             outcome = launch(definitions, Order("shop"), Nobody())
             assert outcome.state == "success"
             (report,) = outcome.goals
-            assert isinstance(report, GoalReport)
+            assert isinstance(report, ImportReport)
             assert bool(report.files) == worked
             if number >= WARM_UP:
                 settle(threads)

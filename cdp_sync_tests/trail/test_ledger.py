@@ -9,7 +9,7 @@ import pytest
 from cdp_sync.errors import GoalFailed
 from cdp_sync.importing import import_files
 from cdp_sync.importing.run import refuse_rivals
-from cdp_sync.model import FileGoal, GoalReport, SftpConnection, SftpServer, fingerprint
+from cdp_sync.model import FileGoal, ImportReport, SftpConnection, SftpServer, fingerprint
 from cdp_sync.warehouse.backend import migrations
 from cdp_sync.warehouse.history import quarantined
 from cdp_sync.warehouse.renaming import adopt
@@ -169,7 +169,7 @@ def test_changing_how_redelivered_files_count_doubles_nothing(importer: Importer
     assert totals(importer) == {"ann@x": 17, "bob@x": 7}
 
 
-def again(importer: Importer, files: dict[str, str]) -> GoalReport:
+def again(importer: Importer, files: dict[str, str]) -> ImportReport:
     """Import files as `--again` does."""
     run = replace(importer.new_run(), again=True)
     return import_files(run, arrived(importer.folder / run.run_id, files))

@@ -4,13 +4,13 @@ A file replaces the previous import of its path. Rows compare by the digest of t
 occur. With `row_key` a row compares with what its key last brought, in whatever file of the goal.
 """
 
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns
 from cdp_sync.importing.staging.plan import converted_step
 from cdp_sync.warehouse import Session, Step, fixed
 
 
-def compare_rows(session: Session, run: GoalRun) -> None:
+def compare_rows(session: Session, run: ImportRun) -> None:
     """Compare the staged rows with the previous imports, or with what was read of a text that grows.
 
     Makes `staging.unchanged`, `staging.previous` and, without `row_key`, `staging.gone_row`.
@@ -42,7 +42,7 @@ def _step(yields: str, name: str, values: dict[str, object] | None = None) -> St
     return fixed(f"staging.{yields}", f"importing/delta/{name}", values)
 
 
-def select_fresh_rows(session: Session, run: GoalRun, columns: Columns) -> None:
+def select_fresh_rows(session: Session, run: ImportRun, columns: Columns) -> None:
     """Make `staging.fresh`: the staged rows but for those that are unchanged or set aside.
 
     Rows are left out file by file only where files failed, or were read as before as well.

@@ -4,7 +4,7 @@ Four rules: match, take, spread, new. Rows that share a link value, directly or 
 component; a component is named by its smallest row number.
 """
 
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns
 from cdp_sync.warehouse import Session, Step, fixed, quote_literal
 
@@ -12,7 +12,7 @@ _SQL = "importing/linking"
 _MOST_ROUNDS = 10_000
 
 
-def link_rows(session: Session, run: GoalRun, columns: Columns) -> None:
+def link_rows(session: Session, run: ImportRun, columns: Columns) -> None:
     """Assign the rows of `staging.fresh` to profiles: makes `staging.granted` and `staging.assigned`."""
     match_rows(session, columns)
     connect_rows(session, columns)

@@ -3,7 +3,7 @@
 Their files are not read again. Only goals over files that create no profiles have such rows.
 """
 
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns, plan_columns
 from cdp_sync.importing.staging.plan import waiting_step
 from cdp_sync.importing.staging.tables import create_tables
@@ -13,7 +13,7 @@ from cdp_sync.warehouse import Session, Step, fixed, quote_literal, statement
 _SQL = "importing/linking"
 
 
-def count_due(session: Session, run: GoalRun) -> int:
+def count_due(session: Session, run: ImportRun) -> int:
     """Return how many waiting rows of a goal would find a profile now."""
     if not run.goal.keeps_unmatched:
         return 0
@@ -21,7 +21,7 @@ def count_due(session: Session, run: GoalRun) -> int:
     return int(session.value(f"select count(*) from ({due})", values))
 
 
-def stage_waiting(run: GoalRun) -> list[FileReport]:
+def stage_waiting(run: ImportRun) -> list[FileReport]:
     """Stage the waiting rows that would find a profile now, but for those of files that are staged anyway."""
     due, values = _due(run)
     retried = f"""insert into staging.retried
@@ -45,14 +45,14 @@ order by file, path, line"""
     return [FileReport(path, FileState.RETRIED) for (path,) in paths]
 
 
-def _due(run: GoalRun) -> tuple[str, dict[str, object]]:
+def _due(run: ImportRun) -> tuple[str, dict[str, object]]:
     """Return the query for the rows that would find a profile, and its values."""
     identifiers = plan_columns(run.goal, run.profiles).entity.identifier_table
     sql = statement(f"{_SQL}/waiting_due").format(identifiers=identifiers)
     return sql, {**run.goal_named, "fingerprint": run.fingerprint}
 
 
-def _stage_part(session: Session, run: GoalRun, file: int, path: str, fields: list[str]) -> None:
+def _stage_part(session: Session, run: ImportRun, file: int, path: str, fields: list[str]) -> None:
     columns = plan_columns(run.goal, run.profiles, fields)
     create_tables(session, columns)
     part, first_row = session.row("select (select count(*) from staging.part), (select count(*) from staging.staged)")
@@ -66,7 +66,7 @@ def _stage_part(session: Session, run: GoalRun, file: int, path: str, fields: li
     )
 
 
-def waiting_steps(run: GoalRun, columns: Columns) -> list[Step]:
+def waiting_steps(run: ImportRun, columns: Columns) -> list[Step]:
     """Return the steps that let unmatched rows wait, in the transaction that lands the others."""
     named, table = run.goal_named, "warehouse.waiting_row"
     forget = fixed(table, f"{_SQL}/forgotten_row", named)

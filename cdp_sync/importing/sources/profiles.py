@@ -12,7 +12,7 @@ from pathlib import Path
 from cdp_sync.importing.converting.conversion import unique
 from cdp_sync.importing.delta.replace import compare_rows, select_fresh_rows
 from cdp_sync.importing.reading.normalize import fields_of
-from cdp_sync.importing.run import GoalRun, refuse_rivals
+from cdp_sync.importing.run import ImportRun, refuse_rivals
 from cdp_sync.importing.sources.port import Enricher, Progress, Source
 from cdp_sync.importing.staging.columns import Columns, staged_columns
 from cdp_sync.importing.staging.parsing import stage_files
@@ -24,7 +24,7 @@ from cdp_sync.warehouse import Session, Step, quote_identifier, quote_literal, s
 
 
 def fetch_profiles(
-    run: GoalRun, source: Source, progress: Progress, *, tell: Callable[[str], None] = lambda _: None
+    run: ImportRun, source: Source, progress: Progress, *, tell: Callable[[str], None] = lambda _: None
 ) -> str:
     """Stage what the source has, and look up the fields that it lacks; return what was looked up, for the log.
 
@@ -57,7 +57,7 @@ def fetch_profiles(
     return f"Asked for {named}: {counted(enrich_rows(run, source.enricher, files, lacking), 'user')}."
 
 
-def enrich_rows(run: GoalRun, enricher: Enricher, files: Sequence[FetchedFile], lacking: Sequence[str]) -> int:
+def enrich_rows(run: ImportRun, enricher: Enricher, files: Sequence[FetchedFile], lacking: Sequence[str]) -> int:
     """Fill the staged rows with fields that their files lack; return how many people the platform was asked for."""
     asked, answers = run.folder / "asked.csv", run.folder / "answers.csv"
     with run.open("read") as session:
@@ -83,7 +83,7 @@ from read_csv($path, auto_detect = false, header = false, columns = {{{names}}},
 
 def _look_up(
     session: Session,
-    run: GoalRun,
+    run: ImportRun,
     enricher: Enricher,
     files: Sequence[FetchedFile],
     lacking: Sequence[str],
@@ -130,7 +130,7 @@ def _people(goal: ImportGoal, identity: str, digest: str, files: Iterable[Fetche
     return "create or replace temp table person as\n" + "\nunion all\n".join(parts or [empty])
 
 
-def _fill_in(session: Session, run: GoalRun, enricher: Enricher) -> None:
+def _fill_in(session: Session, run: ImportRun, enricher: Enricher) -> None:
     """Write the staged rows anew, in their order: an update would move some of them to the end."""
     if not session.value("select count(*) from staging.user_key"):
         return

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.csv_header import shown
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
 from cdp_sync.model.counting import counted
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
@@ -168,7 +168,7 @@ def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] =
     )
 
 
-def staged_columns(session: Session, run: GoalRun) -> Columns:
+def staged_columns(session: Session, run: ImportRun) -> Columns:
     """Return the staging columns of a run, with the fields detected in its files."""
     found = session.rows(
         "select distinct unnest(fields) from staging.file where state in ('staged', 'retried') order by 1"

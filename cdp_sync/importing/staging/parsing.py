@@ -10,7 +10,7 @@ from cdp_sync.importing.delta.watermarks import cut_unfinished_line, highest_tim
 from cdp_sync.importing.reading.csv_header import check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName
 from cdp_sync.importing.reading.readers import READERS, stage_rows
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import NO_ROOM, Part, naming, printable, unpack
 from cdp_sync.importing.staging.columns import Columns, detected_warnings, plan_columns
 from cdp_sync.importing.staging.plan import (
@@ -38,7 +38,7 @@ Arrival = FetchedFile | FileReport
 
 
 def stage_files(
-    run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
+    run: ImportRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
 ) -> list[FileReport]:
     """Parse files into the staging table, in order; a file that cannot be parsed is reported as failed and left out.
 
@@ -59,7 +59,7 @@ def stage_files(
         return [_stage(session, run, arrival, known) for arrival in arrivals]
 
 
-def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str, KnownFile]) -> FileReport:
+def _stage(session: Session, run: ImportRun, arrival: Arrival, known: Mapping[str, KnownFile]) -> FileReport:
     number = session.value("select count(*) from staging.file")
     before: KnownFile | None = None
     fields: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str,
 
 
 def _parse(
-    session: Session, run: GoalRun, fetched: FetchedFile, before: KnownFile | None, number: int
+    session: Session, run: ImportRun, fetched: FetchedFile, before: KnownFile | None, number: int
 ) -> tuple[FileReport, tuple[str, ...], tuple[str, ...]]:
     """Stage a file; return its report, the fields whose cells identify its rows, and those that they are made of."""
     try:
@@ -105,7 +105,7 @@ def _parse(
 
 
 def _stage_parts(
-    session: Session, run: GoalRun, fetched: FetchedFile, known: KnownFile | None, number: int
+    session: Session, run: ImportRun, fetched: FetchedFile, known: KnownFile | None, number: int
 ) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
     warnings: list[str] = []
     fields: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ def processed_fields(goal: ImportGoal, landed: NormalizedPart) -> tuple[tuple[st
 
 
 def _normalized(
-    session: Session, run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]
+    session: Session, run: ImportRun, fetched: FetchedFile, warn: Callable[[str], None]
 ) -> Iterator[tuple[Part, NormalizedPart | None]]:
     folder = run.folder / "unpacked"
     private_folder(folder)
@@ -173,7 +173,7 @@ def _normalized(
 
 def _stage_part(
     session: Session,
-    run: GoalRun,
+    run: ImportRun,
     landed: NormalizedPart,
     columns: Columns,
     sources: Sequence[str],
@@ -204,7 +204,7 @@ def _stage_part(
 
 def _processed_step(
     session: Session,
-    run: GoalRun,
+    run: ImportRun,
     columns: Columns,
     landed: NormalizedPart,
     sources: Sequence[str],
@@ -216,7 +216,7 @@ def _processed_step(
     return processed_step(run.goal, columns, landed, relation)
 
 
-def _stage_step(run: GoalRun, columns: Columns, landed: NormalizedPart, known: KnownFile | None) -> Step:
+def _stage_step(run: ImportRun, columns: Columns, landed: NormalizedPart, known: KnownFile | None) -> Step:
     goal = run.goal
     if (
         known
@@ -232,7 +232,7 @@ def _stage_step(run: GoalRun, columns: Columns, landed: NormalizedPart, known: K
 
 def read_as_before(
     session: Session,
-    run: GoalRun,
+    run: ImportRun,
     part: Part,
     reader: ReaderName,
     known: KnownFile | None,

@@ -9,7 +9,7 @@ from cdp_sync.errors import GoalFailed, ValueOutOfRange
 from cdp_sync.importing.delta.watermarks import land_watermarks
 from cdp_sync.importing.linking.waiting import waiting_steps
 from cdp_sync.importing.report import report_of
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns, StagedValue, staged_columns
 from cdp_sync.importing.upserting.contributions import (
     SQL,
@@ -29,7 +29,7 @@ from cdp_sync.importing.upserting.plan import (
     withheld_steps,
     write_steps,
 )
-from cdp_sync.model import GoalReport
+from cdp_sync.model import ImportReport
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal, statement
 from cdp_sync.warehouse.backend import begin_at, next_number, revision_of
@@ -44,13 +44,13 @@ _VACUUM_EVERY = 16
 as the live rows of row groups fit into one of them, which may take longer than the import."""
 
 
-def declare_properties(session: Session, run: GoalRun) -> None:
+def declare_properties(session: Session, run: ImportRun) -> None:
     """Add the columns of the declared properties, and of those that were detected in files."""
     detected = (value.prop for value in staged_columns(session, run).values)
     sync_properties(session, run.profiles.with_properties(detected))
 
 
-def upsert_rows(session: Session, run: GoalRun) -> GoalReport:
+def upsert_rows(session: Session, run: ImportRun) -> ImportReport:
     """Apply the linked rows, all of them or none; where a sum would outgrow its property, without the cells at fault.
 
     Raises:
@@ -77,7 +77,7 @@ def upsert_rows(session: Session, run: GoalRun) -> GoalReport:
             ) from error
 
 
-def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
+def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     staged, latest, revision = session.row(
         f"""select exists (from staging.file where state in ('staged', 'retried')),
             (select max(created_at) from {columns.entity.stored}), (select revision from staging.linked)"""
@@ -116,7 +116,7 @@ class Outcome:
     created: int
 
 
-def _work_out(session: Session, run: GoalRun, columns: Columns) -> Outcome:
+def _work_out(session: Session, run: ImportRun, columns: Columns) -> Outcome:
     """Work out what becomes of every profile; nothing is written yet."""
     gone = "false" if columns.keyed else "exists (from staging.gone_row where sums is not null)"
     summed, known, gone_sums = session.row(
@@ -147,7 +147,7 @@ def _work_out(session: Session, run: GoalRun, columns: Columns) -> Outcome:
     return Outcome(summed, known, existing, changes, created)
 
 
-def _take_back(session: Session, run: GoalRun, columns: Columns, *, summed: bool, vanished: bool) -> bool:
+def _take_back(session: Session, run: ImportRun, columns: Columns, *, summed: bool, vanished: bool) -> bool:
     """Put into `patch` what is to be taken back; return whether that includes values of lists."""
     session.run(reversal_steps(columns, summed=summed, vanished=vanished))
     lists = columns.keyed and bool(columns.adds)
@@ -161,7 +161,7 @@ def _take_back(session: Session, run: GoalRun, columns: Columns, *, summed: bool
     return bool(found and lists)
 
 
-def _write(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> None:
+def _write(session: Session, run: ImportRun, columns: Columns, outcome: Outcome, now: datetime) -> None:
     number = next_number(session, "connection_number", {"connection": run.connection})
     session.run(sample_steps(columns, outcome.changes))
     first = 0  # profiles that existed and that the connection imports for the first time, counted before new ones exist
@@ -177,7 +177,7 @@ def _write(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, n
     session.execute("update warehouse.revision set number = number + 1")
 
 
-def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
+def _record_steps(run: ImportRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
     """Yield the steps that write ledger, history and quarantine."""
     if columns.keyed:
         source = {"source": run.source, "fingerprint": run.fingerprint}
@@ -298,7 +298,7 @@ def sample_steps(columns: Columns, changes: Changes) -> tuple[Step, ...]:
     )
 
 
-def changed_value_step(columns: Columns, changes: Changes, run: GoalRun) -> Step:
+def changed_value_step(columns: Columns, changes: Changes, run: ImportRun) -> Step:
     """Return the step that records what changed, once profiles are written."""
     now = [_values("updated", _changing(columns, changes), "changed_profile")]
     if changes.created:

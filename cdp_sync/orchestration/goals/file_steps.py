@@ -8,10 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.importing import GoalRun, Scan, fetch_files, scan_directory
+from cdp_sync.importing import ImportRun, Scan, fetch_files, scan_directory
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.importing.sources.scanning import Choice, Directory, Sightings
-from cdp_sync.model import FileGoal, GoalReport, RemoteFile, SftpConnection
+from cdp_sync.model import FileGoal, ImportReport, RemoteFile, SftpConnection
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.goals.files import (
@@ -67,7 +67,7 @@ class FileSteps(ImportSteps[FileGoal]):
         remove(run.folder)
         return {**handle, "staging": str(run.staging)}
 
-    def _scan(self, context: dg.OpExecutionContext, run: GoalRun, choice: Choice) -> Handle:
+    def _scan(self, context: dg.OpExecutionContext, run: ImportRun, choice: Choice) -> Handle:
         self.adopt(context)
         with run.warehouse.open("read") as session:
             known = known_files(session, run.connection, run.goal.name)
@@ -94,7 +94,7 @@ class FileSteps(ImportSteps[FileGoal]):
         choice.check(server, [goal for goal in goals if dg.AssetKey([name, goal.name]) in run])
         return f"No file of this goal matches {choice.pattern!r}."
 
-    def _parse(self, context: dg.OpExecutionContext, run: GoalRun, scanned: Handle) -> None:
+    def _parse(self, context: dg.OpExecutionContext, run: ImportRun, scanned: Handle) -> None:
         from cdp_sync.importing import parse_files
 
         files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
@@ -109,7 +109,7 @@ class FileSteps(ImportSteps[FileGoal]):
             )
             parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
 
-    def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
+    def _tell(self, context: dg.OpExecutionContext, report: ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         if not is_backfill(context):
             note_files(context, self.connection.name, self.goal.name, report.files)
             yield from super()._tell(context, report)
@@ -121,7 +121,7 @@ class FileSteps(ImportSteps[FileGoal]):
         yield dg.MaterializeResult(metadata={})  # Dagster notes this once for each file
 
 
-def _count_due(session: Session, run: GoalRun) -> int:
+def _count_due(session: Session, run: ImportRun) -> int:
     from cdp_sync.importing.linking.waiting import count_due
 
     return count_due(session, run)

@@ -11,7 +11,7 @@ import dagster as dg
 
 from cdp_sync.errors import CdpSyncError, Terminal
 from cdp_sync.exporting import ExportRun, clear_uploads
-from cdp_sync.importing import GoalRun
+from cdp_sync.importing import ImportRun
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.goal import Goal
 from cdp_sync.orchestration.data_folder import data_folder
@@ -21,7 +21,7 @@ Handle = dict[str, Any]
 """What one step hands to the next: paths, states and counts, never rows."""
 
 G = TypeVar("G", bound=Goal)
-R = TypeVar("R", bound=GoalRun | ExportRun)
+R = TypeVar("R", bound=ImportRun | ExportRun)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
-from cdp_sync.importing import GoalRun
-from cdp_sync.model import FileReport, FileState, GoalReport, ImportGoal, ImportRules
+from cdp_sync.importing import ImportRun
+from cdp_sync.model import FileReport, FileState, ImportGoal, ImportReport, ImportRules
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import note_import_checks
@@ -63,7 +63,7 @@ class ImportSteps(GoalSteps[Rules]):
     def upsert(self, context: dg.OpExecutionContext, linked: Handle) -> Iterator[dg.MaterializeResult[Any]]:
         """Write the profiles, and say what was done; nothing is materialized where there was nothing to do."""
         run = self._run(context, linked)
-        report = GoalReport(self.goal.name)
+        report = ImportReport(self.goal.name)
         if linked["staging"]:
             from cdp_sync.importing import upsert_profiles
 
@@ -78,7 +78,7 @@ class ImportSteps(GoalSteps[Rules]):
         yield from self._tell(context, report)
         forget_handles(context)
 
-    def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
+    def _tell(self, context: dg.OpExecutionContext, report: ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         """Show the goal in the UI, or raise where it failed; what landed is shown in either case."""
         self._count_profiles(context, report)
         if report.state != "failed" and report.landed:
@@ -86,7 +86,7 @@ class ImportSteps(GoalSteps[Rules]):
         else:
             self._log(context, report)
 
-    def _log(self, context: dg.OpExecutionContext, report: GoalReport) -> None:
+    def _log(self, context: dg.OpExecutionContext, report: ImportReport) -> None:
         """Log what a run did that does not end with the goal's materialization.
 
         Raises:
@@ -100,16 +100,16 @@ class ImportSteps(GoalSteps[Rules]):
             metadata = failure_metadata_of(report)
             raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
 
-    def _count_profiles(self, context: dg.OpExecutionContext, report: GoalReport) -> None:
+    def _count_profiles(self, context: dg.OpExecutionContext, report: ImportReport) -> None:
         """Show how many profiles there are now, where the catalog shows them at all: where there are segments."""
         if report.landed and report.profiles_total is not None and self.profiles.segments:
             count = {"dagster/row_count": report.profiles_total}
             context.log_event(dg.AssetMaterialization(PROFILES, metadata=count))
 
-    def _run(self, context: dg.OpExecutionContext, handle: Handle | None = None) -> GoalRun:
+    def _run(self, context: dg.OpExecutionContext, handle: Handle | None = None) -> ImportRun:
         folder = data_folder()
         staging = Path(handle["staging"]) if handle and handle["staging"] else None
-        return GoalRun(
+        return ImportRun(
             run_id=context.run_id,
             connection=self.connection.name,
             goal=self.importing,
@@ -122,12 +122,12 @@ class ImportSteps(GoalSteps[Rules]):
             began=handle["started"] if handle else None,
         )
 
-    def _attempt(self, context: dg.OpExecutionContext, run: GoalRun, doing: str, work: Callable[[], T]) -> T:
+    def _attempt(self, context: dg.OpExecutionContext, run: ImportRun, doing: str, work: Callable[[], T]) -> T:
         watcher().phase(self.unique, doing)
 
         def give_up(error: CdpSyncError) -> None:
             remove(run.folder)
-            report = GoalReport(self.goal.name, error=str(error))
+            report = ImportReport(self.goal.name, error=str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report)
                 # One second for the warehouse: the run has failed before its end.

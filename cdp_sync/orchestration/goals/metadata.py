@@ -12,7 +12,7 @@ from cdp_sync.model import (
     Counters,
     ExportReport,
     FileReport,
-    GoalReport,
+    ImportReport,
     ProfileSample,
 )
 
@@ -20,7 +20,7 @@ _FILE_COLUMNS = ("file", "state", "rows", "remarks")
 """Few and narrow: the UI cuts off a table that is wider than its page, and what stands below it at the same width."""
 
 
-def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
+def metadata_of(report: ImportReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of a materialization."""
     counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in COUNTERS}
     shown: dict[str, dg.MetadataValue] = {
@@ -34,15 +34,15 @@ def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
     return shown | _known(totals)
 
 
-def failure_metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
+def failure_metadata_of(report: ImportReport) -> dict[str, dg.MetadataValue]:
     """Return what a goal that failed shows below its message: its files, and why rows did not land."""
     tables = {"files": _files(report.files), "quarantine": reasons_table(report.reasons)}
     return {name: table for name, table in tables.items() if table.records}
 
 
-def idle_metadata_of(report: GoalReport | ExportReport) -> dict[str, dg.MetadataValue]:
+def idle_metadata_of(report: ImportReport | ExportReport) -> dict[str, dg.MetadataValue]:
     """Return the metadata of an observation: of a run that found nothing to do. Nothing in it is plotted."""
-    files = failure_metadata_of(report) if isinstance(report, GoalReport) else {}
+    files = failure_metadata_of(report) if isinstance(report, ImportReport) else {}
     return {
         "summary": dg.MetadataValue.text(report.message),
         **files,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from cdp_sync.importing import GoalRun
+from cdp_sync.importing import ImportRun
 from cdp_sync.model import ImportRules, RemoteFile, kind_of
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.goals.goal_asset import GoalOp
@@ -34,7 +34,7 @@ class SourceSteps(ImportSteps[ImportRules]):
         remove(run.folder)
         return {**handle, "staging": str(run.staging)}
 
-    def _fetch(self, context: dg.OpExecutionContext, run: GoalRun) -> None:
+    def _fetch(self, context: dg.OpExecutionContext, run: ImportRun) -> None:
         self.adopt(context)
         with self.client(context) as client:
             source = kind_of(self.connection).part("source")(client, self.goal)

@@ -8,7 +8,7 @@ import dagster as dg
 
 from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, UnknownName
-from cdp_sync.model import ExportReport, GoalReport, Report
+from cdp_sync.model import ExportReport, ImportReport, Report
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.dagster_internals import execute_here, job_origin
 from cdp_sync.orchestration.data_folder import data_folder
@@ -130,7 +130,7 @@ def _with_failures(
         report = found.get(goal)
         if report is None:  # it did nothing; the report of an export names its segment
             segments = _segments_of(definitions, dg.AssetKey([connection, goal]))
-            report = ExportReport(goal, segments[0].path[1]) if segments else GoalReport(goal)
+            report = ExportReport(goal, segments[0].path[1]) if segments else ImportReport(goal)
         if report.state != "failed":
             found[goal] = replace(report, error=why)
     return tuple(found.values())
