@@ -182,6 +182,10 @@ class FileRejected(Terminal):
     """One file fails as a whole; nothing of it lands."""
 
 
+class ProcessorFailed(FileRejected):
+    """A processor cannot do its work on the rows of a file or an export."""
+
+
 class GoalFailed(Terminal):
     """A goal whose files could not all land."""
 

@@ -16,6 +16,7 @@ from cdp_sync.importing.sources.port import Source
 from cdp_sync.model import (
     Connection,
     FileGoal,
+    FileState,
     ImportGoal,
     ImportRules,
     Profiles,
@@ -36,6 +37,8 @@ from cdp_sync.warehouse.rivals import rival_problem
 
 _HEAD = 256 << 10
 """Bytes that are read of a file; one that is no larger is parsed as a whole."""
+_LOCAL_HEAD = 64 << 20
+"""Bytes that are read of a file of this machine."""
 _OF_ONE_DIRECTORY = (RemotePathMissing, RemotePermissionDenied, RemoteListingTooLong)
 """What is wrong with one directory, and not with the others of a server."""
 
@@ -85,6 +88,22 @@ def look(declarations: Declarations, connection: str, goal: ImportRules, *, limi
         found = source.look()
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     return Look(goal.name, found.summary, found.columns, found.rows, {f"{found.noun}s": rows}, refusal=refusal)
+
+
+def look_at_file(declarations: Declarations, connection: str, goal: ImportRules, file: Path) -> Look:
+    """Try a goal on a file of this machine: what it would make of it. No server is asked, and nothing is imported."""
+    declared: Any = declarations.connection(connection)
+    rules = goal.importing(declared, declarations.profiles)
+    with file.open("rb") as opened:
+        head = opened.read(_LOCAL_HEAD)
+    stat = file.stat()
+    warehouse = project_warehouse()
+    with warehouse.open("read") as session:
+        stored = profile_columns(session)
+    whole = len(head) >= stat.st_size
+    shown = preview(str(file), head, rules, declarations.profiles, warehouse, whole=whole, stored=stored)
+    remote = RemoteFile(datetime.fromtimestamp(stat.st_mtime, UTC), str(file), stat.st_size)
+    return _files_look(goal.name, (ScannedFile(remote, FileState.NEW),), (shown,), "")
 
 
 def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, limit: int) -> Look:

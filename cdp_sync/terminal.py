@@ -122,6 +122,10 @@ def _print_preview(preview: "Preview") -> None:
         say(f"  fields: {', '.join(preview.fields)}")
     if preview.unmapped:
         say(f"  not mapped: {', '.join(preview.unmapped)}")
+    for shown in preview.processing:
+        say(f"  after {shown.after}" if shown.after else "  as read")
+        marked = zip(shown.rows, shown.kept, strict=True)
+        print_table(("  ", *shown.fields), [("  " if kept else "  dropped", *cells) for cells, kept in marked])
     if preview.readings:
         rows = [(f"  {r.field}", r.property, r.cell, r.value or f"✗ {r.reason}") for r in preview.readings]
         print_table(("  field", "property", "cell", "reads as"), rows)

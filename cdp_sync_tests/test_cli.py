@@ -148,6 +148,29 @@ def test_scan_shows_files_and_how_cells_read(shop: Project) -> None:
     assert not (shop.data / "warehouse.duckdb").exists()
 
 
+def test_scan_tries_a_goal_on_a_local_file(shop: Project, tmp_path: Path) -> None:
+    """With --local, the rows of a file of this machine are shown before and after each processor."""
+    local = tmp_path / "people.csv"
+    local.write_text("Email,FirstName,Total\nANN@EXAMPLE.COM,Ann,1\nbob@example.com,Bob,2\n")
+    lower, only_ann = {"casing": {"field": "Email", "to": "lower"}}, {"filter": {"field": "Email", "keep": "^ann"}}
+    shop.connect("shop", goal(processors=[lower, only_ann]))
+    printed = output_of(cdp_sync("scan", "shop", "--goal", "customers", "--local", str(local)))
+    for needle in ("as read", "ANN@EXAMPLE.COM", "after 1 casing", "ann@example.com", "after 2 filter", "dropped"):
+        assert needle in printed
+    (found,) = answer("scan", "shop", "--local", str(local), "--json")["goals"]
+    assert (found["files"][0]["path"], found["files"][0]["refused"]) == (str(local), False)
+    assert [one["after"] for one in found["previews"][0]["processing"]] == ["", "1 casing", "2 filter"]
+
+
+def test_filtered_rows_are_counted_in_every_answer(shop: Project) -> None:
+    """The rows that processors drop stand in the answer of a run, by file, and in the history."""
+    shop.connect("shop", goal(processors=[{"filter": {"field": "Email", "drop": ""}}]))
+    (found,) = answer("run", "shop", "--json")["goals"]
+    assert (found["rows_filtered"], found["files"][0]["rows_filtered"]) == (found["rows_read"],) * 2
+    assert "filtered" in found["message"]
+    assert answer("runs", "shop", "--json")["runs"][0]["goals"][0]["rows_filtered"] == found["rows_read"]
+
+
 def test_scan_answers_programs(shop: Project) -> None:
     """`scan --json` has each goal's files with path, size, time and state, and previews."""
     shop.connect("shop", goal(), goal("orders"))

@@ -69,16 +69,28 @@ def list_connections(connection: str | None, as_json: bool) -> None:
 @click.option(
     "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Files to look into, per goal."
 )
+@click.option(
+    "--local",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Try the goal on this file; no server is asked.",
+)
 @AS_JSON
-def scan(connection: str, goal: str | None, limit: int, as_json: bool) -> None:
-    """Look at a connection's files (state, fields, how cells read, what a run refuses) or lists. Imports nothing."""
-    from cdp_sync.inspection import look
+def scan(connection: str, goal: str | None, limit: int, local: Path | None, as_json: bool) -> None:
+    """Look at a connection's files (state, fields, how cells read, what a run refuses) or lists. Imports nothing.
+
+    Where a goal has processors, the first rows are shown before and after each.
+    """
+    from cdp_sync.inspection import look, look_at_file
     from cdp_sync.orchestration.declarations import load_declarations
     from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_look
 
     declared = load_declarations()
-    looks = [look(declared, connection, each, limit=limit) for each in declared.goals(connection, goal)]
+    goals = declared.goals(connection, goal)
+    if local:
+        looks = [look_at_file(declared, connection, each, local) for each in goals]
+    else:
+        looks = [look(declared, connection, each, limit=limit) for each in goals]
     if as_json:
         print_json({"connection": connection, "goals": [each.to_json() for each in looks]})
     else:

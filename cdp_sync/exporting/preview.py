@@ -34,11 +34,16 @@ class ExportPreview:
 
 def preview_export(run: ExportRun, limit: int = _SAMPLE) -> ExportPreview:
     """Return what the run would deliver, with its first rows."""
-    counters = select_segment(run)
+    processed = bool(run.goal.processors)
+    counters = select_segment(run, keep_cells=processed)
     with run.warehouse.open("read", staging=run.staging) as session:
         columns = profile_columns(session)
         made = run.rows(columns)
-        cells = cells_step(run, made, columns, limit)
-        rows = tuple(session.rows(cells.sql, cells.values))
+        if processed:
+            query = "select cells from staging.selected where ending = 'written' order by rowid limit ?"
+            rows = tuple(tuple(cells) for (cells,) in session.rows(query, [limit]))
+        else:
+            cells = cells_step(run, made, columns, limit)
+            rows = tuple(session.rows(cells.sql, cells.values))
         reasons = reasons_of(session)
     return ExportPreview(run.goal.name, run.path, counters, reasons, tuple(made.shown), rows)

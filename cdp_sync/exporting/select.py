@@ -6,6 +6,7 @@ same profiles again, as long as the ledger cannot be written.
 """
 
 import hashlib
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,11 +15,12 @@ from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, se
 
 from cdp_sync.exporting.run import ExportRun
 from cdp_sync.model import EXPORT_COUNTERS, Condition, ExportColumn, ExportCounters
+from cdp_sync.processing import Moment, Relation, drop_tables, process, works_alone
 from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.segments.membership import PROFILE, is_in_segment
 from cdp_sync.segments.statements import step
-from cdp_sync.warehouse import Step, quote_literal
+from cdp_sync.warehouse import Session, Step, quote_literal
 from cdp_sync.warehouse.properties import check_types, profile_columns
 
 Inputs = dict[str, ColumnElement[Any]]
@@ -76,6 +78,10 @@ class Rows:
     """Identifiers: a profile needs one of them to be delivered. Empty: it needs none."""
     named: Sequence[str] = ()
     """Cells that identify the profile on the platform, besides the columns."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Where processors change them, the name of each column's cell as text, by the column's name."""
+    finish: Sequence[Level] = ()
+    """The expressions that make cells of these texts."""
 
     @property
     def shown(self) -> dict[str, str]:
@@ -89,10 +95,13 @@ class Rows:
         return {name: value for inputs in every for name, value in inputs.items()}
 
 
-def select_segment(run: ExportRun) -> ExportCounters:
+def select_segment(run: ExportRun, *, keep_cells: bool = False) -> ExportCounters:
     """Stage the profiles to deliver, and count the endings of the segment's profiles.
 
+    With `keep_cells`, the cells that processors leave are staged as well.
+
     Raises:
+        ProcessorFailed: A processor cannot do its work.
         PropertyTypeChanged: A declared type differs from that of the column.
         DiskFull: The rows do not fit on the disk.
     """
@@ -102,7 +111,12 @@ def select_segment(run: ExportRun) -> ExportCounters:
         session.set("force_compression", "uncompressed")  # rows stay here for seconds only
         columns = profile_columns(session)
         check_types(run.profiles, columns)
-        session.run([selected_step(run, run.rows(columns), columns), *run.more_steps(columns)])
+        rows = run.rows(columns)
+        selected = selected_step(run, rows, columns)
+        if run.goal.processors:
+            selected = processed_step(session, run, rows, columns, keep_cells=keep_cells)
+        session.run([selected, *run.more_steps(columns)])
+        drop_tables(session)
         inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
         size = step("segment", select(func.count()).select_from(PROFILE).where(inside))
         in_segment = session.value(size.sql, size.values)
@@ -140,26 +154,60 @@ def selected_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
     Profiles whose values equal those last delivered are left out; often these are most. DuckDB's fast hash decides
     that. Where it differs, the written lines are compared, so a DuckDB version with another hash delivers nobody again.
     """
-    chosen, levels = _chosen(run, rows, columns), (*rows.cells, *rows.line)
+    source, values, compared = _compared(run, rows, columns)
+    for level in (*rows.cells, *rows.finish, *rows.line, *_end(rows, compared=compared)):
+        source = on(source, level)
+    return Step("selected", _SELECTED.format(source, ""), {**values, "fingerprint": run.fingerprint})
+
+
+def processed_step(
+    session: Session, run: ExportRun, rows: Rows, columns: Collection[str], *, keep_cells: bool = False
+) -> Step:
+    """Let processors change the cells of profiles; return the step that makes `staging.selected` of them.
+
+    Profiles without value, consent or identifier are not shown to them. Where a processor compares rows with each
+    other or calls a function, it gets those as well whose values equal the ones last delivered.
+    """
+    session.define_functions()
+    alone = works_alone(run.goal.processors)
+    source, values, compared = _compared(run, rows, columns, all_profiles=not alone)
+    for level in (*rows.cells, {"kept": "coalesce(eligible, false)"}):
+        source = on(source, level)
+    order = "" if alone else "\norder by created_at, profile_id"
+    relation = Relation(f"(\n{source}{order}\n)", rows.texts, len(rows.columns) - 1, values, kept="kept")
+    relation = process(session, relation, run.goal.processors, Moment(run.now, os.environ))
+    source = f"select * from {relation.source}"
+    for level in (*rows.finish, *rows.line, *_end(rows, compared=compared, kept="kept")):
+        source = on(source, level)
+    shown = f",\n    [{', '.join(f'{cell}::varchar' for cell in rows.shown.values())}] as cells" if keep_cells else ""
+    return Step("selected", _SELECTED.format(source, shown), {**relation.values, "fingerprint": run.fingerprint})
+
+
+def _compared(
+    run: ExportRun, rows: Rows, columns: Collection[str], *, all_profiles: bool = False
+) -> tuple[str, dict[str, Any], bool]:
+    """Return the query for the profiles with the digest of their values, what to bind, and whether these compare.
+
+    Profiles whose values equal those last delivered are left out, unless `all_profiles` are wanted.
+    """
+    chosen, levels = _chosen(run, rows, columns), (*rows.cells, *rows.finish, *rows.line)
     how = "".join(f"{name}{sql}" for level in levels for name, sql in level.items())
     salt = hashlib.sha256(f"{run.fingerprint}{how}".encode())
-    values = {**chosen.values, "salt": salt.hexdigest(), "fingerprint": run.fingerprint}
+    values: dict[str, Any] = {**chosen.values, "salt": salt.hexdigest()}
     value_hash = f"hash({', '.join(['$salt', *rows.inputs])})"
     source = on(chosen.sql, {"value_hash": value_hash, "eligible": "has_value and allowed and is_linked"})
     compared = run.goal.changes == "changed"
     if compared:
         values |= {"connection": run.connection, "goal": run.goal.name}
-        source = _CHANGED.format(source)
-    for level in (*levels, *_end(rows, compared=compared)):
-        source = on(source, level)
-    return Step("selected", _SELECTED.format(source), values)
+        source = _CHANGED.format(source, "true" if all_profiles else "false")
+    return source, values, compared
 
 
 def cells_step(run: ExportRun, rows: Rows, columns: Collection[str], limit: int) -> Step:
     """Return the query for the cells of the first staged rows, before they become a line."""
     chosen = _chosen(run, rows, columns)
     source = _FIRST_WRITTEN.format(chosen.sql)
-    for level in rows.cells:
+    for level in (*rows.cells, *rows.finish):
         source = on(source, level)
     query = f"select {', '.join(rows.shown.values())}\nfrom (\n{source}\n)\norder by place"
     return Step("cells", query, {**chosen.values, "limit": limit})
@@ -174,7 +222,7 @@ left join (
     from warehouse.exported_profile
     where goal_number = (select number from warehouse.exported_goal where connection = $connection and goal = $goal)
 ) using (profile_id)
-where not eligible or known_values is distinct from value_hash"""
+where {} or not eligible or known_values is distinct from value_hash"""
 
 _SELECTED = """create or replace table staging.selected as
 select
@@ -184,9 +232,9 @@ select
     case when ending in ('written', 'same') then row_hash end as row_hash,
     value_hash,
     in_ledger,
-    problems
+    problems{1}
 from (
-{}
+{0}
 )
 order by created_at, profile_id"""
 
@@ -225,10 +273,10 @@ def allowed(run: ExportRun, columns: Collection[str]) -> str:
     return may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns))
 
 
-_ENDS = ("without_value", "without_consent", "without_identifier", "not_deliverable", "same", "written")
+_ENDS = ("without_value", "without_consent", "without_identifier", "filtered", "not_deliverable", "same", "written")
 
 
-def _end(rows: Rows, *, compared: bool) -> Iterator[Level]:
+def _end(rows: Rows, *, compared: bool, kept: str = "true") -> Iterator[Level]:
     """Yield, level by level, a profile's ending; `in_ledger` where the goal is known to have delivered it."""
     each = (
         f"case when {problem.fails_if} then {{field: {name}, reason: {quote_literal(problem.reason)}}} end"
@@ -239,7 +287,7 @@ def _end(rows: Rows, *, compared: bool) -> Iterator[Level]:
     # The fingerprint is part of the hash, so that a changed declaration makes every row another one.
     row_hash = "xor(md5_number(line), md5_number($fingerprint))::uuid"
     # As JSON: even empty lists of structs take a tenth of the time of staging.
-    problems = f"case when eligible and ({rows.fails_if}) then to_json({entries})::varchar end"
+    problems = f"case when eligible and {kept} and ({rows.fails_if}) then to_json({entries})::varchar end"
     yield {"row_hash": row_hash, "problems": problems}
     # As an enum: a million words take as long to store as a tenth of the rows' text.
     words = {word: f"'{word}'::enum({', '.join(map(quote_literal, _ENDS))})" for word in _ENDS}
@@ -248,6 +296,7 @@ def _end(rows: Rows, *, compared: bool) -> Iterator[Level]:
         when not has_value then {words["without_value"]}
         when not allowed then {words["without_consent"]}
         when not is_linked then {words["without_identifier"]}
+        when not {kept} then {words["filtered"]}
         when problems is not null then {words["not_deliverable"]}
         {same}
         else {words["written"]}

@@ -18,9 +18,10 @@ from cdp_sync.importing.reading.records import read_records
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import NothingSeen, Part, first_member, naming, unpack
 from cdp_sync.importing.staging.columns import plan_columns
-from cdp_sync.importing.staging.parsing import stage_files
-from cdp_sync.importing.staging.plan import Cells, read_part
+from cdp_sync.importing.staging.parsing import processed_fields, stage_files
+from cdp_sync.importing.staging.plan import part_relation
 from cdp_sync.model import FetchedFile, ImportGoal, Profiles, RemoteFile
+from cdp_sync.processing import Moment, Relation, process
 from cdp_sync.warehouse import Session, Warehouse
 from cdp_sync.warehouse.properties import type_problems
 
@@ -43,6 +44,18 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class ProcessedRows:
+    """The first rows at a place in the chain of processors."""
+
+    after: str
+    """The processor's place and name; empty: before the first one."""
+    fields: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    kept: tuple[bool, ...]
+    """Whether each of them is still there."""
+
+
+@dataclass(frozen=True)
 class Preview:
     """A file's fields, how its first cells read, and whether an import would refuse it."""
 
@@ -50,6 +63,8 @@ class Preview:
     fields: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
+    processing: tuple[ProcessedRows, ...] = ()
+    """The first rows as they are read, and then after each processor."""
     message: str = ""
     refused: bool | None = None
     """None where its beginning shows no reason, and the rest of it was not read."""
@@ -93,7 +108,8 @@ def _from_beginning(path: str, head: bytes, goal: ImportGoal, profiles: Profiles
             part = _beginning(path, head, goal, Path(folder), warnings)
             with naming(part.name, path):
                 landed = normalize(part, goal)
-                plan_columns(goal, profiles, landed.head.columns if landed else ())
+                fields, missing = processed_fields(goal, landed) if landed else ((), [])
+                plan_columns(goal, profiles, fields)
         except NothingSeen as error:
             return Preview(path, message=str(error))
         except FileRejected as error:
@@ -108,10 +124,35 @@ def _from_beginning(path: str, head: bytes, goal: ImportGoal, profiles: Profiles
             if not landed.survey.regular:
                 with suppress(FileRejected):  # the trailer may not be in the beginning
                     read_records(session, landed, goal.format)
-            readings = tuple(_readings(session, landed, goal, profiles))
-    fields = landed.head.columns
+            try:
+                relation, processing = _process(session, landed, goal)
+            except FileRejected as error:
+                return Preview(path, fields, message=str(error), refused=True)
+            readings = tuple(_readings(session, relation, goal, profiles))
     unmapped = tuple(field for field in fields if field not in goal.row_fields)
-    return Preview(path, fields, unmapped, readings, " ".join((*warnings, *landed.warnings)))
+    return Preview(path, fields, unmapped, readings, processing, " ".join((*warnings, *landed.warnings, *missing)))
+
+
+def _process(session: Session, landed: NormalizedPart, goal: ImportGoal) -> tuple[Relation, tuple[ProcessedRows, ...]]:
+    """Let processors change the rows; return them, and the first ones after each."""
+    relation = part_relation(goal, landed, landed.head.columns, None)
+    seen: list[ProcessedRows] = []
+
+    def look(after: str, now: Relation) -> None:
+        cells = ", ".join(now.cells.values())
+        rows = session.rows(f"select {now.kept}, {cells} from {now.source} limit {_SAMPLE}", now.values)
+        seen.append(ProcessedRows(after, now.fields, tuple(row[1:] for row in rows), tuple(row[0] for row in rows)))
+
+    if goal.processors and relation.cells:
+        look("", relation)
+    done = process(
+        session,
+        relation,
+        goal.processors,
+        Moment(datetime.now(UTC)),
+        watch=lambda place, processor, now: look(f"{place} {processor.name}", now),
+    )
+    return done, tuple(seen)
 
 
 def _refusal(path: str, content: bytes, goal: ImportGoal, profiles: Profiles, warehouse: Warehouse) -> list[str]:
@@ -159,18 +200,17 @@ def _whole_lines(text: bytes, goal: ImportGoal) -> bytes:
     return codec.encode(decoded[: decoded.rfind("\n") + 1] or decoded)[0]
 
 
-def _readings(session: Session, landed: NormalizedPart, goal: ImportGoal, profiles: Profiles) -> Iterator[Reading]:
-    cells = Cells(landed.head.columns)
-    call, values = read_part(landed, goal.format)
+def _readings(session: Session, relation: Relation, goal: ImportGoal, profiles: Profiles) -> Iterator[Reading]:
+    call = relation.source if relation.kept == "true" else f"{relation.source} where {relation.kept}"
     for value in plan_columns(goal, profiles).values:
         for field in value.fields:
-            cell = cells.of(field)
+            cell = relation.cells.get(field)
             if cell is None or not (value.prop.type in _TYPES or value.prop.among):
                 continue
             conversion = convert(value.prop, "fitted", goal.format)
             query = f"""
                 select distinct on (cell) cell, ({conversion.sql})::varchar, {conversion.reason_sql}
-                from (select {cell} as cell, {fit(value.prop, cell, goal.format)} as fitted from {call})
+                from (select {cell} as cell, {fit(value.prop, cell, goal.format)} as fitted from (select * from {call}))
                 where {has_value(value.prop, "fitted", goal.format)} limit {_SAMPLE}"""
-            for found, read, reason in session.rows(query, values):
+            for found, read, reason in session.rows(query, relation.values):
                 yield Reading(field, value.prop.name, found, read, "" if read is not None else reason)

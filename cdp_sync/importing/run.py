@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from uuid import UUID
@@ -43,6 +43,11 @@ class ImportRun(Run):
     def fingerprint(self) -> str:
         """Digest of everything declared that affects the result."""
         return fingerprint(self.goal, self.profiles, self.objectives)
+
+    @cached_property
+    def moment(self) -> datetime:
+        """When it began, or now."""
+        return datetime.now(UTC) if self.began is None else datetime.fromtimestamp(self.began, UTC)
 
     @property
     def unchanged_under(self) -> str:

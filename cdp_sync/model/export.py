@@ -10,7 +10,9 @@ from cdp_sync.model.audience import AudienceField, Rendered
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.format import ExportFormat
 from cdp_sync.model.goal import Goal
+from cdp_sync.model.processor import fields_after, function_problems
 from cdp_sync.model.profile import Profiles
+from cdp_sync.model.suggestion import allowed
 
 SEGMENT_AND_TIMESTAMP = "segment_and_timestamp"
 
@@ -84,6 +86,9 @@ class ExportGoal(Goal):
         names = [column.field for column in self.map]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"map: more than one column is called {', '.join(repeated)}")
+        added = [name for name in fields_after(self.processors, names) if name not in names]
+        # What processors add is exported after the other columns, whatever it is made of.
+        object.__setattr__(self, "map", (*self.map, *(ExportColumn(field=name, text="") for name in added)))
         if self.map and not self.properties:
             raise ValueError("map: no column holds a property; only profiles with a value in one are exported")
         return self
@@ -96,6 +101,12 @@ class ExportGoal(Goal):
     def problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
         yield from profiles.segment_problem("segment", self.segment)
+        yield from function_problems(self.processors)
+        names = [column.field for column in self.map]
+        for index, processor in enumerate(self.processors):
+            for name in processor.settings.reads:
+                if name not in names:
+                    yield f"processors[{index}].{processor.name}: {name!r} is no column; {allowed(name, names)}"
         for index, column in enumerate(self.map):
             yield from (f"map[{index}].{problem}" for problem in self.column_problems(column, profiles))
 

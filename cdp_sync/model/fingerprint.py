@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from cdp_sync.model.export import ExportGoal
-from cdp_sync.model.goal import ImportGoal
+from cdp_sync.model.goal import Goal, ImportGoal
 from cdp_sync.model.profile import Profiles
 
 _AFFECTS_IMPORT = {"link": True, "blocked_values": True, "allow_new_profiles": True, "map": True}
@@ -30,6 +30,7 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
     affecting = {
         **goal.model_dump(mode="json", include=_AFFECTS_IMPORT),
         **goal.model_dump(mode="json", include={"members", "row_key"}, exclude_defaults=True),
+        **_processing(goal),
         "map_detected": detected and {"prefix": detected.prefix},
         "format": form.model_dump(mode="json", include=_FORMAT_AT_FIRST) | since,
     }
@@ -41,8 +42,19 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
 
 def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     """Return the digest of an export goal: of how its rows are written and where they go, not of its segment."""
-    declared = goal.model_dump(mode="json", include=_AFFECTS_EXPORT)
+    declared = {**goal.model_dump(mode="json", include=_AFFECTS_EXPORT), **_processing(goal)}
     return _digest({"goal": declared, "properties": _types(profiles, goal.properties)})
+
+
+def _processing(goal: Goal) -> dict[str, Any]:
+    """Return what the goal's processors are, with the digests of the modules of Python functions."""
+    if not goal.processors:
+        return {}
+    declared = [
+        processor.model_dump(mode="json", by_alias=True, exclude_defaults=True) for processor in goal.processors
+    ]
+    sources = [processor.python.source for processor in goal.processors if processor.python]
+    return {"processors": declared, "sources": sources}
 
 
 def _types(profiles: Profiles, names: Collection[str]) -> list[dict[str, Any]]:

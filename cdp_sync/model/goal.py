@@ -3,15 +3,15 @@
 import fnmatch
 import json
 from collections.abc import Iterator
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import re2
 from pydantic import Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.format import Format
 from cdp_sync.model.mail_address import folded
+from cdp_sync.model.pattern import compile_pattern
+from cdp_sync.model.processor import Processor, function_problems
 from cdp_sync.model.profile import Profiles
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Goal(Declared):
     """Off: the connection's runs leave it out."""
     was: Annotated[str, Field(pattern=NAME_PATTERN)] | None = None
     """Former name of a renamed goal: it goes on with what it imported or delivered under that."""
+    processors: tuple[Processor, ...] = ()
+    """What is done with the fields of rows, in order: before an import links and maps them, before an export writes."""
 
 
 class ImportRules(Goal):
@@ -102,6 +104,13 @@ class ImportRules(Goal):
     """Also map every other field found, as text."""
     max_rejected_percent: Annotated[float, Field(ge=0, le=100)] = 100.0
     """Error budget: with more rejected rows the file fails as a whole and nothing of it lands."""
+
+    @model_validator(mode="after")
+    def _processes_imports(self) -> "ImportRules":
+        for index, processor in enumerate(self.processors):
+            if "import" not in processor.settings.directions:
+                raise ValueError(f"processors[{index}]: found {processor.name}; it is for exports only")
+        return self
 
     @model_validator(mode="after")
     def _does_not_clash(self) -> "ImportRules":
@@ -137,6 +146,7 @@ class ImportRules(Goal):
     def problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
         yield from profiles.link_problems(link.property for link in self.link)
+        yield from function_problems(self.processors)
         for index, mapping in enumerate(self.map):
             prop = profiles.by_name.get(mapping.property)
             if prop is None:
@@ -218,29 +228,6 @@ class ImportGoal(ImportRules):
     def named(self, columns: tuple[str, ...]) -> tuple[str, ...]:
         """Return the fields' names, given the header's."""
         return columns
-
-
-@cache
-def compile_pattern(pattern: str) -> Any:  # noqa: ANN401 - the library has no types
-    """Return a regular expression, whose `fullmatch` asks for the whole name.
-
-    RE2 takes linear time for every pattern that it compiles. Python's own engine takes exponential time for patterns
-    such as `(a+)+b`, and nothing can stop it.
-
-    Raises:
-        ValueError: RE2 cannot compile it.
-    """
-    options = re2.Options()
-    options.log_errors = False  # to standard error
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        (reason,) = error.args
-        words = reason.decode() if isinstance(reason, bytes) else reason
-        raise ValueError(
-            f"found {pattern!r}, no regular expression that RE2 can match: {words}; "
-            "lookahead, lookbehind and backreferences are not allowed, and \\z is written for the end"
-        ) from None
 
 
 class FileGoal(ImportGoal):

@@ -22,7 +22,7 @@ from cdp_sync.model.schedule import Maintenance
 from cdp_sync.model.suggestion import allowed
 
 _LONGEST_SHOWN = 60
-_TRIED = re.compile(r"int|str|\[key\]|(?:literal|tuple)\[.*\]")
+_TRIED = re.compile(r"int|str|constrained-str|\[key\]|(?:literal|tuple)\[.*\]")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
 
 _IN_WORDS = {

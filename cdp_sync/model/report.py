@@ -96,13 +96,15 @@ class RunCounters:
 class Counters(RunCounters):
     """The ends of an import's rows, and what that did to profiles.
 
-    Always: rows_read = rows_applied + rows_unchanged + rows_rejected + rows_without_identifier + rows_unmatched +
-    rows_without_consent.
+    Always: rows_read = rows_applied + rows_unchanged + rows_filtered + rows_rejected + rows_without_identifier +
+    rows_unmatched + rows_without_consent.
     """
 
     rows_read: int = 0
     rows_applied: int = 0
     rows_unchanged: int = 0
+    rows_filtered: int = 0
+    """Processors dropped them."""
     rows_rejected: int = 0
     rows_without_identifier: int = 0
     rows_unmatched: int = 0
@@ -117,7 +119,7 @@ class Counters(RunCounters):
 COUNTERS = Counters.names()
 """The counters' names, in order."""
 
-ROW_ENDS = Counters.ends = COUNTERS[1:7]
+ROW_ENDS = Counters.ends = COUNTERS[1:8]
 """The counters that a row read is counted in exactly once."""
 
 
@@ -256,8 +258,10 @@ class ImportReport(Report):
             listed = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
             about.append(warning if len(self.files) == 1 else f"{listed}: {warning}")
         counters = self.counters
-        judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected
+        judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected - counters.rows_filtered
         no_link_value = judged and judged == counters.rows_without_identifier
+        if counters.rows_filtered and counters.rows_filtered == counters.rows_read - counters.rows_rejected:
+            about.append("The processors dropped every row.")
         return (*about, "No row had a link value.") if no_link_value else tuple(about)
 
     def _summary(self) -> str:
@@ -282,7 +286,7 @@ class ExportCounters(RunCounters):
     """The ends of a segment's profiles.
 
     Always: profiles_in_segment = profiles_without_value + profiles_without_consent + profiles_without_identifier +
-    profiles_not_deliverable + profiles_unmatched + profiles_same + profiles_written.
+    profiles_filtered + profiles_not_deliverable + profiles_unmatched + profiles_same + profiles_written.
     """
 
     profiles_in_segment: int = 0
@@ -291,6 +295,8 @@ class ExportCounters(RunCounters):
     profiles_without_consent: int = 0
     profiles_without_identifier: int = 0
     """No value in any linked property."""
+    profiles_filtered: int = 0
+    """Processors dropped them: they do not count as part of the audience."""
     profiles_not_deliverable: int = 0
     """A value that the file cannot hold, or that was refused; see the quarantine."""
     profiles_unmatched: int = 0

@@ -20,19 +20,28 @@ class KnownFile:
     """The fields that its remembered rows are digests of."""
     format: str | None = None
     """How it was read, as JSON; None where that was not noted."""
+    source_fields: tuple[str, ...] = ()
+    """Where processors changed the rows: the fields before, of which the ledger has digests too."""
     source: str = ""
     """What its remembered rows are kept under."""
+
+    @property
+    def read_fields(self) -> tuple[str, ...]:
+        """The fields of the file itself that identify its rows."""
+        return self.source_fields or self.fields
 
 
 def known_files(session: Session, connection: str, goal: str) -> dict[str, KnownFile]:
     """Return the latest import of every path that the goal has imported, by path."""
     query = """
-        select path, size, modified_at, sha256, fingerprint, fields, format, source::text as source
+        select path, size, modified_at, sha256, fingerprint, fields, source_fields, format, source::text as source
         from warehouse.imported_file
         where connection = ? and goal = ?
         qualify row_number() over (partition by path order by rowid desc) = 1"""
     records = session.records(query, [connection, goal])
-    return {each["path"]: KnownFile(**{**each, "fields": tuple(each["fields"] or ())}) for each in records}
+    for each in records:
+        each |= {name: tuple(each[name] or ()) for name in ("fields", "source_fields")}
+    return {each["path"]: KnownFile(**each) for each in records}
 
 
 def watermarks_of(session: Session, connection: str, goal: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from duckdb import sqltypes
@@ -18,6 +18,9 @@ from duckdb.func import SPECIAL
 from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseDamaged, WarehouseUnusable
 from cdp_sync.model.mail_address import ascii_domain
 from cdp_sync.quoting import quote_literal
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Values = Mapping[str, object] | Sequence[object] | None
 
@@ -85,6 +88,20 @@ class Session:
         rows = self.rows(sql, values)
         names = [column[0] for column in self._connection.description or ()]
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def frame(self, sql: str, values: Values = None) -> "DataFrame":
+        """Return all rows of a query as a pandas DataFrame."""
+        self.execute(sql, values)
+        return self._connection.df()
+
+    @contextmanager
+    def lent(self, frame: "DataFrame", name: str) -> Iterator[None]:
+        """Let statements read a DataFrame as a view of this name."""
+        self._connection.register(name, frame)
+        try:
+            yield
+        finally:
+            self._connection.unregister(name)
 
     def set(self, name: str, value: str) -> None:
         """Change a setting of this session."""

@@ -227,7 +227,7 @@ def test_a_preview_opens_no_warehouse(warehouse: Warehouse) -> None:
 def test_a_preview_is_json(warehouse: Warehouse) -> None:
     """Programs get the same as people."""
     payload = json.loads(json.dumps(preview("/in/a.csv", TEXT, goal(), PROFILES, warehouse).to_json()))
-    assert set(payload) == {"path", "fields", "unmapped", "readings", "message", "refused"}
+    assert set(payload) == {"path", "fields", "unmapped", "processing", "readings", "message", "refused"}
     assert set(payload["readings"][0]) == {"field", "property", "cell", "value", "reason"}
 
 

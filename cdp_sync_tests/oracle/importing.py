@@ -4,13 +4,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from cdp_sync.model import Counters, FileGoal, Mapping, Profiles, Property, fingerprint
+from cdp_sync.model.processor import sources_of
 from cdp_sync_tests.oracle.consenting import LISTS, may_process, move
 from cdp_sync_tests.oracle.contributing import Account, Keyed, Vanished, drop, open_account, remember_keys, summed
 from cdp_sync_tests.oracle.converting import Invalid, convert, link_values, stripped
 from cdp_sync_tests.oracle.linking import Profile, holders_of, link_rows
+from cdp_sync_tests.oracle.processing import Cells, process
 from cdp_sync_tests.oracle.reading import named, read_file
 from cdp_sync_tests.oracle.row import Entry, FileFails, Remembered, Row
 
@@ -28,6 +31,8 @@ class Imported:
     fields: list[str]
     """The fields whose cells make a row what it is."""
     rows: list[Remembered]
+    sources: list[str] = field(default_factory=list)
+    """The fields before processors that those are made of."""
 
 
 @dataclass
@@ -124,10 +129,14 @@ def read_one(path: str, current: Imported, previous: Imported | None, batch: Bat
     """Read one file into the batch, and find the rows of its previous import."""
     goal = current.goal
     own = read_rows(path, current.content, goal, outcome)
+    columns = dict.fromkeys(name for row in own for name in row.raw)
+    own = [row for row in own if not row.filtered]
     current.fields.extend([*dict.fromkeys([*goal.fields, *goal.row_key]), *sorted(detected_names(own, goal))])
     batch.imported[path] = current
+    current.sources.extend(sources_of(goal.processors, current.fields, columns))
     for row in own:
-        row.identity = identity(row, current.fields)
+        row.identity = identity(row.steady, current.fields)
+        row.source = identity(row.raw, current.sources)
     if previous and path not in outcome.failed:
         batch.vanished += recognise(path, own, previous, current)
     if goal.row_key:
@@ -150,7 +159,7 @@ def retry(
     ]
     rows = []
     for old in sorted(found, key=lambda row: (row.path, row.name, row.line)):
-        row = Row(old.path, old.name, old.line, old.cells, retried=True, identity=old.identity)
+        row = Row(old.path, old.name, old.line, old.cells, retried=True, identity=old.identity, source=old.source)
         former = state.ledger[row.path].rows
         row.former = next((one for one in former if not one.applied and one.identity == row.identity), None)
         if row.former:
@@ -186,12 +195,26 @@ def read_rows(path: str, content: bytes, goal: FileGoal, outcome: Outcome) -> li
     outcome.count(path, "rows_read", len(rows) + len(rejected))
     outcome.count(path, "rows_rejected", len(rejected))
     outcome.quarantine += rejected
+    process_rows(rows, goal)
+    outcome.count(path, "rows_filtered", sum(row.filtered for row in rows))
     return rows
 
 
-def identity(row: Row, fields: list[str]) -> tuple[Any, ...]:
+def process_rows(rows: list[Row], goal: FileGoal) -> None:
+    """Let processors change the cells of a file's rows, text by text."""
+    for name in dict.fromkeys(row.name for row in rows):
+        own = [row for row in rows if row.name == name]
+        for row in own:
+            row.raw, row.steady = dict(row.cells), dict(row.cells)
+        kept = process([row.cells for row in own], goal.processors, datetime.now(UTC))
+        process([row.steady for row in own], goal.processors, None)
+        for row, is_kept in zip(own, kept, strict=True):
+            row.filtered = not is_kept
+
+
+def identity(cells: Cells, fields: list[str]) -> tuple[Any, ...]:
     """Return what makes a row the same as another one: its cells in these fields, by name."""
-    return tuple((name, row.cells.get(name, MISSING)) for name in fields)
+    return tuple((name, cells.get(name, MISSING)) for name in fields)
 
 
 def recognise(path: str, rows: list[Row], previous: Imported, current: Imported) -> list[Vanished]:
@@ -201,10 +224,11 @@ def recognise(path: str, rows: list[Row], previous: Imported, current: Imported)
         Those that are not found.
     """
     known: dict[tuple[Any, ...], list[Remembered]] = defaultdict(list)
-    for old in sorted(previous.rows, key=lambda old: (old.applied, len(old.sums)), reverse=True):
-        known[old.identity].append(old)
     same_rules = (current.fingerprint, current.fields) == (previous.fingerprint, previous.fields)
-    for row, identified in zip(rows, as_read_before(rows, previous, current), strict=True):
+    for old in sorted(previous.rows, key=lambda old: (old.applied, len(old.sums)), reverse=True):
+        known[old.identity if same_rules else old.source].append(old)
+    found = [row.identity for row in rows] if same_rules else as_read_before(rows, previous, current)
+    for row, identified in zip(rows, found, strict=True):
         if same := known[identified]:
             row.former = same.pop(0)
             row.unchanged = same_rules and row.former.applied
@@ -220,18 +244,18 @@ def as_read_before(rows: list[Row], previous: Imported, current: Imported) -> li
         read = read_file(rows[0].path, current.content, previous.goal)[0] if rows else []
     except FileFails:
         read = []
-    before = {(row.name, row.line): row for row in read}
+    before = {(row.name, row.line): replace(row, raw=row.cells) for row in read}
     return [former_identity(before.get((row.name, row.line), row), previous, current) for row in rows]
 
 
 def former_identity(row: Row, previous: Imported, current: Imported) -> tuple[Any, ...]:
     """Return a row's identity by the fields of the previous import, of which columns may have been renamed since."""
-    cells = dict(row.cells)
-    if len(previous.fields) == len(current.fields):
-        for before, now in zip(previous.fields, current.fields, strict=True):
-            if before not in cells and now not in previous.fields and now in cells:
+    cells = dict(row.raw)
+    if len(previous.sources) == len(current.sources):
+        for before, now in zip(previous.sources, current.sources, strict=True):
+            if before not in cells and now not in previous.sources and now in cells:
                 cells[before] = cells[now]
-    return identity(replace(row, cells=cells), previous.fields)
+    return identity(cells, previous.sources)
 
 
 def name_rows(rows: list[Row], goal: FileGoal) -> None:
@@ -276,11 +300,11 @@ def remember(row: Row, current: Imported, keyed: dict[Any, Keyed]) -> None:
     if row.unchanged:
         old = keyed[row.key] if row.key is not None else row.former
         assert old is not None
-        current.rows.append(Remembered(row.identity, True, old.profile, old.sums))
+        current.rows.append(Remembered(row.identity, True, old.profile, old.sums, row.source))
         return
     sums = (row.former.sums if row.former else {}) | row.sums
     if row.applies or sums:
-        current.rows.append(Remembered(row.identity, row.applies, row.profile, sums))
+        current.rows.append(Remembered(row.identity, row.applies, row.profile, sums, row.source))
 
 
 def land(batch: Batch, goal: FileGoal, declared: Profiles, state: State, outcome: Outcome) -> None:

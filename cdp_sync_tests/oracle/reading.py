@@ -62,9 +62,10 @@ def read_table(name: str, content: bytes, goal: FileGoal) -> Table:
         lines.body = lines.body[scanned.lines :]
     else:
         columns = [f"column{number}" for number in range(1, count_columns(lines.body, fmt) + 1)]
+    after = processed_columns(columns, goal)
     if columns:
-        check_columns(columns, goal)
-    complete = {*goal.fields, *goal.row_key} <= set(columns)
+        check_columns(after, goal)
+    complete = {*goal.fields, *goal.row_key} <= set(after)
     records = read_body(lines.body, fmt, len(columns), header, complete=complete)
     for record in records if names_separator else []:
         if not record.problem and separator_named_by(record.raw) == fmt.separator:
@@ -265,6 +266,17 @@ def decode(content: bytes, fmt: Format) -> str:
         return content.decode(PYTHON_NAMES.get(fmt.encoding, fmt.encoding)).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise FileFails(f"it is not {fmt.encoding}") from error
+
+
+def processed_columns(columns: list[str], goal: FileGoal) -> list[str]:
+    """Return the columns after processors, which have to find those that they name."""
+    after = list(columns)
+    for processor in goal.processors if columns else ():
+        for name in processor.settings.reads:
+            if name not in after:
+                raise FileFails(f"{processor.name} names {name}")
+        after += [name for name in dict.fromkeys(processor.settings.writes) if name not in after]
+    return after
 
 
 def check_columns(columns: list[str], goal: FileGoal) -> None:

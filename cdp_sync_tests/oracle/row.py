@@ -42,6 +42,8 @@ class Remembered:
     applied: bool
     profile: int | None
     sums: dict[str, Any]
+    source: tuple[Any, ...] = ()
+    """Its cells before processors, of the fields that the identity is made of."""
 
 
 @dataclass(eq=False)
@@ -62,6 +64,14 @@ class Row:
     """What it was in the previous import of its file."""
     stays: bool = False
     """It is linked as it was then."""
+    raw: dict[str, Cell] = field(default_factory=dict)
+    """Its cells before processors."""
+    steady: dict[str, Cell] = field(default_factory=dict)
+    """Its cells as they would be on any other day."""
+    source: tuple[Any, ...] = ()
+    """What it was before processors; see `Remembered.source`."""
+    filtered: bool = False
+    """A processor dropped it."""
     identity: tuple[Any, ...] = ()
     """What makes it the same as another row."""
     key: tuple[Any, ...] | None = None

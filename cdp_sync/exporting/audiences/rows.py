@@ -4,12 +4,12 @@
 whole object.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import ColumnElement, func, literal_column, select
 
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select import Column, Inputs, Problem, Rows, allowed, segments_of
+from cdp_sync.exporting.select import Column, Inputs, Level, Problem, Rows, allowed, segments_of
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Named, Shape
 from cdp_sync.segments.conditions import column_of
@@ -55,9 +55,15 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     problems = [problem for column in every for problem in column.problems]
     body = _members(rendered.body, {column.name: column.cell for column in every})
     members = ", ".join(["'id', id", "'key', key", *body])
+    as_texts: dict[str, Level] = {}
+    if run.goal.processors:
+        as_texts = _as_texts(every)
+        cells = {f"j{cell[1:]}": sql for cell, sql in cells.items()}
     return Rows(
         columns=every,
-        cells=(cells, user),
+        cells=(cells, user, *([as_texts["texts"]] if as_texts else [])),
+        texts={column.name: f"p{column.number}" for column in every},
+        finish=[as_texts["cells"]] if as_texts else [],
         line=({"line": f"case when eligible then json_object({members})::varchar end"},),
         problems=problems,
         fails_if=_HOLDS_NUL if problems else "false",
@@ -86,6 +92,24 @@ def _constant(run: UserRun, columns: Collection[str], number: int, declared: Exp
     return Column(number, declared.field), f"to_json({text})"
 
 
+def _as_texts(columns: Iterable[Column]) -> dict[str, Level]:
+    """Return the levels that make text of JSON for processors, and JSON of what they leave.
+
+    A value that they do not change keeps its JSON type, and so does a list that is still a JSON list.
+    """
+    texts: dict[str, str] = {}
+    cells: dict[str, str] = {}
+    for number in (column.number for column in columns):
+        read = f"(j{number} ->> '$')"
+        texts[f"p{number}"] = read
+        is_list = f"json_type(j{number}) = 'ARRAY' and json_valid(p{number}) and starts_with(p{number}, '[')"
+        cells[f"c{number}"] = f"""case
+            when p{number} is not distinct from {read} then j{number}
+            when {is_list} then p{number}::json
+            else to_json(p{number}) end"""
+    return {"texts": texts, "cells": cells}
+
+
 def _members(shape: Mapping[str, Shape], cells: Mapping[str, str]) -> list[str]:
     """Return the members of a JSON object, given the cells of the fields in it."""
     return [f"{quote_literal(name)}, {_json(part, cells)}" for name, part in shape.items()]
@@ -102,6 +126,7 @@ def _json(part: Shape, cells: Mapping[str, str]) -> str:
 _LEAVER = """create or replace table staging.leaver as
 with stays as (
 {stays}
+{filtered}
 ),
 member as (
     select profile_id, list, key, id from warehouse.list_member where connection = $connection and goal = $goal
@@ -127,4 +152,6 @@ def leaver_step(run: UserRun, columns: Collection[str]) -> Step:
     stays = step("stays", select(literal_column("profile.profile_id")).select_from(PROFILE).where(inside, may))
     values = {**stays.values, "connection": run.connection, "goal": run.goal.name}
     values |= {"lists": list(run.goal.memberships), "removes": run.goal.removes}
-    return Step("leaver", _LEAVER.format(stays=stays.sql), values)
+    dropped = "select profile_id from staging.selected where ending = 'filtered'" if run.goal.processors else ""
+    filtered = f"except\n{dropped}" if dropped else ""
+    return Step("leaver", _LEAVER.format(stays=stays.sql, filtered=filtered), values)

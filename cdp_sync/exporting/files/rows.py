@@ -19,6 +19,7 @@ from cdp_sync.exporting.files.cells import (
 from cdp_sync.exporting.run import FileRun
 from cdp_sync.exporting.select import Column, Problem, Rows, on, segments_of
 from cdp_sync.model import ExportColumn, ExportFormat
+from cdp_sync.model.processor import written_by
 from cdp_sync.segments.conditions import column_of
 from cdp_sync.warehouse import Step, quote_literal
 
@@ -42,19 +43,23 @@ class FileColumn(Column):
 
 def file_rows(run: FileRun, columns: Collection[str]) -> Rows:
     """Return how profiles become the rows of the run's file; a property without a column in the warehouse is empty."""
+    processed = written_by(run.goal.processors, (column.field for column in run.goal.map))
     every = tuple(_file_column(run, columns, number, declared) for number, declared in enumerate(run.goal.map))
+    every = tuple(replace(one, any_text=True, is_text=True) if one.name in processed else one for one in every)
     too_long = Problem(f"strlen(line) > {LONGEST_ROW}", f"makes a row longer than {LONGEST_ROW:,} bytes", None)
     nuls = (Problem(f"contains({column.cell}, chr(0))", "holds a NUL byte", column.name) for column in every)
     cells, form = [column.cell for column in every], run.goal.format
     on_guard = [column.cell for column in every if column.is_text and form.formula_guard]
+    bare = {column.name: f"{column.cell}_bare" if column.cell in on_guard else column.cell for column in every}
     line = line_of(cells, [column.cell for column in every if column.any_text], form)
     return Rows(
         columns=every,
         cells=(
             {f"t{column.number}": column.texts for column in every if column.texts},
-            {f"{column.cell}_bare" if column.cell in on_guard else column.cell: column.text for column in every},
-            {cell: guarded(f"{cell}_bare") for cell in on_guard},
+            {bare[column.name]: column.text for column in every},
         ),
+        texts=bare,
+        finish=({cell: guarded(f"{cell}_bare") for cell in on_guard},),
         line=({"plain": joined(cells, form)}, {"line": f"case when eligible then {line} end"}),
         problems=(*(problem for column in every for problem in column.problems), *nuls, too_long),
         fails_if=" or ".join((*(column.fails_if for column in every), "contains(line, chr(0))", too_long.fails_if)),

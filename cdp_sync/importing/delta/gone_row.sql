@@ -11,7 +11,8 @@ before as (
     select
         file, row_hash, count(*) as times, count(*) filter (applied) as applied,
         any_value(profile_id) filter (applied) as profile_id,
-        any_value(sums) filter (applied) as sums
+        any_value(sums) filter (applied) as sums,
+        any_value(source_hash) filter (applied) as source_hash
     from staging.previous_row
     anti join settled using (file, row_hash)
     group by file, row_hash
@@ -22,7 +23,8 @@ kept as (
     semi join repeated_before using (file, row_hash)
     group by file, row_hash
 )
-select file.source, before.row_hash, coalesce(kept.times, 0) as kept, before.profile_id, before.sums
+select file.source, before.row_hash, coalesce(kept.times, 0) as kept, before.profile_id, before.sums,
+    before.source_hash
 from before
 left join kept using (file, row_hash)
 join staging.file file using (file)

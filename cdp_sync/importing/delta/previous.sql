@@ -4,8 +4,8 @@
 create or replace table staging.previous as
 with before as (
     select
-        file, row_hash, profile_id, sums,
-        row_number() over (partition by file, row_hash order by len(sums) desc nulls last, sums, profile_id) as nth
+        file, read_hash as row_hash, profile_id, sums,
+        row_number() over (partition by file, read_hash order by len(sums) desc nulls last, sums, profile_id) as nth
     from staging.previous_row
     where not (same_fingerprint and applied)
 ),
@@ -17,7 +17,7 @@ again as (
     from staging.staged staged
     join staging.file file using (file)
     left join staging.read_before read_before on read_before.row = staged.rowid
-    where (select count(*) from before) > 0
+    where (select count(*) from before) > 0 and staged.filtered is null
         and not (file.same_fingerprint and staged.rowid in (select row from staging.unchanged))
 ),
 now as (

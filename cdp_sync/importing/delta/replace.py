@@ -57,11 +57,13 @@ def select_fresh_rows(session: Session, run: ImportRun, columns: Columns) -> Non
         conditions.append("rowid not in (select row from staging.unchanged)")
     if run.goal.row_key:
         conditions.append("rowid not in (select row from staging.set_aside)")
+    if run.goal.processors:
+        conditions.append("filtered is null")
     if partly:
         conditions.append("file in (select file from staging.file where state in ('staged', 'retried'))")
     converted = ["cells is null", *conditions] if deferred else conditions
     where = f"where {' and '.join(converted)}" if converted else ""
-    selected = f"select rowid as row, * exclude (cells) from staging.staged {where}"
+    selected = f"select rowid as row, * exclude (cells, filtered) from staging.staged {where}"
     view = "create or replace view staging.fresh as"
     if not (deferred or unchanged * 2 > rows):
         session.run([Step("staging.fresh", f"{view} {selected}")])

@@ -176,12 +176,14 @@ def _logical_lines(text: str, form: Format, position: int) -> Iterator[tuple[int
         yield line.end(1), position, height
 
 
-def check_columns(head: Head, goal: ImportGoal, text: str) -> list[str]:
-    """Return warnings about the columns.
+def check_columns(head: Head, goal: ImportGoal, text: str, *, processed: bool = False) -> list[str]:
+    """Return warnings about the columns; where the goal has processors, about those after them, which are `processed`.
 
     Raises:
         FileRejected: No linked column is there, one of `row_key` is not, or one that is needed stands there twice.
     """
+    if goal.processors and not processed:
+        return []
     links = [link.field for link in goal.link]
     if set(links) <= set(head.missing(links)) - goal.from_elsewhere:
         # A header of which nothing is declared may be no header, but a person's data.

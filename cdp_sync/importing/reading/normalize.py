@@ -77,7 +77,8 @@ def normalize(part: Part, goal: ImportGoal, folder: Path | None = None) -> Norma
         survey = replace(survey, regular=False)
     if survey.regular and not (head.lines == 0 or (head.lines == 1 and _breaks_alike(head, local, start))):
         local, start = _rewrite(folder / f"{local.name}.body", _after(local, start)), 0
-    complete = set(head.missing(goal.row_fields)) <= goal.from_elsewhere
+    added = {name for processor in goal.processors for name in processor.settings.writes}
+    complete = set(head.missing(goal.row_fields)) <= goal.from_elsewhere | added
     return NormalizedPart(part.name, local, head, start, survey, warnings, complete=complete)
 
 

@@ -27,6 +27,7 @@ from cdp_sync.importing.reading.survey import Survey
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import Format, ImportGoal
 from cdp_sync.model.format import WHITE_SPACE
+from cdp_sync.model.processor import fields_before
 from cdp_sync.warehouse import Session, Step, quote_literal
 from cdp_sync.warehouse.history import QUOTE_OPENS
 
@@ -127,11 +128,13 @@ def _normalize_json(
     session.run([Step("json_line", _JUDGED)])
     if not session.value("select count(*) from json_line"):
         return None
-    fields = {field: _readings(field) for field in (*goal.row_fields, *further)}
-    if goal.map_detected is not None:
+    processed = fields_before(goal.processors)
+    fields = {field: _readings(field) for field in (*goal.row_fields, *processed, *further)}
+    if goal.map_detected is not None or any(one.python and not one.python.fields for one in goal.processors):
         for keys in _leaves(session):
             fields.setdefault(".".join(keys), []).insert(0, keys)
     cells, present = _cells(session, fields)
+    present += tuple(field for field in processed if field not in present)  # no object need have it
     head = Head(present, 0)
     has_nul = r"select coalesce(bool_or(contains(document, '\u0000')), false) from json_line"
     survey = Survey(nuls=session.value(has_nul), divided=True)

@@ -5,6 +5,7 @@
 ``value_<property>``      what the row's mapped cells say for the property, in the property's type
 ``clear_<property>``      `set_or_clear` only: the cell was there and empty
 ``row_hash``              digest of the linked and mapped cells
+``source_hash``           with `processors` only: digest of the fields that they are made of
 ``previous_hash``         the same of the fields that the previous import of the file was made from
 ``row_key``               with `row_key` only: digest of the key's cells; null where they are all empty
 ``waiting_cells``         the row's cells by field, where unmatched rows wait for a profile
@@ -91,6 +92,8 @@ class Columns:
     """Rows have a key."""
     waits: bool = False
     """Unmatched rows wait for a profile."""
+    processed: bool = False
+    """Processors change or drop rows."""
 
     @property
     def declared(self) -> list[tuple[str, str]]:
@@ -99,6 +102,8 @@ class Columns:
         values = [(value.column, value.sql_type) for value in self.values]
         clears = [(value.clear, "BOOLEAN") for value in self.values if value.mode == "set_or_clear"]
         hashes = [("row_hash", "UUID"), ("previous_hash", "UUID"), *([("row_key", "UUID")] if self.keyed else [])]
+        if self.processed:
+            hashes.append(("source_hash", "UUID"))
         if self.waits:
             hashes.append(("waiting_cells", "STRUCT(field VARCHAR, value VARCHAR)[]"))
         remarks = [("invalid", INVALID_TYPE), ("doubtful", "VARCHAR[]")]
@@ -152,7 +157,15 @@ def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] =
     )
     consent = tuple(profiles.by_name[name] for name in CONSENT_PROPERTIES) if profiles.objectives else ()
     entity = profile_entity(profiles)
-    return Columns(links, values, entity, consent, keyed=bool(goal.row_key), waits=goal.keeps_unmatched)
+    return Columns(
+        links,
+        values,
+        entity,
+        consent,
+        keyed=bool(goal.row_key),
+        waits=goal.keeps_unmatched,
+        processed=bool(goal.processors),
+    )
 
 
 def staged_columns(session: Session, run: ImportRun) -> Columns:

@@ -7,6 +7,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
 from cdp_sync.importing.delta.watermarks import cut_unfinished_line, highest_time_step, note_watermarks
+from cdp_sync.importing.reading.csv_header import check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName
 from cdp_sync.importing.reading.readers import READERS, stage_rows
 from cdp_sync.importing.run import ImportRun
@@ -18,13 +19,17 @@ from cdp_sync.importing.staging.plan import (
     digest,
     hashed_fields,
     named_before,
+    part_relation,
+    processed_step,
     read_part,
     stage_step,
 )
 from cdp_sync.importing.staging.tables import create_tables
 from cdp_sync.model import FetchedFile, FileReport, FileState, Format, ImportGoal
 from cdp_sync.model.delta import Append, Delta, Window
+from cdp_sync.model.processor import fields_after, fields_before, sources_of
 from cdp_sync.private import private_folder
+from cdp_sync.processing import Moment, Relation, drop_tables, process
 from cdp_sync.warehouse import Session, Step, fixed
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
@@ -58,6 +63,7 @@ def _stage(session: Session, run: ImportRun, arrival: Arrival, known: Mapping[st
     number = session.value("select count(*) from staging.file")
     before: KnownFile | None = None
     fields: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     arrived: tuple[object, ...] = (None, None, None)
     if isinstance(arrival, FileReport):
         report = arrival
@@ -67,27 +73,28 @@ def _stage(session: Session, run: ImportRun, arrival: Arrival, known: Mapping[st
         if before and before.fingerprint == run.unchanged_under and before.sha256 == arrival.sha256:
             report = FileReport(path, FileState.UNCHANGED)
         else:
-            report, fields = _parse(session, run, arrival, before, number)
+            report, fields, sources = _parse(session, run, arrival, before, number)
         note_watermarks(session, number, arrival)
     own = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
     source = UUID(before.source) if before and before.source else own
     outcome = (report.state, report.message, list(report.warnings))
     session.execute(
-        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false, false)",
-        [number, report.path, *arrived, source, list(fields), *outcome],
+        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false, false, ?)",
+        [number, report.path, *arrived, source, list(fields), *outcome, list(sources) if run.goal.processors else None],
     )
     return report
 
 
 def _parse(
     session: Session, run: ImportRun, fetched: FetchedFile, before: KnownFile | None, number: int
-) -> tuple[FileReport, tuple[str, ...]]:
-    """Stage a file; return its report, and the fields whose cells identify its rows."""
+) -> tuple[FileReport, tuple[str, ...], tuple[str, ...]]:
+    """Stage a file; return its report, the fields whose cells identify its rows, and those that they are made of."""
     try:
-        warnings, fields = _stage_parts(session, run, fetched, before, number)
-        return FileReport(fetched.remote.path, FileState.STAGED, warnings=tuple(dict.fromkeys(warnings))), fields
+        warnings, fields, sources = _stage_parts(session, run, fetched, before, number)
+        report = FileReport(fetched.remote.path, FileState.STAGED, warnings=tuple(dict.fromkeys(warnings)))
+        return report, fields, sources
     except FileRejected as error:
-        return FileReport(fetched.remote.path, FileState.FAILED, message=str(error)), ()
+        return FileReport(fetched.remote.path, FileState.FAILED, message=str(error)), (), ()
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
@@ -99,18 +106,23 @@ def _parse(
 
 def _stage_parts(
     session: Session, run: ImportRun, fetched: FetchedFile, known: KnownFile | None, number: int
-) -> tuple[list[str], tuple[str, ...]]:
+) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
     warnings: list[str] = []
     fields: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     for part, landed in _normalized(session, run, fetched, warnings.append):
         if landed is None:
             member = printable(part.name.removeprefix(f"{fetched.remote.path}!"))
             warnings.append(f"{'The file' if part.name == fetched.remote.path else f'Its member {member}'} is empty.")
             continue
         with naming(part.name, fetched.remote.path):
-            fields = _stage_part(session, run, landed, known, number, delta=fetched.delta)
-        read_as_before(session, run, part, fetched.reader, known, fields=fields, file=number)
-        warnings += [*landed.warnings, *detected_warnings(run.goal, run.profiles, landed.head.columns)]
+            after, missing = processed_fields(run.goal, landed)
+            columns = plan_columns(run.goal, run.profiles, after)
+            fields = hashed_fields(run.goal, columns)
+            sources = sources_of(run.goal.processors, fields, (*landed.head.columns, *landed.constants))
+            _stage_part(session, run, landed, columns, sources, known, file=number, delta=fetched.delta)
+        read_as_before(session, run, part, fetched.reader, known, fields=sources, file=number)
+        warnings += [*landed.warnings, *missing, *detected_warnings(run.goal, run.profiles, after)]
     rejected, staged = session.row(
         """select (select count(*) from staging.rejected where file = $file),
             (select count(*) from staging.staged where file = $file)""",
@@ -123,7 +135,21 @@ def _stage_parts(
             needed="The file must be within the goal's error budget, max_rejected_percent.",
             remedy="Look at the quarantine, and have the file corrected.",
         )
-    return warnings, fields
+    return warnings, fields, sources
+
+
+def processed_fields(goal: ImportGoal, landed: NormalizedPart) -> tuple[tuple[str, ...], list[str]]:
+    """Return the fields of a part's rows after processors, and warnings about them."""
+    if not goal.processors:
+        return landed.head.columns, []
+    before = tuple(name for name in landed.head.columns if name)
+    constants = [name for name in fields_before(goal.processors) if name in landed.constants]
+    after = fields_after(goal.processors, (*before, *constants))
+    cells = dict.fromkeys((*before, *constants), "")
+    for place, processor in enumerate(goal.processors, 1):
+        Relation("", cells, 0).require(place, processor)
+        cells |= dict.fromkeys(processor.settings.writes, "")
+    return after, check_columns(replace(landed.head, columns=(*after, *landed.constants)), goal, "", processed=True)
 
 
 def _normalized(
@@ -146,23 +172,48 @@ def _normalized(
 
 
 def _stage_part(
-    session: Session, run: ImportRun, landed: NormalizedPart, known: KnownFile | None, file: int, *, delta: Delta
-) -> tuple[str, ...]:
-    """Stage one part; return the fields whose cells identify its rows."""
-    columns = plan_columns(run.goal, run.profiles, landed.head.columns)
+    session: Session,
+    run: ImportRun,
+    landed: NormalizedPart,
+    columns: Columns,
+    sources: Sequence[str],
+    known: KnownFile | None,
+    *,
+    file: int,
+    delta: Delta,
+) -> None:
+    """Stage one part; `sources` are the fields of the part that identify its rows."""
     if run.goal.map_detected:
         create_tables(session, columns)
     part, first_row = session.row("select (select count(*) from staging.part), (select count(*) from staging.staged)")
     numbers = {"file": file, "part": part}
 
     def stage(landed: NormalizedPart) -> None:
-        step = _stage_step(run, columns, landed, known)
+        if run.goal.processors:
+            step = _processed_step(session, run, columns, landed, sources, known)
+        else:
+            step = _stage_step(run, columns, landed, known)
         session.run([replace(step, values={**step.values, **numbers})])
+        if run.goal.processors:
+            drop_tables(session)
         if isinstance(delta, Window):
             session.run([highest_time_step(delta, landed, run.goal, file)])
 
     stage_rows(session, landed, run.goal.format, stage, file=file, number=part, first_row=first_row)
-    return hashed_fields(run.goal, columns)
+
+
+def _processed_step(
+    session: Session,
+    run: ImportRun,
+    columns: Columns,
+    landed: NormalizedPart,
+    sources: Sequence[str],
+    known: KnownFile | None,
+) -> Step:
+    """Process the rows of a part as far as that takes statements, and return the step that stages them."""
+    relation = part_relation(run.goal, landed, sources, known.read_fields if known else None)
+    relation = process(session, relation, run.goal.processors, Moment(run.moment))
+    return processed_step(run.goal, columns, landed, relation)
 
 
 def _stage_step(run: ImportRun, columns: Columns, landed: NormalizedPart, known: KnownFile | None) -> Step:
@@ -176,7 +227,7 @@ def _stage_step(run: ImportRun, columns: Columns, landed: NormalizedPart, known:
         and not (landed.survey.nuls or landed.survey.divided)
     ):
         return deferred_step(goal, landed)
-    return stage_step(goal, columns, landed, known.fields if known else None)
+    return stage_step(goal, columns, landed, known.read_fields if known else None)
 
 
 def read_as_before(
@@ -198,7 +249,7 @@ def read_as_before(
     form = Format.model_validate_json(known.format) if known and known.format is not None else None
     if form is None or known is None or form.reading == run.goal.format.reading:
         return
-    links = [{"field": name, "property": "_"} for name in known.fields]
+    links = [{"field": name, "property": "_"} for name in known.read_fields]
     try:
         goal = ImportGoal(name="before", format=form, link=links)
         before_part = READERS[reader].normalize(session, part, goal, None, ())
@@ -215,7 +266,7 @@ def read_as_before(
     def stage(read: NormalizedPart) -> None:
         call, values = read_part(read, form)
         cells = Cells(read.head.columns)
-        row_hash = digest(named_before(known.fields, fields, cells.names), cells)
+        row_hash = digest(named_before(known.read_fields, fields, cells.names), cells)
         sql = f"""insert into staging.staged by name
 select $file as file, $part as part, {row_hash} as row_hash from {call}"""
         session.run([Step("staging.staged", sql, {**values, "file": before, "part": again})])

@@ -20,6 +20,8 @@ from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.survey import DIVIDER, NO_CELL
 from cdp_sync.importing.staging.columns import Columns, StagedLink, StagedValue
 from cdp_sync.model import Format, ImportGoal, Property
+from cdp_sync.model.processor import fields_before
+from cdp_sync.processing import Relation
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
 _BETWEEN, _NULL, _MISSING = f"chr({ord(DIVIDER)})", f"chr({ord(NO_CELL)})", "chr(29)"
@@ -27,6 +29,9 @@ _BETWEEN, _NULL, _MISSING = f"chr({ord(DIVIDER)})", f"chr({ord(NO_CELL)})", "chr
 
 _ROW = ("row", "file", "part", "row_hash")
 """What a row is known by, besides its values."""
+
+_STEADY = "\x1dsteady:"
+"""Before the name of a field that depends on the day of the run, for what a waiting row is compared by."""
 
 _ONE_VALUE = {"multi_value": None, "json_lists": False}
 """How a field is read that is no column: whole."""
@@ -49,6 +54,12 @@ class Cells:
     has_nul: bool = False
     constants: Mapping[str, str] = field(default_factory=dict)
     """Fields that are the same in every row, and no column."""
+    steady: Mapping[str, str] = field(default_factory=dict)
+    """Columns in place of those of fields that depend on the day of the run, where rows are compared."""
+
+    def compared(self, field: str) -> str | None:
+        """Return the SQL name of the cell that a row is compared by."""
+        return self.steady.get(field) or self.of(field)
 
     def of(self, field: str) -> str | None:
         """Return the SQL name of a field's cell; None where the part has no such column."""
@@ -112,30 +123,85 @@ def stage_step(
     return Step("staging.staged", _staging(goal, columns, cells, call, previous_fields), values)
 
 
+def part_relation(
+    goal: ImportGoal, landed: NormalizedPart, sources: Sequence[str], previous_fields: Sequence[str] | None
+) -> Relation:
+    """Return the rows of a part for processors, with digests of what they are before.
+
+    `source_hash` is of the fields `sources`, and `previous_hash` of those that its previous import was made from.
+    """
+    call, values = read_part(landed, goal.format)
+    raw = Cells(landed.head.columns, landed.survey.nuls, landed.constants)
+    named = [name for name in fields_before(goal.processors) if name in landed.constants]
+    added = "".join(
+        f", {quote_literal(landed.constants[name])} as c{len(raw.columns) + number}"
+        for number, name in enumerate(named, 1)
+    )
+    previous = "null::uuid"
+    if previous_fields:
+        previous = digest(named_before(previous_fields, sources, raw.names), raw)
+    source = f"(select *{added}, {digest(sources, raw)} as source_hash, {previous} as previous_hash from {call})"
+    every = (*raw.columns, *named)
+    cells = {name: f"c{every.index(name) + 1}" for name in every if name}
+    return Relation(source, cells, len(every), values)
+
+
+def processed_step(goal: ImportGoal, columns: Columns, landed: NormalizedPart, relation: Relation) -> Step:
+    """Return the step that fills `staged` from the processed rows of one part, as `stage_step` does.
+
+    Rows that processors dropped are staged as well, so that lines are numbered on, without a digest.
+    """
+    names = [""] * relation.width
+    for name, column in relation.cells.items():
+        names[int(column[1:]) - 1] = name
+    nuls = landed.survey.nuls or any(processor.python for processor in goal.processors)
+    constants = {name: text for name, text in landed.constants.items() if name not in relation.cells}
+    cells = Cells(names, nuls, constants, relation.steady)
+    sql = _staging(goal, columns, cells, relation.source, None, kept=relation.kept)
+    return Step("staging.staged", sql, relation.values)
+
+
 def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], values: Mapping[str, object]) -> Step:
     """Return the step that fills `staged` from the rows of `staging.retried` that have these fields."""
-    cells = Cells(fields)
+    steady = {
+        name.removeprefix(_STEADY): f"c{number}" for number, name in enumerate(fields, 1) if name.startswith(_STEADY)
+    }
+    cells = Cells(fields, steady=steady)
     named = ", ".join(f"cells[{number + 1}] as {name}" for number, name in enumerate(cells.types))
     source = f"(select {named} from staging.retried where path = $path and fields = $fields order by rowid)"
     return Step("staging.staged", _staging(goal, columns, cells, source, None), values)
 
 
 def _staging(
-    goal: ImportGoal, columns: Columns, cells: Cells, source: str, previous_fields: Sequence[str] | None
+    goal: ImportGoal,
+    columns: Columns,
+    cells: Cells,
+    source: str,
+    previous_fields: Sequence[str] | None,
+    *,
+    kept: str | None = None,
 ) -> str:
+    """Return the statement that fills `staged` from a source; `kept` is given for processed rows."""
     converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     fields = hashed_fields(goal, columns)
-    needed = sorted({cell for field in (*fields, *(previous_fields or ())) if (cell := cells.of(field))})
+    names = (*fields, *(previous_fields or ()))
+    needed = sorted({cell for name in names for cell in (cells.of(name), cells.compared(name)) if cell})
+    if kept:
+        needed += ["source_hash", "previous_hash", *([kept] if kept != "true" else [])]
     staged = _named(_outer(columns, cells, converted, goal.format))
     before = named_before(previous_fields or (), fields, cells.names)
     previous = digest(before, cells) if previous_fields and before != tuple(fields) else "null::uuid"
+    row_hash = digest(fields, cells)
+    hashes = f"{row_hash} as row_hash, {previous} as previous_hash"
+    if kept:
+        dropped = f"case when not {kept} then true end as filtered"
+        hashes = f"case when {kept} then {row_hash} end as row_hash, source_hash, previous_hash, {dropped}"
     return f"""insert into staging.staged by name
 select
     $file as file,
     $part as part,
     {staged},
-    {_identity(goal, fields, cells)}{digest(fields, cells)} as row_hash,
-    {previous} as previous_hash,
+    {_identity(goal, fields, cells)}{hashes},
     {_remarks(converted, goal.format)}
 from {_converting(converted, needed, source)}"""
 
@@ -243,7 +309,8 @@ def _identity(goal: ImportGoal, fields: Sequence[str], cells: Cells) -> str:
         digested = f"md5_number(concat_ws({_BETWEEN}, {parts}))::uuid"
         columns += f"case when concat({parts}) <> '' then {digested} end as row_key, "
     if goal.keeps_unmatched:
-        named = ((field, cell) for field in fields if (cell := cells.of(field)))
+        named = [(field, cell) for field in fields if (cell := cells.of(field))]
+        named += [(f"{_STEADY}{field}", cells.steady[field]) for field in fields if field in cells.steady]
         entries = (f"{{field: {quote_literal(field)}, value: {cell}}}" for field, cell in named)
         columns += f"[{', '.join(entries)}] as waiting_cells,\n    "
     return columns
@@ -261,8 +328,8 @@ def digest(fields: Sequence[str], cells: Cells) -> str:
 
 
 def _text(fields: Sequence[str], cells: Cells) -> str:
-    parts = [f"coalesce({cell}, {_NULL})" if (cell := cells.of(field)) else _MISSING for field in fields]
-    return f"concat_ws({_BETWEEN}, {', '.join(parts)})"
+    parts = [f"coalesce({cell}, {_NULL})" if (cell := cells.compared(field)) else _MISSING for field in fields]
+    return f"concat_ws({_BETWEEN}, {', '.join(parts) or _MISSING})"
 
 
 @dataclass(frozen=True)

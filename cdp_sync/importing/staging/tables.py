@@ -38,7 +38,8 @@ FROM_THE_START = (
     Table("staging.file", "a file of the run, and what is known of its previous import",
           "staging.parsing.stage_files",
           "file integer, path text, size bigint, modified_at timestamptz, sha256 text, source uuid, fields text[], "
-          "state text, message text, warnings text[], same_fingerprint boolean, same_links boolean",
+          "state text, message text, warnings text[], same_fingerprint boolean, same_links boolean, "
+          "source_fields text[]",
           others=("delta", "linking", "report", "upserting")),
     Table("staging.part", "a file, or a member of an archive: which staged rows it holds, and the line of the first",
           "reading.readers.stage_rows",
@@ -70,12 +71,13 @@ FROM_THE_START = (
 
 STAGING_FILE = (
     *FROM_THE_START,
-    Table("staging.staged", "a row of a file; `cells` holds its cells as one text where their conversion is deferred",
+    Table("staging.staged", "a row of a file; `cells` holds its cells as one text where their conversion is "
+          "deferred, and `filtered` says that a processor dropped it",
           "staging.parsing.stage_files", varies=_MAPPING,
           others=("delta", "linking", "reading", "sources", "upserting")),
     Table("staging.previous_row", "a row of the previous import of a file", "delta.replace.compare_rows",
-          "file integer, same_fingerprint boolean, row_hash uuid, applied boolean, profile_id uuid, sums "
-          "struct(property varchar, amount varchar)[]", others=("upserting",)),
+          "file integer, same_fingerprint boolean, row_hash uuid, source_hash uuid, applied boolean, profile_id uuid, "
+          "sums struct(property varchar, amount varchar)[], read_hash uuid", others=("upserting",)),
     Table("staging.previous_by_key", "what the key of a staged row last brought; only with `row_key`",
           "delta.replace.compare_rows", varies="the columns of `warehouse.keyed_row`", others=("upserting",)),
     Table("staging.unchanged", "a staged row that an earlier import applied", "delta.replace.compare_rows",
@@ -88,7 +90,8 @@ STAGING_FILE = (
     Table("staging.gone_row",
           "the rows of one content that a file holds less often than before; only without `row_key`",
           "delta.replace.compare_rows",
-          "source uuid, row_hash uuid, kept bigint, profile_id uuid, sums struct(property varchar, amount varchar)[]",
+          "source uuid, row_hash uuid, kept bigint, profile_id uuid, sums struct(property varchar, amount varchar)[], "
+          "source_hash uuid",
           others=("upserting",)),
     Table("staging.fresh_row",
           "a row to apply, where those are the smaller part of the staged rows or were converted late",
@@ -178,7 +181,9 @@ def create_tables(session: Session, columns: Columns) -> None:
     """Create the tables that stand in the staging file from the start, or add the columns of another file."""
     created = [f"create table if not exists {table.name} ({table.columns})" for table in FROM_THE_START]
     declared = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns.declared)
-    session.execute("; ".join([*created, f"create table if not exists staging.staged ({declared}, cells text)"]))
+    session.execute(
+        "; ".join([*created, f"create table if not exists staging.staged ({declared}, cells text, filtered boolean)"])
+    )
     held = {name for name, *_ in session.rows("describe staging.staged")}
     for name, kind in columns.declared:
         if name not in held:

@@ -231,8 +231,9 @@ where contribution.counts and a.profile_id is not null"""
 
 
 def _imported_row_step(columns: Columns, *, summed: bool) -> Step:
-    sql = f"""insert into warehouse.imported_row
-select f.source, r.row_hash, a.profile_id is not null, a.profile_id, {_sums(columns, "previous.sums" if summed else "")}
+    sql = f"""insert into warehouse.imported_row by name
+select f.source, r.row_hash, a.profile_id is not null as applied, a.profile_id,
+    {_sums(columns, "previous.sums" if summed else "")} as sums{", r.source_hash" if columns.processed else ""}
 from row_value r
 join staging.assigned a using (row)
 join staging.file f using (file)

@@ -10,6 +10,8 @@ row_end as (
     select row, 'unchanged', false from staging.unchanged
     union all
     select row, 'rejected', false from staging.set_aside
+    union all
+    select rowid, 'filtered', false from staging.staged where filtered
 ),
 ends as (
     select bounds.file, row_end.ending, count(*) as rows, count(*) filter (row_end.ambiguous) as ambiguous
@@ -45,6 +47,7 @@ select
     coalesce(sum(ends.rows), 0) as rows_read,
     coalesce(sum(ends.rows) filter (ending = 'applied'), 0) as rows_applied,
     coalesce(sum(ends.rows) filter (ending = 'unchanged'), 0) as rows_unchanged,
+    coalesce(sum(ends.rows) filter (ending = 'filtered'), 0) as rows_filtered,
     coalesce(sum(ends.rows) filter (ending = 'rejected'), 0) as rows_rejected,
     coalesce(sum(ends.rows) filter (ending = 'without_identifier'), 0) as rows_without_identifier,
     coalesce(sum(ends.rows) filter (ending = 'unmatched'), 0) as rows_unmatched,

@@ -1,3 +1,3 @@
-insert into warehouse.imported_row
-select source, row_hash, true, profile_id, sums
-from (select source, row_hash, profile_id, sums, unnest(range(kept)) from staging.gone_row where kept > 0)
+insert into warehouse.imported_row by name
+select source, row_hash, true as applied, profile_id, sums, source_hash
+from (select source, row_hash, profile_id, sums, source_hash, unnest(range(kept)) from staging.gone_row where kept > 0)

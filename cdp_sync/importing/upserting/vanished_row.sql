@@ -8,13 +8,13 @@ with again as (
     from staging.staged staged
     join staging.file file using (file)
     left join staging.read_before read_before on read_before.row = staged.rowid
-    where file.state = 'staged'
+    where file.state = 'staged' and staged.filtered is null
 ),
 before as (
-    select file, row_hash, count(*) as times, any_value(profile_id) as profile_id, any_value(sums) as sums
+    select file, read_hash as row_hash, count(*) as times, any_value(profile_id) as profile_id, any_value(sums) as sums
     from staging.previous_row
     where sums is not null and profile_id is not null
-    group by file, row_hash
+    group by file, read_hash
 ),
 now as (
     select file, row_hash, count(*) as times from again semi join before using (file, row_hash) group by file, row_hash

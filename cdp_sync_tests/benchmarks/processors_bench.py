@@ -1,0 +1,120 @@
+"""Imports a file without processors, with five built-in ones, and with a Python one that lower-cases a column.
+
+Each try is a process of its own with a new warehouse; the tries of the three goals alternate, and the best of each
+counts.
+
+`python -m cdp_sync_tests.benchmarks.processors_bench --rows 1000000 --repeat 3`
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+GOALS: dict[str, list[dict[str, Any]]] = {
+    "without": [],
+    "five built in": [
+        {"clean_email": {"field": "Email", "correct_domains": True}},
+        {"casing": {"field": "City", "to": "upper"}},
+        {"convert_values": {"field": "Gender", "values": {"M": "man", "F": "woman"}}},
+        {"filter": {"field": "City", "drop": "^CITY 99$"}},
+        {"concatenate": {"fields": ["First", "Last"], "into": "Name"}},
+    ],
+    "python": [{"python": {"function": "cdp_sync_tests.benchmarks.processors_bench:lower", "fields": ["City"]}}],
+}
+LIMITS = {"five built in": 1.25, "python": 2.0}
+"""How many times as long as without processors an import may take."""
+
+PROPERTIES = ("first", "last", "city", "gender", "phone", "street", "note", "name")
+
+ROWS = """copy (
+    select 'Person' || i || '@Example' || (i % 50) || '.com' as Email, 'First' || (i % 5000) as First,
+        'Last' || (i % 90000) as Last, 'City ' || (i % 400) as City, ['M', 'F', ''][i % 3 + 1] as Gender,
+        '+3120' || (1000000 + i) as Phone, 'Street ' || i as Street, 'Note of ' || md5(i::varchar) as Note
+    from range({rows}) r(i)
+) to '{path}' (header)"""
+
+
+def lower(rows: Any) -> Any:
+    """Write a column in lower case."""
+    return rows.assign(City=rows["City"].str.lower())
+
+
+def run_once(folder: Path, source: Path, processors: list[dict[str, Any]]) -> dict[str, float]:
+    """Import the file with these processors; return what it cost."""
+    from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
+    from cdp_sync.model import FetchedFile, FileGoal, Profiles, RemoteFile
+    from cdp_sync.warehouse import Warehouse
+
+    fields = [name for name in PROPERTIES if name != "name"]
+    goal = FileGoal.model_validate(
+        {
+            "name": "people",
+            "link": [{"field": "Email", "property": "email"}],
+            "map": [{"field": name.title(), "property": name} for name in fields],
+            "processors": processors,
+        }
+    )
+    properties = [{"name": "email", "type": "email", "identifier": True}, *({"name": name} for name in PROPERTIES)]
+    run = ImportRun(
+        "bench",
+        "bench",
+        goal,
+        Profiles.model_validate({"properties": properties}),
+        Warehouse(folder / "warehouse.duckdb"),
+        folder / "staging.duckdb",
+    )
+    remote = RemoteFile(datetime(2026, 1, 1, tzinfo=UTC), "/in/people.csv", source.stat().st_size)
+    began = time.perf_counter()
+    stage_files(run, [FetchedFile(remote, source, "digest")])
+    link_identifiers(run)
+    counters = upsert_profiles(run).counters
+    seconds = time.perf_counter() - began
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "megabytes": memory, "applied": counters.rows_applied, "read": counters.rows_read}
+
+
+def main() -> None:
+    """Measure, print a table, and fail where a limit is passed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--one", nargs=3, metavar=("FOLDER", "SOURCE", "GOAL"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        folder, source, name = arguments.one
+        print(json.dumps(run_once(Path(folder), Path(source), GOALS[name])))
+        return
+    best: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory(prefix="cdp_sync_bench_") as place:
+        source = Path(place, "people.csv")
+        duckdb.sql(ROWS.format(rows=arguments.rows, path=source))
+        for attempt in range(arguments.repeat):
+            for number, name in enumerate(GOALS):
+                folder = Path(place, f"{attempt}_{number}")
+                folder.mkdir()
+                command = [sys.executable, "-m", __spec__.name, "--one", str(folder), str(source), name]
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                found = json.loads(done.stdout)
+                if name not in best or found["seconds"] < best[name]["seconds"]:
+                    best[name] = found
+    print(f"{'processors':<16}{'seconds':>9}{'times':>7}{'limit':>7}{'MB':>7}")
+    late = []
+    for name, found in best.items():
+        times = found["seconds"] / best["without"]["seconds"]
+        limit = LIMITS.get(name)
+        late += [name] if limit and times > limit else []
+        print(f"{name:<16}{found['seconds']:>9.2f}{times:>7.2f}{limit or '':>7}{found['megabytes']:>7.0f}")
+    sys.exit(f"slower than allowed: {', '.join(late)}" if late else 0)
+
+
+if __name__ == "__main__":
+    main()
