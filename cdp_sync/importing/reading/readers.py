@@ -27,6 +27,7 @@ from cdp_sync.importing.reading.survey import Survey
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import Format, ImportGoal
 from cdp_sync.model.format import WHITE_SPACE
+from cdp_sync.model.remote import Members
 from cdp_sync.warehouse import Session, quote_literal
 
 Normalize = Callable[[Session, Part, ImportGoal, Path | None, Sequence[str]], NormalizedPart | None]
@@ -137,13 +138,15 @@ def _normalize_json(
     """Bring a part to objects and find their fields."""
     local, start = _lines_of(session, part, goal, folder)
     session.execute(_JUDGED)
+    if part.members:
+        _keep_members(session, part.members)
     if not session.value("select count(*) from json_line"):
         return None
     fields = {field: _readings(field) for field in (*goal.row_fields, *further)}
     if goal.map_detected is not None:
         for keys in _leaves(session):
             fields.setdefault(".".join(keys), []).insert(0, keys)
-    cells, present = _cells(session, fields)
+    cells, present = _cells(session, fields, part.fields)
     head = Head(present, 0)
     has_nul = r"select coalesce(bool_or(contains(document, '\u0000')), false) from json_line"
     survey = Survey(nuls=session.value(has_nul), divided=True)
@@ -167,8 +170,26 @@ def _readings(field: str) -> list[Keys]:
     return [tuple(".".join(names[a:b]) for a, b in pairwise((0, *cut, len(names)))) for cut in cuts]
 
 
-def _cells(session: Session, fields: dict[str, list[Keys]]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the expression for each field's cell, and the fields that any line has a value for."""
+def _keep_members(session: Session, members: Members) -> None:
+    """Leave out the objects whose key is no line of a file; addresses compare without case."""
+
+    def folded(key: str) -> str:
+        return f"case when contains({key}, '@') then lower(trim({key})) else trim({key}) end"
+
+    cells = ", ".join(f"json_extract_string(document, {_path((field,))})" for field in members.fields)
+    session.execute(
+        f"""delete from json_line where document is not null and not coalesce({folded(f"coalesce({cells})")} in (
+            select {folded("key")} from read_csv($path, auto_detect = false, header = false, delim = chr(31),
+                quote = '', escape = '', columns = {{key: 'VARCHAR'}}) where trim(key) <> ''
+        ), false)""",
+        {"path": str(members.path)},
+    )
+
+
+def _cells(
+    session: Session, fields: dict[str, list[Keys]], declared: Sequence[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the expression for each field's cell, and the fields that are declared or that a line has a value for."""
     values = {
         field: [f"json_extract_string(document, {_path(keys)})" for keys in dict.fromkeys(readings)]
         for field, readings in fields.items()
@@ -176,7 +197,7 @@ def _cells(session: Session, fields: dict[str, list[Keys]]) -> tuple[dict[str, s
     cells = {field: f"coalesce({', '.join(of_field)})" for field, of_field in values.items()}
     seen = ", ".join(f"coalesce(bool_or({cell} is not null), false)" for cell in cells.values())
     found = session.row(f"select {seen} from json_line")
-    return cells, tuple(field for field, is_there in zip(cells, found, strict=True) if is_there)
+    return cells, tuple(field for field, is_there in zip(cells, found, strict=True) if is_there or field in declared)
 
 
 def _path(keys: Keys) -> str:
