@@ -62,7 +62,7 @@ class IterableProject(Declared):
 class UserFormat(ReadCells):
     """How the values of users are read."""
 
-    dates: tuple[str, ...] = ("iso",)
+    dates: tuple[str, ...] = ("%Y-%m-%d %H:%M:%S %z", "iso")
     """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`; UTC without an offset."""
     json_lists: bool = True
     """Values of `multiple` properties are arrays."""
