@@ -73,9 +73,9 @@ class MachineLimiter(RateLimiter):
         permit = super().acquire(key, cancelled=cancelled, deadline=deadline)
         if key not in self._shared:
             return permit
-        entries = _Entries(self._folder, key, self._shared[key])
+        entries = _Entries(self._folder, key, self._shared[key], self.clock)
         try:
-            return _SharedPermit(permit, entries, self._take(entries, cancelled, until), self.clock)
+            return _SharedPermit(permit, entries, self._take(entries, cancelled, until))
         except BaseException:
             permit.lost()
             raise
@@ -83,15 +83,15 @@ class MachineLimiter(RateLimiter):
     def _take(self, entries: "_Entries", cancelled: threading.Event | None, until: float) -> int:
         """Wait for a place in a bucket; return the number of its entry."""
         while not (cancelled and cancelled.is_set()):
-            now = self.clock()
-            pause, number = entries.take(now)
+            pause, number = entries.take()
             if number:
                 return number
-            if now >= until:
+            left = until - self.clock()
+            if left <= 0:
                 raise RateExceeded(
                     "The rate limit allows no call in time.", remedy="Other runs on this machine use the same key."
                 )
-            self._sleep(cancelled or threading.Event(), max(_SHORTEST_WAIT, min(pause, _LONGEST_WAIT, until - now)))
+            self._sleep(cancelled or threading.Event(), max(_SHORTEST_WAIT, min(pause, _LONGEST_WAIT, left)))
         raise Cancelled
 
 
@@ -102,16 +102,15 @@ class _SharedPermit:
     permit: Permit
     entries: "_Entries"
     number: int
-    clock: Callable[[], float]
 
     def answered(self, info: RateInfo) -> None:
         """Learn from the answer."""
-        self.entries.end(self.number, self.clock())
+        self.entries.end(self.number)
         self.permit.answered(info)
 
     def lost(self) -> None:
         """Note that there is no answer."""
-        self.entries.end(self.number, self.clock())
+        self.entries.end(self.number)
         self.permit.lost()
 
 
@@ -122,31 +121,33 @@ class _Entries:
     folder: Path
     key: Hashable
     bucket: Bucket
+    clock: Callable[[], float]
 
-    def take(self, now: float) -> tuple[float, int]:
+    def take(self) -> tuple[float, int]:
         """Add an entry if there is room; return 0 and its number, or the seconds until one expires, and 0."""
-        with self._open(now) as entries:
+        with self._open() as (entries, now):
             if len(entries) < self.bucket.calls:
                 number = secrets.randbits(63) | 1
                 entries[number] = (os.getpid(), now + _LONGEST_CALL)
                 return 0.0, number
             return min(until for _, until in entries.values()) - now, 0
 
-    def end(self, number: int, now: float) -> None:
+    def end(self, number: int) -> None:
         """Note that a call has ended: its entry expires after the bucket's seconds."""
-        with self._open(now) as entries:
+        with self._open() as (entries, now):
             entries[number] = (0, now + self.bucket.seconds)
 
     @contextmanager
-    def _open(self, now: float) -> Generator[dict[int, tuple[int, float]], None, None]:
-        """Yield the entries that have not expired, and write them if they changed."""
+    def _open(self) -> Generator[tuple[dict[int, tuple[int, float]], float], None, None]:
+        """Yield the entries that have not expired at this moment, and the moment; write them if they changed."""
         name = hashlib.sha256(repr(self.key).encode()).hexdigest()[:16]
         descriptor = os.open(private_folder(self.folder) / name, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             before = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+            now = self.clock()  # under the lock: what another call wrote is not later
             entries = self._living(before, now)
-            yield entries
+            yield entries, now
             content = b"".join(_ENTRY.pack(number, *entry) for number, entry in entries.items())
             if content != before:
                 os.pwrite(descriptor, content, 0)
