@@ -110,8 +110,16 @@ class ListLook:
 
     def to_json(self) -> dict[str, Any]:
         """Return the look as `scan --json` shows it."""
-        rows = [dict(zip(self.found.columns, row, strict=True)) for row in self.found.rows]
-        return {"goal": self.goal, "refused": self.refusal, f"{self.found.noun}s": rows}
+        tables = {
+            f"{found.noun}s": [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+            for found in (self.found, *self.found.further)
+        }
+        return {"goal": self.goal, "refused": self.refusal, **tables}
+
+    @property
+    def further(self) -> tuple[SourceLook, ...]:
+        """What else the platform has."""
+        return self.found.further
 
 
 def look(declarations: Declarations, connection: str, goal: ImportRules, *, limit: int = 10) -> Look | ListLook:

@@ -94,9 +94,11 @@ class SourceLook:
         columns: Names of the columns.
         rows: One for each thing that the goal names.
         summary: How much there is, in a few words.
+        further: What else there is to know, each a table of its own.
     """
 
     noun: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     summary: str
+    further: "tuple[SourceLook, ...]" = ()

@@ -5,7 +5,7 @@ text that comes with it may quote an address. Unknown fields of answers are igno
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -120,6 +120,13 @@ def decipher_number(call: Call, status: int, content: bytes) -> int:
     raise RemoteFailure(f"{_said(call, status)}, without a number.")
 
 
+def decipher_lines(call: Call, status: int, content: bytes) -> tuple[str, ...]:
+    """Return the lines of a text, blanks around them and blank ones left out; errors as of `decipher`."""
+    if status != HTTPStatus.OK:
+        decipher(call, status, content)
+    return tuple(line.strip() for line in content.decode(errors="replace").split("\n") if line.strip())
+
+
 def _error(call: Call, status: int, found: Json) -> CdpSyncError:
     text = str(found.get("msg", ""))
     if error := _of_any_call(call, status):
@@ -194,6 +201,24 @@ def mailing_lists(answer: Json) -> tuple[MailingList, ...]:
         for each in answer.get("lists") or ()
         if isinstance(each, dict) and isinstance(each.get("id"), int)
     )
+
+
+def list_named(lists: Iterable[MailingList], named: str | int) -> MailingList:
+    """Return a list by its name or its id.
+
+    Raises:
+        ListUnknown: There is none, or more than one of that name.
+    """
+    lists = tuple(lists)
+    found = [each for each in lists if each.name == named]
+    if not found and str(named).isdecimal():
+        found = [each for each in lists if each.id == int(named)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(str(each.id) for each in found)
+        raise ListUnknown("More than one list has that name.", needed=f"Their ids are {ids}.", remedy="Declare one.")
+    raise ListUnknown("There is no list of that name or id.", remedy="Correct it, or make the list.")
 
 
 def _moment(value: object) -> datetime | None:

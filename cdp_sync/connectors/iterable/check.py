@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from cdp_sync.connectors.iterable.answers import MailingList
+from cdp_sync.connectors.iterable.answers import MailingList, list_named
 from cdp_sync.connectors.iterable.goals import ADDRESSES, KEYS, LIST_NAME
-from cdp_sync.errors import AuthenticationFailed, Terminal, Transient
+from cdp_sync.errors import AuthenticationFailed, ListUnknown, Terminal, Transient
 from cdp_sync.model.suggestion import allowed
 
 if TYPE_CHECKING:
@@ -67,16 +67,12 @@ def _project_type(project: "IterableProject", fields: Mapping[str, str]) -> Find
 
 
 def _goal(goal: "UserImportGoal", lists: tuple[MailingList, ...], fields: Mapping[str, str]) -> Iterator[Finding]:
-    names = [each.name for each in lists]
-    ids = {str(each.id) for each in lists}
     for named in goal.lists:
-        times = names.count(str(named)) if isinstance(named, str) else 0
-        if times > 1:
-            yield f"{goal.name}: more than one list is called {named!r}; declare the id of one.", False
-        elif not times and str(named) not in ids:
-            yield f"{goal.name}: there is no list {named!r}.", False
-        else:
+        try:
+            list_named(lists, named)
             yield f"{goal.name}: list {named!r} is there.", True
+        except ListUnknown as problem:
+            yield f"{goal.name}: list {named!r}: {problem}", False
     known = {*fields, *KEYS["hybrid"], LIST_NAME}
     unknown = [field for field in goal.fields if field not in known]
     for field in unknown:

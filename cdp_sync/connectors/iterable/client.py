@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,8 @@ from cdp_sync.retrying import Pauses, RetryPolicy
 
 _REST = 15.0
 """Seconds that an endpoint rests after a refusal. Limits refill all the time: several rests make a minute."""
+_BLOCK, _LONGEST_HEAD = 1 << 13, 1 << 20
+"""Bytes that are read at a time, and at most, where only the first lines count."""
 _logger = logging.getLogger(__name__)
 
 
@@ -102,6 +105,24 @@ class IterableClient:
         call = protocol.get_list_size(list_id)
         request = _request(call, self.project)
         return self._sender.send(request, lambda found: answers.decipher_number(call, found.status, found.body))
+
+    def preview_list(self, list_id: int, size: int) -> tuple[str, ...]:
+        """Return the identifiers of some users on a list, in the form of `fetch_list`; five calls a minute."""
+        call = protocol.preview_list_users(list_id, size, prefer_user_id=self.project.project_type != "email")
+        request = _request(call, self.project)
+        return self._sender.send(request, lambda found: answers.decipher_lines(call, found.status, found.body))
+
+    def first_lines(self, query: UserQuery, most: int) -> list[bytes]:
+        """Return the first lines of users as one answer, and hang up; four calls a minute."""
+        call, content = protocol.stream_users(query), b""
+        with self._sender.stream(_request(call, self.project)) as stream:
+            if stream.status != HTTPStatus.OK:
+                answers.decipher(call, stream.status, stream.read())
+            for chunk in stream.chunks(_BLOCK):
+                content += chunk
+                if content.count(b"\n") >= most or len(content) > _LONGEST_HEAD:
+                    break
+        return content.split(b"\n")[:most]
 
     def fetch_list(self, list_id: int, target: Path) -> Downloaded:
         """Bring the identifiers of a list's users here, one a line; five calls a minute.

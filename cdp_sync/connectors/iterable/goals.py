@@ -1,6 +1,6 @@
 """What an author declares of Iterable: the project, and goals over its users and lists."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, StringConstraints, field_validator
@@ -31,6 +31,11 @@ ALL_USERS = "all users"
 """What the ledger calls the users of a goal without lists."""
 
 ListName = Annotated[str, StringConstraints(min_length=1)] | Annotated[int, Field(ge=1)]
+
+
+def key_of(identifier: str, keys: Sequence[str]) -> str:
+    """Return which of some keys an identifier is: where a project has both, an address is what looks like one."""
+    return keys[0] if len(keys) == 1 or "@" not in identifier else EMAIL
 
 
 class IterableProject(Declared):

@@ -102,6 +102,12 @@ def get_list_users(list_id: int, *, prefer_user_id: bool = False) -> Call:
     return Call("GET", "lists/getUsers", query=query)
 
 
+def preview_list_users(list_id: int, size: int, *, prefer_user_id: bool = False) -> Call:
+    """Ask for some who are on a list, in the form of `get_list_users`."""
+    whole = get_list_users(list_id, prefer_user_id=prefer_user_id)
+    return Call("GET", "lists/previewUsers", query={**whole.query, "size": str(size)})
+
+
 def get_list_size(list_id: int) -> Call:
     """Ask how many users are on a list: text, a number."""
     return Call("GET", "lists/size", f"lists/{list_id}/size")

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.iterable import answers, protocol
-from cdp_sync.connectors.iterable.answers import MailingList
+from cdp_sync.connectors.iterable.answers import list_named
 from cdp_sync.connectors.iterable.client import IterableClient
 from cdp_sync.connectors.iterable.export import fetch_users
-from cdp_sync.connectors.iterable.goals import ALL_USERS, LIST_NAME, UPDATED_AT, UserImportGoal
+from cdp_sync.connectors.iterable.goals import ALL_USERS, LIST_NAME, UPDATED_AT, UserImportGoal, key_of
+from cdp_sync.connectors.iterable.look import look
 from cdp_sync.connectors.iterable.protocol import UserQuery
-from cdp_sync.errors import JobFailed, JobUnfinished, ListUnknown, RequestRefused
+from cdp_sync.errors import JobFailed, JobUnfinished, RequestRefused
 from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile, SourceLook
-from cdp_sync.model.counting import counted
 from cdp_sync.model.delta import Window
 from cdp_sync.model.remote import Members
 from cdp_sync.private import private_folder
@@ -99,8 +99,8 @@ class IterableSource:
         return tuple(dict.fromkeys((*self._client.project.keys, UPDATED_AT, *self._goal.fields)))
 
     def look(self) -> SourceLook:
-        """Return the goal's lists, or all lists: static, dynamic or not there, and how many users each has."""
-        return _Lists(self._client, self._goal, (), Path()).look()
+        """Return the lists and fields that there are, with the values of some users."""
+        return look(self._client, self._goal, self._now())
 
 
 def _only(goal: UserImportGoal, wanted: tuple[str, ...]) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ class _Lists:
                 yield FileReport(str(named), FileState.FAILED, message=str(error))
 
     def _arrival(self, number: int, named: str | int, progress: Callable[[str, int], None]) -> FetchedFile:
-        found = self._find(named)
+        found = list_named(self._there, named)
         members = self._folder / f"{number}.members"
         fetched = self._client.fetch_list(found.id, members)
         constants = {LIST_NAME: found.name}
@@ -142,27 +142,9 @@ class _Lists:
         on_list = Members(members, self._client.project.keys)
         return FetchedFile(remote, users, sha256, constants, reader="ndjson", fields=self._fields, members=on_list)
 
-    def _find(self, named: str | int) -> MailingList:
-        """Return a list by its name or its id.
-
-        Raises:
-            ListUnknown: There is none, or more than one of that name.
-        """
-        found = [each for each in self._there if each.name == named]
-        if not found and str(named).isdecimal():
-            found = [each for each in self._there if each.id == int(named)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            ids = ", ".join(str(each.id) for each in found)
-            raise ListUnknown(
-                "More than one list has that name.", needed=f"Their ids are {ids}.", remedy="Declare one."
-            )
-        raise ListUnknown("There is no list of that name or id.", remedy="Correct it, or make the list.")
-
     def _one_by_one(self, members: Sequence[str], target: Path, progress: Callable[[int], None]) -> str:
         """Write users by one call each, in the list's order; those who are there no more are left out."""
-        calls = (protocol.get_user(_key_of(member, self._client.project.keys), member) for member in members)
+        calls = (protocol.get_user(key_of(member, self._client.project.keys), member) for member in members)
         users: dict[int, bytes] = {}
         with closing(self._client.each(calls)) as outcomes:
             for place, answer in outcomes:
@@ -188,21 +170,6 @@ class _Lists:
     def _only(self) -> tuple[str, ...]:
         return _only(self._goal, tuple(dict.fromkeys((*self._client.project.keys, *self._goal.fields))))
 
-    def look(self) -> SourceLook:
-        """Return the goal's lists, or all of them."""
-        rows = tuple(map(self._row, self._goal.lists or [each.id for each in self._there]))
-        users = sum(row[3] or 0 for row in rows)
-        summary = f"{counted(len(rows), 'list')}, {counted(users, 'user')}" if self._goal.lists else "all users"
-        return SourceLook("list", ("list", "id", "kind", "users", "created"), rows, summary)
-
-    def _row(self, named: str | int) -> tuple[str, int | None, str, int | None, datetime | None]:
-        try:
-            found = self._find(named)
-        except ListUnknown:
-            return str(named), None, "not there", None, None
-        size = self._client.list_size(found.id) if self._goal.lists else None
-        return found.name, found.id, found.kind, size, found.created_at
-
 
 def _up_to(file: Path, most: int) -> list[str] | None:
     """Return the identifiers of a list; None where there are more."""
@@ -214,8 +181,3 @@ def _up_to(file: Path, most: int) -> list[str] | None:
             if len(found) > most:
                 return None
     return found
-
-
-def _key_of(member: str, keys: Sequence[str]) -> str:
-    """Return which key an identifier is: where both occur, an address is what looks like one."""
-    return keys[0] if len(keys) == 1 or "@" not in member else "email"
