@@ -195,9 +195,11 @@ def _cells(
         for field, readings in fields.items()
     }
     cells = {field: f"coalesce({', '.join(of_field)})" for field, of_field in values.items()}
-    seen = ", ".join(f"coalesce(bool_or({cell} is not null), false)" for cell in cells.values())
-    found = session.row(f"select {seen} from json_line")
-    return cells, tuple(field for field, is_there in zip(cells, found, strict=True) if is_there or field in declared)
+    sought = [field for field in cells if field not in declared]
+    seen = ", ".join(f"coalesce(bool_or({cells[field]} is not null), false)" for field in sought)
+    found = session.row(f"select {seen} from json_line") if sought else ()
+    absent = {field for field, is_there in zip(sought, found, strict=True) if not is_there}
+    return cells, tuple(field for field in cells if field not in absent)
 
 
 def _path(keys: Keys) -> str:
