@@ -45,8 +45,9 @@ def _row(
 def _fields(types: Mapping[str, str], goal: UserImportGoal, users: tuple[Json, ...]) -> SourceLook:
     """Return the fields: those that the goal links or maps first, with their properties and the values of users."""
     properties: dict[str, list[str]] = {}
-    for each in (*goal.link, *goal.map):
-        properties.setdefault(each.field, []).append(each.property)
+    pairs = [(link.field, link.property) for link in goal.link] + [(each.field, each.property) for each in goal.map]
+    for field, prop in pairs:
+        properties.setdefault(field, []).append(prop)
     rows = [
         (field, types.get(field, "not there"), ", ".join(found), *(_value(user, field) for user in users))
         for field, found in properties.items()
