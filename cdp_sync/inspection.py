@@ -25,6 +25,7 @@ from cdp_sync.model import (
     kind_of,
 )
 from cdp_sync.model.counting import counted
+from cdp_sync.model.remote import SourceLook
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations
@@ -53,6 +54,7 @@ class Look:
         columns: Names of the columns in which people see the files or lists.
         rows: The files or lists.
         shown: The same, as `scan --json` shows it.
+        further: What else the platform has, each a table of its own.
         previews: Of the files that are due, up to a limit.
         refusal: Why a run would refuse the goal, whatever is in its files.
         listed: Whether its directory could be listed.
@@ -63,6 +65,7 @@ class Look:
     columns: tuple[str, ...]
     rows: Sequence[tuple[object, ...]]
     shown: dict[str, Any]
+    further: tuple[SourceLook, ...] = ()
     previews: tuple[Preview, ...] = ()
     refusal: str = ""
     listed: bool = True
@@ -86,8 +89,11 @@ def look(declarations: Declarations, connection: str, goal: ImportRules, *, limi
             rules = goal.importing(declared, declarations.profiles)
             refusal = _refusal(session, declarations.profiles, declared, rules, due, goal.was)
         found = source.look()
-    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
-    return Look(goal.name, found.summary, found.columns, found.rows, {f"{found.noun}s": rows}, refusal=refusal)
+    shown = {
+        f"{each.noun}s": [dict(zip(each.columns, row, strict=True)) for row in each.rows]
+        for each in (found, *found.further)
+    }
+    return Look(goal.name, found.summary, found.columns, found.rows, shown, further=found.further, refusal=refusal)
 
 
 def look_at_file(declarations: Declarations, connection: str, goal: ImportRules, file: Path) -> Look:
@@ -148,8 +154,8 @@ def _files_look(goal: str, files: Sequence[ScannedFile], previews: tuple[Preview
         ("file", "state", "would be refused", "bytes", "modified (UTC)"),
         rows,
         {"files": shown, "previews": [each.to_json() for each in previews]},
-        previews,
-        refusal,
+        previews=previews,
+        refusal=refusal,
     )
 
 

@@ -110,6 +110,10 @@ def print_look(look: "Look") -> None:
     if look.rows:
         first, *names = look.columns
         print_table((f"  {first}", *names), [(f"  {row[0]}", *row[1:]) for row in look.rows])
+    for more in look.further:
+        say()
+        say(f"  {more.summary}")
+        print_table((f"  {more.columns[0]}", *more.columns[1:]), [(f"  {row[0]}", *row[1:]) for row in more.rows])
     for each in look.previews:
         _print_preview(each)
     say()

@@ -10,6 +10,13 @@ import yaml
 from pydantic import BaseModel
 
 from cdp_sync.cli import main
+from cdp_sync.connectors.iterable.goals import (
+    FromLists,
+    IterableConnection,
+    IterableProject,
+    UserFormat,
+    UserImportGoal,
+)
 from cdp_sync.connectors.sailthru.goals import (
     ListFormat,
     ListGoal,
@@ -45,6 +52,7 @@ from cdp_sync.model.operators import NAMES
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DECLARING = (ROOT / "docs" / "declaring.md").read_text(encoding="utf-8")
+ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 PROJECTS = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
 
@@ -84,6 +92,29 @@ def test_every_field_is_documented(declared: type[BaseModel]) -> None:
     """docs/declaring.md documents every field that can be declared."""
     missing = [name for name in declared.model_fields if f"`{name}`" not in DECLARING]
     assert missing == []
+
+
+@pytest.mark.parametrize("declared", [IterableConnection, IterableProject, UserImportGoal, UserFormat, FromLists])
+def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> None:
+    """Every field that can be declared stands in docs/iterable.md."""
+    names = [field.alias or name for name, field in declared.model_fields.items()]
+    assert [name for name in names if f"`{name}`" not in ITERABLE] == []
+
+
+def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
+    """They fit a profile with the properties that they name, and show every field of an import goal in use."""
+    shown = [IterableConnection(**yaml.safe_load(block)["attributes"]) for block in blocks(ITERABLE, "yaml")]
+    properties = [
+        {"name": "email", "type": "email", "identifier": True},
+        {"name": "customer_id", "identifier": True},
+        {"name": "order_total", "type": "decimal"},
+        *({"name": name} for name in ("first_name", "city")),
+        *({"name": name, "multiple": True} for name in ("interests", "mailing_lists")),
+    ]
+    profiles = Profiles.model_validate({"properties": properties})
+    assert [problem for connection in shown for problem in find_problems(connection, profiles)] == []
+    used = {name for connection in shown for goal in connection.import_profiles for name in goal.model_fields_set}
+    assert set(UserImportGoal.model_fields) - used == {"title", "enabled", "was"}
 
 
 def test_every_operator_is_documented() -> None:
@@ -129,7 +160,7 @@ def test_shown_commands_exist() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     sourced = (".venv/bin/activate", "data/sandbox/sailthru.env")
     names = {"make": targets, "cdp-sync": main.commands, "source": sourced}
-    for line in filter(None, "\n".join(blocks(README + OPERATING + PROJECTS, "console")).splitlines()):
+    for line in filter(None, "\n".join(blocks(README + OPERATING + PROJECTS + ITERABLE, "console")).splitlines()):
         program, name = line.removeprefix("$ ").split()[:2]
         assert name in names[program], line
 

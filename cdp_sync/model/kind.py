@@ -21,7 +21,11 @@ COMPONENTS = "cdp_sync.components."
 _OF_PROJECT = {f"{COMPONENTS}Maintenance", f"{COMPONENTS}ProfileModel"}
 """Our types that are no connections; looking for installed kinds takes longer than reading a project."""
 
-_BUILT_IN = ("cdp_sync.connectors.sftp.kind:KIND", "cdp_sync.connectors.sailthru.kind:KIND")
+_BUILT_IN = (
+    "cdp_sync.connectors.sftp.kind:KIND",
+    "cdp_sync.connectors.sailthru.kind:KIND",
+    "cdp_sync.connectors.iterable.kind:KIND",
+)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,16 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
+class Members:
+    """Which rows of an arrival count: those whose key is a line of a file."""
+
+    path: Path
+    """UTF-8 text, a key a line; blank lines, and blanks around a key, do not count."""
+    fields: tuple[str, ...]
+    """The fields that hold the key; the first that has a value counts."""
+
+
+@dataclass(frozen=True)
 class FetchedFile:
     """A remote file whose bytes lie on this machine's disk."""
 
@@ -43,6 +53,10 @@ class FetchedFile:
     """Which of its rows are new."""
     watermarks: Mapping[str, str] = field(default_factory=dict)
     """How far it was read, by stream, where the source knows that; written when its rows land."""
+    fields: tuple[str, ...] = ()
+    """Of JSON: fields that are columns also where no row has a value, as the source knows them."""
+    members: Members | None = None
+    """Of JSON: which rows count; the others are no rows of the arrival. All of them unless given."""
 
 
 @dataclass(frozen=True)
@@ -81,3 +95,5 @@ class SourceLook:
     rows: tuple[tuple[Any, ...], ...]
     summary: str
     """How much there is, in a few words."""
+    further: "tuple[SourceLook, ...]" = ()
+    """What else there is to know, each a table of its own."""

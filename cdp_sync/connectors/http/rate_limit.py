@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from cdp_sync.errors import RateExceeded
 from cdp_sync.retrying import Cancelled
@@ -187,6 +188,18 @@ class Window:
             self._held.append(now + self.bucket.seconds)
 
 
+class Permit(Protocol):
+    """One call on its way. Exactly one of its methods must be called, once."""
+
+    def answered(self, info: RateInfo) -> None:
+        """Learn from the answer."""
+        ...
+
+    def lost(self) -> None:
+        """Note that there is no answer."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class _Lane:
     """The calls of one endpoint key."""
@@ -220,9 +233,7 @@ class RateLimiter:
         self._wait = wait
         self._lanes: dict[Hashable, _Lane] = {}
 
-    def acquire(
-        self, key: Hashable, *, cancelled: threading.Event | None = None, deadline: float = math.inf
-    ) -> "Permit":
+    def acquire(self, key: Hashable, *, cancelled: threading.Event | None = None, deadline: float = math.inf) -> Permit:
         """Wait until a call may go, and return the permit that its answer is passed to.
 
         Args:
@@ -242,7 +253,7 @@ class RateLimiter:
                 now = self.clock()
                 pause = lane.window.pause(now)
                 if pause <= 0:
-                    return Permit(self, lane, lane.window.start())
+                    return _LanePermit(self, lane, lane.window.start())
                 if now >= until or (pause < SOON and now + pause > until):
                     raise RateExceeded(
                         f"The rate limit allows no call within {deadline:g} s.",
@@ -260,8 +271,8 @@ class RateLimiter:
 
 
 @dataclass(frozen=True, slots=True)
-class Permit:
-    """One call on its way. Exactly one of its methods must be called, once."""
+class _LanePermit:
+    """A permit of one endpoint key's lane."""
 
     _limiter: RateLimiter
     _lane: _Lane

@@ -28,6 +28,7 @@ from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import Format, ImportGoal
 from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.model.processor import fields_before
+from cdp_sync.model.remote import Members
 from cdp_sync.warehouse import Session, Step, quote_literal
 from cdp_sync.warehouse.history import QUOTE_OPENS
 
@@ -126,6 +127,8 @@ def _normalize_json(
 ) -> NormalizedPart | None:
     local, start = _lines_of(session, part, goal, folder)
     session.run([Step("json_line", _JUDGED)])
+    if part.members:
+        _keep_members(session, part.members)
     if not session.value("select count(*) from json_line"):
         return None
     processed = fields_before(goal.processors)
@@ -133,7 +136,7 @@ def _normalize_json(
     if goal.map_detected is not None or any(one.python and not one.python.fields for one in goal.processors):
         for keys in _leaves(session):
             fields.setdefault(".".join(keys), []).insert(0, keys)
-    cells, present = _cells(session, fields)
+    cells, present = _cells(session, fields, part.fields)
     present += tuple(field for field in processed if field not in present)  # no object need have it
     head = Head(present, 0)
     has_nul = r"select coalesce(bool_or(contains(document, '\u0000')), false) from json_line"
@@ -154,16 +157,36 @@ def _readings(field: str) -> list[Keys]:
     return [tuple(".".join(names[a:b]) for a, b in pairwise((0, *cut, len(names)))) for cut in cuts]
 
 
-def _cells(session: Session, fields: dict[str, list[Keys]]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the expression for each field's cell, and the fields that any line has a value for."""
+def _keep_members(session: Session, members: Members) -> None:
+    """Leave out the objects whose key is no line of a file; addresses compare without case."""
+
+    def folded(key: str) -> str:
+        return f"case when contains({key}, '@') then lower(trim({key})) else trim({key}) end"
+
+    cells = ", ".join(f"json_extract_string(document, {_path((field,))})" for field in members.fields)
+    session.execute(
+        f"""delete from json_line where document is not null and not coalesce({folded(f"coalesce({cells})")} in (
+            select {folded("key")} from read_csv($path, auto_detect = false, header = false, delim = chr(31),
+                quote = '', escape = '', columns = {{key: 'VARCHAR'}}) where trim(key) <> ''
+        ), false)""",
+        {"path": str(members.path)},
+    )
+
+
+def _cells(
+    session: Session, fields: dict[str, list[Keys]], declared: Sequence[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the expression for each field's cell, and the fields that are declared or that a line has a value for."""
     values = {
         field: [f"json_extract_string(document, {_path(keys)})" for keys in dict.fromkeys(readings)]
         for field, readings in fields.items()
     }
     cells = {field: f"coalesce({', '.join(of_field)})" for field, of_field in values.items()}
-    seen = ", ".join(f"coalesce(bool_or({cell} is not null), false)" for cell in cells.values())
-    found = session.row(f"select {seen} from json_line")
-    return cells, tuple(field for field, is_there in zip(cells, found, strict=True) if is_there)
+    sought = [field for field in cells if field not in declared]
+    seen = ", ".join(f"coalesce(bool_or({cells[field]} is not null), false)" for field in sought)
+    found = session.row(f"select {seen} from json_line") if sought else ()
+    absent = {field for field, is_there in zip(sought, found, strict=True) if not is_there}
+    return cells, tuple(field for field in cells if field not in absent)
 
 
 def _path(keys: Keys) -> str:

@@ -18,6 +18,7 @@ from typing import IO
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize, workbook
 from cdp_sync.model import ImportGoal
+from cdp_sync.model.remote import Members
 
 CHUNK = 1 << 20
 
@@ -59,6 +60,10 @@ class Part:
     name: str
     """As the quarantine names it: the file's path, for a member followed by `!` and its name."""
     local: Path
+    fields: tuple[str, ...] = ()
+    """Of JSON: fields that are columns also where no row has a value."""
+    members: Members | None = None
+    """Of JSON: which rows count; all of them unless given."""
 
 
 def unpack(

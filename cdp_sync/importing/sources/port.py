@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cdp_sync.model import FetchedFile, FileReport, SourceLook
 
@@ -41,4 +41,13 @@ class Source(Protocol):
 
     def look(self) -> SourceLook:
         """Return what there is to import, without fetching it."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A source that can read what is new since its watermarks."""
+
+    def resume(self, watermarks: Mapping[str, str]) -> None:
+        """Read on from these watermarks, by stream. Called before `arrivals`, and not where all is to be read."""
         ...

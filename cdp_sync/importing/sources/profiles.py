@@ -13,7 +13,7 @@ from cdp_sync.importing.converting.conversion import unique
 from cdp_sync.importing.delta.replace import compare_rows, select_fresh_rows
 from cdp_sync.importing.reading.normalize import fields_of
 from cdp_sync.importing.run import ImportRun, refuse_rivals
-from cdp_sync.importing.sources.port import Enricher, Progress, Source
+from cdp_sync.importing.sources.port import Enricher, Progress, Resumable, Source
 from cdp_sync.importing.staging.columns import Columns, staged_columns
 from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.staging.plan import found_step
@@ -21,6 +21,7 @@ from cdp_sync.model import FetchedFile, FileReport, ImportGoal
 from cdp_sync.model.counting import counted
 from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, Step, quote_identifier, quote_literal, statement
+from cdp_sync.warehouse.ledger import known_files, watermarks_of
 
 
 def fetch_profiles(
@@ -42,6 +43,7 @@ def fetch_profiles(
             yield arrival
 
     refuse_rivals(run, [(path, None, None) for path in source.paths])
+    _resume(run, source)
     staged = {report.path for report in stage_files(run, arriving(run.folder)) if report.state == "staged"}
     files = [each for each in fetched if each.remote.path in staged]
     if source.enricher is None:
@@ -55,6 +57,18 @@ def fetch_profiles(
     named = " and ".join(lacking)
     tell(f"asking for {named}")
     return f"Asked for {named}: {counted(enrich_rows(run, source.enricher, files, lacking), 'user')}."
+
+
+def _resume(run: ImportRun, source: Source) -> None:
+    """Hand the watermarks to a source that can resume, if all it reads was imported under the same declaration."""
+    if not isinstance(source, Resumable):
+        return
+    with run.warehouse.open("read") as session:
+        known = known_files(session, run.connection, run.goal.name)
+        watermarks = watermarks_of(session, run.connection, run.goal.name)
+    before = {known[path].fingerprint if path in known else None for path in source.paths}
+    if before == {run.unchanged_under}:
+        source.resume(watermarks)
 
 
 def enrich_rows(run: ImportRun, enricher: Enricher, files: Sequence[FetchedFile], lacking: Sequence[str]) -> int:

@@ -161,7 +161,7 @@ def _normalized(
         further = (fetched.delta.time_field,) if isinstance(fetched.delta, Window) else ()
         if isinstance(fetched.delta, Append):
             cut_unfinished_line(fetched.local)
-        whole = Part(fetched.remote.path, fetched.local)
+        whole = Part(fetched.remote.path, fetched.local, fetched.fields, fetched.members)
         packed = run.goal.may_be_packed
         for part in unpack(whole.name, whole.local, folder, run.goal, warn) if packed else [whole]:
             with naming(part.name, whole.name):

@@ -1,0 +1,81 @@
+"""Whether a project can be used: its key, its type, the goals' lists and fields. Nothing is changed."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from cdp_sync.connectors.iterable.answers import MailingList, list_named
+from cdp_sync.connectors.iterable.goals import ADDRESSES, KEYS, LIST_NAME
+from cdp_sync.errors import AuthenticationFailed, ListUnknown, Terminal, Transient
+from cdp_sync.model.suggestion import allowed
+
+if TYPE_CHECKING:
+    from cdp_sync.connectors.iterable.goals import IterableConnection, IterableProject, UserImportGoal
+
+Finding = tuple[str, bool]
+"""A sentence, and whether what it says is as it should be."""
+
+_MEMBERSHIPS = {"email": "emailListIds", "user_id": "userListIds", "hybrid": "userListIds"}
+"""The field with a user's static lists, by project type (Iterable's pages about project types)."""
+
+
+def check(connection: "IterableConnection") -> Iterator[Finding]:
+    """Try what is needed of a project; yield in sentences what was found, and whether that is as it should be.
+
+    Raises:
+        Transient: Iterable cannot be reached, or fails.
+    """
+    from cdp_sync.connectors.iterable.client import IterableClient
+
+    with IterableClient(connection.project) as client:
+        try:
+            lists = client.lists()
+            fields = client.fields()
+        except AuthenticationFailed as refused:
+            yield f"key: {refused}{_elsewhere(connection.project)}", False
+            return
+        except Terminal as refused:
+            yield f"key: {refused}", False
+            return
+        yield f"key: in order; the project has {len(lists)} lists and {len(fields)} fields.", True
+        yield _project_type(connection.project, fields)
+        for goal in connection.import_profiles:
+            yield from _goal(goal, lists, fields)
+
+
+def _elsewhere(project: "IterableProject") -> str:
+    """Say whether the other data centre knows the key; nothing where an address is declared."""
+    from cdp_sync.connectors.iterable.client import IterableClient
+
+    if project.base_url:
+        return ""
+    other = next(name for name in ADDRESSES if name != project.data_center)
+    try:
+        with IterableClient(project.model_copy(update={"data_center": other}), attempts=1) as client:
+            client.lists()
+    except (Terminal, Transient):
+        return ""
+    return f" The data centre {other} knows it: declare data_center: {other}."
+
+
+def _project_type(project: "IterableProject", fields: Mapping[str, str]) -> Finding:
+    """Compare the project type with the field that memberships stand in: no call tells the type."""
+    held = sorted({name for name in _MEMBERSHIPS.values() if name in fields})
+    if not held or _MEMBERSHIPS[project.project_type] in held:
+        return f"project_type: {project.project_type}, which nothing contradicts.", True
+    types = " or ".join(name for name, field in _MEMBERSHIPS.items() if field in held)
+    return f"project_type: {project.project_type} is declared, but users have {held[0]}; that is {types}.", False
+
+
+def _goal(goal: "UserImportGoal", lists: tuple[MailingList, ...], fields: Mapping[str, str]) -> Iterator[Finding]:
+    for named in goal.lists:
+        try:
+            list_named(lists, named)
+            yield f"{goal.name}: list {named!r} is there.", True
+        except ListUnknown as problem:
+            yield f"{goal.name}: list {named!r}: {problem}", False
+    known = {*fields, *KEYS["hybrid"], LIST_NAME}
+    unknown = [field for field in goal.fields if field not in known]
+    for field in unknown:
+        yield f"{goal.name}: no user has the field {field!r}; {allowed(field, sorted(known))}", False
+    if not unknown:
+        yield f"{goal.name}: every linked and mapped field is there.", True

@@ -1,0 +1,183 @@
+"""Users of a project as an import's source: all of them, those that changed in a period, or those on lists.
+
+All users are read once. Later runs read those whose profiles changed since, by `profileUpdatedAt`: from the watermark
+less the overlap to some minutes before now, as exports show a change late. Rows have keys, so that a user who is read
+twice is applied once.
+
+Who is on a list is asked for by `lists/getUsers`: the lists in a user's fields are no complete source. A change of
+membership is no change of the profile, so lists are read as a whole every time: a short one by one call a user, others
+as the users of one export that are on the list.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cdp_sync.connectors import disk
+from cdp_sync.connectors.iterable import answers, protocol
+from cdp_sync.connectors.iterable.answers import list_named
+from cdp_sync.connectors.iterable.client import IterableClient
+from cdp_sync.connectors.iterable.export import fetch_users
+from cdp_sync.connectors.iterable.goals import ALL_USERS, LIST_NAME, UPDATED_AT, UserImportGoal, key_of
+from cdp_sync.connectors.iterable.look import look
+from cdp_sync.connectors.iterable.protocol import UserQuery
+from cdp_sync.errors import JobFailed, JobUnfinished, RequestRefused
+from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile, SourceLook
+from cdp_sync.model.delta import Window
+from cdp_sync.model.remote import Members
+from cdp_sync.private import private_folder
+
+SHORT_LIST = 1000
+"""Users up to which a list is read by one call a user, which takes ten seconds."""
+
+_READ_UNTIL = "read until"
+"""The watermark with the end of the last period by our clock: a time in a profile may lie in the future."""
+
+
+class IterableSource:
+    """The users of an import goal.
+
+    Args:
+        client: Calls the project.
+        goal: Says which users.
+        now: Returns the present moment.
+    """
+
+    enricher = None
+
+    def __init__(
+        self, client: IterableClient, goal: UserImportGoal, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._client, self._goal, self._now = client, goal, now
+        self.paths = goal.paths
+        self._watermarks: Mapping[str, str] = {}
+        self._window = Window(ALL_USERS, UPDATED_AT, timedelta(minutes=goal.overlap_minutes))
+
+    def resume(self, watermarks: Mapping[str, str]) -> None:
+        """Read what changed since these watermarks, unless the goal reads all users every time."""
+        self._watermarks = watermarks if self._goal.changes == "changed" else {}
+
+    def arrivals(self, folder: Path, progress: Callable[[str, int], None]) -> Iterator[FetchedFile | FileReport]:
+        """Yield the users, or those on each list, as they arrive in `folder`, or why they could not be fetched."""
+        private_folder(folder)
+        known = self._client.fields()
+        fields = tuple(field for field in self._wanted if field in known or field in self._client.project.keys)
+        if self._goal.lists:
+            yield from _Lists(self._client, self._goal, fields, folder).arrivals(progress)
+        else:
+            yield self._users(folder / "users.json", fields, progress)
+
+    def _users(
+        self, target: Path, fields: tuple[str, ...], progress: Callable[[str, int], None]
+    ) -> FetchedFile | FileReport:
+        until = self._now() - timedelta(minutes=self._goal.settle_minutes)
+        since = self._since()
+        query = UserQuery(since, until if since else None, _only(self._goal, self._wanted))
+        if since and since >= until:
+            return FileReport(ALL_USERS, FileState.UNCHANGED)
+        try:
+            sha256 = fetch_users(self._client, query, target, lambda size: progress(ALL_USERS, size))
+        except (RequestRefused, JobFailed, JobUnfinished) as error:
+            return FileReport(ALL_USERS, FileState.FAILED, message=str(error))
+        if since and not target.stat().st_size:
+            return FileReport(ALL_USERS, FileState.UNCHANGED)
+        remote = RemoteFile(self._now(), ALL_USERS, target.stat().st_size)
+        marks = {_READ_UNTIL: until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+        return FetchedFile(remote, target, sha256, reader="ndjson", delta=self._window, watermarks=marks, fields=fields)
+
+    def _since(self) -> datetime | None:
+        """Return the first moment of the period to read; None where all users are to be read."""
+        marks = [self._watermarks.get(stream) for stream in (ALL_USERS, _READ_UNTIL)]
+        return self._window.since(min(mark for mark in marks if mark)) if all(marks) else None
+
+    @property
+    def _wanted(self) -> tuple[str, ...]:
+        """The fields that the goal needs."""
+        return tuple(dict.fromkeys((*self._client.project.keys, UPDATED_AT, *self._goal.fields)))
+
+    def look(self) -> SourceLook:
+        """Return the lists and fields that there are, with the values of some users."""
+        return look(self._client, self._goal, self._now())
+
+
+def _only(goal: UserImportGoal, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the fields that an export is asked for; all of them where one is nested or its name holds a comma."""
+    return () if goal.map_detected or any(set(field) & set(".,") for field in wanted) else wanted
+
+
+class _Lists:
+    """The lists of a goal."""
+
+    def __init__(self, client: IterableClient, goal: UserImportGoal, fields: Sequence[str], folder: Path) -> None:
+        self._client, self._goal = client, goal
+        self._fields, self._folder = tuple(fields), folder
+        self._there = client.lists()
+        self._export: tuple[Path, str] | None = None
+
+    def arrivals(self, progress: Callable[[str, int], None]) -> Iterator[FetchedFile | FileReport]:
+        """Yield the users of each list, or why they could not be fetched."""
+        for number, named in enumerate(self._goal.lists):
+            try:
+                yield self._arrival(number, named, progress)
+            except (RequestRefused, JobFailed, JobUnfinished) as error:
+                yield FileReport(str(named), FileState.FAILED, message=str(error))
+
+    def _arrival(self, number: int, named: str | int, progress: Callable[[str, int], None]) -> FetchedFile:
+        found = list_named(self._there, named)
+        members = self._folder / f"{number}.members"
+        fetched = self._client.fetch_list(found.id, members)
+        constants = {LIST_NAME: found.name}
+        short = _up_to(members, SHORT_LIST)
+        if short is not None:
+            target = self._folder / f"{number}.json"
+            sha256 = self._one_by_one(short, target, lambda size: progress(str(named), size))
+            remote = RemoteFile(datetime.now(UTC), str(named), target.stat().st_size)
+            return FetchedFile(remote, target, sha256, constants, reader="ndjson", fields=self._fields)
+        users, of_users = self._all_users(lambda size: progress(str(named), size))
+        remote = RemoteFile(datetime.now(UTC), str(named), users.stat().st_size)
+        sha256 = hashlib.sha256(f"{of_users}{fetched.sha256}".encode()).hexdigest()
+        on_list = Members(members, self._client.project.keys)
+        return FetchedFile(remote, users, sha256, constants, reader="ndjson", fields=self._fields, members=on_list)
+
+    def _one_by_one(self, members: Sequence[str], target: Path, progress: Callable[[int], None]) -> str:
+        """Write users by one call each, in the list's order; those who are there no more are left out."""
+        calls = (protocol.get_user(key_of(member, self._client.project.keys), member) for member in members)
+        users: dict[int, bytes] = {}
+        with closing(self._client.each(calls)) as outcomes:
+            for place, answer in outcomes:
+                if isinstance(answer, Exception):
+                    raise answer
+                if user := answers.user(answer):
+                    users[place] = json.dumps(user).encode() + b"\n"
+        content = b"".join(users[place] for place in sorted(users))
+        with disk.while_writing(target):
+            target.touch(mode=0o600)
+            target.write_bytes(content)
+        progress(len(content))
+        return hashlib.sha256(content).hexdigest()
+
+    def _all_users(self, progress: Callable[[int], None]) -> tuple[Path, str]:
+        """Return the export of all users and its SHA-256; it is fetched once for all lists."""
+        if self._export is None:
+            target = self._folder / "users.json"
+            self._export = target, fetch_users(self._client, UserQuery(fields=self._only), target, progress)
+        return self._export
+
+    @property
+    def _only(self) -> tuple[str, ...]:
+        return _only(self._goal, tuple(dict.fromkeys((*self._client.project.keys, *self._goal.fields))))
+
+
+def _up_to(file: Path, most: int) -> list[str] | None:
+    """Return the identifiers of a list; None where there are more."""
+    found: list[str] = []
+    with disk.while_reading(file), file.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.strip():
+                found.append(line.strip())
+            if len(found) > most:
+                return None
+    return found

@@ -1,0 +1,126 @@
+"""What answers mean: a table of errors, and samples of recorded shapes."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync.connectors.iterable import answers, protocol
+from cdp_sync.connectors.iterable.answers import decipher, decipher_number
+from cdp_sync.connectors.iterable.protocol import Call, UserQuery
+from cdp_sync.errors import (
+    AuthenticationFailed,
+    CdpSyncError,
+    EndpointNotPermitted,
+    JobLost,
+    ListUnknown,
+    RateExceeded,
+    RemoteFailure,
+    RequestRefused,
+    ServerRefused,
+    Transient,
+)
+
+SAMPLES = Path(__file__).parent / "samples"
+JANE = "jane@example.com"
+LISTS, SIZE, USER = protocol.get_lists(), protocol.get_list_size(7), protocol.get_user("email", JANE)
+JOB, START = protocol.get_export_files(1), protocol.start_export(UserQuery())
+BULK = protocol.bulk_update([{"email": JANE}], create_fields=True)
+
+REFUSALS = [
+    (LISTS, 401, {"msg": "Invalid API key", "code": "BadApiKey"}, AuthenticationFailed),
+    (LISTS, 401, {"msg": "Invalid API key", "code": "Success"}, AuthenticationFailed),
+    (LISTS, 401, None, AuthenticationFailed),
+    (LISTS, 403, {"msg": "no", "code": "Forbidden"}, EndpointNotPermitted),
+    (LISTS, 404, None, ServerRefused),
+    (LISTS, 429, {"msg": "Exceeded rate limit.", "code": "RateLimitExceeded"}, RateExceeded),
+    (LISTS, 429, None, RateExceeded),
+    (LISTS, 500, {"msg": "Please try again later", "code": "Generic Error"}, RemoteFailure),
+    (LISTS, 503, {"msg": "timeout", "code": "GenericError"}, RemoteFailure),
+    (LISTS, 504, None, RemoteFailure),
+    (SIZE, 400, {"msg": "error.lists.invalidListId(7)", "code": "Success"}, ListUnknown),
+    (JOB, 404, {"msg": "Export job not found", "code": "NotFound"}, JobLost),
+    (JOB, 400, {"msg": "no such job", "code": "BadParams"}, JobLost),
+    (START, 400, {"msg": "no", "code": "BadParams"}, RequestRefused),
+    (USER, 400, {"msg": f"Invalid email: {JANE}", "code": "InvalidEmailAddressError"}, RequestRefused),
+    (BULK, 400, {"msg": f"bad {JANE}", "code": "BadJsonBody", "params": {JANE: "wrong"}}, RequestRefused),
+    (BULK, 409, {"msg": f"{JANE} was forgotten", "code": "ForgottenUserError"}, RequestRefused),
+    (BULK, 413, {"msg": "too large", "code": "BatchTooLarge"}, RequestRefused),
+    (BULK, 400, {"msg": "x", "code": f"strange {JANE}"}, RequestRefused),
+    (BULK, 413, None, RequestRefused),
+]
+
+
+def sample(name: str) -> bytes:
+    """Return a recorded shape."""
+    return (SAMPLES / f"{name}.json").read_bytes()
+
+
+@pytest.mark.parametrize(("call", "status", "said", "error"), REFUSALS)
+def test_a_refusal_is_one_of_our_errors(call: Call, status: int, said: Any, error: type[CdpSyncError]) -> None:
+    """The status decides, not the code; nothing personal is passed on."""
+    content = b"<html>Action not found</html>" if said is None else json.dumps(said).encode()
+    with pytest.raises(error) as problem:
+        decipher(call, status, content)
+    assert type(problem.value) is error
+    assert JANE not in str(problem.value)
+    assert isinstance(problem.value, Transient) == (status in (429, 500, 503, 504) or error is JobLost)
+
+
+def test_an_answer_without_json_is_a_failure() -> None:
+    """Such as a page of something in between."""
+    with pytest.raises(RemoteFailure):
+        decipher(LISTS, 200, b"<html>")
+    with pytest.raises(RemoteFailure):
+        decipher_number(SIZE, 200, b'{"size": 2}')
+    assert decipher_number(SIZE, 200, b"2\n") == 2
+
+
+def test_lists_are_read() -> None:
+    """With their kinds; a creation time has milliseconds, or seconds."""
+    one, vip, never = answers.mailing_lists(decipher(LISTS, 200, sample("lists")))
+    assert (one.id, one.name, one.kind, one.is_static) == (1068682, "List One", "static", True)
+    assert (vip.kind, vip.is_static, never.kind) == ("dynamic", False, "suppression")
+    assert one.created_at == datetime(2021, 7, 1, 18, 5, 18, 344000, tzinfo=UTC)
+    assert never.created_at == datetime(2021, 5, 4, 21, 58, 23, tzinfo=UTC)
+
+
+def test_fields_are_read() -> None:
+    """Flat, with dotted names."""
+    fields = answers.field_types(decipher(protocol.get_fields(), 200, sample("fields")))
+    assert (fields["address.number"], fields["isVip"], len(fields)) == ("long", "boolean", 8)
+
+
+def test_a_user_is_read() -> None:
+    """Fields and keys in one; an unknown user is an empty object, or a refusal that says so."""
+    user = answers.user(decipher(USER, 200, sample("user")))
+    assert user
+    assert (user["email"], user["userId"], user["address"], user["emailListIds"]) == (JANE, "u1", {"city": "X"}, [7])
+    assert answers.user(decipher(USER, 200, sample("user_unknown"))) is None
+    refusal = json.dumps({"msg": "error.users.noUserWithIdExists", "code": "Success"}).encode()
+    assert answers.user(decipher(protocol.get_user("userId", "u2"), 400, refusal)) is None
+
+
+def test_an_export_is_read() -> None:
+    """States in any case; further fields are ignored."""
+    assert answers.job_id(decipher(START, 200, sample("export_started"))) == 3562
+    found = json.loads(sample("export_files"))
+    for state in ("completed", "Completed", "COMPLETED"):
+        read = answers.export_state({**found, "jobState": state, "new": 1})
+        assert (read.state, read.truncated, [file.name[-5:] for file in read.files]) == (
+            "completed",
+            False,
+            [".json", ".json"],
+        )
+    assert "signature" not in repr(read)
+    with pytest.raises(RemoteFailure):
+        answers.job_id({"jobId": "x"})
+
+
+def test_types_that_do_not_fit_are_named() -> None:
+    """By field and type, without the value."""
+    with pytest.raises(RequestRefused, match="signupDate is date") as problem:
+        decipher(BULK, 400, sample("types_mismatched"))
+    assert JANE not in str(problem.value)

@@ -1,0 +1,1 @@
+"""Iterable, from its users to profiles."""

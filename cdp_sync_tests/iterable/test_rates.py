@@ -1,0 +1,47 @@
+"""The documented limits, kept by all clients of a key together, and used."""
+
+import threading
+import time
+from pathlib import Path
+
+from cdp_sync.sandbox.iterable import DOCUMENTED_LIMITS, Clock
+
+from cdp_sync.connectors.http.machine_limit import MachineLimiter
+from cdp_sync.connectors.iterable.protocol import BUCKETS, get_user
+from cdp_sync_tests.iterable.exchange import Crm, client, iterable, person, users_goal
+
+CALLS = 350
+
+
+def test_no_limit_is_exceeded_and_it_is_used(tmp_path: Path) -> None:
+    """Three runs of one key look users up at the same time: none is refused, and nine tenths of the rate are used."""
+    with iterable(clock=Clock(), limits=DOCUMENTED_LIMITS) as box:
+        crm = Crm(folder=tmp_path / "crm", box=box, goal=users_goal())
+
+        def look_up() -> None:
+            limiter = MachineLimiter(tmp_path / "rates", buckets=BUCKETS)
+            with client(crm.project, limiter=limiter) as calling:
+                calls = (get_user("email", f"p{number}@example.com") for number in range(CALLS))
+                assert all(answer == {} for _, answer in calling.each(calls))
+
+        threads = [threading.Thread(target=look_up) for _ in range(3)]
+        begun = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        took = time.monotonic() - begun
+        refused, made = box.calls.refused, box.calls.count("users", "GET")
+    assert (refused, made) == (0, 3 * CALLS)
+    assert 3 * CALLS / took > 90
+
+
+def test_an_import_keeps_to_the_limits(tmp_path: Path) -> None:
+    """Of one look at an export a second."""
+    with iterable(clock=Clock(), limits=DOCUMENTED_LIMITS) as box:
+        box.load(person(f"p{number}") for number in range(30))
+        box.lines_per_file = 4
+        crm = Crm(folder=tmp_path / "crm", box=box, goal=users_goal())
+        report = crm.run(wait=time.sleep, limiter=MachineLimiter(tmp_path / "rates", buckets=BUCKETS))
+        assert report.counters.rows_applied == 30
+        assert box.calls.refused == 0
