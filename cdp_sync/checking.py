@@ -45,7 +45,9 @@ class Findings:
 def check_project() -> Findings:
     """Check every declaration by itself, against the others, and against what the warehouse holds."""
     reading = read_project()
-    problems, notes = list(reading.problems), list(map(_idle, reading.connections))
+    problems = list(reading.problems)
+    idle = [each.name for each in reading.connections if not any(goal.enabled for goal in each.goals)]
+    notes = [f"{name} has no goal that is on: `{call(f'run {name}')}` has nothing to run." for name in idle]
     if reading.profiles:
         try:
             problems += _stored_problems(reading.connections, reading.profiles)
@@ -56,7 +58,7 @@ def check_project() -> Findings:
     declarations = None if reading.problems else reading.declarations
     if declarations:  # otherwise some connection may be declared that could not be read
         notes += _orphaned_uploads(declarations.connections)
-    return Findings(declarations, tuple(problems), tuple(filter(None, notes)))
+    return Findings(declarations, tuple(problems), tuple(notes))
 
 
 def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) -> list[str]:
@@ -93,9 +95,3 @@ def _orphaned_uploads(connections: tuple[Connection, ...]) -> Iterator[str]:
                 f"If the connection was renamed, declare `was: {name}`: its next run clears up. Otherwise remove the "
                 f"file there, give the former one its name back if there is one, and then remove the note {note}."
             )
-
-
-def _idle(connection: Connection) -> str:
-    if any(goal.enabled for goal in connection.goals):
-        return ""
-    return f"{connection.name} has no goal that is on: `{call(f'run {connection.name}')}` has nothing to run."

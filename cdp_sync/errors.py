@@ -2,53 +2,28 @@
 
 ::
 
-    CdpSyncError                     found · needed · remedy
-    ├── Terminal                     trying again changes nothing
-    │   ├── DeclarationError         a defs.yaml says something impossible
-    │   ├── UnknownName              no connection, goal or profile of that name
-    │   ├── HistoryUnusable          Dagster's history cannot be opened, read or written
-    │   ├── WarehouseUnusable        the file is not ours, or from another version
-    │   │   ├── WarehouseDamaged     its file is cut off, or holds what DuckDB did not write
-    │   │   ├── PropertyTypeChanged  a declared type differs from the stored column
-    │   │   └── ValueOutOfRange      a value does not fit its column
-    │   ├── ServerRefused            the server will not have us
-    │   │   ├── AuthenticationFailed
-    │   │   ├── HostKeyRejected
-    │   │   ├── CertificateRejected
-    │   │   ├── NoCommonAlgorithm
-    │   │   └── EndpointNotPermitted a part of a platform that the account must not use
-    │   ├── RequestRefused           a platform will not have this one request; it may have others
-    │   │   ├── ListUnknown          it has no list of that name
-    │   │   └── UserUnknown          it has no user of that key
-    │   ├── KeyUnreadable            a private key we cannot use
-    │   ├── SecretMissing            an environment variable or file that is not there
-    │   ├── NoProject                the folder holds no project
-    │   ├── FilesInTheWay            a new project would overwrite files
-    │   ├── SettingUnusable          an environment variable that is missing or says something impossible
-    │   ├── MailRefused              the mail server will not have this mail
-    │   ├── RemotePathMissing        no such directory or file on the server
-    │   ├── RemotePermissionDenied
-    │   ├── RemoteNameRefused        a name that would leave its directory
-    │   ├── RemoteNotAFile           a directory or device where a file should go
-    │   ├── RemoteDiskFull           no room on the server
-    │   ├── RemoteListingTooLong     a directory with more entries than are allowed
-    │   ├── RemoteTooSlow            the server sends, but does not get on
-    │   ├── DiskFull                 no room for what was to be written
-    │   ├── FileRejected             one file fails as a whole; nothing of it lands
-    │   └── GoalFailed               a goal whose files could not all land
-    └── Transient                    may pass; worth another attempt
-        ├── ServerUnreachable
-        ├── ConnectionLost
-        ├── MailPutOff               the mail server does not take this mail now
-        ├── RemoteFailure            the server said "failure" and no more
-        │   ├── RemoteSizeDiffers    it holds another number of bytes than it was sent
-        │   └── JobFailed            a platform's job ended without a result
-        │       └── JobLost          it is not known there, or its result is there no more
-        ├── JobUnfinished            a platform's job did not end in time
-        ├── RateExceeded             a platform takes no more calls for now
-        ├── FileChanged              the file changed while it was read
-        └── WarehouseLocked          another process holds the file
+    CdpSyncError             found · needed · remedy
+    ├── Terminal             trying again changes nothing
+    │   ├── DeclarationError · UnknownName · NoProject · FilesInTheWay · SettingUnusable · SecretMissing · KeyUnreadable
+    │   ├── HistoryUnusable · DiskFull · FileRejected · GoalFailed · MailRefused
+    │   ├── WarehouseUnusable
+    │   │   └── WarehouseDamaged · PropertyTypeChanged · ValueOutOfRange
+    │   ├── ServerRefused
+    │   │   └── AuthenticationFailed · HostKeyRejected · CertificateRejected · NoCommonAlgorithm · EndpointNotPermitted
+    │   ├── RequestRefused
+    │   │   └── ListUnknown · UserUnknown
+    │   └── RemotePathMissing · RemotePermissionDenied · RemoteNameRefused · RemoteNotAFile · RemoteDiskFull ·
+    │       RemoteListingTooLong · RemoteTooSlow
+    └── Transient            may pass; worth another attempt
+        ├── ServerUnreachable · ConnectionLost · RateExceeded · JobUnfinished · MailPutOff · FileChanged ·
+        │   WarehouseLocked
+        └── RemoteFailure
+            ├── RemoteSizeDiffers
+            └── JobFailed
+                └── JobLost
 """
+
+from functools import partial
 
 
 class CdpSyncError(Exception):
@@ -72,11 +47,7 @@ class CdpSyncError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling between processes, which keyword-only arguments do not by themselves."""
-        return _revive, (type(self), self.found, self.needed, self.remedy)
-
-
-def _revive(kind: type[CdpSyncError], found: str, needed: str, remedy: str) -> CdpSyncError:
-    return kind(found, needed=needed, remedy=remedy)
+        return partial(type(self), needed=self.needed, remedy=self.remedy), (self.found,)
 
 
 class Terminal(CdpSyncError):

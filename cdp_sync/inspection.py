@@ -1,7 +1,7 @@
 """What `scan`, `segment` and `export --preview` show: what a run would find and make of it. Nothing is changed."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,6 @@ from cdp_sync.model import (
     ImportRules,
     Profiles,
     RemoteFile,
-    SourceLook,
     fingerprint,
     kind_of,
 )
@@ -43,91 +42,49 @@ _OF_ONE_DIRECTORY = (RemotePathMissing, RemotePermissionDenied, RemoteListingToo
 
 @dataclass(frozen=True)
 class Look:
-    """A goal's files, and previews of those that are due, up to a limit."""
+    """What a goal would import, and whether a run would refuse it.
+
+    Args:
+        goal: The goal's name.
+        summary: How much there is.
+        columns: Names of the columns in which people see the files or lists.
+        rows: The files or lists.
+        shown: The same, as `scan --json` shows it.
+        previews: Of the files that are due, up to a limit.
+        refusal: Why a run would refuse the goal, whatever is in its files.
+        listed: Whether its directory could be listed.
+    """
 
     goal: str
-    files: tuple[ScannedFile, ...]
-    previews: tuple[Preview, ...]
-    refusal: str = ""
-    """Why a run would refuse the goal, whatever is in its files."""
-    listed: bool = True
-    """Whether its directory could be listed."""
-
-    @property
-    def summary(self) -> str:
-        """How much there is."""
-        due = sum(file.due for file in self.files)
-        return f"{counted(len(self.files), 'file')}, {due:,} to import"
-
-    @property
-    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-        """The files for people: the columns' names, and the rows."""
-        refused = {True: "yes", False: "no", None: ""}
-        rows: list[tuple[object, ...]] = []
-        for f in self.files:
-            at = f"{f.remote.modified_at:%Y-%m-%d %H:%M:%S}"
-            rows.append((f.remote.path, f.state, refused[self.refused(f)], f.remote.size, at))
-        return ("file", "state", "would be refused", "bytes", "modified (UTC)"), rows
-
-    def refused(self, file: ScannedFile) -> bool | None:
-        """Return whether a run would refuse a file; None where that was not looked at or does not show."""
-        if self.refusal and file.due:
-            return True
-        return next((each.refused for each in self.previews if each.path == file.remote.path), None)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the look as `scan --json` shows it."""
-        files = [
-            {"path": f.remote.path, "size": f.remote.size, "modified_at": f.remote.modified_at, "state": f.state}
-            | {"refused": self.refused(f)}
-            for f in self.files
-        ]
-        previews = [each.to_json() for each in self.previews]
-        return {"goal": self.goal, "refused": self.refusal, "files": files, "previews": previews}
-
-
-@dataclass(frozen=True)
-class ListLook:
-    """What a platform has for a goal. Which fields that has shows when it is fetched."""
-
-    goal: str
-    found: SourceLook
+    summary: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[object, ...]]
+    shown: dict[str, Any]
     previews: tuple[Preview, ...] = ()
     refusal: str = ""
-    """Why a run would refuse the goal, whatever there is."""
     listed: bool = True
-    """Whether it could be listed."""
-
-    @property
-    def summary(self) -> str:
-        """How much there is."""
-        return self.found.summary
-
-    @property
-    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-        """What there is, for people: the columns' names, and the rows."""
-        return self.found.columns, [*self.found.rows]
 
     def to_json(self) -> dict[str, Any]:
         """Return the look as `scan --json` shows it."""
-        rows = [dict(zip(self.found.columns, row, strict=True)) for row in self.found.rows]
-        return {"goal": self.goal, "refused": self.refusal, f"{self.found.noun}s": rows}
+        return {"goal": self.goal, "refused": self.refusal, **self.shown}
 
 
-def look(declarations: Declarations, connection: str, goal: ImportRules, *, limit: int = 10) -> Look | ListLook:
+def look(declarations: Declarations, connection: str, goal: ImportRules, *, limit: int = 10) -> Look:
     """Look at what a goal would import, and whether a run would refuse it; nothing is imported, nothing waited for."""
     declared: Any = declarations.connection(connection)
-    if kind_of(declared).source:
-        kind = kind_of(declared)
-        with kind.part("client")(declared.server_value) as client:
-            source: Source = kind.part("source")(client, goal)
-            with project_warehouse().open("read") as session:
-                due = [(path, None, None) for path in source.paths]
-                rules = goal.importing(declared, declarations.profiles)
-                refusal = _refusal(session, declarations.profiles, declared, rules, due, goal.was)
-            return ListLook(goal.name, source.look(), refusal=refusal)
-    importing: Any = goal
-    return _look_at_files(declarations.profiles, declared, importing, limit)
+    kind = kind_of(declared)
+    if not kind.source:
+        importing: Any = goal
+        return _look_at_files(declarations.profiles, declared, importing, limit)
+    with kind.part("client")(declared.server_value) as client:
+        source: Source = kind.part("source")(client, goal)
+        with project_warehouse().open("read") as session:
+            due = [(path, None, None) for path in source.paths]
+            rules = goal.importing(declared, declarations.profiles)
+            refusal = _refusal(session, declarations.profiles, declared, rules, due, goal.was)
+        found = source.look()
+    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    return Look(goal.name, found.summary, found.columns, found.rows, {f"{found.noun}s": rows}, refusal=refusal)
 
 
 def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, limit: int) -> Look:
@@ -143,13 +100,38 @@ def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, l
         try:
             scan = scan_directory(client, at_once, known, fingerprint(goal, profiles, connection.objectives))
         except _OF_ONE_DIRECTORY as error:
-            return Look(goal.name, (), (), refusal=str(error), listed=False)
+            return replace(_files_look(goal.name, (), (), str(error)), listed=False)
         chosen = [file for file in scan.files if file.due] or scan.files[-1:]
         previews = [_look_into(client, file.remote, goal, profiles, warehouse, stored) for file in chosen[:limit]]
     due = [(file.path, file.size, file.modified_at) for file in scan.due]
     with warehouse.open("read") as session:
         refusal = _refusal(session, profiles, connection, goal, due, goal.was)
-    return Look(goal.name, scan.files, tuple(previews), refusal)
+    return _files_look(goal.name, scan.files, tuple(previews), refusal)
+
+
+def _files_look(goal: str, files: Sequence[ScannedFile], previews: tuple[Preview, ...], refusal: str) -> Look:
+    """Return the look at files; `refused` is None where that was not looked at or does not show."""
+    by_path = {each.path: each.refused for each in previews}
+    refused = {file.remote.path: bool(refusal and file.due) or by_path.get(file.remote.path) for file in files}
+    rows: list[tuple[object, ...]] = []
+    shown: list[dict[str, Any]] = []
+    for file in files:
+        remote, verdict = file.remote, refused[file.remote.path]
+        at = f"{remote.modified_at:%Y-%m-%d %H:%M:%S}"
+        rows.append((remote.path, file.state, {True: "yes", False: "no", None: ""}[verdict], remote.size, at))
+        shown.append(
+            {"path": remote.path, "size": remote.size, "modified_at": remote.modified_at, "state": file.state}
+            | {"refused": verdict}
+        )
+    return Look(
+        goal,
+        f"{counted(len(files), 'file')}, {sum(file.due for file in files):,} to import",
+        ("file", "state", "would be refused", "bytes", "modified (UTC)"),
+        rows,
+        {"files": shown, "previews": [each.to_json() for each in previews]},
+        previews,
+        refusal,
+    )
 
 
 def _look_into(

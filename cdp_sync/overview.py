@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cdp_sync.errors import UnknownName, WarehouseLocked
+from cdp_sync.errors import WarehouseLocked
 from cdp_sync.model import Connection
-from cdp_sync.model.suggestion import one_of
-from cdp_sync.model.upcoming import upcoming_runs
+from cdp_sync.model.occurrences import upcoming_runs
 from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
-from cdp_sync.orchestration.declaration_files import declared_names
+from cdp_sync.orchestration.declaration_files import refuse_unknown
 from cdp_sync.orchestration.declarations import read_project
 
 _PATIENCE = 1.0
@@ -39,8 +38,8 @@ def overview(name: str | None = None, now: datetime | None = None) -> dict[str, 
     """
     reading = read_project()
     found = [each for each in reading.connections if name in (None, each.name)]
-    if name and not found and name not in (names := declared_names()):
-        raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
+    if not found:
+        refuse_unknown(name)
     last, notice = _last_runs()
     connections = [_described(each, last, now or datetime.now(UTC)) for each in found]
     return {"connections": connections, "problems": list(reading.problems), "notice": notice}

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
 _random = random.SystemRandom()
-_MAX_EXPONENT = 100
-"""Beyond it, `growth` to that power is no float any more; `longest` applies long before."""
 
 
 class Cancelled(Exception):
@@ -38,7 +36,10 @@ class Pauses:
 
     def after(self, failures: int) -> float:
         """Return the pause after so many failures, at least one."""
-        return min(self.longest, self.first * self.growth ** min(failures - 1, _MAX_EXPONENT))
+        try:
+            return min(self.longest, self.first * self.growth ** (failures - 1))
+        except OverflowError:
+            return self.longest
 
 
 @dataclass(frozen=True)
@@ -121,17 +122,37 @@ class RetryPolicy:
             after=count_anew_after_progress,
             stop=is_last,
             wait=lambda state: self.pauses.after(state.attempt_number) * _random.uniform(0.5, 1.0),
-            before_sleep=self._log_retry,
+            before_sleep=lambda state: self.log(
+                f"{_problem(state).found} Attempt {state.attempt_number + 1} of {self.attempts} "
+                f"in {state.upcoming_sleep:.1f} s."
+            ),
             sleep=tenacity.sleep_using_event(cancelled) if cancelled else time.sleep,
             reraise=True,
         )
         return retrying(attempt)
 
-    def _log_retry(self, state: "RetryCallState") -> None:
-        self.log(
-            f"{_problem(state).found} Attempt {state.attempt_number + 1} of {self.attempts} "
-            f"in {state.upcoming_sleep:.1f} s."
-        )
+
+def wait_until(
+    done: Callable[[], bool], pauses: Pauses, left: Callable[[], float], sleep: Callable[[float], None] = time.sleep
+) -> bool:
+    """Ask with growing pauses whether something is done, at least once; return whether it is.
+
+    Args:
+        done: Asks.
+        pauses: Between two questions.
+        left: Returns how many seconds are left; without any, nothing more is asked.
+        sleep: Waits so many seconds.
+    """
+    import tenacity
+
+    asking = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda is_done: not is_done),
+        stop=lambda _state: left() <= 0,
+        wait=lambda state: max(0.0, min(pauses.after(state.attempt_number), left())),
+        sleep=sleep,
+        retry_error_callback=lambda _state: False,
+    )
+    return bool(asking(done))
 
 
 def _problem(state: "RetryCallState") -> Transient:

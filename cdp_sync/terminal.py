@@ -7,8 +7,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, GoalReport, RemoteFile, Report
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, ImportReport, RemoteFile, Report
 from cdp_sync.model.counting import counted
+from cdp_sync.orchestration.runs.progress import Watcher
 from cdp_sync.printing import errors, print_table, say
 
 if TYPE_CHECKING:
@@ -16,10 +17,9 @@ if TYPE_CHECKING:
 
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
-    from cdp_sync.inspection import ListLook, Look
-    from cdp_sync.model.upcoming import UpcomingRun
+    from cdp_sync.inspection import Look
+    from cdp_sync.model.occurrences import UpcomingRun
     from cdp_sync.orchestration.runs.history import History, PastRun
-    from cdp_sync.orchestration.runs.progress import Watcher
     from cdp_sync.segments.membership import SegmentView
 
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -29,17 +29,16 @@ _UNSET = "∅"
 _DONE, _FAILED, _WARNING = ("✓", "green"), ("✗", "red"), ("!", "yellow")
 
 
-def show_progress() -> "AbstractContextManager[Watcher]":
+def show_progress() -> AbstractContextManager[Watcher]:
     """Return what shows bars while a run works, on a terminal; where the output is piped nothing is shown."""
-    from cdp_sync.orchestration.runs.progress import watcher
-
-    return ProgressBars() if errors.is_terminal else nullcontext(watcher())
+    return ProgressBars() if errors.is_terminal else nullcontext(Watcher())
 
 
-class ProgressBars:
+class ProgressBars(Watcher):
     """A bar for each goal of a run."""
 
     def __init__(self) -> None:
+        super().__init__()
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
@@ -82,6 +81,7 @@ class ProgressBars:
 
     def done(self, goal: str, report: Report) -> None:
         """Remove the goal's bar."""
+        super().done(goal, report)
         if goal in self._tasks:
             self._progress.remove_task(self._tasks.pop(goal))
 
@@ -89,7 +89,7 @@ class ProgressBars:
 def print_goal(report: Report) -> None:
     """Show what a goal did: one line, its files, and the reasons why rows or values did not land."""
     say(_DONE if report.state == "success" else _FAILED, " ", (report.goal, "bold"), f"  {report.message}", lines=True)
-    if isinstance(report, GoalReport):
+    if isinstance(report, ImportReport):
         if report.files:
             names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
             columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
@@ -102,14 +102,14 @@ def print_goal(report: Report) -> None:
     say()
 
 
-def print_look(look: "Look | ListLook") -> None:
+def print_look(look: "Look") -> None:
     """Show a goal's files or lists, and what a run would make of them."""
-    (first, *names), rows = look.table
     say((look.goal, "bold"), f"  {look.summary}")
     if look.refusal:
         say(f"  A run would refuse this goal: {look.refusal}")
-    if rows:
-        print_table((f"  {first}", *names), [(f"  {row[0]}", *row[1:]) for row in rows])
+    if look.rows:
+        first, *names = look.columns
+        print_table((f"  {first}", *names), [(f"  {row[0]}", *row[1:]) for row in look.rows])
     for each in look.previews:
         _print_preview(each)
     say()
@@ -218,13 +218,12 @@ def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:
         say((path, "bold"))
         print_table(
             ("  line", "field", "value", "reason"),
-            [(f"{r['line'] or '':>6}", r["field"], r["value"] or _short(r["raw"]), r["reason"]) for r in found],
+            [(f"{r['line'] or '':>6}", r["field"], r["value"] or _short(r["raw"] or ""), r["reason"]) for r in found],
         )
     say(f"{len(rows):,} of {total:,} in quarantine.")
 
 
-def _short(raw: str | None) -> str:
-    text = raw or ""
+def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

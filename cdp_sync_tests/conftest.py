@@ -1,4 +1,4 @@
-"""Fixtures that several packages share; what they take long to import is imported when they are used."""
+"""Fixtures that several packages share. Slow imports are made inside the fixtures that need them."""
 
 import pytest
 from hypothesis import settings
@@ -13,5 +13,5 @@ settings.load_profile("always")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell where generated input started from."""
+    """Print the seed of the generated input in the summary."""
     terminalreporter.write_line(f"generated input: CDP_SYNC_SEED={SEED}")

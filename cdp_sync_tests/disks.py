@@ -1,4 +1,4 @@
-"""Small disks, to be filled."""
+"""Small file systems for tests that fill a disk."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ Small = Callable[[int], Path]
 
 @pytest.fixture(name="small")
 def small(tmp_path: Path) -> Iterator[Small]:
-    """Makes a disk of so many mebibytes; gone after the test. Skips where that is not allowed."""
+    """Mount a disk of so many mebibytes for the test. Skip the test where mounting is not allowed."""
     place = tmp_path / "small"
 
     def mounted(size: int) -> Path:
@@ -29,7 +29,7 @@ def small(tmp_path: Path) -> Iterator[Small]:
 
 
 def fill(disk: Path) -> None:
-    """Leave no byte of a disk free."""
+    """Write until no byte of the disk is free."""
     with (disk / "filling").open("wb", buffering=0) as file:
         try:
             while True:

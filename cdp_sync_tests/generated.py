@@ -1,4 +1,4 @@
-"""How much input is generated, and which: always the same, so that a suite that is green stays green.
+"""The amount and the seed of generated input. The seed is fixed by default, so test runs are reproducible.
 
 The environment variable CDP_SYNC_SEED names other input; `--hypothesis-profile=long` makes fifty times as much of it,
 and shrinks what fails, which takes minutes.
@@ -14,11 +14,11 @@ settings.register_profile("always", deadline=None, derandomize=True, print_blob=
 settings.register_profile("long", settings.get_profile("always"), max_examples=5000)
 
 SEED = int(os.environ.get("CDP_SYNC_SEED", "20240501"))
-"""Where generated input starts from; a summary prints it."""
+"""Seed of the generated input; the summary prints it."""
 
 
 def examples(percent: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make so many percent of the profile's examples, from the seed: by default that is as many examples."""
+    """Run so many percent of the profile's examples, from the seed. The default is 100 percent."""
     phases = list(Phase) if settings.default.max_examples > 100 else [Phase.explicit, Phase.generate]
     chosen = settings(
         phases=phases,

@@ -1,4 +1,4 @@
-"""A real OpenSSH server on loopback, with its own configuration and keys in a folder of its own."""
+"""A real OpenSSH server on loopback, with its own configuration and keys in its own folder."""
 
 import getpass
 import os
@@ -19,7 +19,7 @@ _SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/
 
 
 class OpenSshServer:
-    """`sshd` with `internal-sftp` for the current user, by key. A context manager: it serves inside the block.
+    """`sshd` with `internal-sftp` for the current user, login by key. A context manager; serves inside the block.
 
     Args:
         folder: Where keys and configuration go.
@@ -39,11 +39,11 @@ class OpenSshServer:
         self._options = [*options, f"Subsystem sftp {subsystem}"]
         self._host_keys = [_made_key(folder / f"host_{kind}", kind) for kind in host_keys]
         self.client_key = _made_key(folder / "client", "ed25519")
-        """A private key that is let in; more are, once their public halves are given to `let_in`."""
+        """A private key that the server accepts. `let_in` adds the public half of further keys."""
         self.let_in(self.client_key.with_suffix(".pub").read_text())
 
     def __enter__(self) -> Self:
-        """Start it and wait until it listens."""
+        """Start the server and wait until it listens."""
         for _ in range(5):
             self.port = _free_port()
             self._process = subprocess.Popen(
@@ -57,7 +57,7 @@ class OpenSshServer:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it and everything it started."""
+        """Stop the server and every process that it started."""
         self.kill_sessions()
         self._process.kill()
         self._process.communicate()
@@ -73,7 +73,7 @@ class OpenSshServer:
         return printed.split()[1]
 
     def known_hosts_line(self, kind: str = "ed25519", name: str | None = None) -> str:
-        """Return a line for known_hosts, under the server's own name unless another is given."""
+        """Return a line for known_hosts, under the server's own name by default."""
         key = (self._folder / f"host_{kind}.pub").read_text().split()
         return f"{name or f'[{self.host}]:{self.port}'} {key[0]} {key[1]}\n"
 
@@ -82,12 +82,12 @@ class OpenSshServer:
         return _descendants(self._process.pid)
 
     def kill_sessions(self) -> None:
-        """Kill them; clients that are connected lose the connection."""
+        """Kill the sessions; connected clients lose the connection."""
         _signal(self.sessions(), signal.SIGKILL)
 
     @contextmanager
     def silent(self, *, also_to_newcomers: bool = False) -> Iterator[None]:
-        """Stop whatever is serving when the block begins: the line stands and nothing comes."""
+        """Stop the processes that serve when the block begins: the connection stays open and no data arrives."""
         listener = [self._process.pid] if also_to_newcomers else []
         stopped = [*listener, *self.sessions()]
         _signal(stopped, signal.SIGSTOP)
@@ -120,7 +120,7 @@ class OpenSshServer:
 
 
 @contextmanager
-def openssh_server(folder: Path, **options: Any) -> Iterator[OpenSshServer]:  # as OpenSshServer has them
+def openssh_server(folder: Path, **options: Any) -> Iterator[OpenSshServer]:  # the fields of OpenSshServer
     """Start a server in a new folder, or skip the test where there is no sshd."""
     if _SSHD is None:
         pytest.skip("OpenSSH's sshd is not installed")
@@ -132,7 +132,7 @@ def openssh_server(folder: Path, **options: Any) -> Iterator[OpenSshServer]:  # 
 
 
 def _made_key(file: Path, kind: str) -> Path:
-    size = ["-b", "2048"] if kind == "rsa" else []  # more takes seconds
+    size = ["-b", "2048"] if kind == "rsa" else []  # key generation takes seconds
     subprocess.run(["ssh-keygen", "-q", "-t", kind, *size, "-N", "", "-f", file], check=True)
     return file
 
@@ -161,5 +161,5 @@ def _descendants(process: int) -> list[int]:
 
 def _signal(processes: Iterable[int], number: signal.Signals) -> None:
     for process in processes:
-        with suppress(ProcessLookupError):  # it has ended by itself
+        with suppress(ProcessLookupError):  # the process has already ended
             os.kill(process, number)

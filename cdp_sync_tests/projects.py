@@ -1,4 +1,4 @@
-"""A project to try things on: declarations, data folder and SFTP server of its own, in a folder of its own."""
+"""A project for tests, in its own folder: declarations, data folder and SFTP server."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cdp_sync.sandbox.sftp import SftpSandbox
     from cdp_sync.warehouse import Warehouse
 
-PASSWORD = "tulip-zebra-47"  # of a server that lives for one test
+PASSWORD = "tulip-zebra-47"  # of a server that runs for one test
 PASSWORD_ENV = "SHOP_TEST_PASSWORD"  # the variable's name
 
 PROPERTIES = (
@@ -32,7 +32,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run config: events are recorded, not written to the terminal."""
 
 LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
-"""When delivered files were written."""
+"""Modification time of delivered files."""
 
 INSTANCE = """
 storage: {sqlite: {base_dir: dagster}}
@@ -43,12 +43,12 @@ run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordi
 concurrency: {pools: {granularity: op, default_limit: 1}}
 telemetry: {enabled: false}
 """
-"""A dagster.yaml: runs are launched at once, not queued for a daemon, and nothing leaves the folder."""
+"""A dagster.yaml: runs are launched at once without a daemon, and all state stays in the folder."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project in a folder of its own, with a server that serves `root`."""
+    """A project in its own folder, with a server that serves `root`."""
 
     folder: Path
     sandbox: "SftpSandbox"
@@ -65,7 +65,7 @@ class Project:
 
     @property
     def root(self) -> Path:
-        """What the server shows as `/`."""
+        """The folder that the server serves as `/`."""
         return self.sandbox.root
 
     @property
@@ -77,7 +77,7 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs that shall work on this project."""
+        """Return the environment variables of a process that works on this project."""
         return {**os.environ, **_variables(self.folder)}
 
     def declare(self, name: str, attributes: Mapping[str, Any], *, kind: str = "SftpConnection") -> Path:
@@ -85,7 +85,7 @@ class Project:
         return self.write(name, yaml.safe_dump({"type": f"cdp_sync.components.{kind}", "attributes": dict(attributes)}))
 
     def write(self, name: str, text: str) -> Path:
-        """Write a defs.yaml as it is given and return it."""
+        """Write a defs.yaml unchanged and return it."""
         file = self.defs / name / "defs.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -99,7 +99,7 @@ class Project:
         return self.declare(name, usual | attributes)
 
     def describe(self, **attributes: object) -> Path:
-        """Declare the profile with further attributes, such as segments."""
+        """Declare the profile with additional attributes, such as segments."""
         properties = [dict(each) for each in PROPERTIES]
         return self.declare("profiles", {"properties": properties} | attributes, kind="ProfileModel")
 
@@ -110,7 +110,7 @@ class Project:
         return usual | secrets | fields
 
     def deliver(self, path: str, text: str | bytes, *, minutes: int = 0) -> Path:
-        """Put a file on the server, written so many minutes after LONG_AGO."""
+        """Put a file on the server, modified so many minutes after LONG_AGO."""
         file = self.root / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -126,13 +126,13 @@ class Project:
         return load_project()
 
     def run(self, job: str, instance: "dg.DagsterInstance", **options: Any) -> "dg.ExecuteInProcessResult":
-        """Run a job in this process; a failed run is a result, too."""
+        """Run a job in this process. A failed run returns a result as well."""
         resolved = self.load().resolve_job_def(job)
         return resolved.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, **options)
 
 
 def goal(name: str = "customers", **fields: object) -> dict[str, Any]:
-    """Return the declaration of a goal that imports `/inbox/<name>_*.csv`, linked by e-mail, and waits for nothing."""
+    """Return a goal that imports `/inbox/<name>_*.csv`, linked by e-mail, with `settle_seconds: 0`."""
     usual = {
         "directory": "/inbox",
         "files": f"{name}_*.csv",
@@ -160,7 +160,7 @@ SPENDERS = {"name": "spenders", "title": "Spent 2 or more", "when": {"property":
 
 
 def shown(result: "dg.ExecuteInProcessResult", connection: str, goal: str) -> dict[str, Any]:
-    """Return what the catalog shows of a goal's run, as plain values: the one materialization or observation."""
+    """Return the metadata of a goal's run in the catalog, as plain values: one materialization or observation."""
     from cdp_sync.orchestration.goals.metadata import values_in
 
     materialized = [
@@ -173,7 +173,7 @@ def shown(result: "dg.ExecuteInProcessResult", connection: str, goal: str) -> di
 
 @contextmanager
 def open_project(folder: Path) -> Iterator[Project]:
-    """Make a project in a folder, with its server running, and work in it inside the block."""
+    """Make a project in a folder and run its server inside the block."""
     from cdp_sync.sandbox.sftp import SftpSandbox
 
     root = folder / "server"
@@ -206,6 +206,6 @@ def _variables(folder: Path) -> dict[str, str]:
 
 
 def _forget_declarations() -> None:
-    """Forget which folder this process loaded declarations from before."""
+    """Clear the cached declarations folder of this process."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "cdp_sync_declared"]:
         del sys.modules[name]

@@ -1,4 +1,4 @@
-"""Schedules of every kind, each with its meaning computed in another way."""
+"""Schedules of every kind, each with an independent computation of its occurrences."""
 
 import calendar
 from collections.abc import Callable
@@ -8,23 +8,23 @@ from typing import Any
 from cdp_sync_tests.oracle.wall_clock import YEAR, weekdays_in_month
 
 ZONES = {"UTC": 0, "Europe/Amsterdam": 60, "Australia/Lord_Howe": 600, "America/New_York": -300}
-"""Time zones, with how many minutes each was ahead of UTC in January 1970."""
+"""Time zones, with the offset from UTC in minutes in January 1970."""
 
 IN_DOUBT = {"Europe/Amsterdam": "02:30", "Australia/Lord_Howe": "02:10", "America/New_York": "02:30", "UTC": "02:30"}
-"""By zone, a time that its clocks leave out on a day of the year."""
+"""By zone, a local time that does not exist on one day of the year."""
 
 TWICE = {"Europe/Amsterdam": "02:10", "Australia/Lord_Howe": "01:40", "America/New_York": "01:30", "UTC": "01:30"}
-"""By zone, a time that its clocks show twice on a day of the year."""
+"""By zone, a local time that occurs twice on one day of the year."""
 
 
 Declared = dict[str, Any]
 OnDay = Callable[[datetime], bool]
 Case = tuple[Declared, str, OnDay]
-"""What is declared, the times that it means, and the days."""
+"""The declaration, its times of day, and its days."""
 
 
 def every(_day: datetime) -> bool:
-    """Every day is meant."""
+    """Return True for every day."""
     return True
 
 
@@ -53,11 +53,11 @@ WALL: tuple[Case, ...] = (
     (_weekday("second", "tuesday", "05:00"), "05:00", lambda day: day.day == weekdays_in_month(day, 1)[1]),
     (_weekday("last", "sunday", "04:00"), "04:00", lambda day: day.day == weekdays_in_month(day, 6)[-1]),
 )
-"""Schedules on the wall clock."""
+"""Schedules in local time."""
 
 
 def _around(when: str) -> tuple[Case, ...]:
-    """Return schedules at a time that clocks leave out or repeat."""
+    """Return schedules at local times that are skipped or repeated."""
     other = f"{(int(when[:2]) + 12) % 24:02}{when[2:]}"
     days = (1, 8, 29)
     return (
@@ -71,7 +71,7 @@ def _around(when: str) -> tuple[Case, ...]:
 
 
 def cases() -> list[tuple[str, Declared, str, OnDay]]:
-    """Return schedules on the wall clock in all zones: zone, declaration, times, days."""
+    """Return schedules in local time for all zones: zone, declaration, times, days."""
     return [
         (zone, {**declared, "time_zone": zone}, times, on_day)
         for zone in ZONES
@@ -80,11 +80,11 @@ def cases() -> list[tuple[str, Declared, str, OnDay]]:
 
 
 ODD_ZONES = ("America/Havana", "Africa/Casablanca", "Asia/Kolkata")
-"""Clocks that change at midnight, that change around Ramadan, and that stand half an hour apart from others."""
+"""Zones with clock changes at midnight, around Ramadan, and with offsets of half an hour."""
 
 
 def odd_cases() -> list[tuple[str, Declared, str, OnDay]]:
-    """Return schedules around midnight and in the small hours, in zones with rules of their own."""
+    """Return schedules around midnight and early in the morning, in zones with unusual rules."""
     return [
         (zone, {**declared, "time_zone": zone}, times, on_day)
         for zone in ODD_ZONES
@@ -93,7 +93,7 @@ def odd_cases() -> list[tuple[str, Declared, str, OnDay]]:
 
 
 def even(minutes: int, zone: str) -> list[datetime]:
-    """Return the minutes of the year that are a multiple of so many after midnight of 1970-01-01 in a zone."""
+    """Return the minutes of the year that are a multiple of `minutes` after 1970-01-01 00:00 local time."""
     start = int(datetime(YEAR, 1, 1, tzinfo=UTC).timestamp()) // 60 + ZONES[zone]
     end = int(datetime(YEAR + 1, 1, 1, tzinfo=UTC).timestamp()) // 60 + ZONES[zone]
     found = (minute for minute in range(start, end) if minute % minutes == 0)
@@ -101,7 +101,7 @@ def even(minutes: int, zone: str) -> list[datetime]:
 
 
 def name_of(value: object) -> str | None:
-    """Name a case by its declaration."""
+    """Return a test id from the declaration."""
     if isinstance(value, dict):
         return "-".join(str(part) for key, part in value.items() if key != "time_zone").replace(" ", "")
     return None

@@ -1,4 +1,4 @@
-"""What `check` and `scan` find before a run does: all that a run would refuse, at once, and without Dagster."""
+"""`check` and `scan` report every problem that a run would refuse, without loading Dagster."""
 
 import fcntl
 import json
@@ -19,13 +19,13 @@ SUMMED = {"map": [{"field": "Total", "property": "total", "mode": "sum"}]}
 
 
 def change_types(project: Project, **types: str) -> None:
-    """Declare other types for these properties."""
+    """Declare different types for these properties."""
     changed = [dict(each) | ({"type": types[each["name"]]} if each["name"] in types else {}) for each in PROPERTIES]
     project.declare("profiles", {"properties": changed}, kind="ProfileModel")
 
 
 def process(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a process of its own."""
+    """Run the command in a separate process."""
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=project.folder,
@@ -36,8 +36,8 @@ def process(project: Project, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_check_finds_what_a_run_would_refuse_all_at_once(shop: Project) -> None:
-    """Two changed types, an unknown property and a wrong mode: one check names them all."""
+def test_check_reports_all_problems_at_once(shop: Project) -> None:
+    """One check reports two changed types, an unknown property and a wrong set mode."""
     shop.connect("shop", goal(**SUMMED))
     output_of(cdp_sync("run", "shop"))
     change_types(shop, total="text", first_name="number")
@@ -59,8 +59,8 @@ def test_check_finds_what_a_run_would_refuse_all_at_once(shop: Project) -> None:
     assert "shop/renamed reads files that shop/customers has imported" in process(shop, "check").stderr
 
 
-def test_a_changed_type_is_refused_by_a_run_as_by_a_check(shop: Project) -> None:
-    """The message is the same, and names every property."""
+def test_run_and_check_refuse_a_changed_type(shop: Project) -> None:
+    """A run and a check give the same message for a changed type; it names every property."""
     output_of(cdp_sync("run", "shop"))
     change_types(shop, total="text", first_name="number")
     shop.deliver("/inbox/customers_2.csv", FIRST, minutes=1)
@@ -71,8 +71,8 @@ def test_a_changed_type_is_refused_by_a_run_as_by_a_check(shop: Project) -> None
         assert line.removeprefix("Error: ") in ran["message"]
 
 
-def test_a_warehouse_in_use_is_said_not_to_have_been_compared(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is no problem of the declarations."""
+def test_check_reports_a_locked_warehouse_as_not_compared(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another process holds the warehouse, `check` reports that it did not compare, and not a problem."""
     output_of(cdp_sync("run", "shop"))
     monkeypatch.setattr("cdp_sync.checking._PATIENCE", 0.1)
     with held(shop.data / "warehouse.duckdb"):
@@ -81,8 +81,8 @@ def test_a_warehouse_in_use_is_said_not_to_have_been_compared(shop: Project, mon
     assert "all in order" in printed
 
 
-def test_a_file_that_is_no_warehouse_is_found_with_the_rest(shop: Project) -> None:
-    """A run could not open it."""
+def test_check_reports_an_invalid_warehouse_file(shop: Project) -> None:
+    """`check` reports a warehouse file that is no database together with the other problems."""
     (shop.data / "warehouse.duckdb").write_bytes(b"no database" * 2000)
     shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
     printed = output_of(cdp_sync("check"), 1)
@@ -91,7 +91,7 @@ def test_a_file_that_is_no_warehouse_is_found_with_the_rest(shop: Project) -> No
 
 
 def test_a_connection_whose_goals_are_all_off_is_named(shop: Project) -> None:
-    """It is in order, and a run of it would be refused."""
+    """A connection whose goals are all off is reported: its declaration is valid, and a run of it is refused."""
     shop.connect("quiet", goal(enabled=False))
     printed = output_of(cdp_sync("check"))
     assert "quiet has no goal that is on" in printed
@@ -99,7 +99,7 @@ def test_a_connection_whose_goals_are_all_off_is_named(shop: Project) -> None:
 
 
 def noted(project: Project, connection: str) -> Path:
-    """Note an upload as a run does that is killed then."""
+    """Record an upload as a run leaves it that is killed during the upload."""
     upload = {
         "server": "shop@old.example:22",
         "path": "/out/a.csv",
@@ -112,12 +112,12 @@ def noted(project: Project, connection: str) -> Path:
     return file
 
 
-def test_check_names_uploads_of_connections_that_are_not_declared_any_more(shop: Project) -> None:
-    """No run looks after them: the note says what may be left where, and what to do; `was` is one way out."""
+def test_check_names_uploads_of_undeclared_connections(shop: Project) -> None:
+    """`check` names unfinished uploads of undeclared connections, what they may leave, and the remedy such as `was`."""
     noted(shop, "shop")
     file = noted(shop, "store")
     with noted(shop, "going").open("rb") as going:
-        fcntl.flock(going, fcntl.LOCK_EX)  # as a run does that is under way
+        fcntl.flock(going, fcntl.LOCK_EX)  # as a run in progress does
         printed = output_of(cdp_sync("check"))
     (line,) = [line for line in printed.splitlines() if "upload" in line]
     assert "Connection store is not declared any more" in line
@@ -132,15 +132,15 @@ def test_check_names_uploads_of_connections_that_are_not_declared_any_more(shop:
     assert "upload" not in output_of(cdp_sync("check"))
 
 
-def test_check_does_not_take_a_connection_for_gone_that_is_not_in_order(shop: Project) -> None:
-    """Its name is not known then."""
+def test_check_keeps_a_connection_with_problems(shop: Project) -> None:
+    """`check` does not report a connection as removed while its declaration has problems."""
     noted(shop, "other")
     shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
     assert "is not declared any more" not in output_of(cdp_sync("check"), 1)
 
 
 def test_check_of_a_connection_names_each_directory_that_is_missing(shop: Project) -> None:
-    """The others are listed all the same."""
+    """`check` of a connection names each missing directory and lists the others."""
     shop.connect("shop", goal(directory="/nowhere"), goal("orders"), goal("more", directory="/neither"))
     printed = output_of(cdp_sync("check", "shop"), 1)
     assert "/nowhere: " in printed
@@ -160,7 +160,7 @@ finally:
 
 
 def test_check_loads_neither_dagster_nor_the_engines(shop: Project) -> None:
-    """Of the project, with templates and a warehouse; importing them takes longer than all of its work."""
+    """`check` of a project with templates and a warehouse imports neither Dagster nor the engines."""
     shop.connect("shop", goal(**SUMMED), server={"port": "{{ env('SHOP_PORT', '22') }}"})
     shop.declare("maintenance", {}, kind="Maintenance")
     with shop.warehouse.open("write"):
@@ -178,12 +178,12 @@ def test_check_loads_neither_dagster_nor_the_engines(shop: Project) -> None:
 
 
 def states(found: dict[str, Any]) -> dict[str, tuple[str, bool | None]]:
-    """Return each file's state, and whether it would be refused."""
+    """Return each file's state, and whether a run would refuse it."""
     return {Path(file["path"]).name: (file["state"], file["refused"]) for file in found["files"]}
 
 
-def test_scan_says_of_each_file_whether_it_would_be_refused(shop: Project) -> None:
-    """By its header, by its trailer, by its error budget, by what it is; a run then refuses exactly these."""
+def test_scan_reports_the_refusal_of_each_file(shop: Project) -> None:
+    """`scan` reports the refusal of a file by header, trailer, error budget or kind; a run refuses the same files."""
     form = {"trailer": {"begins_with": "END", "count_field": 2}}
     shop.connect("shop", goal(max_rejected_percent=20, format=form))
     for number, text in enumerate(
@@ -209,14 +209,14 @@ def test_scan_says_of_each_file_whether_it_would_be_refused(shop: Project) -> No
 
 
 def files_of_run(project: Project) -> list[dict[str, Any]]:
-    """Run the connection; return the outcome of its files."""
+    """Run the connection and return the outcome of its files."""
     (ran,) = answer("run", "shop", "--json", status=1)["goals"]
     files: list[dict[str, Any]] = ran["files"]
     return files
 
 
-def test_scan_looks_into_as_many_files_as_it_is_asked_to(shop: Project) -> None:
-    """All due ones up to the limit; of the others it says nothing."""
+def test_scan_reads_files_up_to_the_limit(shop: Project) -> None:
+    """`scan` reads all due files up to the limit and reports no verdict for the others."""
     for number in (2, 3, 4):
         shop.deliver(f"/inbox/customers_{number}.csv", FIRST, minutes=number)
     (found,) = answer("scan", "shop", "--json")["goals"]
@@ -227,8 +227,8 @@ def test_scan_looks_into_as_many_files_as_it_is_asked_to(shop: Project) -> None:
     assert cdp_sync("scan", "shop", "--limit", "-1").exit_code == 2
 
 
-def test_a_large_file_is_judged_by_its_beginning(shop: Project) -> None:
-    """A wrong header is found; where the beginning is in order, nothing is said of the rest."""
+def test_scan_reads_the_beginning_of_a_large_file(shop: Project) -> None:
+    """`scan` reads the beginning of a large file: it finds a wrong header, and gives no verdict on the rest."""
     rows = "".join(f"p{number}@example.com,Name,1\n" for number in range(20_000))
     shop.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\n" + rows)
     shop.deliver("/inbox/customers_2.csv", "Mail,FirstName,Total\n" + rows, minutes=1)
@@ -236,8 +236,8 @@ def test_a_large_file_is_judged_by_its_beginning(shop: Project) -> None:
     assert [refused for _, refused in states(found).values()] == [None, True]
 
 
-def test_scan_says_why_a_goal_would_be_refused(shop: Project) -> None:
-    """For a changed type, for sums of another goal, for a directory that is not there; the other goals are shown."""
+def test_scan_reports_the_refusal_of_a_goal(shop: Project) -> None:
+    """`scan` reports why a goal is refused: changed type, sums of another goal, missing directory."""
     shop.connect("shop", goal(**SUMMED))
     output_of(cdp_sync("run", "shop"))
     shop.connect(
@@ -257,7 +257,7 @@ def test_scan_says_why_a_goal_would_be_refused(shop: Project) -> None:
 
 
 def test_a_file_whose_detected_column_contradicts_a_stored_one_is_refused(shop: Project) -> None:
-    """The property is declared no longer, its column is there still."""
+    """A file is refused if a detected column contradicts the stored type of a property no longer declared."""
     output_of(cdp_sync("run", "shop"))
     shop.describe(properties=[dict(each) for each in PROPERTIES if each["name"] != "total"])
     shop.connect("shop", goal(map=[], map_detected={}))
@@ -268,8 +268,8 @@ def test_a_file_whose_detected_column_contradicts_a_stored_one_is_refused(shop: 
     assert "Property 'total' is stored as DECIMAL(18,4)" in output_of(cdp_sync("run", "shop"), 1)
 
 
-def test_an_empty_warehouse_file_is_found(shop: Project) -> None:
-    """It holds nothing, and a run could not open it; where there is none, there is nothing to find."""
+def test_an_empty_warehouse_file_is_reported(shop: Project) -> None:
+    """An empty warehouse file is reported as a problem; a missing file is not."""
     assert "all in order" in output_of(cdp_sync("check"))
     (shop.data / "warehouse.duckdb").touch()
     printed = output_of(cdp_sync("check"), 1)

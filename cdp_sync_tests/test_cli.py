@@ -1,4 +1,4 @@
-"""The command line: what it prints for people and for programs, and its exit status."""
+"""The command line: output for people, JSON for programs, and exit status."""
 
 import gc
 import json
@@ -45,7 +45,7 @@ def cdp_sync(*arguments: str) -> Result:
 
 
 def output_of(result: Result, status: int = 0) -> str:
-    """Return what a command printed, both streams, if it ended with this status."""
+    """Return the output of a command, both streams, after checking its exit status."""
     trouble = "".join(traceback.format_exception(*result.exc_info)) if result.exc_info else ""
     assert result.exit_code == status, result.output + trouble
     assert isinstance(result.exception, SystemExit | None), trouble
@@ -53,7 +53,7 @@ def output_of(result: Result, status: int = 0) -> str:
 
 
 def answer(*arguments: str, status: int = 0) -> Any:
-    """Return what a command answers to programs: JSON and nothing else on standard output."""
+    """Return the JSON output of a command; standard output holds nothing else."""
     result = cdp_sync(*arguments)
     output_of(result, status)
     return json.loads(result.stdout)
@@ -61,7 +61,7 @@ def answer(*arguments: str, status: int = 0) -> Any:
 
 @pytest.fixture(scope="session")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an instance without runs; making its tables takes seconds, copying them does not."""
+    """The folder of an instance without runs. Copying its tables is faster than creating them."""
     import dagster as dg
 
     folder = tmp_path_factory.mktemp("history")
@@ -88,20 +88,20 @@ def shop(project: Project, history: Path) -> Project:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory, history: Path) -> Iterator[Project]:
-    """Such a project after its connection was run once; for tests that only look."""
+    """A project after one run of its connection, for tests that only read."""
     with open_project(tmp_path_factory.mktemp("cli") / "project") as project:
         filled(project, history)
         output_of(cdp_sync("run", "shop"))
         yield project
 
 
-def test_check_says_that_all_is_in_order(shop: Project) -> None:
-    """Without problems: how many connections, properties and segments there are."""
+def test_check_reports_no_problems(shop: Project) -> None:
+    """A check without problems prints the number of connections, properties and segments."""
     assert "1 connection, 4 properties, 0 segments: all in order." in output_of(cdp_sync("check"))
 
 
 def test_check_of_a_connection_reaches_its_server(shop: Project) -> None:
-    """With a connection: each of its directories and how many files are in it."""
+    """A check of a connection lists each of its directories with the number of files."""
     assert "/inbox: 1 file." in output_of(cdp_sync("check", "shop"))
 
 
@@ -116,8 +116,8 @@ def test_check_prints_problems(shop: Project) -> None:
     assert "Traceback" not in printed
 
 
-def test_check_tells_lines_and_what_is_meant(shop: Project) -> None:
-    """A key that is there twice names both lines; a value of a closed list its line and the likeliest allowed one."""
+def test_check_names_lines_and_suggests_values(shop: Project) -> None:
+    """A duplicate key is reported with both lines, an invalid value with its line and the closest valid value."""
     file = shop.connect("shop", goal(map=[{"field": "A", "property": "total", "mode": "summ"}]))
     text = file.read_text(encoding="utf-8")
     mode = text[: text.index("mode:")].count("\n") + 1
@@ -134,14 +134,14 @@ def test_check_tells_lines_and_what_is_meant(shop: Project) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["kunden_[a-z]+(", "(kunden_[/inbox]"])
-def test_problems_are_reported_as_they_are_written(pattern: str, shop: Project) -> None:
-    """Brackets in what was found are part of it, not of the terminal's own markup."""
+def test_problems_are_printed_unchanged(pattern: str, shop: Project) -> None:
+    """Brackets in a problem are printed unchanged, not interpreted as terminal markup."""
     shop.connect("other", goal(map=[{"field": "A", "property": pattern}]))
     assert pattern in output_of(cdp_sync("check"), 1)
 
 
 def test_scan_shows_files_and_how_cells_read(shop: Project) -> None:
-    """A look shows each goal's files with their state, fields, and readings; nothing is imported."""
+    """`scan` shows each goal's files with state, fields and readings, and imports nothing."""
     printed = output_of(cdp_sync("scan", "shop"))
     for needle in ("customers_1.csv", "new", "fields: Email, FirstName, Total", "1.5"):
         assert needle in printed
@@ -149,7 +149,7 @@ def test_scan_shows_files_and_how_cells_read(shop: Project) -> None:
 
 
 def test_scan_answers_programs(shop: Project) -> None:
-    """The JSON has each goal's files with path, size, time and state, and previews."""
+    """`scan --json` has each goal's files with path, size, time and state, and previews."""
     shop.connect("shop", goal(), goal("orders"))
     found = answer("scan", "shop", "--json")
     assert found["connection"] == "shop"
@@ -165,8 +165,8 @@ def test_scan_answers_programs(shop: Project) -> None:
     assert only["goal"] == "orders"
 
 
-def test_scan_after_a_run_knows_the_files(ran: Project) -> None:
-    """What was imported is unchanged."""
+def test_scan_after_a_run_reports_unchanged_files(ran: Project) -> None:
+    """After a run, `scan` reports imported files as unchanged."""
     assert answer("scan", "shop", "--json")["goals"][0]["files"][0]["state"] == "unchanged"
 
 
@@ -185,8 +185,8 @@ def test_run_answers_programs_as_promised(shop: Project) -> None:
     assert (orders["goal"], orders["files"], orders["message"]) == ("orders", [], "Nothing new to import.")
 
 
-def test_run_says_what_it_did(shop: Project) -> None:
-    """People see each goal's sentence, its files and why things did not land, and no progress bar in a pipe."""
+def test_run_prints_goals_files_and_reasons(shop: Project) -> None:
+    """`run` prints each goal's summary, its files and the reasons of rejected rows; a pipe gets no progress bar."""
     result = cdp_sync("run", "shop")
     printed = output_of(result)
     assert "1 file, 3 rows: 2 applied, 1 without identifier; 2 profiles created, 0 updated." in printed
@@ -215,7 +215,7 @@ def test_run_says_what_it_did(shop: Project) -> None:
     ],
 )
 def test_an_unknown_name_is_wrong_usage(arguments: tuple[str, ...], shop: Project) -> None:
-    """The status is 2, and the names there are stand in the message."""
+    """An unknown name exits with status 2; the message lists the known names."""
     printed = output_of(cdp_sync(*arguments), 2)
     assert "There is no" in printed or "has no" in printed
     assert "shop" in printed
@@ -223,7 +223,7 @@ def test_an_unknown_name_is_wrong_usage(arguments: tuple[str, ...], shop: Projec
 
 
 def test_a_run_that_cannot_begin_leaves_the_garbage_collector_on(shop: Project) -> None:
-    """It is off only while the project is loaded, also where that fails."""
+    """The garbage collector is off only while the project loads, also if loading fails."""
     output_of(cdp_sync("run", "shopp"), 2)
     assert gc.isenabled()
     (shop.defs / "shop" / "defs.yaml").write_text("a: [", encoding="utf-8")
@@ -232,8 +232,8 @@ def test_a_run_that_cannot_begin_leaves_the_garbage_collector_on(shop: Project) 
 
 
 @pytest.mark.parametrize("command", ["runs", "quarantine"])
-def test_what_is_no_longer_declared_or_has_problems_is_no_unknown_name(command: str, shop: Project) -> None:
-    """A history outlives its declaration, and a problem in a file does not hide it."""
+def test_runs_accepts_removed_and_broken_connections(command: str, shop: Project) -> None:
+    """`runs` accepts removed connections with a history, and connections whose declaration has problems."""
     output_of(cdp_sync("run", "shop"))
     for text in ("type: cdp_sync.components.SftpConnection\nattributes: {name: shop, nam: x}\n", "a: [", None):
         if text is None:
@@ -246,29 +246,29 @@ def test_what_is_no_longer_declared_or_has_problems_is_no_unknown_name(command: 
 @pytest.mark.parametrize("limit", ["-5", "0", "many", "1000000000000000000000"])
 @pytest.mark.parametrize("command", ["runs", "quarantine"])
 def test_a_limit_is_a_number_from_1(command: str, limit: str, shop: Project) -> None:
-    """Anything else is wrong usage, not everything or nothing."""
+    """A limit below 1 is a usage error."""
     assert "Invalid value for '--limit'" in output_of(cdp_sync(command, "--limit", limit), 2)
 
 
-def test_an_empty_wildcard_is_not_every_file(shop: Project) -> None:
-    """A variable that is not set does not import everything."""
+def test_an_empty_wildcard_is_wrong_usage(shop: Project) -> None:
+    """An empty wildcard, as from an unset variable, is a usage error and does not import every file."""
     assert "Invalid value for '--files': it is empty" in output_of(cdp_sync("run", "shop", "--files", ""), 2)
 
 
 def test_export_runs_no_import_goal(shop: Project) -> None:
-    """What only imports is wrong usage of `export`, with and without `--preview`."""
+    """`export` of an import goal is a usage error, with and without `--preview`."""
     assert "Goal 'customers' of shop imports." in output_of(cdp_sync("export", "shop", "--goal", "customers"), 2)
     output_of(cdp_sync("export", "shop", "--goal", "customers", "--preview"), 2)
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("profile",), ("nothing",), ("run", "shop", "--gaol", "x")])
 def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
-    """Missing arguments, unknown commands and options are wrong usage."""
+    """Missing arguments, unknown commands and unknown options exit with status 2."""
     assert "Usage:" in output_of(cdp_sync(*arguments), 2)
 
 
-def test_a_failing_run_is_status_1_and_says_why(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong password: status 1, the goal's message, no traceback; the same as JSON."""
+def test_a_failing_run_is_status_1_with_its_message(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong password exits with status 1 and the goal's message, without a traceback; JSON has the same message."""
     monkeypatch.setenv(PASSWORD_ENV, "wrong-password-99")
     printed = output_of(cdp_sync("run", "shop"), 1)
     assert "Traceback" not in printed
@@ -279,7 +279,7 @@ def test_a_failing_run_is_status_1_and_says_why(shop: Project, monkeypatch: pyte
 
 
 def test_a_rejected_file_is_status_1(shop: Project) -> None:
-    """A file that failed fails the run; what landed beside it is counted."""
+    """A rejected file fails the run; rows of the other files are counted."""
     shop.deliver("/inbox/customers_2.csv", "Mail\n")
     found = answer("run", "shop", "--json", status=1)
     assert found["goals"][0]["state"] == "failed"
@@ -291,21 +291,21 @@ def test_a_rejected_file_is_status_1(shop: Project) -> None:
 
 
 def test_a_goal_that_is_off_can_be_run_by_hand(shop: Project) -> None:
-    """`--goal` runs that goal and no other, also one that the connection's own runs leave out."""
+    """`--goal` runs exactly that goal, also one that is off."""
     shop.connect("shop", goal(enabled=False), goal("orders"))
     (found,) = answer("run", "shop", "--goal", "customers", "--json")["goals"]
     assert (found["goal"], found["rows_applied"]) == ("customers", 2)
 
 
-def test_a_connection_whose_goals_are_all_off_says_so(shop: Project) -> None:
-    """Running it is no crash."""
+def test_a_run_without_active_goals_is_refused(shop: Project) -> None:
+    """A run of a connection whose goals are all off is refused with a message."""
     shop.connect("shop", goal(enabled=False))
     result = cdp_sync("run", "shop")
     assert isinstance(result.exception, SystemExit | None), repr(result.exception)
 
 
-def test_a_broken_connection_says_what_is_wrong_with_it(shop: Project) -> None:
-    """Running what does not load prints the problem, not that there is no such connection."""
+def test_a_run_of_a_broken_connection_prints_its_problem(shop: Project) -> None:
+    """A run of a connection that does not load prints its problem."""
     shop.connect("broken", goal(map=[{"field": "A", "property": "frist_name"}]))
     printed = output_of(cdp_sync("run", "broken"), 1)
     assert "'frist_name' is unknown" in printed
@@ -313,13 +313,13 @@ def test_a_broken_connection_says_what_is_wrong_with_it(shop: Project) -> None:
 
 
 def test_debug_shows_the_traceback(shop: Project) -> None:
-    """With `--debug` the error itself comes through."""
+    """With `--debug` the original exception is raised."""
     result = CliRunner().invoke(main, ["--debug", "run", "shopp"])
     assert type(result.exception).__name__ == "UnknownName"
 
 
 def test_the_next_runs_are_listed_soonest_first(project: Project) -> None:
-    """`runs --upcoming` tells when schedules start runs, in their zone and in UTC, and why; none of what is off."""
+    """`runs --upcoming` lists active schedules only: local time, UTC and reason, soonest first."""
     nightly = {"times_per_day": 1, "starting_at": "01:30", "time_zone": "Asia/Tokyo"}
     project.connect("shop", goal(), schedule={"every_minutes": 240})
     project.connect("tokyo", goal(), schedule=nightly)
@@ -338,14 +338,14 @@ def test_the_next_runs_are_listed_soonest_first(project: Project) -> None:
     assert "'nobody'" in output_of(cdp_sync("runs", "--upcoming", "nobody"), 2)
 
 
-def test_one_run_is_not_asked_for_among_those_to_come(project: Project) -> None:
-    """`--upcoming` with `--run` or `--profiles` is wrong usage, not one of them in silence."""
+def test_upcoming_excludes_run_and_profiles(project: Project) -> None:
+    """`--upcoming` with `--run` or `--profiles` is a usage error."""
     for arguments in (("--run", "0123abcd"), ("--profiles",)):
         assert "--upcoming shows runs to come" in output_of(cdp_sync("runs", "--upcoming", *arguments), 2)
 
 
 def test_the_next_runs_are_listed_without_dagster(project: Project) -> None:
-    """`runs --upcoming` is quick: it starts no instance, and does not even import Dagster."""
+    """`runs --upcoming` neither starts an instance nor imports Dagster."""
     project.connect("shop", goal())
     script = "import sys; from cdp_sync.cli import main; main(['runs', '--upcoming'], standalone_mode=False)"
     script += "; sys.exit('dagster' in sys.modules)"
@@ -355,7 +355,7 @@ def test_the_next_runs_are_listed_without_dagster(project: Project) -> None:
 
 
 def test_runs_are_listed_newest_first(shop: Project) -> None:
-    """Runs have their connection, state, reason and goals, for people and for programs."""
+    """Runs are listed newest first with connection, state, reason and goals, as text and as JSON."""
     output_of(cdp_sync("run", "shop"))
     output_of(cdp_sync("run", "shop"))
     newest, oldest = answer("runs", "--json")["runs"]
@@ -374,8 +374,8 @@ def test_runs_are_listed_newest_first(shop: Project) -> None:
     assert "shop  ever imported: 2 profiles, exported: 0" in printed
 
 
-def test_a_run_of_a_connection_that_is_under_way_is_refused(shop: Project) -> None:
-    """One run of a connection at a time; the message names the other run."""
+def test_a_second_run_of_a_connection_is_refused(shop: Project) -> None:
+    """A second run of a connection is refused while one is in progress; the message names the run."""
     run_id = start_run(os.getpid())
     printed = output_of(cdp_sync("run", "shop"), 1)
     assert run_id in printed
@@ -383,7 +383,7 @@ def test_a_run_of_a_connection_that_is_under_way_is_refused(shop: Project) -> No
 
 
 def test_a_run_whose_process_is_gone_is_ended(shop: Project) -> None:
-    """A run that was killed does not stand in the way of the next; it counts as failed."""
+    """A run whose process was killed is marked as failed and does not block the next run."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     run_id = start_run(gone.pid)
@@ -392,7 +392,7 @@ def test_a_run_whose_process_is_gone_is_ended(shop: Project) -> None:
 
 
 def start_run(process: int) -> str:
-    """Note a run of the connection that this process has begun."""
+    """Record a run of the connection as started by this process."""
     import socket
 
     import dagster as dg
@@ -406,16 +406,16 @@ def start_run(process: int) -> str:
     return run.run_id
 
 
-def test_without_a_project_a_run_says_where_to_go(
+def test_a_run_without_a_project_names_what_is_missing(
     shop: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Outside of a project's folder the message says what is missing."""
+    """Outside of a project's folder, the message names what is missing."""
     monkeypatch.chdir(tmp_path)
     assert "There is no dagster.yaml in this folder" in output_of(cdp_sync("run", "shop"), 1)
 
 
 def test_a_profile_is_shown_by_identifier_and_id(ran: Project) -> None:
-    """Properties and changes, for people and for programs."""
+    """A profile is shown with properties and changes, as text and as JSON."""
     (found,) = answer("profile", "ADA@example.com", "--json")
     assert (found["email"], found["first_name"], float(found["total"])) == ("ada@example.com", "Ada", 1.5)
     assert [change["kind"] for change in found["changes"]] == ["created"]
@@ -425,14 +425,14 @@ def test_a_profile_is_shown_by_identifier_and_id(ran: Project) -> None:
 
 
 def test_an_unknown_profile_is_status_2_and_not_repeated(ran: Project) -> None:
-    """What was asked for stays out of the message: it may be personal."""
+    """An unknown profile exits with status 2. The message leaves out the identifier, which may be personal."""
     printed = output_of(cdp_sync("profile", "carl@example.com"), 2)
     assert "No live profile" in printed
     assert "carl" not in printed
 
 
 def test_the_quarantine_is_shown_with_reasons(ran: Project) -> None:
-    """Rows and cells that did not land, with file, line and reason."""
+    """The quarantine lists rejected rows and cells with file, line and reason."""
     found = answer("quarantine", "--json")
     assert found["total"] == 2
     assert {(row["path"], row["line"], row["field"]) for row in found["rows"]} == {
@@ -446,8 +446,8 @@ def test_the_quarantine_is_shown_with_reasons(ran: Project) -> None:
     assert "customers_1.csv" in printed
 
 
-def test_values_are_shown_as_they_are(shop: Project) -> None:
-    """Brackets in cells and properties are part of them, not of the terminal's own markup."""
+def test_values_are_printed_unchanged(shop: Project) -> None:
+    """Brackets in cells and properties are printed unchanged, not interpreted as terminal markup."""
     shop.deliver(
         "/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada [admin],[red]\nb@x.nl,Bob,[/b]\n"
     )
@@ -459,7 +459,7 @@ def test_values_are_shown_as_they_are(shop: Project) -> None:
 
 
 def test_before_the_first_run_everything_is_empty(project: Project) -> None:
-    """Asking what is not there yet is no error and makes no warehouse."""
+    """Before the first run, reading commands print empty results and create no warehouse."""
     assert answer("runs", "--json") == {"runs": [], "data_exchange": [], "notice": ""}
     assert answer("quarantine", "--json") == {"total": 0, "rows": []}
     assert "No live profile" in output_of(cdp_sync("profile", "ada@example.com"), 2)
@@ -479,7 +479,7 @@ COLUMNS = [{"field": "Mail", "property": "email"}, {"field": "Name", "property":
 
 
 def test_a_segment_is_shown_with_size_sample_and_sql(exporting: Project) -> None:
-    """Before the first run nobody is in it; afterwards its profiles are named by id, and the SQL has its values."""
+    """A segment is empty before the first run; after it, a sample of profile ids and the SQL are shown."""
     assert answer("segment", "spenders", "--json")["size"] == 0
     output_of(cdp_sync("run", "shop"))
     found = answer("segment", "spenders", "--json")
@@ -492,7 +492,7 @@ def test_a_segment_is_shown_with_size_sample_and_sql(exporting: Project) -> None
 
 
 def test_an_export_is_previewed_without_delivering(exporting: Project) -> None:
-    """The preview has counts, reasons and the first rows as they would be written; nothing is written anywhere."""
+    """The preview has counts, reasons and the first rows as written; nothing is delivered."""
     output_of(cdp_sync("run", "shop", "--goal", "customers"))
     found = answer("export", "shop", "--goal", "spenders", "--preview", "--json")
     assert (found["goal"], found["profiles_in_segment"], found["profiles_written"]) == ("spenders", 1, 1)
@@ -503,7 +503,7 @@ def test_an_export_is_previewed_without_delivering(exporting: Project) -> None:
 
 
 def test_an_export_goal_can_be_run_alone(exporting: Project) -> None:
-    """`export` runs one goal with its segment; what it answers is what `run` answers; `runs` has it."""
+    """`export` runs one goal with its segment and prints the same as `run`; `runs` lists it."""
     output_of(cdp_sync("run", "shop", "--goal", "customers"))
     found = answer("export", "shop", "--goal", "spenders", "--json")
     (summary,) = found["goals"]
@@ -518,7 +518,7 @@ def test_an_export_goal_can_be_run_alone(exporting: Project) -> None:
 
 
 def test_help_names_every_command() -> None:
-    """The commands of the contract are there, each with help."""
+    """The help lists every command of the contract with a description."""
     printed = output_of(cdp_sync("--help"))
     for command in (
         "check",
@@ -540,7 +540,7 @@ def test_help_names_every_command() -> None:
 
 
 def test_the_command_as_a_process(shop: Project) -> None:
-    """Status, JSON on one stream, errors on the other, no traceback, no bars, no secret."""
+    """The process exits with its status, JSON on stdout, errors on stderr; no traceback, progress bar or secret."""
 
     def process(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -562,7 +562,7 @@ def test_the_command_as_a_process(shop: Project) -> None:
 
 @contextmanager
 def running(*arguments: str, folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command that goes on until a signal stops it."""
+    """Run a command that continues until a signal stops it."""
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=folder,
@@ -582,7 +582,7 @@ def running(*arguments: str, folder: Path, environment: dict[str, str]) -> Itera
 
 
 def read_until(process: subprocess.Popen[bytes], pattern: str, patience: float = 120) -> re.Match[str]:
-    """Return the first match in what a process prints, as soon as it is there."""
+    """Return the first match in a process's output as soon as it appears."""
     assert process.stdout is not None
     text, deadline = "", time.monotonic() + patience
     while not (found := re.search(pattern, text)):
@@ -596,7 +596,7 @@ def read_until(process: subprocess.Popen[bytes], pattern: str, patience: float =
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: Project) -> None:
-    """It says its port and where its files are, lets clients in, and ends with a signal, its server with it."""
+    """The sandbox prints its port and folder, accepts clients, and stops with its server on a signal."""
     with running("sandbox", *FREE_PORTS, folder=project.folder, environment=project.environment) as process:
         port = read_until(process, r"127\.0\.0\.1:(\d+)|port (\d+)")
         secret = (project.data / "sandbox" / "password").read_text().strip()
@@ -605,13 +605,13 @@ def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: P
         process.send_signal(number)
         process.wait(30)
         assert process.stdout is not None
-        process.stdout.read()  # ends when the last process that writes to it does
+        process.stdout.read()  # the output ends when its last writer exits
     with pytest.raises(OSError, match=r"refused|reset|banner"):
         listing(int(port[1] or port[2]), secret)
 
 
 def test_variables_choose_the_sandboxs_ports(project: Project) -> None:
-    """As for `up`; the one that the declarations need in another terminal is shown, where the port is not the usual."""
+    """Variables set the sandbox's ports, as for `up`; a non-default port is printed for use in another terminal."""
     chosen = str(free_port())
     ports = {"CDP_SYNC_SANDBOX_PORT": chosen, "CDP_SYNC_SANDBOX_MAIL_PORT": "0", "CDP_SYNC_SANDBOX_SAILTHRU_PORT": "0"}
     with running("sandbox", folder=project.folder, environment={**project.environment, **ports}) as process:
@@ -624,10 +624,10 @@ def test_variables_choose_the_sandboxs_ports(project: Project) -> None:
 
 @pytest.mark.parametrize("variable", ["CDP_SYNC_SANDBOX_PORT", "CDP_SYNC_SANDBOX_MAIL_PORT"])
 @pytest.mark.parametrize("text", ["http", "70000", "-1"])
-def test_a_variable_of_the_sandbox_that_names_no_port(
+def test_an_invalid_port_variable_is_reported(
     text: str, variable: str, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message names the variable, its value and the option; nothing is started."""
+    """An invalid port variable is reported with name, value and option; no server starts."""
     monkeypatch.setenv(variable, text)
     printed = output_of(cdp_sync("sandbox"), 2)
     assert f"(env var: '{variable}'): " in printed
@@ -636,7 +636,7 @@ def test_a_variable_of_the_sandbox_that_names_no_port(
 
 
 def test_the_sandbox_shows_mail(project: Project) -> None:
-    """A line for each mail, as it arrives."""
+    """The sandbox prints one line for each mail on arrival."""
     command = ("sandbox", *FREE_PORTS)
     with running(*command, folder=project.folder, environment=project.environment) as process:
         port = read_until(process, r"Mail on 127\.0\.0\.1:(\d+)")
@@ -646,7 +646,7 @@ def test_the_sandbox_shows_mail(project: Project) -> None:
 
 
 def listing(port: int, password: str) -> set[str]:
-    """Return what the sandbox shows at its root."""
+    """Return the files at the sandbox's root."""
     import paramiko
 
     try:
@@ -671,8 +671,8 @@ sys.exit(servers._in_foreground([sys.executable, "-c", code], None))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_up_starts_ends_with_it(number: signal.Signals) -> None:
-    """Ctrl-C, which reaches both, and a request to end, which reaches `cdp-sync up` alone, leave nothing running."""
+def test_up_stops_every_process_it_started(number: signal.Signals) -> None:
+    """Ctrl-C to both processes, or SIGTERM to `cdp-sync up` alone, leaves no process running."""
     process = subprocess.Popen(
         [sys.executable, "-c", _KEEPS_ON], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
     )
@@ -700,7 +700,7 @@ def test_up_opens_the_ui() -> None:
 
 
 def test_chosen_files_are_imported_again(shop: Project) -> None:
-    """`--files` leaves the others alone; `--again` takes those that are known, and adds nothing twice."""
+    """`--files` imports only the chosen files; `--again` re-imports known ones and adds no value twice."""
     summed = goal(map=[{"field": "Total", "property": "total", "mode": "sum"}])
     shop.connect("shop", summed)
     shop.deliver("/inbox/customers_1.csv", "Email,Total\nada@example.com,1.5\n")
@@ -719,7 +719,7 @@ def test_chosen_files_are_imported_again(shop: Project) -> None:
 
 
 def test_goals_without_a_chosen_file_are_left_out(shop: Project) -> None:
-    """`--files` fails where no goal of the run has such a file, and not where one of them has."""
+    """`--files` fails if no goal of the run has a matching file; goals without one are skipped."""
     shop.connect("shop", goal(), goal("orders"), goal("elsewhere", directory="/nowhere", enabled=False))
     customers, orders = answer("run", "shop", "--files", "customers*", "--json")["goals"]
     assert (customers["rows_applied"], customers["state"]) == (2, "success")
@@ -729,7 +729,7 @@ def test_goals_without_a_chosen_file_are_left_out(shop: Project) -> None:
 
 
 def test_files_are_chosen_of_imports_only(exporting: Project) -> None:
-    """A goal that exports has no files to choose."""
+    """`--files` is refused for a goal that exports."""
     result = cdp_sync("run", "shop", "--goal", "spenders", "--again")
     assert result.exit_code == 2
     assert "spenders imports no files." in result.output

@@ -1,4 +1,4 @@
-"""What the machine refuses: each is one paragraph on the terminal, without SQL or traceback, and status 1."""
+"""Failures of the machine: each prints one paragraph without SQL or traceback, and exits with status 1."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ SQL = ("select ", "from warehouse", "insert ", "[SQL")
 
 
 def paragraph(*arguments: str) -> str:
-    """Return the one paragraph in which a command says what is wrong."""
+    """Return the one paragraph in which a command reports a failure."""
     printed = output_of(cdp_sync(*arguments), 1)
     assert "Traceback" not in printed
     assert not any(sign in printed for sign in SQL)
@@ -30,10 +30,10 @@ def paragraph(*arguments: str) -> str:
 
 @pytest.mark.parametrize(("named", "expected"), [("/there/is/none", "is no folder"), ("home", "is no absolute path")])
 @pytest.mark.parametrize("arguments", [("run", "shop"), ("runs",), ("up", "--no-sandbox")], ids=" ".join)
-def test_a_dagster_home_that_is_none(
+def test_an_invalid_dagster_home_is_reported(
     arguments: tuple[str, ...], named: str, expected: str, shop: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder that is missing, or whose path is relative: the message says so and how to go on."""
+    """A missing folder or a relative path in DAGSTER_HOME is reported with a remedy."""
     (shop.folder / "workspace.yaml").touch()
     monkeypatch.setenv("DAGSTER_HOME", named)
     printed = paragraph(*arguments)
@@ -50,8 +50,8 @@ def test_a_dagster_home_that_is_none(
         ("storage: {custom: {module: nowhere, class: Nothing, config: {}}}", "Couldn't import module nowhere"),
     ],
 )
-def test_settings_that_dagster_does_not_take(settings: str, expected: str, shop: Project) -> None:
-    """The message names the file and what is wrong with it, not all that would be allowed."""
+def test_invalid_dagster_settings_are_reported(settings: str, expected: str, shop: Project) -> None:
+    """The message for invalid Dagster settings names the file and the invalid setting only."""
     (shop.folder / "dagster.yaml").write_text(settings)
     printed = paragraph("runs")
     assert printed.count("\n") == 1
@@ -60,8 +60,8 @@ def test_settings_that_dagster_does_not_take(settings: str, expected: str, shop:
     assert len(printed) < 700
 
 
-def test_a_history_that_is_damaged(shop: Project) -> None:
-    """The message says where it lies."""
+def test_a_damaged_history_is_reported(shop: Project) -> None:
+    """A damaged run history is reported with its path."""
     (shop.folder / "dagster" / "history" / "runs.db").write_bytes(b"no database" * 1000)
     printed = paragraph("runs")
     assert "Dagster's history cannot be used: file is not a database." in printed
@@ -69,8 +69,8 @@ def test_a_history_that_is_damaged(shop: Project) -> None:
 
 
 @pytest.mark.slow
-def test_four_first_runs_at_once(project: Project) -> None:
-    """In an empty folder each makes the same history; all of them succeed."""
+def test_four_concurrent_first_runs_succeed(project: Project) -> None:
+    """Four first runs that start at once in an empty folder share one history and succeed."""
     for number in range(4):
         project.connect(f"shop{number}", goal())
     project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada,1\n")
@@ -86,8 +86,8 @@ def test_four_first_runs_at_once(project: Project) -> None:
     assert len(output_of(cdp_sync("runs", "--json")).split('"run_id"')) == 5
 
 
-def test_a_data_disk_without_a_byte_left(small: Small, shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run fails and says so, its history too; what only reads goes on, and a run with room succeeds."""
+def test_a_run_on_a_full_data_disk_fails(small: Small, shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full data disk a run fails with a message and reads continue; a run with free space succeeds."""
     disk = small(6)
     monkeypatch.setenv("CDP_SYNC_DATA", str(disk / "data"))
     fill(disk)
@@ -102,10 +102,10 @@ def test_a_data_disk_without_a_byte_left(small: Small, shop: Project, monkeypatc
 
 
 @pytest.mark.parametrize("full", ["empty", "used"])
-def test_a_history_on_a_disk_without_a_byte_left(
+def test_no_run_starts_on_a_full_history_disk(
     full: str, small: Small, shop: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the whole project lies on it, no run can be noted, so none starts."""
+    """If the whole project is on a full disk, no run can be recorded, so none starts."""
     disk = small(10)
     (disk / "dagster.yaml").write_text((shop.folder / "dagster.yaml").read_text())
     if full == "used":
@@ -118,10 +118,8 @@ def test_a_history_on_a_disk_without_a_byte_left(
         assert "no room left on the disk that holds Dagster's history. Free some space" in printed
 
 
-def test_the_sandbox_on_a_disk_without_a_byte_left(
-    small: Small, shop: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its files do not fit, and it says so."""
+def test_the_sandbox_on_a_full_disk_is_reported(small: Small, shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox on a full disk reports that its files do not fit."""
     disk = small(1)
     monkeypatch.setenv("CDP_SYNC_DATA", str(disk / "data"))
     fill(disk)
@@ -130,12 +128,12 @@ def test_the_sandbox_on_a_disk_without_a_byte_left(
 
 
 def cut_short(path: Path) -> None:
-    """Cut a file in its first header."""
+    """Truncate a file within its first header."""
     os.truncate(path, 100)
 
 
 def cut_in_half(path: Path) -> None:
-    """Cut off half of a file."""
+    """Truncate a file to half its size."""
     os.truncate(path, path.stat().st_size // 2)
 
 
@@ -148,15 +146,15 @@ def overwrite(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut_short, cut_in_half, overwrite])
-def test_a_damaged_warehouse(damage: Callable[[Path], None], ran: Project) -> None:
-    """Reading what is not there any more says that the file is damaged, and what to do."""
+def test_a_damaged_warehouse_is_reported(damage: Callable[[Path], None], ran: Project) -> None:
+    """Reading a damaged warehouse reports the damage and the remedy."""
     warehouse = ran.data / "warehouse.duckdb"
     whole = warehouse.read_bytes()
     damage(warehouse)
     try:
         found = [cdp_sync(*arguments) for arguments in READING]
         failed = [result for result in found if result.exit_code]
-        assert len(failed) >= 3  # a listing needs little of the file
+        assert len(failed) >= 3  # a listing reads few blocks of the file
         for result in failed:
             printed = output_of(result, 1)
             assert "Error: warehouse.duckdb is damaged: it is cut off" in printed
@@ -167,8 +165,8 @@ def test_a_damaged_warehouse(damage: Callable[[Path], None], ran: Project) -> No
         warehouse.write_bytes(whole)
 
 
-def test_a_run_into_a_damaged_warehouse(shop: Project) -> None:
-    """The goal fails with the same words."""
+def test_a_run_on_a_damaged_warehouse_fails(shop: Project) -> None:
+    """A goal that writes to a damaged warehouse fails with the same message."""
     output_of(cdp_sync("run", "shop"))
     cut_short(shop.data / "warehouse.duckdb")
     assert paragraph("run", "shop").startswith("✗ customers  warehouse.duckdb is damaged: it is cut off")
@@ -184,8 +182,8 @@ EVERY = (
 
 
 @pytest.mark.parametrize("arguments", EVERY, ids=" ".join)
-def test_an_empty_warehouse_file(arguments: tuple[str, ...], shop: Project) -> None:
-    """It holds nothing, not even what makes a database: all say so, and none takes it for a file that is not there."""
+def test_an_empty_warehouse_file_is_refused(arguments: tuple[str, ...], shop: Project) -> None:
+    """Every command reports an empty warehouse file; none treats it as missing."""
     shop.describe(segments=[SPENDERS])
     shop.connect("shop", goal(), export_profiles=[export()])
     warehouse = shop.data / "warehouse.duckdb"
@@ -193,15 +191,15 @@ def test_an_empty_warehouse_file(arguments: tuple[str, ...], shop: Project) -> N
     printed = paragraph(*arguments)
     assert "warehouse.duckdb is damaged: it is empty." in printed
     assert "Put a copy of it back." in printed
-    saying = 2 if arguments[0] == "run" else 1  # of a run the goal and the segment, each of which failed
+    saying = 2 if arguments[0] == "run" else 1  # the goal and the segment of a run both failed
     assert printed.count("damaged") == saying
     assert warehouse.stat().st_size == 0
     warehouse.unlink()
     assert "damaged" not in cdp_sync(*arguments).output
 
 
-def test_something_else_in_place_of_the_warehouse(shop: Project) -> None:
-    """A folder under its name."""
+def test_a_folder_in_place_of_the_warehouse_is_reported(shop: Project) -> None:
+    """A folder under the warehouse's name is reported."""
     (shop.data / "warehouse.duckdb").mkdir(parents=True)
     assert "warehouse.duckdb cannot be opened: Is a directory. Check" in paragraph("quarantine")
 
@@ -213,7 +211,7 @@ VARIABLES = {"SFTP": "PORT", "mail": "MAIL_PORT", "Sailthru": "SAILTHRU_PORT"}
 def test_up_names_the_variable_of_a_port_that_is_taken(
     server: str, shop: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`up` has an option for the port of the UI alone: those of the sandbox's servers are chosen by variables."""
+    """`up` names the variable of a sandbox port that is in use; its option sets the port of the UI only."""
     (shop.folder / "workspace.yaml").touch()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for other, variable in VARIABLES.items():
@@ -225,7 +223,7 @@ def test_up_names_the_variable_of_a_port_that_is_taken(
 
 
 def test_up_names_the_option_of_the_uis_port(shop: Project) -> None:
-    """Before any server is started."""
+    """`up` names the option for the UI's port if that is in use, before any server starts."""
     (shop.folder / "workspace.yaml").touch()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         printed = paragraph("up", "--port", str(taken.getsockname()[1]))
@@ -235,8 +233,8 @@ def test_up_names_the_option_of_the_uis_port(shop: Project) -> None:
 
 
 @pytest.mark.parametrize("text", ["http", "70000", "-1"])
-def test_a_variable_that_names_no_port(text: str, shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names it."""
+def test_an_invalid_port_is_reported(text: str, shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invalid port in a variable is reported with the variable's name."""
     (shop.folder / "workspace.yaml").touch()
     monkeypatch.setenv("CDP_SYNC_SANDBOX_MAIL_PORT", text)
     assert f"CDP_SYNC_SANDBOX_MAIL_PORT is '{text}'. It must be the number of a port, 0 to 65535." in paragraph(
@@ -245,8 +243,8 @@ def test_a_variable_that_names_no_port(text: str, shop: Project, monkeypatch: py
 
 
 @pytest.mark.parametrize("command", ["demo", "sandbox", "up"])
-def test_without_the_extra_the_sandbox_says_what_is_missing(command: str, shop: Project, tmp_path: Path) -> None:
-    """As from a plain wheel: a process that finds all packages but those of the extra."""
+def test_the_sandbox_names_its_missing_extra(command: str, shop: Project, tmp_path: Path) -> None:
+    """Without the extra `sandbox`, as after a plain install, the sandbox names the missing extra."""
     (shop.folder / "workspace.yaml").touch()
     code = f"""
 import sys
@@ -267,7 +265,7 @@ main([{command!r}])
 
 
 def test_hints_can_be_typed_where_the_command_is_not_on_the_path(shop: Project) -> None:
-    """They name the command beside Python."""
+    """Hints name the command by its path beside Python if it is not on the PATH."""
     code = "from cdp_sync.calling import call; print(call('--version'))"
     without = {**shop.environment, "PATH": "/usr/bin:/bin"}
     line = subprocess.run([sys.executable, "-c", code], env=without, capture_output=True, text=True, check=True).stdout
@@ -283,7 +281,7 @@ def test_hints_can_be_typed_where_the_command_is_not_on_the_path(shop: Project) 
 def test_the_data_folder_does_not_move_the_history(
     ran: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs are those that `dagster.yaml` has, whatever the data folder: what is documented."""
+    """The run history stays where `dagster.yaml` puts it, whatever the data folder."""
     monkeypatch.setenv("CDP_SYNC_DATA", str(tmp_path / "elsewhere"))
     assert '"state": "finished"' in output_of(cdp_sync("runs", "--json"))
     assert "0 of 0 in quarantine" in output_of(cdp_sync("quarantine"))

@@ -1,4 +1,4 @@
-"""`cdp-sync runs`: states, reasons and phases, what changed, and what it says while the warehouse is locked."""
+"""`cdp-sync runs`: states, reasons, phases, changes, and its output while the warehouse is locked."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from cdp_sync_tests.warehouse.holder import held
 __all__ = ["history", "ran", "shop"]
 
 
-def test_values_are_shown_where_they_are_asked_for(shop: Project) -> None:
-    """A run's profiles with property, before and after: with `--run` or `--profiles`, and not otherwise."""
+def test_values_are_shown_on_request(shop: Project) -> None:
+    """`--run` and `--profiles` show a run's profiles with property, value before and value after; otherwise none."""
     output_of(cdp_sync("run", "shop"))
     shop.deliver("/inbox/customers_1.csv", FIRST.replace("Ada", "Ida"), minutes=1)
     output_of(cdp_sync("run", "shop"))
@@ -38,12 +38,12 @@ def test_values_are_shown_where_they_are_asked_for(shop: Project) -> None:
 
 
 def test_an_unknown_run_is_status_2(shop: Project) -> None:
-    """The message says where run ids are found."""
+    """An unknown run id exits with status 2; the message names where run ids are shown."""
     assert "cdp-sync runs" in output_of(cdp_sync("runs", "--run", "nothing"), 2)
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(shop: Project) -> None:
-    """The UI shows eight characters of it; fewer, another connection's, or one that two runs share are refused."""
+    """A run is found by its first eight characters. Shorter, ambiguous or foreign ids are refused."""
     run_id = answer("run", "shop", "--json")["run_id"]
     for given in (run_id, run_id[:8], run_id[:8].upper(), run_id[:20]):
         (found,) = answer("runs", "--run", given, "--json")["runs"]
@@ -59,8 +59,8 @@ def test_a_run_is_found_by_the_beginning_of_its_id(shop: Project) -> None:
     assert answer("runs", "--run", run_id, "--json")["runs"][0]["run_id"] == run_id
 
 
-def test_a_locked_warehouse_is_passed_over(ran: Project) -> None:
-    """While an import writes, runs are listed with what Dagster knows of them, and a notice says who writes."""
+def test_runs_are_listed_while_the_warehouse_is_locked(ran: Project) -> None:
+    """While an import writes, runs are listed from Dagster's records; a notice names the process that writes."""
     with held(ran.data / "warehouse.duckdb") as holder:
         found = answer("runs", "--json")
         printed = output_of(cdp_sync("runs"))
@@ -71,8 +71,8 @@ def test_a_locked_warehouse_is_passed_over(ran: Project) -> None:
     assert found["data_exchange"] == []
 
 
-def test_a_run_that_is_under_way_shows_its_phase(shop: Project) -> None:
-    """The goal and the step that it began last, for people and for programs."""
+def test_a_run_in_progress_shows_its_phase(shop: Project) -> None:
+    """A run in progress shows its current goal and step, as text and as JSON."""
     run_id = start_run(os.getpid())
     assert answer("runs", "--json")["runs"][0]["phase"] is None
     begin_step(run_id, "shop__customers.scan_directory")
@@ -83,7 +83,7 @@ def test_a_run_that_is_under_way_shows_its_phase(shop: Project) -> None:
 
 
 def begin_step(run_id: str, key: str) -> None:
-    """Note that a step of a run has begun."""
+    """Record the start of a step of a run."""
     with open_instance() as instance:
         begun = dg.DagsterEvent("STEP_START", "shop_sync", step_key=key, message="Started.")
         instance.report_dagster_event(begun, run_id)
@@ -99,10 +99,10 @@ def begin_step(run_id: str, key: str) -> None:
         ("CANCELED", {}, "stopped", "by hand"),
     ],
 )
-def test_states_and_reasons_are_those_of_people(
+def test_states_and_reasons_have_few_words(
     status: str, tags: dict[str, str], state: str, reason: str, shop: Project
 ) -> None:
-    """Dagster's states are shown in five words, and why a run was started in four."""
+    """Dagster's states are shown as five words, and the reasons of runs as four."""
     run = dg.DagsterRun("shop_sync", status=dg.DagsterRunStatus[status], tags={"connection": "shop", **tags})
     with open_instance() as instance:
         instance.add_run(run)
@@ -110,11 +110,11 @@ def test_states_and_reasons_are_those_of_people(
     assert (found["state"], found["reason"], found["goals"]) == (state, reason, [])
 
 
-def test_a_failure_that_the_warehouse_could_not_note_is_reported(ran: Project) -> None:
-    """Of a goal that failed while another process held the warehouse, the event log says why."""
+def test_a_failure_missing_in_the_warehouse_is_reported(ran: Project) -> None:
+    """A goal's failure is taken from the event log if the warehouse was locked."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cdp_sync.orchestration.goals.import_steps.record_failure", lambda *_: None)
-        patch.setattr("cdp_sync.orchestration.goals.file_steps.scan_directory", unreachable)
+        patch.setattr("cdp_sync.orchestration.goals.import_steps.scan_directory", unreachable)
         output_of(cdp_sync("run", "shop"), 1)
     run = answer("runs", "shop", "--json")["runs"][0]
     (failed,) = run["goals"]
@@ -129,14 +129,14 @@ def unreachable(*_: object, **__: object) -> None:
 
 
 def test_every_state_has_a_word() -> None:
-    """All of Dagster's states are shown in the five words."""
+    """Each of Dagster's states maps to one of the five words."""
     assert set(STATES) == {status.value for status in dg.DagsterRunStatus}
     assert set(STATES.values()) == {"starting", "running", "finished", "failed", "stopped"}
 
 
 @pytest.mark.parametrize("blocked", ["downloads", "staging"])
 def test_a_step_that_fails_unexpectedly_is_shown(blocked: str, shop: Project) -> None:
-    """By class, without the message, which may quote data; by `run` and `runs`, for people and programs."""
+    """`run` and `runs` show an unexpected failure by class only, since its message may quote data."""
     (shop.data / blocked).write_text("a file where a folder is needed")
     printed = output_of(cdp_sync("run", "shop"), 1)
     assert re.search(
@@ -151,7 +151,7 @@ def test_a_step_that_fails_unexpectedly_is_shown(blocked: str, shop: Project) ->
 
 
 def test_every_goal_that_failed_is_shown(shop: Project) -> None:
-    """Also beside one whose own report says why: here a directory that is missing, and an export without a folder."""
+    """Every failed goal is shown: one with its own report, a missing directory, an export without a folder."""
     shop.describe(segments=[SPENDERS])
     shop.connect("shop", goal(directory="/nowhere"), export_profiles=[export()])
     (shop.data / "staging").write_text("a file where a folder is needed")
@@ -168,7 +168,7 @@ def test_every_goal_that_failed_is_shown(shop: Project) -> None:
 
 
 def test_a_segment_that_failed_is_shown(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its exports do not run, so that nothing else would say why the run failed."""
+    """A failed segment is shown, since its exports do not run."""
     shop.describe(segments=[SPENDERS])
     shop.connect("shop", goal(), export_profiles=[export()])
     monkeypatch.setattr("cdp_sync.orchestration.goals.segments.view_segment", unreachable)
@@ -181,7 +181,7 @@ def test_a_segment_that_failed_is_shown(shop: Project, monkeypatch: pytest.Monke
 
 
 def test_a_goal_that_fails_after_its_report_is_shown_as_failed(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the counters of what has landed."""
+    """A goal that fails after its report is shown as failed, with the counters of landed rows."""
     monkeypatch.setattr("cdp_sync.orchestration.goals.import_steps.note_import_checks", broken)
     found = answer("run", "shop", "--json", status=1)
     for (failed,) in (found["goals"], answer("runs", "--json")["runs"][0]["goals"]):
@@ -190,5 +190,5 @@ def test_a_goal_that_fails_after_its_report_is_shown_as_failed(shop: Project, mo
 
 
 def broken(*_: object, **__: object) -> None:
-    """Stand in for a fault of the program."""
+    """Stand in for a programming error."""
     raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""What the documentation promises is there, and what is there is documented."""
+"""The documentation and the package agree: each documented thing exists, and each thing is documented."""
 
 import re
 import tomllib
@@ -10,8 +10,14 @@ import yaml
 from pydantic import BaseModel
 
 from cdp_sync.cli import main
-from cdp_sync.connectors.sailthru.account import SailthruAccount
-from cdp_sync.connectors.sailthru.goals import ListFormat, ListGoal, SailthruConnection, UserExportGoal, UserLink
+from cdp_sync.connectors.sailthru.goals import (
+    ListFormat,
+    ListGoal,
+    SailthruAccount,
+    SailthruConnection,
+    UserExportGoal,
+    UserLink,
+)
 from cdp_sync.model import (
     COUNTERS,
     EXPORT_COUNTERS,
@@ -31,11 +37,10 @@ from cdp_sync.model import (
     SftpServer,
     WeekdayOfMonth,
 )
-from cdp_sync.model.consistency import find_problems
+from cdp_sync.model.consistency import find_problems, find_profile_problems
 from cdp_sync.model.declared import PropertyType
 from cdp_sync.model.goal import SetMode
 from cdp_sync.model.operators import NAMES
-from cdp_sync.model.segment_problems import find_profile_problems
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,13 +81,13 @@ def blocks(text: str, language: str) -> list[str]:
     ],
 )
 def test_every_field_is_documented(declared: type[BaseModel]) -> None:
-    """Every field that can be declared stands in docs/declaring.md."""
+    """docs/declaring.md documents every field that can be declared."""
     missing = [name for name in declared.model_fields if f"`{name}`" not in DECLARING]
     assert missing == []
 
 
 def test_every_operator_is_documented() -> None:
-    """Every operator stands in the table with the types that it applies to, and nothing else does."""
+    """The table of operators has exactly the existing operators, each with its types."""
     head = "| operator | of | holds if the value … |\n|---|---|---|\n"
     (table,) = re.findall(re.escape(head) + r"((?:\|.*\n)+)", DECLARING)
     documented = {
@@ -97,30 +102,30 @@ def test_every_operator_is_documented() -> None:
 
 
 def test_every_set_mode_is_documented() -> None:
-    """Every set mode has its rule."""
+    """docs/declaring.md states the rule of every set mode."""
     assert [mode for mode in get_args(SetMode) if f"| `{mode}` |" not in DECLARING] == []
 
 
 def test_every_row_counter_is_documented() -> None:
-    """Every counter of rows is explained."""
+    """The documentation explains every counter of rows."""
     rows = [name for name in COUNTERS if name.startswith("rows_")]
     assert [name for name in (*rows, *EXPORT_COUNTERS) if f"`{name}`" not in OPERATING] == []
 
 
-def test_what_scan_and_exports_say_is_documented() -> None:
-    """The states of files before a run, and the number of profiles that could be exported."""
+def test_states_and_counts_are_documented() -> None:
+    """The documentation has the states of files in `scan` and the count of exportable profiles."""
     words = ("new", "changed", "stale", "unchanged", "not whole", "eligible")
     assert [word for word in words if f"`{word}`" not in OPERATING] == []
 
 
 def test_every_command_is_documented() -> None:
-    """Every command of cdp-sync is shown or named."""
+    """The documentation shows or names every command of cdp-sync."""
     texts = README + OPERATING + PROJECTS + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert [name for name in main.commands if f"cdp-sync {name}" not in texts and f"`{name}`" not in texts] == []
 
 
-def test_the_commands_that_are_shown_exist() -> None:
-    """Every command and make target in a console block exists, and what makes commands known to the shell."""
+def test_shown_commands_exist() -> None:
+    """Every command and make target in a console block exists."""
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     sourced = (".venv/bin/activate", "data/sandbox/sailthru.env")
     names = {"make": targets, "cdp-sync": main.commands, "source": sourced}
@@ -129,8 +134,8 @@ def test_the_commands_that_are_shown_exist() -> None:
         assert name in names[program], line
 
 
-def test_every_program_that_is_shown_is_installed_for_the_demonstration() -> None:
-    """`make demo` installs the product with the extra `sandbox`, which brings `dg` as well."""
+def test_the_demonstration_installs_every_shown_program() -> None:
+    """`make demo` installs the extra `sandbox`, which brings `dg`."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert '".[sandbox]"' in (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "cdp-sync" in declared["scripts"]
@@ -138,8 +143,8 @@ def test_every_program_that_is_shown_is_installed_for_the_demonstration() -> Non
     assert "`dg scaffold defs" in README
 
 
-def test_the_declarations_that_are_shown_are_in_order() -> None:
-    """The profile and the connections of the README fit each other."""
+def test_shown_declarations_are_valid() -> None:
+    """The README's profile model and connections are valid together."""
     declared = [yaml.safe_load(block) for block in blocks(README, "yaml")]
     attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in declared}
     connections = SftpConnection(**attributes["SftpConnection"]), SailthruConnection(**attributes["SailthruConnection"])
@@ -148,18 +153,18 @@ def test_the_declarations_that_are_shown_are_in_order() -> None:
     assert [*find_profile_problems(profiles), *problems] == []
 
 
-def test_the_connection_that_is_shown_in_full_is_in_order() -> None:
-    """The Sailthru connection in docs/declaring.md is what the model accepts."""
+def test_the_complete_connection_is_valid() -> None:
+    """The complete Sailthru connection in docs/declaring.md is valid."""
     (shown,) = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "type" in part]
     assert SailthruConnection(**shown["attributes"]).name == "crm"
 
 
 OF_OTHERS = {"type", "format", "import_profiles"}
-"""Keys of examples that show no part of a profile model."""
+"""Keys of examples that are no part of a profile model."""
 
 
-def test_the_parts_of_a_profile_model_that_are_shown_are_in_order() -> None:
-    """Segments, zones and objectives in docs/declaring.md are what the model accepts."""
+def test_shown_parts_of_a_profile_model_are_valid() -> None:
+    """Segments, zones and objectives in docs/declaring.md are valid."""
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if not part.keys() & OF_OTHERS]
     names = {key for part in shown for key in part}
     assert names == {"segments", "zones", "objectives"}
@@ -167,22 +172,22 @@ def test_the_parts_of_a_profile_model_that_are_shown_are_in_order() -> None:
         Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], **part})
 
 
-def test_the_import_goals_that_are_shown_are_in_order() -> None:
-    """Import goals in docs/declaring.md are what the model accepts."""
+def test_shown_import_goals_are_valid() -> None:
+    """Import goals in docs/declaring.md are valid."""
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "import_profiles" in part]
     goals = [FileGoal.model_validate(goal) for part in shown if "type" not in part for goal in part["import_profiles"]]
     assert {goal.name for goal in goals} >= {"orders", "balances", "invoices"}
 
 
-def test_the_formats_that_are_shown_are_in_order() -> None:
-    """Formats of import goals in docs/declaring.md are what the model accepts."""
+def test_shown_formats_are_valid() -> None:
+    """Formats of import goals in docs/declaring.md are valid."""
     shown = [part["format"] for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "format" in part]
     assert shown
     for declared in shown:
         Format.model_validate(declared)
 
 
-def test_every_link_leads_somewhere() -> None:
-    """The pages that the README links to are there."""
+def test_every_link_has_a_target() -> None:
+    """The pages that the README links to exist."""
     pages = [page for page in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in page]
     assert [page for page in pages if not (ROOT / page).exists()] == []

@@ -1,4 +1,4 @@
-"""The words of the project: those of the field, which a reader can search for. Some words stay out."""
+"""The vocabulary of the project: the field's terms, which a reader can search for. Some words are forbidden."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ STAY_OUT = {
     r"is\s+told\s+of": "is reported",
     r"siege|buried|toil": "the field's word",
 }
-"""A pattern, and what to write in its place."""
+"""A pattern, and its replacement."""
 
 GLOSSARY = (
     "connection", "platform", "goal", "link", "mapping", "set mode", "property", "identifier", "profile", "segment",
@@ -31,7 +31,7 @@ GLOSSARY = (
 
 @pytest.fixture(scope="module", name="texts")
 def texts_of_the_repository() -> dict[str, str]:
-    """Return the texts that people read, without this one, by path; each is read once."""
+    """Return the repository's texts by path, except for this file."""
     paths = [path for folder in SCANNED for path in (REPOSITORY / folder).rglob("*") if path.suffix in SUFFIXES]
     paths += [path for path in REPOSITORY.glob("*") if path.suffix in SUFFIXES or path.name == "Makefile"]
     return {
@@ -43,7 +43,7 @@ def texts_of_the_repository() -> dict[str, str]:
 
 @pytest.mark.parametrize("word", STAY_OUT)
 def test_words_stay_out(word: str, texts: dict[str, str]) -> None:
-    """No name, comment, message or document uses these words; a part of a name counts as a word."""
+    """No name, comment, message or document has these words. Each part of a name counts as a word."""
     pattern = re.compile(rf"(?<![a-z])({word})(?![a-z])", re.IGNORECASE)
     found = [
         f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]}"
@@ -54,7 +54,7 @@ def test_words_stay_out(word: str, texts: dict[str, str]) -> None:
 
 
 def test_the_glossary_has_every_word(texts: dict[str, str]) -> None:
-    """Each word of the project stands in the glossary's first column."""
+    """The first column of the glossary has each word of the project."""
     rows = re.findall(r"^\| ([^|]+) \|", texts["docs/glossary.md"], re.MULTILINE)
     explained = {word.strip() for row in rows for word in row.split(",")}
     assert sorted(set(GLOSSARY) - explained) == []

@@ -1,4 +1,4 @@
-"""`cdp-sync list`: connections, goals, whether they are on, their last run and the next one."""
+"""`cdp-sync list`: connections, goals, their switches, last run and next run."""
 
 import re
 import subprocess
@@ -19,8 +19,8 @@ MONDAYS = {"days_of_week": ["monday"], "at": "01:30", "time_zone": "Europe/Amste
 NOW = datetime(2026, 1, 7, 12, tzinfo=UTC)
 
 
-def test_what_ran_last_is_listed(ran: Project) -> None:
-    """With its state, its run's id and its message; a table for people, JSON for programs."""
+def test_the_last_run_is_listed(ran: Project) -> None:
+    """The last run is listed with state, run id and message, as a table or as JSON."""
     (latest,) = answer("runs", "--json")["runs"]
     found = answer("list", "--json")
     assert (found["problems"], found["notice"]) == ([], "")
@@ -37,8 +37,8 @@ def test_what_ran_last_is_listed(ran: Project) -> None:
     assert line.rstrip().endswith("by hand")
 
 
-def test_what_is_off_and_what_comes_next_is_listed(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    """The next run is that of an active schedule, or of new files; goals are in running order."""
+def test_switches_and_next_runs_are_listed(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """The next run comes from an active schedule or from new files; goals are in running order."""
     project.describe(segments=[SPENDERS])
     project.connect("timed", goal(), goal("old", enabled=False), export_profiles=[export()], schedule=MONDAYS)
     project.connect("off", goal(), enabled=False, schedule=MONDAYS, watch={"every_seconds": 30})
@@ -60,12 +60,12 @@ def test_what_is_off_and_what_comes_next_is_listed(project: Project, capsys: pyt
 
 
 def test_an_unknown_connection_is_status_2(project: Project) -> None:
-    """As everywhere."""
+    """An unknown connection exits with status 2."""
     assert "There is no connection 'nothing'." in output_of(cdp_sync("list", "nothing"), 2)
 
 
-def test_a_connection_that_is_not_in_order_hides_no_other(shop: Project) -> None:
-    """Its problems are named, and the status is 1."""
+def test_a_connection_with_problems_hides_no_other(shop: Project) -> None:
+    """A connection with problems does not hide the others; its problems are named, and the status is 1."""
     shop.connect("other", goal(map=[{"field": "A", "property": "frist_name"}]))
     printed = output_of(cdp_sync("list"), 1)
     assert "shop        customers" in printed
@@ -75,7 +75,7 @@ def test_a_connection_that_is_not_in_order_hides_no_other(shop: Project) -> None
 
 
 def test_a_warehouse_in_use_hides_the_last_runs_only(ran: Project) -> None:
-    """And a notice says so."""
+    """A locked warehouse hides only the last runs; a notice names the reason."""
     with held(ran.data / "warehouse.duckdb"):
         printed = output_of(cdp_sync("list"))
     assert "customers" in printed
@@ -90,8 +90,8 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"dagster", "par
 """
 
 
-def test_the_list_is_made_without_dagster(ran: Project) -> None:
-    """Its import takes longer than everything else here."""
+def test_list_does_not_import_dagster(ran: Project) -> None:
+    """`list` does not import Dagster."""
     done = subprocess.run(
         [sys.executable, "-c", _LOADED], cwd=ran.folder, env=ran.environment, capture_output=True, text=True, check=True
     )

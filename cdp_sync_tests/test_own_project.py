@@ -1,4 +1,4 @@
-"""A project of a team's own: what `init` writes, how it is found, and the editor's schema."""
+"""A team's own project: the files that `init` writes, how commands find it, and the editor's schema."""
 
 import json
 import os
@@ -20,17 +20,17 @@ import yaml
 from cdp_sync.orchestration import project_folder
 from cdp_sync.sandbox.demo import demo_script
 from cdp_sync.sandbox.servers import SandboxServers
-from cdp_sync.scaffold.schema import declaration_schema
+from cdp_sync.scaffold.project import declaration_schema
 from cdp_sync_tests.test_cli import answer, cdp_sync, output_of
 from cdp_sync_tests.test_documentation import DECLARING, README, ROOT, blocks
 
 OUTSIDE = {name: value for name, value in os.environ.items() if not name.startswith(("CDP_SYNC", "PYTHONPATH"))}
-"""The environment of somebody who has set no variable of ours."""
+"""An environment without variables of cdp_sync."""
 
 
 @pytest.fixture
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, with an installed package that has no declarations of its own."""
+    """An empty working directory, with an installed package that has no declarations."""
     monkeypatch.chdir(tmp_path)
     for name in ("CDP_SYNC_DEFS", "CDP_SYNC_DATA", "DAGSTER_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -40,14 +40,14 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def own(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A new project, and the working directory."""
+    """A new project as the working directory."""
     output_of(cdp_sync("init", "Our Shop"))
     monkeypatch.chdir(nowhere / "Our Shop")
     return nowhere / "Our Shop"
 
 
-def test_a_new_project_is_in_order(own: Path) -> None:
-    """One profile model, and one connection that is off."""
+def test_a_new_project_is_valid(own: Path) -> None:
+    """A new project is valid: one profile model, and one connection that is off."""
     assert "1 connection, 7 properties, 1 segment: all in order." in output_of(cdp_sync("check"))
     (connection,) = answer("list", "--json")["connections"]
     assert (connection["connection"], connection["enabled"]) == ("shop", False)
@@ -57,8 +57,8 @@ def test_a_new_project_is_in_order(own: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_new_project_names_itself(own: Path) -> None:
-    """No placeholder is left in any file; the service runs in the project's folder."""
+def test_a_new_project_has_no_placeholder(own: Path) -> None:
+    """A new project's files hold no placeholder; the service unit names the project's folder."""
     texts = {path: path.read_text(encoding="utf-8") for path in own.rglob("*") if path.is_file()}
     assert [str(path) for path, text in texts.items() if re.search("@(name|folder|version|next)@", text)] == []
     assert 'name = "our-shop"' in texts[own / "pyproject.toml"]
@@ -67,7 +67,7 @@ def test_a_new_project_names_itself(own: Path) -> None:
 
 
 def test_init_overwrites_nothing(own: Path) -> None:
-    """A file in the way is named, and nothing is written, not even what was missing."""
+    """`init` names an existing file and then writes nothing."""
     (own / "README.md").unlink()
     (own / "defs" / "shop" / "defs.yaml").write_text("ours", encoding="utf-8")
     printed = output_of(cdp_sync("init", str(own)), 1)
@@ -77,60 +77,60 @@ def test_init_overwrites_nothing(own: Path) -> None:
     assert (own / "defs" / "shop" / "defs.yaml").read_text(encoding="utf-8") == "ours"
 
 
-def test_a_project_is_found_from_below(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of it the command works as in its own folder."""
+def test_a_project_is_found_from_a_subfolder(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command in a subfolder works as in the project's folder."""
     monkeypatch.chdir(own / "defs" / "shop")
     assert "all in order" in output_of(cdp_sync("check"))
     assert Path.cwd() == own
 
 
 def test_without_a_project_the_message_says_how_to_begin(nowhere: Path) -> None:
-    """Every command that reads declarations."""
+    """Without a project, every command that reads declarations prints how to begin."""
     for arguments in (("check",), ("list",), ("scan", "shop"), ("runs", "--upcoming")):
         printed = output_of(cdp_sync(*arguments), 1)
         assert f"There is no project in {nowhere}." in printed, arguments
         assert "init FOLDER" in printed, arguments
 
 
-def test_a_variable_that_names_no_folder_is_named(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`CDP_SYNC_DEFS` that is misspelt is not taken for a project without a profile."""
+def test_a_wrong_declarations_folder_is_reported(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong `CDP_SYNC_DEFS` is reported and not treated as a project without a profile model."""
     monkeypatch.setenv("CDP_SYNC_DEFS", "/nowhere/defs")
     printed = output_of(cdp_sync("check"), 1)
     assert "CDP_SYNC_DEFS is '/nowhere/defs', which is not a folder." in printed
     assert "profile" not in printed
 
 
-def test_a_data_folder_without_a_warehouse_is_named(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`CDP_SYNC_DATA` that is misspelt does not pass for an empty quarantine in silence."""
+def test_a_data_folder_without_a_warehouse_is_reported(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong `CDP_SYNC_DATA` is reported and not shown as an empty quarantine."""
     monkeypatch.setenv("CDP_SYNC_DATA", str(own / "dta"))
     assert f"There is no warehouse yet: {own / 'dta' / 'warehouse.duckdb'} is not there." in output_of(
         cdp_sync("quarantine")
     )
 
 
-def test_the_demonstration_makes_an_empty_folder_its_project(nowhere: Path) -> None:
-    """Where the package is installed; what it declares is found there from then on."""
+def test_the_demonstration_writes_its_project(nowhere: Path) -> None:
+    """The demonstration writes its project into an empty folder, where commands find it afterwards."""
     demo_script._prepare_folder()
     assert {path.name for path in nowhere.iterdir()} == {"defs", "dagster.yaml", "workspace.yaml"}
     assert {each["connection"] for each in answer("list", "--json")["connections"]} == set(demo_script.CONNECTIONS)
     demo_script._prepare_folder()
 
 
-def test_the_demonstration_leaves_a_project_alone(own: Path) -> None:
-    """Its people would land in the team's warehouse."""
+def test_the_demonstration_refuses_an_existing_project(own: Path) -> None:
+    """The demonstration refuses an existing project, so that no sample profiles land in its warehouse."""
     printed = output_of(cdp_sync("demo"), 1)
     assert "declares other connections than the demonstration's" in printed
     assert not (own / "data").exists()
 
 
 def test_the_demonstration_needs_an_empty_folder(nowhere: Path) -> None:
-    """It writes its project beside nobody's files."""
+    """The demonstration refuses a folder that holds files."""
     (nowhere / "notes.txt").touch()
     assert "The demonstration needs an empty folder." in output_of(cdp_sync("demo"), 1)
 
 
 def judge(declared: object) -> list[str]:
-    """Return what the editor's schema finds wrong with a declaration."""
+    """Return the problems that the editor's schema finds in a declaration."""
     return [error.message for error in jsonschema.Draft7Validator(_schema()).iter_errors(declared)]
 
 
@@ -138,7 +138,7 @@ _schema = cache(declaration_schema)
 
 
 def as_editors_read(text: str) -> Any:
-    """Return a document as YAML 1.2 has it, where `on` is a text."""
+    """Return a document parsed as YAML 1.2, where `on` is text."""
     return yaml.safe_load(re.sub(r"\bon:", "'on':", text))
 
 
@@ -148,8 +148,8 @@ def as_editors_read(text: str) -> Any:
     + [block for block in blocks(README + DECLARING, "yaml") if block.startswith("type:")],
     ids=lambda text: text.split("\n", 1)[0][-40:],
 )
-def test_the_schema_accepts_what_is_in_order(text: str) -> None:
-    """The demonstration's declarations, those of a new project, and those that the documentation shows."""
+def test_the_schema_accepts_valid_declarations(text: str) -> None:
+    """The schema accepts the declarations of the demonstration, a new project and the documentation."""
     assert judge(as_editors_read(text)) == []
 
 
@@ -161,20 +161,20 @@ def test_the_schema_accepts_what_is_in_order(text: str) -> None:
         ("schedule", {"days_of_week": ["monday"], "at": "1:30"}, "not valid under any of the given schemas"),
     ],
 )
-def test_the_schema_marks_mistakes(key: str, value: object, found: str, own: Path) -> None:
-    """An unknown key, a wrong type, a time that is not HH:MM."""
+def test_the_schema_rejects_mistakes(key: str, value: object, found: str, own: Path) -> None:
+    """The schema rejects an unknown key, a wrong type, and a time that is not HH:MM."""
     declared = yaml.safe_load((own / "defs" / "shop" / "defs.yaml").read_text(encoding="utf-8"))
     declared["attributes"][key] = value
     assert [each for each in judge(declared) if found in each]
 
 
-def test_the_schema_leaves_types_of_others_alone() -> None:
-    """A component of another package may stand beside ours."""
+def test_the_schema_accepts_other_components() -> None:
+    """The schema accepts components of other packages."""
     assert judge({"type": "dagster_sling.SlingReplicationCollectionComponent", "attributes": {"any": 1}}) == []
 
 
 def test_every_declaration_of_a_new_project_names_the_schema(own: Path) -> None:
-    """By a line that editors read, which leads to the file; so does the setting for VS Code."""
+    """Every declaration of a new project names its schema in a comment line, and so does VS Code's setting."""
     for file in (own / "defs").rglob("defs.yaml"):
         (named,) = re.findall(r"\$schema=(\S+)", file.read_text(encoding="utf-8"))
         assert (file.parent / named).resolve() == own / "defs.schema.json"
@@ -183,7 +183,7 @@ def test_every_declaration_of_a_new_project_names_the_schema(own: Path) -> None:
 
 
 def completed(words: str, folder: Path, **environment: str) -> list[str]:
-    """Return what bash is offered after these words; the last one is what was typed so far."""
+    """Return bash's completions for these words; the last word is incomplete."""
     asked = {"_CDP_SYNC_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     done = subprocess.run(
         [sys.executable, "-c", _COMPLETING], cwd=folder, env={**os.environ, **asked, **environment},
@@ -215,12 +215,12 @@ finally:
     ],
 )
 def test_the_shell_completes_names(words: str, offered: list[str]) -> None:
-    """Commands, connections, goals of the connection, and segments, without Dagster and without models."""
+    """The shell completes commands, connections, goals and segments, without importing Dagster or models."""
     assert completed(words, ROOT, CDP_SYNC_DEFS=str(demo_script._DECLARED)) == offered
 
 
-def test_the_shell_completes_nothing_where_nothing_can_be_read(nowhere: Path) -> None:
-    """Neither outside of a project nor where a file is not YAML there is an error in the middle of a command line."""
+def test_the_shell_completes_nothing_without_a_project(nowhere: Path) -> None:
+    """Outside of a project or with invalid YAML, completion offers nothing and prints no error."""
     (nowhere / "defs" / "shop").mkdir(parents=True)
     (nowhere / "defs" / "shop" / "defs.yaml").write_bytes(b"type: [\xff")
     assert completed("cdp-sync run ", nowhere, CDP_SYNC_DEFS=str(nowhere / "defs")) == []
@@ -229,7 +229,7 @@ def test_the_shell_completes_nothing_where_nothing_can_be_read(nowhere: Path) ->
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The commands of an environment into which the built wheel was installed; its libraries are those of this one."""
+    """The commands of an environment that has the built wheel; it shares this environment's libraries."""
     folder = tmp_path_factory.mktemp("installed")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
@@ -247,7 +247,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_the_wheel_declares_no_connection(tmp_path: Path) -> None:
-    """The demonstration's declarations are in a folder of the demonstration, and nowhere else."""
+    """The wheel holds declarations only in the demonstration's folder."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=ROOT, env=OUTSIDE, capture_output=True, check=True,
@@ -261,7 +261,7 @@ def test_the_wheel_declares_no_connection(tmp_path: Path) -> None:
 
 
 def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """Run a command in a folder and return what it prints, if it succeeds."""
+    """Run a command in a folder, check that it succeeds, and return its output."""
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -270,7 +270,7 @@ def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> str
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_own_project_works_with_the_built_wheel(installed: Path, tmp_path: Path) -> None:
-    """From an empty folder: `init`, `check`, a run against the sandbox, `list`, and Dagster loads the definitions."""
+    """With the built wheel, `init`, `check`, a sandbox run, `list` and Dagster's loading work from an empty folder."""
     command = str(installed / "cdp-sync")
     run([command, "init", "own"], tmp_path, OUTSIDE)
     own = tmp_path / "own"

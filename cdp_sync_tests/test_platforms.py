@@ -1,4 +1,4 @@
-"""A platform is one folder and one entry point: nothing else has to change for it."""
+"""Adding a platform takes one folder and one entry point; no other file changes."""
 
 import json
 import re
@@ -43,7 +43,7 @@ EXPORT = {
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What a package that registers the platform leaves on the path: its entry points."""
+    """Install the entry points of a package that registers the platform."""
     site = tmp_path / "site"
     metadata = site / "json_platform-1.dist-info"
     metadata.mkdir(parents=True)
@@ -71,26 +71,26 @@ def people(project: Project, installed: Path, tmp_path: Path) -> Path:
 
 
 def change(folder: Path, who: str, **values: object) -> None:
-    """Change a person of the file that is imported."""
+    """Change a user in the file to import."""
     file = folder / "people.json"
     people = json.loads(file.read_text())
     file.write_text(json.dumps([each | values if each["name"] == who else each for each in people]))
 
 
 def users(folder: Path) -> dict[str, Any]:
-    """Return the users of the file that is exported."""
+    """Return the users of the exported file."""
     return json.loads((folder / "users.json").read_text())
 
 
 def counters(result: dg.ExecuteInProcessResult, goal: str) -> dict[str, Any]:
-    """Return the plain values of what the catalog shows of a goal's run."""
+    """Return the metadata of a goal's run in the catalog as plain values."""
     from cdp_sync_tests.projects import shown
 
     return shown(result, "crm", goal)
 
 
-def test_people_come_and_go_by_the_job(project: Project, people: Path) -> None:
-    """They are imported, exported, and exported again only where something changed."""
+def test_the_job_imports_and_exports_profiles(project: Project, people: Path) -> None:
+    """The job imports and exports profiles, and re-exports only changed ones."""
     with dg.DagsterInstance.ephemeral() as instance:
         first = project.run("crm_sync", instance)
         assert first.success
@@ -108,7 +108,7 @@ def test_people_come_and_go_by_the_job(project: Project, people: Path) -> None:
 
 
 def test_a_run_with_nothing_new_delivers_nothing(project: Project, people: Path) -> None:
-    """The file of users is not written again."""
+    """A run without changes does not write the file of users again."""
     with dg.DagsterInstance.ephemeral() as instance:
         assert project.run("crm_sync", instance).success
         (people / "users.json").unlink()
@@ -117,7 +117,7 @@ def test_a_run_with_nothing_new_delivers_nothing(project: Project, people: Path)
 
 
 def test_users_that_do_not_exist_are_counted(project: Project, people: Path) -> None:
-    """Where the goal creates no users, as on any platform."""
+    """With `create_users` off, users that do not exist are counted, as on any platform."""
     goals = {"import_profiles": [IMPORT], "export_profiles": [EXPORT | {"create_users": False}]}
     project.declare("crm", {"name": "crm", "folder": str(people), **goals}, kind="JsonConnection")
     with dg.DagsterInstance.ephemeral() as instance:
@@ -126,7 +126,7 @@ def test_users_that_do_not_exist_are_counted(project: Project, people: Path) -> 
 
 
 def test_the_catalog_shows_it_like_any_other(project: Project, people: Path) -> None:
-    """With the ops of goals over a platform's people, and the platform's own name."""
+    """The catalog shows the platform's name and the usual ops of a goal."""
     definitions = project.load()
     dg.Definitions.validate_loadable(definitions)
     asset = definitions.resolve_assets_def(dg.AssetKey(["crm", "people"]))
@@ -137,7 +137,7 @@ def test_the_catalog_shows_it_like_any_other(project: Project, people: Path) -> 
 
 
 def test_a_problem_has_its_place(project: Project, people: Path) -> None:
-    """What the declared models refuse is reported like any other problem, and known keys are suggested."""
+    """A problem in the platform's model is reported with its place and suggests known keys."""
     project.declare("crm", {"name": "crm", "foldr": str(people)}, kind="JsonConnection")
     with pytest.raises(Exception, match=r"attributes\.foldr: unknown key; did you mean 'folder'"):
         load_declarations()
@@ -153,10 +153,10 @@ def test_a_problem_has_its_place(project: Project, people: Path) -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_the_command_line_knows_it(
+def test_the_command_line_finds_the_platform(
     arguments: list[str], needle: str, project: Project, people: Path, installed: Path
 ) -> None:
-    """In a process of its own, which finds the platform by its entry point."""
+    """A separate process finds the platform by its entry point."""
     environment = project.environment
     environment["PYTHONPATH"] = f"{installed}:{environment.get('PYTHONPATH', ROOT)}"
     command = [sys.executable, "-m", "cdp_sync.cli", *arguments]
@@ -167,8 +167,8 @@ def test_the_command_line_knows_it(
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
-def test_the_page_shows_the_code(file: Path) -> None:
-    """docs/platforms.md holds each file of the platform as it is tested here."""
+def test_the_page_shows_the_tested_code(file: Path) -> None:
+    """docs/platforms.md shows each file of the tested platform."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     text = file.read_text(encoding="utf-8")
     assert file.stem == "__init__" or text in blocks
@@ -179,14 +179,14 @@ VENDORS = re.compile(r"\b(sailthru|bluecore|spotler|sid|smart lists?)\b", re.IGN
 
 @pytest.mark.parametrize("package", ["importing", "exporting", "segments", "warehouse", "orchestration"])
 def test_the_engines_name_no_vendor(package: str) -> None:
-    """What one platform needs stands in its own folder."""
+    """The engines name no vendor."""
     files = [file for file in (ROOT / "cdp_sync" / package).rglob("*") if file.suffix in (".py", ".sql")]
     found = {str(file.relative_to(ROOT)) for file in files if VENDORS.search(file.read_text(encoding="utf-8"))}
     assert found == set()
 
 
 def test_no_kind_of_connection_is_asked_for_by_isinstance() -> None:
-    """The registry knows the kinds; goals and connections answer for themselves."""
+    """No code asks by isinstance for the kind of a connection; goals and connections have methods instead."""
     asked = re.compile(r"isinstance\([^()]*\b(\w+(Connection|Goal|Account|Server)|FileRun|UserRun)\b")
     files = [file for file in (ROOT / "cdp_sync").rglob("*.py") if "sandbox" not in file.parts]
     found = {str(file.relative_to(ROOT)) for file in files if asked.search(file.read_text(encoding="utf-8"))}

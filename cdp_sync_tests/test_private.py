@@ -1,4 +1,4 @@
-"""Folders and files for their owner alone, whatever the umask and whatever was there."""
+"""Folders and files are private to their owner, whatever the umask and earlier permissions."""
 
 import os
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.importing.sources.sightings import Sightings
+from cdp_sync.importing.sources.scanning import Sightings
 from cdp_sync.model import RemoteFile
 from cdp_sync.private import private_file, private_folder, write_private
 
 
 @pytest.fixture(autouse=True)
 def open_to_all() -> Iterator[None]:
-    """A umask that closes nothing."""
+    """Set a umask that restricts nothing."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -26,14 +26,14 @@ def mode(path: Path) -> int:
 
 
 def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
-    """All that were missing are closed; the one that was there stays as it is."""
+    """All missing folders are created private; an existing parent keeps its permissions."""
     tmp_path.chmod(0o755)
     assert private_folder(tmp_path / "a/b/c") == tmp_path / "a/b/c"
     assert [mode(tmp_path / path) for path in (".", "a", "a/b", "a/b/c")] == [0o755, 0o700, 0o700, 0o700]
 
 
-def test_what_others_could_enter_or_read_is_closed(tmp_path: Path) -> None:
-    """Also a file that is there, and one that is written anew; what is closer already stays so."""
+def test_permissions_for_others_are_removed(tmp_path: Path) -> None:
+    """Permissions for others are removed from existing and rewritten files; stricter ones stay."""
     (tmp_path / "folder").mkdir(0o777)
     (tmp_path / "file").touch(0o666)
     (tmp_path / "closer").touch(0o400)
@@ -49,8 +49,8 @@ def test_what_others_could_enter_or_read_is_closed(tmp_path: Path) -> None:
         assert (mode(tmp_path / name), (tmp_path / name).read_text(encoding="utf-8")) == (0o600, "ä")
 
 
-def test_what_others_make_in_it_is_closed(tmp_path: Path) -> None:
-    """A program that knows nothing of all this makes closed files and folders, where the file system knows ACLs."""
+def test_files_of_other_programs_are_private(tmp_path: Path) -> None:
+    """Where ACLs are supported, other programs create private files and folders in the folder."""
     folder = private_folder(tmp_path / "a")
     if not os.listxattr(folder):
         pytest.skip("no ACLs here")
@@ -59,8 +59,8 @@ def test_what_others_make_in_it_is_closed(tmp_path: Path) -> None:
     assert [mode(folder / "b"), mode(folder / "b" / "c")] == [0o700, 0o600]
 
 
-def test_a_folder_that_everybody_shares_stays_open(tmp_path: Path) -> None:
-    """Such as /tmp, whatever its owner; and the root of all."""
+def test_a_shared_folder_stays_open(tmp_path: Path) -> None:
+    """A shared folder such as /tmp, and the root, keep their permissions."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
     root = mode(Path("/"))
@@ -70,8 +70,8 @@ def test_a_folder_that_everybody_shares_stays_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_what_belongs_to_another_stays_as_it_is(tmp_path: Path) -> None:
-    """Its owner decides."""
+def test_a_folder_of_another_owner_is_unchanged(tmp_path: Path) -> None:
+    """A folder of another owner keeps its permissions."""
     for path in (tmp_path / "folder", tmp_path / "file"):
         path.mkdir(0o777) if path.name == "folder" else path.touch(0o666)
         os.chown(path, 65534, 65534)
@@ -80,8 +80,8 @@ def test_what_belongs_to_another_stays_as_it_is(tmp_path: Path) -> None:
     assert [mode(tmp_path / name) for name in ("folder", "file")] == [0o777, 0o666]
 
 
-def test_sightings_are_for_their_owner_alone(tmp_path: Path) -> None:
-    """Names of files may name people; also where others could read them before."""
+def test_sightings_are_private(tmp_path: Path) -> None:
+    """The file of sightings is private, since file names may name people; open permissions are closed."""
     file, now = tmp_path / "data" / "sightings" / "shop__customers.json", datetime.now(UTC)
     for size in (1, 2):
         Sightings(file).note([RemoteFile(now, "/inbox/ada.csv", size)], now)

@@ -1,4 +1,4 @@
-"""Retry: what is retried, how often, with which pauses, and what progress changes."""
+"""Retry: which errors are retried, how often, with which pauses, and the effect of progress."""
 
 import math
 import threading
@@ -20,7 +20,7 @@ SHORT = Pauses(0.0001)
 
 
 class Failing:
-    """Fails in a given way each time it is called, then succeeds; reaches further with some of the calls."""
+    """Work that fails in a given way on each call, then succeeds; some calls make progress."""
 
     def __init__(self, problem: Exception, reached: list[int]) -> None:
         self.problem = problem
@@ -28,20 +28,20 @@ class Failing:
         self.calls = 0
 
     def work(self) -> str:
-        """Do the next thing."""
+        """Do one step."""
         self.calls += 1
         if self.calls <= len(self.reached):
             raise self.problem
         return "done"
 
     def progress(self) -> int:
-        """Return how far it has come."""
+        """Return the progress so far."""
         return self.reached[self.calls - 1] if 0 < self.calls <= len(self.reached) else 0
 
 
 @pytest.mark.parametrize("problem", [ConnectionLost("lost."), ServerUnreachable("away.")])
 def test_a_transient_error_is_retried(problem: CdpSyncError) -> None:
-    """Two failures of three allowed are followed by success, and each is logged with what comes next."""
+    """Two of three allowed failures are retried; each is logged with the next attempt."""
     lines: list[str] = []
     assert RetryPolicy(3, SHORT, log=lines.append).call(Failing(problem, [0, 0]).work) == "done"
     assert [line.partition(" in ")[0] for line in lines] == [f"{problem.found} Attempt {n} of 3" for n in (2, 3)]
@@ -58,7 +58,7 @@ def test_a_transient_error_is_retried(problem: CdpSyncError) -> None:
     ],
 )
 def test_the_type_of_an_error_says_how_often_it_is_retried(problem: Exception, calls: int) -> None:
-    """Transient ones up to the limit, some of them less often, all others never; the error comes as it was."""
+    """Transient errors are retried up to their limit, all others never; the original error is raised."""
     failing = Failing(problem, [0] * 10)
     policy = RetryPolicy(3, SHORT, fewer={RemoteFailure: 2, FileChanged: 1})
     with pytest.raises(type(problem)) as raised:
@@ -69,7 +69,7 @@ def test_the_type_of_an_error_says_how_often_it_is_retried(problem: Exception, c
 
 
 def test_progress_starts_the_count_anew() -> None:
-    """Ten failures that each advance the work do not end it; three in a row that do not advance it do."""
+    """Progress resets the count: ten failures with progress pass, three in a row without progress end the work."""
     policy = RetryPolicy(3, SHORT)
     advancing = Failing(ConnectionLost("x"), list(range(1, 11)))
     assert policy.call(advancing.work, progress=advancing.progress) == "done"
@@ -86,7 +86,7 @@ def test_pauses_grow_up_to_the_longest_one() -> None:
 
 
 def test_a_pause_is_shortened_at_random_by_up_to_half() -> None:
-    """The line that is logged names its seconds."""
+    """Jitter shortens a pause by up to half; the log line has its seconds."""
     lines: list[str] = []
     cancelled = threading.Event()
 
@@ -100,7 +100,7 @@ def test_a_pause_is_shortened_at_random_by_up_to_half() -> None:
 
 
 def test_no_attempt_begins_after_the_deadline() -> None:
-    """However many attempts are allowed."""
+    """No attempt begins after the deadline, whatever the number of attempts allowed."""
     failing = Failing(ConnectionLost("x"), [0] * 10_000)
     with pytest.raises(Transient):
         RetryPolicy(math.inf, Pauses(0.001, 1), deadline=0.05).call(failing.work)
@@ -108,7 +108,7 @@ def test_no_attempt_begins_after_the_deadline() -> None:
 
 
 def test_a_pause_ends_when_the_work_is_cancelled() -> None:
-    """The event that ends it may be set by another thread."""
+    """Cancelling from another thread ends a pause."""
     cancelled = threading.Event()
     failing = Failing(ConnectionLost("x"), [0] * 3)
     threading.Timer(0.02, cancelled.set).start()
@@ -118,7 +118,7 @@ def test_a_pause_ends_when_the_work_is_cancelled() -> None:
 
 
 def test_a_backoff_grows_with_each_failure() -> None:
-    """It holds the number of failures and the time of the next attempt."""
+    """A backoff holds the number of failures and the time of the next attempt."""
     pauses, backoff, now = Pauses(30, 4, 86_400), Backoff(), 1000.0
     seen = []
     for _ in range(8):

@@ -12,7 +12,7 @@ STEP = re.compile(r" +\d+\.\d{3} s +(view|[\d,]+)  ([\w.]+)")
 
 
 def test_debug_shows_each_step(shop: Project) -> None:
-    """Each step is a line of standard error, by the table that it yields; standard output stays as it is."""
+    """With `--debug` each step is a line on standard error, by its table; standard output is unchanged."""
     done = cdp_sync("run", "shop", "--debug", "--json")
     steps = [found.groups() for line in done.stderr.splitlines() if (found := STEP.fullmatch(line))]
     rows = {table: count for count, table in steps}
@@ -28,6 +28,6 @@ def test_values_are_not_shown(shop: Project) -> None:
     assert "Ada" not in cdp_sync("run", "shop", "--debug").stderr
 
 
-def test_nothing_is_shown_unless_asked_for(shop: Project) -> None:
-    """Without the option standard error has no steps."""
+def test_no_steps_are_shown_without_debug(shop: Project) -> None:
+    """Without `--debug` standard error has no steps."""
     assert not any(STEP.fullmatch(line) for line in cdp_sync("run", "shop").stderr.splitlines())

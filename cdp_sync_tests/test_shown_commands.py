@@ -1,4 +1,4 @@
-"""The commands that README and docs/operating.md show work as they stand after `make demo`."""
+"""The commands in README and docs/operating.md work unchanged after `make demo`."""
 
 import os
 import re
@@ -24,14 +24,14 @@ LINES = [
 
 
 def status_of(line: str, folder: Path, environ: dict[str, str]) -> int | None:
-    """Run a command line in a folder, and return the status that it ends with."""
+    """Run a command line in a folder and return its exit status."""
     arguments = shlex.split(line)[1:]
     return victim.exit_code(victim.start(victim.command, arguments, folder, environ, None), patience=250)
 
 
 @pytest.fixture(scope="module")
 def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A folder in which the demonstration was run, and the environment beside its running servers."""
+    """A folder after the demonstration, and the environment with its running servers."""
     folder = tmp_path_factory.mktemp("demonstrated")
     for name in ("dagster.yaml", "workspace.yaml"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
@@ -42,8 +42,8 @@ def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pat
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_commands_that_are_shown_succeed(demonstrated: tuple[Path, dict[str, str]]) -> None:
-    """Each ends with status 0; none names a connection, goal, segment or person that is not there."""
+def test_shown_commands_succeed(demonstrated: tuple[Path, dict[str, str]]) -> None:
+    """Each shown command exits with status 0, so the connections, goals, segments and profiles it names exist."""
     assert len(LINES) > 10
     assert [line for line in LINES if status_of(line, *demonstrated) != 0] == []
 
@@ -51,7 +51,7 @@ def test_the_commands_that_are_shown_succeed(demonstrated: tuple[Path, dict[str,
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_second_demonstration_continues(demonstrated: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    """It says so, does not undo the corrections of the first one, and delivers another day's file."""
+    """A second demonstration continues: it keeps earlier corrections and delivers the file of another day."""
     folder = shutil.copytree(demonstrated[0], tmp_path / "again")
     done = subprocess.run(
         [sys.executable, "-m", "cdp_sync.cli", "demo"],

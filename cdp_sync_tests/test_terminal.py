@@ -1,4 +1,4 @@
-"""What reaches a terminal: names and values that would command it, terminals without UTF-8, pipes that close."""
+"""Output to a terminal: control characters in names and values, terminals without UTF-8, closed pipes."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def process(project: Project, *arguments: str, **environment: str) -> subprocess
 
 
 def printed(*arguments: str, encoding: str = "utf-8", status: int = 0) -> str:
-    """Return what the command prints in this process on a terminal of this encoding, if it ends with this status."""
+    """Return the output in this process on a terminal of this encoding, after checking the exit status."""
     result = CliRunner(charset=encoding).invoke(main, arguments)
     output_of(result, status)
     return result.output
@@ -40,7 +40,7 @@ def printed(*arguments: str, encoding: str = "utf-8", status: int = 0) -> str:
 
 @pytest.fixture
 def hostile(shop: Project) -> Project:
-    """A project whose file names, column names, cells and declarations hold markup and what terminals obey."""
+    """A project whose file names, columns, cells and declarations hold markup and control characters."""
     declared = goal(map=[{"field": COLUMN, "property": "total"}, {"field": COMMANDING, "property": "first_name"}])
     columns = [{"field": "Mail", "property": "email"}, {"field": COMMANDING, "property": "first_name"}]
     named = {"name": "named", "when": {"property": "first_name", "equals": COMMANDING}}
@@ -61,12 +61,12 @@ LOOKS = (
     ("segment", "spenders"),
     ("export", "shop", "--goal", "spenders", "--preview"),
 )
-"""What shows names and values."""
+"""Commands that print names and values."""
 
 
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
-def test_nothing_commands_the_terminal(as_json: list[str], hostile: Project) -> None:
-    """Every command shows markup as it is written, and what a terminal would obey as an escape; none crashes."""
+def test_control_characters_are_escaped(as_json: list[str], hostile: Project) -> None:
+    """Every command prints markup unchanged and control characters as escapes."""
     for arguments in (*LOOKS, ("segment", "named"), ("scan", "shop")):
         text = printed(*arguments, *as_json)
         assert [each for each in set(text) - {"\n"} if not each.isprintable()] == [], arguments
@@ -74,15 +74,15 @@ def test_nothing_commands_the_terminal(as_json: list[str], hostile: Project) -> 
         assert not as_json or json.loads(text)
 
 
-def test_a_process_shows_the_same(hostile: Project) -> None:
-    """A column called `Price [/kg]` is scanned, as every other."""
+def test_a_column_with_brackets_is_scanned(hostile: Project) -> None:
+    """A column called `Price [/kg]` is scanned like any other."""
     done = process(hostile, "scan", "shop")
     assert (done.returncode, done.stderr) == (0, b"")
     assert f"fields: Email, {COLUMN}, {SHOWN}" in done.stdout.decode()
 
 
-def test_errors_command_nothing_either(hostile: Project) -> None:
-    """What was declared or asked for is in the message as an escape."""
+def test_errors_escape_control_characters(hostile: Project) -> None:
+    """Error messages print control characters of declarations and arguments as escapes."""
     hostile.connect("other", goal(map=[{"field": "A", "property": COMMANDING}]))
     for arguments, status in ((("check",), 1), (("run", COMMANDING), 2), (("runs", "--run", COMMANDING), 2)):
         text = printed(*arguments, status=status)
@@ -92,7 +92,7 @@ def test_errors_command_nothing_either(hostile: Project) -> None:
 
 @pytest.fixture
 def foreign(shop: Project) -> Project:
-    """A project whose file names, cells and declarations hold letters and signs of many languages."""
+    """A project whose file names, cells and declarations hold text in many scripts."""
     shop.describe(segments=[SPENDERS])
     shop.connect("shop", goal(), export_profiles=[export(map=[{"field": "Näme→", "property": "first_name"}])])
     shop.deliver("/inbox/customers_ł.csv", "Email,FirstName,Total\nada@example.com,Łucja 😀,x😀\nb@x.io,Ñ,9\n")
@@ -102,7 +102,7 @@ def foreign(shop: Project) -> Project:
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_terminal_that_is_not_utf_8_shows_escapes(encoding: str, as_json: list[str], foreign: Project) -> None:
-    """What it cannot show becomes an escape; JSON is ASCII there and says the same."""
+    """Characters outside the terminal's encoding become escapes; JSON is ASCII there with the same content."""
     for arguments in LOOKS:
         text = printed(*arguments, *as_json, encoding=encoding)
         assert text.isascii() or not as_json, arguments
@@ -113,7 +113,7 @@ def test_a_terminal_that_is_not_utf_8_shows_escapes(encoding: str, as_json: list
 
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
 def test_a_run_whose_terminal_is_not_utf_8_does_not_fail(as_json: list[str], foreign: Project) -> None:
-    """Its data has landed, and the status says so."""
+    """A run on a terminal without UTF-8 lands its data and exits with status 0."""
     done = process(foreign, "run", "shop", *as_json, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.isascii()
@@ -122,7 +122,7 @@ def test_a_run_whose_terminal_is_not_utf_8_does_not_fail(as_json: list[str], for
 
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
 def test_a_pipe_that_closes_is_no_error(as_json: list[str], shop: Project) -> None:
-    """`| head` ends what is printed, and neither the work nor the status changes; nothing is said about it."""
+    """A closed pipe, as by `| head`, ends the output only; work and status are unchanged, no message is printed."""
     for arguments in (("run", "shop"), ("quarantine",)):
         reader, writer = os.pipe()
         os.close(reader)
@@ -139,7 +139,7 @@ def test_a_pipe_that_closes_is_no_error(as_json: list[str], shop: Project) -> No
 
 
 def test_a_stream_that_is_closed_is_no_error(shop: Project) -> None:
-    """A shell may start the command without standard output."""
+    """A command works without standard output."""
     command = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "run", "shop"]
     done = subprocess.run(command, cwd=shop.folder, env=shop.environment, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -147,14 +147,14 @@ def test_a_stream_that_is_closed_is_no_error(shop: Project) -> None:
 
 @pytest.mark.parametrize("arguments", [("run", "shop"), ("runs", "--json"), ("run", "shop", "--json")])
 def test_a_stream_on_a_full_disk_is_no_error(arguments: tuple[str, ...], shop: Project) -> None:
-    """As where a job's output goes to a file: the run keeps its status, and one line says that the rest is lost."""
+    """If standard output is on a full disk, the run keeps its status, and one line reports the lost output."""
     command = ["sh", "-c", 'exec "$@" >/dev/full', "sh", *COMMAND, *arguments]
     done = subprocess.run(command, cwd=shop.folder, env=shop.environment, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (0, b"The rest of the output is lost: No space left on device.\n")
 
 
 def test_the_sql_of_a_segment_can_be_pasted(shop: Project) -> None:
-    """What `segment` prints, in a narrow terminal as well, runs in DuckDB's own shell on the warehouse's file."""
+    """The SQL that `segment` prints, also in a narrow terminal, runs in DuckDB's shell on the warehouse file."""
     name = "it's [/b] a long name, with\ttab and 'quotes' " + "x" * 200
     shop.describe(segments=[{"name": "named", "when": {"property": "first_name", "equals": name}}])
     shop.deliver("/inbox/customers_1.csv", f'Email,FirstName,Total\nada@example.com,"{name}",1\nb@x.io,Bob,2\n')

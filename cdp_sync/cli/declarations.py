@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from cdp_sync.cli.completion import complete_segments
-from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, CONNECTION, GOAL, answer, end
+from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, CONNECTION, GOAL, answer, complete_segments, end
 
 
 @click.command()
@@ -104,7 +103,7 @@ def segment(name: str, as_json: bool) -> None:
 def schema() -> None:
     """Print the JSON schema of defs.yaml files, for editors."""
     from cdp_sync.printing import print_json
-    from cdp_sync.scaffold.schema import declaration_schema
+    from cdp_sync.scaffold.project import declaration_schema
 
     print_json(declaration_schema())
 

@@ -26,7 +26,12 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
     if upcoming:
         if run_id or profiles:
             raise click.UsageError("--upcoming shows runs to come: neither --run nor --profiles goes with it.")
-        _show_upcoming(connection, limit, as_json=as_json)
+        from cdp_sync.model.occurrences import upcoming_runs
+        from cdp_sync.orchestration.declaration_files import read_connections
+        from cdp_sync.terminal import print_upcoming
+
+        coming = list(islice(upcoming_runs(read_connections(connection), datetime.now(UTC)), limit))
+        answer(coming, print_upcoming, lambda shown: [run.to_json() for run in shown], as_json=as_json)
         return
     from cdp_sync.orchestration.data_folder import project_warehouse
     from cdp_sync.orchestration.declaration_files import refuse_unknown
@@ -37,15 +42,6 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
     if not found.runs and not found.data_exchange:
         refuse_unknown(connection)
     answer(found, print_history, History.to_json, as_json=as_json)
-
-
-def _show_upcoming(connection: str | None, limit: int, *, as_json: bool) -> None:
-    from cdp_sync.model.upcoming import upcoming_runs
-    from cdp_sync.orchestration.declaration_files import read_connections
-    from cdp_sync.terminal import print_upcoming
-
-    found = list(islice(upcoming_runs(read_connections(connection), datetime.now(UTC)), limit))
-    answer(found, print_upcoming, lambda coming: [run.to_json() for run in coming], as_json=as_json)
 
 
 @click.command()

@@ -1,16 +1,68 @@
-"""What several commands have in common: arguments, options, and answers for people or for programs."""
+"""What several commands have in common: arguments, options, their completion, answers for people or for programs.
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+A shell completes the names of connections, goals and segments. Files are read for that as plain YAML, without models
+and without Dagster: a shell waits for every answer. A file that cannot be read has no names.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from cdp_sync.cli.completion import complete_connections, complete_goals
+from cdp_sync.errors import CdpSyncError
 
 if TYPE_CHECKING:
     from cdp_sync.warehouse import Warehouse
 
 T = TypeVar("T")
+_GOALS = ("import_profiles", "export_profiles")
+
+
+def complete_connections(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the connections whose names begin so."""
+    return _beginning(begun, _attributes())
+
+
+def complete_goals(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the goals of the connection, or of all where none is named yet, whose names begin so."""
+    every = _attributes()
+    # An option without its value, which is what is completed, keeps click from reading the arguments before it.
+    words = {context.params.get("connection"), *context.args}
+    named = [each for each in every if each.get("name") in words] or every
+    return _beginning(begun, (goal for each in named for key in _GOALS for goal in each.get(key) or ()))
+
+
+def complete_segments(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the segments whose names begin so."""
+    return _beginning(begun, (segment for each in _attributes() for segment in each.get("segments") or ()))
+
+
+def _beginning(begun: str, declared: Iterable[Any]) -> list[str]:
+    names = [each.get("name") for each in declared if isinstance(each, dict)]
+    return sorted({name for name in names if isinstance(name, str) and name.startswith(begun)})
+
+
+def _attributes() -> list[dict[str, Any]]:
+    """Return the attributes of every component of the project."""
+    import yaml
+
+    from cdp_sync.orchestration.project_folder import defs_folder, enter_project
+
+    found: list[dict[str, Any]] = []
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    with suppress(CdpSyncError):
+        enter_project()
+        for file in sorted(defs_folder().rglob("defs.yaml")):
+            with suppress(yaml.YAMLError, UnicodeDecodeError, OSError):
+                documents = yaml.load_all(file.read_text(encoding="utf-8"), Loader=loader)
+                found += [
+                    each["attributes"]
+                    for each in documents
+                    if isinstance(each, dict) and isinstance(each.get("attributes"), dict)
+                ]
+    return found
+
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer for programs.")
 CONNECTION = click.argument("connection", shell_complete=complete_connections)

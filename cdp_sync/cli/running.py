@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cdp_sync.cli.completion import complete_goals
-from cdp_sync.cli.options import AS_JSON, CONNECTION, GOAL, answer, end
+from cdp_sync.cli.options import AS_JSON, CONNECTION, GOAL, answer, complete_goals, end
 
 if TYPE_CHECKING:
     from cdp_sync.orchestration.runs.launch import Order

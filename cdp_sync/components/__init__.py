@@ -3,19 +3,19 @@
 Each kind of connection in the registry is one of them, such as `cdp_sync.components.SftpConnection`.
 """
 
-from cdp_sync.components import connection
+from cdp_sync.components import declared
 from cdp_sync.components.declared import Maintenance, ProfileModel
 from cdp_sync.model.kind import COMPONENTS, kind_of_type, kinds
 
 __all__ = ["Maintenance", "ProfileModel"]
 
 
-def __getattr__(name: str) -> type["connection.ConnectionComponent"]:
+def __getattr__(name: str) -> type["declared.ConnectionComponent"]:
     """Make the type of a kind of connection when it is named for the first time."""
     kind = kind_of_type(f"{COMPONENTS}{name}")
     if kind is None:
         raise AttributeError(name)
-    made: type[connection.ConnectionComponent] = globals().setdefault(name, connection.component_of(kind))
+    made: type[declared.ConnectionComponent] = globals().setdefault(name, declared.component_of(kind))
     return made
 
 

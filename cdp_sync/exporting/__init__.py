@@ -1,32 +1,10 @@
 """Profiles of a segment to a file, or to users: select, write, deliver, record. No Dagster and no protocol."""
 
-from cdp_sync.exporting.audiences.delivering import deliver_users
+from cdp_sync.exporting.audiences.delivering import deliver_users, write_users
 from cdp_sync.exporting.audiences.recording import record_users
-from cdp_sync.exporting.audiences.writing import write_users
-from cdp_sync.exporting.files.delivering import DeliveredFile, deliver_file
+from cdp_sync.exporting.files.delivering import DeliveredFile, LocalFile, deliver_file, write_file
 from cdp_sync.exporting.files.uploads import clear_uploads
-from cdp_sync.exporting.files.writing import LocalFile, write_file
 from cdp_sync.exporting.pipeline import export_file, export_users
 from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import ExportRun, FileRun, UserRun
-from cdp_sync.exporting.select.selecting import select_segment, verify_recordable, verify_room
-
-__all__ = [
-    "DeliveredFile",
-    "ExportRun",
-    "FileRun",
-    "LocalFile",
-    "UserRun",
-    "clear_uploads",
-    "deliver_file",
-    "deliver_users",
-    "export_file",
-    "export_users",
-    "record_delivery",
-    "record_users",
-    "select_segment",
-    "verify_recordable",
-    "verify_room",
-    "write_file",
-    "write_users",
-]
+from cdp_sync.exporting.select import select_segment, verify_recordable, verify_room

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-from cdp_sync.exporting.audiences.delivering import deliver_users
+from cdp_sync.exporting.audiences.delivering import deliver_users, write_users
 from cdp_sync.exporting.audiences.port import Audience
 from cdp_sync.exporting.audiences.recording import record_users
-from cdp_sync.exporting.audiences.writing import write_users
-from cdp_sync.exporting.files.delivering import Target, deliver_file
-from cdp_sync.exporting.files.writing import write_file
+from cdp_sync.exporting.files.delivering import Target, deliver_file, write_file
 from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import FileRun, UserRun
-from cdp_sync.exporting.select.selecting import select_segment, verify_recordable
+from cdp_sync.exporting.select import select_segment, verify_recordable
 from cdp_sync.model import ExportReport
 
 

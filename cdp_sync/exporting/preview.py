@@ -5,8 +5,7 @@ from typing import Any
 
 from cdp_sync.exporting.recording import reasons_of
 from cdp_sync.exporting.run import ExportRun
-from cdp_sync.exporting.select.plan import cells_step
-from cdp_sync.exporting.select.selecting import select_segment
+from cdp_sync.exporting.select import cells_step, select_segment
 from cdp_sync.model import ExportCounters
 from cdp_sync.warehouse.properties import profile_columns
 

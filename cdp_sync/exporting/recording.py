@@ -8,8 +8,7 @@ from cdp_sync.exporting.run import ExportRun, FileRun
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.backend import next_number
-from cdp_sync.warehouse.exchange import ever_exchanged
-from cdp_sync.warehouse.history import standing, write_run
+from cdp_sync.warehouse.history import ever_exchanged, standing, write_run
 
 
 def record_delivery(run: FileRun, counters: ExportCounters, delivered: DeliveredFile | None) -> ExportReport:
@@ -33,7 +32,11 @@ def record(session: Session, run: ExportRun, report: ExportReport, steps: Iterab
     The steps are taken one by one, inside the transaction.
     """
     report = replace(report, reasons=reasons_of(session))
-    if not is_recorded(session, run):
+    query = """
+        select count(*)
+        from warehouse.run
+        where state = 'success' and run_id = $run_id and connection = $connection and goal = $goal"""
+    if not session.value(query, run.key):
         session.execute("begin")
         session.run(steps)
         write_run(session, run, report, run.now)
@@ -54,15 +57,15 @@ def ledger_steps(run: ExportRun, number: int) -> tuple[Step, ...]:
     count, of_goal = {"connection": run.connection, "direction": "export"}, {"goal_number": number}
     return (
         Step("data_exchange", statement("warehouse/sql/exchange/first_count"), count),
-        Step("data_exchange", statement("exporting/exchanged"), {"connection": run.connection}, ("selected",)),
-        Step("exported_profile", statement("exporting/forgotten_profile"), of_goal, ("selected",)),
-        Step("exported_profile", statement("exporting/exported_profile"), of_goal, ("selected",)),
+        Step("data_exchange", statement("exporting/exchanged"), {"connection": run.connection}),
+        Step("exported_profile", statement("exporting/forgotten_profile"), of_goal),
+        Step("exported_profile", statement("exporting/exported_profile"), of_goal),
     )
 
 
 def quarantine_step(run: ExportRun, path: str | None) -> Step:
     """Return the step that puts the profiles that could not be delivered into the quarantine."""
-    return Step("quarantine", statement("exporting/quarantine"), {**run.key, "path": path}, ("selected",))
+    return Step("quarantine", statement("exporting/quarantine"), {**run.key, "path": path})
 
 
 def leaves_quarantine(run: ExportRun) -> bool:
@@ -74,15 +77,6 @@ def leaves_quarantine(run: ExportRun) -> bool:
 def reasons_of(session: Session) -> tuple[tuple[str, int], ...]:
     """Return why staged profiles cannot be delivered, most frequent first."""
     return tuple(session.rows(statement("exporting/reasons")))
-
-
-def is_recorded(session: Session, run: ExportRun) -> bool:
-    """Return whether the run is in the history as a success."""
-    query = """
-        select count(*)
-        from warehouse.run
-        where state = 'success' and run_id = $run_id and connection = $connection and goal = $goal"""
-    return bool(session.value(query, run.key))
 
 
 def number_of_goal(session: Session, run: ExportRun) -> int:

@@ -14,7 +14,7 @@ from cdp_sync.model.export import SEGMENT_AND_TIMESTAMP
 from cdp_sync.warehouse import Access, Session, Step, Warehouse
 
 if TYPE_CHECKING:
-    from cdp_sync.exporting.select.rows import Rows
+    from cdp_sync.exporting.select import Rows
 
 _SUFFIXES = {"none": "", "gzip": ".gz", "zip": ".zip"}
 
@@ -116,7 +116,7 @@ class UserRun(ExportRun):
 
     def more_steps(self, columns: Collection[str]) -> list[Step]:
         """Return the step that stages the users to take off lists."""
-        from cdp_sync.exporting.audiences.list_removals import leaver_step
+        from cdp_sync.exporting.audiences.rows import leaver_step
 
         return [leaver_step(self, columns)]
 
@@ -129,23 +129,3 @@ class UserRun(ExportRun):
         """Return whether users are to be taken off lists."""
         with self.open("none") as session:
             return bool(session.value("select count(*) from staging.leaver"))
-
-    @property
-    def lines(self) -> Path:
-        """The file of users: one JSON object a line."""
-        return self.folder / "users.jsonl"
-
-    @property
-    def outcomes(self) -> Path:
-        """The outcome of each user; see `UserFile`."""
-        return self.folder / "outcomes.csv"
-
-    @property
-    def leavers(self) -> Path:
-        """The file of users to take off lists, as `lines`."""
-        return self.folder / "leavers.jsonl"
-
-    @property
-    def left(self) -> Path:
-        """The outcome of each removal, as `outcomes`."""
-        return self.folder / "left.csv"

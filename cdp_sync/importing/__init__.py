@@ -3,9 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cdp_sync.importing.run import GoalRun
-from cdp_sync.importing.sources.fetching import fetch_files
-from cdp_sync.importing.sources.scanning import Scan, ScannedFile, scan_directory
+from cdp_sync.importing.run import ImportRun
+from cdp_sync.importing.sources.scanning import Scan, ScannedFile, fetch_files, scan_directory
 
 if TYPE_CHECKING:
     from cdp_sync.importing.pipeline import (
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from cdp_sync.importing.sources.profiles import fetch_profiles
 
 __all__ = [
-    "GoalRun",
+    "ImportRun",
     "Scan",
     "ScannedFile",
     "count_retried",

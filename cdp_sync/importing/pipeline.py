@@ -6,22 +6,23 @@ to the next stands in the run's staging file, see `staging.tables`.
 
 from collections.abc import Iterable, Mapping
 
-from cdp_sync.importing.delta.replace import compare_rows
+from cdp_sync.importing.delta.replace import compare_rows, select_fresh_rows
 from cdp_sync.importing.linking.linking import is_linked, link_rows
 from cdp_sync.importing.linking.waiting import count_due, stage_waiting
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.port import Progress, Source
 from cdp_sync.importing.sources.profiles import fetch_profiles
 from cdp_sync.importing.staging.columns import staged_columns
-from cdp_sync.importing.staging.fresh import select_fresh_rows
 from cdp_sync.importing.staging.parsing import Arrival, stage_files
 from cdp_sync.importing.upserting.upsert import declare_properties, upsert_rows
-from cdp_sync.model import FileReport, GoalReport
+from cdp_sync.model import FileReport, ImportReport
 from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.ledger import KnownFile
 
 
-def import_files(run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None) -> GoalReport:
+def import_files(
+    run: ImportRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
+) -> ImportReport:
     """Import files in order as they arrive, and the rows of earlier runs that would find a profile now.
 
     `known` is what the ledger knows of their paths; it is looked up where it is not given.
@@ -31,14 +32,14 @@ def import_files(run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, 
     return upsert_profiles(run)
 
 
-def import_people(run: GoalRun, source: Source, progress: Progress = lambda _name, _size: None) -> GoalReport:
+def import_people(run: ImportRun, source: Source, progress: Progress = lambda _name, _size: None) -> ImportReport:
     """Import the people of a platform; `progress` is called while a part arrives."""
     fetch_profiles(run, source, progress)
     link_identifiers(run)
     return upsert_profiles(run)
 
 
-def count_retried(run: GoalRun) -> int:
+def count_retried(run: ImportRun) -> int:
     """Return how many rows of earlier runs would find a profile now."""
     if not run.goal.keeps_unmatched:
         return 0
@@ -47,7 +48,7 @@ def count_retried(run: GoalRun) -> int:
 
 
 def parse_files(
-    run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None, *, retry: bool = False
+    run: ImportRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None, *, retry: bool = False
 ) -> list[FileReport]:
     """Parse files into the staging file; with `retry`, stage the rows of earlier runs that would find a profile now.
 
@@ -57,14 +58,14 @@ def parse_files(
     return reports + (stage_waiting(run) if retry else [])
 
 
-def link_identifiers(run: GoalRun) -> None:
+def link_identifiers(run: ImportRun) -> None:
     """Give the rows that differ from the previous imports a profile each. Reads the warehouse only."""
     with run.open("read") as session:
         session.set("force_compression", "uncompressed")  # as parsing does: what is written here is soon gone
         _link(session, run)
 
 
-def upsert_profiles(run: GoalRun) -> GoalReport:
+def upsert_profiles(run: ImportRun) -> ImportReport:
     """Apply the linked rows to profiles in one transaction, and report.
 
     If another process wrote to the warehouse since the rows were linked, they are linked again first, so that two runs
@@ -77,7 +78,7 @@ def upsert_profiles(run: GoalRun) -> GoalReport:
         return upsert_rows(session, run)
 
 
-def _link(session: Session, run: GoalRun) -> None:
+def _link(session: Session, run: ImportRun) -> None:
     columns = staged_columns(session, run)
     compare_rows(session, run)
     select_fresh_rows(session, run, columns)

@@ -15,9 +15,8 @@ from cdp_sync.importing.converting.conversion import convert, fit, has_value
 from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize
 from cdp_sync.importing.reading.records import read_records
-from cdp_sync.importing.run import GoalRun
-from cdp_sync.importing.sources.archives import Part, naming, unpack
-from cdp_sync.importing.sources.zip_header import NothingSeen, first_member
+from cdp_sync.importing.run import ImportRun
+from cdp_sync.importing.sources.archives import NothingSeen, Part, first_member, naming, unpack
 from cdp_sync.importing.staging.columns import plan_columns
 from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.staging.plan import Cells, read_part
@@ -70,16 +69,10 @@ def preview(
     whole: bool = False,
     stored: Mapping[str, str] | None = None,
 ) -> Preview:
-    """Return the preview of a file, given its first bytes.
+    """Return the preview of a file at `path` of a server, given its first bytes. No warehouse is opened.
 
-    Args:
-        path: Where it is on the server.
-        head: Its first bytes.
-        goal: The goal that reads it.
-        profiles: The declared profile.
-        warehouse: How to open a session; no warehouse is opened.
-        whole: Whether these are all of its bytes: then it is parsed as an import would parse it.
-        stored: The columns of the warehouse and their types, which new properties have to agree with.
+    `whole` says that these are all of its bytes: then it is parsed as an import would parse it. `stored` are the
+    columns of the warehouse and their types, which new properties have to agree with.
     """
     shown = _from_beginning(path, head, goal, profiles, warehouse)
     reasons: list[str] = []
@@ -127,7 +120,9 @@ def _refusal(path: str, content: bytes, goal: ImportGoal, profiles: Profiles, wa
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder, "file")
         local.write_bytes(content)
-        run = GoalRun("scan", "scan", goal, profiles, warehouse, Path(folder, "staging.duckdb"), Path(folder, "parts"))
+        run = ImportRun(
+            "scan", "scan", goal, profiles, warehouse, Path(folder, "staging.duckdb"), Path(folder, "parts")
+        )
         reports = stage_files(run, [FetchedFile(remote, local, "")], {})
     return [report.message for report in reports if report.state == "failed"]
 

@@ -1,17 +1,17 @@
 """What a run of a goal did, read back from its staging file."""
 
-from cdp_sync.importing.converting.cell_warnings import cell_warnings
-from cdp_sync.importing.run import GoalRun
+from collections.abc import Iterator
+
+from cdp_sync.importing.converting.text import ROUNDED
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.arrivals import goal_key, state_of
-from cdp_sync.importing.staging.columns import staged_columns
-from cdp_sync.importing.upserting.sampling import samples_of
-from cdp_sync.model import Counters, FileReport, FileState, GoalReport, RemoteFile
-from cdp_sync.warehouse import Session
-from cdp_sync.warehouse.exchange import ever_exchanged
-from cdp_sync.warehouse.history import COUNTED_REASON
+from cdp_sync.importing.staging.columns import Columns, staged_columns
+from cdp_sync.model import Counters, FileReport, FileState, ImportReport, ProfileSample, RemoteFile
+from cdp_sync.warehouse import Session, quote_identifier, quote_literal
+from cdp_sync.warehouse.history import COUNTED_REASON, ever_exchanged
 
 
-def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
+def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportReport:
     """Return the report of a run; `applied` says that this session has counted its rows and chosen a sample."""
     counted = session.rows("from file_counters") if applied else []
     counters = {number: Counters(*map(int, counts)) for number, *counts in counted}
@@ -32,17 +32,17 @@ def report_of(session: Session, run: GoalRun, *, applied: bool) -> GoalReport:
         for number, path, state, message, warnings, size, modified_at in files
     )
     total = session.value("select count(*) from warehouse.live_profile")
-    return GoalReport(
+    return ImportReport(
         run.goal.name,
         reports,
-        samples_of(session) if applied else (),
+        _samples(session) if applied else (),
         reasons=_reasons(session, run),
         profiles_total=total,
         profiles_ever_imported=ever_exchanged(session, run.connection, "import"),
     )
 
 
-def _reasons(session: Session, run: GoalRun) -> tuple[tuple[str, int], ...]:
+def _reasons(session: Session, run: ImportRun) -> tuple[tuple[str, int], ...]:
     query = f"""
         select coalesce(field || ': ', '') || {COUNTED_REASON}, count(*)
         from warehouse.quarantine
@@ -51,3 +51,51 @@ def _reasons(session: Session, run: GoalRun) -> tuple[tuple[str, int], ...]:
         order by 2 desc, 1
         limit 10"""
     return tuple(session.rows(query, [run.run_id, run.connection, run.goal.name]))
+
+
+def _samples(session: Session) -> tuple[ProfileSample, ...]:
+    """Return the chosen profiles, by id, with the names of the properties that changed."""
+    found = session.rows("select profile_id, kind, properties from profile_sample order by kind, place desc")
+    return tuple(ProfileSample(str(profile), kind, tuple(names or ())) for profile, kind, names in found)
+
+
+def cell_warnings(session: Session, run: ImportRun, columns: Columns) -> dict[int, list[str]]:
+    """Return the warnings by the number of the file, each once per file and field."""
+    found: dict[int, list[str]] = {}
+    for file, text in (*_doubtful_times(session, run, columns), *_rounded(session, columns)):
+        found.setdefault(file, []).append(text)
+    return found
+
+
+def _doubtful_times(session: Session, run: ImportRun, columns: Columns) -> Iterator[tuple[int, str]]:
+    zone = run.goal.format.time_zone
+    if zone == "UTC" or all(value.prop.type != "datetime" for value in columns.values):
+        return
+    query = """
+        select file, field, count(*)
+        from (select file, unnest(doubtful) as field from staging.fresh where doubtful is not null)
+        group by all order by all"""
+    for file, field, count in session.rows(query):
+        odd = "time does not exist or exists" if count == 1 else "times do not exist or exist"
+        rule = "a skipped time is moved forward, of a repeated one the second is taken"
+        yield file, f"{field}: {count:,} {odd} twice in {zone}; {rule}. Have times written with their offset."
+
+
+def _rounded(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:
+    linked = {(link.field, link.prop.name) for link in columns.links}
+    text = [(link.field, link.prop, link.column) for link in columns.links if link.prop.type == "text"]
+    for value in columns.values:
+        further = [field for field in value.fields if (field, value.prop.name) not in linked]
+        if value.prop.identifier and value.prop.type == "text" and further:
+            text.append((" and ".join(further), value.prop, value.column))
+    for field, prop, column in text:
+        shape, name = quote_literal(ROUNDED), quote_identifier(column)
+        looks = f"ends_with(value, '00000') and regexp_full_match(value, {shape})"
+        values = f"unnest({name})" if prop.multiple else name
+        query = f"""
+            select file, count(*) from (select file, {values} as value from staging.fresh where {name} is not null)
+            where {looks} group by all order by all"""
+        for file, count in session.rows(query):
+            odd = "identifier looks" if count == 1 else "identifiers look"
+            why = "15 digits or more, zeros at the end, as a spreadsheet leaves them"
+            yield file, f"{field}: {count:,} {odd} rounded ({why}). Export the column as text."

@@ -19,7 +19,7 @@ more before it writes them, which costs a third of staging."""
 
 
 @dataclass(frozen=True)
-class GoalRun(Run):
+class ImportRun(Run):
     """One run of one import goal.
 
     Args:
@@ -59,11 +59,6 @@ class GoalRun(Run):
         """The columns that name the goal in the warehouse's tables."""
         return {"connection": self.connection, "goal": self.goal.name}
 
-    @property
-    def format(self) -> str:
-        """How the goal's files are read, as JSON, for the ledger."""
-        return self.goal.format.model_dump_json(by_alias=True)
-
     @contextmanager
     def open(self, access: Access) -> Iterator[Session]:
         """Open the warehouse beside the run's staging file."""
@@ -77,7 +72,7 @@ class GoalRun(Run):
         return self.downloads or self.staging.with_suffix(".files")
 
 
-def refuse_rivals(run: GoalRun, files: Iterable[tuple[str, int | None, datetime | None]]) -> None:
+def refuse_rivals(run: ImportRun, files: Iterable[tuple[str, int | None, datetime | None]]) -> None:
     """Make sure that no other goal has summed these files, given by path, size and time.
 
     Raises:

@@ -1,14 +1,12 @@
 """What an author declares and what a run reports: frozen values. No I/O, no Dagster, no SQL but type names."""
 
-from cdp_sync.model.audience_goal import AudienceGoal
 from cdp_sync.model.connection import Connection, Notifications, SftpConnection, Watch
 from cdp_sync.model.declared import Declared
-from cdp_sync.model.export import ExportColumn, ExportFile, ExportGoal, FileExportGoal
+from cdp_sync.model.export import AudienceGoal, ExportColumn, ExportFile, ExportGoal, FileExportGoal
 from cdp_sync.model.fingerprint import export_fingerprint, fingerprint
 from cdp_sync.model.format import ExportFormat, Format
 from cdp_sync.model.goal import Completeness, DetectedMapping, FileGoal, ImportGoal, ImportRules, Link, Mapping
 from cdp_sync.model.kind import ConnectionKind, kind_of
-from cdp_sync.model.maintenance import Maintenance
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
 from cdp_sync.model.remote import FetchedFile, RemoteFile, SourceLook, Upload, UploadJournal
@@ -21,12 +19,12 @@ from cdp_sync.model.report import (
     ExportReport,
     FileReport,
     FileState,
-    GoalReport,
     GoalState,
+    ImportReport,
     ProfileSample,
     Report,
     Run,
 )
-from cdp_sync.model.schedule import Schedule, WeekdayOfMonth
+from cdp_sync.model.schedule import Maintenance, Schedule, WeekdayOfMonth
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.server import SftpServer

@@ -11,17 +11,14 @@ from cdp_sync.errors import CdpSyncError
 
 @dataclass(frozen=True)
 class AudienceField:
-    """A field of a user that holds a property.
-
-    Args:
-        name: What the platform calls it.
-        type: The property's type: text, email, number, decimal, date, datetime or boolean.
-        value: What the engine's statement calls one value of it: SQL of the type's SQL type.
-    """
+    """A field of a user that holds a property."""
 
     name: str
+    """What the platform calls it."""
     type: str
+    """The property's type: text, email, number, decimal, date, datetime or boolean."""
     value: str
+    """What the engine's statement calls one value of it: SQL of the type's SQL type."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +34,12 @@ Shape = Union[Named, str, int, Mapping[str, "Shape"]]  # noqa: UP007 - it names 
 
 @dataclass(frozen=True)
 class Rendered:
-    """How a user is written as JSON.
-
-    Args:
-        values: For each field the SQL expression of one value, in the type that the platform expects.
-        body: What a user's object holds beside `id` and `key`, which come first.
-    """
+    """How a user is written as JSON."""
 
     values: tuple[str, ...]
+    """For each field the SQL expression of one value, in the type that the platform expects."""
     body: Mapping[str, Shape]
+    """What a user's object holds beside `id` and `key`, which come first."""
 
 
 Body = dict[str, Any]
@@ -57,15 +51,12 @@ User = tuple[int, Body]
 
 @dataclass(frozen=True)
 class Delivered:
-    """A user who exists on the platform, with all that was sent.
-
-    Args:
-        platform_id: The platform's own id; None where it does not say.
-        joined: When the user joined lists, as far as the platform says.
-    """
+    """A user who exists on the platform, with all that was sent."""
 
     platform_id: str | None = None
+    """The platform's own id; None where it does not say."""
     joined: Mapping[str, datetime] = field(default_factory=dict)
+    """When the user joined lists, as far as the platform says."""
 
 
 Outcome = Delivered | CdpSyncError | None

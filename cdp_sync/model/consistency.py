@@ -1,9 +1,12 @@
-"""Does what is declared fit together? All problems at once, each with its place and what is allowed."""
+"""Checks that declarations fit together: all problems at once, each with its place and what is allowed."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from cdp_sync.model.connection import Connection
-from cdp_sync.model.profile import Profiles
+from cdp_sync.model.operators import NAMES, RANGE
+from cdp_sync.model.profile import Profiles, Property, literal
+from cdp_sync.model.segment import Condition, Question, Segment
 from cdp_sync.model.suggestion import allowed
 
 _PARTS = (
@@ -42,12 +45,82 @@ def find_clashes(connections: Sequence[Connection]) -> Iterator[tuple[int, str]]
             yield place, f"name: another connection is called {connection.name!r}; choose another name"
             continue
         names.add(connection.name)
-        goals = [
-            (f"{each}[{index}]", goal.name) for each in _LISTED for index, goal in enumerate(getattr(connection, each))
-        ]
-        for listed, goal in goals:
-            whole = f"{connection.name}__{goal}"
-            own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
-            if clash := next((name for name in own if name in taken), None):
-                yield place, f"{listed}.name: the catalog has {clash!r} for {taken[clash]}; choose another name"
-            taken |= dict.fromkeys(own, f"goal {goal!r} of {connection.name}")
+        for listed in _LISTED:
+            for index, goal in enumerate(getattr(connection, listed)):
+                whole = f"{connection.name}__{goal.name}"
+                own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
+                if clash := next((name for name in own if name in taken), None):
+                    message = f"the catalog has {clash!r} for {taken[clash]}; choose another name"
+                    yield place, f"{listed}[{index}].name: {message}"
+                taken |= dict.fromkeys(own, f"goal {goal.name!r} of {connection.name}")
+
+
+def find_profile_problems(profiles: Profiles) -> list[str]:
+    """Return what does not fit, each as `path: what was found; what is allowed`."""
+    found = [
+        f"objectives[{index}].zones: {zone} is not in `zones`; needed is `{zone}: opt_in` or opt_out"
+        for index, objective in enumerate(profiles.objectives)
+        for zone in objective.zones
+        if zone not in profiles.zones
+    ]
+    for index, segment in enumerate(profiles.segments):
+        for place, condition in segment.when.walk():
+            found += [f"segments[{index}].{place}{problem}" for problem in _problems_of(condition, profiles)]
+        if cycle := find_cycle(segment, profiles):
+            found.append(f"segments[{index}].when: the segment asks about itself: {' → '.join(cycle)}")
+    return found
+
+
+def find_cycle(segment: Segment, profiles: Profiles) -> tuple[str, ...]:
+    """Return the names of the shortest way from a segment back to itself; empty where there is none."""
+    ways: dict[str, tuple[str, ...]] = {name: (segment.name, name) for name in _asked_by(segment)}
+    waiting = deque(ways)
+    by_name = {each.name: each for each in profiles.segments}
+    while waiting and segment.name not in ways:
+        name = waiting.popleft()
+        further = _asked_by(by_name[name]) if name in by_name else []
+        new = {each: (*ways[name], each) for each in further if each not in ways}
+        ways |= new
+        waiting.extend(new)
+    return ways.get(segment.name, ())
+
+
+def _asked_by(segment: Segment) -> list[str]:
+    """Return the segments that a segment asks about, each once."""
+    return list(dict.fromkeys(condition.segment for _, condition in segment.when.walk() if condition.segment))
+
+
+def _problems_of(condition: Condition, profiles: Profiles) -> Iterator[str]:
+    for kind, found, names in (
+        ("segment", condition.segment, [segment.name for segment in profiles.segments]),
+        ("objective", condition.objective, [objective.name for objective in profiles.objectives]),
+        ("property", condition.property, list(profiles.by_name)),
+    ):
+        if found is not None and found not in names:
+            yield f".{kind}: {found!r} is unknown; {allowed(found, names)}"
+    if prop := profiles.by_name.get(condition.property or ""):
+        (question,) = condition.questions()
+        yield from (f".{question.name}: {problem}" for problem in _problems_of_question(question, prop))
+
+
+def _problems_of_question(question: Question, prop: Property) -> Iterator[str]:
+    usable = operators_of(prop)
+    if question.name not in usable:
+        yield f"{prop.name} is {prop.type}; {allowed(question.name, usable)}"
+        return
+    failed = False
+    for value in question.values:
+        try:
+            literal(prop, value)
+        except ValueError as problem:
+            failed = True
+            yield str(problem)
+    if question.operator.wants is RANGE and not failed:
+        first, last = (literal(prop, value) for value in question.values)
+        if first > last:  # type: ignore[operator]  # both are of the property's type
+            yield f"found {question.values[0]} before {question.values[1]}; the lower one comes first"
+
+
+def operators_of(prop: Property) -> tuple[str, ...]:
+    """Return what can be asked of a property of this type."""
+    return tuple(name for name, (operator, _) in NAMES.items() if prop.type in operator.types)

@@ -1,11 +1,12 @@
-"""Export goals: whose profiles, which columns, into which file."""
+"""Export goals: whose profiles and which columns, into which file or to which users of a platform."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from cdp_sync.model.audience import AudienceField, Rendered
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.format import ExportFormat
 from cdp_sync.model.goal import Goal
@@ -67,14 +68,6 @@ class ExportColumn(Declared):
             raise ValueError(f"found {found}; a column holds exactly one of {', '.join(KINDS)}")
         return self
 
-    def problems(self, profiles: Profiles) -> Iterator[str]:
-        """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
-        if self.property and self.property not in profiles.by_name:
-            yield f"property: {profiles.unknown(self.property)}"
-        if self.segments not in (None, "all"):
-            for name in self.segments or ():
-                yield from profiles.segment_problem("segments", name)
-
 
 class ExportGoal(Goal):
     """Lets a segment's profiles leave."""
@@ -108,7 +101,10 @@ class ExportGoal(Goal):
 
     def column_problems(self, column: ExportColumn, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile in one of the columns."""
-        return column.problems(profiles)
+        if column.property and column.property not in profiles.by_name:
+            yield f"property: {profiles.unknown(column.property)}"
+        for name in column.segments if isinstance(column.segments, tuple) else ():
+            yield from profiles.segment_problem("segments", name)
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -140,3 +136,56 @@ class FileExportGoal(ExportGoal):
         if (column.segments or (prop and prop.multiple)) and self.format.multi_value is None:
             what = "segments" if column.segments else f"property: {column.property!r}"
             yield f"{what}: holds several values; needed is `format: {{multi_value: …}}`, what to put between them"
+
+
+class AudienceLink(Declared):
+    """A key that the platform knows a user by, and the identifier property that holds it."""
+
+    field: Annotated[str, Field(min_length=1)]
+    """The platform's key."""
+    property: str
+    """Identifier property of the profile; of several values the first counts."""
+
+
+class AudienceGoal(ExportGoal):
+    """Brings a segment's profiles to the users of a platform."""
+
+    identity_key: ClassVar[str] = "id"
+    """The key that holds the platform's own id of a user, by which no user can be created."""
+    link: Annotated[tuple[AudienceLink, ...], Field(min_length=1)]
+    """Which user a profile is: the first of these that it has a value of. Profiles without any are not exported."""
+    map: tuple[ExportColumn, ...] = ()
+    """The user's fields, each with what it holds."""
+    create_users: bool = False
+    """Create users that do not exist; otherwise only existing users get values."""
+
+    @abstractmethod
+    def render(self, fields: Sequence[AudienceField]) -> Rendered:
+        """Return how a user is written.
+
+        Args:
+            fields: The fields that hold properties, in order.
+        """
+
+    @property
+    def memberships(self) -> tuple[str, ...]:
+        """The lists that the goal puts users on; none on a platform without lists."""
+        return ()
+
+    @property
+    def removes(self) -> bool:
+        """Whether users are taken off these lists when their profiles leave the segment."""
+        return False
+
+    @property
+    def destination(self) -> str:
+        """Where profiles go, for people."""
+        links = ", ".join(f"{link.property} → {link.field}" for link in self.link)
+        leave = "; who leaves the segment is taken off" if self.removes else ""
+        lists = f"\n- lists: {', '.join(self.memberships)}{leave}" if self.memberships else ""
+        return f"linked by {links}; {'creates' if self.create_users else 'never creates'} users{lists}"
+
+    def problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
+        yield from super().problems(profiles)
+        yield from profiles.link_problems(link.property for link in self.link)

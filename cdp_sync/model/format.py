@@ -1,14 +1,60 @@
-"""How a delimited file is written: separators, dates, encoding."""
+"""The format of delimited files: separators, dates, encoding. Each encoding has one name here."""
 
 import codecs
+import difflib
 import re
+from encodings.aliases import aliases
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import Declared
-from cdp_sync.model.encoding import canonical_encoding, codec_of
 from cdp_sync.model.schedule import TimeZone
+
+_OWN_NAMES = {"utf-8-sig": "utf-8", "iso8859-1": "latin-1", "cp1252": "windows-1252"}
+"""Names that differ from Python's. Fingerprints hold them, so they stay."""
+
+_NO_FILES = frozenset(
+    ("charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
+)
+"""Codecs for text that no file is written in, or whose meaning depends on the machine."""
+
+_OFTEN = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "windows-1252", "iso-8859-15", "cp1250", "shift_jis")
+
+
+def canonical_encoding(name: str) -> str:
+    """Return the one name of an encoding, so that two spellings of it have the same fingerprint.
+
+    >>> canonical_encoding("UTF8"), canonical_encoding("ISO-8859-15"), canonical_encoding("cp1252")
+    ('utf-8', 'iso8859-15', 'windows-1252')
+
+    Raises:
+        ValueError: Python knows no encoding of text by that name.
+    """
+    found = _text_codec(name)
+    if found is None or found.name in _NO_FILES:
+        close = difflib.get_close_matches(name.lower(), _names(), n=3, cutoff=0.7)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"allowed are {', '.join(_OFTEN)} and others"
+        raise ValueError(f"found {name!r}, no encoding of text by that name; {hint}")
+    return _OWN_NAMES.get(found.name, found.name)
+
+
+def _text_codec(name: str) -> codecs.CodecInfo | None:
+    try:
+        found = codecs.lookup(name)
+    except (LookupError, ValueError):  # a name with a NUL is a ValueError
+        return None
+    # Only since Python 3.13 is there a public way to ask; what encodes bytes, such as base64, says so here.
+    return found if found._is_text_encoding else None  # noqa: SLF001
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    known = {name.replace("_", "-") for pair in aliases.items() for name in pair}
+    usable = sorted(name for name in known if (found := _text_codec(name)) and found.name not in _NO_FILES)
+    return tuple(dict.fromkeys((*_OFTEN, *usable)))
+
 
 Encoding = Annotated[str, AfterValidator(canonical_encoding)]
 
@@ -18,27 +64,18 @@ NAMED_DATES = ("iso", "epoch_seconds", "epoch_milliseconds")
 _RANGES = ((0x09, 0x0E), (0x2000, 0x2010), (0x2028, 0x2030), (0x2060, 0x2070))
 _SINGLES = (0x20, 0x85, 0xA0, 0xAD, 0x061C, 0x1680, 0x180E, 0x205F, 0x3000, 0xFEFF)
 WHITE_SPACE = "".join(map(chr, (*(code for first, end in _RANGES for code in range(first, end)), *_SINGLES)))
-"""Characters that show nothing: Unicode's white space, and format characters such as the zero-width space."""
-
-
-def _one_to_four_bytes(value: str) -> str:
-    value = value.replace("\\t", "\t")
-    if not 1 <= len(value.encode()) <= 4:
-        raise ValueError(f"found {value!r}; allowed are one to four bytes")
-    if set(value) & set('\r\n"'):
-        raise ValueError(f"found {value!r}; a separator holds no line break and no quote")
-    return value
+"""Invisible characters: Unicode's white space, and format characters such as the zero-width space."""
 
 
 class CellFormat(Declared):
-    """How the cells of delimited text are written."""
+    """The format of cells, read and written."""
 
     decimal: Literal[".", ","] = "."
-    """Between the whole and the fraction of a number."""
+    """Decimal separator of numbers."""
     multi_value: Annotated[str, Field(min_length=1)] | None = None
-    """Between the values of a `multiple` property; absent: a cell is one value."""
+    """Separator between the values of a `multiple` property; absent: a cell holds one value."""
     dates: tuple[str, ...] = ("iso",)
-    """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`; the first is written."""
+    """strptime patterns, `iso`, `epoch_seconds` or `epoch_milliseconds`: read in this order; the first is written."""
 
     @field_validator("dates", mode="before")
     @classmethod
@@ -92,24 +129,24 @@ _THOUSANDS = (".", ",", "'", "\u2019", " ", "\u00a0", "\u202f", "\u2009", "\u200
 
 
 class ReadCells(CellFormat):
-    """How imported cells are read, beyond what an export writes."""
+    """How imported cells are read: settings that only imports have."""
 
     trim: bool = False
-    """Remove white space around text, and of every kind around other values."""
+    """Remove white space around text, and all kinds of white space around other values."""
     thousands: Annotated[str, Field(max_length=1)] | None = None
-    """Between groups of three digits of a number: `.`, `,`, an apostrophe or a space."""
+    """Thousands separator of numbers: `.`, `,`, an apostrophe or a space."""
     negative: tuple[Literal["trailing_minus", "parentheses"], ...] = ()
-    """How negative numbers are also written: `12-`, `(12)`."""
+    """Further notations of negative numbers: `12-`, `(12)`."""
     currency: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Signs and codes that may stand before or after a number, such as `€` or `EUR`."""
     booleans: Booleans | None = None
-    """The words for true and false, in place of the usual ones."""
+    """Words for true and false, in place of the default ones."""
     json_lists: bool = False
     """Cells of `multiple` properties are JSON arrays."""
     century_pivot: Annotated[int, Field(ge=0, le=99)] = 68
     """Two-digit years (`%y`) up to this one are in the 2000s, others in the 1900s."""
     date_in_zone: bool = False
-    """A `date` read from an instant is the day in `time_zone`; otherwise the day as it is written."""
+    """Convert a date with a time and an offset to the day in `time_zone`; otherwise the day is taken as written."""
 
     @field_validator("dates")
     @classmethod
@@ -147,57 +184,65 @@ _DIRECTIVES = "YymbBdjGVuwaAUWHIpMSfngzcxX"
 
 
 class Trailer(Declared):
-    """A line after the rows that is no row."""
+    """A last line that is not a row."""
 
     begins_with: Annotated[str, Field(min_length=1)]
-    """How the line begins."""
+    """Text that the line begins with."""
     count_field: Annotated[int, Field(ge=1)] | None = None
-    """Number of its field, from 1, that holds the number of rows; a difference fails the file."""
+    """Position, from 1, of the field that holds the number of rows; the file fails if the number differs."""
 
 
 class RecordType(Declared):
-    """Which lines are rows, where each line names its type."""
+    """Which lines are rows, where a field of each line names its type."""
 
     field: Annotated[int, Field(ge=1)]
-    """Number of the field, from 1, that names the type."""
+    """Position, from 1, of the field that names the type."""
     equals: Annotated[str, Field(alias="is", min_length=1)]
-    """The type of rows; lines of other types are left out."""
+    """The type of rows; lines of other types are skipped."""
 
 
 class Delimited(CellFormat):
-    """What reading and writing a delimited file have in common."""
+    """Settings of delimited files, read and written."""
 
     separator: str = ","
-    r"""Between fields: one or more characters; `\t` for tab."""
+    r"""Field separator: one or more characters; `\t` for tab."""
     time_zone: TimeZone = "UTC"
     """IANA time zone of values without an offset."""
 
-    _separator = field_validator("separator")(_one_to_four_bytes)
+    @field_validator("separator")
+    @classmethod
+    def _one_to_four_bytes(cls, value: str) -> str:
+        value = value.replace("\\t", "\t")
+        if not 1 <= len(value.encode()) <= 4:
+            raise ValueError(f"found {value!r}; allowed are one to four bytes")
+        if set(value) & set('\r\n"'):
+            raise ValueError(f"found {value!r}; a separator holds no line break and no quote")
+        return value
 
 
 class Format(ReadCells, Delimited):
     """How the files of an import goal are written."""
 
     encoding: Encoding = "utf-8"
-    """Of the file, by any name that Python knows it by; a byte order mark is accepted."""
+    """Encoding of the file, by any name that Python accepts; a byte order mark is accepted."""
     header: bool = True
     """The first row names the columns; false: they are column1, column2, …"""
     quote: Annotated[str, Field(max_length=1)] = '"'
-    """Around values that hold a separator, a quote or a line break; doubled inside. Empty: none."""
+    """Quote around values that hold a separator, a quote or a line break; doubled inside. Empty: no quotes."""
     skip_rows: Annotated[int, Field(ge=0, le=1000)] = 0
     """Lines before the header."""
     nulls: tuple[str, ...] = ("",)
     """Cells that mean "no value", besides the empty one."""
     escape: Literal["\\"] | None = None
-    r"""Stands before a separator, a quote, a line break or itself; `\N` is no value. Absent: a quote is doubled."""
+    r"""Escapes a separator, a quote, a line break or itself; `\N` is no value. Absent: quotes are doubled."""
     comment: Annotated[str, Field(min_length=1)] | None = None
-    """Lines that begin so are left out."""
+    """Lines that begin with this text are skipped."""
     trailer: Trailer | None = None
-    """A line after the rows that is no row, perhaps with their number."""
+    """A last line that is not a row, such as one with the number of rows."""
     record_type: RecordType | None = None
-    """Only lines of this type are rows."""
+    """Only lines of this record type are rows."""
     short_rows: Literal["reject", "pad"] = "reject"
-    """How a row with too few fields is handled: rejected, or its last fields are empty."""
+    """A row with too few fields is rejected, or padded with empty fields."""
     max_record_lines: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Lines that one record may span."""
 
@@ -209,13 +254,13 @@ class Format(ReadCells, Delimited):
 
     @property
     def reading(self) -> "Format":
-        """The format without what makes values of cells: two that are equal read the same cells."""
+        """The settings that split a file into cells, without those that convert cells to values."""
         return Format(**self.model_dump(by_alias=True, include=_READING))
 
     @property
     def codec(self) -> codecs.CodecInfo:
-        """The Python codec of the encoding."""
-        return codec_of(self.encoding)
+        """The Python codec of the encoding; that of utf-8 accepts a byte order mark."""
+        return codecs.lookup("utf-8-sig" if self.encoding == "utf-8" else self.encoding)
 
 
 _READING = set(Format.model_fields) - set(ReadCells.model_fields) - {"decimal", "multi_value", "dates", "time_zone"}
@@ -225,13 +270,13 @@ class ExportFormat(Delimited):
     """How the file of an export goal is written. An import with the same settings reads the same values."""
 
     encoding: Literal["utf-8", "utf-16"] = "utf-8"
-    """Of the file; utf-16 begins with a byte order mark."""
+    """Encoding of the file; utf-16 begins with a byte order mark."""
     row_delimiter: Literal["windows", "linux"] = "windows"
-    """Between rows: a return and a line feed, or a line feed alone."""
+    """Line ending: CR LF (`windows`) or LF (`linux`)."""
     header: bool = True
     """The first row names the columns."""
     quote: Literal["minimal", "all"] = "minimal"
-    """Quotes around cells that need them, or around all."""
+    """Quotes around cells that need them, or around all cells."""
     ids_as_names: bool = False
     """Write a segment's title instead of its name."""
     formula_guard: bool = False

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.format import Format
 from cdp_sync.model.mail_address import folded
-from cdp_sync.model.profile import Profiles, Property
+from cdp_sync.model.profile import Profiles
 
 if TYPE_CHECKING:
     from cdp_sync.model.connection import Connection
@@ -47,14 +47,6 @@ class Mapping(Declared):
     """Property of the profile."""
     mode: SetMode = "set"
     """How the value gets in: `set`, `set_if_empty`, `set_or_clear`, `add` or `sum`."""
-
-    def problem(self, prop: Property) -> str | None:
-        """Return why the mode does not fit the property, if it does not."""
-        if self.mode == "add" and not prop.multiple:
-            return f"'add' needs a property with `multiple: true`, and {prop.name} holds one value"
-        if self.mode == "sum" and (prop.multiple or prop.type not in ("number", "decimal")):
-            return f"'sum' needs a single number or decimal, and {prop.name} is {prop.sql_type.lower()}"
-        return None
 
 
 class DetectedMapping(Declared):
@@ -149,8 +141,12 @@ class ImportRules(Goal):
             prop = profiles.by_name.get(mapping.property)
             if prop is None:
                 yield f"map[{index}].property: {profiles.unknown(mapping.property)}"
-            elif problem := mapping.problem(prop):
-                yield f"map[{index}].mode: {problem}"
+            elif mapping.mode == "add" and not prop.multiple:
+                found = f"{prop.name} holds one value"
+                yield f"map[{index}].mode: 'add' needs a property with `multiple: true`, and {found}"
+            elif mapping.mode == "sum" and (prop.multiple or prop.type not in ("number", "decimal")):
+                found = f"{prop.name} is {prop.sql_type.lower()}"
+                yield f"map[{index}].mode: 'sum' needs a single number or decimal, and {found}"
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ A part is written `module:name` and imported when it is used: to list the kinds 
 A package of its own registers a platform by an entry point of the group `cdp_sync.platforms` that names its kind.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -67,25 +68,26 @@ class ConnectionKind:
 
 def kinds() -> dict[str, ConnectionKind]:
     """Return all kinds of connections, by the type that a defs.yaml names."""
-    return {kind.type: kind for kind in (*_built_in(), *_installed())}
+    return {kind.type: kind for kind in _every()}
 
 
 def kind_of_type(name: str) -> ConnectionKind | None:
     """Return the kind that a defs.yaml names; None for any other type."""
     if name in _OF_PROJECT:
         return None
-    return next((kind for found in (_built_in, _installed) for kind in found() if kind.type == name), None)
+    return next((kind for kind in _every() if kind.type == name), None)
 
 
 def kind_of(connection: object) -> ConnectionKind:
     """Return the kind of a declared connection."""
     names = {f"{each.__module__}:{each.__qualname__}" for each in type(connection).__mro__}
-    return next(kind for found in (_built_in, _installed) for kind in found() if kind.model in names)
+    return next(kind for kind in _every() if kind.model in names)
 
 
-@cache
-def _built_in() -> tuple[ConnectionKind, ...]:
-    return tuple(map(_imported, _BUILT_IN))
+def _every() -> Iterator[ConnectionKind]:
+    """Yield all kinds, the built-in ones first: to look for installed ones takes time."""
+    yield from map(_imported, _BUILT_IN)
+    yield from _installed()
 
 
 @cache

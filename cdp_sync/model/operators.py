@@ -8,25 +8,11 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal, NoReturn, Protocol
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BeforeValidator, Field
 
 from cdp_sync.model.declared import PropertyType
-
-
-def _one_value(found: object) -> object:
-    # Checked here: of a value of no type, pydantic reports one error for each type of the union.
-    return found if isinstance(found, bool | int | float | date | str) else refuse(found, "one value, such as 40")
-
-
-def _text(found: object) -> object:
-    return found if isinstance(found, str) else refuse(found, "text, in quotes where YAML takes it for something else")
-
-
-def _two(found: object) -> object:
-    two = isinstance(found, list | tuple) and len(found) == 2
-    return found if two else refuse(found, "a list of two values, the first and the last")
 
 
 def not_empty(found: object) -> object:
@@ -58,30 +44,25 @@ class Shape:
     values: Callable[[Any], tuple[Any, ...]] = lambda _: ()
 
 
-_Value = Annotated[bool | int | float | datetime | date | str, BeforeValidator(_one_value)]
-_Texts = Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], BeforeValidator(not_empty)]
+def _of(types: Any, needed: str) -> BeforeValidator:  # noqa: ANN401 - a class, or several
+    return BeforeValidator(lambda found: found if isinstance(found, types) else refuse(found, needed))
+
+
+def _two(found: object) -> object:
+    two = isinstance(found, list | tuple) and len(found) == 2
+    return found if two else refuse(found, "a list of two values, the first and the last")
+
+
+_VALUES = bool | int | float | datetime | date | str
+# Checked before the union: of a value of no type, pydantic reports one error for each type.
+_Value = Annotated[_VALUES, _of(_VALUES, "one value, such as 40")]
+_Text = Annotated[str, _of(str, "text, in quotes where YAML takes it for something else")]
 
 FLAG = Shape(Literal[True])
 COUNT = Shape(Annotated[int, Field(ge=1, le=100_000)])
 VALUE = Shape(_Value, lambda value: (value,))
 RANGE = Shape(Annotated[tuple[_Value, _Value], BeforeValidator(_two)], tuple)
-TEXTS = Shape(_Texts, tuple)
-
-
-class Values(Protocol):
-    """The values that a profile has of a property, as an expression that a row builds its condition from."""
-
-    def is_empty(self) -> Any:  # noqa: ANN401 - an expression
-        """There is no value."""
-
-    def any(self, holds: Callable[[Any], Any]) -> Any:  # noqa: ANN401
-        """One of the values satisfies a condition; texts are in lower case, and so is what they are compared with."""
-
-    def has_any(self, texts: Any) -> Any:  # noqa: ANN401
-        """One of the values is among these texts."""
-
-    def has_all(self, texts: Any) -> Any:  # noqa: ANN401
-        """All of these texts are among the values."""
+TEXTS = Shape(Annotated[tuple[_Text, ...], BeforeValidator(not_empty)], tuple)
 
 
 @dataclass(frozen=True)
@@ -92,7 +73,8 @@ class Operator:
         name: The key beside `property`.
         types: The property types that it applies to.
         wants: What stands beside it.
-        holds: Returns the condition. Receives the property's values, and what they are compared with.
+        holds: Returns the condition. Receives the property's values, an expression with the methods `is_empty`, `any`,
+            `has_any` and `has_all`, and what they are compared with.
         words: What follows "is" in a sentence about the property; `{}` stands for what it is compared with.
         meaning: Description in the editor's schema.
         of_all: What follows the property's name where a sentence is about all its values, and the opposite of that.
@@ -118,11 +100,6 @@ class Operator:
     def opposite(self) -> str:
         """Name of the opposite."""
         return self.denied or f"not_{self.name}"
-
-    @property
-    def meaning_of_opposite(self) -> str:
-        """Description of the opposite in the editor's schema."""
-        return "There is a value." if self.denied else f"The opposite of `{self.name}`; true where there is no value."
 
 
 def _one(compare: Callable[..., Any]) -> Callable[..., Any]:

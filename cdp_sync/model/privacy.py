@@ -1,4 +1,4 @@
-"""Objectives, zones of legislation and consent: what people have agreed to."""
+"""Objectives, zones of privacy legislation, and consent."""
 
 from typing import Annotated, Literal, get_args
 
@@ -20,20 +20,20 @@ Zone = Literal[
 ZONES: tuple[str, ...] = get_args(Zone)
 
 Consent = Literal["opt_in", "opt_out"]
-"""Opt-in: nothing without consent. Opt-out: everything until it is refused."""
+"""`opt_in`: data is processed only with consent. `opt_out`: data is processed unless consent is refused."""
 
 ConsentState = Literal["consented", "consented_or_unneeded", "refused", "unknown", "refused_or_unknown"]
 
 CONSENT_PROPERTIES = ("privacy_legislation", "consented_objectives", "refused_objectives")
-"""The columns that profiles have where objectives are declared."""
+"""Columns of the profile where objectives are declared."""
 
 
 class Objective(Declared):
-    """A purpose that people consent to or refuse."""
+    """A purpose of processing that a person consents to or refuses."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
-    """Identifier: what `consented_objectives` and `refused_objectives` hold."""
+    """Identifier; the value in `consented_objectives` and `refused_objectives`."""
     title: str | None = None
     """What people call it."""
     zones: tuple[Zone, ...] = ()
-    """Where it needs consent; elsewhere it needs none."""
+    """Zones where it needs consent; it needs none elsewhere."""

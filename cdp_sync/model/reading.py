@@ -1,7 +1,8 @@
 """Reads the text of a defs.yaml: what it declares, or every problem in it with its place and what is allowed.
 
 Dagster checks declarations as well, with the same models; its messages about nested values are hard to read, and may
-show a value that was not meant to be shown.
+show a value that was not meant to be shown. PyYAML accepts a key that a mapping has twice, against YAML's own rule, and
+takes the last value; here it is a problem.
 """
 
 import re
@@ -16,10 +17,9 @@ from pydantic_core import ErrorDetails
 
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.kind import COMPONENTS, kind_of_type, kinds
-from cdp_sync.model.maintenance import Maintenance
 from cdp_sync.model.profile import Profiles
+from cdp_sync.model.schedule import Maintenance
 from cdp_sync.model.suggestion import allowed
-from cdp_sync.model.yaml_lines import documents_of, lines_of
 
 _LONGEST_SHOWN = 60
 _TRIED = re.compile(r"int|str|\[key\]|(?:literal|tuple)\[.*\]")
@@ -29,23 +29,17 @@ _IN_WORDS = {
     "missing": "this key is needed",
     "too_short": "needed is at least {min_length}",
     "tuple_type": "needed is a list",
-    "dict_type": "needed is a mapping",
-    "model_type": "needed is a mapping",
     "string_type": "needed is text; other values become text in quotes",
-    "bool_type": "needed is true or false",
-    "bool_parsing": "needed is true or false",
-    "int_type": "needed is a whole number",
-    "int_parsing": "needed is a whole number",
-    "int_from_float": "needed is a whole number",
-    "float_type": "needed is a number",
-    "float_parsing": "needed is a number",
+    **dict.fromkeys(("dict_type", "model_type"), "needed is a mapping"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "needed is true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "needed is a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "needed is a number"),
     "greater_than": "needed is more than {gt}",
     "greater_than_equal": "needed is at least {ge}",
     "less_than": "needed is less than {lt}",
     "less_than_equal": "needed is at most {le}",
 }
 """Pydantic's kinds of errors, in our words."""
-
 
 _OTHERS: dict[str, type[Declared]] = {f"{COMPONENTS}Maintenance": Maintenance, f"{COMPONENTS}ProfileModel": Profiles}
 
@@ -63,33 +57,23 @@ def type_names() -> list[str]:
 
 @dataclass(frozen=True)
 class Document:
-    """A document of a defs.yaml.
-
-    Args:
-        type: The type of component that it names.
-        attributes: Its attributes as they are written.
-        others: Its keys beside these two.
-        value: The declared value, whose templates are not filled; None for types of others.
-    """
+    """A document of a defs.yaml, as it is written."""
 
     type: str
     attributes: Mapping[str, Any]
     others: frozenset[str]
+    """Its keys beside these two."""
     value: Declared | None
+    """The declared value, whose templates are not filled; None for types of others."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a defs.yaml says.
-
-    Args:
-        documents: Its documents that name a type.
-        problems: What is wrong with it, each as `path: what was found; what is allowed`. Types of others pass.
-        is_yaml: Whether it is valid YAML.
-    """
+    """What a defs.yaml says: its documents that name a type."""
 
     documents: tuple[Document, ...]
     problems: tuple[str, ...]
+    """What is wrong with it, each as `path: what was found; what is allowed`. Types of others pass."""
     is_yaml: bool = True
 
 
@@ -161,7 +145,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]
 
 def _path(place: tuple[int | str, ...]) -> str:
     # A field of several types adds the type that was tried, such as `int`: no place in the file.
-    parts = [part for part in place if isinstance(part, int) or not _TRIED.fullmatch(part)]
+    parts = (part for part in place if isinstance(part, int) or not _TRIED.fullmatch(part))
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
@@ -171,7 +155,10 @@ def _message(found: ErrorDetails, model: type[BaseModel]) -> str:
     value = found["input"]
     text = found["msg"].removeprefix("Value error, ")
     if found["type"] == "literal_error":
-        text = _listed(str(value), found["ctx"]["expected"])
+        # Pydantic lists what is allowed as `'a', 'b' or 'c'`, or as `True`.
+        expected = found["ctx"]["expected"]
+        names = [re.sub(r"\\(.)", r"\1", name) for name in _QUOTED.findall(expected)]
+        text = allowed(str(value), names or [expected.lower()])
     elif found["type"] in _IN_WORDS:
         text = _IN_WORDS[found["type"]].format(**found.get("ctx", {}))
     written = str(value).lower() if isinstance(value, bool) else repr(value)
@@ -193,7 +180,75 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any 
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
-def _listed(found: str, expected: str) -> str:
-    """Return what a closed list allows, given pydantic's words for it: `'a', 'b' or 'c'`, or `True`."""
-    names = [re.sub(r"\\(.)", r"\1", name) for name in _QUOTED.findall(expected)]
-    return allowed(found, names or [expected.lower()])
+# The same safe loader, in C where libyaml is there: ten times as quick.
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def documents_of(text: str) -> Iterator[tuple[object, list[str]]]:
+    """Yield each document that is not empty, with its doubled keys, each as `path: on which line it was before`.
+
+    Raises:
+        yaml.YAMLError: The text is not valid YAML.
+    """
+    loader = Loader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            doubled = list(_doubled(node, "", set()))  # first: constructing replaces merged keys by their values
+            document = loader.construct_document(node)
+            if document is not None:
+                yield document, doubled
+    finally:
+        loader.dispose()
+
+
+def _doubled(node: yaml.Node | None, path: str, seen: set[int]) -> Iterator[str]:
+    if node is None or id(node) in seen:  # an alias
+        return
+    seen.add(id(node))
+    lines: dict[str, int] = {}
+    for name, key, value in _children(node):
+        place = f"{path}{name}" if path else name.lstrip(".")
+        if name in lines and key.tag != _MERGE:
+            yield f"{place}: this key is already on line {lines[name]}; remove one of them"
+        lines.setdefault(name, _line(key))
+        yield from _doubled(value, place, seen)
+
+
+def _children(node: yaml.Node) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+    """Yield what is in a mapping or a list: its part of a path, what begins it, and its value."""
+    if isinstance(node, yaml.SequenceNode):
+        yield from ((f"[{number}]", item, item) for number, item in enumerate(node.value))
+    elif isinstance(node, yaml.MappingNode):
+        yield from ((f".{key.value}", key, value) for key, value in node.value)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def lines_of(text: str, path: str) -> list[int]:
+    r"""Return the line of a path, or of what is nearest above it: one for each document that could be meant.
+
+    >>> lines_of("a:\n  b: [1,\n    2]\n", "a.b[1]")
+    [3]
+    """
+    parts = [f"[{match[1]}]" if match[1] else f".{match[2]}" for match in _PART.finditer(path)]
+    found = [_deepest(node, parts) for node in yaml.compose_all(text, Loader=Loader) if node is not None]
+    depth = max((each for each, _ in found), default=0)
+    return [line for each, line in found if each == depth]
+
+
+def _deepest(node: yaml.Node, parts: list[str]) -> tuple[int, int]:
+    """Return how many parts of a path a document has, and the line of the last of them."""
+    line = _line(node)
+    for depth, part in enumerate(parts):
+        matching = [(key, value) for name, key, value in _children(node) if name == part]
+        if not matching:
+            return depth, line
+        key, node = matching[-1]
+        line = _line(key)
+    return len(parts), line

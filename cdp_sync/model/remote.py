@@ -73,16 +73,11 @@ class UploadJournal(Protocol):
 
 @dataclass(frozen=True)
 class SourceLook:
-    """What there is to import, as a table.
-
-    Args:
-        noun: What a row is, such as `list`; with an s it names the rows in JSON.
-        columns: Names of the columns.
-        rows: One for each thing that the goal names.
-        summary: How much there is, in a few words.
-    """
+    """What there is to import, as a table: a row for each thing that the goal names."""
 
     noun: str
+    """What a row is, such as `list`; with an s it names the rows in JSON."""
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     summary: str
+    """How much there is, in a few words."""

@@ -12,22 +12,13 @@ from cdp_sync.model.counting import counted
 from cdp_sync.model.goal import Goal
 from cdp_sync.model.profile import Profiles
 
-_MOST_NAMED = 3
-"""Files that a warning names."""
-
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one goal: the value that every step receives.
-
-    Args:
-        run_id: Dagster's id of the run.
-        connection: The connection's name.
-        goal: What is declared.
-        profiles: The declared profile.
-    """
+    """One run of one goal: the value that every step receives."""
 
     run_id: str
+    """Dagster's id of the run."""
     connection: str
     goal: Goal
     profiles: Profiles
@@ -224,7 +215,7 @@ class ProfileSample:
 
 
 @dataclass(frozen=True)
-class GoalReport(Report):
+class ImportReport(Report):
     """What a run of one import goal did."""
 
     direction = "import"
@@ -243,11 +234,6 @@ class GoalReport(Report):
         return reduce(add, (file.counters for file in self.files), Counters())
 
     @property
-    def failed(self) -> tuple[FileReport, ...]:
-        """The files of which nothing landed."""
-        return tuple(file for file in self.files if file.state == FileState.FAILED)
-
-    @property
     def landed(self) -> int:
         """How many files were applied."""
         return sum(file.landed for file in self.files)
@@ -255,7 +241,8 @@ class GoalReport(Report):
     @property
     def errors(self) -> tuple[str, ...]:
         """Why the goal failed: as a whole, or file by file."""
-        return super().errors or tuple(f"{file.path} failed: {file.message}" for file in self.failed)
+        failed = (file for file in self.files if file.state == FileState.FAILED)
+        return super().errors or tuple(f"{file.path} failed: {file.message}" for file in failed)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -266,8 +253,7 @@ class GoalReport(Report):
                 files.setdefault(warning, []).append(file.name)
         about = []
         for warning, names in files.items():
-            more = len(names) - _MOST_NAMED
-            listed = ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+            listed = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
             about.append(warning if len(self.files) == 1 else f"{listed}: {warning}")
         counters = self.counters
         judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected
@@ -276,7 +262,7 @@ class GoalReport(Report):
 
     def _summary(self) -> str:
         counters = self.counters
-        last = self.note or ("" if self.failed else "Nothing new to import.")
+        last = self.note or ("" if self.errors else "Nothing new to import.")
         if self.landed:
             read = f"{counted(self.landed, 'file')}, {counted(counters.rows_read, 'row')}"
             created, updated = counted(counters.profiles_created, "profile"), f"{counters.profiles_updated:,}"
@@ -286,7 +272,7 @@ class GoalReport(Report):
     def _files(self) -> list[dict[str, Any]]:
         return [file.to_json() for file in self.files]
 
-    def with_files(self, more: Iterable[FileReport]) -> "GoalReport":
+    def with_files(self, more: Iterable[FileReport]) -> "ImportReport":
         """Return the report with further files."""
         return replace(self, files=(*self.files, *more))
 

@@ -171,6 +171,22 @@ class Schedule(Declared):
         return _listed([*numbers, *(["the last day"] if "last" in days else [])]) + " of the month"
 
 
+_Days = Annotated[int, Field(ge=1, le=3650, strict=True)]
+
+
+class Maintenance(Declared):
+    """Removes, once a day, what Dagster keeps of runs that ended long ago. The warehouse's own history stays."""
+
+    keep_runs_days: _Days = 90
+    """Days that a run is kept after its end."""
+    keep_idle_runs_days: _Days = 3
+    """Days that a run is kept which succeeded and found nothing to do; those of any run where they are fewer."""
+    at: Annotated[WallTime, Field(examples=["03:30"])] = time(3, 30)
+    """When, every day: HH:MM."""
+    time_zone: TimeZone = "UTC"
+    """IANA name of the time zone whose clock counts."""
+
+
 def _listed(parts: Sequence[object], word: str = "and") -> str:
     *first, last = map(str, parts)
     return f"{', '.join(first)} {word} {last}" if first else last

@@ -52,7 +52,10 @@ class _Kinds(Declared):
 
 
 def _key(operator: Operator, is_opposite: bool) -> Any:  # noqa: ANN401 - a field of pydantic; a row of NAMES
-    meaning = operator.meaning_of_opposite if is_opposite else operator.meaning
+    meaning = operator.meaning
+    if is_opposite:
+        denied = f"The opposite of `{operator.name}`; true where there is no value."
+        meaning = "There is a value." if operator.denied else denied
     return operator.wants.type | None, Field(None, description=meaning)
 
 

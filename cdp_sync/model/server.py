@@ -55,10 +55,9 @@ class SftpServer(Declared):
             raise ValueError(
                 "no way to log in; needed is password_env, password_file, private_key_file or private_key_env"
             )
-        if self.password_env and self.password_file:
-            raise ValueError("password_env and password_file are both given; needed is one of them")
-        if self.private_key_file and self.private_key_env:
-            raise ValueError("private_key_file and private_key_env are both given; needed is one of them")
+        for one, other in (("password_env", "password_file"), ("private_key_file", "private_key_env")):
+            if getattr(self, one) and getattr(self, other):
+                raise ValueError(f"{one} and {other} are both given; needed is one of them")
         if self.host_key and not self.host_key.startswith("SHA256:"):
             raise ValueError("host_key is not a fingerprint; needed is SHA256:… as `ssh-keygen -l` prints it")
         return self

@@ -4,14 +4,8 @@ import dagster as dg
 
 from cdp_sync.model import Connection, Profiles, kind_of
 from cdp_sync.orchestration.dagster_internals import AssetJob
-from cdp_sync.orchestration.goals.checks import (
-    EXPORT_CHECKS,
-    USER_EXPORT_CHECKS,
-    build_export_checks,
-    build_import_checks,
-)
-from cdp_sync.orchestration.goals.export_goal import build_export
-from cdp_sync.orchestration.goals.import_goal import build_import
+from cdp_sync.orchestration.goals.checks import EXPORT_CHECKS, IMPORT_CHECKS, USER_EXPORT_CHECKS, build_checks
+from cdp_sync.orchestration.goals.goal_asset import build_export, build_import
 from cdp_sync.orchestration.goals.segments import segment_key
 from cdp_sync.orchestration.notify.mail_sensor import notified_metadata
 from cdp_sync.orchestration.resources import PlatformResource
@@ -20,7 +14,10 @@ from cdp_sync.orchestration.triggers.schedules import build_schedules
 
 
 def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitions:
-    """Return the definitions of a connection; the warehouse they need is bound once for all."""
+    """Return the definitions of a connection; the warehouse they need is bound once for all.
+
+    Its job runs the enabled goals, if there are any, and counts the segments of its exports.
+    """
     kind = kind_of(connection)
     imports = [
         build_import(goal, connection, profiles, place=place) for place, goal in enumerate(connection.import_profiles)
@@ -29,12 +26,24 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         build_export(goal, connection, profiles, place=place) for place, goal in enumerate(connection.export_profiles)
     ]
     checks = USER_EXPORT_CHECKS if kind.audience else EXPORT_CHECKS
-    jobs = _jobs(connection, profiles)
+    jobs: list[AssetJob] = []
+    if goals := [goal for goal in connection.goals if goal.enabled]:
+        exported = [goal.segment for goal in connection.export_profiles if goal.enabled]
+        segments = dict.fromkeys(name for segment in exported for name in profiles.with_asked_segments(segment))
+        keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
+        jobs.append(
+            dg.define_asset_job(
+                name=f"{connection.name}_sync",
+                selection=dg.AssetSelection.assets(*keys).without_checks(),
+                description=f"Runs every enabled goal of {connection.label}, in order.",
+                tags={"connection": connection.name},
+            )
+        )
     return dg.Definitions(
         assets=[*(asset for assets in imports for asset in assets), *exports],
         asset_checks=[
-            *(build_import_checks(imported.key) for imported, *_ in imports),
-            *(build_export_checks(exported.key, checks) for exported in exports),
+            *(build_checks(imported.key, IMPORT_CHECKS) for imported, *_ in imports),
+            *(build_checks(exported.key, checks) for exported in exports),
         ],
         jobs=jobs,
         schedules=build_schedules(connection, jobs),
@@ -42,21 +51,3 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         resources={f"{connection.name}_server": PlatformResource.of(kind, connection.server_value)},
         metadata=notified_metadata(connection),
     )
-
-
-def _jobs(connection: Connection, profiles: Profiles) -> list[AssetJob]:
-    """Return the job that runs the enabled goals, if there are any, and counts the segments of its exports."""
-    goals = [goal for goal in connection.goals if goal.enabled]
-    if not goals:
-        return []
-    exported = [goal.segment for goal in connection.export_profiles if goal.enabled]
-    segments = dict.fromkeys(name for segment in exported for name in profiles.with_asked_segments(segment))
-    keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
-    return [
-        dg.define_asset_job(
-            name=f"{connection.name}_sync",
-            selection=dg.AssetSelection.assets(*keys).without_checks(),
-            description=f"Runs every enabled goal of {connection.label}, in order.",
-            tags={"connection": connection.name},
-        )
-    ]

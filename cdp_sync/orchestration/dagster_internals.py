@@ -4,7 +4,8 @@ No other module imports Dagster's private ones. `test_dagster_internals.py` is t
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,26 +31,21 @@ from dagster._core.storage.tags import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster.components.core.load_defs import get_library_json_enriched_defs
 
-__all__ = [
-    "DATA_VERSION_TAG",
-    "HIDDEN_TAG_PREFIX",
-    "RUN_KEY_TAG",
-    "SCHEDULED_EXECUTION_TIME_TAG",
-    "AssetJob",
-    "AssetMaterializationPlannedData",
-    "UnresolvedAssetJobDefinition",
-    "execute_here",
-    "failed_in_step",
-    "filter_run_log",
-    "get_library_json_enriched_defs",
-    "job_origin",
-    "last_evaluation",
-    "remove_event_file",
-    "report_crash",
-]
+__all__ = [  # of Dagster's; what is defined below is public as well
+    "DATA_VERSION_TAG", "HIDDEN_TAG_PREFIX", "RUN_KEY_TAG", "SCHEDULED_EXECUTION_TIME_TAG",
+    "AssetMaterializationPlannedData", "UnresolvedAssetJobDefinition", "get_library_json_enriched_defs",
+]  # fmt: skip
 
 AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
 """What `dg.define_asset_job` returns, or the job that it resolves to."""
+
+_NOT_RUN = ("Dependencies for step ", ". Not executing.")
+_OF_HANDLES = {
+    dg.DagsterEventType.HANDLED_OUTPUT,
+    dg.DagsterEventType.LOADED_INPUT,
+    dg.DagsterEventType.STEP_INPUT,
+}
+"""Events that say how the output of a step is stored and read: a quarter of all events. STEP_OUTPUT is the record."""
 
 _MODULE, _LOCATION = "cdp_sync.definitions", "cdp_sync"
 _WORKSPACE = Path("workspace.yaml")
@@ -78,16 +74,25 @@ def remove_event_file(instance: dg.DagsterInstance, run_id: str) -> None:
             Path(path_of(run_id) + kind).unlink(missing_ok=True)
 
 
-def filter_run_log(log: dg.DagsterLogManager, kept: logging.Filter | Callable[[logging.LogRecord], bool]) -> None:
-    """Write to the history and the terminal only those records of a run that a filter keeps.
+def shorten_log(log: dg.DagsterLogManager) -> None:
+    """Leave out of a run's log the events of handles, and the errors of steps that do not run after a failure.
 
-    Each step logs through an object of its own. They share the handlers that write to the run's history, and the
-    loggers that print.
+    Those errors are as red as the failure itself and stand after it: three of a goal whose server cannot be reached.
     """
+
+    def is_kept(record: logging.LogRecord) -> bool:
+        logged = getattr(record, "dagster_meta", {})
+        event, message = logged.get("dagster_event"), logged.get("orig_message") or ""
+        if event and event.event_type in _OF_HANDLES:
+            return False
+        return not (message.startswith(_NOT_RUN[0]) and message.endswith(_NOT_RUN[1]))
+
+    # Each step logs through an object of its own. They share the handlers that write to the run's history, and the
+    # loggers that print.
     for step_handler in log.handlers:
         for shared in ("_handlers", "_loggers"):
             for target in getattr(step_handler, shared, ()):
-                target.addFilter(kept)
+                target.addFilter(is_kept)
 
 
 def last_evaluation(context: dg.ScheduleEvaluationContext) -> datetime | None:
@@ -121,22 +126,14 @@ def job_origin(job: str) -> RemoteJobOrigin:
     That is the code location of `workspace.yaml` that loads this project, or one of its name. Neither a webserver nor
     a code server has to run.
     """
-    usual = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_MODULE), _LOCATION)
-    locations = [*_declared_locations(), usual]
-    of_module = [each for each in locations[:-1] if _module_of(each) == _MODULE]
-    of_name = [each for each in locations if each.location_name == _LOCATION]
-    return RemoteRepositoryOrigin([*of_module, *of_name][0], SINGLETON_REPOSITORY_NAME).get_job_origin(job)
-
-
-def _declared_locations() -> Sequence[CodeLocationOrigin]:
     from dagster._core.workspace.load import location_origins_from_yaml_paths
 
-    try:
-        return location_origins_from_yaml_paths([str(_WORKSPACE)]) if _WORKSPACE.exists() else []
-    except Exception:  # noqa: BLE001 - the webserver says what is wrong with the file; no run fails for it
-        return []
-
-
-def _module_of(location: CodeLocationOrigin) -> str | None:
-    target = getattr(location, "loadable_target_origin", None)
-    return target.module_name if target else None
+    declared: Sequence[CodeLocationOrigin] = []
+    if _WORKSPACE.exists():
+        with suppress(Exception):  # the webserver says what is wrong with the file; no run fails for it
+            declared = location_origins_from_yaml_paths([str(_WORKSPACE)])
+    targets = [(each, getattr(each, "loadable_target_origin", None)) for each in declared]
+    usual = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_MODULE), _LOCATION)
+    of_module = [each for each, target in targets if target and target.module_name == _MODULE]
+    of_name = [each for each in [*declared, usual] if each.location_name == _LOCATION]
+    return RemoteRepositoryOrigin([*of_module, *of_name][0], SINGLETON_REPOSITORY_NAME).get_job_origin(job)

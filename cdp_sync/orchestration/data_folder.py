@@ -94,10 +94,11 @@ def data_folder() -> DataFolder:
     return DataFolder(Path(os.environ.get("CDP_SYNC_DATA", "data")).absolute())
 
 
-def remove(path: Path) -> None:
-    """Remove a file or folder, and the log of a DuckDB file."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    path.with_name(path.name + ".wal").unlink(missing_ok=True)
-    if path.is_file():
-        path.unlink(missing_ok=True)
+def remove(*paths: Path) -> None:
+    """Remove files or folders, and the logs of DuckDB files."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        if path.is_file():
+            path.unlink(missing_ok=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import Connection, Profiles
+from cdp_sync.model.consistency import find_profile_problems
 from cdp_sync.model.kind import kind_of_type
 from cdp_sync.model.reading import Document, Reading, read_text, with_line
-from cdp_sync.model.segment_problems import find_profile_problems
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.project_folder import defs_folder
 
@@ -92,9 +92,7 @@ def read_connections(name: str | None = None) -> tuple[Connection, ...]:
     """
     values = (document.value for file in declaration_files() for document in documents_in(file))
     found = [value for value in values if isinstance(value, Connection)]
-    names = [connection.name for connection in found]
-    if name is not None and name not in names:
-        raise UnknownName(f"There is no connection {name!r}.", needed=one_of(name, names))
+    refuse_unknown(name, [connection.name for connection in found])
     return tuple(connection for connection in found if name in (None, connection.name))
 
 

@@ -20,8 +20,8 @@ _PAUSE = 5.0
 def failure(error: CdpSyncError) -> dg.Failure:
     """Return the failure that the UI shows: what was found, what was needed, what to do."""
     parts = {"found": error.found, "what was needed": error.needed, "what to do": error.remedy}
-    metadata = {name: dg.MetadataValue.text(text) for name, text in parts.items() if text}
-    return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
+    shown = {name: text for name, text in parts.items() if text}
+    return dg.Failure(description=str(error), metadata=shown, allow_retries=False)
 
 
 def attempt(log: dg.DagsterLogManager, work: Callable[[], T], give_up: Callable[[CdpSyncError], None]) -> T:

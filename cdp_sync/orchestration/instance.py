@@ -2,8 +2,8 @@
 
 import errno
 import fcntl
+import math
 import os
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,10 +11,11 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
-from cdp_sync.errors import CdpSyncError, DiskFull, HistoryUnusable, SettingUnusable, Terminal
+from cdp_sync.errors import CdpSyncError, DiskFull, HistoryUnusable, SettingUnusable, Terminal, Transient
+from cdp_sync.retrying import Pauses, RetryPolicy
 
-_PATIENCE = 60.0
-"""Seconds to wait for others that open the history: each takes a second at most, also where it is made."""
+_PATIENCE = RetryPolicy(math.inf, Pauses(0.05, growth=1.0), deadline=60.0, log=lambda _: None)
+"""For others that open the history: each takes a second at most, also where it is made."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LITTLE = 1 << 20
 """Bytes that are left on a disk where SQLite fails for want of room, whatever it says of it."""
@@ -35,7 +36,12 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
     home = _home()
     with _failures_of(home), ExitStack() as opened:
         with _lock(home):
-            instance = opened.enter_context(_open(home))
+            try:
+                instance = opened.enter_context(dg.DagsterInstance.from_config(str(home)))
+            except (DBAPIError, OSError, CdpSyncError):
+                raise
+            except Exception as error:  # of Dagster, of YAML, of Alembic, of a class that dagster.yaml names
+                raise _unusable(home / "dagster.yaml", error) from error
         yield instance
 
 
@@ -63,34 +69,22 @@ def _home() -> Path:
 def _lock(folder: Path) -> Iterator[None]:
     """Let no other process open the history of this folder: two that create its tables at once damage them."""
     descriptor = os.open(folder, os.O_RDONLY)
-    deadline = time.monotonic() + _PATIENCE
+
+    def lock() -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found = f"Another process has been opening the history of {folder} for {_PATIENCE.deadline:g} seconds."
+            raise Transient(found) from None
+
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise HistoryUnusable(
-                        f"Another process has been opening the history of {folder} for {_PATIENCE:g} seconds.",
-                        remedy="End it, and run again.",
-                    ) from None
-                time.sleep(0.05)
+        try:
+            _PATIENCE.call(lock)
+        except Transient as locked:
+            raise HistoryUnusable(locked.found, remedy="End it, and run again.") from None
         yield
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _open(home: Path) -> Iterator[dg.DagsterInstance]:
-    try:
-        instance = dg.DagsterInstance.from_config(str(home))
-    except (DBAPIError, OSError, CdpSyncError):
-        raise
-    except Exception as error:  # of Dagster, of YAML, of Alembic, of a class that dagster.yaml names
-        raise _unusable(home / "dagster.yaml", error) from error
-    with instance:
-        yield instance
 
 
 def _unusable(file: Path, error: Exception) -> HistoryUnusable:

@@ -4,25 +4,36 @@ import os
 import sys
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
 
 from cdp_sync.errors import DeclarationError
-from cdp_sync.orchestration.building import build_declared
+from cdp_sync.model import Connection, Declared, Maintenance, Profiles
+from cdp_sync.model.consistency import find_problems, find_profile_problems
+from cdp_sync.orchestration.connection import build_connection
 from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
 from cdp_sync.orchestration.data_folder import data_folder
-from cdp_sync.orchestration.declaration_files import declaration_files, find_profile_model, refuse
+from cdp_sync.orchestration.declaration_files import (
+    MAINTENANCE,
+    PROFILE_MODEL,
+    declaration_files,
+    declared_profiles,
+    find_profile_model,
+    find_second,
+    read_declaration,
+    refuse,
+)
 from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
 from cdp_sync.orchestration.garbage import uncollected
+from cdp_sync.orchestration.goals.segments import build_segments
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
 from cdp_sync.orchestration.runs.recovery import build_recovery
 
-_PACKAGE = "cdp_sync"
 _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 """Set by `dg check defs` and `dagster definitions validate`, where every error shall be fatal."""
 
@@ -31,13 +42,20 @@ def load_project() -> dg.Definitions:
     """Load every component of the project.
 
     Raises:
-        DeclarationError: A component is broken, and errors are to be fatal.
+        DeclarationError: A component is broken, and errors are to be fatal; it names every problem of every file.
     """
-    if os.environ.get(_STRICT):
-        refuse_all(_children())
-        return _whole(component_tree().build_defs())
-    with uncollected():
-        return _whole(get_library_json_enriched_defs(None), *_build_each())
+    if not os.environ.get(_STRICT):
+        with uncollected():
+            return _whole(get_library_json_enriched_defs(None), *_build_each())
+    problems, clashes = [], clashes_between_files()
+    for child in _children():
+        try:
+            _check(child, clashes)
+        except DeclarationError as error:
+            problems.append(str(error))
+    if problems:
+        raise DeclarationError("\n".join(problems))
+    return _whole(component_tree().build_defs())
 
 
 def _whole(*parts: dg.Definitions) -> dg.Definitions:
@@ -72,34 +90,22 @@ def reason_of(error: Exception) -> str:
     return str(error)
 
 
-def refuse_all(children: Iterable[Path]) -> None:
-    """Raise one error for all problems in the files of these folders, if there are any.
-
-    Raises:
-        DeclarationError: Names every file and every problem in it.
-    """
-    problems, clashes = [], clashes_between_files()
-    for child in children:
-        try:
-            for file in declaration_files(child):
-                plain_values(file)  # raises what is wrong with the file
-            _check_against_others(child, clashes)
-        except DeclarationError as error:
-            problems.append(str(error))
-    if problems:
-        raise DeclarationError("\n".join(problems))
-
-
-def _check_against_others(child: Path, clashes: Mapping[Path, Sequence[str]]) -> None:
+def _check(child: Path, clashes: Mapping[Path, Sequence[str]]) -> None:
+    """Raise what is wrong with the files of a folder, each by itself and beside the others of the project."""
     for file in declaration_files(child):
+        plain_values(file)  # raises what is wrong with the file
         refuse(file, clashes.get(file, ()))
 
 
 def component_tree(folder: Path | None = None) -> dg.ComponentTree:
     """Return the tree of declared components, or of those below one folder alone."""
     warnings.filterwarnings("ignore", category=dg.BetaWarning)  # of Dagster about its own parts; nothing to act on
-    root = Path(__file__).parents[2]
-    return dg.ComponentTree(defs_module=_module_of(folder), project_root=root, code_location_name=_PACKAGE)
+    folder = folder or defs_folder()
+    module = ModuleType(f"cdp_sync_declared_{zlib.crc32(str(folder).encode()):08x}")  # stands for the folder
+    module.__path__ = [str(folder)]
+    module.__file__ = None
+    sys.modules[module.__name__] = module
+    return dg.ComponentTree(defs_module=module, project_root=Path(__file__).parents[2], code_location_name="cdp_sync")
 
 
 def shared() -> dg.Definitions:
@@ -111,16 +117,6 @@ def shared() -> dg.Definitions:
     return dg.Definitions(resources={"warehouse": warehouse}, executor=dg.in_process_executor)
 
 
-def _module_of(folder: Path | None) -> ModuleType:
-    """Return a module that stands for a folder of declarations."""
-    folder = folder or defs_folder()
-    module = ModuleType(f"cdp_sync_declared_{zlib.crc32(str(folder).encode()):08x}")
-    module.__path__ = [str(folder)]
-    module.__file__ = None
-    sys.modules[module.__name__] = module
-    return module
-
-
 def _children() -> list[Path]:
     return sorted(child for child in defs_folder().iterdir() if child.is_dir() and child.name[0] not in "_.")
 
@@ -130,7 +126,7 @@ def _build_each() -> Iterator[dg.Definitions]:
     clashes = clashes_between_files()
     for child in _children():
         try:
-            _check_against_others(child, clashes)
+            _check(child, clashes)
             yield _build_for_the_ui(child)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others must load
             yield _broken(child.name, error)
@@ -141,8 +137,6 @@ def _build_for_the_ui(child: Path) -> dg.Definitions:
 
     The tree is the folder's own: building any part of a tree decodes all of it.
     """
-    for file in declaration_files(child):
-        plain_values(file)  # raises what is wrong with the file
     return component_tree(child).build_defs_at_path(child)
 
 
@@ -155,16 +149,44 @@ def _build_for_a_run(child: Path) -> dg.Definitions:
     return dg.Definitions.merge(*built)
 
 
+def build_declared(declared: Declared, file: Path) -> dg.Definitions:
+    """Check the value that a defs.yaml declares against the rest of the project, and build its definitions.
+
+    Raises:
+        DeclarationError: Names every problem with its line.
+    """
+    match declared:
+        case Connection():
+            profiles = declared_profiles()
+            refuse(file, [f"attributes.{problem}" for problem in find_problems(declared, profiles)])
+            return build_connection(declared, profiles)
+        case Profiles():
+            problems = [f"attributes.{problem}" for problem in find_profile_problems(declared)]
+            refuse(file, [*_second(PROFILE_MODEL, file), *problems])
+            return build_segments(declared, _import_keys())
+        case Maintenance():
+            from cdp_sync.orchestration.runs.maintenance import build_maintenance
+
+            refuse(file, list(_second(MAINTENANCE, file)))
+            return build_maintenance(declared)
+    raise TypeError(type(declared))
+
+
+def _second(kind: str, file: Path) -> Iterator[str]:
+    return (problem for second, problem in find_second(kind) if second == file)
+
+
+def _import_keys() -> Iterator[dg.AssetKey]:
+    """Yield the assets of all import goals; a problem of a file is reported where the file is loaded."""
+    for file in declaration_files():
+        for document in read_declaration(file).documents:
+            if isinstance(connection := document.value, Connection):
+                yield from (dg.AssetKey([connection.name, goal.name]) for goal in connection.import_profiles)
+
+
 def _broken(name: str, error: Exception) -> dg.Definitions:
     """Show the broken component in the catalog, with the file and the place of the problem."""
     reason = reason_of(error)
     dg.get_dagster_logger().error(f"{name} is not loaded: {reason}")
-    return dg.Definitions(
-        assets=[
-            dg.AssetSpec(
-                ["broken_connections", name],
-                group_name="broken_connections",
-                description=f"Not loaded:\n```\n{reason}\n```",
-            )
-        ]
-    )
+    group, description = "broken_connections", f"Not loaded:\n```\n{reason}\n```"
+    return dg.Definitions(assets=[dg.AssetSpec([group, name], group_name=group, description=description)])

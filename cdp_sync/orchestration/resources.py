@@ -12,9 +12,9 @@ from pydantic import PrivateAttr
 from cdp_sync.errors import CdpSyncError, Transient
 from cdp_sync.model import ConnectionKind, Declared
 from cdp_sync.model.kind import kinds
+from cdp_sync.orchestration.dagster_internals import shorten_log
 from cdp_sync.orchestration.data_folder import data_folder
-from cdp_sync.orchestration.runs.processes import note_process
-from cdp_sync.orchestration.runs.run_log import shorten_log
+from cdp_sync.orchestration.runs.recovery import note_process
 from cdp_sync.warehouse import Warehouse
 
 WAREHOUSE_POOL = "warehouse"
@@ -91,7 +91,13 @@ class PlatformResource(dg.ConfigurableResource[Any]):
         """
         if self._ahead is None:
             thread, client = ThreadPoolExecutor(1), self.client()
-            self._ahead = thread.submit(_connected, client)
+
+            def connected() -> Any:  # noqa: ANN401 - of any kind that can connect before it is used
+                with suppress(Transient):  # its first use retries
+                    client.connect()
+                return client
+
+            self._ahead = thread.submit(connected)
             thread.shutdown(wait=False)
 
     def hang_up(self) -> None:
@@ -102,9 +108,3 @@ class PlatformResource(dg.ConfigurableResource[Any]):
     @property
     def _kind(self) -> ConnectionKind:
         return kinds()[self.kind]
-
-
-def _connected(client: Any) -> Any:  # noqa: ANN401 - of any kind that can connect before it is used
-    with suppress(Transient):  # its first use retries
-        client.connect()
-    return client

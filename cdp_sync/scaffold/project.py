@@ -1,4 +1,4 @@
-"""Writes a new project from the files beside this module.
+"""Writes a new project from the files beside this module, and the JSON schema of a `defs.yaml` for its editors.
 
 In their names `dot_` stands for a dot; in their texts `@name@`, `@folder@`, `@version@` and `@next@` stand for the
 project's name and folder, this version, and the first one that may differ.
@@ -7,14 +7,20 @@ project's name and folder, this version, and the first one that may differ.
 import json
 import re
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from cdp_sync import __version__
 from cdp_sync.connectors.disk import while_writing
 from cdp_sync.errors import FilesInTheWay
-from cdp_sync.scaffold.schema import declaration_schema
+from cdp_sync.model.reading import model_of, type_names
 
 SCHEMA = "defs.schema.json"
 _FILES = Path(__file__).parent / "files"
+_OF_DAGSTER = ("template_vars_module", "requirements", "post_processing")
+"""Keys that every Dagster component may have beside its attributes."""
 
 
 def write_project(folder: Path) -> list[Path]:
@@ -62,3 +68,44 @@ def _texts(folder: Path) -> dict[Path, str]:
         name = Path(str(file.relative_to(_FILES)).replace("dot_", "."))
         found[name] = re.sub("@(name|folder|version|next)@", lambda match: values[match[1]], file.read_text("utf-8"))
     return found
+
+
+class _Templates(GenerateJsonSchema):
+    """Describes values that may be written in more than one way."""
+
+    def time_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's own signature
+        """Describe a time of day as it is written: HH:MM, without seconds."""
+        return {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}
+
+
+def declaration_schema() -> dict[str, Any]:
+    """Return the schema of a document of a `defs.yaml`: one of our types with its attributes, or a type of others."""
+    types: dict[str, type[BaseModel]] = {name: model for name in type_names() if (model := model_of(name))}
+    references, definitions = models_json_schema(
+        [(model, "validation") for model in types.values()],
+        ref_template="#/$defs/{model}",
+        schema_generator=_Templates,
+        union_format="any_of",
+    )
+    by_type = [
+        {
+            "if": {"properties": {"type": {"const": name}}},
+            "then": {"properties": {"attributes": references[model, "validation"]}},
+        }
+        for name, model in types.items()
+    ]
+    known: dict[str, Any] = dict.fromkeys(_OF_DAGSTER, True)
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A declaration of cdp_sync",
+        "type": "object",
+        "required": ["type"],
+        "additionalProperties": False,
+        "properties": {
+            "type": {"description": "The component's type.", "anyOf": [{"enum": list(types)}, {"type": "string"}]},
+            "attributes": {"type": "object"},
+            **known,
+        },
+        "allOf": by_type,
+        "$defs": definitions["$defs"],
+    }

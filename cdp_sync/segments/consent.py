@@ -23,17 +23,13 @@ class ConsentColumns:
     @classmethod
     def of_profile(cls, profiles: Profiles, columns: Collection[str] | None = None) -> "ConsentColumns":
         """Return the columns of the table `profile`; one that it does not have yet is null. None: all are there."""
-        props = [profiles.by_name[name] for name in CONSENT_PROPERTIES]
-        there = [columns is None or prop.name in columns for prop in props]
-        held = (
-            f"profile.{p.name}" if has else f"cast(null as {p.sql_type})" for p, has in zip(props, there, strict=True)
+        props = (profiles.by_name[name] for name in CONSENT_PROPERTIES)
+        return cls(
+            *(
+                f"profile.{prop.name}" if columns is None or prop.name in columns else f"cast(null as {prop.sql_type})"
+                for prop in props
+            )
         )
-        return cls(*held)
-
-    @property
-    def zone_known(self) -> str:
-        """The zone; the rest of the world where there is none."""
-        return f"coalesce({self.zone}, 'NONE')"
 
     def is_refused(self, objective: str) -> str:
         """Return the condition that an objective was refused."""
@@ -52,13 +48,13 @@ def may_process(objectives: Sequence[str], profiles: Profiles, columns: ConsentC
     unneeded = " or ".join(is_unneeded(name, profiles, columns) for name in objectives)
     consented = " or ".join(columns.is_consented(name) for name in objectives)
     refused = " or ".join(columns.is_refused(name) for name in objectives)
-    opt_in = _one_of(columns.zone_known, [zone for zone, kind in profiles.zones.items() if kind == "opt_in"])
+    opt_in = _in_zones(columns, [zone for zone, kind in profiles.zones.items() if kind == "opt_in"])
     return f"({unneeded} or case when {opt_in} then {consented} else not ({refused}) end)"
 
 
 def is_unneeded(objective: str, profiles: Profiles, columns: ConsentColumns) -> str:
     """Return the condition that an objective needs no consent in the profile's zone."""
-    return f"not ({_one_of(columns.zone_known, profiles.objective(objective).zones)})"
+    return f"not ({_in_zones(columns, profiles.objective(objective).zones)})"
 
 
 def consent_is(state: str, objective: str, profiles: Profiles, columns: ConsentColumns) -> str:
@@ -73,5 +69,6 @@ def consent_is(state: str, objective: str, profiles: Profiles, columns: ConsentC
     }[state]
 
 
-def _one_of(value: str, names: Sequence[str]) -> str:
-    return f"{value} in ({', '.join(map(quote_literal, names))})" if names else "false"
+def _in_zones(columns: ConsentColumns, zones: Sequence[str]) -> str:
+    # A profile without a zone is in the rest of the world.
+    return f"coalesce({columns.zone}, 'NONE') in ({', '.join(map(quote_literal, zones))})" if zones else "false"

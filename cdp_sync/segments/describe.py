@@ -9,8 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from cdp_sync.model import Condition, Profiles, Property, Segment
-from cdp_sync.model.literal import literal
 from cdp_sync.model.operators import COUNT, FLAG, TEXTS
+from cdp_sync.model.profile import literal
 from cdp_sync.model.segment import Question
 
 _CONSENT = {
@@ -70,17 +70,13 @@ def _wanted(question: Question, prop: Property) -> list[str]:
 
 
 def _value(value: object) -> str:
-    match value:
-        case str():
-            return _code(value)
-        case bool():
-            return str(value).lower()
-        case Decimal():
-            return f"{value:f}"
-        case datetime():
-            return f"{value.replace(tzinfo=None)} UTC"
-        case _:
-            return str(value)
+    if isinstance(value, str):
+        return _code(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return f"{value.replace(tzinfo=None)} UTC"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _code(text: str) -> str:

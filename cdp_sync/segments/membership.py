@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Text, and_, cast, func, literal_column, select, table
+from sqlalchemy import ColumnElement, Text, cast, func, literal_column, select, table
 
 from cdp_sync.model import Profiles
 from cdp_sync.segments.conditions import condition_of
@@ -13,14 +13,8 @@ from cdp_sync.segments.statements import shown, step
 from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.properties import check_types, profile_columns
 
-PROFILE = table("profile", schema="warehouse").alias("profile")
+PROFILE = table("live_profile", schema="warehouse").alias("profile")
 """The table that conditions ask about, under the name that they use."""
-
-_ID = cast(literal_column("profile.profile_id"), Text).label("profile_id")
-_NEWEST_FIRST: tuple[ColumnElement[object], ...] = (
-    literal_column("profile.created_at").desc(),
-    literal_column("profile.profile_id"),
-)
 
 
 @dataclass(frozen=True)
@@ -46,9 +40,15 @@ def view_segment(session: Session, profiles: Profiles, name: str, now: datetime,
     """
     columns = profile_columns(session)
     check_types(profiles, columns)
-    members = select(_ID).select_from(PROFILE).where(is_in_segment(profiles, name, now, columns))
+    profile: ColumnElement[object] = literal_column("profile.profile_id")
+    created: ColumnElement[object] = literal_column("profile.created_at")
+    members = (
+        select(cast(profile, Text).label("profile_id"))
+        .select_from(PROFILE)
+        .where(is_in_segment(profiles, name, now, columns))
+    )
     size = step("size", select(func.count()).select_from(members.subquery("members")))
-    sample = step("sample", members.order_by(*_NEWEST_FIRST).limit(limit))
+    sample = step("sample", members.order_by(created.desc(), profile).limit(limit))
     return SegmentView(
         name=name,
         size=session.value(size.sql, size.values),
@@ -61,6 +61,5 @@ def view_segment(session: Session, profiles: Profiles, name: str, now: datetime,
 def is_in_segment(
     profiles: Profiles, name: str, now: datetime, columns: Collection[str] | None = None
 ) -> ColumnElement[bool]:
-    """Return the condition, never null, that a row of `PROFILE` is a live profile in a segment; see `condition_of`."""
-    alive = literal_column("profile.merged_into").is_(None)
-    return and_(alive, condition_of(profiles.segment(name).when, profiles, now, columns))
+    """Return the condition, never null, that a row of `PROFILE` is in a segment; see `condition_of`."""
+    return condition_of(profiles.segment(name).when, profiles, now, columns)

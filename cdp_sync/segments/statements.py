@@ -41,14 +41,11 @@ def _written(value: object) -> str:
         return f"[{', '.join(map(_written, value))}]"
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return str(value) if isinstance(value, int | float | Decimal) else _quoted(str(value))
-
-
-def _quoted(text: str) -> str:
-    """Return a text as SQL, with each character that a terminal does not show as its number."""
-    parts = (
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    parts = (  # a character that a terminal does not show as its number
         quote_literal("".join(run)) if visible else " || ".join(f"chr({ord(each)})" for each in run)
-        for visible, run in groupby(text, str.isprintable)
+        for visible, run in groupby(str(value), str.isprintable)
     )
     return " || ".join(parts) or "''"
 

@@ -10,13 +10,15 @@ backend with several writers has to guarantee the same for each session that wri
 """
 
 import errno
+import logging
+import math
 import os
-import random
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Literal
@@ -26,11 +28,13 @@ import duckdb
 from cdp_sync.errors import CdpSyncError, DiskFull, WarehouseLocked, WarehouseUnusable
 from cdp_sync.private import private_file, private_folder
 from cdp_sync.quoting import quote_identifier
-from cdp_sync.warehouse.migrations import latest_version, migrate, version_of
+from cdp_sync.retrying import Pauses, RetryPolicy
 from cdp_sync.warehouse.session import Session, damaged, no_room, translate
 
 Access = Literal["none", "read", "write"]
 
+_logger = logging.getLogger(__name__)
+_PAUSES = Pauses(first=0.02, growth=1.5, longest=0.5)
 _BUSY = ("Could not set lock", "Unique file handle conflict", "different configuration")
 
 NEW = ".new_warehouse_"
@@ -63,12 +67,8 @@ class Warehouse:
         """Yield a session with the catalog `warehouse`, and `staging` where a file is named.
 
         Each session has a DuckDB instance of its own, so that it inherits no setting and no temporary table. Reading
-        where there is no file yet reads an empty warehouse.
-
-        Args:
-            access: To the warehouse.
-            staging: A file of the caller's own.
-            row_group: Rows in a row group of the tables that are made in `staging`; a multiple of 2,048.
+        where there is no file yet reads an empty warehouse. A row group of the tables that are made in `staging` has
+        `row_group` rows, a multiple of 2,048.
 
         Raises:
             WarehouseLocked: Another process held the file for longer than `lock_timeout`.
@@ -150,18 +150,22 @@ class Warehouse:
             private_folder(path.parent)
         except OSError as error:
             raise _not_made(error, path) from error
-        deadline = time.monotonic() + self.lock_timeout
-        pause = 0.02
-        while True:
+
+        def attach() -> None:
             try:
                 session.attach(path, name, options)
             except duckdb.Error as error:
-                _wait_or_raise(error, path, deadline, pause, self.lock_timeout)
-                pause = min(pause * 1.5, 0.5)
-            else:
-                for file in (path, path.with_name(f"{path.name}.wal")):
-                    private_file(file)
-                return
+                if not any(sign in str(error) for sign in _BUSY):
+                    raise _unusable(error, path) from error
+                raise WarehouseLocked(
+                    f"{path.name} is held by {_holder(str(error))} for more than {self.lock_timeout:g} s.",
+                    needed="One process at a time can write to it.",
+                    remedy="Close that process, or run again when it is done.",
+                ) from error
+
+        RetryPolicy(math.inf, _PAUSES, self.lock_timeout, log=_logger.debug).call(attach)
+        for file in (path, path.with_name(f"{path.name}.wal")):
+            private_file(file)
 
 
 def revision_of(session: Session) -> int:
@@ -199,19 +203,6 @@ def next_number(session: Session, table: str, names: Mapping[str, str]) -> int:
     return int(session.value(f"select number {named}", names))
 
 
-def _wait_or_raise(error: duckdb.Error, path: Path, deadline: float, pause: float, patience: float) -> None:
-    text = str(error)
-    if not any(sign in text for sign in _BUSY):
-        raise _unusable(error, path) from error
-    if time.monotonic() + pause > deadline:
-        raise WarehouseLocked(
-            f"{path.name} is held by {_holder(text)} for more than {patience:g} s.",
-            needed="One process at a time can write to it.",
-            remedy="Close that process, or run again when it is done.",
-        ) from error
-    time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads waiting processes, guards nothing
-
-
 def _holder(text: str) -> str:
     found = re.search(r"held in (\S+) \(PID (\d+)\)(?: by user (\S+?)\.?(?:\s|$))?", text)
     if not found:
@@ -247,3 +238,59 @@ def _unusable(error: duckdb.Error, path: Path) -> Exception:
             remedy=f"Check {path}, its folder and their permissions.",
         )
     return problem
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One change to the tables; applied once, in one transaction with its record."""
+
+    version: int
+    name: str
+    sql: str
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Return the migrations of `sql/migrations/`, in order."""
+    folder = resources.files("cdp_sync.warehouse").joinpath("sql", "migrations")
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return tuple(Migration(int(file.name[:4]), file.name[5:-4], file.read_text(encoding="utf-8")) for file in files)
+
+
+def latest_version() -> int:
+    """Return the version that this code works with."""
+    return migrations()[-1].version
+
+
+def version_of(session: Session) -> int:
+    """Return the version of the attached warehouse; 0 where it has no tables yet."""
+    try:
+        return int(session.value("select coalesce(max(version), 0) from warehouse.migration"))
+    except WarehouseUnusable as error:
+        # To look for the table first would take DuckDB 15 ms in every session.
+        if isinstance(error.__cause__, duckdb.CatalogException):
+            return 0
+        raise
+
+
+def migrate(session: Session) -> None:
+    """Apply what is missing.
+
+    Raises:
+        WarehouseUnusable: The warehouse was written by a newer version.
+    """
+    version = version_of(session)
+    if version > latest_version():
+        raise WarehouseUnusable(
+            f"The warehouse has version {version}.",
+            needed=f"This cdp_sync works with version {latest_version()}.",
+            remedy="Use the newer cdp_sync that wrote it.",
+        )
+    for migration in (each for each in migrations() if each.version > version):
+        session.execute("begin")
+        if migration.version == 1:
+            session.execute("create table warehouse.migration (version integer, name text, applied_at timestamptz)")
+        session.execute(migration.sql)
+        record = "insert into warehouse.migration values ($version, $name, now())"
+        session.execute(record, {"version": migration.version, "name": migration.name})
+        session.execute("commit")

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from cdp_sync.errors import CdpSyncError
@@ -12,7 +12,7 @@ from cdp_sync.model.mail_address import folded
 from cdp_sync.quoting import quote_identifier
 from cdp_sync.warehouse.backend import Warehouse
 from cdp_sync.warehouse.properties import profile_columns
-from cdp_sync.warehouse.session import Session
+from cdp_sync.warehouse.session import Session, statement
 
 QUOTE_OPENS = "; the quote opens on line "
 """Before the number of a line, at the end of the reason of a line that is rejected with an earlier one."""
@@ -102,31 +102,31 @@ def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
     if not found:
         with suppress(ValueError):
             found = [UUID(plain)]
-    return [profile for profile_id in found for profile in _profile(session, profile_id)]
+    names = ", ".join(quote_identifier(name) for name in profile_columns(session) if name not in _HIDDEN)
+    profiles = f"select {names} from warehouse.live_profile where profile_id = ?"
+    return [
+        {**record, "changes": session.records(_CHANGES, {"profile_id": profile_id})}
+        for profile_id in found
+        for record in session.records(profiles, [profile_id])
+    ]
 
 
 _HIDDEN = ("merged_into", "_created_by")
 
 
-def _profile(session: Session, profile_id: UUID) -> list[dict[str, Any]]:
-    names = ", ".join(quote_identifier(name) for name in profile_columns(session) if name not in _HIDDEN)
-    query = f"select {names} from warehouse.live_profile where profile_id = ?"
-    changes = f"""
-        select change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id
-        from warehouse.profile_change change
-        left join warehouse.run run on run.run_id = change.run_id and run.started_at = change.changed_at
-        left join (
-            select run_id, connection, goal, {_CHANGED} as changed
-            from warehouse.changed_value
-            where profile_id = $profile_id
-            group by all
-        ) known on known.run_id = run.run_id and known.connection = run.connection and known.goal = run.goal
-        where change.profile_id = $profile_id
-        order by change.changed_at desc
-        limit 10"""
-    history = session.records(changes, {"profile_id": profile_id})
-    return [{**record, "changes": history} for record in session.records(query, [profile_id])]
-
+_CHANGES = f"""
+    select change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id
+    from warehouse.profile_change change
+    left join warehouse.run run on run.run_id = change.run_id and run.started_at = change.changed_at
+    left join (
+        select run_id, connection, goal, {_CHANGED} as changed
+        from warehouse.changed_value
+        where profile_id = $profile_id
+        group by all
+    ) known on known.run_id = run.run_id and known.connection = run.connection and known.goal = run.goal
+    where change.profile_id = $profile_id
+    order by change.changed_at desc
+    limit 10"""
 
 _RUN_IN_ORDER = "(select rowid as place, run_id, connection, goal, direction, state from warehouse.run)"
 
@@ -198,3 +198,37 @@ def ambiguous_rows(session: Session, connection: str, goal: str) -> int:
             qualify row_number() over (partition by path order by rowid desc) = 1
         )"""
     return int(session.value(query, {"connection": connection, "goal": goal}))
+
+
+Direction = Literal["import", "export"]
+
+
+def add_exchanged(session: Session, connection: str, direction: Direction, profiles: int) -> None:
+    """Add the profiles that a connection exchanges for the first time, in the transaction that writes them."""
+    named = {"connection": connection, "direction": direction}
+    session.execute(statement("warehouse/sql/exchange/first_count"), named)
+    more = "set profiles = profiles + $profiles where connection = $connection and direction = $direction"
+    session.execute(f"update warehouse.data_exchange {more}", {**named, "profiles": profiles})
+
+
+def ever_exchanged(session: Session, connection: str, direction: Direction) -> int:
+    """Return how many profiles a connection has ever imported or exported."""
+    query = """
+        select coalesce(sum(profiles), 0)::bigint
+        from warehouse.data_exchange
+        where connection = ? and direction = ?"""
+    return int(session.value(query, [connection, direction]))
+
+
+def data_exchange(session: Session, connection: str | None = None) -> list[dict[str, object]]:
+    """Return how many profiles each connection, or one, has ever imported and exported."""
+    query = """
+        select
+            connection,
+            coalesce(sum(profiles) filter (direction = 'import'), 0)::bigint as profiles_ever_imported,
+            coalesce(sum(profiles) filter (direction = 'export'), 0)::bigint as profiles_ever_exported
+        from warehouse.data_exchange
+        where $connection is null or connection = $connection
+        group by connection
+        order by connection"""
+    return session.records(query, {"connection": connection})

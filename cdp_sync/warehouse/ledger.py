@@ -24,16 +24,14 @@ class KnownFile:
     """What its remembered rows are kept under."""
 
 
-_KNOWN = """
-select path, size, modified_at, sha256, fingerprint, fields, format, source::text as source
-from warehouse.imported_file
-where connection = ? and goal = ?
-qualify row_number() over (partition by path order by rowid desc) = 1"""
-
-
 def known_files(session: Session, connection: str, goal: str) -> dict[str, KnownFile]:
     """Return the latest import of every path that the goal has imported, by path."""
-    records = session.records(_KNOWN, [connection, goal])
+    query = """
+        select path, size, modified_at, sha256, fingerprint, fields, format, source::text as source
+        from warehouse.imported_file
+        where connection = ? and goal = ?
+        qualify row_number() over (partition by path order by rowid desc) = 1"""
+    records = session.records(query, [connection, goal])
     return {each["path"]: KnownFile(**{**each, "fields": tuple(each["fields"] or ())}) for each in records}
 
 

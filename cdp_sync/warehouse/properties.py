@@ -1,6 +1,7 @@
 """Keeps the columns of `profile` in step with the declared properties."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cdp_sync.errors import PropertyTypeChanged
 from cdp_sync.model import Profiles, Property
@@ -48,22 +49,17 @@ def check_types(profiles: Profiles, columns: Mapping[str, str]) -> None:
 def type_problems(profiles: Profiles, columns: Mapping[str, str]) -> list[PropertyTypeChanged]:
     """Return an error for each property whose declared type differs from that of its column."""
     return [
-        _changed(prop, found)
+        PropertyTypeChanged(
+            f"Property {prop.name!r} is stored as {found} and declared as {prop.sql_type} ({prop.type}).",
+            needed="Stored and declared type must be the same.",
+            remedy=(
+                "Declare the stored type, choose a new name for the property, or convert the column yourself: "
+                f"alter table profile alter {quote_identifier(prop.name)} type {prop.sql_type};"
+            ),
+        )
         for prop in profiles.every
         if (found := columns.get(prop.name, prop.sql_type)) != prop.sql_type
     ]
-
-
-def _changed(prop: Property, found: str) -> PropertyTypeChanged:
-    name = quote_identifier(prop.name)
-    return PropertyTypeChanged(
-        f"Property {prop.name!r} is stored as {found} and declared as {prop.sql_type} ({prop.type}).",
-        needed="Stored and declared type must be the same.",
-        remedy=(
-            "Declare the stored type, choose a new name for the property, or convert the column yourself: "
-            f"alter table profile alter {name} type {prop.sql_type};"
-        ),
-    )
 
 
 def _sync_identifiers(session: Session, profiles: Profiles) -> None:
@@ -79,7 +75,15 @@ def _sync_identifiers(session: Session, profiles: Profiles) -> None:
     for name in missing:
         if name in addresses:
             _put_domains_in_ascii(session, declared[name])
-        session.execute(f"insert into warehouse.profile_identifier {identifiers_of(declared[name])}", [name])
+        value = quote_identifier(name)
+        each = f"unnest({value})" if declared[name].multiple else value
+        session.execute(
+            f"""insert into warehouse.profile_identifier
+            select ?, identifier::text, profile_id
+            from (select {each} as identifier, profile_id from warehouse.live_profile)
+            where identifier is not null""",
+            [name],
+        )
         session.execute("insert into warehouse.identifier_property values (?, ?)", [name, name in addresses])
     if (outdated or missing) and session.value("select count(*) from warehouse.profile"):
         session.execute("update warehouse.revision set number = number + 1")
@@ -104,11 +108,36 @@ def _with_ascii_domain(address: str) -> str:
         else {local} || '@' || coalesce(ascii_domain({domain}), {domain}) end"""
 
 
-def identifiers_of(prop: Property) -> str:
-    """Return the query for an identifier's values of all live profiles; its name is the one value to bind."""
-    value = quote_identifier(prop.name)
-    each = f"unnest({value})" if prop.multiple else value
-    return f"""
-        select ?, identifier::text, profile_id
-        from (select {each} as identifier, profile_id from warehouse.live_profile)
-        where identifier is not null"""
+@dataclass(frozen=True)
+class Entity:
+    """A kind of record that the warehouse keeps one of for each person, or each other thing that rows name.
+
+    Args:
+        table: Its table in the warehouse.
+        identifiers: The properties that name one record.
+        properties: All properties.
+    """
+
+    table: str
+    identifiers: tuple[Property, ...]
+    properties: tuple[Property, ...]
+
+    @property
+    def stored(self) -> str:
+        """The table, as SQL names it."""
+        return f"warehouse.{self.table}"
+
+    @property
+    def live(self) -> str:
+        """The view of the records that were not merged into another one, as SQL names it."""
+        return f"warehouse.live_{self.table}"
+
+    @property
+    def identifier_table(self) -> str:
+        """The table with the identifiers of all live records, as SQL names it."""
+        return f"{self.stored}_identifier"
+
+
+def profile_entity(profiles: Profiles) -> Entity:
+    """Return the entity that people are."""
+    return Entity("profile", tuple(profiles.identifiers), tuple(profiles.every))

@@ -1,9 +1,13 @@
-"""Goals and connections that were renamed: their ledger goes on under the new name."""
+"""Goals and connections that were renamed: their ledger goes on under the new name.
 
+One that was renamed without `was`, ran under its new name, and declares `was` since has two ledgers: they become one,
+so that nothing is in it twice. What was written last counts; rows are numbered in the order in which they were written.
+"""
+
+from collections.abc import Mapping
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.warehouse.backend import Warehouse
-from cdp_sync.warehouse.merging import merge_connections, merge_goals
 from cdp_sync.warehouse.session import Session
 
 Names = tuple[str, str]
@@ -36,46 +40,159 @@ def adopt(warehouse: Warehouse, names: Names, was: tuple[str | None, str | None]
     if not former:
         return False
     with warehouse.open("read") as session:
-        if not any(_is_known(session, each) for each in former) and not _is_doubled(session, names):
+        if not any(_has_ledger(session, each, names) for each in former):
             return False
     with warehouse.open("write") as session:
         session.execute("begin")
         for each in former:
-            if _is_known(session, each) or _is_doubled(session, names):
+            if _has_ledger(session, each, names):
                 _rename(session, each, names)
         session.execute("commit")
     return True
 
 
-def _is_known(session: Session, names: Names) -> bool:
-    """Whether a ledger has anything under these names."""
-    parts = " union all ".join(
-        f"select 1 from warehouse.{table} where connection = $connection and goal = $goal"
-        for table in ("imported_file", "exported_goal", "run")
-    )
-    return bool(session.value(f"select count(*) from ({parts} limit 1)", _bound(names)))
+def _has_ledger(session: Session, before: Names, now: Names) -> bool:
+    """Whether anything stands under a former name, or an export goal has two numbers, as an earlier version left it."""
+    parts = [f"select 1 from warehouse.{table} where {_FORMER}" for table in ("imported_file", "exported_goal", "run")]
+    doubled = "select count(*) > 1 from warehouse.exported_goal where (connection, goal) = ($connection, $goal)"
+    return bool(session.value(f"select exists ({' union all '.join(parts)}) or ({doubled})", _values(before, now)))
 
 
-def _is_doubled(session: Session, names: Names) -> bool:
-    """Whether an earlier version has left an export goal with two numbers, with which it cannot run."""
-    query = "select count(*) > 1 from warehouse.exported_goal where connection = $connection and goal = $goal"
-    return bool(session.value(query, _bound(names)))
+def _values(before: Names, now: Names) -> dict[str, object]:
+    return {"old_connection": before[0], "old_goal": before[1], "connection": now[0], "goal": now[1]}
 
 
 def _rename(session: Session, before: Names, now: Names) -> None:
     if before[0] != now[0]:
         merge_connections(session, before[0], now[0])
-    values = {"old_connection": before[0], "old_goal": before[1], "connection": now[0], "goal": now[1]}
-    sources = {"old_source": source_of(before), "source": source_of(now)}
-    merge_goals(session, {**values, **sources})
+    values, sources = _values(before, now), {"old_source": source_of(before), "source": source_of(now)}
+    for table, replaced in _REPLACED_ROWS.items():
+        needed = {name: value for name, value in {**values, **sources}.items() if f"${name}" in replaced}
+        session.execute(f"delete from warehouse.{table} where {replaced}", needed)
+    _merge_exports(session, values)
     for table in _OF_GOALS:
-        session.execute(
-            f"""update warehouse.{table} set connection = $connection, goal = $goal
-            where connection = $old_connection and goal = $old_goal""",
-            values,
-        )
+        changed = f"update warehouse.{table} set connection = $connection, goal = $goal where {_FORMER}"
+        session.execute(changed, values)
     session.execute("update warehouse.keyed_row set source = $source where source = $old_source", sources)
 
 
-def _bound(names: Names) -> dict[str, str]:
-    return {"connection": names[0], "goal": names[1]}
+_FORMER = "(connection, goal) = ($old_connection, $old_goal)"
+
+_BOTH = "(connection, goal) in (($old_connection, $old_goal), ($connection, $goal))"
+
+_LAST_IMPORTS = f"""select source from warehouse.imported_file
+    where {_BOTH}
+    qualify row_number() over (partition by path order by rowid desc) = 1"""
+
+_SOURCES = "source in ($old_source, $source)"
+
+_REPLACED_ROWS = {
+    "list_member": f"""{_BOTH} and rowid not in (
+        select max(rowid) from warehouse.list_member where {_BOTH} group by profile_id, list
+    )""",
+    # Of two runs that did not record how they ended the first counts: it may have put the profile on the list.
+    "list_intent": f"""{_BOTH} and rowid not in (
+        select arg_min(rowid, began) from warehouse.list_intent where {_BOTH} group by profile_id
+    )""",
+    "watermark": f"""{_BOTH} and rowid not in (
+        select max(rowid) from warehouse.watermark where {_BOTH} group by stream
+    )""",
+    "keyed_row": f"""{_SOURCES} and rowid not in (
+        select max(rowid) from warehouse.keyed_row where {_SOURCES} group by row_key
+    )""",
+    "waiting_row": f"""{_BOTH} and (
+        source not in ({_LAST_IMPORTS})
+        or coalesce(row_key in (select row_key from warehouse.keyed_row where {_SOURCES}), false)
+    )""",
+}
+"""Which rows of a goal another one has replaced."""
+
+
+def _merge_exports(session: Session, values: Mapping[str, object]) -> None:
+    """Make of exports under both names one number."""
+    numbers = session.rows(
+        f"""select number from warehouse.exported_goal
+        where {_BOTH}
+        order by connection = $connection and goal = $goal, number""",
+        values,
+    )
+    if len(numbers) < 2:
+        return
+    *former, kept = (number for (number,) in numbers)
+    session.execute(
+        """delete from warehouse.exported_profile
+        where goal_number in (select unnest($numbers)) and rowid not in (
+            select max(rowid) from warehouse.exported_profile
+            where goal_number in (select unnest($numbers))
+            group by profile_id
+        )""",
+        {"numbers": [*former, kept]},
+    )
+    session.execute(
+        "update warehouse.exported_profile set goal_number = $kept where goal_number in (select unnest($former))",
+        {"kept": kept, "former": former},
+    )
+    session.execute("delete from warehouse.exported_goal where number in (select unnest($former))", {"former": former})
+
+
+_IN_BOTH = {
+    "import": """(
+        select profile_id from warehouse.imported_profile where connection = $before
+        union select profile_id from warehouse.profile where _created_by = $old_number
+    ) intersect (
+        select profile_id from warehouse.imported_profile where connection = $now
+        union select profile_id from warehouse.profile where _created_by = $number
+    )""",
+    "export": """select profile_id
+    from warehouse.exported_profile
+    join warehouse.exported_goal on number = goal_number
+    where connection in ($before, $now)
+    group by profile_id
+    having count(distinct connection) = 2""",
+}
+"""The profiles that a connection has exchanged under both of its names."""
+
+
+def merge_connections(session: Session, before: str, now: str) -> None:
+    """Let a connection go on with the counts that it had under a former name; who is in both counts once.
+
+    To be called before its goals are renamed, in their transaction.
+    """
+    names = {"before": before, "now": now}
+    numbers = dict(session.rows("select connection, number from warehouse.connection_number"))
+    values = {**names, "old_number": numbers.get(before), "number": numbers.get(now)}
+    for direction, in_both in _IN_BOTH.items():
+        _merge_counts(session, direction, in_both, values)
+    session.execute(
+        """delete from warehouse.imported_profile
+        where connection in ($before, $now) and (
+            profile_id in (select profile_id from warehouse.profile where _created_by in ($old_number, $number))
+            or rowid not in (
+                select max(rowid) from warehouse.imported_profile
+                where connection in ($before, $now)
+                group by profile_id
+            )
+        )""",
+        values,
+    )
+    session.execute("update warehouse.imported_profile set connection = $now where connection = $before", names)
+    if before in numbers and now in numbers:
+        session.execute(
+            "update warehouse.profile set _created_by = $number where _created_by = $old_number",
+            {name: values[name] for name in ("number", "old_number")},
+        )
+        session.execute("delete from warehouse.connection_number where connection = $before", {"before": before})
+    session.execute("update warehouse.connection_number set connection = $now where connection = $before", names)
+
+
+def _merge_counts(session: Session, direction: str, in_both: str, values: Mapping[str, object]) -> None:
+    names = {"before": values["before"], "now": values["now"], "direction": direction}
+    which = "connection in ($before, $now) and direction = $direction"
+    counted = session.rows(f"select profiles from warehouse.data_exchange where {which}", names)
+    if not counted:
+        return
+    needed = {name: value for name, value in values.items() if f"${name}" in in_both}
+    twice = session.value(f"select count(*) from ({in_both})", needed) if len(counted) == 2 else 0
+    session.execute(f"delete from warehouse.data_exchange where {which}", names)
+    total = sum(profiles for (profiles,) in counted) - twice
+    session.execute("insert into warehouse.data_exchange values (?, ?, ?)", [values["now"], direction, total])

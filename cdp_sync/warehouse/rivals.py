@@ -55,8 +55,7 @@ def rival_problem(
     listed = list(files)
     if goal.sums_as_json == _NO_SUMS or not listed:
         return None
-    paths, sizes, times = (list(values) for values in zip(*listed, strict=True))
-    columns = {"paths": paths, "sizes": sizes, "times": times}
+    columns = dict(zip(("paths", "sizes", "times"), map(list, zip(*listed, strict=True)), strict=True))
     found = session.rows(_RIVALS, {**_summed(connection, goal), **columns})
     rival = next((names for names in found if names not in former), None)
     return _summed_before((connection, goal.name), rival) if rival else None

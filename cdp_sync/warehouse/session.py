@@ -21,6 +21,9 @@ from cdp_sync.quoting import quote_literal
 
 Values = Mapping[str, object] | Sequence[object] | None
 
+_TABLE = r"(?<!distinct )\b(?:from|join|using|into|update)\s+((?:\w+\.)?\w+)\b(?!\s*[.(])"
+"""A table in a statement, its name as the group; neither a function nor the `from` of `is distinct from`."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -30,13 +33,19 @@ class Step:
         yields: The table that it makes or fills.
         sql: The statement; values are bound as `$name`.
         values: What to bind.
-        reads: The intermediate tables that an earlier step has to have made.
     """
 
     yields: str
     sql: str
     values: Mapping[str, object] = field(default_factory=dict)
-    reads: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The intermediate tables that the statement reads or changes: an earlier step has to have made them."""
+        plain = re.sub(r"--.*|'(?:[^']|'')*'", "''", self.sql)
+        named = re.findall(_TABLE, plain, re.IGNORECASE)
+        expressions = re.findall(r"\b(\w+) as (?:materialized )?\(", plain)
+        return frozenset(name for name in named if not name.startswith("warehouse.")).difference(expressions)
 
     def __str__(self) -> str:
         """Return the statement as a person would read it."""
@@ -231,3 +240,9 @@ _QUOTED = r"'[^']*'|\"[^\"]*\"|\b\d[\d.]*\b"
 def statement(name: str) -> str:
     """Return the fixed statement of a file below the package, such as `importing/linking/matched`, without `.sql`."""
     return resources.files("cdp_sync").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def fixed(yields: str, name: str, values: Mapping[str, object] | None = None, **parts: str) -> Step:
+    """Return the step of a fixed statement, with these parts of SQL in it."""
+    sql = statement(name)
+    return Step(yields, sql.format(**parts) if parts else sql, values or {})

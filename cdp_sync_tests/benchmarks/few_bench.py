@@ -38,7 +38,7 @@ to '{target}' (header)
 
 def run_once(folder: Path, source: Path) -> dict[str, float]:
     """Import one file into the folder's warehouse with the product that is installed; return what it cost."""
-    from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
+    from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
     from cdp_sync.model import FetchedFile, FileGoal, Profiles, RemoteFile
     from cdp_sync.warehouse import Warehouse
     from cdp_sync_tests.benchmarks.project import PROPERTIES, profile_model
@@ -52,7 +52,7 @@ def run_once(folder: Path, source: Path) -> dict[str, float]:
     )
     warehouse = Warehouse(folder / "warehouse.duckdb")
     profiles = Profiles.model_validate(profile_model())
-    run = GoalRun(source.stem, "bench", goal, profiles, warehouse, folder / f"{source.stem}.staging")
+    run = ImportRun(source.stem, "bench", goal, profiles, warehouse, folder / f"{source.stem}.staging")
     remote = RemoteFile(datetime(2026, 1, 1, tzinfo=UTC), f"/in/{source.name}", source.stat().st_size)
     began, used = time.perf_counter(), _cpu()
     stage_files(run, [FetchedFile(remote, source, source.stem)])

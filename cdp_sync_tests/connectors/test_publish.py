@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.connectors.sftp.protocol.window import depth
+from cdp_sync.connectors.sftp.protocol.transfer import depth
 from cdp_sync.errors import (
     AuthenticationFailed,
     FileChanged,

@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_sync.connectors.sftp.protocol import packets, writer
+from cdp_sync.connectors.sftp.protocol import packets, transfer
 from cdp_sync.connectors.sftp.protocol.packets import Fields, NotSftp, Refusal
-from cdp_sync.connectors.sftp.protocol.writer import Writer
 from cdp_sync_tests.connectors.awkward import Awkward, Packet, status, wire_to
 
 
 def written(channel: Awkward, content: bytes, size: int) -> list[int]:
     """Write it all, so many bytes at a time; return what was confirmed on the way."""
-    return list(Writer(wire_to(channel), b"h", io.BytesIO(content).read, size))
+    return list(transfer.write(wire_to(channel), b"h", io.BytesIO(content).read, size))
 
 
 @settings(max_examples=60)
@@ -37,7 +36,7 @@ def test_a_piece_takes_as_few_packets_of_ssh_as_there_can_be(size: int) -> None:
     sendall = channel.sendall
     channel.sendall = lambda data: (sent.append(len(data)), sendall(data))[1]  # type: ignore[method-assign,func-returns-value]
     content = bytes(number % 251 for number in range(size))
-    list(Writer(wire, b"h", io.BytesIO(content).read, size))
+    list(transfer.write(wire, b"h", io.BytesIO(content).read, size))
     assert channel.content == content
     most = 32_768 - 64
     assert sum(-(-part // most) for part in sent) == -(-sum(sent) // most)
@@ -57,7 +56,7 @@ def test_a_dropped_line_is_never_success(lasts: int, seed: int) -> None:
     wire = wire_to(channel)
     channel.lasts = lasts
     with pytest.raises(EOFError):
-        list(Writer(wire, b"h", io.BytesIO(b"x" * 10_000).read, 20))
+        list(transfer.write(wire, b"h", io.BytesIO(b"x" * 10_000).read, 20))
 
 
 def test_a_refusal_in_the_middle_is_reported() -> None:
@@ -95,7 +94,7 @@ class Syncing(Awkward):
 
 def test_it_is_brought_to_the_disk_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """`fsync@openssh.com` is asked for every so often and at the end, each time after all has been confirmed."""
-    monkeypatch.setattr(writer, "_SYNC_EVERY", 1000)
+    monkeypatch.setattr(transfer, "_SYNC_EVERY", 1000)
     channel = Syncing(status(packets.OK))
     written(channel, b"x" * 2500, 100)
     assert channel.synced == [(1000, 0), (2000, 0), (2500, 0)]

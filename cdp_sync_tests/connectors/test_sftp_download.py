@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from paramiko import sftp
 
-from cdp_sync.connectors.sftp.protocol import window
+from cdp_sync.connectors.sftp.protocol import transfer
 from cdp_sync.errors import ConnectionLost, RemoteFailure, RemoteNameRefused
 from cdp_sync.model.remote import RemoteFile
 from cdp_sync.sandbox.sftp import SftpSandbox
@@ -111,7 +111,7 @@ def test_a_dropped_line_is_resumed(start_sandbox: StartSandbox, root: Path, fetc
     assert len(dropper.starts) == len(lines) + 1 == 5
     assert dropper.starts == sorted(dropper.starts)
     # Only what was under way is lost: of what the server was asked for, all but that much had arrived.
-    assert dropper.starts[-1] >= 12_000_000 - window._IN_FLIGHT - BLOCK
+    assert dropper.starts[-1] >= 12_000_000 - transfer._IN_FLIGHT - BLOCK
     assert hashlib.sha256(fetched.read_bytes()).hexdigest() == sha256
     assert names_in(fetched.parent) == [fetched.name]
 

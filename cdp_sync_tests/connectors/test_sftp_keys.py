@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from cdp_sync.connectors.sftp.keys import load_private_key
+from cdp_sync.connectors.sftp.credentials import load_private_key
 from cdp_sync.errors import KeyUnreadable, SecretMissing
 from cdp_sync_tests.connectors.conftest import Connect
 from cdp_sync_tests.openssh import OpenSshServer

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.connectors.sftp.protocol import names
+from cdp_sync.connectors.sftp.protocol import packets
 from cdp_sync.errors import ConnectionLost, RemotePathMissing
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files
@@ -90,8 +90,8 @@ def test_names_that_are_not_utf8_are_listed_and_fetched(
 @given(st.binary(max_size=20) | st.from_regex(rb"(\\{0,3}(x[0-9a-f]{2}|\xe9|e)){0,4}", fullmatch=True))
 def test_every_name_has_one_text(name: bytes) -> None:
     """What is listed leads back to the same bytes, can be printed and stored, and stays as it is where it is plain."""
-    text = names.as_text(name)
-    assert names.as_bytes(text) == name
+    text = packets.as_text(name)
+    assert packets.as_bytes(text) == name
     assert text.encode() is not None
     if b"\\" not in name and text.isprintable() and "\\" not in text:
         assert text.encode() == name

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from cdp_sync.connectors.sftp.protocol import packets
 from cdp_sync.connectors.sftp.protocol.packets import Attributes, Fields, NotSftp, Refusal
-from cdp_sync.connectors.sftp.protocol.reader import Reader
-from cdp_sync.connectors.sftp.protocol.window import Limits, limits
+from cdp_sync.connectors.sftp.protocol.transfer import Limits, limits, read
 from cdp_sync_tests.connectors.awkward import Awkward, status, wire_to
 
 
@@ -18,21 +17,21 @@ from cdp_sync_tests.connectors.awkward import Awkward, status, wire_to
 def test_the_bytes_come_in_order(content: bytes, seed: int, start: int, end: int, size: int) -> None:
     """Whatever the order and length of the answers, the reader yields exactly the bytes from start to end."""
     channel = Awkward(content, seed)
-    assert b"".join(Reader(wire_to(channel), b"h", start, end, size)) == content[start:end]
+    assert b"".join(read(wire_to(channel), b"h", start, end, size)) == content[start:end]
     assert not channel.waiting
 
 
 def test_what_is_under_way_is_bounded() -> None:
     """However long the file, no more than 64 requests wait for an answer."""
     channel = Awkward(b"x" * 20_000, seed=1, shortest=100)
-    assert len(b"".join(Reader(wire_to(channel), b"h", 0, 20_000, 100))) == 20_000
+    assert len(b"".join(read(wire_to(channel), b"h", 0, 20_000, 100))) == 20_000
     assert channel.most_waiting == 64
 
 
 def test_nothing_is_asked_for_where_nothing_is_wanted() -> None:
     """An empty range costs no request."""
     channel = Awkward(b"abc", seed=1)
-    assert list(Reader(wire_to(channel), b"h", 2, 2, 10)) == []
+    assert list(read(wire_to(channel), b"h", 2, 2, 10)) == []
     assert channel.most_waiting == 0
 
 
@@ -43,7 +42,7 @@ def test_a_dropped_line_is_never_the_end_of_a_file(lasts: int, seed: int) -> Non
     wire = wire_to(channel)
     channel.lasts = lasts
     with pytest.raises(EOFError):
-        list(Reader(wire, b"h", 0, 10_000, 20))
+        list(read(wire, b"h", 0, 10_000, 20))
 
 
 def test_a_refusal_in_the_middle_is_reported() -> None:
@@ -51,7 +50,7 @@ def test_a_refusal_in_the_middle_is_reported() -> None:
     channel = Awkward(b"abc" * 100, seed=1)
     channel.read = lambda fields: status(packets.FAILURE, b"disk on fire \xff")  # type: ignore[method-assign]
     with pytest.raises(Refusal, match="disk on fire \ufffd"):
-        list(Reader(wire_to(channel), b"h", 0, 300, 10))
+        list(read(wire_to(channel), b"h", 0, 300, 10))
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 11])
@@ -60,7 +59,7 @@ def test_an_answer_of_impossible_length_is_reported(data: bytes) -> None:
     channel = Awkward(b"abc" * 100, seed=1)
     channel.read = lambda fields: (packets.DATA, packets.string(data))  # type: ignore[method-assign]
     with pytest.raises(NotSftp):
-        list(Reader(wire_to(channel), b"h", 0, 300, 10))
+        list(read(wire_to(channel), b"h", 0, 300, 10))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.connectors.sftp.protocol.pace import Deadline, LeastRate, TooSlow
+from cdp_sync.connectors.sftp.protocol.wire import Deadline, LeastRate, TooSlow
 from cdp_sync.errors import RemoteListingTooLong, RemoteTooSlow
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Protocol
@@ -171,7 +171,7 @@ def test_only_waiting_counts() -> None:
     rate = LeastRate(100, 10)
     for _ in range(100):
         rate.waited(1, 100)
-    rate.moved(10_000)
+    rate.bytes += 10_000
     for _ in range(9):
         rate.waited(1, 0)
     rate = LeastRate(100, 10)

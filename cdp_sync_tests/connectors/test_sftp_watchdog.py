@@ -2,7 +2,7 @@
 
 import threading
 
-from cdp_sync.connectors.sftp.watchdog import Watchdog
+from cdp_sync.connectors.sftp.session import Watchdog
 
 
 def test_the_watchdog_expires_when_nothing_arrives() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.connectors.smtp.client import Mail, send
-from cdp_sync.connectors.smtp.server import SmtpServer
+from cdp_sync.connectors.smtp import Mail, SmtpServer, send
 from cdp_sync.errors import (
     AuthenticationFailed,
     CdpSyncError,

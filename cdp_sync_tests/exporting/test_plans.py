@@ -25,9 +25,10 @@ class Noted:
     steps: list[Step] = field(default_factory=list)
 
     def check(self, *yielded: str) -> None:
-        """Check that steps declare what they read, that it is made before, and that these steps ran."""
+        """Check that steps know what they read, that it is made before, and that these steps ran."""
         for step in self.steps:
-            assert set(step.reads) == set(READ.findall(step.sql)) - set(MADE.findall(step.sql)), str(step)
+            read = {name.removeprefix("staging.") for name in step.reads} - set(MADE.findall(step.sql))
+            assert read == set(READ.findall(step.sql)) - set(MADE.findall(step.sql)), str(step)
         made: set[str] = set()
         for sql in self.statements:
             assert set(READ.findall(sql)) - set(MADE.findall(sql)) <= made, sql

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.importing import GoalRun, import_files
+from cdp_sync.importing import ImportRun, import_files
 from cdp_sync.model import ExportFormat, FetchedFile, FileGoal, RemoteFile
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.exporting.exporter import NOON, PROPERTIES, Exporter, goal, profiles
@@ -95,7 +95,7 @@ def import_back(content: bytes, form: ExportFormat, folder: Path) -> Warehouse:
     local.write_bytes(content)
     remote = RemoteFile(NOON, "/file.csv", len(content))
     keyed = profiles(properties=[*PROPERTIES, {"name": "number", "type": "number", "identifier": True}])
-    run = GoalRun("back", "shop", declared, keyed, Warehouse(folder / "back.duckdb"), folder / "staging.duckdb")
+    run = ImportRun("back", "shop", declared, keyed, Warehouse(folder / "back.duckdb"), folder / "staging.duckdb")
     report = import_files(run, [FetchedFile(remote, local, hashlib.sha256(content).hexdigest())])
     assert (report.state, report.counters.values_invalid) == ("success", 0), (report.message, report.reasons)
     return run.warehouse

@@ -9,7 +9,7 @@ from cdp_sync.errors import CdpSyncError, DiskFull
 from cdp_sync.exporting import select_segment, write_file
 from cdp_sync.exporting.files.rows import file_rows
 from cdp_sync.exporting.preview import preview_export
-from cdp_sync.exporting.select.plan import selected_step
+from cdp_sync.exporting.select import selected_step
 from cdp_sync.model import ExportCounters
 from cdp_sync_tests.exporting.exporter import Exporter, column, goal, profiles
 from cdp_sync_tests.warehouse.holder import held

@@ -16,13 +16,13 @@ def users(folder: Path) -> UserFile:
     """Return six users of a goal without lists."""
     (folder / "users.jsonl").write_text(LINES)
     run: Any = SimpleNamespace(goal=SimpleNamespace(memberships=()))
-    return UserFile(run, folder / "users.jsonl", folder / "outcomes.csv")
+    return UserFile(run, folder / "users.jsonl")
 
 
 @pytest.mark.parametrize("torn", ["", "4,sen", "8" * 200_000])
 def test_a_line_that_a_crash_cut_short_is_removed(tmp_path: Path, torn: str) -> None:
     """The other outcomes count by the number of the line, in whatever order they were noted."""
-    outcomes = tmp_path / "outcomes.csv"
+    outcomes = tmp_path / "users.csv"
     outcomes.write_text(f"5,absent,,,\n0,sent,,[],\n{torn}")
     with users(tmp_path) as resumed:
         assert outcomes.read_text() == "5,absent,,,\n0,sent,,[],\n"
@@ -32,11 +32,11 @@ def test_a_line_that_a_crash_cut_short_is_removed(tmp_path: Path, torn: str) -> 
 
 def test_at_first_no_user_has_an_outcome(tmp_path: Path) -> None:
     """Also where not even the first line was whole."""
-    (tmp_path / "outcomes.csv").write_text("0,se")
+    (tmp_path / "users.csv").write_text("0,se")
     with users(tmp_path) as pending:
         assert not pending.resumed
         assert [body["id"] for _, body in pending] == list("012345")
-    assert (tmp_path / "outcomes.csv").read_text() == ""
+    assert (tmp_path / "users.csv").read_text() == ""
 
 
 def test_an_outcome_that_is_noted_stays(tmp_path: Path) -> None:
@@ -45,6 +45,6 @@ def test_an_outcome_that_is_noted_stays(tmp_path: Path) -> None:
         pending.note(2, RequestRefused("The address is invalid."))
         pending.note(4, None)
         assert [place for place, _ in pending] == [0, 1, 3, 5]
-    assert (tmp_path / "outcomes.csv").read_text() == "2,refused,,,The address is invalid.\n4,absent,,,\n"
+    assert (tmp_path / "users.csv").read_text() == "2,refused,,,The address is invalid.\n4,absent,,,\n"
     with users(tmp_path) as resumed:
         assert [place for place, _ in resumed] == [0, 1, 3, 5]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from cdp_sync.importing import GoalRun, import_files
+from cdp_sync.importing import ImportRun, import_files
 from cdp_sync.model import Counters, FetchedFile, FileGoal, Profiles, RemoteFile
 from cdp_sync.model.profile import RESERVED
 from cdp_sync.warehouse import Session, Warehouse, quote_identifier
@@ -102,7 +102,7 @@ class ProductSide:
         """Import files in one run of a connection with these objectives."""
         self.runs += 1
         adopt(self.warehouse, ("shop", goal.name), (None, goal.was))
-        run = GoalRun(
+        run = ImportRun(
             run_id=f"run{self.runs}",
             connection="shop",
             goal=goal,

@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.importing import GoalRun, link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
 from cdp_sync.importing.delta.watermarks import cut_unfinished_line
 from cdp_sync.model import Counters, RemoteFile
 from cdp_sync.model.delta import Append, Delta, Replace, Window
@@ -39,7 +39,7 @@ LOG = {
 }
 
 
-def staged_run(importer: Importer, content: bytes, delta: Delta, *, reader: str = "ndjson", **marks: str) -> GoalRun:
+def staged_run(importer: Importer, content: bytes, delta: Delta, *, reader: str = "ndjson", **marks: str) -> ImportRun:
     """Stage and link what a source brought; return the run, which has yet to land."""
     run = importer.new_run()
     local = importer.folder / f"{run.run_id}.arrived"

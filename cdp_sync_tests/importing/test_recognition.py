@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp_sync.importing.reading.recognition import HEAD, recognize, workbook
-from cdp_sync.model.encoding import canonical_encoding
+from cdp_sync.model.format import canonical_encoding
 
 TEXT = "Email,Name\nann@x.io,Zoë\n" * 20
 ONE_BYTE = ("utf-8", "latin-1", "windows-1252", "iso8859-15")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.importing import GoalRun, stage_files
+from cdp_sync.importing import ImportRun, stage_files
 from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.importing.staging.columns import plan_columns
@@ -97,7 +97,7 @@ def test_a_known_file_is_converted_where_it_differs(tmp_path: Path) -> None:
     importer.deliver({"/in/a.csv": b"Email,Number\na@x.nl,1\nb@x.nl,2\nc@x.nl,3\n"})
     converted: list[tuple[object, ...]] = []
 
-    def look(run: GoalRun) -> None:
+    def look(run: ImportRun) -> None:
         with run.open("none") as session:
             converted.extend(session.rows("select row, link_0, value_number from staging.fresh"))
 
@@ -112,7 +112,7 @@ def test_who_writes_in_between_has_rows_converted_again(tmp_path: Path) -> None:
     other = Importer(tmp_path / "other", GOAL, PROFILES, connection="other", warehouse=importer.warehouse)
     importer.deliver({"/in/a.csv": b"Email,Number\na@x.nl,1\nb@x.nl,2\n"})
 
-    def write(_: GoalRun) -> None:
+    def write(_: ImportRun) -> None:
         assert other.deliver({"/in/b.csv": b"Email,Number\nc@x.nl,3\n"}).counters.profiles_created == 1
 
     report = importer.deliver({"/in/a.csv": b"Email,Number\na@x.nl,1\nb@x.nl,20\nc@x.nl,30\n"}, between=write)

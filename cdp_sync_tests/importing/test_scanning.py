@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp_sync.importing import Scan, scan_directory
-from cdp_sync.importing.sources.scanning import select_files
-from cdp_sync.importing.sources.sightings import Sightings
+from cdp_sync.importing.sources.scanning import Sightings, select_files
 from cdp_sync.model import FileGoal, RemoteFile
 from cdp_sync.model.goal import TEMPORARY_SUFFIXES
 from cdp_sync.warehouse.ledger import KnownFile

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from cdp_sync.model import Profiles, Segment
 from cdp_sync.model.reading import read_text
-from cdp_sync.model.segment_problems import find_profile_problems
+from cdp_sync.model.consistency import find_profile_problems
 from cdp_sync.segments.membership import view_segment
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.properties import sync_properties

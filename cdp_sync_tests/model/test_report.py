@@ -14,8 +14,8 @@ from cdp_sync.model import (
     ExportCounters,
     ExportReport,
     FileReport,
-    GoalReport,
     GoalState,
+    ImportReport,
     RemoteFile,
     Report,
 )
@@ -51,18 +51,18 @@ def test_counters_have_the_names_of_the_contract() -> None:
 @given(st.lists(ENDS, max_size=4))
 def test_the_sum_of_counters_that_add_up_adds_up(files: list[list[int]]) -> None:
     """Per file and per run every row read is in exactly one of the ends."""
-    total = GoalReport("a", tuple(FileReport(str(n), "imported", counted(e)) for n, e in enumerate(files))).counters
+    total = ImportReport("a", tuple(FileReport(str(n), "imported", counted(e)) for n, e in enumerate(files))).counters
     assert total.add_up
     assert total.rows_read == sum(map(sum, files))
 
 
-@pytest.mark.parametrize("report", [GoalReport("a", error="Down."), ExportReport("a", "everybody", error="Down.")])
+@pytest.mark.parametrize("report", [ImportReport("a", error="Down."), ExportReport("a", "everybody", error="Down.")])
 def test_both_directions_report_alike(report: Report) -> None:
     """A goal that failed as a whole has its error as message, and the JSON of both has the same parts in order."""
     assert (report.state, report.errors, report.message) == (GoalState.FAILED, ("Down.",), "Down.")
     parts = [name for name in report.to_json() if name not in (*COUNTERS, *EXPORT_COUNTERS, "eligible")]
     assert parts == ["goal", "state", "message", "seconds", "files"]
-    assert report.direction == ("import" if isinstance(report, GoalReport) else "export")
+    assert report.direction == ("import" if isinstance(report, ImportReport) else "export")
 
 
 def test_ends_in_words() -> None:
@@ -88,7 +88,7 @@ def test_a_file_tells_its_path_state_and_every_counter() -> None:
 def test_a_goal_with_a_failed_file_has_failed_and_says_which() -> None:
     """One failed file fails the goal; its message names the file and what landed besides."""
     imported = FileReport("/in/a.csv", "imported", Counters(rows_read=2, rows_applied=2, profiles_created=2))
-    report = GoalReport("customers", (imported, FileReport("/in/b.csv", "failed", message="No header.")))
+    report = ImportReport("customers", (imported, FileReport("/in/b.csv", "failed", message="No header.")))
     assert report.state == "failed"
     assert "/in/b.csv failed: No header." in report.message
     assert "1 file, 2 rows: 2 applied; 2 profiles created, 0 updated." in report.message
@@ -96,20 +96,23 @@ def test_a_goal_with_a_failed_file_has_failed_and_says_which() -> None:
 
 def test_a_goal_of_which_every_file_failed_does_not_say_that_nothing_is_new() -> None:
     """What failed was new; the message says why it failed and nothing else."""
-    report = GoalReport("customers", (FileReport("/in/b.csv", "failed", message="No header."),))
+    report = ImportReport("customers", (FileReport("/in/b.csv", "failed", message="No header."),))
     assert report.message == "/in/b.csv failed: No header."
 
 
 def test_nothing_to_do_is_a_success_that_says_so() -> None:
     """Files that wait or are known are no failure and nothing new."""
     waiting = (FileReport("/in/a.csv", "growing"), FileReport("/in/b.csv", "unchanged"))
-    assert (GoalReport("a", waiting).state, GoalReport("a", waiting).message) == ("success", "Nothing new to import.")
+    assert (ImportReport("a", waiting).state, ImportReport("a", waiting).message) == (
+        "success",
+        "Nothing new to import.",
+    )
 
 
 def test_a_sentence_names_the_ends_that_rows_met() -> None:
     """Ends that no row met are left out; numbers have thousands separators."""
     counters = Counters(rows_read=12_345, rows_applied=12_300, rows_unmatched=40, rows_without_identifier=5)
-    message = GoalReport("a", (FileReport("/in/a.csv", "imported", counters),)).message
+    message = ImportReport("a", (FileReport("/in/a.csv", "imported", counters),)).message
     assert message.startswith("1 file, 12,345 rows: 12,300 applied, 5 without identifier, 40 unmatched;")
 
 
@@ -124,15 +127,15 @@ def test_a_goal_warns_once_and_where_no_row_had_a_link_value() -> None:
     """Warnings of several files are said once; rows that are unchanged or rejected are not judged by their links."""
     nobody = Counters(rows_read=4, rows_unchanged=1, rows_rejected=1, rows_without_identifier=2)
     files = (FileReport("/a", "imported", nobody, warnings=("Odd.",)), FileReport("/b", "imported", warnings=("Odd.",)))
-    assert GoalReport("g", files).warnings == ("a, b: Odd.", "No row had a link value.")
+    assert ImportReport("g", files).warnings == ("a, b: Odd.", "No row had a link value.")
     somebody = FileReport("/c", "imported", Counters(rows_read=1, rows_applied=1))
-    assert GoalReport("g", (*files, somebody)).warnings == ("a, b: Odd.",)
-    assert GoalReport("g", (*files, somebody) + files * 2).warnings == ("a, b, a and 3 more: Odd.",)
-    assert GoalReport("g").warnings == ()
+    assert ImportReport("g", (*files, somebody)).warnings == ("a, b: Odd.",)
+    assert ImportReport("g", (*files, somebody) + files * 2).warnings == ("a, b, a and 3 more: Odd.",)
+    assert ImportReport("g").warnings == ()
 
 
 def test_errors_are_reported_one_by_one() -> None:
     """Of a goal that failed its own, otherwise one for each failed file."""
     failed = (FileReport("/a", "failed", message="Bad."), FileReport("/b", "imported"))
-    assert GoalReport("g", failed).errors == ("/a failed: Bad.",)
-    assert GoalReport("g", failed, error="Down.").errors == ("Down.",)
+    assert ImportReport("g", failed).errors == ("/a failed: Bad.",)
+    assert ImportReport("g", failed, error="Down.").errors == ("Down.",)

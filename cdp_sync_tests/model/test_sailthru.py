@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from cdp_sync.connectors.sailthru.account import SailthruAccount
+from cdp_sync.connectors.sailthru.goals import SailthruAccount
 
 NEEDED = {"api_key_env": "SAILTHRU_KEY", "api_secret_env": "SAILTHRU_SECRET"}
 

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp_sync.model import Schedule, SftpConnection
-from cdp_sync.model.occurrences import is_due, occurrences
+from cdp_sync.model.occurrences import is_due, occurrences, upcoming_runs
 from cdp_sync.model.reading import read_text
 from cdp_sync.model.schedule import KINDS
-from cdp_sync.model.upcoming import upcoming_runs
 from cdp_sync_tests.oracle.wall_clock import YEAR, instants
 from cdp_sync_tests.schedule_cases import ZONES, OnDay, cases, even, name_of, odd_cases
 

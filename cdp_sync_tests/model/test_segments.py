@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from cdp_sync.model import Condition, Profiles, Property
-from cdp_sync.model.literal import literal
+from cdp_sync.model.consistency import find_cycle, find_profile_problems, operators_of
+from cdp_sync.model.profile import literal
 from cdp_sync.model.reading import read_text
-from cdp_sync.model.segment_problems import find_cycle, find_profile_problems, operators_of
 
 PROPERTIES = [
     {"name": "email", "type": "email", "identifier": True},

@@ -194,7 +194,7 @@ def test_a_file_that_was_imported_by_a_run_that_broke_off_is_not_failed(
 ) -> None:
     """Rows have landed, but the run ended before it could say so: the next run does, and imports nothing again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cdp_sync.orchestration.goals.file_steps.note_files", lambda *_: 1 / 0)
+        patch.setattr("cdp_sync.orchestration.goals.import_steps.note_files", lambda *_: 1 / 0)
         assert not shop.run("shop_sync", instance).success
     assert status(shop, instance)["failed"] == {FIRST, SECOND}
     assert shop.run("shop_sync", instance).success

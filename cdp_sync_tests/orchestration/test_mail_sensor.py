@@ -147,7 +147,7 @@ def test_a_run_whose_process_died_is_mailed_about(office: Office) -> None:
 
 def test_an_unexpected_error_is_reported_by_its_type(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an error that nobody foresaw says may be personal data: the mail names its type and the step."""
-    from cdp_sync.orchestration.goals.file_steps import FileSteps
+    from cdp_sync.orchestration.goals.import_steps import FileSteps
 
     def burst(*_arguments: object) -> None:
         raise ZeroDivisionError(PERSON)

@@ -13,8 +13,8 @@ import pytest
 from dagster._core.storage.runs.schema import RunsTable
 
 from cdp_sync.orchestration.goals.files import files_key, imported_versions, partitions_of
-from cdp_sync.orchestration.runs import retention
-from cdp_sync.orchestration.runs.retention import forget_idle_runs, forget_runs
+from cdp_sync.orchestration.runs import maintenance
+from cdp_sync.orchestration.runs.maintenance import forget_idle_runs, forget_runs
 from cdp_sync_tests.projects import Project, goal
 from cdp_sync_tests.warehouse.holder import held
 
@@ -175,7 +175,7 @@ def test_it_stops_when_its_time_is_up_and_goes_on_later(
     kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than one batch; what is left is found by the next run."""
-    monkeypatch.setattr(retention, "_BATCH", 5)
+    monkeypatch.setattr(maintenance, "_BATCH", 5)
     for _ in range(12):
         finished = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.SUCCESS)
         age(kept, kept.add_run(finished).run_id, SOME_DAYS)
@@ -226,7 +226,7 @@ def test_more_runs_without_work_than_are_read_at_once(
     kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is found once, and what had work in between stays."""
-    monkeypatch.setattr(retention, "_BATCH", 5)
+    monkeypatch.setattr(maintenance, "_BATCH", 5)
     for number in range(15):
         tags = {"connection": "shop"} if number % 5 else {}
         ended = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.SUCCESS, tags=tags)

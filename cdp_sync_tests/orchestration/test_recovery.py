@@ -15,8 +15,7 @@ from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 from cdp_sync.orchestration.data_folder import DataFolder
 from cdp_sync.orchestration.instance import open_instance
-from cdp_sync.orchestration.runs.processes import Process
-from cdp_sync.orchestration.runs.recovery import recover
+from cdp_sync.orchestration.runs.recovery import Process, recover
 from cdp_sync.orchestration.runs.run_tags import FORMER_PROCESS, PROCESS
 from cdp_sync_tests.projects import INSTANCE, Project, goal
 

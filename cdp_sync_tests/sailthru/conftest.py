@@ -1,6 +1,7 @@
 """A project with a Sailthru of its own."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import dagster as dg
 import pytest
@@ -14,12 +15,12 @@ from cdp_sync_tests.sailthru.crm import ENVIRONMENT, KEY, SECRET, TIME_ZONE, Crm
 def crm(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crm]:
     """A project with a profile model, and a Sailthru with nobody in it."""
     from cdp_sync.connectors.sailthru import waiting
-    from cdp_sync.connectors.sailthru.people import SailthruPeople
+    from cdp_sync.connectors.sailthru.client import SailthruClient
     from cdp_sync.orchestration import failures
 
-    monkeypatch.setattr(waiting, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(waiting, "_PAUSES", replace(waiting._PAUSES, first=0.01))
     monkeypatch.setattr(failures, "_PAUSE", 0.0)
-    monkeypatch.setitem(SailthruPeople.__init__.__kwdefaults__, "first_pause", 0.0)
+    monkeypatch.setitem(SailthruClient.__init__.__kwdefaults__, "first_pause", 0.0)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     with (

@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cdp_sync.connectors.sailthru.account import SailthruAccount
 from cdp_sync.connectors.sailthru.audience import SailthruAudience
-from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, UserExportGoal
-from cdp_sync.connectors.sailthru.people import SailthruPeople
+from cdp_sync.connectors.sailthru.client import SailthruClient
+from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, SailthruAccount, UserExportGoal
 from cdp_sync.connectors.sailthru.source import SailthruSource
 from cdp_sync.exporting import UserRun, export_users
-from cdp_sync.importing import GoalRun, import_people
-from cdp_sync.model import ExportReport, GoalReport, Profiles
+from cdp_sync.importing import ImportRun, import_people
+from cdp_sync.model import ExportReport, ImportReport, Profiles
 from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 from cdp_sync_tests.exporting.exporter import EVERYBODY, KEEN, NOON, Exporter
 
@@ -64,10 +63,12 @@ class Exchange(Exporter):
         assert report.counters.add_up
         return report
 
-    def bring(self, goal: ListGoal, **options: Any) -> GoalReport:
+    def bring(self, goal: ListGoal, **options: Any) -> ImportReport:
         """Import lists."""
         run_id, own = self._own()
-        run = GoalRun(run_id, "crm", goal.as_import(ZONE, self.profiles), self.profiles, self.warehouse, own / "staged")
+        run = ImportRun(
+            run_id, "crm", goal.as_import(ZONE, self.profiles), self.profiles, self.warehouse, own / "staged"
+        )
         return import_lists(run, goal, self.box.url, **options)
 
     def posted(self) -> int:
@@ -92,14 +93,14 @@ class Exchange(Exporter):
         return own.name, own
 
 
-def people(url: str, **options: Any) -> SailthruPeople:
+def people(url: str, **options: Any) -> SailthruClient:
     """Return a client that does not pause."""
     account = SailthruAccount(api_key_env="KEY", api_secret_env="SECRET", base_url=url, time_zone=ZONE)
     usual: dict[str, Any] = {"environ": SECRETS, "first_pause": 0.0, "wait": lambda _: None}
-    return SailthruPeople(account, **usual | options)
+    return SailthruClient(account, **usual | options)
 
 
-def import_lists(run: GoalRun, goal: ListGoal, url: str, **options: Any) -> GoalReport:
+def import_lists(run: ImportRun, goal: ListGoal, url: str, **options: Any) -> ImportReport:
     """Take the steps of an import."""
     with people(url, **options) as client:
         return import_people(run, SailthruSource(client, goal))

@@ -28,7 +28,7 @@ def output_of(*arguments: str, status: int = 0) -> str:
     return result.output
 
 
-def test_check_says_that_all_is_in_order(crm: Crm) -> None:
+def test_check_reports_no_problems(crm: Crm) -> None:
     """The credentials, each endpoint, the time zone; nothing is changed there."""
     lines = output_of("check", "crm").splitlines()
     assert lines[1:] == [f"{what}: in order." for what in ("credentials", "list", "user", "job", "time_zone")]

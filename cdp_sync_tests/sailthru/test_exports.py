@@ -240,9 +240,9 @@ def test_many_users_travel_as_one_file(shop: Crm) -> None:
 
 def test_a_file_that_is_too_large_travels_in_pieces(shop: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
     """One job after the other; none of it is sent twice."""
-    from cdp_sync.connectors.sailthru import people
+    from cdp_sync.connectors.sailthru import client
 
-    monkeypatch.setattr(people, "LARGEST_UPDATE", 1)
+    monkeypatch.setattr(client, "LARGEST_UPDATE", 1)
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=2),))
     assert counted(shop.metadata(shop.run(), "audience"), "written") == (2,)
     assert values(shop, "bob@example.com") == {"total": 30}

@@ -11,7 +11,7 @@ from sailthru.sailthru_client import SailthruClient
 
 from cdp_sync.connectors.http.rate_limit import RateLimiter
 from cdp_sync.connectors.http.sender import Timeouts
-from cdp_sync.connectors.sailthru import people as people_module
+from cdp_sync.connectors.sailthru import client as client_module
 from cdp_sync.errors import EndpointNotPermitted, Transient
 from cdp_sync.sandbox.api import Faults, Limit
 from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
@@ -139,7 +139,7 @@ def test_a_user_that_sailthru_leaves_out_without_an_error_is_sent_again(crm: Exc
 @pytest.mark.parametrize("trouble", ["jobs_fail", "jobs_hang"])
 def test_jobs_that_fail_or_never_end(trouble: str, kind: str, crm: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     """Users are sent one by one where the file or its verification comes to nothing."""
-    monkeypatch.setattr(people_module, "LONGEST_JOB", 0.0)
+    monkeypatch.setattr(client_module, "LONGEST_JOB", 0.0)
     setattr(crm.box, trouble, {kind})
     check_delivered(in_bulk(crm))
 
@@ -202,7 +202,7 @@ def test_a_list_without_the_endpoint_for_addresses(crm: Exchange) -> None:
 
 def test_an_import_whose_job_never_ends(crm: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its list fails and says so; the next run imports it."""
-    monkeypatch.setattr(people_module, "LONGEST_JOB", 0.0)
+    monkeypatch.setattr(client_module, "LONGEST_JOB", 0.0)
     crm.box.account.add_users(LISTED)
     crm.box.jobs_hang = True
     report = crm.bring(lists_goal())

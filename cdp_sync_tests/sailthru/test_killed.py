@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from cdp_sync.connectors.sailthru.audience import SailthruAudience
-from cdp_sync.connectors.sailthru.people import SailthruPeople
+from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.errors import ConnectionLost
 from cdp_sync.exporting import deliver_users, record_users, select_segment, write_users
-from cdp_sync.importing import GoalRun
+from cdp_sync.importing import ImportRun
 from cdp_sync.sandbox.sailthru import SailthruSandbox
 from cdp_sync_tests.sailthru import victims
 from cdp_sync_tests.sailthru.exchange import (
@@ -116,7 +116,7 @@ def test_an_export_killed_and_run_again_an_hour_later(
     assert outcome(crm) == undisturbed
 
 
-class Breaking(SailthruPeople):
+class Breaking(SailthruClient):
     """Breaks off when some users are sent."""
 
     def update_each(self, users: Any) -> Any:
@@ -193,7 +193,7 @@ def test_an_import_killed_and_run_again(point: str, imported: dict[str, Any], tm
         crm = Exchange(tmp_path / "crm", goal=users_goal(), box=served)
         own = tmp_path / "dead"
         own.mkdir()
-        run = GoalRun("dead", "crm", GOAL.as_import(ZONE, crm.profiles), crm.profiles, crm.warehouse, own / "staged")
+        run = ImportRun("dead", "crm", GOAL.as_import(ZONE, crm.profiles), crm.profiles, crm.warehouse, own / "staged")
         dead = victim.start(victims.bring, run, GOAL, served.url, KILLS[point])
         assert victim.exit_code(dead) == victim.KILLED
         crm.bring(GOAL)

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.errors import DiskFull
-from cdp_sync.exporting import select_segment, verify_recordable
-from cdp_sync.exporting.select import selecting
+from cdp_sync.exporting import select, select_segment, verify_recordable
 from cdp_sync.sandbox.sailthru import SailthruSandbox
 from cdp_sync_tests.sailthru.exchange import Exchange, person, sailthru, users_goal
 
@@ -33,7 +32,7 @@ def test_who_is_due_is_verified(
     run = crm.next_run()
     counters = select_segment(run)
     verify_recordable(run, counters)
-    monkeypatch.setattr(selecting, "_LEAST_ROOM", 1 << 60)
+    monkeypatch.setattr(select, "_LEAST_ROOM", 1 << 60)
     if due:
         with pytest.raises(DiskFull, match="no room for"):
             verify_recordable(run, counters)

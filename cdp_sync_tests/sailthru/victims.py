@@ -8,7 +8,7 @@ from cdp_sync.connectors.sailthru.audience import SailthruAudience
 from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import ListGoal, UserExportGoal
 from cdp_sync.exporting import UserRun, export_users
-from cdp_sync.importing import GoalRun
+from cdp_sync.importing import ImportRun
 from cdp_sync_tests.sailthru.exchange import import_lists, people
 from cdp_sync_tests.trail import victim
 
@@ -35,7 +35,7 @@ def export(run: UserRun, url: str, deadly: Deadly) -> None:
         export_users(run, SailthruAudience(client, run.goal))
 
 
-def bring(run: GoalRun, goal: ListGoal, url: str, deadly: Deadly) -> None:
+def bring(run: ImportRun, goal: ListGoal, url: str, deadly: Deadly) -> None:
     """Import, and die."""
     _arm(deadly)
     import_lists(run, goal, url)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.connectors.smtp.client import Mail, send
-from cdp_sync.connectors.smtp.server import SmtpServer
+from cdp_sync.connectors.smtp import Mail, SmtpServer, send
 from cdp_sync.errors import ServerUnreachable
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.sandbox.smtp import SmtpSandbox

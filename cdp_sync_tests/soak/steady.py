@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from cdp_sync.model import GoalReport
+from cdp_sync.model import ImportReport
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync_tests.soak.exercises import PROPERTIES, SECRETS, deliver, shop_connection
 from cdp_sync_tests.soak.killing import broken
@@ -93,17 +93,17 @@ def work(folder: Path, root: Path, environ: Mapping[str, str], runs: int) -> Non
     os.environ.update(environ)
     from cdp_sync.orchestration.project import load_connection
     from cdp_sync.orchestration.runs.launch import Order, launch
-    from cdp_sync.orchestration.runs.progress import Nobody
+    from cdp_sync.orchestration.runs.progress import Watcher
 
     definitions, threads = load_connection("shop"), 0
     with Path(_SAMPLES).open("w", encoding="utf-8") as samples:
         for number in range(runs):
             if worked := number % WORK_EVERY == 0:
                 deliver(root, "people_1.csv", PEOPLE, number)
-            outcome = launch(definitions, Order("shop"), Nobody())
+            outcome = launch(definitions, Order("shop"), Watcher())
             assert outcome.state == "success"
             (report,) = outcome.goals
-            assert isinstance(report, GoalReport)
+            assert isinstance(report, ImportReport)
             assert bool(report.files) == worked
             if number >= WARM_UP:
                 settle(threads)

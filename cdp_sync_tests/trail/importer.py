@@ -9,7 +9,7 @@ from typing import Any
 
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.importing import (
-    GoalRun,
+    ImportRun,
     Scan,
     fetch_files,
     import_files,
@@ -18,7 +18,7 @@ from cdp_sync.importing import (
     scan_directory,
     upsert_profiles,
 )
-from cdp_sync.model import FetchedFile, FileGoal, GoalReport, Profiles, RemoteFile
+from cdp_sync.model import FetchedFile, FileGoal, ImportReport, Profiles, RemoteFile
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.ledger import known_files
 
@@ -71,10 +71,10 @@ class Importer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.warehouse = self.warehouse or Warehouse(self.folder / "warehouse.duckdb", lock_timeout=60)
 
-    def new_run(self) -> GoalRun:
+    def new_run(self) -> ImportRun:
         """Return a run that is to begin."""
         self.runs += 1
-        return GoalRun(
+        return ImportRun(
             run_id=f"{self.connection}{self.runs}",
             connection=self.connection,
             goal=self.goal,
@@ -85,8 +85,8 @@ class Importer:
         )
 
     def deliver(
-        self, files: Mapping[str, Content], *, at: datetime = NOON, between: Callable[[GoalRun], object] | None = None
-    ) -> GoalReport:
+        self, files: Mapping[str, Content], *, at: datetime = NOON, between: Callable[[ImportRun], object] | None = None
+    ) -> ImportReport:
         """Import files as if they had been fetched.
 
         Args:
@@ -103,14 +103,14 @@ class Importer:
         between(run)
         return upsert_profiles(run)
 
-    def fetch(self, server: SftpClient) -> GoalReport:
+    def fetch(self, server: SftpClient) -> ImportReport:
         """Scan, fetch and import from a server, as the steps of a Dagster run do."""
         run = self.new_run()
         with self.warehouse.open("read") as session:
             known = known_files(session, self.connection, self.goal.name)
         self.scan = scan_directory(server, self.goal, known, run.fingerprint)
         if not self.scan.due:
-            return GoalReport(self.goal.name).with_files(self.scan.waiting)
+            return ImportReport(self.goal.name).with_files(self.scan.waiting)
         arrivals = fetch_files(server, self.scan.due, run.folder)
         return import_files(run, arrivals, known).with_files(self.scan.waiting)
 
@@ -144,7 +144,7 @@ def _arrived(local: Path, path: str, content: Content, at: datetime) -> FetchedF
     return FetchedFile(RemoteFile(at, path, len(data)), local, hashlib.sha256(data).hexdigest())
 
 
-def check_adds_up(report: GoalReport) -> None:
+def check_adds_up(report: ImportReport) -> None:
     """Check that every row read is accounted for, file by file and in all."""
     assert all(file.counters.add_up for file in report.files)
     assert report.counters.add_up

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.errors import CdpSyncError
-from cdp_sync.model import GoalReport, Profiles
+from cdp_sync.model import ImportReport, Profiles
 from cdp_sync.warehouse.history import standing
 from cdp_sync_tests.trail.archives import gzipped, zip_bomb, zipped
 from cdp_sync_tests.trail.importer import Content, Importer, check_adds_up, goal
@@ -29,7 +29,7 @@ def importer(tmp_path: Path) -> Importer:
     return Importer(tmp_path)
 
 
-def deliver(importer: Importer, content: Content, path: str = "/bad.csv") -> GoalReport:
+def deliver(importer: Importer, content: Content, path: str = "/bad.csv") -> ImportReport:
     """Deliver a bad file before a good one; the good one must land and all rows be accounted for."""
     report = importer.deliver({path: content, **GOOD})
     check_adds_up(report)

@@ -17,7 +17,7 @@ from cdp_sync.errors import (
     HostKeyRejected,
     RemotePathMissing,
 )
-from cdp_sync.model import GoalReport, SftpServer
+from cdp_sync.model import ImportReport, SftpServer
 from cdp_sync.sandbox.sftp import Login, SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files, OpenFile
 from cdp_sync_tests.trail.importer import Importer, goal
@@ -74,7 +74,7 @@ def importer(tmp_path: Path) -> Importer:
     return Importer(tmp_path / "shop")
 
 
-def fetch(importer: Importer, sandbox: SftpSandbox, *, password: str = PASSWORD, **declared: Any) -> GoalReport:
+def fetch(importer: Importer, sandbox: SftpSandbox, *, password: str = PASSWORD, **declared: Any) -> ImportReport:
     """Import what the server has."""
     usual = {"host": sandbox.host, "port": sandbox.port, "username": "shop", "password_env": "PASSWORD"}
     server = SftpServer(**{**usual, "host_key": sandbox.fingerprint, **declared})
@@ -82,7 +82,7 @@ def fetch(importer: Importer, sandbox: SftpSandbox, *, password: str = PASSWORD,
         return importer.fetch(client)
 
 
-def states(report: GoalReport) -> dict[str, str]:
+def states(report: ImportReport) -> dict[str, str]:
     """Return the outcome of each file, by name."""
     return {Path(file.path).name: file.state for file in report.files}
 

@@ -14,7 +14,7 @@ import pytest
 
 from cdp_sync.errors import WarehouseLocked
 from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
-from cdp_sync.model import Counters, GoalReport
+from cdp_sync.model import Counters, ImportReport
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.importer import Importer, goal
@@ -153,7 +153,7 @@ def test_a_reader_delays_a_writer(folder: Path) -> None:
     held, let_go = victim.PROCESSES.Event(), victim.PROCESSES.Event()
     reader = victim.start(victim.hold, importer.warehouse.path, held, let_go)
     assert held.wait(30)
-    reports: list[GoalReport] = []
+    reports: list[ImportReport] = []
     more = {"/b.csv": "Email,Name\nb@example.com,B\n"}
     writer = threading.Thread(target=lambda: reports.append(importer.deliver(more)))
     writer.start()

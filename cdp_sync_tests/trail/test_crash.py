@@ -14,7 +14,7 @@ import paramiko
 import pytest
 
 from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.model import FetchedFile, Profiles
 from cdp_sync.orchestration.data_folder import remove
 from cdp_sync.sandbox.sftp import SftpSandbox
@@ -102,7 +102,7 @@ def fetched(folder: Path, files: dict[str, str]) -> list[FetchedFile]:
     return arrived(folder / "fetched", files)
 
 
-def import_all(run: GoalRun, files: list[FetchedFile], deadly: Deadly = None) -> None:
+def import_all(run: ImportRun, files: list[FetchedFile], deadly: Deadly = None) -> None:
     """Take the three steps, in a process that can be made to die on the way."""
     if deadly:
         victim.die_at(**deadly)
@@ -111,7 +111,7 @@ def import_all(run: GoalRun, files: list[FetchedFile], deadly: Deadly = None) ->
     upsert_profiles(run)
 
 
-def killed(importer: Importer, deadly: dict[str, Any]) -> GoalRun:
+def killed(importer: Importer, deadly: dict[str, Any]) -> ImportRun:
     """Import the second delivery in a process that dies on the way; return its run."""
     run = importer.new_run()
     dead = victim.start(import_all, run, fetched(importer.folder, SECOND), deadly)
@@ -131,7 +131,7 @@ def test_killed_at_a_statement(fraction: float, undisturbed: Undisturbed, tmp_pa
 STEPS = ("stage_files", "link_identifiers", "upsert_profiles")
 
 
-def import_until(run: GoalRun, files: list[FetchedFile], last: str) -> None:
+def import_until(run: ImportRun, files: list[FetchedFile], last: str) -> None:
     """Take the steps up to the one named, and die when it is done."""
     stage_files(run, files)
     if last != "stage_files":

@@ -12,9 +12,9 @@ from cdp_sync.errors import WarehouseLocked
 from cdp_sync.exporting import FileRun, deliver_file, record_delivery, select_segment, write_file
 from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
 from cdp_sync.importing.upserting import upsert as applying
-from cdp_sync.model import ExportReport, FileExportGoal, GoalReport, Profiles
+from cdp_sync.model import ExportReport, FileExportGoal, ImportReport, Profiles
 from cdp_sync.warehouse import Warehouse
-from cdp_sync.warehouse.exchange import data_exchange
+from cdp_sync.warehouse.history import data_exchange
 from cdp_sync_tests.exporting.exporter import Folder
 from cdp_sync_tests.trail.importer import PROFILES, Importer, arrived, goal
 
@@ -68,7 +68,7 @@ class World:
 
     def bring(
         self, connection: str, goal_name: str, path: str, people: set[str], fails: Callable[[], None] | None = None
-    ) -> GoalReport:
+    ) -> ImportReport:
         """Import a file of these people; the first attempt fails where that is asked for."""
         text = "Email,Name,Count\n" + "".join(f"{person},N{self.runs % 3},1\n" for person in sorted(people))
         importer = self.importers[connection, goal_name]

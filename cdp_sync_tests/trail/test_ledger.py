@@ -9,9 +9,9 @@ import pytest
 from cdp_sync.errors import GoalFailed
 from cdp_sync.importing import import_files
 from cdp_sync.importing.run import refuse_rivals
-from cdp_sync.model import FileGoal, GoalReport, SftpConnection, SftpServer, fingerprint
+from cdp_sync.model import FileGoal, ImportReport, SftpConnection, SftpServer, fingerprint
+from cdp_sync.warehouse.backend import migrations
 from cdp_sync.warehouse.history import quarantined
-from cdp_sync.warehouse.migrations import migrations
 from cdp_sync.warehouse.renaming import adopt
 from cdp_sync.warehouse.rivals import rival_problems
 from cdp_sync_tests.trail.importer import NOON, PROFILES, Importer, arrived, check_adds_up, goal
@@ -46,7 +46,7 @@ def test_a_ledger_of_version_5_guards_its_rows(importer: Importer, monkeypatch: 
     """Rows that a former version applied are unchanged, and added to sums once, also under a changed declaration."""
     every = migrations()
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.migrations.migrations", lambda: every[:5])
+        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:5])
         with importer.warehouse.open("write") as session:
             session.execute(
                 """insert into warehouse.imported_file by name
@@ -169,7 +169,7 @@ def test_changing_how_redelivered_files_count_doubles_nothing(importer: Importer
     assert totals(importer) == {"ann@x": 17, "bob@x": 7}
 
 
-def again(importer: Importer, files: dict[str, str]) -> GoalReport:
+def again(importer: Importer, files: dict[str, str]) -> ImportReport:
     """Import files as `--again` does."""
     run = replace(importer.new_run(), again=True)
     return import_files(run, arrived(importer.folder / run.run_id, files))

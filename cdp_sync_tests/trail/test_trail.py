@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cdp_sync.connectors.sftp import SftpClient
-from cdp_sync.model import Completeness, Counters, FileGoal, GoalReport, Profiles, SftpServer
+from cdp_sync.model import Completeness, Counters, FileGoal, ImportReport, Profiles, SftpServer
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.openssh import OpenSshServer, openssh_server
 from cdp_sync_tests.trail import victim
@@ -102,7 +102,7 @@ class Shop:
         os.utime(file, (at, at))
         return file
 
-    def run(self) -> tuple[GoalReport, GoalReport]:
+    def run(self) -> tuple[ImportReport, ImportReport]:
         """Import the customers, then the invoices."""
         reports = self.customers.fetch(self.client), self.invoices.fetch(self.client)
         for report in reports:

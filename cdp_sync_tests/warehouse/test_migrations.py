@@ -7,7 +7,7 @@ import pytest
 from cdp_sync.errors import WarehouseUnusable
 from cdp_sync.model import COUNTERS
 from cdp_sync.warehouse import Session, Warehouse
-from cdp_sync.warehouse.migrations import latest_version, migrations
+from cdp_sync.warehouse.backend import latest_version, migrations
 
 CONTRACT = {
     "profile": ("profile_id", "created_at", "updated_at", "merged_into"),
@@ -79,7 +79,7 @@ def test_a_warehouse_of_version_3_is_brought_up_to_date(warehouse: Warehouse, mo
     """What it holds stays, the history reads as before, and what exports to users need is there."""
     every = migrations()
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.migrations.migrations", lambda: every[:3])
+        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:3])
         with warehouse.open("write") as session:
             session.execute(
                 """insert into warehouse.run by name select 'r1' as run_id, 'shop' as connection, 'out' as goal,
@@ -101,7 +101,7 @@ def test_the_ledger_of_version_4_is_kept(warehouse: Warehouse, monkeypatch: pyte
     every = migrations()
     by_name = "select connection, goal, profile_id, row_hash::uuid, value_hash from warehouse.exported_profile"
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.migrations.migrations", lambda: every[:4])
+        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:4])
         with warehouse.open("write") as session:
             session.execute(
                 """insert into warehouse.exported_profile by name
@@ -122,7 +122,7 @@ def test_what_an_older_version_put_into_the_quarantine_has_a_kind(
     """Each row of it is counted where the run that left it counted it."""
     every = migrations()
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.migrations.migrations", lambda: every[:6])
+        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:6])
         with warehouse.open("write") as session:
             _fill_quarantine(session)
     with warehouse.open("read") as session:
@@ -159,7 +159,7 @@ def test_the_warehouse_of_version_8_gets_live_profiles_and_watermarks(
     """Opened for reading or writing, it goes on; profiles that were merged into others are not live."""
     every = migrations()
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.migrations.migrations", lambda: every[:8])
+        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:8])
         with warehouse.open("write") as session:
             session.execute("alter table warehouse.profile add column name text")
             session.execute("insert into warehouse.profile (merged_into, name) values (null, 'Ann'), (uuid(), 'Anna')")

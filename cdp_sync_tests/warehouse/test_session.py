@@ -50,6 +50,15 @@ def test_a_step_prints_as_a_person_would_write_it() -> None:
     assert str(Step("one", "select 1")) == "-- one\nselect 1;"
 
 
+def test_a_step_reads_the_intermediate_tables_of_its_statement() -> None:
+    """Named after from, join, update and into; not those of the warehouse, functions, expressions and texts."""
+    sql = """insert into staging.one  -- from comment
+        with mine as (select x from staging.two, unnest([1]) where x is distinct from y and z = 'it''s from text')
+        from mine join three using (x) anti join warehouse.profile using (x) asof left join read_csv('four') on true"""
+    assert Step("staging.one", sql).reads == {"staging.one", "staging.two", "three"}
+    assert Step("staging.one", "update staging.one set x = 1 where y in (from five)").reads == {"staging.one", "five"}
+
+
 def test_a_failing_step_is_named_with_its_statement(session: Session) -> None:
     """An error in a plan says which step failed and shows its SQL."""
     with pytest.raises(WarehouseUnusable) as failed:

@@ -1,10 +1,10 @@
 """Concurrent calls: a bounded number of items ahead, outcomes in any order, and all calls ended together."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from cdp_sync.errors import CdpSyncError, RemoteFailure, RequestRefused
 from cdp_sync.retrying import Cancelled
@@ -43,58 +43,56 @@ def each(
         CdpSyncError: An error that concerns more than one item. Outcomes of up to a few items for each thread are not
             yielded then, though their calls may have been made.
     """
-    calls = _Calls(work, workers)
+    running: set[Future[Result]] = set()
+    done: SimpleQueue[tuple[int, Future[Result]]] = SimpleQueue()
+    outcomes, cancelled = _outcomes(done, running), threading.Event()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="http-call")
+
+    def submit(place: int, item: Item) -> None:
+        future = pool.submit(_run, work, item, cancelled)
+        running.add(future)
+        future.add_done_callback(lambda ended: done.put((place, ended)))
+
     try:
         for place, item in enumerate(items):
-            calls.submit(place, item)
-            if len(calls.running) == _AHEAD * workers:
-                yield calls.outcome()
-        while calls.running:
-            yield calls.outcome()
+            submit(place, item)
+            if len(running) == _AHEAD * workers:
+                yield next(outcomes)
+        while running:
+            yield next(outcomes)
     finally:
-        calls.end(wake, cut)
-
-
-class _Calls(Generic[Item, Result]):
-    def __init__(self, work: Callable[[Item, threading.Event], Result], workers: int) -> None:
-        self.running: set[Future[Result]] = set()
-        self._work = work
-        self._cancelled = threading.Event()
-        self._done: SimpleQueue[tuple[int, Future[Result]]] = SimpleQueue()
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="http-call")
-        self._failures = 0
-
-    def submit(self, place: int, item: Item) -> None:
-        future = self._pool.submit(self._run, item)
-        self.running.add(future)
-        future.add_done_callback(lambda ended: self._done.put((place, ended)))
-
-    def outcome(self) -> tuple[int, Result | CdpSyncError]:
-        place, future = self._done.get()
-        while isinstance(future.exception(), Cancelled):  # the error that caused it follows
-            place, future = self._done.get()
-        self.running.discard(future)
-        problem = future.exception()
-        self._failures = self._failures + 1 if isinstance(problem, RemoteFailure) else 0
-        if problem is None:
-            return place, future.result()
-        if not isinstance(problem, (RequestRefused, RemoteFailure)) or self._failures >= _MAX_FAILURES_IN_A_ROW:
-            raise problem
-        return place, problem
-
-    def end(self, wake: Callable[[], None], cut: Callable[[], None]) -> None:
-        self._cancelled.set()
+        cancelled.set()
         wake()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        if wait({future for future in self.running if not future.cancelled()}, _GRACE).not_done:
+        pool.shutdown(wait=False, cancel_futures=True)
+        if wait({future for future in running if not future.cancelled()}, _GRACE).not_done:
             cut()
-        self._pool.shutdown()
+        pool.shutdown()
 
-    def _run(self, item: Item) -> Result:
-        try:
-            return self._work(item, self._cancelled)
-        except (RequestRefused, RemoteFailure):
-            raise
-        except BaseException:
-            self._cancelled.set()  # here, so that no further call begins before the caller takes the error
-            raise
+
+def _outcomes(
+    done: "SimpleQueue[tuple[int, Future[Result]]]", running: set[Future[Result]]
+) -> Iterator[tuple[int, Result | CdpSyncError]]:
+    failures = 0
+    while True:
+        place, future = done.get()
+        problem = future.exception()
+        if isinstance(problem, Cancelled):  # the error that caused it follows
+            continue
+        running.discard(future)
+        failures = failures + 1 if isinstance(problem, RemoteFailure) else 0
+        if problem is None:
+            yield place, future.result()
+        elif isinstance(problem, (RequestRefused, RemoteFailure)) and failures < _MAX_FAILURES_IN_A_ROW:
+            yield place, problem
+        else:
+            raise problem
+
+
+def _run(work: Callable[[Item, threading.Event], Result], item: Item, cancelled: threading.Event) -> Result:
+    try:
+        return work(item, cancelled)
+    except (RequestRefused, RemoteFailure):
+        raise
+    except BaseException:
+        cancelled.set()  # here, so that no further call begins before the caller takes the error
+        raise

@@ -26,10 +26,9 @@ class DeadlinePassed(OSError):
 
 
 class Deadline:
-    """The instant by which a call must be over. A context manager: it holds for the answer of a call made in the block.
+    """The instant, so many seconds from now, by which a call must be over.
 
-    Args:
-        seconds: From now.
+    A context manager: it holds for the answer of a call made in the block.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -49,11 +48,7 @@ class Deadline:
         _current.deadline = None
 
     def left(self) -> float:
-        """Return how many seconds are left.
-
-        Raises:
-            DeadlinePassed: None.
-        """
+        """Return how many seconds are left; without any, raise DeadlinePassed."""
         left = self._end - time.monotonic()
         if self.passed or left <= 0:
             self.passed = True
@@ -68,20 +63,15 @@ class Deadline:
                 socket.socket.shutdown(self.line, socket.SHUT_RDWR)  # wakes up the reader; TLS is not involved
 
 
-class _Current(threading.local):
-    deadline: Deadline | None = None
-
-
-_current = _Current()
+_current = threading.local()
+"""Its `deadline` is that of the call that this thread makes."""
 
 
 class _BoundedReader(io.RawIOBase):
     """Reads from a socket's file until the deadline."""
 
     def __init__(self, raw: io.RawIOBase, line: socket.socket, deadline: Deadline) -> None:
-        self._raw = raw
-        self._line = line
-        self._deadline = deadline
+        self._raw, self._line, self._deadline = raw, line, deadline
         self._timeout = line.gettimeout()
         deadline.line = line
 
@@ -109,24 +99,21 @@ class _BoundedReader(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as its base has them
         super().__init__(sock, *args, **options)
-        if deadline := _current.deadline:
+        if deadline := getattr(_current, "deadline", None):
             self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock, deadline))
 
 
-class _Connection(HTTPConnection):
-    response_class = _Response
-
-
-class _TlsConnection(HTTPSConnection):
-    response_class = _Response
-
-
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    class ConnectionCls(HTTPConnection):
+        response_class = _Response
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+    class ConnectionCls(HTTPSConnection):
+        response_class = _Response
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -142,6 +129,3 @@ class DeadlineAdapter(HTTPAdapter):
         manager: PoolManager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
-
-
-_POOLS = {"http": _Pool, "https": _TlsPool}

@@ -112,7 +112,7 @@ def _opened(sender: Sender, request: Request) -> Generator[Stream, None, None]:
                 yield stream
                 return
             if not stream.response.is_redirect:
-                raise _refusal(stream.status, request.url)
+                raise _refusal(stream.status, address(request.url))
             url = urljoin(request.url, stream.headers["Location"])
         if urlsplit(request.url).scheme == "https" and urlsplit(url).scheme != "https":
             raise ServerRefused(f"{address(request.url)} redirects to an address without TLS.")
@@ -120,8 +120,7 @@ def _opened(sender: Sender, request: Request) -> Generator[Stream, None, None]:
     raise ServerRefused(f"{address(request.url)} redirects without end.")
 
 
-def _refusal(status: int, url: str) -> CdpSyncError:
-    where = address(url)
+def _refusal(status: int, where: str) -> CdpSyncError:
     if status in (404, 410):
         return RemotePathMissing(f"The file is not at {where}, or not any more (status {status}).")
     if status in (401, 403):

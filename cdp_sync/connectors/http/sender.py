@@ -152,9 +152,7 @@ class Sender:
         authorize: Authorize | None = None,
         read_rate: Callable[[int, Mapping[str, str]], RateInfo] = lambda _status, _headers: RateInfo(),
     ) -> None:
-        self.timeouts = timeouts
-        self.retry = retry
-        self._limiter = limiter
+        self.timeouts, self.retry, self._limiter = timeouts, retry, limiter
         self._origin = _origin(base_url)
         self._headers = dict(headers or {})
         self._authorize = authorize or (lambda request: request)
@@ -213,14 +211,11 @@ class Sender:
     ) -> Generator[Stream, None, None]:
         """Make a call once, and yield its answer as soon as its headers are there. Redirects are not followed.
 
-        Args:
-            request: The call.
-            seconds: That it may take until the end of the body; those of a file by default.
-            cancelled: Ends the wait for its turn.
+        It may take so many seconds until the end of the body, those of a file by default.
 
         Raises:
             CdpSyncError: There is no answer.
-            Cancelled: `cancelled` was set.
+            Cancelled: `cancelled` was set; that ends the wait for its turn.
         """
         permit = None
         if request.key is not None:

@@ -1,14 +1,15 @@
-"""What an answer of Sailthru's means: what was asked for, or one of our errors. No I/O.
+"""What an answer of Sailthru's means: lists, jobs and users, or one of our errors. No I/O.
 
-An error is reported by its code alone, in our words: the text that comes with it may quote an address. Code 99
-means anything, so status and endpoint decide. An answer is an error if it has both `error` and `errormsg`, whatever its
-status.
+What is unset comes as null, as [] or not at all. An error is reported by its code alone, in our words: the text that
+comes with it may quote an address. Code 99 means anything, so status and endpoint decide. An answer is an error if it
+has both `error` and `errormsg`, whatever its status.
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from cdp_sync.connectors.sailthru.protocol import RATE_EXCEEDED, Call
 from cdp_sync.errors import (
@@ -59,9 +60,8 @@ class Refusal:
     def __str__(self) -> str:
         """Say what is certain, in our own words."""
         words = f", {_WORDS[self.code]}" if self.code in _WORDS else ""
-        return (
-            f"{self.call.method} {self.call.endpoint} was answered with error {self.code}, status {self.status}{words}"
-        )
+        call = f"{self.call.method} {self.call.endpoint}"
+        return f"{call} was answered with error {self.code}, status {self.status}{words}"
 
 
 def decipher(call: Call, status: int, content: bytes) -> dict[str, Any] | None:
@@ -92,6 +92,70 @@ def decipher(call: Call, status: int, content: bytes) -> dict[str, Any] | None:
     return found
 
 
+@dataclass(frozen=True)
+class MailingList:
+    """A list of an account."""
+
+    name: str
+    kind: Literal["natural", "smart"]
+    """Natural: users are put on it. Smart: the users who fit a query are on it."""
+    count: int | None
+    """How many users are on it; None where the answer does not say."""
+
+
+def mailing_lists(answer: Mapping[str, Any]) -> tuple[MailingList, ...]:
+    """Return the lists of an answer.
+
+    Raises:
+        RemoteFailure: One of them has no name.
+    """
+    found = answer.get("lists")
+    rows: Iterable[Mapping[str, Any]] = found.values() if isinstance(found, Mapping) else found or ()
+    return tuple(
+        MailingList(
+            name=_text(row, "name", "a list"),
+            kind="smart" if row.get("type") == "smart" else "natural",  # which others call normal
+            count=int(count) if str(count := row.get("count", row.get("email_count"))).isdecimal() else None,
+        )
+        for row in rows
+    )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that runs at Sailthru."""
+
+    id: str
+    status: str = ""
+    """`pending`, `completed` (with a result) or `error` (without one); others are not documented."""
+    export_url: str | None = field(default=None, repr=False)
+    """Where an export's result is, for about two hours. It can be fetched without credentials."""
+    expired: bool = False
+    """Whether the result is no longer there."""
+
+
+def job(answer: Mapping[str, Any]) -> Job:
+    """Return a job.
+
+    Raises:
+        RemoteFailure: It has no id.
+    """
+    status, url = str(answer.get("status") or "pending"), answer.get("export_url") or None
+    return Job(_text(answer, "job_id", "a job"), status, url, bool(answer.get("expired")))
+
+
+def user(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a user that are present; `keys`, `vars` and `lists` as objects."""
+    return {**answer, **{name: answer[name] or {} for name in ("keys", "vars", "lists") if name in answer}}
+
+
+def _text(answer: Mapping[str, Any], key: str, what: str) -> str:
+    value = answer.get(key)
+    if not isinstance(value, str) or not value:
+        raise RemoteFailure(f"Sailthru's answer has {what} without {key}.")
+    return value
+
+
 def _absent(refusal: Refusal) -> bool:
     # By status and endpoint; the text as well, as a misused key may be answered alike and must not look like absence.
     return (
@@ -114,9 +178,8 @@ def _error(refusal: Refusal) -> CdpSyncError:
         )
     if refusal.code in _NOT_FOR_US:
         words, remedy = _NOT_FOR_US[refusal.code]
-        return ServerRefused(
-            f"Sailthru refuses {refusal.call.endpoint}: {words} (error {refusal.code}).", remedy=remedy
-        )
+        found = f"Sailthru refuses {refusal.call.endpoint}: {words} (error {refusal.code})."
+        return ServerRefused(found, remedy=remedy)
     return _about_the_call(refusal)
 
 

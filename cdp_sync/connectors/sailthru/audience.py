@@ -3,27 +3,48 @@
 `POST job` with `update` takes a file of many users quickly, but no answer says which of its lines were accepted. So it
 is used only where lists prove afterwards which users have arrived. Users that are not proved are sent again one by one
 (`POST user`), which says why one is refused. Sending a user again is idempotent.
+
+Sailthru reports of a file of users neither which lines it accepted nor, for certain, how many. A user whose values
+cannot be matched in the list export, because Sailthru writes them otherwise, is re-sent individually.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 
+from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import UserExportGoal
-from cdp_sync.connectors.sailthru.people import SailthruPeople
-from cdp_sync.connectors.sailthru.verify_by_list import delivered_query
 from cdp_sync.errors import CdpSyncError, JobFailed, JobUnfinished, RequestRefused
 from cdp_sync.model.audience import Body, User, Users
+from cdp_sync.quoting import quote_identifier, quote_literal
+
+_DELIVERED = """
+with member as (
+{members}
+),
+parsed as (
+    select place, json_extract(line, [{paths}]) as part from sent
+),
+person as (
+    select place, part[1] ->> '$' as id, part[2] ->> '$' as key{sent} from parsed
+),
+on_list as (
+    select * from person join member on person.id = member.sid where key = 'sid'
+    union all by name
+    select * from person join member on md5(person.id) = member.digest where key = 'email'
+)
+select place, any_value(sid) as platform_id, list({{list: list, moment: epoch(joined)}}) as joined
+from on_list
+where {agrees}
+group by place
+having count(distinct list) = {count}"""
 
 
 class SailthruAudience:
-    """The users of an export goal.
+    """The users of an export goal, at an account."""
 
-    Args:
-        people: The account's users.
-        goal: The goal.
-    """
-
-    def __init__(self, people: SailthruPeople, goal: UserExportGoal) -> None:
+    def __init__(self, people: SailthruClient, goal: UserExportGoal) -> None:
         self._people, self._goal = people, goal
         self._may_create = goal.create_users or all(link.field == "sid" for link in goal.link)
 
@@ -56,7 +77,7 @@ class SailthruAudience:
                 self._people.fetch_list(name, target, fields)
         except (JobFailed, JobUnfinished, RequestRefused):
             return  # they are sent one by one
-        users.note_delivered(delivered_query(lists, fields), self._people.time_zone)
+        users.note_delivered(_delivered_query(lists, fields), self._people.time_zone)
 
     def _send(self, users: Users, change: Callable[[Body], Body], *, must_exist: bool) -> None:
         """Send users one by one. A change by a sid creates no user; where none may be created, others are looked up."""
@@ -83,3 +104,42 @@ class SailthruAudience:
                     users.note(place, answer)
                 else:
                     yield place, {**body, "id": answer.platform_id, "key": "sid"} if answer.platform_id else body
+
+
+def _delivered_query(lists: Mapping[str, Path], fields: Sequence[str]) -> str:
+    """Return the query for the users who are on all exported lists with the custom fields that were sent."""
+    agrees = [f"held_{number} is not distinct from sent_{number}" for number in range(len(fields))]
+    paths = ("$.id", "$.key", *(f"$.vars.{quote_identifier(field)}" for field in fields))
+    sent = (f", {_as_listed(f'part[{number + 3}]')} as sent_{number}" for number in range(len(fields)))
+    return _DELIVERED.format(
+        members="\nunion all\n".join(_members(name, path, fields) for name, path in lists.items()),
+        paths=", ".join(map(quote_literal, paths)),
+        sent="".join(sent),
+        agrees=" and ".join(("true", *agrees)),
+        count=len(lists),
+    )
+
+
+def _members(name: str, path: Path, fields: Sequence[str]) -> str:
+    """Return the query for the people on a list."""
+    with path.open(encoding="utf-8", newline="") as file:
+        columns = set(next(csv.reader(file), ()))
+
+    def held(column: str) -> str:
+        return quote_identifier(column) if column in columns else "null::varchar"
+
+    values = "".join(f", {held(field)} as held_{number}" for number, field in enumerate(fields))
+    joined = f"try_cast(replace({held('List Signup')}, '/', '-') as timestamptz)"
+    return f"""select {quote_literal(name)} as list, {joined} as joined,
+        {held("Profile Id")} as sid, lower({held("Email Hash")}) as digest{values}
+    from read_csv({quote_literal(str(path))}, header = true, all_varchar = true, delim = ',', quote = '"',
+        escape = '"', ignore_errors = true)"""
+
+
+def _as_listed(value: str) -> str:
+    """Return the expression for a value's text in a list: several values stand there between commas, 12.0 as 12."""
+    return f"""nullif(case json_type({value})
+        when 'ARRAY' then array_to_string(from_json({value}, '["VARCHAR"]'), ',')
+        when 'DOUBLE' then regexp_replace({value} ->> '$', '\\.0$', '')
+        else {value} ->> '$'
+    end, '')"""

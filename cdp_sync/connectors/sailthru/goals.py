@@ -1,4 +1,4 @@
-"""What an author declares of Sailthru: the account's goals over lists and users."""
+"""What an author declares of Sailthru: the account, and its goals over lists and users."""
 
 import re
 from collections import Counter
@@ -7,14 +7,15 @@ from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
-from cdp_sync.connectors.sailthru.account import SailthruAccount
 from cdp_sync.model.audience import AudienceField, Named, Rendered, Shape
-from cdp_sync.model.audience_goal import AudienceGoal, AudienceLink
+from cdp_sync.model.base_url import BaseUrl, Variable
 from cdp_sync.model.connection import Connection
-from cdp_sync.model.export import ExportColumn
+from cdp_sync.model.declared import Declared
+from cdp_sync.model.export import AudienceGoal, AudienceLink, ExportColumn
 from cdp_sync.model.format import Format, ReadCells
 from cdp_sync.model.goal import ImportGoal, ImportRules, Mapping
 from cdp_sync.model.profile import Profiles
+from cdp_sync.model.schedule import TimeZone
 
 PROFILE_ID = "sailthru_profile_id"
 """Identifier property that takes Sailthru's own id of every user."""
@@ -35,6 +36,22 @@ _COLUMNS = {"Profile Id": SID, "Email": "email", "Extid": "extid", "Sms": "sms"}
 
 _CUSTOM = "{} (custom field)"
 _CUSTOM_FIELD = re.compile(rf"[^\W\d]\w{{0,{LONGEST_NAME - 1}}}")
+
+
+class SailthruAccount(Declared):
+    """An account with Sailthru, and how to reach it.
+
+    Secrets are never part of it: a field `…_env` names an environment variable.
+    """
+
+    api_key_env: Annotated[Variable, Field(examples=["SHOP_API_KEY"])]
+    """Environment variable that holds the API key."""
+    api_secret_env: Annotated[Variable, Field(examples=["SHOP_API_SECRET"])]
+    """Environment variable that holds the API secret."""
+    time_zone: Annotated[TimeZone, Field(examples=["UTC"])] = "UTC"
+    """IANA name of the account's time zone, as its settings say: exported lists have times of that zone."""
+    base_url: BaseUrl = "https://api.sailthru.com"
+    """Where the API is; another one than Sailthru's for a sandbox. http:// for this machine only."""
 
 
 class ListFormat(ReadCells):

@@ -7,6 +7,7 @@ over the text of the JSON, so that is written once.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -46,11 +47,6 @@ class Call:
 def get_lists() -> Call:
     """Ask for all lists."""
     return Call("GET", "list")
-
-
-def get_list(name: str) -> Call:
-    """Ask for one list."""
-    return Call("GET", "list", {"list": name})
 
 
 def get_settings() -> Call:
@@ -119,17 +115,17 @@ def address(base_url: str, call: Call, parameters: Mapping[str, str]) -> str:
 
 def rate_info(status: int, headers: Mapping[str, str]) -> RateInfo:
     """Return what an answer says about calls to come, given HTTP's status, and headers found in any case."""
+    rate, date = None, instant(headers.get("Date"))
+    values = [headers.get(f"X-Rate-Limit-{name}", "").strip() for name in ("Limit", "Remaining", "Reset")]
+    if all(value.isascii() and value.lstrip("-").isdigit() for value in values):
+        limit, remaining, reset = map(int, values)
+        rate = Rate(max(1, limit), remaining, reset)
+    return RateInfo(rate, date.timestamp() if date else None, refused=status == RATE_EXCEEDED)
+
+
+def instant(text: object) -> datetime | None:
+    """Return a time as of RFC 2822, or nothing where it is unset or is something else."""
     try:
-        date = parsedate_to_datetime(headers["Date"]).timestamp() if headers.get("Date") else None
+        return parsedate_to_datetime(text) if isinstance(text, str) else None
     except ValueError:
-        date = None
-    return RateInfo(_rate(headers), date, refused=status == RATE_EXCEEDED)
-
-
-def _rate(headers: Mapping[str, str]) -> Rate | None:
-    names = ("X-Rate-Limit-Limit", "X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
-    values = [headers.get(name, "").strip() for name in names]
-    if not all(value.isascii() and value.lstrip("-").isdigit() for value in values):
         return None
-    limit, remaining, reset = map(int, values)
-    return Rate(max(1, limit), remaining, reset)

@@ -6,11 +6,12 @@ delimited text. An export holds a digest of each address; `GET user` has the key
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import EMAIL_HASH, KEYS, LIST_NAME, PROFILE_ID, SID, ListGoal
-from cdp_sync.connectors.sailthru.people import SailthruPeople
 from cdp_sync.errors import JobFailed, JobUnfinished, RequestRefused
 from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile, SourceLook
 from cdp_sync.model.counting import counted
@@ -18,8 +19,6 @@ from cdp_sync.private import private_folder
 
 AHEAD = 4
 """Jobs that are started before the first of them is waited for, so that they run at the same time."""
-
-_ATTEMPTS = 2
 
 
 class SailthruKeys:
@@ -29,7 +28,7 @@ class SailthruKeys:
     fields = tuple(key for key in KEYS if key != SID)
     digests: ClassVar[Mapping[str, str]] = {"email": EMAIL_HASH}
 
-    def __init__(self, people: SailthruPeople) -> None:
+    def __init__(self, people: SailthruClient) -> None:
         self._people = people
 
     def look_up(self, platform_ids: Iterable[str]) -> Generator[tuple[str, Mapping[str, str]], None, None]:
@@ -38,26 +37,26 @@ class SailthruKeys:
 
 
 class SailthruSource:
-    """The lists of an import goal.
+    """The lists of an import goal, of an account's users."""
 
-    Args:
-        people: The account's users.
-        goal: Names the lists.
-    """
-
-    def __init__(self, people: SailthruPeople, goal: ListGoal) -> None:
+    def __init__(self, people: SailthruClient, goal: ListGoal) -> None:
         self._people, self._goal = people, goal
+        self._jobs: dict[str, str] = {}
+        """The jobs that run, by list."""
         self.paths, self.enricher = goal.lists, SailthruKeys(people)
 
     def arrivals(self, folder: Path, progress: Callable[[str, int], None]) -> Iterator[FetchedFile | FileReport]:
         """Yield each list as it arrives in `folder`, or why it could not be fetched."""
         private_folder(folder)
-        jobs, names = _Jobs(self._people, self._goal), self._goal.lists
+        self._jobs.clear()
+        there, names = {each.name for each in self._people.lists()}, self._goal.lists
         for number, name in enumerate(names):
             target = folder / f"{number}.csv"
             try:
-                jobs.start(names[number : number + AHEAD])
-                sha256 = jobs.fetch(name, target, progress)
+                self._start(each for each in names[number : number + AHEAD] if each in there)
+                if name not in there:
+                    raise RequestRefused("There is no list of that name.", remedy="Correct the name, or make the list.")
+                sha256 = self._fetch(name, target, partial(progress, name))
             except (RequestRefused, JobFailed, JobUnfinished) as error:
                 yield FileReport(name, FileState.FAILED, message=str(error))
             else:
@@ -71,30 +70,16 @@ class SailthruSource:
         people = counted(sum(count or 0 for *_, count in rows), "person", "people")
         return SourceLook("list", ("list", "kind", "people"), rows, f"{counted(len(rows), 'list')}, {people}")
 
-
-class _Jobs:
-    """The jobs of a goal's lists, each started a little before it is its turn."""
-
-    def __init__(self, people: SailthruPeople, goal: ListGoal) -> None:
-        self.people, self.goal = people, goal
-        self._there = {each.name for each in people.lists()}
-        self._started: dict[str, str] = {}
-
-    def start(self, names: Iterable[str]) -> None:
+    def _start(self, names: Iterable[str]) -> None:
         for name in names:
-            if name in self._there and name not in self._started:
-                self._started[name] = self.people.start_export(name, self.goal.variables)
+            if name not in self._jobs:
+                self._jobs[name] = self._people.start_export(name, self._goal.variables)
 
-    def fetch(self, name: str, target: Path, progress: Callable[[str, int], None]) -> str:
-        """Fetch a list and return its SHA-256; a job that yields nothing is replaced by another one."""
-        if name not in self._there:
-            raise RequestRefused("There is no list of that name.", remedy="Correct the name, or make the list.")
-        for left in reversed(range(_ATTEMPTS)):
-            self.start([name])
-            job = self._started.pop(name)
-            try:
-                return self.people.fetch_export(job, target, progress=lambda size: progress(name, size))
-            except JobFailed:
-                if not left:
-                    raise
-        raise AssertionError  # the last attempt returns or raises
+    def _fetch(self, name: str, target: Path, progress: Callable[[int], None]) -> str:
+        """Fetch a list and return its SHA-256; a job that yields nothing is replaced once by another one."""
+        try:
+            return self._people.fetch_export(self._jobs.pop(name), target, progress=progress)
+        except JobFailed:
+            return self._people.fetch_export(
+                self._people.start_export(name, self._goal.variables), target, progress=progress
+            )

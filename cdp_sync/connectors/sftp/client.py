@@ -2,21 +2,23 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from cdp_sync.connectors.sftp import listing
 from cdp_sync.errors import (
     CdpSyncError,
     ConnectionLost,
     FileChanged,
     RemoteFailure,
+    RemoteListingTooLong,
     RemotePathMissing,
     RemotePermissionDenied,
     ServerRefused,
     ServerUnreachable,
 )
+from cdp_sync.model import SftpConnection
+from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
 from cdp_sync.model.server import SftpServer
 from cdp_sync.retrying import Pauses, RetryPolicy
@@ -100,18 +102,14 @@ class SftpClient:
             RemotePathMissing: There is no such directory.
             RemotePermissionDenied: The account must not read it.
         """
-        return self._perform(lambda session: listing.regular_files(session, directory, self._log))
+        return self._perform(lambda session: session.regular_files(directory))
 
     def download(self, file: RemoteFile, target: Path, *, progress: Callable[[int], None] | None = None) -> FetchedFile:
         """Fetch a file; `target` appears only when it is whole and proven unchanged.
 
         On the way it is `<target>.part`, with `<target>.part.json` saying which file that is part of. Both outlive a
-        lost connection, also that of an earlier process, and the download goes on where it stopped.
-
-        Args:
-            file: The file as `list_directory` gave it.
-            target: Where it shall be; missing folders are made.
-            progress: Called with the number of bytes that have arrived so far.
+        lost connection, also that of an earlier process, and the download goes on where it stopped. `progress` is
+        called with the number of bytes that have arrived so far.
 
         Raises:
             FileChanged: Size or modification time are not, or no longer, those of `file`. Nothing of it stays.
@@ -140,7 +138,7 @@ class SftpClient:
             local: The file; it must not change meanwhile.
             path: Directory and name on the server. The directory must be there.
             progress: Called with the number of bytes that the server has confirmed; smaller again after a lost line.
-            journal: Notes what each attempt may leave on the server, before its first byte is sent; see `clear_up`.
+            journal: Notes what each attempt may leave on the server, before its first byte is sent.
 
         Raises:
             RemoteNameRefused: The path has no usable file name.
@@ -233,6 +231,23 @@ class SftpClient:
                 self._refused = refused
                 raise
         return self._session
+
+
+def check(connection: SftpConnection) -> Iterator[tuple[str, bool]]:
+    """List the directories of all goals; yield in sentences what was found, and whether that is as it should be.
+
+    Raises:
+        ServerRefused: The server does not let us in.
+        Transient: It cannot be reached.
+    """
+    directories = [goal.directory for goal in connection.import_profiles]
+    directories += [goal.directory for goal in connection.export_profiles]
+    with SftpClient(connection.server) as server:
+        for directory in dict.fromkeys(directories):
+            try:
+                yield f"{directory}: {counted(len(server.list_directory(directory)), 'file')}.", True
+            except (RemotePathMissing, RemotePermissionDenied, RemoteListingTooLong) as error:
+                yield f"{directory}: {error}", False
 
 
 def seen_host_key(server: SftpServer) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdp_sync.connectors import disk
-from cdp_sync.connectors.sftp import listing
 from cdp_sync.errors import FileChanged, RemoteFailure, RemoteNameRefused, Terminal
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import FetchedFile, RemoteFile
@@ -85,7 +84,7 @@ class Download:
 
     def _verify_unchanged(self, session: "Session") -> None:
         attributes = session.attributes(self._remote.path)
-        now = (attributes.size, listing.modified_at(attributes))
+        now = (attributes.size, attributes.modified_at)
         if now != (self._remote.size, self._remote.modified_at):
             size = counted(self._remote.size, "byte")
             raise FileChanged(

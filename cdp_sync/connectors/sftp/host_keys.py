@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
 
 import paramiko
 
@@ -36,26 +35,22 @@ class KnownKeys:
     """Kinds of the trusted keys, to be asked for first."""
 
     def accepts(self, key: paramiko.PKey) -> bool:
-        """Whether this is the server's declared key."""
+        """Whether this is the server's declared key, and not one that was declared as stolen or retired."""
+        if key.asbytes() in self.revoked:
+            return False
         return key.asbytes() in self.trusted or key.fingerprint.rstrip("=") == self.pin
 
-    def refuse_revoked(self, key: paramiko.PKey, where: str) -> None:
-        """Stop at a key that was declared as stolen or retired.
-
-        Raises:
-            HostKeyRejected: It is one.
-        """
-        if key.asbytes() in self.revoked:
-            raise HostKeyRejected(
-                f"{where} shows the key {described(key)}, which {self.source} marks as @revoked.",
+    def rejection(self, shown: list[paramiko.PKey], where: str) -> HostKeyRejected:
+        """Return the error that none of the keys a server shows is the declared one, or that the last is revoked."""
+        described = [f"{key.get_name()} {key.fingerprint}" for key in shown]
+        if shown[-1].asbytes() in self.revoked:
+            return HostKeyRejected(
+                f"{where} shows the key {described[-1]}, which {self.source} marks as @revoked.",
                 needed="Needed is the server's present key.",
                 remedy="Do not connect. Ask the server's operator.",
             )
-
-    def rejection(self, shown: list[paramiko.PKey], where: str) -> HostKeyRejected:
-        """Return the error that none of the keys a server shows is the declared one."""
         return HostKeyRejected(
-            f"{where} shows {' and '.join(described(key) for key in shown)}, which is not declared.",
+            f"{where} shows {' and '.join(described)}, which is not declared.",
             needed=f"{self.source}.",
             remedy=f'If the server\'s operator confirms it, put host_key: "{shown[0].fingerprint}" under server.',
         )
@@ -74,20 +69,9 @@ def known_keys(server: SftpServer, log: Callable[[str], None]) -> KnownKeys:
     return KnownKeys("Neither host_key nor known_hosts_file is declared, and nothing is trusted by default")
 
 
-def described(key: paramiko.PKey) -> str:
-    """Name a key by kind and fingerprint."""
-    return f"{key.get_name()} {key.fingerprint}"
-
-
 def negotiated_as(kind: str) -> tuple[str, ...]:
     """Return the algorithms under which a kind of key is negotiated: RFC 8332 gives rsa two of them."""
     return _RSA if kind == "ssh-rsa" else (kind,)
-
-
-class _Line(NamedTuple):
-    marker: str
-    kind: str
-    key: bytes
 
 
 def _from_known_hosts(server: SftpServer, name: str, log: Callable[[str], None]) -> KnownKeys:
@@ -100,17 +84,17 @@ def _from_known_hosts(server: SftpServer, name: str, log: Callable[[str], None])
             remedy="Make it with ssh-keyscan and compare the fingerprint with the operator's, or declare host_key.",
         ) from problem
     lines = list(_lines_about(server, text, log))
-    trusted = [line for line in lines if not line.marker]
+    trusted = [(kind, key) for marker, kind, key in lines if not marker]
     return KnownKeys(
         f"Declared is known_hosts_file {name}, with {counted(len(trusted), 'key')} for this server",
-        trusted=frozenset(line.key for line in trusted),
-        revoked=frozenset(line.key for line in lines if line.marker == "@revoked"),
-        kinds=tuple(dict.fromkeys(line.kind for line in trusted)),
+        trusted=frozenset(key for _, key in trusted),
+        revoked=frozenset(key for marker, _, key in lines if marker == "@revoked"),
+        kinds=tuple(dict.fromkeys(kind for kind, _ in trusted)),
     )
 
 
-def _lines_about(server: SftpServer, text: str, log: Callable[[str], None]) -> Iterator[_Line]:
-    """Read line by line: paramiko's own reader gives up on the whole file when one line has a marker."""
+def _lines_about(server: SftpServer, text: str, log: Callable[[str], None]) -> Iterator[tuple[str, str, bytes]]:
+    """Yield marker, kind and key of each line; paramiko's own reader gives up on the whole file at a marker."""
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.split()
         marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
@@ -120,7 +104,7 @@ def _lines_about(server: SftpServer, text: str, log: Callable[[str], None]) -> I
             log(f"known_hosts line {number} is skipped: host certificates are not supported.")
             continue
         try:
-            yield _Line(marker, fields[1], base64.b64decode(fields[2], validate=True))
+            yield marker, fields[1], base64.b64decode(fields[2], validate=True)
         except binascii.Error:
             log(f"known_hosts line {number} is skipped: its key is damaged.")
 

@@ -9,7 +9,7 @@ KIND = ConnectionKind(
     model="cdp_sync.model.connection:SftpConnection",
     server="cdp_sync.model.server:SftpServer",
     client="cdp_sync.connectors.sftp.client:SftpClient",
-    check="cdp_sync.connectors.sftp.check:check",
+    check="cdp_sync.connectors.sftp.client:check",
     templated=("server",),
     preloaded=("cdp_sync.connectors.sftp.session",),
 )

@@ -4,125 +4,32 @@ Which kinds are transient and which are not: measured against paramiko 5.1, wher
 closed')` and any plain `SSHException` mean a lost line.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import paramiko
 
 from cdp_sync.connectors.sftp.protocol import packets
-from cdp_sync.connectors.sftp.protocol.pace import TooSlow
 from cdp_sync.connectors.sftp.protocol.packets import NotSftp, Refusal
+from cdp_sync.connectors.sftp.protocol.wire import TooSlow
 from cdp_sync.errors import (
-    AuthenticationFailed,
     CdpSyncError,
     ConnectionLost,
-    NoCommonAlgorithm,
     RemoteDiskFull,
     RemoteFailure,
-    RemoteListingTooLong,
     RemotePathMissing,
     RemotePermissionDenied,
     RemoteTooSlow,
     ServerRefused,
-    ServerUnreachable,
 )
-from cdp_sync.model.counting import counted
 from cdp_sync.model.server import SftpServer
 
-_LINE_PROBLEMS = (OSError, EOFError, paramiko.SSHException)
-_ALGORITHMS = {
-    "kex": ("key exchanges", "kex_algo_list"),
-    "host key": ("host key types", "server_key_algo_list"),
-    "ciphers": ("ciphers", "server_encrypt_algo_list"),
-    "macs": ("message authentication codes", "server_mac_algo_list"),
-}
+LINE_PROBLEMS = (OSError, EOFError, paramiko.SSHException)
 
 
 def address(server: SftpServer) -> str:
     """Name a server in a sentence."""
     return f"{server.host}:{server.port}"
-
-
-@contextmanager
-def while_connecting(server: SftpServer) -> Iterator[None]:
-    """Translate failures of dialling and shaking hands.
-
-    Raises:
-        ServerUnreachable: Nothing answers there, or nothing that speaks SSH.
-    """
-    try:
-        yield
-    except (*_LINE_PROBLEMS, UnicodeError) as problem:  # a host such as "a..b" is no name that could be asked for
-        raise ServerUnreachable(
-            f"{address(server)} could not be reached: {_words(problem)}.",
-            needed=f"Needed is an SSH server that answers within {server.connect_timeout:g} s.",
-            remedy="Check host and port, and that no firewall is in between.",
-        ) from problem
-
-
-@contextmanager
-def while_logging_in(server: SftpServer) -> Iterator[None]:
-    """Translate failures of logging in.
-
-    A server that hangs up here counts as a refusal: many do so on a wrong password, and repeating one locks accounts.
-
-    Raises:
-        AuthenticationFailed: The server does not accept what was declared.
-        ServerUnreachable: It did not answer in time.
-    """
-    try:
-        yield
-    except _LINE_PROBLEMS as problem:
-        if isinstance(problem, TimeoutError) or "timeout" in str(problem):
-            raise ServerUnreachable(
-                f"{address(server)} did not answer the login within {server.connect_timeout:g} s."
-            ) from problem
-        raise login_refused(server, _words(problem)) from problem
-
-
-def login_refused(server: SftpServer, why: str) -> AuthenticationFailed:
-    """Return the error: the server will not have this account with what was declared."""
-    return AuthenticationFailed(
-        f"{address(server)} refused the login of {server.username!r}: {why}.",
-        needed="Needed are a user name and the password, the private key or both, as the server asks for them.",
-        remedy="Check username and what password_env, password_file and private_key_file hold. It is not tried again.",
-    )
-
-
-def no_common_algorithm(
-    server: SftpServer, problem: Exception, offered: Mapping[str, Sequence[str]], accepted: Mapping[str, Sequence[str]]
-) -> NoCommonAlgorithm:
-    """Return the error with the algorithms the server offers and those that are accepted."""
-    kind, what, field = next(
-        ((kind, *names) for kind, names in _ALGORITHMS.items() if f"acceptable {kind}" in str(problem)),
-        ("", "algorithms", ""),
-    )
-    return NoCommonAlgorithm(
-        f"{address(server)} offers only {what} that are not accepted here: {_listed(offered.get(field, ()))}.",
-        needed=f"Needed is one of {_listed(accepted.get(kind, ()))}.",
-        remedy="Ask the server's operator to offer one; `legacy_algorithms: true` adds aes-cbc and hmac-sha1.",
-    )
-
-
-@contextmanager
-def while_opening(server: SftpServer, line_stands: Callable[[], bool]) -> Iterator[None]:
-    """Translate failures between the login and the first word of SFTP.
-
-    Args:
-        server: At the other end.
-        line_stands: Whether the connection as such is up; then it is SFTP that the server refuses.
-
-    Raises:
-        ServerRefused: The account has no SFTP.
-        ConnectionLost: The line dropped.
-    """
-    try:
-        with while_talking(server):
-            yield
-    except ConnectionLost as lost:
-        if isinstance(lost.__cause__, paramiko.SSHException) and line_stands():
-            raise _no_sftp(server, _words(lost.__cause__)) from lost.__cause__
-        raise
 
 
 @contextmanager
@@ -155,30 +62,13 @@ def while_talking(server: SftpServer, path: str = "", deed: str = "read") -> Ite
             "slow line.",
         ) from slow
     except (NotSftp, packets.End) as noise:
-        raise _no_sftp(server, str(noise)) from noise
+        raise no_sftp(server, noise) from noise
     except TimeoutError as silence:
         raise ConnectionLost(
             f"{address(server)} fell silent: not a byte for {server.read_timeout:g} s.", remedy=_LOST
         ) from silence
-    except _LINE_PROBLEMS as problem:
-        raise ConnectionLost(f"The line to {address(server)} dropped: {_words(problem)}.", remedy=_LOST) from problem
-
-
-@contextmanager
-def while_filling(server: SftpServer, directory: str) -> Iterator[None]:
-    """Translate the refusal of a file's bytes that the server let us open.
-
-    SFTP 3 has no word for a full disk. What it says instead is "failure", and hardly anything else makes a write fail.
-
-    Raises:
-        RemoteDiskFull: It refused.
-    """
-    try:
-        yield
-    except Refusal as refusal:
-        if refusal.code in _OWN_LINE:
-            raise
-        raise remote_disk_full(server, directory, f"it stopped with {_said(refusal)}") from refusal
+    except LINE_PROBLEMS as problem:
+        raise ConnectionLost(f"The line to {address(server)} dropped: {words(problem)}.", remedy=_LOST) from problem
 
 
 def remote_disk_full(server: SftpServer, directory: str, why: str) -> RemoteDiskFull:
@@ -190,17 +80,7 @@ def remote_disk_full(server: SftpServer, directory: str, why: str) -> RemoteDisk
     )
 
 
-def listing_too_long(server: SftpServer, directory: str) -> RemoteListingTooLong:
-    """Return the error for a directory with too many entries."""
-    return RemoteListingTooLong(
-        f"{directory!r} on {address(server)} has more than {counted(server.listing_entries, 'entry', 'entries')}.",
-        needed=f"Needed are at most {server.listing_entries:,}, `listing_entries` of `server`.",
-        remedy="Have old files moved away; or declare a larger number, with half a kilobyte of memory for each entry.",
-    )
-
-
 _LOST = "The next attempt may succeed. If it keeps happening, check the line and the server's log."
-_OWN_LINE = (packets.NO_CONNECTION, packets.CONNECTION_LOST)
 
 
 def _refusal(refusal: Refusal, server: SftpServer, path: str, deed: str) -> CdpSyncError:
@@ -212,30 +92,29 @@ def _refusal(refusal: Refusal, server: SftpServer, path: str, deed: str) -> CdpS
             f"{server.username!r} must not {deed} {where}.",
             remedy=f"Ask the server's operator for {'read' if deed == 'read' else 'write'} permission.",
         )
-    if refusal.code in _OWN_LINE:
+    if refusal.code in (packets.NO_CONNECTION, packets.CONNECTION_LOST):
         return ConnectionLost(f"{address(server)} says that it lost its own connection.", remedy=_LOST)
     return RemoteFailure(
-        f"The server failed on {where} and says no more than {_said(refusal)}.",
+        f"The server failed on {where} and says no more than {said(refusal)}.",
         remedy="The server's log may say why.",
     )
 
 
-def _said(refusal: Refusal) -> str:
+def said(refusal: Refusal) -> str:
+    """Quote a server."""
     return f"{refusal.text or 'failure'!r} (status {refusal.code})"
 
 
-def _no_sftp(server: SftpServer, why: str) -> ServerRefused:
+def no_sftp(server: SftpServer, problem: BaseException) -> ServerRefused:
+    """Return the error: the account has no SFTP."""
     return ServerRefused(
-        f"{address(server)} lets {server.username!r} log in but gives no SFTP: {why}.",
+        f"{address(server)} lets {server.username!r} log in but gives no SFTP: {words(problem)}.",
         needed="Needed is an account with the sftp subsystem and a login shell that prints nothing.",
         remedy="Ask the server's operator.",
     )
 
 
-def _words(problem: BaseException | None) -> str:
+def words(problem: BaseException) -> str:
+    """Return what a problem says of itself."""
     text = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
     return text.rstrip(".") or "it hung up"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or "(none stated)"

@@ -12,7 +12,8 @@ from cdp_sync.connectors.sftp import server_errors
 from cdp_sync.connectors.sftp.credentials import Credentials
 from cdp_sync.connectors.sftp.host_keys import KnownKeys, negotiated_as
 from cdp_sync.connectors.sftp.paramiko_internals import OfferTransport, usual_key_types
-from cdp_sync.errors import NoCommonAlgorithm
+from cdp_sync.connectors.sftp.server_errors import LINE_PROBLEMS, words
+from cdp_sync.errors import AuthenticationFailed, NoCommonAlgorithm, ServerUnreachable
 from cdp_sync.model.server import SftpServer
 
 _WINDOW = 16 << 20
@@ -20,13 +21,16 @@ _WINDOW = 16 << 20
 _PACKET = 256 << 10
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
 _LEGACY_CIPHERS = ("aes128-cbc", "aes192-cbc", "aes256-cbc")
-_MACS = (
-    "hmac-sha2-256-etm@openssh.com",
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256",
-    "hmac-sha2-512",
-)
+_MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
 _LEGACY_MACS = ("hmac-sha1",)
+_ANY = ["algorithms", "", ""]
+_ALGORITHMS = (
+    ("kex", "key exchanges", "kex_algo_list", "kex"),
+    ("host key", "host key types", "server_key_algo_list", "key_types"),
+    ("ciphers", "ciphers", "server_encrypt_algo_list", "ciphers"),
+    ("macs", "message authentication codes", "server_mac_algo_list", "digests"),
+)
+"""The word in paramiko's message, ours, where the server's offer stands, and where our own."""
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
 """Seconds, seconds, probes and milliseconds; without the last a line that swallows packets lives for 15 minutes."""
 
@@ -51,9 +55,22 @@ def open_transport(
         log(f"{server_errors.address(server)}: weak algorithms are accepted, as legacy_algorithms declares.")
     transport = _verified(server, known)
     try:
-        with server_errors.while_logging_in(server):
-            _log_in(transport, server, secrets)
+        _log_in(transport, server, secrets)
         return transport
+    except LINE_PROBLEMS as problem:
+        # Many servers hang up on a wrong password, and repeating one locks accounts: only silence is no refusal.
+        transport.close()
+        where = server_errors.address(server)
+        if isinstance(problem, TimeoutError) or "timeout" in str(problem):
+            raise ServerUnreachable(
+                f"{where} did not answer the login within {server.connect_timeout:g} s."
+            ) from problem
+        raise AuthenticationFailed(
+            f"{where} refused the login of {server.username!r}: {words(problem)}.",
+            needed="Needed are a user name and the password, the private key or both, as the server asks for them.",
+            remedy="Check username and what password_env, password_file and private_key_file hold. It is not tried "
+            "again.",
+        ) from problem
     except BaseException:
         transport.close()
         raise
@@ -70,7 +87,6 @@ def shown_host_key(server: SftpServer) -> paramiko.PKey:
 
 def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
     """Return a connection to a server that showed a declared key; of several keys it may show any."""
-    where = server_errors.address(server)
     shown: list[paramiko.PKey] = []
     kinds = _kinds_first(known.kinds)
     while kinds:
@@ -81,13 +97,14 @@ def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
                 raise
             break
         key = transport.get_remote_server_key()
-        if known.accepts(key) and key.asbytes() not in known.revoked:
+        if known.accepts(key):
             return transport
         transport.close()
-        known.refuse_revoked(key, where)
         shown.append(key)
+        if key.asbytes() in known.revoked:
+            break
         kinds = tuple(kind for kind in kinds if kind not in negotiated_as(key.get_name()))
-    raise known.rejection(shown, where)
+    raise known.rejection(shown, server_errors.address(server))
 
 
 def _kinds_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,23 +115,39 @@ def _kinds_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransport:
-    with server_errors.while_connecting(server):
+    transport = None
+    try:
         transport = _transport(_dialled(server), server, key_kinds)
-        try:
-            transport.start_client(timeout=server.connect_timeout)
-            if not transport.initial_kex_done:
-                raise TimeoutError("it does not finish the SSH handshake")
-            return transport
-        except paramiko.ssh_exception.IncompatiblePeer as problem:
+        transport.start_client(timeout=server.connect_timeout)
+        if not transport.initial_kex_done:
+            raise TimeoutError("it does not finish the SSH handshake")
+        return transport
+    except BaseException as problem:
+        if transport:
             transport.close()
-            options = transport.get_security_options()
-            accepted = {
-                "kex": options.kex, "host key": options.key_types, "ciphers": options.ciphers, "macs": options.digests,
-            }  # fmt: skip
-            raise server_errors.no_common_algorithm(server, problem, transport.offered, accepted) from problem
-        except BaseException:
-            transport.close()
-            raise
+        if transport and isinstance(problem, paramiko.ssh_exception.IncompatiblePeer):
+            raise _no_common_algorithm(server, problem, transport) from problem
+        if isinstance(problem, (*LINE_PROBLEMS, UnicodeError)):  # a host such as "a..b" cannot be asked for
+            raise ServerUnreachable(
+                f"{server_errors.address(server)} could not be reached: {words(problem)}.",
+                needed=f"Needed is an SSH server that answers within {server.connect_timeout:g} s.",
+                remedy="Check host and port, and that no firewall is in between.",
+            ) from problem
+        raise
+
+
+def _no_common_algorithm(server: SftpServer, problem: Exception, transport: OfferTransport) -> NoCommonAlgorithm:
+    """Return the error with the algorithms the server offers and those that are accepted."""
+    what, offered, accepted = next(
+        (names for kind, *names in _ALGORITHMS if f"acceptable {kind}" in str(problem)), _ANY
+    )
+    found = ", ".join(transport.offered.get(offered, ())) or "(none stated)"
+    needed = ", ".join(getattr(transport.get_security_options(), accepted, ())) or "(none stated)"
+    return NoCommonAlgorithm(
+        f"{server_errors.address(server)} offers only {what} that are not accepted here: {found}.",
+        needed=f"Needed is one of {needed}.",
+        remedy="Ask the server's operator to offer one; `legacy_algorithms: true` adds aes-cbc and hmac-sha1.",
+    )
 
 
 def _dialled(server: SftpServer) -> socket.socket:
@@ -162,4 +195,4 @@ def _log_in(transport: paramiko.Transport, server: SftpServer, secrets: Credenti
     if not transport.is_authenticated() and len(factors) > 1:
         wanted = factors[1]()
     if not transport.is_authenticated():
-        raise server_errors.login_refused(server, f"it also wants {' or '.join(wanted) or 'another factor'}")
+        raise paramiko.SSHException(f"it also wants {' or '.join(wanted) or 'another factor'}")

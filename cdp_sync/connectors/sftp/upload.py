@@ -6,14 +6,15 @@ of OpenSSH's can. Without it the former file steps aside, and back again if anyt
 
 import os
 import secrets
+import stat
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from cdp_sync.connectors import disk
+from cdp_sync.connectors.sftp.protocol.packets import Attributes
 from cdp_sync.errors import (
     FileChanged,
     RemoteFailure,
@@ -27,23 +28,12 @@ from cdp_sync.errors import (
 from cdp_sync.model.remote import Upload, UploadJournal
 
 if TYPE_CHECKING:
-    from cdp_sync.connectors.sftp.protocol.packets import Attributes
     from cdp_sync.connectors.sftp.session import Session
 
 _LONGEST_NAME = 255
 """Bytes, on every file system that servers use."""
 _SHOWN = 40
 """Characters of the name that stand in a temporary one; even with four bytes each it is not too long."""
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A complete file that waits on the server for its name."""
-
-    upload: Upload
-    size: int
-    modified_at: int | None
-    """As the server stated; renaming does not change it."""
 
 
 class FileUpload:
@@ -66,9 +56,10 @@ class FileUpload:
         self._journal = journal
         self._progress = progress
         self._log = log
-        self.placed: Sent | None = None
-        """What stands in its place, as far as is known."""
-        self._sent: Sent | None = None
+        self.placed: Attributes | None = None
+        """What stands in its place, as far as is known: size and time, which renaming does not change."""
+        self._sent: Attributes | None = None
+        """A complete file that waits on the server for its name."""
         self._begun: Upload | None = None
         self._swaps = False
 
@@ -85,48 +76,59 @@ class FileUpload:
         self.settle(session)
         if self.placed is None:
             self._verify_target(session)
-            self._sent = self._send(session)
-            self._put_in_place(session, self._sent)
+            upload = self._send(session)
+            self._put_in_place(session, upload)
             self.placed, self._sent = self._sent, None
             self._tidy(session)
-        self._verify_published(session, self.placed)
+        try:
+            self._verify_size(session.attributes(self._path), self.placed)
+        except RemotePathMissing:
+            self._log(f"{self._path!r} was published and is gone again: somebody has fetched it already.")
+        except RemoteSizeDiffers:
+            self.placed = None
+            raise
 
     def settle(self, session: "Session") -> None:
         """Remove what earlier attempts left; find out whether the last one succeeded without its answer."""
-        if self._sent is not None and self._in_place(session, self._sent):
+        if self._begun and self._sent and self._in_place(session, self._begun, self._sent):
             self.placed = self._sent
             self._log(f"{self._path!r} is in place; only the server's answer was lost.")
         self._sent = None
         self._tidy(session)
 
-    def _in_place(self, session: "Session", sent: Sent) -> bool:
-        if session.exists(sent.upload.part):
+    def _in_place(self, session: "Session", upload: Upload, sent: Attributes) -> bool:
+        if session.exists(upload.part):
             return False
         try:
             there = session.attributes(self._path)
         except RemotePathMissing:
             return False
-        return there.mtime is not None and (there.size, there.mtime) == (sent.size, sent.modified_at)
+        return there.mtime is not None and (there.size, there.mtime) == (sent.size, sent.mtime)
 
     def _verify_target(self, session: "Session") -> None:
         try:
             there = session.attributes(self._path)
         except RemotePathMissing:
             return
-        if there.mode is not None and not there.is_regular:
+        if there.kind not in (None, stat.S_IFREG):
             raise RemoteNotAFile(
-                f"{self._path!r} is {'a directory' if there.is_directory else 'not a regular file'}.",
+                f"{self._path!r} is {'a directory' if there.kind == stat.S_IFDIR else 'not a regular file'}.",
                 needed="Needed is a free name, or that of a file to be replaced.",
                 remedy="Name another path, or one inside the directory.",
             )
 
-    def _send(self, session: "Session") -> Sent:
+    def _send(self, session: "Session") -> Upload:
         """Send all of it under a temporary name, and make sure that it is all there."""
+
+        def read(size: int) -> bytes:
+            with disk.while_reading(self._local):  # here, or it would pass for a failure of the line
+                return source.read(size)
+
         with disk.while_reading(self._local), self._local.open("rb") as source:
             local = os.fstat(source.fileno())
             session.verify_room(self._directory, local.st_size)
             upload = self._begin()
-            for confirmed in session.fill(upload.part, lambda size: self._read(source, size), self._directory):
+            for confirmed in session.fill(upload.part, read, self._directory):
                 self._progress(confirmed)
             after = os.fstat(source.fileno())
         if (local.st_size, local.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -136,25 +138,23 @@ class FileUpload:
                 remedy="Publish it again once it is complete.",
             )
         there = session.attributes(upload.part)
-        self._verify_size(there, local.st_size)
-        return Sent(upload, local.st_size, there.mtime)
+        sent = Attributes(local.st_size, mtime=there.mtime)
+        self._verify_size(there, sent)
+        self._sent = sent
+        return upload
 
-    def _read(self, source: BinaryIO, size: int) -> bytes:
-        with disk.while_reading(self._local):  # here, or it would pass for a failure of the line
-            return source.read(size)
-
-    def _put_in_place(self, session: "Session", sent: Sent) -> None:
+    def _put_in_place(self, session: "Session", upload: Upload) -> None:
         if session.replaces:
-            session.replace(sent.upload.part, self._path)
+            session.replace(upload.part, self._path)
             return
         try:
-            session.rename(sent.upload.part, self._path)
+            session.rename(upload.part, self._path)
         except RemoteFailure:
             if not session.exists(self._path):
                 raise
         else:
             return
-        upload, self._swaps = sent.upload, True
+        self._swaps = True
         self._log(f"The server cannot replace a file in one step: {self._path!r} is {upload.aside!r} for a moment.")
         session.rename(self._path, upload.aside)
         try:
@@ -184,19 +184,10 @@ class FileUpload:
         self._begun = upload
         return upload
 
-    def _verify_published(self, session: "Session", placed: Sent) -> None:
-        try:
-            self._verify_size(session.attributes(self._path), placed.size)
-        except RemotePathMissing:
-            self._log(f"{self._path!r} was published and is gone again: somebody has fetched it already.")
-        except RemoteSizeDiffers:
-            self.placed = None
-            raise
-
-    def _verify_size(self, there: "Attributes", size: int) -> None:
-        if there.size not in (None, size):
+    def _verify_size(self, there: Attributes, sent: Attributes | None) -> None:
+        if sent and there.size not in (None, sent.size):
             raise RemoteSizeDiffers(
-                f"The server confirmed the {size} bytes of {self._path!r} and then holds {there.size}.",
+                f"The server confirmed the {sent.size} bytes of {self._path!r} and then holds {there.size}.",
                 remedy="Check that no other program writes that file. The server's log may say more.",
             )
 

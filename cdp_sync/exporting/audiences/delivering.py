@@ -1,4 +1,4 @@
-"""Brings users to a platform, and keeps the outcome of each in a file, so that a run can be resumed after a crash."""
+"""Writes users to a file and brings them to a platform; a second file has their outcomes, to resume after a crash."""
 
 import csv
 import json
@@ -12,9 +12,13 @@ from cdp_sync.errors import CdpSyncError, UserUnknown
 from cdp_sync.exporting.audiences.port import Audience
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model.audience import Outcome, User
-from cdp_sync.warehouse import quote_literal
+from cdp_sync.private import private_folder
+from cdp_sync.warehouse import Session, quote_literal, statement
 
-WIDTH = 5
+USERS, LEAVERS = "users.jsonl", "leavers.jsonl"
+"""The users to create or change, and those to take off lists: one JSON object a line. Outcomes stand beside, as CSV."""
+
+_WIDTH = 5
 """Columns of an outcome: the line's number, the outcome, the platform's id, when each list was joined, the reason."""
 
 _BLOCK = 1 << 16
@@ -27,6 +31,44 @@ _DELIVERED = """copy (
 ) to {target} (format csv, header false)"""
 
 
+_USERS = "select line from staging.selected where ending = 'written' order by rowid"
+
+_LEAVERS = """
+select json_object('id', id, 'key', key, 'lists', list(list order by list))::varchar
+from staging.leaver
+group by key, id
+order by key, id"""
+
+
+def write_users(run: UserRun) -> tuple[int, int]:
+    """Write the users to create or change, and the users to take off lists; return how many each.
+
+    Raises:
+        DiskFull: There is no room for it.
+        WarehouseLocked: Another process held the warehouse for too long.
+    """
+    private_folder(run.folder)
+    with run.open("none") as session:
+        users, leavers = (
+            _write(session, query, run.folder / name) for name, query in ((USERS, _USERS), (LEAVERS, _LEAVERS))
+        )
+    if users and run.goal.memberships:
+        # Record which profiles the run is about to put on lists, for the next run to know if this one is killed.
+        values = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
+        with run.open("write") as session:
+            session.execute(statement("exporting/audiences/list_intent"), values)
+    return users, leavers
+
+
+def _write(session: Session, query: str, target: Path) -> int:
+    """Write a query's one column as it is."""
+    count = int(session.value(f"select count(*) from ({query})"))
+    if count:
+        options = "format csv, header false, quote '', escape '', delimiter ''"
+        session.execute(f"copy ({query}) to {quote_literal(str(target))} ({options})")
+    return count
+
+
 def deliver_users(run: UserRun, audience: Audience) -> None:
     """Bring users to the platform. Their outcomes stand in files of the run's folder, for `record_users`.
 
@@ -36,20 +78,19 @@ def deliver_users(run: UserRun, audience: Audience) -> None:
         CdpSyncError: What concerns not one user alone.
     """
     # Removals come first: a user who is back under another profile is put on the list again after that.
-    with UserFile(run, run.leavers, run.left) as leavers:
+    with UserFile(run, run.folder / LEAVERS) as leavers:
         if leavers:
             audience.remove(leavers)
-    with UserFile(run, run.lines, run.outcomes) as users:
+    with UserFile(run, run.folder / USERS) as users:
         if users:
             audience.deliver(users)
 
 
 class UserFile:
-    """The users of a file, and the outcomes of those that have one, in another file: see `Users`."""
+    """The users of a file, and the outcomes of those that have one, in another file: `Users`."""
 
-    def __init__(self, run: UserRun, path: Path, outcomes: Path) -> None:
-        self.path = path
-        self._run, self._outcomes = run, outcomes
+    def __init__(self, run: UserRun, path: Path) -> None:
+        self.path, self._run, self._outcomes = path, run, path.with_suffix(".csv")
         self._count = 0
         if path.exists():
             with path.open("rb") as file:
@@ -114,7 +155,7 @@ class UserFile:
     def _read(self, outcomes: Path) -> None:
         with outcomes.open(encoding="utf-8", newline="\n") as file:
             for row in csv.reader(file):
-                if len(row) == WIDTH and int(row[0]) < self._count:
+                if len(row) == _WIDTH and int(row[0]) < self._count:
                     self._known[int(row[0])] = 1
 
     def _row(self, outcome: Outcome) -> tuple[str, str, str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from cdp_sync.exporting.audiences.delivering import LEAVERS, USERS
 from cdp_sync.exporting.recording import leaves_quarantine, ledger_steps, number_of_goal, quarantine_step, record
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model import ExportCounters, ExportReport
@@ -23,9 +24,9 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
         # Merge the outcomes into the staged profiles; idempotent.
         if not session.value("select count(*) from (show tables from staging) where name = 'chosen'"):
             session.execute("alter table staging.selected rename to chosen")
-        _read_outcomes(session, run.left)
+        _read_outcomes(session, run.folder / LEAVERS)
         session.execute(statement("exporting/audiences/gone"))
-        _read_outcomes(session, run.outcomes)
+        _read_outcomes(session, run.folder / USERS)
         of_run = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
         session.execute(statement("exporting/audiences/selected"), of_run)
         taken_off = session.value("select count(distinct profile_id) from staging.gone")
@@ -36,17 +37,18 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> Export
 
 
 def _read_outcomes(session: Session, path: Path) -> None:
-    path.touch()  # no user was sent
-    session.execute(statement("exporting/audiences/outcome"), {"path": str(path)})
+    outcomes = path.with_suffix(".csv")
+    outcomes.touch()  # no user was sent
+    session.execute(statement("exporting/audiences/outcome"), {"path": str(outcomes)})
 
 
 def _steps(session: Session, run: UserRun) -> Iterator[Step]:
     number, of_goal = number_of_goal(session, run), {"connection": run.connection, "goal": run.goal.name}
     gone, members = statement("exporting/audiences/gone_profile"), statement("exporting/audiences/list_member")
     yield from ledger_steps(run, number)
-    yield Step("exported_profile", gone, {"goal_number": number}, ("gone", "selected"))
-    yield Step("list_member", statement("exporting/audiences/gone_member"), of_goal, ("gone", "selected"))
-    yield Step("list_member", members, {**of_goal, "identity_key": run.goal.identity_key}, ("selected",))
+    yield Step("exported_profile", gone, {"goal_number": number})
+    yield Step("list_member", statement("exporting/audiences/gone_member"), of_goal)
+    yield Step("list_member", members, {**of_goal, "identity_key": run.goal.identity_key})
     forget = "delete from warehouse.list_intent where connection = $connection and goal = $goal"
     yield Step("list_intent", forget, of_goal)
     yield quarantine_step(run, None)

@@ -1,21 +1,21 @@
-"""How profiles become users of a platform: one JSON object each, which the goal shapes.
+"""How profiles become users of a platform: one JSON object each, which the goal shapes; and which users leave lists.
 
 `v1` is the value of the second field, `c1` that field as JSON, `id` and `key` say which user is meant, `line` is the
 whole object.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func, literal_column, select
 
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select.rows import Column, Inputs, Problem, Rows
+from cdp_sync.exporting.select import Column, Inputs, Problem, Rows, allowed, segments_of
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Named, Shape
 from cdp_sync.segments.conditions import column_of
-from cdp_sync.segments.membership import is_in_segment
-from cdp_sync.warehouse import quote_literal
+from cdp_sync.segments.membership import PROFILE, is_in_segment
+from cdp_sync.segments.statements import step
+from cdp_sync.warehouse import Step, quote_literal
 
 _NUL, _BACKSLASH = quote_literal("\\u0000"), quote_literal("\\\\")
 _HOLDS_NUL = f"contains(line, {_NUL}) and contains(replace(line, {_BACKSLASH}, ''), {_NUL})"
@@ -38,9 +38,10 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     written = {field.name: sql for field, sql in zip(fields, rendered.values, strict=True)}
     every, cells = [], {}
     for number, (declared, prop) in enumerate(zip(run.goal.map, props, strict=True)):
-        column, sql = _constant(run, columns, number, declared)
         if prop:
-            column, sql = _property(columns, column, prop, written[declared.field])
+            column, sql = _property(columns, number, declared.field, prop, written[declared.field])
+        else:
+            column, sql = _constant(run, columns, number, declared)
         every.append(column)
         cells[column.cell] = sql
     links: Inputs = {}
@@ -65,25 +66,21 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     )
 
 
-def _property(columns: Collection[str], column: Column, prop: Property, written: str) -> tuple[Column, str]:
+def _property(columns: Collection[str], number: int, name: str, prop: Property, written: str) -> tuple[Column, str]:
     """Return a field that holds a property, and the JSON of its value."""
-    value = f"v{column.number}"
+    value = f"v{number}"
     problems: tuple[Problem, ...] = ()
     if prop.type in ("text", "email"):
         text = f"array_to_string({value}, '')" if prop.multiple else value
-        problems = (Problem(f"contains({text}, chr(0))", "holds a NUL byte", column.name),)
-    sql = f"to_json({f'list_transform({value}, lambda x: {written})' if prop.multiple else written})"
-    return replace(column, inputs={value: column_of(prop, columns)}, problems=problems), sql
+        problems = (Problem(f"contains({text}, chr(0))", "holds a NUL byte", name),)
+    sql = f"list_transform({value}, lambda x: {written})" if prop.multiple else written
+    return Column(number, name, {value: column_of(prop, columns)}, problems), f"to_json({sql})"
 
 
 def _constant(run: UserRun, columns: Collection[str], number: int, declared: ExportColumn) -> tuple[Column, str]:
     """Return a field that holds no property, and the JSON of its value."""
     if declared.segments:
-        every = tuple(segment.name for segment in run.profiles.segments)
-        names = every if declared.segments == "all" else declared.segments
-        inputs = {f"s{number}_{name}": is_in_segment(run.profiles, name, run.now, columns) for name in names}
-        each = (f"case when {inside} then {quote_literal(inside.partition('_')[2])} end" for inside in inputs)
-        inside = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
+        inputs, inside = segments_of(run, columns, number, declared)
         return Column(number, declared.field, inputs), f"to_json({inside})"
     text = "profile_id::varchar" if declared.profile_id else quote_literal(declared.text or "")
     return Column(number, declared.field), f"to_json({text})"
@@ -100,3 +97,34 @@ def _json(part: Shape, cells: Mapping[str, str]) -> str:
     if isinstance(part, Mapping):
         return f"json_object({', '.join(_members(part, cells))})"
     return quote_literal(part) if isinstance(part, str) else str(part)
+
+
+_LEAVER = """create or replace table staging.leaver as
+with stays as (
+{stays}
+),
+member as (
+    select profile_id, list, key, id from warehouse.list_member where connection = $connection and goal = $goal
+),
+staying as (
+    select member.list, member.key, member.id
+    from member
+    semi join stays using (profile_id)
+    where member.list in (select unnest($lists::text[]))
+)
+-- A user that another profile stands for by now stays, too.
+select profile_id, list, key, id from member anti join staying using (list, key, id) where $removes"""
+
+
+def leaver_step(run: UserRun, columns: Collection[str]) -> Step:
+    """Return the step that makes `staging.leaver`: each user who leaves a list, and by which key.
+
+    Profiles that may no longer be processed leave like those that left the segment; all users leave a list that the
+    goal no longer names. A property that `columns`, those of the warehouse, does not hold is empty.
+    """
+    inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
+    may: ColumnElement[bool] = literal_column(f"({allowed(run, columns)})")
+    stays = step("stays", select(literal_column("profile.profile_id")).select_from(PROFILE).where(inside, may))
+    values = {**stays.values, "connection": run.connection, "goal": run.goal.name}
+    values |= {"lists": list(run.goal.memberships), "removes": run.goal.removes}
+    return Step("leaver", _LEAVER.format(stays=stays.sql), values)

@@ -26,15 +26,7 @@ _BEYOND = "a year before 1 or after 9999"
 _READABLE_DIGITS = {"epoch_seconds": 99_999_999_999, "epoch_milliseconds": 99_999_999_999_999}
 """The largest counts that are read as a time."""
 
-_CHARACTERS = {
-    "number": "-0123456789",
-    "boolean": "truefals",
-    "iso": "-+0123456789:.T",
-    "epoch_seconds": "-0123456789",
-    "epoch_milliseconds": "-0123456789",
-}
-"""All characters of a cell of a type, or of a date in a named form."""
-
+_DIGITS = "-0123456789"
 _DIRECTIVES = re.compile(r"%-?.|[^%]+|%")
 
 
@@ -56,29 +48,21 @@ def write_value(prop: Property, value: str, form: ExportFormat) -> Writing:
     if prop.type in ("text", "email"):
         return Writing(value, None)
     if prop.type in ("date", "datetime"):
-        return _WRITE_DATES.get(form.dates[0], _calendar)(_Moment(prop, value, form))
+        return _write_moment(_Moment(value, form.dates[0], prop.type == "date", form.time_zone))
+    text = f"{value}::varchar"
     if prop.type == "decimal":
-        text = f"{value}::varchar"
-        pointed = text if form.decimal == "." else f"replace({text}, '.', ',')"
-        return Writing(pointed, f"-0123456789{form.decimal}")
-    return Writing(f"{value}::varchar", _CHARACTERS[prop.type])
+        return Writing(text if form.decimal == "." else f"replace({text}, '.', ',')", f"{_DIGITS}{form.decimal}")
+    return Writing(text, "truefals" if prop.type == "boolean" else _DIGITS)
 
 
 @dataclass(frozen=True)
 class _Moment:
-    """A date or a datetime, and the clock of the format's time zone at that moment."""
+    """A date or a datetime, and the clock of a time zone at that moment."""
 
-    prop: Property
     value: str
-    form: ExportFormat
-
-    @property
-    def is_date(self) -> bool:
-        return self.prop.type == "date"
-
-    @property
-    def in_utc(self) -> bool:
-        return self.form.time_zone == "UTC"
+    pattern: str
+    is_date: bool
+    zone: str
 
     @property
     def instant(self) -> str:
@@ -86,7 +70,7 @@ class _Moment:
         if not self.is_date:
             return self.value
         midnight = f"{self.value}::timestamp"
-        return f"make_timestamptz(epoch_us({midnight}))" if self.in_utc else self._zoned(midnight)
+        return f"make_timestamptz(epoch_us({midnight}))" if self.zone == "UTC" else self._zoned(midnight)
 
     @property
     def clock(self) -> str:
@@ -94,7 +78,7 @@ class _Moment:
         if self.is_date:
             return f"{self.value}::timestamp"
         # UTC needs no calendar, which is most of the work.
-        return f"make_timestamp(epoch_us({self.value}))" if self.in_utc else self._zoned(self.value)
+        return f"make_timestamp(epoch_us({self.value}))" if self.zone == "UTC" else self._zoned(self.value)
 
     @property
     def ahead(self) -> str:
@@ -106,20 +90,60 @@ class _Moment:
 
         One of odd seconds is rounded down, so that a midnight stays on its day.
         """
-        if self.in_utc:
+        if self.zone == "UTC":
             return quote_literal(f"+00{colon}00")
         minutes = f"floor({self.ahead} / 60000000)"
         sign = f"case when {minutes} < 0 then '-' else '+' end"
         return f"concat({sign}, strftime(make_timestamp((abs({minutes}) * 60000000)::bigint), '%H{colon}%M'))"
 
     def _zoned(self, moment: str) -> str:
-        return f"timezone({quote_literal(self.form.time_zone)}, {moment})"
+        return f"timezone({quote_literal(self.zone)}, {moment})"
+
+    @property
+    def beyond_years(self) -> str:
+        """The condition that its year, in UTC, has no four digits."""
+        return f"{self.value} not between {_CALENDAR['date' if self.is_date else 'timestamptz']}"
+
+    @property
+    def beyond_calendar(self) -> str:
+        """The condition that the clock shows a year that has no four digits."""
+        if self.is_date:
+            return self.beyond_years
+        local = f"{self.clock} not between {_CALENDAR['timestamp']}"
+        return f"case when {self.value} not between {_ANYWHERE} then {local} end"
 
 
-def _iso(moment: _Moment) -> Writing:
+def _write_moment(moment: _Moment) -> Writing:
+    """Write by a named form, or by a strftime pattern."""
+    if moment.pattern in _READABLE_DIGITS:
+        return _count(moment)
+    if moment.pattern != "iso":
+        if "%z" in _DIRECTIVES.findall(moment.pattern):
+            return Writing(_with_offset(moment, _calendar_text), None, moment.beyond_years, _BEYOND)
+        text = f"case when {moment.value} is not null then {_calendar_text(moment)} end"
+        return Writing(text, None, moment.beyond_calendar, _BEYOND)
     if moment.is_date:
-        return Writing(f"{moment.value}::varchar", "-0123456789", _beyond_calendar(moment), _BEYOND)
-    return Writing(_with_offset(moment, _iso_text), _CHARACTERS["iso"], _beyond_years(moment), _BEYOND)
+        return Writing(f"{moment.value}::varchar", _DIGITS, moment.beyond_calendar, _BEYOND)
+    return Writing(_with_offset(moment, _iso_text), "-+0123456789:.T", moment.beyond_years, _BEYOND)
+
+
+def _count(moment: _Moment) -> Writing:
+    seconds = moment.pattern == "epoch_seconds"
+    count = f"floor(epoch({moment.instant}))::bigint" if seconds else f"epoch_ms({moment.instant})"
+    unit = "to_seconds" if seconds else "to_milliseconds"
+    first, last = (f"make_timestamptz(0) {sign} {unit}({_READABLE_DIGITS[moment.pattern]})" for sign in "-+")
+    fails_if = f"{moment.instant} not between {first} and {last}"
+    return Writing(f"({count})::varchar", _DIGITS, fails_if, f"a time that {moment.pattern} cannot tell")
+
+
+def _with_offset(moment: _Moment, text_of: Callable[[_Moment], str]) -> str:
+    """Return the expression for a text with the offset from UTC; the time in UTC where the offset is odd."""
+    text = text_of(moment)
+    if not (moment.zone == "UTC" or moment.is_date):
+        # Odd: not in whole minutes, as before time zones, or the year is out of range.
+        is_odd = f"{moment.ahead} % 60000000 <> 0 or {moment.clock} not between {_CALENDAR['timestamp']}"
+        text = f"case when {is_odd} then {text_of(replace(moment, zone='UTC'))} else {text} end"
+    return f"case when {moment.value} is not null then {text} end"
 
 
 def _iso_text(moment: _Moment) -> str:
@@ -127,59 +151,16 @@ def _iso_text(moment: _Moment) -> str:
     return f"concat({clock}::date::varchar, 'T', {clock}::time::varchar, {moment.offset()})"
 
 
-def _with_offset(moment: _Moment, text_of: Callable[[_Moment], str]) -> str:
-    """Return the expression for a text with the offset from UTC; the time in UTC where the offset is odd."""
-    text = text_of(moment)
-    if not (moment.in_utc or moment.is_date):
-        # Odd: not in whole minutes, as before time zones, or the year is out of range.
-        is_odd = f"{moment.ahead} % 60000000 <> 0 or {moment.clock} not between {_CALENDAR['timestamp']}"
-        in_utc = replace(moment, form=moment.form.model_copy(update={"time_zone": "UTC"}))
-        text = f"case when {is_odd} then {text_of(in_utc)} else {text} end"
-    return f"case when {moment.value} is not null then {text} end"
-
-
-def _count(moment: _Moment) -> Writing:
-    name = moment.form.dates[0]
-    seconds = name == "epoch_seconds"
-    count = f"floor(epoch({moment.instant}))::bigint" if seconds else f"epoch_ms({moment.instant})"
-    unit = "to_seconds" if seconds else "to_milliseconds"
-    first, last = (f"make_timestamptz(0) {sign} {unit}({_READABLE_DIGITS[name]})" for sign in "-+")
-    fails_if = f"{moment.instant} not between {first} and {last}"
-    return Writing(f"({count})::varchar", _CHARACTERS[name], fails_if, f"a time that {name} cannot tell")
-
-
-def _calendar(moment: _Moment) -> Writing:
-    """Write by a strftime pattern. The clock of DuckDB's strftime has no zone, so zone and offset are put in here."""
-    if "%z" in _DIRECTIVES.findall(moment.form.dates[0]):
-        return Writing(_with_offset(moment, _calendar_text), None, _beyond_years(moment), _BEYOND)
-    text = f"case when {moment.value} is not null then {_calendar_text(moment)} end"
-    return Writing(text, None, _beyond_calendar(moment), _BEYOND)
-
-
 def _calendar_text(moment: _Moment) -> str:
+    """Return the text of a strftime pattern. The clock of DuckDB's strftime has no zone, so it is put in here."""
     parts: list[str] = []
-    for is_zone, run in groupby(_DIRECTIVES.findall(moment.form.dates[0]), ("%z", "%Z").__contains__):
+    for is_zone, run in groupby(_DIRECTIVES.findall(moment.pattern), ("%z", "%Z").__contains__):
         if is_zone:
-            name = quote_literal(moment.form.time_zone)
+            name = quote_literal(moment.zone)
             parts += [moment.offset(colon="") if directive == "%z" else name for directive in run]
         else:
             parts.append(f"strftime({moment.clock}, {quote_literal(''.join(run))})")
     return f"concat({', '.join(parts)})"
-
-
-def _beyond_calendar(moment: _Moment) -> str:
-    """Return the condition that the clock shows a year that has no four digits."""
-    if moment.is_date:
-        return _beyond_years(moment)
-    local = f"{moment.clock} not between {_CALENDAR['timestamp']}"
-    return f"case when {moment.value} not between {_ANYWHERE} then {local} end"
-
-
-def _beyond_years(moment: _Moment) -> str:
-    return f"{moment.value} not between {_CALENDAR['date' if moment.is_date else 'timestamptz']}"
-
-
-_WRITE_DATES = {"iso": _iso, "epoch_seconds": _count, "epoch_milliseconds": _count}
 
 
 def is_trimmed_away(text: str) -> str:
@@ -219,12 +200,9 @@ def joined(cells: Sequence[str], form: ExportFormat) -> str:
 
 
 def line_of(cells: Sequence[str], any_text: Sequence[str], form: ExportFormat) -> str:
-    """Return the expression for a row, without its line break.
+    """Return the expression for a row, without its line break; `any_text` names the cells that may need quotes.
 
-    Args:
-        cells: Names of the cells, in order; `plain` is what `joined` makes of them.
-        any_text: Those that may need quotes.
-        form: How they are written.
+    In it, `plain` is what `joined` makes of the cells.
     """
     careful = careful_line(cells, any_text, form)
     if form.quote == "all":

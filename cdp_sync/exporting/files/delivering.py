@@ -1,17 +1,119 @@
-"""Puts the written file on the server."""
+"""Writes the staged rows to a local file, complete or not at all, and puts it on the server."""
 
+import codecs
+import errno
+import gzip
 import hashlib
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
+from cdp_sync.errors import DiskFull
+from cdp_sync.exporting.files.rows import header_step
 from cdp_sync.exporting.files.uploads import noting
-from cdp_sync.exporting.files.writing import LocalFile
 from cdp_sync.exporting.run import FileRun
-from cdp_sync.exporting.select.selecting import verify_room
+from cdp_sync.exporting.select import verify_room
 from cdp_sync.model import UploadJournal
+from cdp_sync.private import private_folder
+from cdp_sync.warehouse import Session, quote_identifier, quote_literal
+
+CHUNK = 1 << 20
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LINE_BREAKS = {"windows": r"\r\n", "linux": r"\n"}
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A complete file to deliver."""
+
+    local: Path
+    name: str
+    """Its name on the server."""
+    size: int
+    rows: int
+
+
+def write_file(run: FileRun) -> LocalFile | None:
+    """Write the staged rows; None where there are none and the goal wants no empty file.
+
+    Raises:
+        DiskFull: There is no room for it. Nothing is left on the disk.
+    """
+    with run.open("none") as session:
+        rows = session.value("select count(*) from staging.selected where ending = 'written'")
+        if not rows and not run.goal.write_empty:
+            return None
+        private_folder(run.folder)
+        # Local names are our own: this machine may not allow the name on the server.
+        text, packed = run.folder / "text", run.folder / "packed"
+        try:
+            _write_text(session, run, text)
+            _pack(run, text, packed)
+            local = packed.replace(run.folder / "complete")
+        except (OSError, DiskFull) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_ROOM:
+                raise
+            raise DiskFull(
+                "There is no room left on the disk for the file to deliver.",
+                remedy="Free some space and run again; nothing has been delivered.",
+            ) from error
+        finally:
+            for scratch in (text, packed):
+                scratch.unlink(missing_ok=True)
+    return LocalFile(local, run.file_name, local.stat().st_size, rows)
+
+
+def _write_text(session: Session, run: FileRun, target: Path) -> None:
+    """Write header and rows in UTF-8, with one `copy` of one column whose name is the header."""
+    form = run.goal.format
+    header = session.value(header_step(run).sql)
+    options = f"""format csv, quote '', escape '', delimiter '', header {str(form.header).lower()},
+        new_line '{_LINE_BREAKS[form.row_delimiter]}', use_tmp_file false"""
+    # Two threads take as long: to keep the order, each gathers its rows first.
+    session.set("threads", "1")
+    session.execute(
+        f"""copy (select line as {quote_identifier(header)} from staging.selected where ending = 'written')
+        to {quote_literal(str(target))} ({options})"""
+    )
+
+
+def _pack(run: FileRun, text: Path, target: Path) -> None:
+    """Encode and pack the text as declared."""
+    if run.goal.format.encoding == "utf-8" and run.goal.file.compress == "none":
+        text.replace(target)
+        return
+    with target.open("wb") as file, _packer(run, file) as packer, text.open("rb") as source:
+        chunks = iter(lambda: source.read(CHUNK), b"")
+        if run.goal.format.encoding == "utf-8":
+            for chunk in chunks:
+                packer.write(chunk)
+            return
+        # UTF-16 begins with a byte order mark.
+        decoder, encoder = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementalencoder("utf-16")()
+        packer.write(encoder.encode(""))
+        for chunk in chunks:
+            packer.write(encoder.encode(decoder.decode(chunk)))
+
+
+@contextmanager
+def _packer(run: FileRun, file: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """Yield a writer that packs into a file; in one run, the same bytes make the same archive."""
+    match run.goal.file.compress:
+        case "gzip":
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=run.now.timestamp()) as packer:
+                yield packer
+        case "zip":
+            member = zipfile.ZipInfo(run.text_name, run.now.timetuple()[:6])
+            member.compress_type = zipfile.ZIP_DEFLATED
+            with zipfile.ZipFile(file, "w") as archive, archive.open(member, "w", force_zip64=True) as packer:
+                yield packer
+        case _:
+            yield file
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,9 @@ from cdp_sync.exporting.files.cells import (
     write_value,
 )
 from cdp_sync.exporting.run import FileRun
-from cdp_sync.exporting.select.rows import Column, Inputs, Problem, Rows, on
+from cdp_sync.exporting.select import Column, Problem, Rows, on, segments_of
 from cdp_sync.model import ExportColumn, ExportFormat
 from cdp_sync.segments.conditions import column_of
-from cdp_sync.segments.membership import is_in_segment
 from cdp_sync.warehouse import Step, quote_literal
 
 LONGEST_ROW = 1_999_000
@@ -73,7 +72,8 @@ def header_step(run: FileRun) -> Step:
 def _file_column(run: FileRun, columns: Collection[str], number: int, declared: ExportColumn) -> FileColumn:
     form, name = run.goal.format, declared.field
     if declared.segments:
-        return _segments(run, columns, number, declared)
+        inputs, texts = segments_of(run, columns, number, declared, titles=form.ids_as_names)
+        return _of_list(FileColumn(number, name, inputs, text="", texts=texts), form)
     if declared.profile_id:
         bare = _may_need_quotes("-0123456789abcdef", form)
         return FileColumn(number, name, text="profile_id::varchar", any_text=bare, is_text=False)
@@ -96,19 +96,6 @@ def _file_column(run: FileRun, columns: Collection[str], number: int, declared: 
 
 def _may_need_quotes(characters: str | None, form: ExportFormat) -> bool:
     return characters is None or bool(set(characters) & set(form.separator))
-
-
-def _segments(run: FileRun, columns: Collection[str], number: int, declared: ExportColumn) -> FileColumn:
-    every = tuple(segment.name for segment in run.profiles.segments)
-    names = every if declared.segments == "all" else declared.segments or ()
-    inputs: Inputs = {
-        f"s{number}_{place}": is_in_segment(run.profiles, name, run.now, columns) for place, name in enumerate(names)
-    }
-    form = run.goal.format
-    labels = [run.profiles.segment(name).label if form.ids_as_names else name for name in names]
-    each = [f"case when {inside} then {quote_literal(label)} end" for inside, label in zip(inputs, labels, strict=True)]
-    texts = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
-    return _of_list(FileColumn(number, declared.field, inputs, text="", texts=texts), form)
 
 
 def _of_list(column: FileColumn, form: ExportFormat) -> FileColumn:

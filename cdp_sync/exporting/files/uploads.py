@@ -9,8 +9,8 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -93,35 +93,48 @@ def clear_uploads(
         Terminal: No session with the server is possible; the notes stay.
     """
     left: list[Upload] = []
-    for path in _notes(folders):
-        try:
-            with _interrupted(path) as uploads:
-                if uploads is None:
+    for folder in folders:
+        with closing(_interrupted(folder)) as notes:
+            for path, uploads in notes:
+                if isinstance(uploads, str):
+                    warn(uploads)
                     continue
                 remaining = [upload for upload in uploads if not server().clear_up(upload)]
                 left += remaining
-                if not remaining:
-                    path.unlink(missing_ok=True)
-        except OSError as problem:
-            warn(_unusable(path, problem))
+                if not remaining and (problem := _remove(path)):
+                    warn(problem)
     return left
 
 
 def broken_uploads(folder: Path) -> Iterator[tuple[Path, list[Upload] | str]]:
     """Yield the notes of interrupted deliveries: each with its uploads, or why it cannot be read."""
-    for path in _notes([folder]):
+    return ((path, uploads) for path, uploads in _interrupted(folder) if uploads)
+
+
+def _interrupted(folder: Path) -> Generator[tuple[Path, list[Upload] | str], None, None]:
+    """Yield the same, also notes without an upload; each is locked until the next is asked for."""
+    for path in sorted(folder.glob("*.json")):
         try:
-            with _interrupted(path) as uploads:
-                pass
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                uploads = []
+                for line in file:
+                    with suppress(ValueError, TypeError):  # an incomplete line stands for an upload that sent nothing
+                        uploads.append(Upload(**json.loads(line)))
+                yield path, uploads
+        except (FileNotFoundError, BlockingIOError):
+            continue  # another process has cleared up, or the delivery goes on
         except OSError as problem:
             yield path, _unusable(path, problem)
-        else:
-            if uploads:
-                yield path, uploads
 
 
-def _notes(folders: Iterable[Path]) -> list[Path]:
-    return [path for folder in folders for path in sorted(folder.glob("*.json"))]
+def _remove(path: Path) -> str:
+    """Remove a note; return why it cannot be removed, if so."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as problem:
+        return _unusable(path, problem)
+    return ""
 
 
 def _unusable(path: Path, problem: OSError) -> str:
@@ -129,31 +142,6 @@ def _unusable(path: Path, problem: OSError) -> str:
         f"The note of an upload {path} cannot be read, or not be removed: {problem.strerror or 'the disk failed'}. "
         "Correct its permissions, or remove it if it is none."
     )
-
-
-@contextmanager
-def _interrupted(path: Path) -> Iterator[list[Upload] | None]:
-    """Yield the uploads of a note whose process is gone; None where it lives, or the note is gone as well.
-
-    Raises:
-        OSError: The note cannot be read.
-    """
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:  # another process has cleared up
-        yield None
-        return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            uploads = []
-            for line in file:
-                with suppress(ValueError, TypeError):  # an incomplete line stands for an upload that sent nothing
-                    uploads.append(Upload(**json.loads(line)))
-            yield uploads
 
 
 def _new(path: Path) -> BinaryIO:

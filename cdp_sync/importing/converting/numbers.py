@@ -46,7 +46,16 @@ def _read(cell: str, form: Format, digits: str, kind: str) -> str:
 
 def _closer(cell: str, form: Format, read: Callable[[str], str]) -> str:
     """Return the expression for a number that is written in one of the format's other ways."""
-    cleaned = _signed(_without_currency(strip(cell), form), form)
+    cleaned = strip(cell)
+    if form.currency:  # one is taken away, from the beginning or from the end, where it may stand inside a sign
+        signs = "|".join(re.escape(sign) for sign in sorted(form.currency, key=len, reverse=True))
+        spaces = f"[{_SPACES}]*"
+        either_end = rf"^([(+-]*)(?i:{signs}){spaces}(.*)$|^(.*?){spaces}(?i:{signs})([)-]*)$"
+        cleaned = rf"regexp_replace({cleaned}, {quote_literal(either_end)}, '\1\2\3\4')"
+    if "parentheses" in form.negative:
+        cleaned = rf"regexp_replace({cleaned}, '^\((.*)\)$', '-\1')"
+    if "trailing_minus" in form.negative:
+        cleaned = rf"regexp_replace({cleaned}, '^([^+-].*)-$', '-\1')"
     if form.thousands is None:
         return naming(cleaned, "cleaned", read)
     mark = f"[{_GROUPING.get(form.thousands, _SPACES)}]"
@@ -57,22 +66,3 @@ def _closer(cell: str, form: Format, read: Callable[[str], str]) -> str:
         return f"case when regexp_full_match({text}, {grouped}) then {digits} else {text} end"
 
     return naming(naming(cleaned, "cleaned", joined), "joined", read)
-
-
-def _without_currency(text: str, form: Format) -> str:
-    """Take one currency away, from the beginning or from the end, where it may stand inside a sign."""
-    if not form.currency:
-        return text
-    signs = "|".join(re.escape(sign) for sign in sorted(form.currency, key=len, reverse=True))
-    spaces = f"[{_SPACES}]*"
-    either_end = rf"^([(+-]*)(?i:{signs}){spaces}(.*)$|^(.*?){spaces}(?i:{signs})([)-]*)$"
-    return rf"regexp_replace({text}, {quote_literal(either_end)}, '\1\2\3\4')"
-
-
-def _signed(text: str, form: Format) -> str:
-    """Put a minus in front of what is declared to be negative."""
-    if "parentheses" in form.negative:
-        text = rf"regexp_replace({text}, '^\((.*)\)$', '-\1')"
-    if "trailing_minus" in form.negative:
-        text = rf"regexp_replace({text}, '^([^+-].*)-$', '-\1')"
-    return text

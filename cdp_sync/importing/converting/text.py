@@ -28,11 +28,6 @@ _MOST_NAMED = 8
 """Values that a reason lists."""
 
 
-def is_ruined(cell: str) -> str:
-    """Return the condition that an identifier is ruined: many people's at once, and nobody's."""
-    return f"regexp_full_match({cell}, {quote_literal(_RUINED)})"
-
-
 def ruin_causes(cell: str) -> tuple[tuple[str, str], ...]:
     """Return the ways in which an identifier can be ruined, each as a condition and its reason."""
     return tuple((f"regexp_full_match({cell}, {quote_literal(shape)})", reason) for shape, reason in _CAUSES)
@@ -45,7 +40,9 @@ def convert_text(prop: Property, cell: str, form: Format) -> Conversion:
         reason = "not a known value" if many else f"not one of: {', '.join(prop.among)}"
         return Conversion(f"case when {is_among(cell, prop.among)} then {cell} end", reason)
     if prop.identifier:
-        sound = f"case when not {is_ruined(cell)} then nullif({cell}, '') end"
+        # A ruined identifier is many people's at once, and nobody's.
+        ruined = f"regexp_full_match({cell}, {quote_literal(_RUINED)})"
+        sound = f"case when not {ruined} then nullif({cell}, '') end"
         return Conversion(sound, "not an identifier", causes=ruin_causes(cell))
     return Conversion(visible(cell), "holds a NUL byte", can_fail=False)
 

@@ -1,54 +1,74 @@
-"""Delta `replace`: a file replaces the previous import of its path, and only the rows that differ are applied.
+"""Which staged rows are to be applied: those that differ from the previous import of their file.
 
-Rows compare by the digest of their cells, and as often as they occur. With `row_key` a row compares with what its key
-last brought, in whatever file of the goal.
+A file replaces the previous import of its path. Rows compare by the digest of their cells, and as often as they
+occur. With `row_key` a row compares with what its key last brought, in whatever file of the goal.
 """
 
-from cdp_sync.importing.delta.watermarks import appends
-from cdp_sync.importing.run import GoalRun
-from cdp_sync.warehouse import Session, Step, statement
+from cdp_sync.importing.run import ImportRun
+from cdp_sync.importing.staging.columns import Columns
+from cdp_sync.importing.staging.plan import converted_step
+from cdp_sync.warehouse import Session, Step, fixed
 
 
-def compare_rows(session: Session, run: GoalRun) -> None:
+def compare_rows(session: Session, run: ImportRun) -> None:
     """Compare the staged rows with the previous imports, or with what was read of a text that grows.
 
     Makes `staging.unchanged`, `staging.previous` and, without `row_key`, `staging.gone_row`.
 
-    Rows that were compared at the warehouse's present revision are not compared again.
+    Rows that were compared at the warehouse's present revision are not compared again. Watermarks are read when rows
+    are compared, not when they arrive: another run may have read further since.
     """
-    current = "select exists (from staging.compared join warehouse.revision on number = revision)"
-    if not session.value(current):
-        session.run(compare_steps(run, appended=appends(session)))
-
-
-def compare_steps(run: GoalRun, *, appended: bool = False) -> tuple[Step, ...]:
-    """Return the steps that compare staged rows; with `appended`, some files append to what was read before.
-
-    Watermarks are read when rows are compared, not when they arrive: another run may have read further since.
-    """
-    by_line = ("staged", "part", "line_gap", "watermark")
+    if session.value("select exists (from staging.compared join warehouse.revision on number = revision)"):
+        return
     declared = {**run.goal_named, "fingerprint": run.unchanged_under, "links": run.goal.links_as_json}
-    compared = "create or replace table staging.compared as select number as revision from warehouse.revision"
+    steps = [_step("file", "same_declaration", declared), _step("previous_row", "previous_row")]
     if run.goal.row_key:
-        by_key = ("file", "staged", "set_aside", "previous_by_key")
-        unchanged = [
-            _step("previous_by_key", "previous_by_key", ("staged",), source=run.source),
-            _step("set_aside", "set_aside", ("file", "staged")),
-            _step("unchanged", "unchanged_by_key", by_key, fingerprint=run.unchanged_under),
+        steps += [
+            _step("previous_by_key", "previous_by_key", {"source": run.source}),
+            _step("set_aside", "set_aside"),
+            _step("unchanged", "unchanged_by_key", {"fingerprint": run.unchanged_under}),
         ]
     else:
-        unchanged = [_step("unchanged", "unchanged", ("file", "staged", "previous_row"))]
-    return (
-        _step("file", "same_declaration", ("file",), **declared),
-        _step("previous_row", "previous_row", ("file", "staged")),
-        *unchanged,
-        *([_step("unchanged", "unchanged_by_line", by_line, **run.goal_named)] if appended else []),
-        *([] if run.goal.row_key else [_step("gone_row", "gone_row", ("file", "previous_row", "unchanged"))]),
-        _step("previous", "previous", ("file", "staged", "read_before", "previous_row", "unchanged")),
-        Step("staging.compared", compared),
+        steps.append(_step("unchanged", "unchanged"))
+    if session.value("select exists (from staging.watermark where kind = 'append')"):
+        steps.append(_step("unchanged", "unchanged_by_line", run.goal_named))
+    if not run.goal.row_key:
+        steps.append(_step("gone_row", "gone_row"))
+    compared = "create or replace table staging.compared as select number as revision from warehouse.revision"
+    session.run([*steps, _step("previous", "previous"), Step("staging.compared", compared)])
+
+
+def _step(yields: str, name: str, values: dict[str, object] | None = None) -> Step:
+    return fixed(f"staging.{yields}", f"importing/delta/{name}", values)
+
+
+def select_fresh_rows(session: Session, run: ImportRun, columns: Columns) -> None:
+    """Make `staging.fresh`: the staged rows but for those that are unchanged or set aside.
+
+    Rows are left out file by file only where files failed, or were read as before as well.
+    """
+    rows, deferred, unchanged, partly = session.row(
+        """select count(*), count(*) filter (cells is not null), (select count(*) from staging.unchanged),
+            exists (from staging.file where state not in ('staged', 'retried')) or exists (from staging.read_before)
+        from staging.staged"""
     )
-
-
-def _step(yields: str, name: str, reads: tuple[str, ...], **values: object) -> Step:
-    sql = statement(f"importing/delta/{name}")
-    return Step(f"staging.{yields}", sql, values, tuple(f"staging.{table}" for table in reads))
+    conditions = []
+    if unchanged or deferred:
+        conditions.append("rowid not in (select row from staging.unchanged)")
+    if run.goal.row_key:
+        conditions.append("rowid not in (select row from staging.set_aside)")
+    if partly:
+        conditions.append("file in (select file from staging.file where state in ('staged', 'retried'))")
+    converted = ["cells is null", *conditions] if deferred else conditions
+    where = f"where {' and '.join(converted)}" if converted else ""
+    selected = f"select rowid as row, * exclude (cells) from staging.staged {where}"
+    view = "create or replace view staging.fresh as"
+    if not (deferred or unchanged * 2 > rows):
+        session.run([Step("staging.fresh", f"{view} {selected}")])
+        return
+    session.run([Step("staging.fresh_row", f"create or replace table staging.fresh_row as {selected}")])
+    if deferred:
+        session.set("TimeZone", run.goal.format.time_zone)
+        session.run([converted_step(run.goal, columns, conditions)])
+        session.set("TimeZone", "UTC")
+    session.run([Step("staging.fresh", f"{view} from staging.fresh_row")])

@@ -10,7 +10,7 @@ from pathlib import Path
 from cdp_sync.errors import FileRejected, GoalFailed
 from cdp_sync.importing.converting.conversion import convert_one
 from cdp_sync.importing.reading.normalize import NormalizedPart
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.plan import Cells, read_part
 from cdp_sync.model import FetchedFile, ImportGoal, Property
 from cdp_sync.model.delta import Append, Window
@@ -30,12 +30,7 @@ def note_watermarks(session: Session, file: int, fetched: FetchedFile) -> None:
         session.execute("insert into staging.watermark values (?, ?, ?, ?)", mark)
 
 
-def appends(session: Session) -> bool:
-    """Return whether a file of the run appends to what was read before."""
-    return bool(session.value("select exists (from staging.watermark where kind = 'append')"))
-
-
-def land_watermarks(session: Session, run: GoalRun) -> None:
+def land_watermarks(session: Session, run: ImportRun) -> None:
     """Write the watermarks of the files that did not fail, in the transaction that lands their rows.
 
     The watermark of a window never moves back; any other is what the file that was staged last says.

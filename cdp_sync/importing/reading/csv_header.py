@@ -29,9 +29,8 @@ class Head:
     columns: tuple[str, ...]
     """None where the file has neither a header nor a row."""
     lines: int
-    """Physical lines before the first row: those skipped and the header's."""
+    """Physical lines before the first row: those skipped and the header's, which are `text`."""
     text: str = ""
-    """These lines."""
     header: str = ""
     """The header as it stands there, without the line break that ends it."""
 
@@ -78,18 +77,24 @@ def read_head(text: str, form: Format) -> Head | None:
     if not form.header or _is_trailer(text, begin, form):
         return _head(text[:begin], _numbered_columns(text, begin, form))
     record = split_record(text, form, begin)
-    _check_header(record, form)
+    problem = record.problem
+    if any(re.search(r"[\r\n]", cell) and form.separator in cell for cell in record.cells):
+        problem = "a quoted name spans lines and holds separators, as if its quote did not close"
+    if problem:
+        lines = counted(form.max_record_lines, "line")
+        raise FileRejected(
+            f"The header cannot be read: {problem}.",
+            needed=f"Its names must be separated by {form.separator!r}, on at most {lines}.",
+            remedy="Have the header corrected, or declare the `quote` that the file has.",
+        )
     columns = tuple(cell.replace("\r\n", "\n").strip() for cell in record.cells)
     return _head(text[: record.end], columns, record.text)
 
 
 def _head(text: str, columns: tuple[str, ...], header: str = "") -> Head:
     lines = sum(1 for line in _LINE.finditer(text) if line.group())
-    return Head(tuple(map(_decodable, columns)), lines, text, _decodable(header))
-
-
-def _decodable(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    *names, header = (name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in (*columns, header))
+    return Head(tuple(names), lines, text, header)
 
 
 def _line(text: str, position: int) -> re.Match[str]:
@@ -136,19 +141,6 @@ def _numbered_columns(text: str, position: int, form: Format) -> tuple[str, ...]
             return tuple(f"column{number}" for number in range(1, len(record.cells) + 1))
         position = record.end
     return ()
-
-
-def _check_header(record: Record, form: Format) -> None:
-    problem = record.problem
-    if any(re.search(r"[\r\n]", cell) and form.separator in cell for cell in record.cells):
-        problem = "a quoted name spans lines and holds separators, as if its quote did not close"
-    if problem:
-        lines = counted(form.max_record_lines, "line")
-        raise FileRejected(
-            f"The header cannot be read: {problem}.",
-            needed=f"Its names must be separated by {form.separator!r}, on at most {lines}.",
-            remedy="Have the header corrected, or declare the `quote` that the file has.",
-        )
 
 
 def split_record(text: str, form: Format, position: int = 0) -> Record:

@@ -135,20 +135,18 @@ class Grammar:
 
         `quoted` is the condition that the text holds a quote. `cell_sql` brings each cell of the list to its text.
         """
-        plain = f"string_split({text}, {quote_literal(self.divider)})"
-        return f"case when {quoted} then {self._split_quoted(text)} else {plain} end" if self.form.quote else plain
-
-    def _split_quoted(self, text: str) -> str:
         quote, divider = quote_literal(self.form.quote), quote_literal(self.divider)
+        plain = f"string_split({text}, {divider})"
+        if not self.form.quote:
+            return plain
         inner = f"trim(cell[2:], {quote_literal(self.blanks)})[2:-2]"
         inner = f"replace({inner}, {quote} || {quote}, {quote})"
         if self.form.escape:
             inner = f"replace({inner}, {quote_literal(_NULL)}, '\\N')"
-        value = (
-            f"case when regexp_matches(cell, {quote_literal('^' + self._quote_first)}) then {inner} else cell[2:] end"
-        )
+        is_quoted = f"regexp_matches(cell, {quote_literal('^' + self._quote_first)})"
         cells = f"regexp_extract_all({divider} || {text}, {quote_literal(self.next_cell)})"
-        return f"list_transform({cells}, lambda cell: {value})"
+        split = f"list_transform({cells}, lambda cell: case when {is_quoted} then {inner} else cell[2:] end)"
+        return f"case when {quoted} then {split} else {plain} end"
 
     def text_sql(self, cell: str) -> str:
         """Return the SQL expression for a cell's text."""

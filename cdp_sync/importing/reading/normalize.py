@@ -14,7 +14,6 @@ from cdp_sync.model import Format, ImportGoal
 
 _FITS_INSTEAD = {"utf-8": "windows-1252", "utf-16": "utf-8", "windows-1252": "latin-1"}
 
-
 ReaderName = Literal["csv", "ndjson", "lines"]
 
 
@@ -48,22 +47,11 @@ class NormalizedPart:
         """Lines of `local` before the first row of a regular part: none or the header's one."""
         return self.head.lines if self.start else 0
 
-    @property
-    def as_irregular(self) -> "NormalizedPart":
-        """The part, to be read line by line."""
-        return replace(self, survey=replace(self.survey, regular=False))
-
 
 def normalize(part: Part, goal: ImportGoal, folder: Path | None = None) -> NormalizedPart | None:
-    """Survey a part, and write it anew where its encoding or its header ask for that.
+    """Survey a part, and write it anew where its encoding or its header ask for that, in `folder` or beside it.
 
-    Args:
-        part: What arrived.
-        goal: Whose format and fields it shall have.
-        folder: Where to write; beside the part where it is not given.
-
-    Returns:
-        The part to read; None for one that is empty but for blank lines and comments.
+    Returns None for a part that is empty but for blank lines and comments.
 
     Raises:
         FileRejected: It does not decode, its header is malformed, or its columns do not fit the goal.
@@ -87,7 +75,7 @@ def normalize(part: Part, goal: ImportGoal, folder: Path | None = None) -> Norma
     counts = form.trailer and form.trailer.count_field
     if counts or head.names_separator:  # in the latter case several files may have been joined
         survey = replace(survey, regular=False)
-    if survey.regular and not _is_one_line(head, local, start):
+    if survey.regular and not (head.lines == 0 or (head.lines == 1 and _breaks_alike(head, local, start))):
         local, start = _rewrite(folder / f"{local.name}.body", _after(local, start)), 0
     complete = set(head.missing(goal.row_fields)) <= goal.from_elsewhere
     return NormalizedPart(part.name, local, head, start, survey, warnings, complete=complete)
@@ -103,13 +91,11 @@ def fields_of(path: Path, goal: ImportGoal) -> tuple[str, ...] | None:
     return goal.named(head.columns) if head else None
 
 
-def _is_one_line(head: Head, path: Path, start: int) -> bool:
-    """Return whether the parser can skip the head: it is one line, with the line break that the rows have."""
+def _breaks_alike(head: Head, path: Path, start: int) -> bool:
+    """Return whether the head ends with the line break that the rows have: then the parser can skip it."""
     with path.open("rb") as file:
         following = file.read(start + CHUNK)[start:]
-    pairs = b"\r\n" in following
-    fits = not following or head.text.endswith("\r\n" if pairs else "\n")
-    return head.lines == 0 or (head.lines == 1 and fits)
+    return not following or head.text.endswith("\r\n" if b"\r\n" in following else "\n")
 
 
 def _rewrite(target: Path, chunks: Iterator[bytes]) -> Path:

@@ -15,19 +15,20 @@ line holds longer ones, its numbers are made strings before.
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
+from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.csv_header import Head, check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName, in_utf_8, normalize
-from cdp_sync.importing.reading.records import read_lines, read_records
-from cdp_sync.importing.reading.records_plan import UNREADABLE
+from cdp_sync.importing.reading.records import BROKEN, RESERVED, UNREADABLE, read_lines, read_records
 from cdp_sync.importing.reading.survey import Survey
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import Format, ImportGoal
 from cdp_sync.model.format import WHITE_SPACE
-from cdp_sync.warehouse import Session, quote_literal
+from cdp_sync.warehouse import Session, Step, quote_literal
+from cdp_sync.warehouse.history import QUOTE_OPENS
 
 Normalize = Callable[[Session, Part, ImportGoal, Path | None, Sequence[str]], NormalizedPart | None]
 """Brings a part to UTF-8 and finds its columns; None for a part without rows.
@@ -72,6 +73,9 @@ _EXACT = rf"""case
         else regexp_replace(raw, {_TOKEN}, '"\1\2"', 'g') end"""
 """Quotes around a number within a string make the text invalid: then all strings are matched, which takes longer."""
 
+_LINE = f"""create or replace temp table line as
+select rowid + 1 as n, raw, case{UNREADABLE} end as problem from physical_line where {_VISIBLE} order by n"""
+
 _JUDGED = f"""create or replace temp table json_line as
 select n, raw, problem, case when problem is null then {_EXACT} end as document
 from (
@@ -85,32 +89,18 @@ from (
 order by n"""
 
 
-def _normalize_csv(
-    _session: Session, part: Part, goal: ImportGoal, folder: Path | None, _further: Sequence[str]
-) -> NormalizedPart | None:
-    return normalize(part, goal, folder)
-
-
 def _normalize_lines(
     session: Session, part: Part, goal: ImportGoal, folder: Path | None, _further: Sequence[str]
 ) -> NormalizedPart | None:
     local, start = _lines_of(session, part, goal, folder)
-    if not session.value(f"select count(*) from physical_line where {_VISIBLE}"):
+    session.run([Step("line", _LINE)])
+    count, nuls = session.row("select count(*), coalesce(bool_or(contains(raw, chr(0))), false) from line")
+    if not count:
         return None
     head = Head(("line",), 0)
-    nuls = session.value("select coalesce(bool_or(contains(raw, chr(0))), false) from physical_line")
     survey, warnings = Survey(nuls=nuls, divided=True), tuple(check_columns(head, goal, ""))
     relation = "(select raw as c1 from record)"
     return NormalizedPart(part.name, local, head, start, survey, warnings, reader="lines", relation=relation)
-
-
-def _read_lines(session: Session, _part: NormalizedPart, _form: Format) -> None:
-    """Take each readable line for a row."""
-    session.execute(
-        f"""create or replace temp table line as
-        select rowid + 1 as n, raw, case{UNREADABLE} end as problem from physical_line where {_VISIBLE} order by n"""
-    )
-    _record_and_reject(session, "line", "raw")
 
 
 def _lines_of(session: Session, part: Part, goal: ImportGoal, folder: Path | None) -> tuple[Path, int]:
@@ -122,21 +112,19 @@ def _lines_of(session: Session, part: Part, goal: ImportGoal, folder: Path | Non
     return local, start
 
 
-def _record_and_reject(session: Session, table: str, columns: str) -> None:
+def _take_lines(session: Session, table: str, columns: str) -> None:
     """Make `record` and `reject` of a table of lines, whose column `problem` says why a line is no row."""
-    session.execute(
-        f"create or replace temp table record as select n, {columns} from {table} where problem is null order by n"
-    )
-    session.execute(f"""create or replace temp table reject as
-        select n, n as until, false as in_quote, problem as reason from {table} where problem is not null order by n""")
+    record = f"create or replace temp table record as select n, {columns} from {table} where problem is null order by n"
+    reject = f"""create or replace temp table reject as
+select n, n as until, false as in_quote, problem as reason from {table} where problem is not null order by n"""
+    session.run((Step("record", record), Step("reject", reject)))
 
 
 def _normalize_json(
     session: Session, part: Part, goal: ImportGoal, folder: Path | None, further: Sequence[str]
 ) -> NormalizedPart | None:
-    """Bring a part to objects and find their fields."""
     local, start = _lines_of(session, part, goal, folder)
-    session.execute(_JUDGED)
+    session.run([Step("json_line", _JUDGED)])
     if not session.value("select count(*) from json_line"):
         return None
     fields = {field: _readings(field) for field in (*goal.row_fields, *further)}
@@ -151,10 +139,6 @@ def _normalize_json(
     named = ", ".join(f"{cells[field]} as c{number + 1}" for number, field in enumerate(present))
     relation = f"(select {named or 'n'} from record)"
     return NormalizedPart(part.name, local, head, start, survey, warnings, reader="ndjson", relation=relation)
-
-
-def _read_json(session: Session, _part: NormalizedPart, _form: Format) -> None:
-    _record_and_reject(session, "json_line", "document")
 
 
 def _readings(field: str) -> list[Keys]:
@@ -188,34 +172,109 @@ def _path(keys: Keys) -> str:
 
 def _leaves(session: Session, above: Keys = ()) -> Iterator[Keys]:
     """Yield the keys of all values that are no objects, in the order in which they are first seen."""
-    for key, holds_objects, holds_values in _keys(session, above):
-        if holds_values:
-            yield (*above, key)
-        if holds_objects:
-            yield from _leaves(session, (*above, key))
-
-
-def _keys(session: Session, above: Keys) -> list[tuple[str, bool, bool]]:
-    """Return the keys of the objects at a place, whether any is an object, and whether any is another value."""
     at = f", {_path(above)}" if above else ""
     query = f"""select key from (
             select unnest(json_keys(document{at})) as key, n from json_line where document is not null
         ) group by key order by min(n), key"""
     names = [key for (key,) in session.rows(query)]
     if not names:
-        return []
+        return
     kinds = [f"json_type(document, {_path((*above, key))})" for key in names]
     judged = ", ".join(
         f"coalesce(bool_or({kind} = 'OBJECT'), false), coalesce(bool_or({kind} not in ('OBJECT', 'NULL')), false)"
         for kind in kinds
     )
     found = session.row(f"select {judged} from json_line")
-    return [(key, found[2 * place], found[2 * place + 1]) for place, key in enumerate(names)]
+    for key, holds_objects, holds_values in zip(names, found[::2], found[1::2], strict=True):
+        if holds_values:
+            yield (*above, key)
+        if holds_objects:
+            yield from _leaves(session, (*above, key))
 
 
 READERS: Mapping[ReaderName, Reader] = {
-    "csv": Reader(_normalize_csv, read_records),
-    "ndjson": Reader(_normalize_json, _read_json),
-    "lines": Reader(_normalize_lines, _read_lines),
+    "csv": Reader(lambda _session, part, goal, folder, _further: normalize(part, goal, folder), read_records),
+    "ndjson": Reader(_normalize_json, lambda session, _part, _form: _take_lines(session, "json_line", "document")),
+    "lines": Reader(_normalize_lines, lambda session, _part, _form: _take_lines(session, "line", "raw")),
 }
 """The reader of each format that an arrival can name."""
+
+
+RAW_LIMIT = 10_000
+"""Characters of a rejected row that the quarantine keeps."""
+
+
+def stage_rows(
+    session: Session,
+    part: NormalizedPart,
+    form: Format,
+    stage: Callable[[NormalizedPart], None],
+    *,
+    file: int,
+    number: int,
+    first_row: int,
+) -> None:
+    """Stage the rows of a part, with its rejected lines and the line numbers of its rows.
+
+    `stage` fills `staging.staged` from the part. `file` and `number` are those of its file and its own, `first_row` is
+    the number of its first row.
+
+    Raises:
+        FileRejected: The part holds another number of rows than its trailer states.
+    """
+    if not (part.survey.regular and _stage_regular(session, part, lambda: stage(part))):
+        part = replace(part, survey=replace(part.survey, regular=False))
+        READERS[part.reader].read(session, part, form)
+        if part.head.columns:
+            stage(part)
+        lines = {"file": file, "part": number, "head": part.head.lines, "marks": BROKEN + RESERVED}
+        gaps = {"part": number, "first_row": first_row}
+        session.run(
+            (
+                Step("staging.rejected", _REJECTED, {**lines, "limit": RAW_LIMIT, "opens": QUOTE_OPENS}),
+                Step("staging.line_gap", _LINE_GAP, gaps),
+            )
+        )
+        for table in ("physical_line", "line", "opening", "taken", "json_line", "record", "reject"):
+            session.execute(f"drop table if exists {table}")
+    placed = {"file": file, "part": number, "first_row": first_row, "name": part.name, "body_line": part.body_line}
+    session.run([Step("staging.part", _PART, placed)])
+
+
+def _stage_regular(session: Session, part: NormalizedPart, stage: Callable[[], None]) -> bool:
+    """Stage a regular part, of which each line has to become a row; return whether it did.
+
+    Where the parser refuses a line, or finds another number of rows than lines, nothing is staged.
+    """
+    before = int(session.value("select count(*) from staging.staged"))
+    session.execute("begin")
+    try:
+        stage()
+    except FileRejected:
+        session.execute("rollback")
+        return False
+    rows = int(session.value("select count(*) from staging.staged")) - before
+    whole = rows == part.survey.lines
+    session.execute("commit" if whole else "rollback")
+    return whole
+
+
+_PART = """insert into staging.part
+select $part, $file, $name, $first_row, (select count(*) from staging.staged) - $first_row, $body_line"""
+
+_REJECTED = """insert into staging.rejected
+select $file, $part, line.n + $head, translate(line.raw, $marks, '??')[:$limit],
+    case when in_quote and line.n > first then format('{}{}{}', reason, $opens, first + $head) else reason end
+from (select reason, in_quote, n as first, unnest(range(n, until + 1)) as n from reject) reject
+join (select rowid + 1 as n, raw from physical_line) line using (n)
+order by n"""
+"""The rejected lines of the part just staged from `record`."""
+
+_LINE_GAP = """insert into staging.line_gap
+select $part, $first_row + k, gap
+from (
+    select k, gap, lag(gap, 1, 0) over (order by k) as before
+    from (select rowid as k, n - 1 - rowid as gap from record)
+)
+where gap <> before"""
+"""Where lines and rows of that part drift apart."""

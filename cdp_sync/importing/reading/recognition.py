@@ -89,15 +89,15 @@ class Kind:
 
 def recognize(head: bytes, encoding: str) -> Kind | None:
     """Return what a file is, given its first `HEAD` bytes; None where it may be text in the declared encoding."""
-    return _binary(head) or _markup(head) or _marked(head, encoding) or _unmarked(head, encoding)
-
-
-def _binary(head: bytes) -> Kind | None:
     if head[257:262] == b"ustar":
         return Kind("a tar archive", _PACK)
-    by_prefix = (Kind(name, remedy) for prefix, name, remedy in _BY_PREFIX if head.startswith(prefix))
-    by_pattern = (Kind(name, remedy) for shape, name, remedy in _BY_PATTERN if re.match(shape, head, re.DOTALL))
-    return next(chain(by_prefix, by_pattern), None)
+    words = head.removeprefix(codecs.BOM_UTF8).lstrip()[:64].decode("latin-1")
+    found = chain(
+        (Kind(name, remedy) for prefix, name, remedy in _BY_PREFIX if head.startswith(prefix)),
+        (Kind(name, remedy) for shape, name, remedy in _BY_PATTERN if re.match(shape, head, re.DOTALL)),
+        (Kind(name, remedy) for shape, name, remedy in _BY_FIRST_WORDS if re.match(shape, words, re.IGNORECASE)),
+    )
+    return next(found, None) or _marked(head, encoding) or _unmarked(head, encoding)
 
 
 def _marked(head: bytes, encoding: str) -> Kind | None:
@@ -125,12 +125,6 @@ def _order_of_zeros(head: bytes) -> str:
         if quarter > 1 and all(shares[at] > _SOME if at in places else shares[at] < _FEW for at in range(4)):
             return name
     return ""
-
-
-def _markup(head: bytes) -> Kind | None:
-    text = head.removeprefix(codecs.BOM_UTF8).lstrip()[:64].decode("latin-1")
-    words = (Kind(name, remedy) for shape, name, remedy in _BY_FIRST_WORDS if re.match(shape, text, re.IGNORECASE))
-    return next(words, None)
 
 
 def _other_text(encoding: str) -> Kind:

@@ -78,7 +78,7 @@ class _Shape:
         self.lines = 0
         texts = (form.comment, form.trailer and form.trailer.begins_with)
         self._set_aside = [text.encode() for text in texts if text]
-        self._repeated = list(_repeated_header(header, form, width))
+        self._repeated = _repeated_header(header, form, width) if header else None
         self._escapes = form.escape is not None
         one_byte = len(self._separator) == 1 and len(self._quote) <= 1
         self.may_be_regular = one_byte and width > 0 and form.record_type is None
@@ -100,7 +100,8 @@ class _Shape:
         return bool(lines) and skeleton == line * lines
 
     def _holds_exceptions(self, chunk: bytes) -> bool:
-        repeated = (text for part, beginnings in self._repeated if part in chunk for text in beginnings)
+        part, beginnings = self._repeated or (b"", [])
+        repeated = beginnings if part in chunk else []
         # One byte is looked for ten times as quickly as several are.
         marks = [BOM_UTF8] * (BOM_UTF8[:1] in chunk)
         if any(chunk.startswith(text) or b"\n" + text in chunk for text in (*self._set_aside, *marks, *repeated)):
@@ -132,27 +133,20 @@ class _Shape:
         return outside
 
 
-def _repeated_header(header: str, form: Format, width: int) -> Iterator[tuple[bytes, list[bytes]]]:
-    """Yield a part of the header, and how lines begin that may be the header again, with other quotes or blanks.
+def _repeated_header(header: str, form: Format, width: int) -> tuple[bytes, list[bytes]]:
+    """Return a part of the header, and how lines begin that may be the header again, with other quotes or blanks.
 
     The part is the longest name that can be written in one way only: the longer, the sooner it is seen to be absent.
     """
-    if not header:
-        return
     grammar, quote = Grammar(form), form.quote
     names = [name.strip() for name in grammar.split(grammar.prepare(header))]
     longest = sorted(names, key=len, reverse=True)[:_LOOKED_AT]
     as_written = (name for name in longest if name in header and not (quote and quote in name))
     part, name = next(as_written, ""), names[0]
     ends = (*((form.separator,) if width > 1 else ("\r", "\n")), " ", "\t")
-    beginnings = [
-        header,
-        " " + name,
-        "\t" + name,
-        *(name + end for end in ends),
-        *([quote + name + quote] * bool(quote)),
-    ]
-    yield part.encode(), [text.encode() for text in beginnings]
+    beginnings = [header, f" {name}", f"\t{name}", *(name + end for end in ends)]
+    beginnings += [quote + name + quote] if quote else []
+    return part.encode(), [text.encode() for text in beginnings]
 
 
 def _is_utf_8(chunk: bytes) -> bool:

@@ -64,20 +64,16 @@ class Part:
 def unpack(
     path: str, local: Path, folder: Path, goal: ImportGoal, warn: Callable[[str], None] = lambda _: None
 ) -> Iterator[Part]:
-    """Yield the parts of a file; members are written into `folder` under names of our own.
+    """Yield the parts of a file at `path` of a server; members are written into `folder` under names of our own.
 
-    Args:
-        path: Of the file, on the server.
-        local: Where its bytes are.
-        folder: Where to write.
-        goal: Which members are meant, and in which encoding.
-        warn: Receives what is left out.
+    `local` holds its bytes. The goal says which members are meant; `warn` receives what is left out.
 
     Raises:
         FileRejected: The file is no delimited text, or the archive is damaged, encrypted, packed by a method that
             cannot be read, too large unpacked, without a member that is meant, or names a member outside of itself.
     """
-    head = _head(local)
+    with local.open("rb") as file:
+        head = file.read(HEAD)
     part = Part(path, local)
     with _rejecting_damage():
         if head.startswith(ZIP):
@@ -118,13 +114,9 @@ def printable(name: str) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name)
 
 
-def _head(local: Path) -> bytes:
-    with local.open("rb") as file:
-        return file.read(HEAD)
-
-
 def _refuse_what_is_no_text(part: Part, what: str, goal: ImportGoal) -> None:
-    head = _head(part.local)
+    with part.local.open("rb") as file:
+        head = file.read(HEAD)
     kind = recognize(head, goal.format.encoding)
     if head.startswith(ZIP) and zipfile.is_zipfile(part.local):
         with zipfile.ZipFile(part.local) as inner:
@@ -150,7 +142,8 @@ def _members(archive: zipfile.ZipFile, goal: ImportGoal, warn: Callable[[str], N
     every = tuple(dict.fromkeys(member.filename for member in members))
     if document := workbook(every):
         raise document.refusal("The file")
-    if any(_leaves(name) for name in every):
+    plain = [name.replace("\\", "/") for name in every]
+    if any(name.startswith("/") or ".." in name.split("/") for name in plain):
         raise FileRejected(
             "The archive holds a member whose name leaves the archive.",
             needed="All names must be below the archive's own root.",
@@ -197,11 +190,6 @@ def _is_junk(name: str) -> bool:
 
 def _last(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2]
-
-
-def _leaves(member: str) -> bool:
-    name = member.replace("\\", "/")
-    return name.startswith("/") or ".." in name.split("/")
 
 
 def _listed(names: list[str]) -> str:
@@ -253,3 +241,76 @@ def _copy_bounded(source: IO[bytes] | gzip.GzipFile, target: Path, limit: int) -
                 )
             file.write(chunk)
     return size
+
+
+_HEADER = struct.Struct("<4s5H3I2H")
+_SIGNATURE = b"PK\3\4"
+_SPANNED = b"PK\7\10"
+_STORED, _DEFLATED = 0, 8
+_UTF_8 = 0x800
+_SIZE_FOLLOWS = 0x8
+
+
+class NothingSeen(FileRejected):
+    """The beginning of an archive shows no member to import; the whole of it may hold one."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A member of which at least the beginning is there."""
+
+    name: str
+    flags: int
+    method: int
+    packed: bytes
+
+    def content(self, limit: int) -> bytes:
+        """Return what is there of its content, at most so many bytes.
+
+        Raises:
+            FileRejected: It is encrypted, or packed by a method that cannot be read.
+            zlib.error: It is damaged.
+        """
+        if self.flags & ENCRYPTED:
+            raise encrypted()
+        if self.method == _STORED:
+            return self.packed[:limit]
+        if self.method != _DEFLATED:
+            raise unreadable_method(self.method)
+        return zlib.decompressobj(wbits=-15).decompress(self.packed, limit)
+
+
+def first_member(head: bytes, goal: ImportGoal) -> Begun:
+    """Return the first member that an import would take, as far as the beginning of the archive shows.
+
+    Raises:
+        NothingSeen: The beginning shows none.
+    """
+    members = list(_begun(head.removeprefix(_SPANNED)))
+    names = chosen([member.name for member in members if not member.name.endswith("/")], goal)
+    for member in members:
+        if member.name in names:
+            return member
+    raise NothingSeen("The beginning of the archive shows no member to import; an import reads all of it.")
+
+
+def _begun(head: bytes) -> Iterator[Begun]:
+    at = 0
+    while head[at : at + 4] == _SIGNATURE and at + _HEADER.size <= len(head):
+        _, _, flags, method, _, _, _, packed, _, name_size, extra_size = _HEADER.unpack_from(head, at)
+        start = at + _HEADER.size + name_size + extra_size
+        name = head[at + _HEADER.size :][:name_size].decode("utf-8" if flags & _UTF_8 else "cp437", "replace")
+        end = _end(head, start, method) if flags & _SIZE_FOLLOWS else start + packed
+        yield Begun(name, flags, method, head[start:end])
+        at = head.find(_SIGNATURE, end) if flags & _SIZE_FOLLOWS else end
+        if at < 0:
+            return
+
+
+def _end(head: bytes, start: int, method: int) -> int:
+    """Return where a member ends whose header does not tell its size."""
+    if method != _DEFLATED:
+        return len(head)
+    stream = zlib.decompressobj(wbits=-15)
+    stream.decompress(head[start:])
+    return len(head) - len(stream.unused_data)

@@ -10,12 +10,11 @@ from contextlib import closing
 from pathlib import Path
 
 from cdp_sync.importing.converting.conversion import unique
-from cdp_sync.importing.delta.replace import compare_rows
+from cdp_sync.importing.delta.replace import compare_rows, select_fresh_rows
 from cdp_sync.importing.reading.normalize import fields_of
-from cdp_sync.importing.run import GoalRun, refuse_rivals
+from cdp_sync.importing.run import ImportRun, refuse_rivals
 from cdp_sync.importing.sources.port import Enricher, Progress, Source
 from cdp_sync.importing.staging.columns import Columns, staged_columns
-from cdp_sync.importing.staging.fresh import select_fresh_rows
 from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.staging.plan import found_step
 from cdp_sync.model import FetchedFile, FileReport, ImportGoal
@@ -25,7 +24,7 @@ from cdp_sync.warehouse import Session, Step, quote_identifier, quote_literal, s
 
 
 def fetch_profiles(
-    run: GoalRun, source: Source, progress: Progress, *, tell: Callable[[str], None] = lambda _: None
+    run: ImportRun, source: Source, progress: Progress, *, tell: Callable[[str], None] = lambda _: None
 ) -> str:
     """Stage what the source has, and look up the fields that it lacks; return what was looked up, for the log.
 
@@ -45,38 +44,46 @@ def fetch_profiles(
     refuse_rivals(run, [(path, None, None) for path in source.paths])
     staged = {report.path for report in stage_files(run, arriving(run.folder)) if report.state == "staged"}
     files = [each for each in fetched if each.remote.path in staged]
-    lacking = lacking_fields(run.goal, source.enricher, files) if source.enricher else ()
-    if not (source.enricher and lacking):
+    if source.enricher is None:
+        return ""
+    # The linked and mapped fields that can be looked up and that some file does not hold.
+    held = [fields for file in files if (fields := fields_of(file.local, run.goal)) is not None]
+    wanted = (name for name in source.enricher.fields if name in run.goal.fields)
+    lacking = [name for name in wanted if any(name not in fields for fields in held)]
+    if not lacking:
         return ""
     named = " and ".join(lacking)
     tell(f"asking for {named}")
     return f"Asked for {named}: {counted(enrich_rows(run, source.enricher, files, lacking), 'user')}."
 
 
-def lacking_fields(goal: ImportGoal, enricher: Enricher, files: Iterable[FetchedFile]) -> tuple[str, ...]:
-    """Return the linked and mapped fields that can be looked up and that some file does not hold."""
-    held = [fields_of(file.local, goal) for file in files]
-    wanted = (name for name in enricher.fields if name in goal.fields)
-    return tuple(name for name in wanted if any(fields is not None and name not in fields for fields in held))
-
-
-def enrich_rows(run: GoalRun, enricher: Enricher, files: Sequence[FetchedFile], lacking: Sequence[str]) -> int:
+def enrich_rows(run: ImportRun, enricher: Enricher, files: Sequence[FetchedFile], lacking: Sequence[str]) -> int:
     """Fill the staged rows with fields that their files lack; return how many people the platform was asked for."""
     asked, answers = run.folder / "asked.csv", run.folder / "answers.csv"
     with run.open("read") as session:
         wanted = _look_up(session, run, enricher, files, lacking, asked)
     if wanted:
-        _ask(enricher, asked, answers)
+        with (
+            asked.open(encoding="utf-8", newline="") as source,
+            answers.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file)
+            with closing(enricher.look_up(platform_id for (platform_id,) in csv.reader(source))) as found:
+                for platform_id, values in found:
+                    writer.writerow([platform_id, *(values.get(name) for name in enricher.fields)])
     with run.open("none") as session:
         if wanted:
-            _read(session, enricher, answers)
+            names = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in ("platform_id", *enricher.fields))
+            sql = f"""insert into staging.user_key by name
+from read_csv($path, auto_detect = false, header = false, columns = {{{names}}}, delim = ',', quote = '"')"""
+            session.run([Step("staging.user_key", sql, {"path": str(answers)})])
         _fill_in(session, run, enricher)
     return wanted
 
 
 def _look_up(
     session: Session,
-    run: GoalRun,
+    run: ImportRun,
     enricher: Enricher,
     files: Sequence[FetchedFile],
     lacking: Sequence[str],
@@ -93,14 +100,13 @@ def _look_up(
     wanted = statement("importing/sources/wanted").format(platform_id=identity, lacks=lacks)
     fields = "".join(f", {quote_identifier(name)} text" for name in enricher.fields)
     keys = f"create or replace table staging.user_key (platform_id text{fields})"
-    steps = [Step("wanted", wanted, reads=("staging.fresh",)), Step("staging.user_key", keys)]
+    steps = [Step("wanted", wanted), Step("staging.user_key", keys)]
     (first, *further) = lacking
     if first in enricher.digests and not further:
         addresses = [prop.name for prop in run.profiles.identifiers if prop.type == "email"]
         known = statement("importing/sources/known_email").format(field=quote_identifier(first))
-        reads = ("staging.user_key", "wanted", "person")
         steps.append(Step("person", _people(run.goal, enricher.identity, enricher.digests[first], files)))
-        steps.append(Step("staging.user_key", known, {"properties": addresses}, reads))
+        steps.append(Step("staging.user_key", known, {"properties": addresses}))
     session.run(steps)
     rest = "from wanted where platform_id not in (select platform_id from staging.user_key)"
     private_folder(run.folder)
@@ -124,22 +130,7 @@ def _people(goal: ImportGoal, identity: str, digest: str, files: Iterable[Fetche
     return "create or replace temp table person as\n" + "\nunion all\n".join(parts or [empty])
 
 
-def _ask(enricher: Enricher, asked: Path, answers: Path) -> None:
-    with asked.open(encoding="utf-8", newline="") as wanted, answers.open("w", encoding="utf-8", newline="") as target:
-        writer = csv.writer(target)
-        with closing(enricher.look_up(platform_id for (platform_id,) in csv.reader(wanted))) as found:
-            for platform_id, values in found:
-                writer.writerow([platform_id, *(values.get(name) for name in enricher.fields)])
-
-
-def _read(session: Session, enricher: Enricher, answers: Path) -> None:
-    names = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in ("platform_id", *enricher.fields))
-    sql = f"""insert into staging.user_key by name
-from read_csv($path, auto_detect = false, header = false, columns = {{{names}}}, delim = ',', quote = '"')"""
-    session.run([Step("staging.user_key", sql, {"path": str(answers)}, ("staging.user_key",))])
-
-
-def _fill_in(session: Session, run: GoalRun, enricher: Enricher) -> None:
+def _fill_in(session: Session, run: ImportRun, enricher: Enricher) -> None:
     """Write the staged rows anew, in their order: an update would move some of them to the end."""
     if not session.value("select count(*) from staging.user_key"):
         return
@@ -151,7 +142,7 @@ select staged.* replace ({merged})
 from staging.staged staged
 left join found on found.platform_id = staged.value_{enricher.identity_property}
 order by staged.rowid"""
-    session.run([found, Step("staging.staged", filled, reads=("staging.staged", "found"))])
+    session.run([found, Step("staging.staged", filled)])
 
 
 def _merged(columns: Columns, name: str) -> str:

@@ -1,16 +1,27 @@
 """Lists a goal's directory: which files are to be imported, and why the others wait."""
 
 import fnmatch
+import json
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from cdp_sync.calling import call
-from cdp_sync.errors import GoalFailed, Terminal
-from cdp_sync.importing.sources.sightings import Sightings
-from cdp_sync.model import FileGoal, FileReport, FileState, RemoteFile
+from cdp_sync.errors import (
+    FileChanged,
+    GoalFailed,
+    RemoteNameRefused,
+    RemotePathMissing,
+    RemotePermissionDenied,
+    Terminal,
+)
+from cdp_sync.model import FetchedFile, FileGoal, FileReport, FileState, RemoteFile
+from cdp_sync.private import private_folder, write_private
 from cdp_sync.warehouse.ledger import KnownFile
 
 
@@ -50,7 +61,9 @@ class Choice:
         listings: dict[str, list[RemoteFile]] = {}
         for goal in goals:
             if goal.directory not in listings:
-                listings[goal.directory] = _listed(server, goal.directory)
+                listings[goal.directory] = []
+                with suppress(Terminal):  # the goal that reads it says so
+                    listings[goal.directory] = server.list_directory(goal.directory)
             if any(self.includes(file.name) for file in select_files(listings[goal.directory], goal)):
                 return
         raise GoalFailed(
@@ -60,18 +73,8 @@ class Choice:
         )
 
 
-def _listed(server: Directory, directory: str) -> list[RemoteFile]:
-    try:
-        return server.list_directory(directory)
-    except Terminal:  # the goal that reads it says so
-        return []
-
-
 EVERYTHING_NEW = Choice()
 """What runs are about that nobody asked for anything else."""
-
-
-_DUE = (FileState.NEW, FileState.CHANGED, FileState.STALE, FileState.AGAIN)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class ScannedFile:
     @property
     def due(self) -> bool:
         """Whether it is to be imported now."""
-        return self.state in _DUE
+        return self.state in (FileState.NEW, FileState.CHANGED, FileState.STALE, FileState.AGAIN)
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,64 @@ class Scan:
         states = (FileState.GROWING, FileState.NOT_WHOLE)
         gone = (FileReport(path, FileState.FAILED, message="It is not on the server any more.") for path in self.gone)
         return (*gone, *(FileReport(file.remote.path, file.state) for file in self.files if file.state in states))
+
+
+class Sightings:
+    """When files that are to be imported were first seen in their size and with their time.
+
+    Args:
+        file: Where it is remembered for the next run; None: only as long as this object lives. What cannot be read or
+            written there is forgotten, which costs a wait.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._since = self._read()
+
+    def note(self, files: Iterable[RemoteFile], now: datetime) -> None:
+        """Note a look at these files; all others are forgotten."""
+        self._keep({file: min(self._since.get(file, now), now) for file in files})
+
+    def add(self, files: Iterable[RemoteFile], since: datetime) -> None:
+        """Note an earlier look at these files, beside what is known."""
+        self._keep({**dict.fromkeys(files, since), **self._since})
+
+    def remaining(self, files: Iterable[RemoteFile], seconds: float, now: datetime) -> float:
+        """Return for how many seconds from now these files must stay as they are, to have done so for `seconds`."""
+        oldest = now - timedelta(seconds=seconds)
+        return max(((self._since.get(file, now) - oldest).total_seconds() for file in files), default=0.0)
+
+    def _keep(self, since: dict[RemoteFile, datetime]) -> None:
+        if since == self._since:
+            return
+        self._since = since
+        with suppress(OSError):
+            self._write()
+
+    def _read(self) -> dict[RemoteFile, datetime]:
+        if self._file is None:
+            return {}
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            entries = json.loads(self._file.read_text(encoding="utf-8"))
+            moment = datetime.fromisoformat
+            return {
+                RemoteFile(moment(entry["modified_at"]), entry["path"], entry["size"]): moment(entry["since"])
+                for entry in entries
+            }
+        return {}
+
+    def _write(self) -> None:
+        if self._file and self._since:
+            entries = [
+                {**asdict(file), "modified_at": file.modified_at.isoformat(), "since": since.isoformat()}
+                for file, since in self._since.items()
+            ]
+            private_folder(self._file.parent)
+            written = self._file.with_suffix(".new")
+            write_private(written, json.dumps(entries))
+            written.replace(self._file)
+        elif self._file:
+            self._file.unlink(missing_ok=True)
 
 
 def scan_directory(
@@ -192,3 +253,37 @@ def _state(file: RemoteFile, known: KnownFile | None, fingerprint: str, *, again
 def is_marked(file: RemoteFile, marker: str, names: Collection[str]) -> bool:
     """Return whether the marker of a file is among the names that are there."""
     return marker.replace("{name}", file.name) in names
+
+
+Progress = Callable[[RemoteFile, int], None]
+"""Called with a file and the number of its bytes that have arrived so far."""
+
+
+class Source(Protocol):
+    """What fetching needs of a server."""
+
+    def download(self, file: RemoteFile, target: Path, *, progress: Callable[[int], None] | None = None) -> FetchedFile:
+        """Bring a file here."""
+        ...
+
+
+def fetch_files(
+    server: Source, files: Iterable[RemoteFile], folder: Path, *, progress: Progress | None = None
+) -> Iterator[FetchedFile | FileReport]:
+    """Yield each file as it arrives in `folder`, and remove it from there when the next is asked for.
+
+    A file that is gone or changes while it is read waits for the next run; one that may not be read fails.
+    """
+    private_folder(folder)
+    for number, file in enumerate(files):
+        target = folder / str(number)  # never a remote name: nothing can leave the folder, and no suffix misleads
+        try:
+            yield server.download(file, target, progress=partial(progress, file) if progress else None)
+        except RemotePathMissing:
+            yield FileReport(file.path, FileState.VANISHED, message="It was listed and is gone.")
+        except FileChanged:
+            yield FileReport(file.path, FileState.CHANGING, message="It changed while it was read.")
+        except (RemotePermissionDenied, RemoteNameRefused) as error:
+            yield FileReport(file.path, FileState.FAILED, message=str(error))
+        finally:
+            target.unlink(missing_ok=True)

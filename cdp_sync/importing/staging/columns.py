@@ -19,13 +19,13 @@ from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.csv_header import shown
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
 from cdp_sync.model.counting import counted
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
 from cdp_sync.model.profile import RESERVED
 from cdp_sync.warehouse import Session
-from cdp_sync.warehouse.entity import Entity, profile_entity
+from cdp_sync.warehouse.properties import Entity, profile_entity
 
 INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"
 
@@ -145,7 +145,9 @@ def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] =
     for mapping in (*goal.map, *detected_mappings(goal, detected)):
         mapped.setdefault(mapping.property, []).append(mapping)
     values = tuple(
-        StagedValue(_property(name, profiles), found[0].mode, tuple(mapping.field for mapping in found))
+        StagedValue(
+            profiles.by_name.get(name) or Property(name=name), found[0].mode, tuple(mapping.field for mapping in found)
+        )
         for name, found in mapped.items()
     )
     consent = tuple(profiles.by_name[name] for name in CONSENT_PROPERTIES) if profiles.objectives else ()
@@ -153,16 +155,12 @@ def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] =
     return Columns(links, values, entity, consent, keyed=bool(goal.row_key), waits=goal.keeps_unmatched)
 
 
-def staged_columns(session: Session, run: GoalRun) -> Columns:
+def staged_columns(session: Session, run: ImportRun) -> Columns:
     """Return the staging columns of a run, with the fields detected in its files."""
     found = session.rows(
         "select distinct unnest(fields) from staging.file where state in ('staged', 'retried') order by 1"
     )
     return plan_columns(run.goal, run.profiles, [field for (field,) in found])
-
-
-def _property(name: str, profiles: Profiles) -> Property:
-    return profiles.by_name.get(name) or Property(name=name)
 
 
 def detected_mappings(goal: ImportGoal, columns: Iterable[str]) -> list[Mapping]:
@@ -193,16 +191,11 @@ def detected_warnings(goal: ImportGoal, profiles: Profiles, columns: Iterable[st
     """Return what an author should know of detected fields: those that fill a declared property, those left out."""
     columns = list(columns)
     mapped = {mapping.field: mapping.property for mapping in detected_mappings(goal, columns)}
-    fill = [
-        f"Existing property: the detected field {shown(field)} fills {name!r}."
-        for field, name in mapped.items()
-        if name in profiles.by_name
-    ]
-    left = _unmapped(goal, columns) if goal.map_detected else []
+    existing = ((field, name) for field, name in mapped.items() if name in profiles.by_name)
+    fill = [f"Existing property: the detected field {shown(field)} fills {name!r}." for field, name in existing]
+    left = [field for field in _unmapped(goal, columns) if field not in mapped] if goal.map_detected else []
     return fill + [
-        f"The detected field {shown(field)} is left out: its property is filled by another."
-        for field in left
-        if field not in mapped
+        f"The detected field {shown(field)} is left out: its property is filled by another." for field in left
     ]
 
 

@@ -1,25 +1,31 @@
 """Parses the files that arrived into the run's staging table."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.errors import DiskFull, FileRejected
 from cdp_sync.importing.delta.watermarks import cut_unfinished_line, highest_time_step, note_watermarks
-from cdp_sync.importing.reading.accounting import stage_rows
-from cdp_sync.importing.reading.normalize import NormalizedPart
-from cdp_sync.importing.reading.readers import READERS
-from cdp_sync.importing.reading.rereading import format_before, read_as_before
-from cdp_sync.importing.run import GoalRun
+from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName
+from cdp_sync.importing.reading.readers import READERS, stage_rows
+from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import NO_ROOM, Part, naming, printable, unpack
 from cdp_sync.importing.staging.columns import Columns, detected_warnings, plan_columns
-from cdp_sync.importing.staging.plan import deferred_step, hashed_fields, stage_step
+from cdp_sync.importing.staging.plan import (
+    Cells,
+    deferred_step,
+    digest,
+    hashed_fields,
+    named_before,
+    read_part,
+    stage_step,
+)
 from cdp_sync.importing.staging.tables import create_tables
-from cdp_sync.model import FetchedFile, FileReport, FileState
+from cdp_sync.model import FetchedFile, FileReport, FileState, Format, ImportGoal
 from cdp_sync.model.delta import Append, Delta, Window
 from cdp_sync.private import private_folder
-from cdp_sync.warehouse import Session, Step
+from cdp_sync.warehouse import Session, Step, fixed
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
 Arrival = FetchedFile | FileReport
@@ -27,7 +33,7 @@ Arrival = FetchedFile | FileReport
 
 
 def stage_files(
-    run: GoalRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
+    run: ImportRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
 ) -> list[FileReport]:
     """Parse files into the staging table, in order; a file that cannot be parsed is reported as failed and left out.
 
@@ -48,17 +54,40 @@ def stage_files(
         return [_stage(session, run, arrival, known) for arrival in arrivals]
 
 
-def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str, KnownFile]) -> FileReport:
+def _stage(session: Session, run: ImportRun, arrival: Arrival, known: Mapping[str, KnownFile]) -> FileReport:
     number = session.value("select count(*) from staging.file")
+    before: KnownFile | None = None
+    fields: tuple[str, ...] = ()
+    arrived: tuple[object, ...] = (None, None, None)
     if isinstance(arrival, FileReport):
-        return _note(session, run, None, None, number, arrival)
-    before = known.get(arrival.remote.path)
-    if before and before.fingerprint == run.unchanged_under and before.sha256 == arrival.sha256:
-        return _note(session, run, arrival, before, number, FileReport(arrival.remote.path, FileState.UNCHANGED))
+        report = arrival
+    else:
+        path, arrived = arrival.remote.path, (arrival.remote.size, arrival.remote.modified_at, arrival.sha256)
+        before = known.get(path)
+        if before and before.fingerprint == run.unchanged_under and before.sha256 == arrival.sha256:
+            report = FileReport(path, FileState.UNCHANGED)
+        else:
+            report, fields = _parse(session, run, arrival, before, number)
+        note_watermarks(session, number, arrival)
+    own = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
+    source = UUID(before.source) if before and before.source else own
+    outcome = (report.state, report.message, list(report.warnings))
+    session.execute(
+        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false, false)",
+        [number, report.path, *arrived, source, list(fields), *outcome],
+    )
+    return report
+
+
+def _parse(
+    session: Session, run: ImportRun, fetched: FetchedFile, before: KnownFile | None, number: int
+) -> tuple[FileReport, tuple[str, ...]]:
+    """Stage a file; return its report, and the fields whose cells identify its rows."""
     try:
-        report, fields = _stage_parts(session, run, arrival, before, number)
+        warnings, fields = _stage_parts(session, run, fetched, before, number)
+        return FileReport(fetched.remote.path, FileState.STAGED, warnings=tuple(dict.fromkeys(warnings))), fields
     except FileRejected as error:
-        report, fields = FileReport(arrival.remote.path, FileState.FAILED, message=str(error)), ()
+        return FileReport(fetched.remote.path, FileState.FAILED, message=str(error)), ()
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
@@ -66,15 +95,13 @@ def _stage(session: Session, run: GoalRun, arrival: Arrival, known: Mapping[str,
             "There is no room left on the disk for unpacked files.",
             remedy="Free some space and run again; nothing has landed.",
         ) from error
-    return _note(session, run, arrival, before, number, report, fields=fields)
 
 
 def _stage_parts(
-    session: Session, run: GoalRun, fetched: FetchedFile, known: KnownFile | None, number: int
-) -> tuple[FileReport, tuple[str, ...]]:
+    session: Session, run: ImportRun, fetched: FetchedFile, known: KnownFile | None, number: int
+) -> tuple[list[str], tuple[str, ...]]:
     warnings: list[str] = []
     fields: tuple[str, ...] = ()
-    before = format_before(run, known)
     for part, landed in _normalized(session, run, fetched, warnings.append):
         if landed is None:
             member = printable(part.name.removeprefix(f"{fetched.remote.path}!"))
@@ -82,19 +109,25 @@ def _stage_parts(
             continue
         with naming(part.name, fetched.remote.path):
             fields = _stage_part(session, run, landed, known, number, delta=fetched.delta)
-        if before and known:
-            staged = session.value("select max(part) from staging.part where file = ?", [number])
-            read_as_before(
-                session, part, known, before, reader=fetched.reader, fields=fields, file=number, number=staged
-            )
+        read_as_before(session, run, part, fetched.reader, known, fields=fields, file=number)
         warnings += [*landed.warnings, *detected_warnings(run.goal, run.profiles, landed.head.columns)]
-    report = FileReport(fetched.remote.path, FileState.STAGED, warnings=tuple(dict.fromkeys(warnings)))
-    _check_budget(session, run, number)
-    return report, fields
+    rejected, staged = session.row(
+        """select (select count(*) from staging.rejected where file = $file),
+            (select count(*) from staging.staged where file = $file)""",
+        {"file": number},
+    )
+    read, allowed = rejected + staged, run.goal.max_rejected_percent
+    if rejected * 100 > allowed * read:
+        raise FileRejected(
+            f"More than {allowed:g} % of the rows were rejected: {rejected:,} of {read:,}.",
+            needed="The file must be within the goal's error budget, max_rejected_percent.",
+            remedy="Look at the quarantine, and have the file corrected.",
+        )
+    return warnings, fields
 
 
 def _normalized(
-    session: Session, run: GoalRun, fetched: FetchedFile, warn: Callable[[str], None]
+    session: Session, run: ImportRun, fetched: FetchedFile, warn: Callable[[str], None]
 ) -> Iterator[tuple[Part, NormalizedPart | None]]:
     folder = run.folder / "unpacked"
     private_folder(folder)
@@ -113,7 +146,7 @@ def _normalized(
 
 
 def _stage_part(
-    session: Session, run: GoalRun, landed: NormalizedPart, known: KnownFile | None, file: int, *, delta: Delta
+    session: Session, run: ImportRun, landed: NormalizedPart, known: KnownFile | None, file: int, *, delta: Delta
 ) -> tuple[str, ...]:
     """Stage one part; return the fields whose cells identify its rows."""
     columns = plan_columns(run.goal, run.profiles, landed.head.columns)
@@ -132,7 +165,7 @@ def _stage_part(
     return hashed_fields(run.goal, columns)
 
 
-def _stage_step(run: GoalRun, columns: Columns, landed: NormalizedPart, known: KnownFile | None) -> Step:
+def _stage_step(run: ImportRun, columns: Columns, landed: NormalizedPart, known: KnownFile | None) -> Step:
     goal = run.goal
     if (
         known
@@ -146,41 +179,51 @@ def _stage_step(run: GoalRun, columns: Columns, landed: NormalizedPart, known: K
     return stage_step(goal, columns, landed, known.fields if known else None)
 
 
-def _check_budget(session: Session, run: GoalRun, file: int) -> None:
-    """Fail the file where more rows were rejected than the goal's error budget allows."""
-    rejected, staged = session.row(
-        """select (select count(*) from staging.rejected where file = $file),
-            (select count(*) from staging.staged where file = $file)""",
+def read_as_before(
+    session: Session,
+    run: ImportRun,
+    part: Part,
+    reader: ReaderName,
+    known: KnownFile | None,
+    *,
+    fields: Sequence[str],
+    file: int,
+) -> None:
+    """Read a part just staged once more as its previous import read it, where the declared format has changed since.
+
+    Rows are remembered by digests of their cells. Read in another way the cells differ, but the lines are the same:
+    each row finds its former digest by its line, in `staging.read_before`, and nothing is summed twice. The rows read
+    as before go under a negative number of their file, which no step imports. `fields` are those that identify rows.
+    """
+    form = Format.model_validate_json(known.format) if known and known.format is not None else None
+    if form is None or known is None or form.reading == run.goal.format.reading:
+        return
+    links = [{"field": name, "property": "_"} for name in known.fields]
+    try:
+        goal = ImportGoal(name="before", format=form, link=links)
+        before_part = READERS[reader].normalize(session, part, goal, None, ())
+    except FileRejected:
+        return  # so it cannot have been imported
+    if before_part is None:
+        return
+    number, first_row = session.row(
+        "select (select max(part) from staging.part where file = $file), (select count(*) from staging.staged)",
         {"file": file},
     )
-    read = rejected + staged
-    allowed = run.goal.max_rejected_percent
-    if rejected * 100 > allowed * read:
-        raise FileRejected(
-            f"More than {allowed:g} % of the rows were rejected: {rejected:,} of {read:,}.",
-            needed="The file must be within the goal's error budget, max_rejected_percent.",
-            remedy="Look at the quarantine, and have the file corrected.",
-        )
+    before, again = -1 - file, number + 1
 
+    def stage(read: NormalizedPart) -> None:
+        call, values = read_part(read, form)
+        cells = Cells(read.head.columns)
+        row_hash = digest(named_before(known.fields, fields, cells.names), cells)
+        sql = f"""insert into staging.staged by name
+select $file as file, $part as part, {row_hash} as row_hash from {call}"""
+        session.run([Step("staging.staged", sql, {**values, "file": before, "part": again})])
 
-def _note(
-    session: Session,
-    run: GoalRun,
-    fetched: FetchedFile | None,
-    known: KnownFile | None,
-    number: int,
-    report: FileReport,
-    *,
-    fields: tuple[str, ...] = (),
-) -> FileReport:
-    if fetched:
-        note_watermarks(session, number, fetched)
-    own = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
-    source = UUID(known.source) if known and known.source else own
-    arrived = (fetched.remote.size, fetched.remote.modified_at, fetched.sha256) if fetched else (None, None, None)
-    outcome = (report.state, report.message, list(report.warnings))
-    session.execute(
-        "insert into staging.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false, false)",
-        [number, report.path, *arrived, source, list(fields), *outcome],
-    )
-    return report
+    try:
+        stage_rows(session, before_part, form, stage, file=before, number=again, first_row=first_row)
+    except FileRejected:
+        return
+    parts = {"part": number, "again": again}
+    session.run([fixed("staging.read_before", "importing/delta/read_before", parts)])
+    session.execute("delete from staging.rejected where file = ?", [before])

@@ -1,9 +1,9 @@
 """Composes the statement that parses, converts and stages one part. Pure: a goal and a head in, a step out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cdp_sync.importing.converting.cell import naming
+from cdp_sync.importing.converting.cell import naming, strip
 from cdp_sync.importing.converting.conversion import (
     Conversion,
     convert,
@@ -19,7 +19,6 @@ from cdp_sync.importing.reading.grammar import Grammar
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.survey import DIVIDER, NO_CELL
 from cdp_sync.importing.staging.columns import Columns, StagedLink, StagedValue
-from cdp_sync.importing.staging.row_identity import key_digest, named_before
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
@@ -110,8 +109,7 @@ def stage_step(
     """Return the step that fills `staged` from one part; `$file` and `$part` are still to be bound."""
     cells = Cells(landed.head.columns, landed.survey.nuls, landed.constants)
     call, values = read_part(landed, goal.format)
-    reads = ("staging.staged",) if landed.survey.regular else ("staging.staged", "record")
-    return Step("staging.staged", _staging(goal, columns, cells, call, previous_fields), values, reads)
+    return Step("staging.staged", _staging(goal, columns, cells, call, previous_fields), values)
 
 
 def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], values: Mapping[str, object]) -> Step:
@@ -119,37 +117,27 @@ def waiting_step(goal: ImportGoal, columns: Columns, fields: Sequence[str], valu
     cells = Cells(fields)
     named = ", ".join(f"cells[{number + 1}] as {name}" for number, name in enumerate(cells.types))
     source = f"(select {named} from staging.retried where path = $path and fields = $fields order by rowid)"
-    sql = _staging(goal, columns, cells, source, None)
-    return Step("staging.staged", sql, values, ("staging.staged", "staging.retried"))
+    return Step("staging.staged", _staging(goal, columns, cells, source, None), values)
 
 
 def _staging(
     goal: ImportGoal, columns: Columns, cells: Cells, source: str, previous_fields: Sequence[str] | None
 ) -> str:
-    converted = _conversions(columns, cells, goal)
+    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     fields = hashed_fields(goal, columns)
     needed = sorted({cell for field in (*fields, *(previous_fields or ())) if (cell := cells.of(field))})
     staged = _named(_outer(columns, cells, converted, goal.format))
     before = named_before(previous_fields or (), fields, cells.names)
     previous = digest(before, cells) if previous_fields and before != tuple(fields) else "null::uuid"
-    hashes = f"{_key(goal, cells)}{digest(fields, cells)} as row_hash,\n    {previous} as previous_hash"
     return f"""insert into staging.staged by name
 select
     $file as file,
     $part as part,
     {staged},
-    {hashes},
-    {_waiting(goal, fields, cells)}{_invalid(converted)} as invalid,
-    {_doubtful(converted, goal.format)} as doubtful
+    {_identity(goal, fields, cells)}{digest(fields, cells)} as row_hash,
+    {previous} as previous_hash,
+    {_remarks(converted, goal.format)}
 from {_converting(converted, needed, source)}"""
-
-
-def _waiting(goal: ImportGoal, fields: Sequence[str], cells: Cells) -> str:
-    """Return the column with a row's cells by field, where unmatched rows wait."""
-    if not goal.keeps_unmatched:
-        return ""
-    entries = (f"{{field: {quote_literal(field)}, value: {cell}}}" for field in fields if (cell := cells.of(field)))
-    return f"[{', '.join(entries)}] as waiting_cells,\n    "
 
 
 def deferred_step(goal: ImportGoal, landed: NormalizedPart) -> Step:
@@ -166,38 +154,36 @@ from (
     select
         $file as file,
         $part as part,
-        {_key(goal, cells)}{_waiting(goal, goal.row_fields, cells)}{_text(goal.row_fields, cells)} as row_text
+        {_identity(goal, goal.row_fields, cells)}{_text(goal.row_fields, cells)} as row_text
     from {call}
 )"""
-    reads = ("staging.staged",) if landed.survey.regular else ("staging.staged", "record")
-    return Step("staging.staged", sql, values, reads)
+    return Step("staging.staged", sql, values)
 
 
-def converted_step(goal: ImportGoal, columns: Columns, left_out: Mapping[str, str]) -> Step:
+def converted_step(goal: ImportGoal, columns: Columns, conditions: Sequence[str]) -> Step:
     """Return the step that adds to `staging.fresh_row` the rows whose conversion was deferred.
 
-    `left_out` are conditions on the rows of `staging.staged`, by the table that each reads.
+    `conditions` are further ones on the rows of `staging.staged`.
     """
     row = (*_ROW, "row_key") if columns.keyed else _ROW
     cells = Cells(goal.row_fields)
-    converted = _conversions(columns, cells, goal)
+    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     names = ", ".join(f"nullif(cells[{number + 1}], {_NULL}) as {name}" for number, name in enumerate(cells.types))
     source = f"""(
             select {", ".join(row)}, {names}
             from (
                 select rowid as row, * replace (string_split(cells, {_BETWEEN}) as cells)
                 from staging.staged
-                where {" and ".join(["cells is not null", *left_out.values()])}
+                where {" and ".join(["cells is not null", *conditions])}
             )
         )"""
     sql = f"""insert into staging.fresh_row by name
 select
     {", ".join(row)},
     {_named(_outer(columns, cells, converted, goal.format))},
-    {_invalid(converted)} as invalid,
-    {_doubtful(converted, goal.format)} as doubtful
+    {_remarks(converted, goal.format)}
 from {_converting(converted, [*row, *cells.types], source)}"""
-    return Step("staging.fresh_row", sql, reads=("staging.fresh_row", "staging.staged", *left_out))
+    return Step("staging.fresh_row", sql)
 
 
 def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tuple[Step, tuple[str, ...]]:
@@ -206,7 +192,7 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
     `fields` are those of `user_key` besides `platform_id`, in order; the goal links or maps at least one.
     """
     cells = Cells(fields)
-    converted = _conversions(columns, cells, goal)
+    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
     names = {item.name for item in converted}
     columns = Columns(
         tuple(link for link in columns.links if link.column in names),
@@ -220,11 +206,7 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
         converted, ["platform_id", *cells.types], f"(select platform_id, {named} from staging.user_key)"
     )
     sql = f"create or replace temp table found as\nselect platform_id, {_named(found.items())}\nfrom {source}"
-    return Step("found", sql, reads=("staging.user_key",)), tuple(found)
-
-
-def _conversions(columns: Columns, cells: Cells, goal: ImportGoal) -> "list[Converted]":
-    return [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+    return Step("found", sql), tuple(found)
 
 
 def _named(columns: Iterable[tuple[str, str]]) -> str:
@@ -249,9 +231,22 @@ def _converting(converted: "Sequence[Converted]", needed: Sequence[str], source:
 )"""
 
 
-def _key(goal: ImportGoal, cells: Cells) -> str:
-    """Return the column with the digest of a row's key, where the goal declares one."""
-    return f"{key_digest([cells.of(field) for field in goal.row_key])} as row_key, " if goal.row_key else ""
+def _identity(goal: ImportGoal, fields: Sequence[str], cells: Cells) -> str:
+    """Return the columns with the digest of a row's key, and with its cells by field, where the goal needs them."""
+    columns = ""
+    if goal.row_key:
+        parts = ", ".join(
+            f"coalesce({strip(cell)}, '')" if (cell := cells.of(field)) else "''" for field in goal.row_key
+        )
+        # White space around a key does not count, and an empty cell is the same as none, whatever `nulls` says: a key
+        # is compared with those of other files, which were perhaps read in another way.
+        digested = f"md5_number(concat_ws({_BETWEEN}, {parts}))::uuid"
+        columns += f"case when concat({parts}) <> '' then {digested} end as row_key, "
+    if goal.keeps_unmatched:
+        named = ((field, cell) for field in fields if (cell := cells.of(field)))
+        entries = (f"{{field: {quote_literal(field)}, value: {cell}}}" for field, cell in named)
+        columns += f"[{', '.join(entries)}] as waiting_cells,\n    "
+    return columns
 
 
 def hashed_fields(goal: ImportGoal, columns: Columns) -> tuple[str, ...]:
@@ -302,24 +297,17 @@ def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Convert
 
 
 def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversion:
+    each = convert_one(link.prop, "v" if link.prop.multiple else cell, goal.format)
+    if link.prop.type == "email" and any("@" in word for word in goal.blocked):  # only what is unwrapped shows it
+        sql = naming(each.sql, "address", lambda it: f"case when not {is_among(it, goal.blocked)} then {it} end")
+        blocked = (f"{each.sql} is not null", "a blocked address, which names nobody")
+        each = replace(each, sql=sql, causes=(*each.causes, blocked))
     if link.prop.multiple:
-        each = convert_one(link.prop, "v", goal.format)
-        each = _unless_blocked(each, link, goal)
         named = f"list_filter({cell}, lambda v: v is null or not ({_blocked('v', goal)}))"
         return convert_list(replace(each, sql=f"{each.sql}::varchar"), "v", named, cell, goal.format)
-    conversion = convert_one(link.prop, cell, goal.format)
     if link.prop.type == "email":
-        return _unless_blocked(conversion, link, goal)
-    return replace(conversion, sql=f"case when not ({_blocked(cell, goal)}) then {conversion.sql}::varchar end")
-
-
-def _unless_blocked(conversion: Conversion, link: StagedLink, goal: ImportGoal) -> Conversion:
-    """Return the conversion of a link value, null for a blocked address: only what is unwrapped shows it."""
-    if link.prop.type != "email" or not any("@" in word for word in goal.blocked):
-        return conversion
-    sql = naming(conversion.sql, "address", lambda it: f"case when not {is_among(it, goal.blocked)} then {it} end")
-    blocked = (f"{conversion.sql} is not null", "a blocked address, which names nobody")
-    return replace(conversion, sql=sql, causes=(*conversion.causes, blocked))
+        return each
+    return replace(each, sql=f"case when not ({_blocked(cell, goal)}) then {each.sql}::varchar end")
 
 
 def _blocked(cell: str, goal: ImportGoal) -> str:
@@ -358,10 +346,8 @@ def _outer(columns: Columns, cells: Cells, converted: Sequence[Converted], form:
 
 
 def _combined(value: StagedValue, found: Sequence[str]) -> str:
-    if not found:
-        return "null"
-    if len(found) == 1:
-        return found[0]
+    if len(found) < 2:
+        return found[0] if found else "null"
     if value.mode == "add":
         joined = f"list_concat({', '.join(found)})"
         return f"nullif({unique(joined)}, [])"
@@ -378,17 +364,18 @@ def _invalid(converted: Sequence[Converted]) -> str:
     return f"case when {any_fails} then list_filter([{complaints}], lambda entry: entry is not null) end"
 
 
-def _doubtful(converted: Sequence[Converted], form: Format) -> str:
-    """Return the expression for the fields whose local times are doubtful, null where none is."""
-    found = {}
-    for item in converted:
-        if item.prop.type == "datetime" and (condition := _is_doubtful(item, form)):
-            found[item.field] = condition
-    if not found:
-        return "null"
-    named = ", ".join(f"case when {condition} then {quote_literal(field)} end" for field, condition in found.items())
-    fields = f"list_filter([{named}], lambda field: field is not null)"
-    return f"case when {' or '.join(found.values())} then {fields} end"
+def _remarks(converted: Sequence[Converted], form: Format) -> str:
+    """Return the columns with cells that did not convert, and with fields whose local times are doubtful."""
+    times = ((item.field, _is_doubtful(item, form)) for item in converted if item.prop.type == "datetime")
+    found = {field: condition for field, condition in times if condition}
+    doubtful = "null"
+    if found:
+        named = ", ".join(
+            f"case when {condition} then {quote_literal(field)} end" for field, condition in found.items()
+        )
+        fields = f"list_filter([{named}], lambda field: field is not null)"
+        doubtful = f"case when {' or '.join(found.values())} then {fields} end"
+    return f"{_invalid(converted)} as invalid,\n    {doubtful} as doubtful"
 
 
 def _is_doubtful(item: Converted, form: Format) -> str | None:
@@ -398,3 +385,14 @@ def _is_doubtful(item: Converted, form: Format) -> str | None:
     condition = is_doubtful("element", "instant", form)
     each = condition and naming(instant, "instant", lambda _: condition)
     return each and f"len(list_filter({item.cell.name}, lambda element: {each})) > 0"
+
+
+def named_before(previous: Sequence[str], fields: Sequence[str], columns: Collection[str]) -> tuple[str, ...]:
+    """Return where the fields that identified a file's rows in its previous import stand now.
+
+    A field that is no column any more is the new one in its place: so its rows are known, and no sum has them twice.
+    """
+    if len(previous) != len(fields):
+        return tuple(previous)
+    pairs = zip(previous, fields, strict=True)
+    return tuple(now if before not in columns and now not in previous else before for before, now in pairs)

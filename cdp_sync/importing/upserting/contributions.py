@@ -3,108 +3,79 @@
 The ledger keeps for each row of a file the profile that it was applied to and what it added to sums. A row that is
 applied again adds the difference. With `row_key` a row is its key, in whatever file it comes: what the key added is
 taken back, values of lists included, before the new content is added.
+
+`summed` says that rows to apply added to sums in the previous import of their file.
 """
 
-from dataclasses import dataclass
-
 from cdp_sync.importing.staging.columns import Columns, StagedValue
-from cdp_sync.warehouse import Step, quote_identifier, quote_literal, statement
+from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
+
+SQL = "importing/upserting"
+"""Where the statements of this folder stand."""
 
 
-@dataclass(frozen=True)
-class Contributed:
-    """Which rows to apply may have added something before: none, rows of previous imports, or all as they have keys."""
-
-    rows: bool = False
-    """Rows that are applied were in the previous import of their file, and added something."""
-    keyed: bool = False
-    """The goal's rows have keys."""
-
-    @property
-    def possible(self) -> bool:
-        """Whether a row can have added something before."""
-        return self.rows or self.keyed
-
-
-def fixed(name: str, yields: str, *reads: str, **values: object) -> Step:
-    """Return the step of a statement of this folder."""
-    return Step(yields, statement(f"importing/upserting/{name}"), values, reads)
-
-
-def contribution_step(contributed: Contributed) -> Step:
+def contribution_step(columns: Columns) -> Step:
     """Return the step that makes `contribution`, a row for each row that added something before, or has a key."""
-    reads = ("staging.assigned", "staging.previous")
-    if contributed.keyed:
-        return fixed("contribution_by_key", "contribution", *reads, "staging.staged", "staging.previous_by_key")
-    return fixed("contribution", "contribution", *reads)
+    return fixed("contribution", f"{SQL}/contribution_by_key" if columns.keyed else f"{SQL}/contribution")
 
 
-def row_value_step(columns: Columns, contributed: Contributed) -> Step:
+def row_value_step(columns: Columns, *, summed: bool) -> Step:
     """Return the step that makes `row_value`: the rows to apply with what each of them says.
 
     A sum has two columns: what the row adds now, and as `_total_…` what it has added once it is applied.
     """
+    keyed, contributed = columns.keyed, summed or columns.keyed
     sums = {value.column for value in columns.sums}
     adds = {value.column for value in columns.adds}
     selected = ["fresh.row"]
-    for name in (quote_identifier(name) for name, _ in columns.declared if name not in sums):
-        once = contributed.keyed and name in map(quote_identifier, adds)  # only the last row with a key adds to lists
+    for column in (column for column, _ in columns.declared if column not in sums):
+        name, once = quote_identifier(column), keyed and column in adds  # only the last row with a key adds to lists
         selected.append(f"case when contribution.counts then fresh.{name} end as {name}" if once else f"fresh.{name}")
     for value in columns.sums:
-        selected.append(f"{_added_now(value, contributed)} as {quote_identifier(value.column)}")
-        selected.append(f"{_added_in_all(value, contributed)} as {quote_identifier(value.total)}")
+        now, total = _added(value, keyed=keyed) if contributed else (f"fresh.{quote_identifier(value.column)}",) * 2
+        selected += [f"{now} as {quote_identifier(value.column)}", f"{total} as {quote_identifier(value.total)}"]
     source = "staging.fresh fresh"
-    reads = ["staging.fresh"]
-    if contributed.possible:
-        found = ["row", "counts", "moved", *(f"{_entry('sums', value)} as {_former(value)}" for value in columns.sums)]
-        if contributed.keyed:
-            found += [f"{_entry('key_sums', value)} as {_former(value, 'key')}" for value in columns.sums]
-        entries = f"select {', '.join(found)} from contribution"
-        source += f"\nleft join ({entries}) contribution on contribution.row = fresh.row"
-        reads.append("contribution")
-    sql = f"create or replace temp view row_value as\nselect {', '.join(selected)}\nfrom {source}"
-    return Step("row_value", sql, reads=tuple(reads))
+    if contributed:
+        entries = {"row": "sums", "key": "key_sums"} if keyed else {"row": "sums"}
+        found = [
+            f"{_entry(sums, value)} as {_former(value, of)}" for of, sums in entries.items() for value in columns.sums
+        ]
+        source += f"""
+left join (select {", ".join(["row", "counts", "moved", *found])} from contribution) contribution
+    on contribution.row = fresh.row"""
+    return Step("row_value", f"create or replace temp view row_value as\nselect {', '.join(selected)}\nfrom {source}")
 
 
 def _entry(sums: str, value: StagedValue) -> str:
     return f"list_filter({sums}, lambda entry: entry.property = {quote_literal(value.prop.name)})[1]"
 
 
-def _former(value: StagedValue, of: str = "row") -> str:
-    """Return the column with a sum's entry of the row, or of its key."""
+def _former(value: StagedValue, of: str) -> str:
+    """Return the column with a sum's entry of the `row`, or of its `key`."""
     return quote_identifier(f"_{of}_{value.prop.name}")
 
 
-def _amount(value: StagedValue, of: str = "row") -> str:
-    return f"(contribution.{_former(value, of)}.amount)::{value.sql_type}"
+def _added(value: StagedValue, *, keyed: bool) -> tuple[str, str]:
+    """Return what a row adds now, and what it has added once it is applied.
 
-
-def _added_now(value: StagedValue, contributed: Contributed) -> str:
-    """Return what a row adds now; nothing where it added an amount that an older version did not note."""
-    if not contributed.possible:
-        return f"fresh.{quote_identifier(value.column)}"
-    entry, total = f"contribution.{_former(value)}", _added_in_all(value, contributed)
-    if contributed.keyed:
-        total = f"case when contribution.counts then {total} end"
-    before = f"case when contribution.moved then 0 else {_amount(value)} end"
-    return f"""case
-        when {entry} is null then {total}
+    It adds nothing where it added an amount that an older version did not note. A cell that does not convert takes
+    nothing back.
+    """
+    column, entry = f"fresh.{quote_identifier(value.column)}", f"contribution.{_former(value, 'row')}"
+    before = f"({entry}.amount)::{value.sql_type}"
+    total = counts = f"coalesce({column}, {before})"
+    if keyed:
+        fields = ", ".join(map(quote_literal, value.fields))
+        fails = f"len(list_filter(fresh.invalid, lambda cell: cell.field in ({fields}))) > 0"
+        of_key = f"(contribution.{_former(value, 'key')}.amount)::{value.sql_type}"
+        total = f"coalesce({column}, {before}, case when {fails} then {of_key} end)"
+        counts = f"case when contribution.counts then {total} end"
+    now = f"""case
+        when {entry} is null then {counts}
         when {entry}.amount is null then null
-        else nullif(coalesce({total}, 0) - {before}, 0)
+        else nullif(coalesce({counts}, 0) - case when contribution.moved then 0 else {before} end, 0)
     end"""
-
-
-def _added_in_all(value: StagedValue, contributed: Contributed) -> str:
-    """Return what a row has added once it is applied. A cell that does not convert takes nothing back."""
-    column = f"fresh.{quote_identifier(value.column)}"
-    if not contributed.possible:
-        return column
-    before = _amount(value)
-    if not contributed.keyed:
-        return f"coalesce({column}, {before})"
-    fields = ", ".join(map(quote_literal, value.fields))
-    fails = f"len(list_filter(fresh.invalid, lambda cell: cell.field in ({fields}))) > 0"
-    return f"coalesce({column}, {before}, case when {fails} then {_amount(value, 'key')} end)"
+    return now, total
 
 
 def correction_step(columns: Columns) -> Step:
@@ -127,31 +98,22 @@ from (
     group by r.file
 ) corrected
 where corrected.file = file.file"""
-    reads = ("staging.file", "row_value", "staging.assigned", "staging.previous", "vanished_row")
-    return Step("staging.file", sql, reads=reads)
+    return Step("staging.file", sql)
 
 
-def vanished_step() -> Step:
-    """Return the step that makes `vanished_row`: rows that added amounts and are no longer in their file."""
-    reads = ("staging.file", "staging.staged", "staging.read_before", "staging.previous_row")
-    return fixed("vanished_row", "vanished_row", *reads)
-
-
-def reversal_steps(contributed: Contributed, *, vanished: bool) -> tuple[Step, ...]:
+def reversal_steps(columns: Columns, *, summed: bool, vanished: bool) -> list[Step]:
     """Return the steps that gather the amounts to take back: `reversal`.
 
     With `vanished`, rows that are no longer in their file give back what they added.
     """
-    steps = [] if contributed.possible else [contribution_step(contributed)]
-    steps.append(fixed("reversal_of_rows", "reversal", "contribution", "staging.assigned"))
+    steps = [] if summed or columns.keyed else [contribution_step(columns)]
+    steps.append(fixed("reversal", f"{SQL}/reversal_of_rows"))
     if vanished:
-        steps.append(fixed("reversal_of_vanished", "reversal", "reversal", "vanished_row"))
-    if contributed.keyed:
-        keys = ("contribution", "staging.assigned", "staging.staged", "staging.previous_by_key")
-        by_key = ("reversal", "replaced_row", "staging.previous", "staging.set_aside", "staging.previous_by_key")
-        steps.append(fixed("replaced_row", "replaced_row", *keys))
-        steps.append(fixed("reversal_by_key", "reversal", *by_key))
-    return tuple(steps)
+        steps.append(fixed("reversal", f"{SQL}/reversal_of_vanished"))
+    if columns.keyed:
+        steps.append(fixed("replaced_row", f"{SQL}/replaced_row"))
+        steps.append(fixed("reversal", f"{SQL}/reversal_by_key"))
+    return steps
 
 
 def list_steps(columns: Columns, source: object) -> tuple[Step, ...]:
@@ -168,13 +130,10 @@ def list_steps(columns: Columns, source: object) -> tuple[Step, ...]:
         f"from {columns.entity.stored} where profile_id in (select profile_id from list_value)"
         for value in columns.adds
     )
-    added = statement("importing/upserting/added_value").format(held=held)
     return (
-        Step(
-            "list_value", f"create or replace temp table list_value as\n{said}", {}, ("row_value", "staging.assigned")
-        ),
-        Step("added_value", added, {"source": source}, ("list_value",)),
-        fixed("reversed_value", "reversed_value", "replaced_row", "list_value", source=source),
+        Step("list_value", f"create or replace temp table list_value as\n{said}"),
+        fixed("added_value", f"{SQL}/added_value", {"source": source}, held=held),
+        fixed("reversed_value", f"{SQL}/reversed_value", {"source": source}),
     )
 
 
@@ -184,13 +143,11 @@ def profile_reversal_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]
     Profiles that only lose something are added to `touched_profile`.
     """
     adds = columns.adds if lists else ()
-    sources, reads = [], []
+    sources = []
     if columns.sums:
         sources.append("select profile_id, file, unnest(sums, recursive := true), null::varchar as value from reversal")
-        reads.append("reversal")
     if lists:
         sources.append("select profile_id, file, property, null::varchar as amount, value from reversed_value")
-        reads.append("reversed_value")
     folds = [
         f"sum(case when {_is(value)} then amount::{value.sql_type} end) as {_back(value)}" for value in columns.sums
     ]
@@ -203,10 +160,7 @@ where {" or ".join(_is(value) for value in (*columns.sums, *adds))}
 group by profile_id"""
     touched = """insert into touched_profile
 select profile_id, false, null, 0, file from profile_reversal anti join touched_profile using (profile_id)"""
-    return (
-        Step("profile_reversal", made, reads=tuple(reads)),
-        Step("touched_profile", touched, reads=("touched_profile", "profile_reversal")),
-    )
+    return Step("profile_reversal", made), Step("touched_profile", touched)
 
 
 def less_reversals(columns: Columns, patch: str, *, lists: bool) -> str:
@@ -243,24 +197,21 @@ def _back(value: StagedValue) -> str:
     return quote_identifier(f"_back_{value.prop.name}")
 
 
-def remember_steps(columns: Columns, contributed: Contributed, *, known: bool) -> tuple[Step, ...]:
+def remember_steps(columns: Columns, *, summed: bool, known: bool) -> list[Step]:
     """Return the steps that write to the ledger which rows of which file were applied, for the next delta.
 
     `known` says that some of the files were imported before.
     """
-    forget = (
-        fixed("forgotten_gone_row", "warehouse.imported_row", "staging.gone_row"),
-        fixed("kept_row", "warehouse.imported_row", "staging.gone_row"),
-    )
-    return (*(forget if known else ()), _imported_row_step(columns, contributed))
+    names = ("forgotten_gone_row", "kept_row") if known else ()
+    forget = [fixed("warehouse.imported_row", f"{SQL}/{name}") for name in names]
+    return [*forget, _imported_row_step(columns, summed=summed)]
 
 
-def remember_key_steps(columns: Columns, contributed: Contributed, values: dict[str, object]) -> tuple[Step, ...]:
+def remember_key_steps(columns: Columns, values: dict[str, object], *, summed: bool) -> tuple[Step, ...]:
     """Return the steps that write to the ledger the rows of files by their content, and what each key brought.
 
     `values` are the goal's `source` and its `fingerprint`.
     """
-    unchanged = ("staging.unchanged", "staging.staged", "staging.file", "staging.previous_by_key")
     by_key = f"""insert into warehouse.keyed_row
 select $source, contribution.row_key, r.row_hash, $fingerprint, a.profile_id,
     {_sums(columns, "contribution.key_sums", replace=True)},
@@ -270,30 +221,24 @@ join row_value r using (row)
 join staging.assigned a using (row)
 {"left join added_value added using (row)" if columns.adds else ""}
 where contribution.counts and a.profile_id is not null"""
-    reads = ("contribution", "row_value", "staging.assigned", *(("added_value",) if columns.adds else ()))
     return (
-        fixed("forgotten_file", "warehouse.imported_row", "staging.file"),
-        fixed("unchanged_keyed_row", "warehouse.imported_row", *unchanged),
-        _imported_row_step(columns, contributed),
-        fixed("forgotten_key", "warehouse.keyed_row", "replaced_row", source=values["source"]),
-        Step("warehouse.keyed_row", by_key, values, reads),
+        fixed("warehouse.imported_row", f"{SQL}/forgotten_file"),
+        fixed("warehouse.imported_row", f"{SQL}/unchanged_keyed_row"),
+        _imported_row_step(columns, summed=summed),
+        fixed("warehouse.keyed_row", f"{SQL}/forgotten_key", {"source": values["source"]}),
+        Step("warehouse.keyed_row", by_key, values),
     )
 
 
-def _imported_row_step(columns: Columns, contributed: Contributed) -> Step:
-    source = "row_value r join staging.assigned a using (row) join staging.file f using (file)"
-    where = "a.profile_id is not null"
-    reads = ["row_value", "staging.assigned", "staging.file"]
-    if contributed.rows:
-        source += " left join staging.previous previous using (row)"
-        where += " or previous.sums is not null"
-        reads.append("staging.previous")
-    sums = _sums(columns, "previous.sums" if contributed.rows else "")
+def _imported_row_step(columns: Columns, *, summed: bool) -> Step:
     sql = f"""insert into warehouse.imported_row
-select f.source, r.row_hash, a.profile_id is not null, a.profile_id, {sums}
-from {source}
-where {where}"""
-    return Step("warehouse.imported_row", sql, reads=tuple(reads))
+select f.source, r.row_hash, a.profile_id is not null, a.profile_id, {_sums(columns, "previous.sums" if summed else "")}
+from row_value r
+join staging.assigned a using (row)
+join staging.file f using (file)
+{"left join staging.previous previous using (row)" if summed else ""}
+where a.profile_id is not null {"or previous.sums is not null" if summed else ""}"""
+    return Step("warehouse.imported_row", sql)
 
 
 def _sums(columns: Columns, before: str, *, replace: bool = False) -> str:

@@ -19,20 +19,6 @@ ends as (
     union all
     select file, 'rejected', count(*), 0 from staging.rejected group by file
 ),
-counted as (
-    select
-        file,
-        sum(rows) as read,
-        sum(rows) filter (ending = 'applied') as applied,
-        sum(rows) filter (ending = 'unchanged') as unchanged,
-        sum(rows) filter (ending = 'rejected') as rejected,
-        sum(rows) filter (ending = 'without_identifier') as without_identifier,
-        sum(rows) filter (ending = 'unmatched') as unmatched,
-        sum(rows) filter (ending = 'without_consent') as without_consent,
-        sum(ambiguous) as ambiguous
-    from ends
-    group by file
-),
 placed as (
     select bounds.file, touched.profile_id, touched.is_new
     from touched_profile touched
@@ -56,20 +42,21 @@ invalid as (
 )
 select
     file.file,
-    coalesce(counted.read, 0) as rows_read,
-    coalesce(counted.applied, 0) as rows_applied,
-    coalesce(counted.unchanged, 0) as rows_unchanged,
-    coalesce(counted.rejected, 0) as rows_rejected,
-    coalesce(counted.without_identifier, 0) as rows_without_identifier,
-    coalesce(counted.unmatched, 0) as rows_unmatched,
-    coalesce(counted.without_consent, 0) as rows_without_consent,
-    coalesce(profiles.created, 0) as profiles_created,
-    coalesce(profiles.updated, 0) as profiles_updated,
-    coalesce(profiles.unchanged, 0) as profiles_unchanged,
-    coalesce(counted.ambiguous, 0) as rows_ambiguous,
-    coalesce(invalid.cells, 0) as values_invalid
+    coalesce(sum(ends.rows), 0) as rows_read,
+    coalesce(sum(ends.rows) filter (ending = 'applied'), 0) as rows_applied,
+    coalesce(sum(ends.rows) filter (ending = 'unchanged'), 0) as rows_unchanged,
+    coalesce(sum(ends.rows) filter (ending = 'rejected'), 0) as rows_rejected,
+    coalesce(sum(ends.rows) filter (ending = 'without_identifier'), 0) as rows_without_identifier,
+    coalesce(sum(ends.rows) filter (ending = 'unmatched'), 0) as rows_unmatched,
+    coalesce(sum(ends.rows) filter (ending = 'without_consent'), 0) as rows_without_consent,
+    coalesce(any_value(profiles.created), 0) as profiles_created,
+    coalesce(any_value(profiles.updated), 0) as profiles_updated,
+    coalesce(any_value(profiles.unchanged), 0) as profiles_unchanged,
+    coalesce(sum(ends.ambiguous), 0) as rows_ambiguous,
+    coalesce(any_value(invalid.cells), 0) as values_invalid
 from staging.file file
-left join counted using (file)
+left join ends using (file)
 left join profiles using (file)
 left join invalid using (file)
 where file.state in ('staged', 'retried')
+group by file.file

@@ -4,47 +4,136 @@ The steps read top to bottom: `patch` is what the rows say for each profile, `wi
 does not allow it, `changed_profile` is what existing ones become, and the entity's table gets the new ones.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from cdp_sync.importing.converting.conversion import unique
 from cdp_sync.importing.staging.columns import Columns, StagedValue
 from cdp_sync.importing.upserting.contributions import (
-    Contributed,
+    SQL,
     contribution_step,
-    fixed,
     less_reversals,
     profile_reversal_steps,
     row_value_step,
     without_reversals,
 )
-from cdp_sync.importing.upserting.targets import (
-    Target,
-    base_of_new,
-    base_of_old,
-    becoming,
-    consent_targets,
-    moved,
-    targets,
-)
 from cdp_sync.model import Property
-from cdp_sync.warehouse import Step, quote_identifier, quote_literal
-
-_PATCH = ("touched_profile", "row_value", "staging.assigned", "staging.granted")
+from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
 
-def patch_steps(columns: Columns, contributed: Contributed) -> tuple[Step, ...]:
+@dataclass(frozen=True)
+class Target:
+    """A property that this goal can write: through linking, through a mapping, or both."""
+
+    prop: Property
+    linked: bool
+    value: StagedValue | None
+
+    @property
+    def name(self) -> str:
+        """The quoted column of the profile."""
+        return quote_identifier(self.prop.name)
+
+    @property
+    def old(self) -> str:
+        """The quoted name of the value before, one that no property can have."""
+        return quote_identifier(f"_old_{self.prop.name}")
+
+    @property
+    def gain(self) -> str:
+        """The quoted column of `patch` that holds what linking gives."""
+        return quote_identifier(f"gain_{self.prop.name}")
+
+    @property
+    def said(self) -> str:
+        """The quoted name of what the rows alone say, of a list of objectives."""
+        return quote_identifier(f"_said_{self.prop.name}")
+
+
+def targets(columns: Columns) -> tuple[Target, ...]:
+    """Return the properties that the goal can write, in order."""
+    linked = {prop.name: prop for prop in columns.linked_properties}
+    further = (*(value.prop for value in columns.values), *columns.consent_lists)
+    every = linked | {prop.name: prop for prop in further}
+    values = columns.value_of
+    return tuple(Target(prop, name in linked, values.get(name)) for name, prop in every.items())
+
+
+def becomes(target: Target, base: str) -> str:
+    """Return the expression for a property's value after the run, given the one before: the set modes."""
+    if target.value is None:
+        return base
+    column = f"patch.{quote_identifier(target.value.column)}"
+    kind = target.prop.sql_type
+    match target.value.mode:
+        case "set":
+            return f"coalesce({column}, {base})"
+        case "set_if_empty":
+            return f"coalesce({base}, {column})"
+        case "set_or_clear":
+            clear = f"patch.{quote_identifier(target.value.clear)}"
+            return f"case when {clear} then null else coalesce({column}, {base}) end"
+        case "add":
+            joined = f"list_concat(coalesce({base}, []), {column})"
+            return f"case when {column} is null then {base} else {unique(joined)} end"
+        case _:
+            return f"case when {column} is null then {base} else (coalesce({base}, 0) + {column})::{kind} end"
+
+
+def base_of_new(target: Target) -> str:
+    """Return the expression for what a new profile has before its rows are applied."""
+    return f"patch.{target.gain}" if target.linked else f"null::{target.prop.sql_type}"
+
+
+def base_of_old(target: Target) -> str:
+    """Return the expression for what an existing profile has before its rows are applied."""
+    old = f"profile.{target.name}"
+    if not target.linked:
+        return old
+    gain = f"patch.{target.gain}"
+    if not target.prop.multiple:
+        return f"coalesce({old}, {gain})"
+    return f"case when {gain} is null then {old} else {unique(f'list_concat(coalesce({old}, []), {gain})')} end"
+
+
+def becoming(columns: Columns, every: Iterable[Target], base: Callable[[Target], str]) -> Iterator[str]:
+    """Yield every property's value after the run under its name, and what `moved` needs."""
+    for target in every:
+        yield f"{becomes(target, base(target))} as {target.name}"
+        if target.prop in columns.consent_lists:
+            # What rows put on a list of objectives, whether it was there or not.
+            said = f"patch.{quote_identifier(target.value.column)}" if target.value else f"null::{target.prop.sql_type}"
+            if target.value and target.value.mode == "set_if_empty":
+                said = f"case when {base(target)} is null then {said} end"
+            yield f"{said} as {target.said}"
+
+
+def moved(columns: Columns, query: str) -> str:
+    """Let an objective that comes to one list leave the other; where rows say both, it counts as refused."""
+    if not columns.consent_lists:
+        return query
+    consented, refused = (Target(prop, linked=False, value=None) for prop in columns.consent_lists)
+    kept = f"not list_contains({consented.said}, x) or coalesce(list_contains({refused.said}, x), false)"
+    left = ((consented, f"not list_contains({refused.said}, x)", refused), (refused, kept, consented))
+    replaced = ",\n    ".join(
+        f"case when {other.said} is null then {each.name} "
+        f"else nullif(list_filter({each.name}, lambda x: {stays}), []) end as {each.name}"
+        for each, stays, other in left
+    )
+    return f"""select * replace (
+    {replaced}
+)
+from ({query})"""
+
+
+def patch_steps(columns: Columns, *, summed: bool) -> tuple[Step, ...]:
     """Return the steps that fold the rows of each profile into one: `patch`."""
     return (
-        *([contribution_step(contributed)] if contributed.possible else []),
-        fixed("touched_profile", "touched_profile", "staging.assigned"),
-        row_value_step(columns, contributed),
-        _patch(columns, _of_rows(columns), _PATCH),
+        *([contribution_step(columns)] if summed or columns.keyed else []),
+        fixed("touched_profile", f"{SQL}/touched_profile"),
+        row_value_step(columns, summed=summed),
+        _patch(columns, _of_rows(columns)),
     )
-
-
-def _patch(columns: Columns, query: str, reads: tuple[str, ...]) -> Step:
-    return Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{query}", reads=reads)
 
 
 def reversed_patch_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
@@ -52,15 +141,23 @@ def reversed_patch_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
 
     With `lists`, values are taken off lists as well.
     """
-    query = less_reversals(columns, _of_rows(columns), lists=lists)
-    return (*profile_reversal_steps(columns, lists=lists), _patch(columns, query, (*_PATCH, "profile_reversal")))
+    patch = _patch(columns, less_reversals(columns, _of_rows(columns), lists=lists))
+    return (*profile_reversal_steps(columns, lists=lists), patch)
+
+
+def _patch(columns: Columns, query: str) -> Step:
+    return Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{query}")
 
 
 def _of_rows(columns: Columns) -> str:
-    gains = ", ".join(_taken(prop) for prop in columns.linked_properties)
+    gains = []
+    for prop in columns.linked_properties:
+        fold = "list(value order by rank)" if prop.multiple else "any_value(value)"
+        mine = f"{fold} filter (property = {quote_literal(prop.name)})"
+        gains.append(f"({mine})::{prop.sql_type} as {quote_identifier(f'gain_{prop.name}')}")
     return f"""(
 with gain as (
-    select profile_id, {gains} from staging.granted group by profile_id
+    select profile_id, {", ".join(gains)} from staging.granted group by profile_id
 )
 {_solo(columns)}
 union all by name
@@ -68,26 +165,25 @@ union all by name
 )"""
 
 
-def withheld_steps(columns: Columns, allowed: str) -> tuple[Step, ...]:
-    """Return the steps that set apart profiles that may not be processed: `withheld_profile`. `patch` has the others.
+def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
+    """Yield the steps that set apart profiles that may not be processed: `withheld_profile`. `patch` has the others.
 
-    `allowed` is the condition for processing a profile, over the columns that hold consent.
+    `allowed` is the condition for processing a profile, over the columns that hold consent after the run.
     """
-    of_withheld = "where profile_id in (from withheld_profile)"
-    drop = [
-        Step(
-            "touched_profile",
-            f"delete from touched_profile {of_withheld}",
-            reads=("touched_profile", "withheld_profile"),
-        )
-    ]
-    if _kind_of_patch(columns) == "table":
-        drop.append(Step("patch", f"delete from patch {of_withheld}", reads=("patch", "withheld_profile")))
-    return (
-        _withheld(columns, allowed),
-        fixed("withheld_row", "staging.assigned", "staging.assigned", "withheld_profile"),
-        *drop,
-    )
+    every = tuple(Target(prop, linked=False, value=columns.value_of.get(prop.name)) for prop in columns.consent)
+    news = ",\n    ".join(becoming(columns, every, base_of_old))
+    query = f"""select profile_id,
+    {news}
+from {"patch" if any(target.value for target in every) else "touched_profile"} patch
+left join {columns.entity.stored} profile using (profile_id)"""
+    sql = f"""create or replace temp table withheld_profile as
+select profile_id
+from ({moved(columns, query)})
+where not {allowed}"""
+    yield Step("withheld_profile", sql)
+    yield fixed("staging.assigned", f"{SQL}/withheld_row")
+    for table in ("touched_profile", "patch") if _kind_of_patch(columns) == "table" else ("touched_profile",):
+        yield Step(table, f"delete from {table} where profile_id in (from withheld_profile)")
 
 
 def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tuple[Step, ...]:
@@ -95,9 +191,7 @@ def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tupl
 
     With `lists`, `patch` has values to take off lists; for `whole` see `Changes.whole`.
     """
-    rows = ("staging.file", "staging.part", "staging.rejected", "staging.fresh", "staging.assigned")
-    ends = ("staging.unchanged", "staging.set_aside", "touched_profile", "changed_profile")
-    return (_changed(columns, whole=whole, lists=lists), fixed("file_counters", "file_counters", *rows, *ends))
+    return _changed(columns, whole=whole, lists=lists), fixed("file_counters", f"{SQL}/file_counters")
 
 
 @dataclass(frozen=True)
@@ -116,19 +210,23 @@ class Changes:
 
 def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -> Iterator[Step]:
     """Yield the steps that write profiles and their identifiers; `creator` is the number of the connection."""
-    every = targets(columns)
+    every, stored = targets(columns), columns.entity.stored
     if changes.created:
         yield _inserted(columns, {"now": now, "creator": creator})
-    if changes.properties:
+    if changes.properties and changes.whole:
+        written = f"""insert into {stored} by name
+select * exclude (_first_row, _changed) replace ($now as updated_at)
+from changed_profile"""
+        yield Step(stored, f"delete from {stored} where profile_id in (select profile_id from changed_profile)")
+        yield Step(stored, written, {"now": now})
+    elif changes.properties:
         # Only what differs is updated: rewriting a list makes DuckDB write the whole row anew.
         changed = (target.name for target in every if target.prop.name in changes.properties)
-        sets = ", ".join(f"{name} = changed.{name}" for name in changed)
-        update = f"""update {columns.entity.stored} profile
-set {sets}, updated_at = $now
+        update = f"""update {stored} profile
+set {", ".join(f"{name} = changed.{name}" for name in changed)}, updated_at = $now
 from changed_profile changed
 where profile.profile_id = changed.profile_id"""
-        updated = Step(columns.entity.stored, update, {"now": now}, ("changed_profile",))
-        yield from _replaced(columns, now) if changes.whole else [updated]
+        yield Step(stored, update, {"now": now})
     for target in every:
         if target.prop.identifier and (changes.created or target.prop.name in changes.properties):
             yield from _identifier_steps(columns, target.prop, changes, now)
@@ -142,12 +240,6 @@ def _kind_of_patch(columns: Columns) -> str:
     """
     several = [link for link in columns.links if link.prop.multiple]
     return "table" if len(several) > len({link.prop.name for link in several}) else "view"
-
-
-def _taken(prop: Property) -> str:
-    fold = "list(value order by rank)" if prop.multiple else "any_value(value)"
-    mine = f"{fold} filter (property = {quote_literal(prop.name)})"
-    return f"({mine})::{prop.sql_type} as {quote_identifier(f'gain_{prop.name}')}"
 
 
 def _solo(columns: Columns) -> str:
@@ -169,12 +261,21 @@ where t.rows = 1"""
 
 def _several(columns: Columns) -> str:
     """Profiles with more rows: folded in the order of arrival."""
-    gains = []
+    gains, values = [], []
     for prop in columns.linked_properties:
         ordered = f"({(row := _linked(columns, prop))} order by r.row) filter ({row} is not null)"
         folded = unique(f"flatten(list{ordered})") if prop.multiple else f"first{ordered}"
         gains.append(_gained(prop, folded, "any_value(g.{})"))
-    values = [fold for value in columns.values for fold in _fold(value)]
+    for value in columns.values:
+        name = quote_identifier(value.column)
+        column = f"r.{name}"
+        if value.mode == "set_or_clear":
+            clear = f"r.{quote_identifier(value.clear)}"
+            decides = f"filter ({column} is not null or {clear})"
+            values.append(f"arg_max_null({column}, r.row) {decides} as {name}")
+            values.append(f"coalesce(arg_max({clear}, r.row) {decides}, false) as {quote_identifier(value.clear)}")
+        else:
+            values.append(f"{_FOLDS[value.mode](column)} as {name}")
     return f"""select {", ".join(["t.profile_id", "t.is_new", "t.first_row", *gains, *values])}
 from touched_profile t
 join staging.assigned a using (profile_id)
@@ -199,41 +300,12 @@ def _linked(columns: Columns, prop: Property) -> str:
     return f"nullif({' || '.join(f'coalesce({name}, [])' for name in mine)}, [])"
 
 
-def _fold(value: StagedValue) -> Iterator[str]:
-    """Yield the folds of one property's rows, in the order of arrival."""
-    name = quote_identifier(value.column)
-    column = f"r.{name}"
-    if value.mode == "set_or_clear":
-        clear = f"r.{quote_identifier(value.clear)}"
-        decides = f"filter ({column} is not null or {clear})"
-        yield f"arg_max_null({column}, r.row) {decides} as {name}"
-        yield f"coalesce(arg_max({clear}, r.row) {decides}, false) as {quote_identifier(value.clear)}"
-    else:
-        yield f"{_FOLDS[value.mode](column)} as {name}"
-
-
 _FOLDS: dict[str, Callable[[str], str]] = {
     "set": lambda column: f"arg_max({column}, r.row)",
     "set_if_empty": lambda column: f"arg_min({column}, r.row)",
     "add": lambda column: unique(f"flatten(list({column} order by r.row) filter ({column} is not null))"),
     "sum": lambda column: f"sum({column})",
 }
-
-
-def _withheld(columns: Columns, allowed: str) -> Step:
-    """Judge profiles by their consent as it would be after the run."""
-    every = consent_targets(columns)
-    news = ",\n    ".join(becoming(columns, every, base_of_old))
-    source = "patch" if any(target.value for target in every) else "touched_profile"
-    query = f"""select profile_id,
-    {news}
-from {source} patch
-left join {columns.entity.stored} profile using (profile_id)"""
-    sql = f"""create or replace temp table withheld_profile as
-select profile_id
-from ({moved(columns, query)})
-where not {allowed}"""
-    return Step("withheld_profile", sql, reads=(source,))
 
 
 def _inserted(columns: Columns, values: dict[str, object]) -> Step:
@@ -247,65 +319,42 @@ where patch.is_new"""
     sql = f"""insert into {columns.entity.stored} (profile_id, created_at, updated_at, _created_by, {names})
 select profile_id, make_timestamptz(epoch_us($now) + _first_row), $now, $creator, {names}
 from ({moved(columns, query)})"""
-    return Step(columns.entity.stored, sql, values, ("patch",))
-
-
-def _sources(columns: Columns, *, whole: bool) -> tuple[str, str]:
-    """Return what comes before a select of patches and existing profiles, and its relations.
-
-    Where few profiles change, they are found by their place: DuckDB then decodes the vectors that hold them and no
-    others. By ids, the one in a hundred that its Bloom filter lets through is decoded as well, and with it nearly every
-    vector.
-    """
-    stored = columns.entity.stored
-    if not whole:
-        return "", f"patch\njoin {stored} profile using (profile_id)\nwhere not patch.is_new"
-    placed = f"""with placed as materialized (
-    select patch.*, profile.rowid as place
-    from patch
-    join {stored} profile using (profile_id)
-    where not patch.is_new
-)
-"""
-    return placed, f"placed patch\njoin {stored} profile on profile.rowid = patch.place"
+    return Step(columns.entity.stored, sql, values)
 
 
 def _changed(columns: Columns, *, whole: bool, lists: bool) -> Step:
-    every = targets(columns)
+    every, stored = targets(columns), columns.entity.stored
 
     def base(target: Target) -> str:
         old = base_of_old(target)
         return without_reversals(target.value, old) if lists and target.value in columns.adds else old
 
-    said = [target.said for target in every if target.prop in columns.consent_lists]
     olds = [f"profile.{target.name} as {target.old}" for target in every]
-    differs = [f"{target.old} is distinct from {target.name}" for target in every]
-    named = [
-        f"case when {differ} then {quote_literal(target.prop.name)} end"
-        for target, differ in zip(every, differs, strict=True)
-    ]
-    others = [f"profile.* exclude (profile_id, {', '.join(target.name for target in every)})"] if whole else []
-    selected = ",\n    ".join([*others, *olds, *becoming(columns, every, base)])
-    before, relations = _sources(columns, whole=whole)
-    query = f"""{before}select patch.profile_id, patch.first_row as _first_row,
-    {selected}
+    selected = [*olds, *becoming(columns, every, base)]
+    placed, relations = "", f"patch\njoin {stored} profile using (profile_id)\nwhere not patch.is_new"
+    if whole:
+        # Few profiles are found by their place: DuckDB then decodes the vectors that hold them and no others. By ids,
+        # the one in a hundred that its Bloom filter lets through is decoded as well, and with it nearly every vector.
+        selected.insert(0, f"profile.* exclude (profile_id, {', '.join(target.name for target in every)})")
+        placed = f"""with placed as materialized (
+    select patch.*, profile.rowid as place
+    from {relations}
+)
+"""
+        relations = f"placed patch\njoin {stored} profile on profile.rowid = patch.place"
+    listed = ",\n    ".join(selected)
+    query = f"""{placed}select patch.profile_id, patch.first_row as _first_row,
+    {listed}
 from {relations}"""
+    differs = {target.prop.name: f"{target.old} is distinct from {target.name}" for target in every}
+    named = [f"case when {differ} then {quote_literal(name)} end" for name, differ in differs.items()]
+    said = [target.said for target in every if target.prop in columns.consent_lists]
     sql = f"""create or replace temp table changed_profile as
 select * exclude ({", ".join([*(target.old for target in every), *said])}),
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from ({moved(columns, query)})
-where {" or ".join(differs)}"""
-    return Step("changed_profile", sql, reads=("patch",))
-
-
-def _replaced(columns: Columns, now: object) -> tuple[Step, ...]:
-    """Return the steps that write changed profiles as new rows."""
-    stored, reads = columns.entity.stored, ("changed_profile",)
-    written = f"""insert into {stored} by name
-select * exclude (_first_row, _changed) replace ($now as updated_at)
-from changed_profile"""
-    delete = f"delete from {stored} where profile_id in (select profile_id from changed_profile)"
-    return Step(stored, delete, reads=reads), Step(stored, written, {"now": now}, reads)
+where {" or ".join(differs.values())}"""
+    return Step("changed_profile", sql)
 
 
 def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:
@@ -314,19 +363,16 @@ def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: o
     name, text = quote_identifier(prop.name), quote_literal(prop.name)
     value = f"unnest({name})" if prop.multiple else name
     sources: list[str] = []
-    values: dict[str, object] = {}
-    reads: tuple[str, ...] = ()
     if changes.created:
         created = f"updated_at = $now and created_at >= $now and {name} is not null"
         sources.append(f"select {value} as value, profile_id from {columns.entity.stored} where {created}")
-        values = {"now": now}
     if prop.name in changes.properties:
-        changed, reads = f"changed_profile where list_contains(_changed, {text})", ("changed_profile",)
+        changed = f"changed_profile where list_contains(_changed, {text})"
         sources.append(f"select {value} as value, profile_id from {changed}")
         removed = f"property = {text} and profile_id in (select profile_id from {changed})"
-        yield Step(table, f"delete from {table} where {removed}", reads=reads)
+        yield Step(table, f"delete from {table} where {removed}")
     sql = f"""insert into {table}
 select {text}, value::varchar, profile_id
 from ({" union all ".join(sources)})
 where value is not null"""
-    yield Step(table, sql, values, reads)
+    yield Step(table, sql, {"now": now} if changes.created else {})

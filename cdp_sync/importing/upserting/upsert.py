@@ -1,7 +1,7 @@
 """Writes the linked rows into profiles, with ledger, history and quarantine, in one transaction."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,34 +9,31 @@ from cdp_sync.errors import GoalFailed, ValueOutOfRange
 from cdp_sync.importing.delta.watermarks import land_watermarks
 from cdp_sync.importing.linking.waiting import waiting_steps
 from cdp_sync.importing.report import report_of
-from cdp_sync.importing.run import GoalRun
-from cdp_sync.importing.staging.columns import Columns, staged_columns
+from cdp_sync.importing.run import ImportRun
+from cdp_sync.importing.staging.columns import Columns, StagedValue, staged_columns
 from cdp_sync.importing.upserting.contributions import (
-    Contributed,
+    SQL,
     correction_step,
-    fixed,
     list_steps,
     remember_key_steps,
     remember_steps,
     reversal_steps,
-    vanished_step,
 )
-from cdp_sync.importing.upserting.overflow import leave_out_what_outgrows
 from cdp_sync.importing.upserting.plan import (
     Changes,
+    Target,
     outcome_steps,
     patch_steps,
     reversed_patch_steps,
+    targets,
     withheld_steps,
     write_steps,
 )
-from cdp_sync.importing.upserting.sampling import changed_value_step, sample_steps
-from cdp_sync.model import GoalReport
+from cdp_sync.model import ImportReport
 from cdp_sync.segments.consent import ConsentColumns, may_process
-from cdp_sync.warehouse import Session, Step, statement
-from cdp_sync.warehouse.backend import begin_at, revision_of
-from cdp_sync.warehouse.exchange import add_exchanged, number_of
-from cdp_sync.warehouse.history import write_run
+from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal, statement
+from cdp_sync.warehouse.backend import begin_at, next_number, revision_of
+from cdp_sync.warehouse.history import add_exchanged, write_run
 from cdp_sync.warehouse.properties import sync_properties
 
 FEW = 0.05
@@ -47,13 +44,13 @@ _VACUUM_EVERY = 16
 as the live rows of row groups fit into one of them, which may take longer than the import."""
 
 
-def declare_properties(session: Session, run: GoalRun) -> None:
+def declare_properties(session: Session, run: ImportRun) -> None:
     """Add the columns of the declared properties, and of those that were detected in files."""
     detected = (value.prop for value in staged_columns(session, run).values)
     sync_properties(session, run.profiles.with_properties(detected))
 
 
-def upsert_rows(session: Session, run: GoalRun) -> GoalReport:
+def upsert_rows(session: Session, run: ImportRun) -> ImportReport:
     """Apply the linked rows, all of them or none; where a sum would outgrow its property, without the cells at fault.
 
     Raises:
@@ -80,7 +77,7 @@ def upsert_rows(session: Session, run: GoalRun) -> GoalReport:
             ) from error
 
 
-def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
+def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     staged, latest, revision = session.row(
         f"""select exists (from staging.file where state in ('staged', 'retried')),
             (select max(created_at) from {columns.entity.stored}), (select revision from staging.linked)"""
@@ -94,8 +91,8 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
         _write(session, run, columns, outcome, now)
     session.run(
         (
-            fixed("noted_file", "warehouse.imported_file", "staging.file", **run.goal_named),
-            fixed("rejected", "warehouse.quarantine", "staging.rejected", "staging.part", **run.key),
+            fixed("warehouse.imported_file", f"{SQL}/noted_file", run.goal_named),
+            fixed("warehouse.quarantine", f"{SQL}/rejected", run.key),
         )
     )
     land_watermarks(session, run)
@@ -109,7 +106,8 @@ def _upsert(session: Session, run: GoalRun, columns: Columns) -> GoalReport:
 class Outcome:
     """What is known of a run before anything is written."""
 
-    contributed: Contributed
+    summed: bool
+    """Rows to apply added to sums in the previous import of their file."""
     known: bool
     """Some of the files were imported before."""
     updated: int
@@ -118,19 +116,25 @@ class Outcome:
     created: int
 
 
-def _work_out(session: Session, run: GoalRun, columns: Columns) -> Outcome:
+def _work_out(session: Session, run: ImportRun, columns: Columns) -> Outcome:
     """Work out what becomes of every profile; nothing is written yet."""
-    keyed = bool(run.goal.row_key)
-    gone = "false" if keyed else "exists (from staging.gone_row where sums is not null)"
-    rows, known, gone_sums = session.row(
+    gone = "false" if columns.keyed else "exists (from staging.gone_row where sums is not null)"
+    summed, known, gone_sums = session.row(
         f"select exists (from staging.previous where sums is not null), exists (from staging.previous_row), {gone}"
     )
-    contributed = Contributed(rows, keyed)
-    session.run(patch_steps(columns, contributed))
+    session.run(patch_steps(columns, summed=summed))
     if run.objectives:
         session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
-    vanished = bool(gone_sums and columns.sums) and _look_for_vanished(session, run, columns)
-    lists = _take_back(session, run, columns, contributed, vanished=vanished)
+    vanished = False  # rows that their file no longer holds give back what they added
+    if gone_sums and columns.sums:
+        session.run([fixed("vanished_row", f"{SQL}/vanished_row")])
+        if run.goal.redelivered == "replaces":
+            vanished = bool(session.value("select exists (from vanished_row)"))
+        else:
+            session.run([correction_step(columns)])
+    lists = (summed or columns.keyed or vanished) and _take_back(
+        session, run, columns, summed=summed, vanished=vanished
+    )
     created, existing, every = session.row(
         f"""select count(*) filter (is_new), count(*) filter (not is_new),
             (select count(*) from {columns.entity.stored})
@@ -140,37 +144,25 @@ def _work_out(session: Session, run: GoalRun, columns: Columns) -> Outcome:
     session.run(outcome_steps(columns, whole=whole, lists=lists))
     changed = session.rows("select distinct unnest(_changed) from changed_profile")
     changes = Changes(created > 0, frozenset(name for (name,) in changed), whole)
-    return Outcome(contributed, known, existing, changes, created)
+    return Outcome(summed, known, existing, changes, created)
 
 
-def _look_for_vanished(session: Session, run: GoalRun, columns: Columns) -> bool:
-    """Look for amounts of rows that their file no longer holds; return whether they are to be taken back."""
-    session.run([vanished_step()])
-    if run.goal.redelivered == "replaces":
-        return bool(session.value("select exists (from vanished_row)"))
-    session.run([correction_step(columns)])
-    return False
-
-
-def _take_back(session: Session, run: GoalRun, columns: Columns, contributed: Contributed, *, vanished: bool) -> bool:
+def _take_back(session: Session, run: ImportRun, columns: Columns, *, summed: bool, vanished: bool) -> bool:
     """Put into `patch` what is to be taken back; return whether that includes values of lists."""
-    if not (contributed.possible or vanished):
-        return False
-    session.run(reversal_steps(contributed, vanished=vanished))
-    lists = contributed.keyed and bool(columns.adds)
+    session.run(reversal_steps(columns, summed=summed, vanished=vanished))
+    lists = columns.keyed and bool(columns.adds)
     if lists:
         session.run(list_steps(columns, run.source))
         found = session.value("select exists (from reversal) or exists (from reversed_value)")
     else:
         found = columns.sums and session.value("select exists (from reversal)")
-    if not found:
-        return False
-    session.run(reversed_patch_steps(columns, lists=lists))
-    return lists
+    if found:
+        session.run(reversed_patch_steps(columns, lists=lists))
+    return bool(found and lists)
 
 
-def _write(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> None:
-    number = number_of(session, run.connection)
+def _write(session: Session, run: ImportRun, columns: Columns, outcome: Outcome, now: datetime) -> None:
+    number = next_number(session, "connection_number", {"connection": run.connection})
     session.run(sample_steps(columns, outcome.changes))
     first = 0  # profiles that existed and that the connection imports for the first time, counted before new ones exist
     if outcome.updated:
@@ -185,29 +177,148 @@ def _write(session: Session, run: GoalRun, columns: Columns, outcome: Outcome, n
     session.execute("update warehouse.revision set number = number + 1")
 
 
-def _record_steps(run: GoalRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
+def _record_steps(run: ImportRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
     """Yield the steps that write ledger, history and quarantine."""
-    if outcome.contributed.keyed:
+    if columns.keyed:
         source = {"source": run.source, "fingerprint": run.fingerprint}
-        yield from remember_key_steps(columns, outcome.contributed, source)
+        yield from remember_key_steps(columns, source, summed=outcome.summed)
     else:
-        yield from remember_steps(columns, outcome.contributed, known=outcome.known)
-    changed = ("touched_profile", "changed_profile")
-    yield fixed("profile_change", "warehouse.profile_change", *changed, run_id=run.run_id, now=now)
+        yield from remember_steps(columns, summed=outcome.summed, known=outcome.known)
+    yield fixed("warehouse.profile_change", f"{SQL}/profile_change", {"run_id": run.run_id, "now": now})
     yield changed_value_step(columns, outcome.changes, run)
-    lines = ("staging.file", "staging.part", "staging.line_gap")
-    yield fixed("seen_again", "warehouse.quarantine", "staging.unchanged", *lines, **run.key)
+    yield fixed("warehouse.quarantine", f"{SQL}/seen_again", run.key)
     declared = {
         "fingerprint": run.fingerprint,
-        "format": run.format,
+        "format": run.goal.format.model_dump_json(by_alias=True),
         "links": run.goal.links_as_json,
         "sums": run.goal.sums_as_json,
     }
-    file = ("staging.file", "file_counters")
-    yield fixed("imported_file", "warehouse.imported_file", *file, **run.key, **declared, now=now)
-    rows = ("staging.fresh", "staging.assigned", "staging.staged", "staging.set_aside", "staging.retried")
+    yield fixed("warehouse.imported_file", f"{SQL}/imported_file", {**run.key, **declared, "now": now})
     named = {
         "link_fields": " or ".join(dict.fromkeys(link.field for link in columns.links)),
         "key_fields": " and ".join(run.goal.row_key),
     }
-    yield fixed("quarantine", "warehouse.quarantine", *rows, *lines[1:], **run.key, **named)
+    yield fixed("warehouse.quarantine", f"{SQL}/quarantine", {**run.key, **named})
+
+
+_ROUNDS = 50
+"""How often one more row of a profile is looked for. After that all later rows of the profile are left out."""
+
+_EXACT = 30
+"""Digits up to which sums of many rows are worked out exactly."""
+
+
+def leave_out_what_outgrows(session: Session, columns: Columns) -> int:
+    """Make the cells invalid with which a sum of their profile first outgrows its property; return how many.
+
+    Reads `row_value` and `staging.assigned`, changes `staging.fresh`. To be called outside of a transaction.
+    """
+    session.run([Step("outgrown", "create or replace temp table outgrown (row bigint, property text)")])
+    for value in columns.sums:
+        found = True
+        for round_ in range(_ROUNDS + 1):
+            if found:
+                found = _find(session, columns, value, every=round_ == _ROUNDS)
+    count = int(session.value("select count(*) from outgrown"))
+    if not count:
+        return 0
+    # The cells turn into invalid ones: no value, and a complaint.
+    replaced = []
+    complaints = ["coalesce(fresh.invalid, [])"]
+    for value in columns.sums:
+        out = f"list_contains(outgrown.properties, {quote_literal(value.prop.name)})"
+        column = quote_identifier(value.column)
+        replaced.append(f"case when {out} then null else fresh.{column} end as {column}")
+        field = quote_literal(" and ".join(value.fields))
+        reason = quote_literal(f"the sum would not fit {value.prop.name} ({value.prop.value_type})")
+        entry = f"{{field: {field}, value: fresh.{column}::varchar, reason: {reason}}}"
+        complaints.append(f"case when {out} then [{entry}] else [] end")
+    invalid = f"nullif({' || '.join(complaints)}, [])"
+    marked = f"""create or replace table staging.fresh_row as
+select fresh.* replace ({", ".join(replaced)}, {invalid} as invalid)
+from staging.fresh fresh
+left join (select row, list(property) as properties from outgrown group by row) outgrown using (row)
+order by fresh.row"""
+    fresh = "create or replace view staging.fresh as from staging.fresh_row"
+    session.run([Step("staging.fresh_row", marked), Step("staging.fresh", fresh)])
+    return count
+
+
+def _find(session: Session, columns: Columns, value: StagedValue, *, every: bool) -> bool:
+    """Add to `outgrown` the first row of each profile that exceeds what fits, or also all rows after it."""
+    prop, column = quote_identifier(value.prop.name), quote_identifier(value.column)
+    wide = value.sql_type if value.prop.precision <= _EXACT else "double"
+    before = session.value("select count(*) from outgrown")
+    chosen = "row >= first_row" if every else "row = first_row"
+    sql = f"""insert into outgrown
+        with amount as (
+            select r.row, a.profile_id, r.{column}::{wide} as amount
+            from row_value r
+            join staging.assigned a using (row)
+            where a.profile_id is not null and r.{column} is not null
+                and r.row not in (select row from outgrown where property = $property)
+        ),
+        running as (
+            select
+                amount.row, profile_id, coalesce(profile.{prop}, 0)::{wide} as base,
+                base + sum(amount) over (partition by profile_id order by amount.row) as so_far,
+                base + sum(amount) over (partition by profile_id) as total
+            from amount
+            left join {columns.entity.stored} profile using (profile_id)
+        ),
+        too_much as (
+            select profile_id, min(row) filter (try_cast(so_far as {value.prop.value_type}) is null) as first_row
+            from running
+            where try_cast(total as {value.prop.value_type}) is null
+            group by profile_id
+        )
+        select row, $property from running join too_much using (profile_id) where {chosen}"""
+    session.run([Step("outgrown", sql, {"property": value.prop.name})])
+    return bool(session.value("select count(*) from outgrown") > before)
+
+
+_SAMPLE = """create or replace temp table profile_sample as
+(
+    select profile_id, 'created' as kind, first_row as place, null::text[] as properties
+    from touched_profile where is_new order by first_row desc limit 5
+)
+union all
+(
+    select profile_id, 'updated' as kind, _first_row as place, _changed as properties
+    from changed_profile order by _first_row desc limit 5
+)"""
+
+
+def sample_steps(columns: Columns, changes: Changes) -> tuple[Step, ...]:
+    """Return the steps that choose the profiles and note the values that will change, before anything is written."""
+    before = _values("updated", _changing(columns, changes), columns.entity.stored)
+    return (
+        Step("profile_sample", _SAMPLE),
+        Step("value_before", f"create or replace temp table value_before as\n{before}"),
+    )
+
+
+def changed_value_step(columns: Columns, changes: Changes, run: ImportRun) -> Step:
+    """Return the step that records what changed, once profiles are written."""
+    now = [_values("updated", _changing(columns, changes), "changed_profile")]
+    if changes.created:
+        now.append(_values("created", targets(columns), columns.entity.stored))
+    sql = f"""insert into warehouse.changed_value
+select $run_id, $connection, $goal, profile_id, now.kind, property, value_before.value, now.value
+from ({" union all ".join(now)}) now
+left join value_before using (profile_id, property)
+where value_before.value is distinct from now.value"""
+    return Step("warehouse.changed_value", sql, run.key)
+
+
+def _changing(columns: Columns, changes: Changes) -> list[Target]:
+    return [target for target in targets(columns) if target.prop.name in changes.properties]
+
+
+def _values(kind: str, every: Iterable[Target], table: str) -> str:
+    """Return the query for values of the chosen profiles of a kind: profile_id, kind, property, value as text."""
+    named = ((quote_literal(target.prop.name), target.name) for target in every)
+    values = ", ".join(f"{{property: {text}, value: profile.{name}::text}}" for text, name in named)
+    return f"""select profile_id, kind, unnest([{values}]::struct(property text, value text)[], recursive := true)
+from (from profile_sample where kind = {quote_literal(kind)})
+join {table} profile using (profile_id)"""

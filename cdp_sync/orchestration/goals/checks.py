@@ -4,7 +4,7 @@ The steps of a goal log them themselves. As steps of their own they would not ru
 show them as failed for that. A run that finds nothing to do leaves them as they are. People can execute them, too.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,20 +125,13 @@ def note_import_checks(context: dg.OpExecutionContext, warehouse: Warehouse, key
         note_checks(context, key, IMPORT_CHECKS, findings, anew=anew)
 
 
-def build_import_checks(key: dg.AssetKey) -> dg.AssetChecksDefinition:
-    """Return the checks of an import goal's asset, as people execute them."""
+def build_checks(key: dg.AssetKey, checks: Checks) -> dg.AssetChecksDefinition:
+    """Return the checks of a goal's asset, as people execute them: of an export by what its latest run says."""
 
     def look(context: dg.AssetCheckExecutionContext) -> Findings:
-        with context.resources.warehouse.warehouse().open("read") as session:
-            return import_findings(session, *key.path)
-
-    return _build(key, IMPORT_CHECKS, look)
-
-
-def build_export_checks(key: dg.AssetKey, checks: Checks) -> dg.AssetChecksDefinition:
-    """Return the checks of an export goal's asset, as people execute them: by what its latest run says."""
-
-    def look(context: dg.AssetCheckExecutionContext) -> Findings:
+        if checks is IMPORT_CHECKS:
+            with context.resources.warehouse.warehouse().open("read") as session:
+                return import_findings(session, *key.path)
         # Its latest run may have found something to do, or not.
         materialized = context.instance.fetch_materializations(key, limit=1).records
         observed = context.instance.fetch_observations(key, limit=1).records
@@ -146,12 +139,6 @@ def build_export_checks(key: dg.AssetKey, checks: Checks) -> dg.AssetChecksDefin
         event = latest and (latest.asset_materialization or latest.event_log_entry.asset_observation)
         return {name: Finding(times) for name, times in counters_in(event.metadata).items()} if event else {}
 
-    return _build(key, checks, look)
-
-
-def _build(
-    key: dg.AssetKey, checks: Checks, look: Callable[[dg.AssetCheckExecutionContext], Findings]
-) -> dg.AssetChecksDefinition:
     specs = [dg.AssetCheckSpec(name, asset=key, description=check.meaning) for name, check in checks.items()]
 
     @dg.multi_asset_check(
@@ -171,11 +158,11 @@ def _build(
 
 
 def _result(name: str, check: Check, key: dg.AssetKey, found: Finding) -> dict[str, Any]:
-    metadata: dict[str, dg.MetadataValue] = {check.counter: dg.MetadataValue.int(found.times)}
+    metadata: dict[str, Any] = {check.counter: found.times}
     if found.reasons:
         metadata["reasons"] = reasons_table(found.reasons)
     if found.times:
-        metadata["what to do"] = dg.MetadataValue.text(check.remedy.format(key.path[0]))
+        metadata["what to do"] = check.remedy.format(key.path[0])
     return {
         "check_name": name,
         "asset_key": key,

@@ -43,8 +43,7 @@ from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import EXPORT_CHECKS, USER_EXPORT_CHECKS, Checks, export_findings, note_checks
-from cdp_sync.orchestration.goals.goal_asset import GoalOp
-from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, forget_handles, staged
+from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps, Handle, forget_handles, staged
 from cdp_sync.orchestration.goals.metadata import export_metadata_of, idle_metadata_of
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
@@ -103,7 +102,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         run = self._run(context, delivered)
         counters = ExportCounters(**delivered["counters"])
         report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
-        self._clear(run)
+        remove(run.folder, run.staging)
         report = replace(report, seconds=time.time() - delivered["started"])
         watcher().done(self.unique, report)
         context.log.info(report.message)
@@ -143,17 +142,13 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
 
         def give_up(error: CdpSyncError) -> None:
             if not keep:
-                self._clear(run)
+                remove(run.folder, run.staging)
             report = ExportReport(self.goal.name, self.goal.segment, error=str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report, run.now)
             watcher().done(self.unique, report)
 
         return attempt(context.log, work, give_up)
-
-    def _clear(self, run: R) -> None:
-        remove(run.folder)
-        remove(run.staging)
 
 
 @dataclass(frozen=True)

@@ -76,21 +76,14 @@ def clear_failures(context: dg.OpExecutionContext, connection: str, goal: str, s
     """
     name, key = _partitions(connection, goal), files_key(connection, goal)
     states = {file.remote.name: file.state for file in scan.files}
-    for failed in _failed(context.instance, connection, goal):
+    known = context.instance.get_dynamic_partitions(name)
+    of = partitions_of(connection, goal)
+    statuses = context.instance.get_status_by_partition(key, known, of) if known else None
+    for failed in [name for name, status in (statuses or {}).items() if status is AssetPartitionStatus.FAILED]:
         if failed not in scan.names:
             context.instance.delete_dynamic_partition(name, failed)
         elif states.get(failed) == "unchanged":
             context.log_event(dg.AssetMaterialization(key, partition=failed, description="An earlier run imported it."))
-
-
-def _failed(instance: dg.DagsterInstance, connection: str, goal: str) -> list[str]:
-    """Return the partitions that the catalog shows as failed."""
-    known = instance.get_dynamic_partitions(_partitions(connection, goal))
-    if not known:
-        return []
-    key = files_key(connection, goal)
-    found = instance.get_status_by_partition(key, known, partitions_of(connection, goal)) or {}
-    return [name for name, status in found.items() if status is AssetPartitionStatus.FAILED]
 
 
 def _may_be_called(name: str) -> bool:

@@ -1,67 +1,126 @@
 """A goal as a graph-backed asset: its ops in a row, each of which hands a handle to the next."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
 import dagster as dg
 
-from cdp_sync.orchestration.goals.goal_steps import GoalSteps
+from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles, export_fingerprint, fingerprint, kind_of
+from cdp_sync.orchestration.goals.export_steps import FileExportSteps, UserSteps
+from cdp_sync.orchestration.goals.files import files_key, partitions_of
+from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps
+from cdp_sync.orchestration.goals.import_steps import FileSteps, SourceSteps
+from cdp_sync.orchestration.goals.segments import segment_key
 
 Shown = Callable[..., Any]
 """An op under the name that the UI shows."""
 
+_AFTER_SEGMENTS = 20_000
 
-@dataclass(frozen=True)
-class GoalOp:
-    """An op of a goal.
+_FILES_DESCRIPTION = """The files in `{}` of {}: imported, failed, or not imported yet (missing).
 
-    Args:
-        name: As the UI shows it.
-        description: What the UI says of it.
-        work: What it does, given its context and, of every op but the first, the handle of the one before.
-        more: Further arguments of Dagster's op, such as its pool.
+To import some of them again, materialize those: all their rows are applied anew, but what is summed up is not added
+twice. To import what is new, materialize the goal, or run the connection's job.
+"""
+
+
+def build_import(
+    goal: ImportRules, connection: Connection, profiles: Profiles, *, place: int
+) -> tuple[dg.AssetsDefinition, ...]:
+    """Return the asset `[connection, goal]`; and `[connection, goal, files]` of a goal over files, its partitions.
+
+    The same ops make the files' asset, of chosen files: that is how files are imported again. It is an asset of its
+    own because Dagster runs an asset with partitions only for partitions that are named, while the goal imports
+    whatever is new. `place` is the goal's place in the running order, from 0.
     """
+    kind = kind_of(connection)
+    steps_of: Any = SourceSteps if kind.source else FileSteps
+    steps = steps_of(connection, goal, profiles)
+    ops = _build_ops(steps, priority=-place)
+    links = ", ".join(f"{link.field} → {link.property}" for link in goal.link)
+    imported = _build_goal(
+        steps,
+        ops,
+        kinds={kind.platform, "duckdb"},
+        description=(
+            f"{goal.title or f'Imports profiles of {connection.label}'}.\n\n"
+            f"- {goal.origin}\n"
+            f"- linked by {links}\n"
+            f"- {'creates' if goal.allow_new_profiles else 'never creates'} profiles"
+        ),
+        code_version=fingerprint(steps.importing, profiles, connection.objectives),
+    )
+    if kind.source:
+        return (imported,)
+    names = (connection.name, goal.name)
+    files = _build_goal(
+        steps,
+        ops,
+        kinds={kind.platform, "file"},
+        description=_FILES_DESCRIPTION.format(steps.goal.directory, connection.label),
+        key=files_key(*names),
+        partitions_def=partitions_of(*names),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    return imported, files
 
-    name: str
-    description: str
-    work: Callable[..., Any]
-    more: Mapping[str, Any] = field(default_factory=dict)
+
+def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *, place: int) -> dg.AssetsDefinition:
+    """Return the asset `[connection, goal]`: select_segment → write_… → deliver_… → record_delivery.
+
+    `place` is the goal's place in the running order, from 0, after all imports and segments of the run.
+    """
+    kind = kind_of(connection)
+    steps_of: Any = UserSteps if kind.audience else FileExportSteps
+    steps = steps_of(connection, goal, profiles)
+    who = "only those whose row changed since the last delivery" if goal.changes == "changed" else "all, every time"
+    bound = f"- consent to {' or '.join(connection.objectives)}\n" if connection.objectives else ""
+    return _build_goal(
+        steps,
+        _build_ops(steps, priority=-_AFTER_SEGMENTS - place),
+        kinds={kind.platform, "duckdb"},
+        description=(
+            f"{goal.title or f'Exports profiles to {connection.label}'}.\n\n"
+            f"- segment: {profiles.segment(goal.segment).label}; {who}\n{bound}"
+            f"- columns: {', '.join(column.field for column in goal.map) or 'none'}\n"
+            f"- {goal.destination}"
+        ),
+        after=segment_key(goal.segment),
+        code_version=export_fingerprint(goal, profiles),
+    )
 
 
-def build_ops(steps: GoalSteps[Any], ops: Iterable[GoalOp], *, priority: int) -> tuple[Shown, ...]:
+def _build_ops(steps: GoalSteps[Any], *, priority: int) -> tuple[Shown, ...]:
     """Return a goal's ops, in order. Their definitions have names that no other goal's have.
 
     A failed goal does not stop the next one, so the running order of goals is one of priority, not of dependency.
     """
-    return tuple(_build(steps, op, priority, is_first=place == 0) for place, op in enumerate(ops))
+
+    def build(op: GoalOp, *, is_first: bool) -> Shown:
+        # A handle is a dict, which Dagster would make a type of its own for, in every op of every goal: hence Any.
+        def begin(context: dg.OpExecutionContext) -> Any:  # noqa: ANN401
+            return op.work(context)
+
+        def go_on(context: dg.OpExecutionContext, handle: Any) -> Any:  # noqa: ANN401
+            return op.work(context, handle)
+
+        definition = dg.op(
+            name=f"{steps.unique}__{op.name}",
+            description=op.description,
+            tags={"dagster/priority": str(priority)},
+            required_resource_keys={steps.server_key, "warehouse"},
+            **op.more,
+        )(begin if is_first else go_on)
+        return definition.alias(op.name)
+
+    return tuple(build(op, is_first=place == 0) for place, op in enumerate(steps.ops))
 
 
-def _build(steps: GoalSteps[Any], op: GoalOp, priority: int, *, is_first: bool) -> Shown:
-    # A handle is a dict, which Dagster would make a type of its own for, in every op of every goal: hence Any.
-    def begin(context: dg.OpExecutionContext) -> Any:  # noqa: ANN401
-        return op.work(context)
-
-    def go_on(context: dg.OpExecutionContext, handle: Any) -> Any:  # noqa: ANN401
-        return op.work(context, handle)
-
-    definition = dg.op(
-        name=f"{steps.unique}__{op.name}",
-        description=op.description,
-        tags={"dagster/priority": str(priority)},
-        required_resource_keys={steps.server_key, "warehouse"},
-        **op.more,
-    )(begin if is_first else go_on)
-    return definition.alias(op.name)
-
-
-def build_goal(
+def _build_goal(
     steps: GoalSteps[Any],
     ops: tuple[Shown, ...],
     *,
-    kinds: set[str],
-    description: str,
     key: dg.AssetKey | None = None,
     after: dg.AssetKey | None = None,
     **more: Any,  # noqa: ANN401 - Dagster's arguments
@@ -74,8 +133,6 @@ def build_goal(
     shown = dg.graph_asset(
         key=key or steps.key,
         group_name=steps.connection.name,
-        description=description,
-        kinds=kinds,
         owners=list(steps.connection.owners),
         ins={"after": dg.AssetIn(key=after, dagster_type=dg.Nothing)} if after else None,
         **more,

@@ -1,9 +1,10 @@
 """What the steps of every goal have in common."""
 
 import shutil
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +12,7 @@ import dagster as dg
 
 from cdp_sync.errors import CdpSyncError, Terminal
 from cdp_sync.exporting import ExportRun, clear_uploads
-from cdp_sync.importing import GoalRun
+from cdp_sync.importing import ImportRun
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.goal import Goal
 from cdp_sync.orchestration.data_folder import data_folder
@@ -21,16 +22,38 @@ Handle = dict[str, Any]
 """What one step hands to the next: paths, states and counts, never rows."""
 
 G = TypeVar("G", bound=Goal)
-R = TypeVar("R", bound=GoalRun | ExportRun)
+R = TypeVar("R", bound=ImportRun | ExportRun)
 
 
 @dataclass(frozen=True)
-class GoalSteps(Generic[G]):
+class GoalOp:
+    """An op of a goal.
+
+    Args:
+        name: As the UI shows it.
+        description: What the UI says of it.
+        work: What it does, given its context and, of every op but the first, the handle of the one before.
+        more: Further arguments of Dagster's op, such as its pool.
+    """
+
+    name: str
+    description: str
+    work: Callable[..., Any]
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GoalSteps(ABC, Generic[G]):
     """A goal, and what it is part of."""
 
     connection: Connection
     goal: G
     profiles: Profiles
+
+    @property
+    @abstractmethod
+    def ops(self) -> tuple[GoalOp, ...]:
+        """The goal's ops, in order."""
 
     @property
     def unique(self) -> str:

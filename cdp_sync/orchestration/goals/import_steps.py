@@ -1,27 +1,55 @@
-"""The last two steps of every import goal, which are the same wherever its rows come from."""
+"""The steps of an import goal, each handing the next a handle: paths, states and counts, never rows.
+
+The last two are the same wherever the rows come from: files of a server, or a platform's people.
+"""
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
 
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
-from cdp_sync.importing import GoalRun
-from cdp_sync.model import FileReport, FileState, GoalReport, ImportGoal, ImportRules
+from cdp_sync.importing import ImportRun, fetch_files, scan_directory
+from cdp_sync.importing.run import refuse_rivals
+from cdp_sync.importing.sources.scanning import Choice, Sightings
+from cdp_sync.model import (
+    FileGoal,
+    FileReport,
+    FileState,
+    ImportGoal,
+    ImportReport,
+    ImportRules,
+    RemoteFile,
+    SftpConnection,
+    kind_of,
+)
+from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import note_import_checks
-from cdp_sync.orchestration.goals.goal_asset import GoalOp
-from cdp_sync.orchestration.goals.goal_steps import GoalSteps, Handle, forget_handles, staged
+from cdp_sync.orchestration.goals.files import (
+    CHOICE,
+    choice_of,
+    clear_failures,
+    expect_files,
+    is_backfill,
+    note_files,
+)
+from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps, Handle, forget_handles, staged
 from cdp_sync.orchestration.goals.metadata import failure_metadata_of, idle_metadata_of, metadata_of
 from cdp_sync.orchestration.goals.segments import PROFILES
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
+from cdp_sync.warehouse.ledger import KnownFile, known_files
 
+_SCANS = "List the directory and keep the files that are new or have changed."
+_PARSES = "Fetch the files and parse them into a staging table; hand on its name."
+_FETCHES = "Fetch the platform's data and parse it into a staging table; hand on its name."
 _LINKS = "Give every row a profile: one that exists, a new one, or none."
 _UPSERTS = "Create and update profiles, with ledger, history and quarantine, in one transaction."
 
@@ -34,7 +62,7 @@ Rules = TypeVar("Rules", bound=ImportRules)
 
 @dataclass(frozen=True)
 class ImportSteps(GoalSteps[Rules]):
-    """An import goal and the steps that run it, each handing the next a handle: paths, states and counts, no rows."""
+    """An import goal and the steps that run it."""
 
     @property
     def importing(self) -> ImportGoal:
@@ -63,7 +91,7 @@ class ImportSteps(GoalSteps[Rules]):
     def upsert(self, context: dg.OpExecutionContext, linked: Handle) -> Iterator[dg.MaterializeResult[Any]]:
         """Write the profiles, and say what was done; nothing is materialized where there was nothing to do."""
         run = self._run(context, linked)
-        report = GoalReport(self.goal.name)
+        report = ImportReport(self.goal.name)
         if linked["staging"]:
             from cdp_sync.importing import upsert_profiles
 
@@ -75,41 +103,34 @@ class ImportSteps(GoalSteps[Rules]):
         watcher().done(self.unique, report)
         context.log.info(report.message)
         note_import_checks(context, run.warehouse, self.key, anew=report.landed > 0)
-        yield from self._tell(context, report)
+        yield from self._show(context, report)
         forget_handles(context)
 
-    def _tell(self, context: dg.OpExecutionContext, report: GoalReport) -> Iterator[dg.MaterializeResult[Any]]:
-        """Show the goal in the UI, or raise where it failed; what landed is shown in either case."""
-        self._count_profiles(context, report)
-        if report.state != "failed" and report.landed:
-            yield dg.MaterializeResult(metadata=metadata_of(report))
-        else:
-            self._log(context, report)
-
-    def _log(self, context: dg.OpExecutionContext, report: GoalReport) -> None:
-        """Log what a run did that does not end with the goal's materialization.
+    def _show(self, context: dg.OpExecutionContext, report: ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
+        """Show the goal in the UI; what landed is shown also where the goal failed.
 
         Raises:
             dagster.Failure: The goal failed.
         """
-        if report.landed:
-            context.log_event(dg.AssetMaterialization(self.key, metadata=metadata_of(report)))
-        elif report.state != "failed":
-            context.log_event(dg.AssetObservation(self.key, metadata=idle_metadata_of(report)))
-        if report.state == "failed":
-            metadata = failure_metadata_of(report)
-            raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
-
-    def _count_profiles(self, context: dg.OpExecutionContext, report: GoalReport) -> None:
-        """Show how many profiles there are now, where the catalog shows them at all: where there are segments."""
+        failed = report.state == "failed"
+        # How many profiles there are now shows where the catalog shows them at all: where there are segments.
         if report.landed and report.profiles_total is not None and self.profiles.segments:
             count = {"dagster/row_count": report.profiles_total}
             context.log_event(dg.AssetMaterialization(PROFILES, metadata=count))
+        if report.landed and not failed and not is_backfill(context):
+            yield dg.MaterializeResult(metadata=metadata_of(report))
+        elif report.landed:
+            context.log_event(dg.AssetMaterialization(self.key, metadata=metadata_of(report)))
+        elif not failed:
+            context.log_event(dg.AssetObservation(self.key, metadata=idle_metadata_of(report)))
+        if failed:
+            metadata = failure_metadata_of(report)
+            raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
 
-    def _run(self, context: dg.OpExecutionContext, handle: Handle | None = None) -> GoalRun:
+    def _run(self, context: dg.OpExecutionContext, handle: Handle | None = None) -> ImportRun:
         folder = data_folder()
         staging = Path(handle["staging"]) if handle and handle["staging"] else None
-        return GoalRun(
+        return ImportRun(
             run_id=context.run_id,
             connection=self.connection.name,
             goal=self.importing,
@@ -122,12 +143,12 @@ class ImportSteps(GoalSteps[Rules]):
             began=handle["started"] if handle else None,
         )
 
-    def _attempt(self, context: dg.OpExecutionContext, run: GoalRun, doing: str, work: Callable[[], T]) -> T:
+    def _attempt(self, context: dg.OpExecutionContext, run: ImportRun, doing: str, work: Callable[[], T]) -> T:
         watcher().phase(self.unique, doing)
 
         def give_up(error: CdpSyncError) -> None:
             remove(run.folder)
-            report = GoalReport(self.goal.name, error=str(error))
+            report = ImportReport(self.goal.name, error=str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report)
                 # One second for the warehouse: the run has failed before its end.
@@ -136,3 +157,127 @@ class ImportSteps(GoalSteps[Rules]):
             watcher().done(self.unique, report)
 
         return attempt(context.log, work, give_up)
+
+
+@dataclass(frozen=True)
+class FileSteps(ImportSteps[FileGoal]):
+    """An import goal over files: scan the directory, parse what is due."""
+
+    connection: SftpConnection
+
+    @property
+    def ops(self) -> tuple[GoalOp, ...]:
+        """The goal's ops."""
+        return (
+            GoalOp("scan_directory", _SCANS, self.scan, {"pool": WAREHOUSE_POOL, "config_schema": CHOICE}),
+            GoalOp("parse_files", _PARSES, self.parse),
+            *super().ops,
+        )
+
+    def scan(self, context: dg.OpExecutionContext) -> Handle:
+        """List the directory and ask the ledger what is new."""
+        started = time.time()
+        run = self._run(context)
+        data_folder().sweep()
+        scanned = self._attempt(context, run, "scanning", lambda: self._scan(context, run, choice_of(context)))
+        return {**scanned, "started": started}
+
+    def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
+        """Fetch the files and parse them into the staging table."""
+        handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again", "note")}, "staging": None}
+        if not scanned["due"] and not scanned["retry"]:
+            return handle
+        run = self._run(context, handle)
+        self._attempt(context, run, "fetching and parsing", lambda: self._parse(context, run, scanned))
+        remove(run.folder)
+        return {**handle, "staging": str(run.staging)}
+
+    def _scan(self, context: dg.OpExecutionContext, run: ImportRun, choice: Choice) -> Handle:
+        self.adopt(context)
+        names, retry, note = (run.connection, run.goal.name), 0, ""
+        with run.warehouse.open("read") as session:
+            known = known_files(session, *names)
+            if self.goal.keeps_unmatched:
+                from cdp_sync.importing.linking.waiting import count_due
+
+                retry = count_due(session, run)
+        sightings = Sightings(data_folder().sightings(*names))
+        with self.client(context) as server:
+            scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
+            if choice.pattern != "*" and not scan.files:
+                # The wildcard has to match a file of another goal of the run.
+                selected = context.run.asset_selection or context.job_def.asset_layer.selected_asset_keys
+                goals = self.connection.import_profiles
+                choice.check(server, [goal for goal in goals if dg.AssetKey([names[0], goal.name]) in selected])
+                note = f"No file of this goal matches {choice.pattern!r}."
+            self.clear_uploads(context, lambda: server)
+        refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
+        clear_failures(context, *names, scan)
+        expect_files(context, *names, scan)
+        context.log.info(f"To import: {len(scan.due):,} of {counted(len(scan.files), 'file')}.")
+        if retry:
+            context.log.info(f"Tried again: {counted(retry, 'row')} that waited for a profile.")
+        entries = {file.path: asdict(known[file.path]) for file in scan.due if file.path in known}
+        return {
+            "due": [[file.modified_at.isoformat(), file.path, file.size] for file in scan.due],
+            "waiting": [[report.path, str(report.state), report.message] for report in scan.waiting],
+            "known": {path: {**of, "modified_at": of["modified_at"].isoformat()} for path, of in entries.items()},
+            "again": choice.again,
+            "retry": retry,
+            "note": note,
+        }
+
+    def _parse(self, context: dg.OpExecutionContext, run: ImportRun, scanned: Handle) -> None:
+        from cdp_sync.importing import parse_files
+
+        files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
+        known = {}
+        for path, entry in scanned["known"].items():
+            at, fields = datetime.fromisoformat(entry["modified_at"]), tuple(entry["fields"])
+            known[path] = KnownFile(**{**entry, "modified_at": at, "fields": fields})
+        watcher().expects(self.unique, tuple(files))
+        with self.client(context) as server:
+            arrivals = fetch_files(
+                server, files, run.folder, progress=lambda file, size: watcher().arrived(self.unique, file, size)
+            )
+            parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
+
+    def _show(self, context: dg.OpExecutionContext, report: ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
+        if not is_backfill(context) or report.state == "failed":
+            note_files(context, self.connection.name, self.goal.name, report.files)
+        yield from super()._show(context, report)
+        if is_backfill(context):
+            yield dg.MaterializeResult(metadata={})  # Dagster notes this once for each file
+
+
+@dataclass(frozen=True)
+class SourceSteps(ImportSteps[ImportRules]):
+    """An import goal over a platform's people: fetch their profiles."""
+
+    @property
+    def ops(self) -> tuple[GoalOp, ...]:
+        """The goal's ops."""
+        return (GoalOp("fetch_profiles", _FETCHES, self.fetch), *super().ops)
+
+    def fetch(self, context: dg.OpExecutionContext) -> Handle:
+        """Fetch what the goal reads and parse it into the staging table."""
+        handle: Handle = {"started": time.time(), "waiting": [], "again": False, "staging": None}
+        run = self._run(context)
+        data_folder().sweep()
+        self._attempt(context, run, "fetching", lambda: self._fetch(context, run))
+        remove(run.folder)
+        return {**handle, "staging": str(run.staging)}
+
+    def _fetch(self, context: dg.OpExecutionContext, run: ImportRun) -> None:
+        self.adopt(context)
+        with self.client(context) as client:
+            source = kind_of(self.connection).part("source")(client, self.goal)
+            from cdp_sync.importing import fetch_profiles
+
+            def progress(name: str, arrived: int) -> None:
+                watcher().phase(self.unique, f"fetching {name}")
+                watcher().arrived(self.unique, RemoteFile(datetime.now(UTC), name, arrived), arrived)
+
+            asked = fetch_profiles(run, source, progress, tell=lambda doing: watcher().phase(self.unique, doing))
+        if asked:
+            context.log.info(asked)

@@ -6,55 +6,65 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.model import (
-    COUNTERS,
-    EXPORT_COUNTERS,
-    Counters,
-    ExportReport,
-    FileReport,
-    GoalReport,
-    ProfileSample,
-)
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, Counters, ExportReport, FileReport, ImportReport
 
 _FILE_COLUMNS = ("file", "state", "rows", "remarks")
 """Few and narrow: the UI cuts off a table that is wider than its page, and what stands below it at the same width."""
 
 
-def metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
+_COUNTERS = "counters"
+
+Metadata = dict[str, Any]
+"""By name: plain values, and tables and Markdown as Dagster's."""
+
+
+def metadata_of(report: ImportReport) -> Metadata:
     """Return the metadata of a materialization."""
-    counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in COUNTERS}
-    shown: dict[str, dg.MetadataValue] = {
-        "summary": dg.MetadataValue.text(report.message),
-        **failure_metadata_of(report),
-        **({"last profiles": _profiles(report.samples)} if report.samples else {}),
-        **counters,
-        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
-    }
+    samples = [
+        f"- `{sample.profile_id}` {sample.kind}" + (f": {', '.join(sample.properties)}" if sample.properties else "")
+        for sample in report.samples
+    ]
     totals = {"dagster/row_count": report.profiles_total, "profiles_ever_imported": report.profiles_ever_imported}
-    return shown | _known(totals)
+    return {
+        "summary": report.message,
+        **failure_metadata_of(report),
+        **({"last profiles": dg.MetadataValue.md("\n".join(samples))} if samples else {}),
+        **asdict(report.counters),
+        "seconds": round(report.seconds, 3),
+        **{name: total for name, total in totals.items() if total is not None},
+    }
 
 
-def failure_metadata_of(report: GoalReport) -> dict[str, dg.MetadataValue]:
+def failure_metadata_of(report: ImportReport) -> Metadata:
     """Return what a goal that failed shows below its message: its files, and why rows did not land."""
     tables = {"files": _files(report.files), "quarantine": reasons_table(report.reasons)}
     return {name: table for name, table in tables.items() if table.records}
 
 
-def idle_metadata_of(report: GoalReport | ExportReport) -> dict[str, dg.MetadataValue]:
+def idle_metadata_of(report: ImportReport | ExportReport) -> Metadata:
     """Return the metadata of an observation: of a run that found nothing to do. Nothing in it is plotted."""
-    files = failure_metadata_of(report) if isinstance(report, GoalReport) else {}
+    files = failure_metadata_of(report) if isinstance(report, ImportReport) else {}
+    counters = {**asdict(report.counters), "seconds": round(report.seconds, 3)}
+    return {"summary": report.message, **files, _COUNTERS: counters}
+
+
+def export_metadata_of(report: ExportReport) -> Metadata:
+    """Return the metadata of an export's materialization."""
+    totals = {"profiles_taken_off": report.profiles_taken_off, "profiles_ever_exported": report.profiles_ever_exported}
     return {
-        "summary": dg.MetadataValue.text(report.message),
-        **files,
-        _COUNTERS: dg.MetadataValue.json({**asdict(report.counters), "seconds": round(report.seconds, 3)}),
+        "summary": report.message,
+        **({"file": report.path, "bytes": report.size} if report.path is not None else {}),
+        **({"not deliverable": reasons_table(report.reasons)} if report.reasons else {}),
+        "eligible": report.counters.eligible,
+        **asdict(report.counters),
+        "dagster/row_count": report.counters.profiles_written,
+        "seconds": round(report.seconds, 3),
+        **{name: total for name, total in totals.items() if total is not None},
     }
 
 
-_COUNTERS = "counters"
-
-
 def values_in(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plain values of what `metadata_of`, `export_metadata_of` or `idle_metadata_of` returned."""
+    """Return the plain values of what Dagster kept of `metadata_of`, `export_metadata_of` or `idle_metadata_of`."""
     values = {name: value.value for name, value in metadata.items()}
     return values | (values.get(_COUNTERS) or {})
 
@@ -63,30 +73,6 @@ def counters_in(metadata: Mapping[str, Any]) -> dict[str, int]:
     """Return the counters in it."""
     known = {*COUNTERS, *EXPORT_COUNTERS}
     return {name: int(value) for name, value in values_in(metadata).items() if name in known}
-
-
-def export_metadata_of(report: ExportReport) -> dict[str, dg.MetadataValue]:
-    """Return the metadata of an export's materialization."""
-    counters = {name: dg.MetadataValue.int(getattr(report.counters, name)) for name in EXPORT_COUNTERS}
-    delivered: dict[str, dg.MetadataValue] = {}
-    if report.path is not None:
-        delivered = {"file": dg.MetadataValue.text(report.path), "bytes": dg.MetadataValue.int(report.size)}
-    return {
-        "summary": dg.MetadataValue.text(report.message),
-        **delivered,
-        **({"not deliverable": reasons_table(report.reasons)} if report.reasons else {}),
-        "eligible": dg.MetadataValue.int(report.counters.eligible),
-        **counters,
-        "dagster/row_count": dg.MetadataValue.int(report.counters.profiles_written),
-        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
-        **_known(
-            {"profiles_taken_off": report.profiles_taken_off, "profiles_ever_exported": report.profiles_ever_exported}
-        ),
-    }
-
-
-def _known(totals: dict[str, int | None]) -> dict[str, dg.MetadataValue]:
-    return {name: dg.MetadataValue.int(total) for name, total in totals.items() if total is not None}
 
 
 def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:
@@ -111,14 +97,6 @@ def _rows(counters: Counters) -> str:
         return ""
     invalid = f"; values invalid: {counters.values_invalid:,}" if counters.values_invalid else ""
     return f"{counters.rows_read:,} read: {counters.in_words()}{invalid}"
-
-
-def _profiles(samples: tuple[ProfileSample, ...]) -> dg.MetadataValue:
-    lines = [
-        f"- `{sample.profile_id}` {sample.kind}" + (f": {', '.join(sample.properties)}" if sample.properties else "")
-        for sample in samples
-    ]
-    return dg.MetadataValue.md("\n".join(lines))
 
 
 def reasons_table(reasons: Sequence[tuple[str, int]]) -> dg.TableMetadataValue:

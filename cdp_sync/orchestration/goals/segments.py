@@ -71,8 +71,8 @@ def _segment_asset(segment: Segment, profiles: Profiles) -> dg.AssetsDefinition:
 
         view = attempt(context.log, look, lambda _error: None)  # a segment has no history to note a failure in
         sample = "\n".join(f"- `{profile}`" for profile in view.sample) or "nobody"
-        metadata = {
-            "dagster/row_count": dg.MetadataValue.int(view.size),
+        metadata: dict[str, Any] = {
+            "dagster/row_count": view.size,
             "condition": dg.MetadataValue.md(words),
             "sample": dg.MetadataValue.md(sample),
             "sql": dg.MetadataValue.md(f"```sql\n{view.sql}\n```"),

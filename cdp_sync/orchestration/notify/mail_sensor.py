@@ -8,15 +8,15 @@ the same Message-ID.
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+from pydantic import BaseModel
 
-from cdp_sync.connectors.smtp.client import Mail, send
-from cdp_sync.connectors.smtp.server import SmtpServer
+from cdp_sync.connectors.smtp import Mail, SmtpServer, send
 from cdp_sync.errors import CdpSyncError, MailPutOff, MailRefused
 from cdp_sync.model import Connection, Notifications
 from cdp_sync.model.counting import counted
@@ -31,7 +31,7 @@ _UI_URL = "CDP_SYNC_UI_URL"
 _DEFAULT_UI_URL = "http://localhost:3000"
 
 _FIRST_LOOK_BACK = 3600.0
-"""Seconds before the first tick, or one without a cursor, whose runs are mailed about."""
+"""Seconds before a first tick whose runs are mailed about."""
 _OVERLAP = 600.0
 """Seconds that the ticks' spans overlap: an event may be written later than its time."""
 _PAUSES = Pauses(60.0, 2.0, 900.0)
@@ -43,18 +43,25 @@ _WAITING = "waiting"
 _STATUSES = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED]
 
 
+class Notified(BaseModel):
+    """A connection whose runs are mailed about."""
+
+    label: str
+    notifications: Notifications
+
+
 def notified_metadata(connection: Connection) -> dict[str, Any]:
     """Return the metadata of a connection's definitions about mail; the sensor of the whole project is made of it."""
     if connection.notifications is None:
         return {}
-    declared = {"label": connection.label, "notifications": connection.notifications.model_dump(mode="json")}
-    return {f"{_KEY}{connection.name}": dg.MetadataValue.json(declared)}
+    declared = Notified(label=connection.label, notifications=connection.notifications)
+    return {f"{_KEY}{connection.name}": dg.MetadataValue.json(declared.model_dump(mode="json"))}
 
 
 def build_mail(parts: Iterable[dg.Definitions]) -> dg.Definitions:
     """Return the sensor that mails about the runs of all connections in these definitions that ask for it."""
     notified = {
-        key.removeprefix(_KEY): Notified.read(value.value)
+        key.removeprefix(_KEY): Notified.model_validate(value.value)
         for part in parts
         for key, value in part.metadata.items()
         if key.startswith(_KEY)
@@ -70,56 +77,35 @@ def build_mail(parts: Iterable[dg.Definitions]) -> dg.Definitions:
     )
     def mail(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = time.time()
-        tick = Tick(context, notified, Cursor.read(context.cursor, now), now)
+        tick = _Tick(context, notified, now, *_read_cursor(context.cursor, now))
         tick.run()
-        return dg.SensorResult(skip_reason=tick.summary, cursor=Cursor(now, tick.waiting).write())
+        cursor = json.dumps({"looked_at": now, "pauses": {run: vars(backoff) for run, backoff in tick.waiting.items()}})
+        waiting = f"To be sent later: {len(tick.waiting)}." if tick.waiting else ""
+        summary = " ".join(filter(None, (f"Mails sent: {tick.sent}.", waiting, tick.problem)))
+        return dg.SensorResult(skip_reason=summary, cursor=cursor)
 
     return dg.Definitions(sensors=[mail])
 
 
-@dataclass(frozen=True)
-class Notified:
-    """A connection whose runs are mailed about."""
-
-    label: str
-    notifications: Notifications
-
-    @classmethod
-    def read(cls, declared: Any) -> "Notified":  # noqa: ANN401 - JSON
-        """Return what `notified_metadata` holds."""
-        return cls(declared["label"], Notifications.model_validate(declared["notifications"]))
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """What the sensor keeps from one tick to the next: up to when it looked at runs, and which mails wait."""
-
-    looked_at: float
-    waiting: Mapping[str, Backoff] = field(default_factory=dict)
-    """By run."""
-
-    @classmethod
-    def read(cls, text: str | None, now: float) -> "Cursor":
-        """Return a written cursor; where there is none that can be read, that of the first tick."""
-        try:
-            found = json.loads(text or "")
-            return cls(float(found["looked_at"]), {run: Backoff(*b.values()) for run, b in found["pauses"].items()})
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return cls(now - _FIRST_LOOK_BACK + _OVERLAP)
-
-    def write(self) -> str:
-        """Return it as text."""
-        return json.dumps({"looked_at": self.looked_at, "pauses": {run: vars(b) for run, b in self.waiting.items()}})
+def _read_cursor(text: str | None, now: float) -> tuple[float, dict[str, Backoff]]:
+    """Return up to when the last tick looked at runs, and the mails that waited, by run; else those of a first tick."""
+    try:
+        found = json.loads(text or "")
+        return float(found["looked_at"]), {run: Backoff(*each.values()) for run, each in found["pauses"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return now - _FIRST_LOOK_BACK + _OVERLAP, {}
 
 
 @dataclass
-class Tick:
+class _Tick:
     """One evaluation of the sensor."""
 
     context: dg.SensorEvaluationContext
     notified: Mapping[str, Notified]
-    cursor: Cursor
     now: float
+    looked_at: float
+    waited: Mapping[str, Backoff]
+    """The mails that waited before this tick, by run."""
     sent: int = 0
     waiting: dict[str, Backoff] = field(default_factory=dict)
     """The mails that wait after this tick."""
@@ -136,17 +122,11 @@ class Tick:
         for record in due:
             self._wait(record, failed=not reachable)
 
-    @property
-    def summary(self) -> str:
-        """Return what was done, in a sentence or two."""
-        waiting = f"To be sent later: {len(self.waiting)}." if self.waiting else ""
-        return " ".join(part for part in (f"Mails sent: {self.sent}.", waiting, self.problem) if part)
-
     def _due(self) -> Iterator[dg.RunRecord]:
         """Yield the runs to mail about now; the others keep their backoff."""
         for record in self._candidates():
             run_id = record.dagster_run.run_id
-            backoff = self.cursor.waiting.get(run_id, Backoff())
+            backoff = self.waited.get(run_id, Backoff())
             if self.now - _ended(record) > _GIVEN_UP_AFTER:
                 self._mark(record, "given up")
                 self.context.log.warning(f"The mail about run {run_id} is given up: the run ended more than a day ago.")
@@ -159,7 +139,7 @@ class Tick:
         """Return the runs that ended since the last tick, and those whose mail waits; a lost cursor loses neither."""
         failures_only = all(each.notifications.on == "failure" for each in self.notified.values())
         statuses = [dg.DagsterRunStatus.FAILURE] if failures_only else _STATUSES
-        since = self.cursor.looked_at - _OVERLAP
+        since = self.looked_at - _OVERLAP
         recent = self.context.instance.get_run_records(
             dg.RunsFilter(statuses=statuses, updated_after=datetime.fromtimestamp(since, UTC))
         )
@@ -168,37 +148,36 @@ class Tick:
         waiting = self.context.instance.get_run_records(dg.RunsFilter(statuses=statuses, tags={MAILED: _WAITING}))
         return sorted((one for one in (*fresh, *waiting) if self._recipients(one.dagster_run)), key=_ended)
 
-    def _connections(self, run: dg.DagsterRun) -> list[str]:
+    def _connections(self, run: dg.DagsterRun) -> dict[str, Notified]:
         """Return the notified connections that a run belongs to: by its tag or, where it has none, by its assets."""
         tagged = run.tags.get(CONNECTION)
         named = [tagged] if tagged else [key.path[0] for key in planned_goals(self.context.instance, run)]
-        return [name for name in dict.fromkeys(named) if name in self.notified]
+        return {name: self.notified[name] for name in named if name in self.notified}
 
-    def _recipients(self, run: dg.DagsterRun) -> Sequence[str]:
+    def _recipients(self, run: dg.DagsterRun) -> list[str]:
         failed = run.status == dg.DagsterRunStatus.FAILURE
-        declared = [self.notified[name].notifications for name in self._connections(run)]
+        declared = [each.notifications for each in self._connections(run).values()]
         return list(dict.fromkeys(email for each in declared if each.wanted(failed=failed) for email in each.emails))
 
     def _deliver(self, record: dg.RunRecord) -> bool:
         """Mail about a run; return whether the server can be expected to take further mails."""
-        run_id, log = record.dagster_run.run_id, self.context.log
+        run, log = record.dagster_run, self.context.log
         try:
-            run = record.dagster_run
-            labels = {name: self.notified[name].label for name in self._connections(run)}
+            labels = {name: each.label for name, each in self._connections(run).items()}
             outcome = outcome_of(self.context.instance, record, labels, os.environ.get(_UI_URL) or _DEFAULT_UI_URL)
             mail = Mail(subject_of(outcome), text_of(outcome), self._recipients(run), run.run_id)
             refused = send(SmtpServer.from_environment(os.environ), mail)
         except MailRefused as error:
             self._mark(record, "refused")
-            log.warning(f"The mail about run {run_id} is not sent again. {error}")
+            log.warning(f"The mail about run {run.run_id} is not sent again. {error}")
         except CdpSyncError as error:
             self._wait(record, failed=True)
             self.problem = str(error)
-            log.warning(f"The mail about run {run_id} is tried again later. {error}")
+            log.warning(f"The mail about run {run.run_id} is tried again later. {error}")
             return isinstance(error, MailPutOff)
         except Exception:
             self._wait(record, failed=True)
-            log.exception(f"The mail about run {run_id} cannot be written.")
+            log.exception(f"The mail about run {run.run_id} cannot be written.")
         else:
             self._mark(record, "sent")
             self.sent += 1
@@ -208,7 +187,7 @@ class Tick:
         return True
 
     def _wait(self, record: dg.RunRecord, *, failed: bool) -> None:
-        backoff = self.cursor.waiting.get(record.dagster_run.run_id, Backoff())
+        backoff = self.waited.get(record.dagster_run.run_id, Backoff())
         self.waiting[record.dagster_run.run_id] = backoff.failed(self.now, _PAUSES) if failed else backoff
         self._mark(record, _WAITING)
 

@@ -66,11 +66,13 @@ def text_of(run: RunOutcome) -> str:
     """Return the text: what happened, why, what each goal did, where to look."""
     titles = ", ".join(name if label == name else f"{label} ({name})" for name, label in run.connections)
     left_out = len(run.goals) - _MAX_GOALS
+    took = f", {run.ended_at - run.started_at:,.0f} s" if run.started_at and run.ended_at else ""
+    started = f"Started: {datetime.fromtimestamp(run.started_at, UTC):%F %T} UTC{took}" if run.started_at else ""
     paragraphs = [
         [f"{_line(titles)}: the run {_RUN_STATES[run.state]}.", _line(run.cause)],
         *(_goal(goal) for goal in _shown(run.goals)),
         [f"and {counted(left_out, 'more goal')}" if left_out > 0 else ""],
-        [f"Reason: {_line(run.reason)}", _started(run), f"Run: {run.link}"],
+        [f"Reason: {_line(run.reason)}", started, f"Run: {run.link}"],
     ]
     texts = ("\n".join(filter(None, lines)) for lines in paragraphs)
     return "\n\n".join(filter(None, texts)) + "\n"
@@ -89,13 +91,6 @@ def _goal(goal: GoalOutcome) -> list[str]:
         f"  {_line(goal.message)}" if goal.message else "",
         *(f"  {counted(times, 'time')}: {_line(reason)}" for reason, times in goal.reasons[:_MAX_REASONS]),
     ]
-
-
-def _started(run: RunOutcome) -> str:
-    if run.started_at is None:
-        return ""
-    took = f", {run.ended_at - run.started_at:,.0f} s" if run.ended_at else ""
-    return f"Started: {datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M:%S} UTC{took}"
 
 
 def _line(text: str, longest: int = _LONGEST_TEXT) -> str:

@@ -23,7 +23,6 @@ _KINDS = {
     Kind.RUN_FAILURE,
     Kind.ENGINE_EVENT,
 }
-_REASON_TABLES = ("quarantine", "not deliverable")
 
 
 def planned_goals(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.AssetKey]:
@@ -77,19 +76,18 @@ class _Log:
     def read(cls, instance: dg.DagsterInstance, run: dg.DagsterRun, kinds: set[Kind]) -> "_Log":
         log = cls()
         for entry in instance.all_logs(run.run_id, of_type=kinds):
-            if entry.dagster_event:
-                log.note(entry.dagster_event)
+            log.note(entry, entry.get_dagster_event())
         return log
 
-    def note(self, event: dg.DagsterEvent) -> None:
+    def note(self, entry: dg.EventLogEntry, event: dg.DagsterEvent) -> None:
         node = (event.step_key or "").partition(".")[0]
         match event.event_type:
             case Kind.ASSET_MATERIALIZATION_PLANNED if event.asset_key and event.asset_key not in self.planned:
                 self.planned.append(event.asset_key)
-            case Kind.ASSET_MATERIALIZATION if event.asset_key:
-                self._finish(event.asset_key, event.step_materialization_data.materialization.metadata)
-            case Kind.ASSET_OBSERVATION if event.asset_key:
-                self._finish(event.asset_key, event.asset_observation_data.asset_observation.metadata)
+            case Kind.ASSET_MATERIALIZATION | Kind.ASSET_OBSERVATION if event.asset_key:
+                about = entry.asset_materialization or entry.asset_observation
+                if about and "summary" in about.metadata:
+                    self.done[event.asset_key] = about.metadata
             case Kind.STEP_START:
                 self.started.setdefault(node, len(self.started))
             case Kind.STEP_FAILURE:
@@ -118,12 +116,8 @@ class _Log:
             return GoalOutcome(name, "success", str(metadata["summary"].value), _reasons(metadata))
         return GoalOutcome(name, "unfinished" if node in self.started else "not run")
 
-    def _finish(self, key: dg.AssetKey, metadata: Mapping[str, Any]) -> None:
-        if "summary" in metadata:
-            self.done[key] = metadata
-
 
 def _reasons(metadata: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
-    tables = [metadata[name] for name in _REASON_TABLES if isinstance(metadata.get(name), dg.TableMetadataValue)]
-    rows = [record.data for table in tables for record in table.records]
-    return tuple((str(row["reason"]), int(row["times"])) for row in rows)
+    tables = (metadata.get(name) for name in ("quarantine", "not deliverable"))
+    rows = (record.data for table in tables if isinstance(table, dg.TableMetadataValue) for record in table.records)
+    return tuple((str(row["reason"]), int(str(row["times"]))) for row in rows)

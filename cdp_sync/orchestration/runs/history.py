@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -10,23 +11,33 @@ import dagster as dg
 
 from cdp_sync.calling import call
 from cdp_sync.errors import UnknownName, WarehouseLocked
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS
+from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, GoalState
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.runs.run_events import Events, materializations, trouble_of, under_way
 from cdp_sync.orchestration.runs.run_tags import connections_of, reason_of
 from cdp_sync.warehouse import Warehouse
-from cdp_sync.warehouse.exchange import data_exchange
-from cdp_sync.warehouse.history import changed_profiles, goals_of_runs
+from cdp_sync.warehouse.history import changed_profiles, data_exchange, goals_of_runs
 
 _PATIENCE = 1.0
 """Seconds to wait for a warehouse that an import writes to."""
 
+
+class RunState(StrEnum):
+    """The state of a past or present run, or of a goal of it."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
 STATES = {
-    **dict.fromkeys(("QUEUED", "NOT_STARTED", "MANAGED", "STARTING"), "starting"),
-    **dict.fromkeys(("STARTED", "SUSPENDED"), "running"),
-    "SUCCESS": "finished",
-    "FAILURE": "failed",
-    **dict.fromkeys(("CANCELING", "CANCELED"), "stopped"),
+    **dict.fromkeys(("QUEUED", "NOT_STARTED", "MANAGED", "STARTING"), RunState.STARTING),
+    **dict.fromkeys(("STARTED", "SUSPENDED"), RunState.RUNNING),
+    "SUCCESS": RunState.FINISHED,
+    "FAILURE": RunState.FAILED,
+    **dict.fromkeys(("CANCELING", "CANCELED"), RunState.STOPPED),
 }
 """What people call Dagster's states of a run."""
 
@@ -44,8 +55,8 @@ class PastGoal:
     goal: str
     direction: str | None
     """import or export; None where it is not known."""
-    state: str
-    """finished or failed."""
+    state: RunState
+    """Finished or failed."""
     message: str
     """The sentence with the counters, or what went wrong."""
     ended_at: datetime
@@ -75,8 +86,7 @@ class PastRun:
 
     run_id: str
     connection: str
-    state: str
-    """starting, running, finished, failed or stopped."""
+    state: RunState
     reason: str
     """schedule, new files, by hand or backfill."""
     started_at: datetime | None
@@ -116,16 +126,8 @@ class History:
         return {"runs": runs, "data_exchange": list(self.data_exchange), "notice": self.notice}
 
 
-@dataclass(frozen=True)
-class _Recorded:
-    """What the warehouse has recorded."""
-
-    goals: Mapping[str, Sequence[Mapping[str, Any]]]
-    """Rows of `run`, by run id."""
-    profiles: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
-    """The last profiles of a goal's run, by run id and goal."""
-    exchange: tuple[Mapping[str, Any], ...] = ()
-    notice: str = ""
+Changed = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+"""The last profiles of a goal's run, by run id and goal."""
 
 
 def past_runs(
@@ -150,12 +152,34 @@ def past_runs(
         records = (
             [_record(instance, connection, run_id)] if run_id is not None else _latest(instance, connection, limit)
         )
-        runs = [_run(record) for record in records]
-        recorded = _recorded(warehouse, connection, [run.run_id for run in runs], profiles=profiles)
+        runs = [
+            PastRun(
+                run_id=record.dagster_run.run_id,
+                connection=connections_of(record.dagster_run)[0],
+                state=STATES[record.dagster_run.status.value],
+                reason=reason_of(record.dagster_run),
+                started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None,
+                ended_at=datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None,
+            )
+            for record in records
+        ]
+        run_ids = [run.run_id for run in runs]
+        rows: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+        changed: Changed = {}
+        exchange: tuple[Mapping[str, Any], ...] = ()
+        notice = ""
+        try:
+            with replace(warehouse, lock_timeout=_PATIENCE).open("read") as session:
+                changed = changed_profiles(session, run_ids) if profiles else {}
+                exchange = tuple(data_exchange(session, connection))
+                rows = goals_of_runs(session, run_ids)
+        except WarehouseLocked as locked:
+            notice = f"{locked.found} What it has noted of these runs is not shown."
         began = [run.started_at for run in runs if run.started_at]
         events = materializations(instance, min(began), connection, run_id) if began else {}
-        found = tuple(_with_goals(instance, run, recorded, events) for run in runs)
-    return History(found, recorded.exchange, recorded.notice)
+        of_goals = {run.run_id: [_from_row(row, run, changed) for row in rows.get(run.run_id, ())] for run in runs}
+        found = tuple(_with_goals(instance, run, of_goals[run.run_id], events) for run in runs)
+    return History(found, exchange, notice)
 
 
 def _latest(instance: dg.DagsterInstance, connection: str | None, limit: int) -> list[dg.RunRecord]:
@@ -191,62 +215,38 @@ def _is_of(run: dg.DagsterRun, connection: str | None) -> bool:
     return any(connection in (None, found) for found in connections_of(run)[:1])
 
 
-def _run(record: dg.RunRecord) -> PastRun:
-    run = record.dagster_run
-    return PastRun(
-        run_id=run.run_id,
-        connection=connections_of(run)[0],
-        state=STATES[run.status.value],
-        reason=reason_of(run),
-        started_at=_time(record.start_time),
-        ended_at=_time(record.end_time),
-    )
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
-
-
-def _recorded(warehouse: Warehouse, connection: str | None, run_ids: list[str], *, profiles: bool) -> _Recorded:
-    try:
-        with replace(warehouse, lock_timeout=_PATIENCE).open("read") as session:
-            changed = changed_profiles(session, run_ids) if profiles else {}
-            exchange = tuple(data_exchange(session, connection))
-            return _Recorded(goals_of_runs(session, run_ids), changed, exchange)
-    except WarehouseLocked as locked:
-        return _Recorded({}, {}, notice=f"{locked.found} What it has noted of these runs is not shown.")
-
-
-def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: _Recorded, events: Events) -> PastRun:
-    goals = {goal.goal: goal for goal in _from_events(run, events)}
-    goals |= {row["goal"]: _from_row(row, run, recorded) for row in recorded.goals.get(run.run_id, ())}
-    if run.state == "running":
+def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: list[PastGoal], events: Events) -> PastRun:
+    goals = {goal.goal: goal for goal in (*_from_events(run, events), *recorded)}
+    if run.state is RunState.RUNNING:
         run = replace(run, phase=under_way(instance, run.run_id, run.connection))
-    elif run.state in ("failed", "stopped"):
+    elif run.state in (RunState.FAILED, RunState.STOPPED):
         trouble = trouble_of(instance, run.run_id, run.connection)
         for name, (ended_at, message) in trouble.goals.items():  # of some only the event log says that they failed
-            goal = goals.get(name) or PastGoal(name, None, "", message, ended_at)
-            if goal.state != "failed":
-                goals[name] = replace(goal, state="failed", message=message, ended_at=ended_at, errors=(message,))
-        failed = any(goal.state == "failed" for goal in goals.values())
-        run = replace(run, message="" if failed else trouble.message)
+            failed = PastGoal(name, None, RunState.FAILED, message, ended_at, errors=(message,))
+            goal = goals.get(name, failed)
+            if goal is failed or goal.state is not RunState.FAILED:
+                goals[name] = replace(
+                    goal, state=failed.state, message=message, ended_at=ended_at, errors=failed.errors
+                )
+        is_said = any(goal.state is RunState.FAILED for goal in goals.values())
+        run = replace(run, message="" if is_said else trouble.message)
     return replace(run, goals=tuple(sorted(goals.values(), key=lambda goal: goal.ended_at)))
 
 
-def _from_row(row: Mapping[str, Any], run: PastRun, recorded: _Recorded) -> PastGoal:
+def _from_row(row: Mapping[str, Any], run: PastRun, changed: Changed) -> PastGoal:
     seconds = row["seconds"] or (row["ended_at"] - row["started_at"]).total_seconds()
     names = EXPORT_COUNTERS if row["direction"] == "export" else COUNTERS
     return PastGoal(
         goal=row["goal"],
         direction=row["direction"],
-        state="finished" if row["state"] == "success" else row["state"],
+        state=RunState.FINISHED if row["state"] == GoalState.SUCCESS else RunState.FAILED,
         message=row["message"],
         ended_at=row["ended_at"],
         seconds=round(seconds, 1),
         counters={name: row[name] or 0 for name in names},
         warnings=tuple(row["warnings"] or ()),
         errors=tuple(row["errors"] or ()),
-        profiles=tuple(recorded.profiles.get((run.run_id, row["goal"]), ())),
+        profiles=tuple(changed.get((run.run_id, row["goal"]), ())),
     )
 
 
@@ -257,7 +257,7 @@ def _from_events(run: PastRun, events: Events) -> Iterator[PastGoal]:
         yield PastGoal(
             goal=goal,
             direction="import" if names == COUNTERS else "export",
-            state="finished",
+            state=RunState.FINISHED,
             message=metadata.get("summary", ""),
             ended_at=ended_at,
             seconds=round(metadata.get("seconds", 0.0), 1),

@@ -8,7 +8,7 @@ import dagster as dg
 
 from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, UnknownName
-from cdp_sync.model import ExportReport, GoalReport, Report
+from cdp_sync.model import ExportReport, GoalState, ImportReport, Report
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.dagster_internals import execute_here, job_origin
 from cdp_sync.orchestration.data_folder import data_folder
@@ -16,12 +16,10 @@ from cdp_sync.orchestration.goals.files import is_files_key
 from cdp_sync.orchestration.goals.segments import SEGMENTS
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.resources import PlatformResource
-from cdp_sync.orchestration.runs.processes import Process
 from cdp_sync.orchestration.runs.progress import Watcher, watched_by
-from cdp_sync.orchestration.runs.recovery import recover
+from cdp_sync.orchestration.runs.recovery import Process, recover
 from cdp_sync.orchestration.runs.run_events import Trouble, trouble_of
-from cdp_sync.orchestration.runs.run_tags import PROCESS
-from cdp_sync.orchestration.runs.unfinished import refuse_second_run
+from cdp_sync.orchestration.runs.run_tags import PROCESS, refuse_second_run
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -31,8 +29,8 @@ class Outcome:
     """The result of a run from the command line."""
 
     run_id: str
-    state: str
-    """success or failed."""
+    state: GoalState
+    """Success or failed."""
     seconds: float
     """The goals' own work, from the first step's start to the last one's end, without the start of Dagster."""
     goals: tuple[Report, ...]
@@ -79,8 +77,7 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
         if isinstance(resource, PlatformResource):
             resource.warm_up()
     job, goals = _job(definitions, order)
-    reports = _Collecting(watcher)
-    with open_instance() as instance, watched_by(reports):
+    with open_instance() as instance, watched_by(watcher):
         recover(instance, data_folder())
         refuse_second_run(instance, order.connection)
         run = instance.create_run_for_job(
@@ -96,29 +93,11 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
         )
         succeeded = execute_here(job, run, instance)
         trouble = Trouble() if succeeded else trouble_of(instance, run.run_id, order.connection)
-    by_goal = {goal.removeprefix(f"{order.connection}__"): report for goal, report in reports.by_goal.items()}
+    by_goal = {goal.removeprefix(f"{order.connection}__"): report for goal, report in watcher.reports.items()}
     found = _with_failures(by_goal, trouble, definitions, order.connection)
     message = "" if any(goal.state == "failed" for goal in found) else trouble.message
-    return Outcome(
-        run.run_id, "success" if succeeded else "failed", sum(goal.seconds for goal in found), found, message
-    )
-
-
-class _Collecting:
-    """Passes everything on to another watcher, and keeps the reports."""
-
-    def __init__(self, watcher: Watcher) -> None:
-        self._watcher = watcher
-        self.by_goal: dict[str, Report] = {}
-        """By the goal's unique name."""
-
-    def done(self, goal: str, report: Report) -> None:
-        """Keep the report, and pass it on."""
-        self.by_goal[goal] = report
-        self._watcher.done(goal, report)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the other watcher has
-        return getattr(self._watcher, name)
+    state = GoalState.SUCCESS if succeeded else GoalState.FAILED
+    return Outcome(run.run_id, state, sum(goal.seconds for goal in found), found, message)
 
 
 def _with_failures(
@@ -130,7 +109,7 @@ def _with_failures(
         report = found.get(goal)
         if report is None:  # it did nothing; the report of an export names its segment
             segments = _segments_of(definitions, dg.AssetKey([connection, goal]))
-            report = ExportReport(goal, segments[0].path[1]) if segments else GoalReport(goal)
+            report = ExportReport(goal, segments[0].path[1]) if segments else ImportReport(goal)
         if report.state != "failed":
             found[goal] = replace(report, error=why)
     return tuple(found.values())
@@ -150,33 +129,25 @@ def _job(definitions: dg.Definitions, order: Order) -> tuple[dg.JobDefinition, l
         UnknownName: There is no such connection or goal, or the goal is of the other kind.
         Terminal: Every goal of the connection is off.
     """
-    connection, name = order.connection, f"{order.connection}_sync"
-    goal = _named_goal(definitions, order)
+    connection, goal, name = order.connection, order.goal, f"{order.connection}_sync"
+    every = [key.path for key in sorted(definitions.resolve_asset_graph().materializable_asset_keys)]
+    paths = [path for path in every if len(path) == 2 and path[0] != SEGMENTS]
+    if connection not in (names := list(dict.fromkeys(path[0] for path in paths))):
+        raise UnknownName(f"There is no connection {connection!r}.", needed=one_of(connection, names))
+    if goal is not None and goal not in (goals := [path[1] for path in paths if path[0] == connection]):
+        raise UnknownName(f"Connection {connection} has no goal {goal!r}.", needed=one_of(goal, goals))
+    segments = _segments_of(definitions, dg.AssetKey([connection, goal])) if goal else []
+    if order.exports and not segments:
+        raise UnknownName(
+            f"Goal {goal!r} of {connection} imports.", needed="Needed is the name of an export goal.",
+            remedy=f"`{call(f'run {connection} --goal {goal}')}` runs it.",
+        )  # fmt: skip
     if not any(job.name == name for job in definitions.resolve_all_job_defs()):
         raise Terminal(f"Every goal of {connection} is off.", remedy="Switch one on: `enabled: true`.")
     job = definitions.resolve_job_def(name)
     if order.chooses:
         return job, _importing_files(definitions, job, order)
-    return job, [goal, *_segments_of(definitions, goal)] if goal else []  # the segment is counted anew
-
-
-def _named_goal(definitions: dg.Definitions, order: Order) -> dg.AssetKey | None:
-    """Return the goal that an order names, if it names one."""
-    connection, goal, goals = order.connection, order.goal, _goals(definitions)
-    if connection not in goals:
-        raise UnknownName(f"There is no connection {connection!r}.", needed=one_of(connection, goals))
-    if goal is None:
-        return None
-    if goal not in goals[connection]:
-        raise UnknownName(f"Connection {connection} has no goal {goal!r}.", needed=one_of(goal, goals[connection]))
-    key = dg.AssetKey([connection, goal])
-    steps = getattr(definitions.resolve_assets_def(key).node_def, "nodes", ())
-    if order.exports and not any(step.name == "record_delivery" for step in steps):
-        raise UnknownName(
-            f"Goal {goal!r} of {connection} imports.", needed="Needed is the name of an export goal.",
-            remedy=f"`{call(f'run {connection} --goal {goal}')}` runs it.",
-        )  # fmt: skip
-    return key
+    return job, [dg.AssetKey([connection, goal]), *segments] if goal else []  # the segment is counted anew
 
 
 def _importing_files(definitions: dg.Definitions, job: dg.JobDefinition, order: Order) -> list[dg.AssetKey]:
@@ -191,13 +162,3 @@ def _importing_files(definitions: dg.Definitions, job: dg.JobDefinition, order: 
         needed="Files can be chosen of an import goal over SFTP only.",
         remedy="Leave out --files and --again.",
     )
-
-
-def _goals(definitions: dg.Definitions) -> dict[str, list[str]]:
-    """Return the goals of every connection."""
-    found: dict[str, list[str]] = {}
-    for key in sorted(definitions.resolve_asset_graph().materializable_asset_keys):
-        connection, goal, *of_goal = key.path
-        if connection != SEGMENTS and not of_goal:
-            found.setdefault(connection, []).append(goal)
-    return found

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
 
 from cdp_sync.model import RemoteFile, Report
 
 
-class Watcher(Protocol):
-    """Receives what a run does, while the run does it."""
+class Watcher:
+    """Receives what a run does, while the run does it. This one keeps the reports and shows nothing."""
+
+    def __init__(self) -> None:
+        self.reports: dict[str, Report] = {}
+        """By the goal's unique name."""
 
     def phase(self, goal: str, doing: str) -> None:
         """A goal has begun a step."""
@@ -22,23 +25,15 @@ class Watcher(Protocol):
 
     def done(self, goal: str, report: Report) -> None:
         """A goal is done, or has failed."""
+        self.reports[goal] = report
 
 
-class Nobody:
-    """Ignores everything."""
-
-    def phase(self, *_event: Any, **_named: Any) -> None:  # noqa: ANN401 - stands for four methods
-        """No-op."""
-
-    expects = arrived = done = phase
-
-
-_watcher: ContextVar[Watcher] = ContextVar("watcher", default=Nobody())  # noqa: B039 - it has no state
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 def watcher() -> Watcher:
     """Return the watcher of this process."""
-    return _watcher.get()
+    return _watcher.get() or Watcher()
 
 
 @contextmanager

@@ -1,7 +1,11 @@
-"""Tags of a run: its connection, the reason why it was started, its process and the state of the mail about it."""
+"""Runs by their tags: connection, reason for the start, process and mail; and the runs in certain states."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from cdp_sync.errors import Terminal
 from cdp_sync.model.connection import RESERVED
 from cdp_sync.orchestration.dagster_internals import HIDDEN_TAG_PREFIX
 
@@ -24,6 +28,13 @@ _BY_DAGSTER = {
     "dagster/sensor_name": "new files",
 }
 """The reason, by tags of Dagster's own."""
+
+WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+"""States of a run that has not started."""
+UNFINISHED = [*WAITING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+"""States of a run that has not ended: it may import what arrives now."""
+_GIVEN_UP_AFTER = timedelta(minutes=10)
+"""A run that is older and not even queued was left by a crash and never starts."""
 
 
 def reason_of(run: dg.DagsterRun) -> str:
@@ -52,3 +63,28 @@ def tags_to_queue(run: dg.DagsterRun) -> dict[str, str]:
     wanted[REASON] = "by hand" if run.parent_run_id else reason_of(run)
     wanted |= {noted: "" for noted in (PROCESS, FORMER_PROCESS, MAILED) if noted in run.tags}
     return {name: value for name, value in wanted.items() if run.tags.get(name) != value}
+
+
+def runs_in(
+    instance: dg.DagsterInstance, connection: str, statuses: list[dg.DagsterRunStatus]
+) -> Iterator[dg.DagsterRun]:
+    """Yield the runs of a connection that are in one of these states, but for those that never start."""
+    for record in instance.get_run_records(dg.RunsFilter(tags={"connection": connection}, statuses=statuses)):
+        run, made = record.dagster_run, record.create_timestamp
+        if run.status != dg.DagsterRunStatus.NOT_STARTED or made + _GIVEN_UP_AFTER > datetime.now(UTC):
+            yield run
+
+
+def refuse_second_run(instance: dg.DagsterInstance, connection: str) -> None:
+    """Make sure that no run of a connection is under way.
+
+    Raises:
+        Terminal: One is.
+    """
+    started = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
+    if running := next(runs_in(instance, connection, started), None):
+        raise Terminal(
+            f"Run {running.run_id} of connection {connection} is under way.",
+            needed="One run of a connection at a time is allowed.",
+            remedy="Wait until it is done, or end it in the UI.",
+        )

@@ -4,20 +4,20 @@ It requests no run while another run of the connection has not ended, nor for fi
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from cdp_sync.importing.sources.arrivals import Look, Memory, goal_key, look_at
-from cdp_sync.importing.sources.sightings import Sightings
+from cdp_sync.importing.sources.scanning import Sightings
 from cdp_sync.model import Connection, Profiles, RemoteFile, Watch, fingerprint
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.dagster_internals import RUN_KEY_TAG, AssetJob
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import imported_versions
-from cdp_sync.orchestration.runs.unfinished import UNFINISHED, runs_in
+from cdp_sync.orchestration.runs.run_tags import UNFINISHED, runs_in
 
 _TICKS = 3
 """Ticks in the time between two looks: files that were just seen are looked at again at the next tick."""
@@ -55,71 +55,58 @@ def _sensor(connection: Connection, watch: Watch, profiles: Profiles, job: Asset
         tags={"connection": connection.name},
     )
     def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        tick = _Tick(context, connection.name, float(every))
-
-        def look() -> Look:
-            with getattr(context.resources, server_key).client(attempts=1) as server:
-                return look_at(server, goals)
-
-        return tick.evaluate(look)
+        memory, now = Memory.read(context.cursor), time.time()
+        since = now - memory.looked_at
+        if not memory.seen and 0 <= since < every * _EARLY:
+            rest = max(round(every - since), 0)
+            return dg.SensorResult(skip_reason=f"The next look is due in {counted(rest, 'second')}.")
+        with getattr(context.resources, server_key).client(attempts=1) as server:
+            found = look_at(server, goals)
+        return _evaluate(context.instance, connection.name, memory, found, now)
 
     return new_files
 
 
-class _Tick:
-    """One tick of a sensor."""
+def _evaluate(
+    instance: dg.DagsterInstance, connection: str, memory: Memory, found: Look, now: float
+) -> dg.SensorResult:
+    """Request a run if one is due after a look."""
+    memory = memory.settle(_outcomes(instance, connection, memory.asked), now).forget_what_is_gone(found)
+    due = memory.due(found, now)
+    if due and any(runs_in(instance, connection, UNFINISHED)):
+        # They stay seen: a run for them is requested as soon as that run has ended, unless it imports them.
+        reason = "A run of this connection has not ended; what has arrived is asked for after it."
+        return dg.SensorResult(skip_reason=reason, cursor=memory.note(found, now).write())
+    # Another run has imported some: by schedule, by hand, or before.
+    names = {found.files[state][0].partition("/")[0] for state in due}
+    versions = {v for name in names for v in imported_versions(instance, connection, name)}
+    memory = memory.take(frozenset(state for state in due if state.hex() in versions))
+    due = memory.due(found, now)
+    looked_at, memory = memory.looked_at, memory.note(found, now)
+    if not due:
+        return dg.SensorResult(skip_reason=_summary(found, memory), cursor=memory.write())
+    # The former look saw the same sizes and times: the run need not wait for the files to settle.
+    by_goal: dict[str, list[RemoteFile]] = {}
+    for goal, file in (found.files[state] for state in due - found.whole):
+        by_goal.setdefault(goal.partition("/")[0], []).append(file)
+    for goal, files in by_goal.items():
+        place = data_folder().sightings(connection, goal)
+        Sightings(place).add(files, datetime.fromtimestamp(looked_at, UTC))
+    key, memory = memory.ask(due)
+    request = dg.RunRequest(run_key=f"{connection}:{key}", tags={"reason": "new files"})
+    return dg.SensorResult(run_requests=[request], cursor=memory.write())
 
-    def __init__(self, context: dg.SensorEvaluationContext, connection: str, every: float) -> None:
-        self._instance, self._connection, self._every = context.instance, connection, every
-        self._now = time.time()
-        self._memory = Memory.read(context.cursor)
 
-    def evaluate(self, look: Callable[[], Look]) -> dg.SensorResult:
-        """Look if a look is due, and request a run if one is due."""
-        since = self._now - self._memory.looked_at
-        if not self._memory.seen and 0 <= since < self._every * _EARLY:
-            rest = max(round(self._every - since), 0)
-            return dg.SensorResult(skip_reason=f"The next look is due in {counted(rest, 'second')}.")
-        found = look()
-        memory = self._memory.settle(self._outcomes(), self._now).forget_what_is_gone(found)
-        due = memory.due(found, self._now)
-        if due and any(runs_in(self._instance, self._connection, UNFINISHED)):
-            # They stay seen: a run for them is requested as soon as that run has ended, unless it imports them.
-            reason = "A run of this connection has not ended; what has arrived is asked for after it."
-            return self._skip(memory.note(found, self._now), reason)
-        # Another run has imported some: by schedule, by hand, or before.
-        names = {found.files[state][0].partition("/")[0] for state in due}
-        versions = {v for name in names for v in imported_versions(self._instance, self._connection, name)}
-        memory = memory.take(frozenset(state for state in due if state.hex() in versions))
-        due = memory.due(found, self._now)
-        looked_at, memory = memory.looked_at, memory.note(found, self._now)
-        if not due:
-            return self._skip(memory, _summary(found, memory))
-        # The former look saw the same sizes and times: the run need not wait for the files to settle.
-        by_goal: dict[str, list[RemoteFile]] = {}
-        for goal, file in (found.files[state] for state in due - found.whole):
-            by_goal.setdefault(goal.partition("/")[0], []).append(file)
-        for goal, files in by_goal.items():
-            place = data_folder().sightings(self._connection, goal)
-            Sightings(place).add(files, datetime.fromtimestamp(looked_at, UTC))
-        key, memory = memory.ask(due)
-        request = dg.RunRequest(run_key=f"{self._connection}:{key}", tags={"reason": "new files"})
-        return dg.SensorResult(run_requests=[request], cursor=memory.write())
-
-    def _skip(self, memory: Memory, reason: str) -> dg.SensorResult:
-        return dg.SensorResult(skip_reason=reason, cursor=memory.write())
-
-    def _outcomes(self) -> dict[str, bool]:
-        """Return by request whether its run succeeded; a run that was deleted counts as failed."""
-        outcomes = {}
-        for key in self._memory.asked:
-            filters = dg.RunsFilter(tags={RUN_KEY_TAG: f"{self._connection}:{key}"})
-            runs = self._instance.get_runs(filters, limit=1)
-            if not runs:
-                outcomes[key] = False
-            elif runs[0].status in _ENDED:
-                outcomes[key] = _ENDED[runs[0].status]
-        return outcomes
+def _outcomes(instance: dg.DagsterInstance, connection: str, asked: Iterable[str]) -> dict[str, bool]:
+    """Return by request whether its run succeeded; a run that was deleted counts as failed."""
+    outcomes = {}
+    for key in asked:
+        runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: f"{connection}:{key}"}), limit=1)
+        if not runs:
+            outcomes[key] = False
+        elif runs[0].status in _ENDED:
+            outcomes[key] = _ENDED[runs[0].status]
+    return outcomes
 
 
 def _summary(look: Look, memory: Memory) -> str:

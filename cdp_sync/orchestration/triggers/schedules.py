@@ -18,7 +18,7 @@ from cdp_sync.model import Connection, Schedule
 from cdp_sync.model.occurrences import first_instant, grid_start, is_due, occurrences
 from cdp_sync.model.schedule import MINUTES_A_DAY
 from cdp_sync.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG, AssetJob, last_evaluation
-from cdp_sync.orchestration.runs.unfinished import WAITING, runs_in
+from cdp_sync.orchestration.runs.run_tags import WAITING, runs_in
 
 _INSTANT = timedelta(microseconds=1)
 _A_DAY = timedelta(days=1)
@@ -32,8 +32,17 @@ def build_schedules(connection: Connection, jobs: Iterable[AssetJob]) -> list[dg
 
 def _schedule(connection: Connection, schedule: Schedule, job: AssetJob) -> dg.ScheduleDefinition:
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if reason := _reason_to_skip(connection, schedule, context):
-            return dg.SkipReason(reason)
+        tick = context.scheduled_execution_time.astimezone(UTC)
+        if not is_due(schedule, last_evaluation(context) or tick - _INSTANT, tick):
+            coming = next(occurrences(schedule, tick)).astimezone(ZoneInfo(schedule.time_zone))
+            return dg.SkipReason(
+                f"Not due yet. The next run is due on {coming:%Y-%m-%d at %H:%M} ({schedule.time_zone})."
+            )
+        for waiting in runs_in(context.instance, connection.name, WAITING) if context.instance_ref else ():
+            if waiting.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != tick.isoformat():  # not the run of this tick
+                return dg.SkipReason(
+                    f"Run {waiting.run_id} of this connection waits to start, and will find all that there is."
+                )
         return dg.RunRequest(tags={"reason": "schedule"})
 
     return dg.ScheduleDefinition(
@@ -46,17 +55,6 @@ def _schedule(connection: Connection, schedule: Schedule, job: AssetJob) -> dg.S
         default_status=dg.DefaultScheduleStatus.RUNNING,
         tags={"connection": connection.name},
     )
-
-
-def _reason_to_skip(connection: Connection, schedule: Schedule, context: dg.ScheduleEvaluationContext) -> str | None:
-    tick = context.scheduled_execution_time.astimezone(UTC)
-    if not is_due(schedule, last_evaluation(context) or tick - _INSTANT, tick):
-        coming = next(occurrences(schedule, tick)).astimezone(ZoneInfo(schedule.time_zone))
-        return f"Not due yet. The next run is due on {coming:%Y-%m-%d at %H:%M} ({schedule.time_zone})."
-    for waiting in runs_in(context.instance, connection.name, WAITING) if context.instance_ref else ():
-        if waiting.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != tick.isoformat():  # not the run of this tick
-            return f"Run {waiting.run_id} of this connection waits to start, and will find all that there is."
-    return None
 
 
 def tick_crons(schedule: Schedule) -> list[str]:

@@ -4,12 +4,12 @@ Names and numbers are those of draft-ietf-secsh-filexfer-02; what ends in `@open
 PROTOCOL.
 """
 
+import re
 import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from cdp_sync.connectors.sftp.protocol import names
+from datetime import UTC, datetime
 
 INIT, VERSION = 1, 2
 OPEN, CLOSE, READ, WRITE, LSTAT, OPENDIR, READDIR, REMOVE, STAT, RENAME = 3, 4, 5, 6, 7, 11, 12, 13, 17, 18
@@ -26,8 +26,13 @@ LARGEST = 1 << 24
 """A packet of this many bytes or more is noise, such as text that a login shell prints."""
 
 _SIZE, _OWNER, _PERMISSIONS, _TIMES, _EXTENDED_ATTRIBUTES = 1, 2, 4, 8, 0x80000000
-_FOR_READING = 1
-_FOR_WRITING = 2 | 8 | 16  # create it, and cut off what is there: what OpenSSH's own client asks for
+FOR_READING = 1
+FOR_WRITING = 2 | 8 | 16  # create it, and cut off what is there: what OpenSSH's own client asks for
+
+_ESCAPE = r"x[89a-f][0-9a-f]"
+_ESCAPE_LIKE = re.compile(rf"(\\+)(?={_ESCAPE})")
+_AFTER_BACKSLASHES = re.compile(r"(\\*)([\udc80-\udcff])")
+_ESCAPED = re.compile(rf"(\\+)({_ESCAPE})")
 
 
 class NotSftp(Exception):
@@ -67,19 +72,14 @@ class Attributes:
     """Seconds since 1970, UTC."""
 
     @property
-    def is_link(self) -> bool:
-        """Whether it is a symbolic link."""
-        return self.mode is not None and stat.S_ISLNK(self.mode)
+    def kind(self) -> int | None:
+        """The kind of file, such as `stat.S_IFREG`."""
+        return None if self.mode is None else stat.S_IFMT(self.mode)
 
     @property
-    def is_regular(self) -> bool:
-        """Whether it is a regular file."""
-        return self.mode is not None and stat.S_ISREG(self.mode)
-
-    @property
-    def is_directory(self) -> bool:
-        """Whether it is a directory."""
-        return self.mode is not None and stat.S_ISDIR(self.mode)
+    def modified_at(self) -> datetime:
+        """The modification time; 1970 where the server states none, so that two listings agree."""
+        return datetime.fromtimestamp(self.mtime or 0, UTC)
 
 
 @dataclass(frozen=True)
@@ -137,29 +137,42 @@ def string(value: bytes) -> bytes:
     return struct.pack(">I", len(value)) + value
 
 
+def as_text(name: bytes) -> str:
+    r"""Return a name or path as text, also one that is not UTF-8.
+
+    A byte that is not UTF-8 stands as `\xe9`. So that every text means one name only, backslashes before what could be
+    read as such an escape are doubled; all other names stand as they are.
+
+    >>> as_text(b"caf\xe9.csv"), as_text(rb"caf\xe9.csv"), as_text(rb"a\b.csv")
+    ('caf\\xe9.csv', 'caf\\\\xe9.csv', 'a\\b.csv')
+    """
+    text = _ESCAPE_LIKE.sub(r"\1\1", name.decode("utf-8", "surrogateescape"))
+    return _AFTER_BACKSLASHES.sub(lambda found: f"{found[1] * 2}\\x{ord(found[2]) - 0xDC00:02x}", text)
+
+
+def as_bytes(text: str) -> bytes:
+    """Return the name or path that a text stands for; the opposite of `as_text`."""
+
+    def unescaped(found: re.Match[str]) -> str:
+        half, odd = divmod(len(found[1]), 2)
+        return "\\" * half + (chr(0xDC00 + int(found[2][1:], 16)) if odd else found[2])
+
+    return _ESCAPED.sub(unescaped, text).encode("utf-8", "surrogateescape")
+
+
 def path_bytes(path: str) -> bytes:
-    """Return a path as a string field: UTF-8, as everyone but the draft agrees, or escaped as in `names`."""
-    return string(names.as_bytes(path))
+    """Return a path as a string field: UTF-8, as everyone but the draft agrees, or escaped as of `as_text`."""
+    return string(as_bytes(path))
 
 
-def open_for_reading(path: str) -> bytes:
-    """Return the body of OPEN."""
-    return path_bytes(path) + struct.pack(">II", _FOR_READING, 0)
-
-
-def open_for_writing(path: str) -> bytes:
-    """Return the body of OPEN for a new file, with the permissions that the server gives by itself."""
-    return path_bytes(path) + struct.pack(">II", _FOR_WRITING, 0)
+def opening(path: str, how: int) -> bytes:
+    """Return the body of OPEN; a new file has the permissions that the server gives by itself."""
+    return path_bytes(path) + struct.pack(">II", how, 0)
 
 
 def span(handle: bytes, offset: int, length: int) -> bytes:
     """Return the body of READ, or that of WRITE but for the data."""
     return string(handle) + struct.pack(">QI", offset, length)
-
-
-def rename(old: str, new: str) -> bytes:
-    """Return the body of RENAME; that of `posix-rename@openssh.com` is the same after its name."""
-    return path_bytes(old) + path_bytes(new)
 
 
 def extensions(version: Fields) -> frozenset[bytes]:
@@ -205,15 +218,3 @@ def entries(reply: Fields) -> Iterator[Entry]:
     """Read the lines of a NAME reply."""
     for _ in range(reply.uint32()):
         yield Entry(reply.string(), reply.string(), attributes(reply))
-
-
-def largest_requests(reply: Fields) -> tuple[int, int]:
-    """Read the reply to `limits@openssh.com`: the most bytes of a READ and of a WRITE; 0 means "not stated"."""
-    reply.uint64()
-    return reply.uint64(), reply.uint64()
-
-
-def free_space(reply: Fields) -> int | None:
-    """Read the reply to `statvfs@openssh.com`: bytes that the account may fill, or None where there is no real disk."""
-    _, unit, total, _, free = (reply.uint64() for _ in range(5))
-    return unit * free if total else None

@@ -1,10 +1,10 @@
-"""One SFTP conversation on an SSH channel: ask, and be answered by number."""
+"""One SFTP conversation on an SSH channel: ask, and be answered by number, within limits on the server's pace."""
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cdp_sync.connectors.sftp.protocol import packets
-from cdp_sync.connectors.sftp.protocol.pace import Waited
 from cdp_sync.connectors.sftp.protocol.packets import Fields, NotSftp
 
 if TYPE_CHECKING:
@@ -13,6 +13,50 @@ if TYPE_CHECKING:
 _VERSION = 3
 _FIRST = 32768 - 64
 """Bytes in one packet of SSH: what OpenSSH takes, less 64 that paramiko reserves; see `paramiko_internals`."""
+
+
+Waited = Callable[[float, int], None]
+"""Called after every wait for bytes with its seconds and how many came; raises TooSlow."""
+
+
+class TooSlow(Exception):
+    """The server sends, but does not get on: bytes that drip keep a line alive for ever."""
+
+
+class Deadline:
+    """A moment, so many seconds from now, by which all of an answer must be there."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def waited(self, _seconds: float, _arrived: int) -> None:
+        """Raise TooSlow if the moment has passed."""
+        if time.monotonic() > self._end:
+            raise TooSlow(f"its answer was not whole after {self._seconds:g} s")
+
+
+class LeastRate:
+    """A rate that a transfer must reach on average; only time spent on waiting counts.
+
+    Args:
+        rate: Bytes a second.
+        span: Seconds of waiting over which the average is taken.
+    """
+
+    def __init__(self, rate: int, span: float) -> None:
+        self._rate, self._span = rate, span
+        self._seconds, self.bytes = 0.0, 0
+
+    def waited(self, seconds: float, arrived: int) -> None:
+        """Note a wait and the bytes that came; raise TooSlow if the rate was not reached."""
+        self._seconds += seconds
+        self.bytes += arrived
+        if self._seconds < self._span:
+            return
+        if self.bytes < self._rate * self._seconds:
+            raise TooSlow(f"{self.bytes:,} bytes in {self._seconds:.0f} s, where {self._rate:,} a second are expected")
+        self._seconds, self.bytes = 0.0, 0
 
 
 class Wire:

@@ -1,4 +1,4 @@
-"""Hands a mail to a server by `smtplib`, and names what went wrong.
+"""SMTP: hands a mail to the server that the environment names, by `smtplib`, and names what went wrong.
 
 Of a server's answers only the codes are shown: their texts quote people's addresses. For the same reason errors are
 raised without their cause.
@@ -9,15 +9,14 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from cdp_sync.connectors.smtp.server import PREFIX, SmtpServer
 from cdp_sync.errors import (
     AuthenticationFailed,
     CdpSyncError,
@@ -27,9 +26,63 @@ from cdp_sync.errors import (
     MailRefused,
     ServerRefused,
     ServerUnreachable,
+    SettingUnusable,
 )
+from cdp_sync.model.mail_address import is_address
+from cdp_sync.model.suggestion import one_of
 
+PREFIX = "CDP_SYNC_SMTP_"
+_PORTS = {"none": 25, "starttls": 587, "tls": 465}
 _OUT_OF_SERVICE = 421
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """A mail server, and the login and sender of mail through it."""
+
+    host: str
+    sender: str
+    tls: str = "starttls"
+    """none, starttls or tls: never, after a greeting, from the first byte."""
+    port: int = 587
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "SmtpServer":
+        """Return the server that the variables CDP_SYNC_SMTP_… name.
+
+        Raises:
+            SettingUnusable: A variable is missing, or says something impossible.
+        """
+        host, sender, tls, port, user, password = (
+            environment.get(f"{PREFIX}{name}", "") for name in ("HOST", "SENDER", "TLS", "PORT", "USER", "PASSWORD")
+        )
+        tls = tls or "starttls"
+        port = port or str(_PORTS.get(tls))
+        port_fits = port.isascii() and port.isdigit() and 1 <= int(port) <= 65535
+        rules = (
+            (host, "HOST is not set.", "It should hold the mail server's name."),
+            (
+                is_address(sender),
+                "SENDER is not set, or is not an e-mail address.",
+                "It should hold the mails' sender.",
+            ),
+            (tls in _PORTS, f"TLS is {tls!r}.", one_of(tls, _PORTS)),
+            (port_fits, f"PORT is {port!r}.", "It should be a number from 1 to 65535."),
+            (bool(user) == bool(password), f"USER and {PREFIX}PASSWORD: one is not set.", "Set both, or neither."),
+            ((user + password).isascii(), f"USER or {PREFIX}PASSWORD is not ASCII.", "SMTP transmits ASCII only."),
+            (
+                not user or tls != "none",
+                "TLS is none, and there is a login.",
+                "starttls or tls is needed: a password is never sent unencrypted.",
+            ),
+        )
+        for holds, found, needed in rules:
+            if not holds:
+                remedy = "" if host else "Set it where Dagster is started."
+                raise SettingUnusable(f"{PREFIX}{found}", needed=needed, remedy=remedy)
+        return cls(host, sender, tls, int(port), user, password)
 
 
 @dataclass(frozen=True)
@@ -101,9 +154,8 @@ def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
 
 
 def _cut(session: smtplib.SMTP) -> None:
-    if session.sock is not None:
-        with suppress(OSError):
-            socket.socket.shutdown(session.sock, socket.SHUT_RDWR)  # wakes up the reader; TLS is not involved
+    with suppress(OSError, TypeError):  # it may have no socket
+        socket.socket.shutdown(session.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]  # wakes up the reader
 
 
 _ANSWERS: tuple[tuple[type[smtplib.SMTPResponseException], type[CdpSyncError], type[CdpSyncError]], ...] = (
@@ -138,23 +190,23 @@ def _answer(code: int, text: bytes | str, lasting: type[CdpSyncError], temporary
 
 
 def _line_error(problem: Exception, server: SmtpServer) -> CdpSyncError:
-    where = f"The mail server {server.address}"
+    where = f"mail server {server.host}:{server.port}"
     compare = f"Compare {PREFIX}TLS ({server.tls}) and {PREFIX}PORT with what it offers."
     match problem:
         case smtplib.SMTPServerDisconnected():
-            return ConnectionLost(f"The line to the mail server {server.address} was lost, or it was too slow.")
+            return ConnectionLost(f"The line to the {where} was lost, or it was too slow.")
         case smtplib.SMTPException():
             login = " and a login" if server.user else ""
-            return ServerRefused(f"{where} does not offer TLS {server.tls}{login}.", remedy=compare)
+            return ServerRefused(f"The {where} does not offer TLS {server.tls}{login}.", remedy=compare)
         case ssl.SSLCertVerificationError():
             return CertificateRejected(
-                f"The certificate of the mail server {server.address} is not trusted: {problem.verify_message}.",
+                f"The certificate of the {where} is not trusted: {problem.verify_message}.",
                 needed=f"Needed is a certificate for {server.host} of an authority that this machine trusts.",
                 remedy="Name the authority's file in SSL_CERT_FILE, or correct the host's name.",
             )
         case ssl.SSLError():
-            return ServerRefused(f"{where} and cdp_sync have no common TLS version.", remedy=compare)
+            return ServerRefused(f"The {where} and cdp_sync have no common TLS version.", remedy=compare)
         case UnicodeError():
             return ServerUnreachable(f"{server.host!r} is not the name of a host.", remedy=f"Correct {PREFIX}HOST.")
     text = "no answer" if isinstance(problem, TimeoutError) else getattr(problem, "strerror", "") or "an unknown error"
-    return ServerUnreachable(f"{where} cannot be reached: {text}.")
+    return ServerUnreachable(f"The {where} cannot be reached: {text}.")

@@ -1,1 +1,0 @@
-"""SMTP: hands mail to a server."""

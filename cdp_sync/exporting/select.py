@@ -1,0 +1,275 @@
+"""Chooses the profiles to deliver and stages their rows as they will be written. Only reads the warehouse.
+
+A statement nests selects: the values read from profiles, the line made of them (`Rows`), and the profile's ending. It
+is also verified that the delivery can be recorded, before anything is delivered: otherwise each run would deliver the
+same profiles again, as long as the ledger cannot be written.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select, true
+
+from cdp_sync.exporting.run import ExportRun
+from cdp_sync.model import EXPORT_COUNTERS, Condition, ExportColumn, ExportCounters
+from cdp_sync.segments.conditions import condition_of
+from cdp_sync.segments.consent import ConsentColumns, may_process
+from cdp_sync.segments.membership import PROFILE, is_in_segment
+from cdp_sync.segments.statements import step
+from cdp_sync.warehouse import Step, quote_literal
+from cdp_sync.warehouse.properties import check_types, profile_columns
+
+Inputs = dict[str, ColumnElement[Any]]
+"""Values read from profiles, by the name that each gets."""
+
+Level = Mapping[str, str]
+"""Expressions over the names of the levels before, by the name that each gets."""
+
+_LEAST_ROOM = 2 << 20
+_PROFILE_ROOM = 100
+"""Bytes that the warehouse grows by for each profile whose entry in the ledger is replaced: 80 as measured."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a profile cannot be delivered."""
+
+    fails_if: str
+    reason: str
+    field: str | None
+    """The column whose value it is; None: the whole row."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an export."""
+
+    number: int
+    name: str
+    inputs: Inputs = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    fails_if: str = "false"
+    """The condition that there is one of the problems: quicker to evaluate than each."""
+
+    @property
+    def cell(self) -> str:
+        """Name of the cell."""
+        return f"c{self.number}"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How a kind of export turns profiles into lines."""
+
+    columns: Sequence[Column]
+    cells: Sequence[Level]
+    """The expressions for the cells, level by level: `c0`, `c1` and so on."""
+    line: Sequence[Level]
+    """The expressions that make `line` of the cells: null where a profile is not eligible."""
+    problems: Sequence[Problem] = ()
+    """Why a profile could not be delivered."""
+    fails_if: str = "false"
+    """The condition that there is one of these problems: quicker to evaluate than each."""
+    links: Inputs = field(default_factory=dict)
+    """Identifiers: a profile needs one of them to be delivered. Empty: it needs none."""
+    named: Sequence[str] = ()
+    """Cells that identify the profile on the platform, besides the columns."""
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The cells that a preview shows, by their headings."""
+        return {name: name for name in self.named} | {column.name: column.cell for column in self.columns}
+
+    @property
+    def inputs(self) -> Inputs:
+        """All values read from profiles."""
+        every = [*(column.inputs for column in self.columns), self.links]
+        return {name: value for inputs in every for name, value in inputs.items()}
+
+
+def select_segment(run: ExportRun) -> ExportCounters:
+    """Stage the profiles to deliver, and count the endings of the segment's profiles.
+
+    Raises:
+        PropertyTypeChanged: A declared type differs from that of the column.
+        DiskFull: The rows do not fit on the disk.
+    """
+    for leftover in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
+        leftover.unlink(missing_ok=True)
+    with run.open("read") as session:
+        session.set("force_compression", "uncompressed")  # rows stay here for seconds only
+        columns = profile_columns(session)
+        check_types(run.profiles, columns)
+        session.run([selected_step(run, run.rows(columns), columns), *run.more_steps(columns)])
+        inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
+        size = step("segment", select(func.count()).select_from(PROFILE).where(inside))
+        in_segment = session.value(size.sql, size.values)
+        ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.selected group by ending"))
+        ends["profiles_same"] = in_segment - sum(ends.values()) + ends.get("profiles_same", 0)
+        return ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))
+
+
+def verify_recordable(run: ExportRun, counters: ExportCounters) -> None:
+    """Open the warehouse as recording does, and verify that it can grow. No-op where nothing is due.
+
+    Raises:
+        DiskFull: There is no room for the ledger.
+        WarehouseLocked: Another process holds the warehouse.
+        WarehouseUnusable: It cannot be written.
+    """
+    if counters.profiles_written or run.is_due_without_profiles():
+        with run.open("write"):
+            verify_room(run, counters.profiles_written)
+
+
+def verify_room(run: ExportRun, profiles: int) -> None:
+    """Verify that the warehouse can grow by the ledger rows of so many profiles; it is not opened.
+
+    Raises:
+        DiskFull: There is no room.
+        WarehouseUnusable: Nothing can be written beside the warehouse.
+    """
+    run.warehouse.verify_room(_LEAST_ROOM + profiles * _PROFILE_ROOM * run.entries)
+
+
+def selected_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
+    """Return the step that makes `staging.selected`: the segment's profiles with their endings, in order.
+
+    Profiles whose values equal those last delivered are left out; often these are most. DuckDB's fast hash decides
+    that. Where it differs, the written lines are compared, so a DuckDB version with another hash delivers nobody again.
+    """
+    chosen, levels = _chosen(run, rows, columns), (*rows.cells, *rows.line)
+    how = "".join(f"{name}{sql}" for level in levels for name, sql in level.items())
+    salt = hashlib.sha256(f"{run.fingerprint}{how}".encode())
+    values = {**chosen.values, "salt": salt.hexdigest(), "fingerprint": run.fingerprint}
+    value_hash = f"hash({', '.join(['$salt', *rows.inputs])})"
+    source = on(chosen.sql, {"value_hash": value_hash, "eligible": "has_value and allowed and is_linked"})
+    compared = run.goal.changes == "changed"
+    if compared:
+        values |= {"connection": run.connection, "goal": run.goal.name}
+        source = _CHANGED.format(source)
+    for level in (*levels, *_end(rows, compared=compared)):
+        source = on(source, level)
+    return Step("selected", _SELECTED.format(source), values)
+
+
+def cells_step(run: ExportRun, rows: Rows, columns: Collection[str], limit: int) -> Step:
+    """Return the query for the cells of the first staged rows, before they become a line."""
+    chosen = _chosen(run, rows, columns)
+    source = _FIRST_WRITTEN.format(chosen.sql)
+    for level in rows.cells:
+        source = on(source, level)
+    query = f"select {', '.join(rows.shown.values())}\nfrom (\n{source}\n)\norder by place"
+    return Step("cells", query, {**chosen.values, "limit": limit})
+
+
+_CHANGED = """select profile.*, known_hash
+from (
+{}
+) profile
+left join (
+    select profile_id, row_hash as known_hash, value_hash as known_values
+    from warehouse.exported_profile
+    where goal_number = (select number from warehouse.exported_goal where connection = $connection and goal = $goal)
+) using (profile_id)
+where not eligible or known_values is distinct from value_hash"""
+
+_SELECTED = """create or replace table staging.selected as
+select
+    profile_id,
+    ending,
+    case when ending = 'written' then line end as line,
+    case when ending in ('written', 'same') then row_hash end as row_hash,
+    value_hash,
+    in_ledger,
+    problems
+from (
+{}
+)
+order by created_at, profile_id"""
+
+_FIRST_WRITTEN = """select *
+from (
+{}
+)
+join (
+    select profile_id, rowid as place from staging.selected where ending = 'written' order by place limit $limit
+) using (profile_id)"""
+
+
+def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
+    """Return the query for the segment's profiles: what decides their ending, and the values that are written."""
+    has = (Condition.model_validate({"property": name, "has_value": True}) for name in run.goal.properties)
+    # A `case` evaluates a property only where those before it had no value.
+    whens = [(condition_of(when, run.profiles, run.now, columns), true()) for when in has]
+    has_value = case(*whens, else_=false()) if whens else true()
+    is_linked = or_(*(value.is_not(None) for value in rows.links.values())) if rows.links else true()
+    values = [
+        literal_column("profile.profile_id").label("profile_id"),
+        literal_column("profile.created_at").label("created_at"),
+        has_value.label("has_value"),
+        literal_column(f"({allowed(run, columns)})").label("allowed"),
+        is_linked.label("is_linked"),
+        *(value.label(name) for name, value in rows.inputs.items()),
+    ]
+    inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
+    return step("chosen", select(*values).select_from(PROFILE).where(inside))
+
+
+def allowed(run: ExportRun, columns: Collection[str]) -> str:
+    """Return the condition that the connection's objectives allow to process a profile."""
+    if not run.objectives:
+        return "true"
+    return may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns))
+
+
+_ENDS = ("without_value", "without_consent", "without_identifier", "not_deliverable", "same", "written")
+
+
+def _end(rows: Rows, *, compared: bool) -> Iterator[Level]:
+    """Yield, level by level, a profile's ending; `in_ledger` where the goal is known to have delivered it."""
+    each = (
+        f"case when {problem.fails_if} then {{field: {name}, reason: {quote_literal(problem.reason)}}} end"
+        for problem in rows.problems
+        for name in [quote_literal(problem.field) if problem.field else "null::varchar"]
+    )
+    entries = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
+    # The fingerprint is part of the hash, so that a changed declaration makes every row another one.
+    row_hash = "xor(md5_number(line), md5_number($fingerprint))::uuid"
+    # As JSON: even empty lists of structs take a tenth of the time of staging.
+    problems = f"case when eligible and ({rows.fails_if}) then to_json({entries})::varchar end"
+    yield {"row_hash": row_hash, "problems": problems}
+    # As an enum: a million words take as long to store as a tenth of the rows' text.
+    words = {word: f"'{word}'::enum({', '.join(map(quote_literal, _ENDS))})" for word in _ENDS}
+    same = f"when row_hash = known_hash then {words['same']}" if compared else ""
+    ending = f"""case
+        when not has_value then {words["without_value"]}
+        when not allowed then {words["without_consent"]}
+        when not is_linked then {words["without_identifier"]}
+        when problems is not null then {words["not_deliverable"]}
+        {same}
+        else {words["written"]}
+    end"""
+    yield {"ending": ending, "in_ledger": "known_hash is not null" if compared else "false"}
+
+
+def on(source: str, named: Level) -> str:
+    """Return a select of the source's columns, and more."""
+    more = "".join(f",\n    {sql} as {name}" for name, sql in named.items())
+    return f"select *{more}\nfrom (\n{source}\n)" if named else source
+
+
+def segments_of(
+    run: ExportRun, columns: Collection[str], number: int, declared: ExportColumn, *, titles: bool = False
+) -> tuple[Inputs, str]:
+    """Return what a column of segments reads, and the expression for the list of those that a profile is in."""
+    segments = run.profiles.segments
+    names = [each.name for each in segments] if declared.segments == "all" else declared.segments or ()
+    labels = [run.profiles.segment(name).label if titles else name for name in names]
+    inputs = {
+        f"s{number}_{place}": is_in_segment(run.profiles, name, run.now, columns) for place, name in enumerate(names)
+    }
+    each = (f"case when {inside} then {quote_literal(label)} end" for inside, label in zip(inputs, labels, strict=True))
+    return inputs, f"list_filter([{', '.join(each)}], lambda x: x is not null)"

@@ -1,1 +1,0 @@
-"""Chooses the profiles to deliver, and stages what leaves."""
