@@ -17,6 +17,7 @@ be moved (`clock`), late visibility (`visible`), jobs (`jobs`), downloads by URL
         requests.get(f"{shop.url}/api/items/1", headers={"Api-Key": "secret"})
 """
 
+from cdp_sync.sandbox.api.answers import JsonAnswer, stream
 from cdp_sync.sandbox.api.calls import Call, Calls
 from cdp_sync.sandbox.api.clock import Clock
 from cdp_sync.sandbox.api.downloads import Download, Downloads
@@ -24,13 +25,13 @@ from cdp_sync.sandbox.api.faults import Fault, Faults, Refused
 from cdp_sync.sandbox.api.forms import Asked, Form, check, mapping, text
 from cdp_sync.sandbox.api.jobs import Job, Jobs, State, Work
 from cdp_sync.sandbox.api.keyed import Keyed
-from cdp_sync.sandbox.api.limits import UNLIMITED, Allowance, Limit, Limits
+from cdp_sync.sandbox.api.limits import UNLIMITED, Allowance, Limit, Limits, faster
 from cdp_sync.sandbox.api.page import Shown
-from cdp_sync.sandbox.api.sandbox import ApiSandbox, Handler, JsonAnswer, methods
+from cdp_sync.sandbox.api.sandbox import ApiSandbox, Handler, methods
 from cdp_sync.sandbox.api.visible import Visible
 
 __all__ = [
     "UNLIMITED", "Allowance", "ApiSandbox", "Asked", "Call", "Calls", "Clock", "Download", "Downloads", "Fault",
     "Faults", "Form", "Handler", "Job", "Jobs", "JsonAnswer", "Keyed", "Limit", "Limits", "Refused", "Shown",
-    "State", "Visible", "Work", "check", "mapping", "methods", "text",
+    "State", "Visible", "Work", "check", "faster", "mapping", "methods", "stream", "text",
 ]  # fmt: skip

@@ -25,6 +25,10 @@ class Call:
     request: Request
     body: Any = None
 
+    def header(self, *spellings: str) -> str | None:
+        """Return the header with the first of these names that the call has, such as `Api-Key` or `api_key`."""
+        return next((value for name in spellings if (value := self.request.headers.get(name)) is not None), None)
+
 
 class Kind(NamedTuple):
     """Calls that are counted together."""

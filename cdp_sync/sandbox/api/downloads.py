@@ -12,6 +12,9 @@ from cdp_sync.sandbox.api.clock import Clock
 FOLDER = "export"
 """Where they lie, and the endpoint's name."""
 
+_CODES = {403: "AccessDenied", 404: "NoSuchKey"}
+"""By status; `SlowDown` for all others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Download:
@@ -36,6 +39,8 @@ class Downloads:
     """Files by path."""
 
     def __init__(self, clock: Clock) -> None:
+        self.status_of_expired = 404
+        """What a call for a file that has expired is answered with."""
         self._clock = clock
         self._files: dict[str, Download] = {}
 
@@ -45,6 +50,10 @@ class Downloads:
         path = f"{FOLDER}/{datetime.fromtimestamp(now, UTC):%Y/%m/%d}/{token_hex(16)}"
         self._files[path] = Download(path, filename, content, now + seconds, media_type)
         return self._files[path]
+
+    def renew(self, file: Download, seconds: float) -> Download:
+        """Offer the same file at one more path."""
+        return self.offer(file.filename, file.content, seconds, file.media_type)
 
     def offers(self, file: Download) -> bool:
         """Return whether a file has not expired."""
@@ -64,8 +73,9 @@ class Downloads:
                 "content-disposition": f"attachment; filename={file.filename}",
             }
             return StreamingResponse(_pieces(file.content), headers=headers, media_type=file.media_type)
-        code = "NoSuchKey" if fault is None else "SlowDown"
-        return Response(f"<Error><Code>{code}</Code></Error>", fault or 404, media_type="application/xml")
+        status = fault or (self.status_of_expired if file else 404)
+        code = _CODES.get(status, "SlowDown")
+        return Response(f"<Error><Code>{code}</Code></Error>", status, media_type="application/xml")
 
 
 async def _pieces(content: Sequence[bytes]) -> AsyncIterator[bytes]:

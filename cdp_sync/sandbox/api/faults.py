@@ -67,14 +67,19 @@ class Faults:
 
 
 def _first_half(send: Send) -> Send:
-    """Send half of the announced length; the server closes the connection because the rest never comes."""
-    left = 0
+    """Send half of the announced length, or half of a stream's first piece.
+
+    The server closes the connection because the rest never comes.
+    """
+    left: int | None = None
 
     async def send_part(message: Message) -> None:
         nonlocal left
         if message["type"] == "http.response.start":
-            left = int(dict(message["headers"]).get(b"content-length", 0)) // 2
+            length = dict(message["headers"]).get(b"content-length")
+            left = None if length is None else int(length) // 2
         else:
+            left = len(message["body"]) // 2 if left is None else left
             message = {**message, "body": message["body"][:left], "more_body": True}
             left -= len(message["body"])
         await send(message)

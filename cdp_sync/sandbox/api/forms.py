@@ -67,7 +67,7 @@ class Form:
         return {name: _with_arrays(value) for name, value in found.items()}
 
 
-def check(valid: object, message: str, code: int | None = None, *, status: int = 400) -> None:
+def check(valid: object, message: str, code: int | str | None = None, *, status: int = 400) -> None:
     """Raise Refused unless something is valid."""
     if not valid:
         raise Refused(status, message, code)

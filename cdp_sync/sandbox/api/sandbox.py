@@ -9,11 +9,12 @@ from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from cdp_sync.sandbox.api import page
+from cdp_sync.sandbox.api.answers import JsonAnswer, answer
 from cdp_sync.sandbox.api.calls import Call, Calls
 from cdp_sync.sandbox.api.clock import Clock
 from cdp_sync.sandbox.api.downloads import FOLDER, Downloads
@@ -26,9 +27,8 @@ from cdp_sync.sandbox.api.visible import Visible
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Handler = Callable[[Any, Call], Any]
-"""Receives the sandbox and the call, and returns JSON or a response. It never waits: no call sees another half done."""
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+"""Receives the sandbox and the call, and returns JSON, text or a response. It never waits: no call sees another half
+done."""
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +36,6 @@ log = logging.getLogger(__name__)
 def methods(path: str, name: str, **handlers: Handler) -> list[Route]:
     """Return routes of one path: `methods("/user", "user", GET=read_user, POST=save_user)`."""
     return [Route(path, handler, methods=[method], name=name) for method, handler in handlers.items()]
-
-
-class JsonAnswer(JSONResponse):
-    """JSON without blanks, in ASCII."""
-
-    def render(self, content: Any) -> bytes:  # noqa: ANN401 - any JSON
-        """Encode it."""
-        return _ENCODER.encode(content).encode()
 
 
 class ApiSandbox:
@@ -229,8 +221,7 @@ class ApiSandbox:
 
     def _perform(self, handler: Handler, call: Call) -> Response:
         try:
-            answer = handler(self, call)
-            return answer if isinstance(answer, Response) else JsonAnswer(answer)
+            return answer(handler(self, call))
         except Refused:
             raise
         except Exception:

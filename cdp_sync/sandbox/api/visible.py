@@ -34,3 +34,9 @@ class Visible(Generic[T]):
             return before
         del self._before[key]
         return current
+
+    def hidden(self) -> dict[Hashable, T | None]:
+        """Return what readers still see, by key, of all objects whose last change they do not see."""
+        now = self._clock()
+        self._before = {key: found for key, found in self._before.items() if found[0] > now}
+        return {key: before for key, (_, before) in self._before.items()}
