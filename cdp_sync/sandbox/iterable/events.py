@@ -93,8 +93,8 @@ def track_many(box: "IterableSandbox", call: Call) -> Fields:
     events = entries_of(call.body, "events")
     box.check_size(events)
     answer = write_each(events, partial(_track, box)).answer
-    kept = ("invalid", "notFound", "forgotten")
-    failed = {name: found for name, found in answer["failedUpdates"].items() if name.startswith(kept)}
+    users_only = ("invalidData", "conflict")
+    failed = {name: found for name, found in answer["failedUpdates"].items() if not name.startswith(users_only)}
     return {**answer, "disallowedEventNames": [], "failedUpdates": failed}
 
 

@@ -91,7 +91,9 @@ def test_exports(client: OfficialClient, api: Api) -> None:
 def test_events(client: OfficialClient, api: Api) -> None:
     """It tracks one and many, and reads them back, by address and by userId."""
     client.call("trackEvent", email=ANN, eventName="visit", id="e1", createdAt=int(NOON) - 60, dataFields={"page": 3})
-    answer = client.call("trackBulkEvents", events=[{"email": ANN, "eventName": "buy"}, {"userId": "u9", "eventName": "x"}])
+    answer = client.call(
+        "trackBulkEvents", events=[{"email": ANN, "eventName": "buy"}, {"userId": "u9", "eventName": "x"}]
+    )
     assert (answer["successCount"], answer["failCount"], answer["disallowedEventNames"]) == (1, 1, [])
     found = client.call("getUserEventsByEmail", email=ANN, limit=5)["events"]
     assert [(each["eventType"], each["eventName"], each["dataFields"]) for each in found] == [
