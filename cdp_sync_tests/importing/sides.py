@@ -113,7 +113,7 @@ class ProductSide:
         )
         report = import_files(run, [self.fetched(number, file) for number, file in enumerate(files)])
         counters = {file.path: file.counters for file in report.files}
-        failed = {file.path: file.message for file in report.failed}
+        failed = {file.path: file.message for file in report.files if file.state == "failed"}
         return Delivered(counters, failed, tuple(self.quarantine(run.run_id)))
 
     def fetched(self, number: int, file: File) -> FetchedFile:
