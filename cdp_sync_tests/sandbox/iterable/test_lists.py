@@ -49,7 +49,7 @@ def test_members_are_lines_of_text(projects: Projects) -> None:
 
 
 def test_dynamic_lists_follow_their_rule(api: Api) -> None:
-    """Whoever has the value is on the list; it cannot be written to, nor can one that is not there."""
+    """All who have the value are on the list; it cannot be written to, nor can one that is not there."""
     dynamic = api.box.project.add_list("Travellers", rule=("topics", "travel")).list_id
     for email, topics in ((ANN, ["travel", "food"]), (BOB, ["food"])):
         api.post("users/update", email=email, dataFields={"topics": topics})
