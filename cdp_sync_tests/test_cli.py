@@ -36,7 +36,7 @@ from cdp_sync_tests.sandbox.test_up import free_port
 
 FIRST = "Email,FirstName,Total\nada@example.com,Ada,1.5\nbob@example.com,Bob,x\n,Nobody,2\n"
 COMMAND = [sys.executable, "-m", "cdp_sync.cli"]
-FREE_PORTS = ("--port", "0", "--mail-port", "0", "--sailthru-port", "0")
+FREE_PORTS = ("--port", "0", "--mail-port", "0", "--sailthru-port", "0", "--iterable-port", "0")
 
 
 def cdp_sync(*arguments: str) -> Result:
@@ -636,7 +636,12 @@ def test_the_sandbox_runs_until_it_is_stopped(number: signal.Signals, project: P
 def test_variables_choose_the_sandboxs_ports(project: Project) -> None:
     """Variables set the sandbox's ports, as for `up`; a non-default port is printed for use in another terminal."""
     chosen = str(free_port())
-    ports = {"CDP_SYNC_SANDBOX_PORT": chosen, "CDP_SYNC_SANDBOX_MAIL_PORT": "0", "CDP_SYNC_SANDBOX_SAILTHRU_PORT": "0"}
+    ports = {
+        "CDP_SYNC_SANDBOX_PORT": chosen,
+        "CDP_SYNC_SANDBOX_MAIL_PORT": "0",
+        "CDP_SYNC_SANDBOX_SAILTHRU_PORT": "0",
+        "CDP_SYNC_SANDBOX_ITERABLE_PORT": "0",
+    }
     with running("sandbox", folder=project.folder, environment={**project.environment, **ports}) as process:
         served = r"127\.0\.0\.1:(\d+)"
         export = r"needs? this first: export CDP_SYNC_SANDBOX_PORT=(\d+)\n"

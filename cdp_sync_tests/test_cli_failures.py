@@ -123,7 +123,7 @@ def test_the_sandbox_on_a_full_disk_is_reported(small: Small, shop: Project, mon
     disk = small(1)
     monkeypatch.setenv("CDP_SYNC_DATA", str(disk / "data"))
     fill(disk)
-    printed = paragraph("sandbox", "--port", "0", "--mail-port", "0", "--sailthru-port", "0")
+    printed = paragraph("sandbox", "--port", "0", "--mail-port", "0", "--sailthru-port", "0", "--iterable-port", "0")
     assert "No space left on device" in printed
 
 
@@ -204,7 +204,7 @@ def test_a_folder_in_place_of_the_warehouse_is_reported(shop: Project) -> None:
     assert "warehouse.duckdb cannot be opened: Is a directory. Check" in paragraph("quarantine")
 
 
-VARIABLES = {"SFTP": "PORT", "mail": "MAIL_PORT", "Sailthru": "SAILTHRU_PORT"}
+VARIABLES = {"SFTP": "PORT", "mail": "MAIL_PORT", "Sailthru": "SAILTHRU_PORT", "Iterable": "ITERABLE_PORT"}
 
 
 @pytest.mark.parametrize("server", VARIABLES)

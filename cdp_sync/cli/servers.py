@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from cdp_sync.cli.options import PORT
-from cdp_sync.sandbox.ports import MAIL, SAILTHRU, SFTP, Served
+from cdp_sync.sandbox.ports import ITERABLE, MAIL, SAILTHRU, SFTP, Served
 
 FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 
@@ -23,14 +23,17 @@ def _served(port: Served, what: str) -> Callable[[FC], FC]:
 @_served(SFTP, "Of the SFTP server")
 @_served(MAIL, "Of the mail server")
 @_served(SAILTHRU, "Of Sailthru's API")
-def sandbox(port: int, mail_port: int, sailthru_port: int) -> None:
-    """Run SFTP with demonstration files, mail that shows what arrives, and Sailthru's API, until Ctrl-C."""
+@_served(ITERABLE, "Of Iterable's API")
+def sandbox(port: int, mail_port: int, sailthru_port: int, iterable_port: int) -> None:
+    """Run SFTP with demonstration files, mail that shows what arrives, and the APIs of Sailthru and Iterable."""
     from cdp_sync.printing import say
     from cdp_sync.sandbox.extra import require_extra
     from cdp_sync.sandbox.servers import SandboxServers
 
     require_extra()
-    with SandboxServers(port=port, mail_port=mail_port, sailthru_port=sailthru_port) as servers:
+    with SandboxServers(
+        port=port, mail_port=mail_port, sailthru_port=sailthru_port, iterable_port=iterable_port
+    ) as servers:  # fmt: skip
         say(servers.summary, lines=True)
         servers.wait()
 

@@ -16,3 +16,4 @@ class Served(NamedTuple):
 SFTP = Served("--port", "CDP_SYNC_SANDBOX_PORT", 2222)
 MAIL = Served("--mail-port", "CDP_SYNC_SANDBOX_MAIL_PORT", 2525)
 SAILTHRU = Served("--sailthru-port", "CDP_SYNC_SANDBOX_SAILTHRU_PORT", 8025)
+ITERABLE = Served("--iterable-port", "CDP_SYNC_SANDBOX_ITERABLE_PORT", 8026)

@@ -1,4 +1,4 @@
-"""The sandbox's servers together: SFTP and Sailthru as processes, a mail server in a thread; and the UI on top."""
+"""The sandbox's servers together: SFTP and vendors' APIs as processes, a mail server in a thread; and the UI on top."""
 
 import os
 import signal
@@ -16,9 +16,11 @@ from cdp_sync.errors import SettingUnusable, Terminal
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.printing import say
 from cdp_sync.private import private_file, private_folder
+from cdp_sync.sandbox.demo.campaigns import Campaigns
 from cdp_sync.sandbox.demo.files import write_demo_files
-from cdp_sync.sandbox.demo.newsletter import Newsletter, kept_secret
-from cdp_sync.sandbox.ports import MAIL, SAILTHRU, SFTP
+from cdp_sync.sandbox.demo.newsletter import Newsletter
+from cdp_sync.sandbox.demo.served_api import ServedApi, kept_secret
+from cdp_sync.sandbox.ports import ITERABLE, MAIL, SAILTHRU, SFTP
 from cdp_sync.sandbox.server_process import ServerProcess, refuse_taken
 
 ACCOUNTS = ("webshop", "filiale", "mailing")
@@ -33,13 +35,13 @@ _SUPERSEDED = "ignore:Function `dev_command` is superseded"
 _QUIET = ("--log-level", "warning")
 """Otherwise Dagster reports a temporary history although dagster.yaml names another one, and every tick of every
 sensor, which hides arriving mail."""
-_SERVERS = (SFTP, MAIL, SAILTHRU)
+_SERVERS = (SFTP, MAIL, SAILTHRU, ITERABLE)
 _OPTIONS = tuple(server.option for server in _SERVERS)
 _VARIABLES = tuple(server.variable for server in _SERVERS)
 
 
 class SandboxServers:
-    """Servers on loopback: SFTP with files, mail, Sailthru. A context manager: they serve inside the block.
+    """Servers on loopback: SFTP with files, mail, Sailthru, Iterable. A context manager: they serve inside the block.
 
     Their secrets, the host key and the known_hosts file lie in the data folder, where the demonstration's connections
     look for them.
@@ -48,18 +50,20 @@ class SandboxServers:
         port: Of SFTP; 0 picks a free one.
         mail_port: Of mail; 0 picks a free one, None starts no mail server.
         sailthru_port: Of Sailthru; 0 picks a free one, None starts no Sailthru.
+        iterable_port: Of Iterable; 0 picks a free one, None starts no Iterable.
         folder: Where its files lie.
-        settings: What chooses the three ports, for messages.
+        settings: What chooses the ports, for messages.
     """
 
     def __init__(
         self, *, port: int = 0, mail_port: int | None = None, sailthru_port: int | None = None,
-        folder: Path | None = None, settings: tuple[str, ...] = _OPTIONS,
+        iterable_port: int | None = None, folder: Path | None = None, settings: tuple[str, ...] = _OPTIONS,
     ) -> None:  # fmt: skip
         self.folder = folder or data_folder().path / "sandbox"
         self.port = port
         self.mail_port = mail_port
         self.newsletter = None if sailthru_port is None else Newsletter(self.folder, sailthru_port)
+        self.campaigns = None if iterable_port is None else Campaigns(self.folder, iterable_port)
         self._settings = settings
         self._servers = ExitStack()
         self._sftp: ServerProcess | None = None
@@ -79,8 +83,12 @@ class SandboxServers:
 
     @property
     def _ports(self) -> Mapping[str, str]:
-        sailthru = self.newsletter.environment if self.newsletter else {}
-        return {"CDP_SYNC_SANDBOX_PORT": str(self.port), **sailthru}
+        apis = {name: value for api in self._apis for name, value in api.environment.items()}
+        return {"CDP_SYNC_SANDBOX_PORT": str(self.port), **apis}
+
+    @property
+    def _apis(self) -> list[ServedApi]:
+        return [api for api in (self.newsletter, self.campaigns) if api is not None]
 
     @property
     def _mail_settings(self) -> Mapping[str, str]:
@@ -98,8 +106,7 @@ class SandboxServers:
             lines.append(f"In another terminal its connections need this first: export {SFTP.variable}={self.port}")
         if self.mail_port is not None:
             lines.append(f"Mail on 127.0.0.1:{self.mail_port}, kept in {self._mail_folder}.")
-        if self.newsletter:
-            lines.append(self.newsletter.summary)
+        lines += [api.summary for api in self._apis]
         return "\n".join([*lines, "Ctrl-C ends it."])
 
     @property
@@ -135,18 +142,19 @@ class SandboxServers:
                 self._sftp.wait()
 
     def _refuse_taken_ports(self) -> None:
-        ports = (self.port, self.mail_port, self.newsletter.port if self.newsletter else 0)
-        for server, port, setting in zip(("SFTP", "mail", "Sailthru"), ports, self._settings, strict=True):
+        apis = (api.port if api else 0 for api in (self.newsletter, self.campaigns))
+        ports = (self.port, self.mail_port, *apis)
+        for server, port, setting in zip(("SFTP", "mail", "Sailthru", "Iterable"), ports, self._settings, strict=True):
             refuse_taken(f"the sandbox's {server} server", port or 0, setting)
 
     def _start(self, servers: ExitStack) -> None:
         """Start all servers; the processes start at the same time."""
         self._sftp = servers.enter_context(self._start_sftp())
-        sailthru = servers.enter_context(self.newsletter.start()) if self.newsletter else None
+        starting = [(api, servers.enter_context(api.start())) for api in self._apis]
         self._open_mail(servers)
         self.port = self._sftp.ready("SFTP")["port"]
-        if sailthru and self.newsletter:
-            self.newsletter.serves_at(sailthru.ready("Sailthru")["url"])
+        for api, process in starting:
+            api.serves_at(process.ready(api.vendor)["url"])
 
     def _start_sftp(self) -> ServerProcess:
         options = ["--root", str(self.root), "--port", str(self.port)]
@@ -180,9 +188,10 @@ def open_ui(port: int, *, host: str = "127.0.0.1", with_sandbox: bool) -> int:
     if not ports:
         say(link, lines=True)
         return _in_foreground(command, {**links, **os.environ})
-    port_of_sftp, mail_port, sailthru_port = ports
+    port_of_sftp, mail_port, sailthru_port, iterable_port = ports
     with SandboxServers(
-        port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port, settings=_VARIABLES
+        port=port_of_sftp, mail_port=mail_port, sailthru_port=sailthru_port, iterable_port=iterable_port,
+        settings=_VARIABLES,
     ) as servers:  # fmt: skip
         say(f"{servers.summary}\n{link}", lines=True)
         return _in_foreground(command, {**links, **servers.environment})

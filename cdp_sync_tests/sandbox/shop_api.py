@@ -1,7 +1,7 @@
 """A vendor that exists in these tests only: how a new one is put on `sandbox/api`.
 
-It has what Sailthru has not: a key in a header, JSON bodies, paths with parameters, streams of JSON lines, exports in
-several files of which only some run at once, and leaky limits that answer with `Retry-After`.
+It has what Sailthru has not: a key in a header of two spellings, JSON bodies, paths with parameters, text, streams of
+JSON lines, exports in several files of which only some run at once, and leaky limits that answer with `Retry-After`.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from cdp_sync.sandbox.api import (
@@ -24,6 +24,7 @@ from cdp_sync.sandbox.api import (
     Refused,
     Shown,
     methods,
+    stream,
 )
 
 KEY = "shop-key-17"  # of a server that lives for one test
@@ -60,8 +61,13 @@ def save_customers(box: "ShopSandbox", call: Call) -> dict[str, int]:
 
 def stream_customers(box: "ShopSandbox", _call: Call) -> Response:
     """Return a line of JSON for each customer."""
-    lines = "".join(json.dumps(asdict(each)) + "\n" for each in box.customers.values())
-    return PlainTextResponse(lines, media_type="application/x-json-stream")
+    customers = list(box.customers.values())
+    return stream((json.dumps(asdict(each)).encode() + b"\n" for each in customers), "application/x-json-stream")
+
+
+def count_customers(box: "ShopSandbox", _call: Call) -> str:
+    """Return the number of customers, as text."""
+    return str(len(box.customers))
 
 
 def start_export(box: "ShopSandbox", _call: Call) -> dict[str, str]:
@@ -99,6 +105,7 @@ class ShopSandbox(ApiSandbox):
     vendor = "Shop"
     routes = (
         Route("/api/users/export", stream_customers, methods=["GET"], name="users/export"),
+        *methods("/api/users/count", "users/count", GET=count_customers),
         *methods("/api/users/{email}", "users", GET=read_customer),
         *methods("/api/users", "users", POST=save_customers),
         *methods("/api/export", "exports", POST=start_export),
@@ -112,7 +119,7 @@ class ShopSandbox(ApiSandbox):
 
     def admit(self, call: Call) -> None:
         """Check the key."""
-        if call.request.headers.get("api-key") != KEY:
+        if call.header("Api-Key", "api_key") != KEY:
             raise Refused(401, "Invalid API key", "BadApiKey", endpoint=call.request.url.path)
 
     def refuse(self, call: Call, refused: Refused) -> Response:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from cdp_sync.sandbox.api import Clock, Limit
+from cdp_sync.sandbox.api import Clock, Limit, faster
 from cdp_sync_tests.sandbox.shop_api import KEY, LIMITS, Customer, ShopSandbox
 
 NOON = 1_700_000_000.0
@@ -41,6 +41,15 @@ def test_a_new_vendor_answers_with_what_it_keeps(box: ShopSandbox) -> None:
     lines = call(box, "GET", "/api/users/export")
     assert lines.text == '{"email": "ann@example.com", "plan": "pro"}\n'
     assert lines.headers["Content-Type"] == "application/x-json-stream"
+    count = call(box, "GET", "/api/users/count")
+    assert (count.text, count.headers["Content-Type"]) == ("1", "text/plain; charset=utf-8")
+
+
+def test_a_header_has_several_spellings(box: ShopSandbox) -> None:
+    """The vendor names those that it takes; case never counts."""
+    for name, status in (("Api-Key", 200), ("API_KEY", 200), ("Key", 401)):
+        answer = requests.get(f"{box.url}/api/users/count", headers={name: KEY}, timeout=20)
+        assert answer.status_code == status
 
 
 def test_refusals_are_in_the_vendors_words(box: ShopSandbox) -> None:
@@ -83,6 +92,14 @@ def test_a_limit_of_the_calendar_begins_with_its_window(box: ShopSandbox) -> Non
         box.clock.advance(10)
 
 
+def test_limits_can_be_scaled(box: ShopSandbox) -> None:
+    """Times pass faster by a factor; the number of calls at once stays."""
+    box.limits = faster(LIMITS, 15)
+    statuses = [call(box, "GET", "/api/users/export").status_code for _ in range(5)]
+    box.clock.advance(1)
+    assert [*statuses, call(box, "GET", "/api/users/export").status_code] == [200] * 4 + [429, 200]
+
+
 def test_faults_happen_as_ordered(box: ShopSandbox) -> None:
     """In their order and so many times, with headers; a cut answer belongs to a call that was done."""
     box.fail("users", "POST", status=503, headers={"Retry-After": "7"}, times=2)
@@ -94,6 +111,9 @@ def test_faults_happen_as_ordered(box: ShopSandbox) -> None:
         add(box, "ann")
     assert list(box.customers) == ["ann@example.com"]
     assert add(box, "bob").ok
+    box.fail("users/export", "GET", cut=True)
+    with pytest.raises(requests.RequestException):
+        call(box, "GET", "/api/users/export")
 
 
 def test_changes_can_be_seen_late(box: ShopSandbox) -> None:
@@ -124,6 +144,11 @@ def test_jobs_are_bounded_and_can_be_cancelled(box: ShopSandbox) -> None:
     assert requests.get(second, timeout=20).json() == {"email": "bob@example.com", "plan": "free"}
     box.clock.advance(7200)
     assert requests.get(first, timeout=20).status_code == 404
+    renewed = box.downloads.renew(box.jobs.by_id["job0"].files[0], 10)
+    assert requests.get(f"{box.url}/{renewed.path}", timeout=20).json()["email"] == "ann@example.com"
+    box.downloads.status_of_expired = 403
+    assert requests.get(first, timeout=20).status_code == 403
+    assert requests.get(f"{first}0", timeout=20).status_code == 404
     assert states()[2] == "done"
 
 

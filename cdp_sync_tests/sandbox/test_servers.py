@@ -21,7 +21,7 @@ from cdp_sync.sandbox.servers import SandboxServers
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The servers set variables; restore them."""
-    for name in ("PORT", "SAILTHRU", "SAILTHRU_KEY", "SAILTHRU_SECRET"):
+    for name in ("PORT", "SAILTHRU", "SAILTHRU_KEY", "SAILTHRU_SECRET", "ITERABLE", "ITERABLE_KEY"):
         monkeypatch.setenv(f"CDP_SYNC_SANDBOX_{name}", "")
 
 
@@ -56,6 +56,23 @@ def test_a_file_sets_the_variables_of_another_shell(tmp_path: Path) -> None:
     assert (tmp_path / "sailthru_secret").stat().st_mode & 0o777 == 0o600
 
 
+def test_iterable_is_found_by_another_shell(tmp_path: Path) -> None:
+    """Its key opens it, and its users are those of the list; both are kept from one start to the next."""
+    for _ in range(2):
+        with SandboxServers(iterable_port=0, folder=tmp_path) as servers:
+            script = (
+                f'. "{tmp_path}/iterable.env"; echo "$CDP_SYNC_SANDBOX_ITERABLE"; echo "$CDP_SYNC_SANDBOX_ITERABLE_KEY"'
+            )
+            printed = subprocess.run(["sh", "-c", script], env={}, capture_output=True, text=True, check=True).stdout
+            url, key = printed.split()
+            assert f"Iterable on {url}" in servers.summary
+            lists = requests.get(f"{url}/api/lists", headers={"Api-Key": key}, timeout=20).json()["lists"]
+            size = requests.get(f"{url}/api/lists/{lists[0]['id']}/size", headers={"Api-Key": key}, timeout=20).text
+            assert ([each["name"] for each in lists], size) == ([LIST], "23")
+        assert key not in (tmp_path / "iterable.env").read_text()
+        assert key == (tmp_path / "iterable_key").read_text().strip()
+
+
 def test_its_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     """Secrets, host key, users, mails and what is on the server, whatever the umask and whatever was there."""
     folder = tmp_path / "data" / "sandbox"
@@ -63,19 +80,22 @@ def test_its_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     try:
         folder.mkdir(parents=True)
         (folder / "password").write_text("an-older-one\n")
-        with SandboxServers(sailthru_port=0, mail_port=0, folder=folder):
+        with SandboxServers(sailthru_port=0, iterable_port=0, mail_port=0, folder=folder):
             found = [folder, *folder.rglob("*")]
             modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in found}
     finally:
         os.umask(umask)
-    assert {"password", "host_key", "sailthru_secret", "sailthru.env", "mail", "sftp"} <= {path.name for path in found}
+    assert {*FILES, "mail", "sftp"} <= {path.name for path in found}
     assert modes == {(True, 0o700), (False, 0o600)}
 
+
+FILES = ("password", "host_key", "sailthru_secret", "sailthru.env", "iterable_key", "iterable.env")
 
 SERVERS = {
     "port": ("SFTP", "--port"),
     "mail_port": ("mail", "--mail-port"),
     "sailthru_port": ("Sailthru", "--sailthru-port"),
+    "iterable_port": ("Iterable", "--iterable-port"),
 }
 
 
@@ -96,12 +116,13 @@ def test_a_port_in_use_is_an_error_before_anything_starts(server: str, tmp_path:
     assert not (tmp_path / "sandbox").exists()
 
 
-@pytest.mark.parametrize("module", ["sftp", "sailthru"])
+@pytest.mark.parametrize("module", ["sftp", "sailthru", "iterable"])
 def test_a_server_by_itself_says_that_its_port_is_taken(module: str, tmp_path: Path) -> None:
     """One line, no traceback."""
     options = {
         "sftp": ["--root", str(tmp_path), "--account", "shop=SECRET"],
         "sailthru": ["--api-key", "key", "--api-secret-env", "SECRET"],
+        "iterable": ["--api-key-env", "SECRET"],
     }
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -22,7 +22,12 @@ import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-_PORTS = ("CDP_SYNC_SANDBOX_PORT", "CDP_SYNC_SANDBOX_MAIL_PORT", "CDP_SYNC_SANDBOX_SAILTHRU_PORT")
+_PORTS = (
+    "CDP_SYNC_SANDBOX_PORT",
+    "CDP_SYNC_SANDBOX_MAIL_PORT",
+    "CDP_SYNC_SANDBOX_SAILTHRU_PORT",
+    "CDP_SYNC_SANDBOX_ITERABLE_PORT",
+)
 _PATIENCE = 180
 
 

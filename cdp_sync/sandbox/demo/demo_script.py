@@ -40,7 +40,7 @@ def play() -> int:
         NoProject: The working directory is neither empty nor the demonstration's project.
     """
     _prepare_folder()
-    with SandboxServers(sailthru_port=0) as servers:
+    with SandboxServers(sailthru_port=0, iterable_port=0) as servers:
         definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
         sides = BothSides(load_declarations())
         say(f"{_servers(servers)}\n", lines=True)
@@ -102,8 +102,8 @@ def _acts(servers: SandboxServers, sides: BothSides, *, continues: bool) -> tupl
 
 def _servers(servers: SandboxServers) -> str:
     """Name the servers that run meanwhile."""
-    sailthru = f"\nSailthru on {servers.newsletter.url}." if servers.newsletter else ""
-    return f"{servers.summary.splitlines()[0]}{sailthru}"
+    apis = [f"{api.vendor} on {api.url}." for api in (servers.newsletter, servers.campaigns) if api]
+    return "\n".join([servers.summary.splitlines()[0], *apis])
 
 
 def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callable[[], object]) -> list[Outcome]:

@@ -36,6 +36,17 @@ def write_demo_users(target: Path, *, seed: int = 20260101) -> None:
         lines.writelines(json.dumps(user, ensure_ascii=False) + "\n" for user in _users(seed))
 
 
+def write_demo_profiles(target: Path, *, seed: int = 20260101) -> None:
+    """Write the same people as Iterable's sandbox reads them, without the one whose birthday is no date.
+
+    Iterable's fields have types.
+    """
+    with target.open("w", encoding="utf-8") as lines:
+        for user in (user for user in _users(seed) if user["vars"] is not _LEAP):
+            profile = {"email": user["email"], "dataFields": user["vars"], "lists": [LIST], "created": user["created"]}
+            lines.write(json.dumps(profile, ensure_ascii=False) + "\n")
+
+
 def _users(seed: int) -> Iterator[Mapping[str, Any]]:
     fake = faker(seed, "en_GB", "newsletter")
     customers, others = shop_people(seed, 0)[::4], invented_people(seed, "en_US", "0173", 12)

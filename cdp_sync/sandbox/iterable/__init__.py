@@ -15,6 +15,7 @@ Hybrid projects. Where an address and a userId belong to two users, or the user 
 the user was found by is in conflict, the address where both find somebody.
 Bulk calls. A wrong type is that user's failure, or with `refuses_whole_batches` the whole call's. Too many fields
 refuse the whole call. `updateExistingUsersOnly` lists unknown users as not found, and unsubscribing does so too.
+Events. An unknown address is created. A wrong type in `trackBulk` refuses the call from that event on.
 Fields. Whole numbers fit fields of decimals, dates fit fields of text. Types of arrays are those of their elements.
 Unknown ids in `emailListIds` are ignored; the times of the profile cannot be set.
 Lists. Dynamic ones have a rule: a field and its value. Names of lists may repeat.

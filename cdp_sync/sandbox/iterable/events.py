@@ -93,8 +93,8 @@ def track_many(box: "IterableSandbox", call: Call) -> Fields:
     events = entries_of(call.body, "events")
     box.check_size(events)
     answer = write_each(events, partial(_track, box)).answer
-    kept = ("invalid", "notFound", "forgotten")
-    failed = {name: found for name, found in answer["failedUpdates"].items() if name.startswith(kept)}
+    users_only = ("invalidData", "conflict")
+    failed = {name: found for name, found in answer["failedUpdates"].items() if not name.startswith(users_only)}
     return {**answer, "disallowedEventNames": [], "failedUpdates": failed}
 
 
@@ -129,7 +129,7 @@ def user_event_rows(box: "IterableSandbox", call: Call) -> list[Fields]:
     """Return all events of a user for an export."""
     custom = call.request.query_params.get("includeCustomEvents", "").lower() == "true"
     found = [event for event in box.events.of(_user(box, call)) if custom or event.type != "customEvent"]
-    return [{"_type": event.type, **dict(flat(event.line))} for event in found]
+    return [{"_type": event.type, **flat(event.line)} for event in found]
 
 
 def _track(box: "IterableSandbox", asked: Asked) -> Written:

@@ -144,7 +144,7 @@ def state(box: "IterableSandbox", job: Job) -> str:
 
 def rows(box: "IterableSandbox", selection: Selection) -> Iterator[Fields]:
     """Yield users or events of a window, flat unless the sandbox exports nested ones."""
-    made: Callable[[Fields], Fields] = (lambda row: dict(flat(row))) if box.flat_exports else (lambda row: row)
+    made: Callable[[Fields], Fields] = flat if box.flat_exports else dict
     if selection.data_type == "user":
         users = [user for user in box.seen(box.project.users.values()) if selection.covers(user.updated)]
         found: Iterator[Fields] = map(box.project.described, users)

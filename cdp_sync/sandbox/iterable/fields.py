@@ -4,7 +4,7 @@ A field within an object has a dotted name; an array has the type of its element
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -177,13 +177,15 @@ def moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%d %H:%M:%S} +00:00"
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield values under dotted names; an array of objects becomes an array for each of their names."""
+def flat(values: Mapping[str, Any], prefix: str = "", into: Fields | None = None) -> Fields:
+    """Return values under dotted names; an array of objects becomes an array for each of their names."""
+    found: Fields = {} if into is None else into
     for name, value in values.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{name}.")
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
+        if value.__class__ is dict:
+            flat(value, f"{prefix}{name}.", found)
+        elif value.__class__ is list and value and value[0].__class__ is dict:
             names = dict.fromkeys(inner for each in value for inner in each)
-            yield from flat({inner: [each.get(inner) for each in value] for inner in names}, f"{prefix}{name}.")
+            flat({inner: [each.get(inner) for each in value] for inner in names}, f"{prefix}{name}.", found)
         else:
-            yield f"{prefix}{name}", value
+            found[prefix + name] = value
+    return found

@@ -1,4 +1,4 @@
-"""How a call changes users: one of them, or many, of which users some are refused."""
+"""How a call changes users: one of them, or many, of which some are refused."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

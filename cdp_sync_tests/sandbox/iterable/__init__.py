@@ -1,0 +1,1 @@
+"""The sandbox of Iterable's API."""
