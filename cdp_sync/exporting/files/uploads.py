@@ -112,7 +112,10 @@ def broken_uploads(folder: Path) -> Iterator[tuple[Path, list[Upload] | str]]:
 
 
 def _interrupted(folder: Path) -> Generator[tuple[Path, list[Upload] | str], None, None]:
-    """Yield the same, also notes without an upload; each is locked until the next is asked for."""
+    """Yield the notes of a folder whose process is gone: each with its uploads, or why it cannot be read.
+
+    A note is locked until the next one is asked for.
+    """
     for path in sorted(folder.glob("*.json")):
         try:
             with path.open("rb") as file:
