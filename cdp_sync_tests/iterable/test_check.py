@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cdp_sync.sandbox.iterable import IterableSandbox
 
 from cdp_sync.connectors.iterable import goals
 from cdp_sync.connectors.iterable.check import check
 from cdp_sync.connectors.iterable.goals import IterableConnection
+from cdp_sync.sandbox.iterable import IterableSandbox
 from cdp_sync_tests.iterable.exchange import KEY, iterable, person, users_goal
 
 MOBILE = "mobile-key-7"

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cdp_sync.sandbox.iterable import IterableSandbox
 
 from cdp_sync.connectors.iterable.client import IterableClient
 from cdp_sync.connectors.iterable.goals import IterableProject, UserImportGoal
 from cdp_sync.importing import ImportRun
+from cdp_sync.sandbox.iterable import IterableSandbox
 from cdp_sync_tests.iterable.exchange import HOUR, MINUTE, Crm, bring, column, iterable, person, users_goal
 from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.importer import state_of

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from cdp_sync.sandbox.iterable import IterableSandbox
 
 from cdp_sync.connectors.iterable import source
+from cdp_sync.sandbox.iterable import IterableSandbox
 from cdp_sync_tests.iterable.exchange import HOUR, Crm, column, iterable, person, users_goal
 
 PEOPLE = [

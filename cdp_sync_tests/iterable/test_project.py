@@ -9,10 +9,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from cdp_sync.sandbox.iterable import Clock, IterableSandbox
 
 from cdp_sync.errors import DeclarationError
 from cdp_sync.orchestration.declarations import load_declarations
+from cdp_sync.sandbox.iterable import Clock, IterableSandbox
 from cdp_sync_tests.iterable.exchange import KEY, column, iterable, person, users_goal
 from cdp_sync_tests.projects import Project, shown
 

@@ -4,10 +4,9 @@ import threading
 import time
 from pathlib import Path
 
-from cdp_sync.sandbox.iterable import DOCUMENTED_LIMITS, Clock
-
 from cdp_sync.connectors.http.machine_limit import MachineLimiter
 from cdp_sync.connectors.iterable.protocol import BUCKETS, get_user
+from cdp_sync.sandbox.iterable import DOCUMENTED_LIMITS, Clock
 from cdp_sync_tests.iterable.exchange import Crm, client, iterable, person, users_goal
 
 CALLS = 350
