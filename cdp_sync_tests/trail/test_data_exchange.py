@@ -238,6 +238,7 @@ def go_back(execute: Callable[[str], object]) -> None:
         "changed_value",
         "list_member",
         "list_intent",
+        "forgotten_user",
     ):
         execute(f"drop table warehouse.{table}")
     execute("alter table warehouse.profile drop column _created_by")
