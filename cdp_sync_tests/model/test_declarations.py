@@ -221,7 +221,7 @@ def test_a_date_pattern_needs_no_list() -> None:
 
 
 def test_a_tab_may_be_written_as_backslash_t() -> None:
-    r"""`separator: \\t` means the tab character."""
+    r"""`separator: \t` means the tab character."""
     assert Format(separator="\\t").separator == "\t"
 
 
