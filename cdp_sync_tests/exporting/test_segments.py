@@ -195,10 +195,10 @@ def test_texts_are_compared_as_whole_values(
 ) -> None:
     """Texts are compared as whole values without regard to case; patterns are not supported."""
     fill(session, [{kind: word, f"{kind}_list": listed} for word, listed in zip(WORDS, LISTS, strict=True)])
-    everybody = range(len(WORDS))
+    numbers = range(len(WORDS))
     for name, expected in ((kind, of_words), (f"{kind}_list", of_lists)):
         assert found(session, {"property": name, operator: wanted}) == expected
-        others = [number for number in everybody if number not in expected]
+        others = [number for number in numbers if number not in expected]
         assert found(session, {"property": name, f"not_{operator}": wanted}) == others
 
 
