@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from cdp_sync.connectors.sailthru.goals import SailthruConnection
 from cdp_sync.errors import ServerUnreachable
 from cdp_sync.model import kind_of
 from cdp_sync.orchestration.declarations import load_declarations
-from cdp_sync.sandbox.demo.users import LIST, write_demo_users
+from cdp_sync.sandbox.demo.users import LIST, write_demo_card_holders, write_demo_users
 from cdp_sync.sandbox.servers import SandboxServers
 
 
@@ -135,12 +136,13 @@ def test_a_server_by_itself_says_that_its_port_is_taken(module: str, tmp_path: P
     assert done.stderr.startswith(f"Port {port}, which this server needs, cannot be opened: Address already in use.")
 
 
-def test_the_users_are_the_same_every_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("write", "count"), [(write_demo_users, 24), (write_demo_card_holders, 22)])
+def test_the_users_are_the_same_every_time(tmp_path: Path, write: Callable[..., None], count: int) -> None:
     """The seed decides them; all addresses are invented, and some are of the web shop's customers."""
     for name, seed in (("one", 7), ("two", 7), ("three", 8)):
-        write_demo_users(tmp_path / name, seed=seed)
+        write(tmp_path / name, seed=seed)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert (tmp_path / "one").read_bytes() != (tmp_path / "three").read_bytes()
     emails = [json.loads(line)["email"] for line in (tmp_path / "one").read_text().splitlines()]
     assert {email.rpartition("@")[2] for email in emails} <= {"example.com", "example.org", "example.net"}
-    assert len(set(emails)) == len(emails) == 24
+    assert len(set(emails)) == len(emails) == count
