@@ -1,14 +1,15 @@
 """One person on both sides of the demonstration's platforms: as a profile here, and as a user there."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
-from cdp_sync.connectors.iterable import protocol as iterable_calls
 from cdp_sync.connectors.iterable.client import IterableClient
 from cdp_sync.connectors.iterable.goals import IterableConnection
+from cdp_sync.connectors.iterable.protocol import subscribe
 from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import SailthruConnection
 from cdp_sync.model.connection import Connection
@@ -114,9 +115,8 @@ class AtIterable(Platform):
         """Create a user, and put it on the list of loyalty cards."""
         (cards,) = self._declared.import_profiles[0].lists
         with IterableClient(self._declared.project) as client:
-            client.ask(iterable_calls.bulk_update([NEW_CARD], create_fields=True))
             ids = {each.name: each.id for each in client.lists()}
-            client.ask(iterable_calls.subscribe(ids[str(cards)], [{"email": self.newcomer}], existing_only=True))
+            client.ask(subscribe(ids[str(cards)], [json.dumps(NEW_CARD).encode()], existing_only=False))
 
     def lists(self) -> list[tuple[str, int | None]]:
         """Return the lists, and how many people are on each."""
