@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from cdp_sync.connectors.sftp.protocol import packets, transfer
 from cdp_sync.connectors.sftp.protocol.packets import Fields, NotSftp, Refusal
-from cdp_sync_tests.connectors.awkward import Awkward, Packet, status, wire_to
+from cdp_sync_tests.connectors.awkward import AwkwardServer, Packet, status, wire_to
 
 
-def written(channel: Awkward, content: bytes, size: int) -> list[int]:
+def written(channel: AwkwardServer, content: bytes, size: int) -> list[int]:
     """Write it all, so many bytes at a time; return what was confirmed on the way."""
     return list(transfer.write(wire_to(channel), b"h", io.BytesIO(content).read, size))
 
@@ -20,7 +20,7 @@ def written(channel: Awkward, content: bytes, size: int) -> list[int]:
 @given(st.binary(max_size=600), st.integers(0, 2**32), st.integers(1, 70))
 def test_the_bytes_arrive_in_their_places(content: bytes, seed: int, size: int) -> None:
     """Whatever the order of the answers, all bytes arrive, and each confirmation covers all before it."""
-    channel = Awkward(b"", seed)
+    channel = AwkwardServer(b"", seed)
     confirmed = written(channel, content, size)
     assert channel.content == content
     assert confirmed == [min(end, len(content)) for end in range(size, len(content) + size, size)]
@@ -30,7 +30,7 @@ def test_the_bytes_arrive_in_their_places(content: bytes, seed: int, size: int) 
 @pytest.mark.parametrize("size", [1, 32_678, 32_679, 32_680, 32_704, 65_383, 261_120])
 def test_a_piece_takes_as_few_packets_of_ssh_as_there_can_be(size: int) -> None:
     """What precedes the bytes of a WRITE shares a packet with the first of them: packets cost more than bytes do."""
-    channel = Awkward(b"", seed=1)
+    channel = AwkwardServer(b"", seed=1)
     wire = wire_to(channel)
     sent: list[int] = []
     sendall = channel.sendall
@@ -44,24 +44,24 @@ def test_a_piece_takes_as_few_packets_of_ssh_as_there_can_be(size: int) -> None:
 
 def test_what_is_under_way_is_bounded() -> None:
     """However long the file, no more than 64 requests wait for an answer."""
-    channel = Awkward(b"", seed=1)
+    channel = AwkwardServer(b"", seed=1)
     written(channel, b"x" * 20_000, 100)
     assert channel.most_waiting == 64
 
 
 @given(st.integers(0, 60), st.integers(0, 2**32))
-def test_a_dropped_line_is_never_success(lasts: int, seed: int) -> None:
+def test_a_dropped_line_is_never_success(chunks_before_drop: int, seed: int) -> None:
     """Wherever the line drops before everything is confirmed, the writer says so."""
-    channel = Awkward(b"", seed)
+    channel = AwkwardServer(b"", seed)
     wire = wire_to(channel)
-    channel.lasts = lasts
+    channel.chunks_before_drop = chunks_before_drop
     with pytest.raises(EOFError):
         list(transfer.write(wire, b"h", io.BytesIO(b"x" * 10_000).read, 20))
 
 
 def test_a_refusal_in_the_middle_is_reported() -> None:
     """A status other than "ok" to any piece ends the writing as Refusal, with the server's words."""
-    channel = Awkward(b"", seed=1)
+    channel = AwkwardServer(b"", seed=1)
     take = channel.write
     channel.write = lambda fields: (  # type: ignore[method-assign]
         take(fields) if len(channel.content) < 1500 else status(packets.FAILURE, b"No space left on device")
@@ -72,13 +72,13 @@ def test_a_refusal_in_the_middle_is_reported() -> None:
 
 def test_an_answer_of_another_kind_is_reported() -> None:
     """Only a status answers a write."""
-    channel = Awkward(b"", seed=1)
+    channel = AwkwardServer(b"", seed=1)
     channel.write = lambda fields: (packets.DATA, packets.string(b"x"))  # type: ignore[method-assign]
     with pytest.raises(NotSftp):
         written(channel, b"x" * 10, 10)
 
 
-class Syncing(Awkward):
+class Syncing(AwkwardServer):
     """Notes how much has been written and confirmed when it is asked to bring it to the disk."""
 
     def __init__(self, answer: Packet) -> None:

@@ -9,45 +9,45 @@ from hypothesis import strategies as st
 from cdp_sync.connectors.sftp.protocol import packets
 from cdp_sync.connectors.sftp.protocol.packets import Attributes, Fields, NotSftp, Refusal
 from cdp_sync.connectors.sftp.protocol.transfer import Limits, limits, read
-from cdp_sync_tests.connectors.awkward import Awkward, status, wire_to
+from cdp_sync_tests.connectors.awkward import AwkwardServer, status, wire_to
 
 
 @settings(max_examples=60)
 @given(st.binary(max_size=600), st.integers(0, 2**32), st.integers(0, 650), st.integers(0, 650), st.integers(1, 70))
 def test_the_bytes_come_in_order(content: bytes, seed: int, start: int, end: int, size: int) -> None:
     """Whatever the order and length of the answers, the reader yields exactly the bytes from start to end."""
-    channel = Awkward(content, seed)
+    channel = AwkwardServer(content, seed)
     assert b"".join(read(wire_to(channel), b"h", start, end, size)) == content[start:end]
     assert not channel.waiting
 
 
 def test_what_is_under_way_is_bounded() -> None:
     """However long the file, no more than 64 requests wait for an answer."""
-    channel = Awkward(b"x" * 20_000, seed=1, shortest=100)
+    channel = AwkwardServer(b"x" * 20_000, seed=1, shortest=100)
     assert len(b"".join(read(wire_to(channel), b"h", 0, 20_000, 100))) == 20_000
     assert channel.most_waiting == 64
 
 
 def test_nothing_is_asked_for_where_nothing_is_wanted() -> None:
     """An empty range costs no request."""
-    channel = Awkward(b"abc", seed=1)
+    channel = AwkwardServer(b"abc", seed=1)
     assert list(read(wire_to(channel), b"h", 2, 2, 10)) == []
     assert channel.most_waiting == 0
 
 
 @given(st.integers(0, 60), st.integers(0, 2**32))
-def test_a_dropped_line_is_never_the_end_of_a_file(lasts: int, seed: int) -> None:
+def test_a_dropped_line_is_never_the_end_of_a_file(chunks_before_drop: int, seed: int) -> None:
     """Wherever the line drops, the reader says so; a file cut short must not pass for a whole one."""
-    channel = Awkward(b"x" * 300, seed, shortest=5)
+    channel = AwkwardServer(b"x" * 300, seed, shortest=5)
     wire = wire_to(channel)
-    channel.lasts = lasts
+    channel.chunks_before_drop = chunks_before_drop
     with pytest.raises(EOFError):
         list(read(wire, b"h", 0, 10_000, 20))
 
 
 def test_a_refusal_in_the_middle_is_reported() -> None:
     """A status other than "end of file" ends the reading as Refusal, with the server's words."""
-    channel = Awkward(b"abc" * 100, seed=1)
+    channel = AwkwardServer(b"abc" * 100, seed=1)
     channel.read = lambda fields: status(packets.FAILURE, b"disk on fire \xff")  # type: ignore[method-assign]
     with pytest.raises(Refusal, match="disk on fire \ufffd"):
         list(read(wire_to(channel), b"h", 0, 300, 10))
@@ -56,7 +56,7 @@ def test_a_refusal_in_the_middle_is_reported() -> None:
 @pytest.mark.parametrize("data", [b"", b"x" * 11])
 def test_an_answer_of_impossible_length_is_reported(data: bytes) -> None:
     """No bytes at all, or more than asked for, is no SFTP; it must not loop or shift the file."""
-    channel = Awkward(b"abc" * 100, seed=1)
+    channel = AwkwardServer(b"abc" * 100, seed=1)
     channel.read = lambda fields: (packets.DATA, packets.string(data))  # type: ignore[method-assign]
     with pytest.raises(NotSftp):
         list(read(wire_to(channel), b"h", 0, 300, 10))
@@ -68,12 +68,12 @@ def test_an_answer_of_impossible_length_is_reported(data: bytes) -> None:
 def test_requests_are_as_large_as_the_server_allows(stated: int, size: int) -> None:
     """`limits@openssh.com` decides, up to 255 KiB; 0 means that the server has no opinion."""
     reply = packets.EXTENDED_REPLY, struct.pack(">QQQQ", 2**18, stated, stated, 0)
-    assert limits(wire_to(Awkward(b"", seed=1, extensions={packets.LIMITS: reply}))) == Limits(size, size)
+    assert limits(wire_to(AwkwardServer(b"", seed=1, extensions={packets.LIMITS: reply}))) == Limits(size, size)
 
 
 def test_a_server_without_limits_is_asked_for_32_kib() -> None:
     """Where the extension is not announced it is not asked for."""
-    assert limits(wire_to(Awkward(b"", seed=1))) == Limits(32768, 32768)
+    assert limits(wire_to(AwkwardServer(b"", seed=1))) == Limits(32768, 32768)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_server_without_limits_is_asked_for_32_kib() -> None:
 )
 def test_a_greeting_that_is_no_sftp_is_reported(greeting: bytes) -> None:
     """Text of a login shell, packets out of turn and empty or cut ones are NotSftp."""
-    channel = Awkward(b"", seed=1)
+    channel = AwkwardServer(b"", seed=1)
     channel.sendall = lambda data: channel.outgoing.extend(greeting)  # type: ignore[method-assign]
     with pytest.raises(NotSftp):
         wire_to(channel)

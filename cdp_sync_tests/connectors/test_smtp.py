@@ -21,7 +21,7 @@ from cdp_sync.errors import (
 )
 from cdp_sync.sandbox.smtp import SmtpSandbox
 from cdp_sync_tests.connectors.certificates import Authority
-from cdp_sync_tests.connectors.mail_line import GO_ON, GREETING, HELLO, STALL, YES, Scene
+from cdp_sync_tests.connectors.scripted_mail_server import GO_ON, GREETING, HELLO, STALL, YES, ScriptedMailServer
 
 USER, PASSWORD = "robot", "otter-lamp-93"
 TO = ("ann@example.net", "bob@example.net")
@@ -148,8 +148,8 @@ def test_a_server_that_is_down_may_come_back(tmp_path: Path) -> None:
 )
 def test_what_the_server_answers_decides(lines: tuple[bytes, ...], kind: type[CdpSyncError], expected: str) -> None:
     """4xx may pass, 5xx does not; of the answer only the codes are shown, as its text quotes people."""
-    with Scene(*lines) as scene:
-        error = failed(scene.port)
+    with ScriptedMailServer(*lines) as mail_server:
+        error = failed(mail_server.port)
     assert type(error) is kind
     assert expected in str(error)
     assert isinstance(error, Transient) == (lines[-1][:1] in b"4w")
@@ -160,18 +160,18 @@ def test_what_the_server_answers_decides(lines: tuple[bytes, ...], kind: type[Cd
 )
 def test_a_line_lost_before_the_mail_may_be_tried_again(lines: tuple[bytes, ...]) -> None:
     """The server cannot have taken what it has not got."""
-    with Scene(*lines) as scene:
+    with ScriptedMailServer(*lines) as mail_server:
         if not lines:
-            scene.__exit__(None, None, None)
-        error = failed(scene.port)
+            mail_server.__exit__(None, None, None)
+        error = failed(mail_server.port)
     assert isinstance(error, ConnectionLost if lines else ServerUnreachable)
 
 
 def test_a_line_lost_after_the_mail_may_be_tried_again() -> None:
     """The server has the whole mail and hangs up without an answer: sent again, it may arrive twice, but it arrives."""
-    with Scene(GREETING, HELLO, YES, YES, YES, GO_ON) as scene:
-        error = failed(scene.port)
-        assert scene.heard.endswith(b"\r\n.\r\n")
+    with ScriptedMailServer(GREETING, HELLO, YES, YES, YES, GO_ON) as mail_server:
+        error = failed(mail_server.port)
+        assert mail_server.received.endswith(b"\r\n.\r\n")
     assert isinstance(error, ConnectionLost)
 
 
@@ -187,21 +187,21 @@ def test_a_line_lost_after_the_mail_may_be_tried_again() -> None:
 def test_a_server_that_stalls_is_left(lines: tuple[bytes, ...]) -> None:
     """A server that says nothing more holds nobody up for longer than the limit."""
     began = time.monotonic()
-    with Scene(*lines) as scene:
-        assert isinstance(failed(scene.port, seconds=1), ConnectionLost)
+    with ScriptedMailServer(*lines) as mail_server:
+        assert isinstance(failed(mail_server.port, seconds=1), ConnectionLost)
     assert time.monotonic() - began < 10
 
 
 def test_a_server_that_dawdles_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is never silent for long, and never done, is cut off at the limit as well."""
-    monkeypatch.setattr(Scene, "_talk", _dawdle)
+    monkeypatch.setattr(ScriptedMailServer, "_talk", _dawdle)
     began = time.monotonic()
-    with Scene() as scene:
-        assert isinstance(failed(scene.port, seconds=1), ConnectionLost)
+    with ScriptedMailServer() as mail_server:
+        assert isinstance(failed(mail_server.port, seconds=1), ConnectionLost)
     assert time.monotonic() - began < 10
 
 
-def _dawdle(_scene: Scene, line: Any, _lines: object) -> None:
+def _dawdle(_scene: ScriptedMailServer, line: Any, _lines: object) -> None:
     line.settimeout(0.1)  # so long it waits for a word from the other side, and then goes on with its greeting
     while True:
         line.sendall(b"220-wait\r\n")
@@ -214,8 +214,8 @@ def _dawdle(_scene: Scene, line: Any, _lines: object) -> None:
 
 def test_one_refused_address_keeps_nobody_else_from_the_mail() -> None:
     """The others get it; how many were refused is returned."""
-    with Scene(GREETING, HELLO, YES, b"550 5.1.1 unknown", YES, GO_ON, YES) as scene:
-        assert send(server(scene.port), MAIL) == 1
+    with ScriptedMailServer(GREETING, HELLO, YES, b"550 5.1.1 unknown", YES, GO_ON, YES) as mail_server:
+        assert send(server(mail_server.port), MAIL) == 1
 
 
 def test_a_header_cannot_be_smuggled_in(tmp_path: Path) -> None:

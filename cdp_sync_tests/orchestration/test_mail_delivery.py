@@ -10,7 +10,7 @@ from cdp_sync.orchestration.notify import mail_sensor
 from cdp_sync.orchestration.notify.mail_text import RunOutcome
 from cdp_sync.orchestration.notify.run_outcome import outcome_of
 from cdp_sync.orchestration.runs.run_tags import MAILED
-from cdp_sync_tests.connectors.mail_line import GO_ON, GREETING, HELLO, YES, Scene
+from cdp_sync_tests.connectors.scripted_mail_server import GO_ON, GREETING, HELLO, YES, ScriptedMailServer
 from cdp_sync_tests.orchestration.office import HOUR, MINUTE, RAGGED, Office
 
 
@@ -58,15 +58,15 @@ def test_a_mail_whose_answer_is_lost_is_sent_again(office: Office) -> None:
     """The server has the mail and hangs up without a word: the mail may arrive twice, but it arrives."""
     office.connect()
     run_id = office.run(RAGGED)
-    with Scene(GREETING, HELLO, YES, YES, GO_ON) as scene:
-        office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(scene.port))
+    with ScriptedMailServer(GREETING, HELLO, YES, YES, GO_ON) as mail_server:
+        office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(mail_server.port))
         office.tick()
-        assert b"customers failed" in scene.heard
+        assert b"customers failed" in mail_server.received
     office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(office.server.port))
     office.tick(after=HOUR)
     (mail,) = office.mails
     assert office.state(run_id) == "sent"
-    assert mail["Message-ID"].encode() in scene.heard  # so that a reader's program can recognize the copy
+    assert mail["Message-ID"].encode() in mail_server.received  # so that a reader's program can recognize the copy
 
 
 def test_a_refused_mail_keeps_no_other_from_being_sent(office: Office) -> None:

@@ -20,7 +20,7 @@ from cdp_sync.errors import (
     SecretMissing,
 )
 from cdp_sync.sandbox.sailthru import SailthruSandbox
-from cdp_sync_tests.connectors.http.scene import Reply, Scene
+from cdp_sync_tests.connectors.http.scripted_server import Reply, ScriptedServer
 
 KEY, SECRET, JANE = "k-123", "s-otter-lamp", "jane@example.com"
 
@@ -126,7 +126,7 @@ def test_check_names_the_endpoint_that_is_not_permitted() -> None:
         "/job": Reply(401, b'{"error":99,"errormsg":"Invalid Job ID: 0"}'),
         "/settings": Reply(403, b'{"error":99,"errormsg":"no"}'),
     }
-    with Scene(lambda heard: refusals[heard.path]) as scene, client(scene.url) as calling:
+    with ScriptedServer(lambda call: refusals[call.path]) as server, client(server.url) as calling:
         findings = calling.check()
     assert "endpoint user" in findings.pop("user")
     assert findings == {"credentials": "", "list": "", "job": ""}
@@ -141,19 +141,19 @@ def test_check_names_the_endpoint_that_is_not_permitted() -> None:
 )
 def test_what_concerns_every_call_ends_them(reply: Reply, kind: type[Exception]) -> None:
     """One goes ahead; the others are not made."""
-    with Scene([reply]) as scene, client(scene.url) as calling:
+    with ScriptedServer([reply]) as server, client(server.url) as calling:
         with pytest.raises(kind):
             list(calling.each(get_user(str(number), "email") for number in range(1000)))
-        assert len(scene.heard) < 40
+        assert len(server.calls) < 40
 
 
 def test_an_export_that_is_gone_is_lost(tmp_path: Path) -> None:
     """No credentials are sent to where the result is."""
-    with Scene([Reply(403)]) as scene, client(scene.url) as calling:
+    with ScriptedServer([Reply(403)]) as server, client(server.url) as calling:
         with pytest.raises(JobLost):
-            calling.download(f"{scene.url}/export/1", tmp_path / "a.csv")
-        (heard,) = scene.heard
-    assert (heard.query, heard.body, "Authorization" in heard.headers) == ("", b"", False)
+            calling.download(f"{server.url}/export/1", tmp_path / "a.csv")
+        (call,) = server.calls
+    assert (call.query, call.body, "Authorization" in call.headers) == ("", b"", False)
 
 
 def test_an_upload_is_read_as_it_is_sent(tmp_path: Path) -> None:
@@ -163,19 +163,19 @@ def test_an_upload_is_read_as_it_is_sent(tmp_path: Path) -> None:
         large.truncate(50 << 20)
     sizes: list[int] = []
 
-    def reply(heard: object) -> Reply:
+    def reply(call: object) -> Reply:
         sizes.append(1)
         return Reply(500) if len(sizes) == 1 else Reply(200, b'{"job_id":"1","update":[],"status":"pending"}')
 
-    with Scene(reply) as scene, client(scene.url) as calling:
-        scene.keeps_bodies = False
+    with ScriptedServer(reply) as server, client(server.url) as calling:
+        server.keeps_bodies = False
         tracemalloc.start()
         try:
             assert calling.start_update(file) == "1"
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert {heard.headers["Content-Length"] for heard in scene.heard} == {scene.heard[0].headers["Content-Length"]}
+        assert {call.headers["Content-Length"] for call in server.calls} == {server.calls[0].headers["Content-Length"]}
     assert len(sizes) == 2
     assert peak < 4 << 20
 
@@ -183,11 +183,11 @@ def test_an_upload_is_read_as_it_is_sent(tmp_path: Path) -> None:
 def test_no_secret_and_no_person_is_printed(caplog: pytest.LogCaptureFixture) -> None:
     """In no log line of any level, in no error and no repr."""
     refused = b'{"error":11,"errormsg":"Invalid email: jane@example.com k-123 s-otter-lamp"}'
-    with caplog.at_level(logging.DEBUG), Scene([Reply(500, refused), Reply(400, refused)]) as scene:
-        with client(scene.url) as calling, pytest.raises(RequestRefused) as raised:
+    with caplog.at_level(logging.DEBUG), ScriptedServer([Reply(500, refused), Reply(400, refused)]) as server:
+        with client(server.url) as calling, pytest.raises(RequestRefused) as raised:
             calling.user(JANE, "email")
         shown = f"{raised.value!r} {calling!r} {caplog.text}"
-        sig = scene.heard[0].query.rpartition("sig=")[2]
+        sig = server.calls[0].query.rpartition("sig=")[2]
     assert len(sig) == 32
     assert [word for word in (KEY, SECRET, "jane", sig) if word in shown] == []
 
