@@ -23,7 +23,7 @@ class ScriptedMailServer:
 
     def __init__(self, *lines: bytes) -> None:
         self.lines = lines
-        self.heard = b""
+        self.received = b""
         """Everything that the server received."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -58,11 +58,11 @@ class ScriptedMailServer:
 
     def _listen(self, line: socket.socket, end: bytes, *, forever: bool) -> bool:
         """Receive a command or a mail; return whether the client is still connected."""
-        heard = b""
-        while forever or not heard.endswith(end):
+        received = b""
+        while forever or not received.endswith(end):
             more = line.recv(65536)
             if not more:
                 return False
-            heard += more
-            self.heard += more
+            received += more
+            self.received += more
         return True

@@ -50,7 +50,7 @@ def test_check_tells_of_a_variable_that_is_not_set(crm: Crm, monkeypatch: pytest
     assert "CRM_SECRET is not set" in output_of("check", "crm", status=1)
 
 
-def test_check_names_the_endpoint_that_is_not_permitted(crm: Crm) -> None:
+def test_check_names_a_forbidden_endpoint(crm: Crm) -> None:
     """The others are tried all the same."""
     crm.box.permit("list", "user", "settings")
     printed = output_of("check", "crm", status=1)
