@@ -106,7 +106,7 @@ class AtIterable(Platform):
         connection: As the demonstration declares it.
     """
 
-    name, connection, newcomer = "Iterable", "iterable", NEW_CARD["email"]
+    name, connection, newcomer = "Iterable", "iterable", str(NEW_CARD["email"])
 
     def __init__(self, connection: Connection) -> None:
         self._declared = cast("IterableConnection", connection)
