@@ -150,7 +150,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorder]:
     with sailthru() as box, observed_by(found[PLATFORM]):
         box.account.add_users([{"email": f"{name}@example.com", "lists": ["Main"]} for name in ("ann", "bob")])
         crm = Exchange(tmp_path_factory.mktemp("platform"), goal=users_goal(), box=box)
-        crm.bring(lists_goal(link=[{"field": "email", "property": "email"}]))
+        crm.import_list(lists_goal(link=[{"field": "email", "property": "email"}]))
     return found
 
 
