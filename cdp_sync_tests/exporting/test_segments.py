@@ -66,7 +66,7 @@ def found(
 def test_segments_agree_with_oracle(session: Session, population: Population) -> None:
     """A segment has the profiles that the oracle finds. Missing columns count as empty; merged profiles are left out.
 
-    The statement that people are shown finds the same.
+    The shown statement has the same result.
     """
     fill(session, population.people, merged_every=MERGED_EVERY)
     profiles, columns = population.profiles, MODEL.by_name.keys() - population.missing

@@ -179,7 +179,7 @@ def test_ten_thousand_files_take_few_bytes() -> None:
 def test_every_file_is_imported_in_its_last_version(seed: int) -> None:
     """After random changes, failures and lost memory, every file is imported in its last version.
 
-    No key is used twice.
+    No key is requested twice.
     """
     rng, watcher = random.Random(seed), Watcher()
     ledger: dict[str, tuple[int, int]] = {}

@@ -1,6 +1,6 @@
 """The product and the oracle read the same rows and reject the same lines of generated irregular texts.
 
-The texts are short, of few characters, most of which structure a file. `CDP_SYNC_SEED` repeats a run.
+The texts are short and consist mostly of separators, quotes and line breaks. `CDP_SYNC_SEED` repeats a run.
 """
 
 import random

@@ -96,7 +96,7 @@ def test_intervals_are_equal_in_any_zone(minutes: int, zone: str, after: datetim
 
 @given(st.integers(1, 48), TIMES, ANY_ZONE, MOMENTS)
 def test_no_wall_time_is_due_twice(times: int, start: str, zone: str, after: datetime) -> None:
-    """In any zone, no wall time recurs, and each due time is a declared time or the end of a gap."""
+    """In any zone, no wall time recurs; each due time is a declared time or ends a gap."""
     planned = schedule(times_per_day=times, starting_at=start, time_zone=zone)
     found = list(islice(occurrences(planned, after), 3 * times))
     walls = [instant.astimezone(ZoneInfo(zone)) for instant in found]

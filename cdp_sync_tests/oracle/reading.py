@@ -180,7 +180,7 @@ def is_other(scanned: Scanned, fmt: Format) -> bool:
 def read_body(lines: list[Line], fmt: Format, width: int, header: str, *, complete: bool) -> list[Record]:
     """Return the records after the header. Empty cells beyond the width are removed if each row has the same number.
 
-    One row is not enough to know, nor a header that lacks a field.
+    This needs at least two rows and a header with every declared field.
     """
     several = width != 1  # in a file of one column a blank line is a row without a value
     records = read_records(lines, fmt, width, header, several=several)
