@@ -1,7 +1,7 @@
 """Generated histories of runs that add to sums and lists.
 
-They have row keys across files, corrected and removed rows, changed and renamed goals, and incomplete uploads. Files have
-fixed columns and few different cells, so that rows repeat, move and return.
+They have row keys across files, corrected and removed rows, changed and renamed goals, and incomplete uploads. Files
+have fixed columns and few different cells, so that rows repeat, move and return.
 """
 
 import csv
