@@ -28,7 +28,7 @@ def product() -> Iterator[ProductSide]:
 @examples(10)
 @given(histories())
 def test_product_agrees_with_oracle(history: History) -> None:
-    """After every run the oracle and the product have the same profiles, counters, failed files and quarantine."""
+    """After every run, both have the same profiles, counters, failed files and quarantine."""
     oracle = OracleSide()
     with product() as fast:
         for number, delivery in enumerate(history.deliveries, start=1):
