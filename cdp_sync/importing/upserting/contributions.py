@@ -124,10 +124,11 @@ def list_steps(columns: Columns, source: object) -> tuple[Step, ...]:
         "from row_value r join staging.assigned a using (row) where a.profile_id is not null"
         for value in columns.adds
     )
+    key = columns.entity.key
     held = "\n    union all\n    ".join(
-        f"select profile_id, {quote_literal(value.prop.name)} as property, "
+        f"select {key} as profile_id, {quote_literal(value.prop.name)} as property, "
         f"unnest({quote_identifier(value.prop.name)})::varchar as value "
-        f"from {columns.entity.stored} where profile_id in (select profile_id from list_value)"
+        f"from {columns.entity.stored} where {key} in (select profile_id from list_value)"
         for value in columns.adds
     )
     return (
@@ -154,8 +155,8 @@ def profile_reversal_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]
     folds += [f"list(value) filter ({_is(value)} and value is not null) as {_back(value)}" for value in adds]
     made = f"""create or replace temp table profile_reversal as
 select profile_id, min(file) as file, {", ".join(folds)}
-from ({" union all by name ".join(sources)})
-semi join {columns.entity.live} profile using (profile_id)
+from ({" union all by name ".join(sources)}) taken
+semi join {columns.entity.live} profile on profile.{columns.entity.key} = taken.profile_id
 where {" or ".join(_is(value) for value in (*columns.sums, *adds))}
 group by profile_id"""
     touched = """insert into touched_profile

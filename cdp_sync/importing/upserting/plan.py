@@ -172,10 +172,10 @@ def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
     """
     every = tuple(Target(prop, linked=False, value=columns.value_of.get(prop.name)) for prop in columns.consent)
     news = ",\n    ".join(becoming(columns, every, base_of_old))
-    query = f"""select profile_id,
+    query = f"""select patch.profile_id,
     {news}
 from {"patch" if any(target.value for target in every) else "touched_profile"} patch
-left join {columns.entity.stored} profile using (profile_id)"""
+left join {columns.entity.stored} profile on profile.{columns.entity.key} = patch.profile_id"""
     sql = f"""create or replace temp table withheld_profile as
 select profile_id
 from ({moved(columns, query)})
@@ -210,14 +210,14 @@ class Changes:
 
 def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -> Iterator[Step]:
     """Yield the steps that write profiles and their identifiers; `creator` is the number of the connection."""
-    every, stored = targets(columns), columns.entity.stored
+    every, stored, key = targets(columns), columns.entity.stored, columns.entity.key
     if changes.created:
         yield _inserted(columns, {"now": now, "creator": creator})
     if changes.properties and changes.whole:
         written = f"""insert into {stored} by name
-select * exclude (_first_row, _changed) replace ($now as updated_at)
+select profile_id as {key}, * exclude (profile_id, _first_row, _changed) replace ($now as updated_at)
 from changed_profile"""
-        yield Step(stored, f"delete from {stored} where profile_id in (select profile_id from changed_profile)")
+        yield Step(stored, f"delete from {stored} where {key} in (select profile_id from changed_profile)")
         yield Step(stored, written, {"now": now})
     elif changes.properties:
         # Only what differs is updated: rewriting a list makes DuckDB write the whole row anew.
@@ -225,7 +225,7 @@ from changed_profile"""
         update = f"""update {stored} profile
 set {", ".join(f"{name} = changed.{name}" for name in changed)}, updated_at = $now
 from changed_profile changed
-where profile.profile_id = changed.profile_id"""
+where profile.{key} = changed.profile_id"""
         yield Step(stored, update, {"now": now})
     for target in every:
         if target.prop.identifier and (changes.created or target.prop.name in changes.properties):
@@ -316,14 +316,14 @@ def _inserted(columns: Columns, values: dict[str, object]) -> Step:
     {expressions}
 from patch
 where patch.is_new"""
-    sql = f"""insert into {columns.entity.stored} (profile_id, created_at, updated_at, _created_by, {names})
+    sql = f"""insert into {columns.entity.stored} ({columns.entity.key}, created_at, updated_at, _created_by, {names})
 select profile_id, make_timestamptz(epoch_us($now) + _first_row), $now, $creator, {names}
 from ({moved(columns, query)})"""
     return Step(columns.entity.stored, sql, values)
 
 
 def _changed(columns: Columns, *, whole: bool, lists: bool) -> Step:
-    every, stored = targets(columns), columns.entity.stored
+    every, stored, key = targets(columns), columns.entity.stored, columns.entity.key
 
     def base(target: Target) -> str:
         old = base_of_old(target)
@@ -331,11 +331,11 @@ def _changed(columns: Columns, *, whole: bool, lists: bool) -> Step:
 
     olds = [f"profile.{target.name} as {target.old}" for target in every]
     selected = [*olds, *becoming(columns, every, base)]
-    placed, relations = "", f"patch\njoin {stored} profile using (profile_id)\nwhere not patch.is_new"
+    placed, relations = "", f"patch\njoin {stored} profile on profile.{key} = patch.profile_id\nwhere not patch.is_new"
     if whole:
         # Few profiles are found by their place: DuckDB then decodes the vectors that hold them and no others. By ids,
         # the one in a hundred that its Bloom filter lets through is decoded as well, and with it nearly every vector.
-        selected.insert(0, f"profile.* exclude (profile_id, {', '.join(target.name for target in every)})")
+        selected.insert(0, f"profile.* exclude ({key}, {', '.join(target.name for target in every)})")
         placed = f"""with placed as materialized (
     select patch.*, profile.rowid as place
     from {relations}
@@ -359,17 +359,17 @@ where {" or ".join(differs.values())}"""
 
 def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:
     """Keep the table of identifiers equal to the identifier columns, unnested."""
-    table = columns.entity.identifier_table
+    table, key = columns.entity.identifier_table, columns.entity.key
     name, text = quote_identifier(prop.name), quote_literal(prop.name)
     value = f"unnest({name})" if prop.multiple else name
     sources: list[str] = []
     if changes.created:
         created = f"updated_at = $now and created_at >= $now and {name} is not null"
-        sources.append(f"select {value} as value, profile_id from {columns.entity.stored} where {created}")
+        sources.append(f"select {value} as value, {key} as profile_id from {columns.entity.stored} where {created}")
     if prop.name in changes.properties:
         changed = f"changed_profile where list_contains(_changed, {text})"
         sources.append(f"select {value} as value, profile_id from {changed}")
-        removed = f"property = {text} and profile_id in (select profile_id from {changed})"
+        removed = f"property = {text} and {key} in (select profile_id from {changed})"
         yield Step(table, f"delete from {table} where {removed}")
     sql = f"""insert into {table}
 select {text}, value::varchar, profile_id

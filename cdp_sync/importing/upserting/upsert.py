@@ -166,7 +166,7 @@ def _write(session: Session, run: ImportRun, columns: Columns, outcome: Outcome,
     session.run(sample_steps(columns, outcome.changes))
     first = 0  # profiles that existed and that the connection imports for the first time, counted before new ones exist
     if outcome.updated:
-        sql = statement("importing/upserting/imported_profile").format(table=columns.entity.stored)
+        sql = statement("importing/upserting/imported_profile").format(**columns.entity.names)
         first = session.value(sql, {"connection": run.connection, "number": number})
     add_exchanged(session, run.connection, "import", outcome.created + first)
     if outcome.changes.whole and revision_of(session) % _VACUUM_EVERY:
@@ -260,11 +260,11 @@ def _find(session: Session, columns: Columns, value: StagedValue, *, every: bool
         ),
         running as (
             select
-                amount.row, profile_id, coalesce(profile.{prop}, 0)::{wide} as base,
-                base + sum(amount) over (partition by profile_id order by amount.row) as so_far,
-                base + sum(amount) over (partition by profile_id) as total
+                amount.row, amount.profile_id, coalesce(profile.{prop}, 0)::{wide} as base,
+                base + sum(amount) over (partition by amount.profile_id order by amount.row) as so_far,
+                base + sum(amount) over (partition by amount.profile_id) as total
             from amount
-            left join {columns.entity.stored} profile using (profile_id)
+            left join {columns.entity.stored} profile on profile.{columns.entity.key} = amount.profile_id
         ),
         too_much as (
             select profile_id, min(row) filter (try_cast(so_far as {value.prop.value_type}) is null) as first_row
@@ -291,7 +291,7 @@ union all
 
 def sample_steps(columns: Columns, changes: Changes) -> tuple[Step, ...]:
     """Return the steps that choose the profiles and note the values that will change, before anything is written."""
-    before = _values("updated", _changing(columns, changes), columns.entity.stored)
+    before = _values("updated", _changing(columns, changes), columns.entity.stored, columns.entity.key)
     return (
         Step("profile_sample", _SAMPLE),
         Step("value_before", f"create or replace temp table value_before as\n{before}"),
@@ -302,7 +302,7 @@ def changed_value_step(columns: Columns, changes: Changes, run: ImportRun) -> St
     """Return the step that records what changed, once profiles are written."""
     now = [_values("updated", _changing(columns, changes), "changed_profile")]
     if changes.created:
-        now.append(_values("created", targets(columns), columns.entity.stored))
+        now.append(_values("created", targets(columns), columns.entity.stored, columns.entity.key))
     sql = f"""insert into warehouse.changed_value
 select $run_id, $connection, $goal, profile_id, now.kind, property, value_before.value, now.value
 from ({" union all ".join(now)}) now
@@ -315,10 +315,14 @@ def _changing(columns: Columns, changes: Changes) -> list[Target]:
     return [target for target in targets(columns) if target.prop.name in changes.properties]
 
 
-def _values(kind: str, every: Iterable[Target], table: str) -> str:
-    """Return the query for values of the chosen profiles of a kind: profile_id, kind, property, value as text."""
+def _values(kind: str, every: Iterable[Target], table: str, key: str = "profile_id") -> str:
+    """Return the query for values of the chosen profiles of a kind: profile_id, kind, property, value as text.
+
+    `key` is the column of `table` that holds their ids.
+    """
     named = ((quote_literal(target.prop.name), target.name) for target in every)
     values = ", ".join(f"{{property: {text}, value: profile.{name}::text}}" for text, name in named)
-    return f"""select profile_id, kind, unnest([{values}]::struct(property text, value text)[], recursive := true)
-from (from profile_sample where kind = {quote_literal(kind)})
-join {table} profile using (profile_id)"""
+    return f"""select chosen.profile_id, chosen.kind,
+    unnest([{values}]::struct(property text, value text)[], recursive := true)
+from (from profile_sample where kind = {quote_literal(kind)}) chosen
+join {table} profile on profile.{key} = chosen.profile_id"""
