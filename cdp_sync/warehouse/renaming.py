@@ -80,28 +80,25 @@ _FORMER = "(connection, goal) = ($old_connection, $old_goal)"
 
 _BOTH = "(connection, goal) in (($old_connection, $old_goal), ($connection, $goal))"
 
-_LAST_IMPORTS = f"""select source from warehouse.imported_file
-    where {_BOTH}
-    qualify row_number() over (partition by path order by rowid desc) = 1"""
-
 _SOURCES = "source in ($old_source, $source)"
 
+
+def _replaced(table: str, key: str, rows: str = _BOTH, kept: str = "max(rowid)") -> str:
+    """Return the condition that of some rows of a table another one with the same key counts: the last one written."""
+    return f"{rows} and rowid not in (select {kept} from warehouse.{table} where {rows} group by {key})"
+
+
 _REPLACED_ROWS = {
-    "list_member": f"""{_BOTH} and rowid not in (
-        select max(rowid) from warehouse.list_member where {_BOTH} group by profile_id, list
-    )""",
+    "list_member": _replaced("list_member", "profile_id, list"),
     # Of two runs that did not record how they ended the first counts: it may have put the profile on the list.
-    "list_intent": f"""{_BOTH} and rowid not in (
-        select arg_min(rowid, began) from warehouse.list_intent where {_BOTH} group by profile_id
-    )""",
-    "watermark": f"""{_BOTH} and rowid not in (
-        select max(rowid) from warehouse.watermark where {_BOTH} group by stream
-    )""",
-    "keyed_row": f"""{_SOURCES} and rowid not in (
-        select max(rowid) from warehouse.keyed_row where {_SOURCES} group by row_key
-    )""",
+    "list_intent": _replaced("list_intent", "profile_id", kept="arg_min(rowid, began)"),
+    "watermark": _replaced("watermark", "stream"),
+    "keyed_row": _replaced("keyed_row", "row_key", _SOURCES),
     "waiting_row": f"""{_BOTH} and (
-        source not in ({_LAST_IMPORTS})
+        source not in (
+            select source from warehouse.imported_file where {_BOTH}
+            qualify row_number() over (partition by path order by rowid desc) = 1
+        )
         or coalesce(row_key in (select row_key from warehouse.keyed_row where {_SOURCES}), false)
     )""",
 }
@@ -110,24 +107,13 @@ _REPLACED_ROWS = {
 
 def _merge_exports(session: Session, values: Mapping[str, object]) -> None:
     """Make of exports under both names one number."""
-    numbers = session.rows(
-        f"""select number from warehouse.exported_goal
-        where {_BOTH}
-        order by connection = $connection and goal = $goal, number""",
-        values,
-    )
+    order = "connection = $connection and goal = $goal, number"
+    numbers = session.rows(f"select number from warehouse.exported_goal where {_BOTH} order by {order}", values)
     if len(numbers) < 2:
         return
     *former, kept = (number for (number,) in numbers)
-    session.execute(
-        """delete from warehouse.exported_profile
-        where goal_number in (select unnest($numbers)) and rowid not in (
-            select max(rowid) from warehouse.exported_profile
-            where goal_number in (select unnest($numbers))
-            group by profile_id
-        )""",
-        {"numbers": [*former, kept]},
-    )
+    replaced = _replaced("exported_profile", "profile_id", "goal_number in (select unnest($numbers))")
+    session.execute(f"delete from warehouse.exported_profile where {replaced}", {"numbers": [*former, kept]})
     session.execute(
         "update warehouse.exported_profile set goal_number = $kept where goal_number in (select unnest($former))",
         {"kept": kept, "former": former},

@@ -114,13 +114,6 @@ class Session:
             self._connection.create_function("ascii_domain", ascii_domain, [text], text, null_handling=SPECIAL)
             self._has_functions = True
 
-    def wait_for_disk(self, *, wait: bool) -> None:
-        """Set whether what is written from now on has to survive a power cut.
-
-        Staged rows need not: nothing reads them after one, and a file that was forced to the disk takes long to remove.
-        """
-        self.execute(f"set fsync_mode = '{'standard' if wait else 'none'}'")
-
     def run(self, steps: Iterable[Step]) -> None:
         """Run the steps of a plan in order; an error names the step and shows its statement."""
         observe = observer.get()

@@ -4,7 +4,6 @@ Each delivery has a file of its own, with a line for each attempt to send. The f
 the system releases the lock when the process dies, which marks the upload as interrupted.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -15,11 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from cdp_sync.errors import DiskFull, Terminal
+from cdp_sync.errors import NO_ROOM, DiskFull, Terminal
 from cdp_sync.model import Upload
 from cdp_sync.private import private_folder
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Cleaner(Protocol):
@@ -101,8 +98,11 @@ def clear_uploads(
                     continue
                 remaining = [upload for upload in uploads if not server().clear_up(upload)]
                 left += remaining
-                if not remaining and (problem := _remove(path)):
-                    warn(problem)
+                try:
+                    if not remaining:
+                        path.unlink(missing_ok=True)
+                except OSError as problem:
+                    warn(_unusable(path, problem))
     return left
 
 
@@ -129,15 +129,6 @@ def _interrupted(folder: Path) -> Generator[tuple[Path, list[Upload] | str], Non
             continue  # another process has cleared up, or the delivery goes on
         except OSError as problem:
             yield path, _unusable(path, problem)
-
-
-def _remove(path: Path) -> str:
-    """Remove a note; return why it cannot be removed, if so."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as problem:
-        return _unusable(path, problem)
-    return ""
 
 
 def _unusable(path: Path, problem: OSError) -> str:
@@ -169,7 +160,7 @@ def _while_noting() -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        kind = DiskFull if problem.errno in _NO_ROOM else Terminal
+        kind = DiskFull if problem.errno in NO_ROOM else Terminal
         raise kind(
             f"What is about to be sent cannot be noted: {problem.strerror or 'the disk failed'}.",
             needed="An upload is noted first, so that nothing of it stays on the server if it breaks off.",

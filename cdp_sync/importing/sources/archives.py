@@ -3,7 +3,6 @@
 The first bytes say what a file is, not its name.
 """
 
-import errno
 import fnmatch
 import gzip
 import struct
@@ -15,15 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from cdp_sync.errors import FileRejected
+from cdp_sync.errors import NO_ROOM, FileRejected
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize, workbook
 from cdp_sync.model import ImportGoal
 from cdp_sync.model.remote import Members
 
 CHUNK = 1 << 20
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says when a disk, a quota or a limit is full."""
 
 # What gzip and zipfile raise over bytes that are no archive, or a broken one: they document no closed list.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, IndexError, ValueError, struct.error)
