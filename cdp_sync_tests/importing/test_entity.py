@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.importing import ImportRun, parse_files
+from cdp_sync.importing import ImportRun
 from cdp_sync.importing.delta.replace import compare_rows, select_fresh_rows
 from cdp_sync.importing.linking.linking import link_rows
+from cdp_sync.importing.pipeline import parse_files
 from cdp_sync.importing.staging.columns import plan_columns
 from cdp_sync.importing.upserting.contributions import list_steps, profile_reversal_steps
 from cdp_sync.importing.upserting.plan import Changes, outcome_steps, patch_steps, withheld_steps, write_steps

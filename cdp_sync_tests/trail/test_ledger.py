@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.importing import import_files
+from cdp_sync.importing.pipeline import import_files
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.model import FileGoal, ImportReport, SftpConnection, SftpServer, fingerprint
 from cdp_sync.warehouse.backend import migrations
