@@ -106,14 +106,10 @@ class ImportRules(Goal):
     """Error budget: with more rejected rows the file fails as a whole and nothing of it lands."""
 
     @model_validator(mode="after")
-    def _processes_imports(self) -> "ImportRules":
+    def _check(self) -> "ImportRules":
         for index, processor in enumerate(self.processors):
             if "import" not in processor.settings.directions:
                 raise ValueError(f"processors[{index}]: found {processor.name}; it is for exports only")
-        return self
-
-    @model_validator(mode="after")
-    def _does_not_clash(self) -> "ImportRules":
         modes: dict[str, list[str]] = {}
         for mapping in self.map:
             modes.setdefault(mapping.property, []).append(mapping.mode)
