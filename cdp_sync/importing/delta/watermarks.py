@@ -5,6 +5,7 @@ two reads overlap: rows compare by key, as those of any goal with `row_key` do, 
 that was read. Reading a period again changes nothing.
 """
 
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from cdp_sync.errors import FileRejected, GoalFailed
@@ -16,8 +17,6 @@ from cdp_sync.model import FetchedFile, ImportGoal, Property
 from cdp_sync.model.delta import Append, Window
 from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.ledger import write_watermarks
-
-_BLOCK = 1 << 20
 
 _TIME = Property(name="time", type="datetime")
 
@@ -44,16 +43,10 @@ def land_watermarks(session: Session, run: ImportRun) -> None:
 def cut_unfinished_line(local: Path) -> None:
     """Cut a file after its last line feed: what follows may be half a line, which the next read takes whole."""
     with local.open("rb+") as file:
-        end = file.seek(0, 2)
-        while end:
-            start = max(end - _BLOCK, 0)
-            file.seek(start)
-            found = file.read(end - start).rfind(b"\n") + 1
-            if found:
-                file.truncate(start + found)
-                return
-            end = start
-        file.truncate(0)
+        if local.stat().st_size:
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as text:
+                end = text.rfind(b"\n") + 1
+            file.truncate(end)
 
 
 def highest_time_step(window: Window, part: NormalizedPart, goal: ImportGoal, file: int) -> Step:

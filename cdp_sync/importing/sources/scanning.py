@@ -1,15 +1,16 @@
 """Lists a goal's directory: which files are to be imported, and why the others wait."""
 
 import fnmatch
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
+
+from pydantic import TypeAdapter
 
 from cdp_sync.calling import call
 from cdp_sync.errors import (
@@ -146,29 +147,22 @@ class Sightings:
             self._write()
 
     def _read(self) -> dict[RemoteFile, datetime]:
-        if self._file is None:
-            return {}
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            entries = json.loads(self._file.read_text(encoding="utf-8"))
-            moment = datetime.fromisoformat
-            return {
-                RemoteFile(moment(entry["modified_at"]), entry["path"], entry["size"]): moment(entry["since"])
-                for entry in entries
-            }
+        with suppress(OSError, ValueError):
+            return dict(_sightings().validate_json(self._file.read_bytes())) if self._file else {}
         return {}
 
     def _write(self) -> None:
         if self._file and self._since:
-            entries = [
-                {**asdict(file), "modified_at": file.modified_at.isoformat(), "since": since.isoformat()}
-                for file, since in self._since.items()
-            ]
-            private_folder(self._file.parent)
-            written = self._file.with_suffix(".new")
-            write_private(written, json.dumps(entries))
+            written = private_folder(self._file.parent) / f"{self._file.stem}.new"
+            write_private(written, _sightings().dump_json([*self._since.items()]).decode())
             written.replace(self._file)
         elif self._file:
             self._file.unlink(missing_ok=True)
+
+
+@cache
+def _sightings() -> TypeAdapter[list[tuple[RemoteFile, datetime]]]:
+    return TypeAdapter(list[tuple[RemoteFile, datetime]])
 
 
 def scan_directory(
