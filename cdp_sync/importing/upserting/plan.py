@@ -35,11 +35,6 @@ class Target:
         return quote_identifier(self.prop.name)
 
     @property
-    def old(self) -> str:
-        """The quoted name of the value before, one that no property can have."""
-        return quote_identifier(f"_old_{self.prop.name}")
-
-    @property
     def gain(self) -> str:
         """The quoted column of `patch` that holds what linking gives."""
         return quote_identifier(f"gain_{self.prop.name}")
@@ -186,14 +181,6 @@ where not {allowed}"""
         yield Step(table, f"delete from {table} where profile_id in (from withheld_profile)")
 
 
-def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tuple[Step, ...]:
-    """Return the steps that work out existing profiles after the run, and the counters. They write to no profile.
-
-    With `lists`, `patch` has values to take off lists; for `whole` see `Changes.whole`.
-    """
-    return _changed(columns, whole=whole, lists=lists), fixed("file_counters", f"{SQL}/file_counters")
-
-
 @dataclass(frozen=True)
 class Changes:
     """What a run changes."""
@@ -212,7 +199,16 @@ def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -
     """Yield the steps that write profiles and their identifiers; `creator` is the number of the connection."""
     every, stored, key = targets(columns), columns.entity.stored, columns.entity.key
     if changes.created:
-        yield _inserted(columns, {"now": now, "creator": creator})
+        names = ", ".join(target.name for target in every)
+        expressions = ",\n    ".join(becoming(columns, every, base_of_new))
+        query = f"""select patch.profile_id, patch.first_row as _first_row,
+    {expressions}
+from patch
+where patch.is_new"""
+        inserted = f"""insert into {stored} ({key}, created_at, updated_at, _created_by, {names})
+select profile_id, make_timestamptz(epoch_us($now) + _first_row), $now, $creator, {names}
+from ({moved(columns, query)})"""
+        yield Step(stored, inserted, {"now": now, "creator": creator})
     if changes.properties and changes.whole:
         written = f"""insert into {stored} by name
 select profile_id as {key}, * exclude (profile_id, _first_row, _changed) replace ($now as updated_at)
@@ -308,29 +304,20 @@ _FOLDS: dict[str, Callable[[str], str]] = {
 }
 
 
-def _inserted(columns: Columns, values: dict[str, object]) -> Step:
-    every = targets(columns)
-    names = ", ".join(target.name for target in every)
-    expressions = ",\n    ".join(becoming(columns, every, base_of_new))
-    query = f"""select patch.profile_id, patch.first_row as _first_row,
-    {expressions}
-from patch
-where patch.is_new"""
-    sql = f"""insert into {columns.entity.stored} ({columns.entity.key}, created_at, updated_at, _created_by, {names})
-select profile_id, make_timestamptz(epoch_us($now) + _first_row), $now, $creator, {names}
-from ({moved(columns, query)})"""
-    return Step(columns.entity.stored, sql, values)
+def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tuple[Step, ...]:
+    """Return the steps that work out existing profiles after the run, and the counters. They write to no profile.
 
-
-def _changed(columns: Columns, *, whole: bool, lists: bool) -> Step:
+    With `lists`, `patch` has values to take off lists; for `whole` see `Changes.whole`.
+    """
     every, stored, key = targets(columns), columns.entity.stored, columns.entity.key
 
     def base(target: Target) -> str:
         old = base_of_old(target)
         return without_reversals(target.value, old) if lists and target.value in columns.adds else old
 
-    olds = [f"profile.{target.name} as {target.old}" for target in every]
-    selected = [*olds, *becoming(columns, every, base)]
+    before = {target: quote_identifier(f"_old_{target.prop.name}") for target in every}  # no property is called so
+    selected = [f"profile.{target.name} as {old}" for target, old in before.items()]
+    selected += becoming(columns, every, base)
     placed, relations = "", f"patch\njoin {stored} profile on profile.{key} = patch.profile_id\nwhere not patch.is_new"
     if whole:
         # Few profiles are found by their place: DuckDB then decodes the vectors that hold them and no others. By ids,
@@ -346,15 +333,15 @@ def _changed(columns: Columns, *, whole: bool, lists: bool) -> Step:
     query = f"""{placed}select patch.profile_id, patch.first_row as _first_row,
     {listed}
 from {relations}"""
-    differs = {target.prop.name: f"{target.old} is distinct from {target.name}" for target in every}
+    differs = {target.prop.name: f"{old} is distinct from {target.name}" for target, old in before.items()}
     named = [f"case when {differ} then {quote_literal(name)} end" for name, differ in differs.items()]
     said = [target.said for target in every if target.prop in columns.consent_lists]
     sql = f"""create or replace temp table changed_profile as
-select * exclude ({", ".join([*(target.old for target in every), *said])}),
+select * exclude ({", ".join([*before.values(), *said])}),
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from ({moved(columns, query)})
 where {" or ".join(differs.values())}"""
-    return Step("changed_profile", sql)
+    return Step("changed_profile", sql), fixed("file_counters", f"{SQL}/file_counters")
 
 
 def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:

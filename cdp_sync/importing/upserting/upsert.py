@@ -11,24 +11,9 @@ from cdp_sync.importing.linking.waiting import waiting_steps
 from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns, StagedValue, staged_columns
-from cdp_sync.importing.upserting.contributions import (
-    SQL,
-    correction_step,
-    list_steps,
-    remember_key_steps,
-    remember_steps,
-    reversal_steps,
-)
-from cdp_sync.importing.upserting.plan import (
-    Changes,
-    Target,
-    outcome_steps,
-    patch_steps,
-    reversed_patch_steps,
-    targets,
-    withheld_steps,
-    write_steps,
-)
+from cdp_sync.importing.upserting import contributions, plan
+from cdp_sync.importing.upserting.contributions import SQL
+from cdp_sync.importing.upserting.plan import Changes, Target, targets
 from cdp_sync.model import ImportReport
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal, statement
@@ -122,16 +107,16 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Outcome:
     summed, known, gone_sums = session.row(
         f"select exists (from staging.previous where sums is not null), exists (from staging.previous_row), {gone}"
     )
-    session.run(patch_steps(columns, summed=summed))
+    session.run(plan.patch_steps(columns, summed=summed))
     if run.objectives:
-        session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
+        session.run(plan.withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
     vanished = False  # rows that their file no longer holds give back what they added
     if gone_sums and columns.sums:
         session.run([fixed("vanished_row", f"{SQL}/vanished_row")])
         if run.goal.redelivered == "replaces":
             vanished = bool(session.value("select exists (from vanished_row)"))
         else:
-            session.run([correction_step(columns)])
+            session.run([contributions.correction_step(columns)])
     lists = (summed or columns.keyed or vanished) and _take_back(
         session, run, columns, summed=summed, vanished=vanished
     )
@@ -141,7 +126,7 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Outcome:
         from touched_profile"""
     )
     whole = existing <= FEW * every
-    session.run(outcome_steps(columns, whole=whole, lists=lists))
+    session.run(plan.outcome_steps(columns, whole=whole, lists=lists))
     changed = session.rows("select distinct unnest(_changed) from changed_profile")
     changes = Changes(created > 0, frozenset(name for (name,) in changed), whole)
     return Outcome(summed, known, existing, changes, created)
@@ -149,15 +134,15 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Outcome:
 
 def _take_back(session: Session, run: ImportRun, columns: Columns, *, summed: bool, vanished: bool) -> bool:
     """Put into `patch` what is to be taken back; return whether that includes values of lists."""
-    session.run(reversal_steps(columns, summed=summed, vanished=vanished))
+    session.run(contributions.reversal_steps(columns, summed=summed, vanished=vanished))
     lists = columns.keyed and bool(columns.adds)
     if lists:
-        session.run(list_steps(columns, run.source))
+        session.run(contributions.list_steps(columns, run.source))
         found = session.value("select exists (from reversal) or exists (from reversed_value)")
     else:
         found = columns.sums and session.value("select exists (from reversal)")
     if found:
-        session.run(reversed_patch_steps(columns, lists=lists))
+        session.run(plan.reversed_patch_steps(columns, lists=lists))
     return bool(found and lists)
 
 
@@ -171,19 +156,18 @@ def _write(session: Session, run: ImportRun, columns: Columns, outcome: Outcome,
     add_exchanged(session, run.connection, "import", outcome.created + first)
     if outcome.changes.whole and revision_of(session) % _VACUUM_EVERY:
         session.set("max_vacuum_tasks", "0")
-    session.run(write_steps(columns, outcome.changes, now, number))
+    session.run(plan.write_steps(columns, outcome.changes, now, number))
     session.run(_record_steps(run, columns, outcome, now))
     session.run(waiting_steps(run, columns))
     session.execute("update warehouse.revision set number = number + 1")
 
 
 def _record_steps(run: ImportRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
-    """Yield the steps that write ledger, history and quarantine."""
     if columns.keyed:
         source = {"source": run.source, "fingerprint": run.fingerprint}
-        yield from remember_key_steps(columns, source, summed=outcome.summed)
+        yield from contributions.remember_key_steps(columns, source, summed=outcome.summed)
     else:
-        yield from remember_steps(columns, summed=outcome.summed, known=outcome.known)
+        yield from contributions.remember_steps(columns, summed=outcome.summed, known=outcome.known)
     yield fixed("warehouse.profile_change", f"{SQL}/profile_change", {"run_id": run.run_id, "now": now})
     yield changed_value_step(columns, outcome.changes, run)
     yield fixed("warehouse.quarantine", f"{SQL}/seen_again", run.key)
