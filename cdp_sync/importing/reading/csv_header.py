@@ -14,7 +14,7 @@ HEAD_SIZE = 1 << 20
 """Bytes within which the header must end."""
 
 _CANDIDATES = (",", ";", "\t", "|", ":")
-_LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
+_LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")  # its text and its line break
 _NOTHING = re.compile(r"[\r\n\x1a]*\Z")
 _SEPARATOR_LINE = re.compile(r'("?)sep=(.+)\1', re.IGNORECASE)
 
@@ -98,12 +98,10 @@ def _head(text: str, columns: tuple[str, ...], header: str = "") -> Head:
 
 
 def _line(text: str, position: int) -> re.Match[str]:
-    """Return the line at a position, as two groups: its text and its line break."""
     return next(_LINE.finditer(text, position))
 
 
 def _is_passed_over(line: re.Match[str], form: Format) -> bool:
-    """Return whether a line is blank or a comment."""
     return not line.group(1) or bool(form.comment and line.group(1).startswith(form.comment))
 
 
@@ -123,14 +121,13 @@ def _after_separator_line(text: str, form: Format) -> int:
 
 
 def _is_trailer(text: str, position: int, form: Format) -> bool:
-    """Return whether nothing but the trailer is left."""
     line = _line(text, position)
     declared = form.trailer and line.group(1).startswith(form.trailer.begins_with)
     return bool(declared and _NOTHING.match(text, line.end()))
 
 
 def _numbered_columns(text: str, position: int, form: Format) -> tuple[str, ...]:
-    """Return numbered columns, as many as the first row has that is not malformed."""
+    """Return as many numbered columns as the first row has that is not malformed."""
     while position < len(text):
         line = _line(text, position)
         position, record = line.end(), split_record(text, form, position)
@@ -149,15 +146,16 @@ def split_record(text: str, form: Format, position: int = 0) -> Record:
     lines = _logical_lines(text, form, position)
     stop, end, _ = next(lines)
     first, prepared = text[position:stop], grammar.prepare(text[position:stop])
-    if not grammar.is_open(prepared):
+    if not grammar.matches(grammar.opens, prepared):
         problem = grammar.problem(prepared)
         return Record(first, () if problem else grammar.split(prepared), end, problem)
     begin = end
     for line_stop, line_end, height in lines:
         view = grammar.prepare(text[begin:line_stop])
-        if height > form.max_record_lines or not (grammar.is_closed_by(view) or grammar.is_continued_by(view)):
+        is_closed = grammar.matches(grammar.closes, view)
+        if height > form.max_record_lines or not (is_closed or grammar.matches(grammar.continues, view, plain=True)):
             break
-        if grammar.is_closed_by(view):
+        if is_closed:
             whole = text[position:line_stop]
             return Record(whole, grammar.split(grammar.prepare(whole)), line_end)
         begin = line_end
