@@ -4,11 +4,10 @@ A cell of white space alone is no value. Numbers and dates may have spaces aroun
 and texts of which only some are allowed any white space, stripped before.
 """
 
-from cdp_sync.importing.converting.addresses import convert_email
 from cdp_sync.importing.converting.cell import Conversion, is_among, is_visible, strip
 from cdp_sync.importing.converting.dates import convert_date, convert_datetime
 from cdp_sync.importing.converting.numbers import convert_decimal, convert_number
-from cdp_sync.importing.converting.text import convert_boolean, convert_text
+from cdp_sync.importing.converting.text import convert_boolean, convert_email, convert_text
 from cdp_sync.model import Format, Property
 from cdp_sync.warehouse import quote_literal
 

@@ -17,7 +17,7 @@ from cdp_sync.importing.upserting.contributions import (
     row_value_step,
     without_reversals,
 )
-from cdp_sync.model import Property
+from cdp_sync.model import ROW_ENDS, Property
 from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
 
@@ -185,14 +185,20 @@ where not {allowed}"""
 class Changes:
     """What a run changes."""
 
-    created: bool
-    """Whether there are new profiles."""
+    created: int
+    """New profiles."""
     properties: frozenset[str]
     """The properties in which some existing profile differs."""
     whole: bool
     """Whether `changed_profile` has whole profiles. Those are deleted and inserted anew, which costs by the row: the
     cheaper way where few of all profiles change. To update in place costs by the vector: DuckDB decodes 2,048 texts to
     change one of them, and later writes the changed columns of the whole row group."""
+    updated: int = 0
+    """Profiles that existed before and that rows are assigned to."""
+    summed: bool = False
+    """Rows to apply added to sums in the previous import of their file."""
+    known: bool = False
+    """Some of the files were imported before."""
 
 
 def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -> Iterator[Step]:
@@ -341,7 +347,9 @@ select * exclude ({", ".join([*before.values(), *said])}),
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from ({moved(columns, query)})
 where {" or ".join(differs.values())}"""
-    return Step("changed_profile", sql), fixed("file_counters", f"{SQL}/file_counters")
+    endings = (name.removeprefix("rows_") for name in ROW_ENDS)
+    ends = ",\n    ".join(f"coalesce(sum(ends.rows) filter (ending = '{x}'), 0) as rows_{x}" for x in endings)
+    return Step("changed_profile", sql), fixed("file_counters", f"{SQL}/file_counters", ends=ends)
 
 
 def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
@@ -68,12 +67,11 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
             (select max(created_at) from {columns.entity.stored}), (select revision from staging.linked)"""
     )
     # Later than the creation of any profile, so that new ones are known by it: they are a microsecond apart.
-    now = datetime.now(UTC)
-    now = max(now, latest + timedelta(microseconds=1)) if latest else now
-    outcome = _work_out(session, run, columns) if staged else None
+    now = max(datetime.now(UTC), *([latest + timedelta(microseconds=1)] if latest else []))
+    changes = _work_out(session, run, columns) if staged else None
     begin_at(session, revision)
-    if outcome:
-        _write(session, run, columns, outcome, now)
+    if changes:
+        _write(session, run, columns, changes, now)
     session.run(
         (
             fixed("warehouse.imported_file", f"{SQL}/noted_file", run.goal_named),
@@ -87,21 +85,7 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     return report
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What is known of a run before anything is written."""
-
-    summed: bool
-    """Rows to apply added to sums in the previous import of their file."""
-    known: bool
-    """Some of the files were imported before."""
-    updated: int
-    """Profiles that existed before and that rows are assigned to."""
-    changes: Changes
-    created: int
-
-
-def _work_out(session: Session, run: ImportRun, columns: Columns) -> Outcome:
+def _work_out(session: Session, run: ImportRun, columns: Columns) -> Changes:
     """Work out what becomes of every profile; nothing is written yet."""
     gone = "false" if columns.keyed else "exists (from staging.gone_row where sums is not null)"
     summed, known, gone_sums = session.row(
@@ -128,8 +112,7 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Outcome:
     whole = existing <= FEW * every
     session.run(plan.outcome_steps(columns, whole=whole, lists=lists))
     changed = session.rows("select distinct unnest(_changed) from changed_profile")
-    changes = Changes(created > 0, frozenset(name for (name,) in changed), whole)
-    return Outcome(summed, known, existing, changes, created)
+    return Changes(created, frozenset(name for (name,) in changed), whole, existing, summed, known)
 
 
 def _take_back(session: Session, run: ImportRun, columns: Columns, *, summed: bool, vanished: bool) -> bool:
@@ -146,30 +129,30 @@ def _take_back(session: Session, run: ImportRun, columns: Columns, *, summed: bo
     return bool(found and lists)
 
 
-def _write(session: Session, run: ImportRun, columns: Columns, outcome: Outcome, now: datetime) -> None:
+def _write(session: Session, run: ImportRun, columns: Columns, changes: Changes, now: datetime) -> None:
     number = next_number(session, "connection_number", {"connection": run.connection})
-    session.run(sample_steps(columns, outcome.changes))
+    session.run(sample_steps(columns, changes))
     first = 0  # profiles that existed and that the connection imports for the first time, counted before new ones exist
-    if outcome.updated:
+    if changes.updated:
         sql = statement("importing/upserting/imported_profile").format(**columns.entity.names)
         first = session.value(sql, {"connection": run.connection, "number": number})
-    add_exchanged(session, run.connection, "import", outcome.created + first)
-    if outcome.changes.whole and revision_of(session) % _VACUUM_EVERY:
+    add_exchanged(session, run.connection, "import", changes.created + first)
+    if changes.whole and revision_of(session) % _VACUUM_EVERY:
         session.set("max_vacuum_tasks", "0")
-    session.run(plan.write_steps(columns, outcome.changes, now, number))
-    session.run(_record_steps(run, columns, outcome, now))
+    session.run(plan.write_steps(columns, changes, now, number))
+    session.run(_record_steps(run, columns, changes, now))
     session.run(waiting_steps(run, columns))
     session.execute("update warehouse.revision set number = number + 1")
 
 
-def _record_steps(run: ImportRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
+def _record_steps(run: ImportRun, columns: Columns, changes: Changes, now: datetime) -> Iterator[Step]:
     if columns.keyed:
         source = {"source": run.source, "fingerprint": run.fingerprint}
-        yield from contributions.remember_key_steps(columns, source, summed=outcome.summed)
+        yield from contributions.remember_key_steps(columns, source, summed=changes.summed)
     else:
-        yield from contributions.remember_steps(columns, summed=outcome.summed, known=outcome.known)
+        yield from contributions.remember_steps(columns, summed=changes.summed, known=changes.known)
     yield fixed("warehouse.profile_change", f"{SQL}/profile_change", {"run_id": run.run_id, "now": now})
-    yield changed_value_step(columns, outcome.changes, run)
+    yield changed_value_step(columns, changes, run)
     yield fixed("warehouse.quarantine", f"{SQL}/seen_again", run.key)
     declared = {
         "fingerprint": run.fingerprint,
