@@ -7,7 +7,7 @@ from cdp_sync.exporting.recording import reasons_of
 from cdp_sync.exporting.run import ExportRun
 from cdp_sync.exporting.select import select_segment
 from cdp_sync.model import ExportCounters
-from cdp_sync.warehouse.properties import profile_columns
+from cdp_sync.warehouse import profile_columns
 
 _SAMPLE = 5
 

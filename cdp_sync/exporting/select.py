@@ -20,8 +20,7 @@ from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.segments.membership import PROFILE, is_in_segment
 from cdp_sync.segments.statements import step
-from cdp_sync.warehouse import Session, Step, quote_literal
-from cdp_sync.warehouse.properties import check_types, profile_columns
+from cdp_sync.warehouse import Session, Step, check_types, profile_columns, quote_literal
 
 Inputs = dict[str, ColumnElement[Any]]
 """Values read from profiles, by the name that each gets."""

@@ -5,5 +5,3 @@ What a run needs that finds nothing new stands here; the pipeline, with its pars
 
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.scanning import Scan, ScannedFile, fetch_files, scan_directory
-
-__all__ = ["ImportRun", "Scan", "ScannedFile", "fetch_files", "scan_directory"]

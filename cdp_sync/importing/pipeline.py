@@ -16,8 +16,7 @@ from cdp_sync.importing.staging.columns import staged_columns
 from cdp_sync.importing.staging.parsing import Arrival, stage_files
 from cdp_sync.importing.upserting.upsert import declare_properties, upsert_rows
 from cdp_sync.model import FileReport, ImportReport
-from cdp_sync.warehouse import Session
-from cdp_sync.warehouse.ledger import KnownFile
+from cdp_sync.warehouse import KnownFile, Session
 
 
 def import_files(

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from cdp_sync.model import ExportFormat, Property
-from cdp_sync.model.format import WHITE_SPACE
+from cdp_sync.model import WHITE_SPACE, ExportFormat, Property
 from cdp_sync.warehouse import quote_literal
 
 _CALENDAR = {

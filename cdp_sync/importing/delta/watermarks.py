@@ -13,10 +13,8 @@ from cdp_sync.importing.converting.conversion import convert_one
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.plan import Cells, read_part
-from cdp_sync.model import FetchedFile, ImportGoal, Property
-from cdp_sync.model.delta import Append, Window
-from cdp_sync.warehouse import Session, Step, statement
-from cdp_sync.warehouse.ledger import write_watermarks
+from cdp_sync.model import Append, FetchedFile, ImportGoal, Property, Window
+from cdp_sync.warehouse import Session, Step, statement, write_watermarks
 
 _TIME = Property(name="time", type="datetime")
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.grammar import ESCAPED_END, NOT_CLOSED, Grammar
-from cdp_sync.model import Format, ImportGoal
-from cdp_sync.model.counting import counted
+from cdp_sync.model import Format, ImportGoal, counted
 
 HEAD_SIZE = 1 << 20
 """Bytes within which the header must end."""

@@ -22,9 +22,7 @@ from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.grammar import NONCHARACTERS, NOT_CLOSED, QUOTE_IN_TEXT, TEXT_AFTER_QUOTE, Grammar
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.sources.archives import CHUNK
-from cdp_sync.model import Format
-from cdp_sync.model.counting import counted
-from cdp_sync.model.format import WHITE_SPACE
+from cdp_sync.model import WHITE_SPACE, Format, counted
 from cdp_sync.warehouse import Session, Step, quote_literal
 
 BROKEN, RESERVED = "\ufdd3", "\ufdd4"

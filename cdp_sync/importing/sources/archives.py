@@ -16,8 +16,7 @@ from typing import IO
 
 from cdp_sync.errors import NO_ROOM, FileRejected
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize, workbook
-from cdp_sync.model import ImportGoal
-from cdp_sync.model.remote import Members
+from cdp_sync.model import ImportGoal, Members
 
 CHUNK = 1 << 20
 

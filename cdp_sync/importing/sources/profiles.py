@@ -17,11 +17,9 @@ from cdp_sync.importing.sources.port import Enricher, Progress, Resumable, Sourc
 from cdp_sync.importing.staging.columns import Columns, staged_columns
 from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.staging.plan import found_step
-from cdp_sync.model import FetchedFile, FileReport, ImportGoal
-from cdp_sync.model.counting import counted
+from cdp_sync.model import FetchedFile, FileReport, ImportGoal, counted
 from cdp_sync.private import private_folder
-from cdp_sync.warehouse import Session, Step, quote_identifier, quote_literal, statement
-from cdp_sync.warehouse.ledger import known_files, watermarks_of
+from cdp_sync.warehouse import Session, Step, known_files, quote_identifier, quote_literal, statement, watermarks_of
 
 
 def fetch_profiles(

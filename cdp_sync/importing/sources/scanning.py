@@ -23,7 +23,7 @@ from cdp_sync.errors import (
 )
 from cdp_sync.model import FetchedFile, FileGoal, FileReport, FileState, RemoteFile
 from cdp_sync.private import private_folder, write_private
-from cdp_sync.warehouse.ledger import KnownFile
+from cdp_sync.warehouse import KnownFile
 
 
 class Directory(Protocol):

@@ -25,13 +25,11 @@ from cdp_sync.importing.staging.plan import (
     stage_step,
 )
 from cdp_sync.importing.staging.tables import create_tables
-from cdp_sync.model import FetchedFile, FileReport, FileState, Format, ImportGoal
-from cdp_sync.model.delta import Append, Window
+from cdp_sync.model import Append, FetchedFile, FileReport, FileState, Format, ImportGoal, Window
 from cdp_sync.model.processor import fields_after, fields_before, sources_of
 from cdp_sync.private import private_folder
 from cdp_sync.processing import Moment, Relation, drop_tables, process
-from cdp_sync.warehouse import Session, Step, fixed
-from cdp_sync.warehouse.ledger import KnownFile, known_files
+from cdp_sync.warehouse import KnownFile, Session, Step, fixed, known_files
 
 Arrival = FetchedFile | FileReport
 """A file that arrived, or the report of one that did not."""

@@ -15,10 +15,9 @@ from cdp_sync.importing.upserting.contributions import SQL
 from cdp_sync.importing.upserting.plan import Changes, Target, targets
 from cdp_sync.model import ImportReport
 from cdp_sync.segments.consent import ConsentColumns, may_process
-from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal, statement
+from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal, statement, sync_properties
 from cdp_sync.warehouse.backend import begin_at, next_number, revision_of
 from cdp_sync.warehouse.history import add_exchanged, write_run
-from cdp_sync.warehouse.properties import sync_properties
 
 FEW = 0.05
 """Share of all profiles up to which those that rows were assigned to are few; see `Changes.whole`."""
