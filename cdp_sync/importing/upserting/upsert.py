@@ -63,10 +63,11 @@ def upsert_rows(session: Session, run: ImportRun) -> ImportReport:
 def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     staged, latest, revision = session.row(
         f"""select exists (from staging.file where state in ('staged', 'retried')),
-            (select max(created_at) from {columns.entity.stored}), (select revision from staging.linked)"""
+            (select coalesce(max(created_at), to_timestamp(0)) from {columns.entity.stored}),
+            (select revision from staging.linked)"""
     )
     # Later than the creation of any profile, so that new ones are known by it: they are a microsecond apart.
-    now = max(datetime.now(UTC), *([latest + timedelta(microseconds=1)] if latest else []))
+    now = max(datetime.now(UTC), latest + timedelta(microseconds=1))
     changes = _work_out(session, run, columns) if staged else None
     begin_at(session, revision)
     if changes:
