@@ -22,10 +22,7 @@ from cdp_sync.warehouse import KnownFile, Session
 def import_files(
     run: ImportRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
 ) -> ImportReport:
-    """Import files in order as they arrive, and the rows of earlier runs that would find a profile now.
-
-    `known` is what the ledger knows of their paths; it is looked up where it is not given.
-    """
+    """Import files in order as they arrive, and the rows of earlier runs that would find a profile now."""
     parse_files(run, arrivals, known, retry=count_retried(run) > 0)
     link_identifiers(run)
     return upsert_profiles(run)
@@ -49,10 +46,7 @@ def count_retried(run: ImportRun) -> int:
 def parse_files(
     run: ImportRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None, *, retry: bool = False
 ) -> list[FileReport]:
-    """Parse files into the staging file; with `retry`, stage the rows of earlier runs that would find a profile now.
-
-    `known` is what the ledger knows of their paths; it is looked up where it is not given.
-    """
+    """Parse files as `stage_files` does; with `retry`, also stage earlier rows that would find a profile now."""
     reports = stage_files(run, arrivals, known)
     return reports + (stage_waiting(run) if retry else [])
 

@@ -30,13 +30,7 @@ _TABLE = r"(?<!distinct )\b(?:from|join|using|into|update)\s+((?:\w+\.)?\w+)\b(?
 
 @dataclass(frozen=True)
 class Step:
-    """One statement of a plan.
-
-    Args:
-        yields: The table that it makes or fills.
-        sql: The statement; values are bound as `$name`.
-        values: What to bind.
-    """
+    """One statement of a plan: the table that it makes or fills, and the values that are bound as `$name`."""
 
     yields: str
     sql: str
@@ -151,14 +145,7 @@ class Session:
 
 @dataclass(frozen=True)
 class EndedStep:
-    """A step that a session ran.
-
-    Args:
-        step: The step.
-        session: Where its table can be looked at.
-        rows: Rows that it wrote or removed; None for a view.
-        seconds: How long it took.
-    """
+    """A step that a session ran: how many rows it wrote or removed, None for a view, and how many seconds it took."""
 
     step: Step
     session: Session

@@ -199,10 +199,7 @@ def joined(cells: Sequence[str], form: ExportFormat) -> str:
 
 
 def line_of(cells: Sequence[str], any_text: Sequence[str], form: ExportFormat) -> str:
-    """Return the expression for a row, without its line break; `any_text` names the cells that may need quotes.
-
-    In it, `plain` is what `joined` makes of the cells.
-    """
+    """Return the expression for a row; `any_text` are cells that may need quotes, `plain` is what `joined` makes."""
     if form.quote == "all":
         return joined([_in_quotes(cell) for cell in cells], form)
     if not any_text:

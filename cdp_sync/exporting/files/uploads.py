@@ -36,12 +36,7 @@ class Note:
         """Uploads that have begun and may have left a file."""
 
     def begin(self, upload: Upload) -> None:
-        """Note an upload durably: the note survives a power cut.
-
-        Raises:
-            DiskFull: There is no room for the note.
-            Terminal: It cannot be written for another reason.
-        """
+        """Note an upload durably: the note survives a power cut."""
         with _while_noting():
             self._file.write(json.dumps(asdict(upload)).encode() + b"\n")
             self._file.flush()
@@ -77,13 +72,10 @@ def noting(folder: Path) -> Iterator[Note]:
 def clear_uploads(
     folders: Iterable[Path], server: Callable[[], Cleaner], warn: Callable[[str], object] = lambda _: None
 ) -> list[Upload]:
-    """Remove from a server what interrupted deliveries have left there, and then their notes.
+    """Remove from a server what interrupted deliveries have left there, and their notes; return what stays noted.
 
     `server` is called only where there is something to remove; `warn` receives a sentence about each note that cannot
     be read or removed, and is skipped.
-
-    Returns:
-        What the server refused to remove; it stays noted.
 
     Raises:
         Transient: The server cannot be reached now; the notes stay.
@@ -112,10 +104,7 @@ def broken_uploads(folder: Path) -> Iterator[tuple[Path, list[Upload] | str]]:
 
 
 def _interrupted(folder: Path) -> Generator[tuple[Path, list[Upload] | str], None, None]:
-    """Yield the notes of a folder whose process is gone: each with its uploads, or why it cannot be read.
-
-    A note is locked until the next one is asked for.
-    """
+    """Yield each note whose process is gone, locked until the next one, with its uploads or why it cannot be read."""
     for path in sorted(folder.glob("*.json")):
         try:
             with path.open("rb") as file:

@@ -15,10 +15,7 @@ __all__ = ["Conversion", "convert", "convert_one", "fit", "has_value", "is_among
 
 
 def fit(prop: Property, cell: str, form: Format) -> str:
-    """Return the expression for a cell as `convert` wants it, split or stripped as its property asks for.
-
-    It is to be given a name before it is used, since conversions name it more than once.
-    """
+    """Return the expression for a cell as `convert` wants it. Name it before use: conversions repeat it."""
     stripped = _is_stripped(prop, form)
     if stripped or prop.multiple or prop.type != "text":
         words = [word for word in form.nulls if word]
@@ -122,10 +119,7 @@ def unique(values: str) -> str:
 
 
 def elements(prop: Property, cell: str, form: Format, *, stripped: bool) -> str:
-    """Return the expression for the elements of a cell, those of white space alone left out.
-
-    A cell that should be a JSON array and is none has null as its only element.
-    """
+    """Return the expression for a cell's visible elements; `[null]` of one that should be a JSON array and is none."""
     if form.json_lists:
         return _json_elements(prop, cell, form, stripped=stripped)
     parts = f"string_split({cell}, {quote_literal(form.multi_value)})" if form.multi_value else f"[{cell}]"

@@ -57,10 +57,7 @@ class Record:
 
 
 def read_head(text: str, form: Format) -> Head | None:
-    """Read the columns from the beginning of a file.
-
-    Returns:
-        The head; None where nothing but blank lines and comments follows the skipped ones.
+    """Read the columns from the beginning of a file; None where nothing but blank lines and comments is there.
 
     Raises:
         FileRejected: The header is malformed, or a line `sep=` contradicts the declared separator.

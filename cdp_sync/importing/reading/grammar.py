@@ -119,10 +119,7 @@ class Grammar:
         return tuple(cells)
 
     def split_sql(self, text: str, quoted: str) -> str:
-        """Return the SQL expression for the cells of a prepared record that is not malformed.
-
-        `quoted` is the condition that the text holds a quote. `cell_sql` brings each cell of the list to its text.
-        """
+        """Return the SQL for the cells of a prepared record that is well formed; `quoted`: the text holds a quote."""
         quote, divider = quote_literal(self.form.quote), quote_literal(self.divider)
         plain = f"string_split({text}, {divider})"
         if not self.form.quote:

@@ -1,7 +1,4 @@
-"""What a file is by its first bytes, where that is something else than text in the declared encoding.
-
-The bytes decide, never the name: senders rename files, and forget to.
-"""
+"""What a file is by its first bytes, whatever its name, where that is something else than text in its encoding."""
 
 import codecs
 import re

@@ -162,10 +162,7 @@ order by n"""
         return f"when ltrim(raw, chr(65279)) = $header or {alike} then 'the header again'"
 
     def resolved(self, width: int, *, pad: bool) -> list[Step]:
-        """Return the steps that make `taken`, the records that span lines, `record` and `reject`.
-
-        A row has `width` cells; with `pad`, it may have fewer.
-        """
+        """Return the steps that make `taken`, `record` and `reject` of rows of so many cells; `pad`: or fewer."""
         parts = {
             "misfit": f"(not other and problem is null and fields {'>' if pad else '<>'} {width})",
             "count": f"case when fields > {width} then 'too many fields: ' else 'too few fields: ' end "

@@ -1,7 +1,4 @@
-"""From a file as it arrived to delimited texts: an archive is unpacked, within bounds; what is no text is refused.
-
-The first bytes say what a file is, not its name.
-"""
+"""From a file as it arrived to delimited texts: archives are unpacked within bounds, what is no text is refused."""
 
 import fnmatch
 import gzip

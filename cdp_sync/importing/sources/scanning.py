@@ -115,12 +115,7 @@ class Scan:
 
 
 class Sightings:
-    """When files that are to be imported were first seen in their size and with their time.
-
-    Args:
-        file: Where it is remembered for the next run; None: only as long as this object lives. What cannot be read or
-            written there is forgotten, which costs a wait.
-    """
+    """When files to import were first seen as they are; `file` remembers it. Losing the file costs a wait."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file

@@ -84,10 +84,7 @@ class Cells:
 
 
 def read_part(landed: NormalizedPart, form: Format) -> tuple[str, dict[str, object]]:
-    """Return the relation that holds a part's rows, every field as text, and the values to bind.
-
-    Where the part is not regular that is `record`, which its reader makes.
-    """
+    """Return the relation of a part's rows, every field as text, and the values to bind; `record` where irregular."""
     if landed.relation:
         return landed.relation, {}
     cells = Cells(landed.head.columns)
@@ -222,10 +219,7 @@ from (
 
 
 def converted_step(goal: ImportGoal, columns: Columns, conditions: Sequence[str]) -> Step:
-    """Return the step that adds to `staging.fresh_row` the rows whose conversion was deferred.
-
-    `conditions` are further ones on the rows of `staging.staged`.
-    """
+    """Return the step that adds rows whose conversion was deferred to `fresh_row`, under further `conditions`."""
     row = ("row", "file", "part", "row_hash", *(("row_key",) if columns.keyed else ()))
     cells = Cells(goal.row_fields)
     converted = _conversions(columns, cells, goal)

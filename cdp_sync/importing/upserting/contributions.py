@@ -102,10 +102,7 @@ where corrected.file = file.file"""
 
 
 def reversal_steps(columns: Columns, *, summed: bool, vanished: bool) -> list[Step]:
-    """Return the steps that gather the amounts to take back: `reversal`.
-
-    With `vanished`, rows that are no longer in their file give back what they added.
-    """
+    """Return the steps that make `reversal`, the amounts to take back; `vanished`: also of rows that files lost."""
     steps = [] if summed or columns.keyed else [contribution_step(columns)]
     steps.append(fixed("reversal", f"{SQL}/reversal_of_rows"))
     if vanished:
@@ -139,10 +136,7 @@ def list_steps(columns: Columns, source: object) -> tuple[Step, ...]:
 
 
 def profile_reversal_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
-    """Return the steps that make `profile_reversal`, what is taken back by profile.
-
-    Profiles that only lose something are added to `touched_profile`.
-    """
+    """Return the steps that sum `reversal` up by profile, and touch profiles that only lose something."""
     adds = columns.adds if lists else ()
     sources = []
     if columns.sums:
@@ -199,20 +193,14 @@ def _back(value: StagedValue) -> str:
 
 
 def remember_steps(columns: Columns, *, summed: bool, known: bool) -> list[Step]:
-    """Return the steps that write to the ledger which rows of which file were applied, for the next delta.
-
-    `known` says that some of the files were imported before.
-    """
+    """Return the steps that write to the ledger which rows were applied; `known`: some files were imported before."""
     names = ("forgotten_gone_row", "kept_row") if known else ()
     forget = [fixed("warehouse.imported_row", f"{SQL}/{name}") for name in names]
     return [*forget, _imported_row_step(columns, summed=summed)]
 
 
 def remember_key_steps(columns: Columns, values: dict[str, object], *, summed: bool) -> tuple[Step, ...]:
-    """Return the steps that write to the ledger the rows of files by their content, and what each key brought.
-
-    `values` are the goal's `source` and its `fingerprint`.
-    """
+    """Return the steps that write rows and keys to the ledger; `values` are the goal's `source` and `fingerprint`."""
     by_key = f"""insert into warehouse.keyed_row
 select $source, contribution.row_key, r.row_hash, $fingerprint, a.profile_id,
     {_sums(columns, "contribution.key_sums", replace=True)},

@@ -132,10 +132,7 @@ def patch_steps(columns: Columns, *, summed: bool) -> tuple[Step, ...]:
 
 
 def reversed_patch_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
-    """Return the steps that take back what rows no longer add: `patch` has profiles that only lose something, too.
-
-    With `lists`, values are taken off lists as well.
-    """
+    """Return the steps that make `patch` less what rows no longer add; with `lists`, also less values of lists."""
     patch = _patch(columns, less_reversals(columns, _of_rows(columns), lists=lists))
     return (*profile_reversal_steps(columns, lists=lists), patch)
 

@@ -283,10 +283,7 @@ def _changing(columns: Columns, changes: Changes) -> list[Target]:
 
 
 def _values(kind: str, every: Iterable[Target], table: str, key: str = "profile_id") -> str:
-    """Return the query for values of the chosen profiles of a kind: profile_id, kind, property, value as text.
-
-    `key` is the column of `table` that holds their ids.
-    """
+    """Return the query for values of the chosen profiles of a kind, as text; `key` is the column of ids in `table`."""
     named = ((quote_literal(target.prop.name), target.name) for target in every)
     values = ", ".join(f"{{property: {text}, value: profile.{name}::text}}" for text, name in named)
     return f"""select chosen.profile_id, chosen.kind,
