@@ -86,7 +86,6 @@ def find_cycle(segment: Segment, profiles: Profiles) -> tuple[str, ...]:
 
 
 def _asked_by(segment: Segment) -> list[str]:
-    """Return the segments that a segment asks about, each once."""
     return list(dict.fromkeys(condition.segment for _, condition in segment.when.walk() if condition.segment))
 
 

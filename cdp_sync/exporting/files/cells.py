@@ -113,7 +113,6 @@ class _Moment:
 
 
 def _write_moment(moment: _Moment) -> Writing:
-    """Write by a named form, or by a strftime pattern."""
     if moment.pattern in _READABLE_DIGITS:
         return _count(moment)
     if moment.pattern != "iso":

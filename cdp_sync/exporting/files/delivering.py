@@ -81,7 +81,6 @@ def _write_text(session: Session, run: FileRun, target: Path) -> None:
 
 
 def _pack(run: FileRun, text: Path, target: Path) -> None:
-    """Encode and pack the text as declared."""
     if run.goal.format.encoding == "utf-8" and run.goal.file.compress == "none":
         text.replace(target)
         return
@@ -135,7 +134,6 @@ class Target(Protocol):
 
         The journal has what an attempt may leave there, if the process dies, before its first byte is sent.
         """
-        ...
 
 
 def deliver_file(

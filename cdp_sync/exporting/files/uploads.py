@@ -24,7 +24,6 @@ class Cleaner(Protocol):
 
     def clear_up(self, upload: Upload) -> bool:
         """Remove what an upload left; return whether nothing is left."""
-        ...
 
 
 class Note:

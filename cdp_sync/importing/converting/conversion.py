@@ -139,7 +139,6 @@ def _json_elements(prop: Property, cell: str, form: Format, *, stripped: bool) -
 
 
 def _text_of(token: str, prop: Property, form: Format) -> str:
-    """Return the expression for a JSON value as a cell of the format has it."""
     cases = [f"when starts_with({token}, '\"') then json_extract_string({token}, '$')"]
     if prop.type == "boolean" and form.booleans:
         words = (("true", form.booleans.true[0]), ("false", form.booleans.false[0]))

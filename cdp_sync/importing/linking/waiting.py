@@ -60,7 +60,6 @@ order by file, path, line"""
 
 
 def _due(run: ImportRun) -> tuple[str, dict[str, object]]:
-    """Return the query for the rows that would find a profile, and its values."""
     entity = plan_columns(run.goal, run.profiles).entity
     sql = statement(f"{_SQL}/waiting_due").format(**entity.names)
     return sql, {**run.goal_named, "fingerprint": run.fingerprint}

@@ -185,12 +185,12 @@ def check_columns(head: Head, goal: ImportGoal, text: str, *, processed: bool = 
         seen = f"found: {listed(head.columns)}" if is_header else "nothing in it is declared"
         raise FileRejected(
             f"No linked column is in the header; {seen}.",
-            needed=f"At least one of these is needed: {_listed(dict.fromkeys(links))}.",
+            needed=f"At least one of these is needed: {', '.join(map(repr, dict.fromkeys(links)))}.",
             remedy=_fitting_separator(text, goal) or "Correct the links, or have the column delivered.",
         )
     if wrong := [field for field in goal.row_key if head.columns.count(field) != 1]:
         raise FileRejected(
-            f"The header does not have {_listed(wrong)} once.",
+            f"The header does not have {', '.join(map(repr, wrong))} once.",
             needed="Every field of row_key must be one column: without it a row cannot replace its former self.",
             remedy="Correct row_key, or have the column delivered.",
         )
@@ -215,10 +215,6 @@ def _fitting_separator(text: str, goal: ImportGoal) -> str:
         if other and any(link.field in other.columns for link in goal.link):
             return f"The separator {separator!r} fits; declare `separator: {separator!r}`."
     return ""
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)
 
 
 def shown(name: str) -> str:

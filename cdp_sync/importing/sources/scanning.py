@@ -31,7 +31,6 @@ class Directory(Protocol):
 
     def list_directory(self, directory: str) -> list[RemoteFile]:
         """Return the regular files of a directory."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -253,7 +252,6 @@ class Source(Protocol):
 
     def download(self, file: RemoteFile, target: Path, *, progress: Callable[[int], None] | None = None) -> FetchedFile:
         """Bring a file here."""
-        ...
 
 
 def fetch_files(

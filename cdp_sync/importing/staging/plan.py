@@ -265,7 +265,6 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
 
 
 def _named(columns: Iterable[tuple[str, str]]) -> str:
-    """Return the columns of a select, given names and expressions."""
     return ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in columns)
 
 
@@ -377,7 +376,6 @@ def _blocked(cell: str, goal: ImportGoal) -> str:
 
 
 def _without_nul(conversion: Conversion, prop: Property, cell: Cell, cells: Cells) -> Conversion:
-    """Refuse text with NUL bytes, in parts that hold any."""
     if not cells.has_nul or prop.type != "text":
         return conversion
     return Conversion(f"case when not contains({cell.raw}, chr(0)) then {conversion.sql} end", conversion.reason)
