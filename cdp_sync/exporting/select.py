@@ -95,9 +95,7 @@ class Rows:
 
 
 def select_segment(run: ExportRun, *, keep_cells: bool = False) -> ExportCounters:
-    """Stage the profiles to deliver, and count the endings of the segment's profiles.
-
-    With `keep_cells`, the cells of each profile are staged as well.
+    """Stage the profiles to deliver, with their cells if asked for; count the endings of the segment's profiles.
 
     Raises:
         ProcessorFailed: A processor cannot do its work.

@@ -23,7 +23,11 @@ def import_files(
     run: ImportRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
 ) -> ImportReport:
     """Import files in order as they arrive, and the rows of earlier runs that would find a profile now."""
-    parse_files(run, arrivals, known, retry=count_retried(run) > 0)
+    retry = False
+    if run.goal.keeps_unmatched:
+        with run.warehouse.open("read") as session:
+            retry = count_due(session, run) > 0
+    parse_files(run, arrivals, known, retry=retry)
     link_identifiers(run)
     return upsert_profiles(run)
 
@@ -33,14 +37,6 @@ def import_people(run: ImportRun, source: Source, progress: Progress = lambda _n
     fetch_profiles(run, source, progress)
     link_identifiers(run)
     return upsert_profiles(run)
-
-
-def count_retried(run: ImportRun) -> int:
-    """Return how many rows of earlier runs would find a profile now."""
-    if not run.goal.keeps_unmatched:
-        return 0
-    with run.warehouse.open("read") as session:
-        return count_due(session, run)
 
 
 def parse_files(

@@ -36,10 +36,7 @@ def names_before(names: Names, was: tuple[str | None, str | None]) -> list[Names
 
 
 def adopt(warehouse: Warehouse, names: Names, was: tuple[str | None, str | None]) -> bool:
-    """Let a goal go on with the ledger that it had under a former name; return whether there was one.
-
-    Does nothing, and opens nothing, where no former name is declared. Idempotent, all or nothing.
-    """
+    """Let a goal go on with the ledger of its former name, all or nothing; return whether there was one. Idempotent."""
     former = names_before(names, was)
     if not former:
         return False
@@ -143,10 +140,7 @@ _IN_BOTH = {
 
 
 def merge_connections(session: Session, before: str, now: str) -> None:
-    """Let a connection go on with the counts that it had under a former name; who is in both counts once.
-
-    To be called before its goals are renamed, in their transaction.
-    """
+    """Merge the counts of a connection's two names, before its goals are renamed and in their transaction."""
     names = {"before": before, "now": now}
     numbers = dict(session.rows("select connection, number from warehouse.connection_number"))
     values = {**names, "old_number": numbers.get(before), "number": numbers.get(now)}

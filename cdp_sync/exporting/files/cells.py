@@ -85,10 +85,7 @@ class _Moment:
         return f"(epoch_us({self.clock}) - epoch_us({self.instant}))"
 
     def offset(self, colon: str = ":") -> str:
-        """Return the expression for the offset from UTC, such as `+01:00`.
-
-        One of odd seconds is rounded down, so that a midnight stays on its day.
-        """
+        """Return the offset from UTC, such as `+01:00`, rounded down to minutes: a midnight stays on its day."""
         if self.zone == "UTC":
             return quote_literal(f"+00{colon}00")
         minutes = f"floor({self.ahead} / 60000000)"

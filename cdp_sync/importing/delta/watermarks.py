@@ -28,10 +28,7 @@ def note_watermarks(session: Session, file: int, fetched: FetchedFile) -> None:
 
 
 def land_watermarks(session: Session, run: ImportRun) -> None:
-    """Write the watermarks of the files that did not fail, in the transaction that lands their rows.
-
-    The watermark of a window never moves back; any other is what the file that was staged last says.
-    """
+    """Write the watermarks of files that did not fail, with their rows; that of a window never moves back."""
     if not session.value("select exists (from staging.watermark)"):
         return
     marks = dict(session.rows(statement("importing/delta/landed_watermark"), run.goal_named))

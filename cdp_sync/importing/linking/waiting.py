@@ -1,7 +1,4 @@
-"""Rows that no profile matched wait for one: they are retried when a profile with one of their identifiers appears.
-
-Their files are not read again. Only goals over files that create no profiles have such rows.
-"""
+"""Rows that no profile matched wait until one has an identifier of theirs; their files are not read again."""
 
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns, plan_columns

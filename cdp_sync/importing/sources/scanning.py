@@ -183,15 +183,15 @@ def scan_directory(
         for file in selected
         if choice.includes(file.name)
     ]
-    if goal.complete.marker:
-        marker, present = goal.complete.marker, {file.name for file in listing}
+    if marker := goal.complete.marker:
+        present, state = {file.name for file in listing}, FileState.NOT_WHOLE
         held = {file.remote for file in files if file.due and not is_marked(file.remote, marker, present)}
-        files = [ScannedFile(file.remote, FileState.NOT_WHOLE) if file.remote in held else file for file in files]
-        return Scan(tuple(files), gone, names)
-    # Those that are stale or asked for again were seen as they are when they were imported.
-    unseen = [file.remote for file in files if file.state in (FileState.NEW, FileState.CHANGED)]
-    growing = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
-    whole = (ScannedFile(file.remote, FileState.GROWING) if file.remote in growing else file for file in files)
+    else:
+        # Those that are stale or asked for again were seen as they are when they were imported.
+        unseen = [file.remote for file in files if file.state in (FileState.NEW, FileState.CHANGED)]
+        state = FileState.GROWING
+        held = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
+    whole = (ScannedFile(file.remote, state) if file.remote in held else file for file in files)
     return Scan(tuple(whole), gone, names)
 
 
@@ -257,10 +257,7 @@ class Source(Protocol):
 def fetch_files(
     server: Source, files: Iterable[RemoteFile], folder: Path, *, progress: Progress | None = None
 ) -> Iterator[FetchedFile | FileReport]:
-    """Yield each file as it arrives in `folder`, and remove it from there when the next is asked for.
-
-    A file that is gone or changes while it is read waits for the next run; one that may not be read fails.
-    """
+    """Yield each file as it arrives in `folder`, where it stays until the next one; a file that changes waits."""
     private_folder(folder)
     for number, file in enumerate(files):
         target = folder / str(number)  # never a remote name: nothing can leave the folder, and no suffix misleads

@@ -242,10 +242,7 @@ from {_converting(converted, [*row, *cells.types], source)}"""
 
 
 def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tuple[Step, tuple[str, ...]]:
-    """Return the step that makes `found` of `staging.user_key`, and the staging columns that it has.
-
-    `fields` are those of `user_key` besides `platform_id`, in order; the goal links or maps at least one.
-    """
+    """Return the step that makes `found` of the `fields` of `user_key`, in order, and the staging columns it has."""
     cells = Cells(fields)
     converted = _conversions(columns, cells, goal)
     names = {item.name for item in converted}

@@ -158,10 +158,7 @@ union all by name
 
 
 def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
-    """Yield the steps that set apart profiles that may not be processed: `withheld_profile`. `patch` has the others.
-
-    `allowed` is the condition for processing a profile, over the columns that hold consent after the run.
-    """
+    """Yield the steps that set apart profiles whose consent, as it is after the run, is not `allowed`."""
     every = tuple(Target(prop, linked=False, value=columns.value_of.get(prop.name)) for prop in columns.consent)
     news = ",\n    ".join(becoming(columns, every, base_of_old))
     query = f"""select patch.profile_id,
