@@ -181,12 +181,13 @@ def leave_out_what_outgrows(session: Session, columns: Columns) -> int:
     Reads `row_value` and `staging.assigned`, changes `staging.fresh`. To be called outside of a transaction.
     """
     session.run([Step("outgrown", "create or replace temp table outgrown (row bigint, property text)")])
+    count = 0
     for value in columns.sums:
-        found = True
         for round_ in range(_ROUNDS + 1):
-            if found:
-                found = _find(session, columns, value, every=round_ == _ROUNDS)
-    count = int(session.value("select count(*) from outgrown"))
+            session.run([_outgrown_step(columns, value, every=round_ == _ROUNDS)])
+            before, count = count, int(session.value("select count(*) from outgrown"))
+            if count == before:
+                break
     if not count:
         return 0
     # The cells turn into invalid ones: no value, and a complaint.
@@ -211,11 +212,10 @@ order by fresh.row"""
     return count
 
 
-def _find(session: Session, columns: Columns, value: StagedValue, *, every: bool) -> bool:
-    """Add to `outgrown` the first row of each profile that exceeds what fits, or also all rows after it."""
+def _outgrown_step(columns: Columns, value: StagedValue, *, every: bool) -> Step:
+    """Return the step that adds the first row of each profile that exceeds what fits, or also all rows after it."""
     prop, column = quote_identifier(value.prop.name), quote_identifier(value.column)
     wide = value.sql_type if value.prop.precision <= _EXACT else "double"
-    before = session.value("select count(*) from outgrown")
     chosen = "row >= first_row" if every else "row = first_row"
     sql = f"""insert into outgrown
         with amount as (
@@ -240,8 +240,7 @@ def _find(session: Session, columns: Columns, value: StagedValue, *, every: bool
             group by profile_id
         )
         select row, $property from running join too_much using (profile_id) where {chosen}"""
-    session.run([Step("outgrown", sql, {"property": value.prop.name})])
-    return bool(session.value("select count(*) from outgrown") > before)
+    return Step("outgrown", sql, {"property": value.prop.name})
 
 
 _SAMPLE = """create or replace temp table profile_sample as
