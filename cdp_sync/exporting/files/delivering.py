@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -85,16 +86,12 @@ def _pack(run: FileRun, text: Path, target: Path) -> None:
         text.replace(target)
         return
     with target.open("wb") as file, _packer(run, file) as packer, text.open("rb") as source:
-        chunks = iter(lambda: source.read(CHUNK), b"")
         if run.goal.format.encoding == "utf-8":
-            for chunk in chunks:
-                packer.write(chunk)
+            shutil.copyfileobj(source, packer, CHUNK)
             return
-        # UTF-16 begins with a byte order mark.
-        decoder, encoder = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementalencoder("utf-16")()
-        packer.write(encoder.encode(""))
-        for chunk in chunks:
-            packer.write(encoder.encode(decoder.decode(chunk)))
+        encoded = codecs.getwriter("utf-16")(packer)
+        encoded.write("")  # the byte order mark, also of an empty file
+        shutil.copyfileobj(codecs.getreader("utf-8")(source), encoded, CHUNK)
 
 
 @contextmanager

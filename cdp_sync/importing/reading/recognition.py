@@ -98,7 +98,6 @@ def recognize(head: bytes, encoding: str) -> Kind | None:
 
 
 def _marked(head: bytes, encoding: str) -> Kind | None:
-    """Go by the byte order mark."""
     mark, name = next((pair for pair in _MARKS if head.startswith(pair[0])), (b"", ""))
     order = "le" if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF32_LE) else "be"
     return _other_text(name) if name and encoding not in (name, f"{name}-{order}") else None
