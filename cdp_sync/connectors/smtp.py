@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
 
 from cdp_sync.errors import (
     AuthenticationFailed,
@@ -33,7 +32,14 @@ from cdp_sync.model.suggestion import one_of
 
 PREFIX = "CDP_SYNC_SMTP_"
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
+"""By when TLS begins: never, after a greeting, from the first byte."""
 _OUT_OF_SERVICE = 421
+_REFUSALS: Mapping[type[smtplib.SMTPResponseException], tuple[type[CdpSyncError], type[CdpSyncError]]] = {
+    smtplib.SMTPDataError: (MailRefused, MailPutOff),
+    smtplib.SMTPSenderRefused: (ServerRefused, MailPutOff),
+    smtplib.SMTPAuthenticationError: (AuthenticationFailed, ServerUnreachable),
+}
+"""The errors for a lasting and for a temporary refusal, by what was refused."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,6 @@ class SmtpServer:
     host: str
     sender: str
     tls: str = "starttls"
-    """none, starttls or tls: never, after a greeting, from the first byte."""
     port: int = 587
     user: str = ""
     password: str = field(default="", repr=False)
@@ -61,6 +66,7 @@ class SmtpServer:
         tls = tls or "starttls"
         port = port or str(_PORTS.get(tls))
         port_fits = port.isascii() and port.isdigit() and 1 <= int(port) <= 65535
+        encrypted = "starttls or tls is needed: a password is never sent unencrypted."
         rules = (
             (host, "HOST is not set.", "It should hold the mail server's name."),
             (
@@ -72,11 +78,7 @@ class SmtpServer:
             (port_fits, f"PORT is {port!r}.", "It should be a number from 1 to 65535."),
             (bool(user) == bool(password), f"USER and {PREFIX}PASSWORD: one is not set.", "Set both, or neither."),
             ((user + password).isascii(), f"USER or {PREFIX}PASSWORD is not ASCII.", "SMTP transmits ASCII only."),
-            (
-                not user or tls != "none",
-                "TLS is none, and there is a login.",
-                "starttls or tls is needed: a password is never sent unencrypted.",
-            ),
+            (not user or tls != "none", "TLS is none, and there is a login.", encrypted),
         )
         for holds, found, needed in rules:
             if not holds:
@@ -95,18 +97,6 @@ class Mail:
     identity: str
     """The same for copies of the same mail, so that a reader's program can recognize them."""
 
-    def message(self, sender: str) -> EmailMessage:
-        """Return it as it goes over the wire. A line break in a header is an error."""
-        message = EmailMessage(policy=SMTP)
-        message["Subject"] = self.subject
-        message["From"] = sender
-        message["To"] = ", ".join(self.recipients)
-        message["Date"] = format_datetime(datetime.now(UTC))
-        message["Message-ID"] = f"<{self.identity}.cdp-sync@{sender.rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply
-        message.set_content(self.text, cte="quoted-printable")
-        return message
-
 
 def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
     """Hand a mail to a server; return how many of its addresses the server refused while it took the others.
@@ -124,8 +114,16 @@ def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
         ServerRefused: It takes no mail from us: the login, the certificate, the sender.
         ServerUnreachable: It is not there, or out of service.
         ConnectionLost: The line was lost, or the server was too slow.
+        ValueError: A header would hold a line break.
     """
-    message = mail.message(server.sender)
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = mail.subject
+    message["From"] = server.sender
+    message["To"] = ", ".join(mail.recipients)
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = f"<{mail.identity}.cdp-sync@{server.sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply
+    message.set_content(mail.text, cte="quoted-printable")
     if server.tls == "tls":
         session: smtplib.SMTP = smtplib.SMTP_SSL(timeout=seconds / 2, context=ssl.create_default_context())
     else:
@@ -146,8 +144,12 @@ def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
         with suppress(OSError):
             session.quit()
         return refused
-    except (OSError, UnicodeError) as problem:  # smtplib's errors are OSErrors
-        raise _error(problem, server) from None
+    except smtplib.SMTPRecipientsRefused as problem:
+        raise _refusal(smtplib.SMTPDataError(*min(problem.recipients.values()))) from None  # one may be taken later
+    except smtplib.SMTPResponseException as problem:
+        raise _refusal(problem) from None
+    except (OSError, UnicodeError) as problem:  # smtplib's other errors are OSErrors
+        raise _line_error(problem, server) from None
     finally:
         alarm.cancel()
         session.close()
@@ -158,35 +160,18 @@ def _cut(session: smtplib.SMTP) -> None:
         socket.socket.shutdown(session.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]  # wakes up the reader
 
 
-_ANSWERS: tuple[tuple[type[smtplib.SMTPResponseException], type[CdpSyncError], type[CdpSyncError]], ...] = (
-    (smtplib.SMTPDataError, MailRefused, MailPutOff),
-    (smtplib.SMTPSenderRefused, ServerRefused, MailPutOff),
-    (smtplib.SMTPAuthenticationError, AuthenticationFailed, ServerUnreachable),
-    (smtplib.SMTPResponseException, ServerRefused, ServerUnreachable),
-)
-"""The errors for a lasting and for a temporary refusal, by what was refused; the first that fits."""
-
-
-def _error(problem: Exception, server: SmtpServer) -> CdpSyncError:
-    if isinstance(problem, smtplib.SMTPRecipientsRefused):
-        return _answer(*min(problem.recipients.values()), MailRefused, MailPutOff)  # one may be taken later
-    if isinstance(problem, smtplib.SMTPResponseException):
-        lasting, temporary = next(kinds for refused, *kinds in _ANSWERS if isinstance(problem, refused))
-        return _answer(problem.smtp_code, problem.smtp_error, lasting, temporary)
-    return _line_error(problem, server)
-
-
-def _answer(code: int, text: bytes | str, lasting: type[CdpSyncError], temporary: type[CdpSyncError]) -> CdpSyncError:
+def _refusal(problem: smtplib.SMTPResponseException) -> CdpSyncError:
+    code, text = problem.smtp_code, problem.smtp_error
     if not 200 <= code < 600:
         return ConnectionLost("The mail server gave no answer that can be understood.", remedy="Its log says why.")
+    lasting, temporary = _REFUSALS.get(type(problem), (ServerRefused, ServerUnreachable))
     kind = ServerUnreachable if code == _OUT_OF_SERVICE else temporary if 400 <= code < 500 else lasting
-    login = kind is AuthenticationFailed
     enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", text if isinstance(text, str) else text.decode("latin-1"))
-    shown = f"{code} {enhanced[0]}" if enhanced else str(code)  # RFC 3463
-    return kind(
-        f"The mail server {'refuses the login: it ' if login else ''}answered {shown}.",
-        remedy=f"Correct {PREFIX}USER and {PREFIX}PASSWORD." if login else "Its log says why.",
-    )
+    answer = f"answered {code} {enhanced[0]}." if enhanced else f"answered {code}."  # RFC 3463
+    if kind is AuthenticationFailed:
+        remedy = f"Correct {PREFIX}USER and {PREFIX}PASSWORD."
+        return kind(f"The mail server refuses the login: it {answer}", remedy=remedy)
+    return kind(f"The mail server {answer}", remedy="Its log says why.")
 
 
 def _line_error(problem: Exception, server: SmtpServer) -> CdpSyncError:
