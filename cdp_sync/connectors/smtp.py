@@ -69,11 +69,7 @@ class SmtpServer:
         encrypted = "starttls or tls is needed: a password is never sent unencrypted."
         rules = (
             (host, "HOST is not set.", "It should hold the mail server's name."),
-            (
-                is_address(sender),
-                "SENDER is not set, or is not an e-mail address.",
-                "It should hold the mails' sender.",
-            ),
+            (is_address(sender), "SENDER is not set, or no e-mail address.", "It should hold the mails' sender."),
             (tls in _PORTS, f"TLS is {tls!r}.", one_of(tls, _PORTS)),
             (port_fits, f"PORT is {port!r}.", "It should be a number from 1 to 65535."),
             (bool(user) == bool(password), f"USER and {PREFIX}PASSWORD: one is not set.", "Set both, or neither."),
@@ -101,12 +97,8 @@ class Mail:
 def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
     """Hand a mail to a server; return how many of its addresses the server refused while it took the others.
 
-    After an error the server may have taken the mail all the same, where it was lost before its answer.
-
-    Args:
-        server: Where to.
-        mail: What.
-        seconds: The deadline of all of it; without a byte, half of them.
+    `seconds` is the deadline of all of it; without a byte, half of them. After an error the server may have taken the
+    mail all the same, where the line was lost before its answer.
 
     Raises:
         MailRefused: It never takes this mail.
@@ -124,10 +116,10 @@ def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
     message["Message-ID"] = f"<{mail.identity}.cdp-sync@{server.sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply
     message.set_content(mail.text, cte="quoted-printable")
-    if server.tls == "tls":
-        session: smtplib.SMTP = smtplib.SMTP_SSL(timeout=seconds / 2, context=ssl.create_default_context())
-    else:
-        session = smtplib.SMTP(timeout=seconds / 2)
+    context, silence = ssl.create_default_context(), seconds / 2
+    session = (
+        smtplib.SMTP_SSL(timeout=silence, context=context) if server.tls == "tls" else smtplib.SMTP(timeout=silence)
+    )
     session._host = server.host  # type: ignore[attr-defined]  # noqa: SLF001 - the certificate's; connect() sets none
     alarm = threading.Timer(seconds, _cut, [session])
     alarm.daemon = True
@@ -137,7 +129,7 @@ def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
         if code != 220:
             raise smtplib.SMTPConnectError(code, text)
         if server.tls == "starttls":
-            session.starttls(context=ssl.create_default_context())
+            session.starttls(context=context)
         if server.user:
             session.login(server.user, server.password)
         refused = len(session.send_message(message, server.sender, mail.recipients))

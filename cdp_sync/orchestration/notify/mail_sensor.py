@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,43 +65,26 @@ def build_mail(parts: Iterable[dg.Definitions]) -> dg.Definitions:
         description=f"Mails about runs that ended, once each, of: {', '.join(notified)}.",
     )
     def mail(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = time.time()
-        tick = _Tick(context, notified, now, *_read_cursor(context.cursor, now))
-        tick.run()
-        cursor = json.dumps({"looked_at": now, "pauses": {run: vars(backoff) for run, backoff in tick.waiting.items()}})
-        waiting = f"To be sent later: {len(tick.waiting)}." if tick.waiting else ""
-        summary = " ".join(filter(None, (f"Mails sent: {tick.sent}.", waiting, tick.problem)))
-        return dg.SensorResult(skip_reason=summary, cursor=cursor)
+        return _Tick(context, notified).run()
 
     return dg.Definitions(sensors=[mail])
 
 
-def _read_cursor(text: str | None, now: float) -> tuple[float, dict[str, Backoff]]:
-    """Return up to when the last tick looked at runs, and the mails that waited, by run; else those of a first tick."""
-    try:
-        found = json.loads(text or "")
-        return float(found["looked_at"]), {run: Backoff(*each.values()) for run, each in found["pauses"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return now - _FIRST_LOOK_BACK + _OVERLAP, {}
-
-
-@dataclass
 class _Tick:
-    """One evaluation of the sensor; `waited` and `waiting` are the mails that wait before and after it, by run."""
+    """One evaluation of the sensor."""
 
-    context: dg.SensorEvaluationContext
-    notified: Mapping[str, Notified]
-    now: float
-    looked_at: float
-    waited: Mapping[str, Backoff]
-    waiting: dict[str, Backoff] = field(default_factory=dict)
-    sent: int = 0
-    problem: str = ""
-    """What keeps mails from being sent."""
-    reachable: bool = True
-    """Whether the server can be expected to take further mails."""
+    def __init__(self, context: dg.SensorEvaluationContext, notified: Mapping[str, Notified]) -> None:
+        self.context, self.instance, self.notified, self.now = context, context.instance, notified, time.time()
+        # Where there is no cursor of ours, waiting mails are found by their tags.
+        self.looked_at, self.waited = self.now - _FIRST_LOOK_BACK + _OVERLAP, {}
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            found = json.loads(context.cursor or "")
+            waited = {run: Backoff(*each.values()) for run, each in found["pauses"].items()}
+            self.looked_at, self.waited = float(found["looked_at"]), waited
+        self.waiting: dict[str, Backoff] = {}
+        self.sent, self.problem, self.reachable = 0, "", True
 
-    def run(self) -> None:
+    def run(self) -> dg.SensorResult:
         """Send the mails that are due, in the order in which the runs ended."""
         last_start = time.monotonic() + _LONGEST_TICK
         for record in self._candidates():
@@ -117,25 +100,27 @@ class _Tick:
                 if state == _WAITING:
                     self.waiting[run_id] = backoff.failed(self.now, _PAUSES)
             if record.dagster_run.tags.get(MAILED) != state:
-                self.context.instance.add_run_tags(run_id, {MAILED: state})
+                self.instance.add_run_tags(run_id, {MAILED: state})
+        waiting = f"To be sent later: {len(self.waiting)}." if self.waiting else ""
+        summary = " ".join(filter(None, (f"Mails sent: {self.sent}.", waiting, self.problem)))
+        pauses = {run_id: vars(backoff) for run_id, backoff in self.waiting.items()}
+        return dg.SensorResult(skip_reason=summary, cursor=json.dumps({"looked_at": self.now, "pauses": pauses}))
 
     def _candidates(self) -> list[dg.RunRecord]:
         """Return the runs that ended since the last tick, and those whose mail waits; a lost cursor loses neither."""
         failures_only = all(each.on == "failure" for each in self.notified.values())
         statuses = [dg.DagsterRunStatus.FAILURE] if failures_only else _STATUSES
-        since = self.looked_at - _OVERLAP
-        recent = self.context.instance.get_run_records(
-            dg.RunsFilter(statuses=statuses, updated_after=datetime.fromtimestamp(since, UTC))
-        )
+        since = datetime.fromtimestamp(self.looked_at - _OVERLAP, UTC)
+        recent = self.instance.get_run_records(dg.RunsFilter(statuses=statuses, updated_after=since))
+        waiting = self.instance.get_run_records(dg.RunsFilter(statuses=statuses, tags={MAILED: _WAITING}))
         # A tag renews the time of a run's last change, but not that of its end.
-        fresh = [record for record in recent if not record.dagster_run.tags.get(MAILED) and _ended(record) >= since]
-        waiting = self.context.instance.get_run_records(dg.RunsFilter(statuses=statuses, tags={MAILED: _WAITING}))
+        fresh = [one for one in recent if not one.dagster_run.tags.get(MAILED) and _ended(one) >= since.timestamp()]
         return sorted((one for one in (*fresh, *waiting) if self._recipients(one.dagster_run)), key=_ended)
 
     def _connections(self, run: dg.DagsterRun) -> dict[str, Notified]:
         """Return the notified connections that a run belongs to: by its tag or, where it has none, by its assets."""
         tagged = run.tags.get(CONNECTION)
-        named = [tagged] if tagged else [key.path[0] for key in planned_goals(self.context.instance, run)]
+        named = [tagged] if tagged else [key.path[0] for key in planned_goals(self.instance, run)]
         return {name: self.notified[name] for name in named if name in self.notified}
 
     def _recipients(self, run: dg.DagsterRun) -> list[str]:
@@ -149,7 +134,7 @@ class _Tick:
         try:
             labels = {name: each.label for name, each in self._connections(run).items()}
             base_url = os.environ.get("CDP_SYNC_UI_URL") or "http://localhost:3000"
-            outcome = outcome_of(self.context.instance, record, labels, base_url)
+            outcome = outcome_of(self.instance, record, labels, base_url)
             mail = Mail(subject_of(outcome), text_of(outcome), self._recipients(run), run.run_id)
             refused = send(SmtpServer.from_environment(os.environ), mail)
         except MailRefused as error:

@@ -7,22 +7,14 @@ import dagster as dg
 from dagster import DagsterEventType as Kind
 
 from cdp_sync.orchestration.goals.files import is_files_key
+from cdp_sync.orchestration.goals.metadata import reasons_in
 from cdp_sync.orchestration.notify.mail_text import GoalOutcome, RunOutcome
-from cdp_sync.orchestration.runs.run_events import why_of
+from cdp_sync.orchestration.runs.run_events import CAUSES, cause_of, why_of
 from cdp_sync.orchestration.runs.run_tags import reason_of
 
 _STATES = {dg.DagsterRunStatus.SUCCESS: "success", dg.DagsterRunStatus.CANCELED: "stopped"}
-_NO_CAUSE = "This run has been marked as failed from outside the execution context."
 _PLANNED = Kind.ASSET_MATERIALIZATION_PLANNED
-_ABOUT_RUNS = {Kind.RUN_FAILURE, Kind.ENGINE_EVENT}
-_KINDS = {
-    _PLANNED,
-    Kind.ASSET_MATERIALIZATION,
-    Kind.ASSET_OBSERVATION,
-    Kind.STEP_START,
-    Kind.STEP_FAILURE,
-    *_ABOUT_RUNS,
-}
+_KINDS = {_PLANNED, Kind.STEP_START, Kind.STEP_FAILURE, Kind.ASSET_MATERIALIZATION, Kind.ASSET_OBSERVATION} | CAUSES
 
 
 def planned_goals(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterable[dg.AssetKey]:
@@ -38,8 +30,9 @@ def outcome_of(
     run = record.dagster_run
     log = instance.all_logs(run.run_id, of_type=_KINDS)
     events = [entry.get_dagster_event() for entry in log]
-    started = list(dict.fromkeys(_node(event) for event in events if event.event_type == Kind.STEP_START))
-    failures = {_node(event): event for event in reversed(events) if event.is_step_failure}  # the first of each
+    of_nodes = [((event.step_key or "").partition(".")[0], event) for event in events]
+    started = list(dict.fromkeys(node for node, event in of_nodes if event.event_type == Kind.STEP_START))
+    failures = {node: event for node, event in reversed(of_nodes) if event.is_step_failure}  # the first of each
     made = (about for entry in log if (about := entry.asset_materialization or entry.asset_observation))
     done = {about.asset_key: about.metadata for about in made if "summary" in about.metadata}
     goals: dict[str, GoalOutcome] = {}
@@ -56,7 +49,7 @@ def outcome_of(
         state=_STATES.get(run.status) or ("failed" if started else "not started"),
         reason=reason_of(run),
         link=f"{base_url.rstrip('/')}/runs/{run.run_id}",
-        cause="" if any(goal.state == "failed" for goal in goals.values()) else _cause(events),
+        cause="" if any(goal.state == "failed" for goal in goals.values()) else cause_of(events),
         started_at=record.start_time,
         ended_at=record.end_time,
         goals=tuple(goals[node] for node in sorted(goals, key=running_order.index)),
@@ -68,37 +61,13 @@ def _planned(events: Iterable[dg.DagsterEvent]) -> list[dg.AssetKey]:
     return list(dict.fromkeys(key for key in keys if key))
 
 
-def _node(event: dg.DagsterEvent) -> str:
-    return (event.step_key or "").partition(".")[0]
-
-
 def _goal(
     name: str, failure: dg.DagsterEvent | None, metadata: Mapping[str, Any] | None, *, begun: bool
 ) -> GoalOutcome:
     if failure:
         failed = failure.step_failure_data.user_failure_data
-        reasons = _reasons(failed.metadata) if failed else ()
+        reasons = reasons_in(failed.metadata) if failed else ()
         return GoalOutcome(name, "failed", why_of(failure, "The run's page shows it."), reasons)
     if metadata:
-        return GoalOutcome(name, "success", str(metadata["summary"].value), _reasons(metadata))
+        return GoalOutcome(name, "success", str(metadata["summary"].value), reasons_in(metadata))
     return GoalOutcome(name, "unfinished" if begun else "not run")
-
-
-def _reasons(metadata: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
-    tables = (metadata.get(name) for name in ("quarantine", "not deliverable"))
-    rows = (record.data for table in tables if isinstance(table, dg.TableMetadataValue) for record in table.records)
-    return tuple((str(row["reason"]), int(str(row["times"]))) for row in rows)
-
-
-def _cause(events: Iterable[dg.DagsterEvent]) -> str:
-    """Return why a run failed, in Dagster's words: the last event about the run that names a cause."""
-    cause, begun = "", False
-    for event in events:
-        begun = begun or event.event_type == Kind.STEP_START
-        if event.event_type in _ABOUT_RUNS:
-            error = getattr(event.event_specific_data, "error", None)
-            without_cause = event.event_type == Kind.ENGINE_EVENT or (event.message == _NO_CAUSE and cause)
-            if error or not without_cause:
-                quoted = error.message if error and not begun else ""  # later it may quote what a step read
-                cause = f"{event.message} {quoted}"
-    return cause

@@ -1,6 +1,6 @@
 """Dagster's event log of runs: what goals materialized, the step under way, and what went wrong."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
@@ -12,6 +12,9 @@ from dagster import DagsterEventType
 from cdp_sync.orchestration.goals.metadata import values_in
 from cdp_sync.orchestration.goals.segments import SEGMENTS
 
+CAUSES = {DagsterEventType.RUN_FAILURE, DagsterEventType.ENGINE_EVENT}
+"""Events about a run as a whole that may say why it failed."""
+_NO_CAUSE = "This run has been marked as failed from outside the execution context."
 _DONE = {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION}
 """What a goal ends with."""
 
@@ -101,6 +104,20 @@ def why_of(event: dg.DagsterEvent, where: str) -> str:
     error = failed.error and (failed.error.cause or failed.error)  # Dagster's own error wraps that of the step
     kind = error.cls_name if error else "unknown"
     return f"An unexpected error in {step} ({kind}). {where}"
+
+
+def cause_of(events: Iterable[dg.DagsterEvent]) -> str:
+    """Return why a run failed, in Dagster's words: the last event about the run that names a cause."""
+    cause, begun = "", False
+    for event in events:
+        begun = begun or event.event_type == DagsterEventType.STEP_START
+        if event.event_type in CAUSES:
+            error = getattr(event.event_specific_data, "error", None)
+            without_cause = event.event_type == DagsterEventType.ENGINE_EVENT or (event.message == _NO_CAUSE and cause)
+            if error or not without_cause:
+                quoted = error.message if error and not begun else ""  # later it may quote what a step read
+                cause = f"{event.message} {quoted}"
+    return cause
 
 
 def _time(entry: dg.EventLogEntry) -> datetime:
