@@ -17,7 +17,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from cdp_sync.errors import RateExceeded
 from cdp_sync.retrying import Cancelled
@@ -188,18 +187,6 @@ class Window:
             self._held.append(now + self.bucket.seconds)
 
 
-class Permit(Protocol):
-    """One call on its way. Exactly one of its methods must be called, once."""
-
-    def answered(self, info: RateInfo) -> None:
-        """Learn from the answer."""
-        ...
-
-    def lost(self) -> None:
-        """Note that there is no answer."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
 class _Lane:
     """The calls of one endpoint key."""
@@ -233,7 +220,9 @@ class RateLimiter:
         self._wait = wait
         self._lanes: dict[Hashable, _Lane] = {}
 
-    def acquire(self, key: Hashable, *, cancelled: threading.Event | None = None, deadline: float = math.inf) -> Permit:
+    def acquire(
+        self, key: Hashable, *, cancelled: threading.Event | None = None, deadline: float = math.inf
+    ) -> "Permit":
         """Wait until a call may go, and return the permit that its answer is passed to.
 
         Args:
@@ -253,7 +242,7 @@ class RateLimiter:
                 now = self.clock()
                 pause = lane.window.pause(now)
                 if pause <= 0:
-                    return _LanePermit(self, lane, lane.window.start())
+                    return Permit(self, lane, lane.window.start())
                 if now >= until or (pause < SOON and now + pause > until):
                     raise RateExceeded(
                         f"The rate limit allows no call within {deadline:g} s.",
@@ -271,15 +260,17 @@ class RateLimiter:
 
 
 @dataclass(frozen=True, slots=True)
-class _LanePermit:
-    """A permit of one endpoint key's lane."""
+class Permit:
+    """One call on its way. Exactly one of its methods must be called, once; `ended` is called then."""
 
     _limiter: RateLimiter
     _lane: _Lane
     _ticket: Ticket
+    ended: Callable[[], None] = lambda: None
 
     def answered(self, info: RateInfo) -> None:
         """Learn from the answer."""
+        self.ended()
         now = self._limiter.clock()
         with self._lane.condition:
             self._limiter.platform.learn(info, now)
@@ -288,6 +279,7 @@ class _LanePermit:
 
     def lost(self) -> None:
         """Note that there is no answer."""
+        self.ended()
         with self._lane.condition:
             self._lane.window.lost(self._limiter.clock(), self._ticket)
             self._lane.condition.notify_all()
