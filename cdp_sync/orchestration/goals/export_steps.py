@@ -54,10 +54,6 @@ G = TypeVar("G", bound=ExportGoal)
 R = TypeVar("R", bound=ExportRun)
 
 
-_SELECTS = "Choose the segment's profiles that are to be delivered, and stage their rows."
-_RECORDS = "Record in the warehouse what was delivered, with ledger, history and quarantine."
-
-
 @dataclass(frozen=True)
 class ExportSteps(GoalSteps[G], Generic[G, R]):
     """An export goal and the steps that run it."""
@@ -68,7 +64,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     """The checks of the goal's asset."""
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
-        """Choose the profiles to deliver, and stage their rows."""
+        """Choose the segment's profiles that are to be delivered, and stage their rows."""
         data_folder().sweep()
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
@@ -91,14 +87,14 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         last = {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)}
         first = {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}}
         return (
-            GoalOp("select_segment", _SELECTS, self.select, first),
+            GoalOp("select_segment", self.select, first),
             write,
             deliver,
-            GoalOp("record_delivery", _RECORDS, self.record, last),
+            GoalOp("record_delivery", self.record, last),
         )
 
     def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
-        """Record the delivery and report; nothing is materialized where nothing was delivered."""
+        """Record in the warehouse what was delivered, with ledger, history and quarantine."""
         run = self._run(context, delivered)
         counters = ExportCounters(**delivered["counters"])
         report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
@@ -160,13 +156,12 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
-        delivers = "Put the file on the server: complete, or not at all."
-        write = GoalOp("write_file", "Write the rows to a local file.", self.write)
-        return self._ops(write, GoalOp("deliver_file", delivers, self.deliver))
+        return self._ops(GoalOp("write_file", self.write), GoalOp("deliver_file", self.deliver))
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
-        """Choose the profiles to deliver; where there are some, begin to connect to the server."""
+        """Choose the segment's profiles that are to be delivered, and stage their rows."""
         selected = super().select(context)
+        # Connect meanwhile, where there is something to deliver.
         if selected["counters"]["profiles_written"] or self.goal.write_empty:
             self.server(context).connect_ahead()
         return selected
@@ -182,7 +177,7 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
         return {**selected, "file": asdict(file) | {"local": str(file.local)} if file else None}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
-        """Put the file on the server."""
+        """Put the file on the server: complete, or not at all."""
         if written["file"] is None:
             with ExitStack() as opened:
                 self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
@@ -220,21 +215,17 @@ class UserSteps(ExportSteps[AudienceGoal, UserRun]):
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
-        writes = "Write to local files the users to create or change, and the users to take off lists."
-        delivers = "Create and change users, put them on lists and take others off, and keep the outcome of each."
-        return self._ops(
-            GoalOp("write_users", writes, self.write, {"pool": WAREHOUSE_POOL}),
-            GoalOp("deliver_users", delivers, self.deliver),
-        )
+        write = GoalOp("write_users", self.write, {"pool": WAREHOUSE_POOL})
+        return self._ops(write, GoalOp("deliver_users", self.deliver))
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
-        """Write the users to a local file, and the users to take off lists to another one."""
+        """Write to local files the users to create or change, and the users to take off lists."""
         run = self._run(context, selected)
         users, leavers = self._attempt(context, run, "writing", lambda: write_users(staged(run)), keep=False)
         return {**selected, "users": users, "leavers": leavers}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
-        """Bring users to the platform, and take others off its lists."""
+        """Create and change users, put them on lists and take others off, and keep the outcome of each."""
         if written["users"] or written["leavers"]:
             run = self._run(context, written)
             self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), written["users"]))

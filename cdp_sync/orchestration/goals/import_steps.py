@@ -47,12 +47,6 @@ from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
-_SCANS = "List the directory and keep the files that are new or have changed."
-_PARSES = "Fetch the files and parse them into a staging table; hand on its name."
-_FETCHES = "Fetch the platform's data and parse it into a staging table; hand on its name."
-_LINKS = "Give every row a profile: one that exists, a new one, or none."
-_UPSERTS = "Create and update profiles, with ledger, history and quarantine, in one transaction."
-
 _PATIENCE = 1.0
 """Seconds that a goal which failed waits for the warehouse."""
 
@@ -75,12 +69,12 @@ class ImportSteps(GoalSteps[Rules]):
         # A run that finds nothing to do yields nothing: it leaves the asset, its plots and its checks as they are.
         last = {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)}
         return (
-            GoalOp("link_identifiers", _LINKS, self.link, {"pool": WAREHOUSE_POOL}),
-            GoalOp("upsert_profiles", _UPSERTS, self.upsert, last),
+            GoalOp("link_identifiers", self.link, {"pool": WAREHOUSE_POOL}),
+            GoalOp("upsert_profiles", self.upsert, last),
         )
 
     def link(self, context: dg.OpExecutionContext, staging: Handle) -> Handle:
-        """Give every row a profile."""
+        """Give every row a profile: one that exists, a new one, or none."""
         if staging["staging"]:
             run = self._run(context, staging)
             from cdp_sync.importing import link_identifiers
@@ -89,7 +83,7 @@ class ImportSteps(GoalSteps[Rules]):
         return staging
 
     def upsert(self, context: dg.OpExecutionContext, linked: Handle) -> Iterator[dg.MaterializeResult[Any]]:
-        """Write the profiles, and say what was done; nothing is materialized where there was nothing to do."""
+        """Create and update profiles, with ledger, history and quarantine, in one transaction."""
         run = self._run(context, linked)
         report = ImportReport(self.goal.name)
         if linked["staging"]:
@@ -169,13 +163,13 @@ class FileSteps(ImportSteps[FileGoal]):
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
         return (
-            GoalOp("scan_directory", _SCANS, self.scan, {"pool": WAREHOUSE_POOL, "config_schema": CHOICE}),
-            GoalOp("parse_files", _PARSES, self.parse),
+            GoalOp("scan_directory", self.scan, {"pool": WAREHOUSE_POOL, "config_schema": CHOICE}),
+            GoalOp("parse_files", self.parse),
             *super().ops,
         )
 
     def scan(self, context: dg.OpExecutionContext) -> Handle:
-        """List the directory and ask the ledger what is new."""
+        """List the directory and keep the files that are new or have changed."""
         started = time.time()
         run = self._run(context)
         data_folder().sweep()
@@ -183,7 +177,7 @@ class FileSteps(ImportSteps[FileGoal]):
         return {**scanned, "started": started}
 
     def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
-        """Fetch the files and parse them into the staging table."""
+        """Fetch the files and parse them into a staging table; hand on its name."""
         handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again", "note")}, "staging": None}
         if not scanned["due"] and not scanned["retry"]:
             return handle
@@ -257,10 +251,10 @@ class SourceSteps(ImportSteps[ImportRules]):
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
-        return (GoalOp("fetch_profiles", _FETCHES, self.fetch), *super().ops)
+        return (GoalOp("fetch_profiles", self.fetch), *super().ops)
 
     def fetch(self, context: dg.OpExecutionContext) -> Handle:
-        """Fetch what the goal reads and parse it into the staging table."""
+        """Fetch the platform's data and parse it into a staging table; hand on its name."""
         handle: Handle = {"started": time.time(), "waiting": [], "again": False, "staging": None}
         run = self._run(context)
         data_folder().sweep()
