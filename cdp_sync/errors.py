@@ -42,7 +42,6 @@ class CdpSyncError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        """Return the three parts as one paragraph."""
         return " ".join(part for part in (self.found, self.needed, self.remedy) if part)
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -113,7 +113,6 @@ def look_at_file(declarations: Declarations, connection: str, goal: ImportRules,
 
 
 def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, limit: int) -> Look:
-    """Look at a goal's directory, and into its first files."""
     warehouse = project_warehouse()
     with warehouse.open("read") as session:
         known = known_files(session, connection.name, goal.name)

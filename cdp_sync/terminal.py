@@ -55,12 +55,10 @@ class ProgressBars(Watcher):
         self._arrived: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> Self:
-        """Start showing."""
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove the bars."""
         self._progress.stop()
 
     def phase(self, goal: str, doing: str) -> None:

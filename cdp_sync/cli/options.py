@@ -44,7 +44,6 @@ def _beginning(begun: str, declared: Iterable[Any]) -> list[str]:
 
 
 def _attributes() -> list[dict[str, Any]]:
-    """Return the attributes of every component of the project."""
     import yaml
 
     from cdp_sync.orchestration.project_folder import defs_folder, enter_project

@@ -59,7 +59,6 @@ def load_project() -> dg.Definitions:
 
 
 def _whole(*parts: dg.Definitions) -> dg.Definitions:
-    """Return the parts with what all of them share."""
     return dg.Definitions.merge(*parts, build_mail(parts), build_recovery(), shared())
 
 

@@ -68,8 +68,6 @@ _current = threading.local()
 
 
 class _BoundedReader(io.RawIOBase):
-    """Reads from a socket's file until the deadline."""
-
     def __init__(self, raw: io.RawIOBase, line: socket.socket, deadline: Deadline) -> None:
         self._raw, self._line, self._deadline = raw, line, deadline
         self._timeout = line.gettimeout()

@@ -189,8 +189,6 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class _Lane:
-    """The calls of one endpoint key."""
-
     window: Window
     condition: threading.Condition = field(default_factory=threading.Condition)
 

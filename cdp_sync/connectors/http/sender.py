@@ -259,7 +259,6 @@ class Sender:
 
 
 def _prepared(request: Request, file: BinaryIO | None, deadline: Deadline) -> PreparedRequest:
-    """Return a request as it goes over the wire."""
     headers, body = {**_HEADERS, **request.headers}, cast("Any", request.form)
     if request.file is not None:
         from requests_toolbelt.multipart.encoder import MultipartEncoder, MultipartEncoderMonitor

@@ -58,7 +58,6 @@ class Refusal:
     """Never part of a message."""
 
     def __str__(self) -> str:
-        """Say what is certain, in our own words."""
         words = f", {_WORDS[self.code]}" if self.code in _WORDS else ""
         call = f"{self.call.method} {self.call.endpoint}"
         return f"{call} was answered with error {self.code}, status {self.status}{words}"
@@ -213,7 +212,6 @@ def _rate_exceeded(call: Call) -> RateExceeded:
 
 
 def _unexpected(call: Call, status: int) -> CdpSyncError:
-    """Return the error for an answer that is not Sailthru's."""
     if status == RATE_EXCEEDED:
         return _rate_exceeded(call)
     said = f"{call.method} {call.endpoint} was answered with status {status}, not in Sailthru's way"

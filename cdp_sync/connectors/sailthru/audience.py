@@ -121,7 +121,6 @@ def _delivered_query(lists: Mapping[str, Path], fields: Sequence[str]) -> str:
 
 
 def _members(name: str, path: Path, fields: Sequence[str]) -> str:
-    """Return the query for the people on a list."""
     with path.open(encoding="utf-8", newline="") as file:
         columns = set(next(csv.reader(file), ()))
 

@@ -71,8 +71,6 @@ def build_mail(parts: Iterable[dg.Definitions]) -> dg.Definitions:
 
 
 class _Tick:
-    """One evaluation of the sensor."""
-
     def __init__(self, context: dg.SensorEvaluationContext, notified: Mapping[str, Notified]) -> None:
         self.context, self.instance, self.notified, self.now = context, context.instance, notified, time.time()
         # Where there is no cursor of ours, waiting mails are found by their tags.
@@ -129,7 +127,6 @@ class _Tick:
         return list(dict.fromkeys(email for each in wanting for email in each.emails))
 
     def _deliver(self, record: dg.RunRecord) -> str:
-        """Mail about a run; return the state of its mail."""
         run, log = record.dagster_run, self.context.log
         try:
             labels = {name: each.label for name, each in self._connections(run).items()}
