@@ -16,17 +16,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from cdp_sync.errors import (
-    AuthenticationFailed,
-    CdpSyncError,
-    CertificateRejected,
-    ConnectionLost,
-    MailPutOff,
-    MailRefused,
-    ServerRefused,
-    ServerUnreachable,
-    SettingUnusable,
-)
+from cdp_sync import errors
 from cdp_sync.model.mail_address import is_address
 from cdp_sync.model.suggestion import one_of
 
@@ -34,10 +24,10 @@ PREFIX = "CDP_SYNC_SMTP_"
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 """By when TLS begins: never, after a greeting, from the first byte."""
 _OUT_OF_SERVICE = 421
-_REFUSALS: Mapping[type[smtplib.SMTPResponseException], tuple[type[CdpSyncError], type[CdpSyncError]]] = {
-    smtplib.SMTPDataError: (MailRefused, MailPutOff),
-    smtplib.SMTPSenderRefused: (ServerRefused, MailPutOff),
-    smtplib.SMTPAuthenticationError: (AuthenticationFailed, ServerUnreachable),
+_REFUSALS: Mapping[type[smtplib.SMTPResponseException], tuple[type[errors.CdpSyncError], type[errors.CdpSyncError]]] = {
+    smtplib.SMTPDataError: (errors.MailRefused, errors.MailPutOff),
+    smtplib.SMTPSenderRefused: (errors.ServerRefused, errors.MailPutOff),
+    smtplib.SMTPAuthenticationError: (errors.AuthenticationFailed, errors.ServerUnreachable),
 }
 """The errors for a lasting and for a temporary refusal, by what was refused."""
 
@@ -79,7 +69,7 @@ class SmtpServer:
         for holds, found, needed in rules:
             if not holds:
                 remedy = "" if host else "Set it where Dagster is started."
-                raise SettingUnusable(f"{PREFIX}{found}", needed=needed, remedy=remedy)
+                raise errors.SettingUnusable(f"{PREFIX}{found}", needed=needed, remedy=remedy)
         return cls(host, sender, tls, int(port), user, password)
 
 
@@ -152,38 +142,42 @@ def _cut(session: smtplib.SMTP) -> None:
         socket.socket.shutdown(session.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]  # wakes up the reader
 
 
-def _refusal(problem: smtplib.SMTPResponseException) -> CdpSyncError:
+def _refusal(problem: smtplib.SMTPResponseException) -> errors.CdpSyncError:
     code, text = problem.smtp_code, problem.smtp_error
     if not 200 <= code < 600:
-        return ConnectionLost("The mail server gave no answer that can be understood.", remedy="Its log says why.")
-    lasting, temporary = _REFUSALS.get(type(problem), (ServerRefused, ServerUnreachable))
-    kind = ServerUnreachable if code == _OUT_OF_SERVICE else temporary if 400 <= code < 500 else lasting
+        return errors.ConnectionLost(
+            "The mail server gave no answer that can be understood.", remedy="Its log says why."
+        )
+    lasting, temporary = _REFUSALS.get(type(problem), (errors.ServerRefused, errors.ServerUnreachable))
+    kind = errors.ServerUnreachable if code == _OUT_OF_SERVICE else temporary if 400 <= code < 500 else lasting
     enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", text if isinstance(text, str) else text.decode("latin-1"))
     answer = f"answered {code} {enhanced[0]}." if enhanced else f"answered {code}."  # RFC 3463
-    if kind is AuthenticationFailed:
+    if kind is errors.AuthenticationFailed:
         remedy = f"Correct {PREFIX}USER and {PREFIX}PASSWORD."
         return kind(f"The mail server refuses the login: it {answer}", remedy=remedy)
     return kind(f"The mail server {answer}", remedy="Its log says why.")
 
 
-def _line_error(problem: Exception, server: SmtpServer) -> CdpSyncError:
+def _line_error(problem: Exception, server: SmtpServer) -> errors.CdpSyncError:
     where = f"mail server {server.host}:{server.port}"
     compare = f"Compare {PREFIX}TLS ({server.tls}) and {PREFIX}PORT with what it offers."
     match problem:
         case smtplib.SMTPServerDisconnected():
-            return ConnectionLost(f"The line to the {where} was lost, or it was too slow.")
+            return errors.ConnectionLost(f"The line to the {where} was lost, or it was too slow.")
         case smtplib.SMTPException():
             login = " and a login" if server.user else ""
-            return ServerRefused(f"The {where} does not offer TLS {server.tls}{login}.", remedy=compare)
+            return errors.ServerRefused(f"The {where} does not offer TLS {server.tls}{login}.", remedy=compare)
         case ssl.SSLCertVerificationError():
-            return CertificateRejected(
+            return errors.CertificateRejected(
                 f"The certificate of the {where} is not trusted: {problem.verify_message}.",
                 needed=f"Needed is a certificate for {server.host} of an authority that this machine trusts.",
                 remedy="Name the authority's file in SSL_CERT_FILE, or correct the host's name.",
             )
         case ssl.SSLError():
-            return ServerRefused(f"The {where} and cdp_sync have no common TLS version.", remedy=compare)
+            return errors.ServerRefused(f"The {where} and cdp_sync have no common TLS version.", remedy=compare)
         case UnicodeError():
-            return ServerUnreachable(f"{server.host!r} is not the name of a host.", remedy=f"Correct {PREFIX}HOST.")
+            return errors.ServerUnreachable(
+                f"{server.host!r} is not the name of a host.", remedy=f"Correct {PREFIX}HOST."
+            )
     text = "no answer" if isinstance(problem, TimeoutError) else getattr(problem, "strerror", "") or "an unknown error"
-    return ServerUnreachable(f"The {where} cannot be reached: {text}.")
+    return errors.ServerUnreachable(f"The {where} cannot be reached: {text}.")

@@ -13,18 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdp_sync import errors
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.sftp.protocol.packets import Attributes
-from cdp_sync.errors import (
-    FileChanged,
-    RemoteFailure,
-    RemoteNameRefused,
-    RemoteNotAFile,
-    RemotePathMissing,
-    RemotePermissionDenied,
-    RemoteSizeDiffers,
-    Terminal,
-)
 from cdp_sync.model.remote import Upload, UploadJournal
 
 if TYPE_CHECKING:
@@ -82,9 +73,9 @@ class FileUpload:
             self._tidy(session)
         try:
             self._verify_size(session.attributes(self._path), self.placed)
-        except RemotePathMissing:
+        except errors.RemotePathMissing:
             self._log(f"{self._path!r} was published and is gone again: somebody has fetched it already.")
-        except RemoteSizeDiffers:
+        except errors.RemoteSizeDiffers:
             self.placed = None
             raise
 
@@ -101,17 +92,17 @@ class FileUpload:
             return False
         try:
             there = session.attributes(self._path)
-        except RemotePathMissing:
+        except errors.RemotePathMissing:
             return False
         return there.mtime is not None and (there.size, there.mtime) == (sent.size, sent.mtime)
 
     def _verify_target(self, session: "Session") -> None:
         try:
             there = session.attributes(self._path)
-        except RemotePathMissing:
+        except errors.RemotePathMissing:
             return
         if there.kind not in (None, stat.S_IFREG):
-            raise RemoteNotAFile(
+            raise errors.RemoteNotAFile(
                 f"{self._path!r} is {'a directory' if there.kind == stat.S_IFDIR else 'not a regular file'}.",
                 needed="Needed is a free name, or that of a file to be replaced.",
                 remedy="Name another path, or one inside the directory.",
@@ -132,7 +123,7 @@ class FileUpload:
                 self._progress(confirmed)
             after = os.fstat(source.fileno())
         if (local.st_size, local.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise FileChanged(
+            raise errors.FileChanged(
                 f"{self._local} changed while it was sent.",
                 needed="Needed is a file at rest.",
                 remedy="Publish it again once it is complete.",
@@ -149,7 +140,7 @@ class FileUpload:
             return
         try:
             session.rename(upload.part, self._path)
-        except RemoteFailure:
+        except errors.RemoteFailure:
             if not session.exists(self._path):
                 raise
         else:
@@ -159,7 +150,7 @@ class FileUpload:
         session.rename(self._path, upload.aside)
         try:
             session.rename(upload.part, self._path)
-        except (Terminal, RemoteFailure):
+        except (errors.Terminal, errors.RemoteFailure):
             _settle_former(session, upload)
             raise
 
@@ -186,7 +177,7 @@ class FileUpload:
 
     def _verify_size(self, there: Attributes, sent: Attributes | None) -> None:
         if sent and there.size not in (None, sent.size):
-            raise RemoteSizeDiffers(
+            raise errors.RemoteSizeDiffers(
                 f"The server confirmed the {sent.size} bytes of {self._path!r} and then holds {there.size}.",
                 remedy="Check that no other program writes that file. The server's log may say more.",
             )
@@ -201,7 +192,9 @@ def _verify_name(name: str, path: str) -> None:
         why = f"{len(name.encode())} bytes are more than the {_LONGEST_NAME} that disks allow"
     else:
         return
-    raise RemoteNameRefused(f"{path!r} cannot be the name of a file: {why}.", remedy="Name a file in a directory.")
+    raise errors.RemoteNameRefused(
+        f"{path!r} cannot be the name of a file: {why}.", remedy="Name a file in a directory."
+    )
 
 
 def clear_up(session: "Session", upload: Upload, log: Callable[[str], None]) -> bool:
@@ -232,9 +225,9 @@ def _remove(session: "Session", path: str, log: Callable[[str], None]) -> bool:
 def _done(session: "Session", step: Callable[[], None], path: str, log: Callable[[str], None]) -> bool:
     """Do it and return whether nothing has this path any more."""
     try:
-        with suppress(RemotePathMissing):
+        with suppress(errors.RemotePathMissing):
             step()
-    except (RemotePermissionDenied, RemoteFailure) as problem:
+    except (errors.RemotePermissionDenied, errors.RemoteFailure) as problem:
         if session.exists(path):  # some servers refuse before they look
             log(f"{path!r} stays on the server: {problem.found}")
             return False
