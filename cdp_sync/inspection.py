@@ -1,6 +1,6 @@
 """What `scan`, `segment` and `export --preview` show: what a run would find and make of it. Nothing is changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.segments.membership import SegmentView, view_segment
-from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import profile_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before
@@ -40,6 +40,8 @@ _HEAD = 256 << 10
 """Bytes that are read of a file; one that is no larger is parsed as a whole."""
 _LOCAL_HEAD = 64 << 20
 """Bytes that are read of a file of this machine."""
+Due = Iterable[tuple[str, int | None, datetime | None]]
+"""Paths, sizes and times of what a run would import."""
 _OF_ONE_DIRECTORY = (RemotePathMissing, RemotePermissionDenied, RemoteListingTooLong)
 """What is wrong with one directory, and not with the others of a server."""
 
@@ -121,12 +123,22 @@ def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, l
         stored = profile_columns(session)
     at_once = goal.model_copy(update={"complete": goal.complete.model_copy(update={"settle_seconds": 0})})
     with kind_of(connection).part("client")(connection.server_value) as client:
+
+        def look_into(file: RemoteFile) -> Preview:
+            try:
+                head = client.read_head(file.path, _HEAD)
+            except RemotePathMissing as error:  # taken away after the listing: a run would leave it out
+                return Preview(file.path, message=str(error))
+            except RemotePermissionDenied as error:
+                return Preview(file.path, message=str(error), refused=True)
+            return preview(file.path, head, goal, profiles, warehouse, whole=len(head) >= file.size, stored=stored)
+
         try:
             scan = scan_directory(client, at_once, known, fingerprint(goal, profiles, connection.objectives))
         except _OF_ONE_DIRECTORY as error:
             return replace(_files_look(goal.name, (), (), str(error)), listed=False)
         chosen = [file for file in scan.files if file.due] or scan.files[-1:]
-        previews = [_look_into(client, file.remote, goal, profiles, warehouse, stored) for file in chosen[:limit]]
+        previews = [look_into(file.remote) for file in chosen[:limit]]
     due = [(file.path, file.size, file.modified_at) for file in scan.due]
     with warehouse.open("read") as session:
         refusal = _refusal(session, profiles, connection, goal, due, goal.was)
@@ -141,12 +153,10 @@ def _files_look(goal: str, files: Sequence[ScannedFile], previews: tuple[Preview
     shown: list[dict[str, Any]] = []
     for file in files:
         remote, verdict = file.remote, refused[file.remote.path]
-        at = f"{remote.modified_at:%Y-%m-%d %H:%M:%S}"
-        rows.append((remote.path, file.state, {True: "yes", False: "no", None: ""}[verdict], remote.size, at))
-        shown.append(
-            {"path": remote.path, "size": remote.size, "modified_at": remote.modified_at, "state": file.state}
-            | {"refused": verdict}
-        )
+        in_words = {True: "yes", False: "no", None: ""}[verdict]
+        rows.append((remote.path, file.state, in_words, remote.size, f"{remote.modified_at:%Y-%m-%d %H:%M:%S}"))
+        at = {"path": remote.path, "size": remote.size, "modified_at": remote.modified_at}
+        shown.append({**at, "state": file.state, "refused": verdict})
     return Look(
         goal,
         f"{counted(len(files), 'file')}, {sum(file.due for file in files):,} to import",
@@ -158,30 +168,8 @@ def _files_look(goal: str, files: Sequence[ScannedFile], previews: tuple[Preview
     )
 
 
-def _look_into(
-    client: Any,  # noqa: ANN401 - that of the kind
-    file: RemoteFile,
-    goal: FileGoal,
-    profiles: Profiles,
-    warehouse: Warehouse,
-    stored: Mapping[str, str],
-) -> Preview:
-    try:
-        head = client.read_head(file.path, _HEAD)
-    except RemotePathMissing as error:  # taken away after the listing: a run would leave it out
-        return Preview(file.path, message=str(error))
-    except RemotePermissionDenied as error:
-        return Preview(file.path, message=str(error), refused=True)
-    return preview(file.path, head, goal, profiles, warehouse, whole=len(head) >= file.size, stored=stored)
-
-
 def _refusal(
-    session: Session,
-    profiles: Profiles,
-    connection: Connection,
-    goal: ImportGoal,
-    due: Iterable[tuple[str, int | None, datetime | None]],
-    was: str | None,
+    session: Session, profiles: Profiles, connection: Connection, goal: ImportGoal, due: Due, was: str | None
 ) -> str:
     """Return why a run would refuse a goal for what the warehouse holds."""
     former = names_before((connection.name, goal.name), (connection.was, was))

@@ -50,21 +50,18 @@ class SftpClient:
         first_pause: float = 1.0,
         log: Callable[[str], None] | None = None,
     ) -> None:
-        self._server = server
-        self._environ = environ
+        self._server, self._environ = server, environ
         self._log = log or _logger.info
         self._retry = RetryPolicy(attempts, Pauses(first_pause), fewer=_FEWER_ATTEMPTS, log=self._log)
         self._session: Session | None = None
         self._refused: errors.ServerRefused | None = None
 
+        self.address = f"{server.username}@{server.host}:{server.port}"
+        """The account and the server."""
+
     def __repr__(self) -> str:
         """Name the account and the server, never a secret."""
         return f"SftpClient({self.address})"
-
-    @property
-    def address(self) -> str:
-        """The account and the server."""
-        return f"{self._server.username}@{self._server.host}:{self._server.port}"
 
     def __enter__(self) -> Self:
         return self

@@ -112,10 +112,7 @@ class Session:
             RemoteListingTooLong: There are more of them than `listing_entries`.
         """
         found = 0
-        with (
-            self._talking(directory),
-            self._handle(packets.OPENDIR, packets.path_bytes(directory)) as handle,
-        ):
+        with self._talking(directory), self._handle(packets.OPENDIR, packets.path_bytes(directory)) as handle:
             more = True
             while more:
                 numbers = [self._wire.ask(packets.READDIR, packets.string(handle)) for _ in range(_READ_AHEAD)]
@@ -297,10 +294,8 @@ class Watchdog:
     """
 
     def __init__(self, seconds: float, expire: Callable[[], None]) -> None:
-        self._seconds = seconds
-        self._expire = expire
-        self._seen = time.monotonic()
-        self._waited_for = False
+        self._seconds, self._expire = seconds, expire
+        self._seen, self._waited_for = time.monotonic(), False
         self._dismissed = threading.Event()
         self.expired = False
         """Whether it has expired."""

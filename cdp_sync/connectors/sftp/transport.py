@@ -117,7 +117,14 @@ def _kinds_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
 def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransport:
     transport = None
     try:
-        transport = _transport(_dialled(server), server, key_kinds)
+        line = socket.create_connection((server.host, server.port), server.connect_timeout)
+        # Without it every window adjustment waits for a delayed acknowledgement, 40 ms each; paramiko never sets it.
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            with suppress(AttributeError, OSError):  # not on every platform
+                line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        transport = _transport(line, server, key_kinds)
         transport.start_client(timeout=server.connect_timeout)
         if not transport.initial_kex_done:
             raise TimeoutError("it does not finish the SSH handshake")
@@ -150,17 +157,6 @@ def _no_common_algorithm(server: SftpServer, problem: Exception, transport: Offe
     )
 
 
-def _dialled(server: SftpServer) -> socket.socket:
-    line = socket.create_connection((server.host, server.port), server.connect_timeout)
-    # Without it every window adjustment waits for a delayed acknowledgement, 40 ms each; paramiko never sets it.
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE.items():
-        with suppress(AttributeError, OSError):  # not on every platform
-            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return line
-
-
 def _transport(line: socket.socket, server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransport:
     transport = OfferTransport(line, default_window_size=_WINDOW, default_max_packet_size=_PACKET)
     transport.offered = {}
@@ -170,10 +166,8 @@ def _transport(line: socket.socket, server: SftpServer, key_kinds: tuple[str, ..
     options.digests = _MACS + (_LEGACY_MACS if server.legacy_algorithms else ())
     options.key_types = key_kinds
     options.compression = ("zlib@openssh.com", "none") if server.compression else ("none",)
-    transport.banner_timeout = server.connect_timeout
-    transport.handshake_timeout = server.connect_timeout
-    transport.auth_timeout = server.connect_timeout
-    transport.channel_timeout = server.connect_timeout
+    for phase in ("banner", "handshake", "auth", "channel"):
+        setattr(transport, f"{phase}_timeout", server.connect_timeout)
     return transport
 
 

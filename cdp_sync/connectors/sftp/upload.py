@@ -39,14 +39,9 @@ class FileUpload:
     ) -> None:  # fmt: skip
         head, slash, self._name = path.rpartition("/")
         _verify_name(self._name, path)
-        self._local = local
-        self._path = path
-        self._folder = head + slash
-        self._directory = head or slash or "."
-        self._server = server
-        self._journal = journal
-        self._progress = progress
-        self._log = log
+        self._local, self._path, self._server, self._journal = local, path, server, journal
+        self._folder, self._directory = head + slash, head or slash or "."
+        self._progress, self._log = progress, log
         self.placed: Attributes | None = None
         """What stands in its place, as far as is known: size and time, which renaming does not change."""
         self._sent: Attributes | None = None
@@ -136,15 +131,12 @@ class FileUpload:
 
     def _put_in_place(self, session: "Session", upload: Upload) -> None:
         if session.replaces:
-            session.replace(upload.part, self._path)
-            return
+            return session.replace(upload.part, self._path)
         try:
-            session.rename(upload.part, self._path)
+            return session.rename(upload.part, self._path)
         except errors.RemoteFailure:
             if not session.exists(self._path):
                 raise
-        else:
-            return
         self._swaps = True
         self._log(f"The server cannot replace a file in one step: {self._path!r} is {upload.aside!r} for a moment.")
         session.rename(self._path, upload.aside)
@@ -158,11 +150,11 @@ class FileUpload:
         """Leave nothing of the attempt but the file in its place; what must stay stays in the journal."""
         if self._begun is None:
             return
-        if self.placed:
-            clear = not self._swaps or _remove(session, self._begun.aside, self._log)
+        if not self.placed:
+            is_clear = clear_up(session, self._begun, self._log)
         else:
-            clear = clear_up(session, self._begun, self._log)
-        if clear and self._journal:
+            is_clear = not self._swaps or _remove(session, self._begun.aside, self._log)
+        if is_clear and self._journal:
             self._journal.end(self._begun)
         self._begun, self._swaps = None, False
 
