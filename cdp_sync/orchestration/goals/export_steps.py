@@ -13,23 +13,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import dagster as dg
 
+from cdp_sync import exporting
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
-from cdp_sync.exporting import (
-    DeliveredFile,
-    ExportRun,
-    FileRun,
-    LocalFile,
-    UserRun,
-    deliver_file,
-    deliver_users,
-    record_delivery,
-    record_users,
-    select_segment,
-    verify_recordable,
-    verify_room,
-    write_file,
-    write_users,
-)
 from cdp_sync.model import (
     AudienceGoal,
     ExportCounters,
@@ -51,7 +36,7 @@ from cdp_sync.warehouse.history import record_failure
 
 T = TypeVar("T")
 G = TypeVar("G", bound=ExportGoal)
-R = TypeVar("R", bound=ExportRun)
+R = TypeVar("R", bound=exporting.ExportRun)
 
 
 @dataclass(frozen=True)
@@ -71,14 +56,13 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         self.adopt(context)
 
         def select() -> ExportCounters:
-            counters = select_segment(run)
-            verify_recordable(run, counters)
+            counters = exporting.select_segment(run)
+            exporting.verify_recordable(run, counters)
             return counters
 
         counters = self._attempt(context, run, "selecting", select, keep=False)
-        context.log.info(
-            f"To deliver: {counters.profiles_written:,} of {counted(counters.profiles_in_segment, 'profile')}."
-        )
+        of = counted(counters.profiles_in_segment, "profile")
+        context.log.info(f"To deliver: {counters.profiles_written:,} of {of}.")
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}
 
@@ -148,10 +132,10 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
 
 
 @dataclass(frozen=True)
-class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
+class FileExportSteps(ExportSteps[FileExportGoal, exporting.FileRun]):
     """A goal that puts a file on a server."""
 
-    run_type = FileRun
+    run_type = exporting.FileRun
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
@@ -170,7 +154,7 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
         """Write the rows to a local file."""
         run = self._run(context, selected)
         try:
-            file = self._attempt(context, run, "writing", lambda: write_file(staged(run)), keep=False)
+            file = self._attempt(context, run, "writing", lambda: exporting.write_file(staged(run)), keep=False)
         except BaseException:
             self.server(context).hang_up()
             raise
@@ -183,33 +167,33 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
                 self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
             return {**written, "delivered": None}
         run = self._run(context, written)
-        file = LocalFile(**{**written["file"], "local": Path(written["file"]["local"])})
-        delivered = self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), file))
-        return {**written, "delivered": asdict(delivered)}
+        file = exporting.LocalFile(**{**written["file"], "local": Path(written["file"]["local"])})
+        sent, uploads = RemoteFile(run.now, file.name, file.size), data_folder().uploads(self.connection.name)
 
-    def _record(self, run: FileRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
-        file = DeliveredFile(**delivered["delivered"]) if delivered["delivered"] else None
+        def deliver() -> exporting.DeliveredFile:
+            ready = staged(run)
+            watcher().expects(self.unique, (sent,))
+            with self.client(context) as server:
+                self.clear_uploads(context, lambda: server)
+                return exporting.deliver_file(
+                    ready, server, file, uploads, progress=lambda size: watcher().arrived(self.unique, sent, size)
+                )
+
+        return {**written, "delivered": asdict(self._attempt(context, run, "sending", deliver))}
+
+    def _record(self, run: exporting.FileRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
+        file = exporting.DeliveredFile(**delivered["delivered"]) if delivered["delivered"] else None
         # The local file is needed no more, and some disks take long to remove one.
         with ThreadPoolExecutor(1) as executor:
             executor.submit(remove, run.folder)
-            return record_delivery(run, counters, file)
-
-    def _deliver(self, context: dg.OpExecutionContext, run: FileRun, file: LocalFile) -> DeliveredFile:
-        sent = RemoteFile(run.now, file.name, file.size)
-        watcher().expects(self.unique, (sent,))
-        with self.client(context) as server:
-            self.clear_uploads(context, lambda: server)
-            uploads = data_folder().uploads(self.connection.name)
-            return deliver_file(
-                run, server, file, uploads, progress=lambda size: watcher().arrived(self.unique, sent, size)
-            )
+            return exporting.record_delivery(run, counters, file)
 
 
 @dataclass(frozen=True)
-class UserSteps(ExportSteps[AudienceGoal, UserRun]):
+class UserSteps(ExportSteps[AudienceGoal, exporting.UserRun]):
     """A goal that brings profiles to users of a platform."""
 
-    run_type = UserRun
+    run_type = exporting.UserRun
     checks = USER_EXPORT_CHECKS
 
     @property
@@ -221,20 +205,21 @@ class UserSteps(ExportSteps[AudienceGoal, UserRun]):
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
         """Write to local files the users to create or change, and the users to take off lists."""
         run = self._run(context, selected)
-        users, leavers = self._attempt(context, run, "writing", lambda: write_users(staged(run)), keep=False)
+        users, leavers = self._attempt(context, run, "writing", lambda: exporting.write_users(staged(run)), keep=False)
         return {**selected, "users": users, "leavers": leavers}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
         """Create and change users, put them on lists and take others off, and keep the outcome of each."""
         if written["users"] or written["leavers"]:
             run = self._run(context, written)
-            self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), written["users"]))
+
+            def deliver() -> None:
+                exporting.verify_room(staged(run), written["users"])
+                with self.client(context) as client:
+                    exporting.deliver_users(run, kind_of(self.connection).part("audience")(client, self.goal))
+
+            self._attempt(context, run, "sending", deliver)
         return written
 
-    def _deliver(self, context: dg.OpExecutionContext, run: UserRun, users: int) -> None:
-        verify_room(run, users)
-        with self.client(context) as client:
-            deliver_users(run, kind_of(self.connection).part("audience")(client, self.goal))
-
-    def _record(self, run: UserRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
-        return record_users(run, counters, delivered["leavers"])
+    def _record(self, run: exporting.UserRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
+        return exporting.record_users(run, counters, delivered["leavers"])

@@ -258,20 +258,21 @@ class SourceSteps(ImportSteps[ImportRules]):
         handle: Handle = {"started": time.time(), "waiting": [], "again": False, "staging": None}
         run = self._run(context)
         data_folder().sweep()
-        self._attempt(context, run, "fetching", lambda: self._fetch(context, run))
+        watch = watcher()
+
+        def progress(name: str, arrived: int) -> None:
+            watch.phase(self.unique, f"fetching {name}")
+            watch.arrived(self.unique, RemoteFile(datetime.now(UTC), name, arrived), arrived)
+
+        def fetch() -> str:
+            self.adopt(context)
+            with self.client(context) as client:
+                source = kind_of(self.connection).part("source")(client, self.goal)
+                from cdp_sync.importing import fetch_profiles
+
+                return fetch_profiles(run, source, progress, tell=lambda doing: watch.phase(self.unique, doing))
+
+        if asked := self._attempt(context, run, "fetching", fetch):
+            context.log.info(asked)
         remove(run.folder)
         return {**handle, "staging": str(run.staging)}
-
-    def _fetch(self, context: dg.OpExecutionContext, run: ImportRun) -> None:
-        self.adopt(context)
-        with self.client(context) as client:
-            source = kind_of(self.connection).part("source")(client, self.goal)
-            from cdp_sync.importing import fetch_profiles
-
-            def progress(name: str, arrived: int) -> None:
-                watcher().phase(self.unique, f"fetching {name}")
-                watcher().arrived(self.unique, RemoteFile(datetime.now(UTC), name, arrived), arrived)
-
-            asked = fetch_profiles(run, source, progress, tell=lambda doing: watcher().phase(self.unique, doing))
-        if asked:
-            context.log.info(asked)
