@@ -7,23 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cdp_sync import model
 from cdp_sync.errors import CdpSyncError, RemoteListingTooLong, RemotePathMissing, RemotePermissionDenied, UnknownName
 from cdp_sync.exporting import FileRun, UserRun
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.importing import ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
 from cdp_sync.importing.sources.port import Source
-from cdp_sync.model import (
-    Connection,
-    FileGoal,
-    FileState,
-    ImportGoal,
-    ImportRules,
-    Profiles,
-    RemoteFile,
-    fingerprint,
-    kind_of,
-)
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import SourceLook
 from cdp_sync.model.suggestion import one_of
@@ -77,10 +67,10 @@ class Look:
         return {"goal": self.goal, "refused": self.refusal, **self.shown}
 
 
-def look(declarations: Declarations, connection: str, goal: ImportRules, *, limit: int = 10) -> Look:
+def look(declarations: Declarations, connection: str, goal: model.ImportRules, *, limit: int = 10) -> Look:
     """Look at what a goal would import, and whether a run would refuse it; nothing is imported, nothing waited for."""
     declared: Any = declarations.connection(connection)
-    kind = kind_of(declared)
+    kind = model.kind_of(declared)
     if not kind.source:
         importing: Any = goal
         return _look_at_files(declarations.profiles, declared, importing, limit)
@@ -98,7 +88,7 @@ def look(declarations: Declarations, connection: str, goal: ImportRules, *, limi
     return Look(goal.name, found.summary, found.columns, found.rows, shown, further=found.further, refusal=refusal)
 
 
-def look_at_file(declarations: Declarations, connection: str, goal: ImportRules, file: Path) -> Look:
+def look_at_file(declarations: Declarations, connection: str, goal: model.ImportRules, file: Path) -> Look:
     """Try a goal on a file of this machine: what it would make of it. No server is asked, and nothing is imported."""
     declared: Any = declarations.connection(connection)
     rules = goal.importing(declared, declarations.profiles)
@@ -110,11 +100,11 @@ def look_at_file(declarations: Declarations, connection: str, goal: ImportRules,
         stored = profile_columns(session)
     whole = len(head) >= stat.st_size
     shown = preview(str(file), head, rules, declarations.profiles, warehouse, whole=whole, stored=stored)
-    remote = RemoteFile(datetime.fromtimestamp(stat.st_mtime, UTC), str(file), stat.st_size)
-    return _files_look(goal.name, (ScannedFile(remote, FileState.NEW),), (shown,), "")
+    remote = model.RemoteFile(datetime.fromtimestamp(stat.st_mtime, UTC), str(file), stat.st_size)
+    return _files_look(goal.name, (ScannedFile(remote, model.FileState.NEW),), (shown,), "")
 
 
-def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, limit: int) -> Look:
+def _look_at_files(profiles: model.Profiles, connection: model.Connection, goal: model.FileGoal, limit: int) -> Look:
     warehouse = project_warehouse()
     with warehouse.open("read") as session:
         known = known_files(session, connection.name, goal.name)
@@ -122,9 +112,9 @@ def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, l
             known = known_files(session, *before) | known
         stored = profile_columns(session)
     at_once = goal.model_copy(update={"complete": goal.complete.model_copy(update={"settle_seconds": 0})})
-    with kind_of(connection).part("client")(connection.server_value) as client:
+    with model.kind_of(connection).part("client")(connection.server_value) as client:
 
-        def look_into(file: RemoteFile) -> Preview:
+        def look_into(file: model.RemoteFile) -> Preview:
             try:
                 head = client.read_head(file.path, _HEAD)
             except RemotePathMissing as error:  # taken away after the listing: a run would leave it out
@@ -134,7 +124,7 @@ def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, l
             return preview(file.path, head, goal, profiles, warehouse, whole=len(head) >= file.size, stored=stored)
 
         try:
-            scan = scan_directory(client, at_once, known, fingerprint(goal, profiles, connection.objectives))
+            scan = scan_directory(client, at_once, known, model.fingerprint(goal, profiles, connection.objectives))
         except _OF_ONE_DIRECTORY as error:
             return replace(_files_look(goal.name, (), (), str(error)), listed=False)
         chosen = [file for file in scan.files if file.due] or scan.files[-1:]
@@ -169,8 +159,13 @@ def _files_look(goal: str, files: Sequence[ScannedFile], previews: tuple[Preview
 
 
 def _refusal(
-    session: Session, profiles: Profiles, connection: Connection, goal: ImportGoal, due: Due, was: str | None
-) -> str:
+    session: Session,
+    profiles: model.Profiles,
+    connection: model.Connection,
+    goal: model.ImportGoal,
+    due: Due,
+    was: str | None,
+) -> str:  # fmt: skip
     """Return why a run would refuse a goal for what the warehouse holds."""
     former = names_before((connection.name, goal.name), (connection.was, was))
     rival = rival_problem(session, connection.name, goal, due, former=former)
@@ -196,7 +191,7 @@ def look_at_export(declarations: Declarations, connection: str, goal: str) -> Ex
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
         found: Any = declarations.export_goal(connection, goal)
-        run = (UserRun if kind_of(declared).audience else FileRun)(
+        run = (UserRun if model.kind_of(declared).audience else FileRun)(
             run_id="preview",
             connection=connection,
             goal=found,

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import paramiko
 import pytest
 
-from cdp_sync.connectors.sftp import SftpClient, seen_host_key
+from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import ConnectionLost, NoCommonAlgorithm, ServerRefused, ServerUnreachable
 from cdp_sync.model.server import SftpServer
 from cdp_sync.sandbox.sftp import Login, SftpSandbox
@@ -88,7 +88,9 @@ def test_a_closed_port_is_tried_again_with_growing_pauses() -> None:
 def test_a_host_that_is_no_name_is_unreachable() -> None:
     """A host that no resolver can be asked for is ServerUnreachable."""
     with pytest.raises(ServerUnreachable):
-        seen_host_key(server_at(1).model_copy(update={"host": "a..b"}))
+        SftpClient(
+            server_at(1).model_copy(update={"host": "a..b"}), environ={"PASSWORD": PASSWORD}, attempts=1
+        ).connect()
 
 
 def test_a_server_that_comes_back_is_found(sandbox: SftpSandbox, connect: Connect) -> None:

@@ -22,11 +22,10 @@ class Downloaded:
     """A file that has arrived."""
 
     local: Path
-    """Where the bytes are."""
     size: int
     """Bytes."""
     sha256: str
-    """Of the bytes, in hexadecimal."""
+    """In hexadecimal."""
 
 
 def download(

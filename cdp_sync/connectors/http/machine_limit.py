@@ -61,8 +61,7 @@ class MachineLimiter(RateLimiter):
         sleep: Callable[[threading.Event, float], object] = threading.Event.wait,
     ) -> None:
         super().__init__(buckets=buckets, length=length, clock=clock)
-        self._folder = folder
-        self._sleep = sleep
+        self._folder, self._sleep = folder, sleep
 
     def acquire(
         self, key: Hashable, *, cancelled: threading.Event | None = None, deadline: float = float("inf")

@@ -211,11 +211,8 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
         wait: Wait = threading.Condition.wait,
     ) -> None:
-        self.clock = clock
-        self.platform = PlatformClock()
-        self._buckets = dict(buckets or {})
-        self._length = length
-        self._wait = wait
+        self.clock, self.platform = clock, PlatformClock()
+        self._buckets, self._length, self._wait = dict(buckets or {}), length, wait
         self._lanes: dict[Hashable, _Lane] = {}
 
     def acquire(

@@ -74,7 +74,7 @@ class SailthruAudience:
         try:
             self._people.update_in_bulk(users.path)
             for name, target in lists.items():
-                self._people.fetch_list(name, target, fields)
+                self._people.fetch_export(self._people.start_export(name, fields or None), target)
         except (JobFailed, JobUnfinished, RequestRefused):
             return  # they are sent one by one
         users.note_delivered(_delivered_query(lists, fields), self._people.time_zone)

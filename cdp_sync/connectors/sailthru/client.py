@@ -205,10 +205,6 @@ class SailthruClient:
         job = self.wait_for(job_id, LONGEST_JOB)
         return self.download(job.export_url or "", target, progress).sha256
 
-    def fetch_list(self, name: str, target: Path, variables: Sequence[str]) -> None:
-        """Bring a list here with these custom fields, as delimited text; errors as of `fetch_export`."""
-        self.fetch_export(self.start_export(name, variables or None), target)
-
     def job(self, job_id: str) -> Job:
         """Return how a job is.
 

@@ -235,15 +235,3 @@ def check(connection: SftpConnection) -> Iterator[tuple[str, bool]]:
                 yield f"{directory}: {counted(len(server.list_directory(directory)), 'file')}.", True
             except (errors.RemotePathMissing, errors.RemotePermissionDenied, errors.RemoteListingTooLong) as error:
                 yield f"{directory}: {error}", False
-
-
-def seen_host_key(server: SftpServer) -> str:
-    """Return the fingerprint, `SHA256:…`, of the key the server shows. Nothing is verified, and there is no login.
-
-    Raises:
-        ServerUnreachable: Nothing answers there, or nothing that speaks SSH.
-        NoCommonAlgorithm: The server offers nothing that we accept.
-    """
-    from cdp_sync.connectors.sftp.transport import shown_host_key
-
-    return shown_host_key(server).fingerprint

@@ -25,12 +25,7 @@ def address(server: SftpServer) -> str:
 
 @contextmanager
 def while_talking(server: SftpServer, path: str = "", deed: str = "read") -> Iterator[None]:
-    """Translate failures of an open connection.
-
-    Args:
-        server: At the other end.
-        path: What the conversation is about.
-        deed: What is done to it, as in "must not read".
+    """Translate failures of a conversation about a path; `deed` is what is done to it, as in "must not read".
 
     Raises:
         RemotePathMissing: No such file or directory.

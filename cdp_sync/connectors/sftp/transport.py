@@ -76,19 +76,12 @@ def open_transport(
         raise
 
 
-def shown_host_key(server: SftpServer) -> paramiko.PKey:
-    """Return the key a server shows; errors as of `seen_host_key`."""
-    transport = _shaken_hands(server, _kinds_first(()))
-    try:
-        return transport.get_remote_server_key()
-    finally:
-        transport.close()
-
-
 def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
     """Return a connection to a server that showed a declared key; of several keys it may show any."""
     shown: list[paramiko.PKey] = []
-    kinds = _kinds_first(known.kinds)
+    usual = usual_key_types()
+    declared = [name for kind in known.kinds for name in negotiated_as(kind) if name in usual]
+    kinds = tuple(dict.fromkeys([*declared, *usual]))  # those first that are declared
     while kinds:
         try:
             transport = _shaken_hands(server, kinds)
@@ -105,13 +98,6 @@ def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
             break
         kinds = tuple(kind for kind in kinds if kind not in negotiated_as(key.get_name()))
     raise known.rejection(shown, server_errors.address(server))
-
-
-def _kinds_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the key types to negotiate, those first that are declared."""
-    usual = usual_key_types()
-    declared = [name for kind in kinds for name in negotiated_as(kind) if name in usual]
-    return tuple(dict.fromkeys([*declared, *usual]))
 
 
 def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransport:

@@ -12,21 +12,11 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
+from cdp_sync import model
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
 from cdp_sync.importing import ImportRun, fetch_files, scan_directory
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.importing.sources.scanning import Choice, Sightings
-from cdp_sync.model import (
-    FileGoal,
-    FileReport,
-    FileState,
-    ImportGoal,
-    ImportReport,
-    ImportRules,
-    RemoteFile,
-    SftpConnection,
-    kind_of,
-)
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
@@ -51,7 +41,7 @@ _PATIENCE = 1.0
 """Seconds that a goal which failed waits for the warehouse."""
 
 T = TypeVar("T")
-Rules = TypeVar("Rules", bound=ImportRules)
+Rules = TypeVar("Rules", bound=model.ImportRules)
 
 
 @dataclass(frozen=True)
@@ -59,7 +49,7 @@ class ImportSteps(GoalSteps[Rules]):
     """An import goal and the steps that run it."""
 
     @property
-    def importing(self) -> ImportGoal:
+    def importing(self) -> model.ImportGoal:
         """The goal as rows of delimited text, which is what the engine imports."""
         return self.goal.importing(self.connection, self.profiles)
 
@@ -85,13 +75,16 @@ class ImportSteps(GoalSteps[Rules]):
     def upsert(self, context: dg.OpExecutionContext, linked: Handle) -> Iterator[dg.MaterializeResult[Any]]:
         """Create and update profiles, with ledger, history and quarantine, in one transaction."""
         run = self._run(context, linked)
-        report = ImportReport(self.goal.name)
+        report = model.ImportReport(self.goal.name)
         if linked["staging"]:
             from cdp_sync.importing import upsert_profiles
 
             report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
             remove(run.staging)
-        waiting = (FileReport(path, FileState(state), message=message) for path, state, message in linked["waiting"])
+        waiting = (
+            model.FileReport(path, model.FileState(state), message=message)
+            for path, state, message in linked["waiting"]
+        )
         report = report.with_files(waiting)
         report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
         watcher().done(self.unique, report)
@@ -100,7 +93,7 @@ class ImportSteps(GoalSteps[Rules]):
         yield from self._show(context, report)
         forget_handles(context)
 
-    def _show(self, context: dg.OpExecutionContext, report: ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
+    def _show(self, context: dg.OpExecutionContext, report: model.ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         """Show the goal in the UI; what landed is shown also where the goal failed.
 
         Raises:
@@ -142,7 +135,7 @@ class ImportSteps(GoalSteps[Rules]):
 
         def give_up(error: CdpSyncError) -> None:
             remove(run.folder)
-            report = ImportReport(self.goal.name, error=str(error))
+            report = model.ImportReport(self.goal.name, error=str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report)
                 # One second for the warehouse: the run has failed before its end.
@@ -154,10 +147,10 @@ class ImportSteps(GoalSteps[Rules]):
 
 
 @dataclass(frozen=True)
-class FileSteps(ImportSteps[FileGoal]):
+class FileSteps(ImportSteps[model.FileGoal]):
     """An import goal over files: scan the directory, parse what is due."""
 
-    connection: SftpConnection
+    connection: model.SftpConnection
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
@@ -224,7 +217,7 @@ class FileSteps(ImportSteps[FileGoal]):
     def _parse(self, context: dg.OpExecutionContext, run: ImportRun, scanned: Handle) -> None:
         from cdp_sync.importing import parse_files
 
-        files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
+        files = [model.RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
         known = {}
         for path, entry in scanned["known"].items():
             at, fields = datetime.fromisoformat(entry["modified_at"]), tuple(entry["fields"])
@@ -236,7 +229,7 @@ class FileSteps(ImportSteps[FileGoal]):
             )
             parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
 
-    def _show(self, context: dg.OpExecutionContext, report: ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
+    def _show(self, context: dg.OpExecutionContext, report: model.ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         if not is_backfill(context) or report.state == "failed":
             note_files(context, self.connection.name, self.goal.name, report.files)
         yield from super()._show(context, report)
@@ -245,7 +238,7 @@ class FileSteps(ImportSteps[FileGoal]):
 
 
 @dataclass(frozen=True)
-class SourceSteps(ImportSteps[ImportRules]):
+class SourceSteps(ImportSteps[model.ImportRules]):
     """An import goal over a platform's people: fetch their profiles."""
 
     @property
@@ -262,12 +255,12 @@ class SourceSteps(ImportSteps[ImportRules]):
 
         def progress(name: str, arrived: int) -> None:
             watch.phase(self.unique, f"fetching {name}")
-            watch.arrived(self.unique, RemoteFile(datetime.now(UTC), name, arrived), arrived)
+            watch.arrived(self.unique, model.RemoteFile(datetime.now(UTC), name, arrived), arrived)
 
         def fetch() -> str:
             self.adopt(context)
             with self.client(context) as client:
-                source = kind_of(self.connection).part("source")(client, self.goal)
+                source = model.kind_of(self.connection).part("source")(client, self.goal)
                 from cdp_sync.importing import fetch_profiles
 
                 return fetch_profiles(run, source, progress, tell=lambda doing: watch.phase(self.unique, doing))

@@ -56,7 +56,6 @@ class PastGoal:
     direction: str | None
     """import or export; None where it is not known."""
     state: RunState
-    """Finished or failed."""
     message: str
     """The sentence with the counters, or what went wrong."""
     ended_at: datetime
@@ -75,9 +74,9 @@ class PastGoal:
 
     def to_json(self) -> dict[str, Any]:
         """Return the goal as `runs --json` shows it: the counters beside the rest."""
-        shown = asdict(replace(self, counters=None))
-        del shown["counters"]
-        return {**shown, "consent_skipped": self.consent_skipped, **(self.counters or {})}
+        shown = asdict(self)
+        counters = shown.pop("counters") or {}
+        return {**shown, "consent_skipped": self.consent_skipped, **counters}
 
 
 @dataclass(frozen=True)
@@ -149,9 +148,8 @@ def past_runs(
         UnknownName: There is no run of that id, or several begin with it, or it is another connection's.
     """
     with open_instance() as instance:
-        records = (
-            [_record(instance, connection, run_id)] if run_id is not None else _latest(instance, connection, limit)
-        )
+        one = run_id is not None
+        records = [_record(instance, connection, run_id or "")] if one else _latest(instance, connection, limit)
         runs = [
             PastRun(
                 run_id=record.dagster_run.run_id,
