@@ -165,7 +165,7 @@ def _refusal(
     goal: model.ImportGoal,
     due: Due,
     was: str | None,
-) -> str:  # fmt: skip
+) -> str:
     """Return why a run would refuse a goal for what the warehouse holds."""
     former = names_before((connection.name, goal.name), (connection.was, was))
     rival = rival_problem(session, connection.name, goal, due, former=former)

@@ -35,7 +35,6 @@ class Deadline:
         self.seconds = seconds
         self.passed = False
         self.line: socket.socket | None = None
-        """What the answer is read from."""
         self._end = time.monotonic() + seconds
 
     def __enter__(self) -> Self:

@@ -58,7 +58,6 @@ class RateInfo:
     date: float | None = None
     """The platform's clock, in seconds since 1970, truncated to whole seconds."""
     refused: bool = False
-    """Whether the call was refused because of the rate."""
     retry_after: float | None = None
     """Seconds to wait, if the answer says so."""
 
@@ -106,7 +105,6 @@ class Window:
     """The end of the window by the platform's clock."""
     in_flight: int = 0
     probing: bool = False
-    """Whether a probe is under way."""
     _known: bool = field(default=False, repr=False)
     _seen: float = field(default=-math.inf, repr=False)
     """When the first answer of this window came."""

@@ -119,7 +119,6 @@ class Job:
     export_url: str | None = field(default=None, repr=False)
     """Where an export's result is, for about two hours. It can be fetched without credentials."""
     expired: bool = False
-    """Whether the result is no longer there."""
 
 
 def job(answer: Mapping[str, Any]) -> Job:

@@ -57,7 +57,6 @@ class SftpClient:
         self._refused: errors.ServerRefused | None = None
 
         self.address = f"{server.username}@{server.host}:{server.port}"
-        """The account and the server."""
 
     def __repr__(self) -> str:
         """Name the account and the server, never a secret."""

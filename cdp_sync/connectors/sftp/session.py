@@ -298,7 +298,6 @@ class Watchdog:
         self._seen, self._waited_for = time.monotonic(), False
         self._dismissed = threading.Event()
         self.expired = False
-        """Whether it has expired."""
         threading.Thread(target=self._watch, name="sftp-watchdog", daemon=True).start()
 
     def touch(self) -> None:

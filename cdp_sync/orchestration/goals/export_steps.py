@@ -46,7 +46,6 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     run_type: ClassVar[Any]
     """Of its runs: a subclass of `ExportRun`."""
     checks: ClassVar[Checks] = EXPORT_CHECKS
-    """The checks of the goal's asset."""
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
         """Choose the segment's profiles that are to be delivered, and stage their rows."""

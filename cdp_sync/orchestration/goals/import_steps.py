@@ -81,11 +81,8 @@ class ImportSteps(GoalSteps[Rules]):
 
             report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
             remove(run.staging)
-        waiting = (
-            model.FileReport(path, model.FileState(state), message=message)
-            for path, state, message in linked["waiting"]
-        )
-        report = report.with_files(waiting)
+        waiting = ((path, model.FileState(state), why) for path, state, why in linked["waiting"])
+        report = report.with_files(model.FileReport(path, state, message=why) for path, state, why in waiting)
         report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
         watcher().done(self.unique, report)
         context.log.info(report.message)

@@ -138,10 +138,8 @@ def _forget_all(instance: dg.DagsterInstance, run_ids: Iterable[str], until: flo
 def _shown(instance: dg.DagsterInstance) -> set[str]:
     """Return the runs of the latest materialization and observation of every asset but the files."""
     keys = [key for key in instance.get_asset_keys() if not is_files_key(key)]
-    latest = (
-        fetch(key, limit=1) for fetch in (instance.fetch_materializations, instance.fetch_observations) for key in keys
-    )
-    return {record.run_id for found in latest for record in found.records}
+    fetches = (instance.fetch_materializations, instance.fetch_observations)
+    return {record.run_id for key in keys for fetch in fetches for record in fetch(key, limit=1).records}
 
 
 def _keep_files(instance: dg.DagsterInstance, run_id: str) -> bool:
