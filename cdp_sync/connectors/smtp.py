@@ -21,9 +21,9 @@ from cdp_sync.model.mail_address import is_address
 from cdp_sync.model.suggestion import one_of
 
 PREFIX = "CDP_SYNC_SMTP_"
+_LOG = "Its log says why."
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 """By when TLS begins: never, after a greeting, from the first byte."""
-_OUT_OF_SERVICE = 421
 _REFUSALS: Mapping[type[smtplib.SMTPResponseException], tuple[type[errors.CdpSyncError], type[errors.CdpSyncError]]] = {
     smtplib.SMTPDataError: (errors.MailRefused, errors.MailPutOff),
     smtplib.SMTPSenderRefused: (errors.ServerRefused, errors.MailPutOff),
@@ -106,10 +106,8 @@ def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
     message["Message-ID"] = f"<{mail.identity}.cdp-sync@{server.sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply
     message.set_content(mail.text, cte="quoted-printable")
-    context, silence = ssl.create_default_context(), seconds / 2
-    session = (
-        smtplib.SMTP_SSL(timeout=silence, context=context) if server.tls == "tls" else smtplib.SMTP(timeout=silence)
-    )
+    context, quiet = ssl.create_default_context(), seconds / 2
+    session = smtplib.SMTP_SSL(timeout=quiet, context=context) if server.tls == "tls" else smtplib.SMTP(timeout=quiet)
     session._host = server.host  # type: ignore[attr-defined]  # noqa: SLF001 - the certificate's; connect() sets none
     alarm = threading.Timer(seconds, _cut, [session])
     alarm.daemon = True
@@ -145,17 +143,15 @@ def _cut(session: smtplib.SMTP) -> None:
 def _refusal(problem: smtplib.SMTPResponseException) -> errors.CdpSyncError:
     code, text = problem.smtp_code, problem.smtp_error
     if not 200 <= code < 600:
-        return errors.ConnectionLost(
-            "The mail server gave no answer that can be understood.", remedy="Its log says why."
-        )
+        return errors.ConnectionLost("The mail server gave no answer that can be understood.", remedy=_LOG)
     lasting, temporary = _REFUSALS.get(type(problem), (errors.ServerRefused, errors.ServerUnreachable))
-    kind = errors.ServerUnreachable if code == _OUT_OF_SERVICE else temporary if 400 <= code < 500 else lasting
+    kind = errors.ServerUnreachable if code == 421 else temporary if 400 <= code < 500 else lasting
     enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", text if isinstance(text, str) else text.decode("latin-1"))
     answer = f"answered {code} {enhanced[0]}." if enhanced else f"answered {code}."  # RFC 3463
     if kind is errors.AuthenticationFailed:
         remedy = f"Correct {PREFIX}USER and {PREFIX}PASSWORD."
         return kind(f"The mail server refuses the login: it {answer}", remedy=remedy)
-    return kind(f"The mail server {answer}", remedy="Its log says why.")
+    return kind(f"The mail server {answer}", remedy=_LOG)
 
 
 def _line_error(problem: Exception, server: SmtpServer) -> errors.CdpSyncError:

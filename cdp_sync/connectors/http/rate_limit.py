@@ -218,14 +218,9 @@ class RateLimiter:
     ) -> "Permit":
         """Wait until a call may go, and return the permit that its answer is passed to.
 
-        Args:
-            key: What the platform counts by itself.
-            cancelled: Ends the wait when it is set; see `wake`.
-            deadline: Seconds that the wait may last.
-
         Raises:
-            RateExceeded: The wait would last longer.
-            Cancelled: `cancelled` was set.
+            RateExceeded: The wait would last longer than `deadline` seconds.
+            Cancelled: `cancelled` was set; see `wake`.
         """
         lane = self._lanes.get(key)  # `setdefault` is atomic: all threads get the same lane
         lane = lane or self._lanes.setdefault(key, _Lane(Window(self.platform, self._length, self._buckets.get(key))))

@@ -75,12 +75,7 @@ def _file(name: str, what: str) -> str:
 
 
 def load_private_key(text: str, passphrase: str | None, origin: str) -> paramiko.PKey:
-    """Read a private key.
-
-    Args:
-        text: The key as its file has it.
-        passphrase: Used only if the key is encrypted.
-        origin: The file or variable it comes from, for messages.
+    """Read a private key; the passphrase is used only if the key is encrypted, `origin` is for messages.
 
     Raises:
         KeyUnreadable: It is no private key, of a kind that is not accepted, or its passphrase is missing or wrong.

@@ -180,10 +180,7 @@ class Session:
     def fill(self, path: str, read: Callable[[int], bytes], directory: str) -> Iterator[int]:
         """Write a new file and yield, as the server confirms piece after piece, how many bytes it has.
 
-        Args:
-            path: Of the file.
-            read: Gives up to so many bytes of what is to be written, and none at the end.
-            directory: That of `path`; errors name it.
+        `read` gives up to so many bytes of what is to be written, and none at the end; errors name the directory.
 
         Raises:
             RemoteDiskFull: The server refused bytes of a file that it let us open.

@@ -192,8 +192,7 @@ def _verify_name(name: str, path: str) -> None:
 def clear_up(session: "Session", upload: Upload, log: Callable[[str], None]) -> bool:
     """Put the former file back where nothing has taken its place, and remove what else is left. Idempotent.
 
-    Returns:
-        Whether nothing is left. What the server refuses to move or remove is logged.
+    Return whether nothing is left. What the server refuses to move or remove is logged.
     """
     settled = _done(session, lambda: _settle_former(session, upload), upload.aside, log)
     return _remove(session, upload.part, log) and settled

@@ -13,17 +13,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import dagster as dg
 
-from cdp_sync import exporting
+from cdp_sync import exporting, model
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
-from cdp_sync.model import (
-    AudienceGoal,
-    ExportCounters,
-    ExportGoal,
-    ExportReport,
-    FileExportGoal,
-    RemoteFile,
-    kind_of,
-)
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
@@ -35,7 +26,7 @@ from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
 
 T = TypeVar("T")
-G = TypeVar("G", bound=ExportGoal)
+G = TypeVar("G", bound=model.ExportGoal)
 R = TypeVar("R", bound=exporting.ExportRun)
 
 
@@ -54,7 +45,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         run = self._run(context, handle)
         self.adopt(context)
 
-        def select() -> ExportCounters:
+        def select() -> model.ExportCounters:
             counters = exporting.select_segment(run)
             exporting.verify_recordable(run, counters)
             return counters
@@ -79,7 +70,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
         """Record in the warehouse what was delivered, with ledger, history and quarantine."""
         run = self._run(context, delivered)
-        counters = ExportCounters(**delivered["counters"])
+        counters = model.ExportCounters(**delivered["counters"])
         report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
         remove(run.folder, run.staging)
         report = replace(report, seconds=time.time() - delivered["started"])
@@ -94,7 +85,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         forget_handles(context)
 
     @abstractmethod
-    def _record(self, run: R, counters: ExportCounters, delivered: Handle) -> ExportReport:
+    def _record(self, run: R, counters: model.ExportCounters, delivered: Handle) -> model.ExportReport:
         """Record the delivery in the warehouse."""
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> R:
@@ -122,7 +113,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         def give_up(error: CdpSyncError) -> None:
             if not keep:
                 remove(run.folder, run.staging)
-            report = ExportReport(self.goal.name, self.goal.segment, error=str(error))
+            report = model.ExportReport(self.goal.name, self.goal.segment, error=str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report, run.now)
             watcher().done(self.unique, report)
@@ -131,7 +122,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
 
 
 @dataclass(frozen=True)
-class FileExportSteps(ExportSteps[FileExportGoal, exporting.FileRun]):
+class FileExportSteps(ExportSteps[model.FileExportGoal, exporting.FileRun]):
     """A goal that puts a file on a server."""
 
     run_type = exporting.FileRun
@@ -167,7 +158,7 @@ class FileExportSteps(ExportSteps[FileExportGoal, exporting.FileRun]):
             return {**written, "delivered": None}
         run = self._run(context, written)
         file = exporting.LocalFile(**{**written["file"], "local": Path(written["file"]["local"])})
-        sent, uploads = RemoteFile(run.now, file.name, file.size), data_folder().uploads(self.connection.name)
+        sent, uploads = model.RemoteFile(run.now, file.name, file.size), data_folder().uploads(self.connection.name)
 
         def deliver() -> exporting.DeliveredFile:
             ready = staged(run)
@@ -180,7 +171,7 @@ class FileExportSteps(ExportSteps[FileExportGoal, exporting.FileRun]):
 
         return {**written, "delivered": asdict(self._attempt(context, run, "sending", deliver))}
 
-    def _record(self, run: exporting.FileRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
+    def _record(self, run: exporting.FileRun, counters: model.ExportCounters, delivered: Handle) -> model.ExportReport:
         file = exporting.DeliveredFile(**delivered["delivered"]) if delivered["delivered"] else None
         # The local file is needed no more, and some disks take long to remove one.
         with ThreadPoolExecutor(1) as executor:
@@ -189,7 +180,7 @@ class FileExportSteps(ExportSteps[FileExportGoal, exporting.FileRun]):
 
 
 @dataclass(frozen=True)
-class UserSteps(ExportSteps[AudienceGoal, exporting.UserRun]):
+class UserSteps(ExportSteps[model.AudienceGoal, exporting.UserRun]):
     """A goal that brings profiles to users of a platform."""
 
     run_type = exporting.UserRun
@@ -215,10 +206,10 @@ class UserSteps(ExportSteps[AudienceGoal, exporting.UserRun]):
             def deliver() -> None:
                 exporting.verify_room(staged(run), written["users"])
                 with self.client(context) as client:
-                    exporting.deliver_users(run, kind_of(self.connection).part("audience")(client, self.goal))
+                    exporting.deliver_users(run, model.kind_of(self.connection).part("audience")(client, self.goal))
 
             self._attempt(context, run, "sending", deliver)
         return written
 
-    def _record(self, run: exporting.UserRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
+    def _record(self, run: exporting.UserRun, counters: model.ExportCounters, delivered: Handle) -> model.ExportReport:
         return exporting.record_users(run, counters, delivered["leavers"])

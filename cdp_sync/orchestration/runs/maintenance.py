@@ -86,10 +86,8 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
 def forget_runs(instance: dg.DagsterInstance, ended_before: datetime, until: float) -> tuple[int, bool]:
     """Remove the runs that ended before a time, oldest first.
 
-    It stops at `until`, a time of the monotonic clock; what is begun is finished.
-
-    Returns:
-        How many were removed, and whether those are all.
+    It stops at `until`, a time of the monotonic clock; what is begun is finished. Return how many were removed, and
+    whether those are all.
     """
     old = _ended(instance, _FINISHED, ended_before)
     return _forget_all(instance, [run.run_id for run in old], until)

@@ -1,9 +1,9 @@
 """Dagster's event log of runs: what goals materialized, the step under way, and what went wrong."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import product
+from itertools import chain
 from typing import Any
 
 import dagster as dg
@@ -39,26 +39,23 @@ def materializations(
 
     Of all runs, those of one connection, or one run.
     """
+    records: Iterable[dg.EventLogRecord]
+    if run_id:
+        records = instance.get_records_for_run(run_id, of_type=_DONE).records
+    else:  # oldest first of each kind: for one connection with queries for each of its goals
+        keys = instance.get_asset_keys([connection]) if connection else [None]
+        queries = (
+            dg.EventRecordsFilter(kind, key, after_timestamp=since.timestamp()) for key in keys for kind in _DONE
+        )
+        events = instance.event_log_storage
+        records = chain.from_iterable(events.get_event_records(query, ascending=True) for query in queries)
     found: dict[str, dict[str, tuple[datetime, dict[str, Any]]]] = {}
-    for record in _materialized(instance, since, connection, run_id):
+    for record in records:
         entry = record.event_log_entry
         event = entry.asset_materialization or entry.asset_observation
         if event and len(event.asset_key.path) == 2 and event.asset_key.path[0] != SEGMENTS:
             found.setdefault(entry.run_id, {})[event.asset_key.path[1]] = (_time(entry), values_in(event.metadata))
     return found
-
-
-def _materialized(
-    instance: dg.DagsterInstance, since: datetime, connection: str | None, run_id: str | None
-) -> Iterator[dg.EventLogRecord]:
-    """Yield the records, oldest first of each kind: for one connection with queries for each of its goals."""
-    if run_id:
-        yield from instance.get_records_for_run(run_id, of_type=_DONE).records
-        return
-    keys = instance.get_asset_keys([connection]) if connection else [None]
-    for key, kind in product(keys, _DONE):
-        wanted = dg.EventRecordsFilter(kind, asset_key=key, after_timestamp=since.timestamp())
-        yield from instance.event_log_storage.get_event_records(wanted, ascending=True)
 
 
 def under_way(instance: dg.DagsterInstance, run_id: str, connection: str) -> dict[str, str] | None:
