@@ -55,13 +55,12 @@ class SmtpServer:
         )
         tls = tls or "starttls"
         port = port or str(_PORTS.get(tls))
-        port_fits = port.isascii() and port.isdigit() and 1 <= int(port) <= 65535
         encrypted = "starttls or tls is needed: a password is never sent unencrypted."
         rules = (
             (host, "HOST is not set.", "It should hold the mail server's name."),
             (is_address(sender), "SENDER is not set, or no e-mail address.", "It should hold the mails' sender."),
             (tls in _PORTS, f"TLS is {tls!r}.", one_of(tls, _PORTS)),
-            (port_fits, f"PORT is {port!r}.", "It should be a number from 1 to 65535."),
+            (port.isdecimal() and 0 < int(port) < 65536, f"PORT is {port!r}.", "It should be from 1 to 65535."),
             (bool(user) == bool(password), f"USER and {PREFIX}PASSWORD: one is not set.", "Set both, or neither."),
             ((user + password).isascii(), f"USER or {PREFIX}PASSWORD is not ASCII.", "SMTP transmits ASCII only."),
             (not user or tls != "none", "TLS is none, and there is a login.", encrypted),
@@ -145,6 +144,7 @@ def _refusal(problem: smtplib.SMTPResponseException) -> errors.CdpSyncError:
     if not 200 <= code < 600:
         return errors.ConnectionLost("The mail server gave no answer that can be understood.", remedy=_LOG)
     lasting, temporary = _REFUSALS.get(type(problem), (errors.ServerRefused, errors.ServerUnreachable))
+    # 421: it is out of service.
     kind = errors.ServerUnreachable if code == 421 else temporary if 400 <= code < 500 else lasting
     enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", text if isinstance(text, str) else text.decode("latin-1"))
     answer = f"answered {code} {enhanced[0]}." if enhanced else f"answered {code}."  # RFC 3463
