@@ -131,9 +131,7 @@ def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransp
 
 def _no_common_algorithm(server: SftpServer, problem: Exception, transport: OfferTransport) -> NoCommonAlgorithm:
     """Return the error with the algorithms the server offers and those that are accepted."""
-    what, offered, accepted = next(
-        (names for kind, *names in _ALGORITHMS if f"acceptable {kind}" in str(problem)), _ANY
-    )
+    what, offered, accepted = next((row for kind, *row in _ALGORITHMS if f"acceptable {kind}" in str(problem)), _ANY)
     found = ", ".join(transport.offered.get(offered, ())) or "(none stated)"
     needed = ", ".join(getattr(transport.get_security_options(), accepted, ())) or "(none stated)"
     return NoCommonAlgorithm(

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -165,9 +165,8 @@ class FileExportSteps(ExportSteps[model.FileExportGoal, exporting.FileRun]):
             watcher().expects(self.unique, (sent,))
             with self.client(context) as server:
                 self.clear_uploads(context, lambda: server)
-                return exporting.deliver_file(
-                    ready, server, file, uploads, progress=lambda size: watcher().arrived(self.unique, sent, size)
-                )
+                progress = partial(watcher().arrived, self.unique, sent)
+                return exporting.deliver_file(ready, server, file, uploads, progress=progress)
 
         return {**written, "delivered": asdict(self._attempt(context, run, "sending", deliver))}
 

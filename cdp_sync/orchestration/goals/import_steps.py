@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -221,9 +222,7 @@ class FileSteps(ImportSteps[model.FileGoal]):
             known[path] = KnownFile(**{**entry, "modified_at": at, "fields": fields})
         watcher().expects(self.unique, tuple(files))
         with self.client(context) as server:
-            arrivals = fetch_files(
-                server, files, run.folder, progress=lambda file, size: watcher().arrived(self.unique, file, size)
-            )
+            arrivals = fetch_files(server, files, run.folder, progress=partial(watcher().arrived, self.unique))
             parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
 
     def _show(self, context: dg.OpExecutionContext, report: model.ImportReport) -> Iterator[dg.MaterializeResult[Any]]:

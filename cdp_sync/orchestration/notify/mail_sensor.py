@@ -146,9 +146,8 @@ class _Tick:
             return _WAITING
         self.sent += 1
         if refused:
-            log.warning(
-                f"The mail server refused {refused} of {counted(len(mail.recipients), 'address', 'addresses')}."
-            )
+            of = counted(len(mail.recipients), "address", "addresses")
+            log.warning(f"The mail server refused {refused} of {of}.")
         return "sent"
 
 

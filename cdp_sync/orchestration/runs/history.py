@@ -219,13 +219,11 @@ def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: list[PastG
         run = replace(run, phase=under_way(instance, run.run_id, run.connection))
     elif run.state in (RunState.FAILED, RunState.STOPPED):
         trouble = trouble_of(instance, run.run_id, run.connection)
-        for name, (ended_at, message) in trouble.goals.items():  # of some only the event log says that they failed
-            failed = PastGoal(name, None, RunState.FAILED, message, ended_at, errors=(message,))
+        for name, (at, message) in trouble.goals.items():  # of some only the event log says that they failed
+            failed = PastGoal(name, None, RunState.FAILED, message, at, errors=(message,))
             goal = goals.get(name, failed)
             if goal is failed or goal.state is not RunState.FAILED:
-                goals[name] = replace(
-                    goal, state=failed.state, message=message, ended_at=ended_at, errors=failed.errors
-                )
+                goals[name] = replace(goal, state=failed.state, message=message, ended_at=at, errors=failed.errors)
         is_said = any(goal.state is RunState.FAILED for goal in goals.values())
         run = replace(run, message="" if is_said else trouble.message)
     return replace(run, goals=tuple(sorted(goals.values(), key=lambda goal: goal.ended_at)))

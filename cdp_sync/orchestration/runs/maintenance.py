@@ -54,11 +54,9 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
         except CdpSyncError as error:
             context.log.warning(f"{error} No run without work was removed.")
         done = done and idle_done
-        removed = (
-            f"Runs removed: {runs:,}. Runs without work removed: {idle:,}. Left-over files removed: {leftovers:,}."
-        )
-        context.log.info(removed if done else f"{removed} The rest is removed by the next run.")
         counts = {"runs removed": runs, "runs without work removed": idle, "left-over files removed": leftovers}
+        removed = " ".join(f"{name.capitalize()}: {count:,}." for name, count in counts.items())
+        context.log.info(removed if done else f"{removed} The rest is removed by the next run.")
         context.add_output_metadata({**counts, "done": done})
 
     @dg.job(

@@ -44,9 +44,8 @@ def materializations(
         records = instance.get_records_for_run(run_id, of_type=_DONE).records
     else:  # oldest first of each kind: for one connection with queries for each of its goals
         keys = instance.get_asset_keys([connection]) if connection else [None]
-        queries = (
-            dg.EventRecordsFilter(kind, key, after_timestamp=since.timestamp()) for key in keys for kind in _DONE
-        )
+        after = since.timestamp()
+        queries = (dg.EventRecordsFilter(kind, key, after_timestamp=after) for key in keys for kind in _DONE)
         events = instance.event_log_storage
         records = chain.from_iterable(events.get_event_records(query, ascending=True) for query in queries)
     found: dict[str, dict[str, tuple[datetime, dict[str, Any]]]] = {}
