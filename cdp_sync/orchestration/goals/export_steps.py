@@ -57,15 +57,10 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         return {**handle, **kept, "counters": asdict(counters)}
 
     def _ops(self, write: GoalOp, deliver: GoalOp) -> tuple[GoalOp, ...]:
+        select = GoalOp("select_segment", self.select, {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}})
         # A run that delivers nothing yields nothing, and leaves the asset as it is.
-        last = {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)}
-        first = {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}}
-        return (
-            GoalOp("select_segment", self.select, first),
-            write,
-            deliver,
-            GoalOp("record_delivery", self.record, last),
-        )
+        record = GoalOp("record_delivery", self.record, {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)})
+        return (select, write, deliver, record)
 
     def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
         """Record in the warehouse what was delivered, with ledger, history and quarantine."""

@@ -57,12 +57,10 @@ class ImportSteps(GoalSteps[Rules]):
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The last ops of the goal; those before depend on what it reads."""
+        link = GoalOp("link_identifiers", self.link, {"pool": WAREHOUSE_POOL})
         # A run that finds nothing to do yields nothing: it leaves the asset, its plots and its checks as they are.
-        last = {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)}
-        return (
-            GoalOp("link_identifiers", self.link, {"pool": WAREHOUSE_POOL}),
-            GoalOp("upsert_profiles", self.upsert, last),
-        )
+        upsert = GoalOp("upsert_profiles", self.upsert, {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)})
+        return (link, upsert)
 
     def link(self, context: dg.OpExecutionContext, staging: Handle) -> Handle:
         """Give every row a profile: one that exists, a new one, or none."""

@@ -148,8 +148,7 @@ def past_runs(
         UnknownName: There is no run of that id, or several begin with it, or it is another connection's.
     """
     with open_instance() as instance:
-        one = run_id is not None
-        records = [_record(instance, connection, run_id or "")] if one else _latest(instance, connection, limit)
+        records = _latest(instance, connection, limit) if run_id is None else [_record(instance, connection, run_id)]
         runs = [
             PastRun(
                 run_id=record.dagster_run.run_id,
