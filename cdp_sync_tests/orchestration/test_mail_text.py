@@ -8,7 +8,6 @@ from cdp_sync.orchestration.notify.mail_text import GoalOutcome, RunOutcome, sub
 
 LINK = "http://localhost:3000/runs/4d2"
 RUN = RunOutcome(
-    run_id="4d2",
     connections=(("webshop", "Web shop"),),
     state="failed",
     reason="schedule",
