@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cdp_sync.components import Maintenance, ProfileModel, SailthruConnection, SftpConnection
+from cdp_sync.components import IterableConnection, Maintenance, ProfileModel, SailthruConnection, SftpConnection
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import SftpConnection as Declared
 from cdp_sync.orchestration.declarations import load_declarations
@@ -234,11 +234,13 @@ def test_another_folder_is_loaded_when_the_variable_changes(
 def test_the_repositorys_own_declarations_load() -> None:
     """The repository's own declarations are valid."""
     found = load_declarations()
-    assert {each.name for each in found.connections} == {"filiale", "mailing", "sailthru", "webshop"}
+    assert {each.name for each in found.connections} == {"filiale", "iterable", "mailing", "sailthru", "webshop"}
     assert found.profiles.identifiers
 
 
-@pytest.mark.parametrize("component", [Maintenance, SailthruConnection, SftpConnection, ProfileModel])
+@pytest.mark.parametrize(
+    "component", [IterableConnection, Maintenance, SailthruConnection, SftpConnection, ProfileModel]
+)
 def test_every_attribute_is_described_in_the_schema(component: type[dg.Component]) -> None:
     """Every attribute of a defs.yaml has a description in the schema, including nested ones."""
     from cdp_sync_tests.model.test_declarations import undescribed

@@ -5,16 +5,18 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
 
+from cdp_sync.connectors.iterable.goals import IterableConnection
 from cdp_sync.connectors.sailthru.goals import SailthruConnection
 from cdp_sync.errors import ServerUnreachable
 from cdp_sync.model import kind_of
 from cdp_sync.orchestration.declarations import load_declarations
-from cdp_sync.sandbox.demo.users import LIST, write_demo_users
+from cdp_sync.sandbox.demo.users import CARDS, LIST, write_demo_card_holders, write_demo_users
 from cdp_sync.sandbox.servers import SandboxServers
 
 
@@ -25,19 +27,23 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"CDP_SYNC_SANDBOX_{name}", "")
 
 
-def test_the_demonstrations_connection_finds_it(tmp_path: Path) -> None:
-    """The demonstration's Sailthru connection finds address, key, secret and users."""
-    with SandboxServers(sailthru_port=0, folder=tmp_path) as servers:
-        assert servers.newsletter
-        assert f"{servers.newsletter.url}/_sandbox" in servers.summary
-        declared = load_declarations().connection("sailthru")
-        assert isinstance(declared, SailthruConnection)
-        assert declared.base_url == servers.newsletter.url
-        assert all(fine for _, fine in kind_of(declared).part("check")(declared))
-        lists = requests.get(f"{servers.newsletter.url}/_sandbox", timeout=20).json()["lists"]
-        assert [(each["name"], each["count"]) for each in lists] == [(LIST, 24)]
-    with pytest.raises(requests.ConnectionError):
-        requests.get(servers.newsletter.url, timeout=20)
+def test_the_demonstrations_connections_find_them(tmp_path: Path) -> None:
+    """The demonstration's connections to platforms find address, key, secret and users."""
+    lists = {"Sailthru": [(LIST, 24)], "Iterable": [(CARDS, 22)]}
+    with SandboxServers(sailthru_port=0, iterable_port=0, folder=tmp_path) as servers:
+        apis = [api for api in (servers.newsletter, servers.campaigns) if api]
+        assert [api.vendor for api in apis] == [*lists]
+        for api in apis:
+            assert f"{api.url}/_sandbox" in servers.summary
+            declared = load_declarations().connection(api.vendor.lower())
+            assert isinstance(declared, IterableConnection | SailthruConnection)
+            assert declared.base_url == api.url
+            assert all(fine for _, fine in kind_of(declared).part("check")(declared))
+            shown = requests.get(f"{api.url}/_sandbox", timeout=20).json()["lists"]
+            assert [(each["name"], each["count"]) for each in shown] == lists[api.vendor]
+    for api in apis:
+        with pytest.raises(requests.ConnectionError):
+            requests.get(api.url, timeout=20)
 
 
 def test_a_file_sets_the_variables_of_another_shell(tmp_path: Path) -> None:
@@ -68,7 +74,7 @@ def test_another_shell_finds_iterable(tmp_path: Path) -> None:
             assert f"Iterable on {url}" in servers.summary
             lists = requests.get(f"{url}/api/lists", headers={"Api-Key": key}, timeout=20).json()["lists"]
             size = requests.get(f"{url}/api/lists/{lists[0]['id']}/size", headers={"Api-Key": key}, timeout=20).text
-            assert ([each["name"] for each in lists], size) == ([LIST], "23")
+            assert ([each["name"] for each in lists], size) == ([CARDS], "22")
         assert key not in (tmp_path / "iterable.env").read_text()
         assert key == (tmp_path / "iterable_key").read_text().strip()
 
@@ -135,12 +141,13 @@ def test_a_single_server_reports_a_port_in_use(module: str, tmp_path: Path) -> N
     assert done.stderr.startswith(f"Port {port}, which this server needs, cannot be opened: Address already in use.")
 
 
-def test_the_users_are_reproducible(tmp_path: Path) -> None:
-    """The same seed yields the same users, with example addresses, some of them of the web shop's customers."""
+@pytest.mark.parametrize(("write", "count"), [(write_demo_users, 24), (write_demo_card_holders, 22)])
+def test_the_users_are_reproducible(tmp_path: Path, write: Callable[..., None], count: int) -> None:
+    """The same seed yields the same users, with example addresses."""
     for name, seed in (("one", 7), ("two", 7), ("three", 8)):
-        write_demo_users(tmp_path / name, seed=seed)
+        write(tmp_path / name, seed=seed)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert (tmp_path / "one").read_bytes() != (tmp_path / "three").read_bytes()
     emails = [json.loads(line)["email"] for line in (tmp_path / "one").read_text().splitlines()]
     assert {email.rpartition("@")[2] for email in emails} <= {"example.com", "example.org", "example.net"}
-    assert len(set(emails)) == len(emails) == 24
+    assert len(set(emails)) == len(emails) == count
