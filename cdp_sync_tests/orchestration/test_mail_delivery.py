@@ -32,7 +32,7 @@ def test_a_server_that_is_down_loses_no_mail(mail_project: MailProject) -> None:
 
 
 def test_a_waiting_mail_survives_a_lost_cursor(mail_project: MailProject) -> None:
-    """A waiting mail is marked on its run, and is found again without the cursor, for a run of any age."""
+    """A waiting mail is marked on its run, and is found without the cursor for a run of any age."""
     mail_project.connect()
     mail_project.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", "1")
     mail_project.run(RAGGED)
