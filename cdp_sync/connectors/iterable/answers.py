@@ -229,6 +229,25 @@ def list_named(lists: Iterable[MailingList], named: str | int) -> MailingList:
     raise ListUnknown("There is no list of that name or id.", remedy="Correct it, or make the list.")
 
 
+def target(lists: Iterable[MailingList], named: str | int) -> MailingList | None:
+    """Return the list that users are to be put on; None where there is none of that name, which can be created.
+
+    Raises:
+        ListUnknown: There is none of that id, more than one of that name, or Iterable decides who is on it.
+    """
+    lists = tuple(lists)
+    if not str(named).isdecimal() and all(each.name != named for each in lists):
+        return None
+    found = list_named(lists, named)
+    if not found.is_static:
+        raise ListUnknown(
+            f"The list {found.name!r} is {found.kind}: Iterable decides who is on it.",
+            needed="Users can be put on static lists only.",
+            remedy="Name a static list; one that does not exist is created.",
+        )
+    return found
+
+
 def _moment(value: object) -> datetime | None:
     """Return a moment that is given in milliseconds, or in seconds where it has no more than ten digits."""
     if not isinstance(value, int) or value <= 0:
