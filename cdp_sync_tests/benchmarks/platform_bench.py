@@ -1,4 +1,4 @@
-"""Runs the product beside a bare requests script that moves the same bytes to or from a platform, and does nothing else."""
+"""Runs the product beside a bare requests script that moves the same bytes to or from a platform."""
 
 import statistics
 import sys

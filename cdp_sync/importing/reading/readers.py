@@ -133,9 +133,11 @@ def _normalize_json(
         return None
     processed = fields_before(goal.processors)
     fields = {field: _readings(field) for field in (*goal.row_fields, *processed, *further)}
+    kinds: dict[str, set[str]] = {}
     if goal.map_detected is not None or any(one.python and not one.python.fields for one in goal.processors):
-        for keys in _leaves(session):
+        for keys, held in _leaves(session):
             fields.setdefault(".".join(keys), []).insert(0, keys)
+            kinds.setdefault(".".join(keys), set()).update(held)
     cells, present = _cells(session, fields, part.fields)
     present += tuple(field for field in processed if field not in present)  # no object need have it
     head = Head(present, 0)
@@ -144,7 +146,10 @@ def _normalize_json(
     warnings = tuple(check_columns(head, goal, ""))
     named = ", ".join(f"{cells[field]} as c{number + 1}" for number, field in enumerate(present))
     relation = f"(select {named or 'n'} from record)"
-    return NormalizedPart(part.name, local, head, start, survey, warnings, reader="ndjson", relation=relation)
+    arrays = {field: held == {"ARRAY"} for field, held in kinds.items() if "ARRAY" in held}
+    return NormalizedPart(
+        part.name, local, head, start, survey, warnings, reader="ndjson", arrays=arrays, relation=relation
+    )
 
 
 def _readings(field: str) -> list[Keys]:
@@ -196,8 +201,8 @@ def _path(keys: Keys) -> str:
     return quote_literal("".join(f"/{key.replace('~', '~0').replace('/', '~1')}" for key in keys))
 
 
-def _leaves(session: Session, above: Keys = ()) -> Iterator[Keys]:
-    """Yield the keys of all values that are no objects, in the order in which they are first seen."""
+def _leaves(session: Session, above: Keys = ()) -> Iterator[tuple[Keys, frozenset[str]]]:
+    """Yield the keys of all values that are no objects, in the order in which they are first seen, with their types."""
     at = f", {_path(above)}" if above else ""
     query = f"""select key from (
             select unnest(json_keys(document{at})) as key, n from json_line where document is not null
@@ -206,15 +211,12 @@ def _leaves(session: Session, above: Keys = ()) -> Iterator[Keys]:
     if not names:
         return
     kinds = [f"json_type(document, {_path((*above, key))})" for key in names]
-    judged = ", ".join(
-        f"coalesce(bool_or({kind} = 'OBJECT'), false), coalesce(bool_or({kind} not in ('OBJECT', 'NULL')), false)"
-        for kind in kinds
-    )
+    judged = ", ".join(f"coalesce(list(distinct {kind}) filter ({kind} <> 'NULL'), [])" for kind in kinds)
     found = session.row(f"select {judged} from json_line")
-    for key, holds_objects, holds_values in zip(names, found[::2], found[1::2], strict=True):
-        if holds_values:
-            yield (*above, key)
-        if holds_objects:
+    for key, held in zip(names, found, strict=True):
+        if values := frozenset(held) - {"OBJECT"}:
+            yield (*above, key), values
+        if "OBJECT" in held:
             yield from _leaves(session, (*above, key))
 
 

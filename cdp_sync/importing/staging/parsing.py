@@ -12,7 +12,8 @@ from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName
 from cdp_sync.importing.reading.readers import READERS, stage_rows
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import NO_ROOM, Part, naming, printable, unpack
-from cdp_sync.importing.staging.columns import Columns, detected_warnings, plan_columns
+from cdp_sync.importing.staging.columns import Columns, detected_properties, detected_warnings, plan_columns
+from cdp_sync.importing.staging.detected_types import note_types
 from cdp_sync.importing.staging.plan import (
     Cells,
     deferred_step,
@@ -112,17 +113,21 @@ def _stage_parts(
     sources: tuple[str, ...] = ()
     for part, landed in _normalized(session, run, fetched, warnings.append):
         if landed is None:
+            if fetched.without_keys and fetched.members:
+                raise FileRejected(fetched.without_keys)
             member = printable(part.name.removeprefix(f"{fetched.remote.path}!"))
             warnings.append(f"{'The file' if part.name == fetched.remote.path else f'Its member {member}'} is empty.")
             continue
         with naming(part.name, fetched.remote.path):
             after, missing = processed_fields(run.goal, landed)
-            columns = plan_columns(run.goal, run.profiles, after)
+            note_types(session, run, landed, after, fetched.types)
+            columns = plan_columns(run.goal, run.profiles, after, detected_properties(session))
             fields = hashed_fields(run.goal, columns)
             sources = sources_of(run.goal.processors, fields, (*landed.head.columns, *landed.constants))
             _stage_part(session, run, landed, columns, sources, known, file=number, delta=fetched.delta)
         read_as_before(session, run, part, fetched.reader, known, fields=sources, file=number)
         warnings += [*landed.warnings, *missing, *detected_warnings(run.goal, run.profiles, after)]
+    _check_keys(session, run, fetched, number)
     rejected, staged = session.row(
         """select (select count(*) from staging.rejected where file = $file),
             (select count(*) from staging.staged where file = $file)""",
@@ -136,6 +141,17 @@ def _stage_parts(
             remedy="Look at the quarantine, and have the file corrected.",
         )
     return warnings, fields, sources
+
+
+def _check_keys(session: Session, run: ImportRun, fetched: FetchedFile, number: int) -> None:
+    """Make sure that most rows have a key, where the source says that all should."""
+    if not (fetched.without_keys and run.goal.row_key):
+        return
+    without, rows = session.row(
+        "select count(*) filter (row_key is null), count(*) from staging.staged where file = ?", [number]
+    )
+    if without * 2 > rows:
+        raise FileRejected(fetched.without_keys)
 
 
 def processed_fields(goal: ImportGoal, landed: NormalizedPart) -> tuple[tuple[str, ...], list[str]]:
