@@ -41,7 +41,7 @@ def check(connection: str | None) -> None:
         from cdp_sync.model import kind_of
 
         declared = findings.declarations.connection(connection)
-        results = list(kind_of(declared).part("check")(declared))
+        results = list(kind_of(declared).part("check")(declared, findings.declarations.profiles))
         for sentence, _ in results:
             say(sentence)
         end(fine=all(fine for _, fine in results))

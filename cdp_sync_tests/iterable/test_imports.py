@@ -221,6 +221,15 @@ def test_detected_fields_have_the_types_of_iterable(flat: bool, crm: Crm) -> Non
     ]
 
 
+def test_a_field_that_a_processor_reads_is_read(crm: Crm) -> None:
+    """Although nothing maps it."""
+    crm.goal = users_goal(processors=[{"filter": {"field": "country", "keep": "NL"}}])
+    crm.box.load([person("ann", country="NL"), person("bob", country="BE")])
+    counters = crm.run().counters
+    assert (counters.rows_filtered, counters.rows_applied) == (1, 1)
+    assert crm.people("email") == [("ann@example.com",)]
+
+
 def test_a_detected_field_of_arrays_and_texts_is_text(crm: Crm) -> None:
     """So that no value is lost; as are fields that a processor writes, and a property keeps its stored type."""
     crm.goal = users_goal(

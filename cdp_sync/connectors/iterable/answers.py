@@ -276,6 +276,19 @@ def property_types(types: Mapping[str, str]) -> dict[str, PropertyType]:
     return {name: PROPERTY_TYPES[kind.lower()] for name, kind in types.items() if kind.lower() in PROPERTY_TYPES}
 
 
+def users(lines: Iterable[bytes]) -> list[dict[str, Any]]:
+    """Return the users of an export's lines; a line that is no JSON object, such as a cut one, is left out."""
+    found = []
+    for line in lines:
+        try:
+            each = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(each, dict):
+            found.append(each)
+    return found
+
+
 def user(answer: Json) -> dict[str, Any] | None:
     """Return the fields of a user, nested as they come; None for an answer without one, which is an empty object."""
     found = answer.get("user")

@@ -20,7 +20,7 @@ _IDENTIFIED = {
 }
 
 
-def contradiction(project: "IterableProject", fields: Iterable[str], users: Iterable[Mapping[str, Any]]) -> str:
+def contradiction(project: "IterableProject", fields: Iterable[str], users: Sequence[Mapping[str, Any]]) -> str:
     """Return what contradicts the declared type in the project's fields and some of its users; empty: nothing."""
     declared = _MEMBERSHIPS[project.project_type]
     for held in (frozenset(fields), *(frozenset(user) for user in users)):
@@ -28,9 +28,8 @@ def contradiction(project: "IterableProject", fields: Iterable[str], users: Iter
         if other and declared not in held:
             types = " or ".join(name for name, field in _MEMBERSHIPS.items() if field in other)
             return str(_wrong(project, f"Users have {other[0]}, as in projects of the type {types}."))
-    if any(not any(user.get(key) for key in project.keys) for user in users):
-        return without_keys(project, "Some users have")
-    return ""
+    without = sum(not any(user.get(key) for key in project.keys) for user in users)
+    return without_keys(project, "Most users have") if without * 2 > len(users) else ""
 
 
 def without_keys(project: "IterableProject", who: str) -> str:

@@ -105,7 +105,7 @@ class IterableSource:
     @property
     def _wanted(self) -> tuple[str, ...]:
         """The fields that the goal needs."""
-        return tuple(dict.fromkeys((*self._client.project.keys, UPDATED_AT, *self._goal.fields)))
+        return tuple(dict.fromkeys((*self._client.project.keys, UPDATED_AT, *(self._goal.needed or self._goal.fields))))
 
     def look(self) -> SourceLook:
         """Return the lists and fields that there are, with the values of some users."""
@@ -114,7 +114,7 @@ class IterableSource:
 
 def _only(goal: UserImportGoal, wanted: tuple[str, ...]) -> tuple[str, ...]:
     """Return the fields that an export is asked for; all of them where one is nested or its name holds a comma."""
-    return () if goal.map_detected or any(set(field) & set(".,") for field in wanted) else wanted
+    return () if goal.needed is None or any(set(field) & set(".,") for field in wanted) else wanted
 
 
 class _Lists:
@@ -180,7 +180,8 @@ class _Lists:
 
     @property
     def _only(self) -> tuple[str, ...]:
-        return _only(self._goal, tuple(dict.fromkeys((*self._client.project.keys, *self._goal.fields))))
+        wanted = (*self._client.project.keys, *(self._goal.needed or ()))
+        return _only(self._goal, tuple(dict.fromkeys(wanted)))
 
 
 def _up_to(file: Path, most: int) -> list[str] | None:

@@ -17,7 +17,7 @@ from cdp_sync.errors import (
     ServerRefused,
     ServerUnreachable,
 )
-from cdp_sync.model import SftpConnection
+from cdp_sync.model import Profiles, SftpConnection
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
 from cdp_sync.model.server import SftpServer
@@ -233,7 +233,7 @@ class SftpClient:
         return self._session
 
 
-def check(connection: SftpConnection) -> Iterator[tuple[str, bool]]:
+def check(connection: SftpConnection, _profiles: Profiles) -> Iterator[tuple[str, bool]]:
     """List the directories of all goals; yield in sentences what was found, and whether that is as it should be.
 
     Raises:
