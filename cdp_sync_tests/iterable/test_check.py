@@ -113,10 +113,10 @@ def test_a_field_of_another_type_is_a_problem(kind: str, box: IterableSandbox) -
     """Before a run, with both types; what can be read is none."""
     box.load([person("ann", **VALUES)])
     name = "email" if kind == "email" else f"{kind}_one"
-    for field in VALUES:
-        found = problems(connection(box.url, users_goal(map=[column(field, name)])))
-        assert len(found) == (field in UNREADABLE[kind]), (field, found)
-        assert all(f"{field!r}" in each and f"{name!r}" in each for each in found)
+    goals = [users_goal(name=field, map=[column(field, name)]) for field in VALUES]
+    found = problems(connection(box.url, *goals))
+    assert [each.partition(":")[0] for each in found] == list(UNREADABLE[kind])
+    assert all(f"{name!r}" in each for each in found)
 
 
 def test_dates_are_read_in_the_declared_form(box: IterableSandbox) -> None:
@@ -132,11 +132,10 @@ def test_dates_are_read_in_the_declared_form(box: IterableSandbox) -> None:
 
 def test_arrays_of_every_project_need_a_property_of_several(box: IterableSandbox) -> None:
     """As the lists of a user do; as text they are JSON."""
-    found = [
-        len(problems(connection(box.url, users_goal(map=[column("emailListIds", name)]))))
-        for name in ("number_one", "number_list", "text_one")
-    ]
-    assert found == [1, 0, 0]
+    names = ("number_one", "number_list", "text_one")
+    goals = [users_goal(name=name, map=[column("emailListIds", name)]) for name in names]
+    (problem,) = problems(connection(box.url, *goals))
+    assert "number_one" in problem
 
 
 def test_fields_of_processors_are_checked(box: IterableSandbox) -> None:
