@@ -10,7 +10,8 @@ import pytest
 
 from cdp_sync.errors import WarehouseLocked
 from cdp_sync.exporting import FileRun, deliver_file, record_delivery, select_segment, write_file
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.upserting import upsert as applying
 from cdp_sync.model import ExportReport, FileExportGoal, ImportReport, Profiles
 from cdp_sync.warehouse import Warehouse

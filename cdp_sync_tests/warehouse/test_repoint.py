@@ -16,6 +16,7 @@ NOT_A_PROFILE = {
     *((table, "source") for table in ("imported_file", "imported_row", "keyed_row", "waiting_row")),
     *((table, "row_hash") for table in ("imported_row", "keyed_row", "exported_profile", "quarantine")),
     *((table, "row_key") for table in ("keyed_row", "waiting_row")),
+    ("imported_row", "source_hash"),
 }
 """Columns of type uuid that identify something else: the profile's own row, a source, the content of a row."""
 

@@ -83,7 +83,7 @@ class ImportSteps(GoalSteps[Rules]):
         """Give every row a profile."""
         if staging["staging"]:
             run = self._run(context, staging)
-            from cdp_sync.importing import link_identifiers
+            from cdp_sync.importing.pipeline import link_identifiers
 
             self._attempt(context, run, "linking", lambda: link_identifiers(staged(run)))
         return staging
@@ -93,7 +93,7 @@ class ImportSteps(GoalSteps[Rules]):
         run = self._run(context, linked)
         report = ImportReport(self.goal.name)
         if linked["staging"]:
-            from cdp_sync.importing import upsert_profiles
+            from cdp_sync.importing.pipeline import upsert_profiles
 
             report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
             remove(run.staging)
@@ -228,7 +228,7 @@ class FileSteps(ImportSteps[FileGoal]):
         }
 
     def _parse(self, context: dg.OpExecutionContext, run: ImportRun, scanned: Handle) -> None:
-        from cdp_sync.importing import parse_files
+        from cdp_sync.importing.pipeline import parse_files
 
         files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
         known = {}
@@ -272,7 +272,7 @@ class SourceSteps(ImportSteps[ImportRules]):
         self.adopt(context)
         with self.client(context) as client:
             source = kind_of(self.connection).part("source")(client, self.goal)
-            from cdp_sync.importing import fetch_profiles
+            from cdp_sync.importing.sources.profiles import fetch_profiles
 
             def progress(name: str, arrived: int) -> None:
                 watcher().phase(self.unique, f"fetching {name}")
