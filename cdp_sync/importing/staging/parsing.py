@@ -10,6 +10,7 @@ from cdp_sync.importing.delta.watermarks import cut_unfinished_line, highest_tim
 from cdp_sync.importing.reading.csv_header import check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.readers import READERS, stage_rows
+from cdp_sync.importing.reading.slices import slices
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import Part, naming, printable, unpack
 from cdp_sync.importing.staging.columns import Columns, detected_properties, detected_warnings, plan_columns
@@ -165,11 +166,17 @@ class _File:
             cut_unfinished_line(fetched.local)
         whole = Part(fetched.remote.path, fetched.local, fetched.fields, fetched.members)
         packed = unpack(whole.name, whole.local, folder, goal, self.warnings.append)
+        parts = packed if goal.may_be_packed else slices(whole, goal, folder)
+        has_rows = False
         try:
-            for part in packed if goal.may_be_packed else [whole]:
+            for part in parts:
                 with naming(part.name, whole.name):
                     landed = READERS[fetched.reader].normalize(self.session, part, goal, folder, further)
-                yield part, replace(landed, constants=fetched.constants) if landed else None
+                if landed or not part.is_slice:
+                    yield part, replace(landed, constants=fetched.constants) if landed else None
+                has_rows = has_rows or landed is not None or not part.is_slice
+            if not has_rows:
+                yield whole, None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
