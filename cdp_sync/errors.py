@@ -10,8 +10,9 @@
     │   │   └── WarehouseDamaged · PropertyTypeChanged · ValueOutOfRange
     │   ├── ServerRefused
     │   │   └── AuthenticationFailed · HostKeyRejected · CertificateRejected · NoCommonAlgorithm · EndpointNotPermitted
+    │   ├── FieldsRefused
     │   ├── RequestRefused
-    │   │   └── ListUnknown · UserUnknown
+    │   │   └── ListUnknown · UserUnknown · UserForgotten
     │   └── RemotePathMissing · RemotePermissionDenied · RemoteNameRefused · RemoteNotAFile · RemoteDiskFull ·
     │       RemoteListingTooLong · RemoteTooSlow
     └── Transient            may pass; worth another attempt
@@ -111,12 +112,20 @@ class EndpointNotPermitted(ServerRefused):
     """The account must not use a part of the platform that is needed."""
 
 
+class FieldsRefused(Terminal):
+    """The platform has no such fields, or they cannot hold what is exported."""
+
+
 class RequestRefused(Terminal):
     """The platform will not have this one request, such as one profile's; it may have others."""
 
 
 class UserUnknown(RequestRefused):
     """The platform has no user of that key, and creates none by it."""
+
+
+class UserForgotten(RequestRefused):
+    """The user had their data erased on the platform, which refuses them from then on."""
 
 
 class ListUnknown(RequestRefused):

@@ -46,6 +46,8 @@ class Crm:
     goal: UserImportGoal
     project_type: ProjectType = "email"
     profiles: Profiles = PROFILES
+    shared: Warehouse | None = None
+    """A warehouse in place of one of its own."""
     runs: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -61,7 +63,7 @@ class Crm:
     @property
     def warehouse(self) -> Warehouse:
         """The warehouse that runs write to."""
-        return Warehouse(self.folder / "warehouse.duckdb", lock_timeout=20)
+        return self.shared or Warehouse(self.folder / "warehouse.duckdb", lock_timeout=20)
 
     def next_run(self, **options: Any) -> ImportRun:
         """Return an import that is to begin."""

@@ -58,7 +58,7 @@ class Request:
     file: Path | None = field(default=None, repr=False)
     """Sent in the form's field `file`, and read as it is sent."""
     json: object = field(default=None, repr=False)
-    """A value to be sent as JSON, as the body."""
+    """A value to be sent as JSON, as the body; bytes are JSON already."""
     anonymous: bool = False
     """Whether neither constant headers nor credentials are added."""
 
@@ -269,7 +269,7 @@ def _prepared(request: Request, file: BinaryIO | None, deadline: Deadline) -> Pr
         body = MultipartEncoderMonitor(encoder, lambda _sent: deadline.left())
         headers["Content-Type"] = encoder.content_type
     elif request.json is not None:
-        body = as_json(request.json).encode()
+        body = request.json if isinstance(request.json, bytes) else as_json(request.json).encode()
         headers["Content-Type"] = "application/json"
     prepared = PreparedRequest()
     prepared.prepare(request.method, request.url, headers, data=body, params=request.query)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cdp_sync.connectors.iterable import answers
-from cdp_sync.connectors.iterable.answers import MailingList, list_named
+from cdp_sync.connectors.iterable.answers import MailingList, list_named, target
+from cdp_sync.connectors.iterable.fields import field_problems
 from cdp_sync.connectors.iterable.goals import ADDRESSES, KEYS, LIST_NAME
 from cdp_sync.connectors.iterable.project_type import contradiction
 from cdp_sync.connectors.iterable.protocol import UserQuery
@@ -48,6 +49,36 @@ def check(connection: "IterableConnection", profiles: Profiles) -> Iterator[Find
         yield _project_type(client, fields)
         for goal in connection.import_profiles:
             yield from _goal(goal, profiles, lists, fields)
+
+
+def check_exports(connection: "IterableConnection", profiles: Profiles) -> Iterator[Finding]:
+    """Compare what export goals write with the project's lists and fields, as `check` does; nothing without a key.
+
+    Raises:
+        Transient: Iterable cannot be reached, or fails.
+    """
+    from cdp_sync.connectors.iterable.client import IterableClient
+
+    with IterableClient(connection.project) as client:
+        try:
+            lists, fields = client.lists(), client.fields()
+        except Terminal:
+            return  # `check` says so
+        for goal in connection.export_profiles:
+            yield from (_target(goal.name, named, lists) for named in goal.lists)
+            problems = list(field_problems(goal, goal.field_types(profiles), fields))
+            yield from ((f"{goal.name}: {problem}", False) for problem in problems)
+            if goal.data_fields and not problems:
+                yield f"{goal.name}: every mapped field fits the project.", True
+
+
+def _target(goal: str, named: str | int, lists: tuple[MailingList, ...]) -> Finding:
+    """Look at a list that users are to be put on."""
+    try:
+        found = target(lists, named)
+    except ListUnknown as problem:
+        return f"{goal}: list {named!r}: {problem}", False
+    return f"{goal}: list {named!r} is {'there' if found else 'not there yet; the first run creates it'}.", True
 
 
 def _elsewhere(project: "IterableProject") -> str:

@@ -27,7 +27,7 @@ SAMPLES = Path(__file__).parent / "samples"
 JANE = "jane@example.com"
 LISTS, SIZE, USER = protocol.get_lists(), protocol.get_list_size(7), protocol.get_user("email", JANE)
 JOB, START = protocol.get_export_files(1), protocol.start_export(UserQuery())
-BULK = protocol.bulk_update([{"email": JANE}], create_fields=True)
+BULK = protocol.bulk_update([b'{"email":"jane@example.com"}'], create_fields=True)
 
 REFUSALS = [
     (LISTS, 401, {"msg": "Invalid API key", "code": "BadApiKey"}, AuthenticationFailed),

@@ -1,5 +1,6 @@
 """Calls as they go over the wire, and the limits that are declared for them."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -46,10 +47,27 @@ def test_a_period_has_its_zone() -> None:
     assert "range" not in protocol.stream_users(UserQuery(DAY, DAY)).query
 
 
+def test_users_of_a_call_for_many_are_json_already() -> None:
+    """They stand in the body as they were written; nobody is taken off a channel."""
+    users = [b'{"email":"a@x.com"}', b'{"userId":"U"}']
+    bodies = [
+        protocol.bulk_update(users, create_fields=False).body,
+        protocol.subscribe(7, users, existing_only=True).body,
+        protocol.unsubscribe(7, users).body,
+    ]
+    both = [{"email": "a@x.com"}, {"userId": "U"}]
+    assert [json.loads(body) for body in bodies if isinstance(body, bytes)] == [
+        {"users": both, "createNewFields": False},
+        {"subscribers": both, "listId": 7, "updateExistingUsersOnly": True},
+        {"subscribers": both, "listId": 7, "channelUnsubscribe": False},
+    ]
+
+
 def test_a_call_shows_nothing_personal() -> None:
     """Neither what it asks for nor what it says."""
-    calls = [protocol.get_user("email", "jane@example.com"), protocol.subscribe(7, [{"email": "jane@example.com"}],
-             existing_only=True), protocol.unsubscribe(7, [{"email": "jane@example.com"}])]  # fmt: skip
+    jane = [b'{"email":"jane@example.com"}']
+    calls = [protocol.get_user("email", "jane@example.com"), protocol.subscribe(7, jane, existing_only=True),
+             protocol.unsubscribe(7, jane), protocol.bulk_update(jane, create_fields=True)]  # fmt: skip
     assert "jane" not in repr(calls)
 
 
