@@ -16,6 +16,8 @@ from cdp_sync_tests.benchmarks.sailthru_scene import FIELDS, in_duckdb
 KEY = "bench-key"  # of a server that lives for one measurement
 os.environ["BENCH_KEY"] = KEY  # of every process that is started here
 
+LIST = "Audience"
+
 _SEED = """
 copy (
     select
@@ -57,9 +59,26 @@ def write_import_project(folder: Path, url: str) -> None:
         "link": [{"field": "email", "property": "email"}],
         "map": [{"field": name, "property": name} for name in FIELDS],
     }
+    _write_project(folder, url, import_profiles=[goal])
+
+
+def write_export_project(folder: Path, url: str) -> None:
+    """Write a project with one connection `bench` and a goal that exports everybody, to users and one list."""
+    goal = {
+        "name": "audience",
+        "segment": "everybody",
+        "link": [{"field": "email", "property": "email"}],
+        "map": [{"field": name, "property": name} for name in FIELDS],
+        "create_users": True,
+        "lists": [LIST],
+    }
+    _write_project(folder, url, export_profiles=[goal])
+
+
+def _write_project(folder: Path, url: str, **goals: Any) -> None:
     folder.mkdir(parents=True)
     for name in PROJECT_FILES:
         shutil.copy(REPOSITORY / name, folder)
     write_component(folder, "profiles", "ProfileModel", profile_model())
-    attributes: dict[str, Any] = {"name": "bench", "api_key_env": "BENCH_KEY", "base_url": url}
-    write_component(folder, "bench", "IterableConnection", {**attributes, "import_profiles": [goal]})
+    attributes = {"name": "bench", "api_key_env": "BENCH_KEY", "base_url": url, **goals}
+    write_component(folder, "bench", "IterableConnection", attributes)
