@@ -1,4 +1,4 @@
-"""Whether a value is one of some words: all that may be chosen, or nobody's identifiers."""
+"""Testing whether a value is in a list of words, such as allowed values or blocked identifiers."""
 
 import random
 
@@ -12,8 +12,8 @@ LETTERS = ("a", "B", "é", "'", "\U0001f600", " ", "%", "$1", "\\")
 
 
 @pytest.mark.parametrize("count", [1, 2, 40, 3000])
-def test_a_value_is_found_among_few_and_many_words(count: int) -> None:
-    """Words of any length and alphabet are found, others are not, and no value is not among them."""
+def test_a_value_is_found_in_short_and_long_lists(count: int) -> None:
+    """Words of any length and alphabet are found; other values, blanks and null are not."""
     chance = random.Random(f"{SEED} {count}")
     words, others = ([_word(chance) for _ in range(most)] for most in (count, 200))
     values = [None, "", "a" * 10_000, *words, *others]

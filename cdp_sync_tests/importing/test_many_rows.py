@@ -1,4 +1,4 @@
-"""The product against the oracle on files of many random rows: conversion, linking, consent, reading, one by one."""
+"""The product agrees with the oracle on files of many random rows: conversion, linking, consent and reading."""
 
 import random
 from collections import Counter
@@ -50,7 +50,7 @@ PIECES = {
     "datetime": ("2024-03-31", "T", "02:30", ":15", ".5", ".123456", "Z", "+02:00", "-00:30", "25:00", "31-12-2024"),
     "boolean": ("t", "T", "rue", "f", "ALSE", "y", "es", "n", "o", "1", "0", "on", "off", "F"),
 }
-"""What random cells are put together from, beside the ones of the strategies."""
+"""Parts of random cells, beside the cells of the strategies."""
 
 
 def both(
@@ -59,7 +59,7 @@ def both(
     runs: Sequence[tuple[FileGoal, list[File]]],
     objectives: tuple[str, ...] = (),
 ) -> None:
-    """Import on both sides and compare after each run."""
+    """Import with the oracle and the product, and compare them after each run."""
     oracle, product = OracleSide(), ProductSide(tmp_path)
     for goal, files in runs:
         expected, found = (side.deliver(goal, declared, files, objectives) for side in (oracle, product))
@@ -74,7 +74,7 @@ def both(
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Amsterdam"])
 @pytest.mark.parametrize("dates", [["iso"], ["%d-%m-%Y", "epoch_seconds", "%Y-%m-%dT%H:%M"]], ids=["iso", "patterns"])
 def test_conversions_agree(decimal: str, zone: str, dates: list[str], tmp_path: Path) -> None:
-    """Cells of every type, right and nearly right, become the same values or complaints; changed ones do as well."""
+    """Valid and almost valid cells of every type become the same values and problems, also after they change."""
     chance = random.Random(f"{SEED} {decimal} {zone} {dates}")
     columns = [prop.name for prop in TYPED.properties]
     first, others = ([random_row(chance, columns, number) for number in range(400)] for _ in range(2))
@@ -89,18 +89,18 @@ def test_conversions_agree(decimal: str, zone: str, dates: list[str], tmp_path: 
 
 
 def random_row(chance: random.Random, columns: Sequence[str], number: int) -> list[str]:
-    """Return the row of a person, with cells that may or may not convert."""
+    """Return a person's row with random cells."""
     return [f"id{number}", *(random_cell(chance, name) for name in columns[1:])]
 
 
 def random_cell(chance: random.Random, column: str) -> str:
-    """Return a cell that may or may not convert."""
+    """Return a random cell that may not convert."""
     kind, _, many = column.partition("_")
     return "|".join(random_element(chance, kind) for _ in range(chance.choice((1, 1, 2, 3)) if many == "many" else 1))
 
 
 def random_element(chance: random.Random, kind: str) -> str:
-    """Return a value as the strategies have it, or one put together from pieces."""
+    """Return a cell of the strategies, or one joined from pieces."""
     if chance.random() < 0.3:
         return chance.choice(CELLS[kind] + ODD_CELLS[kind])
     blank = chance.choice(("", "", "", "", " "))
@@ -108,7 +108,7 @@ def random_element(chance: random.Random, kind: str) -> str:
 
 
 def quoted(columns: list[str], rows: list[list[str]]) -> bytes:
-    """Return a file with every cell in quotes."""
+    """Return a file with every cell quoted."""
     lines = [",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in [columns, *rows]]
     return "\n".join(lines).encode()
 
@@ -136,7 +136,7 @@ FORMAT = {"multi_value": "|"}
 
 @pytest.mark.parametrize("people", [20, 60, 150, 400])
 def test_linking_agrees(people: int, tmp_path: Path) -> None:
-    """Many rows with few identifiers: match, take, spread and new, over four runs with links in another order each."""
+    """Linking agrees over four runs with many rows, few identifiers, and links in another order each time."""
     chance = random.Random(f"{SEED} {people}")
     runs = []
     for number in range(4):
@@ -156,7 +156,7 @@ def test_linking_agrees(people: int, tmp_path: Path) -> None:
 
 
 def random_people(chance: random.Random, people: int) -> bytes:
-    """Return a file whose rows name people by some of their identifiers, now and then two people at once."""
+    """Return a file whose rows have some identifiers of a person, sometimes of two persons."""
     fields = [field for field, _ in LINKS]
     rows = [
         [*(random_identifier(chance, field, people) for field in fields), f"r{chance.randrange(10**6)}"]
@@ -166,7 +166,7 @@ def random_people(chance: random.Random, people: int) -> bytes:
 
 
 def random_identifier(chance: random.Random, field: str, people: int) -> str:
-    """Return somebody's identifier; several where the property is `multiple`; mostly none."""
+    """Return a random identifier: mostly blank, or a list where the property is `multiple`."""
     if chance.random() < 0.55:
         return chance.choice(("", "", "", " ", "0"))
     several = chance.choice((1, 1, 2)) if field in ("Phones", "Devices") else 1
@@ -184,12 +184,12 @@ CONSENT = {
     "consented_objectives": ("ads", "mail", "ads|mail", "", "", "", "all"),
     "refused_objectives": ("ads", "mail", "mail|ads", "", "", "", "", ""),
 }
-"""The properties of consent, and cells for them; a cell fills the property it is called like."""
+"""The consent properties with their cells. The field has the property's name."""
 
 
 @pytest.mark.parametrize("objectives", [("ads",), ("ads", "mail"), ()], ids=len)
 def test_consent_agrees(objectives: tuple[str, ...], tmp_path: Path) -> None:
-    """Rows that bring consent and take it back, over three runs with other set modes each."""
+    """Rows give and withdraw consent; both sides agree over three runs with different set modes."""
     chance = random.Random(f"{SEED} {objectives}")
     modes = ("set", "set", "set_if_empty", "set_or_clear")
     runs = []
@@ -209,7 +209,7 @@ def test_consent_agrees(objectives: tuple[str, ...], tmp_path: Path) -> None:
 
 
 def with_consent(chance: random.Random) -> bytes:
-    """Return a file of random people who say something of consent, or nothing."""
+    """Return a file of random people, some with consent cells."""
     fields = [field for field, _ in LINKS]
     rows = [
         [
@@ -224,7 +224,7 @@ def with_consent(chance: random.Random) -> bytes:
 
 @pytest.mark.parametrize("number", range(8))
 def test_reading_agrees(number: int, tmp_path: Path) -> None:
-    """Files put together from separators, line ends, quoted and ragged pieces: the same rows on the same lines."""
+    """Files with quoted, ragged and blank lines give the same rows on the same lines."""
     chance = random.Random(f"{SEED} {number}")
     declared = Profiles(properties=[{"name": "id", "identifier": True}, {"name": "note"}])
     goal = FileGoal(
@@ -238,18 +238,18 @@ def test_reading_agrees(number: int, tmp_path: Path) -> None:
 
 
 def random_text(chance: random.Random, goal: FileGoal) -> bytes:
-    """Return a file with some of everything that is not plain."""
+    """Return a file with quoted, ragged and blank lines and a random line end."""
     separator, line_end = goal.format.separator, chance.choice(("\n", "\r\n"))
     lines = ["skipped"] * goal.format.skip_rows + [separator.join(("Id", "Note", "More"))]
     for number in range(chance.choice((0, 1, 5, 40))):
-        cells = [f"id{number}", *(random_piece(chance, separator, line_end) for _ in range(2))]
+        cells = [f"id{number}", *(random_text_cell(chance, separator, line_end) for _ in range(2))]
         ragged = chance.random() < 0.15
         lines.append(separator.join(cells[: chance.choice((1, 2))] if ragged else cells))
         lines += [""] * (chance.random() < 0.1)
     return (line_end.join(lines) + chance.choice(("", line_end))).encode()
 
 
-def random_piece(chance: random.Random, separator: str, line_end: str) -> str:
-    """Return a cell: plain, or in quotes with something in it that needs them."""
+def random_text_cell(chance: random.Random, separator: str, line_end: str) -> str:
+    """Return a cell, plain or quoted."""
     inside = chance.choice(("", separator, line_end, line_end * 2, '""', "é"))
     return chance.choice(("plain", "", f'"a{inside}b"', '""', "x y"))

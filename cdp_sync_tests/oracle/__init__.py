@@ -1,4 +1,4 @@
-"""A second, slow, obvious implementation of importing: plain Python, row by row, no database.
+"""A second, slow implementation of importing for comparison: plain Python, row by row, without a database.
 
 The product is compared with it. Nothing here may import `cdp_sync.importing` or `cdp_sync.warehouse`; the declarations
 in `cdp_sync.model` are shared. Read in this order: `reading`, `converting`, `linking`, `consenting`,

@@ -1,4 +1,4 @@
-"""A project whose runs are mailed about, with a real mail server on loopback."""
+"""A project whose runs are reported by mail to a real mail server on loopback."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ MINUTE, HOUR = 60.0, 3600.0
 
 @dataclass
 class Office:
-    """A project, its instance, a mail server, and a clock that the sensor goes by."""
+    """A project, its instance, a mail server, and the clock of the mail sensor."""
 
     project: Project
     instance: dg.DagsterInstance
@@ -36,7 +36,7 @@ class Office:
     later: float = 0.0
 
     def connect(self, name: str = "shop", *goals: Mapping[str, Any], on: str = "failure", **attributes: object) -> None:
-        """Declare a connection whose runs are mailed about."""
+        """Declare a connection with notifications."""
         notified = {"emails": [TEAM], "on": on}
         self.project.connect(name, *(goals or (STRICT,)), **{"notifications": notified} | attributes)
 
@@ -46,7 +46,7 @@ class Office:
         return self.project.run(job, self.instance, **options).run_id
 
     def tick(self, *, after: float = 0.0) -> dg.SensorResult:
-        """Let the sensor look, so many seconds after its last look; its cursor is kept."""
+        """Evaluate the sensor, so many seconds after its last evaluation; keep its cursor."""
         self.later += after
         real = mail_sensor.time.time()
         with pytest.MonkeyPatch.context() as patch:
@@ -57,14 +57,14 @@ class Office:
         return result
 
     def state(self, run_id: str) -> str | None:
-        """Return what a run's tag says of its mail."""
+        """Return the run's tag about its mail."""
         run = self.instance.get_run_by_id(run_id)
         assert run is not None
         return run.tags.get(MAILED)
 
     @property
     def mails(self) -> list[EmailMessage]:
-        """What arrived."""
+        """The received mails."""
         return self.server.mails
 
 

@@ -1,4 +1,4 @@
-"""Mail when things go wrong on its way: none is lost, and none holds up another."""
+"""Delivery of mail despite failures: none is lost, and none delays another."""
 
 import json
 import time
@@ -10,12 +10,12 @@ from cdp_sync.orchestration.notify import mail_sensor
 from cdp_sync.orchestration.notify.mail_text import RunOutcome
 from cdp_sync.orchestration.notify.run_outcome import outcome_of
 from cdp_sync.orchestration.runs.run_tags import MAILED
-from cdp_sync_tests.connectors.mail_line import GO_ON, GREETING, HELLO, YES, Scene
+from cdp_sync_tests.connectors.scripted_mail_server import GO_ON, GREETING, HELLO, YES, ScriptedMailServer
 from cdp_sync_tests.orchestration.office import HOUR, MINUTE, RAGGED, Office
 
 
 def test_a_server_that_is_down_loses_no_mail(office: Office) -> None:
-    """The mails wait, with growing pauses, and are sent when the server is back; the runs and the sensor are fine."""
+    """While the server is down, mails wait with backoff; runs and sensor are unaffected."""
     office.connect()
     office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", "1")
     first, second = office.run(RAGGED), office.run(RAGGED)
@@ -31,8 +31,8 @@ def test_a_server_that_is_down_loses_no_mail(office: Office) -> None:
     assert {office.state(first), office.state(second)} == {"sent"}
 
 
-def test_a_waiting_mail_outlives_a_lost_cursor(office: Office) -> None:
-    """What waits is marked on the run, so it is found again however long ago the run ended."""
+def test_a_waiting_mail_survives_a_lost_cursor(office: Office) -> None:
+    """A waiting mail is marked on its run, and is found again without the cursor, for a run of any age."""
     office.connect()
     office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", "1")
     office.run(RAGGED)
@@ -44,7 +44,7 @@ def test_a_waiting_mail_outlives_a_lost_cursor(office: Office) -> None:
 
 
 def test_a_mail_is_given_up_after_a_day(office: Office) -> None:
-    """A server that is away for longer than a day gets no mails of before."""
+    """A mail that cannot be delivered within a day is given up."""
     office.connect()
     office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", "1")
     run_id = office.run(RAGGED)
@@ -55,22 +55,22 @@ def test_a_mail_is_given_up_after_a_day(office: Office) -> None:
 
 
 def test_a_mail_whose_answer_is_lost_is_sent_again(office: Office) -> None:
-    """The server has the mail and hangs up without a word: the mail may arrive twice, but it arrives."""
+    """When the server's answer is lost the mail is sent again: delivery is at least once."""
     office.connect()
     run_id = office.run(RAGGED)
-    with Scene(GREETING, HELLO, YES, YES, GO_ON) as scene:
-        office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(scene.port))
+    with ScriptedMailServer(GREETING, HELLO, YES, YES, GO_ON) as mail_server:
+        office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(mail_server.port))
         office.tick()
-        assert b"customers failed" in scene.heard
+        assert b"customers failed" in mail_server.received
     office.monkeypatch.setenv("CDP_SYNC_SMTP_PORT", str(office.server.port))
     office.tick(after=HOUR)
     (mail,) = office.mails
     assert office.state(run_id) == "sent"
-    assert mail["Message-ID"].encode() in scene.heard  # so that a reader's program can recognize the copy
+    assert mail["Message-ID"].encode() in mail_server.received  # so that a reader's program can recognize the copy
 
 
-def test_a_refused_mail_keeps_no_other_from_being_sent(office: Office) -> None:
-    """The server will not have the first mail, ever, nor the second, for now; the third it takes."""
+def test_a_refused_mail_does_not_stop_others(office: Office) -> None:
+    """A mail that is refused, for good or for now, does not stop the next."""
     for name in ("refused", "later", "shop"):
         office.connect(name)
     office.tick()
@@ -87,8 +87,8 @@ def test_a_refused_mail_keeps_no_other_from_being_sent(office: Office) -> None:
     assert [mail["Subject"] for mail in office.mails] == ["[cdp_sync] shop failed: customers"]
 
 
-def test_a_broken_mail_keeps_no_other_from_being_sent(office: Office) -> None:
-    """An error in writing one mail is logged; the others go, and it is tried again later."""
+def test_an_error_in_one_mail_does_not_stop_others(office: Office) -> None:
+    """An error in composing one mail is logged and retried later; the others are sent."""
     for name in ("broken", "shop"):
         office.connect(name)
     runs = [office.run(RAGGED, f"{name}_sync") for name in ("broken", "shop")]
@@ -108,7 +108,7 @@ def test_a_broken_mail_keeps_no_other_from_being_sent(office: Office) -> None:
 
 @pytest.mark.parametrize("missing", ["HOST", "SENDER"])
 def test_a_missing_setting_is_one_message_and_the_mail_waits(office: Office, missing: str) -> None:
-    """The sensor does not crash: it says which variable is missing, and sends when it is there."""
+    """A missing variable is named by the sensor, and the mail waits."""
     office.connect()
     office.monkeypatch.delenv(f"CDP_SYNC_SMTP_{missing}")
     run_id = office.run(RAGGED)
@@ -120,8 +120,8 @@ def test_a_missing_setting_is_one_message_and_the_mail_waits(office: Office, mis
     assert len(office.mails) == 1
 
 
-def test_a_mail_that_was_taken_before_a_crash_is_sent_again(office: Office) -> None:
-    """Between the server's answer and the run's tag the process dies: once at least, if need be twice."""
+def test_a_mail_is_sent_again_after_a_crash(office: Office) -> None:
+    """After a crash between the server's answer and the run's tag, the mail is sent again."""
     office.connect()
     run_id = office.run(RAGGED)
     office.tick()
@@ -134,7 +134,7 @@ def test_a_mail_that_was_taken_before_a_crash_is_sent_again(office: Office) -> N
 
 
 def test_a_cursor_of_a_former_version_is_read(office: Office) -> None:
-    """What waits keeps its pause."""
+    """A cursor of a former version is read, including the pause of a waiting mail."""
     office.connect()
     run_id = office.run(RAGGED)
     office.instance.add_run_tags(run_id, {MAILED: "waiting"})

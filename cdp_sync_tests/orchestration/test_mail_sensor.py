@@ -1,4 +1,4 @@
-"""Mail about runs that ended: which runs, which recipients, which content."""
+"""Mail about ended runs: which runs, which recipients, which content."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from cdp_sync_tests.projects import QUIET, Project, goal
 
 
 def test_a_failed_run_is_mailed_about(office: Office) -> None:
-    """The mail names connection, goal, error and run, and shows nobody's data."""
+    """The mail names connection, goal, error and run, and has no personal data."""
     office.connect("shop", STRICT, goal("orders"), title="Web shop")
     run_id = office.run(RAGGED)
     office.tick()
@@ -27,8 +27,8 @@ def test_a_failed_run_is_mailed_about(office: Office) -> None:
     assert office.state(run_id) == "sent"
 
 
-def test_goals_stand_in_running_order(office: Office) -> None:
-    """As they are declared, which is how they run, also where one failed; Dagster plans them by name."""
+def test_goals_are_listed_in_running_order(office: Office) -> None:
+    """Goals are listed in declared order, which is the running order; Dagster plans them by name."""
     office.connect("shop", goal("zebra"), STRICT, goal("apple"))
     office.run(RAGGED)
     office.tick()
@@ -36,8 +36,8 @@ def test_goals_stand_in_running_order(office: Office) -> None:
     assert content.index("zebra succeeded") < content.index("customers failed") < content.index("apple succeeded")
 
 
-def test_no_mail_holds_what_a_file_holds(office: Office) -> None:
-    """Neither addresses nor names of a file's people are in a mail, whatever went wrong with them."""
+def test_no_mail_holds_values_of_a_file(office: Office) -> None:
+    """No mail holds values of a file, for any kind of problem."""
     office.connect("shop", goal(), on="every_run")
     without_header = GOOD.splitlines()[1]
     for text in (GOOD, RAGGED, GOOD.replace("1.5", "none"), f'{GOOD}"{PERSON}', without_header):
@@ -48,8 +48,8 @@ def test_no_mail_holds_what_a_file_holds(office: Office) -> None:
     assert [value for value in (PERSON, "uetzalcoatl", "surplus") if value in content] == []
 
 
-def test_a_run_that_was_mailed_about_is_not_again(office: Office) -> None:
-    """Neither a second look nor a lost cursor sends a mail again."""
+def test_a_run_is_reported_once(office: Office) -> None:
+    """A run is reported once, also after a second evaluation or a lost cursor."""
     office.connect()
     office.run(RAGGED)
     office.tick()
@@ -61,8 +61,8 @@ def test_a_run_that_was_mailed_about_is_not_again(office: Office) -> None:
     assert len(office.mails) == 1
 
 
-def test_a_run_that_succeeded_is_mailed_about_where_every_run_is(office: Office) -> None:
-    """`on: every_run` mails about success, `on: failure` does not."""
+def test_every_run_includes_successes(office: Office) -> None:
+    """`on: every_run` reports a success, `on: failure` does not."""
     office.connect("shop", on="every_run")
     office.connect("quiet")
     office.run(GOOD)
@@ -73,8 +73,8 @@ def test_a_run_that_succeeded_is_mailed_about_where_every_run_is(office: Office)
     assert "customers succeeded\n  1 file, 1 row: 1 applied; 1 profile created, 0 updated." in said(mail)
 
 
-def test_the_key_on_may_stand_without_quotes(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As written in a file it is no string to YAML; Dagster takes it as well, also where it is strict."""
+def test_the_key_on_needs_no_quotes(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unquoted key `on`, which is a boolean in YAML, is accepted also in strict mode."""
     office.connect()
     file = office.project.defs / "shop" / "defs.yaml"
     text = file.read_text(encoding="utf-8")
@@ -88,20 +88,20 @@ def test_the_key_on_may_stand_without_quotes(office: Office, monkeypatch: pytest
 
 
 def test_without_declared_notifications_there_is_no_sensor(project: Project) -> None:
-    """Nobody wants mail: nothing looks for something to mail about."""
+    """Without declared notifications there is no sensor."""
     project.connect("shop", goal())
     assert "mail" not in {sensor.name for sensor in project.load().sensors or ()}
 
 
 def test_the_sensor_runs_unless_switched_off(office: Office) -> None:
-    """Declaring notifications is enough; nobody has to switch the sensor on."""
+    """The sensor runs by default as soon as notifications are declared."""
     office.connect()
     sensor = office.project.load().resolve_sensor_def("mail")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 
 
 def test_a_run_that_never_started_is_mailed_about(office: Office) -> None:
-    """A launch that failed is reported, with what Dagster says of it."""
+    """A run whose launch failed is reported with Dagster's message."""
     office.connect()
     job = office.project.load().resolve_job_def("shop_sync")
     run = office.instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.NOT_STARTED)
@@ -113,8 +113,8 @@ def test_a_run_that_never_started_is_mailed_about(office: Office) -> None:
     assert "customers was not run" in said(mail)
 
 
-def test_a_launch_that_failed_tells_the_error(office: Office) -> None:
-    """Where Dagster's last word says nothing, the error in front of it does."""
+def test_a_failed_launch_is_reported_with_its_error(office: Office) -> None:
+    """When Dagster's last event has no message, the error before it is reported."""
     office.connect()
     job = office.project.load().resolve_job_def("shop_sync")
     run = office.instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.NOT_STARTED)
@@ -128,7 +128,7 @@ def test_a_launch_that_failed_tells_the_error(office: Office) -> None:
 
 
 def test_a_run_whose_process_died_is_mailed_about(office: Office) -> None:
-    """What run monitoring marks as failed is reported, with its words; goals that were under way are named."""
+    """A run that run monitoring fails is reported with its message and the goals in progress."""
     office.connect("shop", STRICT, goal("orders"))
     job = office.project.load().resolve_job_def("shop_sync")
     run = office.instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.STARTED)
@@ -146,7 +146,7 @@ def test_a_run_whose_process_died_is_mailed_about(office: Office) -> None:
 
 
 def test_an_unexpected_error_is_reported_by_its_type(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an error that nobody foresaw says may be personal data: the mail names its type and the step."""
+    """The message of an unexpected error may hold personal data; the mail has its type and step."""
     from cdp_sync.orchestration.goals.import_steps import FileSteps
 
     def burst(*_arguments: object) -> None:
@@ -162,7 +162,7 @@ def test_an_unexpected_error_is_reported_by_its_type(office: Office, monkeypatch
 
 
 def test_a_run_of_assets_is_reported_by_their_connection(office: Office) -> None:
-    """What the UI's "Materialize" starts bears no tag of the job: the assets say whose run it is."""
+    """A materialization in the UI has no tag of the job, and is reported by its assets' connection."""
     office.connect()
     office.connect("other")
     office.project.deliver("/inbox/customers_1.csv", RAGGED)
@@ -180,7 +180,7 @@ def test_a_run_of_assets_is_reported_by_their_connection(office: Office) -> None
 
 
 def test_a_run_of_several_connections_is_one_mail(office: Office) -> None:
-    """Assets of several connections that are materialized together: one mail, to everybody who wants it."""
+    """A run of assets of several connections is one mail to all recipients."""
     office.connect()
     office.connect("other", notifications={"emails": ["other-team@example.net", TEAM], "on": "every_run"})
     office.connect("third")
@@ -197,8 +197,8 @@ def test_a_run_of_several_connections_is_one_mail(office: Office) -> None:
     assert "third/customers succeeded" in said(mail)
 
 
-def test_runs_of_others_are_left_alone(office: Office) -> None:
-    """A run that belongs to no connection with notifications is not mailed about, and not marked."""
+def test_other_runs_are_ignored(office: Office) -> None:
+    """A run without a connection with notifications is neither reported nor marked."""
     office.connect()
     office.project.connect("silent", STRICT)
     run_id = office.run(RAGGED, "silent_sync")
@@ -207,8 +207,8 @@ def test_runs_of_others_are_left_alone(office: Office) -> None:
     assert office.state(run_id) is None
 
 
-def test_old_history_is_no_news(office: Office) -> None:
-    """The first look ever goes back an hour."""
+def test_old_runs_are_not_reported(office: Office) -> None:
+    """The first evaluation covers the last hour only."""
     office.connect()
     run_id = office.run(RAGGED)
     office.tick(after=2 * HOUR)
@@ -216,8 +216,8 @@ def test_old_history_is_no_news(office: Office) -> None:
     assert office.state(run_id) is None
 
 
-def test_runs_that_ended_while_nobody_looked_are_mailed_about(office: Office) -> None:
-    """After a night without a daemon the next tick reports what happened."""
+def test_runs_of_a_night_without_daemon_are_reported(office: Office) -> None:
+    """Runs that ended while no daemon ran are reported at the next tick."""
     office.connect()
     office.tick()
     office.run(RAGGED)
@@ -225,8 +225,8 @@ def test_runs_that_ended_while_nobody_looked_are_mailed_about(office: Office) ->
     assert len(office.mails) == 1
 
 
-def test_a_tag_on_an_old_run_makes_no_news_of_it(office: Office) -> None:
-    """What counts is when a run ended, not when somebody wrote to it."""
+def test_a_changed_tag_does_not_report_an_old_run(office: Office) -> None:
+    """The end of a run counts, not a later change of its tags."""
     office.connect()
     run_id = office.run(RAGGED)
     office.tick(after=2 * HOUR)
@@ -235,8 +235,8 @@ def test_a_tag_on_an_old_run_makes_no_news_of_it(office: Office) -> None:
     assert office.mails == []
 
 
-def test_a_stopped_run_is_mailed_about_where_every_run_is(office: Office) -> None:
-    """Somebody stopped it: no failure, but a run."""
+def test_every_run_includes_canceled_runs(office: Office) -> None:
+    """A canceled run is reported for `on: every_run`."""
     office.connect("shop", on="every_run")
     office.connect("quiet")
     for name in ("shop", "quiet"):
@@ -247,7 +247,7 @@ def test_a_stopped_run_is_mailed_about_where_every_run_is(office: Office) -> Non
 
 
 def test_a_run_of_the_command_line_is_mailed_about(office: Office) -> None:
-    """`cdp-sync run` writes to the same history; the daemon's sensor finds it there."""
+    """The sensor reports runs of `cdp-sync run`, which are in the same history."""
     from cdp_sync.orchestration.instance import open_instance
     from cdp_sync.orchestration.runs.launch import Order, launch
     from cdp_sync.orchestration.runs.progress import watcher

@@ -1,4 +1,4 @@
-"""A Sailthru connection is run, reported and mailed about like any other."""
+"""A Sailthru connection is run, reported and mailed like any other."""
 
 import dagster as dg
 import pytest
@@ -19,8 +19,8 @@ def instance(crm: Crm) -> dg.DagsterInstance:
     return crm.instance
 
 
-def test_run_answers_programs_as_promised(crm: Crm) -> None:
-    """`run --json` has goals with state, message and counters, and the lists as files; the schedule is there."""
+def test_run_prints_the_promised_json(crm: Crm) -> None:
+    """`run --json` has goals with state, message and counters, and the lists as files. The schedule exists."""
     crm.box.account.add_users(PEOPLE)
     (crm.project.folder / "dagster").mkdir(exist_ok=True)
     crm.declare(LISTS, exports=(user_goal(),), schedule={"every_minutes": 15})
@@ -40,7 +40,7 @@ def test_run_answers_programs_as_promised(crm: Crm) -> None:
 
 
 def test_a_failed_goal_is_mailed_about(crm: Crm, office: Office) -> None:
-    """The mail names the goal and what is not permitted, and shows nobody's data."""
+    """The mail names the goal and the missing permission, and has no personal data."""
     crm.box.account.add_users(PEOPLE)
     crm.box.clear_emails = True
     crm.box.permit("job", "list")
