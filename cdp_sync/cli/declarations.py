@@ -42,7 +42,7 @@ def check(connection: str | None) -> None:
 
         declared = findings.declarations.connection(connection)
         kind = kind_of(declared)
-        results = list(kind.part("check")(declared))
+        results = list(kind.part("check")(declared, findings.declarations.profiles))
         if kind.export_check and declared.export_profiles:
             results += kind.part("export_check")(declared, findings.declarations.profiles)
         for sentence, _ in results:

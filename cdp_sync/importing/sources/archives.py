@@ -56,6 +56,10 @@ class Part:
     """Of JSON: fields that are columns also where no row has a value."""
     members: Members | None = None
     """Of JSON: which rows count; all of them unless given."""
+    is_slice: bool = False
+    """Whether other slices of the same text are parts as well."""
+    lines_before: int = 0
+    """Of a slice: the lines of the text before it."""
 
 
 def unpack(

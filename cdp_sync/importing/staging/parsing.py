@@ -10,9 +10,11 @@ from cdp_sync.importing.delta.watermarks import cut_unfinished_line, highest_tim
 from cdp_sync.importing.reading.csv_header import check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.readers import READERS, stage_rows
+from cdp_sync.importing.reading.slices import slices
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import Part, naming, printable, unpack
-from cdp_sync.importing.staging.columns import Columns, detected_warnings, plan_columns
+from cdp_sync.importing.staging.columns import Columns, detected_properties, detected_warnings, plan_columns
+from cdp_sync.importing.staging.detected_types import note_types
 from cdp_sync.importing.staging.plan import (
     Cells,
     deferred_step,
@@ -120,17 +122,21 @@ class _File:
         path, goal, profiles = self.fetched.remote.path, self.run.goal, self.run.profiles
         for part, landed in self._normalized():
             if landed is None:
+                if self.fetched.without_keys and self.fetched.members:
+                    raise FileRejected(self.fetched.without_keys)
                 member = printable(part.name.removeprefix(f"{path}!"))
                 self.warnings.append(f"{'The file' if part.name == path else f'Its member {member}'} is empty.")
                 continue
             with naming(part.name, path):
                 after, missing = processed_fields(goal, landed)
-                columns = plan_columns(goal, profiles, after)
+                note_types(self.session, self.run, landed, after, self.fetched.types)
+                columns = plan_columns(goal, profiles, after, detected_properties(self.session))
                 self.fields = hashed_fields(goal, columns)
                 self.sources = sources_of(goal.processors, self.fields, (*landed.head.columns, *landed.constants))
                 self._stage_part(landed, columns)
             self._read_as_before(part)
             self.warnings += [*landed.warnings, *missing, *detected_warnings(goal, profiles, after)]
+        self._check_keys()
         rejected, staged = self.session.row(
             """select (select count(*) from staging.rejected where file = $file),
                 (select count(*) from staging.staged where file = $file)""",
@@ -144,6 +150,15 @@ class _File:
                 remedy="Look at the quarantine, and have the file corrected.",
             )
 
+    def _check_keys(self) -> None:
+        """Make sure that most rows have a key, where the source says that all should."""
+        if not (self.fetched.without_keys and self.run.goal.row_key):
+            return
+        query = "select count(*) filter (row_key is null), count(*) from staging.staged where file = ?"
+        without, rows = self.session.row(query, [self.number])
+        if without * 2 > rows:
+            raise FileRejected(self.fetched.without_keys)
+
     def _normalized(self) -> Iterator[tuple[Part, NormalizedPart | None]]:
         fetched, goal, folder = self.fetched, self.run.goal, private_folder(self.run.folder / "unpacked")
         further = (fetched.delta.time_field,) if isinstance(fetched.delta, Window) else ()
@@ -151,11 +166,17 @@ class _File:
             cut_unfinished_line(fetched.local)
         whole = Part(fetched.remote.path, fetched.local, fetched.fields, fetched.members)
         packed = unpack(whole.name, whole.local, folder, goal, self.warnings.append)
+        parts = packed if goal.may_be_packed else slices(whole, goal, folder)
+        has_rows = False
         try:
-            for part in packed if goal.may_be_packed else [whole]:
+            for part in parts:
                 with naming(part.name, whole.name):
                     landed = READERS[fetched.reader].normalize(self.session, part, goal, folder, further)
-                yield part, replace(landed, constants=fetched.constants) if landed else None
+                if landed or not part.is_slice:
+                    yield part, replace(landed, constants=fetched.constants) if landed else None
+                has_rows = has_rows or landed is not None or not part.is_slice
+            if not has_rows:
+                yield whole, None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
