@@ -24,6 +24,7 @@
                 └── JobLost
 """
 
+import errno
 from functools import partial
 
 
@@ -38,12 +39,9 @@ class CdpSyncError(Exception):
 
     def __init__(self, found: str, *, needed: str = "", remedy: str = "") -> None:
         super().__init__(found, needed, remedy)
-        self.found = found
-        self.needed = needed
-        self.remedy = remedy
+        self.found, self.needed, self.remedy = found, needed, remedy
 
     def __str__(self) -> str:
-        """Return the three parts as one paragraph."""
         return " ".join(part for part in (self.found, self.needed, self.remedy) if part)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -185,6 +183,10 @@ class RemoteTooSlow(Terminal):
 
 class DiskFull(Terminal):
     """No room for what was to be written."""
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a disk, a quota or a limit is full."""
 
 
 class FileRejected(Terminal):

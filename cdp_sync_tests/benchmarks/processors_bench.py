@@ -1,7 +1,6 @@
 """Imports a file without processors, with five built-in ones, and with a Python one that lower-cases a column.
 
-Each try is a process of its own with a new warehouse; the tries of the three goals alternate, and the best of each
-counts.
+Each run is a separate process with a new warehouse; the three goals alternate, and the fastest run of each counts.
 
 `python -m cdp_sync_tests.benchmarks.processors_bench --rows 1000000 --repeat 3`
 """
@@ -31,7 +30,7 @@ GOALS: dict[str, list[dict[str, Any]]] = {
     "python": [{"python": {"function": "cdp_sync_tests.benchmarks.processors_bench:lower", "fields": ["City"]}}],
 }
 LIMITS = {"five built in": 1.25, "python": 2.0}
-"""How many times as long as without processors an import may take."""
+"""The largest ratio of an import's seconds to those without processors."""
 
 PROPERTIES = ("first", "last", "city", "gender", "phone", "street", "note", "name")
 
@@ -44,13 +43,15 @@ ROWS = """copy (
 
 
 def lower(rows: Any) -> Any:
-    """Write a column in lower case."""
+    """Change a column to lower case."""
     return rows.assign(City=rows["City"].str.lower())
 
 
 def run_once(folder: Path, source: Path, processors: list[dict[str, Any]]) -> dict[str, float]:
-    """Import the file with these processors; return what it cost."""
-    from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
+    """Import the file with these processors; return the cost."""
+    from cdp_sync.importing import ImportRun
+    from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+    from cdp_sync.importing.staging.parsing import stage_files
     from cdp_sync.model import FetchedFile, FileGoal, Profiles, RemoteFile
     from cdp_sync.warehouse import Warehouse
 
@@ -83,7 +84,7 @@ def run_once(folder: Path, source: Path, processors: list[dict[str, Any]]) -> di
 
 
 def main() -> None:
-    """Measure, print a table, and fail where a limit is passed."""
+    """Measure, print the table, and fail if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=3)
@@ -107,13 +108,13 @@ def main() -> None:
                 if name not in best or found["seconds"] < best[name]["seconds"]:
                     best[name] = found
     print(f"{'processors':<16}{'seconds':>9}{'times':>7}{'limit':>7}{'MB':>7}")
-    late = []
+    slow = []
     for name, found in best.items():
         times = found["seconds"] / best["without"]["seconds"]
         limit = LIMITS.get(name)
-        late += [name] if limit and times > limit else []
+        slow += [name] if limit and times > limit else []
         print(f"{name:<16}{found['seconds']:>9.2f}{times:>7.2f}{limit or '':>7}{found['megabytes']:>7.0f}")
-    sys.exit(f"slower than allowed: {', '.join(late)}" if late else 0)
+    sys.exit(f"slower than allowed: {', '.join(slow)}" if slow else 0)
 
 
 if __name__ == "__main__":

@@ -289,12 +289,31 @@ def field_types(answer: Json) -> dict[str, str]:
 
 
 PROPERTY_TYPES: Mapping[str, PropertyType] = {
+    "string": "text",
     "long": "number",
     "double": "decimal",
     "boolean": "boolean",
     "date": "datetime",
 }
-"""The property types of Iterable's types; of all others it is text."""
+"""The property types of Iterable's types of single values; objects and all others have none."""
+
+
+def property_types(types: Mapping[str, str]) -> dict[str, PropertyType]:
+    """Return the property types of fields, given their types at Iterable."""
+    return {name: PROPERTY_TYPES[kind.lower()] for name, kind in types.items() if kind.lower() in PROPERTY_TYPES}
+
+
+def users(lines: Iterable[bytes]) -> list[dict[str, Any]]:
+    """Return the users of an export's lines; a line that is no JSON object, such as a cut one, is left out."""
+    found = []
+    for line in lines:
+        try:
+            each = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(each, dict):
+            found.append(each)
+    return found
 
 
 def user(answer: Json) -> dict[str, Any] | None:
