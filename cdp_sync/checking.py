@@ -65,7 +65,7 @@ def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) ->
     if not path.exists():
         return []
     from cdp_sync.warehouse.properties import profile_columns, type_problems
-    from cdp_sync.warehouse.rivals import rival_problems
+    from cdp_sync.warehouse.renaming import rival_problems
 
     with project_warehouse(_PATIENCE).open("read") as session:
         changed = [str(problem) for problem in type_problems(profiles, profile_columns(session))]

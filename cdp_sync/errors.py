@@ -24,6 +24,7 @@
                 └── JobLost
 """
 
+import errno
 from functools import partial
 
 
@@ -182,6 +183,10 @@ class RemoteTooSlow(Terminal):
 
 class DiskFull(Terminal):
     """No room for what was to be written."""
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a disk, a quota or a limit is full."""
 
 
 class FileRejected(Terminal):

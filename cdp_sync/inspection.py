@@ -23,8 +23,7 @@ from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import profile_columns, type_problems
-from cdp_sync.warehouse.renaming import names_before
-from cdp_sync.warehouse.rivals import rival_problem
+from cdp_sync.warehouse.renaming import names_before, rival_problem
 
 _HEAD = 256 << 10
 """Bytes that are read of a file; one that is no larger is parsed as a whole."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from cdp_sync.model.declared import PropertyType
 from cdp_sync.model.delta import Delta, Replace
 
 
@@ -57,6 +58,10 @@ class FetchedFile:
     """Of JSON: fields that are columns also where no row has a value, as the source knows them."""
     members: Members | None = None
     """Of JSON: which rows count; the others are no rows of the arrival. All of them unless given."""
+    without_keys: str = ""
+    """Of JSON, where it is no matter of single rows: what is wrong if most rows lack a key, or none is a member."""
+    types: Mapping[str, PropertyType] = field(default_factory=dict)
+    """Of JSON: the property types of fields, as the source knows them, for those that the goal detects."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +83,9 @@ class UploadJournal(Protocol):
 
     def begin(self, upload: Upload) -> None:
         """Note an upload durably. It is sent only once this has returned."""
-        ...
 
     def end(self, upload: Upload) -> None:
         """Forget an upload of which nothing is left but the file in its place."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,9 @@ to '{target}' (header)
 
 def run_once(folder: Path, source: Path) -> dict[str, float]:
     """Import one file into the folder's warehouse with the installed product; return the cost."""
-    from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
+    from cdp_sync.importing import ImportRun
+    from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+    from cdp_sync.importing.staging.parsing import stage_files
     from cdp_sync.model import FetchedFile, FileGoal, Profiles, RemoteFile
     from cdp_sync.warehouse import Warehouse
     from cdp_sync_tests.benchmarks.project import PROPERTIES, profile_model

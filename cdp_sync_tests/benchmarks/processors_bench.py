@@ -49,7 +49,9 @@ def lower(rows: Any) -> Any:
 
 def run_once(folder: Path, source: Path, processors: list[dict[str, Any]]) -> dict[str, float]:
     """Import the file with these processors; return the cost."""
-    from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
+    from cdp_sync.importing import ImportRun
+    from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+    from cdp_sync.importing.staging.parsing import stage_files
     from cdp_sync.model import FetchedFile, FileGoal, Profiles, RemoteFile
     from cdp_sync.warehouse import Warehouse
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.importing import ImportRun, import_files
+from cdp_sync.importing import ImportRun
+from cdp_sync.importing.pipeline import import_files
 from cdp_sync.model import ExportFormat, FetchedFile, FileGoal, RemoteFile
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.exporting.exporter import NOON, PROPERTIES, Exporter, goal, profiles

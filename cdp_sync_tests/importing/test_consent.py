@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.errors import WarehouseLocked
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.upserting import upsert as applying
 from cdp_sync.model import Counters, Profiles
 from cdp_sync_tests.trail.importer import PROFILES, Importer, arrived, goal

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import cdp_sync.importing
-from cdp_sync.importing import import_files
+from cdp_sync.importing.pipeline import import_files
 from cdp_sync.importing.staging.tables import CONTRACT, FROM_THE_START, LINKING, UPSERTING, Table
 from cdp_sync.model import Profiles
 from cdp_sync.model.delta import Append, Delta, Replace, Window

@@ -13,8 +13,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing import ImportRun
 from cdp_sync.importing.delta.watermarks import cut_unfinished_line
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.model import Counters, RemoteFile
 from cdp_sync.model.delta import Append, Delta, Replace, Window
 from cdp_sync.model.remote import FetchedFile

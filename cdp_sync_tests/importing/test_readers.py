@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
 from cdp_sync.importing.reading.readers import READERS
 from cdp_sync.importing.sources.archives import Part
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.model import Format, ImportGoal, Profiles, RemoteFile
 from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.model.remote import FetchedFile

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.importing import ImportRun, stage_files
+from cdp_sync.importing import ImportRun
 from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.importing.staging.columns import plan_columns
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.staging.plan import deferred_step, stage_step
 from cdp_sync.importing.staging.tables import create_tables
 from cdp_sync.model import FileGoal, Profiles

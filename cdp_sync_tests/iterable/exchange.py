@@ -11,7 +11,8 @@ from cdp_sync.connectors.http.rate_limit import RateLimiter
 from cdp_sync.connectors.iterable.client import IterableClient
 from cdp_sync.connectors.iterable.goals import IterableConnection, IterableProject, ProjectType, UserImportGoal
 from cdp_sync.connectors.iterable.source import IterableSource
-from cdp_sync.importing import ImportRun, import_people
+from cdp_sync.importing import ImportRun
+from cdp_sync.importing.pipeline import import_people
 from cdp_sync.model import ImportReport, Profiles, SourceLook
 from cdp_sync.sandbox.iterable import Clock, IterableSandbox
 from cdp_sync.warehouse import Warehouse

@@ -12,7 +12,8 @@ from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, SailthruAccount, UserExportGoal
 from cdp_sync.connectors.sailthru.source import SailthruSource
 from cdp_sync.exporting import UserRun, export_users
-from cdp_sync.importing import ImportRun, import_people
+from cdp_sync.importing import ImportRun
+from cdp_sync.importing.pipeline import import_people
 from cdp_sync.model import ExportReport, ImportReport, Profiles
 from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 from cdp_sync_tests.exporting.exporter import EVERYBODY, KEEN, NOON, Exporter

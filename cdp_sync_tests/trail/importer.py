@@ -8,16 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cdp_sync.connectors.sftp import SftpClient
-from cdp_sync.importing import (
-    ImportRun,
-    Scan,
-    fetch_files,
-    import_files,
-    link_identifiers,
-    parse_files,
-    scan_directory,
-    upsert_profiles,
-)
+from cdp_sync.importing import ImportRun, Scan, fetch_files, scan_directory
+from cdp_sync.importing.pipeline import import_files, link_identifiers, parse_files, upsert_profiles
 from cdp_sync.model import FetchedFile, FileGoal, ImportReport, Profiles, RemoteFile
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.ledger import known_files

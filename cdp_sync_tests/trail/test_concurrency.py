@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import WarehouseLocked
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.model import Counters, ImportReport
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.trail import victim

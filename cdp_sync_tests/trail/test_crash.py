@@ -13,8 +13,9 @@ from typing import Any
 import paramiko
 import pytest
 
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
 from cdp_sync.importing.run import ImportRun
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.model import FetchedFile, Profiles
 from cdp_sync.orchestration.data_folder import remove
 from cdp_sync.sandbox.sftp import SftpSandbox

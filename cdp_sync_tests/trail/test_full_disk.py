@@ -9,7 +9,8 @@ import pytest
 
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import DiskFull
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.model import FetchedFile, SftpServer
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync_tests.disks import Small

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.importing import import_files
+from cdp_sync.importing.pipeline import import_files
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.model import FileGoal, ImportReport, SftpConnection, SftpServer, fingerprint
 from cdp_sync.warehouse.backend import migrations
 from cdp_sync.warehouse.history import quarantined
-from cdp_sync.warehouse.renaming import adopt
-from cdp_sync.warehouse.rivals import rival_problems
+from cdp_sync.warehouse.renaming import adopt, rival_problems
 from cdp_sync_tests.trail.importer import NOON, PROFILES, Importer, arrived, check_adds_up, goal
 
 ORDERS = "Email,Amount\nann@x,10\nann@x,5\nbob@x,7\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from cdp_sync.errors import CdpSyncError, UserForgotten, UserUnknown
-from cdp_sync.exporting.audiences.port import Audience
+from cdp_sync.exporting.audiences.port import FORGOTTEN, Audience
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model.audience import Outcome, User
 from cdp_sync.private import private_folder
@@ -30,7 +30,6 @@ select row_number() over (order by rowid) - 1 as place, line from staging.select
 _DELIVERED = """copy (
     select place, 'sent', platform_id, to_json(joined), '' from ({query})
 ) to {target} (format csv, header false)"""
-
 
 _USERS = "select line from staging.selected where ending = 'written' order by rowid"
 
@@ -186,7 +185,7 @@ class UserFile:
         if outcome is None or isinstance(outcome, UserUnknown):
             return "absent", "", "", ""
         if isinstance(outcome, UserForgotten):
-            return "forgotten", "", "", outcome.found
+            return "forgotten", "", "", FORGOTTEN
         if isinstance(outcome, CdpSyncError):
             return "refused", "", "", outcome.found
         moments = ((name, outcome.joined.get(name)) for name in self._run.goal.memberships)

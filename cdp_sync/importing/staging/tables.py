@@ -41,6 +41,8 @@ FROM_THE_START = (
           "state text, message text, warnings text[], same_fingerprint boolean, same_links boolean, "
           "source_fields text[]",
           others=("delta", "linking", "report", "upserting")),
+    Table("staging.detected_type", "the SQL type of a detected property, where the source knows types",
+          "staging.detected_types.note_types", "property text, sql_type text"),
     Table("staging.part", "a file, or a member of an archive: which staged rows it holds, and the line of the first",
           "reading.readers.stage_rows",
           "part integer, file integer, name text, first_row bigint, rows bigint, body_line bigint",
@@ -52,7 +54,7 @@ FROM_THE_START = (
           "file integer, part integer, line bigint, raw text, reason text", others=("delta", "staging", "upserting")),
     Table("staging.read_before",
           "the digest of a row as the file's previous import read it, where the format has changed",
-          "staging.parsing.read_as_before", "row bigint, row_hash uuid", others=("delta", "upserting")),
+          "staging.parsing.stage_files", "row bigint, row_hash uuid", others=("delta", "upserting")),
     Table("staging.retried", "a row that waited for a profile, and one with its identifiers exists now",
           "linking.waiting.stage_waiting",
           "source uuid, file text, path text, line bigint, run_id text, fields text[], cells text[]",

@@ -66,7 +66,7 @@ class ImportSteps(GoalSteps[Rules]):
         """Give every row a profile: one that exists, a new one, or none."""
         if staging["staging"]:
             run = self._run(context, staging)
-            from cdp_sync.importing import link_identifiers
+            from cdp_sync.importing.pipeline import link_identifiers
 
             self._attempt(context, run, "linking", lambda: link_identifiers(staged(run)))
         return staging
@@ -76,7 +76,7 @@ class ImportSteps(GoalSteps[Rules]):
         run = self._run(context, linked)
         report = model.ImportReport(self.goal.name)
         if linked["staging"]:
-            from cdp_sync.importing import upsert_profiles
+            from cdp_sync.importing.pipeline import upsert_profiles
 
             report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
             remove(run.staging)
@@ -211,7 +211,7 @@ class FileSteps(ImportSteps[model.FileGoal]):
         }
 
     def _parse(self, context: dg.OpExecutionContext, run: ImportRun, scanned: Handle) -> None:
-        from cdp_sync.importing import parse_files
+        from cdp_sync.importing.pipeline import parse_files
 
         files = [model.RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
         known = {}
@@ -255,7 +255,7 @@ class SourceSteps(ImportSteps[model.ImportRules]):
             self.adopt(context)
             with self.client(context) as client:
                 source = model.kind_of(self.connection).part("source")(client, self.goal)
-                from cdp_sync.importing import fetch_profiles
+                from cdp_sync.importing.sources.profiles import fetch_profiles
 
                 return fetch_profiles(run, source, progress, tell=lambda doing: watch.phase(self.unique, doing))
 
