@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.iterable import answers, protocol
 from cdp_sync.connectors.iterable.answers import list_named, property_types
+from cdp_sync.connectors.iterable.arriving import Arriving
 from cdp_sync.connectors.iterable.client import IterableClient
-from cdp_sync.connectors.iterable.export import fetch_users
+from cdp_sync.connectors.iterable.export import Progress, fetch_users
 from cdp_sync.connectors.iterable.goals import ALL_USERS, LIST_NAME, UPDATED_AT, UserImportGoal, key_of
 from cdp_sync.connectors.iterable.look import look
 from cdp_sync.connectors.iterable.project_type import check_members, check_unknown, without_keys
@@ -78,24 +80,36 @@ class IterableSource:
         if self._goal.lists:
             yield from _Lists(self._client, self._goal, folder).arrivals(progress)
         else:
-            yield self._users(folder / "users.json", progress)
+            yield from self._users(folder / "users.json", lambda size: progress(ALL_USERS, size))
 
-    def _users(self, target: Path, progress: Callable[[str, int], None]) -> FetchedFile | FileReport:
+    def _users(self, target: Path, progress: Progress) -> Iterator[FetchedFile | FileReport]:
+        """Yield the users who changed in a period as they were fetched, or all users while they arrive."""
         until = self._now() - timedelta(minutes=self._goal.settle_minutes)
         since = self._since()
         query = UserQuery(since, until if since else None, _only(self._goal, self._wanted))
-        if since and since >= until:
-            return FileReport(ALL_USERS, FileState.UNCHANGED)
-        try:
-            sha256 = fetch_users(self._client, query, target, lambda size: progress(ALL_USERS, size))
-        except (RequestRefused, JobFailed, JobUnfinished) as error:
-            return FileReport(ALL_USERS, FileState.FAILED, message=str(error))
-        if since and not target.stat().st_size:
-            return FileReport(ALL_USERS, FileState.UNCHANGED)
-        remote = RemoteFile(self._now(), ALL_USERS, target.stat().st_size)
         marks = {_READ_UNTIL: until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
         problem = without_keys(self._client.project, "Most users have")
-        return FetchedFile(remote, target, sha256, delta=self._window, watermarks=marks, without_keys=problem)
+        remote = RemoteFile(self._now(), ALL_USERS, 0)
+        file = FetchedFile(remote, target, "", delta=self._window, watermarks=marks, without_keys=problem)
+        if since is None:
+            target.touch(mode=0o600)
+            with Arriving(file, partial(fetch_users, self._client, query, target), progress) as growing:
+                yield growing
+        elif since >= until:
+            yield FileReport(ALL_USERS, FileState.UNCHANGED)
+        else:
+            yield self._changed(file, query, progress)
+
+    def _changed(self, file: FetchedFile, query: UserQuery, progress: Progress) -> FetchedFile | FileReport:
+        """Fetch the users who changed in a period."""
+        try:
+            sha256 = fetch_users(self._client, query, file.local, progress)
+        except (RequestRefused, JobFailed, JobUnfinished) as error:
+            return FileReport(ALL_USERS, FileState.FAILED, message=str(error))
+        size = file.local.stat().st_size
+        if not size:
+            return FileReport(ALL_USERS, FileState.UNCHANGED)
+        return replace(file, remote=replace(file.remote, size=size), sha256=sha256)
 
     def _since(self) -> datetime | None:
         """Return the first moment of the period to read; None where all users are to be read."""

@@ -65,10 +65,12 @@ def _stage(session: Session, run: ImportRun, arrival: Arrival, known: Mapping[st
     fields: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     arrived: tuple[object, ...] = (None, None, None)
+    if isinstance(arrival, FetchedFile) and arrival.growing and arrival.remote.path in known:
+        arrival = _complete(arrival)
     if isinstance(arrival, FileReport):
         report = arrival
     else:
-        path, arrived = arrival.remote.path, (arrival.remote.size, arrival.remote.modified_at, arrival.sha256)
+        path = arrival.remote.path
         before = known.get(path)
         if before and before.fingerprint == run.unchanged_under and before.sha256 == arrival.sha256:
             report = FileReport(path, FileState.UNCHANGED)
@@ -76,6 +78,10 @@ def _stage(session: Session, run: ImportRun, arrival: Arrival, known: Mapping[st
             file = _File(session, run, arrival, before, number)
             report, fields, sources = file.parse(), file.fields, file.sources
         note_watermarks(session, number, arrival)
+        if arrival.growing and report.state == FileState.STAGED:
+            arrival = arrival.complete()
+        if not arrival.growing:
+            arrived = (arrival.remote.size, arrival.remote.modified_at, arrival.sha256)
     own = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
     source = UUID(before.source) if before and before.source else own
     outcome = (report.state, report.message, list(report.warnings))
@@ -84,6 +90,14 @@ def _stage(session: Session, run: ImportRun, arrival: Arrival, known: Mapping[st
         [number, report.path, *arrived, source, list(fields), *outcome, list(sources) if run.goal.processors else None],
     )
     return report
+
+
+def _complete(file: FetchedFile) -> Arrival:
+    """Return a file when all of it is there: its checksum says whether it is known already."""
+    try:
+        return file.complete()
+    except FileRejected as error:
+        return FileReport(file.remote.path, FileState.FAILED, message=str(error))
 
 
 @dataclass
@@ -164,7 +178,7 @@ class _File:
         further = (fetched.delta.time_field,) if isinstance(fetched.delta, Window) else ()
         if isinstance(fetched.delta, Append):
             cut_unfinished_line(fetched.local)
-        whole = Part(fetched.remote.path, fetched.local, fetched.fields, fetched.members)
+        whole = Part(fetched.remote.path, fetched.local, fetched.fields, fetched.members, fetched.growing)
         packed = unpack(whole.name, whole.local, folder, goal, self.warnings.append)
         parts = packed if goal.may_be_packed else slices(whole, goal, folder)
         has_rows = False
