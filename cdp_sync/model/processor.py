@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import Declared
-from cdp_sync.model.format import NAMED_DATES
+from cdp_sync.model.format import known_dates, readable_dates
 from cdp_sync.model.pattern import compile_pattern
 from cdp_sync.model.schedule import TimeZone
 
@@ -196,23 +196,32 @@ class Split(Settings):
 
 
 class ConvertDates(Settings):
-    """Writes dates in another format. What does not fit any of the formats stays as it is."""
+    """Writes dates in another format. What imports would not read in any of the formats stays as it is."""
 
     field: FieldNames
     """The field, or a list of fields."""
-    formats: Annotated[tuple[FieldName, ...], Field(alias="from", min_length=1)]
+    formats: Annotated[
+        tuple[FieldName, ...],
+        Field(alias="from", min_length=1),
+        AfterValidator(known_dates),
+        AfterValidator(readable_dates),
+    ]
     """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`."""
     to: FieldName = "%Y-%m-%d"
-    """strftime pattern of the result."""
+    """strftime pattern of the result: the date and the time as they are written, without their offset."""
+    century_pivot: Annotated[int, Field(ge=0, le=99)] = 68
+    """Two-digit years (`%y`) up to this one are in the 2000s, others in the 1900s."""
+    time_zone: TimeZone = "UTC"
+    """IANA time zone in which counts since 1970 are written."""
 
-    @field_validator("formats")
+    @field_validator("to")
     @classmethod
-    def _known_formats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in value:
-            if pattern not in NAMED_DATES and "%" not in pattern:
-                named = ", ".join(NAMED_DATES)
-                raise ValueError(f"found {pattern!r}; allowed are strptime patterns such as %d-%m-%Y, or {named}")
-        return value
+    def _has_no_offset(cls, value: str) -> str:
+        if "%z" in value.replace("%%", ""):
+            raise ValueError(
+                "found %z; the offset of a cell is not kept. Leave it out, or let the import read the cell"
+            )
+        return readable_dates((value,))[0]
 
 
 class CleanPhone(Settings):

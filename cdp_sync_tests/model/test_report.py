@@ -35,6 +35,7 @@ def test_counters_have_the_names_of_the_contract() -> None:
         "rows_read",
         "rows_applied",
         "rows_unchanged",
+        "rows_filtered",
         "rows_rejected",
         "rows_without_identifier",
         "rows_unmatched",
@@ -45,7 +46,7 @@ def test_counters_have_the_names_of_the_contract() -> None:
         "rows_ambiguous",
         "values_invalid",
     )
-    assert COUNTERS[1:7] == ROW_ENDS
+    assert COUNTERS[1:8] == ROW_ENDS
 
 
 @given(st.lists(ENDS, max_size=4))
