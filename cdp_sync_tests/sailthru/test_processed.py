@@ -1,0 +1,112 @@
+"""Lists of Sailthru, and profiles that processors of an export drop."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_sync_tests.sailthru.exchange import Exchange, person, sailthru, users_goal
+
+NO_BOB = {"filter": {"field": "text_one", "drop": "^bob"}}
+
+
+@pytest.fixture(name="crm")
+def crm(tmp_path: Path) -> Iterator[Exchange]:
+    """Three profiles, and a goal that puts them on a list and takes them off it."""
+    with sailthru() as box:
+        made = Exchange(tmp_path / "crm", goal=listed(), box=box)
+        made.hold(person(name) for name in ("ann", "bob", "cat"))
+        yield made
+
+
+def listed(*processors: dict[str, Any], **declared: Any) -> Any:
+    """Return a goal with these processors."""
+    return users_goal(**{"lists": ["Red"], "remove_from_lists": True, "processors": processors, **declared})
+
+
+def ends(crm: Exchange) -> tuple[int, int, int, int]:
+    """Run; return how many profiles were written, the same, filtered, and how many were taken off lists."""
+    report = crm.run()
+    counters = report.counters
+    taken_off = report.profiles_taken_off or 0
+    return counters.profiles_written, counters.profiles_same, counters.profiles_filtered, taken_off
+
+
+def on_red(crm: Exchange) -> str:
+    """Return who is on the list."""
+    return " ".join(sorted(address.partition("@")[0] for address in crm.on("Red")))
+
+
+def test_a_filter_takes_off_lists_until_it_is_removed(crm: Exchange) -> None:
+    """A filter that is declared later takes off the list whom it drops; without it they are put there again."""
+    assert (ends(crm), on_red(crm)) == ((3, 0, 0, 0), "ann bob cat")
+    crm.goal = listed(NO_BOB)
+    assert (ends(crm), on_red(crm)) == ((2, 0, 1, 1), "ann cat")
+    assert (ends(crm), on_red(crm)) == ((0, 2, 1, 0), "ann cat")
+    assert crm.vars("bob@example.com") == {"text_one": "bob"}
+    crm.goal = listed()
+    assert (ends(crm), on_red(crm)) == ((3, 0, 0, 0), "ann bob cat")
+
+
+def test_a_value_takes_off_lists_and_brings_back(crm: Exchange) -> None:
+    """A profile whose new value is filtered leaves the list, and is back with its former value."""
+    crm.goal = listed({"filter": {"field": "text_one", "drop": "away"}})
+    assert (ends(crm), on_red(crm)) == ((3, 0, 0, 0), "ann bob cat")
+    crm.change("update warehouse.profile set text_one = 'away' where text_one = 'bob'")
+    assert (ends(crm), on_red(crm)) == ((0, 2, 1, 1), "ann cat")
+    crm.change("update warehouse.profile set text_one = 'bob' where text_one = 'away'")
+    assert (ends(crm), on_red(crm)) == ((1, 2, 0, 0), "ann bob cat")
+
+
+def test_filtered_users_stay_where_goals_do_not_remove(crm: Exchange) -> None:
+    """Without `remove_from_lists` they stay on the list and get no values; with it they leave."""
+    ends(crm)
+    crm.goal = listed(NO_BOB, remove_from_lists=False)
+    assert (ends(crm), on_red(crm)) == ((2, 0, 1, 0), "ann bob cat")
+    crm.goal = listed(NO_BOB)
+    written, same, filtered, taken_off = ends(crm)
+    assert (written + same, filtered, taken_off, on_red(crm)) == (2, 1, 1, "ann cat")
+
+
+def test_users_of_others_stay_on_lists(crm: Exchange) -> None:
+    """A filter takes off the list nobody whom the goal did not put there."""
+    account = crm.box.account
+    account.add_users([{"email": "bob@example.com"}])
+    bob = account.find("email", "bob@example.com")
+    assert bob
+    account.subscribe(bob, "Red", account.now)
+    crm.box.clock.advance(3600)
+    ends(crm)
+    crm.goal = listed(NO_BOB)
+    assert (ends(crm), on_red(crm)) == ((2, 0, 1, 0), "ann bob cat")
+
+
+def test_first_rows_fill_up(crm: Exchange) -> None:
+    """Where somebody leaves the segment, the next profile is one of the first and takes the place on the list."""
+    crm.goal = listed({"first_rows": {"rows": 2}}, segment="keen")
+    assert (ends(crm), on_red(crm)) == ((2, 0, 1, 0), "ann bob")
+    crm.change("update warehouse.profile set keen = false where text_one = 'ann'")
+    assert (ends(crm), on_red(crm)) == ((1, 1, 0, 1), "bob cat")
+    crm.change("update warehouse.profile set keen = true")
+    assert (ends(crm), on_red(crm)) == ((1, 1, 1, 1), "ann bob")
+
+
+def test_a_date_that_a_filter_asks_for_moves_users(crm: Exchange) -> None:
+    """A filter on the date of the run is asked again on another day, though no value has changed."""
+    crm.goal = listed({"add_date": {"field": "day"}}, {"filter": {"field": "day", "keep": "-31$"}})
+    assert (ends(crm), on_red(crm)) == ((3, 0, 0, 0), "ann bob cat")
+    crm.box.clock.advance(24 * 3600)
+    assert (ends(crm), on_red(crm)) == ((0, 0, 3, 3), "")
+
+
+def test_a_date_sends_nobody_again_whatever_the_other_processors(crm: Exchange) -> None:
+    """The date of the run is no change of a profile, also where processors read all profiles."""
+    crm.goal = listed({"add_date": {"field": "day"}}, {"drop_duplicates": {"field": "text_one"}})
+    assert ends(crm) == (3, 0, 0, 0)
+    assert crm.vars("ann@example.com") == {"text_one": "ann", "day": "2026-01-31"}
+    crm.box.clock.advance(24 * 3600)
+    assert ends(crm) == (0, 3, 0, 0)
+    crm.change("update warehouse.profile set text_one = 'Ann' where text_one = 'ann'")
+    assert ends(crm) == (1, 2, 0, 0)
+    assert crm.vars("ann@example.com") == {"text_one": "Ann", "day": "2026-02-01"}
