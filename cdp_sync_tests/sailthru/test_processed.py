@@ -39,7 +39,7 @@ def on_red(crm: Exchange) -> str:
 
 
 def test_a_filter_takes_off_lists_until_it_is_removed(crm: Exchange) -> None:
-    """A filter that is declared later takes off the list whom it drops; without it they are put there again."""
+    """A filter that is declared later takes dropped profiles off the list; without it they are put there again."""
     assert (ends(crm), on_red(crm)) == ((3, 0, 0, 0), "ann bob cat")
     crm.goal = listed(NO_BOB)
     assert (ends(crm), on_red(crm)) == ((2, 0, 1, 1), "ann cat")
@@ -70,7 +70,7 @@ def test_filtered_users_stay_where_goals_do_not_remove(crm: Exchange) -> None:
 
 
 def test_users_of_others_stay_on_lists(crm: Exchange) -> None:
-    """A filter takes off the list nobody whom the goal did not put there."""
+    """A filter leaves users on the list that the goal did not put there."""
     account = crm.box.account
     account.add_users([{"email": "bob@example.com"}])
     bob = account.find("email", "bob@example.com")
