@@ -87,4 +87,10 @@ def hang(_rows: pd.DataFrame) -> pd.DataFrame:
         time.sleep(0.01)
 
 
+def count_and_fail(rows: pd.DataFrame) -> pd.DataFrame:
+    """Note the rows of each call, and fail."""
+    PIECES.append(len(rows))
+    raise ValueError("no")
+
+
 NO_FUNCTION = 1

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
-from cdp_sync.errors import FileRejected
+from cdp_sync.errors import FileRejected, ProcessorFailed
 from cdp_sync.importing.reading.csv_header import Head, check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName, in_utf_8, normalize
 from cdp_sync.importing.reading.records import BROKEN, RESERVED, UNREADABLE, read_lines, read_records
@@ -276,8 +276,10 @@ def _stage_regular(session: Session, part: NormalizedPart, stage: Callable[[], N
     session.execute("begin")
     try:
         stage()
-    except FileRejected:
+    except FileRejected as error:
         session.execute("rollback")
+        if isinstance(error, ProcessorFailed):  # the parser has read every line
+            raise
         return False
     rows = int(session.value("select count(*) from staging.staged")) - before
     whole = rows == part.survey.lines
