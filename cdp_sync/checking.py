@@ -19,14 +19,12 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Findings:
-    """What is declared, what is wrong with it, and what else to know."""
+    """What is declared, all that a run would refuse, and what could not be looked at or has nothing to run."""
 
     declarations: Declarations | None
     """None where files are not in order."""
     problems: tuple[str, ...]
-    """All that a run would refuse."""
     notes: tuple[str, ...]
-    """What could not be looked at, and what has nothing to run."""
 
     @property
     def summary(self) -> str:
@@ -67,7 +65,7 @@ def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) ->
     if not path.exists():
         return []
     from cdp_sync.warehouse.properties import profile_columns, type_problems
-    from cdp_sync.warehouse.rivals import rival_problems
+    from cdp_sync.warehouse.renaming import rival_problems
 
     with project_warehouse(_PATIENCE).open("read") as session:
         changed = [str(problem) for problem in type_problems(profiles, profile_columns(session))]

@@ -16,7 +16,8 @@ from typing import Any
 
 from cdp_sync.errors import CdpSyncError, UnknownName
 from cdp_sync.exporting.preview import ExportPreview
-from cdp_sync.importing import ImportRun, fetch_files, import_files, import_people, scan_directory
+from cdp_sync.importing import ImportRun, fetch_files, scan_directory
+from cdp_sync.importing.pipeline import import_files, import_people
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.importing.sources.scanning import Choice
 from cdp_sync.inspection import look_at_export, reader_of

@@ -10,8 +10,9 @@
     │   │   └── WarehouseDamaged · PropertyTypeChanged · ValueOutOfRange
     │   ├── ServerRefused
     │   │   └── AuthenticationFailed · HostKeyRejected · CertificateRejected · NoCommonAlgorithm · EndpointNotPermitted
+    │   ├── FieldsRefused
     │   ├── RequestRefused
-    │   │   └── ListUnknown · UserUnknown
+    │   │   └── ListUnknown · UserUnknown · UserForgotten
     │   └── RemotePathMissing · RemotePermissionDenied · RemoteNameRefused · RemoteNotAFile · RemoteDiskFull ·
     │       RemoteListingTooLong · RemoteTooSlow
     └── Transient            may pass; worth another attempt
@@ -23,6 +24,7 @@
                 └── JobLost
 """
 
+import errno
 from functools import partial
 
 
@@ -37,12 +39,9 @@ class CdpSyncError(Exception):
 
     def __init__(self, found: str, *, needed: str = "", remedy: str = "") -> None:
         super().__init__(found, needed, remedy)
-        self.found = found
-        self.needed = needed
-        self.remedy = remedy
+        self.found, self.needed, self.remedy = found, needed, remedy
 
     def __str__(self) -> str:
-        """Return the three parts as one paragraph."""
         return " ".join(part for part in (self.found, self.needed, self.remedy) if part)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -110,12 +109,20 @@ class EndpointNotPermitted(ServerRefused):
     """The account must not use a part of the platform that is needed."""
 
 
+class FieldsRefused(Terminal):
+    """The platform has no such fields, or they cannot hold what is exported."""
+
+
 class RequestRefused(Terminal):
     """The platform will not have this one request, such as one profile's; it may have others."""
 
 
 class UserUnknown(RequestRefused):
     """The platform has no user of that key, and creates none by it."""
+
+
+class UserForgotten(RequestRefused):
+    """The user had their data erased on the platform, which refuses them from then on."""
 
 
 class ListUnknown(RequestRefused):
@@ -176,6 +183,10 @@ class RemoteTooSlow(Terminal):
 
 class DiskFull(Terminal):
     """No room for what was to be written."""
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a disk, a quota or a limit is full."""
 
 
 class FileRejected(Terminal):

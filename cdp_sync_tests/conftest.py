@@ -1,4 +1,4 @@
-"""Fixtures that several packages share. Slow imports are made inside the fixtures that need them."""
+"""Fixtures shared by several packages. Slow imports are made inside the fixtures that need them."""
 
 import pytest
 from hypothesis import settings

@@ -173,7 +173,7 @@ def shown(result: "dg.ExecuteInProcessResult", connection: str, goal: str) -> di
 
 @contextmanager
 def open_project(folder: Path) -> Iterator[Project]:
-    """Make a project in a folder and run its server inside the block."""
+    """Create a project in a folder and run its server inside the block."""
     from cdp_sync.sandbox.sftp import SftpSandbox
 
     root = folder / "server"

@@ -193,7 +193,7 @@ def test_scan_after_a_run_reports_unchanged_files(ran: Project) -> None:
     assert answer("scan", "shop", "--json")["goals"][0]["files"][0]["state"] == "unchanged"
 
 
-def test_run_answers_programs_as_promised(shop: Project) -> None:
+def test_run_prints_the_promised_json(shop: Project) -> None:
     """`run --json` has run_id, state and goals with message, every counter, and files with theirs."""
     shop.connect("shop", goal(), goal("orders"))
     found = answer("run", "shop", "--json")

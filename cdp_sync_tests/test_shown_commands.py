@@ -36,7 +36,10 @@ def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pat
     for name in ("dagster.yaml", "workspace.yaml"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
     assert status_of("cdp-sync demo", folder, {}) == 0
-    with patch.dict(os.environ), SandboxServers(sailthru_port=0, folder=folder / "data" / "sandbox") as servers:
+    with (
+        patch.dict(os.environ),
+        SandboxServers(sailthru_port=0, iterable_port=0, folder=folder / "data" / "sandbox") as servers,
+    ):
         yield folder, dict(servers.environment)
 
 

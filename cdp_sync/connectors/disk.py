@@ -1,13 +1,10 @@
 """Errors of this machine's disk, as our errors."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cdp_sync.errors import DiskFull, Terminal
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+from cdp_sync.errors import NO_ROOM, DiskFull, Terminal
 
 
 @contextmanager
@@ -36,7 +33,7 @@ def while_writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        if problem.errno in _NO_ROOM:
+        if problem.errno in NO_ROOM:
             raise disk_full(target, _text(problem)) from None
         raise Terminal(
             f"{target} cannot be written: {_text(problem)}.", remedy="Check the folder and its permissions."

@@ -22,10 +22,7 @@ def export_file(run: FileRun, server: Target, uploads: Path) -> ExportReport:
 
 
 def export_users(run: UserRun, audience: Audience) -> ExportReport:
-    """Create or change a platform's users from a segment's profiles, and keep its lists.
-
-    The audience connects only if users are to be sent.
-    """
+    """Bring a segment's profiles to a platform's users, and keep its lists; the audience connects only if needed."""
     counters = select_segment(run)
     verify_recordable(run, counters)
     users, leavers = write_users(run)

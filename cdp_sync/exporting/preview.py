@@ -5,9 +5,9 @@ from typing import Any
 
 from cdp_sync.exporting.recording import reasons_of
 from cdp_sync.exporting.run import ExportRun
-from cdp_sync.exporting.select import cells_step, select_segment
+from cdp_sync.exporting.select import select_segment
 from cdp_sync.model import ExportCounters
-from cdp_sync.warehouse.properties import profile_columns
+from cdp_sync.warehouse import profile_columns
 
 _SAMPLE = 5
 
@@ -34,16 +34,9 @@ class ExportPreview:
 
 def preview_export(run: ExportRun, limit: int = _SAMPLE) -> ExportPreview:
     """Return what the run would deliver, with its first rows."""
-    processed = bool(run.goal.processors)
-    counters = select_segment(run, keep_cells=processed)
-    with run.warehouse.open("read", staging=run.staging) as session:
-        columns = profile_columns(session)
-        made = run.rows(columns)
-        if processed:
-            query = "select cells from staging.selected where ending = 'written' order by rowid limit ?"
-            rows = tuple(tuple(cells) for (cells,) in session.rows(query, [limit]))
-        else:
-            cells = cells_step(run, made, columns, limit)
-            rows = tuple(session.rows(cells.sql, cells.values))
-        reasons = reasons_of(session)
-    return ExportPreview(run.goal.name, run.path, counters, reasons, tuple(made.shown), rows)
+    counters = select_segment(run, keep_cells=True)
+    with run.open("read") as session:
+        header = tuple(run.rows(profile_columns(session)).shown)
+        query = "select cells from staging.selected where ending = 'written' order by rowid limit ?"
+        rows = tuple(tuple(cells) for (cells,) in session.rows(query, [limit]))
+        return ExportPreview(run.goal.name, run.path, counters, reasons_of(session), header, rows)

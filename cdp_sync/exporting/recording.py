@@ -27,10 +27,7 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
 
 
 def record(session: Session, run: ExportRun, report: ExportReport, steps: Iterable[Step]) -> ExportReport:
-    """Run the steps that record a delivery and write the run's row, unless that is done; return the whole report.
-
-    The steps are taken one by one, inside the transaction.
-    """
+    """Run the steps that record a delivery, one by one, and write the run's row, unless that is done."""
     report = replace(report, reasons=reasons_of(session))
     query = """
         select count(*)

@@ -108,6 +108,11 @@ class UserRun(ExportRun):
 
     goal: AudienceGoal
 
+    @property
+    def field_types(self) -> dict[str, str]:
+        """The type of each mapped field's property; text for what holds no property."""
+        return self.goal.field_types(self.profiles)
+
     def rows(self, columns: Collection[str]) -> "Rows":
         """Return how profiles become users, given the columns of the warehouse."""
         from cdp_sync.exporting.audiences.rows import user_rows

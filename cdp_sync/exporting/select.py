@@ -20,8 +20,7 @@ from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.segments.membership import PROFILE, is_in_segment
 from cdp_sync.segments.statements import step
-from cdp_sync.warehouse import Session, Step, quote_literal
-from cdp_sync.warehouse.properties import check_types, profile_columns
+from cdp_sync.warehouse import Session, Step, check_types, profile_columns, quote_literal
 
 Inputs = dict[str, ColumnElement[Any]]
 """Values read from profiles, by the name that each gets."""
@@ -96,9 +95,7 @@ class Rows:
 
 
 def select_segment(run: ExportRun, *, keep_cells: bool = False) -> ExportCounters:
-    """Stage the profiles to deliver, and count the endings of the segment's profiles.
-
-    With `keep_cells`, the cells that processors leave are staged as well.
+    """Stage the profiles to deliver, with their cells if asked for; count the endings of the segment's profiles.
 
     Raises:
         ProcessorFailed: A processor cannot do its work.
@@ -112,9 +109,7 @@ def select_segment(run: ExportRun, *, keep_cells: bool = False) -> ExportCounter
         columns = profile_columns(session)
         check_types(run.profiles, columns)
         rows = run.rows(columns)
-        selected = selected_step(run, rows, columns)
-        if run.goal.processors:
-            selected = processed_step(session, run, rows, columns, keep_cells=keep_cells)
+        selected = selected_step(session, run, rows, columns, keep_cells=keep_cells)
         session.run([selected, *run.more_steps(columns)])
         drop_tables(session)
         inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
@@ -148,42 +143,35 @@ def verify_room(run: ExportRun, profiles: int) -> None:
     run.warehouse.verify_room(_LEAST_ROOM + profiles * _PROFILE_ROOM * run.entries)
 
 
-def selected_step(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
+def selected_step(
+    session: Session, run: ExportRun, rows: Rows, columns: Collection[str], *, keep_cells: bool = False
+) -> Step:
     """Return the step that makes `staging.selected`: the segment's profiles with their endings, in order.
 
     Profiles whose values equal those last delivered are left out; often these are most. DuckDB's fast hash decides
     that. Where it differs, the written lines are compared, so a DuckDB version with another hash delivers nobody again.
+    Processors, if any, change the cells first, as far as that takes statements. Profiles without value, consent or
+    identifier are not shown to them. Where a processor compares rows with each other or calls a function, it gets those
+    as well whose values equal the ones last delivered.
     """
-    source, values, compared = _compared(run, rows, columns)
-    for level in (*rows.cells, *rows.finish, *rows.line, *_end(rows, compared=compared)):
-        source = on(source, level)
-    return Step("selected", _SELECTED.format(source, ""), {**values, "fingerprint": run.fingerprint})
-
-
-def processed_step(
-    session: Session, run: ExportRun, rows: Rows, columns: Collection[str], *, keep_cells: bool = False
-) -> Step:
-    """Let processors change the cells of profiles; return the step that makes `staging.selected` of them.
-
-    Profiles without value, consent or identifier are not shown to them. Where a processor compares rows with each
-    other or calls a function, it gets those as well whose values equal the ones last delivered.
-    """
-    session.define_functions()
-    alone = works_alone(run.goal.processors)
+    processors, kept, line = run.goal.processors, "true", "line"
+    alone = not processors or works_alone(processors)
     source, values, compared = _compared(run, rows, columns, all_profiles=not alone)
-    for level in (*rows.cells, {"kept": "coalesce(eligible, false)"}):
+    for level in rows.cells:
         source = on(source, level)
-    order = "" if alone else "\norder by created_at, profile_id"
-    relation = Relation(f"(\n{source}{order}\n)", rows.texts, len(rows.columns) - 1, values, kept="kept")
-    relation = process(session, relation, run.goal.processors, Moment(run.now, os.environ))
-    source = f"select * from {relation.source}"
-    if relation.steady:
-        source = _with_steady_line(source, rows, relation)
-    line = "steady_line" if relation.steady else "line"
-    for level in (*rows.finish, *rows.line, *_end(rows, compared=compared, kept="kept", line=line)):
+    if processors:
+        session.define_functions()
+        source, kept = on(source, {"kept": "coalesce(eligible, false)"}), "kept"
+        order = "" if alone else "\norder by created_at, profile_id"
+        relation = Relation(f"(\n{source}{order}\n)", rows.texts, len(rows.columns) - 1, values, kept=kept)
+        relation = process(session, relation, processors, Moment(run.now, os.environ))
+        source, values = f"select * from {relation.source}", dict(relation.values)
+        if relation.steady:
+            source, line = _with_steady_line(source, rows, relation), "steady_line"
+    for level in (*rows.finish, *rows.line, *_end(rows, compared=compared, kept=kept, line=line)):
         source = on(source, level)
     shown = f",\n    [{', '.join(f'{cell}::varchar' for cell in rows.shown.values())}] as cells" if keep_cells else ""
-    return Step("selected", _SELECTED.format(source, shown), {**relation.values, "fingerprint": run.fingerprint})
+    return Step("selected", _SELECTED.format(source, shown), {**values, "fingerprint": run.fingerprint})
 
 
 def _with_steady_line(source: str, rows: Rows, relation: Relation) -> str:
@@ -220,16 +208,6 @@ def _compared(
     return source, values, compared
 
 
-def cells_step(run: ExportRun, rows: Rows, columns: Collection[str], limit: int) -> Step:
-    """Return the query for the cells of the first staged rows, before they become a line."""
-    chosen = _chosen(run, rows, columns)
-    source = _FIRST_WRITTEN.format(chosen.sql)
-    for level in (*rows.cells, *rows.finish):
-        source = on(source, level)
-    query = f"select {', '.join(rows.shown.values())}\nfrom (\n{source}\n)\norder by place"
-    return Step("cells", query, {**chosen.values, "limit": limit})
-
-
 _CHANGED = """select profile.*, known_hash
 from (
 {}
@@ -254,14 +232,6 @@ from (
 {0}
 )
 order by created_at, profile_id"""
-
-_FIRST_WRITTEN = """select *
-from (
-{}
-)
-join (
-    select profile_id, rowid as place from staging.selected where ending = 'written' order by place limit $limit
-) using (profile_id)"""
 
 
 def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:

@@ -16,18 +16,18 @@ from cdp_sync.importing.staging.columns import staged_columns
 from cdp_sync.importing.staging.parsing import Arrival, stage_files
 from cdp_sync.importing.upserting.upsert import declare_properties, upsert_rows
 from cdp_sync.model import FileReport, ImportReport
-from cdp_sync.warehouse import Session
-from cdp_sync.warehouse.ledger import KnownFile
+from cdp_sync.warehouse import KnownFile, Session
 
 
 def import_files(
     run: ImportRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None
 ) -> ImportReport:
-    """Import files in order as they arrive, and the rows of earlier runs that would find a profile now.
-
-    `known` is what the ledger knows of their paths; it is looked up where it is not given.
-    """
-    parse_files(run, arrivals, known, retry=count_retried(run) > 0)
+    """Import files in order as they arrive, and the rows of earlier runs that would find a profile now."""
+    retry = False
+    if run.goal.keeps_unmatched:
+        with run.warehouse.open("read") as session:
+            retry = count_due(session, run) > 0
+    parse_files(run, arrivals, known, retry=retry)
     link_identifiers(run)
     return upsert_profiles(run)
 
@@ -39,21 +39,10 @@ def import_people(run: ImportRun, source: Source, progress: Progress = lambda _n
     return upsert_profiles(run)
 
 
-def count_retried(run: ImportRun) -> int:
-    """Return how many rows of earlier runs would find a profile now."""
-    if not run.goal.keeps_unmatched:
-        return 0
-    with run.warehouse.open("read") as session:
-        return count_due(session, run)
-
-
 def parse_files(
     run: ImportRun, arrivals: Iterable[Arrival], known: Mapping[str, KnownFile] | None = None, *, retry: bool = False
 ) -> list[FileReport]:
-    """Parse files into the staging file; with `retry`, stage the rows of earlier runs that would find a profile now.
-
-    `known` is what the ledger knows of their paths; it is looked up where it is not given.
-    """
+    """Parse files as `stage_files` does; with `retry`, also stage earlier rows that would find a profile now."""
     reports = stage_files(run, arrivals, known)
     return reports + (stage_waiting(run) if retry else [])
 

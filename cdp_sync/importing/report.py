@@ -15,10 +15,14 @@ def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportRepor
     """Return the report of a run; `applied` says that this session has counted its rows and chosen a sample."""
     counted = session.rows("from file_counters") if applied else []
     counters = {number: Counters(*map(int, counts)) for number, *counts in counted}
-    of_cells = cell_warnings(session, run, staged_columns(session, run)) if counters else {}
-    files = session.rows(
-        "select file, path, state, message, warnings, size, modified_at from staging.file order by file"
-    )
+    of_cells: dict[int, list[str]] = {}
+    if counters:
+        columns = staged_columns(session, run)
+        for number, warning in (*_doubtful_times(session, run, columns), *_rounded(session, columns)):
+            of_cells.setdefault(number, []).append(warning)
+    sampled = "select profile_id::text, kind, properties from profile_sample order by kind, place desc"
+    samples = session.rows(sampled) if applied else []
+    files = "select file, path, state, message, warnings, size, modified_at from staging.file order by file"
     goal = goal_key(run.goal.name, run.fingerprint)
     reports = tuple(
         FileReport(
@@ -29,15 +33,14 @@ def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportRepor
             tuple(dict.fromkeys((*(warnings or ()), *of_cells.get(number, ())))),
             state_of(goal, RemoteFile(modified_at, path, size)).hex() if modified_at else "",
         )
-        for number, path, state, message, warnings, size, modified_at in files
+        for number, path, state, message, warnings, size, modified_at in session.rows(files)
     )
-    total = session.value("select count(*) from warehouse.live_profile")
     return ImportReport(
         run.goal.name,
         reports,
-        _samples(session) if applied else (),
+        tuple(ProfileSample(profile, kind, tuple(names or ())) for profile, kind, names in samples),
         reasons=_reasons(session, run),
-        profiles_total=total,
+        profiles_total=session.value("select count(*) from warehouse.live_profile"),
         profiles_ever_imported=ever_exchanged(session, run.connection, "import"),
     )
 
@@ -51,20 +54,6 @@ def _reasons(session: Session, run: ImportRun) -> tuple[tuple[str, int], ...]:
         order by 2 desc, 1
         limit 10"""
     return tuple(session.rows(query, [run.run_id, run.connection, run.goal.name]))
-
-
-def _samples(session: Session) -> tuple[ProfileSample, ...]:
-    """Return the chosen profiles, by id, with the names of the properties that changed."""
-    found = session.rows("select profile_id, kind, properties from profile_sample order by kind, place desc")
-    return tuple(ProfileSample(str(profile), kind, tuple(names or ())) for profile, kind, names in found)
-
-
-def cell_warnings(session: Session, run: ImportRun, columns: Columns) -> dict[int, list[str]]:
-    """Return the warnings by the number of the file, each once per file and field."""
-    found: dict[int, list[str]] = {}
-    for file, text in (*_doubtful_times(session, run, columns), *_rounded(session, columns)):
-        found.setdefault(file, []).append(text)
-    return found
 
 
 def _doubtful_times(session: Session, run: ImportRun, columns: Columns) -> Iterator[tuple[int, str]]:

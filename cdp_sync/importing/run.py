@@ -10,8 +10,7 @@ from uuid import UUID
 
 from cdp_sync.model import ImportGoal, Run, fingerprint
 from cdp_sync.warehouse import Access, Session, Warehouse
-from cdp_sync.warehouse.renaming import source_of
-from cdp_sync.warehouse.rivals import rival_problem
+from cdp_sync.warehouse.renaming import rival_problem, source_of
 
 _ROW_GROUP = 20_480
 """The parser yields some megabytes of rows at a time. Where they are fewer than a row group, DuckDB copies them once

@@ -1,15 +1,17 @@
 """What an author declares and what a run reports: frozen values. No I/O, no Dagster, no SQL but type names."""
 
 from cdp_sync.model.connection import Connection, Notifications, SftpConnection, Watch
+from cdp_sync.model.counting import counted
 from cdp_sync.model.declared import Declared
+from cdp_sync.model.delta import Append, Window
 from cdp_sync.model.export import AudienceGoal, ExportColumn, ExportFile, ExportGoal, FileExportGoal
 from cdp_sync.model.fingerprint import export_fingerprint, fingerprint
-from cdp_sync.model.format import ExportFormat, Format
+from cdp_sync.model.format import WHITE_SPACE, ExportFormat, Format
 from cdp_sync.model.goal import Completeness, DetectedMapping, FileGoal, ImportGoal, ImportRules, Link, Mapping
 from cdp_sync.model.kind import ConnectionKind, kind_of
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
-from cdp_sync.model.remote import FetchedFile, RemoteFile, SourceLook, Upload, UploadJournal
+from cdp_sync.model.remote import FetchedFile, Members, RemoteFile, SourceLook, Upload, UploadJournal
 from cdp_sync.model.report import (
     COUNTERS,
     EXPORT_COUNTERS,

@@ -1,6 +1,6 @@
 """What an export asks of a platform's users, and what the platform answers: values that engine and connectors share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,22 @@ class Named:
     field: str
 
 
-Shape = Union[Named, str, int, Mapping[str, "Shape"]]  # noqa: UP007 - it names itself
+@dataclass(frozen=True)
+class Linked:
+    """The identifier of a user who is known by this key; for all other users another field's value, or none."""
+
+    key: str
+    otherwise: Named | None = None
+
+
+@dataclass(frozen=True)
+class Filled:
+    """An object without the members that have no value."""
+
+    members: Mapping[str, "Shape"]
+
+
+Shape = Union[Named, Linked, Filled, str, int, Mapping[str, "Shape"]]  # noqa: UP007 - it names itself
 """JSON in which values of fields stand by name."""
 
 
@@ -57,6 +72,8 @@ class Delivered:
     """The platform's own id; None where it does not say."""
     joined: Mapping[str, datetime] = field(default_factory=dict)
     """When the user joined lists, as far as the platform says."""
+    on_before: frozenset[str] = frozenset()
+    """Lists that the user was on before it was sent, where the platform does not say since when."""
 
 
 Outcome = Delivered | CdpSyncError | None
@@ -72,6 +89,11 @@ class Users(Protocol):
         ...
 
     @property
+    def types(self) -> Mapping[str, str]:
+        """The type of each mapped field's property; text for what holds no property."""
+        ...
+
+    @property
     def resumed(self) -> bool:
         """Whether some of them have an outcome already."""
         ...
@@ -84,8 +106,20 @@ class Users(Protocol):
         """Yield the users without an outcome, in order."""
         ...
 
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the users without an outcome, in order, each as its number and the JSON that was written."""
+        ...
+
     def note(self, place: int, outcome: Outcome) -> None:
         """Write down the outcome of a user, by the number of the line."""
+        ...
+
+    def note_all(self, places: Collection[int], outcome: Outcome) -> None:
+        """Write down the same outcome of many users."""
+        ...
+
+    def places(self, query: str) -> list[int]:
+        """Return the numbers that a query over `sent`, with the columns `place` and `line`, yields."""
         ...
 
     def note_delivered(self, query: str, time_zone: str) -> None:

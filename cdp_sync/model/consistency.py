@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from cdp_sync.model.connection import Connection
 from cdp_sync.model.operators import NAMES, RANGE
@@ -86,7 +87,6 @@ def find_cycle(segment: Segment, profiles: Profiles) -> tuple[str, ...]:
 
 
 def _asked_by(segment: Segment) -> list[str]:
-    """Return the segments that a segment asks about, each once."""
     return list(dict.fromkeys(condition.segment for _, condition in segment.when.walk() if condition.segment))
 
 
@@ -108,17 +108,14 @@ def _problems_of_question(question: Question, prop: Property) -> Iterator[str]:
     if question.name not in usable:
         yield f"{prop.name} is {prop.type}; {allowed(question.name, usable)}"
         return
-    failed = False
+    read: list[Any] = []
     for value in question.values:
         try:
-            literal(prop, value)
+            read.append(literal(prop, value))
         except ValueError as problem:
-            failed = True
             yield str(problem)
-    if question.operator.wants is RANGE and not failed:
-        first, last = (literal(prop, value) for value in question.values)
-        if first > last:  # type: ignore[operator]  # both are of the property's type
-            yield f"found {question.values[0]} before {question.values[1]}; the lower one comes first"
+    if question.operator.wants is RANGE and len(read) == len(question.values) and read[0] > read[1]:
+        yield f"found {question.values[0]} before {question.values[1]}; the lower one comes first"
 
 
 def operators_of(prop: Property) -> tuple[str, ...]:

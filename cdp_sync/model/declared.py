@@ -39,7 +39,6 @@ class Declared(BaseModel):
 
 
 def _docstrings(model: type) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a model that have a docstring, each with it."""
     try:
         [definition] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
     except OSError:  # a model that is made of a table describes its fields itself

@@ -36,13 +36,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Append:
-    """A text that only grows: the lines that were read before are unchanged, whatever they hold.
-
-    The watermark is the number of the last line that was read. An unfinished last line waits for the next read.
-
-    Args:
-        stream: The name of the watermark.
-    """
+    """A text that only grows: of `stream` the lines up to the watermark, a number, are unchanged; half a line waits."""
 
     stream: str
 

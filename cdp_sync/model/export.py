@@ -178,6 +178,11 @@ class AudienceGoal(ExportGoal):
             fields: The fields that hold properties, in order.
         """
 
+    def field_types(self, profiles: Profiles) -> dict[str, str]:
+        """Return the type of each mapped field's property; text for what holds no property."""
+        props = ((column.field, profiles.by_name.get(column.property or "")) for column in self.map)
+        return {field: prop.type if prop else "text" for field, prop in props}
+
     @property
     def memberships(self) -> tuple[str, ...]:
         """The lists that the goal puts users on; none on a platform without lists."""

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.format import Format
 from cdp_sync.model.mail_address import folded
-from cdp_sync.model.pattern import compile_pattern
+from cdp_sync.model.pattern import Regex, compile_pattern
 from cdp_sync.model.processor import Processor, function_problems
 from cdp_sync.model.profile import Profiles
 
@@ -106,14 +106,10 @@ class ImportRules(Goal):
     """Error budget: with more rejected rows the file fails as a whole and nothing of it lands."""
 
     @model_validator(mode="after")
-    def _processes_imports(self) -> "ImportRules":
+    def _check(self) -> "ImportRules":
         for index, processor in enumerate(self.processors):
             if "import" not in processor.settings.directions:
                 raise ValueError(f"processors[{index}]: found {processor.name}; it is for exports only")
-        return self
-
-    @model_validator(mode="after")
-    def _does_not_clash(self) -> "ImportRules":
         modes: dict[str, list[str]] = {}
         for mapping in self.map:
             modes.setdefault(mapping.property, []).append(mapping.mode)
@@ -237,7 +233,7 @@ class FileGoal(ImportGoal):
     """Directory on the server."""
     files: str | None = None
     """Wildcard that selects the files by name, e.g. `customers_*.csv`; absent: all of them."""
-    files_regex: str | None = None
+    files_regex: Regex | None = None
     """Regular expression in RE2's syntax that the whole name must match, instead of `files`."""
     members: str | None = None
     """Wildcard that selects the members of an archive; absent: the goal's own pattern, then the archive's rules."""
@@ -274,13 +270,6 @@ class FileGoal(ImportGoal):
         """Return whether the goal imports the file at a path."""
         folder, _, name = path.rpartition("/")
         return folder == self.directory.rstrip("/") and self.arrives_as(name)
-
-    @field_validator("files_regex")
-    @classmethod
-    def _regex_compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            compile_pattern(value)
-        return value
 
     @model_validator(mode="after")
     def _selects_in_one_way(self) -> "FileGoal":

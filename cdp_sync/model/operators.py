@@ -16,20 +16,12 @@ from cdp_sync.model.declared import PropertyType
 
 
 def not_empty(found: object) -> object:
-    """Return a list with at least one entry.
-
-    Raises:
-        ValueError: It is something else.
-    """
+    """Return a list with at least one entry; anything else is a `ValueError`."""
     return found if found and isinstance(found, list | tuple) else refuse(found, "a list with something in it")
 
 
 def refuse(found: object, needed: str) -> NoReturn:
-    """Raise an error that shows the shape of what was found, and what is needed.
-
-    Raises:
-        ValueError: Always.
-    """
+    """Raise a `ValueError` that shows the shape of what was found, and what is needed."""
     shape = "nested keys" if isinstance(found, dict) else "nothing" if found is None else repr(found)
     if isinstance(found, list | tuple):
         shape = f"a list of {len(found)}" if found else "an empty list"
@@ -157,7 +149,6 @@ OPERATORS = (
     ),
 )  # fmt: skip
 """The table."""
-
 
 _BOTH = [pair for row in OPERATORS for pair in ((row.name, (row, False)), (row.opposite, (row, True)))]
 NAMES: dict[str, tuple[Operator, bool]] = dict(sorted(_BOTH, key=lambda pair: pair[0].startswith("not_")))

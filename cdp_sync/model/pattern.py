@@ -1,9 +1,10 @@
 """Regular expressions that authors declare, in RE2's syntax."""
 
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import re2
+from pydantic import AfterValidator
 
 
 @cache
@@ -27,3 +28,7 @@ def compile_pattern(pattern: str) -> Any:  # noqa: ANN401 - the library has no t
             f"found {pattern!r}, no regular expression that RE2 can match: {words}; "
             "lookahead, lookbehind and backreferences are not allowed, and \\z is written for the end"
         ) from None
+
+
+Regex = Annotated[str, AfterValidator(lambda text: compile_pattern(text) and text)]
+"""A regular expression that RE2 can compile, as text."""

@@ -100,7 +100,6 @@ def read_text(text: str) -> Reading:
 
 
 def _value(name: str, attributes: object) -> tuple[Declared | None, list[str]]:
-    """Return what a document declares, and what is wrong with it."""
     model = model_of(name)
     if model is None:
         unknown = f"type: {name!r} is unknown; {allowed(name, type_names())}"
@@ -167,7 +166,6 @@ def _message(found: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _keys_at(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:
-    """Return the keys that are allowed at a place."""
     for part in place:
         if isinstance(part, str) and part in model.model_fields:
             model = _model_in(model.model_fields[part].annotation) or model

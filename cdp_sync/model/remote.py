@@ -78,11 +78,9 @@ class UploadJournal(Protocol):
 
     def begin(self, upload: Upload) -> None:
         """Note an upload durably. It is sent only once this has returned."""
-        ...
 
     def end(self, upload: Upload) -> None:
         """Forget an upload of which nothing is left but the file in its place."""
-        ...
 
 
 @dataclass(frozen=True)

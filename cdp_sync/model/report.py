@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import reduce
 from operator import add
@@ -72,15 +72,11 @@ class RunCounters:
 
     ends: ClassVar[tuple[str, ...]]
 
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the counters' names, in order."""
-        return tuple(counter.name for counter in fields(cls))
-
     @property
     def add_up(self) -> bool:
         """Whether everything is accounted for."""
-        return bool(getattr(self, self.names()[0]) == sum(getattr(self, name) for name in self.ends))
+        every, *_ = times = asdict(self)
+        return bool(times[every] == sum(times[name] for name in self.ends))
 
     def __add__(self, other: Self) -> Self:
         """Add counter by counter."""
@@ -116,7 +112,7 @@ class Counters(RunCounters):
     values_invalid: int = 0
 
 
-COUNTERS = Counters.names()
+COUNTERS = tuple(asdict(Counters()))
 """The counters' names, in order."""
 
 ROW_ENDS = Counters.ends = COUNTERS[1:8]
@@ -312,7 +308,7 @@ class ExportCounters(RunCounters):
         return self.profiles_in_segment - left_out
 
 
-EXPORT_COUNTERS = ExportCounters.names()
+EXPORT_COUNTERS = tuple(asdict(ExportCounters()))
 """The counters' names, in order."""
 
 ExportCounters.ends = EXPORT_COUNTERS[1:]

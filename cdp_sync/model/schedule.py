@@ -1,7 +1,4 @@
-"""When a connection runs by itself: five kinds of schedules, of which it declares one.
-
-Kinds and words follow the vendor's pages; what those leave open is decided here and in `occurrences`.
-"""
+"""When a connection runs by itself: one of five kinds of schedules, in the words of the vendor's pages."""
 
 import difflib
 import re

@@ -10,8 +10,7 @@ from cdp_sync.model import Profiles
 from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.describe import in_words
 from cdp_sync.segments.statements import shown, step
-from cdp_sync.warehouse import Session
-from cdp_sync.warehouse.properties import check_types, profile_columns
+from cdp_sync.warehouse import Session, check_types, profile_columns
 
 PROFILE = table("live_profile", schema="warehouse").alias("profile")
 """The table that conditions ask about, under the name that they use."""

@@ -2,6 +2,6 @@
 
 from cdp_sync.quoting import quote_identifier, quote_literal
 from cdp_sync.warehouse.backend import Access, Warehouse
+from cdp_sync.warehouse.ledger import KnownFile, known_files, watermarks_of, write_watermarks
+from cdp_sync.warehouse.properties import Entity, check_types, profile_columns, profile_entity, sync_properties
 from cdp_sync.warehouse.session import Session, Step, fixed, statement
-
-__all__ = ["Access", "Session", "Step", "Warehouse", "fixed", "quote_identifier", "quote_literal", "statement"]

@@ -25,7 +25,7 @@ from typing import Literal
 
 import duckdb
 
-from cdp_sync.errors import CdpSyncError, DiskFull, WarehouseLocked, WarehouseUnusable
+from cdp_sync.errors import NO_ROOM, CdpSyncError, DiskFull, WarehouseLocked, WarehouseUnusable
 from cdp_sync.private import private_file, private_folder
 from cdp_sync.quoting import quote_identifier
 from cdp_sync.retrying import Pauses, RetryPolicy
@@ -77,10 +77,11 @@ class Warehouse:
         session = Session(duckdb.connect(":memory:"))
         try:
             spill = self.path.parent / "spill"  # DuckDB makes the last folder of a path, not those above it
-            settings = {"memory_limit": self.memory_limit, "temp_directory": str(spill), **_SETTINGS}
-            for name, value in settings.items():
+            # Staged rows need not survive a power cut, and a file that was forced to the disk takes long to remove.
+            sync = "standard" if access == "write" else "none"
+            settings = {"memory_limit": self.memory_limit, "temp_directory": str(spill), "fsync_mode": sync}
+            for name, value in {**settings, **_SETTINGS}.items():
                 session.set(name, value)
-            session.wait_for_disk(wait=access == "write")
             if staging is not None:
                 self._attach(session, staging, "staging", f"row_group_size {row_group}")
             if access != "none":
@@ -104,7 +105,7 @@ class Warehouse:
             if problem.errno in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system knows
                 return
             why = problem.strerror or "the disk failed"
-            if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if problem.errno in NO_ROOM:
                 raise DiskFull(
                     f"The disk that holds the warehouse has no room for {size} bytes more: {why}.",
                     remedy="Free some space and run again.",
@@ -127,14 +128,13 @@ class Warehouse:
             session.attach(Path(":memory:"), "warehouse")
             migrate(session)
         else:
-            self._make(session)
+            if not self.path.exists():
+                self._make(session)
             self._attach(session, self.path, "warehouse")
             migrate(session)
 
     def _make(self, session: Session) -> None:
-        """Make the file, whole or not at all, where there is none: half of one could not be opened again."""
-        if self.path.exists():
-            return
+        """Make the file, whole or not at all: half of one could not be opened again."""
         try:
             with TemporaryDirectory(dir=private_folder(self.path.parent), prefix=NEW) as folder:
                 new = Path(folder) / self.path.name
@@ -213,7 +213,7 @@ def _holder(text: str) -> str:
 
 def _not_made(error: OSError, path: Path) -> CdpSyncError:
     why = error.strerror or "the disk failed"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in NO_ROOM:
         return no_room()
     return WarehouseUnusable(
         f"{path.name} cannot be made: {why}.", remedy=f"Check the folder {path.parent} and its permissions."

@@ -40,10 +40,7 @@ def write_run(session: Session, run: Run, report: Report, started_at: datetime, 
 
 
 def record_failure(warehouse: Warehouse, run: Run, report: Report, started_at: datetime | None = None) -> None:
-    """Write that a goal failed before it wrote anything, if the warehouse is free.
-
-    The failure itself matters more than its record: an error on the way is ignored.
-    """
+    """Write that a goal failed before it wrote anything, if the warehouse is free. Errors on the way are ignored."""
     at_once = replace(warehouse, lock_timeout=1.0)
     with suppress(CdpSyncError), at_once.open("write") as session:
         write_run(session, run, report, started_at or datetime.now(UTC))
@@ -112,7 +109,6 @@ def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
 
 
 _HIDDEN = ("merged_into", "_created_by")
-
 
 _CHANGES = f"""
     select change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id

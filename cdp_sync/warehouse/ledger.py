@@ -51,10 +51,7 @@ def watermarks_of(session: Session, connection: str, goal: str) -> dict[str, str
 
 
 def write_watermarks(session: Session, run_id: str, connection: str, goal: str, marks: Mapping[str, str]) -> None:
-    """Replace the watermarks of some streams, in the transaction that lands what was read from them.
-
-    `marks` says how far each stream was read; the source that reads the stream knows how to compare values.
-    """
+    """Replace watermarks, given by stream, in the transaction that lands what was read from the streams."""
     if not marks:
         return
     names = {"connection": connection, "goal": goal, "streams": list(marks)}

@@ -112,13 +112,19 @@ def _with_ascii_domain(address: str) -> str:
 class Entity:
     """A kind of record that the warehouse keeps one of for each person, or each other thing that rows name.
 
+    Statements that link, upsert and delete its records take table and key from here. Intermediate tables call the key
+    of any record `profile_id`. These are about profiles alone: segments and exports, enriching, `repoint`, `renaming`,
+    the history, and of the ledger `identifier_property`, `imported_profile` and all that exports write.
+
     Args:
         table: Its table in the warehouse.
+        key: The column of a record's id, in the table and in that of its identifiers.
         identifiers: The properties that name one record.
         properties: All properties.
     """
 
     table: str
+    key: str
     identifiers: tuple[Property, ...]
     properties: tuple[Property, ...]
 
@@ -137,7 +143,12 @@ class Entity:
         """The table with the identifiers of all live records, as SQL names it."""
         return f"{self.stored}_identifier"
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What stands in fixed statements for the entity."""
+        return {"table": self.stored, "live": self.live, "identifiers": self.identifier_table, "key": self.key}
+
 
 def profile_entity(profiles: Profiles) -> Entity:
     """Return the entity that people are."""
-    return Entity("profile", tuple(profiles.identifiers), tuple(profiles.every))
+    return Entity("profile", "profile_id", tuple(profiles.identifiers), tuple(profiles.every))

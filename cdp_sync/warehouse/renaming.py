@@ -2,11 +2,15 @@
 
 One that was renamed without `was`, ran under its new name, and declares `was` since has two ledgers: they become one,
 so that nothing is in it twice. What was written last counts; rows are numbered in the order in which they were written.
+One that declares none would sum once more what it has summed under its former name: it is found as a rival.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from cdp_sync.errors import GoalFailed
+from cdp_sync.model import Connection, ImportGoal, Profiles
 from cdp_sync.warehouse.backend import Warehouse
 from cdp_sync.warehouse.session import Session
 
@@ -32,10 +36,7 @@ def names_before(names: Names, was: tuple[str | None, str | None]) -> list[Names
 
 
 def adopt(warehouse: Warehouse, names: Names, was: tuple[str | None, str | None]) -> bool:
-    """Let a goal go on with the ledger that it had under a former name; return whether there was one.
-
-    Does nothing, and opens nothing, where no former name is declared. Idempotent, all or nothing.
-    """
+    """Let a goal go on with the ledger of its former name, all or nothing; return whether there was one. Idempotent."""
     former = names_before(names, was)
     if not former:
         return False
@@ -80,28 +81,25 @@ _FORMER = "(connection, goal) = ($old_connection, $old_goal)"
 
 _BOTH = "(connection, goal) in (($old_connection, $old_goal), ($connection, $goal))"
 
-_LAST_IMPORTS = f"""select source from warehouse.imported_file
-    where {_BOTH}
-    qualify row_number() over (partition by path order by rowid desc) = 1"""
-
 _SOURCES = "source in ($old_source, $source)"
 
+
+def _replaced(table: str, key: str, rows: str = _BOTH, kept: str = "max(rowid)") -> str:
+    """Return the condition that of some rows of a table another one with the same key counts: the last one written."""
+    return f"{rows} and rowid not in (select {kept} from warehouse.{table} where {rows} group by {key})"
+
+
 _REPLACED_ROWS = {
-    "list_member": f"""{_BOTH} and rowid not in (
-        select max(rowid) from warehouse.list_member where {_BOTH} group by profile_id, list
-    )""",
+    "list_member": _replaced("list_member", "profile_id, list"),
     # Of two runs that did not record how they ended the first counts: it may have put the profile on the list.
-    "list_intent": f"""{_BOTH} and rowid not in (
-        select arg_min(rowid, began) from warehouse.list_intent where {_BOTH} group by profile_id
-    )""",
-    "watermark": f"""{_BOTH} and rowid not in (
-        select max(rowid) from warehouse.watermark where {_BOTH} group by stream
-    )""",
-    "keyed_row": f"""{_SOURCES} and rowid not in (
-        select max(rowid) from warehouse.keyed_row where {_SOURCES} group by row_key
-    )""",
+    "list_intent": _replaced("list_intent", "profile_id", kept="arg_min(rowid, began)"),
+    "watermark": _replaced("watermark", "stream"),
+    "keyed_row": _replaced("keyed_row", "row_key", _SOURCES),
     "waiting_row": f"""{_BOTH} and (
-        source not in ({_LAST_IMPORTS})
+        source not in (
+            select source from warehouse.imported_file where {_BOTH}
+            qualify row_number() over (partition by path order by rowid desc) = 1
+        )
         or coalesce(row_key in (select row_key from warehouse.keyed_row where {_SOURCES}), false)
     )""",
 }
@@ -109,25 +107,13 @@ _REPLACED_ROWS = {
 
 
 def _merge_exports(session: Session, values: Mapping[str, object]) -> None:
-    """Make of exports under both names one number."""
-    numbers = session.rows(
-        f"""select number from warehouse.exported_goal
-        where {_BOTH}
-        order by connection = $connection and goal = $goal, number""",
-        values,
-    )
+    order = "connection = $connection and goal = $goal, number"
+    numbers = session.rows(f"select number from warehouse.exported_goal where {_BOTH} order by {order}", values)
     if len(numbers) < 2:
         return
     *former, kept = (number for (number,) in numbers)
-    session.execute(
-        """delete from warehouse.exported_profile
-        where goal_number in (select unnest($numbers)) and rowid not in (
-            select max(rowid) from warehouse.exported_profile
-            where goal_number in (select unnest($numbers))
-            group by profile_id
-        )""",
-        {"numbers": [*former, kept]},
-    )
+    replaced = _replaced("exported_profile", "profile_id", "goal_number in (select unnest($numbers))")
+    session.execute(f"delete from warehouse.exported_profile where {replaced}", {"numbers": [*former, kept]})
     session.execute(
         "update warehouse.exported_profile set goal_number = $kept where goal_number in (select unnest($former))",
         {"kept": kept, "former": former},
@@ -154,10 +140,7 @@ _IN_BOTH = {
 
 
 def merge_connections(session: Session, before: str, now: str) -> None:
-    """Let a connection go on with the counts that it had under a former name; who is in both counts once.
-
-    To be called before its goals are renamed, in their transaction.
-    """
+    """Merge the counts of a connection's two names, before its goals are renamed and in their transaction."""
     names = {"before": before, "now": now}
     numbers = dict(session.rows("select connection, number from warehouse.connection_number"))
     values = {**names, "old_number": numbers.get(before), "number": numbers.get(now)}
@@ -196,3 +179,88 @@ def _merge_counts(session: Session, direction: str, in_both: str, values: Mappin
     session.execute(f"delete from warehouse.data_exchange where {which}", names)
     total = sum(profiles for (profiles,) in counted) - twice
     session.execute("insert into warehouse.data_exchange values (?, ?, ?)", [values["now"], direction, total])
+
+
+_NO_SUMS = "[]"
+
+_SUMMED_ELSEWHERE = """(file.connection, file.goal) <> ($connection, $goal)
+    and coalesce(file.links = $links and file.sums = $sums, file.source in (
+        select source from warehouse.imported_row where sums is not null
+    ))
+    and path not in (
+        select path from warehouse.imported_file where connection = $connection and goal = $goal
+    )"""
+"""The condition that another goal imported a file with the same links and sums, and this goal never did."""
+
+_RIVALS = f"""
+with asked as (
+    select unnest($paths) as path, unnest($sizes::bigint[]) as size, unnest($times::timestamptz[]) as modified_at
+)
+select distinct file.connection, file.goal
+from warehouse.imported_file file
+join asked using (path)
+where {_SUMMED_ELSEWHERE}
+    and (file.connection = $connection or (file.size, file.modified_at) = (asked.size, asked.modified_at))
+order by all"""
+"""Files of another connection are the same only if path, size and time all agree."""
+
+_IMPORTED_BY_OTHERS = f"""
+select distinct connection, goal, path
+from warehouse.imported_file file
+where {_SUMMED_ELSEWHERE}
+    and (connection = $connection or connection not in (select unnest($connections)))
+order by all"""
+"""Of other connections only those that are not declared any more: they may have been renamed."""
+
+
+def rival_problem(
+    session: Session,
+    connection: str,
+    goal: ImportGoal,
+    files: Iterable[tuple[str, int | None, datetime | None]],
+    *,
+    former: Sequence[Names] = (),
+) -> GoalFailed | None:
+    """Return what keeps a goal from importing these files; None where no other goal has summed any of them.
+
+    Files have path, size and time. What was imported under the names in `former` is the goal's own.
+    """
+    listed = list(files)
+    if goal.sums_as_json == _NO_SUMS or not listed:
+        return None
+    columns = dict(zip(("paths", "sizes", "times"), map(list, zip(*listed, strict=True)), strict=True))
+    found = session.rows(_RIVALS, {**_summed(connection, goal), **columns})
+    rival = next((names for names in found if names not in former), None)
+    return _summed_before((connection, goal.name), rival) if rival else None
+
+
+def rival_problems(session: Session, connections: Sequence[Connection], profiles: Profiles) -> list[str]:
+    """Return what `check` has to say of goals that would sum what another goal has summed, of all that are declared."""
+    declared = sorted(connection.name for connection in connections)
+    problems = []
+    for connection in connections:
+        for each in connection.import_profiles:
+            goal, names = each.importing(connection, profiles), (connection.name, each.name)
+            if goal.sums_as_json == _NO_SUMS:
+                continue
+            former = names_before(names, (connection.was, each.was))
+            imported = session.rows(_IMPORTED_BY_OTHERS, {**_summed(connection.name, goal), "connections": declared})
+            for *other, path in imported:
+                if each.reads(path) and (rival := (other[0], other[1])) not in former:
+                    problems.append(str(_summed_before(names, rival)))
+                    break
+    return problems
+
+
+def _summed(connection: str, goal: ImportGoal) -> dict[str, object]:
+    return {"connection": connection, "goal": goal.name, "links": goal.links_as_json, "sums": goal.sums_as_json}
+
+
+def _summed_before(names: Names, other: Names) -> GoalFailed:
+    renamed = f"the goal, `was: {other[1]}`" if names[0] == other[0] else f"the connection, `was: {other[0]}`"
+    return GoalFailed(
+        f"{'/'.join(names)} reads files that {'/'.join(other)} has imported with the same links and sums: "
+        "their amounts would be added once more.",
+        needed="A goal that was renamed says so; any other has sums of its own.",
+        remedy=f"If it was renamed, declare on {renamed}. If both are meant, sum into different properties.",
+    )

@@ -1,7 +1,4 @@
-"""Re-points everything that names a profile from one profile to another, as a merge or its reversal needs it.
-
-A table that names profiles stands either in `REFERENCES` or in `HISTORY`; a test compares both with the schema.
-"""
+"""Re-points all that names a profile to another one; each table is in `REFERENCES` or `HISTORY`, as a test proves."""
 
 from dataclasses import dataclass
 

@@ -30,13 +30,7 @@ _TABLE = r"(?<!distinct )\b(?:from|join|using|into|update)\s+((?:\w+\.)?\w+)\b(?
 
 @dataclass(frozen=True)
 class Step:
-    """One statement of a plan.
-
-    Args:
-        yields: The table that it makes or fills.
-        sql: The statement; values are bound as `$name`.
-        values: What to bind.
-    """
+    """One statement of a plan: the table that it makes or fills, and the values that are bound as `$name`."""
 
     yields: str
     sql: str
@@ -114,13 +108,6 @@ class Session:
             self._connection.create_function("ascii_domain", ascii_domain, [text], text, null_handling=SPECIAL)
             self._has_functions = True
 
-    def wait_for_disk(self, *, wait: bool) -> None:
-        """Set whether what is written from now on has to survive a power cut.
-
-        Staged rows need not: nothing reads them after one, and a file that was forced to the disk takes long to remove.
-        """
-        self.execute(f"set fsync_mode = '{'standard' if wait else 'none'}'")
-
     def run(self, steps: Iterable[Step]) -> None:
         """Run the steps of a plan in order; an error names the step and shows its statement."""
         observe = observer.get()
@@ -137,11 +124,7 @@ class Session:
                 observe(EndedStep(step, self, counted[0] if counted else None, time.perf_counter() - began))
 
     def attach(self, path: Path, name: str, options: str = "") -> None:
-        """Attach a database file.
-
-        Raises:
-            duckdb.Error: Not translated: the caller distinguishes a lock from an unusable file.
-        """
+        """Attach a database file. DuckDB's error is not translated: callers distinguish a lock from a broken file."""
         self._connection.execute(f"attach $path as {name}{f' ({options})' if options else ''}", {"path": str(path)})
 
     def roll_back(self) -> None:
@@ -158,14 +141,7 @@ class Session:
 
 @dataclass(frozen=True)
 class EndedStep:
-    """A step that a session ran.
-
-    Args:
-        step: The step.
-        session: Where its table can be looked at.
-        rows: Rows that it wrote or removed; None for a view.
-        seconds: How long it took.
-    """
+    """A step that a session ran: how many rows it wrote or removed, None for a view, and how many seconds it took."""
 
     step: Step
     session: Session

@@ -1,1 +1,1 @@
-"""The yardstick: what an import costs against a script written by hand for the same job."""
+"""Benchmarks: the cost of imports and exports compared with scripts written by hand for the same work."""

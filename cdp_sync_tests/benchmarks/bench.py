@@ -1,7 +1,7 @@
-"""Runs the product and the floor script side by side and prints what each of them cost.
+"""Runs the product and the floor script on the same files and prints the cost of each.
 
-Both fetch the same file from the same OpenSSH server, each into a warehouse of its own: a first import, the same file
-with a share of its rows changed, and the file unchanged. Who goes first alternates; figures are medians.
+Both fetch the same file from the same OpenSSH server, each into a warehouse of its own: a first import, the file with a
+share of its rows changed, and the file unchanged. The order alternates; figures are medians.
 
 `python -m cdp_sync_tests.benchmarks.bench --rows 1000000 --changed 0.1 --repeat 3`
 """
@@ -35,32 +35,32 @@ COUNTERS = (
 
 @dataclass(frozen=True)
 class Life:
-    """What the system tells about a process that ended."""
+    """The resources of a process that has ended."""
 
     wall: float
     cpu: float
-    """Processor seconds, with children that were waited for: not the line that the floor's sessions share."""
+    """CPU seconds, including child processes that were waited for, but not the floor's SSH control process."""
     peak_mb: float
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of the product or the floor script cost."""
+    """The cost of one run of the product or the floor script."""
 
     who: str
     case: str
     seconds: float
-    """The work, as the program tells."""
+    """Seconds of work, as measured by the program."""
     start_up: float
-    """The rest of the process's life."""
+    """Seconds of the process before and after its work."""
     cpu: float
     peak_mb: float
     counters: dict[str, int]
 
 
 @dataclass(frozen=True)
-class Yard:
-    """A server with a directory, and the two files that take turns in it."""
+class Setup:
+    """A server with a directory, and the two versions of its file."""
 
     server: OpenSshServer
     folder: Path
@@ -68,11 +68,11 @@ class Yard:
 
     @property
     def directory(self) -> Path:
-        """The directory that both read."""
+        """The directory that both programs read."""
         return self.folder / "inbox"
 
     def deliver(self, case: str) -> None:
-        """Put the case's file on the server, old enough to count as whole."""
+        """Link the case's file into the directory, with a modification time in the past."""
         if case == "unchanged":
             return
         source, target = self.folder / f"{case}.csv", self.directory / "customers.csv"
@@ -83,7 +83,7 @@ class Yard:
 
 
 def run_product(case: str, place: Path, command: str) -> Cost:
-    """Run the product's connection once."""
+    """Run the product's connection once and return its cost."""
     summary, life = run([command, "run", "bench", "--json"], place)
     if summary["state"] != "success":
         raise SystemExit(
@@ -92,15 +92,15 @@ def run_product(case: str, place: Path, command: str) -> Cost:
     return cost_of("product", case, life, summary["seconds"], summary["goals"])
 
 
-def run_floor(yard: Yard, case: str, place: Path) -> Cost:
-    """Run the floor script once."""
+def run_floor(setup: Setup, case: str, place: Path) -> Cost:
+    """Run the floor script once and return its cost."""
     options = {
-        "host": yard.server.host,
-        "port": yard.server.port,
-        "user": yard.server.username,
-        "identity": yard.server.client_key,
-        "known-hosts": yard.known_hosts,
-        "directory": yard.directory,
+        "host": setup.server.host,
+        "port": setup.server.port,
+        "user": setup.server.username,
+        "identity": setup.server.client_key,
+        "known-hosts": setup.known_hosts,
+        "directory": setup.directory,
         "warehouse": place / "floor.duckdb",
     }
     call = [sys.executable, "-m", "cdp_sync_tests.benchmarks.floor", *(f"--{k}={v}" for k, v in options.items())]
@@ -108,13 +108,13 @@ def run_floor(yard: Yard, case: str, place: Path) -> Cost:
     return cost_of("floor", case, life, summary["seconds"], summary["files"])
 
 
-def run_round(yard: Yard, place: Path, *, command: str | None, floor_first: bool) -> list[Cost]:
-    """Run every case once with both, from an empty warehouse each."""
-    write_project(place, yard.server, yard.directory)
+def run_round(setup: Setup, place: Path, *, command: str | None, floor_first: bool) -> list[Cost]:
+    """Run each case once with both programs, from an empty warehouse each."""
+    write_project(place, setup.server, setup.directory)
     costs = []
     for case in CASES:
-        yard.deliver(case)
-        runs = [partial(run_floor, yard, case, place)]
+        setup.deliver(case)
+        runs = [partial(run_floor, setup, case, place)]
         if command:
             runs.append(partial(run_product, case, place, command))
         pair = [run() for run in (runs if floor_first else reversed(runs))]
@@ -125,7 +125,7 @@ def run_round(yard: Yard, place: Path, *, command: str | None, floor_first: bool
 
 
 def table(costs: list[Cost], rows: int) -> Iterator[str]:
-    """Yield the lines that people read; where two figures share a column, the product's comes first."""
+    """Yield the lines of the table; in a column with two figures the product's is first."""
     yield f"{'case':10}{'product s':>11}{'floor s':>9}{'ratio':>7}{'rows/s':>20}{'CPU s':>14}{'peak MB':>14}"
     for case in CASES:
         work = _medians(costs, case, "seconds")
@@ -143,7 +143,7 @@ def _seconds(figures: dict[str, float]) -> str:
 
 
 def _medians(costs: list[Cost], case: str | None, figure: str) -> dict[str, float]:
-    """Return the median of a figure for the product, where it ran, and for the floor."""
+    """Return the median of a figure for the floor and, where it ran, for the product."""
     found: dict[str, list[float]] = {"product": [], "floor": []}
     for cost in costs:
         if case in (None, cost.case):
@@ -157,12 +157,12 @@ def median_of(costs: list[Cost], who: str, case: str, figure: str) -> float:
 
 
 def run(call: list[str], place: Path) -> tuple[dict[str, Any], Life]:
-    """Run a program that prints JSON; return that and what the process cost."""
+    """Run a program that prints JSON; return the JSON and the resources of the process."""
     began = time.perf_counter()
     with subprocess.Popen(call, cwd=place, env=environment(place), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         printed = process.stdout.read()
-        # Unlike `wait`, tells what this one child used.
+        # `wait4` returns the resources of this child process alone.
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -172,14 +172,14 @@ def run(call: list[str], place: Path) -> tuple[dict[str, Any], Life]:
 
 
 def cost_of(who: str, case: str, life: Life, seconds: float, parts: list[dict[str, Any]]) -> Cost:
-    """Return what a run cost that did these parts of the work."""
+    """Return the cost of a run, with the counters of its parts summed."""
     counters = {name: sum(part.get(name) or 0 for part in parts) for name in COUNTERS}
     return Cost(who, case, seconds, life.wall - seconds, life.cpu, life.peak_mb, counters)
 
 
 @contextmanager
-def _yard(folder: Path, rows: int, changed: float) -> Iterator[Yard]:
-    """Make the files and serve them. Made in a process of its own: a child starts out with its parent's peak memory."""
+def _setup(folder: Path, rows: int, changed: float) -> Iterator[Setup]:
+    """Generate the files and serve them. A separate process generates, as a child inherits its parent's peak memory."""
     (folder / "inbox").mkdir(parents=True)
     first, second = folder / "first.csv", folder / "changed.csv"
     generate = [sys.executable, "-m", "cdp_sync_tests.benchmarks.generate", f"--rows={rows}", f"--changed={changed}"]
@@ -187,7 +187,7 @@ def _yard(folder: Path, rows: int, changed: float) -> Iterator[Yard]:
     with tempfile.TemporaryDirectory() as own, openssh_server(Path(own, "sshd")) as server:
         known_hosts = Path(own, "known_hosts")
         known_hosts.write_text(server.known_hosts_line())
-        yield Yard(server, folder, known_hosts)
+        yield Setup(server, folder, known_hosts)
 
 
 def _options() -> argparse.Namespace:
@@ -195,8 +195,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--changed", type=float, default=0.1, help="share of the rows that differ in the second file")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--keep", type=Path, help="work in this new folder and leave it")
-    parser.add_argument("--json", action="store_true", help="print every single run instead of the table")
+    parser.add_argument("--keep", type=Path, help="use this new folder and keep it")
+    parser.add_argument("--json", action="store_true", help="print each run instead of the table")
     parser.add_argument("--product", default=str(Path(sys.executable).with_name("cdp-sync")), help="the command to run")
     parser.add_argument("--floor-only", action="store_true", help="leave the product out")
     return parser.parse_args()
@@ -210,10 +210,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as spare:
         folder = options.keep or Path(spare, "bench")
         try:
-            with _yard(folder, options.rows, options.changed) as yard:
+            with _setup(folder, options.rows, options.changed) as setup:
                 for turn in range(options.repeat):
                     place = folder / f"round{turn + 1}"
-                    costs += run_round(yard, place, command=command, floor_first=turn % 2 == 1)
+                    costs += run_round(setup, place, command=command, floor_first=turn % 2 == 1)
         except pytest.skip.Exception as reason:
             raise SystemExit(f"No benchmark: {reason}.") from None
     if options.json:

@@ -1,6 +1,6 @@
-"""Exports a million profiles beside the floor script, then the hundredth part of them that changed, then nobody.
+"""Exports a million profiles with the product and the floor script; then 1 % of them changed, then none.
 
-Both work on the same warehouse and put their file on the same OpenSSH server. Also times a segment of ten conditions.
+Both use the same warehouse and upload to the same OpenSSH server. A count of a segment of ten conditions is timed, too.
 
 `python -m cdp_sync_tests.benchmarks.export_bench --rows 1000000 --repeat 3`
 """
@@ -47,8 +47,8 @@ CHANGE = "update profile set order_total = order_total + 1 where hash(profile_id
 
 
 @dataclass(frozen=True)
-class Yard:
-    """A server with a directory, and a project whose warehouse holds the people."""
+class Setup:
+    """A server with a directory, and a project with a filled warehouse."""
 
     server: OpenSshServer
     folder: Path
@@ -57,30 +57,30 @@ class Yard:
 
     @property
     def warehouse(self) -> Path:
-        """What both export from."""
+        """The warehouse that both programs export from."""
         return self.folder / "data" / "warehouse.duckdb"
 
     @property
     def outbox(self) -> Path:
-        """Where both put their file."""
+        """The directory that both programs write to."""
         return self.folder / "outbox"
 
     def product(self, case: str) -> Cost:
-        """Run the product's export once."""
+        """Run the product's export once and return its cost."""
         summary, life = run([self.command, "run", "bench", "--json"], self.folder)
         if summary["state"] != "success":
             raise SystemExit(f"{case}: {[goal.get('message') for goal in summary['goals']]}")
         return cost_of("product", case, life, summary["seconds"], summary["goals"])
 
     def segment(self) -> Cost:
-        """Let the product count a segment of ten conditions."""
+        """Count a segment of ten conditions with the product and return its cost."""
         summary, life = run(
             [sys.executable, "-m", "cdp_sync_tests.benchmarks.export_bench", "--segment-only"], self.folder
         )
         return cost_of("product", "segment", life, summary["seconds"], [])
 
     def floor(self, case: str) -> Cost:
-        """Run the floor script once."""
+        """Run the floor script once and return its cost."""
         options = {
             "host": self.server.host,
             "port": self.server.port,
@@ -95,23 +95,23 @@ class Yard:
         return cost_of("floor", case, life, summary["seconds"], summary["goals"])
 
     def change(self) -> None:
-        """Change every hundredth profile."""
+        """Change 1 % of the profiles."""
         with duckdb.connect(self.warehouse) as connection:
             connection.execute(CHANGE)
 
 
-def run_round(yard: Yard, *, floor_first: bool) -> list[Cost]:
-    """Run every case once."""
-    both = [yard.floor, yard.product] if floor_first else [yard.product, yard.floor]
+def run_round(setup: Setup, *, floor_first: bool) -> list[Cost]:
+    """Run each case once and return the costs."""
+    both = [setup.floor, setup.product] if floor_first else [setup.product, setup.floor]
     costs = [who("everybody") for who in both]
     if len({cost.counters["profiles_written"] for cost in costs}) > 1:
         raise SystemExit(f"They did not do the same work: {[(cost.who, cost.counters) for cost in costs]}")
-    yard.change()
-    return [*costs, yard.product("1 % changed"), yard.product("nobody changed"), yard.segment()]
+    setup.change()
+    return [*costs, setup.product("1 % changed"), setup.product("nobody changed"), setup.segment()]
 
 
 def table(costs: list[Cost]) -> Iterator[str]:
-    """Yield the lines that people read."""
+    """Yield the lines of the table."""
     yield f"{'case':16}{'product s':>11}{'floor s':>9}{'ratio':>7}{'peak MB':>9}"
     first = median_of(costs, "product", "everybody", "seconds")
     for case in CASES:
@@ -123,7 +123,7 @@ def table(costs: list[Cost]) -> Iterator[str]:
 
 
 def count_segment() -> None:
-    """Time the segment of ten conditions in this process and print that as JSON."""
+    """Time the count of the segment of ten conditions and print the seconds as JSON."""
     from cdp_sync.inspection import look_at_segment
     from cdp_sync.orchestration.declarations import load_declarations
 
@@ -135,19 +135,19 @@ def count_segment() -> None:
 
 
 @contextmanager
-def _yard(folder: Path, rows: int, command: str) -> Iterator[Yard]:
+def _setup(folder: Path, rows: int, command: str) -> Iterator[Setup]:
     with tempfile.TemporaryDirectory() as own, openssh_server(Path(own, "sshd")) as server:
         known_hosts = Path(own, "known_hosts")
         known_hosts.write_text(server.known_hosts_line())
-        yard = Yard(server, folder, known_hosts, command)
-        write_export_project(folder, server, yard.outbox)
+        setup = Setup(server, folder, known_hosts, command)
+        write_export_project(folder, server, setup.outbox)
         run([command, "segment", "everybody", "--json"], folder)
-        fill_people(yard.warehouse, rows)
-        yield yard
+        fill_people(setup.warehouse, rows)
+        yield setup
 
 
 def fill_people(warehouse: Path, rows: int) -> None:
-    """Fill a new warehouse. In a process of its own: a child starts out with its parent's peak memory."""
+    """Fill a new warehouse in a separate process, as a child inherits its parent's peak memory."""
     from cdp_sync.model import Profiles
     from cdp_sync.warehouse import Warehouse
     from cdp_sync.warehouse.properties import sync_properties
@@ -176,8 +176,8 @@ def main() -> None:
         for turn in range(options.repeat):
             folder = Path(spare, f"round{turn + 1}")
             try:
-                with _yard(folder, options.rows, options.product) as yard:
-                    costs += run_round(yard, floor_first=turn % 2 == 1)
+                with _setup(folder, options.rows, options.product) as setup:
+                    costs += run_round(setup, floor_first=turn % 2 == 1)
             except pytest.skip.Exception as reason:
                 raise SystemExit(f"No benchmark: {reason}.") from None
     print("\n".join(table(costs)))

@@ -1,6 +1,6 @@
-"""The floor of an export: bare DuckDB writes the segment with one `copy`, OpenSSH's `sftp` puts it on the server.
+"""The floor of an export: DuckDB writes the segment with one `copy`, and OpenSSH's `sftp` uploads the file.
 
-It keeps no ledger and knows one segment and one format.
+It keeps no ledger and has one segment and one format.
 
 `python -m cdp_sync_tests.benchmarks.export_floor --host … --directory /outbox --warehouse wh.duckdb` prints the cost.
 """
@@ -28,7 +28,7 @@ copy (
 
 
 def main() -> None:
-    """Run once and print what it cost, as JSON."""
+    """Run once and print the cost as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=22)
     parser.add_argument("--warehouse", type=Path, required=True)

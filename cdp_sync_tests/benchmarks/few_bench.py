@@ -1,8 +1,8 @@
-"""Imports a small file of changed rows into a warehouse of many profiles, with this build and with another one.
+"""Imports a small file of changed rows into a warehouse with many profiles, for this build and another.
 
-Each build makes its warehouse once, and copies it for each try; a try is a process of its own that stages, links and
-upserts, without Dagster and without a server. Two files: rows that stood side by side in the first file, and rows from
-all over it.
+Each build fills its warehouse once and copies it for each run. A run is a separate process that stages, links and
+upserts, without Dagster and without a server. There are two files: consecutive rows of the first file, and rows from
+everywhere in it.
 
 `python -m cdp_sync_tests.benchmarks.few_bench --rows 1000000 --few 10000 --repeat 5 --against ../other-checkout`
 """
@@ -37,8 +37,10 @@ to '{target}' (header)
 
 
 def run_once(folder: Path, source: Path) -> dict[str, float]:
-    """Import one file into the folder's warehouse with the product that is installed; return what it cost."""
-    from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
+    """Import one file into the folder's warehouse with the installed product; return the cost."""
+    from cdp_sync.importing import ImportRun
+    from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+    from cdp_sync.importing.staging.parsing import stage_files
     from cdp_sync.model import FetchedFile, FileGoal, Profiles, RemoteFile
     from cdp_sync.warehouse import Warehouse
     from cdp_sync_tests.benchmarks.project import PROPERTIES, profile_model
@@ -68,7 +70,7 @@ def _cpu() -> float:
 
 
 def call(build: Path, folder: Path, source: Path) -> dict[str, float]:
-    """Run `run_once` in a process of its own, with the product of a checkout."""
+    """Run `run_once` in a separate process with the product of a checkout."""
     command = [sys.executable, __file__, "--once", str(folder), str(source)]
     environment = {**os.environ, "PYTHONPATH": str(build)}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
@@ -76,7 +78,7 @@ def call(build: Path, folder: Path, source: Path) -> dict[str, float]:
 
 
 def write_files(folder: Path, rows: int, few: int) -> dict[str, Path]:
-    """Write the first file and those of changed rows, by name."""
+    """Write the first file and the files of changed rows; return them by name."""
     from cdp_sync_tests.benchmarks.generate import write_customers
 
     first = write_customers(folder / "first.csv", rows=rows)
@@ -92,7 +94,7 @@ def write_files(folder: Path, rows: int, few: int) -> dict[str, Path]:
 def tries(
     builds: list[Path], folder: Path, options: argparse.Namespace
 ) -> Iterator[tuple[str, Path, dict[str, float]]]:
-    """Yield file, build and cost of each try; builds take turns."""
+    """Yield file, build and cost of each run, with builds alternating."""
     files = write_files(folder, options.rows, options.few)
     bases = {build: folder / f"base{number}" for number, build in enumerate(builds)}
     for build, base in bases.items():
@@ -104,7 +106,7 @@ def tries(
                 place = folder / "try"
                 place.mkdir()
                 shutil.copy(bases[build] / "warehouse.duckdb", place)
-                os.sync()  # or the import waits for what the copy has left to write
+                os.sync()  # otherwise the import waits until the copy is on disk
                 cost = call(build, place, files[name])
                 if cost["updated"] != options.few:
                     raise SystemExit(f"{name}: {cost['updated']} profiles were updated, not {options.few}")
@@ -113,7 +115,7 @@ def tries(
 
 
 def main() -> None:
-    """Run all tries and print medians."""
+    """Run all cases and print medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--few", type=int, default=10_000, help="rows of the small file")

@@ -1,10 +1,11 @@
-"""The floor: what one run over one directory costs when it is written by hand for one fixed mapping.
+"""The floor script: the cost of an import that is written by hand for one fixed mapping.
 
-OpenSSH's `sftp` fetches, bare DuckDB does the rest, in one process. It keeps the same tables as the product, so that
-both do the same work: ledger, delta by row, linking, folding, history, quarantine, one transaction per file. It knows
-one mapping, one link and one format, expects addresses that belong to one profile each, and sees times by the minute.
+OpenSSH's `sftp` fetches the files and DuckDB does the rest, in one process. The script keeps the same tables as the
+product and does the same work: ledger, row delta, linking, merging of rows, history, quarantine, one transaction per
+file. It has one mapping, one link and one format, needs addresses that belong to one profile each, and reads
+modification times by the minute.
 
-`python -m cdp_sync_tests.benchmarks.floor --host … --directory /inbox --warehouse wh.duckdb` prints what it cost.
+`python -m cdp_sync_tests.benchmarks.floor --host … --directory /inbox --warehouse wh.duckdb` prints the cost.
 """
 
 import argparse
@@ -34,7 +35,7 @@ LISTED = re.compile(r"-\S+\s+\S+\s+\S+\s+\S+\s+(?P<size>\d+)\s+(?P<time>\w{3}\s+
 
 @dataclass(frozen=True)
 class Listed:
-    """One file of the directory."""
+    """A file in the listing of the directory."""
 
     path: str
     size: int
@@ -43,20 +44,20 @@ class Listed:
 
 @dataclass
 class Stopwatch:
-    """Seconds per phase."""
+    """Measures seconds by phase."""
 
     phases: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
-        """Add the time the block takes to the phase."""
+        """Add the duration of the block to the phase."""
         began = time.perf_counter()
         yield
         self.phases[phase] = round(self.phases.get(phase, 0.0) + time.perf_counter() - began, 3)
 
 
 def sftp(options: argparse.Namespace, control: Path, *commands: str) -> str:
-    """Run the commands in one `sftp` session and return what it printed; sessions share the line at `control`."""
+    """Run commands in one `sftp` session and return their output; sessions share the connection at `control`."""
     call = [str(SFTP), "-q", "-b", "-", "-F", "none", "-P", str(options.port), "-i", str(options.identity)]
     secure = ("IdentitiesOnly=yes", f"UserKnownHostsFile={options.known_hosts}", "Ciphers=aes128-gcm@openssh.com")
     for option in (*secure, "ControlMaster=auto", f"ControlPath={control}", "ControlPersist=1"):
@@ -73,7 +74,7 @@ def sftp(options: argparse.Namespace, control: Path, *commands: str) -> str:
 
 
 def modified(listed: str) -> datetime:
-    """Return the instant that `ls -l` means by `Nov 21 18:57` (this year, or the last) or `Nov 21 2025`."""
+    """Return the time of an entry of `ls -l`: `Nov 21 18:57` (this year or the last) or `Nov 21 2025`."""
     if ":" not in listed:
         return datetime.strptime(listed, "%b %d %Y").replace(tzinfo=UTC)
     now = datetime.now(UTC)
@@ -89,7 +90,7 @@ def directory(options: argparse.Namespace, control: Path) -> list[Listed]:
 
 
 def open_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open the warehouse and make its tables where there are none."""
+    """Open the warehouse and create missing tables."""
     connection = duckdb.connect(path)
     connection.execute("set memory_limit = '1GB'; set timezone = 'UTC'")
     connection.execute(sql.TABLES)
@@ -97,18 +98,18 @@ def open_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def known(connection: duckdb.DuckDBPyConnection, file: Listed) -> tuple[Any, ...]:
-    """Return size, time and sha256 of the file's last import; empty where there was none."""
+    """Return size, time and sha256 of the file's last import, or an empty tuple."""
     return connection.execute(sql.LEDGER, {"path": file.path}).fetchone() or ()
 
 
 def run_each(connection: duckdb.DuckDBPyConnection, statements: str, values: dict[str, Any]) -> None:
-    """Run the statements one by one, each with those of the values that it names."""
+    """Run each statement with the values that it names."""
     for statement in statements.split(";\n"):
         connection.execute(statement, {name: values[name] for name in set(re.findall(r"\$(\w+)", statement))})
 
 
 def update(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> None:
-    """Write the columns in which at least one profile changed."""
+    """Update the columns in which at least one profile changed."""
     how_many = connection.execute(sql.HOW_MANY_CHANGED).fetchone() or ()
     changes = [name for name, count in zip(sql.NAMES, how_many, strict=True) if count]
     if changes:
@@ -117,7 +118,7 @@ def update(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Non
 
 
 def load(connection: duckdb.DuckDBPyConnection, values: dict[str, Any], clock: Stopwatch, *, again: bool) -> None:
-    """Bring one fetched file into the warehouse, in one transaction."""
+    """Import one fetched file in one transaction."""
     with clock("parse"):
         run_each(connection, sql.INCOMING, values)
     connection.execute("set preserve_insertion_order = false")
@@ -140,7 +141,7 @@ def load(connection: duckdb.DuckDBPyConnection, values: dict[str, Any], clock: S
 
 
 def import_file(warehouse: Path, file: Listed, local: Path, clock: Stopwatch) -> dict[str, Any]:
-    """Import the file, or note its new time where its bytes are known; return its counters."""
+    """Import the file, or update its time if its bytes are known; return its counters."""
     with clock("digest"), local.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     values = {
@@ -161,7 +162,7 @@ def import_file(warehouse: Path, file: Listed, local: Path, clock: Stopwatch) ->
 
 
 def run(options: argparse.Namespace, clock: Stopwatch) -> list[dict[str, Any]]:
-    """Import what the directory has and the ledger has not; return the counters per file."""
+    """Import the files that the ledger does not have; return their counters."""
     beside = options.warehouse.parent
     with tempfile.TemporaryDirectory() as own, tempfile.TemporaryDirectory(dir=beside) as downloads:
         control = Path(own, "line")
@@ -177,13 +178,13 @@ def run(options: argparse.Namespace, clock: Stopwatch) -> list[dict[str, Any]]:
 
 
 def peak_megabytes() -> float:
-    """Return what this process and its largest child held at their peaks."""
+    """Return the peak memory of this process plus that of its largest child."""
     peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return round(sum(peaks) / 1024, 1)
 
 
 def main() -> None:
-    """Run once and print what it cost, as JSON."""
+    """Run once and print the cost as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=22)
     parser.add_argument("--warehouse", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""The SQL of the floor script, in the order it runs. Linked by e-mail, every set mode is `set`."""
+"""The SQL of the floor script in the order of execution. It links by e-mail; each set mode is `set`."""
 
 IDENTIFIER = """case
         when coalesce(
@@ -7,7 +7,7 @@ IDENTIFIER = """case
             and ltrim(trim(Email), '0') != ''
         then lower(trim(Email))
     end"""
-"""Without `in (…)`, of which DuckDB makes a join that gives rows out of the file's order."""
+"""Without `in (…)`, since DuckDB plans it as a join, which does not keep the order of rows."""
 
 UNIQUE = """list_filter(
         string_split(Interests, ';'), lambda value, place: list_position(string_split(Interests, ';'), value) = place
@@ -28,7 +28,7 @@ PROPERTIES = (
     ("country", "varchar", "Country", "Country"),
     ("zip", "varchar", "Zip", "Zip"),
 )
-"""Name, type, cell of the file, and the expression from one to the other."""
+"""Name, type and cell of each property, and the expression that converts the cell."""
 
 NAMES = [name for name, *_ in PROPERTIES]
 CELLS = [cell for _, _, cell, _ in PROPERTIES]
@@ -37,7 +37,7 @@ THIS_FILE = "connection = 'bench' and goal = 'customers' and path = $path"
 
 
 def each(pattern: str, names: list[str] = NAMES, separator: str = ", ") -> str:
-    """Return the pattern once per name, `{}` replaced by the name."""
+    """Return the pattern for each name, with `{}` replaced by the name."""
     return separator.join(pattern.format(name) for name in names)
 
 
@@ -93,7 +93,7 @@ from incoming
 where email is not null
 group by row_hash
 """
-"""Rows that name nobody are left out: they get another chance whenever their file is read again."""
+"""Rows without an identifier are left out, so that they are retried when their file is read again."""
 
 FRESH_FIRST = "create temp view fresh as select rowid as line, * from incoming"
 
@@ -160,7 +160,7 @@ set updated_at = $at, {changes}
 from changed
 where profile.profile_id = changed.profile_id
 """
-"""Only the columns in which something changed: DuckDB then writes those in place and leaves the others alone."""
+"""Only changed columns, which DuckDB updates in place."""
 
 CREATED = "from customer where line not in (select line from matched)"
 

@@ -1,4 +1,4 @@
-"""Writes benchmark files: N customers of thirteen columns, and the same file with a share of its rows changed.
+"""Generates benchmark files: N customers with thirteen columns, and the same file with some rows changed.
 
 `python -m cdp_sync_tests.benchmarks.generate --rows 1000000 --out first.csv --changed 0.1 --changed-out second.csv`
 """
@@ -40,7 +40,7 @@ to '{target}' (header)
 
 
 def write_customers(target: Path, *, rows: int, changed: float = 0.0, seed: int = 1) -> Path:
-    """Write one file; of its rows the share `changed` has another Total and LastName than with `changed=0`."""
+    """Write one file. In the share `changed` of its rows, Total and LastName differ from a file with `changed=0`."""
     statement = CUSTOMERS.format(target=str(target).replace("'", "''"))
     with duckdb.connect() as connection:
         connection.execute(statement, {"rows": rows, "changed": round(changed * 1_000_000), "seed": str(seed)})
@@ -48,7 +48,7 @@ def write_customers(target: Path, *, rows: int, changed: float = 0.0, seed: int 
 
 
 def main() -> None:
-    """Write the file, and the changed one where a name for it is given."""
+    """Write the file and, if it is named, the changed one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--out", type=Path, required=True)

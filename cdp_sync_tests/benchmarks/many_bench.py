@@ -1,7 +1,7 @@
-"""Whether many sensors keep their time on one machine, and how soon a run begins after a file has arrived.
+"""Measures the intervals of many sensors on one machine, and the time from a file's arrival to its run.
 
-Runs `dagster dev` with that many connections, each with an account of its own on the sandbox's SFTP server, which notes
-when each of them looks.
+Runs `dagster dev` with the connections, each with its own account on the sandbox's SFTP server, which records each
+login.
 
 `python -m cdp_sync_tests.benchmarks.many_bench --connections 50 --every 30 --looks 5`
 """
@@ -21,23 +21,23 @@ from cdp_sync_tests.projects import PASSWORD, Project, goal, open_project
 LOGINS: dict[str, list[float]] = defaultdict(list)
 
 
-class Noting(Login):
-    """Notes when an account logs in."""
+class RecordingLogin(Login):
+    """Records the time of each login of an account."""
 
     def check_auth_password(self, username: str, password: str) -> int:
-        """Let it in, as usual."""
+        """Record the login and accept it as usual."""
         LOGINS[username].append(time.time())
         return super().check_auth_password(username, password)
 
 
 class Server(SftpSandbox):
-    """The sandbox, with notes."""
+    """The SFTP sandbox with recorded logins."""
 
-    login = Noting
+    login = RecordingLogin
 
 
 def declare(project: Project, server: SftpSandbox, connections: int, every: int) -> None:
-    """Declare the connections, each with a directory of its own."""
+    """Declare the connections, each with its own directory."""
     for number in range(connections):
         name = f"shop{number}"
         (server.root / name).mkdir()
@@ -46,7 +46,7 @@ def declare(project: Project, server: SftpSandbox, connections: int, every: int)
 
 
 def arrivals(project: Project, server: SftpSandbox, ui: Ui, many: int, every: int) -> list[float]:
-    """Deliver files, one after the other, to different connections; return the seconds until their runs began."""
+    """Deliver a file to each of several connections; return the seconds until their runs began."""
     found = []
     for number in range(many):
         name = f"shop{number}"
@@ -58,7 +58,7 @@ def arrivals(project: Project, server: SftpSandbox, ui: Ui, many: int, every: in
 
 
 def main() -> None:
-    """Measure, and print what was found."""
+    """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--every", type=int, default=30)
@@ -71,10 +71,10 @@ def main() -> None:
         with Server(Path(own, "root"), accounts=accounts) as server:
             declare(project, server, options.connections, options.every)
             with dagster_dev(project) as ui:
-                everybody = lambda: len(LOGINS) == options.connections  # noqa: E731
-                ui.wait(everybody, "the first looks", 10 * options.every)
+                all_connected = lambda: len(LOGINS) == options.connections  # noqa: E731
+                ui.wait(all_connected, "the first looks", 10 * options.every)
                 began = time.time()
-                time.sleep(options.looks * options.every)  # this is what is measured
+                time.sleep(options.looks * options.every)  # the measured period
                 ended = time.time()
                 starts = arrivals(project, server, ui, options.arrivals, options.every)
     between = [

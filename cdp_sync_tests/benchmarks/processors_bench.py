@@ -1,7 +1,7 @@
 """Imports a file without processors, with five built-in ones, and with a Python one that lower-cases a column.
 
-Each try is a process of its own with a new warehouse, and the tries of the three goals alternate. The best of each
-counts; medians of seconds, of CPU seconds and of memory are shown beside it, as other work on the machine delays all.
+Each run is a separate process with a new warehouse; the three goals alternate, and the fastest run of each counts.
+Medians of seconds, CPU seconds and memory are printed as well, because other work on the machine delays all.
 
 `python -m cdp_sync_tests.benchmarks.processors_bench --rows 1000000 --repeat 3`
 """
@@ -33,7 +33,7 @@ GOALS: dict[str, list[dict[str, Any]]] = {
     "python": [{"python": {"function": "cdp_sync_tests.benchmarks.processors_bench:lower", "fields": ["City"]}}],
 }
 LIMITS = {"five built in": 1.25, "python": 2.0}
-"""How many times as long as without processors an import may take."""
+"""The largest ratio of an import's seconds to those without processors."""
 
 PROPERTIES = ("first", "last", "city", "gender", "phone", "street", "note", "name")
 
@@ -46,13 +46,15 @@ ROWS = """copy (
 
 
 def lower(rows: Any) -> Any:
-    """Write a column in lower case."""
+    """Change a column to lower case."""
     return rows.assign(City=rows["City"].str.lower())
 
 
 def run_once(folder: Path, source: Path, processors: list[dict[str, Any]]) -> dict[str, float]:
-    """Import the file with these processors; return what it cost."""
-    from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
+    """Import the file with these processors; return the cost."""
+    from cdp_sync.importing import ImportRun
+    from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+    from cdp_sync.importing.staging.parsing import stage_files
     from cdp_sync.model import FetchedFile, FileGoal, Profiles, RemoteFile
     from cdp_sync.warehouse import Warehouse
 
@@ -92,7 +94,7 @@ def run_once(folder: Path, source: Path, processors: list[dict[str, Any]]) -> di
 
 
 def main() -> None:
-    """Measure, print a table, and fail where a limit is passed."""
+    """Measure, print the table, and fail if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=3)

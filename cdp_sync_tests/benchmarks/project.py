@@ -1,4 +1,4 @@
-"""Projects for the product that ask the same of it as the floor scripts do."""
+"""Projects for the product with the same work as the floor scripts."""
 
 import json
 import os
@@ -34,7 +34,7 @@ SEGMENTS = (
 
 
 def write_project(folder: Path, server: OpenSshServer, directory: Path) -> None:
-    """Write a project with one connection `bench` and its goal `customers`."""
+    """Write a project with the connection `bench` and its import goal `customers`."""
     folder.mkdir(parents=True)
     for name in PROJECT_FILES:
         if (REPOSITORY / name).exists():
@@ -53,12 +53,12 @@ def write_project(folder: Path, server: OpenSshServer, directory: Path) -> None:
 
 
 def profile_model() -> dict[str, Any]:
-    """Return the declared profile with its segments."""
+    """Return the profile model with its segments."""
     return {"properties": [_property(*each[:2]) for each in PROPERTIES], "segments": SEGMENTS}
 
 
 def write_export_project(folder: Path, server: OpenSshServer, directory: Path) -> None:
-    """Write a project with one connection `bench` and its goal `audience`, of ten columns."""
+    """Write a project with the connection `bench` and its export goal `audience` of ten columns."""
     directory.mkdir(parents=True)
     for name in PROJECT_FILES:
         shutil.copy(REPOSITORY / name, folder)
@@ -67,7 +67,7 @@ def write_export_project(folder: Path, server: OpenSshServer, directory: Path) -
         "name": "audience",
         "segment": "everybody",
         "directory": str(directory),
-        # Each run a new file, as is usual for what holds changes only.
+        # a new file for each run, as is usual for exports of changes
         "file": {"name": "segment_and_timestamp"},
         "format": {"multi_value": ";", "row_delimiter": "linux"},
         "map": [{"field": name, "property": name} for name, *_ in PROPERTIES[:10]],
@@ -76,7 +76,7 @@ def write_export_project(folder: Path, server: OpenSshServer, directory: Path) -
 
 
 def environment(folder: Path) -> Mapping[str, str]:
-    """Return the environment in which the product works on the project and nothing else."""
+    """Return the environment for running the product on the project."""
     own = {"CDP_SYNC_DEFS": folder / "defs", "CDP_SYNC_DATA": folder / "data", "PYTHONPATH": REPOSITORY}
     return {**os.environ, **{name: str(path) for name, path in own.items()}}
 
@@ -107,5 +107,5 @@ def write_component(folder: Path, name: str, kind: str, attributes: dict[str, An
     """Write one `defs.yaml`."""
     file = folder / "defs" / name / "defs.yaml"
     file.parent.mkdir(parents=True)
-    # JSON is YAML.
+    # JSON is valid YAML.
     file.write_text(json.dumps({"type": f"cdp_sync.components.{kind}", "attributes": attributes}, indent=2))

@@ -1,7 +1,7 @@
-"""The floor of an exchange with Sailthru: a bare requests script that moves the same bytes, and does nothing else.
+"""The floor of an exchange with Sailthru: a plain requests script that transfers the same bytes.
 
-It looks at a job every 20 ms and tells how long jobs took by themselves. `import` has a list exported and brings it
-here; `export` sends a file of users and brings the list that tells who arrived; `each` sends them one by one.
+It polls a job every 20 ms and reports the seconds of jobs separately. `import` has a list exported and downloads it;
+`export` sends a file of users and downloads the list of those that arrived; `each` sends users one by one.
 
 `python -m cdp_sync_tests.benchmarks.sailthru_floor --url http://… --work export --lines users.jsonl` prints the cost.
 """
@@ -27,13 +27,13 @@ _KEY, _SECRET = os.environ["BENCH_KEY"], os.environ["BENCH_SECRET"]
 
 
 def signed(says: dict[str, Any]) -> dict[str, str]:
-    """Return the parameters of a call."""
+    """Return the signed parameters of a call."""
     payload = {"api_key": _KEY, "format": "json", "json": json.dumps(says)}
     return {**payload, "sig": hashlib.md5((_SECRET + "".join(sorted(payload.values()))).encode()).hexdigest()}
 
 
 class Floor:
-    """Speaks to one account."""
+    """Client of one account."""
 
     def __init__(self, url: str, clock: Stopwatch) -> None:
         self.url = url
@@ -57,7 +57,7 @@ class Floor:
         return dict(job)
 
     def fetch(self, name: str, fields: list[str], target: Path) -> int:
-        """Have a list exported and bring it here; return how many people are on it."""
+        """Have a list exported and download it; return the number of users on it."""
         with self.clock("prepare"):
             says = {"job": "export_list_data", "list": name, "fields": {"vars": dict.fromkeys(fields, 1)}}
             url = self.finished(says)["export_url"]
@@ -88,7 +88,7 @@ def _bodies(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 
 def work(floor: Floor, options: argparse.Namespace, folder: Path) -> dict[str, int]:
-    """Do it, and return what was done under the product's names."""
+    """Run one kind of work; return its counters under the product's names."""
     if options.work == "import":
         return {"rows_read": floor.fetch(options.list, options.fields.split(","), folder / "list.csv")}
     if options.work == "each":
@@ -98,7 +98,7 @@ def work(floor: Floor, options: argparse.Namespace, folder: Path) -> dict[str, i
 
 
 def main() -> None:
-    """Run once and print what it cost, as JSON."""
+    """Run once and print the cost as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
     parser.add_argument("--work", choices=("import", "export", "each"), required=True)

@@ -1,4 +1,4 @@
-"""A Sailthru in a process of its own, and projects that exchange people with it."""
+"""A Sailthru sandbox in a separate process, and projects that exchange users with it."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from typing import Any
 from cdp_sync_tests.benchmarks.bench import run
 from cdp_sync_tests.benchmarks.project import PROJECT_FILES, REPOSITORY, profile_model, write_component
 
-KEY, SECRET = "bench-key", "bench-secret-57"  # of a server that lives for one measurement
+KEY, SECRET = "bench-key", "bench-secret-57"  # keys of a server that lives for one measurement
 TIME_ZONE = "America/New_York"
 ENVIRONMENT = {"BENCH_KEY": KEY, "BENCH_SECRET": SECRET}
-os.environ.update(ENVIRONMENT)  # of every process that is started here
+os.environ.update(ENVIRONMENT)  # the environment of each process that is started here
 
 FIELDS = ("first_name", "last_name", "order_count", "order_total", "birthday", "newsletter", "interests", "city")
-"""Custom fields, called like the properties."""
+"""Custom fields with the names of the properties."""
 
 LIST = "Main"
 
@@ -42,7 +42,7 @@ copy (
 
 @contextmanager
 def sailthru(*options: str) -> Iterator[str]:
-    """Start it, and yield its address."""
+    """Start the sandbox and yield its address."""
     module = "cdp_sync.sandbox.sailthru"
     own = ["--api-key", KEY, "--api-secret-env", "BENCH_SECRET", "--time-zone", TIME_ZONE, "--until-stdin-closes"]
     call = [sys.executable, "-m", module, *own, *options]
@@ -54,7 +54,7 @@ def sailthru(*options: str) -> Iterator[str]:
 
 
 def calls_per_minute(url: str, kind: str) -> tuple[dict[int, int], int]:
-    """Return the calls of a kind that were answered, by minute, and how many were beyond the limit."""
+    """Return the answered calls of a kind by minute, and the number beyond the limit."""
     with urllib.request.urlopen(f"{url}/_sandbox") as page:
         answer = json.load(page)
     beyond = sum(int(line.rpartition(" ")[2]) for line in answer["calls"] if " 429: " in line)
@@ -62,39 +62,39 @@ def calls_per_minute(url: str, kind: str) -> tuple[dict[int, int], int]:
 
 
 def write_seed(file: Path, users: int) -> Path:
-    """Write users for a sandbox to begin with, all of them on one list."""
+    """Write the initial users of a sandbox, all on one list."""
     in_duckdb(None, _SEED.format(list=LIST, users=users, file=file))
     return file
 
 
 def in_duckdb(warehouse: Path | None, sql: str) -> None:
-    """Execute SQL in a process of its own: a child starts out with its parent's peak memory."""
+    """Execute SQL in a separate process, as a child inherits its parent's peak memory."""
     statement = f"set enable_progress_bar = false; {sql}"
     code = f"import duckdb; duckdb.connect({str(warehouse or ':memory:')!r}).execute({statement!r}); print('{{}}')"
     run([sys.executable, "-c", code], REPOSITORY)
 
 
 def write_import_project(folder: Path, url: str, **goal: Any) -> None:
-    """Write a project with one connection `bench` and its goal `members`, linked by sid."""
-    usual = {
+    """Write a project with the connection `bench` and its import goal `members`, linked by sid."""
+    defaults = {
         "name": "members",
         "lists": [LIST],
         "link": [{"field": "sid", "property": "sailthru_profile_id"}],
         "map": [{"field": name, "property": name} for name in FIELDS],
     }
-    _write_project(folder, url, import_profiles=[usual | goal])
+    _write_project(folder, url, import_profiles=[defaults | goal])
 
 
 def write_export_project(folder: Path, url: str, **goal: Any) -> None:
-    """Write a project with one connection `bench` and its goal `audience`, linked by e-mail."""
-    usual = {
+    """Write a project with the connection `bench` and its export goal `audience`, linked by e-mail."""
+    defaults = {
         "name": "audience",
         "segment": "everybody",
         "link": [{"field": "email", "property": "email"}],
         "create_users": True,
         "map": [{"field": name, "property": name} for name in FIELDS],
     }
-    _write_project(folder, url, export_profiles=[usual | goal])
+    _write_project(folder, url, export_profiles=[defaults | goal])
 
 
 def _write_project(folder: Path, url: str, **goals: list[dict[str, Any]]) -> None:

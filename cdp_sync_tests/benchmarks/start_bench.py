@@ -1,7 +1,7 @@
-"""Measures what the command costs before it works: a run with nothing new, `check`, and loading a hundred connections.
+"""Measures the start-up of the command: a run with nothing new, `check`, and loading 100 connections.
 
-Whole processes, by processor time; builds take turns. With `--dlt` a pipeline of dlt that finds nothing new on the same
-server runs beside them, in an environment of its own that is made for it.
+The figures are CPU seconds of whole processes; builds alternate. With `--dlt`, a dlt pipeline with nothing new on the
+same server is measured as well, in an environment created for it.
 
 `python -m cdp_sync_tests.benchmarks.start_bench --repeat 9 --against ../other-checkout --dlt`
 """
@@ -50,17 +50,17 @@ pipeline.run((files | read_csv()).with_name("customers"), write_disposition="app
 
 @dataclass(frozen=True)
 class Case:
-    """A command that is measured, and where."""
+    """A measured command with its folder."""
 
     name: str
     arguments: tuple[str, ...]
     folder: Path
     python: str = sys.executable
-    """The interpreter; another one has no builds of the product."""
+    """The interpreter. Another one than the default runs no build of the product."""
 
 
-def cost(case: Case, build: Path) -> Life:
-    """Run a command once; return what its process cost."""
+def resources_of(case: Case, build: Path) -> Life:
+    """Run a command once; return the resources of its process."""
     place = environment(case.folder) | {"PYTHONPATH": str(build)}
     began = time.perf_counter()
     process = subprocess.Popen([case.python, *case.arguments], cwd=case.folder, env=place, stdout=subprocess.DEVNULL)
@@ -72,17 +72,17 @@ def cost(case: Case, build: Path) -> Life:
 
 
 def measure(cases: Sequence[Case], builds: Sequence[Path], repeat: int) -> Iterator[tuple[str, Path, Life]]:
-    """Yield case, build and cost of each try, after one that warms up what is cached."""
+    """Yield case, build and resources of each run, after one unmeasured run that fills caches."""
     for turn in range(repeat + 1):
         for case in cases:
             for build in builds if turn % 2 else reversed(builds):
-                life = cost(case, build)
+                life = resources_of(case, build)
                 if turn:
                     yield case.name, build, life
 
 
 def write_many(folder: Path) -> None:
-    """Write a project of a hundred connections with one goal each."""
+    """Write a project of 100 connections with one goal each."""
     folder.mkdir()
     for name in ("dagster.yaml", "workspace.yaml", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, folder)
@@ -110,8 +110,8 @@ PROPERTIES = [{"name": "email", "type": "email", "identifier": True}, {"name": "
 
 
 @contextmanager
-def ready(folder: Path, *, dlt: bool) -> Iterator[list[Case]]:
-    """Make the projects, and yield what is measured in them; nothing is new by then."""
+def prepared_cases(folder: Path, *, dlt: bool) -> Iterator[list[Case]]:
+    """Write the projects and import their files; yield the cases."""
     with openssh_server(folder / "sshd") as server:
         inbox = folder / "inbox"
         inbox.mkdir()
@@ -129,7 +129,7 @@ def ready(folder: Path, *, dlt: bool) -> Iterator[list[Case]]:
 
 
 def _dlt(folder: Path, server: OpenSshServer, inbox: Path) -> Case:
-    """Make an environment with dlt in it, and let its pipeline find the file once."""
+    """Create an environment with dlt and import the file once with its pipeline."""
     own = folder / "dlt"
     subprocess.run([sys.executable, "-m", "venv", str(own)], check=True)
     python = str(own / "bin" / "python")
@@ -138,7 +138,7 @@ def _dlt(folder: Path, server: OpenSshServer, inbox: Path) -> Case:
     script.write_text(
         DLT_PIPELINE.format(
             url=f"sftp://{server.host}{inbox}",
-            port=server.port,  # not in the URL: dlt 1.31 takes none from there
+            port=server.port,  # not in the URL, from which dlt 1.31 does not read it
             user=server.username,
             key=str(server.client_key),
             folder=str(own / "pipelines"),
@@ -149,7 +149,7 @@ def _dlt(folder: Path, server: OpenSshServer, inbox: Path) -> Case:
 
 
 def table(costs: Sequence[tuple[str, Path, Life]], cases: Sequence[Case], builds: Sequence[Path]) -> Iterator[str]:
-    """Yield the lines that people read: medians, and how much of the other build's they are."""
+    """Yield the lines of the table: medians, and their ratio to the other build."""
     figures: Mapping[str, str] = {"cpu": "CPU s", "wall": "seconds"}
     for case in cases:
         for figure, title in figures.items():
@@ -162,14 +162,14 @@ def table(costs: Sequence[tuple[str, Path, Life]], cases: Sequence[Case], builds
 
 
 def main() -> None:
-    """Measure, and print medians."""
+    """Measure and print medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--against", type=Path, help="another checkout to compare with")
-    parser.add_argument("--dlt", action="store_true", help="beside dlt, which is installed for it")
+    parser.add_argument("--dlt", action="store_true", help="also measure dlt, which is installed for it")
     options = parser.parse_args()
     builds = [REPOSITORY, *([options.against.resolve()] if options.against else [])]
-    with tempfile.TemporaryDirectory() as folder, ready(Path(folder), dlt=options.dlt) as cases:
+    with tempfile.TemporaryDirectory() as folder, prepared_cases(Path(folder), dlt=options.dlt) as cases:
         costs = list(measure(cases, builds, options.repeat))
     print(*table(costs, cases, builds), sep="\n")
 

@@ -1,6 +1,6 @@
-"""What a look for new files costs beside a bare listing, over a directory of many files on an OpenSSH server.
+"""The cost of a sensor's tick compared with a plain listing, for a directory of many files.
 
-Both connect, list and hang up; the tick is the sensor's own, from a cursor that knows all files to the next one.
+Both connect, list and disconnect. The tick is the sensor's own, starting from a cursor that has all files.
 
 `python -m cdp_sync_tests.benchmarks.watch_bench --files 10000 --repeat 5`
 """
@@ -42,14 +42,14 @@ def declared(server: OpenSshServer, directory: Path, known_hosts: Path) -> SftpC
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the seconds that work takes."""
+    """Return the seconds that a call takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def measure(connection: SftpConnection, directory: Path, repeat: int) -> tuple[list[float], list[float]]:
-    """Return the seconds of ticks and of bare listings, taking turns."""
+    """Return the seconds of ticks and of plain listings, alternating."""
     profiles, job = Profiles.model_validate(profile_model()), dg.define_asset_job("bench_sync")
     (sensor,) = build_sensors(connection, profiles, [job])
     resources = {"bench_server": PlatformResource.of(KIND, connection.server)}
@@ -60,7 +60,7 @@ def measure(connection: SftpConnection, directory: Path, repeat: int) -> tuple[l
         with dg.build_sensor_context(instance, cursor, resources=resources) as context:
             cursor = sensor.evaluate_tick(context).cursor
 
-    def bare() -> None:
+    def list_only() -> None:
         with SftpClient(connection.server) as server:
             server.list_directory(str(directory))
 
@@ -72,12 +72,12 @@ def measure(connection: SftpConnection, directory: Path, repeat: int) -> tuple[l
         for _ in range(repeat):
             cursor = known
             ticks.append(timed(tick))
-            listings.append(timed(bare))
+            listings.append(timed(list_only))
     return ticks, listings
 
 
 def main() -> None:
-    """Measure, and print the medians."""
+    """Measure and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--repeat", type=int, default=5)

@@ -1,1 +1,1 @@
-"""What a defs.yaml may say and what it becomes."""
+"""Tests of defs.yaml: its syntax and its values."""

@@ -1,4 +1,4 @@
-"""What is wrong between files that are in order each by itself: check and the UI name it, and the others load."""
+"""Conflicts between valid files: check and the UI name them, and the other files load."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from cdp_sync_tests.projects import SPENDERS, Project, goal
 
 
 def second(project: Project, folder: str, name: str, *goals: str) -> None:
-    """Declare a connection in a folder that need not have its name."""
+    """Declare a connection in a folder of any name."""
     declared = {"name": name, "server": project.server(), "import_profiles": [goal(each) for each in goals]}
     project.declare(folder, declared)
 
@@ -36,10 +36,10 @@ def model(project: Project) -> None:
     ],
     ids=["name", "nested", "files of a goal", "joined names", "profile model"],
 )
-def test_what_clashes_is_named_and_the_others_load(
+def test_conflicts_are_named_and_the_others_load(
     prepare: Callable[[Project], None], folder: str, needle: str, project: Project
 ) -> None:
-    """The later one is refused; the first one runs, alone and in the UI."""
+    """Of two conflicting declarations the later one is refused; the first one runs, alone and in the UI."""
     project.connect("shop", goal(), goal("b__c"))
     prepare(project)
     with pytest.raises(DeclarationError) as refused:
@@ -56,7 +56,7 @@ BROKEN = "broken_connections"
 
 
 def test_a_project_of_any_depth_is_checked(project: Project) -> None:
-    """Dagster loads nested folders, so check reads them; folders that begin with an underscore are none of it."""
+    """Nested folders are loaded and checked, except for those that begin with an underscore."""
     second(project, "eu/north/shop", "shop", "orders")
     project.write("_drafts/shop", "type: nonsense: ]")
     assert [each.name for each in load_declarations().connections] == ["shop"]
@@ -65,8 +65,8 @@ def test_a_project_of_any_depth_is_checked(project: Project) -> None:
         load_declarations()
 
 
-def test_a_file_may_be_written_in_any_style_of_yaml(project: Project) -> None:
-    """JSON is YAML; which file declares the profile shows in what it says, not in how."""
+def test_a_file_may_have_any_style_of_yaml(project: Project) -> None:
+    """A declaration may be JSON, which is YAML; the profile is recognized by its content."""
     project.connect("shop", goal())
     file = project.defs / "profiles" / "defs.yaml"
     file.write_text(json.dumps(yaml.safe_load(file.read_text(encoding="utf-8"))), encoding="utf-8")
@@ -76,8 +76,8 @@ def test_a_file_may_be_written_in_any_style_of_yaml(project: Project) -> None:
 
 
 @pytest.mark.parametrize("owner", ["marketing", "team:", "ada@localhost", "ada@example.com, bob@example.com"])
-def test_owners_are_what_the_catalog_takes(owner: str, project: Project) -> None:
-    """Check refuses what Dagster refuses, with its place."""
+def test_owners_must_be_valid_in_the_catalog(owner: str, project: Project) -> None:
+    """An owner that Dagster refuses is refused by check, with its position."""
     project.connect("shop", goal(), owners=["team:marketing", "ada@example.com", owner])
     with pytest.raises(DeclarationError, match=r"shop/defs.yaml:\n.*attributes\.owners"):
         load_declarations()
@@ -85,8 +85,8 @@ def test_owners_are_what_the_catalog_takes(owner: str, project: Project) -> None
         load_connection("shop")
 
 
-def test_a_template_that_cannot_be_filled_has_its_place(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For check and for a run, in one line each."""
+def test_an_unset_variable_is_reported_with_its_position(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template with an unset variable is reported with its position in one line, by check and a run."""
     monkeypatch.delenv("NOT_HERE", raising=False)
     project.connect("shop", goal(), server={"port": "{{ env('NOT_HERE') }}", "host": "{{ env( }}"})
     for load in (load_declarations, lambda: load_connection("shop")):
@@ -98,8 +98,8 @@ def test_a_template_that_cannot_be_filled_has_its_place(project: Project, monkey
         assert len(message.splitlines()) == 3
 
 
-def test_a_type_of_others_is_loaded_by_dagster(project: Project) -> None:
-    """Its connections are found once, also where other files lie below it; what is wrong with it names the file."""
+def test_a_component_of_another_package_is_loaded_by_dagster(project: Project) -> None:
+    """A component of another package is loaded by Dagster, once, also above other files; its problems name the file."""
     second(project, "eu/shop", "shop", "orders")
     project.write("eu", "type: dagster.DefsFolderComponent\n")
     assert [each.name for each in load_declarations().connections] == ["shop"]
@@ -110,7 +110,7 @@ def test_a_type_of_others_is_loaded_by_dagster(project: Project) -> None:
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"])
 def test_an_empty_file_is_named(text: str, project: Project) -> None:
-    """The UI cannot load it either."""
+    """An empty file is named, as the UI cannot load it either."""
     project.write("empty", text)
     with pytest.raises(DeclarationError, match=r"empty/defs.yaml:\n  (line 2: )?the file declares nothing"):
         load_declarations()

@@ -1,4 +1,4 @@
-"""One broken defs.yaml does not take the others down, except where it is asked to."""
+"""An invalid defs.yaml does not affect the others, except in strict mode."""
 
 from pathlib import Path
 
@@ -20,14 +20,14 @@ PROBLEMS = {
 
 
 def broken(project: Project, problem: str) -> Path:
-    """Add a connection that loads and one that does not; return the file of the second."""
+    """Add a valid and an invalid connection; return the file of the second."""
     project.connect("shop", goal())
     return project.write("broken", PROBLEMS[problem])
 
 
 @pytest.mark.parametrize("problem", ["unknown", "unfitting", "no yaml", "no type"])
 def test_the_others_load_and_the_broken_one_is_shown(problem: str, project: Project) -> None:
-    """The healthy connection keeps its job; the broken one stands in the catalog with file and reason."""
+    """The valid connection keeps its job; the invalid one is in the catalog with file and reason."""
     broken(project, problem)
     definitions = project.load()
     dg.Definitions.validate_loadable(definitions)
@@ -54,8 +54,8 @@ def chain(error: BaseException | None) -> list[BaseException]:
     return [] if error is None else [error, *chain(error.__cause__)]
 
 
-def test_a_broken_profile_model_breaks_those_that_need_it(project: Project) -> None:
-    """Without a profile no goal can be checked: each connection is shown with that reason, and the project loads."""
+def test_an_invalid_profile_model_is_shown_at_each_connection(project: Project) -> None:
+    """Without a valid profile model each connection is shown with that reason, and the project loads."""
     project.connect("shop", goal())
     project.write("profiles", "type: cdp_sync.components.ProfileModel\nattributes: {properties: [{nam: email}]}\n")
     definitions = project.load()
@@ -65,7 +65,7 @@ def test_a_broken_profile_model_breaks_those_that_need_it(project: Project) -> N
 
 
 def test_hidden_folders_are_no_connections(project: Project) -> None:
-    """What an editor or a cache leaves in the folder of declarations is passed over."""
+    """Hidden folders within the declarations are ignored."""
     project.connect("shop", goal())
     for name in (".cache", "__pycache__"):
         project.write(name, "no: yaml: at: all")

@@ -1,4 +1,4 @@
-"""From a defs.yaml to values: as it is written, and refused with file, place, what was found and what is allowed."""
+"""A defs.yaml yields values, or problems with file, position, found value and allowed values."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cdp_sync.components import Maintenance, ProfileModel, SailthruConnection, SftpConnection
+from cdp_sync.components import IterableConnection, Maintenance, ProfileModel, SailthruConnection, SftpConnection
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import SftpConnection as Declared
 from cdp_sync.orchestration.declarations import load_declarations
@@ -20,14 +20,14 @@ def connection(name: str = "shop") -> Declared:
 
 
 def refusal() -> str:
-    """Return what `cdp-sync check` says about the project."""
+    """Return the output of `cdp-sync check` about the project."""
     with pytest.raises(DeclarationError) as refused:
         load_declarations()
     return str(refused.value)
 
 
 def test_a_profile_model_becomes_properties(project: Project) -> None:
-    """The declared properties, in order, with their types."""
+    """The declared properties are loaded in order, with their types."""
     loaded = component_tree().load_component(Path("profiles"), expected_type=ProfileModel).declared
     assert [(prop.name, prop.type, prop.identifier) for prop in loaded.properties] == [
         ("email", "email", True),
@@ -38,7 +38,7 @@ def test_a_profile_model_becomes_properties(project: Project) -> None:
 
 
 def test_a_connection_becomes_its_declared_value(project: Project) -> None:
-    """Everything that the YAML says is in the value, everything else has its default."""
+    """The value has everything that the YAML declares, and defaults for the rest."""
     project.declare(
         "shop",
         {
@@ -60,8 +60,8 @@ def test_a_connection_becomes_its_declared_value(project: Project) -> None:
 
 
 @pytest.mark.parametrize("written", ["1", "None", "'x'", "1,2", "[1]", "true", "{a}", " x ", "007", "{{ name }}"])
-def test_text_stays_as_it_is_written(written: str, project: Project) -> None:
-    """Column names and titles are never numbers, lists, nothing or templates, whatever they look like."""
+def test_text_is_unchanged(written: str, project: Project) -> None:
+    """Column names and titles are text, never numbers, lists, null or templates."""
     declared = goal(title=written, link=[{"field": written, "property": "email"}], map=[], format={"nulls": [written]})
     project.declare(
         "shop", {"name": "shop", "title": written, "server": project.server(), "import_profiles": [declared]}
@@ -71,8 +71,8 @@ def test_text_stays_as_it_is_written(written: str, project: Project) -> None:
     assert (found.title, imported.title, imported.link[0].field, imported.format.nulls) == (*[written] * 3, (written,))
 
 
-def test_words_for_truth_stay_words(project: Project) -> None:
-    """YAML reads the keys `true` and `false` as truth values; `dump` writes them so."""
+def test_boolean_words_are_text(project: Project) -> None:
+    """The keys `true` and `false`, which YAML reads as booleans, are text; `dump` writes them so."""
     words = {True: ["J", "1"], False: ["N", "0"]}
     project.declare(
         "shop",
@@ -89,21 +89,21 @@ def test_words_for_truth_stay_words(project: Project) -> None:
 def test_a_port_may_be_a_template(
     written: object, port: int, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server's fields may name environment variables, with or without a default."""
+    """A port may be a template of an environment variable, with or without a default."""
     monkeypatch.setenv("SHOP_TEST_PORT", "2023")
     project.connect("shop", goal(), server={"port": written})
     assert connection().server.port == port
 
 
-def test_other_fields_of_the_server_may_be_templates(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Host, account and files may depend on the environment, too; the rest of them stays as written."""
+def test_other_fields_of_a_server_may_be_templates(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Host, account and files may be templates; the rest of the text is unchanged."""
     monkeypatch.setenv("SHOP_TEST_HOST", "sftp.example.com")
     project.connect("shop", goal(), server={"host": "{{ env.SHOP_TEST_HOST }}", "username": "1"})
     assert (connection().server.host, connection().server.username) == ("sftp.example.com", "1")
 
 
 def nested(problem: str, change: dict[str, Any], *places: str) -> Any:
-    """Return a problem inside a server or a goal, where it stands, and nothing about unions."""
+    """Return a problem within a server or a goal: its position, without unions."""
     return pytest.param(problem, change, [f"attributes.{place}" for place in places], [])
 
 
@@ -142,10 +142,10 @@ def nested(problem: str, change: dict[str, Any], *places: str) -> Any:
         nested("date", {"import_profiles": [goal(format={"dates": ["d"]})]}, "import_profiles[0].format.dates"),
     ],
 )
-def test_a_problem_is_reported_with_file_and_place(
+def test_a_problem_is_reported_with_file_and_position(
     problem: str, change: dict[str, Any], places: list[str], needles: list[str], project: Project
 ) -> None:
-    """A refusal names the file, the path in it, what was found and what is allowed."""
+    """A problem is reported with file, path, found value and allowed values."""
     project.declare("shop", {"name": "shop", "server": project.server(), "import_profiles": [goal()]} | change)
     message = refusal()
     assert "shop/defs.yaml" in message
@@ -154,8 +154,8 @@ def test_a_problem_is_reported_with_file_and_place(
     assert "valid string" not in message, problem
 
 
-def test_a_misspelt_mode_names_all_modes(project: Project) -> None:
-    """A value from a list of allowed ones is refused with that list."""
+def test_an_invalid_mode_is_refused_with_all_modes(project: Project) -> None:
+    """An invalid value of an enumeration is refused with all allowed values."""
     project.connect("shop", goal(map=[{"field": "A", "property": "total", "mode": "append"}]))
     message = refusal()
     assert "import_profiles[0].map[0].mode" in message
@@ -163,7 +163,7 @@ def test_a_misspelt_mode_names_all_modes(project: Project) -> None:
 
 
 def test_all_problems_of_a_file_are_reported_at_once(project: Project) -> None:
-    """An author sees all problems of a file in one message."""
+    """All problems of a file are reported in one message."""
     project.connect("shop", goal(fils="x", directory=""), goal("orders", format={"encoding": "utf-88"}, link=[]))
     message = refusal()
     for place in ("[0].fils", "[0].directory", "[1].format.encoding", "[1].link"):
@@ -171,7 +171,7 @@ def test_all_problems_of_a_file_are_reported_at_once(project: Project) -> None:
 
 
 def test_all_files_with_problems_are_reported_at_once(project: Project) -> None:
-    """Every file that does not load is named; those that load are not."""
+    """Every invalid file is named, and no valid one."""
     project.connect("first", goal(map=[{"field": "A", "property": "x"}]))
     project.connect("good", goal())
     project.connect("second", goal(link=[]))
@@ -181,16 +181,16 @@ def test_all_files_with_problems_are_reported_at_once(project: Project) -> None:
     assert "good/defs.yaml" not in message
 
 
-def test_a_broken_profile_model_is_reported_with_its_file(project: Project) -> None:
-    """A problem in the profile model names its file and the property."""
+def test_an_invalid_profile_model_is_reported_with_its_file(project: Project) -> None:
+    """A problem in the profile model is reported with file and property."""
     project.declare("profiles", {"properties": [{"name": "email", "typ": "email"}]}, kind="ProfileModel")
     message = refusal()
     assert "profiles/defs.yaml" in message
     assert "properties[0].typ" in message
 
 
-def test_a_project_without_a_profile_model_says_how_to_write_one(project: Project) -> None:
-    """Where nothing declares the profile, the message says which type does and how to begin."""
+def test_a_missing_profile_model_is_reported_with_an_example(project: Project) -> None:
+    """Without a profile model the message names its type and an example."""
     (project.defs / "profiles" / "defs.yaml").unlink()
     project.connect("shop", goal())
     message = refusal()
@@ -198,15 +198,15 @@ def test_a_project_without_a_profile_model_says_how_to_write_one(project: Projec
     assert "dg scaffold defs cdp_sync.components.ProfileModel profiles" in message
 
 
-def test_the_profile_model_may_lie_in_any_folder(project: Project) -> None:
-    """The folder's name is a habit, not a rule."""
+def test_the_profile_model_may_be_in_any_folder(project: Project) -> None:
+    """The profile model may be in any folder."""
     (project.defs / "profiles").rename(project.defs / "zz_people")
     project.connect("shop", goal())
     assert len(load_declarations().profiles.properties) == 4
 
 
 def test_declarations_are_found_by_name(project: Project) -> None:
-    """A connection and its goals by name; without a goal's name its enabled ones."""
+    """A connection and its goals are found by name; without a goal's name its enabled ones."""
     project.connect("shop", goal(), goal("orders", enabled=False))
     found = load_declarations()
     assert [each.name for each in found.goals("shop", None)] == ["customers"]
@@ -220,7 +220,7 @@ def test_declarations_are_found_by_name(project: Project) -> None:
 def test_another_folder_is_loaded_when_the_variable_changes(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`CDP_SYNC_DEFS` is asked at every load, not only at the first one of the process."""
+    """`CDP_SYNC_DEFS` is read at every load."""
     project.connect("shop", goal())
     assert [each.name for each in load_declarations().connections] == ["shop"]
     other = tmp_path / "other"
@@ -232,15 +232,17 @@ def test_another_folder_is_loaded_when_the_variable_changes(
 
 
 def test_the_repositorys_own_declarations_load() -> None:
-    """What the repository declares is in order."""
+    """The repository's own declarations are valid."""
     found = load_declarations()
-    assert {each.name for each in found.connections} == {"filiale", "mailing", "sailthru", "webshop"}
+    assert {each.name for each in found.connections} == {"filiale", "iterable", "mailing", "sailthru", "webshop"}
     assert found.profiles.identifiers
 
 
-@pytest.mark.parametrize("component", [Maintenance, SailthruConnection, SftpConnection, ProfileModel])
+@pytest.mark.parametrize(
+    "component", [IterableConnection, Maintenance, SailthruConnection, SftpConnection, ProfileModel]
+)
 def test_every_attribute_is_described_in_the_schema(component: type[dg.Component]) -> None:
-    """An editor shows a description at every attribute of a defs.yaml, nested ones included."""
+    """Every attribute of a defs.yaml has a description in the schema, including nested ones."""
     from cdp_sync_tests.model.test_declarations import undescribed
 
     schema = component.get_model_cls().model_json_schema()

@@ -1,4 +1,4 @@
-"""From a defs.yaml of a Sailthru connection to values, or to problems with file, place, found and allowed."""
+"""A defs.yaml of a Sailthru connection yields values, or problems with file, position, found and allowed values."""
 
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,14 @@ def loaded() -> Declared:
 
 
 def refusal() -> str:
-    """Return what `cdp-sync check` says about the project."""
+    """Return the output of `cdp-sync check` about the project."""
     with pytest.raises(DeclarationError) as refused:
         load_declarations()
     return str(refused.value)
 
 
 def test_a_connection_becomes_its_declared_value(crm: Project) -> None:
-    """Everything that the YAML says is in the value, everything else has its default; text stays as written."""
+    """The value has everything that the YAML declares, and defaults for the rest; text is unchanged."""
     imported = list_goal(lists=["1", "{{ a }}"], list_name_property="on_lists", format={"nulls": ["None"]})
     exported = user_goal(lists=["Spenders"], remove_from_lists=True, decimals="number")
     declare(crm, time_zone="America/New_York", import_profiles=[imported], export_profiles=[exported])
@@ -55,7 +55,7 @@ def test_a_connection_becomes_its_declared_value(crm: Project) -> None:
 
 
 def test_its_goals_are_assets_of_one_job(crm: Project) -> None:
-    """As those of a connection of any other kind."""
+    """The goals are assets of one job, as for any other connection."""
     declare(crm)
     definitions = crm.load()
     dg.Definitions.validate_loadable(definitions)
@@ -65,7 +65,7 @@ def test_its_goals_are_assets_of_one_job(crm: Project) -> None:
 
 
 def test_the_address_may_be_a_template(crm: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With or without a default; what it yields is checked as if it stood there."""
+    """The address may be a template, with or without a default; its result is validated."""
     declare(crm, base_url="{{ env('CRM_TEST_URL', 'http://127.0.0.1:8025') }}")
     assert loaded().base_url == "http://127.0.0.1:8025"
     monkeypatch.setenv("CRM_TEST_URL", "http://127.0.0.1:8026")
@@ -121,18 +121,18 @@ COLUMN = {"property": "total"}
         ),
     ],
 )
-def test_a_problem_is_reported_with_file_and_place(
+def test_a_problem_is_reported_with_file_and_position(
     change: dict[str, Any], place: str, needle: str, crm: Project
 ) -> None:
-    """A refusal names the file, the path in it, what was found and what is allowed."""
+    """A problem is reported with file, path, found value and allowed values."""
     declare(crm, **change)
     message = refusal()
     for expected in ("crm/defs.yaml", f"attributes.{place}", needle):
         assert expected in message
 
 
-def test_a_profile_without_sailthrus_id_is_shown_how_to_have_one(project: Project) -> None:
-    """The message is the line that the profile model needs."""
+def test_a_profile_model_needs_sailthrus_id(project: Project) -> None:
+    """Without a property for Sailthru's id the message has the line that the profile model needs."""
     declare(project, export_profiles=[], import_profiles=[list_goal(link=[{"field": "email", "property": "email"}])])
     message = refusal()
     assert "attributes.import_profiles[0].lists: the property sailthru_profile_id" in message

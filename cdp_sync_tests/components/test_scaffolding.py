@@ -11,7 +11,7 @@ from cdp_sync_tests.projects import PROPERTIES, Project
 
 
 def scaffold(component: type, target: Path) -> None:
-    """Do what `dg scaffold defs` does with the component's scaffolder."""
+    """Scaffold as `dg scaffold defs` does with the component's scaffolder."""
     from dagster.components.scaffold.scaffold import get_scaffolder
 
     scaffolder = get_scaffolder(component)
@@ -22,7 +22,7 @@ def scaffold(component: type, target: Path) -> None:
 
 
 def test_a_scaffolded_project_loads(project: Project) -> None:
-    """A profile model and a connection, both as scaffolded, are in order together."""
+    """A scaffolded profile model and a scaffolded connection load together."""
     (project.defs / "profiles" / "defs.yaml").unlink()
     scaffold(ProfileModel, project.defs / "profiles")
     scaffold(SftpConnection, project.defs / "newshop")
@@ -35,7 +35,7 @@ def test_a_scaffolded_project_loads(project: Project) -> None:
 
 
 def test_a_scaffolded_sailthru_connection_loads(project: Project) -> None:
-    """Where the profile has what Sailthru's id goes into; it names its own variables, and is off."""
+    """A scaffolded Sailthru connection loads with a profile model for it; it is off and names its own variables."""
     project.describe(properties=[*PROPERTIES, {"name": "sailthru_profile_id", "identifier": True}])
     scaffold(SailthruConnection, project.defs / "crm")
     (connection,) = load_declarations().connections
@@ -47,7 +47,7 @@ def test_a_scaffolded_sailthru_connection_loads(project: Project) -> None:
 
 
 def test_a_scaffolded_connection_is_part_of_the_loaded_project(project: Project) -> None:
-    """What was scaffolded is at once an asset and a job."""
+    """A scaffolded connection has an asset and a job."""
     scaffold(SftpConnection, project.defs / "newshop")
     definitions = project.load()
     dg.Definitions.validate_loadable(definitions)

@@ -1,1 +1,1 @@
-"""Tests, in the shape of the package they test."""
+"""Tests of the connectors, in the layout of the package."""

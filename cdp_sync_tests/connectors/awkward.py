@@ -1,4 +1,4 @@
-"""A server of a few lines that answers as awkwardly as the protocol allows."""
+"""A minimal SFTP server that answers in the most difficult ways that the protocol allows."""
 
 import random
 import struct
@@ -13,36 +13,36 @@ Packet = tuple[int, bytes]
 
 
 def status(code: int, text: bytes = b"") -> Packet:
-    """Return a STATUS reply without its number."""
+    """Return a STATUS reply without its request id."""
     return packets.STATUS, struct.pack(">I", code) + packets.string(text) + packets.string(b"")
 
 
-class Awkward:
-    """A channel to a server that serves and takes one file: short answers, any order, small pieces.
+class AwkwardServer:
+    """A channel to a server of one file: short reads, answers in random order, small chunks.
 
     Args:
-        content: Of the file.
-        seed: Of all that is left to chance.
-        shortest: Fewest bytes to answer a READ with.
-        extensions: To announce, each with what to reply.
+        content: The content of the file.
+        seed: The seed of the random choices.
+        shortest: The minimum number of bytes in an answer to READ.
+        extensions: The announced extensions, each with its reply.
     """
 
     def __init__(
         self, content: bytes, seed: int, shortest: int = 1, extensions: dict[bytes, Packet] | None = None
     ) -> None:
         self.content = bytearray(content)
-        self.chance = random.Random(seed)  # no secret
+        self.rng = random.Random(seed)  # no secret
         self.shortest = shortest
         self.extensions = extensions or {}
         self.incoming = b""
         self.waiting: list[bytes] = []
         self.most_waiting = 0
         self.outgoing = deque[int]()
-        self.lasts = sys.maxsize
-        """How often bytes can be taken before the line drops."""
+        self.chunks_before_drop = sys.maxsize
+        """How many chunks can be received before the connection drops."""
 
     def sendall(self, data: bytes) -> None:
-        """Take a request, or a part of one."""
+        """Receive a request, or part of one."""
         self.incoming += data
         length = int.from_bytes(self.incoming[:4], "big") + 4
         if len(self.incoming) >= length:
@@ -50,7 +50,7 @@ class Awkward:
             self.take(request[4], Fields(request[5:]))
 
     def take(self, kind: int, fields: Fields) -> None:
-        """Take a request."""
+        """Process one request."""
         number = fields.raw(4)
         if kind == packets.INIT:
             names = b"".join(packets.string(name) + packets.string(b"1") for name in self.extensions)
@@ -67,7 +67,7 @@ class Awkward:
         offset, length = fields.uint64(), fields.uint32()
         if offset >= len(self.content):
             return status(packets.EOF)
-        length = self.chance.randint(min(self.shortest, length), length)
+        length = self.rng.randint(min(self.shortest, length), length)
         return packets.DATA, packets.string(bytes(self.content[offset : offset + length]))
 
     def write(self, fields: Fields) -> Packet:
@@ -78,16 +78,16 @@ class Awkward:
         return status(packets.OK)
 
     def recv(self, size: int) -> bytes:
-        """Give some bytes of some answer, or nothing once the line has dropped."""
-        self.lasts -= 1
-        if self.lasts < 0:
+        """Return some bytes of an answer, or none after the connection has dropped."""
+        self.chunks_before_drop -= 1
+        if self.chunks_before_drop < 0:
             return b""
         if not self.outgoing and self.waiting:
-            self.outgoing.extend(self.waiting.pop(self.chance.randrange(len(self.waiting))))
-        taken = min(self.chance.randint(1, size), len(self.outgoing))
+            self.outgoing.extend(self.waiting.pop(self.rng.randrange(len(self.waiting))))
+        taken = min(self.rng.randint(1, size), len(self.outgoing))
         return bytes(self.outgoing.popleft() for _ in range(taken))
 
 
-def wire_to(channel: Awkward) -> Wire:
-    """Return a conversation with it."""
+def wire_to(channel: AwkwardServer) -> Wire:
+    """Return the protocol session over the channel."""
     return Wire(channel)  # type: ignore[arg-type]  # as much of a channel as the wire uses

@@ -1,4 +1,4 @@
-"""Certificates of an authority that lives for one test."""
+"""Certificates of a test's own certificate authority."""
 
 import ipaddress
 import ssl
@@ -17,7 +17,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Authority:
-    """A private authority: `file` is what a client needs to trust it."""
+    """A private certificate authority; clients trust it through `file`."""
 
     folder: Path
     key: ec.EllipticCurvePrivateKey
@@ -25,7 +25,7 @@ class Authority:
 
     @classmethod
     def make(cls, folder: Path) -> "Authority":
-        """Make an authority that keeps its files in a folder."""
+        """Create an authority that keeps its files in a folder."""
         folder.mkdir()
         key = ec.generate_private_key(ec.SECP256R1())
         extensions = [x509.BasicConstraints(ca=True, path_length=None)]
@@ -35,11 +35,11 @@ class Authority:
 
     @property
     def file(self) -> Path:
-        """The authority's certificate."""
+        """The authority's certificate file."""
         return self.folder / "authority.pem"
 
     def serving(self, *, address: str = "127.0.0.1") -> ssl.SSLContext:
-        """Return what a server needs that is reached at this address."""
+        """Return the TLS context of a server at this address."""
         key = ec.generate_private_key(ec.SECP256R1())
         extensions = [x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])]
         certificate = _signed("Server", key, "Private authority", self.key, extensions)

@@ -1,4 +1,4 @@
-"""Servers to connect to and clients that connect to them."""
+"""Servers and clients for the tests of the connectors."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -31,27 +31,27 @@ Connect = Callable[..., SftpClient]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The folder a sandbox serves, with an empty inbox."""
+    """The folder that a sandbox serves, with an empty inbox."""
     (tmp_path / "root" / "inbox").mkdir(parents=True)
     return tmp_path / "root"
 
 
 @pytest.fixture
 def fetched(tmp_path: Path) -> Path:
-    """Where a download goes; nothing else is in that folder."""
+    """The target of a download, in an otherwise empty folder."""
     return tmp_path / "fetched" / "a.csv"
 
 
 @pytest.fixture
 def local(tmp_path: Path) -> Path:
-    """A file to be published."""
+    """A local file to be published."""
     written(tmp_path / "local.csv", 1_000_000)
     return tmp_path / "local.csv"
 
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """Closes at the end of the test what was entered into it."""
+    """An exit stack that is closed at the end of the test."""
     with ExitStack() as opened:
         yield opened
 
@@ -66,26 +66,26 @@ def start_sandbox(root: Path, stack: ExitStack) -> StartSandbox:
 
 @pytest.fixture
 def sandbox(start_sandbox: StartSandbox) -> SftpSandbox:
-    """A well-behaved sandbox."""
+    """A sandbox with default behavior."""
     return start_sandbox()
 
 
 @pytest.fixture
 def start_openssh(tmp_path: Path, stack: ExitStack) -> StartOpenSsh:
-    """Starts OpenSSH's server with given options."""
+    """Starts an OpenSSH server with given options."""
     return lambda **options: stack.enter_context(openssh_server(tmp_path / "sshd", **options))
 
 
 @pytest.fixture(scope="session")
 def openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]:
-    """OpenSSH's server as it comes, one for all tests: it keeps nothing between connections."""
+    """An OpenSSH server with default options, shared by all tests. It keeps no state between connections."""
     with openssh_server(tmp_path_factory.mktemp("openssh") / "sshd") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def plain_openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]:
-    """OpenSSH's server without `posix-rename@openssh.com`, one for all tests."""
+    """An OpenSSH server without `posix-rename@openssh.com`, shared by all tests."""
     folder = tmp_path_factory.mktemp("plain_openssh") / "sshd"
     with openssh_server(folder, subsystem="internal-sftp -P posix-rename") as server:
         yield server
@@ -93,7 +93,7 @@ def plain_openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshS
 
 @pytest.fixture
 def sftp_server() -> str:
-    """The path of OpenSSH's `sftp-server`, for tests that start it in a way of their own."""
+    """The path of OpenSSH's `sftp-server`, for tests that start it themselves."""
     known = (Path(folder, "sftp-server") for folder in ("/usr/lib/openssh", "/usr/lib/ssh", "/usr/libexec/openssh"))
     return str(next(filter(Path.exists, known), None) or pytest.skip("OpenSSH's sftp-server is not installed"))
 
@@ -110,7 +110,7 @@ def outbox(request: pytest.FixtureRequest, root: Path, start_sandbox: StartSandb
 
 @pytest.fixture
 def declare() -> Declare:
-    """Declares how to reach a sandbox or an OpenSSH server; the first pinned and by password, the second by key."""
+    """Declares a sandbox with a pinned host key and a password, or an OpenSSH server with a private key."""
 
     def declared(running: SftpSandbox | OpenSshServer, **fields: Any) -> SftpServer:  # of the model
         usual: dict[str, Any] = {"host": running.host, "port": running.port, "read_timeout": 10, "connect_timeout": 10}
@@ -126,7 +126,7 @@ def declare() -> Declare:
 
 @pytest.fixture
 def connect(declare: Declare, stack: ExitStack) -> Connect:
-    """Makes a client for a running server; keywords that the client does not know go to the declaration."""
+    """Creates a client for a running server. Keywords that the client does not accept go to the declaration."""
 
     def connected(running: SftpSandbox | OpenSshServer, **fields: Any) -> SftpClient:  # of both
         environ = fields.pop("environ", {"PASSWORD": PASSWORD})

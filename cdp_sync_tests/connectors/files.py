@@ -1,4 +1,4 @@
-"""Files to be fetched, and what is left where they went."""
+"""Files on the server, and assertions about local folders."""
 
 import hashlib
 import random
@@ -12,24 +12,24 @@ from cdp_sync.sandbox.sftp_files import Files, OpenFile
 
 
 def written(file: Path, size: int) -> str:
-    """Fill a file with bytes that differ from place to place and return their sha256."""
+    """Fill a file with bytes that differ at every offset and return their SHA-256."""
     data = random.Random(size).randbytes(size)  # no secret
     file.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names of all that is in a folder, in order."""
+    """Return the sorted names in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def sandbox_that_reads(read: Callable[[OpenFile, int, int], bytes | int]) -> type[SftpSandbox]:
-    """Return a sandbox whose files are read by a function of file, offset and length."""
+    """Return a sandbox that reads files through a function of file, offset and length."""
     return _sandbox_opening(type("Opened", (OpenFile,), {"read": read}))
 
 
 def sandbox_that_writes(write: Callable[[OpenFile, int, bytes], int]) -> type[SftpSandbox]:
-    """Return a sandbox whose files are written by a function of file, offset and data."""
+    """Return a sandbox that writes files through a function of file, offset and data."""
     return _sandbox_opening(type("Opened", (OpenFile,), {"write": write}))
 
 

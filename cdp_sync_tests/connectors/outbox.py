@@ -1,4 +1,4 @@
-"""Where files are published."""
+"""Folders to publish files in."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,12 @@ from cdp_sync_tests.openssh import OpenSshServer
 
 @dataclass(frozen=True)
 class Outbox:
-    """A folder to publish in, on this machine's disk and as a client sees it."""
+    """A folder to publish in, as a local path and as the client names it."""
 
     server: SftpSandbox | OpenSshServer
     folder: Path
     replaces: bool = True
-    """Whether the server can replace a file in one step."""
+    """Whether the server can replace a file atomically."""
 
     @property
     def directory(self) -> str:
@@ -30,5 +30,5 @@ class Outbox:
 
     @property
     def names(self) -> list[str]:
-        """All that is in the folder, hidden or not, in order."""
+        """The sorted names in the folder, including hidden files."""
         return names_in(self.folder)

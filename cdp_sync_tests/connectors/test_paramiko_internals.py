@@ -1,4 +1,4 @@
-"""The contract with paramiko: the private names that are used, and the buffer that replaces its own."""
+"""The contract with paramiko: the private names in use, and the buffer that replaces its own."""
 
 import inspect
 import threading
@@ -13,8 +13,8 @@ from cdp_sync.connectors.sftp.paramiko_internals import ChannelBuffer, usual_key
 from cdp_sync.connectors.sftp.protocol import wire
 
 
-def test_paramiko_has_what_is_used_of_it() -> None:
-    """An upgrade that changes one of these needs a change in `sftp/paramiko_internals.py`, which names their uses."""
+def test_paramiko_has_the_private_names() -> None:
+    """Paramiko has every private name in use; `sftp/paramiko_internals.py` lists their uses."""
     lacking = [name for name in ("_really_parse_kex_init", "_preferred_keys") if not hasattr(paramiko.Transport, name)]
     lacking += [name for name in ("in_buffer",) if not hasattr(paramiko.Channel(0), name)]
     assert lacking == [], f"paramiko {paramiko.__version__} has no {lacking}: correct sftp/paramiko_internals.py"
@@ -27,8 +27,8 @@ def test_paramiko_has_what_is_used_of_it() -> None:
     assert usual_key_types(), "paramiko negotiates no host key types"
 
 
-def test_one_ssh_packet_holds_what_the_wire_reckons_with() -> None:
-    """A channel sends at most the packet size less what paramiko reserves; the first packet is filled to that limit."""
+def test_one_ssh_packet_has_the_expected_size() -> None:
+    """A channel sends the packet size less what paramiko reserves, and the first packet is filled to that limit."""
     channel = paramiko.Channel(0)
     channel.active, channel.out_window_size, channel.out_max_packet_size = True, 1 << 20, 32768
     sendable = channel._wait_for_send_window(1 << 20)
@@ -39,8 +39,8 @@ STEPS = st.lists(st.binary(min_size=1, max_size=9) | st.integers(1, 12) | st.non
 
 
 @given(STEPS)
-def test_it_behaves_like_the_original(steps: list[bytes | int | None]) -> None:
-    """Fed, read and emptied in any order, it gives what paramiko's own pipe gives."""
+def test_the_buffer_behaves_like_the_original(steps: list[bytes | int | None]) -> None:
+    """The buffer returns the same as paramiko's own, fed, read and emptied in any order."""
     ours: ChannelBuffer = ChannelBuffer(lambda: None)
     original: BufferedPipe[bytes] = BufferedPipe()
     signals = threading.Event(), threading.Event()
@@ -58,8 +58,8 @@ def test_it_behaves_like_the_original(steps: list[bytes | int | None]) -> None:
         assert signals[0].is_set() == signals[1].is_set()
 
 
-def test_a_reader_is_woken_by_bytes_and_by_the_end() -> None:
-    """Who waits gets what comes from another thread; after the end nothing more comes, at once."""
+def test_a_reader_wakes_on_bytes_and_at_the_end() -> None:
+    """A waiting reader wakes on new bytes and at the end; after the end each read returns at once."""
     pipe = ChannelBuffer(lambda: None)
     threading.Timer(0.01, pipe.feed, [b"abc"]).start()
     assert pipe.read(10, timeout=10) == b"abc"
@@ -69,14 +69,14 @@ def test_a_reader_is_woken_by_bytes_and_by_the_end() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0.0, 0.01])
-def test_a_reader_does_not_wait_longer_than_allowed(timeout: float) -> None:
-    """Nothing within the timeout is PipeTimeout, which a channel raises as its own."""
+def test_a_read_has_a_timeout(timeout: float) -> None:
+    """A read without data within the timeout raises PipeTimeout, which a channel raises as its own."""
     with pytest.raises(PipeTimeout):
         ChannelBuffer(lambda: None).read(1, timeout)
 
 
-def test_every_arrival_is_reported() -> None:
-    """The watchdog hears of all that comes."""
+def test_the_watchdog_sees_every_arrival() -> None:
+    """The watchdog is notified of all arriving bytes."""
     arrivals: list[int] = []
     pipe = ChannelBuffer(lambda: arrivals.append(1))
     pipe.feed(b"a")

@@ -1,4 +1,4 @@
-"""Publishing files: whole, or not at all."""
+"""Publishing a file atomically."""
 
 import os
 import tempfile
@@ -25,16 +25,16 @@ from cdp_sync_tests.connectors.outbox import Outbox
 from cdp_sync_tests.openssh import OpenSshServer
 
 BLOCK = 255 << 10
-"""What the client sends at a time."""
+"""The size of one write request."""
 WINDOW = BLOCK * depth(BLOCK)
-"""What the client has under way at most."""
+"""The maximum number of bytes in flight."""
 BIG = 30_000_000
-"""More than the client ever has under way."""
+"""More than the client has in flight at any time."""
 
 
 @pytest.mark.parametrize("size", [0, 1, 32768, BLOCK - 1, BLOCK, BLOCK + 1, WINDOW, WINDOW + 1, 2 * WINDOW, BIG])
-def test_what_is_published_is_what_was_given(size: int, outbox: Outbox, local: Path, connect: Connect) -> None:
-    """Byte for byte, for sizes around every block, with nothing beside the file and nothing to tell."""
+def test_a_file_is_published_byte_for_byte(size: int, outbox: Outbox, local: Path, connect: Connect) -> None:
+    """A file is published byte for byte, for sizes around every block size, without leftovers or log lines."""
     written(local, size)
     lines: list[str] = []
     confirmed: list[int] = []
@@ -47,8 +47,8 @@ def test_what_is_published_is_what_was_given(size: int, outbox: Outbox, local: P
 
 
 @pytest.mark.parametrize("size", [0, 10, BIG])
-def test_a_file_is_replaced_by_a_complete_one(size: int, outbox: Outbox, local: Path, connect: Connect) -> None:
-    """Until the new file is complete the former one stands, and what is on its way passes for no file to be read."""
+def test_a_file_is_replaced_atomically(size: int, outbox: Outbox, local: Path, connect: Connect) -> None:
+    """A former file stands until the new one is complete, and imports ignore the temporary file."""
     target = outbox.folder / "a.csv"
     target.write_text("former")
     written(local, size)
@@ -79,8 +79,8 @@ def test_a_file_is_replaced_by_a_complete_one(size: int, outbox: Outbox, local: 
         "it's \"*\\?",
     ],
 )
-def test_names_are_taken_as_they_are(name: str, outbox: Outbox, local: Path, connect: Connect) -> None:
-    """Spaces, letters of any script, signs that shells know and the longest names reach the server unchanged."""
+def test_names_are_unchanged(name: str, outbox: Outbox, local: Path, connect: Connect) -> None:
+    """Names with spaces, any script, shell metacharacters or maximum length reach the server unchanged."""
     client = connect(outbox.server)
     for _ in range(2):
         client.publish(local, outbox.path(name))
@@ -92,24 +92,22 @@ def test_names_are_taken_as_they_are(name: str, outbox: Outbox, local: Path, con
     "path",
     ["", "/", "/inbox/", "/inbox/.", "/inbox/..", ".", "/inbox/a\0b", "/a\nb/c", "a\x7f", "\x85", "\udcff", "ä" * 128],
 )
-def test_a_path_without_a_usable_name_is_refused(
-    path: str, sandbox: SftpSandbox, local: Path, connect: Connect
-) -> None:
-    """No name, that of a directory, control characters and names too long are refused before anybody is asked."""
+def test_an_unusable_name_is_refused(path: str, sandbox: SftpSandbox, local: Path, connect: Connect) -> None:
+    """A missing or too long name, a directory or a control character is refused before any call."""
     with pytest.raises(RemoteNameRefused):
         connect(sandbox).publish(local, path)
     assert sandbox.connections == 0
 
 
 @pytest.mark.parametrize("path", ["a.csv", "/a.csv", "inbox/../a.csv"])
-def test_a_path_may_start_anywhere(path: str, sandbox: SftpSandbox, local: Path, connect: Connect) -> None:
-    """Without a directory a path begins where the account logs in; at the root it works as anywhere."""
+def test_a_path_is_relative_or_absolute(path: str, sandbox: SftpSandbox, local: Path, connect: Connect) -> None:
+    """A relative path begins at the login directory; an absolute path may begin at the root."""
     connect(sandbox).publish(local, path)
     assert names_in(sandbox.root) == ["a.csv", "inbox"]
 
 
 def test_a_missing_directory_is_named(outbox: Outbox, local: Path, connect: Connect) -> None:
-    """RemotePathMissing names the directory, at once, and the connection lives on."""
+    """A missing directory is RemotePathMissing at once, and the connection stays open."""
     (outbox.folder / "file").touch()
     lines: list[str] = []
     client = connect(outbox.server, log=lines.append)
@@ -123,10 +121,8 @@ def test_a_missing_directory_is_named(outbox: Outbox, local: Path, connect: Conn
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("directory", "a directory"), ("pipe", "not a regular file")])
-def test_what_is_no_file_is_not_replaced(
-    kind: str, expected: str, outbox: Outbox, local: Path, connect: Connect
-) -> None:
-    """RemoteNotAFile says what has the name, before a byte is sent."""
+def test_only_a_file_is_replaced(kind: str, expected: str, outbox: Outbox, local: Path, connect: Connect) -> None:
+    """A target that is no file is RemoteNotAFile before a byte is sent."""
     (outbox.folder / "a.csv").mkdir() if kind == "directory" else os.mkfifo(outbox.folder / "a.csv")
     confirmed: list[int] = []
     with pytest.raises(RemoteNotAFile, match=rf"a\.csv' is {expected}"):
@@ -135,8 +131,8 @@ def test_what_is_no_file_is_not_replaced(
     assert confirmed == []
 
 
-def test_a_link_is_replaced_and_not_what_it_leads_to(outbox: Outbox, local: Path, connect: Connect) -> None:
-    """Where a link has the name, also one that leads nowhere, the file takes the link's place."""
+def test_a_link_is_replaced_and_not_its_target(outbox: Outbox, local: Path, connect: Connect) -> None:
+    """A link is replaced by the file, even a dangling one; its target is unchanged."""
     (outbox.folder / "other").write_text("other")
     client = connect(outbox.server)
     for leads_to in ("other", "nowhere"):
@@ -148,8 +144,8 @@ def test_a_link_is_replaced_and_not_what_it_leads_to(outbox: Outbox, local: Path
     assert (outbox.folder / "other").read_text() == "other"
 
 
-def test_a_directory_outside_is_forbidden(sandbox: SftpSandbox, tmp_path: Path, local: Path, connect: Connect) -> None:
-    """The status "permission denied" is RemotePermissionDenied, not tried again and with nothing left."""
+def test_a_forbidden_directory_is_reported(sandbox: SftpSandbox, tmp_path: Path, local: Path, connect: Connect) -> None:
+    """The status "permission denied" is RemotePermissionDenied, without a retry or leftovers."""
     (tmp_path / "outside").mkdir()
     (sandbox.root / "link").symlink_to(tmp_path / "outside")
     lines: list[str] = []
@@ -161,7 +157,7 @@ def test_a_directory_outside_is_forbidden(sandbox: SftpSandbox, tmp_path: Path, 
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that everybody may enter, which pytest's own are not."""
+    """A folder that every user may enter, unlike those of pytest."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -171,7 +167,7 @@ def public() -> Iterator[Path]:
 def test_a_read_only_directory_is_reported(
     limited: str, public: Path, local: Path, start_openssh: StartOpenSsh, sftp_server: str, connect: Connect
 ) -> None:
-    """A server or an account that must only read is RemotePermissionDenied; the former file stays, and alone."""
+    """A read-only server or account is RemotePermissionDenied, and the former file is unchanged."""
     (public / "a.csv").write_text("former")
     public.chmod(0o555)
     nobody = f"setpriv --reuid=65534 --clear-groups {sftp_server}" if os.geteuid() == 0 else sftp_server
@@ -182,10 +178,8 @@ def test_a_read_only_directory_is_reported(
     assert (public / "a.csv").read_text() == "former"
 
 
-def test_a_server_without_extensions_is_served(
-    local: Path, start_openssh: StartOpenSsh, root: Path, connect: Connect
-) -> None:
-    """Without limits, fsync, statvfs and posix-rename a file of many requests is published all the same."""
+def test_extensions_are_optional(local: Path, start_openssh: StartOpenSsh, root: Path, connect: Connect) -> None:
+    """A large file is published without the extensions limits, fsync, statvfs and posix-rename."""
     server = start_openssh(subsystem="internal-sftp -P limits,fsync,statvfs,posix-rename")
     written(local, BIG)
     client = connect(server)
@@ -195,8 +189,8 @@ def test_a_server_without_extensions_is_served(
     assert names_in(root / "inbox") == ["a.csv"]
 
 
-def test_files_share_a_connection(sandbox: SftpSandbox, local: Path, connect: Connect) -> None:
-    """One after the other, read again in between, over one connection."""
+def test_files_share_the_connection(sandbox: SftpSandbox, local: Path, connect: Connect) -> None:
+    """Several files are published and read over one connection."""
     client = connect(sandbox)
     for name in ("a.csv", "b.csv", "c.csv"):
         client.publish(local, f"/inbox/{name}")
@@ -206,10 +200,10 @@ def test_files_share_a_connection(sandbox: SftpSandbox, local: Path, connect: Co
 
 
 @pytest.mark.parametrize("missing", [True, False])
-def test_a_local_file_that_cannot_be_read_is_named(
+def test_an_unreadable_local_file_is_named(
     missing: bool, openssh: OpenSshServer, root: Path, tmp_path: Path, connect: Connect
 ) -> None:
-    """A local file that is not there, or is a folder, is Terminal and names it; nothing is begun."""
+    """A missing local file, or a folder in its place, is a Terminal error with its name."""
     local = tmp_path / "nowhere.csv" if missing else tmp_path
     with pytest.raises(Terminal, match=rf"{local} cannot be read") as raised:
         connect(openssh).publish(local, str(root / "inbox/a.csv"))
@@ -218,8 +212,8 @@ def test_a_local_file_that_cannot_be_read_is_named(
 
 
 @pytest.mark.parametrize("change", ["grows", "shrinks", "is touched"])
-def test_a_local_file_that_changes_is_not_published(change: str, outbox: Outbox, local: Path, connect: Connect) -> None:
-    """FileChanged, at once; the former file stays and nothing beside it."""
+def test_a_changing_local_file_is_not_published(change: str, outbox: Outbox, local: Path, connect: Connect) -> None:
+    """A local file that changes during the upload is FileChanged; the former file is unchanged."""
     (outbox.folder / "a.csv").write_text("former")
     lines: list[str] = []
 
@@ -236,8 +230,8 @@ def test_a_local_file_that_changes_is_not_published(change: str, outbox: Outbox,
     assert lines == []
 
 
-def test_a_refused_login_is_not_repeated_to_tidy_up(sandbox: SftpSandbox, local: Path, connect: Connect) -> None:
-    """Where nothing was begun there is nothing to tidy up, and a wrong password is shown once only."""
+def test_a_refused_login_is_not_repeated(sandbox: SftpSandbox, local: Path, connect: Connect) -> None:
+    """A wrong password is sent once: without an upload there is nothing to remove."""
     with pytest.raises(AuthenticationFailed):
         connect(sandbox, environ={"PASSWORD": "wrong"}).publish(local, "/inbox/a.csv")
     assert sandbox.refused_logins == 1

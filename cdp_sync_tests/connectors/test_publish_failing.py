@@ -1,4 +1,4 @@
-"""Publishing where the line, the server or its disk fails: the former file stays, and nothing beside it."""
+"""Publishing when the connection, the server or its disk fails: the former file stays, without leftovers."""
 
 import os
 import re
@@ -22,49 +22,49 @@ from cdp_sync_tests.connectors.outbox import Outbox
 from cdp_sync_tests.openssh import OpenSshServer
 
 BIG = 30_000_000
-"""More than the client and the line ever have under way."""
+"""More than the client and the socket buffers hold in flight."""
 
 
 @pytest.fixture
 def target(root: Path) -> Path:
-    """A file that is to be replaced, alone in its folder."""
+    """A file to be replaced, alone in its folder."""
     (root / "inbox/a.csv").write_text("former")
     return root / "inbox/a.csv"
 
 
 def assert_former(target: Path) -> None:
-    """The former file stands, and nothing beside it."""
+    """Assert that the folder holds the former file alone."""
     assert target.read_text() == "former"
     assert names_in(target.parent) == ["a.csv"]
 
 
 def assert_published(target: Path, local: Path) -> None:
-    """The new file stands, and nothing beside it."""
+    """Assert that the folder holds the new file alone."""
     assert target.read_bytes() == local.read_bytes()
     assert names_in(target.parent) == ["a.csv"]
 
 
-class Cut:
-    """Does something once so many bytes are confirmed, in each attempt once; the former file must stand meanwhile."""
+class ActionAt:
+    """Calls an action once per attempt at a number of confirmed bytes, while the former file must stand."""
 
-    def __init__(self, deed: Callable[[], object], at: list[int], target: Path) -> None:
-        self._deed = deed
+    def __init__(self, action: Callable[[], object], at: list[int], target: Path) -> None:
+        self._action = action
         self._at = iter(at)
         self._target = target
         self._next = 0
         self._reached = BIG
-        self.deeds = 0
+        self.actions = 0
 
     def __call__(self, confirmed: int) -> None:
-        """Hear of progress."""
+        """Receive the progress."""
         assert self._target.read_text() == "former"
-        if confirmed <= self._reached:  # another attempt; what was under way may still be confirmed after the deed
+        if confirmed <= self._reached:  # another attempt; bytes in flight may be confirmed after the action
             self._next = next(self._at, 2 * BIG)
         self._reached = confirmed
         if confirmed >= self._next:
             self._next = 2 * BIG
-            self.deeds += 1
-            self._deed()
+            self.actions += 1
+            self._action()
 
 
 def hang_up(outbox: Outbox) -> None:
@@ -75,44 +75,44 @@ def hang_up(outbox: Outbox) -> None:
         outbox.server.kill_sessions()
 
 
-def test_a_dropped_line_is_followed_by_another_attempt(
+def test_a_dropped_connection_is_followed_by_another_attempt(
     outbox: Outbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """However far it had come, the file is sent again, and what the earlier attempts left is gone."""
+    """After a dropped connection the whole file is sent again, and parts of earlier attempts are removed."""
     written(local, BIG)
     lines: list[str] = []
-    cut = Cut(lambda: hang_up(outbox), [1, BIG // 3, BIG // 2, BIG], target)
+    cut = ActionAt(lambda: hang_up(outbox), [1, BIG // 3, BIG // 2, BIG], target)
     connect(outbox.server, log=lines.append).publish(local, outbox.path("a.csv"), progress=cut)
     assert_published(target, local)
-    assert cut.deeds == len([line for line in lines if "Attempt" in line]) == 4
+    assert cut.actions == len([line for line in lines if "Attempt" in line]) == 4
 
 
-def test_a_line_that_drops_too_often_is_given_up(outbox: Outbox, target: Path, local: Path, connect: Connect) -> None:
-    """After the last attempt ConnectionLost; a new connection has removed what was left."""
+def test_the_last_attempt_raises_connection_lost(outbox: Outbox, target: Path, local: Path, connect: Connect) -> None:
+    """The last attempt raises ConnectionLost, and a new connection removes the leftovers."""
     written(local, BIG)
-    cut = Cut(lambda: hang_up(outbox), [BIG // 3, BIG // 2, BIG // 3], target)
+    cut = ActionAt(lambda: hang_up(outbox), [BIG // 3, BIG // 2, BIG // 3], target)
     with pytest.raises(ConnectionLost):
         connect(outbox.server, attempts=3).publish(local, outbox.path("a.csv"), progress=cut)
-    assert cut.deeds == 3
+    assert cut.actions == 3
     assert_former(target)
 
 
 def test_an_interrupted_upload_leaves_nothing(outbox: Outbox, target: Path, local: Path, connect: Connect) -> None:
-    """Ctrl-C passes through, and what was sent is removed."""
+    """An interrupted upload raises KeyboardInterrupt and removes its part."""
     with pytest.raises(KeyboardInterrupt):
         connect(outbox.server).publish(local, outbox.path("a.csv"), progress=interrupt)
     assert_former(target)
 
 
 def interrupt(_confirmed: int) -> None:
-    """Do what a person at the keyboard does."""
+    """Interrupt as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
-def test_a_server_that_comes_back_is_waited_for(
+def test_a_restarted_server_gets_the_whole_file(
     root: Path, tmp_path: Path, target: Path, local: Path, connect: Connect, stack: ExitStack
 ) -> None:
-    """A server killed in the middle of a file and started again gets the whole file and keeps no part of another."""
+    """A server that is killed and restarted during an upload gets the whole file and keeps no part."""
     options = {"accounts": {"webshop": PASSWORD}, "host_key_file": tmp_path / "key"}
     first = SftpSandbox(root, **options)  # type: ignore[arg-type]  # keywords of several types
     lines: list[str] = []
@@ -125,16 +125,16 @@ def test_a_server_that_comes_back_is_waited_for(
 
     written(local, BIG)
     with first:
-        cut = Cut(lambda: first.__exit__(None, None, None), [BIG // 3], target)
+        cut = ActionAt(lambda: first.__exit__(None, None, None), [BIG // 3], target)
         connect(first, log=start_again).publish(local, "/inbox/a.csv", progress=cut)
     assert_published(target, local)
     assert [bool(re.search("dropped|hung up", lines[0])), "could not be reached" in lines[1]] == [True, True]
 
 
-def test_what_cannot_be_removed_is_named(sandbox: SftpSandbox, target: Path, local: Path, connect: Connect) -> None:
-    """When the server does not come back, the log names what is left on it; the former file stands."""
+def test_leftovers_are_named(sandbox: SftpSandbox, target: Path, local: Path, connect: Connect) -> None:
+    """When the server stays away, the log names the possible leftovers."""
     lines: list[str] = []
-    cut = Cut(lambda: sandbox.__exit__(None, None, None), [1], target)
+    cut = ActionAt(lambda: sandbox.__exit__(None, None, None), [1], target)
     with pytest.raises(ServerUnreachable):
         connect(sandbox, attempts=2, log=lines.append).publish(local, "/inbox/a.csv", progress=cut)
     left = names_in(target.parent)
@@ -144,17 +144,17 @@ def test_what_cannot_be_removed_is_named(sandbox: SftpSandbox, target: Path, loc
 
 
 @pytest.mark.parametrize("deaf", [False, True])
-def test_a_silent_server_is_noticed(
+def test_a_stalled_server_is_noticed(
     deaf: bool, openssh: OpenSshServer, target: Path, local: Path, connect: Connect, stack: ExitStack
 ) -> None:
-    """A server that stops in the middle of a file is ConnectionLost soon after `read_timeout`, with all tidied up.
+    """A server that stalls during a file is ConnectionLost soon after `read_timeout`, without leftovers.
 
     One that does not answer newcomers either cannot be tidied up; that is given up as soon.
     """
     written(local, BIG)
     silence = ExitStack()
     lines: list[str] = []
-    cut = Cut(lambda: silence.enter_context(openssh.silent(also_to_newcomers=deaf)), [BIG // 3], target)
+    cut = ActionAt(lambda: silence.enter_context(openssh.silent(also_to_newcomers=deaf)), [BIG // 3], target)
     client = connect(openssh, read_timeout=1, connect_timeout=1, attempts=1, log=lines.append)
     started = time.monotonic()
     with silence:
@@ -168,10 +168,10 @@ def test_a_silent_server_is_noticed(
     assert target.read_bytes() == local.read_bytes()
 
 
-def test_a_server_that_answers_nothing_is_noticed(
+def test_a_server_without_confirmations_is_noticed(
     start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect, stack: ExitStack
 ) -> None:
-    """A server that takes everything and confirms nothing is ConnectionLost as well."""
+    """A server that confirms nothing is ConnectionLost."""
     released = threading.Event()
     stack.callback(released.set)
 
@@ -185,8 +185,8 @@ def test_a_server_that_answers_nothing_is_noticed(
     assert_former(target)
 
 
-class Losing(Files):
-    """Drops the line after a rename, before the answer, as often as the test says."""
+class DroppingAfterRename(Files):
+    """Drops the connection after a rename, before the answer, a given number of times."""
 
     times = 1
     opened = 0
@@ -196,16 +196,16 @@ class Losing(Files):
         self._sandbox: SftpSandbox = server.sandbox  # type: ignore[attr-defined]
 
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
-        """Open a file, and count."""
+        """Open a file and count."""
         type(self).opened += 1
         return super().open(path, flags, attr)
 
     def rename(self, oldpath: str, newpath: str) -> int:
-        """Rename, and perhaps hang up."""
+        """Rename, then drop the connection while the count lasts."""
         return self._lost(super().rename(oldpath, newpath))
 
     def posix_rename(self, oldpath: str, newpath: str) -> int:
-        """Rename, and perhaps hang up."""
+        """Rename, then drop the connection while the count lasts."""
         return self._lost(super().posix_rename(oldpath, newpath))
 
     def _lost(self, status: int) -> int:
@@ -216,36 +216,41 @@ class Losing(Files):
 
 
 @pytest.fixture
-def losing() -> type[Losing]:
-    """A class of its own for each test, for it counts."""
-    return type("Losing", (Losing,), {})
+def dropping() -> type[DroppingAfterRename]:
+    """A new class for each test, as its counters are class attributes."""
+    return type("Losing", (DroppingAfterRename,), {})
 
 
 @pytest.mark.parametrize("attempts", [1, 5])
 @pytest.mark.parametrize("replaces", [True, False])
-def test_a_lost_answer_is_no_failure(
-    replaces: bool, attempts: int, losing: type[Losing], start_sandbox: StartSandbox, local: Path, connect: Connect
+def test_a_lost_answer_to_the_rename_is_no_failure(
+    replaces: bool,
+    attempts: int,
+    dropping: type[DroppingAfterRename],
+    start_sandbox: StartSandbox,
+    local: Path,
+    connect: Connect,
 ) -> None:
-    """A line that drops after the file got its name, before the answer: published, logged, and not sent again."""
+    """When the answer to the rename is lost, the file counts as published, is logged and is not sent again."""
     lines: list[str] = []
-    server = start_sandbox(sandbox_of(losing), posix_rename=replaces)
+    server = start_sandbox(sandbox_of(dropping), posix_rename=replaces)
     connect(server, attempts=attempts, log=lines.append).publish(local, "/inbox/a.csv")
     assert_published(server.root / "inbox/a.csv", local)
-    assert losing.opened == 1
+    assert dropping.opened == 1
     assert lines[-1] == "'/inbox/a.csv' is in place; only the server's answer was lost."
 
 
-def test_a_lost_answer_to_replacing_is_no_failure(
-    losing: type[Losing], start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+def test_a_lost_answer_to_the_replacement_is_no_failure(
+    dropping: type[DroppingAfterRename], start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """The same where there was a former file."""
-    connect(start_sandbox(sandbox_of(losing)), attempts=1).publish(local, "/inbox/a.csv")
+    """The same applies when a former file is replaced."""
+    connect(start_sandbox(sandbox_of(dropping)), attempts=1).publish(local, "/inbox/a.csv")
     assert_published(target, local)
-    assert losing.opened == 1
+    assert dropping.opened == 1
 
 
-class Leaving(Files):
-    """Goes away for good while a file that has just been replaced is looked at, or its former one removed."""
+class Stopping(Files):
+    """Stops for good while the new file is verified or the former one is removed."""
 
     gone_at = ""
 
@@ -254,7 +259,7 @@ class Leaving(Files):
         self._sandbox: SftpSandbox = server.sandbox  # type: ignore[attr-defined]
 
     def stat(self, path: str) -> paramiko.SFTPAttributes | int:
-        """Tell what is there."""
+        """Return the attributes of a path."""
         if self.gone_at == "look" and (self.root / "inbox/a.csv").stat().st_size == 1_000_000:
             self._sandbox.__exit__(None, None, None)
         return super().stat(path)
@@ -268,11 +273,11 @@ class Leaving(Files):
 
 
 @pytest.mark.parametrize(("gone_at", "posix_rename"), [("look", True), ("remove", False)])
-def test_published_is_published(
+def test_a_confirmed_rename_is_final(
     gone_at: str, posix_rename: bool, start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """Once the server has confirmed the name, a line that drops for good is no failure; what is left is named."""
-    files = type("Files", (Leaving,), {"gone_at": gone_at})
+    """After the confirmed rename a lost connection is no failure; the leftovers are named."""
+    files = type("Files", (Stopping,), {"gone_at": gone_at})
     lines: list[str] = []
     server = start_sandbox(sandbox_of(files), posix_rename=posix_rename)
     connect(server, attempts=2, log=lines.append).publish(local, "/inbox/a.csv")
@@ -285,40 +290,45 @@ def test_published_is_published(
 
 
 @pytest.mark.parametrize("times", [1, 2, 3, 4, 5])
-def test_a_line_that_drops_between_the_steps_of_replacing(
-    times: int, losing: type[Losing], start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+def test_a_connection_that_drops_between_the_renames(
+    times: int,
+    dropping: type[DroppingAfterRename],
+    start_sandbox: StartSandbox,
+    target: Path,
+    local: Path,
+    connect: Connect,
 ) -> None:
-    """Wherever it drops, the former file is put back or the new one is there, and in the end the new one alone."""
-    losing.times = times
-    server = start_sandbox(sandbox_of(losing), posix_rename=False)
+    """A connection that drops at any step ends in the new file alone."""
+    dropping.times = times
+    server = start_sandbox(sandbox_of(dropping), posix_rename=False)
     connect(server, attempts=10).publish(local, "/inbox/a.csv")
     assert_published(target, local)
 
 
-def test_the_former_file_is_put_back_over_a_new_connection(
-    losing: type[Losing], start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
+def test_the_former_file_is_restored_over_a_new_connection(
+    dropping: type[DroppingAfterRename], start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """When the line drops while the former file has stepped aside and nobody tries again, it still comes back."""
-    server = start_sandbox(sandbox_of(losing), posix_rename=False)
+    """When the connection drops after the former file was renamed, a new connection restores it."""
+    server = start_sandbox(sandbox_of(dropping), posix_rename=False)
     with pytest.raises(ConnectionLost):
         connect(server, attempts=1).publish(local, "/inbox/a.csv")
     assert_former(target)
 
 
-class Refusing(Files):
-    """Does not let a new file have the name of a former one."""
+class RefusingRename(Files):
+    """Refuses to rename a new file to the name of a former one."""
 
     def rename(self, oldpath: str, newpath: str) -> int:
-        """Rename, but for the step that matters."""
+        """Rename, except for the final step."""
         return sftp.SFTP_FAILURE if oldpath.endswith(".part") else super().rename(oldpath, newpath)
 
 
-def test_the_former_file_is_put_back_where_the_new_one_is_refused(
+def test_the_former_file_is_restored_after_a_refused_rename(
     start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """Where the second rename fails the first is undone at once; the log says under which name the file was."""
+    """When the second rename fails, the first is undone at once, and the log has the temporary name."""
     lines: list[str] = []
-    server = start_sandbox(sandbox_of(Refusing), posix_rename=False)
+    server = start_sandbox(sandbox_of(RefusingRename), posix_rename=False)
     with pytest.raises(RemoteFailure, match=r"failed on '/inbox/a\.csv'"):
         connect(server, log=lines.append).publish(local, "/inbox/a.csv")
     assert_former(target)
@@ -326,20 +336,20 @@ def test_the_former_file_is_put_back_where_the_new_one_is_refused(
     assert len(asides) == 2
 
 
-class Keeping(Files):
-    """Lets nothing be removed."""
+class RefusingRemoval(Files):
+    """Refuses every removal."""
 
     def remove(self, path: str) -> int:
-        """Refuse."""
+        """Refuse the removal."""
         return sftp.SFTP_PERMISSION_DENIED
 
 
-def test_a_former_file_that_must_not_be_removed_is_named(
+def test_a_former_file_that_stays_is_named(
     start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """Published is published; what the server does not let us remove is in the log."""
+    """A former file that cannot be removed is named in the log; the new one is published."""
     lines: list[str] = []
-    server = start_sandbox(sandbox_of(Keeping), posix_rename=False)
+    server = start_sandbox(sandbox_of(RefusingRemoval), posix_rename=False)
     connect(server, log=lines.append).publish(local, "/inbox/a.csv")
     assert target.read_bytes() == local.read_bytes()
     (left,) = [name for name in names_in(target.parent) if name != "a.csv"]
@@ -347,28 +357,28 @@ def test_a_former_file_that_must_not_be_removed_is_named(
     assert lines[-1].startswith(f"'/inbox/{left}' stays on the server: 'webshop' must not remove ")
 
 
-class Curious(Files):
-    """Fetches every file as soon as it has its name, as some receivers do."""
+class FetchingAtOnce(Files):
+    """Fetches and removes every file as soon as it is renamed, as some receivers do."""
 
     def posix_rename(self, oldpath: str, newpath: str) -> int:
-        """Rename and fetch."""
+        """Rename, then remove the file."""
         status: int = super().posix_rename(oldpath, newpath)
         self.local(newpath).unlink()
         return status
 
 
-def test_a_file_that_is_fetched_at_once_was_published(
+def test_a_file_that_is_fetched_at_once_counts_as_published(
     start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """A file that is gone when it is looked at was renamed all the same; it is not sent again."""
+    """A file that is gone at verification was published, and is not sent again."""
     lines: list[str] = []
-    connect(start_sandbox(sandbox_of(Curious)), log=lines.append).publish(local, "/inbox/a.csv")
+    connect(start_sandbox(sandbox_of(FetchingAtOnce)), log=lines.append).publish(local, "/inbox/a.csv")
     assert names_in(target.parent) == []
     assert lines == ["'/inbox/a.csv' was published and is gone again: somebody has fetched it already."]
 
 
-def telling(change: Callable[[str, paramiko.SFTPAttributes], None]) -> type[Files]:
-    """Return files whose attributes are changed before they are sent."""
+def files_with(change: Callable[[str, paramiko.SFTPAttributes], None]) -> type[Files]:
+    """Return a class of files whose attributes are changed before they are sent."""
 
     def stat(files: Files, path: str) -> paramiko.SFTPAttributes | int:
         attributes = Files.stat(files, path)
@@ -380,17 +390,15 @@ def telling(change: Callable[[str, paramiko.SFTPAttributes], None]) -> type[File
 
 
 def grow(attributes: paramiko.SFTPAttributes) -> None:
-    """Make a file one byte larger than it is."""
+    """Report a file as one byte larger."""
     attributes.st_size = (attributes.st_size or 0) + 1
 
 
-def test_a_size_that_differs_is_reported(
-    start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
-) -> None:
-    """A server that holds more or less than it confirmed is RemoteSizeDiffers after one more attempt."""
+def test_a_different_size_is_reported(start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect) -> None:
+    """A size that differs from the confirmed bytes is RemoteSizeDiffers after one retry."""
     lines: list[str] = []
     server = start_sandbox(
-        sandbox_of(telling(lambda path, attributes: grow(attributes) if path.endswith(".part") else None))
+        sandbox_of(files_with(lambda path, attributes: grow(attributes) if path.endswith(".part") else None))
     )
     with pytest.raises(RemoteSizeDiffers, match=r"confirmed the 1000000 bytes .* then holds 1000001"):
         connect(server, log=lines.append).publish(local, "/inbox/a.csv")
@@ -398,35 +406,33 @@ def test_a_size_that_differs_is_reported(
     assert len(lines) == 1
 
 
-def test_a_size_that_differs_in_the_end_is_reported(
+def test_a_different_size_after_the_rename_is_reported(
     start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """The file is looked at once more under its own name."""
+    """The size is verified again after the rename."""
     server = start_sandbox(
-        sandbox_of(telling(lambda path, attributes: grow(attributes) if path.endswith("a.csv") else None))
+        sandbox_of(files_with(lambda path, attributes: grow(attributes) if path.endswith("a.csv") else None))
     )
     with pytest.raises(RemoteSizeDiffers):
         connect(server).publish(local, "/inbox/a.csv")
     assert_published(target, local)
 
 
-def say_nothing(_path: str, attributes: paramiko.SFTPAttributes) -> None:
-    """Leave out everything."""
+def remove_attributes(_path: str, attributes: paramiko.SFTPAttributes) -> None:
+    """Remove all attributes."""
     attributes.st_size = attributes.st_mode = attributes.st_mtime = attributes.st_atime = None
 
 
-def test_a_server_that_tells_nothing_is_believed(
-    start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
-) -> None:
-    """Attributes are optional; where there is no size there is none to compare."""
-    connect(start_sandbox(sandbox_of(telling(say_nothing)))).publish(local, "/inbox/a.csv")
+def test_attributes_are_optional(start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect) -> None:
+    """Attributes are optional: without a size there is nothing to compare."""
+    connect(start_sandbox(sandbox_of(files_with(remove_attributes)))).publish(local, "/inbox/a.csv")
     assert_published(target, local)
 
 
-def test_failure_and_no_more_is_tried_twice(
+def test_a_plain_failure_is_retried_once(
     start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """The status "failure" to anything but writing is RemoteFailure after one more attempt."""
+    """The status "failure" to anything but a write is RemoteFailure after one retry."""
     refusing = type("Refusing", (Files,), {"open": lambda *_: sftp.SFTP_FAILURE})
     lines: list[str] = []
     with pytest.raises(RemoteFailure):
@@ -436,10 +442,10 @@ def test_failure_and_no_more_is_tried_twice(
 
 
 @pytest.mark.parametrize("room", [0, 500_000])
-def test_a_server_that_stops_taking_is_full(
+def test_a_failing_write_is_remote_disk_full(
     room: int, start_sandbox: StartSandbox, target: Path, local: Path, connect: Connect
 ) -> None:
-    """A write that fails is RemoteDiskFull with the server's words and what to do; it is not tried again."""
+    """A failing write is RemoteDiskFull, with the server's message and the remedy, and is not retried."""
     server = start_sandbox(
         sandbox_that_writes(
             lambda file, offset, data: OpenFile.write(file, offset, data) if offset < room else sftp.SFTP_FAILURE
@@ -452,10 +458,10 @@ def test_a_server_that_stops_taking_is_full(
     assert_former(target)
 
 
-def test_a_limit_on_the_size_of_files_is_reported_as_full(
+def test_a_limit_on_the_file_size_is_remote_disk_full(
     start_openssh: StartOpenSsh, sftp_server: str, tmp_path: Path, target: Path, local: Path, connect: Connect
 ) -> None:
-    """OpenSSH's server says "failure" where a file may not grow, as under a quota: RemoteDiskFull."""
+    """A limit on the file size, for which OpenSSH answers "failure" as for a quota, is RemoteDiskFull."""
     written(local, BIG)
     script = tmp_path / "limited"
     script.write_text(f"#!/bin/sh\ntrap '' XFSZ\nulimit -f 20000\nexec {sftp_server}\n")
@@ -467,7 +473,7 @@ def test_a_limit_on_the_size_of_files_is_reported_as_full(
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 16 MiB with a file that is to be replaced. Skips where mounting is not allowed."""
+    """A 16 MiB disk with a file to be replaced. The test is skipped where mounting is not allowed."""
     (tmp_path / "small").mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(tmp_path / "small")]
     if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
@@ -481,7 +487,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_reported(
     states: bool, small: Path, start_openssh: StartOpenSsh, local: Path, connect: Connect
 ) -> None:
-    """Where the server states how much is free nothing is sent; where it does not, the full disk is reported."""
+    """A server that reports its free space gets nothing; another reports its full disk."""
     written(local, BIG)
     confirmed: list[int] = []
     client = connect(start_openssh(subsystem=f"internal-sftp -P {'lsetstat' if states else 'statvfs'}"))

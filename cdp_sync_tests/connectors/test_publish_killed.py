@@ -1,4 +1,4 @@
-"""Publishing by a process that is killed: what it leaves on the server was noted before, and is cleared up."""
+"""Publishing by a process that is killed: its notes name what it leaves on the server, to be removed later."""
 
 import json
 import os
@@ -25,19 +25,19 @@ from cdp_sync_tests.connectors.test_publish_failing import hang_up
 from cdp_sync_tests.trail import victim
 
 OTHERS = [".a.csv.0123456789abcdef.old", ".a.csv.0123456789abcdef.part"]
-"""Names like ours, of a sender that is not us."""
+"""Names in our format, of another sender."""
 
 Death = tuple[str, int, bool]
-"""A method of the session, which call of it, and whether the process dies after it."""
+"""A method of the session, the number of its call, and whether the process dies after it."""
 
 ANYWHERE: list[Death] = [("fill", 1, False), ("progress", 1, False), ("fill", 1, True), ("end", 1, False)]
 AT_ONCE: list[Death] = [("replace", 1, False), ("replace", 1, True)]
-"""Where the server replaces a file in one step."""
+"""For a server that replaces a file atomically."""
 SWAPPED: list[Death] = [
     *(("rename", number, after) for number in (1, 2, 3) for after in (False, True)),
     *(("remove", 1, after) for after in (False, True)),
 ]
-"""Where it cannot: it refuses the first renaming, then the former file steps aside for the new one."""
+"""For one that cannot: it refuses the first rename, then the former file is renamed aside."""
 
 CASES = [
     (outbox, death)
@@ -47,7 +47,7 @@ CASES = [
 
 
 def publish_and_die(server: SftpServer, uploads: Path, local: Path, path: str, death: Death) -> None:
-    """Publish in this process, and die on the way."""
+    """Publish in this process, which kills itself at the given point."""
     method, number, after = death
     if hasattr(Session, method):
         victim.die_at_request(method, number, after=after)
@@ -59,13 +59,13 @@ def publish_and_die(server: SftpServer, uploads: Path, local: Path, path: str, d
 
 @pytest.fixture
 def uploads(tmp_path: Path) -> Path:
-    """The folder where uploads are noted."""
+    """The folder of upload notes."""
     return tmp_path / "uploads"
 
 
 @pytest.fixture
 def kill(uploads: Path, local: Path, declare: Declare) -> Callable[..., None]:
-    """Publishes the local file as `a.csv` in a process that dies on the way."""
+    """Publishes the local file as `a.csv` in a process that is killed."""
 
     def killed(server: Any, path: str, death: Death = ("progress", 1, False)) -> None:
         process = victim.start(publish_and_die, declare(server), uploads, local, path, death)
@@ -75,10 +75,10 @@ def kill(uploads: Path, local: Path, declare: Declare) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize(("outbox", "death"), CASES, ids=str, indirect=["outbox"])
-def test_what_a_killed_upload_leaves_is_cleared_up(
+def test_leftovers_of_a_killed_upload_are_removed(
     death: Death, outbox: Outbox, uploads: Path, local: Path, kill: Callable[..., None], connect: Connect
 ) -> None:
-    """Wherever it was killed: the former file or the new one is there, whole; nothing else is, but what others left."""
+    """After a kill at any point the folder holds the former or the new file, and the files of others."""
     (outbox.folder / "a.csv").write_text("former")
     for name in OTHERS:
         (outbox.folder / name).write_text("another's")
@@ -92,18 +92,18 @@ def test_what_a_killed_upload_leaves_is_cleared_up(
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_new_file_is_there_or_not(
+def test_a_kill_around_the_rename_leaves_a_whole_file_or_none(
     after: bool, outbox: Outbox, uploads: Path, local: Path, kill: Callable[..., None], connect: Connect
 ) -> None:
-    """Killed around the moment in which a file gets a name that was free, the file is there, whole, or none is."""
+    """A process that is killed around the rename leaves the whole file, or none."""
     kill(outbox.server, outbox.path("a.csv"), ("replace" if outbox.replaces else "rename", 1, after))
     client = connect(outbox.server)
     assert clear_uploads([uploads], lambda: client) == []
     assert [file.read_bytes() for file in outbox.folder.iterdir()] == [local.read_bytes()] * after
 
 
-def test_a_killed_upload_leaves_something(outbox: Outbox, kill: Callable[..., None]) -> None:
-    """Killed in the middle, it leaves a part; where a file cannot be replaced in one step, no file for a while."""
+def test_a_killed_upload_leaves_a_part(outbox: Outbox, kill: Callable[..., None]) -> None:
+    """A killed upload leaves a part. Without atomic replacement the target is missing for a moment."""
     (outbox.folder / "a.csv").write_text("former")
     kill(outbox.server, outbox.path("a.csv"))
     assert [name.rpartition(".")[2] for name in outbox.names] == ["part", "csv"]
@@ -112,8 +112,8 @@ def test_a_killed_upload_leaves_something(outbox: Outbox, kill: Callable[..., No
         assert sorted(name.rpartition(".")[2] for name in outbox.names) == ["old", "part", "part"]
 
 
-def test_an_upload_under_way_is_left_alone(outbox: Outbox, uploads: Path, local: Path, connect: Connect) -> None:
-    """Who clears up meanwhile removes nothing of it, and does not even connect."""
+def test_an_upload_in_progress_is_untouched(outbox: Outbox, uploads: Path, local: Path, connect: Connect) -> None:
+    """Clearing removes nothing of an upload that is in progress, and does not connect."""
     seen: list[list[str]] = []
 
     def clear(_confirmed: int) -> None:
@@ -126,8 +126,10 @@ def test_an_upload_under_way_is_left_alone(outbox: Outbox, uploads: Path, local:
     assert (outbox.names, names_in(uploads)) == (["a.csv"], [])
 
 
-def test_what_is_cleared_up_at_once_is_not_noted(outbox: Outbox, uploads: Path, local: Path, connect: Connect) -> None:
-    """An upload that fails and leaves nothing has no note either."""
+def test_a_failed_upload_without_leftovers_is_not_noted(
+    outbox: Outbox, uploads: Path, local: Path, connect: Connect
+) -> None:
+    """An upload that fails without leftovers leaves no note."""
 
     def interrupt(_confirmed: int) -> None:
         raise KeyboardInterrupt
@@ -138,7 +140,7 @@ def test_what_is_cleared_up_at_once_is_not_noted(outbox: Outbox, uploads: Path, 
 
 
 def test_each_attempt_is_noted(outbox: Outbox, uploads: Path, local: Path, connect: Connect) -> None:
-    """A file that is sent again is noted again, under its new name, before it is; in the end nothing is."""
+    """Each attempt is noted under its new name before it starts; at the end no note is left."""
     noted: list[list[str]] = []
 
     def cut(_confirmed: int) -> None:
@@ -155,10 +157,10 @@ def test_each_attempt_is_noted(outbox: Outbox, uploads: Path, local: Path, conne
     assert (outbox.names, names_in(uploads)) == ([], [])
 
 
-def test_the_note_stays_while_the_server_is_away(
+def test_a_note_stays_while_the_server_is_away(
     root: Path, tmp_path: Path, uploads: Path, kill: Callable[..., None], connect: Connect, stack: ExitStack
 ) -> None:
-    """Nothing is forgotten until the server has been asked; that is one attempt."""
+    """A note stays until the server has been asked, in one attempt."""
     options: dict[str, Any] = {"accounts": {"webshop": PASSWORD}, "host_key_file": tmp_path / "key"}
     with SftpSandbox(root, **options) as first:
         kill(first, "/inbox/a.csv")
@@ -172,10 +174,10 @@ def test_the_note_stays_while_the_server_is_away(
     assert (names_in(uploads), names_in(root / "inbox")) == ([], [])
 
 
-def test_what_must_not_be_removed_stays_noted(
+def test_a_leftover_that_cannot_be_removed_stays_noted(
     start_sandbox: StartSandbox, root: Path, uploads: Path, kill: Callable[..., None], connect: Connect
 ) -> None:
-    """It is returned, so that somebody hears of it, and looked for again the next time."""
+    """A leftover that cannot be removed is returned, stays noted, and is looked for again."""
     refusing = type("Keeping", (Files,), {"remove": lambda *_: sftp.SFTP_PERMISSION_DENIED})
     server = start_sandbox(sandbox_of(refusing))
     kill(server, "/inbox/a.csv")
@@ -189,10 +191,10 @@ def test_what_must_not_be_removed_stays_noted(
 
 
 @pytest.mark.parametrize("moved", [True, False], ids=["its files with it", "without its files"])
-def test_another_server_is_asked_and_not_believed(
+def test_notes_of_a_former_server_stay(
     moved: bool, root: Path, uploads: Path, kill: Callable[..., None], connect: Connect, stack: ExitStack
 ) -> None:
-    """Where the connection has another server by now, what is not found there stays noted for the former one."""
+    """When the connection has another server, a missing leftover stays noted for the former one."""
     accounts = {"webshop": PASSWORD}
     with SftpSandbox(root, accounts=accounts) as former:
         kill(former, "/inbox/a.csv")
@@ -204,10 +206,10 @@ def test_another_server_is_asked_and_not_believed(
     assert len(names_in(uploads)) == len(left)
 
 
-def test_a_removed_directory_holds_nothing(
+def test_a_removed_directory_clears_the_note(
     sandbox: SftpSandbox, root: Path, uploads: Path, kill: Callable[..., None], connect: Connect
 ) -> None:
-    """Where the directory is gone, nothing of the upload is left."""
+    """A removed directory holds no leftovers."""
     kill(sandbox, "/inbox/a.csv")
     (root / "inbox").rename(root / "elsewhere")
     client = connect(sandbox)
@@ -215,8 +217,8 @@ def test_a_removed_directory_holds_nothing(
     assert names_in(uploads) == []
 
 
-def test_a_note_that_is_not_complete_is_of_nothing(uploads: Path) -> None:
-    """Killed while it was noted, an upload had not begun: the note goes, and nobody connects."""
+def test_an_incomplete_note_is_removed(uploads: Path) -> None:
+    """An incomplete note is removed without connecting: its upload had not begun."""
     uploads.mkdir()
     (uploads / "1.json").touch()
     (uploads / "2.json").write_text('{"server": "webshop@')
@@ -224,8 +226,8 @@ def test_a_note_that_is_not_complete_is_of_nothing(uploads: Path) -> None:
     assert names_in(uploads) == []
 
 
-def test_a_note_is_its_owners(uploads: Path) -> None:
-    """Nobody else reads which files are sent."""
+def test_notes_are_readable_by_their_owner_only(uploads: Path) -> None:
+    """Notes are readable by their owner only."""
     umask = os.umask(0)
     try:
         with noting(uploads) as journal:
@@ -235,8 +237,10 @@ def test_a_note_is_its_owners(uploads: Path) -> None:
     assert [path.stat().st_mode & 0o777 for path in (uploads, *uploads.iterdir())] == [0o700, 0o600]
 
 
-def test_what_cannot_be_noted_is_not_sent(sandbox: SftpSandbox, root: Path, local: Path, connect: Connect) -> None:
-    """Without room for the note nothing reaches the server."""
+def test_an_upload_that_cannot_be_noted_is_not_sent(
+    sandbox: SftpSandbox, root: Path, local: Path, connect: Connect
+) -> None:
+    """An upload that cannot be noted is not sent."""
 
     class Full:
         def begin(self, _upload: Upload) -> None:
@@ -250,8 +254,8 @@ def test_what_cannot_be_noted_is_not_sent(sandbox: SftpSandbox, root: Path, loca
     assert names_in(root / "inbox") == []
 
 
-def test_a_refused_login_is_made_once(sandbox: SftpSandbox, local: Path, connect: Connect) -> None:
-    """Who clears up and then publishes over one client shows a wrong password once: accounts are locked otherwise."""
+def test_clearing_and_publishing_log_in_once(sandbox: SftpSandbox, local: Path, connect: Connect) -> None:
+    """Clearing and publishing with one client send a wrong password once, so that the account is not locked."""
     client = connect(sandbox, environ={"PASSWORD": "wrong"})
     with pytest.raises(AuthenticationFailed):
         client.clear_up(Upload(client.address, "/inbox/a.csv", "/inbox/.a.part", "/inbox/.a.old"))

@@ -1,4 +1,4 @@
-"""Connecting while there is other work to do."""
+"""Connecting in advance."""
 
 import socket
 from pathlib import Path
@@ -14,12 +14,12 @@ from cdp_sync_tests.connectors.conftest import PASSWORD, Declare
 
 @pytest.fixture(autouse=True)
 def password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the variable that the declared server names."""
+    """Set the variable of the declared server's password."""
     monkeypatch.setenv("PASSWORD", PASSWORD)
 
 
-def test_who_asks_next_gets_the_client_that_connected(sandbox: SftpSandbox, declare: Declare) -> None:
-    """One connection serves the next to ask, and only that one; a goal that wants one meanwhile makes no other."""
+def test_the_next_request_gets_the_open_connection(sandbox: SftpSandbox, declare: Declare) -> None:
+    """The next request gets the open connection, and only that one."""
     server = PlatformResource.of(KIND, declare(sandbox))
     server.connect_ahead()
     server.connect_ahead()
@@ -29,8 +29,8 @@ def test_who_asks_next_gets_the_client_that_connected(sandbox: SftpSandbox, decl
         assert sandbox.connections == connections
 
 
-def test_who_hangs_up_leaves_nothing_connected(sandbox: SftpSandbox, declare: Declare) -> None:
-    """Who asks next connects anew."""
+def test_a_hang_up_closes_the_connection(sandbox: SftpSandbox, declare: Declare) -> None:
+    """After a hang-up the next request opens a new connection."""
     server = PlatformResource.of(KIND, declare(sandbox))
     server.connect_ahead()
     server.hang_up()
@@ -39,10 +39,10 @@ def test_who_hangs_up_leaves_nothing_connected(sandbox: SftpSandbox, declare: De
     assert sandbox.connections == 2
 
 
-def test_a_refusal_is_reported_to_who_asks_and_not_provoked_twice(
+def test_a_refusal_is_raised_once_at_the_next_request(
     sandbox: SftpSandbox, declare: Declare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The work is done all the same; a wrong password is sent once, for servers lock out who repeats it."""
+    """A refused login is raised at the next request. A wrong password is sent once, as servers lock accounts."""
     monkeypatch.setenv("PASSWORD", "wrong")
     server = PlatformResource.of(KIND, declare(sandbox))
     server.connect_ahead()
@@ -51,8 +51,8 @@ def test_a_refusal_is_reported_to_who_asks_and_not_provoked_twice(
     assert sandbox.refused_logins == 1
 
 
-def test_a_server_that_was_away_is_tried_again(root: Path, declare: Declare) -> None:
-    """That nobody answered yet is nobody's failure: the client connects when it is used."""
+def test_an_unreachable_server_is_tried_again(root: Path, declare: Declare) -> None:
+    """An unreachable server is no error in advance: the client connects at its first use."""
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     away = SftpSandbox(root, accounts={"webshop": PASSWORD}, port=port)

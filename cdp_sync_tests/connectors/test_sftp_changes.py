@@ -1,4 +1,4 @@
-"""Files that do not stay as they were listed."""
+"""Files that change after they are listed."""
 
 import os
 from collections.abc import Callable
@@ -24,10 +24,10 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("kind", ["sandbox", "openssh"])
-def test_a_file_that_changes_while_it_is_read_is_left(
+def test_a_file_that_changes_during_the_download_is_skipped(
     kind: str, change: str, root: Path, fetched: Path, connect: Connect, request: pytest.FixtureRequest
 ) -> None:
-    """Another size or time at the end is FileChanged, at once and with nothing left."""
+    """A size or time that differs after the download is FileChanged, without leftovers."""
     written(root / "inbox/a.csv", 20 << 20)
     lines: list[str] = []
     client = connect(request.getfixturevalue(kind), log=lines.append)
@@ -44,10 +44,10 @@ def test_a_file_that_changes_while_it_is_read_is_left(
     assert lines == []
 
 
-def test_a_file_that_changed_since_it_was_listed_is_left(
+def test_a_file_that_differs_from_its_listing_is_skipped(
     sandbox: SftpSandbox, root: Path, fetched: Path, connect: Connect
 ) -> None:
-    """The ledger knows files by size and time as listed, so a newer one waits for the next listing."""
+    """A file that differs from its listing is FileChanged; the next listing finds it again."""
     written(root / "inbox/a.csv", 10)
     client = connect(sandbox)
     (file,) = client.list_directory("/inbox")
@@ -58,7 +58,7 @@ def test_a_file_that_changed_since_it_was_listed_is_left(
 
 
 def test_a_vanished_file_is_named(openssh: OpenSshServer, root: Path, fetched: Path, connect: Connect) -> None:
-    """A file that is gone before or while it is read is RemotePathMissing, with nothing left."""
+    """A file that is gone before or during the download is RemotePathMissing, without leftovers."""
     written(root / "inbox/a.csv", 1_000_000)
     client = connect(openssh)
     (file,) = client.list_directory(str(root / "inbox"))
@@ -71,7 +71,7 @@ def test_a_vanished_file_is_named(openssh: OpenSshServer, root: Path, fetched: P
 def test_a_forbidden_file_is_named(
     sandbox: SftpSandbox, root: Path, tmp_path: Path, fetched: Path, connect: Connect
 ) -> None:
-    """The status "permission denied" is RemotePermissionDenied with path and account, and is not tried again."""
+    """The status "permission denied" is RemotePermissionDenied with path and account, without a retry."""
     written(tmp_path / "outside", 10)
     (root / "inbox/a.csv").symlink_to(tmp_path / "outside")
     lines: list[str] = []

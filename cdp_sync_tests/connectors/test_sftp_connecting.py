@@ -1,4 +1,4 @@
-"""Servers that are not there, say nothing, or say the wrong thing."""
+"""Servers that are unreachable, silent or no SSH servers."""
 
 import socket
 import subprocess
@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import paramiko
 import pytest
 
-from cdp_sync.connectors.sftp import SftpClient, seen_host_key
+from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import ConnectionLost, NoCommonAlgorithm, ServerRefused, ServerUnreachable
 from cdp_sync.model.server import SftpServer
 from cdp_sync.sandbox.sftp import Login, SftpSandbox
@@ -21,7 +21,7 @@ from cdp_sync_tests.openssh import OpenSshServer
 
 @contextmanager
 def listener(say: bytes, *, hang_up: bool) -> Iterator[int]:
-    """Accept connections, say something, and hang up or stay; yields the port."""
+    """Accept connections, send a text, and close or stay; yield the port."""
     held = ExitStack()
 
     def serve() -> None:
@@ -40,13 +40,13 @@ def listener(say: bytes, *, hang_up: bool) -> Iterator[int]:
 
 
 def server_at(port: int) -> SftpServer:
-    """Declare a server on loopback that is given half a second."""
+    """Declare a server on loopback with a timeout of half a second."""
     login = {"username": "webshop", "password_env": "PASSWORD", "host_key": "SHA256:x"}
     return SftpServer.model_validate({"host": "127.0.0.1", "port": port, "connect_timeout": 0.5, **login})
 
 
 def attempt(server: SftpServer, attempts: int = 1) -> list[str]:
-    """Try to list a directory; return what was logged."""
+    """Try to list a directory; return the log lines."""
     lines: list[str] = []
     with (
         SftpClient(
@@ -69,30 +69,32 @@ MUTE = {
 
 
 @pytest.mark.parametrize(("say", "hang_up"), MUTE.values(), ids=MUTE.keys())
-def test_what_speaks_no_ssh_is_unreachable(say: bytes, hang_up: bool) -> None:
-    """Whatever a port says that is no SSH, it is ServerUnreachable within a few connect_timeouts."""
+def test_a_port_without_ssh_is_unreachable(say: bytes, hang_up: bool) -> None:
+    """A port that does not speak SSH is ServerUnreachable within a few connect_timeouts."""
     started = time.monotonic()
     with listener(say, hang_up=hang_up) as port:
         attempt(server_at(port))
     assert time.monotonic() - started < 4
 
 
-def test_a_closed_port_is_tried_again_with_growing_pauses() -> None:
-    """Nobody listening is ServerUnreachable after all attempts, each of them logged."""
+def test_a_closed_port_is_retried_with_backoff() -> None:
+    """A closed port is ServerUnreachable after all attempts, each of which is logged."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     lines = attempt(server_at(port), attempts=4)
     assert [line.partition("Attempt ")[2][:6] for line in lines] == ["2 of 4", "3 of 4", "4 of 4"]
 
 
-def test_a_host_that_is_no_name_is_unreachable() -> None:
-    """A host that no resolver can be asked for is ServerUnreachable."""
+def test_an_unresolvable_host_is_unreachable() -> None:
+    """A host name that cannot be resolved is ServerUnreachable."""
     with pytest.raises(ServerUnreachable):
-        seen_host_key(server_at(1).model_copy(update={"host": "a..b"}))
+        SftpClient(
+            server_at(1).model_copy(update={"host": "a..b"}), environ={"PASSWORD": PASSWORD}, attempts=1
+        ).connect()
 
 
-def test_a_server_that_comes_back_is_found(sandbox: SftpSandbox, connect: Connect) -> None:
-    """A connection that died while nobody used it is replaced without anyone noticing."""
+def test_a_broken_idle_connection_is_replaced(sandbox: SftpSandbox, connect: Connect) -> None:
+    """A connection that broke while idle is replaced."""
     lines: list[str] = []
     client = connect(sandbox, log=lines.append)
     client.list_directory("/inbox")
@@ -103,14 +105,14 @@ def test_a_server_that_comes_back_is_found(sandbox: SftpSandbox, connect: Connec
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    """Wait for what another thread does, for at most ten seconds."""
+    """Wait up to ten seconds for another thread."""
     until = time.monotonic() + 10
     while not true() and time.monotonic() < until:
         time.sleep(0.01)
 
 
-def test_a_server_that_falls_silent_in_a_listing_is_noticed(openssh: OpenSshServer, connect: Connect) -> None:
-    """Every request, not only a download, ends within about `read_timeout`."""
+def test_a_stalled_listing_times_out(openssh: OpenSshServer, connect: Connect) -> None:
+    """Every request ends within about `read_timeout`, not only a download."""
     client = connect(openssh, read_timeout=0.5, attempts=1)
     client.list_directory("/")
     started = time.monotonic()
@@ -120,7 +122,7 @@ def test_a_server_that_falls_silent_in_a_listing_is_noticed(openssh: OpenSshServ
 
 
 def test_no_common_cipher_names_both_sides(start_openssh: StartOpenSsh, connect: Connect) -> None:
-    """Where ciphers do not meet, the message has what the server offers and what is accepted."""
+    """Without a common cipher the message has the offered and the accepted ones."""
     server = start_openssh(options=["Ciphers chacha20-poly1305@openssh.com"])
     with pytest.raises(NoCommonAlgorithm) as raised:
         connect(server).exists("/")
@@ -136,7 +138,7 @@ WEAK = {
 
 @pytest.mark.parametrize("what", WEAK)
 def test_weak_algorithms_need_a_declaration(start_openssh: StartOpenSsh, connect: Connect, what: str) -> None:
-    """aes-cbc and hmac-sha1 are refused by default and accepted, with a log line, where that is declared."""
+    """aes-cbc and hmac-sha1 need a declaration, and are then logged."""
     server = start_openssh(options=WEAK[what])
     with pytest.raises(NoCommonAlgorithm, match=what):
         connect(server).exists("/")
@@ -146,42 +148,42 @@ def test_weak_algorithms_need_a_declaration(start_openssh: StartOpenSsh, connect
 
 
 @pytest.mark.parametrize("option", ["KexAlgorithms sntrup761x25519-sha512@openssh.com", "MACs umac-64@openssh.com"])
-def test_other_lists_that_do_not_meet_are_named(start_openssh: StartOpenSsh, connect: Connect, option: str) -> None:
-    """Key exchanges and codes are named as ciphers are."""
+def test_other_missing_common_algorithms_are_named(start_openssh: StartOpenSsh, connect: Connect, option: str) -> None:
+    """Missing common key exchanges and MACs are named in the same way."""
     with pytest.raises(NoCommonAlgorithm, match=option.split()[1]):
         connect(start_openssh(options=[option])).exists("/")
 
 
 @pytest.mark.parametrize("subsystem", ["/nowhere/sftp-server", "/bin/echo Welcome to our server"])
 def test_an_account_without_sftp_is_refused(start_openssh: StartOpenSsh, connect: Connect, subsystem: str) -> None:
-    """A subsystem that is missing, or a shell that prints a greeting in its place, is ServerRefused and says so."""
+    """A missing SFTP subsystem, or a shell that prints a greeting, is ServerRefused."""
     with pytest.raises(ServerRefused, match="gives no SFTP"):
         connect(start_openssh(subsystem=subsystem), attempts=1).exists("/")
 
 
 class NoSubsystem(Login):
-    """Refuses SFTP."""
+    """Refuses the SFTP subsystem."""
 
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
-        """Refuse."""
+        """Refuse the request."""
         return False
 
 
 class DeafSubsystem(Login):
-    """Never answers when asked for SFTP."""
+    """Never answers the request for SFTP."""
 
     never = threading.Event()
 
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
-        """Wait until the test is over."""
+        """Wait until the test ends."""
         return self.never.wait(20)
 
 
 class DyingSubsystem(Login):
-    """Hangs up when asked for SFTP."""
+    """Closes the connection at the request for SFTP."""
 
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
-        """Hang up."""
+        """Close the connection."""
         vars(channel.get_transport())["sock"].close()
         return True
 
@@ -194,22 +196,22 @@ class DyingSubsystem(Login):
         (DyingSubsystem, ConnectionLost, "dropped"),
     ],
 )
-def test_the_first_word_of_sftp_may_fail_in_many_ways(
+def test_only_a_refused_subsystem_is_final(
     start_sandbox: StartSandbox, connect: Connect, login: type[Login], error: type[Exception], words: str
 ) -> None:
-    """Refusing SFTP is distinguished from falling silent and from hanging up; only the first is final."""
+    """Only a refused SFTP subsystem is final; silence and a closed connection are retried."""
     server = start_sandbox(type("Sandbox", (SftpSandbox,), {"login": login}))
     with pytest.raises(error, match=words):
         connect(server, read_timeout=0.4, attempts=1).exists("/")
 
 
 def test_compression_works(start_openssh: StartOpenSsh, connect: Connect) -> None:
-    """A connection with compression does what others do."""
+    """A connection with compression works."""
     assert connect(start_openssh(), compression=True).exists("/")
 
 
-def test_a_session_has_a_strong_cipher_first(openssh: OpenSshServer, connect: Connect) -> None:
-    """AES-GCM is what a modern server and we agree on: paramiko's own order would end at aes128-ctr."""
+def test_a_session_prefers_a_strong_cipher(openssh: OpenSshServer, connect: Connect) -> None:
+    """A modern server and the client agree on AES-GCM, not on paramiko's first choice of aes128-ctr."""
     client = connect(openssh)
     client.exists("/")
     transport = vars(vars(client)["_session"])["_transport"]
@@ -217,6 +219,6 @@ def test_a_session_has_a_strong_cipher_first(openssh: OpenSshServer, connect: Co
 
 
 def test_importing_the_package_does_not_load_paramiko() -> None:
-    """Declaring connections does not import paramiko."""
+    """Declaring a connection does not import paramiko."""
     code = "import sys, cdp_sync.connectors.sftp; sys.exit('paramiko' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

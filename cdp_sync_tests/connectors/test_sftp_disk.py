@@ -1,4 +1,4 @@
-"""Disks without room."""
+"""Downloads onto a full disk."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from cdp_sync_tests.connectors.files import names_in, written
 
 
 class Enormous(Files):
-    """Says that its files are larger than any disk."""
+    """Reports files that are larger than any disk."""
 
     def stat(self, path: str) -> paramiko.SFTPAttributes:
         """Return the attributes with a size of a petabyte."""
@@ -27,10 +27,10 @@ class Enormous(Files):
         return attributes
 
 
-def test_a_file_larger_than_the_disk_is_not_begun(
+def test_a_file_larger_than_the_disk_is_not_downloaded(
     start_sandbox: StartSandbox, root: Path, fetched: Path, connect: Connect
 ) -> None:
-    """DiskFull says how much is to come and how much is free, before a byte is fetched."""
+    """DiskFull gives the needed and the free bytes before the download starts."""
     written(root / "inbox/a.csv", 10)
     client = connect(start_sandbox(type("Sandbox", (SftpSandbox,), {"files": Enormous})))
     file = replace(client.list_directory("/inbox")[0], size=10**15)
@@ -54,8 +54,8 @@ with SftpClient(SftpServer.model_validate_json(sys.argv[1])) as client:
 """
 
 
-def test_a_disk_that_fills_up_leaves_nothing(sandbox: SftpSandbox, root: Path, fetched: Path, declare: Declare) -> None:
-    """A write that fails for lack of room is DiskFull, and what had arrived is removed to make room again."""
+def test_a_disk_that_fills_up_keeps_no_part(sandbox: SftpSandbox, root: Path, fetched: Path, declare: Declare) -> None:
+    """A write without room is DiskFull, and the partial file is removed."""
     written(root / "inbox/a.csv", 3_000_000)
     server = declare(sandbox).model_dump_json()
     result = subprocess.run(
@@ -66,10 +66,8 @@ def test_a_disk_that_fills_up_leaves_nothing(sandbox: SftpSandbox, root: Path, f
     assert names_in(fetched.parent) == []
 
 
-def test_a_folder_that_cannot_be_written_is_named(
-    sandbox: SftpSandbox, root: Path, tmp_path: Path, connect: Connect
-) -> None:
-    """A target below a file is Terminal and names it; the network is not blamed."""
+def test_an_unwritable_folder_is_named(sandbox: SftpSandbox, root: Path, tmp_path: Path, connect: Connect) -> None:
+    """A target below a file is a Terminal error with its name, not a network error."""
     written(root / "inbox/a.csv", 10)
     (tmp_path / "file").touch()
     client = connect(sandbox)

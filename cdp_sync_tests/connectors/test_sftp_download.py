@@ -1,4 +1,4 @@
-"""Fetching files: whole, resumed, or not at all."""
+"""Downloads: complete, resumed, or none."""
 
 import hashlib
 import sys
@@ -20,17 +20,17 @@ from cdp_sync_tests.connectors.files import names_in, sandbox_that_reads, writte
 from cdp_sync_tests.openssh import OpenSshServer
 
 BLOCK = 255 << 10
-"""What the client asks for at a time."""
+"""The size of one read request."""
 BIG = 40 << 20
-"""More than the client ever has under way."""
+"""More than the client has in flight at any time."""
 
 
 @pytest.mark.parametrize("size", [0, 1, 32767, 32768, 32769, BLOCK - 1, BLOCK, BLOCK + 1, 5_000_000])
 @pytest.mark.parametrize("kind", ["sandbox", "openssh"])
-def test_what_arrives_is_what_was_there(
+def test_a_file_is_downloaded_byte_for_byte(
     kind: str, size: int, root: Path, fetched: Path, connect: Connect, request: pytest.FixtureRequest
 ) -> None:
-    """Byte for byte, for sizes around every block, with the right hash and nothing left beside the file."""
+    """A file is downloaded byte for byte with its hash, for sizes around every block size."""
     sha256 = written(root / "inbox/a.csv", size)
     client = connect(request.getfixturevalue(kind))
     (file,) = client.list_directory("/inbox" if kind == "sandbox" else str(root / "inbox"))
@@ -43,18 +43,16 @@ def test_what_arrives_is_what_was_there(
     assert arrived[-1:] == ([size] if size else [])
 
 
-def test_only_the_owner_may_read_what_arrives(
-    sandbox: SftpSandbox, root: Path, fetched: Path, connect: Connect
-) -> None:
-    """A fetched file holds personal data, so that nobody else may read it."""
+def test_only_the_owner_reads_a_download(sandbox: SftpSandbox, root: Path, fetched: Path, connect: Connect) -> None:
+    """A downloaded file holds personal data and is readable by its owner only."""
     written(root / "inbox/a.csv", 1)
     client = connect(sandbox)
     client.download(client.list_directory("/inbox")[0], fetched)
     assert fetched.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_first_bytes_are_read(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
-    """`read_head` returns as much as was asked for, or all of a smaller file, and the connection lives on."""
+def test_read_head_returns_the_first_bytes(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
+    """`read_head` returns the requested bytes, or a smaller file's, and the connection stays open."""
     (root / "inbox/a.csv").write_bytes(b"0123456789" * 20_000)
     client = connect(sandbox)
     assert client.read_head("/inbox/a.csv", 12) == b"012345678901"
@@ -64,10 +62,10 @@ def test_the_first_bytes_are_read(sandbox: SftpSandbox, root: Path, connect: Con
 
 
 @pytest.mark.parametrize("most", [1000, 16384, 30000])
-def test_short_answers_are_completed(
+def test_short_reads_are_completed(
     start_sandbox: StartSandbox, root: Path, fetched: Path, connect: Connect, most: int
 ) -> None:
-    """A server may answer with fewer bytes than asked for; none is lost or doubled."""
+    """A server may return fewer bytes than requested; none is lost or doubled."""
     size = 1_000_003
     sha256 = written(root / "inbox/a.csv", size)
     server = start_sandbox(
@@ -78,14 +76,14 @@ def test_short_answers_are_completed(
 
 
 class Dropper:
-    """Reads normally, but drops the line where the test says, once per opening of the file."""
+    """Drops the connection at given offsets, once per opening of the file."""
 
     def __init__(self, offsets: list[int]) -> None:
         self._offsets = iter(offsets)
         self._opened: list[OpenFile] = []
         self._drop_at = 0
         self.starts: list[int] = []
-        """The first offset asked for after each opening."""
+        """The first requested offset after each opening."""
         self.server: SftpSandbox | None = None
 
     def __call__(self, file: OpenFile, offset: int, length: int) -> bytes | int:
@@ -100,8 +98,10 @@ class Dropper:
         return OpenFile.read(file, offset, length)
 
 
-def test_a_dropped_line_is_resumed(start_sandbox: StartSandbox, root: Path, fetched: Path, connect: Connect) -> None:
-    """After each drop the download goes on where it stopped, more often than `attempts`, and the bytes are right."""
+def test_a_dropped_connection_is_resumed(
+    start_sandbox: StartSandbox, root: Path, fetched: Path, connect: Connect
+) -> None:
+    """After each drop the download resumes where it stopped, more often than `attempts`."""
     sha256 = written(root / "inbox/a.csv", 15_000_000)
     dropper = Dropper([3_000_000, 6_000_000, 9_000_000, 12_000_000])
     dropper.server = start_sandbox(sandbox_that_reads(lambda *args: dropper(*args)))
@@ -110,16 +110,16 @@ def test_a_dropped_line_is_resumed(start_sandbox: StartSandbox, root: Path, fetc
     assert client.download(client.list_directory("/inbox")[0], fetched).sha256 == sha256
     assert len(dropper.starts) == len(lines) + 1 == 5
     assert dropper.starts == sorted(dropper.starts)
-    # Only what was under way is lost: of what the server was asked for, all but that much had arrived.
+    # Only bytes in flight are lost: all other requested bytes had arrived.
     assert dropper.starts[-1] >= 12_000_000 - transfer._IN_FLIGHT - BLOCK
     assert hashlib.sha256(fetched.read_bytes()).hexdigest() == sha256
     assert names_in(fetched.parent) == [fetched.name]
 
 
-def test_a_line_that_drops_too_often_is_given_up(
+def test_the_last_attempt_raises_connection_lost(
     start_sandbox: StartSandbox, root: Path, fetched: Path, connect: Connect
 ) -> None:
-    """Attempts that bring nothing are counted; after the last one ConnectionLost, and no file under the final name."""
+    """Only attempts without progress count. The last one raises ConnectionLost and leaves no file."""
     written(root / "inbox/a.csv", 1_000_000)
     dropper = Dropper([0] * 10)
     dropper.server = start_sandbox(sandbox_that_reads(lambda *args: dropper(*args)))
@@ -134,7 +134,7 @@ def test_a_line_that_drops_too_often_is_given_up(
 def test_a_killed_openssh_session_is_resumed(
     openssh: OpenSshServer, root: Path, fetched: Path, connect: Connect
 ) -> None:
-    """When the server's processes are killed in the middle of a file, the file still arrives whole."""
+    """A download resumes after the server's processes are killed."""
     sha256 = written(root / "inbox/a.csv", BIG)
     client = connect(openssh)
     (file,) = client.list_directory(str(root / "inbox"))
@@ -150,8 +150,8 @@ def test_a_killed_openssh_session_is_resumed(
     assert state["next"] == BIG * 2
 
 
-def test_a_silent_server_is_noticed(openssh: OpenSshServer, root: Path, fetched: Path, connect: Connect) -> None:
-    """A server that stops in the middle of a file is ConnectionLost after about `read_timeout`, not a hang."""
+def test_a_stalled_server_is_noticed(openssh: OpenSshServer, root: Path, fetched: Path, connect: Connect) -> None:
+    """A server that stalls during a file is ConnectionLost after about `read_timeout`."""
     with (root / "inbox/a.csv").open("wb") as file:
         file.truncate(BIG)
     client = connect(openssh, read_timeout=1, connect_timeout=1, attempts=1)
@@ -173,7 +173,7 @@ def test_a_silent_server_is_noticed(openssh: OpenSshServer, root: Path, fetched:
 
 
 def test_a_later_process_resumes(sandbox: SftpSandbox, root: Path, fetched: Path, connect: Connect) -> None:
-    """What an earlier process left of the same file is hashed again and not fetched again."""
+    """Another process resumes a partial download: the part is hashed again, not fetched again."""
     sha256 = written(root / "inbox/a.csv", 1_000_000)
     client = connect(sandbox)
     (file,) = client.list_directory("/inbox")
@@ -187,15 +187,15 @@ def test_a_later_process_resumes(sandbox: SftpSandbox, root: Path, fetched: Path
 
 
 def interrupt(_arrived: int) -> None:
-    """Do what a person at the keyboard does."""
+    """Interrupt as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("damage", ["another file", "too long", "no side file", "damaged side file"])
-def test_what_is_left_of_another_file_is_not_used(
+def test_a_part_of_another_file_is_discarded(
     sandbox: SftpSandbox, root: Path, fetched: Path, connect: Connect, damage: str
 ) -> None:
-    """A part that is not provably of this file, of this size and time, is thrown away."""
+    """A part whose size or time does not match the file is discarded."""
     sha256 = written(root / "inbox/a.csv", 500_000)
     client = connect(sandbox)
     (file,) = client.list_directory("/inbox")
@@ -216,17 +216,17 @@ def test_what_is_left_of_another_file_is_not_used(
 def test_a_path_without_a_file_name_is_refused(
     sandbox: SftpSandbox, fetched: Path, connect: Connect, path: str
 ) -> None:
-    """A path that ends in no name is refused before the server is asked."""
+    """A path without a file name is refused before any call."""
     file = RemoteFile(modified_at=datetime(2026, 1, 1, tzinfo=UTC), path=path, size=1)
     with pytest.raises(RemoteNameRefused):
         connect(sandbox).download(file, fetched)
     assert sandbox.connections == 0
 
 
-def test_failure_and_no_more_is_tried_twice(
+def test_a_plain_failure_is_retried_once(
     start_sandbox: StartSandbox, root: Path, fetched: Path, connect: Connect
 ) -> None:
-    """The status "failure" is RemoteFailure after one more attempt."""
+    """The status "failure" is RemoteFailure after one retry."""
     written(root / "inbox/a.csv", 10)
     lines: list[str] = []
     client = connect(start_sandbox(sandbox_that_reads(lambda *_: sftp.SFTP_FAILURE)), log=lines.append)
@@ -235,10 +235,10 @@ def test_failure_and_no_more_is_tried_twice(
     assert len(lines) == 1
 
 
-def test_a_file_that_ends_too_early_is_no_success(
+def test_an_early_end_of_file_is_a_failure(
     start_sandbox: StartSandbox, root: Path, fetched: Path, connect: Connect
 ) -> None:
-    """A server that says "end of file" before the size it stated is RemoteFailure, and no file appears."""
+    """An end of file before the stated size is RemoteFailure, and no file appears."""
     written(root / "inbox/a.csv", 1_000_000)
     server = sandbox_that_reads(lambda file, offset, length: OpenFile.read(file, offset, length) if not offset else b"")
     client = connect(start_sandbox(server))

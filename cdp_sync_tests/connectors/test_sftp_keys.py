@@ -1,4 +1,4 @@
-"""Private keys in every format people have them in, and the ones that are refused."""
+"""Private keys in each supported format, and keys that are refused."""
 
 import shutil
 import subprocess
@@ -39,7 +39,7 @@ CASES = [(kind, form) for kind in KEYS for form in FORMATS if (kind, form) != ("
 
 
 def text_of(key: Key, form: str, passphrase: str | None) -> str:
-    """Return a key as its file would have it."""
+    """Return the text of a key file."""
     encryption: KeySerializationEncryption = (
         BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     )
@@ -47,21 +47,21 @@ def text_of(key: Key, form: str, passphrase: str | None) -> str:
 
 
 def public_of(key: Key) -> str:
-    """Return a key's public half as authorized_keys has it."""
+    """Return the public key in the format of authorized_keys."""
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 @pytest.mark.parametrize("passphrase", [None, PASSPHRASE], ids=["plain", "encrypted"])
 @pytest.mark.parametrize(("kind", "form"), CASES)
 def test_a_key_is_read_in_every_format(kind: str, form: str, passphrase: str | None) -> None:
-    """OpenSSH, PKCS#8 and traditional PEM, with and without a passphrase, give the same key."""
+    """A key is read from OpenSSH, PKCS#8 and traditional PEM, with and without a passphrase."""
     loaded = load_private_key(text_of(KEYS[kind], form, passphrase), passphrase, "id")
     assert f"{loaded.get_name()} {loaded.get_base64()}" == public_of(KEYS[kind])
 
 
 @pytest.mark.parametrize(("kind", "form"), CASES)
-def test_a_missing_passphrase_is_reported_from_a_wrong_one(kind: str, form: str) -> None:
-    """An encrypted key says that it needs a passphrase, or that the one given is wrong, and does not repeat it."""
+def test_a_missing_and_a_wrong_passphrase_differ(kind: str, form: str) -> None:
+    """A missing passphrase and a wrong one have different messages, which do not show it."""
     text = text_of(KEYS[kind], form, PASSPHRASE)
     with pytest.raises(KeyUnreadable, match="needs a passphrase"):
         load_private_key(text, None, "id")
@@ -70,22 +70,22 @@ def test_a_missing_passphrase_is_reported_from_a_wrong_one(kind: str, form: str)
     assert "guess" not in str(raised.value)
 
 
-def test_a_passphrase_too_many_does_no_harm() -> None:
+def test_an_unneeded_passphrase_is_ignored() -> None:
     """A plain key is read even if a passphrase is declared."""
     assert load_private_key(text_of(KEYS["ed25519"], "pkcs8", None), PASSPHRASE, "id").can_sign()
 
 
 @pytest.mark.parametrize("ending", ["", "\n\n", "\r\n"])
-def test_the_end_of_the_text_does_not_matter(ending: str) -> None:
-    """A key from a variable may lack its last newline, and one from Windows may have others."""
+def test_newlines_of_a_key_are_ignored(ending: str) -> None:
+    """A key may lack its last newline or have Windows newlines."""
     text = text_of(KEYS["p256"], "openssh", None).strip()
     text = text.replace("\n", "\r\n") if ending == "\r\n" else text
     assert load_private_key(text + ending, None, "id").can_sign()
 
 
 @pytest.mark.parametrize("passphrase", [None, PASSPHRASE], ids=["plain", "encrypted"])
-def test_a_key_by_ssh_keygen_is_read(tmp_path: Path, passphrase: str | None) -> None:
-    """What `ssh-keygen` writes itself is read."""
+def test_a_key_of_ssh_keygen_is_read(tmp_path: Path, passphrase: str | None) -> None:
+    """A key that `ssh-keygen` writes is read."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase or "", "-f", tmp_path / "id"], check=True)
     loaded = load_private_key((tmp_path / "id").read_text(), passphrase, "id")
     assert loaded.get_base64() in (tmp_path / "id.pub").read_text()
@@ -93,7 +93,7 @@ def test_a_key_by_ssh_keygen_is_read(tmp_path: Path, passphrase: str | None) -> 
 
 @pytest.mark.skipif(shutil.which("puttygen") is None, reason="puttygen is not installed")
 def test_a_putty_key_names_the_command_that_converts_it(tmp_path: Path) -> None:
-    """A .ppk file is refused with the puttygen command, and that command's result is read."""
+    """A .ppk file is refused with the puttygen command, whose result is read."""
     (tmp_path / "id").write_text(text_of(KEYS["p256"], "openssh", None))
     (tmp_path / "id").chmod(0o600)
     subprocess.run(["puttygen", tmp_path / "id", "-O", "private", "-o", tmp_path / "key.ppk"], check=True)
@@ -122,8 +122,8 @@ def refused_texts() -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["rsa_1024", "dsa", "ed448", "public", "noise", "empty", "cut"])
-def test_what_is_no_usable_key_is_refused(name: str) -> None:
-    """Short rsa keys, kinds that nobody should use, public halves and noise are KeyUnreadable, each for its reason."""
+def test_unusable_keys_are_refused(name: str) -> None:
+    """Short RSA keys, insecure kinds, public keys and noise are KeyUnreadable, each with its reason."""
     text, words = refused_texts()[name]
     with pytest.raises(KeyUnreadable, match=words):
         load_private_key(text, None, "id")
@@ -131,7 +131,7 @@ def test_what_is_no_usable_key_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("kind", list(KEYS))
 def test_every_kind_of_key_logs_in(openssh: OpenSshServer, connect: Connect, kind: str) -> None:
-    """A key from an environment variable is accepted by OpenSSH."""
+    """OpenSSH accepts a key of each kind from an environment variable."""
     openssh.let_in(public_of(KEYS[kind]))
     environ = {"KEY": text_of(KEYS[kind], "pkcs8", PASSPHRASE), "PHRASE": PASSPHRASE}
     fields = {"private_key_file": None, "private_key_env": "KEY", "private_key_passphrase_env": "PHRASE"}
@@ -139,6 +139,6 @@ def test_every_kind_of_key_logs_in(openssh: OpenSshServer, connect: Connect, kin
 
 
 def test_a_missing_key_file_is_named(openssh: OpenSshServer, connect: Connect, tmp_path: Path) -> None:
-    """A key file that is not there is SecretMissing, with its name and no attempt to connect."""
+    """A missing key file is SecretMissing with its name, before any connection."""
     with pytest.raises(SecretMissing, match="nowhere/id"):
         connect(openssh, private_key_file=str(tmp_path / "nowhere/id")).exists("/")

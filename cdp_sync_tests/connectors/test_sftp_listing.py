@@ -1,4 +1,4 @@
-"""What a listing has in it, from friendly servers and from others."""
+"""Listings of directories, from well-behaved and from hostile servers."""
 
 import os
 from datetime import UTC, datetime
@@ -27,8 +27,8 @@ def test_a_file_is_reported_with_path_size_and_time(sandbox: SftpSandbox, root: 
     assert file.modified_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 
 
-def test_a_slash_at_the_end_changes_nothing(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
-    """`/inbox/` and `/inbox` list the same paths, and the root's files have one slash."""
+def test_a_trailing_slash_changes_nothing(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
+    """`/inbox/` and `/inbox` list the same paths, and files in the root have one slash."""
     (root / "inbox/a.csv").touch()
     (root / "top.csv").touch()
     client = connect(sandbox)
@@ -40,7 +40,7 @@ def test_a_slash_at_the_end_changes_nothing(sandbox: SftpSandbox, root: Path, co
 def test_any_utf8_name_is_listed_and_fetched(
     openssh: OpenSshServer, tmp_path: Path, connect: Connect, name: str
 ) -> None:
-    """Names with spaces, letters of any script and signs of any kind work from listing to download."""
+    """Names with spaces and letters of any script work from listing to download."""
     (tmp_path / "served").mkdir()
     (tmp_path / "served" / name).write_text(name)
     client = connect(openssh)
@@ -49,8 +49,10 @@ def test_any_utf8_name_is_listed_and_fetched(
     assert client.download(file, tmp_path / "fetched").local.read_text() == name
 
 
-def test_only_regular_files_and_links_to_them_count(openssh: OpenSshServer, tmp_path: Path, connect: Connect) -> None:
-    """Folders, pipes, dangling links, loops and links to folders are left out; a link to a file counts as that file."""
+def test_only_regular_files_and_links_to_them_are_listed(
+    openssh: OpenSshServer, tmp_path: Path, connect: Connect
+) -> None:
+    """Only regular files and links to them are listed."""
     served = tmp_path / "served"
     (served / "folder").mkdir(parents=True)
     (served / "file").write_bytes(b"123")
@@ -73,10 +75,10 @@ ODD = (
 
 
 @pytest.mark.parametrize("kind", ["sandbox", "openssh"])
-def test_names_that_are_not_utf8_are_listed_and_fetched(
+def test_names_that_are_not_utf8_are_downloaded(
     kind: str, root: Path, tmp_path: Path, connect: Connect, request: pytest.FixtureRequest
 ) -> None:
-    """Each has a name of its own, with escapes for what is not UTF-8, by which it is fetched."""
+    """A name that is not UTF-8 is listed with escapes and can be downloaded."""
     for name in ODD:
         (root / "inbox" / os.fsdecode(name)).write_bytes(name)
     client = connect(request.getfixturevalue(kind))
@@ -89,7 +91,7 @@ def test_names_that_are_not_utf8_are_listed_and_fetched(
 
 @given(st.binary(max_size=20) | st.from_regex(rb"(\\{0,3}(x[0-9a-f]{2}|\xe9|e)){0,4}", fullmatch=True))
 def test_every_name_has_one_text(name: bytes) -> None:
-    """What is listed leads back to the same bytes, can be printed and stored, and stays as it is where it is plain."""
+    """Each name has one printable text that leads back to the same bytes."""
     text = packets.as_text(name)
     assert packets.as_bytes(text) == name
     assert text.encode() is not None
@@ -98,7 +100,7 @@ def test_every_name_has_one_text(name: bytes) -> None:
 
 
 class HostileFiles(Files):
-    """Lists names that point out of the directory."""
+    """Lists names that point outside the directory."""
 
     names = (".", "..", "../../etc/passwd", "/etc/passwd", "a\0b", "", "good.csv")
 
@@ -108,13 +110,13 @@ class HostileFiles(Files):
 
 
 class HostileSandbox(SftpSandbox):
-    """Serves them."""
+    """A sandbox with hostile names."""
 
     files = HostileFiles
 
 
 def test_hostile_names_are_left_out(start_sandbox: StartSandbox, connect: Connect) -> None:
-    """A name with a slash or NUL, an empty one, `.` and `..` never become files; those that are attacks are logged."""
+    """An empty name, `.`, `..`, and a name with a slash or NUL are left out. Attacks are logged."""
     lines: list[str] = []
     files = connect(start_sandbox(HostileSandbox), log=lines.append).list_directory("/inbox")
     assert [file.path for file in files] == ["/inbox/good.csv"]
@@ -122,45 +124,45 @@ def test_hostile_names_are_left_out(start_sandbox: StartSandbox, connect: Connec
 
 
 class CutFiles(Files):
-    """Hangs up in the middle of a listing."""
+    """Drops the connection during a listing."""
 
     def list_folder(self, path: str) -> list[paramiko.SFTPAttributes]:
-        """Return attributes of which the last but one takes the line down when it is sent."""
+        """Return attributes of which the last but one drops the connection when it is sent."""
         attributes = [paramiko.SFTPAttributes.from_stat(Path(__file__).stat(), f"{n}.csv") for n in range(100)]
         attributes[98] = CuttingAttributes.from_stat(Path(__file__).stat(), "98.csv")
         return attributes
 
 
 class CuttingAttributes(paramiko.SFTPAttributes):
-    """Takes the line down when it is sent."""
+    """Drops the connection when it is sent."""
 
     def asbytes(self) -> bytes:
-        """Hang up on everybody."""
+        """Drop all connections."""
         CutSandbox.running[-1].hang_up()
         return super().asbytes()
 
 
 class CutSandbox(SftpSandbox):
-    """Serves them."""
+    """A sandbox that cuts listings short."""
 
     files = CutFiles
     running: ClassVar[list[SftpSandbox]] = []
 
     def __enter__(self) -> Self:
-        """Become the one that hangs up."""
+        """Start, and become the sandbox whose connections are dropped."""
         self.running.append(self)
         return super().__enter__()
 
 
-def test_a_listing_cut_short_is_no_listing(start_sandbox: StartSandbox, connect: Connect) -> None:
-    """When the line drops in the middle of a listing, that is ConnectionLost and not a shorter listing."""
+def test_a_listing_cut_short_is_an_error(start_sandbox: StartSandbox, connect: Connect) -> None:
+    """A connection that drops during a listing is ConnectionLost, not a shorter listing."""
     with pytest.raises(ConnectionLost):
         connect(start_sandbox(CutSandbox), attempts=2).list_directory("/inbox")
 
 
 @pytest.mark.parametrize("directory", ["/nowhere", "/inbox/a.csv"])
 def test_a_missing_directory_is_named(sandbox: SftpSandbox, root: Path, connect: Connect, directory: str) -> None:
-    """A directory that is not there, or is a file, is RemotePathMissing with the path, and the connection lives on."""
+    """A missing directory, or a file in its place, is RemotePathMissing, and the connection stays open."""
     (root / "inbox/a.csv").touch()
     client = connect(sandbox)
     with pytest.raises(RemotePathMissing, match=directory):
@@ -171,7 +173,7 @@ def test_a_missing_directory_is_named(sandbox: SftpSandbox, root: Path, connect:
 
 @pytest.mark.parametrize("kind", ["sandbox", "openssh"])
 def test_ten_thousand_files_are_listed(kind: str, root: Path, connect: Connect, request: pytest.FixtureRequest) -> None:
-    """A listing of 10,000 files is complete, whatever number of names the server puts into one reply."""
+    """A listing of 10,000 files is complete for any number of names per reply."""
     for number in range(10_000):
         (root / "inbox" / f"{number}.csv").touch()
     client = connect(request.getfixturevalue(kind))
@@ -179,8 +181,8 @@ def test_ten_thousand_files_are_listed(kind: str, root: Path, connect: Connect, 
     assert {file.name for file in files} == {f"{number}.csv" for number in range(10_000)}
 
 
-def test_existing_and_missing_paths_are_reported_apart(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
-    """`exists` is true of files and folders and false of what is not there."""
+def test_exists_is_false_of_a_missing_path(sandbox: SftpSandbox, root: Path, connect: Connect) -> None:
+    """`exists` is true of files and folders, and false of a missing path."""
     (root / "inbox/a.csv").touch()
     client = connect(sandbox)
     assert [client.exists(path) for path in ("/inbox", "/inbox/a.csv", "/inbox/b.csv")] == [True, True, False]

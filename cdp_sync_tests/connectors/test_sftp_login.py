@@ -1,4 +1,4 @@
-"""Logging in: by password, by key, by both, and not at all."""
+"""Logins by password, by key and by both, and refused logins."""
 
 import logging
 from pathlib import Path
@@ -22,7 +22,7 @@ def key_file(tmp_path: Path) -> str:
 
 
 def test_a_wrong_password_is_tried_once(sandbox: SftpSandbox, connect: Connect) -> None:
-    """A refused password is AuthenticationFailed, is never repeated and never shown."""
+    """A refused password is AuthenticationFailed, is never retried and never shown."""
     lines: list[str] = []
     with pytest.raises(AuthenticationFailed, match="'webshop'") as raised:
         connect(sandbox, environ={"PASSWORD": "battery staple"}, log=lines.append).list_directory("/inbox")
@@ -31,7 +31,7 @@ def test_a_wrong_password_is_tried_once(sandbox: SftpSandbox, connect: Connect) 
 
 
 def test_an_unknown_key_is_refused(openssh: OpenSshServer, connect: Connect, key_file: str) -> None:
-    """A key that the server does not know is AuthenticationFailed."""
+    """An unknown key is AuthenticationFailed."""
     with pytest.raises(AuthenticationFailed):
         connect(openssh, private_key_file=key_file).exists("/")
 
@@ -40,7 +40,7 @@ def test_an_unknown_key_is_refused(openssh: OpenSshServer, connect: Connect, key
 def test_a_missing_variable_is_named(
     sandbox: SftpSandbox, connect: Connect, environ: dict[str, str], word: str
 ) -> None:
-    """A variable that is not set or empty is SecretMissing, by name, before anyone is called."""
+    """An unset or empty variable is SecretMissing with its name, before any connection."""
     with pytest.raises(SecretMissing, match=f"PASSWORD is {word}"):
         connect(sandbox, environ=environ).exists("/")
     assert sandbox.refused_logins == 0
@@ -50,13 +50,13 @@ def test_a_missing_variable_is_named(
 def test_a_password_file_counts_to_the_end_of_its_first_line(
     sandbox: SftpSandbox, connect: Connect, tmp_path: Path, text: str
 ) -> None:
-    """`password_file` holds the password on its first line, with or without a line end."""
+    """`password_file` holds the password on its first line, with or without a newline."""
     (tmp_path / "password").write_bytes(text.encode())
     assert connect(sandbox, password_env=None, password_file=str(tmp_path / "password")).exists("/")
 
 
 def test_an_empty_password_file_is_named(sandbox: SftpSandbox, connect: Connect, tmp_path: Path) -> None:
-    """A file whose first line is empty is SecretMissing; no empty password is tried."""
+    """A file whose first line is empty is SecretMissing, and no empty password is sent."""
     (tmp_path / "password").write_text("\nsecond line")
     with pytest.raises(SecretMissing, match="first line is empty"):
         connect(sandbox, password_env=None, password_file=str(tmp_path / "password")).exists("/")
@@ -66,7 +66,7 @@ def test_an_empty_password_file_is_named(sandbox: SftpSandbox, connect: Connect,
 def test_secrets_stay_out_of_logs_and_repr(
     sandbox: SftpSandbox, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not even at the most talkative level is the password written down."""
+    """The password is not logged even at the most verbose level."""
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, "paramiko")
     client = connect(sandbox)
@@ -76,7 +76,7 @@ def test_secrets_stay_out_of_logs_and_repr(
 
 
 class TwoFactors(Login):
-    """Wants the key and then the password, as `AuthenticationMethods publickey,password` does."""
+    """Requires key, then password, as `AuthenticationMethods publickey,password` does."""
 
     order: tuple[str, ...] = ("publickey", "password")
 
@@ -85,15 +85,15 @@ class TwoFactors(Login):
         self.passed: list[str] = []
 
     def get_allowed_auths(self, username: str) -> str:
-        """Return what is still wanted."""
+        """Return the remaining methods."""
         return self.order[len(self.passed)]
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        """Take any key; whose it is does not matter here."""
+        """Accept any key; its owner does not matter here."""
         return self._pass("publickey")
 
     def check_auth_password(self, username: str, password: str) -> int:
-        """Take the right password."""
+        """Accept the right password."""
         right = super().check_auth_password(username, password) == common.AUTH_SUCCESSFUL
         return self._pass("password") if right else common.AUTH_FAILED
 
@@ -106,13 +106,13 @@ class TwoFactors(Login):
 
 
 class PasswordFirst(TwoFactors):
-    """Wants them the other way round."""
+    """Requires password, then key."""
 
     order = ("password", "publickey")
 
 
 class Prompt(TwoFactors):
-    """Wants the key and then asks for the password, as `AuthenticationMethods publickey,keyboard-interactive` does."""
+    """Requires the key, then prompts for the password, as `publickey,keyboard-interactive` does."""
 
     order: tuple[str, ...] = ("publickey", "keyboard-interactive")
 
@@ -121,13 +121,13 @@ class Prompt(TwoFactors):
         return InteractiveQuery("", "", ("Password: ", False))
 
     def check_auth_interactive_response(self, responses: list[str]) -> int:
-        """Look at the answer."""
+        """Check the answer."""
         right = list(responses) == [PASSWORD]
         return self._pass("keyboard-interactive") if right else common.AUTH_FAILED
 
 
 class PromptOnly(Prompt):
-    """Asks for the password and wants nothing else."""
+    """Prompts for the password and requires nothing else."""
 
     order = ("keyboard-interactive",)
 
@@ -136,25 +136,25 @@ class PromptOnly(Prompt):
 def test_key_and_password_are_two_factors(
     start_sandbox: StartSandbox, connect: Connect, key_file: str, login: type[Login]
 ) -> None:
-    """With both declared a server that wants both gets both, in its order, also where it prompts for the password."""
+    """A server that requires key and password gets both in its order, also by a prompt."""
     server = start_sandbox(type("Sandbox", (SftpSandbox,), {"login": login}))
     assert connect(server, private_key_file=key_file).exists("/inbox")
 
 
 def test_a_password_answers_a_prompt(start_sandbox: StartSandbox, connect: Connect) -> None:
-    """A server that knows only keyboard-interactive gets the password as its answer."""
+    """A server with only keyboard-interactive gets the password as its answer."""
     assert connect(start_sandbox(type("Sandbox", (SftpSandbox,), {"login": PromptOnly}))).exists("/inbox")
 
 
 def test_a_missing_factor_is_named(start_sandbox: StartSandbox, connect: Connect, key_file: str) -> None:
-    """Where the key alone is declared and the server wants a password too, the message says so."""
+    """Where only the key is declared, the message says that the server also requires a password."""
     server = start_sandbox(type("Sandbox", (SftpSandbox,), {"login": TwoFactors}))
     with pytest.raises(AuthenticationFailed, match="also wants password"):
         connect(server, password_env=None, private_key_file=key_file).exists("/")
 
 
 def test_a_wrong_second_factor_is_tried_once(start_sandbox: StartSandbox, connect: Connect, key_file: str) -> None:
-    """The right key and a wrong password are AuthenticationFailed, once."""
+    """The right key with a wrong password is AuthenticationFailed, without a retry."""
     server = start_sandbox(type("Sandbox", (SftpSandbox,), {"login": TwoFactors}))
     with pytest.raises(AuthenticationFailed):
         connect(server, private_key_file=key_file, environ={"PASSWORD": "wrong"}).exists("/")

@@ -1,4 +1,4 @@
-"""Servers that drip, or list for ever: a clear error soon, from a real server on this machine."""
+"""Servers that send byte by byte or list without end: the client raises a clear error soon."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ SENT = 103  # DATA
 
 
 class Dripping(Protocol):
-    """Sends answers of one kind byte by byte, with pauses."""
+    """Sends answers of one type byte by byte, with pauses."""
 
     kind = SENT
     pause = 0.05
@@ -38,13 +38,13 @@ class Dripping(Protocol):
 
 
 class DrippingNames(Dripping):
-    """Drips listings."""
+    """Sends listings byte by byte."""
 
     kind = DRIPPED
 
 
 class Endless(Protocol):
-    """Lists for ever, a name at a time."""
+    """Lists without end, one name at a time."""
 
     def _send_status(self, request_number: int, code: int, desc: str | None = None) -> None:
         if code != 1:  # the end of the directory
@@ -57,19 +57,19 @@ class Endless(Protocol):
 
 
 class Body:
-    """A packet's content."""
+    """The content of a packet."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
 
     def asbytes(self) -> bytes:
-        """Return it."""
+        """Return the content."""
         return self.content
 
 
 @pytest.fixture
 def dripping(start_sandbox: StartSandbox) -> Iterator[Any]:
-    """Starts a server that speaks so."""
+    """Starts a server with such a channel."""
     Dripping.ended.clear()
 
     def started(protocol: type[Protocol]) -> SftpSandbox:
@@ -81,8 +81,8 @@ def dripping(start_sandbox: StartSandbox) -> Iterator[Any]:
     Dripping.ended.set()
 
 
-def test_a_download_that_drips_is_given_up(dripping: Any, root: Path, fetched: Path, connect: Connect) -> None:
-    """A byte every now and then is no silence, but too slow; it is not tried again, and nothing of it stays."""
+def test_a_slow_download_is_aborted(dripping: Any, root: Path, fetched: Path, connect: Connect) -> None:
+    """A download below the minimum speed is aborted without a retry or leftovers."""
     (root / "inbox/a.csv").write_bytes(b"x" * 10_000)
     sandbox = dripping(Dripping)
     client = connect(sandbox, read_timeout=0.5, least_rate=1000)
@@ -97,16 +97,16 @@ def test_a_download_that_drips_is_given_up(dripping: Any, root: Path, fetched: P
     assert sandbox.connections == 1
 
 
-def test_a_slow_line_may_be_declared(dripping: Any, root: Path, fetched: Path, connect: Connect) -> None:
-    """What is as fast as declared is fetched, however long it takes."""
+def test_a_lower_speed_can_be_declared(dripping: Any, root: Path, fetched: Path, connect: Connect) -> None:
+    """A download at the declared minimum speed completes."""
     (root / "inbox/a.csv").write_bytes(b"x" * 20)
     client = connect(dripping(Dripping), read_timeout=0.5, least_rate=1)
     (file,) = client.list_directory("/inbox")
     assert client.download(file, fetched).local.read_bytes() == b"x" * 20
 
 
-def test_a_listing_that_drips_has_a_deadline(dripping: Any, root: Path, connect: Connect) -> None:
-    """A listing must be whole in time, whatever keeps the line alive."""
+def test_a_slow_listing_has_a_deadline(dripping: Any, root: Path, connect: Connect) -> None:
+    """A listing has a deadline, even if bytes keep arriving."""
     (root / "inbox/a.csv").touch()
     began = time.monotonic()
     with pytest.raises(RemoteTooSlow, match=r"'/inbox'.*not whole after 0.5 s"):
@@ -114,8 +114,8 @@ def test_a_listing_that_drips_has_a_deadline(dripping: Any, root: Path, connect:
     assert time.monotonic() - began < 10
 
 
-def test_a_listing_for_ever_is_bounded_in_entries(dripping: Any, connect: Connect) -> None:
-    """A directory with more entries than declared fails, with number and remedy."""
+def test_an_endless_listing_is_limited_in_entries(dripping: Any, connect: Connect) -> None:
+    """A directory with more entries than declared is an error with number and remedy."""
     with pytest.raises(RemoteListingTooLong) as long:
         connect(dripping(Endless), listing_entries=1000).list_directory("/inbox")
     message = str(long.value)
@@ -124,14 +124,16 @@ def test_a_listing_for_ever_is_bounded_in_entries(dripping: Any, connect: Connec
     assert "`listing_entries`" in message
 
 
-def test_a_listing_for_ever_is_bounded_in_time(dripping: Any, connect: Connect) -> None:
-    """Before it has too many entries, it has taken too long."""
+def test_an_endless_listing_is_limited_in_time(dripping: Any, connect: Connect) -> None:
+    """An endless listing ends at the deadline."""
     with pytest.raises(RemoteTooSlow, match=r"not whole after 0[.]5 s"):
         connect(dripping(Endless), answer_timeout=0.5, listing_entries=10**8).list_directory("/inbox")
 
 
-def test_a_directory_may_be_as_large_as_declared(start_sandbox: StartSandbox, root: Path, connect: Connect) -> None:
-    """The bound itself is allowed, `.` and `..` and folders counted."""
+def test_a_directory_may_have_the_declared_number_of_entries(
+    start_sandbox: StartSandbox, root: Path, connect: Connect
+) -> None:
+    """A directory may have exactly the declared number of entries, including `.`, `..` and folders."""
     for number in range(10):
         (root / "inbox" / f"{number}.csv").touch()
     sandbox = start_sandbox()
@@ -140,8 +142,8 @@ def test_a_directory_may_be_as_large_as_declared(start_sandbox: StartSandbox, ro
         connect(sandbox, listing_entries=9).list_directory("/inbox")
 
 
-class Deaf(Protocol):
-    """Confirms what is written byte by byte."""
+class SlowConfirmation(Protocol):
+    """Confirms writes byte by byte."""
 
     kind = 6
 
@@ -160,14 +162,16 @@ class Deaf(Protocol):
             self._write_all(bytes([byte]))  # type: ignore[attr-defined]
 
 
-def test_an_upload_that_drips_is_given_up(dripping: Any, local: Path, connect: Connect) -> None:
-    """A server that confirms so slowly is an error as well."""
+def test_a_slow_upload_to_sftp_is_aborted(dripping: Any, local: Path, connect: Connect) -> None:
+    """An upload below the minimum speed is aborted."""
     with pytest.raises(RemoteTooSlow, match="a second are expected"):
-        connect(dripping(Deaf), read_timeout=0.5, least_rate=10**7, answer_timeout=2).publish(local, "/inbox/b.csv")
+        connect(dripping(SlowConfirmation), read_timeout=0.5, least_rate=10**7, answer_timeout=2).publish(
+            local, "/inbox/b.csv"
+        )
 
 
-def test_only_waiting_counts() -> None:
-    """The rate is that of the bytes over the time waited for them, span by span."""
+def test_only_waiting_counts_toward_the_speed() -> None:
+    """The speed is bytes per second of waiting, measured over intervals."""
     rate = LeastRate(100, 10)
     for _ in range(100):
         rate.waited(1, 100)
@@ -182,7 +186,7 @@ def test_only_waiting_counts() -> None:
 
 
 def test_a_deadline_passes() -> None:
-    """It counts from when it was set."""
+    """A deadline counts from when it was set."""
     Deadline(60).waited(0, 1)
     with pytest.raises(TooSlow):
         Deadline(-1).waited(0, 1)

@@ -1,4 +1,4 @@
-"""The watchdog: when a connection counts as silent."""
+"""The watchdog that decides when a connection counts as silent."""
 
 import threading
 
@@ -6,7 +6,7 @@ from cdp_sync.connectors.sftp.session import Watchdog
 
 
 def test_the_watchdog_expires_when_nothing_arrives() -> None:
-    """While a thread waits, after so many seconds."""
+    """The watchdog expires when a thread waits and nothing arrives for the timeout."""
     expired = threading.Event()
     dog = Watchdog(0.05, expired.set)
     with dog.watching():
@@ -14,7 +14,7 @@ def test_the_watchdog_expires_when_nothing_arrives() -> None:
 
 
 def test_the_watchdog_ignores_an_idle_connection() -> None:
-    """An idle connection is not cut, and neither is one on which something arrives."""
+    """The watchdog ignores an idle connection and one that receives data."""
     expired = threading.Event()
     dog = Watchdog(0.2, expired.set)
     assert not expired.wait(0.4)

@@ -1,4 +1,4 @@
-"""Sending mail to real servers on loopback: TLS, logins, and whether a mail was taken when things go wrong."""
+"""Sending mail to real servers on loopback: TLS, login, and the outcome of failures."""
 
 import time
 from pathlib import Path
@@ -21,7 +21,7 @@ from cdp_sync.errors import (
 )
 from cdp_sync.sandbox.smtp import SmtpSandbox
 from cdp_sync_tests.connectors.certificates import Authority
-from cdp_sync_tests.connectors.mail_line import GO_ON, GREETING, HELLO, STALL, YES, Scene
+from cdp_sync_tests.connectors.scripted_mail_server import GO_ON, GREETING, HELLO, STALL, YES, ScriptedMailServer
 
 USER, PASSWORD = "robot", "otter-lamp-93"
 TO = ("ann@example.net", "bob@example.net")
@@ -31,14 +31,14 @@ SETTINGS = {"HOST": "mail.example.com", "SENDER": SENDER}
 
 
 def server(port: int, *, login: bool = False, **fields: Any) -> SmtpServer:
-    """Return a server on this machine."""
+    """Return the settings of a server on this machine."""
     usual = {"host": "127.0.0.1", "sender": SENDER, "tls": "none", "port": port}
     credentials = {"user": USER, "password": PASSWORD} if login else {}
     return SmtpServer(**{**usual, **credentials, **fields})
 
 
-def failed(port: int, *, mail: Mail = MAIL, seconds: float = 20, **fields: Any) -> CdpSyncError:
-    """Send in vain and return the error, which holds neither addresses of people nor the password."""
+def failing_delivery(port: int, *, mail: Mail = MAIL, seconds: float = 20, **fields: Any) -> CdpSyncError:
+    """Return the error of a failing delivery. It holds no personal address and no password."""
     with pytest.raises(CdpSyncError) as raised:
         send(server(port, **fields), mail, seconds=seconds)
     shown = f"{raised.value!r} {raised.value}"
@@ -48,14 +48,14 @@ def failed(port: int, *, mail: Mail = MAIL, seconds: float = 20, **fields: Any) 
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
-    """A private authority that this process trusts."""
+    """A private certificate authority that this process trusts."""
     made = Authority.make(tmp_path / "authority")
     monkeypatch.setenv("SSL_CERT_FILE", str(made.file))
     return made
 
 
-def test_a_mail_arrives_as_it_was_written(tmp_path: Path) -> None:
-    """Without TLS and login: header and text arrive, also dots that begin a line and letters beyond ASCII."""
+def test_a_mail_arrives_unchanged(tmp_path: Path) -> None:
+    """Without TLS and login, header and text arrive unchanged, including leading dots and non-ASCII letters."""
     with SmtpSandbox(tmp_path / "mail") as sandbox:
         assert send(server(sandbox.port), MAIL) == 0
         (mail,) = sandbox.mails
@@ -67,7 +67,7 @@ def test_a_mail_arrives_as_it_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
 def test_tls_and_a_login(tls: str, tmp_path: Path, authority: Authority) -> None:
-    """STARTTLS and TLS from the first byte, with a certificate of a private authority and a login."""
+    """STARTTLS and implicit TLS work with a private authority and a login."""
     options = {"tls": authority.serving(), "from_the_start": tls == "tls", "login": (USER, PASSWORD)}
     with SmtpSandbox(tmp_path / "mail", **options) as sandbox:
         send(server(sandbox.port, tls=tls, login=True), MAIL)
@@ -75,11 +75,11 @@ def test_tls_and_a_login(tls: str, tmp_path: Path, authority: Authority) -> None
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
-def test_a_wrong_password_is_reported_as_one(tls: str, tmp_path: Path, authority: Authority) -> None:
-    """Trying again changes nothing; the message names the variables, not what is in them."""
+def test_a_wrong_password_is_final(tls: str, tmp_path: Path, authority: Authority) -> None:
+    """A wrong password is a final error whose message names the variables, not their values."""
     options = {"tls": authority.serving(), "from_the_start": tls == "tls", "login": (USER, "another")}
     with SmtpSandbox(tmp_path / "mail", **options) as sandbox:
-        error = failed(sandbox.port, tls=tls, login=True)
+        error = failing_delivery(sandbox.port, tls=tls, login=True)
         assert sandbox.mails == []
     assert isinstance(error, AuthenticationFailed)
     assert "535" in str(error)
@@ -88,43 +88,43 @@ def test_a_wrong_password_is_reported_as_one(tls: str, tmp_path: Path, authority
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
 def test_an_unknown_authority_is_refused(tls: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate of an authority that nobody named: nothing is sent, no password either."""
+    """A certificate of an unknown authority is refused before any mail or password is sent."""
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     context = Authority.make(tmp_path / "unknown").serving()
     options = {"tls": context, "from_the_start": tls == "tls", "login": (USER, PASSWORD)}
     with SmtpSandbox(tmp_path / "mail", **options) as sandbox:
-        error = failed(sandbox.port, tls=tls, login=True)
+        error = failing_delivery(sandbox.port, tls=tls, login=True)
         assert sandbox.mails == []
     assert isinstance(error, CertificateRejected)
     assert "SSL_CERT_FILE" in str(error)
 
 
 def test_a_certificate_of_another_name_is_refused(tmp_path: Path, authority: Authority) -> None:
-    """The certificate has to be the host's own."""
+    """A certificate must be the host's own."""
     with SmtpSandbox(tmp_path / "mail", tls=authority.serving(address="127.0.0.9")) as sandbox:
-        assert isinstance(failed(sandbox.port, tls="starttls"), CertificateRejected)
+        assert isinstance(failing_delivery(sandbox.port, tls="starttls"), CertificateRejected)
 
 
-def test_a_server_without_starttls_gets_nothing(tmp_path: Path) -> None:
-    """TLS that is declared is never left out."""
+def test_a_server_without_starttls_gets_no_mail(tmp_path: Path) -> None:
+    """Declared TLS is never skipped."""
     with SmtpSandbox(tmp_path / "mail") as sandbox:
-        assert isinstance(failed(sandbox.port, tls="starttls", login=True), ServerRefused)
+        assert isinstance(failing_delivery(sandbox.port, tls="starttls", login=True), ServerRefused)
         assert sandbox.mails == []
 
 
-def test_a_server_that_speaks_no_tls_is_reported(tmp_path: Path) -> None:
-    """TLS from the first byte against a server that begins in the clear."""
+def test_a_server_without_tls_is_reported(tmp_path: Path) -> None:
+    """Implicit TLS against a plain-text server is reported."""
     with SmtpSandbox(tmp_path / "mail") as sandbox:
-        error = failed(sandbox.port, tls="tls")
+        error = failing_delivery(sandbox.port, tls="tls")
     assert isinstance(error, ServerRefused)
     assert "CDP_SYNC_SMTP_TLS" in str(error)
 
 
-def test_a_server_that_is_down_may_come_back(tmp_path: Path) -> None:
-    """Nobody listens: worth another attempt, which succeeds when it is up."""
+def test_an_unreachable_mail_server_is_transient(tmp_path: Path) -> None:
+    """An unreachable server is a transient error; the next attempt succeeds when it is up."""
     with SmtpSandbox(tmp_path / "before") as sandbox:
         port = sandbox.port
-    error = failed(port)
+    error = failing_delivery(port)
     assert isinstance(error, ServerUnreachable)
     with SmtpSandbox(tmp_path / "mail", port=port) as sandbox:
         send(server(port), MAIL)
@@ -146,10 +146,10 @@ def test_a_server_that_is_down_may_come_back(tmp_path: Path) -> None:
         ((GREETING, HELLO, YES, YES, YES, GO_ON, b"what?"), ConnectionLost, "no answer that can be understood"),
     ],
 )
-def test_what_the_server_answers_decides(lines: tuple[bytes, ...], kind: type[CdpSyncError], expected: str) -> None:
-    """4xx may pass, 5xx does not; of the answer only the codes are shown, as its text quotes people."""
-    with Scene(*lines) as scene:
-        error = failed(scene.port)
+def test_the_reply_code_decides(lines: tuple[bytes, ...], kind: type[CdpSyncError], expected: str) -> None:
+    """A 4xx answer is transient, a 5xx is final. Only the codes are shown, as the text may quote addresses."""
+    with ScriptedMailServer(*lines) as mail_server:
+        error = failing_delivery(mail_server.port)
     assert type(error) is kind
     assert expected in str(error)
     assert isinstance(error, Transient) == (lines[-1][:1] in b"4w")
@@ -158,20 +158,20 @@ def test_what_the_server_answers_decides(lines: tuple[bytes, ...], kind: type[Cd
 @pytest.mark.parametrize(
     "lines", [(), (GREETING,), (GREETING, HELLO, YES), (GREETING, HELLO, YES, YES, YES), (GREETING, HELLO, YES, YES)]
 )
-def test_a_line_lost_before_the_mail_may_be_tried_again(lines: tuple[bytes, ...]) -> None:
-    """The server cannot have taken what it has not got."""
-    with Scene(*lines) as scene:
+def test_a_connection_lost_before_the_mail_is_transient(lines: tuple[bytes, ...]) -> None:
+    """A connection lost before the mail is a transient error."""
+    with ScriptedMailServer(*lines) as mail_server:
         if not lines:
-            scene.__exit__(None, None, None)
-        error = failed(scene.port)
+            mail_server.__exit__(None, None, None)
+        error = failing_delivery(mail_server.port)
     assert isinstance(error, ConnectionLost if lines else ServerUnreachable)
 
 
-def test_a_line_lost_after_the_mail_may_be_tried_again() -> None:
-    """The server has the whole mail and hangs up without an answer: sent again, it may arrive twice, but it arrives."""
-    with Scene(GREETING, HELLO, YES, YES, YES, GO_ON) as scene:
-        error = failed(scene.port)
-        assert scene.heard.endswith(b"\r\n.\r\n")
+def test_a_connection_lost_after_the_mail_is_transient() -> None:
+    """A connection lost after the mail is transient: a second copy is possible, a lost mail is not."""
+    with ScriptedMailServer(GREETING, HELLO, YES, YES, YES, GO_ON) as mail_server:
+        error = failing_delivery(mail_server.port)
+        assert mail_server.received.endswith(b"\r\n.\r\n")
     assert isinstance(error, ConnectionLost)
 
 
@@ -184,25 +184,25 @@ def test_a_line_lost_after_the_mail_may_be_tried_again() -> None:
         (GREETING, HELLO, YES, YES, YES, GO_ON, STALL),
     ],
 )
-def test_a_server_that_stalls_is_left(lines: tuple[bytes, ...]) -> None:
-    """A server that says nothing more holds nobody up for longer than the limit."""
+def test_a_stalled_mail_server_times_out(lines: tuple[bytes, ...]) -> None:
+    """A server that stalls is abandoned at the time limit."""
     began = time.monotonic()
-    with Scene(*lines) as scene:
-        assert isinstance(failed(scene.port, seconds=1), ConnectionLost)
+    with ScriptedMailServer(*lines) as mail_server:
+        assert isinstance(failing_delivery(mail_server.port, seconds=1), ConnectionLost)
     assert time.monotonic() - began < 10
 
 
-def test_a_server_that_dawdles_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is never silent for long, and never done, is cut off at the limit as well."""
-    monkeypatch.setattr(Scene, "_talk", _dawdle)
+def test_an_endless_greeting_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that sends without end is abandoned at the time limit as well."""
+    monkeypatch.setattr(ScriptedMailServer, "_talk", _greet_without_end)
     began = time.monotonic()
-    with Scene() as scene:
-        assert isinstance(failed(scene.port, seconds=1), ConnectionLost)
+    with ScriptedMailServer() as mail_server:
+        assert isinstance(failing_delivery(mail_server.port, seconds=1), ConnectionLost)
     assert time.monotonic() - began < 10
 
 
-def _dawdle(_scene: Scene, line: Any, _lines: object) -> None:
-    line.settimeout(0.1)  # so long it waits for a word from the other side, and then goes on with its greeting
+def _greet_without_end(_scene: ScriptedMailServer, line: Any, _lines: object) -> None:
+    line.settimeout(0.1)  # it waits for input for this long, then continues its greeting
     while True:
         line.sendall(b"220-wait\r\n")
         try:
@@ -212,13 +212,13 @@ def _dawdle(_scene: Scene, line: Any, _lines: object) -> None:
             continue
 
 
-def test_one_refused_address_keeps_nobody_else_from_the_mail() -> None:
-    """The others get it; how many were refused is returned."""
-    with Scene(GREETING, HELLO, YES, b"550 5.1.1 unknown", YES, GO_ON, YES) as scene:
-        assert send(server(scene.port), MAIL) == 1
+def test_one_refused_address_does_not_stop_the_mail() -> None:
+    """Other recipients still get the mail, and the number of refused ones is returned."""
+    with ScriptedMailServer(GREETING, HELLO, YES, b"550 5.1.1 unknown", YES, GO_ON, YES) as mail_server:
+        assert send(server(mail_server.port), MAIL) == 1
 
 
-def test_a_header_cannot_be_smuggled_in(tmp_path: Path) -> None:
+def test_headers_cannot_be_injected(tmp_path: Path) -> None:
     """A line break in a subject is an error, not a second header."""
     with SmtpSandbox(tmp_path / "mail") as sandbox:
         with pytest.raises(ValueError, match=r"newline|linefeed"):
@@ -228,19 +228,19 @@ def test_a_header_cannot_be_smuggled_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("tls", "port"), [("none", 25), ("starttls", 587), ("tls", 465)])
 def test_each_kind_of_tls_has_its_port(tls: str, port: int) -> None:
-    """Unless another is set."""
+    """Each TLS mode has its default port."""
     settings = _environment(TLS=tls)
     assert SmtpServer.from_environment(settings).port == port
     assert SmtpServer.from_environment({**settings, "CDP_SYNC_SMTP_PORT": "2525"}).port == 2525
 
 
-def test_tls_is_usual() -> None:
-    """Host and sender are enough, and mean STARTTLS."""
+def test_starttls_is_the_default() -> None:
+    """Host and sender suffice; the default is STARTTLS."""
     assert SmtpServer.from_environment(_environment()) == SmtpServer("mail.example.com", SENDER, "starttls", 587)
 
 
 def test_a_password_is_not_shown() -> None:
-    """Not where the settings are printed."""
+    """A printed setting does not show the password."""
     assert PASSWORD not in repr(SmtpServer.from_environment(_environment(USER=USER, PASSWORD=PASSWORD)))
 
 
@@ -260,8 +260,8 @@ def test_a_password_is_not_shown() -> None:
         ({"USER": USER, "PASSWORD": PASSWORD, "TLS": "none"}, "is never sent unencrypted"),
     ],
 )
-def test_an_unusable_setting_is_named(settings: dict[str, str], expected: str) -> None:
-    """One clear message, without the password."""
+def test_an_invalid_setting_is_named(settings: dict[str, str], expected: str) -> None:
+    """An invalid setting is named in one message, without the password."""
     with pytest.raises(SettingUnusable) as raised:
         SmtpServer.from_environment(_environment(**settings))
     assert expected in str(raised.value)

@@ -1,1 +1,1 @@
-"""Tests of what leaves the warehouse."""
+"""Tests of exporting."""

@@ -1,4 +1,4 @@
-"""Exports from a warehouse of its own by the product's own steps, into a folder that plays the server."""
+"""Exports from a warehouse, through the product's own steps, into a local folder in place of the server."""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from cdp_sync.warehouse import Warehouse, quote_identifier
 from cdp_sync.warehouse.properties import sync_properties
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-"""When the first run is."""
+"""The time of the first run."""
 
 PROPERTIES: tuple[Mapping[str, Any], ...] = (
     {"name": "email", "type": "email", "identifier": True},
@@ -38,42 +38,42 @@ KEEN = {"name": "keen", "when": {"property": "keen", "equals": True}}
 
 
 def profiles(**more: Any) -> Profiles:
-    """Return a declared profile with properties of all types and two segments."""
+    """Return a profile model with properties of all types and two segments."""
     return Profiles.model_validate({"properties": PROPERTIES, "segments": [EVERYBODY, KEEN], **more})
 
 
 @dataclass
 class Folder:
-    """Plays the server: takes files, whole."""
+    """A server that copies files to a local folder."""
 
     path: Path
     published: list[str] = field(default_factory=list)
 
     def publish(self, local: Path, path: str, **_: object) -> None:
-        """Put a file in place."""
+        """Copy a file to the folder."""
         shutil.copy(local, self.path / path.rpartition("/")[2])
         self.published.append(path)
 
 
 class Killed(Exception):
-    """Stands for the end of the process."""
+    """The simulated end of the process."""
 
 
 @dataclass(frozen=True)
 class Deadly:
-    """A server that takes a file; then the process ends."""
+    """A server that receives a file, after which the process ends."""
 
     server: Any
 
     def publish(self, *arguments: object, **options: object) -> None:
-        """Put the file in place, and end."""
+        """Publish the file and raise Killed."""
         self.server.publish(*arguments, **options)
         raise Killed
 
 
 @dataclass
 class Exporter:
-    """Runs of one goal over one warehouse, a minute apart."""
+    """Runs of one goal on one warehouse, one minute apart."""
 
     folder: Path
     goal: FileExportGoal
@@ -82,14 +82,14 @@ class Exporter:
     runs: int = 0
 
     def __post_init__(self) -> None:
-        """Make the warehouse and the folder that plays the server."""
+        """Create the warehouse and the server's folder."""
         self.outbox = self.folder / "outbox"
         self.outbox.mkdir(parents=True)
         self.server = Folder(self.outbox)
         self.warehouse = Warehouse(self.folder / "warehouse.duckdb", lock_timeout=20)
 
     def hold(self, people: Iterable[Mapping[str, Any]]) -> None:
-        """Put these people into the warehouse; the n-th gets the identifier that ends in n."""
+        """Insert these people as profiles; the n-th has an id that ends in n."""
         with self.warehouse.open("write") as session:
             sync_properties(session, self.profiles)
             for number, person in enumerate(people, start=1):
@@ -99,17 +99,17 @@ class Exporter:
                 session.execute(f"insert into warehouse.profile ({names}) values ({values})", made)
 
     def change(self, statement: str) -> None:
-        """Change the warehouse."""
+        """Execute a statement in the warehouse."""
         with self.warehouse.open("write") as session:
             session.execute(statement)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask the warehouse."""
+        """Return the rows of a query on the warehouse."""
         with self.warehouse.open("read") as session:
             return session.rows(query)
 
     def next_run(self) -> FileRun:
-        """Return a run that is to begin."""
+        """Return the next run, not yet started."""
         self.runs += 1
         own = self.folder / f"run{self.runs}"
         own.mkdir()
@@ -126,13 +126,13 @@ class Exporter:
         )
 
     def run(self) -> ExportReport:
-        """Run the goal."""
+        """Run the goal and return its report."""
         report = export_file(self.next_run(), self.server, self.folder / "uploads")
         assert report.counters.add_up
         return report
 
     def run_until_delivered(self) -> None:
-        """Run the goal, as if the process were killed after the delivery."""
+        """Run the goal and end the process after the delivery."""
         with pytest.raises(Killed):
             export_file(self.next_run(), Deadly(self.server), self.folder / "uploads")
 
@@ -141,7 +141,7 @@ class Exporter:
         return self.run().counters
 
     def delivered(self) -> bytes:
-        """Return the only file that was delivered, and take it away."""
+        """Return the content of the only delivered file, and delete the file."""
         (file,) = self.outbox.iterdir()
         content = file.read_bytes()
         file.unlink()
@@ -149,13 +149,13 @@ class Exporter:
 
 
 def goal(**declared: Any) -> FileExportGoal:
-    """Return a goal that exports everybody's e-mail address and name in rows that end in a line feed."""
+    """Return a goal that exports the e-mail address and name of every profile, with LF line breaks."""
     columns = [{"field": "Email", "property": "email"}, {"field": "Name", "property": "name"}]
-    usual = {"name": "out", "segment": "everybody", "directory": "/outbox", "map": columns}
+    defaults = {"name": "out", "segment": "everybody", "directory": "/outbox", "map": columns}
     form = {"row_delimiter": "linux"} | declared.pop("format", {})
-    return FileExportGoal.model_validate(usual | {"format": form} | declared)
+    return FileExportGoal.model_validate(defaults | {"format": form} | declared)
 
 
 def column(name: str, **more: Any) -> dict[str, Any]:
-    """Return the column of a property, called by its name."""
+    """Return a column with the name of its property."""
     return {"field": name, "property": name} | more

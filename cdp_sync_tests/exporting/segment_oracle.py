@@ -1,4 +1,4 @@
-"""Segments a second time, slowly and obviously: a condition asked of one profile, a plain dict, without SQL."""
+"""Reference implementation of segments: conditions evaluated on one profile, a plain dict, without SQL."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,7 +11,7 @@ Profile = Mapping[str, Any]
 
 
 def meets(profile: Profile, when: Condition, profiles: Profiles, now: datetime) -> bool:
-    """Whether a profile meets a condition."""
+    """Return whether a profile meets a condition."""
     if when.all is not None:
         return all(meets(profile, part, profiles, now) for part in when.all)
     if when.any is not None:
@@ -22,12 +22,12 @@ def meets(profile: Profile, when: Condition, profiles: Profiles, now: datetime) 
         (named,) = (segment for segment in profiles.segments if segment.name == when.segment)
         return meets(profile, named.when, profiles, now)
     if when.objective is not None:
-        return says(profile, when.objective, str(when.consent), profiles)
-    return answers(profile, when, profiles, now)
+        return has_consent_state(profile, when.objective, str(when.consent), profiles)
+    return property_meets(profile, when, profiles, now)
 
 
-def says(profile: Profile, objective: str, state: str, profiles: Profiles) -> bool:
-    """Whether a profile's consent to an objective is in a state."""
+def has_consent_state(profile: Profile, objective: str, state: str, profiles: Profiles) -> bool:
+    """Return whether a profile's consent to an objective has a state."""
     (zones,) = (each.zones for each in profiles.objectives if each.name == objective)
     refused = objective in (profile["refused_objectives"] or [])
     consented = objective in (profile["consented_objectives"] or []) and not refused
@@ -45,8 +45,8 @@ def says(profile: Profile, objective: str, state: str, profiles: Profiles) -> bo
             return not consented
 
 
-def answers(profile: Profile, when: Condition, profiles: Profiles, now: datetime) -> bool:
-    """Whether a property's values are as asked."""
+def property_meets(profile: Profile, when: Condition, profiles: Profiles, now: datetime) -> bool:
+    """Return whether a property's values meet a condition."""
     (prop,) = (each for each in profiles.every if each.name == when.property)
     (asked,) = ((name, value) for name, value in when.model_dump(exclude_none=True).items() if name != "property")
     name, value = asked
@@ -55,26 +55,26 @@ def answers(profile: Profile, when: Condition, profiles: Profiles, now: datetime
         return (held in (None, "", [])) == (name == "is_empty")
     values = [] if held is None else held if prop.multiple else [held]
     plain = name.removeprefix("not_")
-    return holds(values, plain, value, prop, now) == (plain == name)
+    return values_match(values, plain, value, prop, now) == (plain == name)
 
 
-def holds(values: Sequence[Any], asked: str, wanted: Any, prop: Property, now: datetime) -> bool:
-    """Whether one of the values is as asked; whether all that are wanted are among them."""
+def values_match(values: Sequence[Any], asked: str, wanted: Any, prop: Property, now: datetime) -> bool:
+    """Return whether a value matches; `contains_all` requires all operands among the values."""
     if prop.type in ("text", "email"):
-        mine = {small(value) for value in values}
-        listed = {small(each) for each in ([wanted] if asked == "equals" else wanted)}
+        mine = {lower_case(value) for value in values}
+        listed = {lower_case(each) for each in ([wanted] if asked == "equals" else wanted)}
         return listed <= mine if asked == "contains_all" else bool(listed & mine)
     if asked.startswith("in_"):
-        first, last = span(asked, wanted, prop, now)
+        first, last = limits(asked, wanted, prop, now)
         return any(first <= value <= last for value in values)
     if asked == "between":
-        first, last = (like(prop, each) for each in wanted)
+        first, last = (typed(prop, each) for each in wanted)
         return any(first <= value <= last for value in values)
-    return any(compares(value, asked, like(prop, wanted)) for value in values)
+    return any(compares(value, asked, typed(prop, wanted)) for value in values)
 
 
 def compares(value: Any, asked: str, wanted: Any) -> bool:
-    """Whether a value is as much, more or less than what is wanted."""
+    """Return the result of a comparison."""
     return {
         "equals": value == wanted,
         "at_least": value >= wanted,
@@ -84,20 +84,20 @@ def compares(value: Any, asked: str, wanted: Any) -> bool:
     }[asked]
 
 
-def span(asked: str, count: int, prop: Property, now: datetime) -> tuple[date, date]:
-    """Return the first and the last moment, or day in UTC."""
+def limits(asked: str, count: int, prop: Property, now: datetime) -> tuple[date, date]:
+    """Return the first and last time of a relative condition, or the first and last date in UTC."""
     unit = timedelta(hours=1) if asked.endswith("hours") else timedelta(days=1)
     here = now.astimezone(UTC).date() if prop.type == "date" else now.astimezone(UTC)
     return (here - count * unit, here) if "last" in asked else (here, here + count * unit)
 
 
-def small(text: str) -> str:
-    """Return a text in lower case, character by character, as DuckDB does it."""
+def lower_case(text: str) -> str:
+    """Return a text in lower case, character by character, as DuckDB does."""
     return "".join("i" if sign == "İ" else sign.lower() for sign in text)
 
 
-def like(prop: Property, declared: Any) -> Any:
-    """Return what an author wrote as a value like those of the property."""
+def typed(prop: Property, declared: Any) -> Any:
+    """Return a declared value in the property's type."""
     if prop.type == "decimal":
         return Decimal(str(declared))
     if prop.type == "date":
@@ -108,7 +108,7 @@ def like(prop: Property, declared: Any) -> Any:
 
 
 def moment(declared: Any) -> datetime:
-    """Return a date or a time as an instant, in UTC where nothing else is said."""
+    """Return a declared date or time as an instant; without an offset it is in UTC."""
     found = datetime.fromisoformat(declared) if isinstance(declared, str) else declared
     whole = found if isinstance(found, datetime) else datetime.combine(found, time())
     return whole if whole.tzinfo else whole.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Generated profiles and segments. Few values, close to each other and to now, so that conditions often hold."""
+"""Generated profiles and segments. Few values, close to each other and to the current time, make conditions match."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ MODEL = Profiles.model_validate(
         ],
     }
 )
-"""A property of every type, single and `multiple`, and objectives that need consent in some zones, all, or none."""
+"""A property of each type, single and `multiple`, and objectives that need consent in some, all or no zones."""
 
 NOWS = (
     datetime(2026, 1, 31, 12, tzinfo=UTC),
@@ -38,7 +38,7 @@ NOWS = (
     datetime(2026, 3, 1, 0, 30, 0, 1, tzinfo=timezone(timedelta(hours=2))),
     datetime(2026, 3, 29, 12, tzinfo=ZoneInfo("Europe/Amsterdam")),
 )
-"""The second and the third are another day in UTC, the last a day of 23 hours."""
+"""The second and the third differ from their date in UTC; the last is on a day of 23 hours."""
 
 TEXTS = ("a", "A", "b", "ab", "É", "é", "İ", "i", "ß", "ΑΣ", "ας", "it's 5%", "$a :b", "ǅ", "x`y``")
 ADDRESSES = ("a@x.nl", "A@X.nl", "b@x.nl")
@@ -50,7 +50,7 @@ COUNTS = (1, 2, 24, 25)
 
 @dataclass(frozen=True)
 class Population:
-    """Profiles, segments over them, and the moment that they are asked for."""
+    """Profiles, segments over them, and the time of evaluation."""
 
     profiles: Profiles
     people: tuple[Mapping[str, Any], ...]
@@ -61,7 +61,7 @@ class Population:
 
 @st.composite
 def populations(draw: st.DrawFn) -> Population:
-    """Up to eight profiles and one to four segments, which may ask about those before them."""
+    """Up to eight profiles and one to four segments, which may refer to earlier segments."""
     now = draw(st.sampled_from(NOWS))
     segments: list[Segment] = []
     for number in range(draw(st.integers(1, 4))):
@@ -76,21 +76,21 @@ def populations(draw: st.DrawFn) -> Population:
 
 @cache
 def people(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
-    """Profiles with something of every property, or nothing."""
-    return st.fixed_dictionaries({prop.name: held(prop, now) for prop in MODEL.every})
+    """Profiles with a value, or none, for each property."""
+    return st.fixed_dictionaries({prop.name: property_values(prop, now) for prop in MODEL.every})
 
 
-def held(prop: Property, now: datetime) -> st.SearchStrategy[Any]:
-    """What a profile has of a property: often nothing; a text may be empty, and so may a list."""
-    values = st.sampled_from(pool(prop, now))
+def property_values(prop: Property, now: datetime) -> st.SearchStrategy[Any]:
+    """A property's value: often null; a text or a list may be empty."""
+    values = st.sampled_from(possible_values(prop, now))
     if prop.multiple:
         return st.one_of(st.none(), st.just([]), *[st.lists(values, min_size=1, max_size=3, unique=True)] * 3)
     empty = [st.just("")] if prop.type == "text" and not prop.among else []
     return st.one_of(st.none(), *empty, *[values] * 3)
 
 
-def pool(prop: Property, now: datetime) -> Sequence[Any]:
-    """Return the values that a property is filled with and asked about."""
+def possible_values(prop: Property, now: datetime) -> Sequence[Any]:
+    """Return the values of a property, both for profiles and for conditions."""
     if prop.among:
         return [name for name in prop.among if name in ("GDPR", "CCPA", "NONE", "PIPEDA", "news", "offers", "service")]
     if prop.type == "decimal":
@@ -101,19 +101,19 @@ def pool(prop: Property, now: datetime) -> Sequence[Any]:
 
 
 def days(now: datetime) -> list[date]:
-    """Return days around the edges of what is counted from now."""
+    """Return days around the limits of relative conditions."""
     return [now.astimezone(UTC).date() + timedelta(days=days) for days in (-25, -24, -3, -2, -1, 0, 1, 2, 3, 24)]
 
 
 def moments(now: datetime) -> list[datetime]:
-    """Return instants at the edges of what is counted from now, and a microsecond beside them."""
+    """Return times at the limits of relative conditions, and a microsecond before and after each."""
     edges = [now.astimezone(UTC) + timedelta(hours=hours) for hours in (-48, -24, -2, -1, 0, 1, 24, 25)]
     midnight = datetime.combine(now.astimezone(UTC).date(), datetime.min.time(), tzinfo=UTC)
     return [midnight, *(edge + timedelta(microseconds=step) for edge in edges for step in (-1, 0, 1))]
 
 
 def condition(draw: st.DrawFn, segments: Sequence[str], now: datetime, depth: int = 3) -> dict[str, Any]:
-    """Draw a condition as an author writes it, mostly about a property."""
+    """Draw a condition in its declared form, mostly on a property."""
     nested = ("all", "any", "not") if depth else ()
     named = ("segment",) if segments else ()
     match draw(st.sampled_from((*nested, *named, "consent", *("property",) * 4))):
@@ -127,17 +127,17 @@ def condition(draw: st.DrawFn, segments: Sequence[str], now: datetime, depth: in
             names = [objective.name for objective in MODEL.objectives]
             return {"objective": draw(st.sampled_from(names)), "consent": draw(st.sampled_from(STATES))}
         case _:
-            return question(draw, draw(st.sampled_from(MODEL.every)), now)
+            return property_condition(draw, draw(st.sampled_from(MODEL.every)), now)
 
 
-def question(draw: st.DrawFn, prop: Property, now: datetime) -> dict[str, Any]:
-    """Draw anything that can be asked of a property."""
+def property_condition(draw: st.DrawFn, prop: Property, now: datetime) -> dict[str, Any]:
+    """Draw an operator of a property with its operand."""
     operator = draw(st.sampled_from(operators_of(prop)))
-    return {"property": prop.name, operator: wanted(draw, prop, operators.NAMES[operator][0], now)}
+    return {"property": prop.name, operator: operand_of(draw, prop, operators.NAMES[operator][0], now)}
 
 
-def wanted(draw: st.DrawFn, prop: Property, operator: operators.Operator, now: datetime) -> Any:
-    """Draw what an operator compares with."""
+def operand_of(draw: st.DrawFn, prop: Property, operator: operators.Operator, now: datetime) -> Any:
+    """Draw the operand of an operator."""
     if operator.wants is operators.FLAG:
         return True
     if operator.wants is operators.COUNT:
@@ -145,15 +145,15 @@ def wanted(draw: st.DrawFn, prop: Property, operator: operators.Operator, now: d
     count = (
         draw(st.integers(1, 3)) if operator.wants is operators.TEXTS else 2 if operator.wants is operators.RANGE else 1
     )
-    values = [draw(st.sampled_from(pool(prop, now))) for _ in range(count)]
+    values = [draw(st.sampled_from(possible_values(prop, now))) for _ in range(count)]
     if operator.wants is operators.TEXTS:
         return values
-    ways = [draw(st.sampled_from(written(value))) for value in sorted(values)]
+    ways = [draw(st.sampled_from(yaml_forms(value))) for value in sorted(values)]
     return ways if operator.wants is operators.RANGE else ways[0]
 
 
-def written(value: Any) -> list[Any]:
-    """Return a value in the ways that YAML has for it."""
+def yaml_forms(value: Any) -> list[Any]:
+    """Return the forms in which YAML can hold a value."""
     if isinstance(value, Decimal):
         return [str(value), *(short for short in (int(value), float(value)) if Decimal(str(short)) == value)]
     if isinstance(value, datetime):

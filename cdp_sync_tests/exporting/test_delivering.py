@@ -1,4 +1,4 @@
-"""Delivering: the digest that is recorded is that of the file, whatever the server tells on the way."""
+"""Delivery of a file records the digest of its content, whatever progress the server reports."""
 
 import hashlib
 import threading
@@ -14,14 +14,17 @@ from cdp_sync_tests.exporting.exporter import Exporter, goal
 
 
 @dataclass(frozen=True)
-class Telling:
-    """Takes a file and tells which shares of it have arrived, in percent."""
+class ReportingServer:
+    """A server that reports the given progress, in percent."""
 
     percents: Sequence[int]
     hashing: threading.Event
 
     def publish(self, local: Path, path: str, *, progress: Callable[[int], None] | None = None, **_: object) -> None:
-        """Tell; where all has arrived, be done only when the digest is being taken, and not before is it taken."""
+        """Report the progress.
+
+        At 100 percent, wait until the digest is computed; check that it is not computed earlier.
+        """
         assert progress is not None
         complete = False
         for percent in self.percents:
@@ -32,12 +35,12 @@ class Telling:
 
 
 @pytest.mark.parametrize(
-    "percents", [(50, 100), (50, 100, 30, 100), ()], ids=["as usual", "sent again at the very end", "without a word"]
+    "percents", [(50, 100), (50, 100, 30, 100), ()], ids=["complete", "repeated at the end", "no report"]
 )
-def test_the_digest_is_that_of_the_file(
+def test_the_recorded_digest_is_that_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, percents: Sequence[int]
 ) -> None:
-    """It is computed once, when all is sent; the callback gets every report of the server."""
+    """The digest is computed once, after the upload; the callback receives each report of the server."""
     exporter = Exporter(tmp_path / "out", goal(file={"name": "out.csv"}))
     exporter.hold([{"email": "ada@b.nl"}])
     run = exporter.next_run()
@@ -49,13 +52,13 @@ def test_the_digest_is_that_of_the_file(
     hashing = threading.Event()
     digest_of = delivering._sha256
 
-    def noted(local: Path) -> str:
+    def recorded_digest(local: Path) -> str:
         hashed.append(local)
         hashing.set()
         return digest_of(local)
 
-    monkeypatch.setattr(delivering, "_sha256", noted)
-    delivered = deliver_file(run, Telling(percents, hashing), file, tmp_path / "uploads", progress=seen.append)
+    monkeypatch.setattr(delivering, "_sha256", recorded_digest)
+    delivered = deliver_file(run, ReportingServer(percents, hashing), file, tmp_path / "uploads", progress=seen.append)
     assert hashed == [file.local]
     assert delivered.sha256 == hashlib.sha256(file.local.read_bytes()).hexdigest()
     assert seen == [file.size * percent // 100 for percent in percents]

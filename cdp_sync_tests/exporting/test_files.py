@@ -1,4 +1,4 @@
-"""What stands in an exported file, byte by byte, for each way of writing it."""
+"""The bytes of exported files, for each format option."""
 
 import gzip
 import io
@@ -27,7 +27,7 @@ ADA = {
 
 
 def written(folder: Path, *people: dict[str, Any], **declared: Any) -> bytes:
-    """Export these people and return the file."""
+    """Export these people and return the content of the file."""
     exporter = Exporter(folder, goal(**declared))
     exporter.hold(people)
     exporter.run()
@@ -35,7 +35,7 @@ def written(folder: Path, *people: dict[str, Any], **declared: Any) -> bytes:
 
 
 def cells(folder: Path, names: str, **form: Any) -> str:
-    """Return Ada's row in these columns."""
+    """Return Ada's row with these columns."""
     columns = [column(name) for name in names.split()]
     return written(folder, ADA, map=columns, format={"header": False, **form}).decode().rstrip("\n")
 
@@ -51,8 +51,8 @@ def cells(folder: Path, names: str, **form: Any) -> str:
         ({"separator": "-"}, 'ada@example.com-7-1234.5000-"1815-12-10"-true'),
     ],
 )
-def test_values_of_all_kinds(form: dict[str, str], expected: str, tmp_path: Path) -> None:
-    """Numbers, decimals, dates and truth are written plainly; quoted where the separator would split them."""
+def test_values_of_each_type_are_written(form: dict[str, str], expected: str, tmp_path: Path) -> None:
+    """Values of each type are written; a value that contains the separator is quoted."""
     assert cells(tmp_path, "email count total born keen", **form) == expected
 
 
@@ -67,13 +67,13 @@ def test_values_of_all_kinds(form: dict[str, str], expected: str, tmp_path: Path
     ],
 )
 def test_dates(dates: str, zone: str, born: str, seen: str, tmp_path: Path) -> None:
-    """The first declared form is written, in the declared time zone."""
+    """Dates are written in the first declared format and the declared time zone."""
     form = {"dates": [dates, "%Y"], "time_zone": zone, "separator": ";"}
     assert cells(tmp_path, "born seen", **form) == f"{born};{seen}"
 
 
-def test_several_values(tmp_path: Path) -> None:
-    """Lists are joined by the declared separator."""
+def test_list_values_are_joined(tmp_path: Path) -> None:
+    """List values are joined by the declared separator."""
     assert cells(tmp_path, "likes marks", multi_value="|") == "art|books,1|-2"
 
 
@@ -91,29 +91,29 @@ def test_several_values(tmp_path: Path) -> None:
         (None, ""),
     ],
 )
-def test_quotes_stand_where_they_are_needed(name: str | None, cell: str, tmp_path: Path) -> None:
-    """RFC 4180: quotes around separators, quotes and line breaks; doubled inside."""
+def test_values_are_quoted_where_needed(name: str | None, cell: str, tmp_path: Path) -> None:
+    """Separators, quotes and line breaks are quoted as in RFC 4180; quotes are doubled."""
     assert written(tmp_path, {"email": "a@b.nl", "name": name}).decode() == f"Email,Name\na@b.nl,{cell}\n"
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "-2+3+cmd", "@SUM(A1)", "\tx", "\rx"])
-def test_the_formula_guard_disarms_formulas(name: str, tmp_path: Path) -> None:
-    """An apostrophe stands in front of what a spreadsheet would run."""
+def test_the_formula_guard_prefixes_formulas(name: str, tmp_path: Path) -> None:
+    """A value that a spreadsheet would evaluate gets an apostrophe as prefix."""
     content = written(tmp_path, {"email": "a@b.nl", "name": name}, format={"formula_guard": True, "quote": "all"})
     assert content.decode() == f'"Email","Name"\n"a@b.nl","\'{name}"\n'
 
 
 @pytest.mark.parametrize("name", ["+31 6 1234-5678", "-12.50", "+1 (555) 010-0199", "-1,5", "+44 20 7946 0958 ext. 12"])
-def test_the_formula_guard_leaves_numbers_alone(name: str, tmp_path: Path) -> None:
-    """Numbers and telephone numbers stay as they are, also in text; so do values of numeric properties."""
+def test_the_formula_guard_keeps_numbers(name: str, tmp_path: Path) -> None:
+    """The formula guard does not change numbers and telephone numbers."""
     person = {"email": "a@b.nl", "name": name, "count": -5, "total": Decimal(-3)}
     columns = [column("name"), column("count"), column("total")]
     content = written(tmp_path, person, map=columns, format={"formula_guard": True, "separator": ";"})
     assert content.decode() == f"name;count;total\n{name};-5;-3.0000\n"
 
 
-def test_columns_of_every_kind(tmp_path: Path) -> None:
-    """Identifier, segments by name or title, and text that is the same for everybody."""
+def test_columns_of_each_kind_are_written(tmp_path: Path) -> None:
+    """Columns hold profile ids, segments by name or title, and constant text."""
     columns = [
         {"field": "Id", "profile_id": True},
         {"field": "All", "segments": "all"},
@@ -130,8 +130,8 @@ def test_columns_of_every_kind(tmp_path: Path) -> None:
     assert named == f"{identifier},All of them|keen,keen,cdp,ada@example.com\n"
 
 
-def test_rows_of_windows_in_utf_16(tmp_path: Path) -> None:
-    """A byte order mark, two bytes a sign, rows that end in a return and a line feed."""
+def test_utf_16_with_crlf_is_written(tmp_path: Path) -> None:
+    """A UTF-16 file has a byte order mark and CRLF line breaks."""
     content = written(
         tmp_path, {"email": "a@b.nl", "name": "Zoë"}, format={"encoding": "utf-16", "row_delimiter": "windows"}
     )
@@ -139,8 +139,8 @@ def test_rows_of_windows_in_utf_16(tmp_path: Path) -> None:
     assert content.decode("utf-16") == "Email,Name\r\na@b.nl,Zoë\r\n"
 
 
-def test_packed_files(tmp_path: Path) -> None:
-    """A gzip holds the file itself, zip a member of its name."""
+def test_compressed_files_are_written(tmp_path: Path) -> None:
+    """A gzip holds the file's bytes, a zip one member with the file's name."""
     expected = b"Email,Name\na@b.nl,A\n"
     person = {"email": "a@b.nl", "name": "A"}
     assert gzip.decompress(written(tmp_path / "gz", person, file={"compress": "gzip"})) == expected
@@ -162,8 +162,8 @@ def test_packed_files(tmp_path: Path) -> None:
         ({"name": "people", "timestamp": True, "compress": "zip"}, ",", "people_20260131120000.zip"),
     ],
 )
-def test_names_of_files(file: dict[str, Any], separator: str, name: str, tmp_path: Path) -> None:
-    """The segment and the time of the run in UTC, or the declared name; the time after it where that is declared."""
+def test_files_are_named_as_declared(file: dict[str, Any], separator: str, name: str, tmp_path: Path) -> None:
+    """The file is named after the segment and the UTC time of the run, or as declared."""
     exporter = Exporter(tmp_path, goal(file=file, format={"separator": separator}))
     exporter.hold([ADA])
     report = exporter.run()
@@ -171,8 +171,8 @@ def test_names_of_files(file: dict[str, Any], separator: str, name: str, tmp_pat
     assert [found.name for found in exporter.outbox.iterdir()] == [name]
 
 
-def test_rows_stand_in_the_order_of_creation(tmp_path: Path) -> None:
-    """The oldest profile first, whatever the warehouse's own order."""
+def test_rows_are_sorted_by_creation(tmp_path: Path) -> None:
+    """Rows are sorted by the time of creation."""
     people = [{"email": f"{number}@b.nl"} for number in range(300)]
     lines = written(tmp_path, *people).decode().splitlines()[1:]
     assert lines == [f"{number}@b.nl," for number in range(300)]

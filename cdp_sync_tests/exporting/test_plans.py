@@ -1,4 +1,4 @@
-"""The steps of an export: each declares what it reads, and an earlier statement makes it."""
+"""The steps of an export read only what they declare and what an earlier statement made."""
 
 import re
 from collections.abc import Iterable
@@ -18,14 +18,14 @@ MADE = re.compile(r"(?:create or replace (?:temp )?table|rename to) (?:staging\.
 
 
 @dataclass
-class Noted:
-    """The statements that were executed, and the steps among them."""
+class Recording:
+    """Executed statements, and the steps among them."""
 
     statements: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
     def check(self, *yielded: str) -> None:
-        """Check that steps know what they read, that it is made before, and that these steps ran."""
+        """Check that each step declares what it reads, reads only made tables, and that the given steps ran."""
         for step in self.steps:
             read = {name.removeprefix("staging.") for name in step.reads} - set(MADE.findall(step.sql))
             assert read == set(READ.findall(step.sql)) - set(MADE.findall(step.sql)), str(step)
@@ -37,9 +37,9 @@ class Noted:
 
 
 @pytest.fixture
-def noted(monkeypatch: pytest.MonkeyPatch) -> Noted:
-    """Note what is executed from now on."""
-    found, execute, run = Noted(), Session.execute, Session.run
+def recording(monkeypatch: pytest.MonkeyPatch) -> Recording:
+    """Record the statements executed in the test."""
+    found, execute, run = Recording(), Session.execute, Session.run
 
     def executing(session: Session, sql: str, values: Values = None) -> Session:
         found.statements.append(sql)
@@ -55,21 +55,21 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> Noted:
     return found
 
 
-def test_the_steps_of_a_file(tmp_path: Path, noted: Noted) -> None:
-    """From the segment to the ledger, with a profile that cannot be delivered."""
+def test_the_steps_of_a_file(tmp_path: Path, recording: Recording) -> None:
+    """The steps of a file export are valid, also with a profile that is not deliverable."""
     exporter = Exporter(tmp_path / "out", goal(map=[column("email"), column("likes")], format={"multi_value": ";"}))
     exporter.hold([{"email": "ada@b.nl", "likes": ["a;b"]}, {"email": "bob@b.nl"}])
     preview_export(exporter.next_run())
     exporter.run()
-    noted.check("selected", "data_exchange", "exported_profile", "exported_file", "quarantine")
+    recording.check("selected", "data_exchange", "exported_profile", "exported_file", "quarantine")
 
 
-def test_the_steps_of_users(tmp_path: Path, noted: Noted) -> None:
-    """From the segment to the lists, with a user who leaves one."""
+def test_the_steps_of_users(tmp_path: Path, recording: Recording) -> None:
+    """The steps of a user export are valid, also for a user who leaves a list."""
     with sailthru() as box:
         crm = Exchange(tmp_path, goal=users_goal(segment="keen", lists=["Red"], remove_from_lists=True), box=box)
         crm.hold([person("ann"), person("bob")])
         crm.run()
         crm.change("update warehouse.profile set keen = false where email = 'bob@example.com'")
         crm.run()
-    noted.check("selected", "leaver", "data_exchange", "exported_profile", "list_member", "quarantine")
+    recording.check("selected", "leaver", "data_exchange", "exported_profile", "list_member", "quarantine")

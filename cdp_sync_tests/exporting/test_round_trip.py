@@ -1,4 +1,4 @@
-"""Whatever is exported comes back the same when it is imported with the same format."""
+"""An exported file that is imported with the same format gives the same values."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.importing import ImportRun, import_files
+from cdp_sync.importing import ImportRun
+from cdp_sync.importing.pipeline import import_files
 from cdp_sync.model import ExportFormat, FetchedFile, FileGoal, RemoteFile
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.exporting.exporter import NOON, PROPERTIES, Exporter, goal, profiles
@@ -52,7 +53,7 @@ EARLY, LATE = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001 - the st
 
 texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join)
 visible_texts = texts.filter(lambda text: text.strip(" \t\r\n\ufeff") != "")
-"""White space alone is no value when it is read."""
+"""Not white space alone, which an import reads as no value."""
 list_texts = texts.filter(lambda text: text.strip(" ") == text)
 people = st.fixed_dictionaries(
     {
@@ -81,7 +82,7 @@ formats = st.fixed_dictionaries(
 
 
 def import_back(content: bytes, form: ExportFormat, folder: Path) -> Warehouse:
-    """Import a file into a warehouse of its own."""
+    """Import a file into a warehouse of its own and return the warehouse."""
     fields = NAMES if form.header else [f"column{number}" for number in range(2, len(NAMES) + 2)]
     declared = FileGoal.model_validate(
         {
@@ -102,7 +103,7 @@ def import_back(content: bytes, form: ExportFormat, folder: Path) -> Warehouse:
 
 
 def exported(held: list[Mapping[str, Any]], form: Mapping[str, Any], folder: Path) -> Exporter:
-    """Export these people, numbered in a column of its own."""
+    """Return an exporter of these people, numbered in a column of its own."""
     columns = [{"field": LINK, "property": "number"}, *({"field": name, "property": name} for name in NAMES)]
     exporter = Exporter(
         folder,
@@ -114,7 +115,7 @@ def exported(held: list[Mapping[str, Any]], form: Mapping[str, Any], folder: Pat
 
 
 def check_round_trip(held: list[Mapping[str, Any]], form: Mapping[str, Any], folder: Path) -> None:
-    """Check that all that was delivered comes back, value by value, and that the rest is reported."""
+    """Check that each delivered value is imported unchanged and each other profile is quarantined."""
     exporter = exported(held, form, folder / "there")
     report = exporter.run()
     counters = report.counters
@@ -138,10 +139,10 @@ def check_round_trip(held: list[Mapping[str, Any]], form: Mapping[str, Any], fol
 
 @examples(20)
 @given(held=st.lists(people, min_size=1, max_size=6), form=formats)
-def test_any_format_comes_back(
+def test_every_format_returns_unchanged(
     held: list[Mapping[str, Any]], form: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """All types, awkward text, every combination of separators, encodings, line breaks and quotes."""
+    """Values of all types, with awkward texts, return unchanged in every combination of formats."""
     check_round_trip(held, form, tmp_path_factory.mktemp("trip"))
 
 
@@ -152,16 +153,16 @@ TIMES = [datetime(2026, 1, 31, 23, 59, 58, tzinfo=UTC) + timedelta(days=days) fo
 @pytest.mark.parametrize(
     "dates", ["%Y-%m-%d %H:%M:%S", "%d.%m.%y %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "epoch_seconds", "epoch_milliseconds"]
 )
-def test_dates_in_declared_forms_come_back(dates: str, zone: str, tmp_path: Path) -> None:
-    """Every form that tells seconds, in zones with and without summer time."""
+def test_dates_in_declared_formats_return_unchanged(dates: str, zone: str, tmp_path: Path) -> None:
+    """Dates return unchanged in each format with seconds, also in zones with daylight saving time."""
     held = [{"email": f"{number}@b.nl", "seen": at} for number, at in enumerate(TIMES)]
     form = {"dates": [dates], "time_zone": zone, "multi_value": ";", "separator": "|"}
     check_round_trip(held, form, tmp_path)
 
 
 @pytest.mark.parametrize("row_delimiter", ["windows", "linux"])
-def test_all_kinds_of_line_breaks_come_back(row_delimiter: str, tmp_path: Path) -> None:
-    """Those inside values are not those between rows."""
+def test_line_breaks_in_values_return_unchanged(row_delimiter: str, tmp_path: Path) -> None:
+    """Line breaks inside values return unchanged, whatever the line break of rows."""
     held = [{"name": f"a{sign}b{sign}"} for sign in ("\n", "\r\n", "\r", "\n\n", "\r\r", "\n\r")]
     check_round_trip(held, {"row_delimiter": row_delimiter, "multi_value": ";"}, tmp_path)
 
@@ -201,10 +202,10 @@ OTHERWISE: list[tuple[dict[str, Any], dict[str, str], dict[str, Any], dict[str, 
 
 
 @pytest.mark.parametrize(("settings", "cells", "values", "form"), OTHERWISE, ids=lambda given: str(given)[:40])
-def test_what_was_written_otherwise_comes_back(
+def test_cells_of_import_options_return_unchanged(
     settings: dict[str, Any], cells: dict[str, str], values: dict[str, Any], form: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Each option of an import: its cells come in, are exported, and are read from that file without the option."""
+    """Cells of each import option are exported and then imported without the option."""
     declared = FileGoal.model_validate(
         {
             "name": "there",

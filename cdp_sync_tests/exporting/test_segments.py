@@ -1,4 +1,4 @@
-"""Conditions in SQL: against the oracle on generated profiles, and operator by operator for every type."""
+"""Segment conditions in SQL agree with the oracle on generated profiles, and each operator is tested for each type."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -24,19 +24,19 @@ from cdp_sync_tests.generated import examples
 
 NOW = NOWS[0]
 MERGED_EVERY = 4
-"""One profile in so many is merged into another."""
+"""Every nth profile is merged into another."""
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A warehouse with the columns of `MODEL`."""
+    """A warehouse with the columns of `MODEL`, open for writing."""
     with Warehouse(tmp_path_factory.mktemp("segments") / "warehouse.duckdb").open("write") as opened:
         sync_properties(opened, MODEL)
         yield opened
 
 
 def fill(session: Session, people: Sequence[Mapping[str, Any]], *, merged_every: int = 0) -> None:
-    """Make these profiles all there is: the number of each is its identifier, a later one is newer."""
+    """Replace all profiles by these. A profile's position is its id; later ones are newer."""
     session.execute("delete from warehouse.profile")
     names = ["profile_id", "created_at", "merged_into", *dict.fromkeys(name for values in people for name in values)]
     values: list[Any] = []
@@ -53,7 +53,7 @@ def fill(session: Session, people: Sequence[Mapping[str, Any]], *, merged_every:
 def found(
     session: Session, when: Mapping[str, Any], columns: Collection[str] | None = None, now: datetime = NOW
 ) -> list[int]:
-    """Return the numbers of the profiles that meet a condition; none may be null."""
+    """Return the ids of the profiles that meet a condition, after checking that no result is null."""
     condition = condition_of(Condition.model_validate(when), MODEL, now, columns)
     query = step("found", select(literal_column("profile_id"), condition).select_from(PROFILE))
     rows = sorted((profile.int, held) for profile, held in session.rows(query.sql, query.values))
@@ -64,9 +64,9 @@ def found(
 @examples(100)
 @given(populations())
 def test_segments_agree_with_oracle(session: Session, population: Population) -> None:
-    """Size and sample are those of the oracle; columns that are missing count as empty, merged profiles do not.
+    """A segment has the profiles that the oracle finds. Missing columns count as empty; merged profiles are left out.
 
-    The statement that people are shown finds the same.
+    The shown statement has the same result.
     """
     fill(session, population.people, merged_every=MERGED_EVERY)
     profiles, columns = population.profiles, MODEL.by_name.keys() - population.missing
@@ -86,8 +86,8 @@ def test_segments_agree_with_oracle(session: Session, population: Population) ->
 
 @examples(30)
 @given(populations())
-def test_a_view_is_the_size_and_the_newest(session: Session, population: Population) -> None:
-    """The view counts live profiles that the oracle finds, and names the newest of them first."""
+def test_a_view_has_size_and_newest_profiles(session: Session, population: Population) -> None:
+    """A segment's view has the oracle's count and its newest profiles first."""
     fill(session, population.people, merged_every=MERGED_EVERY)
     for segment in population.profiles.segments:
         view = view_segment(session, population.profiles, segment.name, population.now, limit=2)
@@ -114,7 +114,7 @@ RANGES: dict[str, tuple[list[Any], Any]] = {
     "date": (DAYS, date(2026, 1, 31)),
     "datetime": (MOMENTS, "2026-01-31T13:00:00+01:00"),
 }
-"""For each type three values, the second of which is the one that is asked about."""
+"""Three values of each type; the condition compares with the second."""
 
 ORDERED = {
     "equals": [1],
@@ -123,7 +123,7 @@ ORDERED = {
     "before": [0],
     "after": [2],
 }
-"""Which of the three an operator finds."""
+"""The positions of the values that an operator finds."""
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ ORDERED = {
         if kind in ("date", "datetime") or operator not in ("before", "after")
     ],
 )
-def test_values_in_order(kind: str, operator: str, session: Session) -> None:
-    """Below, at and above the value that is asked about; between includes both ends; nothing is never found."""
+def test_values_are_compared_in_order(kind: str, operator: str, session: Session) -> None:
+    """Values below, at and above the operand are compared; `between` is inclusive, and null is never found."""
     values, asked = RANGES[kind]
     last = str(values[2]) if kind == "decimal" else values[2]
     wanted, expected = ([asked, last], [1, 2]) if operator == "between" else (asked, ORDERED[operator])
@@ -154,8 +154,11 @@ def test_values_in_order(kind: str, operator: str, session: Session) -> None:
         if kind in ("date", "datetime") or operator not in ("before", "after")
     ],
 )
-def test_one_of_several_values_has_to_satisfy(kind: str, operator: str, session: Session) -> None:
-    """Of a list any value will do, the same one for both ends of a range; of an empty list and of nothing none."""
+def test_one_value_of_a_list_is_enough(kind: str, operator: str, session: Session) -> None:
+    """A list matches if one of its values does; for `between` one value lies within both limits.
+
+    Empty lists never match.
+    """
     values, asked = RANGES[kind]
     first, second, third = values
     lists = [[first, third], [second], [first], [third, second], [], None]
@@ -187,20 +190,20 @@ LISTS = [["Music", "film"], ["music film"], ["mus"], ["books", "FILM"], [], None
         ("equals", "nothing", [], []),
     ],
 )
-def test_texts(
+def test_texts_are_compared_as_whole_values(
     kind: str, operator: str, wanted: Any, of_words: list[int], of_lists: list[int], session: Session
 ) -> None:
-    """Whole values in any case, never parts of them and no patterns; all of a list's values together."""
+    """Texts are compared as whole values without regard to case; patterns are not supported."""
     fill(session, [{kind: word, f"{kind}_list": listed} for word, listed in zip(WORDS, LISTS, strict=True)])
-    everybody = range(len(WORDS))
+    numbers = range(len(WORDS))
     for name, expected in ((kind, of_words), (f"{kind}_list", of_lists)):
         assert found(session, {"property": name, operator: wanted}) == expected
-        others = [number for number in everybody if number not in expected]
+        others = [number for number in numbers if number not in expected]
         assert found(session, {"property": name, f"not_{operator}": wanted}) == others
 
 
-def test_thousands_of_values(session: Session) -> None:
-    """A list as long as an author cares to write."""
+def test_a_condition_may_have_thousands_of_values(session: Session) -> None:
+    """A condition with 5,000 values is evaluated."""
     fill(session, [{"text": "Word 4999", "text_list": ["x", "WORD 0"]}, {"text": "word 5000", "text_list": ["word"]}])
     words = [f"word {number}" for number in range(5000)]
     assert found(session, {"property": "text", "contains_any": words}) == [0]
@@ -208,8 +211,8 @@ def test_thousands_of_values(session: Session) -> None:
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_emptiness(kind: str, session: Session) -> None:
-    """Nothing, an empty text and an empty list are empty; false, zero and a blank are values."""
+def test_empty_values_are_found(kind: str, session: Session) -> None:
+    """Null, an empty text and an empty list are empty; false, zero and a blank are values."""
     value = {"text": " ", "email": "a@x.nl", "number": 0, "decimal": 0, "boolean": False}.get(kind)
     value = value if value is not None else RANGES[kind][0][0]
     several = f"{kind}_list"
@@ -223,8 +226,8 @@ def test_emptiness(kind: str, session: Session) -> None:
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_booleans(wanted: bool, session: Session) -> None:
-    """True and false are two values; nothing is neither."""
+def test_booleans_are_compared(wanted: bool, session: Session) -> None:
+    """True and false are different values, and null equals neither."""
     fill(session, [{"boolean": value, "boolean_list": [value]} for value in (True, False)] + [{}])
     for name in ("boolean", "boolean_list"):
         expected = 0 if wanted else 1
@@ -241,8 +244,8 @@ def test_booleans(wanted: bool, session: Session) -> None:
         ("in_next_hours", 1, NOW, moment("2026-01-31T13:00:00")),
     ],
 )
-def test_times_near_now(operator: str, count: int, first: datetime, last: datetime, session: Session) -> None:
-    """Days are 24 hours, both ends are included, and a microsecond beside them is not."""
+def test_times_relative_to_now(operator: str, count: int, first: datetime, last: datetime, session: Session) -> None:
+    """A day is 24 hours, both limits are included, and a microsecond outside is not."""
     moments = [first - MICROSECOND, first, last, last + MICROSECOND, None]
     fill(session, [{"datetime": value, "datetime_list": [value] if value else None} for value in moments])
     for name in ("datetime", "datetime_list"):
@@ -251,8 +254,8 @@ def test_times_near_now(operator: str, count: int, first: datetime, last: dateti
 
 
 @pytest.mark.parametrize(("operator", "expected"), [("in_last_days", [1, 2]), ("in_next_days", [2, 3])])
-def test_dates_near_today(operator: str, expected: list[int], session: Session) -> None:
-    """Dates count in days of the calendar, today included."""
+def test_dates_relative_to_today(operator: str, expected: list[int], session: Session) -> None:
+    """Dates are counted in calendar days, including today."""
     days = [date(2026, 1, 31) + timedelta(days) for days in (-3, -2, 0, 2, 3)]
     fill(session, [{"date": value, "date_list": [value]} for value in days])
     assert found(session, {"property": "date", operator: 2}) == expected
@@ -267,13 +270,13 @@ def test_dates_near_today(operator: str, expected: list[int], session: Session) 
     ],
 )
 def test_today_is_the_day_in_utc(now: datetime, today: date, session: Session) -> None:
-    """Wherever it is asked from."""
+    """Today is the current date in UTC, whatever the time zone of the current time."""
     fill(session, [{"date": today + timedelta(days)} for days in (-2, -1, 0, 1)])
     assert found(session, {"property": "date", "in_last_days": 1}, now=now) == [1, 2]
 
 
 def test_a_day_is_24_hours_where_clocks_change(session: Session) -> None:
-    """Also when it is asked from a zone whose last day had 23."""
+    """A day is 24 hours also where the local day has 23."""
     now = datetime(2026, 3, 29, 12, tzinfo=ZoneInfo("Europe/Amsterdam"))
     fill(session, [{"datetime": moment(f"2026-03-28T{clock}")} for clock in ("09:59:59", "10:00:00", "11:00:00")])
     assert found(session, {"property": "datetime", "in_last_days": 1}, now=now) == [1, 2]
@@ -290,15 +293,15 @@ def test_a_day_is_24_hours_where_clocks_change(session: Session) -> None:
         datetime(2026, 1, 30, 19, tzinfo=timezone(timedelta(hours=-5))),
     ],
 )
-def test_an_instant_however_it_is_written(declared: object, session: Session) -> None:
-    """A date is its midnight, and what has no offset is in UTC."""
+def test_a_time_may_be_written_in_several_ways(declared: object, session: Session) -> None:
+    """A date is compared as its midnight, and a time without an offset is in UTC."""
     midnight = datetime(2026, 1, 31, tzinfo=UTC)
     fill(session, [{"datetime": midnight - MICROSECOND}, {"datetime": midnight}, {"datetime": midnight + MICROSECOND}])
     assert found(session, {"property": "datetime", "equals": declared}) == [1]
 
 
 def test_all_any_and_not_nest(session: Session) -> None:
-    """Each holds as logic has it, empty values or not."""
+    """`all`, `any` and `not` follow boolean logic, also with empty values."""
     fill(session, [{"number": 1, "text": "a"}, {"number": 1}, {"text": "a"}, {}])
     one, a = {"property": "number", "equals": 1}, {"property": "text", "equals": "A"}
     assert found(session, {"all": [one, a]}) == [0]
@@ -319,7 +322,7 @@ def test_all_any_and_not_nest(session: Session) -> None:
     ],
 )
 def test_consent(state: str, expected: list[int], session: Session) -> None:
-    """What is consented to and refused counts as refused; outside of its zones an objective needs no consent."""
+    """An objective both consented to and refused is refused; outside its zones it needs no consent."""
     here = {"privacy_legislation": "GDPR"}
     fill(
         session,
@@ -337,8 +340,8 @@ def test_consent(state: str, expected: list[int], session: Session) -> None:
     assert found(session, {"not": asked}) == [number for number in range(6) if number not in expected]
 
 
-def test_columns_that_are_not_there_yet_are_empty(tmp_path: Path) -> None:
-    """Before the first import the table has no column for any property; every question has an answer."""
+def test_missing_columns_are_empty(tmp_path: Path) -> None:
+    """A condition on a property without a column treats it as empty."""
     questions: list[dict[str, Any]] = [
         {"property": name, operator: True} for name in MODEL.by_name for operator in ("is_empty", "has_value")
     ]
@@ -356,8 +359,8 @@ def test_columns_that_are_not_there_yet_are_empty(tmp_path: Path) -> None:
     assert answers == [True, False] * len(MODEL.by_name) + [False, True, False, True, True, False]
 
 
-def test_the_sample_is_the_same_every_time(session: Session) -> None:
-    """Of profiles created at the same moment the identifier decides."""
+def test_the_sample_is_deterministic(session: Session) -> None:
+    """Profiles created at the same time are sampled by id."""
     fill(session, [{}] * 9)
     session.execute("update warehouse.profile set created_at = ?", [NOW])
     anyone = Segment.model_validate({"name": "anyone", "when": {"property": "text", "is_empty": True}})

@@ -1,4 +1,4 @@
-"""What people see of a segment, in a warehouse of its own."""
+"""The view of a segment: name, size, sample, description and SQL."""
 
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ ADULTS: dict[str, Any] = {
 }
 
 
-def test_a_segment_may_ask_about_another(tmp_path: Path) -> None:
-    """The other's condition holds in its place, opposites included."""
+def test_a_segment_may_refer_to_another(tmp_path: Path) -> None:
+    """A segment may refer to another or to its negation."""
     profiles = Profiles.model_validate(ADULTS)
     with Warehouse(tmp_path / "warehouse.duckdb").open("write") as session:
         sync_properties(session, profiles)
@@ -30,8 +30,8 @@ def test_a_segment_may_ask_about_another(tmp_path: Path) -> None:
     assert sizes == [2, 3, 0]
 
 
-def test_a_view_says_everything_about_a_segment(tmp_path: Path) -> None:
-    """Name, size, sample, words, and the query as a person can read it; reading the warehouse is enough."""
+def test_a_view_has_all_parts_of_a_segment(tmp_path: Path) -> None:
+    """The view has name, size, sample, description and readable SQL, and needs read access only."""
     profiles = Profiles.model_validate(ADULTS)
     warehouse = Warehouse(tmp_path / "warehouse.duckdb")
     with warehouse.open("write") as session:
@@ -44,8 +44,8 @@ def test_a_view_says_everything_about_a_segment(tmp_path: Path) -> None:
     assert view.sql.endswith(">= CAST(18 AS BIGINT), false);")
 
 
-def test_a_warehouse_that_is_not_there_has_empty_segments(tmp_path: Path) -> None:
-    """Before the first run a segment is looked at without an error, and nobody is in it."""
+def test_a_missing_warehouse_has_empty_segments(tmp_path: Path) -> None:
+    """Without a warehouse a segment's view is empty."""
     with Warehouse(tmp_path / "warehouse.duckdb").open("read") as session:
         view = view_segment(session, Profiles.model_validate(ADULTS), "minors", NOW)
     assert (view.size, view.sample) == (0, ())

@@ -1,4 +1,4 @@
-"""A segment's condition as a person would say it."""
+"""The description of a segment's condition in English."""
 
 from datetime import date
 from typing import Any
@@ -26,7 +26,7 @@ PROFILES = Profiles.model_validate(
 
 
 def words(when: dict[str, Any]) -> str:
-    """Return a condition in words."""
+    """Return the description of a condition."""
     return in_words(Segment.model_validate({"name": "segment", "when": when}), PROFILES)
 
 
@@ -62,8 +62,8 @@ def words(when: dict[str, Any]) -> str:
         ("newsletter", "equals", False, "`newsletter` is false"),
     ],
 )
-def test_questions_about_a_property(name: str, operator: str, value: object, expected: str) -> None:
-    """Names and texts in backticks, values of the property's type, what is true of emptiness said."""
+def test_conditions_on_a_property_are_described(name: str, operator: str, value: object, expected: str) -> None:
+    """Names and texts are in backticks, and a negated condition mentions empty values."""
     assert words({"property": name, operator: value}) == expected
 
 
@@ -78,12 +78,12 @@ def test_questions_about_a_property(name: str, operator: str, value: object, exp
     ],
 )
 def test_consent(state: str, expected: str) -> None:
-    """Each state has its sentence."""
+    """Each consent state has a sentence."""
     assert words({"objective": "news", "consent": state}) == expected
 
 
-def test_nested_conditions_are_a_nested_list() -> None:
-    """Each level is a markdown list below its heading; what is denied says so in its heading."""
+def test_nested_conditions_become_a_nested_list() -> None:
+    """Nested conditions become a nested markdown list, with negation in the heading."""
     rich, musical = {"property": "order_total", "at_least": 40}, {"property": "interests", "contains_any": ["music"]}
     described = words(
         {"all": [rich, {"any": [musical, {"not": {"all": [rich, musical]}}]}, {"not": {"segment": "staff"}}]}
@@ -100,8 +100,8 @@ def test_nested_conditions_are_a_nested_list() -> None:
     )
 
 
-def test_denials() -> None:
-    """None of several, not one, and not not."""
+def test_negations_are_described() -> None:
+    """A negated `any` reads "none of", a negated `all` "not all of", and any other negation "not"."""
     rich = {"property": "order_total", "at_least": 40}
     assert words({"not": {"any": [rich]}}) == "none of:\n- `order_total` is at least 40"
     assert words({"not": {"not": rich}}) == "not: not: `order_total` is at least 40"

@@ -1,4 +1,4 @@
-"""Which profiles leave: in the segment, alive, with a value, with consent, changed; and what is remembered of it."""
+"""The profiles that an export delivers: live, in the segment, with a value, with consent, and changed."""
 
 from pathlib import Path
 from typing import Any
@@ -22,29 +22,29 @@ PRIVACY = {"zones": {"GDPR": "opt_in", "CCPA": "opt_out"}, "objectives": [{"name
 
 @pytest.fixture
 def exporter(tmp_path: Path) -> Exporter:
-    """Two people, and a goal that exports everybody."""
+    """A goal that exports two people."""
     made = Exporter(tmp_path / "out", goal(file={"name": "out.csv"}))
     made.hold([ADA, BOB])
     return made
 
 
-def test_the_segment_decides(tmp_path: Path) -> None:
-    """Only its profiles are counted and written."""
+def test_only_profiles_of_the_segment_are_written(tmp_path: Path) -> None:
+    """Only profiles of the segment are counted and written."""
     exporter = Exporter(tmp_path / "out", goal(segment="keen"))
     exporter.hold([ADA, BOB])
     assert exporter.counters() == ExportCounters(profiles_in_segment=1, profiles_written=1)
     assert exporter.delivered() == HEADER + b"ada@b.nl,Ada\n"
 
 
-def test_profiles_that_were_merged_away_are_dead(exporter: Exporter) -> None:
-    """They are in no segment."""
+def test_merged_profiles_are_not_exported(exporter: Exporter) -> None:
+    """Merged profiles are in no segment."""
     exporter.change("update warehouse.profile set merged_into = uuid() where email = 'bob@b.nl'")
     assert exporter.counters() == ExportCounters(profiles_in_segment=1, profiles_written=1)
 
 
 @pytest.mark.parametrize("empty", [{}, {"name": "", "likes": []}, {"count": 3}])
 def test_a_profile_needs_a_value_in_an_exported_property(empty: dict[str, Any], tmp_path: Path) -> None:
-    """Empty text, empty lists and other properties are no value; identifiers and texts of the goal do not count."""
+    """Empty texts, empty lists and unmapped properties are no value; profile ids and constant texts do not count."""
     columns = [column("name"), column("likes"), {"field": "Id", "profile_id": True}, {"field": "X", "text": "x"}]
     exporter = Exporter(tmp_path / "out", goal(map=columns, format={"multi_value": ";"}))
     exporter.hold([empty, {"likes": ["art"]}])
@@ -68,23 +68,23 @@ def test_a_profile_needs_a_value_in_an_exported_property(empty: dict[str, Any], 
 def test_consent(
     zone: str | None, consented: list[str] | None, refused: list[str] | None, leaves: bool, tmp_path: Path
 ) -> None:
-    """Opt-in asks for consent, opt-out for no refusal, other zones for nothing."""
+    """Opt-in zones require consent, opt-out zones no refusal, other zones nothing."""
     exporter = Exporter(tmp_path / "out", goal(), profiles(**PRIVACY), ("news",))
-    said = {"privacy_legislation": zone, "consented_objectives": consented, "refused_objectives": refused}
-    exporter.hold([ADA | said])
+    consent = {"privacy_legislation": zone, "consented_objectives": consented, "refused_objectives": refused}
+    exporter.hold([ADA | consent])
     ends = {"profiles_written": 1} if leaves else {"profiles_without_consent": 1}
     assert exporter.counters() == ExportCounters(profiles_in_segment=1, **ends)
 
 
-def test_without_objectives_nobody_is_asked(tmp_path: Path) -> None:
-    """A connection without objectives exports profiles that refused consent, too."""
+def test_without_objectives_consent_is_not_required(tmp_path: Path) -> None:
+    """A connection without objectives also exports profiles that refused consent."""
     exporter = Exporter(tmp_path / "out", goal(), profiles(**PRIVACY))
     exporter.hold([ADA | {"privacy_legislation": "GDPR", "refused_objectives": ["news"]}])
     assert exporter.counters() == ExportCounters(profiles_in_segment=1, profiles_written=1)
 
 
-def test_a_change_in_a_mapped_value_counts(exporter: Exporter) -> None:
-    """The second run delivers nobody, the third whose row changed; a change elsewhere is none."""
+def test_only_changed_rows_are_delivered(exporter: Exporter) -> None:
+    """An unchanged row is not delivered again; a change of an unmapped property does not count."""
     exporter.run()
     assert exporter.delivered() == HEADER + b"ada@b.nl,Ada\nbob@b.nl,Bob\n"
     assert exporter.counters() == ExportCounters(profiles_in_segment=2, profiles_same=2)
@@ -96,16 +96,16 @@ def test_a_change_in_a_mapped_value_counts(exporter: Exporter) -> None:
     assert exporter.counters().profiles_same == 2
 
 
-def test_a_value_that_changes_back_was_delivered_otherwise(exporter: Exporter) -> None:
-    """Compared is what was delivered last, not ever."""
+def test_a_value_that_changes_back_is_delivered_again(exporter: Exporter) -> None:
+    """A value is compared with the last delivered one only."""
     for name in ("Bo", "Bob"):
         exporter.run()
         exporter.change(f"update warehouse.profile set name = '{name}' where email = 'bob@b.nl'")
     assert exporter.counters() == ExportCounters(profiles_in_segment=2, profiles_same=1, profiles_written=1)
 
 
-def test_a_profile_that_leaves_and_returns_unchanged_is_the_same(tmp_path: Path) -> None:
-    """The receiver has the row already."""
+def test_a_profile_that_returns_unchanged_is_not_delivered(tmp_path: Path) -> None:
+    """A profile that leaves the segment and returns unchanged is not delivered again."""
     exporter = Exporter(tmp_path / "out", goal(segment="keen"))
     exporter.hold([ADA])
     exporter.run()
@@ -114,8 +114,8 @@ def test_a_profile_that_leaves_and_returns_unchanged_is_the_same(tmp_path: Path)
         assert exporter.counters() == counters
 
 
-def test_another_hash_of_the_values_delivers_nobody_again(exporter: Exporter) -> None:
-    """A ledger with value hashes of a former release, or of a DuckDB that hashes otherwise, goes on; it is renewed."""
+def test_other_value_hashes_deliver_no_profile_again(exporter: Exporter) -> None:
+    """Value hashes of an earlier version or another DuckDB deliver no profile again."""
     exporter.run()
     before = exporter.rows("select * from warehouse.exported_profile order by profile_id")
     exporter.delivered()
@@ -130,17 +130,18 @@ def test_another_hash_of_the_values_delivers_nobody_again(exporter: Exporter) ->
 
 
 def test_values_have_the_same_hash_in_every_version_of_duckdb(exporter: Exporter) -> None:
-    """That of DuckDB 1.5.5, 2.0.0 and 2.0.1. Where a later one differs, each ledger is written anew once: say so."""
+    """DuckDB's hash equals that of 1.5.5, 2.0.0 and 2.0.1. If it changes, each ledger is rewritten once."""
     run = exporter.next_run()
-    step = selected_step(run, file_rows(run, PROPERTIES_THERE), PROPERTIES_THERE)
+    with run.open("none") as session:
+        step = selected_step(session, run, file_rows(run, PROPERTIES_THERE), PROPERTIES_THERE)
     assert "version()" not in step.sql
     values = """'s', 'a@b', 1::bigint, 1.5::decimal(18, 4), date '2020-01-01',
         timestamptz '2020-01-01 00:00:00+00', true, ['a', 'b'], null"""
     assert exporter.rows(f"select hash({values})") == [(4916305753099491709,)]
 
 
-def test_all_means_everybody_every_time(tmp_path: Path) -> None:
-    """With `changes: all` what was delivered before does not matter."""
+def test_changes_all_delivers_every_profile_each_time(tmp_path: Path) -> None:
+    """With `changes: all` each run delivers every profile."""
     exporter = Exporter(tmp_path / "out", goal(changes="all", file={"name": "out.csv"}))
     exporter.hold([ADA, BOB])
     for _ in range(2):
@@ -151,16 +152,16 @@ def test_all_means_everybody_every_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "declared", [{"format": {"quote": "all"}}, {"directory": "/other"}, {"format": {"separator": ";"}}]
 )
-def test_a_changed_declaration_delivers_everybody_once(declared: dict[str, Any], exporter: Exporter) -> None:
-    """Once, not every time."""
+def test_a_changed_goal_delivers_every_profile_once(declared: dict[str, Any], exporter: Exporter) -> None:
+    """A changed goal delivers every profile once."""
     exporter.run()
     exporter.goal = goal(**{"file": {"name": "out.csv"}} | declared)
     assert exporter.counters() == ExportCounters(profiles_in_segment=2, profiles_written=2)
     assert exporter.counters() == ExportCounters(profiles_in_segment=2, profiles_same=2)
 
 
-def test_a_column_that_was_never_imported_is_empty(exporter: Exporter) -> None:
-    """A property that is declared anew gets its column with the next import; exports do not wait for that."""
+def test_a_property_without_a_column_is_empty(exporter: Exporter) -> None:
+    """A property without a column is exported as empty."""
     exporter.profiles = profiles(properties=[*exporter.profiles.properties, {"name": "city"}])
     exporter.goal = goal(map=[column("email"), column("city")], file={"name": "out.csv"})
     exporter.run()
@@ -168,7 +169,7 @@ def test_a_column_that_was_never_imported_is_empty(exporter: Exporter) -> None:
 
 
 def test_nothing_to_write_writes_no_file_and_takes_no_lock(exporter: Exporter) -> None:
-    """While another process reads the warehouse, a run that finds everybody the same succeeds."""
+    """A run without changes succeeds while another process reads the warehouse, and writes no file."""
     exporter.run()
     exporter.delivered()
     with held(exporter.warehouse.path, "read"):
@@ -177,8 +178,8 @@ def test_nothing_to_write_writes_no_file_and_takes_no_lock(exporter: Exporter) -
     assert exporter.rows("select count(*) from warehouse.run") == [(1,)]
 
 
-def test_an_empty_file_is_written_where_it_is_wanted(tmp_path: Path) -> None:
-    """Only the header, each time."""
+def test_an_empty_file_is_written_where_declared(tmp_path: Path) -> None:
+    """With `write_empty` a file with only the header is written."""
     exporter = Exporter(tmp_path / "out", goal(write_empty=True, file={"name": "out.csv"}))
     for _ in range(2):
         assert exporter.run().path == "/outbox/out.csv"
@@ -186,7 +187,7 @@ def test_an_empty_file_is_written_where_it_is_wanted(tmp_path: Path) -> None:
 
 
 def test_a_list_value_with_the_separator_is_not_deliverable(tmp_path: Path) -> None:
-    """A reader would split the value: the profile is left out and reported with the field, without the value."""
+    """A list value that contains the separator is quarantined with its field, without its value."""
     exporter = Exporter(tmp_path / "out", goal(map=[column("email"), column("likes")], format={"multi_value": ";"}))
     exporter.hold([ADA | {"likes": ["rock; roll"]}, BOB | {"likes": ["art"]}])
     report = exporter.run()
@@ -201,8 +202,8 @@ def test_a_list_value_with_the_separator_is_not_deliverable(tmp_path: Path) -> N
     assert exporter.counters() == ExportCounters(profiles_in_segment=2, profiles_same=1, profiles_written=1)
 
 
-def test_what_was_delivered_is_remembered(exporter: Exporter) -> None:
-    """File, ledger and history, in one transaction; recording the same run twice changes nothing."""
+def test_recording_a_delivery_is_idempotent(exporter: Exporter) -> None:
+    """File, ledger and history are recorded in one transaction; recording is idempotent."""
     from cdp_sync.exporting import deliver_file, record_delivery
 
     run = exporter.next_run()
@@ -222,7 +223,7 @@ def test_what_was_delivered_is_remembered(exporter: Exporter) -> None:
 
 
 def test_a_crash_before_recording_delivers_again(exporter: Exporter) -> None:
-    """What was published and not recorded is delivered once more; never lost."""
+    """A delivery that was not recorded is repeated."""
     exporter.run_until_delivered()
     assert exporter.delivered() == HEADER + b"ada@b.nl,Ada\nbob@b.nl,Bob\n"
     assert exporter.counters().profiles_written == 2
@@ -230,7 +231,7 @@ def test_a_crash_before_recording_delivers_again(exporter: Exporter) -> None:
 
 
 def test_a_failed_delivery_records_nothing(exporter: Exporter) -> None:
-    """The next run delivers everybody."""
+    """A failed delivery leaves the ledger empty."""
     from cdp_sync.errors import RemotePathMissing
 
     class Refusing:
@@ -244,7 +245,7 @@ def test_a_failed_delivery_records_nothing(exporter: Exporter) -> None:
 
 
 def test_a_preview_changes_nothing(exporter: Exporter) -> None:
-    """It shows the counts and the first rows as they would be written, again and again."""
+    """A preview has counters and first rows, and records nothing."""
     for _ in range(2):
         seen = preview_export(exporter.next_run(), limit=1)
         assert seen.counters == ExportCounters(profiles_in_segment=2, profiles_written=2)
@@ -252,8 +253,8 @@ def test_a_preview_changes_nothing(exporter: Exporter) -> None:
     assert exporter.rows("select count(*) from warehouse.run") == [(0,)]
 
 
-def test_a_full_disk_is_reported_and_leaves_nothing(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a file is no file."""
+def test_a_full_disk_is_reported_and_leaves_no_file(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk raises DiskFull and leaves no file."""
     import resource
 
     run = exporter.next_run()
@@ -269,7 +270,7 @@ def test_a_full_disk_is_reported_and_leaves_nothing(exporter: Exporter, monkeypa
 
 
 def test_the_quarantine_shows_the_latest_delivery_only(tmp_path: Path) -> None:
-    """After a profile was delivered, its quarantine entry is gone."""
+    """The quarantine of a profile ends after its delivery."""
     from cdp_sync.warehouse.history import quarantined
 
     exporter = Exporter(tmp_path / "out", goal(map=[column("email"), column("likes")], format={"multi_value": ";"}))

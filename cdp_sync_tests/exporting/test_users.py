@@ -1,4 +1,4 @@
-"""The outcomes of users when a delivery is resumed after a crash."""
+"""The recorded outcomes of users when a delivery resumes after a crash."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,15 +13,15 @@ LINES = "".join(f'{{"id": "{number}", "key": "email"}}\n' for number in range(6)
 
 
 def users(folder: Path) -> UserFile:
-    """Return six users of a goal without lists."""
+    """Return a file of six users, for a goal without lists."""
     (folder / "users.jsonl").write_text(LINES)
     run: Any = SimpleNamespace(goal=SimpleNamespace(memberships=()))
     return UserFile(run, folder / "users.jsonl")
 
 
 @pytest.mark.parametrize("torn", ["", "4,sen", "8" * 200_000])
-def test_a_line_that_a_crash_cut_short_is_removed(tmp_path: Path, torn: str) -> None:
-    """The other outcomes count by the number of the line, in whatever order they were noted."""
+def test_an_incomplete_outcome_is_removed(tmp_path: Path, torn: str) -> None:
+    """An incomplete last line is removed, and the other outcomes stay."""
     outcomes = tmp_path / "users.csv"
     outcomes.write_text(f"5,absent,,,\n0,sent,,[],\n{torn}")
     with users(tmp_path) as resumed:
@@ -30,8 +30,8 @@ def test_a_line_that_a_crash_cut_short_is_removed(tmp_path: Path, torn: str) -> 
         assert [place for place, _ in resumed] == [1, 2, 3, 4]
 
 
-def test_at_first_no_user_has_an_outcome(tmp_path: Path) -> None:
-    """Also where not even the first line was whole."""
+def test_without_outcomes_every_user_is_pending(tmp_path: Path) -> None:
+    """Without a complete outcome every user is pending."""
     (tmp_path / "users.csv").write_text("0,se")
     with users(tmp_path) as pending:
         assert not pending.resumed
@@ -39,8 +39,8 @@ def test_at_first_no_user_has_an_outcome(tmp_path: Path) -> None:
     assert (tmp_path / "users.csv").read_text() == ""
 
 
-def test_an_outcome_that_is_noted_stays(tmp_path: Path) -> None:
-    """A user with an outcome is not yielded again, neither by this run nor by one that resumes it."""
+def test_a_recorded_outcome_stays(tmp_path: Path) -> None:
+    """A user with an outcome is not pending, in this run or in a resumed one."""
     with users(tmp_path) as pending:
         pending.note(2, RequestRefused("The address is invalid."))
         pending.note(4, None)

@@ -1,1 +1,1 @@
-"""Tests of importing: the product against the oracle, case files, and what has to hold whatever the input."""
+"""Tests of importing: the oracle, case files, and invariants on any input."""

@@ -1,8 +1,7 @@
-"""Generated histories about what rows add.
+"""Generated histories of runs that add to sums and lists.
 
-Keys across files, corrected and vanished rows, declarations that change, renamed goals, files that are being uploaded.
-
-The files have fixed columns and few different cells, so that rows repeat, move and come back.
+They have row keys across files, corrected and removed rows, changed and renamed goals, and incomplete uploads. Files
+have fixed columns and few different cells, so that rows repeat, move and return.
 """
 
 import csv
@@ -47,18 +46,18 @@ Rows = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True)
 class LedgerRun:
-    """One run: the goal as it is declared then, and the files that it finds."""
+    """One run: its goal, and the files in its directory."""
 
     goal: FileGoal
     files: tuple[File, ...]
-    """Those that are whole."""
+    """Files whose upload has ended."""
     growing: tuple[tuple[str, bytes, bytes], ...] = ()
-    """Those that are still being uploaded: the path, and what is there at a first and at a second look."""
+    """Files that are being uploaded: path, content in a first listing, content in a second."""
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What changes between runs."""
+    """The settings of a goal that change between runs."""
 
     keyed: bool
     redelivered: str
@@ -69,11 +68,11 @@ class Declared:
     people: bool
     form: tuple[tuple[str, Any], ...]
     names: tuple[str, ...] = ("orders",)
-    """What the goal has been called, one after another."""
+    """The names of the goal, in order of renaming."""
 
     @property
     def goal(self) -> FileGoal:
-        """The goal."""
+        """The goal with these settings."""
         form = dict(self.form)
         plain = form.get("header", True)
 
@@ -110,7 +109,7 @@ FORMS: tuple[tuple[tuple[str, Any], ...], ...] = (
 
 @st.composite
 def declarations(draw: st.DrawFn) -> Declared:
-    """A goal that sums."""
+    """A goal that sums one or two columns."""
     return Declared(
         keyed=draw(st.booleans()),
         redelivered=draw(st.sampled_from(("adds", "replaces"))),
@@ -125,7 +124,7 @@ def declarations(draw: st.DrawFn) -> Declared:
 
 @st.composite
 def changed(draw: st.DrawFn, before: Declared) -> Declared:
-    """The same declaration, mostly; or one thing of it declared otherwise, its name for instance."""
+    """Mostly the same settings; else one of them changed, for example the name."""
     other = replace(draw(declarations()), names=(*before.names, f"orders{len(before.names)}"))
     names = ("keyed", "redelivered", "links", "sums", "adds", "creates", "form", "form", "names", "names")
     name = draw(st.sampled_from(("",) * 6 + names))
@@ -140,7 +139,7 @@ SOME_ROWS = st.lists(ROW, min_size=1, max_size=3).map(tuple)
 
 @st.composite
 def redelivered(draw: st.DrawFn, rows: Rows) -> Rows:
-    """Rows again: some are gone, repeated, corrected in one cell, or new."""
+    """The rows with some removed, repeated, corrected in one cell, or appended."""
     left = [row for row in rows for _ in range(draw(st.sampled_from((1, 1, 1, 1, 0, 2))))]
     for place in range(len(left)):
         if draw(st.sampled_from((True, False, False))):
@@ -152,14 +151,14 @@ def redelivered(draw: st.DrawFn, rows: Rows) -> Rows:
 
 @st.composite
 def uploads(draw: st.DrawFn, content: bytes) -> tuple[bytes, bytes]:
-    """What two looks see of a file that is being uploaded: the second one more, maybe all of it."""
+    """Two prefixes of the content, the second longer or complete."""
     first = draw(st.integers(0, len(content) - 1))
     return content[:first], content[: draw(st.integers(first + 1, len(content)))]
 
 
 @st.composite
 def ledger_histories(draw: st.DrawFn) -> tuple[LedgerRun, ...]:
-    """Two to five runs of one goal, and between them of another that brings people and fills the same properties."""
+    """Two to five runs, most of one goal and some of another that creates people and fills the same properties."""
     declared = draw(declarations())
     people = replace(declared, keyed=False, creates=True, people=True, form=())
     known: dict[str, Rows] = {}
@@ -187,7 +186,7 @@ def ledger_histories(draw: st.DrawFn) -> tuple[LedgerRun, ...]:
 
 
 def written(rows: Rows) -> bytes:
-    """Return a file."""
+    """Return the rows as a CSV file."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows((COLUMNS, *rows))
     return text.getvalue().encode()

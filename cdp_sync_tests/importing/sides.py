@@ -1,4 +1,4 @@
-"""The oracle and the product with one interface, so that a test can compare them."""
+"""The oracle and the product with one interface, for tests that compare them."""
 
 import hashlib
 from collections import Counter
@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from cdp_sync.importing import ImportRun, import_files
+from cdp_sync.importing import ImportRun
+from cdp_sync.importing.pipeline import import_files
 from cdp_sync.model import Counters, FetchedFile, FileGoal, Profiles, RemoteFile
 from cdp_sync.model.profile import RESERVED
 from cdp_sync.warehouse import Session, Warehouse, quote_identifier
@@ -30,7 +31,7 @@ def _begin(run: int) -> datetime:
 
 @dataclass(frozen=True)
 class Delivered:
-    """What one run did with the files delivered."""
+    """The outcome of one run."""
 
     counters: dict[str, Counters]
     failed: dict[str, str]
@@ -38,17 +39,17 @@ class Delivered:
 
     @property
     def total(self) -> Counters:
-        """The counters of the run."""
+        """The counters of the run, summed over its files."""
         return sum(self.counters.values(), Counters())
 
     @property
     def kinds(self) -> Counter[tuple[str, int, str | None]]:
-        """The quarantine without values and wording: path, line, field (None: the whole row)."""
+        """The quarantine as path, line and field, without values and wording. The field None is the whole row."""
         return Counter((entry.path, entry.line, entry.field) for entry in self.quarantine)
 
 
 class Side(Protocol):
-    """An implementation of importing with everything it remembers."""
+    """An implementation of importing with its state."""
 
     def seed(self, declared: Profiles, profiles: Iterable[dict[str, Any]]) -> None:
         """Create profiles, in order."""
@@ -63,10 +64,10 @@ class Side(Protocol):
 
 
 class OracleSide:
-    """The slow one."""
+    """The slow reference implementation."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Begin with nothing; the folder is not needed."""
+        """Start without profiles; the folder is not used."""
         self.state = State()
         self.runs = 0
 
@@ -88,10 +89,10 @@ class OracleSide:
 
 
 class ProductSide:
-    """The fast one, with a warehouse of its own in a folder."""
+    """The product with a warehouse in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin with an empty warehouse in the folder."""
+        """Start with an empty warehouse in the folder."""
         self.folder = folder
         self.warehouse = Warehouse(folder / "warehouse.duckdb")
         self.runs = 0
@@ -125,7 +126,7 @@ class ProductSide:
         return Delivered(counters, failed, tuple(self.quarantine(run.run_id)))
 
     def fetched(self, number: int, file: File) -> FetchedFile:
-        """Return a file as if it had been fetched in this run."""
+        """Write a file to the folder and return it as fetched in this run."""
         path, content = file
         local = self.folder / f"{self.runs}_{number}_{Path(path).name}"
         local.write_bytes(content)
@@ -133,7 +134,7 @@ class ProductSide:
         return FetchedFile(RemoteFile(modified_at, path, len(content)), local, hashlib.sha256(content).hexdigest())
 
     def quarantine(self, run_id: str) -> list[Entry]:
-        """Return what a run put into quarantine."""
+        """Return the quarantine of a run."""
         query = 'select path, line, reason, field, "value", raw from warehouse.quarantine where run_id = ?'
         with self.warehouse.open("read") as session:
             return [Entry(*row) for row in session.rows(query, [run_id])]
@@ -145,13 +146,13 @@ class ProductSide:
         return [{name: value for name, value in profile.items() if name not in RESERVED} for profile in found]
 
     def identifiers(self) -> Counter[tuple[str, str, str]]:
-        """Return the rows of `profile_identifier`: property, value, profile."""
+        """Return the rows of `profile_identifier` as property, value and profile."""
         query = 'select property, "value", profile_id::text from warehouse.profile_identifier'
         with self.warehouse.open("read") as session:
             return Counter(session.rows(query))
 
     def identifiers_unnested(self, declared: Profiles) -> Counter[tuple[str, str, str]]:
-        """Return what `profile_identifier` has to hold: the identifier columns of the live profiles."""
+        """Return the expected rows of `profile_identifier`, from the identifier columns of the live profiles."""
         found: Counter[tuple[str, str, str]] = Counter()
         with self.warehouse.open("read") as session:
             for profile in session.records("select * from warehouse.profile where merged_into is null"):
@@ -163,7 +164,7 @@ class ProductSide:
 
 
 def insert_profile(session: Session, declared: Profiles, number: int, profile: dict[str, Any]) -> None:
-    """Insert one profile as if it had been created before; a later number is a later creation."""
+    """Insert a profile that was created earlier; a larger number is a later creation."""
     profile_id = f"00000000-0000-7000-8000-{number:012d}"
     row = {"profile_id": profile_id, "created_at": _NOON + timedelta(seconds=number), "updated_at": _NOON} | profile
     columns = ", ".join(quote_identifier(name) for name in row)

@@ -1,4 +1,7 @@
-"""Generated profile models, goals and deliveries. Alphabets are small, so that rows collide, chain and contradict."""
+"""Hypothesis strategies for profile models, goals and deliveries.
+
+Small alphabets make rows collide, chain and contradict.
+"""
 
 import csv
 import io
@@ -63,10 +66,10 @@ ODD_CELLS = {
     "boolean": ("maybe", "Ja", "nein", " ", "\ufeff"),
 }
 ODD_ELEMENTS = (None, True, False, 1, 2.5, 0, [1])
-"""What may also stand in a JSON array."""
+"""Values in a JSON array other than strings."""
 OTHER_FIELDS = ("Other", "9th one", "Wish List", "Refused objectives")
 DETECTED = {"Wish List": "wish_list", "Refused objectives": "refused_objectives"}
-"""Fields that fill a declared property where they are detected."""
+"""Detected fields that fill a declared property, with the property."""
 
 ZONE_CELLS = ("GDPR", "CCPA", "NONE", " GDPR ")
 ODD_ZONE_CELLS = ("gdpr", "GDPR|CCPA", "nowhere")
@@ -75,14 +78,14 @@ PATHS = ("/in/a.csv", "/in/b.csv", "/in/c.csv")
 
 @dataclass(frozen=True)
 class Table:
-    """A file before it is written: its columns and the cells of its rows, some rows too short or too long."""
+    """The columns and rows of a file before it is written. Some rows are too short or too long."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     line_end: str = "\n"
 
     def to_bytes(self, fmt: Format) -> bytes:
-        """Return the file. Every third row is quoted throughout and has a blank line before it."""
+        """Return the file as bytes. Every third row is fully quoted and follows a blank line."""
         text = io.StringIO()
         for number, row in enumerate((self.columns, *self.rows)):
             quoting = csv.QUOTE_ALL if number % 3 == 2 else csv.QUOTE_MINIMAL
@@ -90,14 +93,14 @@ class Table:
             csv.writer(text, delimiter=fmt.separator, lineterminator=self.line_end, quoting=quoting).writerow(row)
         return text.getvalue().encode()
 
-    def turned(self) -> "Table":
-        """Return the table with its columns the other way round."""
+    def with_reversed_columns(self) -> "Table":
+        """Return the table with its columns in reverse order."""
         return replace(self, columns=self.columns[::-1], rows=tuple(row[::-1] for row in self.rows))
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One run: the goal as it is declared then, its files, and the objectives that the connection has then."""
+    """One run: its goal, its files, and the objectives of its connection."""
 
     goal: FileGoal
     files: tuple[tuple[str, Table], ...]
@@ -105,13 +108,13 @@ class Delivery:
 
     @property
     def contents(self) -> list[File]:
-        """The files as bytes."""
+        """The paths of the files with their contents as bytes."""
         return [(path, table.to_bytes(self.goal.format)) for path, table in self.files]
 
 
 @dataclass(frozen=True)
 class History:
-    """A profile model and the deliveries that meet it."""
+    """A profile model and a series of deliveries to it."""
 
     profiles: Profiles
     deliveries: tuple[Delivery, ...]
@@ -119,9 +122,9 @@ class History:
 
 @st.composite
 def profile_models(draw: st.DrawFn) -> Profiles:
-    """One to four identifiers, two to five further properties, and one that only a detected column fills.
+    """One to four identifiers, two to five other properties, and `wish_list`, which only a detected column fills.
 
-    Some know objectives, and so have zones and consent as well.
+    Some have objectives, and so zones and consent as well.
     """
     identifiers = [
         Property(name=f"id{number}", multiple=draw(st.booleans()), identifier=True, **draw(types))
@@ -144,7 +147,7 @@ def profile_models(draw: st.DrawFn) -> Profiles:
 
 @st.composite
 def of_type(draw: st.DrawFn, types: st.SearchStrategy[str]) -> dict[str, Any]:
-    """A type of a property; now and then a text of which only some are allowed."""
+    """A property type; one text in four has a fixed set of values."""
     kind = draw(types)
     limited = kind == "text" and draw(st.sampled_from((False, False, False, True)))
     return {"type": kind, "among": ("a", "b") if limited else ()}
@@ -157,7 +160,7 @@ ANY_TYPE = st.sampled_from(tuple(CELLS))
 
 
 def format_of(**settings: Any) -> Format:
-    """Return a format; of two settings that exclude each other the first counts."""
+    """Return a format. Of two settings that exclude each other, the first is kept."""
     if settings["multi_value"]:
         settings["json_lists"] = False
     if settings["thousands"] == settings["decimal"]:
@@ -165,8 +168,8 @@ def format_of(**settings: Any) -> Format:
     return Format(**settings)
 
 
-def seldom(*values: Any) -> st.SearchStrategy[Any]:
-    """The first value, mostly."""
+def mostly_first(*values: Any) -> st.SearchStrategy[Any]:
+    """Mostly the first value."""
     return st.sampled_from((values[0],) * (2 * len(values)) + values[1:])
 
 
@@ -178,20 +181,20 @@ FORMATS = st.builds(
     dates=st.sampled_from((("iso",), ("%d-%m-%Y", "iso"), ("%d-%m-%y", "%Y%j", "iso"), ("iso", "%d-%m-%y"))),
     time_zone=st.sampled_from(("UTC", "Europe/Amsterdam")),
     nulls=st.sampled_from((("",), ("", "null"), ("null",))),
-    trim=seldom(False, True),
-    thousands=seldom(None, ".", ",", " "),
-    negative=seldom((), ("trailing_minus", "parentheses"), ("parentheses",)),
-    currency=seldom((), ("€", "EUR")),
-    booleans=seldom(None, {"true": ("Ja", "1"), "false": ("Nein", "f")}),
-    json_lists=seldom(False, True, True),
-    century_pivot=seldom(68, 24, 99),
-    date_in_zone=seldom(False, True),
+    trim=mostly_first(False, True),
+    thousands=mostly_first(None, ".", ",", " "),
+    negative=mostly_first((), ("trailing_minus", "parentheses"), ("parentheses",)),
+    currency=mostly_first((), ("€", "EUR")),
+    booleans=mostly_first(None, {"true": ("Ja", "1"), "false": ("Nein", "f")}),
+    json_lists=mostly_first(False, True, True),
+    century_pivot=mostly_first(68, 24, 99),
+    date_in_zone=mostly_first(False, True),
 )
 
 
 @st.composite
 def goals(draw: st.DrawFn, profiles: Profiles) -> FileGoal:
-    """A goal that fits the profiles."""
+    """A goal for the profile model."""
     return FileGoal(
         name="customers",
         format=draw(FORMATS),
@@ -204,7 +207,7 @@ def goals(draw: st.DrawFn, profiles: Profiles) -> FileGoal:
 
 
 def link_lists(profiles: Profiles) -> st.SearchStrategy[tuple[Link, ...]]:
-    """One to three different links, mostly each with a field of its own."""
+    """One to three different links, mostly with a field of their own."""
     links = [
         Link(field=field, property=prop.name)
         for prop in profiles.identifiers
@@ -215,7 +218,7 @@ def link_lists(profiles: Profiles) -> st.SearchStrategy[tuple[Link, ...]]:
 
 @st.composite
 def mapping_lists(draw: st.DrawFn, profiles: Profiles) -> tuple[Mapping, ...]:
-    """Mappings for some of the properties: one each, or two that both add or both sum."""
+    """Mappings of some properties: one each, or two that both add or both sum."""
     found = []
     for prop in profiles.every:
         if prop.name == "wish_list" or not draw(st.sampled_from((True, True, False))):
@@ -229,7 +232,7 @@ def mapping_lists(draw: st.DrawFn, profiles: Profiles) -> tuple[Mapping, ...]:
 
 
 def modes_of(prop: Property) -> tuple[str, ...]:
-    """Return the set modes that a property allows; those of its own twice."""
+    """Return the set modes that a property allows; `add` and `sum` twice, so that they are drawn more often."""
     if prop.multiple:
         return ("set", "set_if_empty", "set_or_clear", "add", "add")
     if prop.type in ("number", "decimal"):
@@ -239,7 +242,7 @@ def modes_of(prop: Property) -> tuple[str, ...]:
 
 @st.composite
 def changed_goals(draw: st.DrawFn, goal: FileGoal, profiles: Profiles) -> FileGoal:
-    """The same goal, mostly; or with another link, other mappings, another decimal separator, other rules."""
+    """Mostly the same goal; else with other links, mappings, decimal separator, or rules."""
     match draw(st.sampled_from(("",) * 6 + ("link", "map", "map", "decimal", "allow", "detected"))):
         case "link":
             return goal.model_copy(update={"link": draw(link_lists(profiles))})
@@ -260,7 +263,7 @@ def changed_goals(draw: st.DrawFn, goal: FileGoal, profiles: Profiles) -> FileGo
 
 @st.composite
 def tables(draw: st.DrawFn, goal: FileGoal, profiles: Profiles) -> Table:
-    """A file for the goal: its columns in any order, sometimes one too few or some that nobody asked for."""
+    """A file for the goal: columns in any order, sometimes one missing or some that the goal does not use."""
     wanted = [field for field in goal.fields if draw(st.sampled_from((True,) * 9 + (False,)))]
     others = [field for field in OTHER_FIELDS if draw(st.sampled_from((True, False, False)))]
     columns = tuple(draw(st.permutations([*wanted, *others])) or ["Other"])
@@ -270,14 +273,14 @@ def tables(draw: st.DrawFn, goal: FileGoal, profiles: Profiles) -> Table:
 
 @st.composite
 def row_of(draw: st.DrawFn, columns: Sequence[str], goal: FileGoal, profiles: Profiles) -> tuple[str, ...]:
-    """A row; now and then ragged."""
+    """A row; about one in eleven has too many or too few cells."""
     cells = tuple(draw(cell_of(column, goal, profiles)) for column in columns)
     ragged = ((*cells, "more"), cells[:-1] or ("a", "b"))
     return draw(st.sampled_from((cells,) * 20 + ragged))
 
 
 def cell_of(column: str, goal: FileGoal, profiles: Profiles) -> st.SearchStrategy[str]:
-    """A cell with something of what the column's properties may hold; `multiple` ones often several."""
+    """A cell for the properties that the column fills; often a list where a property is `multiple`."""
     filled = [one.property for one in (*goal.link, *goal.map) if one.field == column] or [DETECTED.get(column, "")]
     props = [profiles.by_name.get(name, profiles.by_name["wish_list"]) for name in dict.fromkeys(filled)]
     plain = [cell for prop in props for cell in plain_cells(prop)]
@@ -291,20 +294,20 @@ def cell_of(column: str, goal: FileGoal, profiles: Profiles) -> st.SearchStrateg
 
 
 def plain_cells(prop: Property) -> Sequence[str]:
-    """Return cells that convert."""
+    """Return cells that convert to the property's type."""
     if prop.name == "privacy_legislation":
         return ZONE_CELLS
     return (*prop.among, f" {prop.among[0]} ") if prop.among else CELLS[prop.type]
 
 
 def odd_cells(prop: Property) -> Sequence[str]:
-    """Return cells that mostly do not convert."""
+    """Return cells most of which do not convert."""
     return ODD_ZONE_CELLS if prop.name == "privacy_legislation" else ODD_CELLS[prop.type]
 
 
 @st.composite
 def redeliveries(draw: st.DrawFn, table: Table, goal: FileGoal, profiles: Profiles) -> Table:
-    """The file again: with rows removed, repeated, changed, appended, or its columns in another order."""
+    """The same file with rows removed, repeated, changed or appended, or with its columns reordered."""
     rows = [row for row in table.rows for _ in range(draw(st.sampled_from((1, 1, 1, 1, 0, 2))))]
     rows += draw(st.lists(row_of(table.columns, goal, profiles), max_size=2))
     if draw(st.booleans()) or any(len(row) != len(table.columns) for row in rows):
@@ -316,7 +319,7 @@ def redeliveries(draw: st.DrawFn, table: Table, goal: FileGoal, profiles: Profil
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    """One to four runs over the same profiles."""
+    """One to four runs of a goal on one profile model."""
     profiles = draw(profile_models())
     goal = draw(goals(profiles))
     known: dict[str, Table] = {}
@@ -330,7 +333,7 @@ def histories(draw: st.DrawFn) -> History:
 
 
 def objectives_of(profiles: Profiles) -> st.SearchStrategy[tuple[str, ...]]:
-    """The objectives of a connection: none, some or all of those declared."""
+    """The objectives of a connection: none, one, or all of the declared ones."""
     names = [objective.name for objective in profiles.objectives]
     return st.sampled_from([(), *((name,) for name in names), *([tuple(names)] * 2)])
 
@@ -339,7 +342,7 @@ def objectives_of(profiles: Profiles) -> st.SearchStrategy[tuple[str, ...]]:
 def files_of(
     draw: st.DrawFn, known: dict[str, Table], goal: FileGoal, profiles: Profiles
 ) -> tuple[tuple[str, Table], ...]:
-    """One to three files, each new or delivered again."""
+    """One to three files, each new or redelivered."""
     paths = sorted(draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=3, unique=True)))
     again = {path: path in known and draw(st.sampled_from((True, True, False))) for path in paths}
     return tuple(
@@ -350,6 +353,6 @@ def files_of(
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> tuple[Profiles, Delivery]:
-    """A profile model and one delivery of it."""
+    """A profile model and the first delivery of a history."""
     history = draw(histories())
     return history.profiles, history.deliveries[0]

@@ -1,4 +1,4 @@
-"""What counts as an e-mail address: in a link, in a mapped cell, and in the oracle."""
+"""Valid and invalid e-mail addresses in links, mapped cells and the oracle."""
 
 import duckdb
 import pytest
@@ -103,8 +103,8 @@ CASES: dict[str, str | None] = ACCEPTED | dict.fromkeys(REFUSED)
 
 
 @pytest.mark.parametrize("identifier", [True, False])
-def test_addresses_are_read_and_others_refused(*, identifier: bool) -> None:
-    """All at once, as an import does."""
+def test_valid_addresses_are_read_and_others_refused(*, identifier: bool) -> None:
+    """Addresses are converted and invalid ones refused, both as identifier and as property."""
     prop, form = Property(name="email", type="email", identifier=identifier), Format()
     query = f"""select cell, {convert(prop, "fitted", form).sql}
         from (select cell, {fit(prop, "cell", form)} as fitted from (select unnest($cells)::varchar as cell))"""
@@ -114,6 +114,6 @@ def test_addresses_are_read_and_others_refused(*, identifier: bool) -> None:
 
 
 @pytest.mark.parametrize("cell", CASES)
-def test_the_oracle_reads_them_as_well(cell: str) -> None:
-    """By its own rules."""
+def test_the_oracle_reads_the_same_addresses(cell: str) -> None:
+    """The oracle accepts and refuses the same addresses."""
     assert read_address(cell) == CASES[cell]

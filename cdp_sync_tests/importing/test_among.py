@@ -1,4 +1,4 @@
-"""Whether a value is one of some words: all that may be chosen, or nobody's identifiers."""
+"""Testing whether a value is in a list of words, such as allowed values or blocked identifiers."""
 
 import random
 
@@ -12,10 +12,10 @@ LETTERS = ("a", "B", "é", "'", "\U0001f600", " ", "%", "$1", "\\")
 
 
 @pytest.mark.parametrize("count", [1, 2, 40, 3000])
-def test_a_value_is_found_among_few_and_many_words(count: int) -> None:
-    """Words of any length and alphabet are found, others are not, and no value is not among them."""
-    chance = random.Random(f"{SEED} {count}")
-    words, others = ([_word(chance) for _ in range(most)] for most in (count, 200))
+def test_a_value_is_found_in_short_and_long_lists(count: int) -> None:
+    """Words of any length and alphabet are found; other values, blanks and null are not."""
+    rng = random.Random(f"{SEED} {count}")
+    words, others = ([_word(rng) for _ in range(most)] for most in (count, 200))
     values = [None, "", "a" * 10_000, *words, *others]
     with duckdb.connect() as connection:
         connection.execute("create table given as select unnest($values)::varchar as value", {"values": values})
@@ -23,5 +23,5 @@ def test_a_value_is_found_among_few_and_many_words(count: int) -> None:
     assert answers == [value in words for value in values], SEED
 
 
-def _word(chance: random.Random) -> str:
-    return "".join(chance.choices(LETTERS, k=chance.randrange(12)))
+def _word(rng: random.Random) -> str:
+    return "".join(rng.choices(LETTERS, k=rng.randrange(12)))

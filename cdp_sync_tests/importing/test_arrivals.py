@@ -1,4 +1,4 @@
-"""Looks at a server, one after the other: what is asked for, when, and how often."""
+"""The sensor's evaluations: which files are requested, when, and how often."""
 
 import random
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 @dataclass
 class Server:
-    """Plays the directory."""
+    """A directory that the test changes."""
 
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Size, and seconds after NOON, by name."""
+    """Size, and modification time in seconds after NOON, by name."""
     listings: int = 0
 
     def list_directory(self, directory: str) -> list[RemoteFile]:
-        """List it."""
+        """Return the files and count the listing."""
         self.listings += 1
         return [
             RemoteFile(NOON + timedelta(seconds=at), f"{directory}/{name}", size)
@@ -35,7 +35,7 @@ class Server:
 
 @dataclass
 class Watcher:
-    """Looks on demand, half a minute apart."""
+    """Evaluates the sensor on demand, at intervals of 30 seconds."""
 
     server: Server = field(default_factory=Server)
     goals: dict[str, FileGoal] = field(default_factory=lambda: {"f1": FileGoal.model_validate(GOAL)})
@@ -45,7 +45,7 @@ class Watcher:
     ended: dict[str, bool] = field(default_factory=dict)
 
     def look(self) -> str | None:
-        """Look once; return the key of what is asked for."""
+        """Evaluate once; return the key of the run request, if any."""
         self.now += 30
         memory, self.ended = self.memory.settle(self.ended, self.now), {}
         found = look_at(self.server, self.goals)
@@ -59,13 +59,13 @@ class Watcher:
         return key
 
     def end(self, key: str | None, *, succeeded: bool) -> None:
-        """Let a run end."""
+        """Record the end of a requested run."""
         assert key
         self.ended[key] = succeeded
 
 
-def test_a_file_counts_once_two_looks_agree() -> None:
-    """The first look notes it, the second asks for it, later ones don't."""
+def test_a_file_is_requested_after_two_equal_looks() -> None:
+    """The first evaluation records a file, the second requests it, later ones do not."""
     watcher = Watcher(Server({"a.csv": (10, 0)}))
     assert watcher.look() is None
     assert watcher.look()
@@ -75,7 +75,7 @@ def test_a_file_counts_once_two_looks_agree() -> None:
 
 
 def test_a_growing_file_waits() -> None:
-    """As long as size or time differ from the look before, nothing is asked for."""
+    """A file is not requested as long as its size or time changes."""
     watcher = Watcher(Server({"a.csv": (10, 0)}))
     for size in (10, 20, 30):
         watcher.server.files["a.csv"] = (size, 0)
@@ -84,8 +84,8 @@ def test_a_growing_file_waits() -> None:
 
 
 @pytest.mark.parametrize("later", [(10, 1), (11, 0), (10, -86400 * 900)])
-def test_whatever_differs_is_another_state(later: tuple[int, int]) -> None:
-    """A file replaced by one of the same size, by one of the same time, or by one that is years older."""
+def test_a_replaced_file_is_requested_again(later: tuple[int, int]) -> None:
+    """A file with another size or another time, even an older one, is requested again."""
     watcher = Watcher(Server({"a.csv": (10, 0)}))
     watcher.look()
     watcher.end(watcher.look(), succeeded=True)
@@ -94,8 +94,8 @@ def test_whatever_differs_is_another_state(later: tuple[int, int]) -> None:
     assert watcher.look()
 
 
-def test_a_renamed_file_is_another_and_a_temporary_name_is_none() -> None:
-    """While it is called `.part` it is not seen at all."""
+def test_a_temporary_file_is_requested_after_its_rename() -> None:
+    """A `.part` file is ignored; after its rename it counts as a new file."""
     watcher = Watcher(Server({"a.csv.part": (10, 0)}))
     assert [watcher.look(), watcher.look()] == [None, None]
     watcher.server.files = {"a.csv": (10, 0)}
@@ -103,8 +103,8 @@ def test_a_renamed_file_is_another_and_a_temporary_name_is_none() -> None:
     assert watcher.look()
 
 
-def test_a_marker_counts_at_once() -> None:
-    """Who says that a file is whole needs no second look; without the marker it is not there."""
+def test_a_file_with_a_marker_is_requested_at_once() -> None:
+    """A file with a marker is requested at once; without its marker it is ignored."""
     goal = FileGoal.model_validate({**GOAL, "complete": {"marker": "{name}.done"}})
     watcher = Watcher(Server({"a.csv": (10, 0)}), {"f1": goal})
     assert [watcher.look(), watcher.look()] == [None, None]
@@ -112,8 +112,8 @@ def test_a_marker_counts_at_once() -> None:
     assert watcher.look()
 
 
-def test_what_failed_is_asked_for_again_after_pauses_that_grow() -> None:
-    """Each time under another key, as Dagster runs a key once for ever."""
+def test_a_failed_file_is_retried_with_backoff() -> None:
+    """A failed file is retried with exponential backoff, each time under a new key, as Dagster skips known keys."""
     watcher = Watcher(Server({"a.csv": (10, 0)}))
     watcher.look()
     times = []
@@ -129,8 +129,8 @@ def test_what_failed_is_asked_for_again_after_pauses_that_grow() -> None:
     assert max(retry.not_before for retry in watcher.memory.failed.values()) <= watcher.now + 24 * 3600
 
 
-def test_what_is_new_does_not_wait_for_what_failed() -> None:
-    """Another file is asked for by itself, while the first one pauses."""
+def test_a_new_file_does_not_wait_for_a_failed_one() -> None:
+    """A new file is requested without waiting for the backoff of a failed one."""
     watcher = Watcher(Server({"a.csv": (10, 0)}))
     watcher.look()
     watcher.end(watcher.look(), succeeded=False)
@@ -138,11 +138,11 @@ def test_what_is_new_does_not_wait_for_what_failed() -> None:
     watcher.look()
     key = watcher.look()
     assert key
-    assert len(watcher.memory.asked[key]) == 2  # the first one's pause is over by then, so one run does for both
+    assert len(watcher.memory.asked[key]) == 2  # the backoff of the first file has ended, so one run imports both
 
 
-def test_a_changed_declaration_makes_every_file_another_one() -> None:
-    """The ledger would call them stale; nobody need start that run by hand."""
+def test_a_changed_goal_requests_every_file_again() -> None:
+    """After a change of the goal every file is requested again, since the ledger has it as stale."""
     watcher = Watcher(Server({"a.csv": (10, 0)}))
     watcher.look()
     watcher.end(watcher.look(), succeeded=True)
@@ -152,7 +152,7 @@ def test_a_changed_declaration_makes_every_file_another_one() -> None:
 
 
 def test_a_directory_is_listed_once_for_all_its_goals() -> None:
-    """Two goals, one directory, one listing."""
+    """A directory with two goals is listed once."""
     one, two = FileGoal.model_validate(GOAL), FileGoal.model_validate({**GOAL, "name": "two", "files": "b*"})
     server = Server({"a.csv": (1, 0), "b.csv": (1, 0)})
     assert len(look_at(server, {"f1": one, "f2": two}).states) == 3
@@ -160,13 +160,13 @@ def test_a_directory_is_listed_once_for_all_its_goals() -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "no json", '{"looked_at": "x"}', '{"seen": 3}'])
-def test_a_lost_memory_begins_anew(text: str | None) -> None:
-    """Files are then asked for once more, and the ledger knows them."""
+def test_unreadable_memory_is_replaced_by_an_empty_one(text: str | None) -> None:
+    """Memory that is missing or cannot be parsed is replaced by an empty one."""
     assert Memory.read(text) == Memory()
 
 
-def test_ten_thousand_files_are_remembered_in_little_room() -> None:
-    """About eleven bytes for each."""
+def test_ten_thousand_files_take_few_bytes() -> None:
+    """Ten thousand files take less than 12 bytes each."""
     watcher = Watcher(Server({f"{number}.csv": (number, number) for number in range(10_000)}))
     watcher.look()
     watcher.end(watcher.look(), succeeded=True)
@@ -176,33 +176,33 @@ def test_ten_thousand_files_are_remembered_in_little_room() -> None:
 
 
 @given(st.integers(0, 2**32))
-def test_in_the_end_every_file_has_been_imported_as_it_is(seed: int) -> None:
-    """Files come, grow, go, come back and are renamed; runs succeed and fail; the memory gets lost: none is missed.
+def test_every_file_is_imported_in_its_last_version(seed: int) -> None:
+    """After random changes, failures and lost memory, every file is imported in its last version.
 
-    No key is used twice.
+    No key is requested twice.
     """
-    chance, watcher = random.Random(seed), Watcher()
+    rng, watcher = random.Random(seed), Watcher()
     ledger: dict[str, tuple[int, int]] = {}
     under_way: list[str] = []
     for _ in range(30):
-        _change(watcher.server, chance)
-        if chance.random() < 0.03:
+        _change(watcher.server, rng)
+        if rng.random() < 0.03:
             watcher.memory = Memory()
         if asked := watcher.look():
             under_way.append(asked)
-        for key in [key for key in under_way if chance.random() < 0.7]:
-            succeeded = chance.random() < 0.7
+        for key in [key for key in under_way if rng.random() < 0.7]:
+            succeeded = rng.random() < 0.7
             ledger.update(watcher.server.files if succeeded else {})
             watcher.end(key, succeeded=succeeded)
             under_way.remove(key)
     for key in under_way:
         watcher.end(key, succeeded=False)
-    _let_it_settle(watcher, ledger)
+    _look_until_idle(watcher, ledger)
     assert watcher.server.files.items() <= ledger.items()
     assert len(set(watcher.requests)) == len(watcher.requests)
 
 
-def _let_it_settle(watcher: Watcher, ledger: dict[str, tuple[int, int]]) -> None:
+def _look_until_idle(watcher: Watcher, ledger: dict[str, tuple[int, int]]) -> None:
     for _ in range(10_000):
         if key := watcher.look():
             ledger.update(watcher.server.files)
@@ -213,29 +213,29 @@ def _let_it_settle(watcher: Watcher, ledger: dict[str, tuple[int, int]]) -> None
     raise AssertionError
 
 
-def _change(server: Server, chance: random.Random) -> None:
-    name = f"{chance.randrange(5)}.csv"
-    match chance.randrange(4):
+def _change(server: Server, rng: random.Random) -> None:
+    name = f"{rng.randrange(5)}.csv"
+    match rng.randrange(4):
         case 0:
-            server.files[name] = (chance.randrange(3), chance.randrange(3))
+            server.files[name] = (rng.randrange(3), rng.randrange(3))
         case 1:
             server.files.pop(name, None)
         case 2 if name in server.files:
-            server.files[f"{chance.randrange(5)}.csv"] = server.files.pop(name)
+            server.files[f"{rng.randrange(5)}.csv"] = server.files.pop(name)
         case _:
             pass
 
 
-def test_a_look_is_a_value() -> None:
-    """Two looks at the same files are equal, however they are listed."""
+def test_looks_at_the_same_files_are_equal() -> None:
+    """Two evaluations of the same files are equal, whatever the order of the listing."""
     files = {"a.csv": (1, 0), "b.csv": (2, 0)}
     goals = {"f1": FileGoal.model_validate(GOAL)}
     assert look_at(Server(files), goals) == look_at(Server(dict(reversed(files.items()))), goals)
     assert look_at(Server(), goals) == Look(frozenset())
 
 
-def test_a_file_that_is_back_as_it_was_is_asked_for_again() -> None:
-    """Meanwhile another one had its name, so that the ledger knows that."""
+def test_an_earlier_version_is_requested_again() -> None:
+    """A file that returns to an earlier version is requested again."""
     watcher = Watcher(Server({"a.csv": (10, 0)}))
     for state in ((10, 0), (20, 0), (10, 0)):
         watcher.server.files["a.csv"] = state
@@ -244,8 +244,8 @@ def test_a_file_that_is_back_as_it_was_is_asked_for_again() -> None:
     assert len(set(watcher.requests)) == 3
 
 
-def test_a_request_that_could_not_be_remembered_is_made_under_the_same_key() -> None:
-    """Dagster then knows that it has the run already."""
+def test_an_unsaved_request_keeps_its_key() -> None:
+    """A request that was not saved is repeated under the same key, which Dagster skips."""
     watcher = Watcher(Server({"a.csv": (10, 0)}))
     watcher.look()
     before = watcher.memory

@@ -1,11 +1,11 @@
-"""Every folder of cases/import, against the oracle and against the product.
+"""Each folder of cases/import, with the oracle and with the product.
 
-A case is a folder: `goal.yaml`, the files of one run, or numbered folders with the files of one run each and a
-`goal.yaml` where the goal changes; `before.csv` and `after.csv` with profiles, `report.yaml` with what the runs report.
-A counter that is not named there is 0; a quarantined value, or null, is compared where it is named.
+A case is a folder with `goal.yaml` and the files of one run, or with a numbered folder for each run, which may have a
+changed `goal.yaml`. `before.csv` and `after.csv` have profiles; `report.yaml` has the expected reports of the runs.
+Counters that it does not name are 0. A quarantined value is compared only if it is named.
 
-`goal.yaml` has the properties as `profiles`, the `goal`, and where the case is about consent `zones` and `objectives`
-as the profile model declares them, and as `bound_to` the objectives of the connection.
+`goal.yaml` has the properties as `profiles`, and the `goal`. Cases of consent also have `zones` and `objectives`, as in
+the profile model, and the connection's objectives as `bound_to`.
 """
 
 import csv
@@ -40,7 +40,7 @@ PARSERS = {
 @pytest.mark.parametrize("side", [OracleSide, ProductSide], ids=["oracle", "product"])
 @pytest.mark.parametrize("case", sorted(CASES.iterdir()), ids=lambda case: case.name)
 def test_case(case: Path, side: type[OracleSide] | type[ProductSide], tmp_path: Path) -> None:
-    """The files of the case lead to the profiles, counters and quarantine that it states."""
+    """The files of the case give the profiles, counters and quarantine that it states."""
     declared = read_declared(case)
     expected = read_yaml(case / "report.yaml")["runs"]
     one = side(tmp_path)
@@ -70,7 +70,7 @@ def data_files(folder: Path) -> list[File]:
 
 
 def check_run(run: Delivered, stated: dict[str, Any]) -> None:
-    """Compare what a run did with what the case states."""
+    """Compare the outcome of a run with what the case states."""
     assert all(counters.add_up for counters in run.counters.values())
     if stated.get("outcome") == "not_silent":
         assert run.failed or run.total.rows_read == stated["lines"]
@@ -87,7 +87,7 @@ def check_run(run: Delivered, stated: dict[str, Any]) -> None:
 
 
 def described(entry: Entry) -> tuple[str, int, str | None]:
-    """Return where a quarantine entry points."""
+    """Return the position of a quarantine entry."""
     return entry.path, entry.line, entry.field
 
 
@@ -99,12 +99,12 @@ def read_declared(case: Path) -> Profiles:
 
 
 def read_yaml(path: Path) -> Any:
-    """Return what a YAML file says."""
+    """Return the content of a YAML file."""
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def read_profiles(path: Path, declared: Profiles) -> list[dict[str, Any]]:
-    """Return the profiles of a CSV file, empty properties left out; none where there is no file."""
+    """Return the profiles of a CSV file without empty properties, or none if there is no file."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -115,6 +115,6 @@ def read_profiles(path: Path, declared: Profiles) -> list[dict[str, Any]]:
 
 
 def parsed(text: str, prop: Property) -> Any:
-    """Return the value that a cell of before.csv or after.csv stands for."""
+    """Return the value of a cell of before.csv or after.csv."""
     parse = PARSERS[prop.type]
     return [parse(part) for part in text.split(";")] if prop.multiple else parse(text)

@@ -1,4 +1,4 @@
-"""Cells that do convert, and that an author should know of: doubtful local times, identifiers that look rounded."""
+"""Warnings about cells that convert: local times around clock changes, and identifiers that look rounded."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,16 +18,18 @@ def file_of(header: str, cells: list[str]) -> str:
     return "\n".join([f"Email,{header}", *(f"p{number}@x.io,{cell}" for number, cell in enumerate(cells))])
 
 
-def test_times_that_clocks_skip_or_repeat_are_counted(tmp_path: Path) -> None:
-    """Those with an offset are sure; a file that is delivered again reports its new rows only."""
+def test_skipped_and_repeated_local_times_are_counted(tmp_path: Path) -> None:
+    """Local times that are skipped or repeated give a warning; times with an offset and known rows do not."""
     importer = Importer(tmp_path, goal(map=SEEN, format={"time_zone": "Europe/Amsterdam"}))
-    sure = ["2024-03-31 01:59:59", "2024-03-31 03:00:00", "2024-10-27 01:59:59", "2024-10-27 03:00:00", "", "x"]
-    sure += ["2024-10-27T02:30:00+02:00", "2024-03-31T02:30:00Z", "2024-07-01 02:30:00", "1890-01-01"]
-    odd = ["2024-03-31 02:00:00", "2024-03-31 02:59:59", "2024-10-27 02:00"]
-    (report,) = importer.deliver({"/a.csv": file_of("Seen", sure + odd)}).files
+    unambiguous = ["2024-03-31 01:59:59", "2024-03-31 03:00:00", "2024-10-27 01:59:59", "2024-10-27 03:00:00", "", "x"]
+    unambiguous += ["2024-10-27T02:30:00+02:00", "2024-03-31T02:30:00Z", "2024-07-01 02:30:00", "1890-01-01"]
+    skipped_or_repeated = ["2024-03-31 02:00:00", "2024-03-31 02:59:59", "2024-10-27 02:00"]
+    (report,) = importer.deliver({"/a.csv": file_of("Seen", unambiguous + skipped_or_repeated)}).files
     (warning,) = report.warnings
     assert warning.startswith("Seen: 3 times do not exist or exist twice in Europe/Amsterdam")
-    (report,) = importer.deliver({"/a.csv": file_of("Seen", [*sure, *odd, "2024-10-27 02:59:59"])}).files
+    (report,) = importer.deliver(
+        {"/a.csv": file_of("Seen", [*unambiguous, *skipped_or_repeated, "2024-10-27 02:59:59"])}
+    ).files
     assert [warning[:37] for warning in report.warnings] == ["Seen: 1 time does not exist or exists"]
 
 
@@ -38,7 +40,7 @@ def test_times_that_clocks_skip_or_repeat_are_counted(tmp_path: Path) -> None:
         ("Europe/Amsterdam", "2024-10-27"),
         ("America/Sao_Paulo", "2018-11-04"),  # midnight is skipped
         ("Australia/Lord_Howe", "2024-04-07"),  # half an hour is repeated
-        ("America/New_York", "1967-04-30"),  # before the century that is looked up
+        ("America/New_York", "1967-04-30"),  # before the century of the lookup table
         ("Asia/Kolkata", "2024-03-31"),  # no clock changes
     ],
 )
@@ -46,7 +48,7 @@ def test_times_that_clocks_skip_or_repeat_are_counted(tmp_path: Path) -> None:
 def test_every_half_hour_around_a_change_agrees_with_the_oracle(
     zone: str, around: str, dates: list[str], tmp_path: Path
 ) -> None:
-    """What is doubtful, and how it is read."""
+    """Ambiguous local times are counted and converted as by the oracle."""
     declared = goal(map=SEEN, format={"time_zone": zone, "dates": dates})
     first = datetime.fromisoformat(around) - timedelta(hours=24)
     pattern = "%Y-%m-%d %H:%M:%S" if dates == ["iso"] else "%d.%m.%Y %H:%M"
@@ -54,20 +56,20 @@ def test_every_half_hour_around_a_change_agrees_with_the_oracle(
     importer = Importer(tmp_path, declared)
     (report,) = importer.deliver({"/a.csv": file_of("Seen", cells)}).files
     moments = [read_moment(cell, declared.format) for cell in cells]
-    doubtful = sum(moment.is_doubtful(declared.format) for moment in moments)
-    assert [int(warning.split()[1]) for warning in report.warnings] == ([doubtful] if doubtful else [])
+    ambiguous = sum(moment.is_doubtful(declared.format) for moment in moments)
+    assert [int(warning.split()[1]) for warning in report.warnings] == ([ambiguous] if ambiguous else [])
     expected = {f"p{number}@x.io": moment.instant(declared.format) for number, moment in enumerate(moments)}
     assert importer.column("last_seen") == expected
 
 
 def test_the_oracle_knows_a_skipped_time() -> None:
-    """The clocks of Amsterdam went from two to three."""
+    """The oracle finds the hour that Amsterdam skips in spring."""
     zone = ZoneInfo("Europe/Amsterdam")
     assert [is_skipped(datetime(2024, 3, 31, hour, 30, tzinfo=zone)) for hour in (1, 2, 3)] == [False, True, False]
 
 
-def test_doubtful_times_in_lists_are_counted(tmp_path: Path) -> None:
-    """A cell counts once, however many of its times are doubtful."""
+def test_a_cell_with_ambiguous_times_counts_once(tmp_path: Path) -> None:
+    """A cell with several ambiguous times counts once."""
     importer = Importer(tmp_path, goal(format={"time_zone": "Europe/Amsterdam", "multi_value": "|"}))
     visits = {"name": "visits", "type": "datetime", "multiple": True}
     importer.profiles = importer.profiles.model_validate({"properties": [*importer.profiles.properties, visits]})
@@ -81,7 +83,7 @@ def test_doubtful_times_in_lists_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("linked", [True, False])
 def test_identifiers_that_look_rounded_are_reported_once_per_file(*, linked: bool, tmp_path: Path) -> None:
-    """They are imported; short ones, and those with other digits at the end, are not reported."""
+    """Identifiers that look rounded are imported and reported once per file; short ones are not reported."""
     link = [{"field": "Email", "property": "email"}, *([*IDS] if linked else [])]
     importer = Importer(tmp_path, goal(link=link, map=[] if linked else IDS))
     cells = ["1234567890100000", "123456789100000", "12345678900000", "1234567890123456", "A234567890100000"]

@@ -1,4 +1,4 @@
-"""The last profiles that a run created and updated: which they are, and what is kept of what changed."""
+"""The samples of a run: the last profiles that it created and updated, with their changed values."""
 
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,12 @@ HEADER = "Email,Id,Name,Total,Likes\n"
 
 @pytest.fixture
 def importer(tmp_path: Path) -> Importer:
-    """A connection of one goal with several set modes."""
+    """A connection with one goal that uses several set modes."""
     return Importer(tmp_path, ALL)
 
 
 def kept(importer: Importer, run: int) -> set[tuple[Any, ...]]:
-    """Return what is kept of a run: the profile's address, kind, property, before, after."""
+    """Return the changed values of a run as address, kind, property, before and after."""
     query = """
         select email, kind, property, before, after
         from warehouse.changed_value join warehouse.profile using (profile_id)
@@ -36,8 +36,8 @@ def kept(importer: Importer, run: int) -> set[tuple[Any, ...]]:
     return set(importer.rows(query, [f"shop{run}"]))
 
 
-def test_a_created_profile_had_nothing_before(importer: Importer) -> None:
-    """Every property that it got is recorded, as text; those it did not get are not."""
+def test_a_created_profile_has_no_values_before(importer: Importer) -> None:
+    """A created profile has null before and text after for each property that it received."""
     importer.deliver({"/a.csv": f"{HEADER}a@x,1,Ann,1.5,art;jazz\n"})
     assert kept(importer, 1) == {
         ("a@x", "created", "email", None, "a@x"),
@@ -48,8 +48,8 @@ def test_a_created_profile_had_nothing_before(importer: Importer) -> None:
     }
 
 
-def test_an_updated_profile_tells_what_changed_and_nothing_else(importer: Importer) -> None:
-    """Cleared, summed, added and taken by linking: each with the value before and after."""
+def test_an_updated_profile_has_only_its_changed_values(importer: Importer) -> None:
+    """An updated profile has the value before and after for each changed property, and no other."""
     importer.deliver({"/a.csv": f"{HEADER}a@x,,Ann,1.5,art\nb@x,,Bob,,\n"})
     report = importer.deliver({"/b.csv": f"{HEADER}a@x,7,,2,jazz\nb@x,,Bob,,\n"})
     assert kept(importer, 2) == {
@@ -63,7 +63,7 @@ def test_an_updated_profile_tells_what_changed_and_nothing_else(importer: Import
 
 
 def test_only_the_last_five_of_each_kind_are_kept(importer: Importer) -> None:
-    """Of a run that creates and updates more, those of its last rows; the report names the same ones."""
+    """The last five created and the last five updated profiles are kept and reported."""
     importer.deliver({"/a.csv": HEADER + "".join(f"old{n}@x,,A,,\n" for n in range(8))})
     rows = "".join(f"old{n}@x,,B,,\nnew{n}@x,,C,,\n" for n in range(8))
     report = importer.deliver({"/b.csv": HEADER + rows})
@@ -77,8 +77,8 @@ def test_only_the_last_five_of_each_kind_are_kept(importer: Importer) -> None:
     ]
 
 
-def test_nothing_is_kept_of_what_did_not_land(importer: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is rolled back leaves no values."""
+def test_a_rolled_back_run_leaves_no_changed_values(importer: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rolled back run leaves no changed values."""
     with monkeypatch.context() as patched:
         patched.setattr(applying, "write_run", locked)
         with pytest.raises(WarehouseLocked):
@@ -87,5 +87,5 @@ def test_nothing_is_kept_of_what_did_not_land(importer: Importer, monkeypatch: p
 
 
 def locked(*_: object, **__: object) -> None:
-    """Stand in for a step that fails."""
+    """Raise the error of a locked warehouse."""
     raise WarehouseLocked("Somebody writes.")

@@ -1,11 +1,12 @@
-"""What a run does with people who do not consent, seen from inside: what it keeps, and when it judges."""
+"""What an import stores about people without consent, and when it checks consent."""
 
 from pathlib import Path
 
 import pytest
 
 from cdp_sync.errors import WarehouseLocked
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.upserting import upsert as applying
 from cdp_sync.model import Counters, Profiles
 from cdp_sync_tests.trail.importer import PROFILES, Importer, arrived, goal
@@ -28,18 +29,18 @@ NAMES = "Email,Name,Count\na@x,Ann,1\nb@x,Bob,many\n"
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Importer:
-    """A connection that is bound to an objective."""
+    """A connection bound to an objective."""
     return Importer(tmp_path, COUNTS, profiles=CONSENTING, objectives=("ads",))
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Importer:
-    """A connection to the same warehouse that brings consent; it is bound to none."""
+    """A connection to the same warehouse that imports consent and is bound to no objective."""
     return Importer(tmp_path, CONSENTS, profiles=CONSENTING, connection="desk")
 
 
 def test_nothing_is_kept(shop: Importer) -> None:
-    """Of people who do not consent the warehouse keeps no profile, no identifier, no row and no value."""
+    """People without consent leave no profile, identifier, row or value in the warehouse."""
     report = shop.deliver({"/a.csv": NAMES})
     assert report.counters == Counters(rows_read=2, rows_without_consent=2, values_invalid=1)
     for table in ("profile", "profile_identifier", "profile_change", "imported_row"):
@@ -54,28 +55,28 @@ def test_nothing_is_kept(shop: Importer) -> None:
     assert "2 without consent" in report.message
 
 
-def test_a_value_of_who_consents_is_kept(shop: Importer, desk: Importer) -> None:
-    """What did not convert is shown where the row landed otherwise."""
+def test_an_invalid_value_of_a_consenting_person_is_kept(shop: Importer, desk: Importer) -> None:
+    """A value that does not convert is quarantined where the person consents."""
     desk.deliver({"/c.csv": "Email,Agreed\nb@x,ads\n"})
     shop.deliver({"/a.csv": NAMES})
     assert ("/a.csv", 3, "Count", "many", "not a whole number") in shop.quarantine()
 
 
-def test_consent_that_changes_before_writing(shop: Importer, desk: Importer) -> None:
-    """Consent is judged under the lock, by what another run has written since the rows were linked."""
+def test_consent_is_checked_under_the_write_lock(shop: Importer, desk: Importer) -> None:
+    """Consent is checked under the write lock, after changes that another run made since linking."""
     desk.deliver({"/c.csv": "Email,Agreed\nb@x,ads\n"})
 
-    def minds_change(_: object) -> None:
+    def change_consent(_: object) -> None:
         desk.deliver({"/d.csv": "Email,Agreed,Refused\na@x,ads,\nb@x,,ads\n"})
 
-    report = shop.deliver({"/a.csv": NAMES}, between=minds_change)
+    report = shop.deliver({"/a.csv": NAMES}, between=change_consent)
     assert (report.counters.rows_applied, report.counters.rows_without_consent) == (1, 1)
     assert shop.column("first_name") == {"a@x": "Ann", "b@x": None}
     assert shop.column("refused_objectives") == {"a@x": None, "b@x": ["ads"]}
 
 
 def test_a_second_attempt(shop: Importer, desk: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that failed after judging judges the same when it is tried again."""
+    """A run that failed after the check of consent gives the same result when it is retried."""
     desk.deliver({"/c.csv": "Email,Agreed\nb@x,ads\n"})
     run = shop.new_run()
     stage_files(run, arrived(shop.folder / run.run_id, {"/a.csv": NAMES}))
@@ -92,12 +93,12 @@ def test_a_second_attempt(shop: Importer, desk: Importer, monkeypatch: pytest.Mo
 
 
 def locked(*_: object, **__: object) -> None:
-    """Stand in for a step that fails."""
+    """Raise the error of a locked warehouse."""
     raise WarehouseLocked("Somebody writes.")
 
 
-def test_a_bound_goal_is_another_one(shop: Importer) -> None:
-    """What a connection is bound to is part of the fingerprint, and so are the objective's zones."""
+def test_objectives_are_part_of_the_fingerprint(shop: Importer) -> None:
+    """The fingerprint of a goal includes the objectives of its connection and their zones."""
     bound = shop.new_run().fingerprint
     shop.objectives = ()
     assert shop.new_run().fingerprint != bound

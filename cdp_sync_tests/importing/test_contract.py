@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import cdp_sync.importing
-from cdp_sync.importing import import_files
+from cdp_sync.importing.pipeline import import_files
 from cdp_sync.importing.staging.tables import CONTRACT, FROM_THE_START, LINKING, UPSERTING, Table
 from cdp_sync.model import Profiles
 from cdp_sync.model.delta import Append, Delta, Replace, Window
@@ -22,7 +22,7 @@ from cdp_sync_tests.trail.importer import Importer, arrived, goal
 FOLDER = Path(cdp_sync.importing.__file__).parent
 GIVEN = frozenset({*(table.name for table in FROM_THE_START), "staging.staged"})
 ELSEWHERE = frozenset({"physical_line", "line", "opening", "taken", "json_line", "record", "reject"})
-"""Tables of the reader, which end with a part."""
+"""Tables of the reader; each of them lasts for one part of a file."""
 
 PROFILES: dict[str, Any] = {
     "properties": [
@@ -61,7 +61,7 @@ SECOND = rows(
 
 @dataclass
 class Shape:
-    """A goal and what it imports, one file after the other."""
+    """A goal and the files that it imports one after another."""
 
     files: tuple[str, ...] = (FIRST, SECOND)
     declared: dict[str, Any] = field(default_factory=dict)
@@ -69,17 +69,17 @@ class Shape:
     more: Callable[[Importer], object] | None = None
     """What another goal does between the files."""
     delta: Delta = field(default_factory=Replace)
-    """How a file relates to the one before."""
+    """The relation of a file to the one before."""
 
     def deliver(self, importer: Importer, file: str) -> None:
-        """Import a file as one that relates to the former one in this way."""
+        """Import a file with the shape's delta."""
         run = importer.new_run()
         fetched = arrived(importer.folder / run.run_id, {"/in/people.csv": file})
         import_files(run, [replace(each, delta=self.delta) for each in fetched])
 
 
-def create_everybody(importer: Importer) -> None:
-    """Create the profiles that rows wait for."""
+def create_profiles(importer: Importer) -> None:
+    """Create the profiles that retried rows wait for."""
     other = Importer(
         importer.folder / "other", goal(link=LINKS, format=LIST), importer.profiles, "other", importer.warehouse
     )
@@ -94,8 +94,8 @@ SHAPES = {
     "one list of identifiers": Shape(declared={"link": LINKS[2:]}),
     "detected columns": Shape(declared={"map_detected": {}}),
     "consent": Shape(profiles=CONSENT, declared={"objectives": ("news",)}),
-    "retried rows": Shape(declared={"allow_new_profiles": False}, more=create_everybody),
-    "retried rows with keys": Shape(declared={"allow_new_profiles": False, "row_key": ["Key"]}, more=create_everybody),
+    "retried rows": Shape(declared={"allow_new_profiles": False}, more=create_profiles),
+    "retried rows with keys": Shape(declared={"allow_new_profiles": False, "row_key": ["Key"]}, more=create_profiles),
     "a sum that outgrows its property": Shape(
         declared={"map": [{"field": "Total", "property": "points", "mode": "sum"}]},
         files=(rows("1,a@x.nl,,,Ann,9000,", "2,a@x.nl,,,Ann,9000,", "3,b@x.nl,,,Bob,1,"),),
@@ -115,13 +115,13 @@ PLATFORM = "people of a platform"
 
 @dataclass
 class Recorder:
-    """The steps of imports, in order, with the columns of the tables that they made."""
+    """Records the steps of imports in order, with the columns of the tables that they made."""
 
     steps: list[EndedStep] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
 
     def __call__(self, ended: EndedStep) -> None:
-        """Note a step."""
+        """Record a step."""
         self.steps.append(ended)
         name = ended.step.yields
         described = ended.session.rows(f"describe {name}") if name in CONTRACT else []
@@ -130,7 +130,7 @@ class Recorder:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorder]:
-    """Import files of all shapes; return what was run, by shape."""
+    """Import the files of each shape; return the recorded steps by shape."""
     found = {}
     for number, (name, shape) in enumerate(SHAPES.items()):
         declared = {"link": LINKS, "map": MAP, "format": LIST, **shape.declared}
@@ -150,13 +150,13 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorder]:
     with sailthru() as box, observed_by(found[PLATFORM]):
         box.account.add_users([{"email": f"{name}@example.com", "lists": ["Main"]} for name in ("ann", "bob")])
         crm = Exchange(tmp_path_factory.mktemp("platform"), goal=users_goal(), box=box)
-        crm.bring(lists_goal(link=[{"field": "email", "property": "email"}]))
+        crm.import_list(lists_goal(link=[{"field": "email", "property": "email"}]))
     return found
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, PLATFORM])
 def test_each_step_reads_what_an_earlier_one_yields(shape: str, recorded: dict[str, Recorder]) -> None:
-    """A table of the staging file is made earlier in the run, a temporary one earlier in the session."""
+    """Each table that a step reads was made earlier, in the run (staging) or in the session (temporary)."""
     made: dict[int, set[str]] = {}
     staged: set[str] = set(GIVEN)
     for ended in recorded[shape].steps:
@@ -167,21 +167,21 @@ def test_each_step_reads_what_an_earlier_one_yields(shape: str, recorded: dict[s
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, PLATFORM])
-def test_one_name_is_one_table(shape: str, recorded: dict[str, Recorder]) -> None:
-    """No common table expression has the name of a table of the contract."""
+def test_no_expression_has_the_name_of_a_table(shape: str, recorded: dict[str, Recorder]) -> None:
+    """No common table expression has the name of a table in the contract."""
     for ended in recorded[shape].steps:
         assert not set(re.findall(r"\b(\w+) as (?:materialized )?\(", ended.step.sql)) & set(CONTRACT), ended.step
 
 
 def test_each_table_is_declared_and_made(recorded: dict[str, Recorder]) -> None:
-    """Steps yield tables of the contract or of the warehouse, and each table of the contract has a step."""
+    """Steps yield tables of the contract or the warehouse, and each table of the contract is made by a step."""
     yielded = {each.step.yields for recorder in recorded.values() for each in recorder.steps} - ELSEWHERE
     assert {name for name in yielded if not name.startswith("warehouse.")} <= set(CONTRACT)
     assert set(CONTRACT) - GIVEN <= yielded
 
 
 def test_tables_have_the_declared_columns(recorded: dict[str, Recorder]) -> None:
-    """Where the contract names columns and types, the tables have them."""
+    """A table has the columns and types that the contract declares."""
     synonyms = {"text": "varchar", "timestamptz": "timestamp with time zone"}
     for recorder in recorded.values():
         for ended, columns in zip(recorder.steps, recorder.columns, strict=True):
@@ -191,8 +191,8 @@ def test_tables_have_the_declared_columns(recorded: dict[str, Recorder]) -> None
 
 
 @pytest.mark.parametrize("table", CONTRACT.values(), ids=CONTRACT)
-def test_producers_and_consumers_are_those_of_the_contract(table: Table) -> None:
-    """The producer exists, and no part of importing names a table that it is not declared to read."""
+def test_producers_and_consumers_match_the_contract(table: Table) -> None:
+    """The producer exists, and only the declared consumers name the table."""
     module, _, function = table.producer.rpartition(".")
     assert hasattr(importlib.import_module(f"cdp_sync.importing.{module}"), function)
     assert bool(table.columns) != bool(table.varies)
@@ -201,14 +201,14 @@ def test_producers_and_consumers_are_those_of_the_contract(table: Table) -> None
 
 
 def names(table: str, source: str) -> bool:
-    """Return whether a source reads or makes a table."""
+    """Return whether a source names a table of the contract."""
     if table.startswith("staging."):
         return bool(re.search(rf"(?<![\w.]){re.escape(table)}\b", source))
     return bool(re.search(rf"\b(from|join|into|table|view) {table}\b", source))
 
 
 def sources() -> list[tuple[str, str]]:
-    """Return the Python and SQL files of importing by the part that they belong to, the contract itself left out."""
+    """Return the subject and text of each Python and SQL file of importing, without the contract itself."""
     files = [*FOLDER.rglob("*.py"), *FOLDER.rglob("*.sql")]
     return [
         (file.relative_to(FOLDER).parts[0].removesuffix(".py"), file.read_text())
@@ -218,6 +218,6 @@ def sources() -> list[tuple[str, str]]:
 
 
 def test_a_temporary_table_stays_with_its_subject() -> None:
-    """What one part of an import leaves to another stands in the staging file; the report is made in the session."""
+    """Only the report reads temporary tables of another subject; others are in the staging file."""
     for table in (*LINKING, *UPSERTING):
         assert {*table.others} <= {"report"}, table.name

@@ -1,4 +1,4 @@
-"""Conversions in SQL beside the plain reading of the oracle: thousands of cells at a time, odd ones most of all."""
+"""Conversions in SQL agree with the oracle on thousands of cells, most of them irregular."""
 
 import random
 from collections.abc import Iterator
@@ -56,36 +56,35 @@ PROPERTIES = [
 ]
 
 
-def cells_of(prop: Property, form: Format, chance: random.Random, count: int) -> Iterator[str]:
-    """Yield cells: those that are known, known ones with a few characters changed, and lists of them."""
+def cells_of(prop: Property, form: Format, rng: random.Random, count: int) -> Iterator[str]:
+    """Yield known cells, variants with a few characters changed, and lists of them."""
     known = [*CELLS[prop.type], *ODD_CELLS[prop.type], *MORE[prop.type]]
     yield from known
     for _ in range(count):
-        parts = [changed(chance.choice(known), chance) for _ in range(chance.choice((1, 1, 2)))]
-        yield written(parts, prop, form, chance)
+        parts = [changed(rng.choice(known), rng) for _ in range(rng.choice((1, 1, 2)))]
+        yield written(parts, prop, form, rng)
 
 
-def changed(cell: str, chance: random.Random) -> str:
-    """Return a cell with up to two characters put in, taken out or replaced."""
-    for _ in range(chance.choice((0, 0, 1, 1, 2))):
-        place = chance.randrange(len(cell) + 1)
-        cell = cell[:place] + chance.choice([*SIGNS, ""]) + cell[place + chance.choice((0, 1)) :]
+def changed(cell: str, rng: random.Random) -> str:
+    """Return the cell after up to two random insertions, deletions or replacements."""
+    for _ in range(rng.choice((0, 0, 1, 1, 2))):
+        place = rng.randrange(len(cell) + 1)
+        cell = cell[:place] + rng.choice([*SIGNS, ""]) + cell[place + rng.choice((0, 1)) :]
     return cell
 
 
-def written(parts: list[str], prop: Property, form: Format, chance: random.Random) -> str:
-    """Return a cell of several elements where the property and the format have such."""
+def written(parts: list[str], prop: Property, form: Format, rng: random.Random) -> str:
+    """Return the parts as one cell, in the notation for lists where property and format allow one."""
     if form.json_lists and prop.multiple:
         texts = [
-            oracle.json.dumps(part, ensure_ascii=chance.random() < 0.5)
-            for part in (*parts, chance.choice(ODD_ELEMENTS))
+            oracle.json.dumps(part, ensure_ascii=rng.random() < 0.5) for part in (*parts, rng.choice(ODD_ELEMENTS))
         ]
         return f" [{' , '.join(texts)}]"
     return (form.multi_value or "").join(parts) if prop.multiple else parts[0]
 
 
 def expected(cell: str, prop: Property, form: Format) -> Any:
-    """Return what the oracle makes of a cell; None for no value and for an invalid one."""
+    """Return the oracle's value of a cell; None for a blank and for an invalid one."""
     try:
         return oracle.convert(cell, prop, form)
     except oracle.Invalid:
@@ -93,7 +92,7 @@ def expected(cell: str, prop: Property, form: Format) -> Any:
 
 
 def same(value: Any, right: Any, form: Format) -> bool:
-    """Whether two values are one, instants compared in UTC; before 1970, sources disagree about local time."""
+    """Return whether two values are equal. Times are compared in UTC; local times before 1970 are not compared."""
     if isinstance(value, list) and isinstance(right, list) and len(value) == len(right):
         return all(same(one, other, form) for one, other in zip(value, right, strict=True))
     if isinstance(value, datetime) and isinstance(right, datetime):
@@ -102,15 +101,15 @@ def same(value: Any, right: Any, form: Format) -> bool:
 
 
 @pytest.mark.parametrize("settings", FORMATS, ids=str)
-def test_cells_convert_as_the_oracle_reads_them(settings: dict[str, Any]) -> None:
-    """Every type, single and multiple, identifiers and others."""
+def test_cells_convert_as_in_the_oracle(settings: dict[str, Any]) -> None:
+    """Cells of every type, single and multiple, convert as in the oracle."""
     form = Format(**settings)
-    chance = random.Random(f"{SEED} {settings}")
+    rng = random.Random(f"{SEED} {settings}")
     with duckdb.connect() as connection:
         Session(connection).define_functions()
         connection.execute(f"set timezone = '{form.time_zone}'")
         for prop in PROPERTIES:
-            cells = list(dict.fromkeys(cells_of(prop, form, chance, 400)))
+            cells = list(dict.fromkeys(cells_of(prop, form, rng, 400)))
             query = f"""select ({convert(prop, "fitted", form).sql})
                 from (select {fit(prop, "cell", form)} as fitted from (select unnest($cells)::varchar as cell))"""
             found = [value for (value,) in connection.execute(query, {"cells": cells}).fetchall()]

@@ -1,4 +1,4 @@
-"""Windows and texts that grow: over any history, the warehouse holds what a plain replay of the source says."""
+"""Delta `window` and `append`: after any history the warehouse equals a plain replay of the source."""
 
 import hashlib
 import json
@@ -13,8 +13,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.importing import ImportRun, link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing import ImportRun
 from cdp_sync.importing.delta.watermarks import cut_unfinished_line
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.model import Counters, RemoteFile
 from cdp_sync.model.delta import Append, Delta, Replace, Window
 from cdp_sync.model.remote import FetchedFile
@@ -40,7 +42,7 @@ LOG = {
 
 
 def staged_run(importer: Importer, content: bytes, delta: Delta, *, reader: str = "ndjson", **marks: str) -> ImportRun:
-    """Stage and link what a source brought; return the run, which has yet to land."""
+    """Stage and link what a source delivered; return the run before its upsert."""
     run = importer.new_run()
     local = importer.folder / f"{run.run_id}.arrived"
     local.write_bytes(content)
@@ -54,7 +56,7 @@ def staged_run(importer: Importer, content: bytes, delta: Delta, *, reader: str 
 
 
 def land(importer: Importer, content: bytes, delta: Delta, *, reader: str = "ndjson", **marks: str) -> Counters:
-    """Import what a source brought and return its counters."""
+    """Import what a source delivered and return its counters."""
     report = upsert_profiles(staged_run(importer, content, delta, reader=reader, **marks))
     check_adds_up(report)
     assert [file.state for file in report.files] in (["imported"], ["unchanged"]), report.files
@@ -68,20 +70,20 @@ def marks_of(importer: Importer) -> dict[str, str]:
 
 
 def totals(importer: Importer) -> dict[str, Decimal]:
-    """Return the sums by address, those that are not zero."""
+    """Return the sums by address, without zeros."""
     return {email: total for email, total in importer.column("order_total").items() if total}
 
 
 @dataclass
 class Orders:
-    """A platform that answers with the orders since a moment, that moment included; and what a reader of it knows."""
+    """A platform that returns the orders from a time on, inclusive; and the expected result of reading it."""
 
     rows: dict[str, tuple[datetime, str, int]] = field(default_factory=dict)
     read: dict[str, tuple[datetime, str, int]] = field(default_factory=dict)
     highest: datetime | None = None
 
     def answer(self, since: datetime | None) -> list[str]:
-        """Return the keys of the orders since a moment, by time."""
+        """Return the keys of the orders at or after `since`, sorted by time."""
         return sorted((key for key, row in self.rows.items() if since is None or row[0] >= since), key=self.rows.get)
 
     def written(self, keys: Sequence[str]) -> bytes:
@@ -94,7 +96,7 @@ class Orders:
         return ("\n".join(lines) + "\n").encode()
 
     def replay(self, keys: Sequence[str]) -> int:
-        """Note that orders were read; return how many of them are new, or differ in what the goal maps."""
+        """Record that orders were read; return how many are new or differ in a mapped field."""
         changed = [key for key in keys if key not in self.read or self.read[key][1:] != self.rows[key][1:]]
         self.read |= {key: self.rows[key] for key in keys}
         times = [self.rows[key][0] for key in keys] + ([self.highest] if self.highest else [])
@@ -102,7 +104,7 @@ class Orders:
         return len(changed)
 
     def totals(self) -> dict[str, int]:
-        """Return the sums that the orders that were read come to."""
+        """Return the sums by address of the orders read, without zeros."""
         sums: dict[str, int] = {}
         for _, email, amount in self.read.values():
             sums[email] = sums.get(email, 0) + amount
@@ -112,7 +114,7 @@ class Orders:
 CHANGES = st.lists(
     st.tuples(
         st.sampled_from(["k1", "k2", "k3", "k4"]),
-        st.integers(-20, 20),  # minutes before or after the clock: late rows, and the same time at the border
+        st.integers(-20, 20),  # minutes from the current time: late rows, and rows at the window's border
         st.sampled_from(["ann@x.io", "bob@x.io"]),
         st.integers(-3, 9),
     ),
@@ -122,10 +124,10 @@ CHANGES = st.lists(
 
 @settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(steps=st.lists(st.tuples(CHANGES, st.sampled_from(["land", "crash", "twice"])), min_size=1, max_size=5))
-def test_windows_that_overlap_apply_every_row_once(
+def test_overlapping_windows_apply_each_row_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[tuple[str, int, str, int]], str]]
 ) -> None:
-    """Whatever is late, changed, read again or lost with a process: sums, counters and watermark are the replay's."""
+    """Late, changed, repeated and crashed reads give the sums, counters and watermark of a replay."""
     importer, platform = Importer(tmp_path_factory.mktemp("window"), goal(**ORDERS)), Orders()
     for step, (changes, how) in enumerate(steps):
         clock = START + step * OVERLAP
@@ -145,14 +147,14 @@ def test_windows_that_overlap_apply_every_row_once(
         assert marks_of(importer) == {"orders": f"{platform.highest:%Y-%m-%dT%H:%M:%S.%fZ}"}
 
 
-def test_the_next_window_begins_at_the_watermark_less_the_overlap() -> None:
-    """That moment included; before the first read there is none."""
+def test_the_next_window_begins_at_watermark_minus_overlap() -> None:
+    """The next window begins at the watermark minus the overlap, inclusive. The first window has no beginning."""
     assert WINDOW.since(None) is None
     assert WINDOW.since("2026-01-01T00:10:00.000001Z") == START + timedelta(microseconds=1)
 
 
-def test_a_row_at_the_border_is_read_again_and_unchanged(tmp_path: Path) -> None:
-    """A row of the same moment that came later is applied; the one that was there is not."""
+def test_a_row_at_the_border_is_applied_once(tmp_path: Path) -> None:
+    """A new row with the time of the watermark is applied; the known one is unchanged."""
     importer, platform = Importer(tmp_path, goal(**ORDERS)), Orders()
     window = Window("orders", "at")
     platform.rows["k1"] = (START, "ann@x.io", 1)
@@ -164,8 +166,8 @@ def test_a_row_at_the_border_is_read_again_and_unchanged(tmp_path: Path) -> None
     assert totals(importer) == {"ann@x.io": 1, "bob@x.io": 2}
 
 
-def test_an_older_period_does_not_move_the_watermark_back(tmp_path: Path) -> None:
-    """A row that comes late is applied, and the next window begins where it would have begun."""
+def test_a_late_row_does_not_move_the_watermark(tmp_path: Path) -> None:
+    """A late row is applied, and the watermark stays."""
     importer, platform = Importer(tmp_path, goal(**ORDERS)), Orders()
     platform.rows = {"k1": (START, "ann@x.io", 1), "k2": (START - OVERLAP, "bob@x.io", 2)}
     land(importer, platform.written(["k1"]), WINDOW)
@@ -175,14 +177,14 @@ def test_an_older_period_does_not_move_the_watermark_back(tmp_path: Path) -> Non
 
 
 def test_a_window_without_row_keys_is_refused(tmp_path: Path) -> None:
-    """Periods overlap: without keys, a sum would grow with each read."""
+    """A window goal without `row_key` is refused, since a sum would grow with each read."""
     importer = Importer(tmp_path, goal(**(ORDERS | {"row_key": []})))
     with pytest.raises(GoalFailed, match=r"reads windows without a row_key"):
         staged_run(importer, b'{"id": "k", "at": "2026-01-01", "email": "a@x.io", "amount": 1}\n', WINDOW)
 
 
-def test_a_window_without_its_time_fails_as_a_file(tmp_path: Path) -> None:
-    """Nothing of it lands, and the watermark stays."""
+def test_a_file_without_the_time_field_fails(tmp_path: Path) -> None:
+    """A file without the window's time field fails; no row is imported, and the watermark stays."""
     importer = Importer(tmp_path, goal(**ORDERS))
     run = staged_run(importer, b'{"id": "k", "email": "a@x.io", "amount": 1}\n', WINDOW)
     (file,) = upsert_profiles(run).files
@@ -195,10 +197,10 @@ ROWS = st.lists(st.tuples(st.sampled_from(["ann@x.io", "bob@x.io", "", "broken,,
 
 @settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(steps=st.lists(st.tuples(ROWS, st.booleans(), st.sampled_from(["land", "crash", "again"])), max_size=5))
-def test_a_text_that_grows_is_read_once(
+def test_appended_lines_are_applied_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[tuple[str, int]], bool, str]]
 ) -> None:
-    """Each line is applied once, also when equal lines follow, half a line is read, or the declaration changes."""
+    """Each line is applied once, also after equal lines, an unfinished line, or a change of the goal."""
     importer, delta = Importer(tmp_path_factory.mktemp("append"), goal(**LOG)), Append("log")
     text, expected, landed = "Email,Amount\n", {}, 0
     lines: list[tuple[str, int]] = []
@@ -220,8 +222,8 @@ def test_a_text_that_grows_is_read_once(
         assert marks_of(importer) == ({"log": str(landed + 1)} if landed else {})
 
 
-def test_what_the_source_says_is_written_with_the_rows(tmp_path: Path) -> None:
-    """An arrival may bring watermarks of its own; a run that does not land leaves none."""
+def test_watermarks_are_written_with_the_rows(tmp_path: Path) -> None:
+    """Watermarks of the source are written in the landing transaction; a run that does not land writes none."""
     importer = Importer(tmp_path, goal(**LOG))
     staged_run(importer, b"Email,Amount\nann@x.io,1\n", Replace(), reader="csv", page="7")
     assert marks_of(importer) == {}
@@ -234,7 +236,7 @@ def test_what_the_source_says_is_written_with_the_rows(tmp_path: Path) -> None:
     [(b"", b""), (b"half", b""), (b"a\nhalf", b"a\n"), (b"a\nb\n", b"a\nb\n"), (b"\n" + b"x" * 2_500_000, b"\n")],
 )
 def test_an_unfinished_line_is_cut(content: bytes, kept: bytes, tmp_path: Path) -> None:
-    """A file ends with its last line feed, however long what follows is."""
+    """The text after the last line feed is cut, whatever its length."""
     local = tmp_path / "f"
     local.write_bytes(content)
     cut_unfinished_line(local)

@@ -1,4 +1,4 @@
-"""The product against the oracle, on generated histories of what rows add to sums and lists."""
+"""The product agrees with the oracle on generated histories of sums and lists."""
 
 import tempfile
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ OLD, LONG_AFTER = datetime(2020, 1, 1, tzinfo=UTC), datetime(2024, 5, 1, 12, tzi
 @examples(40)
 @given(ledger_histories())
 def test_ledger_agrees_with_oracle(history: tuple[LedgerRun, ...]) -> None:
-    """After every run both have the same profiles, counters, failed files and quarantine."""
+    """After every run the oracle and the product have the same profiles, counters, failed files and quarantine."""
     oracle = OracleSide()
     with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder:
         product = ProductSide(Path(folder))
@@ -38,27 +38,27 @@ def test_ledger_agrees_with_oracle(history: tuple[LedgerRun, ...]) -> None:
 
 
 class Uploading:
-    """A directory whose files have an old time, which they keep while they grow."""
+    """A directory whose files grow and keep an old modification time."""
 
     def __init__(self, run: LedgerRun) -> None:
         self.looks = [[*run.files, *((path, look[nth]) for path, *look in run.growing)] for nth in range(2)]
 
     @property
     def files(self) -> Iterable[File]:
-        """What is there now."""
+        """The files at this time."""
         return self.looks[0]
 
     def list_directory(self, directory: str) -> list[RemoteFile]:
-        """Return what is there now."""
+        """Return the files at this time."""
         return [RemoteFile(OLD, path, len(content)) for path, content in self.files]
 
     def wait(self, seconds: float) -> None:
-        """Let the uploads go on."""
+        """Move to the next listing."""
         del self.looks[0]
 
 
 def arrived(run: LedgerRun) -> list[File]:
-    """Return what is imported of a directory: the files that scanning finds whole, as they are then."""
+    """Return the files that a scan finds complete, with their content after the scan."""
     directory = Uploading(run)
     scan = scan_directory(directory, run.goal, {}, "", now=lambda: LONG_AFTER, wait=directory.wait)
     due = {file.path for file in scan.due}

@@ -1,4 +1,4 @@
-"""A few rows into a million profiles: the sizes at which DuckDB 2.0.0 ended imports with an internal error."""
+"""Imports of a few rows into a million profiles. At this size DuckDB 2.0.0 raised an internal error."""
 
 import random
 import shutil
@@ -29,7 +29,7 @@ NAMES = goal(name="names", map=[{"field": "FirstName", "property": "first_name"}
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the warehouse of a million profiles, fresh from one import."""
+    """Return the path of a warehouse with a million imported profiles."""
     folder = tmp_path_factory.mktemp("million")
     file = write_customers(folder / "customers.csv", rows=PROFILES)
     importer = Importer(folder / "first", EVERYTHING)
@@ -40,8 +40,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("spread", [True, False], ids=["anywhere", "side by side"])
 @pytest.mark.parametrize("changed", [1_000, 10_000])
-def test_changed_first_names_of_a_million(changed: int, spread: bool, warehouse: Path, tmp_path: Path) -> None:
-    """Each time the names that changed are written, and nothing else; of the last five it is noted what they were."""
+def test_few_changed_names_among_a_million_are_updated(
+    changed: int, spread: bool, warehouse: Path, tmp_path: Path
+) -> None:
+    """Only the changed names are written; the last five keep their values before and after."""
     for seed in range(TRIES):
         importer = Importer(tmp_path / str(seed), NAMES)
         shutil.copy(warehouse, importer.warehouse.path)
@@ -51,7 +53,7 @@ def test_changed_first_names_of_a_million(changed: int, spread: bool, warehouse:
         assert report.counters.profiles_updated == changed
         held = "count(*), count(distinct profile_id), count(*) filter (first_name like 'New%'), count(customer_id)"
         assert importer.rows(f"select {held} from warehouse.profile") == [(PROFILES, PROFILES, changed, PROFILES)]
-        noted = importer.rows(
+        has_changed_names = importer.rows(
             "select before like 'First%' and after like 'New%' from warehouse.changed_value where kind = 'updated'"
         )
-        assert noted == [(True,)] * 5
+        assert has_changed_names == [(True,)] * 5

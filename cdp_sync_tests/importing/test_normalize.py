@@ -15,7 +15,7 @@ from cdp_sync.model import FileGoal, Format
 
 
 def landed(content: bytes, tmp_path: Path, **form: Any) -> NormalizedPart | None:
-    """Land a file whose columns are Email and Name."""
+    """Normalize a file with the columns Email and Name."""
     goal = FileGoal.model_validate(
         {"name": "a", "link": [{"field": "Email", "property": "email"}], "format": form}
         | ({"link": [{"field": "column1", "property": "email"}]} if form.get("header") is False else {})
@@ -26,13 +26,13 @@ def landed(content: bytes, tmp_path: Path, **form: Any) -> NormalizedPart | None
 
 
 def body(found: NormalizedPart | None) -> bytes:
-    """Return what is read as rows."""
+    """Return the bytes of the rows, without the header."""
     assert found is not None
     return found.local.read_bytes()[found.start :]
 
 
-def test_a_file_that_is_fit_already_is_not_copied(tmp_path: Path) -> None:
-    """UTF-8 with one kind of line break and its header on top is parsed where it lies."""
+def test_a_normalized_file_is_not_copied(tmp_path: Path) -> None:
+    """A UTF-8 file with one kind of line break and the header first is parsed without a copy."""
     found = landed(b"Email,Name\na,b\n", tmp_path)
     assert found is not None
     assert (found.local, found.start, found.skip, found.survey.lines) == (tmp_path / "0", 11, 1, 1)
@@ -40,8 +40,8 @@ def test_a_file_that_is_fit_already_is_not_copied(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "0"]
 
 
-def test_a_file_without_a_byte_is_none(tmp_path: Path) -> None:
-    """An empty file is neither parsed nor refused."""
+def test_an_empty_file_is_none(tmp_path: Path) -> None:
+    """An empty file is neither normalized nor refused."""
     assert landed(b"", tmp_path) is None
 
 
@@ -63,14 +63,14 @@ def test_a_file_without_a_byte_is_none(tmp_path: Path) -> None:
     ],
 )
 def test_every_encoding_becomes_utf_8(encoding: str, codec: str, tmp_path: Path) -> None:
-    """What a declared encoding says is what the parser reads, umlauts and all."""
+    """A file in any declared encoding becomes UTF-8."""
     found = landed("Email,Name\nä@x.nl,Zoë\n".encode(codec), tmp_path, encoding=encoding)
     assert body(found) == "ä@x.nl,Zoë\n".encode()
 
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
-def test_utf_16_goes_by_its_mark(codec: str, tmp_path: Path) -> None:
-    """Both byte orders are read by their marks, whether the order is declared or not."""
+def test_utf_16_is_read_by_its_byte_order_mark(codec: str, tmp_path: Path) -> None:
+    """UTF-16 is read by its byte order mark, whether or not the goal declares the order."""
     content = "\ufeffEmail,Name\nä@x.nl,Zoë\n".encode(codec)
     for encoding in ("utf-16", codec):
         found = landed(content, tmp_path, encoding=encoding)
@@ -79,16 +79,16 @@ def test_utf_16_goes_by_its_mark(codec: str, tmp_path: Path) -> None:
         assert body(found) == "ä@x.nl,Zoë\n".encode()
 
 
-def test_letters_of_several_bytes_may_stand_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever a chunk ends, no letter is lost."""
+def test_characters_across_chunk_borders_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Characters of several bytes are kept across chunk borders."""
     monkeypatch.setattr(normalizing, "CHUNK", 3)
     for encoding in ("shift_jis", "gb18030", "iso2022_jp", "utf-16-be", "utf-8"):
         found = landed("Email,Name\na@x.nl,山田太郎\n".encode(encoding), tmp_path, encoding=encoding)
         assert body(found) == "a@x.nl,山田太郎\n".encode()
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
-    """The first column has its name, and rows begin after the mark and the header."""
+def test_a_byte_order_mark_is_not_part_of_a_column(tmp_path: Path) -> None:
+    """The byte order mark is not part of the first column's name."""
     found = landed(b"\xef\xbb\xbfEmail,Name\na,b\n", tmp_path)
     assert found is not None
     assert (found.head.columns, found.start) == (("Email", "Name"), 14)
@@ -107,22 +107,22 @@ def test_a_file_that_does_not_decode_is_refused(encoding: str, content: bytes, i
     assert f"{instead} may fit" in message
 
 
-def test_lines_before_the_header_are_taken_away(tmp_path: Path) -> None:
-    """Rows after skipped lines keep their line numbers."""
+def test_lines_before_the_header_are_removed(tmp_path: Path) -> None:
+    """Lines before the header are removed, and rows keep their line numbers."""
     found = landed(b"Report\n\nEmail,Name\na,b\n", tmp_path, skip_rows=1)
     assert found is not None
     assert (body(found), found.start, found.body_line, found.survey.lines) == (b"a,b\n", 0, 4, 1)
 
 
-def test_a_header_of_several_lines_is_taken_away(tmp_path: Path) -> None:
-    """A quoted line break in the header makes the rows begin later."""
+def test_a_header_of_several_lines_is_removed(tmp_path: Path) -> None:
+    """A header with a quoted line break is removed, and rows keep their line numbers."""
     found = landed(b'Email,"Na\nme"\na,b\n', tmp_path)
     assert found is not None
     assert (found.head.columns, body(found), found.body_line) == (("Email", "Na\nme"), b"a,b\n", 3)
 
 
 def test_without_a_header_the_first_line_is_a_row(tmp_path: Path) -> None:
-    """Nothing is skipped, and columns are numbered."""
+    """Without a header the first line is a row, and columns are numbered."""
     found = landed(b"a,b\nc,d", tmp_path, header=False)
     assert found is not None
     assert (found.head.columns, body(found), found.body_line, found.survey.lines) == (
@@ -133,16 +133,16 @@ def test_without_a_header_the_first_line_is_a_row(tmp_path: Path) -> None:
     )
 
 
-def test_windows_line_breaks_stay(tmp_path: Path) -> None:
-    """A file whose line breaks are all of two bytes is not written anew."""
+def test_windows_line_breaks_are_not_copied(tmp_path: Path) -> None:
+    """A file with CRLF line breaks throughout is not copied."""
     found = landed(b"Email,Name\r\na,b\r\n", tmp_path)
     assert found is not None
     assert (found.local, found.survey.regular, found.survey.lines) == (tmp_path / "0", True, 1)
     assert found.head.columns == ("Email", "Name")
 
 
-def test_a_header_with_another_line_break_is_taken_away(tmp_path: Path) -> None:
-    """The parser takes one kind of line break for all of a file."""
+def test_a_header_with_another_line_break_is_removed(tmp_path: Path) -> None:
+    """A header whose line break differs from that of the rows is removed, since the parser needs one kind."""
     found = landed(b"Email,Name\na,b\r\n", tmp_path)
     assert found is not None
     assert (found.survey.regular, found.start, body(found)) == (True, 0, b"a,b\r\n")
@@ -177,8 +177,10 @@ NOT_REGULAR = {
 
 @pytest.mark.parametrize("chunk", [3, 1 << 20])
 @pytest.mark.parametrize("name", [*REGULAR, *NOT_REGULAR])
-def test_what_is_regular(name: str, chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a part of which every line is one row with all its cells goes to the parser, wherever chunks are cut."""
+def test_only_complete_lines_are_regular(
+    name: str, chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only parts in which each line is a complete row go to the parser, whatever the chunk size."""
     monkeypatch.setattr(survey, "CHUNK", chunk)
     rows = (REGULAR | NOT_REGULAR)[name]
     (tmp_path / "a").write_bytes(b"Email,Name\n" + rows)
@@ -198,20 +200,20 @@ def test_what_is_regular(name: str, chunk: int, tmp_path: Path, monkeypatch: pyt
         ({"separator": ";;"}, b"a;;b\n"),
     ],
 )
-def test_what_is_declared_may_be_irregular(form: dict[str, Any], row: bytes, tmp_path: Path) -> None:
-    """Lines that are no rows, escapes and long separators are read line by line."""
+def test_declared_exceptions_are_not_regular(form: dict[str, Any], row: bytes, tmp_path: Path) -> None:
+    """Parts with comments, trailers, escapes, record types or long separators are read line by line."""
     (tmp_path / "a").write_bytes(row)
     assert not survey_body(tmp_path / "a", 0, Format.model_validate(form), width=2, header="").regular
 
 
-def test_nul_bytes_and_dividers_are_noticed(tmp_path: Path) -> None:
-    """Conversions have to know of them."""
+def test_nul_bytes_and_dividers_are_found(tmp_path: Path) -> None:
+    """The survey finds NUL bytes and dividers, which conversions have to handle."""
     (tmp_path / "a").write_bytes(b"a,\0\n\x1f,b\n")
     seen = survey_body(tmp_path / "a", 0, Format(), width=2, header="")
     assert (seen.regular, seen.nuls, seen.divided) == (True, True, True)
 
 
 def test_a_header_without_an_end_is_refused(tmp_path: Path) -> None:
-    """A header longer than what is looked at fails the file."""
+    """A header longer than the limit is refused."""
     with pytest.raises(FileRejected, match="The header does not end within"):
         landed(b"Email,Name," + b"x" * (1 << 20) + b"\na,b\n", tmp_path)

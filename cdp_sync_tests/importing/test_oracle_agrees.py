@@ -1,4 +1,4 @@
-"""The product against the oracle, on generated profiles, goals and files; and what has to hold whatever the input."""
+"""The product agrees with the oracle on generated profiles, goals and files, and keeps invariants on any input."""
 
 import random
 import tempfile
@@ -21,7 +21,7 @@ from cdp_sync_tests.oracle import canonical
 
 @contextmanager
 def product() -> Iterator[ProductSide]:
-    """A product with an empty warehouse."""
+    """The product with an empty warehouse."""
     with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder:
         yield ProductSide(Path(folder))
 
@@ -51,7 +51,7 @@ def test_product_agrees_with_oracle_about_processors(history: History) -> None:
 
 
 def deliver_to_both(oracle: OracleSide, fast: ProductSide, delivery: Delivery, declared: Profiles) -> None:
-    """Import the files on both sides and compare everything that can be seen."""
+    """Import the files with both and compare all results."""
     expected = oracle.deliver(delivery.goal, declared, delivery.contents, delivery.objectives)
     found = fast.deliver(delivery.goal, declared, delivery.contents, delivery.objectives)
     assert found.failed.keys() == expected.failed.keys()
@@ -65,7 +65,7 @@ def deliver_to_both(oracle: OracleSide, fast: ProductSide, delivery: Delivery, d
 @examples(3)
 @given(deliveries())
 def test_known_bytes_change_nothing(case: tuple[Profiles, Delivery]) -> None:
-    """The same files once more: no profile changes, no row is read."""
+    """Files with known bytes change no profile, and no row is read."""
     declared, delivery = case
     with product() as fast:
         failed = fast.deliver(delivery.goal, declared, delivery.contents, delivery.objectives).failed
@@ -79,9 +79,9 @@ def test_known_bytes_change_nothing(case: tuple[Profiles, Delivery]) -> None:
 @examples(3)
 @given(deliveries())
 def test_known_rows_change_nothing(case: tuple[Profiles, Delivery]) -> None:
-    """The same rows in files whose bytes differ: no profile changes, what was applied is unchanged.
+    """Known rows in files with other bytes change no profile and count as unchanged.
 
-    Rows without consent are compared separately: meanwhile another row may have given their profile away.
+    Examples with rows without consent are left out, since a later row may have changed the consent of their profile.
     """
     declared, delivery = case
     assume(delivery.goal.allow_new_profiles)
@@ -99,17 +99,19 @@ def test_known_rows_change_nothing(case: tuple[Profiles, Delivery]) -> None:
 @examples(3)
 @given(deliveries())
 def test_order_of_columns_is_irrelevant(case: tuple[Profiles, Delivery]) -> None:
-    """Files with their columns the other way round lead to the same profiles and counters.
+    """Reversing the columns of a file changes neither profiles nor counters.
 
-    Ragged rows aside: of one that spans lines, each line is judged by itself, and that line is another one then.
+    Ragged rows are left out: each line of one that spans lines is rejected, and reversing changes the lines.
     """
     declared, delivery = case
     assume(all(len(row) == len(table.columns) for _, table in delivery.files for row in table.rows))
-    turned = replace(delivery, files=tuple((path, table.turned()) for path, table in delivery.files))
+    reversed_delivery = replace(
+        delivery, files=tuple((path, table.with_reversed_columns()) for path, table in delivery.files)
+    )
     with product() as one, product() as other:
         found = [
             side.deliver(delivery.goal, declared, files.contents, delivery.objectives)
-            for side, files in ((one, delivery), (other, turned))
+            for side, files in ((one, delivery), (other, reversed_delivery))
         ]
         assert found[0].counters == found[1].counters
         assert canonical(one.profiles()) == canonical(other.profiles())
@@ -132,7 +134,7 @@ Edge = tuple[tuple[str, str], tuple[str, str]]
 def test_new_profiles_are_connected_components(
     side: type[OracleSide] | type[ProductSide], rows: int, people: int, tmp_path: Path
 ) -> None:
-    """Without any profile to match, rows joined by shared values become one profile with all their values."""
+    """Rows that share identifiers become one profile with all their values, where no profile matches."""
     edges = random_edges(random.Random(f"{SEED} {rows} {people}"), rows, people)
     one = side(tmp_path)
     one.deliver(
@@ -146,7 +148,7 @@ def test_new_profiles_are_connected_components(
 
 
 def random_edges(chance: random.Random, rows: int, people: int) -> list[Edge]:
-    """Return pairs of identifiers; few people make long chains, many make pairs."""
+    """Return random pairs of identifiers. Fewer people make longer chains."""
     kinds = [prop.name for prop in LINKED.properties]
     return [
         tuple((chance.choice(kinds), f"v{chance.randrange(1, people)}") for _ in range(2))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""What a goal would make of a file's first rows."""
+"""The preview of a goal on a file's first rows."""
 
 import gzip
 import io
@@ -38,7 +38,7 @@ TEXT = (
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    """A warehouse that nobody has made yet."""
+    """A warehouse whose file does not exist yet."""
     return Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.1)
 
 
@@ -55,20 +55,20 @@ def goal(**form: Any) -> FileGoal:
 
 
 def cells(shown: Preview) -> dict[tuple[str, str], str | None]:
-    """Return how each cell reads, by field and cell."""
+    """Return the value that each cell converts to, by field and cell."""
     return {(reading.field, reading.cell): reading.value for reading in shown.readings}
 
 
-def test_a_preview_names_the_fields_and_what_is_not_mapped(warehouse: Warehouse) -> None:
-    """All fields in order, and those that the goal makes nothing of."""
+def test_a_preview_lists_fields_and_unmapped_fields(warehouse: Warehouse) -> None:
+    """A preview lists the file's fields in order, and those that the goal does not use."""
     shown = preview("/in/a.csv", TEXT, goal(), PROFILES, warehouse)
     assert (shown.path, shown.message) == ("/in/a.csv", "")
     assert shown.fields == ("Email", "Total", "Count", "Born", "Seen", "News", "City", "Extra")
     assert shown.unmapped == ("Extra",)
 
 
-def test_a_row_key_counts_as_used_and_is_needed(warehouse: Warehouse) -> None:
-    """Its fields are not among those that are not mapped; without one the preview says what an import would say."""
+def test_a_row_key_counts_as_mapped_and_is_required(warehouse: Warehouse) -> None:
+    """The fields of `row_key` count as used; a file without them is refused, as an import would refuse it."""
     keyed = goal().model_copy(update={"row_key": ("Extra",)})
     assert preview("/in/a.csv", TEXT, keyed, PROFILES, warehouse).unmapped == ()
     without = preview("/in/b.csv", TEXT.replace(b"Extra", b"Other"), keyed, PROFILES, warehouse)
@@ -78,8 +78,8 @@ def test_a_row_key_counts_as_used_and_is_needed(warehouse: Warehouse) -> None:
     assert "found: 'Extra', 'Name'" in neither.message
 
 
-def test_cells_read_as_an_import_would_read_them(warehouse: Warehouse) -> None:
-    """Numbers, dates and booleans by the declared format and time zone; what does not convert has a reason."""
+def test_cells_are_converted_as_in_an_import(warehouse: Warehouse) -> None:
+    """Cells are converted by the goal's format and time zone; a cell that does not convert has a reason."""
     shown = preview("/in/a.csv", TEXT, goal(), PROFILES, warehouse)
     found = cells(shown)
     assert found["Total", "1,50"] == "1.50"
@@ -92,30 +92,30 @@ def test_cells_read_as_an_import_would_read_them(warehouse: Warehouse) -> None:
     assert all(wrong.values())
 
 
-def test_text_is_not_shown_and_blanks_are_not_read(warehouse: Warehouse) -> None:
-    """Only types that can be misread are shown, and only cells that hold something."""
+def test_text_and_blank_cells_are_left_out(warehouse: Warehouse) -> None:
+    """Readings leave out text properties and blank cells."""
     shown = preview("/in/a.csv", TEXT, goal(), PROFILES, warehouse)
     assert {reading.field for reading in shown.readings} == {"Total", "Count", "Born", "Seen", "News"}
     assert all(reading.cell for reading in shown.readings)
 
 
-def test_a_text_among_known_ones_is_shown(warehouse: Warehouse) -> None:
-    """A property with known values can be misread as well."""
+def test_a_text_with_allowed_values_is_shown(warehouse: Warehouse) -> None:
+    """Readings include a text property with allowed values."""
     limited = PROFILES.by_name["city"].model_copy(update={"among": ("Delft",)})
     shown = preview("/in/a.csv", TEXT, goal(), Profiles(properties=(*PROFILES.every[:-1], limited)), warehouse)
     readings = [(reading.cell, reading.value, reading.reason) for reading in shown.readings if reading.field == "City"]
     assert readings == [("Utrecht", None, "not one of: Delft")]
 
 
-def test_a_head_cut_in_a_row_shows_whole_rows_only(warehouse: Warehouse) -> None:
-    """The last line of a head is not mistaken for a row."""
+def test_a_sample_cut_in_a_row_shows_whole_rows(warehouse: Warehouse) -> None:
+    """The last line of a sample, cut anywhere, is not shown as a row."""
     found = cells(preview("/in/a.csv", TEXT + b"c@x.nl;99", goal(), PROFILES, warehouse))
     assert ("Total", "99") not in found
     assert ("Total", "1,50") in found
 
 
-def test_packed_files_are_previewed_from_their_beginning(warehouse: Warehouse) -> None:
-    """The head of a `.gz` or `.zip`, cut anywhere, shows the first rows of its text."""
+def test_compressed_files_are_previewed_from_a_sample(warehouse: Warehouse) -> None:
+    """A sample of a `.gz` or `.zip`, cut anywhere, shows the first rows of the text."""
     text = TEXT + b"".join(b"%d@x.nl;%d,5;%d;31-12-2024;;no;;\n" % (n, n * 7919 % 1000, n) for n in range(9000))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -128,7 +128,7 @@ def test_packed_files_are_previewed_from_their_beginning(warehouse: Warehouse) -
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
 def test_utf_16_is_cut_between_characters(codec: str, warehouse: Warehouse) -> None:
-    """A head of two-byte characters, cut in the middle of one, is previewed."""
+    """A UTF-16 sample that ends inside a character is previewed."""
     content = ("\ufeff" + TEXT.decode() + "c@x.nl;9").encode(codec)[:-1]
     shown = preview("/in/a.csv", content, goal(encoding="utf-16"), PROFILES, warehouse)
     assert shown.message == ""
@@ -139,14 +139,14 @@ def test_utf_16_is_cut_between_characters(codec: str, warehouse: Warehouse) -> N
     ("content", "needle"),
     [(b"", "empty"), (b"Mail;Total\n1;2\n", "No linked column"), (b"Email,Total\n1,2\n", "declare `separator: ','`")],
 )
-def test_a_file_that_would_fail_says_why(content: bytes, needle: str, warehouse: Warehouse) -> None:
-    """A preview of what cannot be imported is the reason."""
+def test_a_preview_has_the_reason_of_a_refusal(content: bytes, needle: str, warehouse: Warehouse) -> None:
+    """The preview of a file that an import would refuse has the reason."""
     assert needle in preview("/in/a.csv", content, goal(), PROFILES, warehouse).message
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.zip"])
-def test_a_damaged_archive_says_so(name: str, warehouse: Warehouse) -> None:
-    """A broken archive is reported, as an import would report it."""
+def test_a_damaged_archive_is_reported(name: str, warehouse: Warehouse) -> None:
+    """The preview of a damaged archive has the reason."""
     head = (b"\x1f\x8b" if name.endswith("gz") else zipped({"a.csv": TEXT})[:40]) + b"\xff" * 99
     assert "damaged" in preview(f"/in/{name}", head, goal(), PROFILES, warehouse).message
 
@@ -166,10 +166,10 @@ LONG = TEXT + b"".join(b"%d@x.nl;%d,5;%d;31-12-2024;;no;;\n" % (n, n * 7919 % 10
 @pytest.mark.parametrize("cut", [None, 40_000], ids=["whole", "cut"])
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
-def test_a_preview_shows_the_member_that_an_import_takes(
+def test_a_preview_shows_the_member_that_an_import_reads(
     cut: int | None, streamed: bool, method: int, warehouse: Warehouse
 ) -> None:
-    """A README in front is left alone, also where the archive's end is not there and sizes follow the members."""
+    """A README and macOS metadata are skipped, also without a central directory and with trailing sizes."""
     buffer = io.BytesIO()
     target = Unseekable(buffer) if streamed else buffer
     with zipfile.ZipFile(target, "w", method) as archive:  # type: ignore[type-var]
@@ -179,26 +179,26 @@ def test_a_preview_shows_the_member_that_an_import_takes(
     shown = preview("/in/a.zip", buffer.getvalue()[:cut], goal(), PROFILES, warehouse)
     assert "damaged" not in shown.message
     assert cells(shown)["Born", "31-12-2024"] == "2024-12-31"
-    assert ("README.txt" in shown.message) is (cut is None)  # the beginning does not hold all names
+    assert ("README.txt" in shown.message) is (cut is None)  # the sample has no central directory
 
 
 class Unseekable(io.RawIOBase):
-    """A stream, into which zipfile writes a member's size after the member."""
+    """A stream that cannot seek, so that zipfile writes sizes after the members."""
 
     def __init__(self, target: io.BytesIO) -> None:
         self.target = target
 
     def writable(self) -> bool:
-        """Whether it can be written."""
+        """Return that it can be written."""
         return True
 
     def write(self, data: Any) -> int:
-        """Write."""
+        """Write to the target."""
         return self.target.write(data)
 
 
-def test_a_file_that_is_something_else_says_what(warehouse: Warehouse) -> None:
-    """A preview of a PDF, of a tar in a gzip and of a workbook says what they are, and names the member."""
+def test_a_preview_names_other_kinds_of_file(warehouse: Warehouse) -> None:
+    """The preview of a PDF, a tar in a gzip, or a workbook names its kind and the member."""
     tar = b"a.csv".ljust(257, b"\0") + b"ustar" + b"\0" * 250
     for content, needle in (
         (b"%PDF-1.7\n", "The file is a PDF document"),
@@ -209,13 +209,13 @@ def test_a_file_that_is_something_else_says_what(warehouse: Warehouse) -> None:
         assert needle in preview("/in/a.zip", content, goal(), PROFILES, warehouse).message
 
 
-def test_an_archive_without_files_is_empty(warehouse: Warehouse) -> None:
-    """An import would be a success of no rows, and say the same."""
+def test_an_archive_without_files_is_reported_as_empty(warehouse: Warehouse) -> None:
+    """The preview of an archive without files has the warning of an import."""
     assert "holds no file" in preview("/in/a.zip", zipped({}), goal(), PROFILES, warehouse).message
 
 
 def test_a_preview_opens_no_warehouse(warehouse: Warehouse) -> None:
-    """Looking works while another process writes, and makes no file."""
+    """A preview works while another process writes, and creates no warehouse."""
     preview("/in/a.csv", TEXT, goal(), PROFILES, warehouse)
     assert not warehouse.path.exists()
     with warehouse.open("write"):
@@ -225,13 +225,13 @@ def test_a_preview_opens_no_warehouse(warehouse: Warehouse) -> None:
 
 
 def test_a_preview_is_json(warehouse: Warehouse) -> None:
-    """Programs get the same as people."""
+    """A preview has a JSON form with fixed keys."""
     payload = json.loads(json.dumps(preview("/in/a.csv", TEXT, goal(), PROFILES, warehouse).to_json()))
     assert set(payload) == {"path", "fields", "unmapped", "processing", "readings", "message", "refused"}
     assert set(payload["readings"][0]) == {"field", "property", "cell", "value", "reason"}
 
 
-def test_an_empty_archive_is_called_empty(warehouse: Warehouse) -> None:
-    """Once, as an import warns of it."""
+def test_an_empty_archive_is_reported_once(warehouse: Warehouse) -> None:
+    """The warning of an empty archive is given once."""
     message = preview("/in/a.zip", zipped({}), goal(), PROFILES, warehouse).message
     assert message == "The file is empty: an archive that holds no file."

@@ -1,4 +1,4 @@
-"""What a scan shows of a goal with processors: the first rows before and after each, and how their cells read."""
+"""The preview of a goal with processors: first rows before and after each processor."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def shown(folder: Path, content: str, *processors: dict[str, Any], whole: bool =
 
 
 def test_rows_are_shown_before_and_after_each_processor(tmp_path: Path) -> None:
-    """Every step has the fields at its place, the cells, and which rows are left."""
+    """Each step has its fields, cells, and which rows are kept."""
     dates = {"convert_dates": {"field": "Born", "from": ["%d-%m-%Y"]}}
     content = "Email,Born\nann@example.com,31-12-1990\nx,soon\n"
     found = shown(tmp_path, content, {"filter": {"field": "Email", "keep": "@"}}, dates)
@@ -41,15 +41,15 @@ def test_rows_are_shown_before_and_after_each_processor(tmp_path: Path) -> None:
     assert found.refused is False
 
 
-def test_fields_that_are_added_are_shown(tmp_path: Path) -> None:
-    """An added field is one of the file's from there on; a mapped one need not be in the file."""
+def test_added_fields_are_shown(tmp_path: Path) -> None:
+    """An added field is shown after its processor, and a mapped field may be an added one."""
     found = shown(tmp_path, "Email\nann@example.com\n", {"add_value": {"field": "Born", "value": "2000-01-01"}})
     assert found.fields == ("Email", "Born")
     assert [one.fields for one in found.processing] == [("Email",), ("Email", "Born")]
 
 
 def test_a_processor_that_fails_refuses_the_file(tmp_path: Path) -> None:
-    """A field that is missing, or a function that raises, is what a run would refuse the file for."""
+    """A missing field or a function that raises refuses the file, as in a run."""
     missing = shown(tmp_path, "Email\nann@example.com\n", {"casing": {"field": "Nme", "to": "lower"}})
     failing = {"python": "cdp_sync_tests.processing.functions:raise_with_a_value"}
     raising = shown(tmp_path, "Email,a\nann@example.com,secret\n", failing, whole=False)

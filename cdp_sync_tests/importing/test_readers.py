@@ -1,4 +1,4 @@
-"""Readers of JSON lines and of plain lines agree with plain Python, and account for every line of a file."""
+"""The readers of JSON lines and plain lines agree with plain Python and account for every line."""
 
 import json
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
 from cdp_sync.importing.reading.readers import READERS
 from cdp_sync.importing.sources.archives import Part
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.model import Format, ImportGoal, Profiles, RemoteFile
 from cdp_sync.model.format import WHITE_SPACE
 from cdp_sync.model.remote import FetchedFile
@@ -52,29 +53,29 @@ BREAKS = st.sampled_from(["\n", "\r\n", "\r"])
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """One session for all examples."""
+    """A session that all examples share."""
     with Warehouse(tmp_path_factory.mktemp("readers") / "warehouse.duckdb").open("none") as opened:
         yield opened
 
 
 class Number(str):
-    """A JSON number as it is written."""
+    """A JSON number in its original notation."""
 
     __slots__ = ()
 
 
-def first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of which the first of equal keys counts."""
+def keep_first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object that keeps the first of repeated keys."""
     return dict(reversed(pairs))
 
 
 def parse(text: str) -> Any:
-    """Return a JSON value whose numbers are as they are written."""
-    return json.loads(text, parse_float=Number, parse_int=Number, object_pairs_hook=first_wins)
+    """Parse JSON; numbers keep their original notation."""
+    return json.loads(text, parse_float=Number, parse_int=Number, object_pairs_hook=keep_first)
 
 
 def read_by_python(text: str) -> tuple[list[tuple[int, dict[str, Any]]], list[int]]:
-    """Return the objects of a text with the numbers of their lines, and the lines that are none."""
+    """Return the objects with their line numbers, and the line numbers of rejected lines."""
     rows, rejected = [], []
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
         if not line.strip(WHITE_SPACE):
@@ -91,7 +92,7 @@ def read_by_python(text: str) -> tuple[list[tuple[int, dict[str, Any]]], list[in
 
 
 def values_of(value: Any, field: str) -> Iterator[Any]:
-    """Yield what a dotted field may be in an object, the longest keys first."""
+    """Yield the candidate values of a dotted field, the longest first key first."""
     parts = field.split(".")
     found = []
     for bits in range(2 ** (len(parts) - 1)):
@@ -109,7 +110,7 @@ def values_of(value: Any, field: str) -> Iterator[Any]:
 
 
 def same(cell: str | None, value: Any) -> bool:
-    """Return whether a cell is a value: numbers by what they are, lists and objects by what they hold."""
+    """Return whether a cell equals a value; numbers, lists and objects are compared by value."""
     if value is None or cell is None:
         return value is cell
     if isinstance(value, bool):
@@ -122,7 +123,7 @@ def same(cell: str | None, value: Any) -> bool:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Return whether two values are the same where numbers may have become strings."""
+    """Return whether two values are equal, where numbers may have become strings."""
     if isinstance(other, dict):
         return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in other)
     if isinstance(other, list):
@@ -136,7 +137,7 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def read(session: Session, reader: str, local: Path, fields: tuple[str, ...], **declared: Any) -> tuple[Any, ...]:
-    """Return columns, cells by row, the rows' lines and the rejected lines, as a reader makes them."""
+    """Read a file; return its columns, cells, line numbers, and the line numbers of rejected lines."""
     links = [{"field": name, "property": "_"} for name in fields]
     made = ImportGoal(name="g", link=links, format=Format(json_lists=True), **declared)
     part = READERS[reader].normalize(session, Part("/f", local), made, None, ())  # type: ignore[index]
@@ -150,17 +151,17 @@ def read(session: Session, reader: str, local: Path, fields: tuple[str, ...], **
 
 
 @given(lines=LINES, line_break=BREAKS, mark=st.booleans())
-def test_json_lines_agree_with_python(
+def test_json_lines_are_read_as_by_python(
     session: Session, tmp_path_factory: pytest.TempPathFactory, lines: list[str], line_break: str, mark: bool
 ) -> None:
-    """Cells, line numbers and rejected lines are those that Python's own reader gives."""
+    """Cells, line numbers and rejected lines equal those of Python's JSON parser."""
     text = line_break.join(lines)
     local = tmp_path_factory.mktemp("file") / "f"
     local.write_bytes(b"\xef\xbb\xbf" * mark + text.encode())
     rows, rejected = read_by_python(text)
     expected = [{field: next(values_of(row, field), None) for field in (*FIELDS, "id")} for _, row in rows]
     if not rows or all(value is None for row in expected for value in row.values()):
-        return  # then no linked field is there, and the file is refused
+        return  # no linked field in the file, which is refused
     columns, cells, numbers, refused = read(session, "ndjson", local, (*FIELDS, "id"))
     assert (numbers, refused) == ([number for number, _ in rows], rejected)
     for row, of_row in zip(expected, cells, strict=True):
@@ -170,10 +171,10 @@ def test_json_lines_agree_with_python(
 
 
 @given(lines=st.lists(OBJECTS, min_size=1, max_size=6))
-def test_detected_fields_are_all_keys(
+def test_each_key_becomes_a_detected_field(
     session: Session, tmp_path_factory: pytest.TempPathFactory, lines: list[str]
 ) -> None:
-    """Where the goal maps what it finds, each key whose value is no object is a field."""
+    """With `map_detected`, each key whose value is not an object becomes a field."""
     local = tmp_path_factory.mktemp("file") / "f"
     local.write_text("\n".join(['{"id": 1}', *lines]), encoding="utf-8")
     columns, *_ = read(session, "ndjson", local, ("id",), map_detected={})
@@ -182,7 +183,7 @@ def test_detected_fields_are_all_keys(
 
 
 def leaves(value: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield the dotted names of the values that are no objects."""
+    """Yield the dotted names of the values that are not objects."""
     for key, inner in value.items():
         if isinstance(inner, dict):
             yield from leaves(inner, (*above, key))
@@ -191,10 +192,10 @@ def leaves(value: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 @given(lines=st.lists(TEXT.filter(lambda it: not set(it) & set("\r\n")), max_size=8), line_break=BREAKS)
-def test_plain_lines_agree_with_python(
+def test_plain_lines_are_read_as_by_python(
     session: Session, tmp_path_factory: pytest.TempPathFactory, lines: list[str], line_break: str
 ) -> None:
-    """Each line that is not blank is one cell, as it stands there."""
+    """Each line that is not blank becomes one unchanged cell."""
     text = line_break.join(lines)
     local = tmp_path_factory.mktemp("file") / "f"
     local.write_bytes(text.encode())
@@ -237,7 +238,7 @@ def deliver(importer: Importer, reader: str, content: bytes) -> Any:
 
 
 def test_a_file_of_json_lines_is_imported(tmp_path: Path) -> None:
-    """Nested keys, lists and exact numbers land; what does not is in the quarantine with its line and text."""
+    """Nested keys, lists and exact numbers are imported; rejected lines are quarantined with number and text."""
     fields = {"email": "email", "address.city": "city", "tags": "tags", "total": "total"}
     importer = Importer(
         tmp_path,
@@ -267,7 +268,7 @@ def test_a_file_of_json_lines_is_imported(tmp_path: Path) -> None:
 
 
 def test_a_list_of_addresses_is_imported(tmp_path: Path) -> None:
-    """Each line is one address; a blank line is no row, a line that is not UTF-8 is rejected."""
+    """Each line is one address; blank lines are skipped, and a line that is not UTF-8 is rejected."""
     importer = Importer(
         tmp_path, goal(link=[{"field": "line", "property": "email"}], map=[{"field": "line", "property": "first_name"}])
     )
@@ -279,7 +280,7 @@ def test_a_list_of_addresses_is_imported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reader", ["ndjson", "lines"])
 def test_a_file_of_blank_lines_is_empty(reader: str, tmp_path: Path) -> None:
-    """It is staged, with the warning that it is empty."""
+    """A file of blank lines is imported with the warning that it is empty."""
     importer = Importer(tmp_path, goal(link=[{"field": "line", "property": "email"}]))
     report = deliver(importer, reader, b"\n  \n")
     assert report.files[0].warnings == ("The file is empty.",)

@@ -1,6 +1,6 @@
-"""Generated texts, hostile ones: the product and the oracle read the same rows, and reject the same lines.
+"""The product and the oracle read the same rows and reject the same lines of generated irregular texts.
 
-The texts are short, of few characters, most of which structure a file. `CDP_SYNC_SEED` repeats a run.
+The texts are short and consist mostly of separators, quotes and line breaks. `CDP_SYNC_SEED` repeats a run.
 """
 
 import random
@@ -26,7 +26,7 @@ from cdp_sync_tests.oracle.reading import read_table
 from cdp_sync_tests.oracle.row import FileFails
 
 TEXTS = settings.default.max_examples // 2
-"""Of each kind; 2,500 with `--hypothesis-profile=long`."""
+"""Texts of each kind; 2,500 with `--hypothesis-profile=long`."""
 
 PLAIN = ["a", ",", '"', "\n", "\r", " "]
 KINDS: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -55,7 +55,7 @@ HEADERS = ["h", "h,k", "h,k", "h,k,l", '"h","k"', "h, k", ""]
 
 @dataclass
 class Outcome:
-    """The outcome of a text."""
+    """The rows and rejected lines of a text, or that it failed."""
 
     rows: list[tuple[int, dict[str, str | None]]] = field(default_factory=list)
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
@@ -70,35 +70,35 @@ def session() -> Iterator[Session]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_generated_texts(kind: str, session: Session, tmp_path: Path) -> None:
-    """Every line is a row, part of one, rejected with its reason, or declared to be none; both sides agree which."""
+def test_generated_texts_are_read_as_by_the_oracle(kind: str, session: Session, tmp_path: Path) -> None:
+    """Each line is a row, part of one, rejected with its reason, or skipped by declaration, as in the oracle."""
     form, alphabet = KINDS[kind]
-    chance = random.Random(f"{SEED} {kind}")
+    rng = random.Random(f"{SEED} {kind}")
     for number in range(TEXTS):
-        text = generated(chance, form, alphabet)
+        text = generated(rng, form, alphabet)
         goal = goal_of(form)
         read = oracle(text, goal), product(text, goal, session, tmp_path / str(number))
         assert read[0] == read[1], (form, text)
 
 
-def generated(chance: random.Random, form: dict[str, Any], alphabet: list[str]) -> bytes:
-    """Return a text of up to 40 of the characters, after a header that is mostly whole."""
+def generated(rng: random.Random, form: dict[str, Any], alphabet: list[str]) -> bytes:
+    """Return a text of up to 40 random tokens, after a header that is mostly valid."""
     line_break = "\r\n" if "\r\n" in alphabet else "\n"
-    header = chance.choice(HEADERS).replace(",", form.get("separator", ",")).replace('"', form.get("quote", '"'))
+    header = rng.choice(HEADERS).replace(",", form.get("separator", ",")).replace('"', form.get("quote", '"'))
     header = header + line_break if header and form.get("header", True) else ""
-    body = "".join(chance.choices(alphabet, k=chance.randrange(40)))
+    body = "".join(rng.choices(alphabet, k=rng.randrange(40)))
     return (header + body).encode("utf-8", "surrogateescape")
 
 
 def goal_of(form: dict[str, Any]) -> FileGoal:
-    """Return a goal that links whatever column a text may have."""
+    """Return a goal that links any column that a text may have."""
     fields = ["h", "column1", "a", ""]
     links = [{"field": name, "property": "id"} for name in fields if name]
     return FileGoal.model_validate({"name": "all", "link": links, "format": form})
 
 
 def oracle(text: bytes, goal: FileGoal) -> Outcome:
-    """Return what the oracle reads."""
+    """Return the oracle's outcome."""
     try:
         table = read_table("a", text, goal)
     except FileFails:
@@ -108,13 +108,13 @@ def oracle(text: bytes, goal: FileGoal) -> Outcome:
 
 
 def shown(raw: str) -> str:
-    """Return the text as the quarantine shows it."""
+    """Return the text in the form that the quarantine stores."""
     return re.sub("[\ud800-\udfff\ufdd0-\ufdef]", "?", raw)
 
 
 def product(text: bytes, goal: FileGoal, session: Session, folder: Path) -> Outcome:
-    """Return what the product reads."""
-    folder.mkdir()  # of its own for every text: DuckDB may remember what a path held a moment ago
+    """Return the product's outcome."""
+    folder.mkdir()  # one folder for each text: DuckDB may cache the content of a path
     local = folder / "a"
     local.write_bytes(text)
     try:
@@ -139,7 +139,7 @@ def product(text: bytes, goal: FileGoal, session: Session, folder: Path) -> Outc
 
 
 def regular(landed: NormalizedPart, goal: FileGoal, session: Session) -> Outcome:
-    """Return what the parser reads of a regular part: as many rows as there are lines."""
+    """Return the parser's rows of a regular part, after checking that each line is one row."""
     call, values = read_part(landed, goal.format)
     rows = session.rows(f"select {', '.join(Cells(landed.head.columns).types)} from {call}", values)
     assert len(rows) == landed.survey.lines

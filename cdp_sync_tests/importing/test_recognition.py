@@ -1,4 +1,4 @@
-"""What is no delimited text fails with what it is and what to do, in one line; what is text is left alone."""
+"""Files other than delimited text are refused with their kind and a remedy; text is not."""
 
 import bz2
 import io
@@ -42,7 +42,7 @@ def tar() -> bytes:
         ),
         (b"%PDF-1.4\n", "a PDF document"),
         (b"PAR1\x15\x04", "a Parquet file"),
-        (b"\x85\x01\x0c\x03" + bytes(range(100, 112)), "a file encrypted with PGP"),  # for an RSA key
+        (b"\x85\x01\x0c\x03" + bytes(range(100, 112)), "a file encrypted with PGP"),  # encrypted for an RSA key
         (b"-----BEGIN PGP MESSAGE-----\n\nhQ", "a PGP message"),
         (b"\xef\xbb\xbf \n<!DOCTYPE HTML>", "an HTML page"),
         (b"<html lang=en>", "an HTML page"),
@@ -51,7 +51,7 @@ def tar() -> bytes:
 )
 @pytest.mark.parametrize("encoding", ONE_BYTE)
 def test_other_kinds_of_file_are_recognized(content: bytes, name: str, encoding: str) -> None:
-    """By their first bytes, in whatever encoding the goal declares; the message is one printable line."""
+    """Other kinds of file are recognized by their first bytes in any declared encoding; the message is one line."""
     kind = recognize(content[:HEAD], encoding)
     assert kind is not None
     assert kind.name == name
@@ -62,7 +62,7 @@ def test_other_kinds_of_file_are_recognized(content: bytes, name: str, encoding:
 
 @pytest.fixture(scope="module")
 def gpg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """How gpg is called, with a key for `ann@x.io`."""
+    """The command of gpg with a key for `ann@x.io`."""
     if not shutil.which("gpg"):
         pytest.skip("gpg is not installed")
     home = tmp_path_factory.mktemp("g")
@@ -74,8 +74,8 @@ def gpg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("arguments", ["-c", "-s", "-e -r ann@x.io", "-a -e -r ann@x.io"])
-def test_what_gpg_writes_is_recognized(arguments: str, gpg: list[str]) -> None:
-    """Files encrypted by password or for a key, signed ones, and those in letters."""
+def test_gpg_files_are_recognized(arguments: str, gpg: list[str]) -> None:
+    """Files that gpg encrypted, signed or armored are recognized."""
     done = subprocess.run([*gpg, *arguments.split(), "-o", "-"], input=TEXT.encode(), check=True, capture_output=True)
     for encoding in ONE_BYTE:
         kind = recognize(done.stdout[:HEAD], encoding)
@@ -103,7 +103,7 @@ def test_what_gpg_writes_is_recognized(arguments: str, gpg: list[str]) -> None:
 )
 @pytest.mark.parametrize("text", [TEXT, "Почта,Имя\nann@x.io,Иван\n" * 200], ids=["latin", "cyrillic"])
 def test_text_in_another_width_is_recognized(written: str, declared: str, name: str, text: str) -> None:
-    """UTF-16 and UTF-32, with and without a mark, in the wrong order, or declared without need."""
+    """UTF-16 and UTF-32 that differ from the declared encoding are recognized, with or without a byte order mark."""
     kind = recognize(text.encode(written, "replace")[:HEAD], declared)
     assert kind is not None
     assert name in kind.name
@@ -119,20 +119,20 @@ def test_text_in_another_width_is_recognized(written: str, declared: str, name: 
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("text", [TEXT, "a", "", "Почта,Имя\nann@x.io,Иван\n" * 200])
-def test_text_is_left_alone(written: str, declared: str, text: str) -> None:
-    """Of every length and alphabet, in the encoding that is declared or in one of the same width."""
+def test_text_is_accepted(written: str, declared: str, text: str) -> None:
+    """Text in the declared encoding, or in one of the same width, is accepted."""
     assert recognize(text.encode(written, "replace")[:HEAD], canonical_encoding(declared)) is None
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs", "Cc")), max_size=300))
-def test_no_text_is_mistaken(text: str) -> None:
-    """Whatever letters a header has, it is taken for text, but for those few that begin a document."""
+def test_no_text_is_refused_as_another_kind(text: str) -> None:
+    """Any text is accepted, except for one that begins like a document."""
     kind = recognize(text.encode()[:HEAD], "utf-8")
     assert kind is None or kind.name in ("an HTML page", "an XML document", "a PDF document")
 
 
-def test_office_documents_are_no_archives() -> None:
-    """A workbook is known by what is in it, whatever it is called."""
+def test_office_documents_are_recognized_by_their_members() -> None:
+    """A workbook is recognized by the names of its members."""
     assert workbook(["a.csv", "xl/a.csv"]) is None
     for names, kind in (
         (["[Content_Types].xml", "xl/workbook.xml"], "an Excel workbook (.xlsx)"),

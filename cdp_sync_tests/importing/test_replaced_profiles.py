@@ -1,4 +1,4 @@
-"""Changed profiles that are written as new rows, as few among many are: what the goal does not write stays."""
+"""Updated profiles that are written as new rows keep the properties that the goal does not write."""
 
 from pathlib import Path
 from typing import Any
@@ -10,29 +10,29 @@ from cdp_sync_tests.importing import test_many_rows as many
 from cdp_sync_tests.trail.importer import Importer, goal
 
 ALWAYS, NEVER = 1.0, -1.0
-"""Shares of the profiles up to which they are replaced."""
+"""The largest share of the profiles that is written as new rows."""
 
 
 def test_linking_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in place, against the oracle: identifiers are taken by profiles that are replaced."""
+    """Linking agrees with the oracle where profiles are replaced."""
     monkeypatch.setattr(applying, "FEW", ALWAYS)
     many.test_linking_agrees(60, tmp_path)
 
 
 def test_conversions_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in place, against the oracle: properties of every type, lists as well."""
+    """Conversion agrees with the oracle where profiles are replaced."""
     monkeypatch.setattr(applying, "FEW", ALWAYS)
     many.test_conversions_agree(".", "UTC", ["iso"], tmp_path)
 
 
 def test_consent_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in place, against the oracle: an objective that comes to one list leaves the other."""
+    """Consent agrees with the oracle where profiles are replaced."""
     monkeypatch.setattr(applying, "FEW", ALWAYS)
     many.test_consent_agrees(("ads",), tmp_path)
 
 
 def held(importer: Importer) -> list[dict[str, Any]]:
-    """Return all profiles by address, without ids and times of change."""
+    """Return all profiles by address, without ids and times."""
     with importer.warehouse.open("read") as session:
         return session.records(
             "select * exclude (profile_id, created_at, updated_at) from warehouse.profile order by email"
@@ -40,8 +40,8 @@ def held(importer: Importer) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("few", [ALWAYS, NEVER], ids=["replaced", "in place"])
-def test_what_a_goal_does_not_write_stays(few: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Id, creation, creator and further properties; only the time of the change is new, and no row is there twice."""
+def test_unmapped_properties_stay(few: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the mapped properties and `updated_at` change, and no row is duplicated."""
     monkeypatch.setattr(applying, "FEW", few)
     importer = Importer(tmp_path)
     whole = goal(
@@ -69,8 +69,8 @@ def test_what_a_goal_does_not_write_stays(few: float, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("every", [1, 1_000])
-def test_replaced_rows_are_removed_now_and_then(every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After one of so many small imports; most leave them, since writing row groups anew takes longer than they do."""
+def test_replaced_rows_are_vacuumed_at_intervals(every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replaced rows are vacuumed after every nth small import, since a vacuum takes longer than the import."""
     monkeypatch.setattr(applying, "FEW", ALWAYS)
     monkeypatch.setattr(applying, "_VACUUM_EVERY", every)
     rows, changed = 300_000, 225_000

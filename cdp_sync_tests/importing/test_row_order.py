@@ -1,14 +1,15 @@
-"""Rows are staged in the order of their file, also where several threads parse it: the last row of a person wins."""
+"""Rows keep the order of their file, also when several threads parse it: a person's last row wins."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cdp_sync.importing import ImportRun, stage_files
+from cdp_sync.importing import ImportRun
 from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.importing.staging.columns import plan_columns
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.staging.plan import deferred_step, stage_step
 from cdp_sync.importing.staging.tables import create_tables
 from cdp_sync.model import FileGoal, Profiles
@@ -17,7 +18,7 @@ from cdp_sync_tests.importing.test_many_rows import TYPED
 from cdp_sync_tests.trail.importer import NOON, Importer, arrived
 
 ROWS = 400_000
-"""Enough for a dozen pieces of those that the parser's threads take."""
+"""Enough for about twelve of the parser's chunks."""
 PEOPLE = 1000
 PROFILES = Profiles(
     properties=[{"name": "email", "type": "email", "identifier": True}, {"name": "number", "type": "number"}]
@@ -32,16 +33,16 @@ BROKEN = range(777, ROWS, 50_000)
 
 
 def content(*, shift: int = 0) -> bytes:
-    """Return a file of numbers that grow; a few rows hold a word instead."""
+    """Return a file of ascending numbers; a few rows have a word instead."""
     numbers = (f"many{shift}" if number in BROKEN else str(number + shift) for number in range(ROWS))
     rows = (f"{number % PEOPLE}@example.com,{each},{'x' * 30}\n" for number, each in enumerate(numbers))
     return ("Email,Number,Filling\n" + "".join(rows)).encode()
 
 
 def test_many_rows_keep_their_order(tmp_path: Path) -> None:
-    """Of a person's hundreds of rows the last one wins, and what did not convert is reported with its line."""
+    """A person's last row of hundreds wins, and values that do not convert are reported with their line."""
     importer = Importer(tmp_path, GOAL, PROFILES)
-    for shift in (0, 1):  # delivered again, with each number another one
+    for shift in (0, 1):  # redelivered with every number changed
         report = importer.deliver({"/in/people.csv": content(shift=shift)})
         assert (report.counters.rows_read, report.counters.values_invalid) == (ROWS, len(BROKEN))
         lines = importer.rows("select line from warehouse.quarantine where run_id = ? order by 1", [f"shop{shift + 1}"])
@@ -52,7 +53,7 @@ def test_many_rows_keep_their_order(tmp_path: Path) -> None:
 
 
 def steps(goal: FileGoal, profiles: Profiles, landed: NormalizedPart) -> Iterator[Step]:
-    """Yield the ways in which a part's rows are staged."""
+    """Yield the two steps that can stage a part's rows."""
     yield stage_step(goal, plan_columns(goal, profiles, landed.head.columns), landed, ("id",))
     yield deferred_step(goal, landed)
 
@@ -60,8 +61,8 @@ def steps(goal: FileGoal, profiles: Profiles, landed: NormalizedPart) -> Iterato
 @pytest.mark.parametrize("objectives", [False, True])
 @pytest.mark.parametrize("dates", [["iso"], ["%d-%m-%Y", "epoch_seconds", "%Y-%m-%dT%H:%M"]], ids=["iso", "patterns"])
 @pytest.mark.parametrize("decimal", [".", ","])
-def test_no_kind_of_cell_asks_for_a_join(*, decimal: str, dates: list[str], objectives: bool, tmp_path: Path) -> None:
-    """DuckDB keeps the order of rows through conversions, and not through joins, which it may make of a condition."""
+def test_no_conversion_plans_a_join(*, decimal: str, dates: list[str], objectives: bool, tmp_path: Path) -> None:
+    """No conversion makes DuckDB plan a join, since a join does not keep the order of rows."""
     more = [{"name": f"purpose{number}", "zones": ["GDPR"]} for number in range(50)] if objectives else []
     content = TYPED.model_dump() | {"zones": {"GDPR": "opt_in"} if objectives else {}, "objectives": more}
     profiles = Profiles.model_validate(content)
@@ -86,13 +87,13 @@ def test_no_kind_of_cell_asks_for_a_join(*, decimal: str, dates: list[str], obje
 
 
 def plan_of(session: Session, step: Step) -> str:
-    """Return how DuckDB means to run a step."""
+    """Return DuckDB's plan of a step."""
     ((_, plan),) = session.rows(f"explain {step.sql}", {**step.values, "file": 0, "part": 0})
     return str(plan)
 
 
-def test_a_known_file_is_converted_where_it_differs(tmp_path: Path) -> None:
-    """Only rows that differ from the previous import are converted; they keep their numbers."""
+def test_only_changed_rows_are_converted(tmp_path: Path) -> None:
+    """Only rows that differ from the last import are converted; they keep their numbers."""
     importer = Importer(tmp_path, GOAL, PROFILES)
     importer.deliver({"/in/a.csv": b"Email,Number\na@x.nl,1\nb@x.nl,2\nc@x.nl,3\n"})
     converted: list[tuple[object, ...]] = []
@@ -106,8 +107,8 @@ def test_a_known_file_is_converted_where_it_differs(tmp_path: Path) -> None:
     assert (report.counters.rows_unchanged, report.counters.profiles_updated) == (2, 1)
 
 
-def test_who_writes_in_between_has_rows_converted_again(tmp_path: Path) -> None:
-    """Rows of a known file that are linked a second time, as another run wrote since, land as they would have."""
+def test_rows_linked_again_give_the_same_result(tmp_path: Path) -> None:
+    """Rows that are linked again, since another run wrote meanwhile, give the same result."""
     importer = Importer(tmp_path, GOAL, PROFILES)
     other = Importer(tmp_path / "other", GOAL, PROFILES, connection="other", warehouse=importer.warehouse)
     importer.deliver({"/in/a.csv": b"Email,Number\na@x.nl,1\nb@x.nl,2\n"})
@@ -130,8 +131,8 @@ CASES = {
 
 
 @pytest.mark.parametrize(("file", "waits"), CASES.values(), ids=CASES)
-def test_what_could_be_torn_is_converted_at_once(file: bytes, *, waits: bool, tmp_path: Path) -> None:
-    """A cell that holds what stands between cells makes the whole file be converted as if it were new."""
+def test_cells_with_dividers_are_converted_at_once(file: bytes, *, waits: bool, tmp_path: Path) -> None:
+    """A file with a NUL byte or a divider in a mapped cell is converted as if it were new."""
     importer = Importer(tmp_path, GOAL, PROFILES)
     importer.deliver({"/in/a.csv": b"Email,Number\n"})
     run = importer.new_run()

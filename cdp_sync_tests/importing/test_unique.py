@@ -1,4 +1,4 @@
-"""Lists without repeated values: whatever their length, each value stays where it first stands."""
+"""Removing repeated values from a list keeps the order of first occurrences."""
 
 import random
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ VALUES = {
 
 
 @pytest.mark.parametrize("kind", VALUES)
-def test_each_value_stays_where_it_first_stands(kind: str) -> None:
-    """Short and long lists, with few and with many repetitions, are what a dict makes of them; no list stays none."""
+def test_values_keep_the_order_of_first_occurrence(kind: str) -> None:
+    """Short and long lists give the keys of a dict; null stays null."""
     lists = [None, *_lists(kind, random.Random(f"{SEED} {kind}"))]
     with duckdb.connect() as connection:
         connection.execute(f"create table given as select unnest($lists)::{kind}[] as list", {"lists": lists})
@@ -36,14 +36,14 @@ def test_each_value_stays_where_it_first_stands(kind: str) -> None:
     assert answers == [each if each is None else list(dict.fromkeys(each)) for each in lists], SEED
 
 
-def _lists(kind: str, chance: random.Random) -> Iterator[list[Any]]:
+def _lists(kind: str, rng: random.Random) -> Iterator[list[Any]]:
     for length in LENGTHS:
         for different in (1, 3, 900, 100_000):
-            yield [VALUES[kind](chance.randrange(different)) for _ in range(length)]
+            yield [VALUES[kind](rng.randrange(different)) for _ in range(length)]
 
 
-def test_a_profile_may_collect_very_many_values(tmp_path: Path) -> None:
-    """A hundred thousand rows that each add a value to one profile are imported, and so are more of them later."""
+def test_a_profile_may_collect_many_values(tmp_path: Path) -> None:
+    """A profile may collect more than 60,000 values from 100,000 rows over two imports."""
     declared = Profiles(properties=[{"name": "id", "identifier": True}, {"name": "visited", "multiple": True}])
     mapped = [{"field": "visited", "property": "visited", "mode": "add"}]
     link = [{"field": "id", "property": "id"}]

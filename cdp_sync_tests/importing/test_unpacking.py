@@ -1,4 +1,4 @@
-"""Archives: what is in them, in order, inside their folder, and within bounds."""
+"""Archives: their members, the order of members, path traversal, and size limits."""
 
 import gzip
 import io
@@ -48,7 +48,7 @@ def unpacked(
 
 
 def refusal(name: str, content: bytes, tmp_path: Path) -> str:
-    """Return why a file is refused; nothing of it may be outside the folder."""
+    """Return the message of a refused file, after checking that nothing is written outside the folder."""
     with pytest.raises(FileRejected) as refused:
         unpacked(name, content, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"0", "unpacked"}
@@ -58,58 +58,58 @@ def refusal(name: str, content: bytes, tmp_path: Path) -> str:
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.zip"])
 @pytest.mark.parametrize("content", [b"a,b\n1,2\n", b""])
 def test_a_plain_file_is_its_own_part(name: str, content: bytes, tmp_path: Path) -> None:
-    """What is no archive by its bytes is left as it is, whatever it is called."""
+    """A file without an archive's signature is not unpacked, whatever its suffix."""
     assert unpacked(name, content, tmp_path) == [(f"/in/{name}", content)]
 
 
-def test_archives_go_by_their_bytes(tmp_path: Path) -> None:
-    """A gzip and a zip are unpacked without their suffix, and with the other's."""
+def test_archives_are_recognized_by_signature(tmp_path: Path) -> None:
+    """Gzip and zip are recognized by signature, also without a suffix or with a wrong one."""
     assert unpacked("a.csv", gzip.compress(b"a\n"), tmp_path) == [("/in/a.csv", b"a\n")]
     assert unpacked("a.gz", zipped({"a.csv": b"a\n"}), tmp_path) == [("/in/a.gz!a.csv", b"a\n")]
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "A.CSV.GZ"])
 def test_a_gz_has_one_part(name: str, tmp_path: Path) -> None:
-    """A `.gz`, in any case, is unpacked and keeps its name."""
+    """A `.gz` file, in any case, is unpacked to one part that keeps its name."""
     assert unpacked(name, gzip.compress(b"a,b\n1,2\n"), tmp_path) == [(f"/in/{name}", b"a,b\n1,2\n")]
 
 
 def test_a_gz_of_several_streams_is_read_to_its_end(tmp_path: Path) -> None:
-    """Concatenated streams are one text."""
+    """Concatenated gzip streams are read as one text."""
     assert unpacked("a.gz", gzip.compress(b"a\n") + gzip.compress(b"b\n"), tmp_path) == [("/in/a.gz", b"a\nb\n")]
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_members_of_a_zip_come_in_the_order_of_the_archive(method: int, tmp_path: Path) -> None:
-    """Each member is a part, named after the archive and itself, in the order in which they were packed."""
+    """Each member is a part, named after archive and member, in the order of the archive."""
     assert unpacked("a.zip", zipped(MEMBERS, method), tmp_path) == [
         (f"/in/a.zip!{name}", content) for name, content in MEMBERS.items()
     ]
 
 
-def test_folders_and_mac_shadows_are_no_members(tmp_path: Path) -> None:
-    """Entries that hold no data of the sender are passed over."""
+def test_folders_and_macos_metadata_are_skipped(tmp_path: Path) -> None:
+    """Directory entries and macOS metadata are skipped."""
     content = zipped({"in/": b"", "in/a.csv": b"a\n", "__MACOSX/in/._a.csv": b"shadow"})
     assert unpacked("a.zip", content, tmp_path) == [("/in/a.zip!in/a.csv", b"a\n")]
 
 
 @pytest.mark.parametrize("name", ["../a.csv", "a/../../b.csv", "/etc/a.csv", "..\\a.csv", "..", "\\server\\a.csv"])
-def test_a_member_that_would_leave_the_folder_is_refused(name: str, tmp_path: Path) -> None:
-    """The archive fails as a whole, says why, and nothing is written, not even its good members."""
+def test_a_path_outside_the_folder_is_refused(name: str, tmp_path: Path) -> None:
+    """An archive with a path outside the folder is refused as a whole; no member is written."""
     message = refusal("a.zip", zipped({"good.csv": b"a\n", name: b"evil"}), tmp_path)
     assert "name leaves the archive" in message
     assert "Have it packed without `..`" in message
     assert list((tmp_path / "unpacked").iterdir()) == []
 
 
-def test_members_are_written_under_names_of_our_own(tmp_path: Path) -> None:
-    """Names from an archive never become names on this disk."""
+def test_members_are_written_under_generated_names(tmp_path: Path) -> None:
+    """Members are written under generated names, never under the names in the archive."""
     unpacked("a.zip", zipped({"C:evil.csv": b"a", "con.csv": b"b", "x" * 300 + ".csv": b"c"}), tmp_path)
     assert {path.name for path in (tmp_path / "unpacked").iterdir()} == {f"0.{number}.unpacked" for number in range(3)}
 
 
 def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
-    """An archive whose members need a password says so; it is not called damaged."""
+    """An archive that needs a password is refused as encrypted, not as damaged."""
     content = bytearray(zipped({"a.csv": b"a\n"}))
     for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = content.index(signature) + place
@@ -131,34 +131,34 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
     ids=["cut gz", "gz checksum", "gz garbage", "cut zip", "zip checksum"],
 )
 def test_a_damaged_archive_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
-    """Whatever is wrong with an archive, its file fails with what to do, and the run goes on."""
+    """A damaged archive is refused with a remedy, and the run goes on."""
     message = refusal(name, content, tmp_path)
     assert "damaged" in message
     assert "Have it delivered again" in message
 
 
-def test_a_zip_with_a_wrong_table_of_contents_is_refused(tmp_path: Path) -> None:
-    """An archive whose end names a place that is not in it is damaged like any other."""
+def test_a_zip_with_a_wrong_directory_offset_is_refused(tmp_path: Path) -> None:
+    """A zip whose central directory has a wrong offset is refused as damaged."""
     content = bytearray(zipped(MEMBERS))
     content[-3] = 0x7F
     assert "damaged" in refusal("a.zip", bytes(content), tmp_path)
 
 
-def test_any_damage_is_reported_as_such(tmp_path: Path) -> None:
-    """Flipped bytes anywhere in an archive are a refused file or a whole one, never another error."""
-    chance = random.Random(7)
+def test_flipped_bytes_raise_no_other_error(tmp_path: Path) -> None:
+    """An archive with flipped bytes is read or refused; no other error is raised."""
+    rng = random.Random(7)
     for name, content in (("a.zip", zipped(MEMBERS)), ("a.gz", gzip.compress(b"a,b\n" * 99))):
         for _ in range(150):
             damaged = bytearray(content)
-            for _ in range(chance.randint(1, 3)):
-                damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+            for _ in range(rng.randint(1, 3)):
+                damaged[rng.randrange(len(damaged))] = rng.randrange(256)
             with suppress(FileRejected):
                 unpacked(name, bytes(damaged), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.gz", "a.zip"])
-def test_a_bomb_is_stopped_in_time(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An archive that grows beyond its allowance is refused before it fills the disk."""
+def test_a_decompression_bomb_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive that unpacks to more than its limit is refused before it fills the disk."""
     monkeypatch.setattr(unpacking, "FREE_ALLOWANCE", 1 << 20)
     bomb = b"\0" * (24 << 20)
     message = refusal(name, gzip.compress(bomb) if name == "a.gz" else zipped({"a.csv": bomb}), tmp_path)
@@ -167,16 +167,16 @@ def test_a_bomb_is_stopped_in_time(name: str, tmp_path: Path, monkeypatch: pytes
     assert sum(path.stat().st_size for path in (tmp_path / "unpacked").iterdir()) <= 4 << 20
 
 
-def test_members_share_one_allowance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many members that are harmless by themselves are no way around the bound."""
+def test_members_share_one_size_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size limit applies to the sum of all members."""
     monkeypatch.setattr(unpacking, "FREE_ALLOWANCE", 1 << 20)
     monkeypatch.setattr(unpacking, "RATIO_ALLOWANCE", 1)
     message = refusal("a.zip", zipped({f"{number}.csv": b"\0" * (300 << 10) for number in range(4)}), tmp_path)
     assert "unpacks to more than" in message
 
 
-def test_small_archives_may_pack_well(tmp_path: Path) -> None:
-    """Text that packs better than the ratio allows is fine as long as it is small."""
+def test_small_archives_may_exceed_the_ratio(tmp_path: Path) -> None:
+    """A small archive may exceed the compression ratio limit."""
     text = b"a,b\n" * 500_000
     assert unpacked("a.gz", gzip.compress(text), tmp_path) == [("/in/a.gz", text)]
 
@@ -202,10 +202,10 @@ def test_small_archives_may_pack_well(tmp_path: Path) -> None:
         (["a.csv", "b.csv"], {"members": "B*", "files": "a*"}, []),
     ],
 )
-def test_members_that_are_not_meant_are_left_alone(
+def test_members_are_selected_by_pattern_and_suffix(
     members: list[str], declared: dict[str, Any], taken: list[str], tmp_path: Path
 ) -> None:
-    """`members:` decides, then the goal's pattern, then suffixes; the others are named in a warning."""
+    """`members` selects members, then the goal's pattern, then suffixes; a warning lists the others."""
     warnings: list[str] = []
     content = zipped(dict.fromkeys(members, b"a\n"))
     if not taken:
@@ -218,8 +218,8 @@ def test_members_that_are_not_meant_are_left_alone(
     assert warnings == ([f"Members of the archive that are left out: {', '.join(left)}."] if left else [])
 
 
-def test_at_most_ten_names_are_listed_and_printable(tmp_path: Path) -> None:
-    """A warning is one line, however many members there are and whatever they are called."""
+def test_at_most_ten_printable_names_are_listed(tmp_path: Path) -> None:
+    """A warning lists at most ten member names, on one line, without control characters."""
     warnings: list[str] = []
     unpacked(
         "a.zip", zipped({"a.csv": b"a\n", "x\n1.txt": b"", **{f"{n}.txt": b"" for n in range(11)}}), tmp_path, warnings
@@ -229,16 +229,16 @@ def test_at_most_ten_names_are_listed_and_printable(tmp_path: Path) -> None:
     assert warning.endswith("and 2 more.")
 
 
-def test_a_zip_without_any_file_is_empty(tmp_path: Path) -> None:
-    """Like an empty file it is a warning and no failure."""
+def test_a_zip_without_files_is_empty(tmp_path: Path) -> None:
+    """A zip without files gives a warning, as an empty file does."""
     for content in (zipped({}), zipped({"in/": b""})):
         warnings: list[str] = []
         assert unpacked("a.zip", content, tmp_path, warnings) == []
         assert warnings == ["The file is empty: an archive that holds no file."]
 
 
-def test_members_of_one_name_are_all_read(tmp_path: Path) -> None:
-    """No row is lost in an archive that names a member twice."""
+def test_members_with_the_same_name_are_all_read(tmp_path: Path) -> None:
+    """Two members with the same name are both read."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a.csv", b"a\n")
@@ -248,8 +248,8 @@ def test_members_of_one_name_are_all_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "name"), [(9, "Deflate64"), (98, "PPMd"), (93, "Zstandard"), (6, "Implode")])
-def test_a_sound_zip_of_another_method_is_not_called_damaged(number: int, name: str, tmp_path: Path) -> None:
-    """The member and the method are named, with the advice to pack it again."""
+def test_an_unsupported_compression_method_is_named(number: int, name: str, tmp_path: Path) -> None:
+    """A member with an unsupported method is refused with member, method and remedy, not as damaged."""
     content = bytearray(zipped({"a.csv": b"a\n"}))
     for signature, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         struct.pack_into("<H", content, content.index(signature) + place, number)
@@ -260,7 +260,7 @@ def test_a_sound_zip_of_another_method_is_not_called_damaged(number: int, name: 
 
 
 def test_a_member_that_fails_is_named(tmp_path: Path) -> None:
-    """Which of several members is damaged or no text stands in the message."""
+    """The message names the member that is damaged or not text."""
     damaged = zipped({"a.csv": b"fine", "b.csv": b"plain text"}, zipfile.ZIP_STORED).replace(b"plain", b"plaim")
     message = refusal("x.zip", damaged, tmp_path)
     assert message.startswith("x.zip!b.csv: ")
@@ -269,8 +269,8 @@ def test_a_member_that_fails_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_what_a_gzip_holds_is_recognized(tmp_path: Path) -> None:
-    """An archive in an archive is no text."""
+def test_an_archive_inside_an_archive_is_recognized(tmp_path: Path) -> None:
+    """An archive or workbook inside an archive is refused with its kind."""
     workbook = zipped({"[Content_Types].xml": b"", "xl/workbook.xml": b""})
     for content, name in (
         (zipped(MEMBERS), "a zip archive"),

@@ -11,7 +11,8 @@ from cdp_sync.connectors.http.rate_limit import RateLimiter
 from cdp_sync.connectors.iterable.client import IterableClient
 from cdp_sync.connectors.iterable.goals import IterableConnection, IterableProject, ProjectType, UserImportGoal
 from cdp_sync.connectors.iterable.source import IterableSource
-from cdp_sync.importing import ImportRun, import_people
+from cdp_sync.importing import ImportRun
+from cdp_sync.importing.pipeline import import_people
 from cdp_sync.model import ImportReport, Profiles, SourceLook
 from cdp_sync.sandbox.iterable import Clock, IterableSandbox
 from cdp_sync.warehouse import Warehouse
@@ -45,6 +46,8 @@ class Crm:
     goal: UserImportGoal
     project_type: ProjectType = "email"
     profiles: Profiles = PROFILES
+    shared: Warehouse | None = None
+    """A warehouse in place of one of its own."""
     runs: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -60,7 +63,7 @@ class Crm:
     @property
     def warehouse(self) -> Warehouse:
         """The warehouse that runs write to."""
-        return Warehouse(self.folder / "warehouse.duckdb", lock_timeout=20)
+        return self.shared or Warehouse(self.folder / "warehouse.duckdb", lock_timeout=20)
 
     def next_run(self, **options: Any) -> ImportRun:
         """Return an import that is to begin."""

@@ -1,1 +1,1 @@
-"""A platform of a package of its own: people in one JSON file, users in another."""
+"""An example platform in its own package, which reads people from a JSON file and writes users to another."""

@@ -10,7 +10,7 @@ class JsonAudience:
 
     Args:
         client: Reads and writes the file.
-        goal: Names it.
+        goal: Names the file.
     """
 
     def __init__(self, client: JsonClient, goal: UsersGoal) -> None:
@@ -32,4 +32,4 @@ class JsonAudience:
             users.note(place, outcome)
 
     def remove(self, users: Users) -> None:
-        """Take users off lists: the goal has none, so there are no such users."""
+        """Remove users from lists. The goal has no lists, so there are none."""

@@ -13,27 +13,27 @@ class JsonClient:
     """The files of a folder.
 
     Args:
-        server: Which folder.
+        server: The folder.
     """
 
     def __init__(self, server: JsonFolder) -> None:
         self._folder = Path(server.folder)
 
     def __enter__(self) -> Self:
-        """Make sure that the folder is there.
+        """Check that the folder exists.
 
         Raises:
-            ServerUnreachable: It is not.
+            ServerUnreachable: The folder does not exist.
         """
         if not self._folder.is_dir():
             raise ServerUnreachable(f"There is no folder {self._folder}.", remedy="Make it, or correct `folder`.")
         return self
 
     def __exit__(self, *_unused: object) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is no resource to close."""
 
     def read(self, name: str) -> Any:
-        """Return what a file holds; None where there is no such file."""
+        """Return the content of a file, or None without a file."""
         file = self._folder / name
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
@@ -43,7 +43,7 @@ class JsonClient:
 
 
 def check(connection: JsonConnection) -> Iterator[tuple[str, bool]]:
-    """Look at each file that is imported; yield sentences, and whether each is as it should be."""
+    """Check each imported file; yield a sentence and whether the file is valid."""
     with JsonClient(connection.server_value) as client:
         for goal in connection.import_profiles:
             people = client.read(goal.file)

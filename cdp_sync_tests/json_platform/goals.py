@@ -1,4 +1,4 @@
-"""What an author declares of JSON files."""
+"""The declarations of JSON files."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,7 +15,7 @@ class JsonFolder(Declared):
     """A folder of JSON files."""
 
     folder: Annotated[Name, Field(examples=["data/people"])]
-    """Where the files are."""
+    """Path of the folder."""
 
 
 class PeopleGoal(ImportRules):
@@ -34,7 +34,7 @@ class PeopleGoal(ImportRules):
 
     @property
     def origin(self) -> str:
-        """Where its rows come from, for people."""
+        """The description of its source."""
         return f"file: `{self.file}`"
 
 
@@ -45,13 +45,13 @@ class UsersGoal(AudienceGoal):
     """Name of the file."""
 
     def render(self, fields: Sequence[AudienceField]) -> Rendered:
-        """Return how a user is written: values as JSON has them."""
+        """Return a user with JSON values."""
         values = tuple(field.value for field in fields)
         return Rendered(values, {"fields": {column.field: Named(column.field) for column in self.map}})
 
 
 class JsonConnection(Connection, JsonFolder):
-    """Imports people from JSON files, and writes segments to other ones."""
+    """Imports people from JSON files, and exports segments to JSON files."""
 
     import_profiles: tuple[PeopleGoal, ...] = ()
     """Import goals, in running order."""

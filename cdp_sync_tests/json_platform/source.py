@@ -17,7 +17,7 @@ class JsonSource:
 
     Args:
         client: Reads the file.
-        goal: Names it.
+        goal: Names the file.
     """
 
     enricher = None
@@ -26,7 +26,7 @@ class JsonSource:
         self._client, self._goal, self.paths = client, goal, (goal.file,)
 
     def arrivals(self, folder: Path, progress: Callable[[str, int], None]) -> Iterator[FetchedFile | FileReport]:
-        """Yield the people as delimited text, or why there are none."""
+        """Yield the people as delimited text, or the reason for their absence."""
         people = self._client.read(self._goal.file)
         if people is None:
             yield FileReport(self._goal.file, FileState.FAILED, message="There is no such file.")
@@ -43,7 +43,7 @@ class JsonSource:
         yield FetchedFile(remote, target, hashlib.sha256(content).hexdigest())
 
     def look(self) -> SourceLook:
-        """Return how many people the file has."""
+        """Return the number of people in the file."""
         people = self._client.read(self._goal.file)
         count = None if people is None else len(people)
         return SourceLook("file", ("file", "people"), ((self._goal.file, count),), f"{count or 0} people")

@@ -1,1 +1,1 @@
-"""Declared values and reports."""
+"""Tests of declarations and reports."""

@@ -1,4 +1,4 @@
-"""Whether a connection's goals fit the declared profile."""
+"""Consistency of a connection's goals with the profile model."""
 
 from typing import Any
 
@@ -19,17 +19,17 @@ PROFILES = Profiles.model_validate(
 
 
 def problems_of(*goals: dict[str, Any], profiles: Profiles = PROFILES) -> list[str]:
-    """Return what is wrong with a connection of these goals."""
+    """Return the problems of a connection with these goals."""
     server = {"host": "h", "username": "u", "password_env": "P"}
-    usual = {"link": [{"field": "Email", "property": "email"}]}
-    named = [{"name": f"goal{number}"} | usual | goal for number, goal in enumerate(goals)]
+    defaults = {"link": [{"field": "Email", "property": "email"}]}
+    named = [{"name": f"goal{number}"} | defaults | goal for number, goal in enumerate(goals)]
     return find_problems(
         SftpConnection.model_validate({"name": "shop", "server": server, "import_profiles": named}), profiles
     )
 
 
-def test_a_goal_that_fits_has_no_problems() -> None:
-    """Every set mode on a property that it suits is in order."""
+def test_a_valid_goal_has_no_problems() -> None:
+    """Each set mode on a suitable property has no problems."""
     mappings = [
         {"field": "A", "property": "first_name", "mode": "set_or_clear"},
         {"field": "B", "property": "order_total", "mode": "sum"},
@@ -39,8 +39,8 @@ def test_a_goal_that_fits_has_no_problems() -> None:
     assert problems_of({"map": mappings}) == []
 
 
-def test_an_unknown_property_is_named_with_its_place_and_a_guess() -> None:
-    """The message about a misspelt property has its path, what was found, the nearest name and all names."""
+def test_an_unknown_property_is_reported_with_a_suggestion() -> None:
+    """The message about an unknown property has its path, the nearest name and all names."""
     (found,) = problems_of({}, {"map": [{"field": "A", "property": "email"}, {"field": "B", "property": "first_nam"}]})
     assert found == (
         "import_profiles[1].map[1].property: 'first_nam' is unknown; did you mean 'first_name'? "
@@ -48,14 +48,14 @@ def test_an_unknown_property_is_named_with_its_place_and_a_guess() -> None:
     )
 
 
-def test_nothing_is_guessed_where_nothing_is_near() -> None:
-    """A guess that is far off would mislead."""
+def test_without_a_similar_name_there_is_no_suggestion() -> None:
+    """Without a similar name there is no suggestion."""
     (found,) = problems_of({"map": [{"field": "A", "property": "zzz"}]})
     assert "did you mean" not in found
 
 
 def test_a_link_needs_an_identifier() -> None:
-    """The message about a link to an unknown property, or to one that is no identifier, names the identifiers."""
+    """The message about a link to an unknown property or a non-identifier lists the identifiers."""
     linked = [{"field": "A", "property": "first_name"}, {"field": "B", "property": "emial"}]
     first, second = problems_of({"link": linked})
     assert (
@@ -66,14 +66,14 @@ def test_a_link_needs_an_identifier() -> None:
     )
 
 
-def test_a_profile_without_identifiers_says_so() -> None:
-    """Where no identifier is declared, no link can fit."""
+def test_a_profile_without_identifiers_is_reported() -> None:
+    """Without identifiers the message about a link says so."""
     (found,) = problems_of({}, profiles=Profiles.model_validate({"properties": [{"name": "email"}]}))
     assert found.endswith("'email' is not an identifier; allowed: none is declared")
 
 
-def test_modes_need_a_property_that_suits_them() -> None:
-    """`add` needs a list, `sum` a single number; the problem says what the property is."""
+def test_set_modes_need_a_suitable_property() -> None:
+    """`add` needs a list and `sum` a single number; the message names the property's type."""
     mappings = [
         {"field": "A", "property": "first_name", "mode": "add"},
         {"field": "B", "property": "email", "mode": "sum"},
@@ -86,7 +86,7 @@ def test_modes_need_a_property_that_suits_them() -> None:
 
 
 def test_all_problems_of_all_goals_are_reported_in_order() -> None:
-    """An author sees everything that is wrong with a file at once."""
+    """All problems of all goals are reported in order."""
     bad = {"link": [{"field": "A", "property": "x"}], "map": [{"field": "B", "property": "y"}]}
     places = [problem.partition(":")[0] for problem in problems_of(bad, {}, bad)]
     assert places == [f"import_profiles[{goal}].{part}[0].property" for goal in (0, 2) for part in ("link", "map")]

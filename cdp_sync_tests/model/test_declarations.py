@@ -1,4 +1,4 @@
-"""What an author may declare: defaults, refusals and what they say, descriptions for editors."""
+"""Declarations: defaults, problems and their messages, and descriptions for editors."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ LINK = [{"field": "Email", "property": "email"}]
 
 
 def goal(**fields: object) -> FileGoal:
-    """Return a goal with nothing but what must be declared, and these fields."""
+    """Return a goal with the required fields and these."""
     return FileGoal.model_validate({"name": "customers", "link": LINK} | fields)
 
 
 def refusal(kind: type[BaseModel], **fields: object) -> str:
-    """Return what is said when these fields are declared."""
+    """Return the message about a goal with these fields."""
     with pytest.raises(ValidationError) as refused:
         kind.model_validate(fields)
     return str(refused.value)
 
 
 def test_a_goal_needs_a_name_and_a_link_only() -> None:
-    """The rest of a goal has the documented defaults."""
+    """A goal needs a name and a link; the rest has the documented defaults."""
     made = goal()
     assert (made.enabled, made.directory, made.files, made.files_regex) == (True, ".", None, None)
     assert (made.complete.settle_seconds, made.complete.marker) == (10.0, None)
@@ -32,7 +32,7 @@ def test_a_goal_needs_a_name_and_a_link_only() -> None:
 
 
 def test_a_format_is_comma_separated_utf_8_with_a_header() -> None:
-    """The documented defaults of a format."""
+    """A format has the documented defaults."""
     assert Format().model_dump() == {
         "trim": False,
         "thousands": None,
@@ -62,7 +62,7 @@ def test_a_format_is_comma_separated_utf_8_with_a_header() -> None:
 
 
 def test_a_property_is_one_text_unless_declared_otherwise() -> None:
-    """The documented defaults of a property, the precision of decimals among them."""
+    """A property has the documented defaults, including the precision of decimals."""
     made = Property(name="total")
     assert (made.type, made.multiple, made.identifier, made.sql_type) == ("text", False, False, "VARCHAR")
     assert Property(name="total", type="decimal").sql_type == "DECIMAL(18,4)"
@@ -81,19 +81,19 @@ def test_a_property_is_one_text_unless_declared_otherwise() -> None:
     ],
 )
 def test_every_type_has_a_column_type(fields: dict[str, Any], sql_type: str) -> None:
-    """A declared type is kept in the column type of the contract; `multiple` makes a list of it."""
+    """Each declared type has the column type of the contract; `multiple` makes it a list."""
     assert Property.model_validate({"name": "a"} | fields).sql_type == sql_type
 
 
 def test_a_connection_is_enabled_and_called_by_its_name() -> None:
-    """A connection needs a name and a server; without a title it is called by its name."""
+    """A connection needs a name and a server; its title defaults to its name."""
     made = SftpConnection(name="shop", server=SftpServer(**SERVER))
     assert (made.enabled, made.owners, made.import_profiles, made.label) == (True, (), (), "shop")
     assert SftpConnection(name="shop", title="The shop", server=SftpServer(**SERVER)).label == "The shop"
 
 
-def test_a_server_has_port_22_and_bounded_waits() -> None:
-    """The documented defaults of a server."""
+def test_a_server_has_defaults() -> None:
+    """A server has the documented defaults."""
     made = SftpServer(**SERVER)
     assert (made.port, made.legacy_algorithms, made.compression) == (22, False, False)
     assert (made.connect_timeout, made.read_timeout) == (15.0, 60.0)
@@ -111,8 +111,8 @@ def test_a_server_has_port_22_and_bounded_waits() -> None:
         (Profiles, {"properties": [], "property": []}),
     ],
 )
-def test_a_key_that_nobody_knows_is_refused(kind: type[BaseModel], fields: dict[str, Any]) -> None:
-    """A misspelt key is an error, not a comment; the message names it."""
+def test_an_unknown_key_is_refused(kind: type[BaseModel], fields: dict[str, Any]) -> None:
+    """An unknown key is refused, and the message names it."""
     unknown = {"fils", "link.0.mode", "multipel", "password", "seperator", "goals", "property"}
     message = refusal(kind, **fields)
     assert "Extra inputs are not permitted" in message
@@ -168,10 +168,10 @@ def test_a_key_that_nobody_knows_is_refused(kind: type[BaseModel], fields: dict[
         (FileGoal, {"name": "a", "link": LINK, "map_detected": {"prefix": "Shop "}}, ["'Shop '", "[a-z]"]),
     ],
 )
-def test_a_refusal_says_what_was_found_and_what_is_allowed(
+def test_a_message_has_found_and_allowed_values(
     kind: type[BaseModel], fields: dict[str, Any], needles: list[str]
 ) -> None:
-    """Every validator's message names the value found and what would be right."""
+    """Each validator's message has the value found and the values allowed."""
     message = refusal(kind, **fields)
     assert all(needle in message for needle in needles), message
 
@@ -186,8 +186,8 @@ def test_a_refusal_says_what_was_found_and_what_is_allowed(
         (("sum", "sum", "sum"), True),
     ],
 )
-def test_a_property_is_filled_twice_only_by_adding_or_summing(modes: tuple[str, ...], allowed: bool) -> None:
-    """Two mappings to one property cannot be meant unless both add or both sum."""
+def test_two_mappings_to_a_property_must_add_or_sum(modes: tuple[str, ...], allowed: bool) -> None:
+    """Two mappings to one property are refused unless both add or both sum."""
     mappings = [{"field": f"F{number}", "property": "p", "mode": mode} for number, mode in enumerate(modes)]
     if allowed:
         assert len(goal(map=mappings).map) == len(modes)
@@ -197,8 +197,8 @@ def test_a_property_is_filled_twice_only_by_adding_or_summing(modes: tuple[str, 
         assert "allowed is that with add or with sum" in message
 
 
-def test_goals_of_one_connection_have_names_of_their_own() -> None:
-    """Two goals of one name would be one asset."""
+def test_goals_of_a_connection_have_different_names() -> None:
+    """Two goals of a connection with the same name are refused."""
     twice = [{"name": "a", "link": LINK}, {"name": "a", "link": LINK}]
     assert "more than one goal is called a" in refusal(
         SftpConnection, name="shop", server=SERVER, import_profiles=twice
@@ -206,7 +206,7 @@ def test_goals_of_one_connection_have_names_of_their_own() -> None:
 
 
 def test_several_problems_are_reported_at_once() -> None:
-    """A refusal lists everything that is wrong, each with its place."""
+    """A refusal lists all problems with their places."""
     with pytest.raises(ValidationError) as refused:
         FileGoal.model_validate(
             {"name": "A", "link": LINK, "map": [{"field": "B"}], "format": {"decimal": "x"}, "f": 1}
@@ -215,8 +215,8 @@ def test_several_problems_are_reported_at_once() -> None:
     assert places == {"name", "map.0.property", "format.decimal", "f"}
 
 
-def test_one_date_pattern_may_stand_without_a_list() -> None:
-    """`dates: iso` means the list of it."""
+def test_a_date_pattern_needs_no_list() -> None:
+    """A single date pattern may be declared without a list."""
     assert Format(dates="%d-%m-%Y").dates == ("%d-%m-%Y",)
 
 
@@ -226,31 +226,31 @@ def test_a_tab_may_be_written_as_backslash_t() -> None:
 
 
 def test_blocked_values_extend_the_built_in_ones() -> None:
-    """What a goal blocks is blocked in any case and beside the built-in values."""
+    """Blocked values extend the built-in ones and apply in any case."""
     blocked = goal(blocked_values=[" Guest ", "NULL"]).blocked
     assert blocked == ("null", "none", "n/a", "unknown", "0", "-", "anonymous", "guest")
 
 
 def test_fields_are_named_once_in_order() -> None:
-    """The fields of a goal are its linked and mapped ones, each once."""
+    """A goal's fields are its linked and mapped fields in order, without repetition."""
     made = goal(map=[{"field": "Email", "property": "mail"}, {"field": "Name", "property": "name"}])
     assert made.fields == ("Email", "Name")
 
 
-def test_declared_values_are_frozen() -> None:
-    """A declaration does not change after it was checked."""
+def test_declarations_are_immutable() -> None:
+    """A declaration is immutable."""
     with pytest.raises(ValidationError):
         goal().name = "other"
 
 
 @pytest.mark.parametrize("kind", [SftpConnection, Format, FileGoal, Profiles, Property, SftpServer])
 def test_every_field_is_described_in_the_schema(kind: type[BaseModel]) -> None:
-    """An editor shows a description at every field of every declared model."""
+    """Each field of each declared model has a description in the schema."""
     assert undescribed(kind.model_json_schema()) == []
 
 
 def undescribed(schema: dict[str, Any]) -> list[str]:
-    """Return the fields of a JSON schema that have no description, neither their own nor their model's."""
+    """Return the fields of a JSON schema without a description of their own or of their model."""
     models = {schema.get("title", "?"): schema} | schema.get("$defs", {})
     return [
         f"{name}.{field}"
@@ -270,5 +270,5 @@ def undescribed(schema: dict[str, Any]) -> list[str]:
     ],
 )  # fmt: skip
 def test_an_encoding_has_one_name(declared: str, name: str) -> None:
-    """Every spelling that Python knows is accepted, and two spellings are one declaration."""
+    """All spellings of an encoding that Python knows give the same declaration."""
     assert Format.model_validate({"encoding": declared}).encoding == name

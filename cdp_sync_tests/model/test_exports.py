@@ -1,4 +1,4 @@
-"""Export goals as they are declared: what is accepted, what is refused and with which message."""
+"""Declared export goals: valid ones, refused ones, and their messages."""
 
 from typing import Any
 
@@ -29,48 +29,48 @@ def goal(**fields: Any) -> FileExportGoal:
 
 
 def refusal(**fields: Any) -> str:
-    """Return why an export goal is refused."""
+    """Return the message about a refused export goal."""
     with pytest.raises(ValidationError) as refused:
         goal(**fields)
     return str(refused.value)
 
 
 def problems_of(**fields: Any) -> list[str]:
-    """Return what does not fit the profile."""
+    """Return the problems of an export goal with the profile model."""
     connection = {"name": "shop", "server": SERVER, "export_profiles": [goal(**fields)]}
     return find_problems(SftpConnection.model_validate(connection), PROFILES)
 
 
 @pytest.mark.parametrize("kind", ["lifecycles", "viewed_interactions", "permission_level"])
-def test_columns_to_come_are_refused_clearly(kind: str) -> None:
-    """What profiles do not have yet cannot be exported, and the refusal says so."""
+def test_planned_columns_are_refused(kind: str) -> None:
+    """A column of a planned kind is refused with the message that it cannot be exported yet."""
     assert f"{kind}: cannot be exported yet" in refusal(map=[COLUMN, {"field": "X", kind: True}])
 
 
 @pytest.mark.parametrize("column", [{"field": "X"}, {"field": "X", "property": "email", "text": "y"}])
 def test_a_column_holds_exactly_one_thing(column: dict[str, str]) -> None:
-    """None, or two, of property, profile_id, segments and text is a problem."""
+    """A column with none or two of property, profile_id, segments and text is refused."""
     assert "a column holds exactly one of property, profile_id, segments, text" in refusal(map=[COLUMN, column])
 
 
 def test_an_export_without_a_property_is_refused() -> None:
-    """Only profiles with a value in an exported property leave; so there has to be one."""
+    """An export needs a column with a property, since only profiles with a value are exported."""
     assert "no column holds a property" in refusal(map=[{"field": "Id", "profile_id": True}])
 
 
-def test_columns_have_names_of_their_own() -> None:
-    """A file whose header names two columns alike could not be imported."""
+def test_columns_have_different_names() -> None:
+    """Two columns with the same name are refused, since an import could not read the file."""
     assert "more than one column is called Email" in refusal(map=[COLUMN, COLUMN])
 
 
 @pytest.mark.parametrize("name", ["../x.csv", "a/b.csv", "..", "a\\b", "a\nb.csv", "", "a\x7f"])
-def test_a_file_name_is_a_name(name: str) -> None:
-    """No path, no control characters."""
+def test_a_file_name_has_no_path(name: str) -> None:
+    """A file name with a path or control characters is refused."""
     assert "name" in refusal(file={"name": name})
 
 
-def test_imports_and_exports_share_their_names() -> None:
-    """Both become assets of the connection, so no two goals are called alike."""
+def test_imports_and_exports_have_different_names() -> None:
+    """An import and an export of a connection cannot have the same name, since both become assets."""
     imported = {"name": "out", "link": [COLUMN]}
     with pytest.raises(ValidationError, match="more than one goal is called out"):
         SftpConnection.model_validate(
@@ -79,14 +79,14 @@ def test_imports_and_exports_share_their_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["segments", "profiles"])
-def test_names_of_the_catalog_are_no_connections(name: str) -> None:
-    """A connection cannot take the place of other assets."""
+def test_reserved_names_are_refused_for_connections(name: str) -> None:
+    """A connection cannot have the name of another group of assets."""
     with pytest.raises(ValidationError, match="stands for something else"):
         SftpConnection.model_validate({"name": name, "server": SERVER})
 
 
 def test_problems_are_reported_with_their_places() -> None:
-    """Unknown segments and properties, and lists without anything to put between their values."""
+    """Unknown segments and properties, and lists without a separator, are reported with their places."""
     columns = [
         {"field": "A", "property": "emial"},
         {"field": "B", "segments": ["al"]},
@@ -105,30 +105,30 @@ def test_problems_are_reported_with_their_places() -> None:
     assert "multi_value" in found[5]
 
 
-def test_an_export_that_fits_has_no_problems() -> None:
-    """Every kind of column, declared in order."""
+def test_a_valid_export_has_no_problems() -> None:
+    """An export goal with each kind of column has no problems."""
     columns = [COLUMN, {"field": "I", "property": "interests"}, {"field": "S", "segments": ["all"]}]
     further = [{"field": "P", "profile_id": True}, {"field": "T", "text": "x"}]
     assert problems_of(map=[*columns, *further], format={"multi_value": "|"}) == []
 
 
-def test_what_a_format_shares_with_imports_is_declared_alike() -> None:
-    """The same settings stand in both, so that one can be copied to the other."""
+def test_shared_format_settings_have_the_same_form() -> None:
+    """Settings that imports and exports share have the same form, so that they can be copied."""
     shared = {"separator": ";", "decimal": ",", "multi_value": "|", "dates": ["%d.%m.%Y"], "time_zone": "Europe/Paris"}
     assert ExportFormat(**shared).model_dump(include=set(shared)) == Format(**shared).model_dump(include=set(shared))
 
 
-def test_the_fingerprint_tells_what_a_row_looks_like() -> None:
-    """Columns, format and place count; who is chosen, and what things are called, does not."""
-    usual = export_fingerprint(goal(), PROFILES)
+def test_the_fingerprint_covers_the_form_of_a_row() -> None:
+    """The fingerprint covers columns, format and directory, but not `title`, `changes` or `enabled`."""
+    expected = export_fingerprint(goal(), PROFILES)
     same = [goal(title="T"), goal(changes="all"), goal(write_empty=True), goal(enabled=False)]
     other = [goal(directory="/x"), goal(file={"timestamp": True}), goal(format={"quote": "all"})]
-    assert {export_fingerprint(each, PROFILES) for each in same} == {usual}
-    assert usual not in {export_fingerprint(each, PROFILES) for each in other}
+    assert {export_fingerprint(each, PROFILES) for each in same} == {expected}
+    assert expected not in {export_fingerprint(each, PROFILES) for each in other}
 
 
-def test_problems_in_the_text_of_a_declaration_have_places() -> None:
-    """An unknown key inside an export goal is reported with its path and the allowed keys."""
+def test_an_unknown_key_is_reported_with_its_path() -> None:
+    """An unknown key in an export goal is reported with its path and the allowed keys."""
     text = """
 type: cdp_sync.components.SftpConnection
 attributes:

@@ -1,4 +1,4 @@
-"""A goal's fingerprint: what makes a file worth reading again and what does not."""
+"""The fingerprint of a goal: which changes make files stale."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ PROPERTIES: list[dict[str, Any]] = [
 
 
 def digest(properties: list[dict[str, Any]] | None = None, **fields: object) -> str:
-    """Return the fingerprint of the goal with these fields instead of its own."""
+    """Return the fingerprint of the goal after these changes."""
     profiles = Profiles.model_validate({"properties": properties or PROPERTIES})
     return fingerprint(FileGoal.model_validate(GOAL | fields), profiles)
 
 
 def test_a_fingerprint_is_short_and_stable() -> None:
-    """The same declaration has the same 16 hexadecimal digits, in every process."""
+    """The same declaration has the same 16 hexadecimal digits in each process."""
     assert digest() == digest()
     assert len(digest()) == 16
     assert int(digest(), 16) >= 0
@@ -48,8 +48,8 @@ def test_a_fingerprint_is_short_and_stable() -> None:
         {"map_detected": {"prefix": "x_"}},
     ],
 )
-def test_what_affects_the_result_changes_it(changed: dict[str, Any]) -> None:
-    """Whatever makes the same bytes land differently makes the file stale."""
+def test_changes_of_imported_values_change_the_fingerprint(changed: dict[str, Any]) -> None:
+    """A change that affects imported values changes the fingerprint."""
     assert digest(**changed) != digest()
 
 
@@ -66,25 +66,25 @@ def test_what_affects_the_result_changes_it(changed: dict[str, Any]) -> None:
         {"max_rejected_percent": 5},
     ],
 )
-def test_where_files_lie_and_what_things_are_called_does_not(changed: dict[str, Any]) -> None:
-    """A file is not read again because a title, a directory or a schedule of looks changed."""
+def test_titles_and_places_keep_the_fingerprint(changed: dict[str, Any]) -> None:
+    """A change of title, directory, pattern or schedule keeps the fingerprint."""
     assert digest(**changed) == digest()
 
 
-def test_the_declared_type_of_a_filled_property_changes_it() -> None:
-    """A property of another type makes other values of the same cells."""
+def test_the_type_of_a_mapped_property_changes_the_fingerprint() -> None:
+    """A change of a mapped property's type changes the fingerprint."""
     wider = [PROPERTIES[0], {**PROPERTIES[1], "scale": 2}, PROPERTIES[2]]
     assert digest(wider) != digest()
 
 
-def test_other_properties_and_titles_do_not() -> None:
-    """Properties that the goal does not fill, their order and their titles have no effect on it."""
+def test_unmapped_properties_keep_the_fingerprint() -> None:
+    """Unmapped properties, their order and titles do not affect the fingerprint."""
     assert digest([*PROPERTIES[:2], {"name": "another"}]) == digest()
     assert digest([PROPERTIES[0], {**PROPERTIES[1], "title": "Total spent"}, PROPERTIES[2]]) == digest()
 
 
-def test_fingerprints_of_older_declarations_stay() -> None:
-    """What could not be declared at first has no effect where it is not declared: an upgrade makes no file stale."""
+def test_an_upgrade_keeps_the_fingerprint() -> None:
+    """A setting of a later version does not affect the fingerprint where it is not declared."""
     detected = {"prefix": "x_"}
     goal = {"format": {"decimal": ",", "nulls": ["", "x"]}, "map_detected": detected}
     assert digest(**goal) == "c9c8299720c7fc6f"

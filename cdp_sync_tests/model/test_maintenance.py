@@ -1,4 +1,4 @@
-"""How long runs are kept: what may be declared, and the messages about problems."""
+"""Declared retention of runs: valid settings and messages."""
 
 from datetime import time
 
@@ -9,12 +9,12 @@ from cdp_sync.model.reading import read_text
 
 
 def problems_of(attributes: str) -> list[str]:
-    """Return what is wrong with attributes that are declared so."""
+    """Return the problems of these attributes."""
     return list(read_text(f"type: cdp_sync.components.Maintenance\nattributes: {attributes}\n").problems)
 
 
-def test_nothing_need_be_declared() -> None:
-    """Three months, three days for runs without work, in the night."""
+def test_maintenance_has_defaults() -> None:
+    """The defaults are 90 days, three days for runs without work, and a time at night."""
     assert Maintenance() == Maintenance(keep_runs_days=90, keep_idle_runs_days=3, at=time(3, 30), time_zone="UTC")
     assert problems_of("{}") == []
     assert problems_of("") == []
@@ -23,14 +23,14 @@ def test_nothing_need_be_declared() -> None:
 
 @pytest.mark.parametrize("key", ["keep_runs_days", "keep_idle_runs_days"])
 @pytest.mark.parametrize("days", ["0", "-1", "3651", "1.5", "ninety", '"90"', "true"])
-def test_days_are_whole_and_not_too_many(key: str, days: str) -> None:
-    """One day at least, ten years at most."""
+def test_days_are_whole_and_limited(key: str, days: str) -> None:
+    """Days are whole numbers from one to ten years."""
     (problem,) = problems_of(f"{{{key}: {days}}}")
     assert problem.startswith(f"attributes.{key}: found ")
 
 
 def test_every_problem_is_reported_at_once() -> None:
-    """Each with its place, what was found and what is allowed."""
+    """All problems are reported at once, with place, value found and values allowed."""
     problems = problems_of("{keep_run_days: 9, at: 3:30, time_zone: Amsterdam}")
     assert [problem.partition(": ")[0] for problem in problems] == [
         "attributes.at",

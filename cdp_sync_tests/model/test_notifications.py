@@ -1,4 +1,4 @@
-"""Who gets mail: what may be declared, and the messages about problems."""
+"""Declared notifications: valid settings and messages."""
 
 import pytest
 from pydantic import ValidationError
@@ -16,12 +16,12 @@ attributes:
 
 
 def problems_of(declared: str) -> list[str]:
-    """Return what is wrong with notifications that are declared so."""
+    """Return the problems of these notifications."""
     return list(read_text(f"{HEAD}    {declared}\n").problems)
 
 
-def test_mail_is_about_failures_unless_declared_otherwise() -> None:
-    """Addresses are enough."""
+def test_mail_is_sent_on_failure_by_default() -> None:
+    """Notifications need only addresses and are sent on failure by default."""
     made = Notifications(emails=("team@example.com",))
     assert made.on == "failure"
     assert (made.wanted(failed=True), made.wanted(failed=False)) == (True, False)
@@ -29,8 +29,8 @@ def test_mail_is_about_failures_unless_declared_otherwise() -> None:
     assert (every.wanted(failed=True), every.wanted(failed=False)) == (True, True)
 
 
-def test_the_key_on_may_stand_without_quotes() -> None:
-    """YAML 1.1 reads the key `on` as "true"; what is meant is the word."""
+def test_the_key_on_needs_no_quotes() -> None:
+    """The key `on` without quotes is accepted, although YAML 1.1 reads it as true."""
     assert problems_of("{emails: [team@example.com], on: every_run}") == []
     (problem,) = problems_of("{emails: [team@example.com], on: success}")
     assert problem.startswith("attributes.notifications.on: found 'success'")
@@ -38,14 +38,14 @@ def test_the_key_on_may_stand_without_quotes() -> None:
 
 
 @pytest.mark.parametrize("declared", ["{emails: []}", "{on: failure}"])
-def test_there_is_at_least_one_address(declared: str) -> None:
-    """Mail to nobody cannot be meant."""
+def test_at_least_one_address_is_needed(declared: str) -> None:
+    """Notifications without an address are refused."""
     (problem,) = problems_of(declared)
     assert problem.startswith("attributes.notifications.emails: ")
 
 
-def test_each_wrong_address_has_its_place() -> None:
-    """All of them are reported at once, with an unknown key."""
+def test_each_invalid_address_has_its_place() -> None:
+    """Invalid addresses and unknown keys are reported at once, each with its place."""
     problems = problems_of("{emails: [a@example.com, nobody, 'b@example.com, c@example.com'], om: failure}")
     assert [problem.partition(": ")[0] for problem in problems] == [
         "attributes.notifications.emails[1]",
@@ -72,13 +72,13 @@ def test_each_wrong_address_has_its_place() -> None:
         f"{'a' * 65}@example.com",
     ],
 )
-def test_what_is_no_address_is_refused(address: str) -> None:
-    """One address, nothing beside it, nothing that could become a header."""
+def test_invalid_addresses_are_refused(address: str) -> None:
+    """A text that is not one address, or could become a mail header, is refused."""
     with pytest.raises(ValidationError, match="not an e-mail address"):
         Notifications(emails=(address,))
 
 
 @pytest.mark.parametrize("address", ["a@b", "first.last+tag@mail.example.co.uk", "o'hara@example.com"])
-def test_what_is_an_address_is_taken(address: str) -> None:
-    """As HTML's field for e-mail addresses takes them."""
+def test_valid_addresses_are_accepted(address: str) -> None:
+    """Addresses are accepted as in HTML's e-mail field."""
     assert Notifications(emails=(address,)).emails == (address,)

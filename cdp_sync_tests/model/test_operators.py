@@ -1,4 +1,4 @@
-"""The table of operators: everything about an operator derives from its row."""
+"""The table of operators: all behaviour of an operator derives from its row."""
 
 import pickle
 import shutil
@@ -68,7 +68,7 @@ Starts with this text, in any case. The opposite of `starts_with`; true where th
 
 
 def test_a_new_operator_is_one_row(tmp_path: Path) -> None:
-    """One row in a copy of the product: validation, SQL, words, opposite and the editor's schema follow."""
+    """After one new row, validation, SQL, description, opposite and schema have the operator."""
     package = Path(cdp_sync.__file__).parent
     shutil.copytree(package, tmp_path / "cdp_sync", ignore=shutil.ignore_patterns("__pycache__", "defs", "sandbox"))
     table = tmp_path / "cdp_sync" / "model" / "operators.py"
@@ -84,6 +84,6 @@ def test_a_new_operator_is_one_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("row", OPERATORS, ids=lambda row: row.name)
-def test_a_row_can_be_handed_to_another_process(row: Operator) -> None:
-    """Profiles with segments are pickled where a run gets a process of its own."""
+def test_a_row_can_be_pickled(row: Operator) -> None:
+    """A row can be pickled, as a run may have a process of its own."""
     assert pickle.loads(pickle.dumps(row)) is row

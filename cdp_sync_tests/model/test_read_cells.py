@@ -1,4 +1,4 @@
-"""How imported cells may be declared: what is refused, and what the refusal says."""
+"""Settings of how cells are read: refused declarations and their messages."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from cdp_sync.model import Format, Profiles
 
 
 def refusal(**declared: Any) -> str:
-    """Return why a format is refused."""
+    """Return the message about a refused format."""
     with pytest.raises(ValidationError) as refused:
         Format.model_validate(declared)
     return str(refused.value)
 
 
-def test_zone_letters_are_refused_with_the_ways_out() -> None:
-    """Also for lists; a percent sign that is meant is none."""
+def test_zone_letters_are_refused_with_alternatives() -> None:
+    """`%Z` is refused with alternatives, also for lists; an escaped percent sign is accepted."""
     for declared in ({"dates": "%Y-%m-%d %H:%M %Z"}, {"dates": ["iso", "%Z"]}):
         message = refusal(**declared)
         assert "BST" in message
@@ -30,13 +30,13 @@ def test_zone_letters_are_refused_with_the_ways_out() -> None:
 
 
 def test_unknown_directives_are_refused() -> None:
-    """DuckDB would end the import with an error."""
+    """An unknown directive is refused, since DuckDB would end the import with an error."""
     assert "found %Q; allowed are %Y" in refusal(dates="%Q")
     assert Format(dates=["%-d.%-m.%Y", "%c"]).dates
 
 
-def test_groups_are_written_otherwise_than_decimals() -> None:
-    """And by one of the signs that people use."""
+def test_thousands_and_decimal_separators_differ() -> None:
+    """The thousands separator differs from the decimal one and is one of the known signs."""
     assert "declare decimal: ','" in refusal(thousands=".")
     assert "declare decimal: '.'" in refusal(thousands=",", decimal=",")
     assert "an apostrophe and a space" in refusal(thousands="x")
@@ -44,13 +44,13 @@ def test_groups_are_written_otherwise_than_decimals() -> None:
 
 
 @pytest.mark.parametrize("sign", ["-", "1", " €", ".", "(", "+EUR", ""])
-def test_a_currency_is_no_part_of_a_number(sign: str) -> None:
-    """Digits, signs and blanks in it would be taken for parts of the number."""
+def test_a_currency_has_no_characters_of_numbers(sign: str) -> None:
+    """A currency with digits, signs or blanks is refused, since these are parts of numbers."""
     assert "currency" in refusal(currency=["EUR", sign])
 
 
-def test_a_word_is_true_or_false() -> None:
-    """In any case; as YAML reads the keys, and not as it reads words without quotes."""
+def test_a_word_is_either_true_or_false() -> None:
+    """A word is either true or false, in any case; unquoted YAML booleans are refused."""
     declared = yaml.safe_load("booleans: {true: [J, Ja, 'yes'], false: [N, Nein]}")
     form = Format.model_validate(declared)
     assert form.booleans is not None
@@ -60,8 +60,8 @@ def test_a_word_is_true_or_false() -> None:
     assert "an empty cell is not a value" in refusal(booleans={"true": ["J"], "false": [""]})
 
 
-def test_lists_are_written_in_one_way() -> None:
-    """A list's format has a separator unless declared, which JSON replaces."""
+def test_lists_have_one_notation() -> None:
+    """`json_lists` excludes `multi_value`, and replaces the default separator of a list goal."""
     assert "json_lists and multi_value" in refusal(json_lists=True, multi_value=",")
     goal = ListGoal.model_validate(
         {

@@ -1,4 +1,4 @@
-"""The text of a defs.yaml: lines, keys that are there twice, and values of closed lists."""
+"""Reading a defs.yaml: line numbers, duplicate keys, and values of closed lists."""
 
 import pytest
 
@@ -17,7 +17,7 @@ attributes:
 
 
 def problems_of(text: str) -> list[str]:
-    """Return what is wrong with a text, each problem with its line."""
+    """Return the problems of a text with their lines."""
     return [with_line(problem, text) for problem in list(read_text(text).problems)]
 
 
@@ -39,15 +39,15 @@ def problems_of(text: str) -> list[str]:
         ),
     ],
 )
-def test_a_doubled_key_names_both_lines(before: str, after: str, expected: str) -> None:
-    """The last value would win, in silence: whatever was declared first would be gone."""
+def test_a_duplicate_key_is_reported_with_both_lines(before: str, after: str, expected: str) -> None:
+    """A duplicate key is reported with both lines, since YAML would keep only the last value."""
     text = SHOP.replace(before, after)
     assert [problem for problem in problems_of(text) if problem.startswith(expected)] != [], problems_of(text)
     assert problems_of(SHOP) == []
 
 
-def test_merged_and_aliased_keys_are_no_doubled_ones() -> None:
-    """A key beside `<<` overrides the merged one; an alias repeats its mapping in full, also one that holds itself."""
+def test_merged_and_aliased_keys_are_not_duplicates() -> None:
+    """A key that overrides a merged one is not a duplicate, nor are the keys of an alias."""
     merged = "base: &base {field: A, property: email}\nlink: [{<<: *base, field: B}, *base]\nloop: &loop [*loop]\n"
     assert list(read_text(f"type: other.Component\nattributes: {{}}\n{merged}").problems) == []
 
@@ -73,8 +73,8 @@ def test_merged_and_aliased_keys_are_no_doubled_ones() -> None:
         ("name: shop\n", "name: sh\0op\n", "line 3: this is not valid YAML: it holds the character U+0000"),
     ],
 )
-def test_a_problem_has_its_line_and_what_is_meant(before: str, after: str, message: str) -> None:
-    """The line of the key, or of what a key is missing in; a value of a closed list gets a hint, as a key does."""
+def test_a_problem_has_its_line_and_a_hint(before: str, after: str, message: str) -> None:
+    """A problem has the line of its key and a hint for a misspelt key or value."""
     text = SHOP.replace(before, after, 1)
     expected = message.replace("{map}", "attributes.import_profiles[0].map[0]")
     assert [problem for problem in problems_of(text) if expected in problem and problem.startswith("line ")] != [], (
@@ -83,8 +83,8 @@ def test_a_problem_has_its_line_and_what_is_meant(before: str, after: str, messa
 
 
 @pytest.mark.parametrize("link", ["[{field: Email, property: 1}]", "[Email]", "[{field: Email, propety: email}]"])
-def test_entries_with_problems_are_no_missing_ones(link: str) -> None:
-    """A list whose entries have problems is not called empty as well; messages are ours, in the words of YAML."""
+def test_invalid_entries_are_not_missing_entries(link: str) -> None:
+    """A list with invalid entries is not also reported as empty, and messages use the words of YAML."""
     problems = problems_of(SHOP.replace("[{field: Email, property: email}]", link))
     assert all(problem.startswith("line 7: attributes.import_profiles[0].link[0]") for problem in problems), problems
     assert problems
@@ -93,15 +93,15 @@ def test_entries_with_problems_are_no_missing_ones(link: str) -> None:
     assert empty == "line 7: attributes.import_profiles[0].link: needed is at least 1"
 
 
-def test_every_document_of_a_file_that_could_be_meant_is_named() -> None:
-    """A path that two documents have may be in either."""
+def test_a_path_in_two_documents_has_both_lines() -> None:
+    """A path that two documents have is reported with both lines."""
     text = SHOP + "---\n" + SHOP.replace("mode: set}", "mode: sett}")
     (problem,) = problems_of(text)
     assert problem.startswith("line 9 or 19: attributes.import_profiles[0].map[0].mode: found 'sett'")
 
 
-def test_parts_of_a_union_are_no_places_in_the_file() -> None:
-    """What pydantic tried is not shown as a key."""
+def test_a_path_has_no_names_of_types() -> None:
+    """The path of a problem has keys of the file only, without pydantic's names of types."""
     export = "  export_profiles:\n    - {name: b, segment: s, file: {name: x}, map: [{field: b, segments: al}]}\n"
     problems = problems_of(SHOP + export)
     assert any(

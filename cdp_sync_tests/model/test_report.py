@@ -1,4 +1,4 @@
-"""What a run reports: counters that add up, states, sentences for people."""
+"""Run reports: counters that add up, states, and messages."""
 
 from datetime import UTC, datetime
 
@@ -25,12 +25,12 @@ ENDS = st.lists(NUMBERS, min_size=len(ROW_ENDS), max_size=len(ROW_ENDS))
 
 
 def counted(ends: list[int]) -> Counters:
-    """Return counters of rows that met these ends."""
+    """Return counters of rows with these outcomes."""
     return Counters(rows_read=sum(ends), **dict(zip(ROW_ENDS, ends, strict=True)))
 
 
 def test_counters_have_the_names_of_the_contract() -> None:
-    """Names and order are what tables, metadata and JSON rely on."""
+    """Counters have the names and order that tables, metadata and JSON rely on."""
     assert COUNTERS == (
         "rows_read",
         "rows_applied",
@@ -51,43 +51,43 @@ def test_counters_have_the_names_of_the_contract() -> None:
 
 @given(st.lists(ENDS, max_size=4))
 def test_the_sum_of_counters_that_add_up_adds_up(files: list[list[int]]) -> None:
-    """Per file and per run every row read is in exactly one of the ends."""
+    """Each row read has exactly one outcome, per file and per run."""
     total = ImportReport("a", tuple(FileReport(str(n), "imported", counted(e)) for n, e in enumerate(files))).counters
     assert total.add_up
     assert total.rows_read == sum(map(sum, files))
 
 
 @pytest.mark.parametrize("report", [ImportReport("a", error="Down."), ExportReport("a", "everybody", error="Down.")])
-def test_both_directions_report_alike(report: Report) -> None:
-    """A goal that failed as a whole has its error as message, and the JSON of both has the same parts in order."""
+def test_both_directions_have_the_same_report(report: Report) -> None:
+    """Import and export reports have the same parts; a failed goal has its error as message."""
     assert (report.state, report.errors, report.message) == (GoalState.FAILED, ("Down.",), "Down.")
     parts = [name for name in report.to_json() if name not in (*COUNTERS, *EXPORT_COUNTERS, "eligible")]
     assert parts == ["goal", "state", "message", "seconds", "files"]
     assert report.direction == ("import" if isinstance(report, ImportReport) else "export")
 
 
-def test_ends_in_words() -> None:
-    """Those that are not 0, in order, without the noun that they count."""
+def test_outcomes_are_described() -> None:
+    """The description of outcomes leaves out zeros and the noun."""
     assert Counters(rows_read=3, rows_applied=2, rows_without_consent=1).in_words() == "2 applied, 1 without consent"
     counters = ExportCounters(2000, profiles_same=1500, profiles_written=500)
     assert (counters.in_words(), counters.add_up) == ("1,500 same, 500 written", True)
 
 
-def test_a_row_too_many_is_noticed() -> None:
+def test_counters_that_lose_a_row_do_not_add_up() -> None:
     """Counters that lose a row do not add up."""
     assert Counters(rows_read=3, rows_applied=2, rows_rejected=1).add_up
     assert not Counters(rows_read=3, rows_applied=2).add_up
 
 
-def test_a_file_tells_its_path_state_and_every_counter() -> None:
-    """The JSON of a file is flat: path, state, all counters, message and warnings."""
+def test_the_json_of_a_file_is_flat() -> None:
+    """The JSON of a file is flat: path, state, counters, message and warnings."""
     payload = FileReport("/in/a.csv", "imported", Counters(rows_read=1, rows_applied=1), warnings=("w",)).to_json()
     assert list(payload) == ["path", "state", *COUNTERS, "message", "warnings"]
     assert (payload["path"], payload["rows_read"], payload["warnings"]) == ("/in/a.csv", 1, ["w"])
 
 
-def test_a_goal_with_a_failed_file_has_failed_and_says_which() -> None:
-    """One failed file fails the goal; its message names the file and what landed besides."""
+def test_one_failed_file_fails_the_goal() -> None:
+    """One failed file fails the goal; the message names the file and the imported rows."""
     imported = FileReport("/in/a.csv", "imported", Counters(rows_read=2, rows_applied=2, profiles_created=2))
     report = ImportReport("customers", (imported, FileReport("/in/b.csv", "failed", message="No header.")))
     assert report.state == "failed"
@@ -95,14 +95,14 @@ def test_a_goal_with_a_failed_file_has_failed_and_says_which() -> None:
     assert "1 file, 2 rows: 2 applied; 2 profiles created, 0 updated." in report.message
 
 
-def test_a_goal_of_which_every_file_failed_does_not_say_that_nothing_is_new() -> None:
-    """What failed was new; the message says why it failed and nothing else."""
+def test_a_goal_whose_files_all_failed_has_only_errors() -> None:
+    """If all files failed, the message has only their errors."""
     report = ImportReport("customers", (FileReport("/in/b.csv", "failed", message="No header."),))
     assert report.message == "/in/b.csv failed: No header."
 
 
-def test_nothing_to_do_is_a_success_that_says_so() -> None:
-    """Files that wait or are known are no failure and nothing new."""
+def test_nothing_new_is_a_success() -> None:
+    """Waiting and known files give a success without work."""
     waiting = (FileReport("/in/a.csv", "growing"), FileReport("/in/b.csv", "unchanged"))
     assert (ImportReport("a", waiting).state, ImportReport("a", waiting).message) == (
         "success",
@@ -110,8 +110,8 @@ def test_nothing_to_do_is_a_success_that_says_so() -> None:
     )
 
 
-def test_a_sentence_names_the_ends_that_rows_met() -> None:
-    """Ends that no row met are left out; numbers have thousands separators."""
+def test_a_message_names_the_outcomes_of_rows() -> None:
+    """The message leaves out outcomes without rows and uses thousands separators."""
     counters = Counters(rows_read=12_345, rows_applied=12_300, rows_unmatched=40, rows_without_identifier=5)
     message = ImportReport("a", (FileReport("/in/a.csv", "imported", counters),)).message
     assert message.startswith("1 file, 12,345 rows: 12,300 applied, 5 without identifier, 40 unmatched;")
@@ -124,10 +124,13 @@ def test_files_are_in_order_of_import() -> None:
     assert [file.name for file in sorted(files)] == ["b", "c", "a"]
 
 
-def test_a_goal_warns_once_and_where_no_row_had_a_link_value() -> None:
-    """Warnings of several files are said once; rows that are unchanged or rejected are not judged by their links."""
-    nobody = Counters(rows_read=4, rows_unchanged=1, rows_rejected=1, rows_without_identifier=2)
-    files = (FileReport("/a", "imported", nobody, warnings=("Odd.",)), FileReport("/b", "imported", warnings=("Odd.",)))
+def test_equal_warnings_of_files_are_merged() -> None:
+    """Equal warnings are merged; the warning about link values ignores unchanged and rejected rows."""
+    without_identifier = Counters(rows_read=4, rows_unchanged=1, rows_rejected=1, rows_without_identifier=2)
+    files = (
+        FileReport("/a", "imported", without_identifier, warnings=("Odd.",)),
+        FileReport("/b", "imported", warnings=("Odd.",)),
+    )
     assert ImportReport("g", files).warnings == ("a, b: Odd.", "No row had a link value.")
     somebody = FileReport("/c", "imported", Counters(rows_read=1, rows_applied=1))
     assert ImportReport("g", (*files, somebody)).warnings == ("a, b: Odd.",)
@@ -136,7 +139,7 @@ def test_a_goal_warns_once_and_where_no_row_had_a_link_value() -> None:
 
 
 def test_errors_are_reported_one_by_one() -> None:
-    """Of a goal that failed its own, otherwise one for each failed file."""
+    """A failed goal has its own error, otherwise one error for each failed file."""
     failed = (FileReport("/a", "failed", message="Bad."), FileReport("/b", "imported"))
     assert ImportReport("g", failed).errors == ("/a failed: Bad.",)
     assert ImportReport("g", failed, error="Down.").errors == ("Down.",)

@@ -1,4 +1,4 @@
-"""Goals over Sailthru's lists and users as they are declared: what they come to, what is refused, what is stale."""
+"""Goals on Sailthru's lists and users: derived mappings, problems, and fingerprints."""
 
 from typing import Any
 
@@ -34,23 +34,23 @@ KEYS = {"name": "crm", "api_key_env": "CRM_KEY", "api_secret_env": "CRM_SECRET"}
 
 
 def of_lists(**fields: Any) -> ListGoal:
-    """Return a goal over a list."""
+    """Return an import goal on a list."""
     return ListGoal.model_validate(LIST | fields)
 
 
 def of_users(**fields: Any) -> UserExportGoal:
-    """Return a goal over users."""
+    """Return an export goal to users."""
     return UserExportGoal.model_validate(USERS | fields)
 
 
 def mapped(goal: ListGoal) -> dict[str, tuple[str, str]]:
-    """Return what the goal maps as an import, by property."""
+    """Return the mappings of the goal's import, by property."""
     mappings = goal.as_import("UTC", PROFILES).map
     return {each.property: (each.field, each.mode) for each in mappings}
 
 
 def test_the_sid_is_always_mapped() -> None:
-    """Into its own property, whatever links; unless the author fills that otherwise."""
+    """The sid is mapped to its own property, unless the goal maps another field to it."""
     by_email = of_lists(link=[{"field": "email", "property": "email"}])
     assert mapped(by_email)[PROFILE_ID] == ("sid", "set")
     other = {"field": "old_sid", "property": PROFILE_ID, "mode": "set_if_empty"}
@@ -58,19 +58,19 @@ def test_the_sid_is_always_mapped() -> None:
 
 
 @pytest.mark.parametrize(("name", "mode"), [("on_lists", "add"), ("first_name", "set")])
-def test_the_lists_name_is_collected_or_set(name: str, mode: str) -> None:
-    """A property of several values collects names, one of one value holds the last."""
+def test_the_name_of_a_list_is_added_or_set(name: str, mode: str) -> None:
+    """The list's name is added to a property with several values, and set on one with a single value."""
     assert mapped(of_lists(map=[], list_name_property=name))[name] == ("list name", mode)
 
 
 def test_an_import_has_the_accounts_time_zone() -> None:
-    """And the rest of the format as it is declared."""
+    """The import has the account's time zone and the declared format."""
     form = of_lists(format={"dates": ["iso"], "multi_value": "|"}).as_import("Europe/Amsterdam", PROFILES).format
     assert (form.time_zone, form.dates, form.multi_value) == ("Europe/Amsterdam", ("iso",), "|")
 
 
 def test_columns_are_named_once() -> None:
-    """The first column of a name is Sailthru's, a second one, or one like a key, is the custom field."""
+    """Of two columns with the same name, or one like a key, the second is the custom field."""
     goal = of_lists().as_import("UTC", PROFILES)
     columns = ("Profile Id", "Email", "Domain", "email", "sid", "Domain", "list name", "plan")
     assert goal.named(columns) == (
@@ -88,15 +88,15 @@ def test_columns_are_named_once() -> None:
         (["Domain (custom field)", "email (custom field)"], ("Domain", "email")),
     ],
 )
-def test_only_the_custom_fields_that_are_needed_are_exported(fields: list[str], asked: tuple[str, ...]) -> None:
-    """Neither keys nor columns that every export has; but custom fields that are called alike."""
+def test_only_mapped_custom_fields_are_requested(fields: list[str], asked: tuple[str, ...]) -> None:
+    """Only mapped custom fields are requested, not keys and columns that each export has."""
     names = ("first_name", "total", "on_lists", "email", PROFILE_ID)
     goal = of_lists(map=[{"field": field, "property": name} for field, name in zip(fields, names, strict=False)])
     assert goal.variables == asked
 
 
-def test_all_are_exported_where_any_may_be_mapped() -> None:
-    """`map_detected` maps whatever comes."""
+def test_map_detected_requests_all_custom_fields() -> None:
+    """With `map_detected` all custom fields are requested."""
     assert of_lists(map_detected={"prefix": "st_"}).variables is None
 
 
@@ -104,7 +104,7 @@ def test_all_are_exported_where_any_may_be_mapped() -> None:
 
 
 def digest(zone: str = "UTC", **fields: Any) -> str:
-    """Return the fingerprint of a goal over a list."""
+    """Return the fingerprint of an import goal on a list."""
     return fingerprint(of_lists(**fields).as_import(zone, PROFILES), PROFILES)
 
 
@@ -119,14 +119,14 @@ def digest(zone: str = "UTC", **fields: Any) -> str:
         {"allow_new_profiles": False},
     ],
 )
-def test_what_makes_lists_land_differently_makes_them_stale(changed: dict[str, Any]) -> None:
-    """The account's time zone as well."""
+def test_changes_that_affect_lists_change_the_fingerprint(changed: dict[str, Any]) -> None:
+    """A change that affects imported values, including the account's time zone, changes the fingerprint."""
     assert digest(**changed) != digest()
 
 
 @pytest.mark.parametrize("changed", [{"title": "Members"}, {"lists": ["Main", "VIP"]}, {"enabled": False}])
-def test_further_lists_and_titles_leave_lists_as_they_are(changed: dict[str, Any]) -> None:
-    """A list that is added does not have the others imported again."""
+def test_further_lists_and_titles_keep_the_fingerprint(changed: dict[str, Any]) -> None:
+    """A change of title, lists or `enabled` does not change the fingerprint."""
     assert digest(**changed) == digest()
 
 
@@ -144,14 +144,14 @@ def test_further_lists_and_titles_leave_lists_as_they_are(changed: dict[str, Any
         ({"title": "Audience"}, False),
     ],
 )
-def test_what_makes_users_others_has_them_sent_again(changed: dict[str, Any], *, stale: bool) -> None:
-    """How they travel and whether they are taken off lists later does not."""
+def test_changes_that_affect_users_change_the_fingerprint(changed: dict[str, Any], *, stale: bool) -> None:
+    """A change of what users receive changes the fingerprint; `bulk_from` and `changes` do not."""
     before, after = (export_fingerprint(goal, PROFILES) for goal in (of_users(), of_users(**changed)))
     assert (before != after) is stale
 
 
-def test_taking_off_lists_sends_nobody_again() -> None:
-    """It concerns those who leave."""
+def test_remove_from_lists_keeps_the_fingerprint() -> None:
+    """`remove_from_lists` does not change the fingerprint, since it concerns leaving users only."""
     staying, leaving = (of_users(lists=["VIP"], remove_from_lists=removes) for removes in (False, True))
     assert export_fingerprint(staying, PROFILES) == export_fingerprint(leaving, PROFILES)
 
@@ -178,23 +178,23 @@ def test_taking_off_lists_sends_nobody_again() -> None:
     ],
 )
 def test_problems_of_user_goals_are_reported(fields: dict[str, Any], expected: str) -> None:
-    """With what was found and what is needed."""
+    """The message about an invalid user goal has the value found and the value needed."""
     with pytest.raises(ValidationError, match=expected.replace("$", r"\$")):
         of_users(**fields)
 
 
-def test_lists_may_be_all_that_a_goal_does() -> None:
-    """Without custom fields it puts users on lists; one that is named twice counts once."""
+def test_a_user_goal_may_have_lists_only() -> None:
+    """A user goal may have lists without custom fields; repeated lists are merged."""
     assert of_users(map=[], lists=["VIP", "VIP"]).lists == ("VIP",)
 
 
 def problems_of(**goals: Any) -> list[str]:
-    """Return what does not fit the profile."""
+    """Return the problems of these goals with the profile model."""
     return find_problems(SailthruConnection.model_validate(KEYS | goals), PROFILES)
 
 
-def test_what_fits_the_profile_has_no_problems() -> None:
-    """Neither the lists nor the users."""
+def test_goals_that_match_the_profile_have_no_problems() -> None:
+    """Goals that match the profile model have no problems."""
     assert problems_of(import_profiles=[LIST], export_profiles=[USERS]) == []
 
 
@@ -210,7 +210,7 @@ def test_what_fits_the_profile_has_no_problems() -> None:
         {"export_profiles": [USERS | {"map": [{"field": "x", "property": "nowhere"}]}]},
     ],
 )
-def test_what_does_not_fit_the_profile_is_reported(goals: dict[str, Any]) -> None:
-    """Properties and segments that are not there or of another type, and links to properties that identify nobody."""
+def test_mismatches_with_the_profile_are_reported(goals: dict[str, Any]) -> None:
+    """Unknown properties and segments, wrong types, and links to other properties than identifiers are reported."""
     (problem,) = problems_of(**goals)
     assert "nowhere" in problem or "total" in problem

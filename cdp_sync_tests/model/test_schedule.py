@@ -1,4 +1,4 @@
-"""Schedules: what can be declared, what it is called, and when it is due, checked against a clock on the wall."""
+"""Schedules: valid declarations, descriptions, and due times compared with wall clocks."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, pairwise, takewhile
@@ -24,31 +24,31 @@ AFTER = datetime(YEAR + 1, 1, 1, tzinfo=UTC)
 
 
 def schedule(**fields: Any) -> Schedule:
-    """Return a schedule as it is declared."""
+    """Return a schedule with these fields."""
     return Schedule.model_validate(fields)
 
 
 def of_the_year(declared: dict[str, Any]) -> list[datetime]:
-    """Return when in the year a schedule is due."""
+    """Return all due times of a schedule in the test year."""
     return list(takewhile(lambda instant: instant < AFTER, occurrences(schedule(**declared), BEFORE)))
 
 
 @pytest.mark.parametrize("minutes", [7, 15, 50, 61, 480, 1440])
 @pytest.mark.parametrize("zone", ZONES)
 def test_even_intervals_are_counted_from_1970(minutes: int, zone: str) -> None:
-    """`every_minutes` is due at every multiple of the interval since midnight of 1970-01-01 in the zone."""
+    """`every_minutes` is due at each multiple of the interval since midnight of 1970-01-01 in the zone."""
     assert of_the_year({"every_minutes": minutes, "time_zone": zone}) == even(minutes, zone)
 
 
 @pytest.mark.parametrize(("zone", "declared", "times", "on_day"), cases(), ids=name_of)
-def test_a_year_is_as_the_clock_shows_it(zone: str, declared: dict[str, Any], times: str, on_day: OnDay) -> None:
-    """Every kind is due when clocks show its time first, or pass over it, and at no other minute of the year."""
+def test_a_year_of_due_times_follows_the_clock(zone: str, declared: dict[str, Any], times: str, on_day: OnDay) -> None:
+    """A schedule is due when a clock first shows its time or skips it, and at no other minute."""
     assert of_the_year(declared) == instants(zone, times, on_day)
 
 
 @pytest.mark.parametrize(("zone", "declared", "times", "on_day"), odd_cases(), ids=name_of)
-def test_a_year_of_odd_clocks(zone: str, declared: dict[str, Any], times: str, on_day: OnDay) -> None:
-    """Clocks that change at midnight, in the evening, or twice around a month keep to the same rules."""
+def test_a_year_of_unusual_clock_changes(zone: str, declared: dict[str, Any], times: str, on_day: OnDay) -> None:
+    """The same rules apply to clock changes at midnight, in the evening, or twice within a month."""
     assert of_the_year(declared) == instants(zone, times, on_day)
 
 
@@ -64,29 +64,29 @@ def test_a_year_of_odd_clocks(zone: str, declared: dict[str, Any], times: str, o
         ({"every_minutes": 1440}, "2026-03-28T12:00Z", ["2026-03-28T23:00Z", "2026-03-29T23:00Z"]),
     ],
 )
-def test_what_the_rules_come_to(declared: dict[str, Any], after: str, instants: list[str]) -> None:
-    """A gap's times are due at its end, a repeated time the first time; two that fall together are one."""
-    made = schedule(**declared, time_zone="Europe/Amsterdam")
-    found = islice(occurrences(made, datetime.fromisoformat(after)), 2)
+def test_due_times_around_clock_changes(declared: dict[str, Any], after: str, instants: list[str]) -> None:
+    """A skipped time is due at the end of the gap, a repeated time only once; equal times are merged."""
+    planned = schedule(**declared, time_zone="Europe/Amsterdam")
+    found = islice(occurrences(planned, datetime.fromisoformat(after)), 2)
     assert list(found) == [datetime.fromisoformat(each) for each in instants]
 
 
-def test_a_day_that_a_zone_left_out() -> None:
-    """Samoa had no 30 December 2011: what was due on it was due when the 31st began."""
-    made = schedule(days_of_week=["friday", "saturday"], at="10:00", time_zone="Pacific/Apia")
-    found = islice(occurrences(made, datetime(2011, 12, 29, tzinfo=UTC)), 2)
+def test_a_day_that_a_zone_skipped() -> None:
+    """Samoa skipped 30 December 2011: a run of that day was due at the start of the 31st."""
+    planned = schedule(days_of_week=["friday", "saturday"], at="10:00", time_zone="Pacific/Apia")
+    found = islice(occurrences(planned, datetime(2011, 12, 29, tzinfo=UTC)), 2)
     assert [f"{each.astimezone(ZoneInfo('Pacific/Apia')):%d %H:%M}" for each in found] == ["31 00:00", "31 10:00"]
 
 
 MOMENTS = st.integers(946_684_800, 2_524_608_000).map(lambda at: datetime.fromtimestamp(at, UTC))
-"""From 2000 to 2050."""
+"""Times from 2000 to 2050."""
 ANY_ZONE = st.timezone_keys(allow_prefix=False)
 TIMES = st.times().map(lambda at: f"{at:%H:%M}")
 
 
 @given(st.integers(1, 1440), ANY_ZONE, MOMENTS)
-def test_even_intervals_stay_even(minutes: int, zone: str, after: datetime) -> None:
-    """In any zone, at any time, runs are exactly the interval apart, and the first is less than one away."""
+def test_intervals_are_equal_in_any_zone(minutes: int, zone: str, after: datetime) -> None:
+    """In any zone, intervals are exactly equal, and the first due time is less than one interval away."""
     found = list(islice(occurrences(schedule(every_minutes=minutes, time_zone=zone), after), 20))
     step = timedelta(minutes=minutes)
     assert timedelta(0) < found[0] - after <= step
@@ -95,38 +95,38 @@ def test_even_intervals_stay_even(minutes: int, zone: str, after: datetime) -> N
 
 
 @given(st.integers(1, 48), TIMES, ANY_ZONE, MOMENTS)
-def test_no_local_time_is_due_twice(times: int, start: str, zone: str, after: datetime) -> None:
-    """In any zone, no wall time recurs, instants ascend, and a run shows a declared time or the end of a gap."""
-    made = schedule(times_per_day=times, starting_at=start, time_zone=zone)
-    found = list(islice(occurrences(made, after), 3 * times))
+def test_no_wall_time_is_due_twice(times: int, start: str, zone: str, after: datetime) -> None:
+    """In any zone, no wall time recurs; each due time is a declared time or ends a gap."""
+    planned = schedule(times_per_day=times, starting_at=start, time_zone=zone)
+    found = list(islice(occurrences(planned, after), 3 * times))
     walls = [instant.astimezone(ZoneInfo(zone)) for instant in found]
     assert after < found[0]
     assert all(earlier < later for earlier, later in pairwise(found))
     assert len({wall.replace(tzinfo=None) for wall in walls}) == len(walls)
     for wall in walls:
         earlier = (wall.astimezone(UTC) - timedelta(minutes=1)).astimezone(ZoneInfo(zone))
-        assert wall.time() in made.wall_times or wall.utcoffset() > earlier.utcoffset()
+        assert wall.time() in planned.wall_times or wall.utcoffset() > earlier.utcoffset()
 
 
 @given(st.integers(1, 1440), TIMES)
-def test_times_per_day_are_that_many_and_evenly_spread(times: int, start: str) -> None:
-    """There are as many times as declared, `starting_at` among them, apart by 24 hours / N to the minute."""
-    made = schedule(times_per_day=times, starting_at=start).wall_times
-    minutes = [at.hour * 60 + at.minute for at in made]
+def test_times_per_day_are_evenly_spaced(times: int, start: str) -> None:
+    """`times_per_day` gives that number of times, evenly spaced to the minute, including `starting_at`."""
+    planned = schedule(times_per_day=times, starting_at=start).wall_times
+    minutes = [at.hour * 60 + at.minute for at in planned]
     gaps = {(later - earlier) % 1440 for earlier, later in pairwise([*minutes, minutes[0]])}
-    assert len(set(made)) == times
-    assert time.fromisoformat(start) in made
+    assert len(set(planned)) == times
+    assert time.fromisoformat(start) in planned
     assert times == 1 or gaps <= {1440 // times, -(-1440 // times)}
 
 
 @given(MOMENTS, st.integers(1, 5000))
-def test_due_means_that_an_instant_lies_between(since: datetime, minutes: int) -> None:
-    """`is_due` leaves the first end out and has the second in."""
-    made = schedule(times_per_day=3, time_zone="Europe/Amsterdam")
+def test_is_due_covers_a_half_open_interval(since: datetime, minutes: int) -> None:
+    """`is_due` covers the interval (since, until]."""
+    planned = schedule(times_per_day=3, time_zone="Europe/Amsterdam")
     until = since + timedelta(minutes=minutes)
-    inside = [each for each in islice(occurrences(made, since), 20) if since < each <= until]
-    assert is_due(made, since, until) == bool(inside)
-    assert not inside or is_due(made, since, inside[0])
+    inside = [each for each in islice(occurrences(planned, since), 20) if since < each <= until]
+    assert is_due(planned, since, until) == bool(inside)
+    assert not inside or is_due(planned, since, inside[0])
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_due_means_that_an_instant_lies_between(since: datetime, minutes: int) -
     ],
 )
 def test_a_schedule_in_words(declared: dict[str, Any], words: str) -> None:
-    """What people read says when, and in which zone."""
+    """The description of a schedule has its times and its zone."""
     assert schedule(**declared).words == words
 
 
@@ -203,8 +203,8 @@ def test_a_schedule_in_words(declared: dict[str, Any], words: str) -> None:
         ({"evry_minutes": 5}, ".evry_minutes: unknown key; did you mean 'every_minutes'? allowed: every_minutes, "),
     ],
 )
-def test_a_problem_names_place_find_and_what_is_allowed(declared: dict[str, Any], problem: str) -> None:
-    """A schedule that cannot be meant is refused once, with its place in the file."""
+def test_a_problem_has_place_found_and_allowed_values(declared: dict[str, Any], problem: str) -> None:
+    """An invalid schedule has one problem, with its place in the file."""
     attributes = {"name": "shop", "server": SERVER, "schedule": declared}
     problems = read_text(
         yaml.safe_dump({"type": "cdp_sync.components.SftpConnection", "attributes": attributes})
@@ -214,8 +214,8 @@ def test_a_problem_names_place_find_and_what_is_allowed(declared: dict[str, Any]
     assert problem in problems[0]
 
 
-def test_a_time_without_quotes_is_understood_and_refused() -> None:
-    """YAML takes 12:30 for a number to base 60; the problem shows what was meant, in quotes."""
+def test_a_time_without_quotes_is_refused() -> None:
+    """YAML reads 12:30 as a number to base 60; the message shows the time in quotes."""
     text = "type: cdp_sync.components.SftpConnection\nattributes: {name: shop, server: {host: h, username: u, "
     text += "password_env: P}, schedule: {days_of_week: [monday], at: 12:30}}"
     assert list(read_text(text).problems) == [
@@ -224,12 +224,12 @@ def test_a_time_without_quotes_is_understood_and_refused() -> None:
 
 
 def connection(name: str = "shop", **fields: Any) -> SftpConnection:
-    """Return a connection with a goal."""
+    """Return a connection with one goal."""
     return SftpConnection.model_validate({"name": name, "server": SERVER, "import_profiles": [GOAL], **fields})
 
 
-def test_only_a_connection_that_is_on_runs_by_itself() -> None:
-    """Off, without a schedule, or with every goal off, a connection has no active schedule."""
+def test_only_an_enabled_connection_has_an_active_schedule() -> None:
+    """A connection that is off, or has no schedule or no enabled goal, has no active schedule."""
     hourly = {"every_minutes": 60}
     assert connection(schedule=hourly).active_schedule == schedule(**hourly)
     assert connection().active_schedule is None
@@ -237,8 +237,8 @@ def test_only_a_connection_that_is_on_runs_by_itself() -> None:
     assert connection(schedule=hourly, import_profiles=[{**GOAL, "enabled": False}]).active_schedule is None
 
 
-def test_upcoming_runs_of_all_connections_are_in_order_of_time() -> None:
-    """The next runs are merged, each shown in the zone of its schedule; connections that are off have none."""
+def test_upcoming_runs_are_sorted_by_time() -> None:
+    """Upcoming runs of all enabled connections are sorted by time and shown in the zone of their schedule."""
     connections = [
         connection("a", schedule={"times_per_day": 2, "time_zone": "America/New_York"}),
         connection("b", schedule={"every_minutes": 720}),
@@ -253,8 +253,8 @@ def test_upcoming_runs_of_all_connections_are_in_order_of_time() -> None:
     assert found[0].to_json()["at_utc"] == "2026-01-01T05:00:00+00:00"
 
 
-def test_days_are_asked_of_the_calendar_alone() -> None:
-    """The fourth Thursday and the last one differ in months with five."""
+def test_weekdays_of_a_month_follow_the_calendar() -> None:
+    """The fourth and the last Thursday differ in months with five Thursdays."""
     fourth, last = (
         schedule(weekday_of_month={"ordinal": ordinal, "weekday": "thursday"}, at="01:30")
         for ordinal in ("fourth", "last")

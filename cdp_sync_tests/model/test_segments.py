@@ -1,4 +1,4 @@
-"""Segments as an author declares them: what is refused, with which words, and what a written value becomes."""
+"""Declared segments: refused conditions, messages, and the values that declared texts become."""
 
 import time
 from datetime import UTC, date, datetime
@@ -25,21 +25,21 @@ PROPERTIES = [
 
 
 def profiles(*segments: dict[str, Any], **more: Any) -> Profiles:
-    """Return the declared profile with these segments, named s0, s1, … where they have no name."""
+    """Return a profile model with these segments, named s0, s1, … unless they have a name."""
     named = [{"name": f"s{number}", "when": when} for number, when in enumerate(segments)]
     return Profiles.model_validate({"properties": PROPERTIES, "segments": named} | more)
 
 
 def problems_of(*segments: dict[str, Any], **more: Any) -> list[str]:
-    """Return what is wrong with segments of these conditions."""
+    """Return the problems of segments with these conditions."""
     return find_profile_problems(profiles(*segments, **more))
 
 
 OBJECTIVES = [{"name": "news", "zones": ["GDPR"]}, {"name": "service"}]
 
 
-def test_what_fits_has_no_problems() -> None:
-    """Every kind of condition, with a value of its property's type."""
+def test_valid_conditions_have_no_problems() -> None:
+    """Each kind of condition with a value of the property's type has no problems."""
     conditions: list[dict[str, Any]] = [
         {"property": "first_name", "contains_any": ["Ann"]},
         {"property": "order_total", "between": [40, "99.95"]},
@@ -102,8 +102,8 @@ def test_what_fits_has_no_problems() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_reported_with_its_place(condition: dict[str, Any], expected: str) -> None:
-    """Place, what was found and what is allowed, wherever in a condition it stands."""
+def test_invalid_conditions_are_reported_with_their_place(condition: dict[str, Any], expected: str) -> None:
+    """A problem has its place, the value found, and the allowed values, at any depth of a condition."""
     fine = {"property": "email", "has_value": True}
     assert problems_of(condition) == [f"segments[0].when{expected}"]
     assert problems_of({"all": [fine, {"not": {"any": [fine, fine, condition]}}]}) == [
@@ -112,40 +112,47 @@ def test_what_does_not_fit_is_reported_with_its_place(condition: dict[str, Any],
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    """Of all segments, and of all parts of each."""
+    """All problems of all segments are reported at once."""
     wrong = {"property": "nothing", "is_empty": True}
     problems = problems_of({"any": [wrong, {"property": "order_total", "between": ["a", "b"]}]}, wrong)
     places = ["[0].when.any[0].property", "[0].when.any[1].between", "[0].when.any[1].between", "[1].when.property"]
     assert [problem.partition(":")[0] for problem in problems] == [f"segments{place}" for place in places]
 
 
-def test_an_objective_needs_zones_that_say_opt_in_or_opt_out() -> None:
-    """The message about a zone that is not declared says how to declare it."""
+def test_the_zones_of_an_objective_must_be_declared() -> None:
+    """The message about an undeclared zone says how to declare it."""
     objectives = [{"name": "service"}, {"name": "news", "zones": ["GDPR", "CCPA"]}]
     assert problems_of(zones={"CCPA": "opt_out"}, objectives=objectives) == [
         "objectives[1].zones: GDPR is not in `zones`; needed is `GDPR: opt_in` or opt_out"
     ]
 
 
-def asking(*names: str) -> dict[str, Any]:
-    """Return a condition that asks about these segments, or about none."""
+def referring_to(*names: str) -> dict[str, Any]:
+    """Return a condition that refers to these segments, or to none."""
     parts = [{"not": {"segment": name}} for name in names]
     return {"any": [{"property": "email", "has_value": True}, *parts]}
 
 
-def test_a_segment_that_asks_about_itself_is_reported_with_the_way() -> None:
+def test_a_segment_in_a_cycle_is_reported_with_the_path() -> None:
     """The message about a segment in a cycle shows the shortest path back to it."""
-    assert problems_of(asking("s0")) == ["segments[0].when: the segment asks about itself: s0 → s0"]
-    assert problems_of(asking("s1"), asking("s2", "s2"), asking("s0")) == [
+    assert problems_of(referring_to("s0")) == ["segments[0].when: the segment asks about itself: s0 → s0"]
+    assert problems_of(referring_to("s1"), referring_to("s2", "s2"), referring_to("s0")) == [
         "segments[0].when: the segment asks about itself: s0 → s1 → s2 → s0",
         "segments[1].when: the segment asks about itself: s1 → s2 → s0 → s1",
         "segments[2].when: the segment asks about itself: s2 → s0 → s1 → s2",
     ]
 
 
-def test_who_asks_about_a_cycle_is_not_part_of_it() -> None:
-    """Only segments that are part of a cycle are reported, each with its own cycle."""
-    problems = problems_of(asking("s1"), asking("s2"), asking("s1", "s3"), asking("s4"), asking("s3"), asking())
+def test_only_segments_of_a_cycle_are_reported() -> None:
+    """Only the segments of a cycle are reported, each with its own cycle."""
+    problems = problems_of(
+        referring_to("s1"),
+        referring_to("s2"),
+        referring_to("s1", "s3"),
+        referring_to("s4"),
+        referring_to("s3"),
+        referring_to(),
+    )
     assert [problem.partition("itself: ")[2] for problem in problems] == [
         "s1 → s2 → s1",
         "s2 → s1 → s2",
@@ -154,16 +161,16 @@ def test_who_asks_about_a_cycle_is_not_part_of_it() -> None:
     ]
 
 
-def test_segments_that_share_others_are_no_cycle() -> None:
-    """However many ways there are from one to another: all are looked at once."""
-    layers = [asking(*([f"s{number + 1}", f"s{number + 2}"] * 2)) for number in range(60)]
-    declared = profiles(*layers, asking(), asking())
+def test_shared_segments_are_not_a_cycle() -> None:
+    """Segments that refer to the same segments have no cycle; each segment is visited once."""
+    layers = [referring_to(*([f"s{number + 1}", f"s{number + 2}"] * 2)) for number in range(60)]
+    declared = profiles(*layers, referring_to(), referring_to())
     assert [find_cycle(segment, declared) for segment in declared.segments] == [()] * 62
 
 
 @pytest.mark.parametrize("prop", profiles().properties, ids=lambda prop: prop.name)
 def test_every_operator_has_its_opposite(prop: Property) -> None:
-    """What can be asked of a type can be denied."""
+    """Each operator except `is_empty` and `has_value` has an opposite."""
     plain = [name for name in operators_of(prop) if not name.startswith("not_")]
     assert {f"not_{name}" for name in plain[2:]} == {name for name in operators_of(prop) if name.startswith("not_")}
     assert plain[:2] == ["is_empty", "has_value"]
@@ -223,15 +230,15 @@ ONE_OF = "all, any, not, property, segment, objective"
     ],
 )
 def test_a_problem_in_the_file_is_reported_with_its_place(when: str, beginnings: list[str]) -> None:
-    """However deep it stands: the path as it is written, what was found, what is allowed; once for each."""
+    """A problem at any depth is reported once, with its path, the value found, and the allowed values."""
     found = list(read_text(HEAD + when).problems)
     assert len(found) == len(beginnings)
     for problem, expected in zip(found, beginnings, strict=True):
         assert problem.startswith(f"attributes.segments[1].when{expected}")
 
 
-def test_conditions_are_walked_with_their_places() -> None:
-    """Each condition inside, with the path to it as it is written."""
+def test_nested_conditions_are_visited_with_their_paths() -> None:
+    """Nested conditions are visited with their declared paths."""
     leaf = {"segment": "a"}
     when = Condition.model_validate({"all": [leaf, {"not": {"any": [leaf]}}]})
     assert [place for place, _ in when.walk()] == [
@@ -244,7 +251,7 @@ def test_conditions_are_walked_with_their_places() -> None:
 
 
 def prop(name: str) -> Property:
-    """Return a declared property."""
+    """Return a property."""
     return profiles().by_name[name]
 
 
@@ -270,15 +277,15 @@ def prop(name: str) -> Property:
         ("newsletter", False, False),
     ],
 )
-def test_a_written_value_becomes_one_of_the_propertys_type(name: str, written: object, value: object) -> None:
-    """Numbers exact, times in UTC."""
+def test_a_declared_value_gets_the_propertys_type(name: str, written: object, value: object) -> None:
+    """A declared value gets the property's type: exact numbers, times in UTC."""
     found = literal(prop(name), written)
     assert found == value
     assert type(found) is type(value)
 
 
-def test_a_time_without_an_offset_is_in_utc_wherever_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The zone of the machine has no say."""
+def test_a_time_without_an_offset_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time without an offset is in UTC, whatever the machine's time zone."""
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("TZ", "America/New_York")
         time.tzset()
@@ -315,15 +322,15 @@ def test_a_time_without_an_offset_is_in_utc_wherever_it_is_read(monkeypatch: pyt
         ("newsletter", "true", "true or false"),
     ],
 )
-def test_a_value_of_another_type_is_refused_with_what_is_needed(name: str, written: object, needed: str) -> None:
-    """The message shows the value, names the property and says what it is compared with."""
+def test_a_value_of_another_type_is_refused(name: str, written: object, needed: str) -> None:
+    """The message about a value of another type shows the value, the property and the type needed."""
     with pytest.raises(ValueError, match=r"; .* is compared with ") as refused:
         literal(prop(name), written)
     assert str(refused.value).startswith(f"found {written!r}; {name} is compared with {needed}")
 
 
 def test_a_long_number_needs_quotes() -> None:
-    """YAML rounds what has more digits than a float holds; a text stays as it is written."""
+    """A long number needs quotes, since YAML rounds numbers to the precision of a float."""
     exact = Property(name="total", type="decimal", precision=38, scale=10)
     assert literal(exact, "12345678901234567890.0123456789") == Decimal("12345678901234567890.0123456789")
     with pytest.raises(ValueError, match="in quotes if it is long"):

@@ -1,4 +1,4 @@
-"""From the text of a cell to an e-mail address, character by character."""
+"""Parsing of e-mail addresses, character by character."""
 
 import unicodedata
 from string import ascii_lowercase, ascii_uppercase
@@ -8,13 +8,13 @@ import idna
 WRAPPINGS = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
 
 SPACES = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
-"""Unicode's spaces, which may stand around any value that is no text."""
+"""Unicode's space characters, which are ignored around values other than text."""
 
 SIGNS = set("!#$%&'*+/=?^_`{|}~-")
 
 
 def read_address(text: str) -> str | None:
-    """Return the address that a text is, or is wrapped around; None where it is none."""
+    """Return the address in a text, without wrappings; None if there is none."""
     lowered = text.translate(str.maketrans(ascii_uppercase, ascii_lowercase))
     text = "".join(sign for sign in lowered if unicodedata.category(sign) != "Cf").strip()
     for _ in range(4):
@@ -25,7 +25,7 @@ def read_address(text: str) -> str | None:
 
 
 def in_ascii(address: str) -> str | None:
-    """Return an address with its domain in ASCII; None where there is no such domain, or it is too long."""
+    """Return an address with its domain in ASCII; None if the domain is invalid or the address too long."""
     local, _, domain = address.partition("@")
     try:
         domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
@@ -35,7 +35,7 @@ def in_ascii(address: str) -> str | None:
 
 
 def unwrap(text: str) -> str:
-    """Take one wrapping away."""
+    """Remove one wrapping."""
     name, bracket, rest = text.partition("<")
     if bracket and rest.endswith(">") and not set(name) & set(">@") and not set(rest[:-1]) & set("<>"):
         return rest[:-1].strip(SPACES)
@@ -50,29 +50,29 @@ def unwrap(text: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is `local@domain`."""
+    """Return whether a text is `local@domain`."""
     local, at, domain = text.partition("@")
     return bool(at) and is_local(local) and is_domain(domain)
 
 
 def is_local(text: str) -> bool:
-    """Whether it is pieces with dots between them, no apostrophe around."""
+    """Return whether a local part is valid: atoms separated by dots, without surrounding apostrophes."""
     pieces = text.split(".")
     sound = all(piece and all(is_letter(sign) or sign in SIGNS for sign in piece) for piece in pieces)
     return sound and len(text.encode()) <= 64 and text[0] != "'" and text[-1] != "'"
 
 
 def is_domain(text: str) -> bool:
-    """Whether it is labels with dots between them, a letter in the last one."""
+    """Return whether a domain is valid: labels separated by dots, with a letter in the last one."""
     labels = text.split(".")
     return all(map(is_label, labels)) and any(unicodedata.category(sign)[0] == "L" for sign in labels[-1])
 
 
 def is_label(text: str) -> bool:
-    """Whether it is letters and digits, with hyphens inside."""
+    """Return whether a label has letters and digits, with hyphens only inside."""
     return bool(text) and "-" not in (text[0], text[-1]) and all(is_letter(sign) or sign == "-" for sign in text)
 
 
 def is_letter(sign: str) -> bool:
-    """Whether a character is a letter, an accent or a digit of any script."""
+    """Return whether a character is a letter, a combining mark or a digit of any script."""
     return unicodedata.category(sign)[0] in "LMN"

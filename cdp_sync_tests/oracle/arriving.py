@@ -1,4 +1,4 @@
-"""From the bytes of a file to the delimited texts in it."""
+"""From the bytes of a file to its delimited texts."""
 
 import fnmatch
 import gzip
@@ -21,11 +21,11 @@ OTHERS = {
     b"<?xml": "an XML document",
     b"PAR1\x15": "a Parquet file",
 }
-"""How files begin that are no text."""
+"""First bytes of files that are not text."""
 
 
 def unpack(path: str, content: bytes, goal: FileGoal) -> list[tuple[str, bytes]]:
-    """Return a file and its name, or those that an archive holds and the goal means."""
+    """Return the file with its path, or the selected members of an archive."""
     if content.startswith(b"\x1f\x8b"):
         inner = gzip.decompress(content)
         refuse_others("the content", inner, goal)
@@ -38,22 +38,22 @@ def unpack(path: str, content: bytes, goal: FileGoal) -> list[tuple[str, bytes]]
 
 
 def unzip(path: str, archive: zipfile.ZipFile, goal: FileGoal) -> list[tuple[str, bytes]]:
-    """Return the members that are meant."""
+    """Return the selected members."""
     names = [name for name in archive.namelist() if not name.endswith("/")]
     if "[Content_Types].xml" in names:
         raise FileFails("an Excel workbook")
-    meant = members_meant(names, goal)
-    if names and not meant:
+    chosen = selected_members(names, goal)
+    if names and not chosen:
         raise FileFails(f"no member is to be imported; left out: {', '.join(names)}")
-    for name in meant:
+    for name in chosen:
         if archive.getinfo(name).compress_type not in (0, 8, 12, 14):
             raise FileFails(f"{path}!{name}: the method cannot be read")
         refuse_others(f"{path}!{name}: the member", archive.read(name), goal)
-    return [(f"{path}!{name}", archive.read(name)) for name in meant]
+    return [(f"{path}!{name}", archive.read(name)) for name in chosen]
 
 
-def members_meant(names: list[str], goal: FileGoal) -> list[str]:
-    """Return the names of those members that the goal means."""
+def selected_members(names: list[str], goal: FileGoal) -> list[str]:
+    """Return the names of the members that the goal selects."""
     last = {name: name.split("/")[-1] for name in names}
     names = [name for name in names if not re.search(r"(^|/)\.[^/]|__MACOSX/|(Thumbs\.db|desktop\.ini)$", name)]
     if goal.members:
@@ -71,7 +71,7 @@ def members_meant(names: list[str], goal: FileGoal) -> list[str]:
 
 
 def refuse_others(what: str, content: bytes, goal: FileGoal) -> None:
-    """Raise FileFails for what is no text in the declared encoding."""
+    """Raise FileFails for content that is not text in the declared encoding."""
     for beginning, name in OTHERS.items():
         if content.startswith(beginning):
             raise FileFails(f"{what} is {name}")

@@ -1,4 +1,4 @@
-"""Profiles in a form that two implementations can be compared by: no ids, no times, every value as text."""
+"""Profiles in a form for comparing implementations: without ids and times, all values as texts."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -9,7 +9,7 @@ CanonicalProfile = tuple[tuple[str, str], ...]
 
 
 def canonical(profiles: Iterable[Mapping[str, Any]]) -> list[CanonicalProfile]:
-    """Return the profiles sorted, each as sorted pairs of property and value; empty properties left out."""
+    """Return the profiles sorted, each as sorted pairs of property and value, without empty properties."""
     return sorted(
         tuple(sorted((name, text_form(value)) for name, value in profile.items() if value not in (None, [])))
         for profile in profiles
@@ -17,7 +17,7 @@ def canonical(profiles: Iterable[Mapping[str, Any]]) -> list[CanonicalProfile]:
 
 
 def text_form(value: Any) -> str:
-    """Return a value as the case files write it; a list as `a;b`, in its own order."""
+    """Return a value in the form of the case files; a list as `a;b`, in its order."""
     match value:
         case list():
             return ";".join(text_form(one) for one in value)

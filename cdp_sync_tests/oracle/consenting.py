@@ -1,4 +1,4 @@
-"""May a profile be processed, and what refusing and consenting take from each other."""
+"""Consent: whether a profile may be processed, and how consent and refusal replace each other."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ LISTS = (CONSENTED, REFUSED)
 
 
 def may_process(profile: Profile, objectives: Iterable[str], declared: Profiles) -> bool:
-    """Whether a connection with these objectives may process a profile; with none it may."""
+    """Return whether a connection with these objectives may process a profile; without objectives it may."""
     zone = profile.get(ZONE, "NONE")
     asked = [declared.objective(name) for name in objectives]
     if not asked or any(zone not in objective.zones for objective in asked):
@@ -23,20 +23,20 @@ def may_process(profile: Profile, objectives: Iterable[str], declared: Profiles)
 
 
 def move(profile: Profile, said: Profile) -> None:
-    """Let an objective that rows put on one list leave the other; one that they put on both was refused.
+    """Remove an objective that rows put on one list from the other; on both lists it counts as refused.
 
     Args:
-        profile: What the profile has become.
-        said: What its rows say of the lists, on their own.
+        profile: The profile after its rows were applied.
+        said: The lists according to its rows alone.
     """
     refused = said.get(REFUSED, [])
     consented = [name for name in said.get(CONSENTED, []) if name not in refused]
-    leave(profile, CONSENTED, refused)
-    leave(profile, REFUSED, consented)
+    remove(profile, CONSENTED, refused)
+    remove(profile, REFUSED, consented)
 
 
-def leave(profile: Profile, name: str, gone: list[str]) -> None:
-    """Take objectives from a list; a list without any is none."""
+def remove(profile: Profile, name: str, gone: list[str]) -> None:
+    """Remove objectives from a list, and the list if it becomes empty."""
     left = [objective for objective in profile.pop(name, []) if objective not in gone]
     if left:
         profile[name] = left

@@ -1,4 +1,4 @@
-"""What rows add to sums and lists, and what is taken back, worked out row by row."""
+"""Contributions of rows to sums and lists, and their withdrawal, row by row."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from cdp_sync_tests.oracle.row import Row
 
 @dataclass(frozen=True)
 class Keyed:
-    """What a row key last brought: the row's content under a fingerprint, whose it was, and what it has added."""
+    """The last contribution of a row key: the row's content under a fingerprint, its profile, and what it added."""
 
     identity: tuple[Any, ...]
     fingerprint: str
@@ -22,7 +22,7 @@ class Keyed:
 
 @dataclass(frozen=True)
 class Vanished:
-    """A row that its file no longer holds: whose it was, and what it had added."""
+    """A row that its file no longer has, with its profile and its contribution to sums."""
 
     path: str
     profile: int | None
@@ -31,22 +31,22 @@ class Vanished:
 
 @dataclass
 class Account:
-    """What a batch adds to the sums of profiles and takes back, by profile and property."""
+    """Additions and withdrawals of a batch, by profile and property."""
 
     added: dict[tuple[int, str], list[tuple[Row, Any]]] = field(default_factory=dict)
     taken: dict[tuple[int, str], list[Any]] = field(default_factory=dict)
     dropped: dict[int, set[tuple[str, Any]]] = field(default_factory=dict)
-    """Values to take off lists."""
+    """Values to remove from lists."""
     paths: dict[int, set[str]] = field(default_factory=dict)
-    """The files that take something back from a profile."""
+    """The files that withdraw something from a profile."""
 
     def add(self, row: Row, name: str, amount: Any) -> None:
-        """Note an amount that a row adds."""
+        """Record an amount that a row adds."""
         assert row.profile is not None
         self.added.setdefault((row.profile, name), []).append((row, amount))
 
     def outgrown(self, profile: int, prop: Property, base: Any) -> list[Row]:
-        """Take out the rows with which the sum first does not fit its property, one after the other."""
+        """Remove, one by one, the rows at which the sum first exceeds its property; return them."""
         out: list[Row] = []
         own = self.added.get((profile, prop.name), [])
         while own and not fits(base + sum(amount for _, amount in own), prop):
@@ -55,14 +55,14 @@ class Account:
         return out
 
     def take(self, path: str, profile: int | None, sums: dict[str, Any], names: Iterable[str]) -> None:
-        """Note amounts to take back."""
+        """Record amounts to withdraw."""
         for name in names:
             if profile is not None and name in sums:
                 self.taken.setdefault((profile, name), []).append(sums[name])
                 self.paths.setdefault(profile, set()).add(path)
 
     def net(self, profile: int, name: str) -> Any:
-        """Return what a sum changes by; None for nothing."""
+        """Return the change of a sum; None for no change."""
         added = [amount for _, amount in self.added.get((profile, name), [])]
         taken = self.taken.get((profile, name), [])
         if taken:
@@ -71,24 +71,24 @@ class Account:
 
 
 def fits(total: Any, prop: Property) -> bool:
-    """Whether a property can hold a total."""
+    """Return whether a property can hold a total."""
     limit = 2**63 if prop.type == "number" else 10 ** (prop.precision - prop.scale)
     return bool(-limit < total < limit or (prop.type == "number" and total == -limit))
 
 
 def summed(goal: FileGoal) -> list[str]:
-    """Return the properties that the goal sums into."""
+    """Return the properties of mappings with the mode `sum`."""
     return list(dict.fromkeys(mapping.property for mapping in goal.map if mapping.mode == "sum"))
 
 
 def open_account(rows: list[Row], vanished: list[Vanished], goal: FileGoal, keyed: dict[Any, Keyed]) -> Account:
-    """Work out what a batch adds and takes back.
+    """Return the additions and withdrawals of a batch.
 
     Args:
         rows: All rows of the batch, linked.
-        vanished: Rows that their files no longer hold.
+        vanished: Rows that their files no longer have.
         goal: The declaration.
-        keyed: What keys have brought before.
+        keyed: The last contribution of each key.
     """
     account, names = Account(), summed(goal)
     last = {row.key: row for row in rows if row.key is not None and row.applies}
@@ -108,7 +108,7 @@ def open_account(rows: list[Row], vanished: list[Vanished], goal: FileGoal, keye
 
 
 def settle(row: Row, name: str, account: Account, known: Keyed | None) -> None:
-    """Add what one row says for one sum, less what it has added before."""
+    """Record the contribution of one row to one sum, minus its former contribution."""
     said = [value for mapping, value in row.said if mapping.property == name and value is not None]
     old = row.former.sums.get(name) if row.former and not known else None
     failed = known and any(name == prop for _, prop in row.invalid)
@@ -129,7 +129,7 @@ def settle(row: Row, name: str, account: Account, known: Keyed | None) -> None:
 
 
 def drop_values(last: dict[Any, Row], rows: list[Row], keyed: dict[Any, Keyed], account: Account) -> None:
-    """Take values off lists that replaced rows added and nobody says any more."""
+    """Record list values that replaced rows added and no other row has."""
     replaced = {key: keyed[key] for key in last if key in keyed}
     said = {(row.profile, *one) for row in rows if row.applies and row.counts for one in values_added(row)}
     others = {(one.profile, *value) for key, one in keyed.items() if key not in replaced for value in one.lists}
@@ -141,13 +141,13 @@ def drop_values(last: dict[Any, Row], rows: list[Row], keyed: dict[Any, Keyed], 
 
 
 def values_added(row: Row) -> set[tuple[str, Any]]:
-    """Return what a row says for lists that it adds to."""
+    """Return the list values that a row adds."""
     found: list[tuple[Mapping, Any]] = [one for one in row.said if one[0].mode == "add"]
     return {(mapping.property, value) for mapping, values in found for value in values or []}
 
 
 def drop(profile: Profile, values: set[tuple[str, Any]], goal: FileGoal) -> None:
-    """Take values off a profile's lists."""
+    """Remove values from a profile's lists."""
     for name in {mapping.property for mapping in goal.map if mapping.mode == "add"}:
         left = [value for value in profile.get(name, []) if (name, value) not in values]
         profile[name] = left
@@ -156,7 +156,7 @@ def drop(profile: Profile, values: set[tuple[str, Any]], goal: FileGoal) -> None
 
 
 def remember_keys(rows: list[Row], before: list[Profile | None], fingerprint: str, keyed: dict[Any, Keyed]) -> None:
-    """Note what each key brought: the last of its rows that was applied."""
+    """Store the contribution of each key's last applied row."""
     owned = {(one.profile, *value) for one in keyed.values() for value in one.lists}
     for row in rows:
         if row.key is None or not row.applies or not row.counts:

@@ -1,4 +1,4 @@
-"""From the text of a cell to a value of a property, and to link values."""
+"""Conversion of cells to values of properties and to link values."""
 
 import json
 import re
@@ -25,23 +25,23 @@ class Invalid(Exception):
 
 
 def convert(cell: Cell, prop: Property, fmt: Format) -> Any:
-    """Return the value a cell has for a property, None for no value. Raises Invalid."""
-    if cell is None or says_nothing(cell, prop, fmt):
+    """Return the cell's value for a property; None for no value. Raises Invalid."""
+    if cell is None or is_no_value(cell, prop, fmt):
         return None
     if prop.multiple:
         return unique(convert_one(element, prop, fmt) for element in elements(cell, prop, fmt)) or None
     return convert_one(stripped(cell) if prop.identifier or fmt.trim else cell, prop, fmt)
 
 
-def says_nothing(cell: str, prop: Property, fmt: Format) -> bool:
-    """Whether a cell is blank, or means "no value" without the blanks that do not count around such values."""
+def is_no_value(cell: str, prop: Property, fmt: Format) -> bool:
+    """Return whether a cell is blank or a declared null. Surrounding blanks count in plain text only."""
     counts = prop.type == "text" and not (prop.multiple or prop.identifier or prop.among or fmt.trim)
     return is_blank(cell) or (not counts and stripped(cell) in fmt.nulls)
 
 
 def link_values(cell: Cell, prop: Property, goal: FileGoal) -> list[str]:
-    """Return the usable link values of a cell, in text form. Raises Invalid."""
-    if cell is None or says_nothing(cell, prop, goal.format):
+    """Return the usable link values of a cell as texts. Raises Invalid."""
+    if cell is None or is_no_value(cell, prop, goal.format):
         return []
     parts = elements(cell, prop, goal.format) if prop.multiple else [stripped(cell)]
     usable = [part for part in parts if part and not is_blocked(part, goal)]
@@ -52,12 +52,12 @@ def link_values(cell: Cell, prop: Property, goal: FileGoal) -> list[str]:
 
 
 def is_blocked(value: str, goal: FileGoal) -> bool:
-    """Whether a link value names nobody."""
+    """Return whether a link value is a blocked one."""
     return value.lower() in goal.blocked or re.fullmatch("0+", value) is not None
 
 
-def ruin_of(value: str) -> str | None:
-    """Return what a spreadsheet or a program made of an identifier, which is nobody's then; None of a sound one."""
+def damage_of(value: str) -> str | None:
+    """Return the kind of damage that a spreadsheet or program did to an identifier; None if it is intact."""
     if re.fullmatch("[+-]?[0-9]([.,][0-9]+)?e[+]?[0-9]+", value.lower()):
         return "scientific notation"
     if is_sheet_error(value.lower()):
@@ -66,7 +66,7 @@ def ruin_of(value: str) -> str | None:
 
 
 def is_sheet_error(value: str) -> bool:
-    """Whether a spreadsheet, of whatever language, writes this for a formula that has no result."""
+    """Return whether a value is a spreadsheet's error of a formula, in any language."""
     if value in ("#nv", "#getting_data"):
         return True
     if len(value) == 4 + value.endswith("!") and value[0] + value[2] == "#/":
@@ -77,23 +77,23 @@ def is_sheet_error(value: str) -> bool:
 
 
 def shows_nothing(sign: str) -> bool:
-    """Whether a character is white space, or a format character such as the zero-width space."""
+    """Return whether a character is white space or a format character such as the zero-width space."""
     return unicodedata.category(sign) in ("Zs", "Zl", "Zp", "Cf") or sign in "\t\n\v\f\r\x85"
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing to see."""
+    """Return whether a text has no visible character."""
     return all(map(shows_nothing, text))
 
 
 def stripped(text: str) -> str:
-    """Return a text without the white space around it."""
+    """Return a text without surrounding white space."""
     seen = [place for place, sign in enumerate(text) if not shows_nothing(sign)]
     return text[seen[0] : seen[-1] + 1] if seen else ""
 
 
 def elements(cell: str, prop: Property, fmt: Format) -> list[str]:
-    """Split the cell of a `multiple` property: trimmed, without the empty ones. Raises Invalid."""
+    """Return the elements of a `multiple` property's cell, trimmed and without blank ones. Raises Invalid."""
     careful = prop.identifier or prop.type == "email" or prop.among or fmt.trim
     if fmt.json_lists:
         parts = [part if not careful else stripped(part) for part in json_elements(cell, prop, fmt)]
@@ -104,7 +104,7 @@ def elements(cell: str, prop: Property, fmt: Format) -> list[str]:
 
 
 def json_elements(cell: str, prop: Property, fmt: Format) -> list[str]:
-    """Return the elements of a JSON array as cells of the format would have them; null is none. Raises Invalid."""
+    """Return the elements of a JSON array as texts in the cell format, without nulls. Raises Invalid."""
     try:
         found = json.loads(cell, parse_float=JsonNumber, parse_int=JsonNumber, parse_constant=refuse)
     except ValueError:
@@ -113,22 +113,22 @@ def json_elements(cell: str, prop: Property, fmt: Format) -> list[str]:
         raise Invalid("not a JSON array")
     if any("\ud800" <= sign <= "\udfff" for one in found if isinstance(one, str) for sign in one):
         raise Invalid("not a JSON array: half a character")
-    return [spelled(one, prop, fmt) for one in found if one is not None]
+    return [json_text(one, prop, fmt) for one in found if one is not None]
 
 
 class JsonNumber(str):
-    """A number as it is written."""
+    """A JSON number in its original notation."""
 
     __slots__ = ()
 
 
 def refuse(word: str) -> None:
-    """Refuse what Python reads and JSON does not know."""
+    """Refuse a constant that Python's parser accepts and JSON does not have."""
     raise ValueError(word)
 
 
-def spelled(value: Any, prop: Property, fmt: Format) -> str:
-    """Return a JSON value as text."""
+def json_text(value: Any, prop: Property, fmt: Format) -> str:
+    """Return a JSON value as a text in the cell format."""
     if isinstance(value, bool):
         words = fmt.booleans if prop.type == "boolean" else None
         return (words.true[0] if value else words.false[0]) if words else str(value).lower()
@@ -136,51 +136,51 @@ def spelled(value: Any, prop: Property, fmt: Format) -> str:
 
 
 def unique(values: Iterable[Any]) -> list[Any]:
-    """Return each value once, where it came first."""
+    """Return the values without repetition, in order of first occurrence."""
     return list(dict.fromkeys(values))
 
 
 def convert_one(text: str, prop: Property, fmt: Format) -> Any:
-    """Return one value of a property's type."""
+    """Convert a text to the property's type."""
     return CONVERTERS[prop.type](text, prop, fmt)
 
 
 def to_text(text: str, prop: Property, fmt: Format) -> str:
-    """Text is taken as it stands; where only some texts are allowed, without the space around it."""
+    """Return the text; with allowed values, trimmed and checked."""
     if "\0" in text:
         raise Invalid("a NUL byte")
     if prop.among:
         return to_known(stripped(text), prop.among)
-    if prop.identifier and (ruin := ruin_of(text)):
-        raise Invalid(ruin)
+    if prop.identifier and (damage := damage_of(text)):
+        raise Invalid(damage)
     return text
 
 
 def to_known(text: str, among: Sequence[str]) -> str:
-    """One of some texts."""
+    """Return the text if it is one of the allowed values."""
     if text not in among:
         raise Invalid(f"not one of: {', '.join(among)}" if len(among) <= 8 else "not a known value")
     return text
 
 
 def to_email(text: str, prop: Property, fmt: Format) -> str:
-    """An address, or what is only wrapped around one."""
+    """Return the address in a text, without wrappings."""
     address = read_address(stripped(text))
     if address is None:
-        raise Invalid(ruin_of(text) or "not an e-mail address")
+        raise Invalid(damage_of(text) or "not an e-mail address")
     return address
 
 
 def to_number(text: str, prop: Property, fmt: Format) -> int:
-    """A 64-bit integer; a decimal separator with nothing but zeros may follow."""
+    """Return a 64-bit integer; a fraction of zeros is accepted."""
     found = re.fullmatch(rf"([+-]?[0-9]+)({re.escape(fmt.decimal)}0*)?", plain_number(text, fmt))
     if not found or not -(2**63) <= int(found[1]) < 2**63:
-        raise Invalid((prop.identifier and ruin_of(text)) or "not a whole number of 64 bits")
+        raise Invalid((prop.identifier and damage_of(text)) or "not a whole number of 64 bits")
     return int(found[1])
 
 
 def to_decimal(text: str, prop: Property, fmt: Format) -> Decimal:
-    """An exact number with no more digits than declared."""
+    """Return an exact decimal within the declared digits."""
     point = re.escape(fmt.decimal)
     text = plain_number(text, fmt)
     if not re.fullmatch(rf"[+-]?([0-9]+({point}[0-9]*)?|{point}[0-9]+)", text):
@@ -193,7 +193,7 @@ def to_decimal(text: str, prop: Property, fmt: Format) -> Decimal:
 
 
 def plain_number(text: str, fmt: Format) -> str:
-    """Return a number as digits, a decimal sign and a sign in front, however the format also writes it."""
+    """Return a number as sign, digits and decimal separator, from any declared notation."""
     text = without_currency(stripped(text), fmt)
     if "parentheses" in fmt.negative and text.startswith("(") and text.endswith(")"):
         text = "-" + text[1:-1]
@@ -210,7 +210,7 @@ def plain_number(text: str, fmt: Format) -> str:
 
 
 def without_currency(text: str, fmt: Format) -> str:
-    """Take one currency away: before the number, with a sign in front of it perhaps; or else after it."""
+    """Remove one currency, before the number and its sign or after it."""
     for currency in sorted(fmt.currency, key=len, reverse=True):
         bare = text.lstrip("(+-")
         if bare.lower().startswith(currency.lower()):
@@ -223,7 +223,7 @@ def without_currency(text: str, fmt: Format) -> str:
 
 
 def to_boolean(text: str, prop: Property, fmt: Format) -> bool:
-    """One of the known words for true and false."""
+    """Return the boolean of a known word."""
     word = text.strip(SPACES).lower()
     true, false = (fmt.booleans.true, fmt.booleans.false) if fmt.booleans else (TRUE, FALSE)
     if word in [known.lower() for known in true]:
@@ -234,17 +234,17 @@ def to_boolean(text: str, prop: Property, fmt: Format) -> bool:
 
 
 def to_datetime(text: str, prop: Property, fmt: Format) -> datetime:
-    """An instant, in UTC; without an offset it is local time in the format's zone."""
+    """Return an instant in UTC; a time without an offset is in the format's zone."""
     return moment(text, fmt).instant(fmt)
 
 
 def to_date(text: str, prop: Property, fmt: Format) -> date:
-    """The day that is written, or the one in the format's zone."""
+    """Return the written date, or with `date_in_zone` the date in the format's zone."""
     return moment(text, fmt).day(fmt)
 
 
 def moment(text: str, fmt: Format) -> Moment:
-    """Return what the first fitting date pattern makes of the text."""
+    """Return the moment that the first matching date pattern reads."""
     try:
         return read_moment(text.strip(SPACES), fmt)
     except NoDate as error:

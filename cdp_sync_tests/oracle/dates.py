@@ -1,4 +1,4 @@
-"""From the text of a cell to a moment: what its calendar shows, and where on the time line that is."""
+"""Conversion of cells to moments: local date and time, and the instant."""
 
 import calendar
 import re
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from cdp_sync.model import Format
 
 EPOCHS = {"epoch_seconds": (timedelta(seconds=1), 11), "epoch_milliseconds": (timedelta(milliseconds=1), 14)}
-"""What is counted since 1970, and in how many digits."""
+"""The unit and the largest number of digits of each epoch."""
 
 ZONE = "[Zz]|[+-][0-9][0-9]:?[0-9][0-9]|[+-][0-9][0-9]"
 ISO = re.compile(rf"(.{{10}})(?:[T ]([0-9:]{{5}}|[0-9:]{{8}}(?:\.([0-9]{{1,9}}))?)({ZONE})?)?")
@@ -21,46 +21,46 @@ WORDS |= {"p": ("am", "pm")}
 
 
 class NoDate(Exception):
-    """A pattern does not read the text."""
+    """The text does not match the pattern."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment as it is written."""
+    """A date and time as written."""
 
     clock: datetime
-    """What calendar and clock show."""
+    """The local date and time."""
     zone: tzinfo | None
-    """The offset that is written; None where there is none."""
+    """The written offset; None without one."""
     is_count: bool = False
-    """It is a number, which shows no calendar."""
+    """Whether it was written as a number since 1970."""
 
     def instant(self, fmt: Format) -> datetime:
-        """Return the instant. A time that is skipped moves forward, one that is repeated is the second."""
+        """Return the instant. A skipped local time moves forward; of a repeated one the second counts."""
         if self.zone:
             return self.clock.replace(tzinfo=self.zone).astimezone(UTC)
         local = self.clock.replace(tzinfo=ZoneInfo(fmt.time_zone))
         return local.replace(fold=0 if is_skipped(local) else 1).astimezone(UTC)
 
     def day(self, fmt: Format) -> date:
-        """Return the day: as written, or in the format's zone."""
+        """Return the written date, or the date in the format's zone."""
         if self.is_count or fmt.date_in_zone:
             return self.instant(fmt).astimezone(ZoneInfo(fmt.time_zone)).date()
         return self.clock.date()
 
     def is_doubtful(self, fmt: Format) -> bool:
-        """Whether the format's clocks never show it, or show it twice."""
+        """Return whether the local time is skipped or repeated in the format's zone."""
         local = self.clock.replace(tzinfo=ZoneInfo(fmt.time_zone))
         return not self.zone and local.utcoffset() != local.replace(fold=1).utcoffset()
 
 
 def is_skipped(local: datetime) -> bool:
-    """Whether clocks jump over a local time."""
+    """Return whether the zone's clocks skip a local time."""
     return local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) != local.replace(tzinfo=None)
 
 
 def read_moment(text: str, fmt: Format) -> Moment:
-    """Return what the first fitting date pattern makes of the text. Raises NoDate."""
+    """Return the moment that the first matching pattern reads. Raises NoDate."""
     for pattern in fmt.dates:
         try:
             moment = parse_moment(text, pattern, fmt)
@@ -95,7 +95,7 @@ def parse_iso(text: str) -> Moment:
 
 
 def parse_pattern(text: str, pattern: str, fmt: Format) -> Moment:
-    """Take the parts out of the text, make a moment of some of them, and look whether it has all of them."""
+    """Parse the directives, build a moment from them, and check that it agrees with each."""
     parts = parts_of(text, pattern)
     clock = datetime.combine(day_of(parts, fmt), time_of(parts))
     for letter, written in parts:
@@ -106,11 +106,11 @@ def parse_pattern(text: str, pattern: str, fmt: Format) -> Moment:
 
 
 def parts_of(text: str, pattern: str) -> list[tuple[str, int | str]]:
-    """Return the letters of a pattern's directives and what stands in their places: numbers, or words."""
+    """Return the directives of a pattern with their numbers or words in the text."""
     pattern = pattern.replace("%-", "%")
     pieces = re.split("%([a-zA-Z%])", pattern)
     expression = "".join(
-        f"({shape_of(pieces, place)})" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)
+        f"({expression_of(pieces, place)})" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)
     )
     found = re.fullmatch(expression, text)
     if not found:
@@ -123,8 +123,8 @@ def parts_of(text: str, pattern: str) -> list[tuple[str, int | str]]:
     ]
 
 
-def shape_of(pieces: list[str], place: int) -> str:
-    """Return the expression of one directive; where digits of another one touch its own, it has its full width."""
+def expression_of(pieces: list[str], place: int) -> str:
+    """Return the expression of a directive; next to another number it has its full width."""
     letter = pieces[place]
     if letter in WORDS:
         return "|".join(f"(?i:{word})" for word in WORDS[letter] if word)
@@ -137,7 +137,7 @@ def shape_of(pieces: list[str], place: int) -> str:
 
 
 def day_of(parts: list[tuple[str, int | str]], fmt: Format) -> date:
-    """Make a day of the parts that name one."""
+    """Return the date of the directives."""
     given = dict(parts)
     if "G" in given:
         return date.fromisocalendar(int(given["G"]), int(given.get("V", 1)), int(given.get("u", 1)))
@@ -152,12 +152,12 @@ def day_of(parts: list[tuple[str, int | str]], fmt: Format) -> date:
 
 
 def year_of(two_digits: int, fmt: Format) -> int:
-    """Return the year that two digits stand for."""
+    """Return the year of two digits."""
     return two_digits + (2000 if two_digits <= fmt.century_pivot else 1900)
 
 
 def time_of(parts: list[tuple[str, int | str]]) -> time:
-    """Make a time of the parts that name one; what is finer than a microsecond is cut off."""
+    """Return the time of the directives, cut to microseconds."""
     given = dict(parts)
     hour = int(given.get("H", 0))
     if "I" in given:
@@ -169,13 +169,13 @@ def time_of(parts: list[tuple[str, int | str]]) -> time:
 
 
 def shown(letter: str, clock: datetime) -> int | str:
-    """Return what a moment shows for a directive."""
+    """Return the formatted value of a directive."""
     text = clock.strftime(f"%{letter}").lower()
     return int(text) if letter in NUMBERS else text
 
 
 def offset_of(text: str) -> timezone:
-    """Return the zone of a written offset."""
+    """Return the time zone of a written offset."""
     if text in "zZ":
         return UTC
     digits = text[1:].replace(":", "").ljust(4, "0")

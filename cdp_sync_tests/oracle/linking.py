@@ -1,4 +1,4 @@
-"""Which profile does a row belong to: match, take, spread, new."""
+"""Linking rows to profiles in four steps: match, take, spread, create."""
 
 from typing import Any
 
@@ -6,20 +6,20 @@ from cdp_sync.model import Profiles
 from cdp_sync_tests.oracle.row import LinkValue, Row
 
 Profile = dict[str, Any]
-"""The properties that are not empty."""
+"""The properties with a value."""
 
 Holders = dict[LinkValue, list[int]]
-"""The profiles, by their places in the list, that hold a value."""
+"""The positions of the profiles that have a link value."""
 
 
 def link_rows(rows: list[Row], live: list[Profile], declared: Profiles, allow_new: bool) -> None:
-    """Give every row its profile, a place in `live`, and write the values that profiles gain by it.
+    """Assign each row its profile, a position in `live`, and add the identifiers that profiles gain.
 
     Args:
         rows: The rows to link, in order, each with at least one link value.
         live: The live profiles in order of creation; new ones are appended.
-        declared: The declared profile.
-        allow_new: Whether rows that match nobody create a profile.
+        declared: The profile model.
+        allow_new: Whether rows without a match create a profile.
     """
     holders = holders_of(live, declared)
     for row in rows:
@@ -34,17 +34,17 @@ def link_rows(rows: list[Row], live: list[Profile], declared: Profiles, allow_ne
 
 
 def linked(rows: list[Row]) -> list[Row]:
-    """Return the rows that have a profile."""
+    """Return the rows with a profile."""
     return [row for row in rows if row.profile is not None]
 
 
 def unlinked(rows: list[Row]) -> list[Row]:
-    """Return the rows that have none."""
+    """Return the rows without a profile."""
     return [row for row in rows if row.profile is None]
 
 
 def holders_of(live: list[Profile], declared: Profiles) -> Holders:
-    """Return which profiles hold which link values."""
+    """Return the profiles that have each link value."""
     holders: Holders = {}
     for place, profile in enumerate(live):
         for value in values_held(profile, declared):
@@ -53,7 +53,7 @@ def holders_of(live: list[Profile], declared: Profiles) -> Holders:
 
 
 def values_held(profile: Profile, declared: Profiles) -> list[LinkValue]:
-    """Return the identifiers of a profile, property by property, in text form."""
+    """Return the identifiers of a profile as texts, by property."""
     found = []
     for prop in declared.identifiers:
         value = profile.get(prop.name)
@@ -62,7 +62,7 @@ def values_held(profile: Profile, declared: Profiles) -> list[LinkValue]:
 
 
 def match(row: Row, holders: Holders) -> None:
-    """1. The first link that finds a live profile decides; of several the most recently created."""
+    """Step 1: the first link that matches a live profile decides; of several profiles the newest."""
     found_by_any: set[int] = set()
     for values in row.by_link:
         found = {place for value in values for place in holders.get(value, [])}
@@ -75,7 +75,7 @@ def match(row: Row, holders: Holders) -> None:
 
 
 def take(row: Row, live: list[Profile], declared: Profiles, holders: Holders) -> list[LinkValue]:
-    """2. The row's profile takes values that nobody holds: all for a `multiple` property, else only if it is empty."""
+    """Step 2: the profile takes free values; a property that is not `multiple` takes one, if it is empty."""
     taken = []
     place = row.profile
     assert place is not None
@@ -92,10 +92,10 @@ def take(row: Row, live: list[Profile], declared: Profiles, holders: Holders) ->
 
 
 def components(rows: list[Row]) -> list[list[Row]]:
-    """Join rows that share a link value, directly or through others; in order of their first rows.
+    """Group rows that share link values, directly or through other rows, in order of their first rows.
 
-    Every row starts as a group of its own. Rows that share a value all go to the earliest group among them, until
-    nobody moves any more.
+    Each row starts as a group of its own. Rows that share a value move to the earliest of their groups, until no row
+    moves.
     """
     groups = list(range(len(rows)))
     moved = True
@@ -113,7 +113,7 @@ def components(rows: list[Row]) -> list[list[Row]]:
 
 
 def spread(component: list[Row], taken: list[LinkValue], holders: Holders) -> None:
-    """3. Rows joined by a value that a matched row brought belong to its profile; the earliest taken decides."""
+    """Step 3: rows that share a value taken by a profile belong to it; the value taken first decides."""
     values = {value for row in component for value in row.values}
     for value in taken:
         if value in values:
@@ -123,7 +123,7 @@ def spread(component: list[Row], taken: list[LinkValue], holders: Holders) -> No
 
 
 def create(component: list[Row], live: list[Profile], declared: Profiles, holders: Holders) -> None:
-    """4. A group that nobody knows becomes a profile: all values of a `multiple` property, the first of others."""
+    """Step 4: a group without a match becomes a profile, with all values of `multiple` properties."""
     live.append({})
     for row in component:
         row.profile = len(live) - 1

@@ -1,4 +1,4 @@
-"""What the oracle's steps hand on to each other: a row of a file, and a line of the quarantine."""
+"""Values that the oracle's steps share: rows of files and entries of the quarantine."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,24 +7,24 @@ from typing import Any
 from cdp_sync.model import Mapping
 
 Cell = str | None
-"""The text of a field; None where the format says that it means "no value"."""
+"""The text of a field; None for a declared null."""
 
 LinkValue = tuple[str, str]
-"""An identifier property and one value, in text form."""
+"""An identifier property and one value as text."""
 
 
 class FileFails(Exception):
-    """The file fails as a whole; nothing of it lands. Rows that were rejected are reported nevertheless."""
+    """The file fails as a whole and nothing is imported; rejected rows are reported."""
 
     def __init__(self, reason: str, rejected: Iterable["Entry"] = ()) -> None:
-        """Keep the reason and the rejected rows."""
+        """Store the reason and the rejected rows."""
         super().__init__(reason)
         self.rejected = list(rejected)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What could not land, and why. Without a field it is a whole row."""
+    """A quarantined row or value with its reason. Without a field it is a whole row."""
 
     path: str
     line: int
@@ -36,71 +36,71 @@ class Entry:
 
 @dataclass(frozen=True)
 class Remembered:
-    """A row of the previous import: to which profile it was applied, if any, and what it has ever added to sums."""
+    """A row of the previous import with its profile, if any, and its contribution to sums."""
 
     identity: tuple[Any, ...]
     applied: bool
     profile: int | None
     sums: dict[str, Any]
     source: tuple[Any, ...] = ()
-    """Its cells before processors, of the fields that the identity is made of."""
+    """Its cells before processors, in the fields of the identity."""
 
 
 @dataclass(eq=False)
 class Row:
-    """One row of a file, and what has been found out about it."""
+    """A row of a file and the results of processing it."""
 
     path: str
     """The file."""
     name: str
-    """The file, or where it is an archive the member that the row stands in."""
+    """The file or the member of an archive."""
     line: int
     cells: dict[str, Cell]
     retried: bool = False
-    """It waited for a profile; its file is not read again."""
+    """Whether it waited for a profile and is retried without its file."""
     unchanged: bool = False
-    """It occurred in the previous import of its file."""
+    """Whether the previous import of its file had it."""
     former: Remembered | None = None
-    """What it was in the previous import of its file."""
+    """Its entry in the previous import of its file."""
     stays: bool = False
-    """It is linked as it was then."""
+    """Whether it stays linked to its former profile."""
     raw: dict[str, Cell] = field(default_factory=dict)
     """Its cells before processors."""
     steady: dict[str, Cell] = field(default_factory=dict)
-    """Its cells as they would be on any other day."""
+    """Its cells without values that depend on the date of the run."""
     source: tuple[Any, ...] = ()
-    """What it was before processors; see `Remembered.source`."""
+    """Its identity before processors; see `Remembered.source`."""
     filtered: bool = False
-    """A processor dropped it."""
+    """Whether a processor dropped it."""
     identity: tuple[Any, ...] = ()
-    """What makes it the same as another row."""
+    """Its identity; rows with the same one are the same."""
     key: tuple[Any, ...] | None = None
-    """What its sender calls it, where the goal has a row key."""
+    """Its row key, if the goal has one."""
     set_aside: str = ""
-    """Why it cannot count, though it could be read."""
+    """The reason why a readable row does not count."""
     counts: bool = True
-    """It is the last applied row with its key."""
+    """Whether it is the last applied row with its key."""
     sums: dict[str, Any] = field(default_factory=dict)
-    """What it has added to sums once it is applied."""
+    """Its contribution to sums, if it is applied."""
     invalid: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Its cells that do not convert, by column and property."""
+    """Its invalid cells, by column and property."""
     by_link: list[list[LinkValue]] = field(default_factory=list)
-    """Its usable link values, link by link, each in cell order."""
+    """Its usable link values by link, in cell order."""
     said: list[tuple[Mapping, Any]] = field(default_factory=list)
-    """What its mapped cells say, in the order of the mappings; cells that do not convert say nothing."""
+    """Its values by mapping, without invalid cells."""
     profile: int | None = None
-    """The profile it belongs to: a place in the list of profiles."""
+    """Its profile, a position in the list of profiles."""
     withheld: bool = False
-    """Its profile may not be processed, and it belongs to none."""
+    """Whether its profile may not be processed, so that it has none."""
     ambiguous: bool = False
-    """Its values point at more than one profile."""
+    """Whether its values match more than one profile."""
 
     @property
     def applies(self) -> bool:
-        """Whether it is applied in this import."""
+        """Return whether it is applied in this import."""
         return self.profile is not None and not self.unchanged and not self.set_aside
 
     @property
     def values(self) -> list[LinkValue]:
-        """Its usable link values, in link order, then cell order."""
+        """Return its usable link values in order of links, then of cells."""
         return [value for values in self.by_link for value in values]

@@ -1,4 +1,4 @@
-"""One record of delimited text, read character by character."""
+"""Reading one record of delimited text, character by character."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from cdp_sync_tests.oracle.row import Cell
 
 @dataclass
 class Line:
-    """What stands before a line break, and the line break; of several physical lines where breaks are escaped."""
+    """A line and its line break. With escaped line breaks it spans several physical lines."""
 
     number: int
     text: str
@@ -18,12 +18,12 @@ class Line:
 
 @dataclass
 class Scanned:
-    """What was read from the beginning of a line."""
+    """The outcome of reading a record from the beginning of a line."""
 
     cells: list[Cell] = field(default_factory=list)
     raw: str = ""
     lines: int = 1
-    """Lines that it takes."""
+    """The number of lines of the record."""
     problem: str = ""
 
 
@@ -35,7 +35,7 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\"}
 
 
 def physical_lines(text: str) -> list[Line]:
-    """Split a text at every kind of line break."""
+    """Split a text at each kind of line break."""
     lines, start, position = [], 0, 0
     while position < len(text):
         if text[position] not in "\r\n":
@@ -51,7 +51,7 @@ def physical_lines(text: str) -> list[Line]:
 
 
 def logical_lines(lines: list[Line], fmt: Format) -> list[Line]:
-    """Join lines whose line break is escaped with the next one."""
+    """Join each line whose line break is escaped with the next."""
     if not fmt.escape:
         return lines
     joined: list[Line] = []
@@ -68,7 +68,7 @@ def logical_lines(lines: list[Line], fmt: Format) -> list[Line]:
 
 
 def scan(lines: list[Line], fmt: Format) -> Scanned:
-    """Read the record that begins with the first of the lines."""
+    """Read the record that begins with the first line."""
     scanner = Scanner(fmt)
     for count, line in enumerate(lines, start=1):
         height = sum(one.height for one in lines[:count])
@@ -80,36 +80,36 @@ def scan(lines: list[Line], fmt: Format) -> Scanned:
         if scanner.place != "quoted":
             raw = "".join(one.text + one.line_break for one in lines[: count - 1]) + line.text
             return Scanned(scanner.cells, raw, count)
-        if scanner.strays:
+        if scanner.text_quotes:
             return Scanned([], lines[0].text, 1, STRAY if count == 1 else NOT_CLOSED)
         scanner.value += line.line_break
     return Scanned([], lines[0].text, 1, NOT_CLOSED)
 
 
 def closes(lines: list[Line], fmt: Format) -> bool:
-    """Whether the record would be whole if it might span any number of lines."""
+    """Return whether the record is complete without the limit on lines."""
     return not scan(lines, fmt.model_copy(update={"max_record_lines": 10**9})).problem
 
 
 def too_many(fmt: Format) -> str:
-    """Return the reason for a record that is too high."""
+    """Return the reason for a record with too many lines."""
     return f"a record of more than {fmt.max_record_lines} line{'s' * (fmt.max_record_lines > 1)}"
 
 
 class Scanner:
-    """Reads one line after the other; `place` is where it stands between two characters."""
+    """Reads a record line by line. `place` is the state between two characters."""
 
     def __init__(self, fmt: Format) -> None:
-        """Begin a record."""
+        """Start a record."""
         self.fmt = fmt
         self.blanks = [blank for blank in " \t" if blank not in fmt.separator and blank != fmt.quote]
         self.cells: list[Cell] = []
         self.place = "begin"
         self.value = ""
         self.written = ""
-        self.strays: list[int] = []
-        """The cells with a quote as text, once for each quote."""
-        self.side_by_side = False
+        self.text_quotes: list[int] = []
+        """The number of the cell of each quote that is text."""
+        self.adjacent_quotes = False
         self.was_quote = False
         self.problem = ""
 
@@ -123,11 +123,11 @@ class Scanner:
             return
         self.end_cell()
         self.place = "end"
-        if self.side_by_side or len(set(self.strays)) > 1 or (self.strays and not first):
+        if self.adjacent_quotes or len(set(self.text_quotes)) > 1 or (self.text_quotes and not first):
             self.problem = STRAY
 
     def step(self, text: str) -> str:
-        """Read one character, or several that belong together; return the rest."""
+        """Read one character or one token; return the rest."""
         if self.fmt.escape and text.startswith("\\") and (taken := self.escape(text)):
             return text[taken:]
         if self.place != "quoted" and text.startswith(self.fmt.separator):
@@ -139,7 +139,7 @@ class Scanner:
         return text[1:]
 
     def read_quote(self, text: str) -> str:
-        """Read a quote: it opens, closes, stands doubled for one, or is text."""
+        """Read a quote that opens or closes a cell, is doubled, or is text."""
         quote = self.fmt.quote
         if self.place == "quoted":
             if text[1:].startswith(quote):
@@ -151,8 +151,8 @@ class Scanner:
         elif self.place == "closed":
             self.after_quote()
         else:
-            self.side_by_side = self.side_by_side or self.was_quote
-            self.strays.append(len(self.cells))
+            self.adjacent_quotes = self.adjacent_quotes or self.was_quote
+            self.text_quotes.append(len(self.cells))
             self.value += quote
             self.was_quote = True
             return text[1:]
@@ -160,7 +160,7 @@ class Scanner:
         return text[1:]
 
     def add(self, text: str, *, blank: bool = False) -> None:
-        """Take text into the cell."""
+        """Add text to the cell."""
         self.was_quote = False
         if self.place == "closed":
             if not blank:
@@ -171,11 +171,11 @@ class Scanner:
         self.value += text
 
     def after_quote(self) -> None:
-        """Note that something follows a closing quote."""
-        self.problem = STRAY if self.side_by_side else AFTER_QUOTE
+        """Record the problem of text after a closing quote."""
+        self.problem = STRAY if self.adjacent_quotes else AFTER_QUOTE
 
     def escape(self, text: str) -> int:
-        """Take what a backslash stands before; return how many characters that is: none where it is text itself."""
+        """Read an escape sequence; return its length, or 0 if the backslash is text."""
         after = text[1:]
         if after[:2] == "\r\n":
             self.add("\r\n")
@@ -200,7 +200,7 @@ class Scanner:
         return 0
 
     def end_cell(self) -> None:
-        """End the cell. An unquoted backslash and N alone is no value."""
+        r"""End the cell. An unquoted `\N` is no value."""
         nothing = self.place == "unquoted" and self.written == "\\N" == self.value
         self.cells.append(None if nothing else self.value)
         self.place, self.value, self.written, self.was_quote = "begin", "", "", False

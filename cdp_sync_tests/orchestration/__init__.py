@@ -1,1 +1,1 @@
-"""Declared connections as Dagster runs them."""
+"""Tests of declared connections that Dagster runs."""

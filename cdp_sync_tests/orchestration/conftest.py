@@ -1,13 +1,13 @@
-"""What the tests of orchestration share: an instance, and no waiting."""
+"""Shared fixtures of the tests of orchestration: an instance, and retries without pauses."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 import pytest
 
-from cdp_sync_tests.orchestration.office import office
+from cdp_sync_tests.orchestration.mail_project import mail_project
 
-__all__ = ["instance", "no_pauses", "office"]
+__all__ = ["instance", "mail_project", "no_pauses"]
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trying again goes without its pauses; how often is as it is."""
+    """Retry without pauses; the number of attempts is unchanged."""
     from cdp_sync.connectors.sftp import SftpClient
     from cdp_sync.orchestration import failures
 

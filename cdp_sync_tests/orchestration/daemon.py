@@ -1,4 +1,4 @@
-"""`dagster dev` on a project of its own: webserver, code server and daemon as operations people have them."""
+"""`dagster dev` on a project of its own, with webserver, code server and daemon as in production."""
 
 import json
 import os
@@ -27,7 +27,7 @@ import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-"""Undoes what a shell does to what it starts in the background."""
+"""Restores the signal handling that a shell changes for background processes."""
 
 RUNS = """
 query($filter: RunsFilter) { runsOrError(filter: $filter, limit: 100) { ... on Runs { results {
@@ -60,14 +60,14 @@ query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNod
 
 @dataclass(frozen=True)
 class Ui:
-    """The UI's GraphQL, as the UI uses it."""
+    """The GraphQL API, called as the UI calls it."""
 
     port: int
     process: subprocess.Popen[bytes]
 
     @property
     def url(self) -> str:
-        """Where the UI is."""
+        """The address of the UI."""
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
@@ -86,19 +86,19 @@ class Ui:
         return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
 
     def launch(self, job: str) -> str:
-        """Launch a job as the button does; return the run's id."""
+        """Launch a job as the UI's button does; return the run's id."""
         answer = self.ask(LAUNCH, job=job, selector=_LOCATION["repositoryLocationName"], repository="__repository__")
         assert answer["launchRun"]["__typename"] == "LaunchRunSuccess", answer
         return str(answer["launchRun"]["run"]["runId"])
 
     def again_from_failure(self, run_id: str) -> str:
-        """Launch a run again from the step that failed; return the new run's id."""
+        """Re-execute a run from its failed step; return the new run's id."""
         answer = self.ask(AGAIN, parent=run_id)["launchRunReexecution"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
 
     def steps(self, run_id: str) -> set[str]:
-        """Return the steps that a run did."""
+        """Return the executed steps of a run."""
         return {step["stepKey"] for step in self.ask(STEPS, id=run_id)["runOrError"]["stepStats"]}
 
     def backfill(self, asset: Sequence[str], partitions: Sequence[str]) -> str:
@@ -109,18 +109,18 @@ class Ui:
         return str(answer["backfillId"])
 
     def backfill_status(self, backfill: str) -> str:
-        """Return how far a backfill is."""
+        """Return the status of a backfill."""
         return str(self.ask(BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"]["status"])
 
     def partitions(self, asset: Sequence[str]) -> dict[str, set[str]]:
-        """Return an asset's partitions by what the UI shows them as."""
+        """Return an asset's partitions by the status that the UI shows."""
         answer = self.ask(PARTITIONS, key={"path": list(asset)})["assetNodeOrError"]["assetPartitionStatuses"]
         failed = set(answer["failedPartitions"])
         missing = set(answer["unmaterializedPartitions"]) - failed
         return {"imported": set(answer["materializedPartitions"]), "failed": failed, "missing": missing}
 
     def ended(self, run_id: str, status: str = "SUCCESS") -> dict[str, Any]:
-        """Wait until a run has ended, in this way; return it."""
+        """Wait until a run ends with this status; return it."""
 
         def look() -> dict[str, Any] | None:
             (run,) = [run for run in self.runs() if run["runId"] == run_id]
@@ -130,13 +130,13 @@ class Ui:
         return self.wait(look, f"run {run_id} to end with {status}")
 
     def next_run(self, known: Sequence[Mapping[str, Any]], status: str = "SUCCESS", **tags: str) -> dict[str, Any]:
-        """Wait until there is a run that was not known, with these tags, and until it has ended."""
+        """Wait until a new run with these tags has ended; return it."""
         before = {run["runId"] for run in known}
         found = self.wait(lambda: [run for run in self.runs(**tags) if run["runId"] not in before], f"a run of {tags}")
         return self.ended(found[-1]["runId"], status)
 
     def wait(self, look: Callable[[], T | None], what: str, patience: float = _PATIENCE) -> T:
-        """Wait until a look finds something."""
+        """Poll until a function returns a value; return it."""
         deadline = time.monotonic() + patience
         while True:
             assert self.process.poll() is None

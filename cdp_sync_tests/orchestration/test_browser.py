@@ -1,6 +1,6 @@
-"""The UI in a real browser: what operations people click, and what they then see.
+"""The UI in a real browser: what operators click, and what they then see.
 
-Every page is kept as a picture in the folder that `CDP_SYNC_SCREENSHOTS` names, for people to look at.
+The folder that `CDP_SYNC_SCREENSHOTS` names gets a screenshot of every page.
 """
 
 import os
@@ -43,14 +43,14 @@ def page() -> Iterator["Page"]:
 
 
 def keep(page: "Page", name: str, folder: Path) -> None:
-    """Keep the page as a picture."""
+    """Save a screenshot of the page."""
     kept = Path(os.environ.get("CDP_SYNC_SCREENSHOTS") or folder)
     kept.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=kept / f"{name}.png")
 
 
-def test_a_person_runs_a_job_and_backfills_a_file(project: Project, page: "Page", tmp_path: Path) -> None:
-    """The job's page launches a run, the goal's page shows what it did, the files' page completes a backfill."""
+def test_a_job_and_a_backfill_are_launched(project: Project, page: "Page", tmp_path: Path) -> None:
+    """The job's page launches a run, the goal's page shows its result, the files' page completes a backfill."""
     project.connect("shop", goal(title="Customers of the web shop"), title="Web shop nightly files")
     project.deliver("/inbox/customers_1.csv", FIRST)
     project.deliver("/inbox/customers_2.csv", SECOND, minutes=1)
@@ -60,8 +60,8 @@ def test_a_person_runs_a_job_and_backfills_a_file(project: Project, page: "Page"
         _backfill_a_file(ui, page, tmp_path)
 
 
-def test_a_person_finds_what_went_wrong(project: Project, page: "Page", tmp_path: Path) -> None:
-    """The checks say what is in the quarantine, after a failed run as well; that run's page says why it failed."""
+def test_problems_are_shown(project: Project, page: "Page", tmp_path: Path) -> None:
+    """The checks show the quarantine, also after a failed run; the run's page shows the reason of the failure."""
     project.describe(segments=[SPENDERS])
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", FIRST)
@@ -91,7 +91,7 @@ def _look_at_the_failed_run(ui: Ui, run_id: str, page: "Page", folder: Path) -> 
 
 
 def _nothing_is_cut_off(ui: Ui, page: "Page", folder: Path) -> None:
-    """The table of a goal's metadata, with its tables and ids, is not wider than the page shows."""
+    """Assert that the table of a goal's metadata is no wider than the page."""
     page.goto(f"{ui.url}/assets/shop/customers")
     page.get_by_text("3 read: 2 applied, 1 without identifier").wait_for()
     table = page.get_by_text("last profiles").locator("xpath=ancestor::table[1]")

@@ -1,4 +1,4 @@
-"""Checks of goals: they stand for what the quarantine holds now, whatever the latest run did."""
+"""Checks of goals, which report the present quarantine after any run."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = ["crm"]
 GOAL = dg.AssetKey(["shop", "customers"])
 HEAD = "Email,FirstName,Total\n"
 BAD = f"{HEAD}ada@example.com,Ada,x\n,Nobody,1\nbob@example.com,Bob,1,surplus\n"
-"""A value that is no number, a row without identifier, a line of too many fields."""
+"""An invalid number, a row without identifier, and a line with too many fields."""
 ALL_BAD = {"rejected_rows": 1, "rows_without_identifier": 1, "invalid_values": 1}
 NONE = {
     "rejected_rows": 0,
@@ -37,7 +37,7 @@ query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNod
 
 
 def checked(instance: dg.DagsterInstance, *names: str, key: dg.AssetKey = GOAL) -> dict[str, int]:
-    """Return the numbers of the checks' latest results, each of which says by its state whether that is 0."""
+    """Return the numbers of the latest check results; each state says whether its number is 0."""
     keys = [dg.AssetCheckKey(key, name) for name in names or NONE]
     found = {}
     for check, record in instance.event_log_storage.get_latest_asset_check_execution_by_key(keys).items():
@@ -63,16 +63,14 @@ def evaluations(result: dg.ExecuteInProcessResult) -> list[str]:
 
 @pytest.fixture
 def shop(project: Project) -> Project:
-    """A connection with a goal, and a delivered file with something of every kind that is left out."""
+    """A connection with a goal, and a delivered file with each kind of problem."""
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", BAD)
     return project
 
 
-def test_a_run_that_finds_nothing_leaves_checks_and_plots_as_they_were(
-    shop: Project, instance: dg.DagsterInstance
-) -> None:
-    """It materializes nothing and evaluates nothing; an observation says that there was nothing to do."""
+def test_a_run_without_new_files_changes_no_check(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A run without new files materializes and evaluates nothing, and records an observation."""
     assert set(evaluations(run(shop, instance))) == set(NONE)
     idle = run(shop, instance)
     assert checked(instance) == NONE | ALL_BAD
@@ -80,8 +78,8 @@ def test_a_run_that_finds_nothing_leaves_checks_and_plots_as_they_were(
     assert shown(idle, *GOAL.path)["summary"] == "Nothing new to import."
 
 
-def test_the_ui_goes_on_warning(shop: Project, tmp_path: Path) -> None:
-    """Asked as the UI asks, after a run that found nothing: the warnings stand, and each counter has one value."""
+def test_the_ui_keeps_its_warnings(shop: Project, tmp_path: Path) -> None:
+    """After a run without new files the UI still shows the warnings, and one value per counter."""
     home = tmp_path / "home"
     with webserver(home, shop.environment) as ui, dg.DagsterInstance.from_config(str(home)) as instance:
         run(shop, instance)
@@ -103,8 +101,8 @@ def test_the_ui_goes_on_warning(shop: Project, tmp_path: Path) -> None:
     assert {"label": "rows_read", "intValue": 3} in materialized["metadataEntries"]
 
 
-def test_checks_count_what_the_quarantine_shows(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Of all files as they were last read: another file adds to them, a corrected one is taken off them."""
+def test_checks_count_the_quarantine(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Checks count the latest version of each file: another file adds problems, a corrected one removes them."""
     shop.deliver("/inbox/customers_2.csv", f"{HEAD},Nobody,1\n", minutes=1)
     run(shop, instance)
     assert checked(instance) == NONE | ALL_BAD | {"rows_without_identifier": 2}
@@ -115,8 +113,8 @@ def test_checks_count_what_the_quarantine_shows(shop: Project, instance: dg.Dags
     assert checked(instance) == NONE | {"rows_without_identifier": 1}
 
 
-def test_values_stay_invalid_while_their_rows_stay(shop: Project, instance: dg.DagsterInstance) -> None:
-    """A file is delivered with other rows beside them: they are not converted again, and stand at their lines."""
+def test_values_of_unchanged_rows_stay_invalid(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Invalid values of unchanged rows stay when other rows change, with their new lines."""
     twice = "ada@example.com,Ada,x\n" * 2
     shop.deliver("/inbox/customers_1.csv", f"{HEAD}{twice}")
     run(shop, instance)
@@ -134,8 +132,8 @@ def test_values_stay_invalid_while_their_rows_stay(shop: Project, instance: dg.D
     assert checked(instance) == NONE
 
 
-def test_a_goal_that_fails_leaves_its_checks(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Where the server is gone nothing changes; where a file is refused, its rejected lines count."""
+def test_a_failed_goal_keeps_its_checks(shop: Project, instance: dg.DagsterInstance) -> None:
+    """An unreachable server changes no check; the rejected lines of a refused file count."""
     run(shop, instance)
     shop.connect("shop", goal(directory="/nowhere"))
     assert evaluations(run(shop, instance, fails=True)) == []
@@ -146,8 +144,8 @@ def test_a_goal_that_fails_leaves_its_checks(shop: Project, instance: dg.Dagster
     assert checked(instance)["rejected_rows"] == 1 + 1
 
 
-def test_a_goal_that_fails_on_its_own_page_has_results(shop: Project, instance: dg.DagsterInstance) -> None:
-    """There Dagster plans the checks with the goal: they are not shown as failed because the goal is."""
+def test_checks_of_a_single_failed_goal_have_results(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Dagster plans the checks of a single goal with it, and they have results although the goal fails."""
     run(shop, instance)
     shop.connect("shop", goal(directory="/nowhere"))
     job = shop.load().resolve_implicit_global_asset_job_def()
@@ -155,8 +153,8 @@ def test_a_goal_that_fails_on_its_own_page_has_results(shop: Project, instance: 
     assert checked(instance) == NONE | ALL_BAD
 
 
-def test_a_wrong_result_is_put_right_by_the_next_run(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Also by one that finds nothing: a run may have been killed after its rows had landed."""
+def test_a_wrong_result_is_corrected_by_the_next_run(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A wrong check result is corrected by the next run, even by one without new files."""
     run(shop, instance)
     wrong = dg.AssetCheckEvaluation(GOAL, "rejected_rows", passed=True, metadata={"rows_rejected": 0})
     instance.report_runless_asset_event(wrong)
@@ -164,8 +162,8 @@ def test_a_wrong_result_is_put_right_by_the_next_run(shop: Project, instance: dg
     assert checked(instance) == NONE | ALL_BAD
 
 
-def test_a_person_can_execute_them(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Executed without the goal they say the same: what is in the quarantine."""
+def test_checks_run_without_their_goal(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Executed without the goal, the checks report the present quarantine."""
     run(shop, instance)
     selection = dg.AssetSelection.checks_for_assets(GOAL)
     definitions = shop.load()
@@ -175,8 +173,8 @@ def test_a_person_can_execute_them(shop: Project, instance: dg.DagsterInstance) 
     assert checked(instance) == NONE | ALL_BAD
 
 
-def test_rows_that_found_their_profile_later_are_taken_off(project: Project, instance: dg.DagsterInstance) -> None:
-    """Unmatched rows wait; when their profile appears they land, and the check passes."""
+def test_rows_that_match_later_leave_the_check(project: Project, instance: dg.DagsterInstance) -> None:
+    """Unmatched rows land as soon as their profile exists, and the check then passes."""
     project.connect("shop", goal("orders", allow_new_profiles=False))
     project.deliver("/inbox/orders_1.csv", f"{HEAD}ada@example.com,Ada,1\n")
     key = dg.AssetKey(["shop", "orders"])
@@ -188,8 +186,8 @@ def test_rows_that_found_their_profile_later_are_taken_off(project: Project, ins
     assert checked(instance, "unmatched_rows", key=key) == {"unmatched_rows": 0}
 
 
-def test_an_export_clears_what_it_left_in_the_quarantine(project: Project, instance: dg.DagsterInstance) -> None:
-    """A value that could not be written is corrected, and there is nothing else to deliver: the quarantine is empty."""
+def test_an_export_clears_its_quarantine(project: Project, instance: dg.DagsterInstance) -> None:
+    """Correcting a value that could not be exported empties the quarantine."""
     key = dg.AssetKey(["shop", "spenders"])
     likes = {"field": "Likes", "property": "likes"}
     out = export(map=[{"field": "Email", "property": "email"}, likes], format={"multi_value": ";"})
@@ -206,7 +204,7 @@ def test_an_export_clears_what_it_left_in_the_quarantine(project: Project, insta
 
 
 def test_lists_and_users_have_their_checks(crm: Crm) -> None:
-    """A list that did not change leaves its goal's checks; an export warns of profiles unknown to the platform."""
+    """An unchanged list keeps its goal's checks; an export warns of profiles unknown to the platform."""
     crm.box.account.add_users([{"email": "ada@example.com", "vars": {"total": "x"}, "lists": {"Main": 1}}])
     total = [{"field": "total", "property": "total"}]
     crm.declare(list_goal(map=total), exports=(user_goal(create_users=False),))
@@ -219,8 +217,8 @@ def test_lists_and_users_have_their_checks(crm: Crm) -> None:
     assert checked(crm.instance, *names, key=audience) == dict.fromkeys(names, 0)
 
 
-def test_the_catalog_shows_how_many_profiles_there_are(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Each import that lands says so on the asset of the profiles, once; a run that finds nothing says nothing."""
+def test_the_catalog_shows_the_number_of_profiles(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Each import that changes profiles reports their number on the asset `profiles`, once."""
     shop.describe(segments=[SPENDERS])
 
     def counts() -> list[Any]:

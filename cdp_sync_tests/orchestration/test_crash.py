@@ -1,4 +1,4 @@
-"""The real thing is killed: `dagster dev` with its daemon, and runs that are held in the middle of a step."""
+"""Killing `dagster dev` with its daemon, and runs that are held in the middle of a step."""
 
 import os
 import shutil
@@ -33,19 +33,19 @@ FAILED, SUCCEEDED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
 
 @dataclass
 class Gate:
-    """Where the server stops to answer, until it is opened."""
+    """A point where the server holds its clients until it is opened."""
 
     reached: threading.Event = field(default_factory=threading.Event)
     opened: threading.Event = field(default_factory=threading.Event)
 
     def pass_through(self) -> None:
-        """Tell that somebody is there, and wait."""
+        """Record the arrival, and wait until the gate is opened."""
         self.reached.set()
         self.opened.wait(_PATIENCE)
 
 
 def hold_listing(gate: Gate) -> dict[str, Any]:
-    """Hold who lists a folder."""
+    """Hold each client that lists a folder."""
 
     def list_folder(files: Files, path: str) -> list[paramiko.SFTPAttributes] | int:
         gate.pass_through()
@@ -55,7 +55,7 @@ def hold_listing(gate: Gate) -> dict[str, Any]:
 
 
 def hold_the_second_file(gate: Gate) -> dict[str, Any]:
-    """Hold who opens customers_2.csv."""
+    """Hold each client that opens customers_2.csv."""
 
     def opened(files: Files, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
         if path.endswith("customers_2.csv"):
@@ -67,7 +67,7 @@ def hold_the_second_file(gate: Gate) -> dict[str, Any]:
 
 @contextmanager
 def held(project: Project, hold: Callable[[Gate], dict[str, Any]]) -> Iterator[Gate]:
-    """Have the server hold its clients inside the block."""
+    """Make the server hold its clients inside the block."""
     gate = Gate()
     project.sandbox.files = type("Holding", (Files,), hold(gate))
     try:
@@ -78,7 +78,7 @@ def held(project: Project, hold: Callable[[Gate], dict[str, Any]]) -> Iterator[G
 
 
 @dataclass
-class Up:
+class DagsterDev:
     """A running `dagster dev`."""
 
     process: subprocess.Popen[bytes]
@@ -92,20 +92,20 @@ class Up:
         )
 
     def process_of(self, run_id: str) -> Process:
-        """Return the process that a run noted."""
+        """Return the process that a run recorded."""
         run = self.instance.get_run_by_id(run_id)
         process = Process.of(run) if run else None
         assert process
         return process
 
     def kill_everything(self) -> None:
-        """End all of its processes as a machine that goes down does."""
+        """Kill all of its processes at once, as a power failure does."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(_PATIENCE)
 
 
 @contextmanager
-def up(project: Project) -> Iterator[Up]:
+def up(project: Project) -> Iterator[DagsterDev]:
     """Run `dagster dev` in the project's folder, with the repository's own settings."""
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(REPOSITORY / name, project.folder)
@@ -119,13 +119,13 @@ def up(project: Project) -> Iterator[Up]:
         )
         try:
             with dg.DagsterInstance.from_config(str(project.folder)) as instance:
-                yield Up(process, connected(process, port), instance)
+                yield DagsterDev(process, connected(process, port), instance)
         finally:
             stop(process)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End `dagster dev` as Ctrl-C does, and whatever of it does not listen."""
+    """Stop `dagster dev` as Ctrl-C does, and kill the processes that remain."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         process.wait(_PATIENCE)
@@ -147,7 +147,7 @@ def processes_of(session: int) -> list[int]:
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
-    """Wait for something that other processes do and do not tell of."""
+    """Wait for a change by another process."""
     deadline = time.monotonic() + _PATIENCE
     while not happened():
         assert time.monotonic() < deadline
@@ -161,7 +161,7 @@ def names(project: Project) -> list[str]:
 
 
 def leftovers(project: Project) -> list[Path]:
-    """Return what runs left in the data folder."""
+    """Return the leftovers of runs in the data folder."""
     return [path for folder in ("staging", "downloads") for path in (project.data / folder).glob("*")]
 
 
@@ -176,8 +176,8 @@ def shop(project: Project) -> Project:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_killed_run_frees_its_slot_and_the_next_one_imports(shop: Project) -> None:
-    """Killed while it held the warehouse's slot, a run is failed; the next one does not wait minutes for the slot."""
+def test_a_killed_run_frees_its_slot(shop: Project) -> None:
+    """A killed run that holds the warehouse's slot fails, and the next one gets the slot at once."""
     with up(shop) as running:
         with held(shop, hold_listing) as gate:
             run_id = running.launch()
@@ -195,8 +195,8 @@ def test_a_killed_run_frees_its_slot_and_the_next_one_imports(shop: Project) -> 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_after_everything_was_killed_the_next_start_clears_up(shop: Project) -> None:
-    """All processes die while a file arrives: when it is up again the run is failed, its rows gone, its files new."""
+def test_a_restart_recovers_from_a_kill_of_all_processes(shop: Project) -> None:
+    """After a kill of all processes the restart fails the run, removes its rows, and imports its files as new."""
     with held(shop, hold_the_second_file) as gate, up(shop) as running:
         run_id = running.launch()
         assert gate.reached.wait(_PATIENCE)

@@ -1,4 +1,4 @@
-"""The contract with what Dagster does not document: an upgrade that changes it fails here, and breaks one file."""
+"""The contract with undocumented parts of Dagster: an upgrade that changes one fails here."""
 
 import ast
 import importlib
@@ -48,7 +48,7 @@ PATHS = {
     "dagster._core.workspace.load": {"location_origins_from_yaml_paths"},
     "dagster.components.core.load_defs": {"get_library_json_enriched_defs"},
 }
-"""Everything private that the package imports."""
+"""All private names that the package imports."""
 
 INSTANCE = {
     "add_run_tags": ["run_id", "new_tags"],
@@ -60,7 +60,7 @@ INSTANCE = {
     "report_run_failed": ["dagster_run", "message", "job_failure_data"],
     "storage_directory": [],
 }
-"""Methods of an instance that are used and not documented, with the parameters that are given."""
+"""Undocumented methods of an instance that are called, with their parameters."""
 
 STORAGE = {
     "free_concurrency_slots_for_run": ["run_id"],
@@ -69,7 +69,7 @@ STORAGE = {
     "get_latest_asset_check_execution_by_key": ["check_keys"],
     "get_latest_tags_by_partition": ["asset_key", "event_type", "tag_keys"],
 }
-"""Methods of the event log that are used, with the parameters that are given."""
+"""Methods of the event log that are called, with their parameters."""
 
 
 def imported(file: Path) -> dict[str, set[str]]:
@@ -83,8 +83,8 @@ def imported(file: Path) -> dict[str, set[str]]:
     return found
 
 
-def test_one_module_imports_what_is_private() -> None:
-    """All of it is named here; a module that imports more, or another that imports any, fails."""
+def test_one_module_imports_private_names() -> None:
+    """One module imports private names, and this test names all of them."""
     found = {str(file.relative_to(PACKAGE)): private for file in PACKAGE.rglob("*.py") if (private := imported(file))}
     assert found == {"orchestration/dagster_internals.py": PATHS}
 
@@ -92,8 +92,8 @@ def test_one_module_imports_what_is_private() -> None:
 @pytest.mark.parametrize(
     ("module", "name"), [(module, name) for module, names in PATHS.items() for name in sorted(names)]
 )
-def test_what_is_private_is_there(module: str, name: str) -> None:
-    """Where it is expected."""
+def test_private_names_exist(module: str, name: str) -> None:
+    """Each private name exists in its module."""
     assert hasattr(importlib.import_module(module), name)
 
 
@@ -116,14 +116,14 @@ def test_what_is_private_is_there(module: str, name: str) -> None:
     ],
     ids=lambda value: getattr(value, "__qualname__", None),
 )
-def test_it_takes_what_it_is_given(called: Any, parameters: list[str]) -> None:
-    """By these names."""
+def test_methods_accept_their_parameters(called: Any, parameters: list[str]) -> None:
+    """Each method accepts the parameters that are passed."""
     taken = {*inspect.signature(called).parameters, *inspect.get_annotations(called)}
     assert set(parameters) <= taken
 
 
-def test_tags_and_reasons_are_those_that_histories_hold() -> None:
-    """Runs of former versions bear them."""
+def test_tags_and_reasons_match_former_histories() -> None:
+    """The tags and reasons equal those in the histories of former versions."""
     assert internals.DATA_VERSION_TAG == "dagster/data_version"
     assert internals.HIDDEN_TAG_PREFIX == ".dagster/"
     assert internals.RUN_KEY_TAG == "dagster/run_key"
@@ -135,7 +135,7 @@ def test_tags_and_reasons_are_those_that_histories_hold() -> None:
 
 
 def test_a_crash_is_distinguished_from_a_failed_step(instance: dg.DagsterInstance) -> None:
-    """By the reason that Dagster tags a run with."""
+    """Dagster tags a crashed run with its own reason, other than that of a failed step."""
     runs = [instance.add_run(dg.DagsterRun(job_name="job", status=dg.DagsterRunStatus.STARTED)) for _ in range(2)]
     internals.report_crash(instance, runs[0], "Its process is gone.")
     instance.report_run_failed(runs[1], "A step failed.", JobFailureData(None, RunFailureReason.STEP_FAILURE))
@@ -152,15 +152,15 @@ def filtering(context: dg.InitResourceContext) -> None:
 
 
 @dg.op(required_resource_keys={"filtering"})
-def speak(context: dg.OpExecutionContext) -> None:
+def log_two_lines(context: dg.OpExecutionContext) -> None:
     """Log two lines."""
     context.log.info("kept")
     context.log.info("Dependencies for step dropped failed: later. Not executing.")
 
 
-def test_a_filter_is_asked_for_every_record_of_a_run(instance: dg.DagsterInstance) -> None:
-    """Also for those of its steps."""
-    job = dg.GraphDefinition("job", node_defs=[speak]).to_job(resource_defs={"filtering": filtering})
+def test_a_filter_sees_every_record_of_a_run(instance: dg.DagsterInstance) -> None:
+    """A log filter sees every record of a run and of its steps."""
+    job = dg.GraphDefinition("job", node_defs=[log_two_lines]).to_job(resource_defs={"filtering": filtering})
     result = job.execute_in_process(instance=instance)
     logged = [event.user_message for event in instance.all_logs(result.run_id)]
     assert "kept" in logged

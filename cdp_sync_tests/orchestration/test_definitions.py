@@ -1,4 +1,4 @@
-"""What Dagster shows of declared connections: names of the contract, settings of the steps."""
+"""The Dagster definitions of declared connections: names of the contract, settings of the steps."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ ZEBRA, APPLE, OFF = (dg.AssetKey(["shop", name]) for name in ("zebra", "apple", 
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project with two goals in an order that is not the alphabet's, and one that is off."""
+    """A project with two goals in non-alphabetical order, and one that is off."""
     with open_project(tmp_path_factory.mktemp("definitions") / "project") as project:
         project.connect("shop", goal("zebra", title="Stripes"), goal("apple"), goal("off", enabled=False))
         yield project
@@ -35,12 +35,12 @@ def definitions(opened: Project) -> dg.Definitions:
 
 
 def test_the_project_loads(definitions: dg.Definitions) -> None:
-    """What `dg check defs` does, from pytest."""
+    """The project loads as in `dg check defs`."""
     dg.Definitions.validate_loadable(definitions)
 
 
 def test_every_goal_is_an_asset_of_its_connections_group(definitions: dg.Definitions) -> None:
-    """Keys are [connection, goal], the group is the connection; a goal that is off is there to be run by hand."""
+    """A goal's asset key is [connection, goal], in the connection's group; a goal that is off has an asset, too."""
     graph = definitions.resolve_asset_graph()
     every = {ZEBRA, APPLE, OFF}
     assert set(graph.get_all_asset_keys()) == every | {files_key(*key.path) for key in every}
@@ -55,7 +55,7 @@ def test_the_job_runs_the_enabled_goals(definitions: dg.Definitions) -> None:
 
 
 def test_a_goal_is_four_ops_by_the_names_of_the_contract(definitions: dg.Definitions) -> None:
-    """Each asset is a graph of the four steps, each fed by the one before."""
+    """Each asset is a graph of the four steps, in sequence."""
     for key in (ZEBRA, APPLE):
         graph = definitions.resolve_assets_def(key).node_def
         assert isinstance(graph, dg.GraphDefinition)
@@ -63,7 +63,7 @@ def test_a_goal_is_four_ops_by_the_names_of_the_contract(definitions: dg.Definit
 
 
 def test_steps_that_open_the_warehouse_share_its_pool(definitions: dg.Definitions) -> None:
-    """All steps but parsing, which holds no lock over the network, are in pool `warehouse`."""
+    """All steps are in pool `warehouse`, except for parsing, which holds no lock during network access."""
     graph = definitions.resolve_assets_def(ZEBRA).node_def
     assert isinstance(graph, dg.GraphDefinition)
     pools = {node.name: node.definition.pool for node in graph.nodes if isinstance(node.definition, dg.OpDefinition)}
@@ -82,7 +82,7 @@ def test_runs_use_one_process(definitions: dg.Definitions) -> None:
 
 
 def test_the_code_version_is_the_goals_fingerprint(definitions: dg.Definitions, opened: Project) -> None:
-    """The UI marks what was materialized under another declaration."""
+    """A changed declaration changes the code version, so that the UI marks the asset."""
     declared = load_declarations()
     for made in declared.connection("shop").import_profiles:
         spec = definitions.resolve_asset_graph().get(dg.AssetKey(["shop", made.name]))
@@ -90,14 +90,14 @@ def test_the_code_version_is_the_goals_fingerprint(definitions: dg.Definitions, 
 
 
 def test_every_goal_has_its_checks(definitions: dg.Definitions) -> None:
-    """Checks of every goal's asset: rows and values that did not land, and rows that named several profiles."""
+    """Each goal has checks for rows and values that did not land, and for rows that matched several profiles."""
     keys = definitions.resolve_asset_graph().asset_check_keys
     names = {"rejected_rows", "rows_without_identifier", "unmatched_rows", "invalid_values", "ambiguous_links"}
     assert {(key.asset_key, key.name) for key in keys} == {(key, name) for key in (ZEBRA, APPLE, OFF) for name in names}
 
 
 def test_the_server_is_a_resource_without_secrets(definitions: dg.Definitions) -> None:
-    """`<connection>_server` shows where it is and which variable holds its password, not the password."""
+    """`<connection>_server` shows the address and the name of the password's variable, not the password."""
     server = definitions.resources["shop_server"]
     declared = json.loads(server.settings)
     assert (server.kind, declared["host"], declared["username"]) == (KIND.type, "127.0.0.1", "shop")
@@ -105,8 +105,8 @@ def test_the_server_is_a_resource_without_secrets(definitions: dg.Definitions) -
     assert PASSWORD not in repr(server) + server.settings
 
 
-def test_an_asset_says_what_it_reads_and_how_it_links(definitions: dg.Definitions) -> None:
-    """The description is for people: title, files, links."""
+def test_an_asset_describes_files_and_links(definitions: dg.Definitions) -> None:
+    """The asset's description gives title, files and links."""
     spec = definitions.resolve_asset_graph().get(ZEBRA)
     assert spec.description is not None
     for needle in ("Stripes", "zebra_*.csv", "/inbox", "Email → email"):
@@ -115,7 +115,7 @@ def test_an_asset_says_what_it_reads_and_how_it_links(definitions: dg.Definition
 
 
 def test_a_connection_without_enabled_goals_has_no_job(project: Project) -> None:
-    """Its goals stay in the catalog; the project loads."""
+    """A connection without enabled goals has no job; its goals stay in the catalog."""
     project.connect("shop", goal("off", enabled=False))
     project.connect("empty")
     definitions = project.load()
@@ -124,8 +124,8 @@ def test_a_connection_without_enabled_goals_has_no_job(project: Project) -> None
     assert set(definitions.resolve_asset_graph().get_all_asset_keys()) == {OFF, files_key(*OFF.path)}
 
 
-def test_a_run_has_the_definitions_that_the_ui_shows(opened: Project) -> None:
-    """Those of a run are built of the values that were read, those of the UI by Dagster's own tree."""
+def test_a_run_has_the_definitions_of_the_ui(opened: Project) -> None:
+    """The definitions of a run equal those of the UI, which Dagster's own component tree yields."""
     folders = sorted(opened.defs.iterdir())
     of_a_run = [project._build_for_a_run(folder) for folder in folders]
     of_the_ui = [project._build_for_the_ui(folder) for folder in folders]
@@ -134,14 +134,14 @@ def test_a_run_has_the_definitions_that_the_ui_shows(opened: Project) -> None:
 
 
 def test_the_catalog_names_the_file_of_an_asset(definitions: dg.Definitions, opened: Project) -> None:
-    """The page of an asset leads to the defs.yaml that declares it."""
+    """The catalog links an asset to the defs.yaml that declares it."""
     spec = definitions.resolve_assets_def(dg.AssetKey(["shop", "apple"])).get_asset_spec()
     references = spec.metadata["dagster/code_references"].code_references
     assert [Path(each.file_path) for each in references] == [opened.defs / "shop" / "defs.yaml"]
 
 
 def shown(parts: list[dg.Definitions]) -> dict[str, list[str]]:
-    """Return what is known of assets, checks, jobs, schedules and sensors, but for the files that declare them."""
+    """Return the metadata of assets, checks, jobs, schedules and sensors, without their declaring files."""
     repository = dg.Definitions.merge(*parts, project.shared()).get_repository_def()
     graph = repository.asset_graph
     specs = [graph.get(key).to_asset_spec().replace_attributes(metadata={}) for key in graph.get_all_asset_keys()]
@@ -158,7 +158,7 @@ def shown(parts: list[dg.Definitions]) -> dict[str, list[str]]:
 
 
 def test_a_hundred_connections_load(project: Project) -> None:
-    """A big project is as good as a small one: every connection has its job."""
+    """A project of 100 connections loads, with a job for each."""
     for number in range(100):
         project.connect(f"shop{number}", goal())
     definitions = project.load()
@@ -168,7 +168,7 @@ def test_a_hundred_connections_load(project: Project) -> None:
 
 
 def test_the_repositorys_own_declarations_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the repository declares loads as Dagster loads it, strictly; loading writes nothing."""
+    """The repository's own declarations load strictly, and loading writes nothing."""
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv("CDP_SYNC_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("CDP_SYNC_DEFS", raising=False)

@@ -1,4 +1,4 @@
-"""Segments and exports in Dagster: the lineage, what a run delivers, what it tells."""
+"""Segments and exports in Dagster: lineage, delivery, metadata."""
 
 import threading
 from typing import Any
@@ -7,11 +7,11 @@ import dagster as dg
 import duckdb
 import pytest
 
+from cdp_sync import exporting
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import DiskFull
 from cdp_sync.exporting import FileRun, LocalFile
 from cdp_sync.model import EXPORT_COUNTERS
-from cdp_sync.orchestration.goals import export_steps
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal, shown
 
 OPS = ("select_segment", "write_file", "deliver_file", "record_delivery")
@@ -35,17 +35,17 @@ def shop(project: Project) -> Project:
 
 
 def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, Any]:
-    """Return what the catalog shows of an asset's run, as plain values."""
+    """Return the metadata of an asset's run, as plain values."""
     return shown(result, *key.path)
 
 
 def outbox(project: Project) -> dict[str, str]:
-    """Return what lies in the directory that is exported to, hidden files included."""
+    """Return the names in the export directory, including hidden files."""
     return {file.name: file.read_text() for file in (project.root / "outbox").iterdir()}
 
 
 def test_the_lineage_reads_import_profiles_segment_export(shop: Project) -> None:
-    """Import goals write the profiles, segments are taken from them, export goals deliver segments."""
+    """Import goals write the profiles, segments select from them, export goals deliver segments."""
     graph = shop.load().resolve_asset_graph()
     assert graph.get(PROFILES).parent_keys == {IMPORTED}
     assert graph.get(SEGMENT).parent_keys == {PROFILES}
@@ -53,8 +53,8 @@ def test_the_lineage_reads_import_profiles_segment_export(shop: Project) -> None
     assert not graph.get(PROFILES).is_materializable
 
 
-def test_a_segment_names_the_segments_that_it_asks_about(project: Project) -> None:
-    """A condition on another segment is an edge of the lineage; an export's run counts both."""
+def test_a_segment_depends_on_the_segments_in_its_condition(project: Project) -> None:
+    """A condition on another segment is an edge of the lineage, and an export's run counts both."""
     asking = {"name": "asking", "when": {"not": {"segment": "spenders"}}}
     project.describe(segments=[SPENDERS, asking])
     project.connect("shop", export_profiles=[export(segment="asking")])
@@ -75,7 +75,7 @@ def test_an_export_is_four_ops_by_the_names_of_the_contract(shop: Project) -> No
 
 
 def test_the_job_runs_imports_then_segments_then_exports(shop: Project, instance: dg.DagsterInstance) -> None:
-    """What was imported in a run is exported by the same run."""
+    """An export delivers profiles that the same run imported."""
     result = shop.run("shop_sync", instance)
     assert result.success
     started = [event.step_key or "" for event in result.all_events if event.event_type_value == "STEP_START"]
@@ -84,8 +84,8 @@ def test_the_job_runs_imports_then_segments_then_exports(shop: Project, instance
     assert outbox(shop) == {"spenders.csv": "Email,Total\nbob@example.com,2.0000\ncleo@example.com,30.0000\n"}
 
 
-def test_a_run_tells_what_was_exported_and_why_others_were_not(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Counters that can be plotted and add up, the file, the number of eligible profiles."""
+def test_an_export_reports_its_counters(shop: Project, instance: dg.DagsterInstance) -> None:
+    """The metadata has plotted counters that add up, the file, and the number of eligible profiles."""
     shown = metadata(shop.run("shop_sync", instance), EXPORTED)
     counted = {name: shown[name] for name in EXPORT_COUNTERS}
     assert counted == dict.fromkeys(EXPORT_COUNTERS, 0) | {"profiles_in_segment": 2, "profiles_written": 2}
@@ -94,8 +94,8 @@ def test_a_run_tells_what_was_exported_and_why_others_were_not(shop: Project, in
     assert shown["profiles_ever_exported"] == 2
 
 
-def test_a_segment_tells_its_size_and_condition(shop: Project, instance: dg.DagsterInstance) -> None:
-    """The size is what the UI plots; the sample names profiles by id, never by value."""
+def test_a_segment_reports_size_and_condition(shop: Project, instance: dg.DagsterInstance) -> None:
+    """The segment's size is plotted; its sample has profile ids, no values."""
     shown = metadata(shop.run("shop_sync", instance), SEGMENT)
     assert shown["dagster/row_count"] == 2
     assert "at least 2" in shown["condition"]
@@ -107,7 +107,7 @@ def test_a_segment_tells_its_size_and_condition(shop: Project, instance: dg.Dags
 
 
 def test_a_second_run_delivers_only_what_changed(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Nothing the second time; one profile once its row has changed; the file is replaced."""
+    """A second run delivers nothing; after one row changes, it delivers that profile in a new file."""
     shop.run("shop_sync", instance)
     (shop.root / "outbox" / "spenders.csv").unlink()
     shown = metadata(shop.run("shop_sync", instance), EXPORTED)
@@ -122,8 +122,8 @@ def test_a_second_run_delivers_only_what_changed(shop: Project, instance: dg.Dag
 def test_a_run_connects_while_it_writes(
     shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is written only when the client connects already; where there is nothing to write, it does not."""
-    connecting, connect, write = threading.Event(), SftpClient.connect, export_steps.write_file
+    """A run connects in advance only when there is something to write."""
+    connecting, connect, write = threading.Event(), SftpClient.connect, exporting.write_file
 
     def noted(client: SftpClient) -> None:
         connecting.set()
@@ -135,17 +135,17 @@ def test_a_run_connects_while_it_writes(
 
     monkeypatch.setattr(SftpClient, "connect", noted)
     with monkeypatch.context() as patched:
-        patched.setattr(export_steps, "write_file", waiting)
+        patched.setattr(exporting, "write_file", waiting)
         assert shop.run("shop_sync", instance).success
     connecting.clear()
     assert shop.run("shop_sync", instance).success
     assert not connecting.is_set()
 
 
-def test_a_run_that_cannot_write_hangs_up(
+def test_a_run_that_cannot_write_closes_its_connection(
     shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It had connected already; the error is that of the disk, and nothing of the run stays."""
+    """A run that fails to write its file closes the connection and leaves nothing; the error is DiskFull."""
     connect, close, lines = SftpClient.connect, SftpClient.close, list[str]()
 
     def connecting(client: SftpClient) -> None:
@@ -161,7 +161,7 @@ def test_a_run_that_cannot_write_hangs_up(
 
     monkeypatch.setattr(SftpClient, "connect", connecting)
     monkeypatch.setattr(SftpClient, "close", closing)
-    monkeypatch.setattr(export_steps, "write_file", no_room)
+    monkeypatch.setattr(exporting, "write_file", no_room)
     result = shop.run("shop_sync", instance)
     data = result.failure_data_for_node("shop__spenders.write_file")
     assert data is not None
@@ -172,7 +172,7 @@ def test_a_run_that_cannot_write_hangs_up(
 
 
 def test_a_failed_import_does_not_stop_the_export(shop: Project, instance: dg.DagsterInstance) -> None:
-    """The goals of a run stand by themselves; the run fails, the export is delivered."""
+    """After a failed import the export is still delivered, and the run fails."""
     shop.run("shop_sync", instance)
     shop.connect("shop", goal(directory="/nowhere"), export_profiles=[export("again")])
     result = shop.run("shop_sync", instance)
@@ -180,10 +180,10 @@ def test_a_failed_import_does_not_stop_the_export(shop: Project, instance: dg.Da
     assert "again.csv" in outbox(shop)
 
 
-def test_a_failed_export_says_what_was_found(shop: Project, instance: dg.DagsterInstance) -> None:
-    """A directory that is not there: the step fails with what to do, the history has it, its rows are kept for a while.
+def test_a_failed_export_keeps_its_rows(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A missing directory fails the step with its remedy, the history records it, and the rows are kept.
 
-    Those are what trying again from the failed step needs.
+    A retry from the failed step needs the rows.
     """
     shop.connect("shop", goal(), export_profiles=[export(directory="/nowhere"), export("next")])
     result = shop.run("shop_sync", instance)
@@ -202,8 +202,8 @@ def test_a_failed_export_says_what_was_found(shop: Project, instance: dg.Dagster
         assert staging.execute("select count(*) from selected").fetchone() == (2,)
 
 
-def test_the_checks_warn_of_profiles_that_were_left_out(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Who has not consented is skipped, counted, and warned of."""
+def test_the_checks_warn_of_skipped_profiles(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A profile without consent is skipped, counted and warned of."""
     shop.describe(segments=[SPENDERS], **PRIVACY)
     shop.connect("shop", goal(map=[*goal()["map"], {"field": "Zone", "property": "privacy_legislation"}]))
     shop.connect("partner", export_profiles=[export()], objectives=["news"])
@@ -219,7 +219,7 @@ def test_the_checks_warn_of_profiles_that_were_left_out(shop: Project, instance:
 
 
 def test_a_problem_in_a_segment_is_reported_with_its_place(project: Project) -> None:
-    """Loading names the file, the place, what was found and what is allowed."""
+    """An invalid segment is reported with file, position, the found value and the allowed ones."""
     from cdp_sync.errors import DeclarationError
     from cdp_sync.orchestration.declarations import load_declarations
 
@@ -232,7 +232,7 @@ def test_a_problem_in_a_segment_is_reported_with_its_place(project: Project) -> 
 
 
 def test_problems_in_exports_are_reported_with_their_places(project: Project) -> None:
-    """Several at once: an unknown segment, an unknown property, an unknown objective."""
+    """An unknown segment, property and objective are all reported with their positions."""
     from cdp_sync.errors import DeclarationError
     from cdp_sync.orchestration.declarations import load_declarations
 

@@ -1,4 +1,4 @@
-"""Files as partitions: what the catalog says of them, and importing chosen ones again."""
+"""Files as partitions: their status in the catalog, and repeated imports of selected ones."""
 
 import os
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ FIRST, SECOND, THIRD = (f"customers_{number}.csv" for number in (1, 2, 3))
 
 @pytest.fixture
 def shop(project: Project) -> Project:
-    """A project whose only goal sums amounts, with two files on the server."""
+    """A project with a goal that sums amounts, and two files on the server."""
     project.connect("shop", SUMMED)
     project.deliver(f"/inbox/{FIRST}", "Email,Total\nada@example.com,1.5\n")
     project.deliver(f"/inbox/{SECOND}", "Email,Total\nbob@example.com,2\n", minutes=1)
@@ -28,7 +28,7 @@ def shop(project: Project) -> Project:
 
 
 def status(project: Project, instance: dg.DagsterInstance) -> dict[str, set[str]]:
-    """Return the files by what the catalog says of them."""
+    """Return the files by their status in the catalog."""
     definition = partitions_of("shop", "customers")
     cached = get_and_update_asset_status_cache_value(instance, FILES, definition)
     assert cached
@@ -39,13 +39,13 @@ def status(project: Project, instance: dg.DagsterInstance) -> dict[str, set[str]
 
 
 def totals(project: Project) -> dict[str, float]:
-    """Return everybody's total."""
+    """Return the total of each profile."""
     with project.warehouse.open("read") as session:
         return {email: float(total) for email, total in session.rows("select email, total from warehouse.profile")}
 
 
 def backfill(project: Project, instance: dg.DagsterInstance, names: Iterable[str]) -> dg.ExecuteInProcessResult:
-    """Materialize the first to the last of these partitions as a backfill's run does."""
+    """Materialize a range of partitions as a backfill does."""
     first, *_, last = sorted(names) * 2
     tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
     job = project.load().resolve_implicit_global_asset_job_def()
@@ -62,16 +62,19 @@ def counters(instance: dg.DagsterInstance) -> dict[str, Any]:
     return {name: value.value for name, value in made.asset_materialization.metadata.items()}
 
 
-def test_a_run_makes_a_partition_of_every_file(shop: Project, instance: dg.DagsterInstance) -> None:
-    """What was imported is materialized; what is not whole yet is missing; a run without a choice needs none."""
+def test_every_file_is_a_partition(shop: Project, instance: dg.DagsterInstance) -> None:
+    """An imported file is materialized and an incomplete one is missing.
+
+    A run without a selection needs no partition.
+    """
     shop.connect("shop", SUMMED | {"complete": {"marker": "{name}.done"}})
     shop.deliver(f"/inbox/{FIRST}.done", "")
     assert shop.run("shop_sync", instance).success
     assert status(shop, instance) == {"imported": {FIRST}, "failed": set(), "missing": {SECOND}}
 
 
-def test_a_file_that_failed_is_failed_until_it_is_corrected(shop: Project, instance: dg.DagsterInstance) -> None:
-    """The others of the run are materialized."""
+def test_a_rejected_file_is_failed_until_it_is_corrected(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A rejected file is failed until it is corrected; the other files of the run are materialized."""
     shop.deliver(f"/inbox/{THIRD}", "Mail;Total\nada@example.com;3\n", minutes=2)
     assert not shop.run("shop_sync", instance).success
     assert status(shop, instance) == {"imported": {FIRST, SECOND}, "failed": {THIRD}, "missing": set()}
@@ -80,17 +83,17 @@ def test_a_file_that_failed_is_failed_until_it_is_corrected(shop: Project, insta
     assert status(shop, instance) == {"imported": {FIRST, SECOND, THIRD}, "failed": set(), "missing": set()}
 
 
-def test_a_run_that_ends_early_leaves_its_files_failed(
+def test_files_of_a_broken_run_are_failed(
     shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When a run breaks off after the listing, every file that it was to import has failed."""
+    """After a run that ends early, every file it was to import is failed."""
     monkeypatch.setattr("cdp_sync.importing.pipeline.parse_files", lambda *_, **__: 1 / 0)
     assert not shop.run("shop_sync", instance).success
     assert status(shop, instance)["failed"] == {FIRST, SECOND}
 
 
-def test_a_backfill_imports_exactly_the_chosen_files_again(shop: Project, instance: dg.DagsterInstance) -> None:
-    """All rows of it are applied anew, what is summed stays, and what is new on the server waits."""
+def test_a_backfill_imports_only_the_selected_files(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A backfill applies all rows of the selected file again, keeps sums, and leaves new files alone."""
     shop.run("shop_sync", instance)
     shop.deliver(f"/inbox/{THIRD}", "Email,Total\ncleo@example.com,4\n", minutes=5)
     result = backfill(shop, instance, [SECOND])
@@ -102,7 +105,7 @@ def test_a_backfill_imports_exactly_the_chosen_files_again(shop: Project, instan
 
 
 def test_a_backfill_imports_a_missing_file(shop: Project, instance: dg.DagsterInstance) -> None:
-    """A file that was never imported is imported by it, once."""
+    """A backfill imports a file that was never imported, once."""
     shop.run("shop_sync", instance)
     shop.deliver(f"/inbox/{THIRD}", "Email,Total\nada@example.com,4\n", minutes=5)
     instance.add_dynamic_partitions("shop__customers__files", [THIRD])
@@ -112,8 +115,8 @@ def test_a_backfill_imports_a_missing_file(shop: Project, instance: dg.DagsterIn
     assert totals(shop) == {"ada@example.com": 5.5, "bob@example.com": 2}
 
 
-def test_a_chosen_file_that_is_gone_fails_and_the_others_land(shop: Project, instance: dg.DagsterInstance) -> None:
-    """The message names the file that is gone."""
+def test_a_selected_file_that_is_gone_is_named(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A selected file that is gone is named in the message; the other files land."""
     shop.run("shop_sync", instance)
     (shop.root / "inbox" / FIRST).unlink()
     result = backfill(shop, instance, [FIRST, SECOND])
@@ -124,8 +127,8 @@ def test_a_chosen_file_that_is_gone_fails_and_the_others_land(shop: Project, ins
     assert status(shop, instance) == {"imported": {SECOND}, "failed": {FIRST}, "missing": set()}
 
 
-def test_the_launchpad_can_ask_for_files_by_name(shop: Project, instance: dg.DagsterInstance) -> None:
-    """A wildcard in the run config leaves the other files alone."""
+def test_the_run_config_selects_files(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A wildcard in the run config selects files."""
     chosen = {"config": {"files": "*_2.csv"}}
     config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": chosen}}}}
     job = shop.load().resolve_job_def("shop_sync")
@@ -133,8 +136,8 @@ def test_the_launchpad_can_ask_for_files_by_name(shop: Project, instance: dg.Dag
     assert totals(shop) == {"bob@example.com": 2}
 
 
-def test_a_wildcard_that_matches_nothing_fails(shop: Project, instance: dg.DagsterInstance) -> None:
-    """The message says so, rather than that there is nothing new."""
+def test_a_wildcard_without_a_match_fails(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A wildcard without a match is an error, not a run without new files."""
     chosen = {"config": {"files": "nothing*", "again": True}}
     config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": chosen}}}}
     job = shop.load().resolve_job_def("shop_sync")
@@ -143,8 +146,8 @@ def test_a_wildcard_that_matches_nothing_fails(shop: Project, instance: dg.Dagst
     assert "No file of this run's goals matches 'nothing*'." in str(failed.step_failure_data)
 
 
-def test_a_file_with_a_name_that_no_partition_may_have_is_imported(shop: Project, instance: dg.DagsterInstance) -> None:
-    """It has no partition, which is all that differs."""
+def test_a_file_needs_no_partition(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A file whose name is no valid partition key is imported without a partition."""
     shop.deliver("/inbox/customers_...csv", "Email,Total\ncleo@example.com,4\n", minutes=5)
     assert shop.run("shop_sync", instance).success
     assert totals(shop)["cleo@example.com"] == 4
@@ -152,7 +155,7 @@ def test_a_file_with_a_name_that_no_partition_may_have_is_imported(shop: Project
 
 
 def test_a_file_whose_name_is_not_utf8_is_imported(shop: Project, instance: dg.DagsterInstance) -> None:
-    """It is a partition under its escaped name, and is not imported twice."""
+    """A file whose name is not UTF-8 is a partition by its escaped name, and is imported once."""
     content = b"Email,Total\ncleo@example.com,4\n"
     shop.deliver(f"/inbox/{os.fsdecode(b'customers_' + bytes([0xE9]) + b'.csv')}", content, minutes=2)
     assert shop.run("shop_sync", instance).success
@@ -162,10 +165,10 @@ def test_a_file_whose_name_is_not_utf8_is_imported(shop: Project, instance: dg.D
 
 
 class GrowingFiles(Files):
-    """After each listing the first file is longer by a row, and has its old time."""
+    """After each listing the first file grows by a row and keeps its old time."""
 
     def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
-        """List, then grow."""
+        """List, then append a row."""
         listed = super().list_folder(path)
         file = self.root / "inbox" / FIRST
         time = file.stat().st_mtime
@@ -175,8 +178,8 @@ class GrowingFiles(Files):
         return listed
 
 
-def test_a_file_that_grows_with_an_old_time_is_left(shop: Project, instance: dg.DagsterInstance) -> None:
-    """No half of it is summed; once it rests it is imported whole, and what was remembered of it is gone."""
+def test_a_growing_file_is_skipped(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A growing file is skipped; once it is stable it is imported whole and its record is removed."""
     shop.connect("shop", SUMMED | {"complete": {"settle_seconds": 0.2}})
     shop.sandbox.files = GrowingFiles
     assert shop.run("shop_sync", instance).success
@@ -189,10 +192,8 @@ def test_a_file_that_grows_with_an_old_time_is_left(shop: Project, instance: dg.
     assert list((shop.data / "sightings").iterdir()) == []
 
 
-def test_a_file_that_was_imported_by_a_run_that_broke_off_is_not_failed(
-    shop: Project, instance: dg.DagsterInstance
-) -> None:
-    """Rows have landed, but the run ended before it could say so: the next run does, and imports nothing again."""
+def test_a_file_that_landed_before_a_crash_is_not_failed(shop: Project, instance: dg.DagsterInstance) -> None:
+    """When a run breaks off after the rows landed, the next run marks the file and imports nothing again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cdp_sync.orchestration.goals.import_steps.note_files", lambda *_: 1 / 0)
         assert not shop.run("shop_sync", instance).success
@@ -209,8 +210,8 @@ def fail_third(shop: Project, instance: dg.DagsterInstance) -> None:
     assert status(shop, instance)["failed"] == {THIRD}
 
 
-def test_a_failed_file_that_is_gone_is_no_longer_shown(shop: Project, instance: dg.DagsterInstance) -> None:
-    """What the sender took away cannot be imported; when it comes back it is new."""
+def test_a_removed_failed_file_leaves_the_catalog(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A failed file that the sender removes leaves the catalog; when it returns it is new."""
     fail_third(shop, instance)
     (shop.root / "inbox" / THIRD).unlink()
     assert shop.run("shop_sync", instance).success
@@ -220,10 +221,8 @@ def test_a_failed_file_that_is_gone_is_no_longer_shown(shop: Project, instance: 
     assert status(shop, instance) == {"imported": {FIRST, SECOND, THIRD}, "failed": set(), "missing": set()}
 
 
-def test_a_failed_file_that_no_pattern_matches_any_more_is_no_longer_shown(
-    shop: Project, instance: dg.DagsterInstance
-) -> None:
-    """A run about other files leaves it; a run under a pattern without it takes it away."""
+def test_a_failed_file_outside_the_pattern_leaves_the_catalog(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A failed file leaves the catalog once its goal's pattern excludes it."""
     fail_third(shop, instance)
     chosen = {"config": {"files": "*_2.csv"}}
     config = QUIET | {"ops": {"shop__customers": {"ops": {"scan_directory": chosen}}}}

@@ -1,4 +1,4 @@
-"""What a mail says, of a value: no I/O, no Dagster."""
+"""The text of a mail as a function of a value, without I/O and Dagster."""
 
 from dataclasses import replace
 
@@ -8,7 +8,6 @@ from cdp_sync.orchestration.notify.mail_text import GoalOutcome, RunOutcome, sub
 
 LINK = "http://localhost:3000/runs/4d2"
 RUN = RunOutcome(
-    run_id="4d2",
     connections=(("webshop", "Web shop"),),
     state="failed",
     reason="schedule",
@@ -23,8 +22,8 @@ RUN = RunOutcome(
 )
 
 
-def test_a_mail_says_what_to_act_on() -> None:
-    """What happened, goal by goal in running order, with the first reasons, why and when it ran, where to look."""
+def test_a_mail_has_the_outcome_of_each_goal() -> None:
+    """A mail has the outcome of each goal in running order, first reasons, cause and time of the run, and links."""
     assert subject_of(RUN) == "[cdp_sync] webshop failed: customers"
     assert text_of(RUN) == (
         "Web shop (webshop): the run failed.\n"
@@ -52,21 +51,21 @@ def test_a_mail_says_what_to_act_on() -> None:
         ("not started", "[cdp_sync] webshop did not start"),
     ],
 )
-def test_the_subject_says_how_a_run_ended(state: str, subject: str) -> None:
-    """Where no goal failed, connection and state are all there is to say."""
+def test_the_subject_has_the_state(state: str, subject: str) -> None:
+    """Without a failed goal the subject has connection and state only."""
     assert subject_of(replace(RUN, state=state, goals=(GoalOutcome("orders", "not run"),))) == subject
 
 
 def test_a_run_that_never_started_names_its_cause() -> None:
-    """There is no time of start; the cause is all that helps."""
+    """A run that never started has a cause and no start time."""
     run = replace(RUN, state="not started", cause="The code server\nis gone.", started_at=None, goals=())
     assert text_of(run) == (
         f"Web shop (webshop): the run did not start.\nThe code server is gone.\n\nReason: schedule\nRun: {LINK}\n"
     )
 
 
-def test_nothing_can_break_out_of_its_line() -> None:
-    """Line breaks and control characters in texts become spaces: no header, no forged paragraph."""
+def test_text_cannot_be_injected() -> None:
+    """Line breaks and control characters become spaces, so that no header or paragraph can be injected."""
     goal = GoalOutcome("a\r\nBcc: eve@example.org", "failed", "one\n\nRun: http://evil.example\x1b[2J\u2028two")
     run = replace(RUN, connections=(("webshop", "Web\nshop"),), cause="x\ny", goals=(goal,))
     assert len(subject_of(run).splitlines()) == 1
@@ -75,15 +74,15 @@ def test_nothing_can_break_out_of_its_line() -> None:
     assert "\x1b" not in text
 
 
-def test_of_too_many_goals_those_that_failed_are_shown() -> None:
-    """In running order as well: the last of a hundred is the one that matters."""
+def test_of_too_many_goals_the_failed_ones_are_shown() -> None:
+    """Of too many goals the failed ones are shown, in running order."""
     goals = (*(GoalOutcome(f"goal_{number}", "success") for number in range(99)), GoalOutcome("last", "failed"))
     text = text_of(replace(RUN, goals=goals))
     assert text.index("goal_38 succeeded") < text.index("last failed") < text.index("and 60 more goals")
 
 
-def test_texts_are_of_bounded_length() -> None:
-    """However long an error is and however many goals fail, a mail can be read."""
+def test_texts_have_a_bounded_length() -> None:
+    """A mail has a bounded length for any error and any number of failed goals."""
     goals = tuple(GoalOutcome(f"goal_{number}", "failed", "x" * 10_000) for number in range(200))
     run = replace(RUN, goals=goals)
     assert len(subject_of(run)) <= 150
@@ -92,14 +91,14 @@ def test_texts_are_of_bounded_length() -> None:
     assert "…" in text_of(run)
 
 
-def test_no_address_is_passed_on() -> None:
-    """Errors say none; should one do so, the mail does not."""
+def test_addresses_are_masked() -> None:
+    """An e-mail address in an error is masked."""
     goal = GoalOutcome("a", "failed", "No ada@example.com, 'bob@example.org' in it.", (("<cleo@example.net>", 1),))
     text = text_of(replace(RUN, cause="dan@example.com", goals=(goal,)))
     assert "@" not in text
     assert "No (an address), '(an address)' in it." in text
 
 
-def test_letters_that_cannot_be_encoded_do_not_stop_a_mail() -> None:
-    """A file's name may hold bytes that are no text."""
+def test_an_unencodable_file_name_does_not_stop_a_mail() -> None:
+    """A file name with bytes that are not text does not stop the mail."""
     text_of(replace(RUN, goals=(GoalOutcome("a", "failed", "/inbox/\udcff.csv failed."),))).encode()

@@ -1,4 +1,4 @@
-"""Runs that ended long ago are forgotten, and nothing else is."""
+"""The maintenance job removes old runs and nothing else."""
 
 import os
 import time
@@ -42,7 +42,7 @@ def shop(project: Project) -> Project:
 
 
 def run(shop: Project, instance: dg.DagsterInstance, *names: str, days_ago: float = 0) -> str:
-    """Import files that have changed just now, by a run that ended so many days ago; return its id."""
+    """Import changed files in a run that ended so many days ago; return its id."""
     for name in names:
         minutes = next(_MINUTES)
         shop.deliver(f"/inbox/{name}", f"{HEAD}ada@example.com,Ada,{minutes}\n", minutes=minutes)
@@ -52,7 +52,7 @@ def run(shop: Project, instance: dg.DagsterInstance, *names: str, days_ago: floa
 
 
 def age(instance: dg.DagsterInstance, run_id: str, days: float) -> None:
-    """Have a run's record be so many days old."""
+    """Set the age of a run's record in days."""
     at = datetime.now(UTC) - timedelta(days=days)
     aged = {"update_timestamp": at.replace(tzinfo=None), "end_time": at.timestamp()}
     with instance.run_storage.connect() as connection:
@@ -68,17 +68,17 @@ def maintain(
 
 
 def mentions(folder: Path, run_id: str) -> list[Path]:
-    """Return the files of an instance that are called by a run, or lie in a folder that is."""
+    """Return the files of an instance that are named for a run, or are in such a folder."""
     return [path for path in (folder / "dagster").rglob("*") if run_id in str(path)]
 
 
 def complete(paths: list[Path]) -> set[Path]:
-    """Return the paths without the logs that SQLite keeps beside an open file."""
+    """Return the paths without SQLite's logs of open files."""
     return {path for path in paths if not path.name.endswith(("-wal", "-shm"))}
 
 
 def files(instance: dg.DagsterInstance, *names: str) -> dict[str, str | None]:
-    """Return what the UI shows of files, reckoned anew."""
+    """Return the status of files in the UI, computed anew."""
     instance.event_log_storage.wipe_asset_cached_status(FILES)
     found = instance.get_status_by_partition(FILES, names, partitions_of("shop", "customers")) or {}
     return {name: status.value if (status := found.get(name)) else None for name in names}
@@ -89,8 +89,8 @@ def materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[str
     return [record.run_id for record in instance.fetch_materializations(key, limit=100).records]
 
 
-def test_an_old_run_is_removed_whole(shop: Project, kept: dg.DagsterInstance) -> None:
-    """Its record, events, logs and the step's outputs go; a run that ended later stays whole."""
+def test_an_old_run_is_removed_completely(shop: Project, kept: dg.DagsterInstance) -> None:
+    """The record, events, logs and outputs of an old run are removed; a newer run stays whole."""
     old = run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
     young = run(shop, kept, "customers_1.csv", days_ago=29)
     assert mentions(shop.folder, old)
@@ -104,15 +104,15 @@ def test_an_old_run_is_removed_whole(shop: Project, kept: dg.DagsterInstance) ->
 
 
 def test_a_run_that_has_not_ended_stays(shop: Project, kept: dg.DagsterInstance) -> None:
-    """However old it is: it waits, or recovery has to end it first."""
+    """A run that has not ended stays, at any age: recovery ends it first."""
     for status in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED):
         age(kept, kept.add_run(dg.DagsterRun(job_name="shop_sync", status=status)).run_id, SOME_DAYS)
     assert forget_runs(kept, datetime.now(UTC), FOR_EVER) == (0, True)
     assert len(kept.get_runs()) == 2
 
 
-def test_what_the_catalog_shows_stays(shop: Project, kept: dg.DagsterInstance) -> None:
-    """Files stay imported without their run; the run of a goal's latest materialization is kept."""
+def test_the_state_of_the_catalog_stays(shop: Project, kept: dg.DagsterInstance) -> None:
+    """Files stay imported without their run. The run of a goal's latest materialization stays."""
     first = run(shop, kept, "customers_1.csv", "customers_2.csv", days_ago=SOME_DAYS)
     second = run(shop, kept, "customers_2.csv", days_ago=SOME_DAYS)
     versions = imported_versions(kept, *GOAL.path)
@@ -131,8 +131,8 @@ def test_what_the_catalog_shows_stays(shop: Project, kept: dg.DagsterInstance) -
     assert first not in materializations(kept, FILES)
 
 
-def test_a_file_whose_run_is_gone_says_when_it_was_imported(shop: Project, kept: dg.DagsterInstance) -> None:
-    """With its counters; Dagster's own time is that of the removal."""
+def test_a_file_without_its_run_keeps_its_import_time(shop: Project, kept: dg.DagsterInstance) -> None:
+    """A file whose run is removed keeps its import time and counters."""
     before = time.time()
     run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
     after = time.time()
@@ -147,7 +147,7 @@ def test_a_file_whose_run_is_gone_says_when_it_was_imported(shop: Project, kept:
 
 
 def test_a_later_failure_of_a_file_is_not_hidden(shop: Project, kept: dg.DagsterInstance) -> None:
-    """The run that imported it stays until the file is imported again."""
+    """The run that imported a file stays until the file is imported again, so that a later failure shows."""
     imported = run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
     run(shop, kept, "customers_2.csv", days_ago=1)
     shop.deliver("/inbox/customers_1.csv", "Mail\nada@example.com\n", minutes=1_000)
@@ -161,8 +161,8 @@ def test_a_later_failure_of_a_file_is_not_hidden(shop: Project, kept: dg.Dagster
     assert files(kept, "customers_1.csv") == {"customers_1.csv": "MATERIALIZED"}
 
 
-def test_a_failure_that_is_forgotten_no_longer_shows(shop: Project, kept: dg.DagsterInstance) -> None:
-    """A file that failed long ago and was not imported since is missing again: the run that failed is gone."""
+def test_a_removed_failure_is_missing(shop: Project, kept: dg.DagsterInstance) -> None:
+    """A failed file whose run is removed is missing again."""
     shop.deliver("/inbox/customers_1.csv", f"{HEAD}ada@example.com,Ada,1,surplus\n")
     shop.connect("shop", goal(max_rejected_percent=0))
     age(kept, shop.run("shop_sync", kept).run_id, SOME_DAYS)
@@ -171,10 +171,10 @@ def test_a_failure_that_is_forgotten_no_longer_shows(shop: Project, kept: dg.Dag
     assert files(kept, "customers_1.csv") == {"customers_1.csv": None}
 
 
-def test_it_stops_when_its_time_is_up_and_goes_on_later(
+def test_the_job_stops_at_its_time_limit_and_continues_later(
     kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More than one batch; what is left is found by the next run."""
+    """A maintenance run stops at its time limit, and the next one continues."""
     monkeypatch.setattr(maintenance, "_BATCH", 5)
     for _ in range(12):
         finished = dg.DagsterRun(job_name="shop_sync", status=dg.DagsterRunStatus.SUCCESS)
@@ -183,8 +183,8 @@ def test_it_stops_when_its_time_is_up_and_goes_on_later(
     assert forget_runs(kept, datetime.now(UTC), FOR_EVER) == (12, True)
 
 
-def test_the_job_tells_what_it_removed(shop: Project, kept: dg.DagsterInstance) -> None:
-    """Runs, and files that killed runs left days ago; the warehouse's history stays."""
+def test_the_job_reports_removed_runs(shop: Project, kept: dg.DagsterInstance) -> None:
+    """The job reports the removed runs and leftovers; the warehouse's history stays."""
     run(shop, kept, "customers_1.csv", days_ago=SOME_DAYS)
     run(shop, kept, "customers_1.csv")
     left = [shop.data / "staging" / "killed__customers.duckdb", shop.data / "spill" / "duckdb_temp_block-1.block"]
@@ -200,8 +200,8 @@ def test_the_job_tells_what_it_removed(shop: Project, kept: dg.DagsterInstance) 
         assert session.value("select count(*) from warehouse.run") == 2
 
 
-def test_runs_that_found_nothing_to_do_go_sooner(shop: Project, kept: dg.DagsterInstance) -> None:
-    """After three days; those with work, those that failed, younger ones and runs of other jobs stay as declared."""
+def test_runs_without_work_are_removed_sooner(shop: Project, kept: dg.DagsterInstance) -> None:
+    """Runs without work are removed after three days; runs with work, failed runs and other jobs stay."""
     worked = run(shop, kept, "customers_1.csv", days_ago=4)
     idle = [run(shop, kept, days_ago=days) for days in (5, 4, 2)]
     shop.deliver("/inbox/customers_2.csv", "Mail\nada@example.com\n")
@@ -214,18 +214,16 @@ def test_runs_that_found_nothing_to_do_go_sooner(shop: Project, kept: dg.Dagster
     assert materializations(kept, GOAL)
 
 
-def test_how_long_runs_without_work_stay_is_declared(shop: Project, kept: dg.DagsterInstance) -> None:
-    """By default three days."""
+def test_the_retention_of_runs_without_work_is_declared(shop: Project, kept: dg.DagsterInstance) -> None:
+    """The retention of runs without work is declared, by default three days."""
     shop.declare("maintenance", {"keep_idle_runs_days": 6}, kind="Maintenance")
     older, younger = (run(shop, kept, days_ago=days) for days in (7, 5))
     maintain(shop, kept)
     assert [bool(kept.get_run_by_id(run_id)) for run_id in (younger, older)] == [True, False]
 
 
-def test_more_runs_without_work_than_are_read_at_once(
-    kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each is found once, and what had work in between stays."""
+def test_runs_without_work_are_removed_in_pages(kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More runs without work than one page are all removed; runs with work between them stay."""
     monkeypatch.setattr(maintenance, "_BATCH", 5)
     for number in range(15):
         tags = {"connection": "shop"} if number % 5 else {}
@@ -243,7 +241,7 @@ def test_more_runs_without_work_than_are_read_at_once(
 
 
 def test_while_the_warehouse_is_locked_runs_without_work_stay(shop: Project, kept: dg.DagsterInstance) -> None:
-    """Nobody can say which they are; the job says so, removes the rest, and succeeds."""
+    """While the warehouse is locked, runs without work stay and the job reports so; it removes the rest."""
     old, idle = run(shop, kept, days_ago=SOME_DAYS), run(shop, kept, days_ago=4)
     config = {"path": str(shop.warehouse.path), "lock_timeout": 0.1}
     with held(shop.warehouse.path):
@@ -256,22 +254,22 @@ def test_while_the_warehouse_is_locked_runs_without_work_stay(shop: Project, kep
 
 
 def test_the_latest_observation_of_an_asset_stays(shop: Project, kept: dg.DagsterInstance) -> None:
-    """As its latest materialization does: with its run."""
+    """The run of an asset's latest observation stays."""
     runs = [run(shop, kept, days_ago=SOME_DAYS) for _ in range(2)]
     assert forget_runs(kept, datetime.now(UTC), FOR_EVER) == (1, True)
     assert [record.run_id for record in kept.fetch_observations(GOAL, limit=9).records] == [runs[1]]
 
 
-def test_it_runs_every_day(project: Project) -> None:
-    """At the declared time, without anybody switching it on."""
+def test_the_job_runs_daily(project: Project) -> None:
+    """The job runs daily at the declared time, by default."""
     project.declare("cleaning", {"at": "23:05", "time_zone": "Europe/Amsterdam"}, kind="Maintenance")
     schedule = project.load().resolve_schedule_def("maintenance_schedule")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("5 23 * * *", "Europe/Amsterdam")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
-def test_a_second_one_learns_where_the_first_is(project: Project) -> None:
-    """Both are shown as broken; the rest of the project loads."""
+def test_a_second_declaration_names_the_first(project: Project) -> None:
+    """Two maintenance declarations are both invalid; the rest of the project loads."""
     project.connect("shop", goal())
     for name in ("cleaning", "sweeping"):
         project.declare(name, {}, kind="Maintenance")

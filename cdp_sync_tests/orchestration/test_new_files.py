@@ -1,4 +1,4 @@
-"""The sensor that looks for new files: one tick after the other, against a real server."""
+"""The sensor for new files: single ticks against a real server."""
 
 import json
 import time
@@ -17,7 +17,7 @@ FIRST = "Email,Total\nada@example.com,1.5\n"
 
 @dataclass
 class Ticker:
-    """Evaluates a sensor as the daemon does, and runs what it requests on demand."""
+    """Evaluates a sensor as the daemon does, and runs its requests on demand."""
 
     project: Project
     instance: dg.DagsterInstance
@@ -34,33 +34,33 @@ class Ticker:
         return tick
 
     def next_tick(self) -> dg._core.definitions.sensor_definition.SensorExecutionData:
-        """Evaluate the sensor when it is time for another look."""
+        """Evaluate the sensor when its next listing is due."""
         assert self.cursor
         self.cursor = json.dumps({**json.loads(self.cursor), "looked_at": 0})
         return self.tick()
 
     def run(self, request: dg.RunRequest) -> bool:
-        """Make the run that was asked for, as the daemon tags it."""
+        """Execute the requested run with the daemon's tags."""
         tags = {**request.tags, RUN_KEY_TAG: str(request.run_key)}
         return self.project.run("shop_sync", self.instance, tags=tags).success
 
 
 @pytest.fixture
 def ticker(project: Project, instance: dg.DagsterInstance) -> Iterator[Ticker]:
-    """A connection that watches, and a file on its server."""
+    """A connection with a sensor, and a file on its server."""
     project.connect("shop", goal(), goal("off", files="off*", enabled=False), watch={"every_seconds": 30})
     project.deliver("/inbox/customers_1.csv", FIRST)
     return Ticker(project, instance)
 
 
 def emails(project: Project) -> list[str]:
-    """Return who is in the warehouse."""
+    """Return the e-mail addresses in the warehouse."""
     with project.warehouse.open("read") as session:
         return [email for (email,) in session.rows("select email from warehouse.profile order by email")]
 
 
-def test_only_a_connection_that_is_on_and_watches_has_a_sensor(project: Project) -> None:
-    """It needs a goal that imports, too; it runs without anybody switching it on, three times in its time."""
+def test_only_an_enabled_watching_connection_has_a_sensor(project: Project) -> None:
+    """Only an enabled connection with `watch` and an import goal has a sensor, which runs by default."""
     project.connect("shop", goal(), watch={"every_seconds": 30})
     project.connect("asleep", goal(), watch={"every_seconds": 30}, enabled=False)
     project.connect("scheduled", goal())
@@ -73,8 +73,8 @@ def test_only_a_connection_that_is_on_and_watches_has_a_sensor(project: Project)
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 
 
-def test_a_file_is_imported_once_it_stays_as_it_is(ticker: Ticker) -> None:
-    """Two looks, one run, and then nothing; the run says what started it."""
+def test_a_stable_file_starts_one_run(ticker: Ticker) -> None:
+    """A file that is unchanged in two listings starts one run, which names the sensor as its cause."""
     assert "1 just arrived" in str(ticker.tick().skip_message)
     (request,) = ticker.tick().run_requests or ()
     assert request.tags["reason"] == "new files"
@@ -86,8 +86,8 @@ def test_a_file_is_imported_once_it_stays_as_it_is(ticker: Ticker) -> None:
         assert str(tick.skip_message) == "Of 1 file none is new."
 
 
-def test_a_run_need_not_wait_for_what_the_sensor_saw_twice(ticker: Ticker) -> None:
-    """A long settling time has passed between the sensor's two looks; the run lists once more and imports."""
+def test_a_run_does_not_settle_again(ticker: Ticker) -> None:
+    """When the settling time passed between two listings, the run imports after one listing."""
     ticker.project.connect("shop", goal(complete={"settle_seconds": 3600}), watch={"every_seconds": 30})
     ticker.tick()
     (request,) = ticker.next_tick().run_requests or ()
@@ -97,8 +97,8 @@ def test_a_run_need_not_wait_for_what_the_sensor_saw_twice(ticker: Ticker) -> No
     assert emails(ticker.project) == ["ada@example.com"]
 
 
-def test_between_two_looks_a_tick_costs_nothing(ticker: Ticker) -> None:
-    """It only tells when the next look is due, even where there is nothing to look at."""
+def test_a_tick_between_two_listings_is_free(ticker: Ticker) -> None:
+    """A tick between two listings only reports when the next one is due."""
     ticker.tick()
     (request,) = ticker.tick().run_requests or ()
     assert ticker.run(request)
@@ -106,8 +106,8 @@ def test_between_two_looks_a_tick_costs_nothing(ticker: Ticker) -> None:
     assert "The next look is due in" in str(ticker.tick().skip_message)
 
 
-def test_a_listing_that_fails_is_not_an_empty_one(ticker: Ticker) -> None:
-    """The tick fails and nothing is forgotten: the file is not imported a second time."""
+def test_a_failed_listing_is_not_an_empty_one(ticker: Ticker) -> None:
+    """A failed listing fails the tick and forgets no file: the file is not imported a second time."""
     ticker.tick()
     (request,) = ticker.tick().run_requests or ()
     assert ticker.run(request)
@@ -122,8 +122,8 @@ def test_a_listing_that_fails_is_not_an_empty_one(ticker: Ticker) -> None:
 
 
 @pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
-def test_what_arrives_before_a_run_has_ended_is_asked_for_after_it(ticker: Ticker, status: str) -> None:
-    """It may import it; a connection never has two runs waiting."""
+def test_files_that_arrive_during_a_run_are_requested_after_it(ticker: Ticker, status: str) -> None:
+    """A connection has at most one waiting run; files that arrive during a run are requested after it."""
     run = dg.DagsterRun("shop_sync", status=dg.DagsterRunStatus(status), tags={"connection": "shop"})
     ticker.instance.add_run(run)
     ticker.tick()
@@ -135,8 +135,8 @@ def test_what_arrives_before_a_run_has_ended_is_asked_for_after_it(ticker: Ticke
     assert len(ticker.tick().run_requests or ()) == 1
 
 
-def test_what_another_run_has_imported_starts_none(ticker: Ticker) -> None:
-    """One by hand took the file; a file that it left, and the file as it is replaced later, start one each."""
+def test_files_that_another_run_imported_start_no_run(ticker: Ticker) -> None:
+    """A file that a manual run imported starts no run; a skipped file and a replaced one start one each."""
     ticker.tick()
     assert ticker.project.run("shop_sync", ticker.instance).success
     tick = ticker.tick()
@@ -151,8 +151,8 @@ def test_what_another_run_has_imported_starts_none(ticker: Ticker) -> None:
     assert len(ticker.tick().run_requests or ()) == 1
 
 
-def test_a_sensor_that_begins_finds_what_was_imported_before_it(ticker: Ticker) -> None:
-    """Only what is new starts a run, and what the goal is declared to read otherwise than before."""
+def test_a_new_sensor_ignores_imported_files(ticker: Ticker) -> None:
+    """A new sensor ignores imported files, but not those of a goal whose declaration changed."""
     assert ticker.project.run("shop_sync", ticker.instance).success
     ticker.tick()
     assert not ticker.tick().run_requests
@@ -161,16 +161,16 @@ def test_a_sensor_that_begins_finds_what_was_imported_before_it(ticker: Ticker) 
     assert len(ticker.tick().run_requests or ()) == 1
 
 
-def test_a_run_that_failed_to_import_a_file_does_not_count(ticker: Ticker) -> None:
-    """The file is new still."""
+def test_a_file_whose_import_failed_is_new(ticker: Ticker) -> None:
+    """A file whose import failed is still new."""
     ticker.project.deliver("/inbox/customers_1.csv", "Mail,Total\nada@example.com,1\n")
     assert not ticker.project.run("shop_sync", ticker.instance).success
     ticker.tick()
     assert len(ticker.tick().run_requests or ()) == 1
 
 
-def test_a_failed_runs_files_are_picked_up_again(ticker: Ticker) -> None:
-    """After a pause, in a run of its own."""
+def test_files_of_a_failed_run_are_requested_again(ticker: Ticker) -> None:
+    """The files of a failed run are requested again after a pause."""
     ticker.project.deliver("/inbox/customers_1.csv", "Mail,Total\nada@example.com,1\n")
     ticker.tick()
     (first,) = ticker.tick().run_requests or ()
@@ -184,7 +184,7 @@ def test_a_failed_runs_files_are_picked_up_again(ticker: Ticker) -> None:
 
 
 def test_a_tick_never_opens_the_warehouse(ticker: Ticker) -> None:
-    """While another process writes to it, the sensor looks on."""
+    """A tick works while another process writes to the warehouse, which it does not open."""
     ticker.tick()
     (request,) = ticker.tick().run_requests or ()
     assert ticker.run(request)
@@ -194,7 +194,7 @@ def test_a_tick_never_opens_the_warehouse(ticker: Ticker) -> None:
         assert len(ticker.tick().run_requests or ()) == 1
 
 
-def test_a_goal_that_is_off_is_not_looked_for(ticker: Ticker) -> None:
-    """Its files start no run."""
+def test_files_of_a_disabled_goal_start_no_run(ticker: Ticker) -> None:
+    """Files of a disabled goal start no run."""
     ticker.project.deliver("/inbox/off_1.csv", FIRST)
     assert "1 just arrived" in str(ticker.tick().skip_message)

@@ -1,4 +1,4 @@
-"""A connection over many days, as operators see it, with the daemon."""
+"""A connection over many simulated days, with the daemon."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,21 +17,21 @@ SUM = goal(map=[{"field": "Total", "property": "total", "mode": "sum"}], complet
 
 
 class Server:
-    """The connection's server, which can go away and come back."""
+    """The connection's server, which can stop and restart."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
         (folder / "inbox").mkdir(parents=True)
         self.sandbox = SftpSandbox(folder, accounts={"shop": PASSWORD}, host_key_file=folder.parent / "host_key")
         self._up = ExitStack()
-        self.come()
+        self.start()
 
-    def come(self) -> None:
-        """Serve, on the port that it had before."""
+    def start(self) -> None:
+        """Start the server on its former port."""
         self._up.enter_context(self.sandbox)
 
-    def go(self) -> None:
-        """Serve no more, and hang up on everybody."""
+    def stop(self) -> None:
+        """Stop the server and drop all connections."""
         self._up.close()
 
     def deliver(self, name: str, *rows: str) -> None:
@@ -40,7 +40,7 @@ class Server:
 
     @property
     def declared(self) -> dict[str, object]:
-        """How to reach it."""
+        """The declaration of the server."""
         return {"port": self.sandbox.port, "host_key": self.sandbox.fingerprint, "password_env": PASSWORD_ENV}
 
 
@@ -49,7 +49,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     """A server that is up."""
     made = Server(tmp_path / "away_and_back")
     yield made
-    made.go()
+    made.stop()
 
 
 @pytest.fixture
@@ -60,23 +60,23 @@ def mail(tmp_path: Path) -> Iterator[SmtpSandbox]:
 
 
 def subjects(mail: SmtpSandbox) -> list[str]:
-    """Return the subjects of what arrived, in order."""
+    """Return the subjects of the received mails, in order."""
     files = sorted(mail.folder.glob("*.eml"))
     return [str(message_from_bytes(file.read_bytes(), policy=policy.default)["Subject"]) for file in files]
 
 
 def totals(project: Project) -> dict[str, float]:
-    """Return everybody's total."""
+    """Return the total of each profile."""
     with project.warehouse.open("read") as session:
         found = session.rows("select email, total from warehouse.profile order by email")
     return {email: float(total) for email, total in found}
 
 
 @pytest.mark.timeout(900)
-def test_a_connection_from_being_switched_on_to_a_backfill(project: Project, server: Server, mail: SmtpSandbox) -> None:
-    """A file arrives and is corrected, the server goes and comes back, a file is backfilled, a schedule fires.
+def test_a_connection_from_its_first_run_to_a_backfill(project: Project, server: Server, mail: SmtpSandbox) -> None:
+    """A file is imported and corrected, the server stops and restarts, a file is backfilled, a schedule fires.
 
-    What is imported, what the catalog says, the history and the mails agree.
+    Profiles, catalog, history and mails agree.
     """
     notified = {"emails": ["ops@example.com"], "on": "failure"}
     own = project.server(**server.declared)
@@ -107,13 +107,13 @@ def _files_arrive(project: Project, server: Server, ui: Ui) -> None:
 
 def _the_server_goes_and_comes_back(project: Project, server: Server, mail: SmtpSandbox, ui: Ui) -> None:
     known = ui.runs(connection="shop")
-    server.go()
+    server.stop()
     failed = ui.launch("shop_sync")
     ui.ended(failed, "FAILURE")
     ui.wait(lambda: subjects(mail), "mail about the failed run")
     assert "shop" in subjects(mail)[0]
     server.deliver("customers_2.csv", "bob@example.com,3")
-    server.come()
+    server.start()
     ui.next_run([*known, *ui.runs(reason="by hand")], connection="shop", reason="new files")
     assert totals(project)["bob@example.com"] == 5
 
@@ -144,8 +144,8 @@ def _history_agrees(project: Project) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_failed_delivery_is_tried_again_from_there(project: Project) -> None:
-    """The rows that were chosen are delivered when the directory is there; nobody is chosen anew."""
+def test_a_failed_delivery_is_retried_from_its_step(project: Project) -> None:
+    """A retry delivers the selected rows once the directory exists, without a new selection."""
     project.describe(segments=[SPENDERS])
     notified = {"emails": ["ops@example.com"]}
     project.connect("shop", goal(), export_profiles=[export()], notifications=notified)

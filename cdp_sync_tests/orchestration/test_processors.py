@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync_tests.orchestration.office import Office, said
+from cdp_sync_tests.orchestration.mail_project import MailProject, text_of
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal, shown
 
 ROWS = "Email,FirstName,Total\nada@example.com,Ada,1.5\nbob@example.com,Bob,2\n,Nobody,3\nzoe@example.com,Zoe,x,more\n"
@@ -33,14 +33,14 @@ def test_the_catalog_shows_filtered_rows(project: Project, instance: dg.DagsterI
     assert "The processors dropped every row." in str(found)
 
 
-def test_mails_say_how_many_rows_were_filtered(office: Office) -> None:
+def test_mails_say_how_many_rows_were_filtered(mail_project: MailProject) -> None:
     """The sentence of a goal in a mail has the number, and no value."""
-    office.connect("shop", goal(processors=[NO_BOB]), on="every_run")
-    office.run(ROWS)
-    office.tick()
-    (mail,) = office.mails
-    assert "1 filtered" in said(mail)
-    assert "Bob" not in said(mail)
+    mail_project.connect("shop", goal(processors=[NO_BOB]), on="every_run")
+    mail_project.run(ROWS)
+    mail_project.tick()
+    (mail,) = mail_project.mails
+    assert "1 filtered" in text_of(mail)
+    assert "Bob" not in text_of(mail)
 
 
 def test_a_function_that_hangs_ends_its_goal_alone(project: Project, instance: dg.DagsterInstance) -> None:

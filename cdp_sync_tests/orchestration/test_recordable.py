@@ -1,4 +1,4 @@
-"""Nobody is delivered whose delivery cannot be recorded: they would be delivered again by each run."""
+"""A delivery that cannot be recorded does not happen, as each run would repeat it."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ FILLER = "filler"
 
 @pytest.fixture
 def shop(project: Project) -> Iterator[Project]:
-    """A shop whose people are imported and not exported yet; its data folder is a small disk of its own."""
+    """A connection with imported profiles that are not exported yet. Its data folder is a small disk."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(project.data)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("only root may mount a small disk")
@@ -33,26 +33,26 @@ def shop(project: Project) -> Iterator[Project]:
 
 
 def fill(disk: Path, leave: int) -> None:
-    """Fill a disk but for so many bytes."""
+    """Fill a disk except for so many bytes."""
     free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
     with (disk / FILLER).open("wb") as filler:
         os.posix_fallocate(filler.fileno(), 0, free - leave)
 
 
 def outbox(project: Project) -> list[str]:
-    """Return what lies in the directory that is exported to, hidden files included."""
+    """Return the names in the export directory, including hidden files."""
     return sorted(path.name for path in (project.root / "outbox").iterdir())
 
 
 def messages(result: dg.ExecuteInProcessResult) -> str:
-    """Return why steps of a run failed."""
+    """Return the error messages of a run's steps."""
     return "\n".join(
         event.step_failure_data.error_display_string for event in result.all_events if event.is_step_failure
     )
 
 
-def test_a_warehouse_that_can_only_be_read_delivers_to_nobody(shop: Project, instance: dg.DagsterInstance) -> None:
-    """It fails before anybody is delivered, and names the file."""
+def test_a_read_only_warehouse_prevents_the_delivery(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A read-only warehouse fails the export before any delivery, and its file is named."""
     file = str(shop.data / "warehouse.duckdb")
     subprocess.run(["mount", "--bind", "-o", "ro", file, file], check=True)
     try:
@@ -66,8 +66,8 @@ def test_a_warehouse_that_can_only_be_read_delivers_to_nobody(shop: Project, ins
     assert outbox(shop) == ["spenders.csv"]
 
 
-def test_a_full_disk_delivers_to_nobody(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Run after run fails before it connects, and says how much room is needed; with room, one run delivers, once."""
+def test_a_full_disk_prevents_the_delivery(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A full disk fails each run before it connects and names the needed bytes; with room, one run delivers."""
     fill(shop.data, leave=1 << 20)
     before = shop.sandbox.connections
     for number in (1, 2):

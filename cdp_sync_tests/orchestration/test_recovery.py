@@ -1,4 +1,4 @@
-"""What is done about runs whose process is gone, and what is left alone."""
+"""Recovery from runs whose process is gone, and which runs it leaves alone."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ ELSEWHERE = f"another-{THIS.host}:1:boot.1"
 
 @pytest.fixture
 def gone() -> str:
-    """A process that has ended, as runs note it."""
+    """A process that has ended, in the form that runs record."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
     return f"{THIS.host}:{process.pid}:"
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> DataFolder:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """An instance with a pool of one slot, on disk."""
+    """An instance on disk with a pool of one slot."""
     home = tmp_path / "home"
     home.mkdir()
     (home / "dagster.yaml").write_text(INSTANCE.replace("base_dir: dagster", f"base_dir: {home}"), encoding="utf-8")
@@ -52,21 +52,21 @@ def kept(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 def add(
     instance: dg.DagsterInstance, process: str | None, status: dg.DagsterRunStatus = STARTED, **tags: str
 ) -> dg.DagsterRun:
-    """Note a run that a process works on."""
+    """Record a run that a process executes."""
     noted = {PROCESS: process} if process else {}
     run = dg.DagsterRun(job_name="shop_sync", status=status, tags={"connection": "shop", **noted, **tags})
     return instance.add_run(run)
 
 
 def state(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
-    """Return how a run is now."""
+    """Return the status of a run."""
     found = instance.get_run_by_id(run.run_id)
     assert found
     return found.status
 
 
 def leave(folder: DataFolder, run: dg.DagsterRun) -> list[Path]:
-    """Make what a run leaves that dies while it stages."""
+    """Create the leftovers of a run that dies while staging."""
     staging, downloads = folder.staging(run.run_id, "shop__customers"), folder.downloads(run.run_id, "shop__customers")
     left = [staging, staging.with_name(f"{staging.name}.wal"), downloads / "customers_1.csv"]
     for path in left:
@@ -78,7 +78,7 @@ def leave(folder: DataFolder, run: dg.DagsterRun) -> list[Path]:
 def test_a_run_without_a_process_fails_and_says_why(
     instance: dg.DagsterInstance, folder: DataFolder, gone: str
 ) -> None:
-    """A person can read what happened and what to do."""
+    """A run without a process fails; its message has the reason and the remedy."""
     run = add(instance, gone)
     assert recover(instance, folder) == [run.run_id]
     assert state(instance, run) == FAILED
@@ -89,15 +89,13 @@ def test_a_run_without_a_process_fails_and_says_why(
 
 
 def test_a_run_with_the_former_tag_is_found(instance: dg.DagsterInstance, folder: DataFolder, gone: str) -> None:
-    """A run that began before the tag was hidden and renamed."""
+    """A run with the tag of a former version is found."""
     run = add(instance, None, **{FORMER_PROCESS: gone})
     assert recover(instance, folder) == [run.run_id]
 
 
-def test_a_run_that_somebody_stopped_counts_as_stopped(
-    instance: dg.DagsterInstance, folder: DataFolder, gone: str
-) -> None:
-    """Its process died before it could say so; nothing failed."""
+def test_a_canceled_run_stays_canceled(instance: dg.DagsterInstance, folder: DataFolder, gone: str) -> None:
+    """A run that was canceled before its process died counts as canceled, not failed."""
     run = add(instance, gone, CANCELING)
     recover(instance, folder)
     assert state(instance, run) == CANCELED
@@ -108,10 +106,10 @@ def test_a_run_that_somebody_stopped_counts_as_stopped(
     [str(THIS), f"{THIS.host}:{THIS.pid}:", ELSEWHERE, f"{THIS.host}:1:", "nonsense"],
     ids=["itself", "without its start", "elsewhere", "the first process", "nonsense"],
 )
-def test_a_run_whose_process_may_live_is_left_alone(
+def test_a_run_whose_process_may_exist_is_left_alone(
     process: str, instance: dg.DagsterInstance, folder: DataFolder
 ) -> None:
-    """The same holds for processes of this machine that exist, of any owner, and for all of other machines."""
+    """A run whose process exists on this machine, of any owner, or belongs to another machine is left alone."""
     run = add(instance, process)
     left = leave(folder, run)
     assert recover(instance, folder) == []
@@ -120,16 +118,16 @@ def test_a_run_whose_process_may_live_is_left_alone(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_another_process_of_the_same_number_is_another() -> None:
-    """Numbers are given again; when a process began tells them apart."""
+def test_a_reused_process_id_is_recognized() -> None:
+    """A process id may be reused; the start time distinguishes the processes."""
     assert not THIS.is_gone
     assert Process(THIS.host, THIS.pid, f"{THIS.began}0").is_gone
     assert Process(THIS.host, THIS.pid, "otherone.1").is_gone
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_process_that_nobody_has_asked_about_is_gone() -> None:
-    """It has ended; that its parent has not noticed changes nothing."""
+def test_an_unreaped_process_is_gone() -> None:
+    """An ended process that its parent has not reaped is gone."""
     child = subprocess.Popen([sys.executable, "-c", ""])
     process = Process(socket.gethostname(), child.pid)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -137,10 +135,10 @@ def test_a_process_that_nobody_has_asked_about_is_gone() -> None:
     child.wait()
 
 
-def test_a_run_that_never_noted_a_process_is_given_five_minutes(
+def test_a_run_without_a_recorded_process_has_five_minutes(
     instance: dg.DagsterInstance, folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was killed before its first step, at whatever point; other jobs of the project need not note anything."""
+    """A run of ours without a recorded process is failed after five minutes; other jobs record none."""
     statuses = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTING, CANCELING)
     runs = [add(instance, None, status) for status in statuses]
     other = instance.add_run(dg.DagsterRun(job_name="own_job", status=dg.DagsterRunStatus.STARTING))
@@ -154,10 +152,10 @@ def test_a_run_that_never_noted_a_process_is_given_five_minutes(
     assert [state(instance, run) for run in runs] == [FAILED, FAILED, FAILED, CANCELED]
 
 
-def test_a_run_that_repeats_another_and_is_not_queued_yet_is_left_alone(
+def test_a_re_execution_that_is_not_queued_yet_is_left_alone(
     instance: dg.DagsterInstance, folder: DataFolder, gone: str
 ) -> None:
-    """Until it is queued it has the tags of the run before, which say that its process is gone."""
+    """A re-execution that is not queued yet has the tags of its parent, and is left alone."""
     status, tags = dg.DagsterRunStatus.NOT_STARTED, {"connection": "shop", PROCESS: gone}
     run = instance.add_run(
         dg.DagsterRun(job_name="shop_sync", status=status, tags=tags, parent_run_id="x", root_run_id="x")
@@ -181,8 +179,8 @@ main(["run", "shop"])
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_before_it_started_is_failed_by_the_next(project: Project) -> None:
-    """From the command line, without a daemon: killed when the run was made and nothing of it had begun."""
+def test_a_run_killed_before_its_start_is_failed_by_the_next(project: Project) -> None:
+    """A run of the command line that is killed before its first step is failed by the next run."""
     project.connect("shop", goal())
     environment = project.environment
     killed = subprocess.run([sys.executable, "-c", _KILLED_BEFORE_IT_STARTS], env=environment, check=False)
@@ -195,8 +193,8 @@ def test_a_run_that_was_killed_before_it_started_is_failed_by_the_next(project: 
         assert "The process of this run is gone" in str(instance.all_logs(lost.run_id))
 
 
-def test_what_a_crashed_run_left_is_removed(instance: dg.DagsterInstance, folder: DataFolder, gone: str) -> None:
-    """That, and nothing of a run that goes on, that failed in a step, or that another instance knows."""
+def test_leftovers_of_a_crashed_run_are_removed(instance: dg.DagsterInstance, folder: DataFolder, gone: str) -> None:
+    """Only leftovers of crashed runs are removed, not those of active, failed or foreign runs."""
     lost = leave(folder, add(instance, gone))
     reported = leave(folder, add(instance, gone, FAILED))
     kept = [
@@ -209,8 +207,8 @@ def test_what_a_crashed_run_left_is_removed(instance: dg.DagsterInstance, folder
     assert [path for path in kept if not path.exists()] == []
 
 
-def test_slots_of_runs_that_ended_are_free_at_once(kept: dg.DagsterInstance, folder: DataFolder, gone: str) -> None:
-    """Whatever ended them; a run that goes on keeps its slot, and so does one whose process is still ending."""
+def test_slots_of_ended_runs_are_freed_at_once(kept: dg.DagsterInstance, folder: DataFolder, gone: str) -> None:
+    """Slots of ended runs are freed at once; an active run and one whose process is ending keep theirs."""
     storage = kept.event_log_storage
     for number, (process, status) in enumerate(
         [(gone, STARTED), (gone, FAILED), (str(THIS), STARTED), (str(THIS), FAILED)]
@@ -223,8 +221,8 @@ def test_slots_of_runs_that_ended_are_free_at_once(kept: dg.DagsterInstance, fol
     assert claimed == [False, False, True, True]
 
 
-def test_every_run_notes_its_process(project: Project, instance: dg.DagsterInstance) -> None:
-    """However it is started, before its first step: here by hand, of one asset and in this process."""
+def test_every_run_records_its_process(project: Project, instance: dg.DagsterInstance) -> None:
+    """Each run records its process before its first step, also by hand, for one asset and in this process."""
     project.connect("shop", goal())
     result = project.run("shop_sync", instance)
     run = instance.get_run_by_id(result.run_id)
@@ -232,8 +230,8 @@ def test_every_run_notes_its_process(project: Project, instance: dg.DagsterInsta
     assert Process.of(run) == THIS
 
 
-def test_the_sensor_is_on_and_tells_what_it_did(project: Project, instance: dg.DagsterInstance, gone: str) -> None:
-    """One for the project; nobody has to switch it on."""
+def test_the_sensor_is_on_and_reports_its_actions(project: Project, instance: dg.DagsterInstance, gone: str) -> None:
+    """The project has one recovery sensor, which is on by default and reports its actions."""
     sensor = project.load().resolve_sensor_def("recovery")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
     run = add(instance, gone)
@@ -241,13 +239,13 @@ def test_the_sensor_is_on_and_tells_what_it_did(project: Project, instance: dg.D
     assert tick.skip_message == f"Runs without a process: {run.run_id}."
 
 
-def test_a_step_that_is_tried_again_without_its_staged_rows_says_what_to_do(
+def test_a_retried_step_without_its_rows_has_a_remedy(
     project: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are swept, or went with a killed run; running the connection again is the way."""
+    """A retried step whose staged rows are gone fails with the remedy of running the connection again."""
 
     def stage_and_lose(*_rest: object, **_named: object) -> None:
-        """Stand for a sweep between two steps."""
+        """Remove the rows as a sweep between two steps does."""
 
     monkeypatch.setattr("cdp_sync.importing.pipeline.parse_files", stage_and_lose)
     project.connect("shop", goal())

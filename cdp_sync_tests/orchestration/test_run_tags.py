@@ -1,4 +1,4 @@
-"""What runs are tagged with when they are queued, however they were started."""
+"""The tags of queued runs, for each way to start one."""
 
 from typing import Any
 
@@ -33,13 +33,13 @@ def run(*assets: dg.AssetKey, parent: str | None = None, **tags: str) -> dg.Dags
         (run(), {}),
     ],
 )
-def test_a_run_says_whose_it_is_and_why(queued: dg.DagsterRun, expected: dict[str, Any]) -> None:
-    """By its tags, or by what it is to make; what is of no connection gets none."""
+def test_a_run_is_tagged_with_connection_and_cause(queued: dg.DagsterRun, expected: dict[str, Any]) -> None:
+    """A run is tagged with connection and cause by its tags or assets; other runs get no tag."""
     assert tags_to_queue(queued) == expected
 
 
-def test_a_run_that_is_launched_again_forgets_what_was_noted_on_the_one_before() -> None:
-    """Else it would count as killed, for that one's process is gone, and nobody would get mail about it."""
+def test_a_re_execution_drops_recorded_tags() -> None:
+    """A re-execution drops the recorded process and mail state, so that it neither counts as killed nor as reported."""
     noted = {PROCESS: "vm:1:x.1", FORMER_PROCESS: "vm:1:x.1", MAILED: "sent"}
     again = run(parent="before", connection="shop", reason="schedule", **noted)
     tags = tags_to_queue(again)

@@ -1,4 +1,4 @@
-"""Runs against a real server: what they do, report and leave on disk."""
+"""Runs against a real server: results, reports and files on disk."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ VALUES = ("example.com", "Adalbertine", "Adalwina", "Bobbington", "Nobodyson", "
 
 @dataclass(frozen=True)
 class Ran:
-    """A run that imported two files, and everything that was recorded of it."""
+    """A run that imported two files, with everything that was recorded."""
 
     project: Project
     definitions: dg.Definitions
@@ -41,13 +41,13 @@ class Ran:
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """Return what the catalog shows of the goal's run, as plain values."""
+    """Return the metadata of the goal's run, as plain values."""
     return shown(result, *CUSTOMERS.path)
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
-    """One run of one goal over two files, with rows of several ends."""
+    """One run of one goal over two files, with rows of several outcomes."""
     with (
         open_project(tmp_path_factory.mktemp("runs") / "project") as project,
         dg.DagsterInstance.ephemeral() as instance,
@@ -67,8 +67,8 @@ def test_a_run_succeeds_and_its_steps_are_those_of_the_contract(ran: Ran) -> Non
     assert [key for key in started if key and "." in key] == [f"shop__customers.{op}" for op in OPS]
 
 
-def test_profiles_are_in_the_warehouse(ran: Ran) -> None:
-    """What the files say is in the profiles, files in order of time."""
+def test_profiles_are_imported(ran: Ran) -> None:
+    """The profiles hold the values of the files, applied in order of time."""
     with ran.project.warehouse.open("read") as session:
         found = session.rows("select email, first_name, total from warehouse.profile order by email")
     assert [(email, name, None if total is None else float(total)) for email, name, total in found] == [
@@ -77,7 +77,7 @@ def test_profiles_are_in_the_warehouse(ran: Ran) -> None:
     ]
 
 
-def test_counters_are_numbers_that_can_be_plotted(ran: Ran) -> None:
+def test_counters_are_integers(ran: Ran) -> None:
     """Every counter is an integer in the metadata, and they add up."""
     counted = {name: ran.metadata[name] for name in COUNTERS}
     assert counted == {
@@ -85,6 +85,7 @@ def test_counters_are_numbers_that_can_be_plotted(ran: Ran) -> None:
         "rows_applied": 3,
         "rows_unchanged": 0,
         "rows_rejected": 1,
+        "rows_filtered": 0,
         "rows_without_identifier": 1,
         "rows_unmatched": 0,
         "rows_without_consent": 0,
@@ -99,7 +100,7 @@ def test_counters_are_numbers_that_can_be_plotted(ran: Ran) -> None:
 
 
 def test_the_files_are_a_table_in_order_of_import(ran: Ran) -> None:
-    """Each file has a row with its state and counters."""
+    """The table of files has a row with state and counters for each file."""
     rows = [record.data for record in ran.metadata["files"].records]
     assert [(Path(row["file"]).name, row["state"], row["rows"].partition(":")[0]) for row in rows] == [
         ("customers_2.csv", "imported", "3 read"),
@@ -108,7 +109,7 @@ def test_the_files_are_a_table_in_order_of_import(ran: Ran) -> None:
 
 
 def test_the_last_profiles_are_reported_by_id(ran: Ran) -> None:
-    """Created and updated profiles stand there by id, as the warehouse has them."""
+    """The last created and updated profiles are listed by id."""
     with ran.project.warehouse.open("read") as session:
         ids = {str(profile_id) for (profile_id,) in session.rows("select profile_id from warehouse.profile")}
     shown = str(ran.metadata["last profiles"])
@@ -118,7 +119,7 @@ def test_the_last_profiles_are_reported_by_id(ran: Ran) -> None:
 
 
 def test_the_quarantines_reasons_are_counted(ran: Ran) -> None:
-    """Why rows and cells did not land stands in a table, without their values."""
+    """A table counts the reasons of rows and cells that did not land, without their values."""
     reasons = {record.data["reason"]: record.data["times"] for record in ran.metadata["quarantine"].records}
     assert len(reasons) == 3
     assert set(reasons.values()) == {1}
@@ -126,7 +127,7 @@ def test_the_quarantines_reasons_are_counted(ran: Ran) -> None:
 
 
 def test_checks_warn_of_rows_that_did_not_land(ran: Ran) -> None:
-    """What the run left in the quarantine fails the checks of its kinds, with a warning; the others pass."""
+    """Rows in the quarantine fail the checks of their kinds with a warning; the other checks pass."""
     checks = {check.check_name: check for check in ran.result.get_asset_check_evaluations()}
     assert {name: check.passed for name, check in checks.items()} == {
         "rejected_rows": False,
@@ -139,19 +140,19 @@ def test_checks_warn_of_rows_that_did_not_land(ran: Ran) -> None:
     assert "1 row rejected." in str(checks["rejected_rows"].description)
 
 
-def test_a_goal_that_is_off_is_left_out(ran: Ran) -> None:
-    """No step of it ran."""
+def test_a_disabled_goal_is_skipped(ran: Ran) -> None:
+    """No step of a disabled goal runs."""
     assert not [event for event in ran.result.all_events if (event.step_key or "").startswith("shop__off")]
 
 
 def test_nothing_is_left_in_staging_and_downloads(ran: Ran) -> None:
-    """After a run these folders are empty."""
+    """After a run the folders for staging and downloads are empty."""
     for folder in ("staging", "downloads"):
         assert list((ran.project.data / folder).glob("*")) == []
 
 
 def everything_recorded(ran: Ran) -> str:
-    """Return all that Dagster keeps or shows of the run: events, config, tags, resources, definitions."""
+    """Return all that Dagster stores or shows of the run: events, config, tags, resources, definitions."""
     from dagster._core.remote_representation.external_data import RepositorySnap
 
     run = ran.instance.get_run_by_id(ran.result.run_id)
@@ -165,7 +166,7 @@ def everything_recorded(ran: Ran) -> str:
 
 
 def test_no_secret_and_no_value_is_recorded(ran: Ran) -> None:
-    """Neither the password nor a cell of a file is in events, config, resources or definitions."""
+    """Events, config, resources and definitions hold neither the password nor a value of a file."""
     recorded = everything_recorded(ran)
     assert "upsert_profiles" in recorded
     assert PASSWORD_ENV in recorded
@@ -173,7 +174,7 @@ def test_no_secret_and_no_value_is_recorded(ran: Ran) -> None:
 
 
 def test_goals_run_in_the_order_listed(project: Project, instance: dg.DagsterInstance) -> None:
-    """All steps of a goal come before those of the next, whatever the goals are called."""
+    """All steps of a goal come before those of the next, for any names of goals."""
     project.connect("shop", goal("zebra"), goal("apple"), goal("mango"))
     for name in ("apple", "mango", "zebra"):
         project.deliver(f"/inbox/{name}_1.csv", FIRST)
@@ -182,10 +183,10 @@ def test_goals_run_in_the_order_listed(project: Project, instance: dg.DagsterIns
     assert steps_of(result) == [f"shop__{name}.{op}" for name in ("zebra", "apple", "mango") for op in OPS]
 
 
-def test_goals_run_in_the_order_listed_also_when_one_is_tried_again(
+def test_goals_keep_their_order_when_one_is_retried(
     project: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A hiccup of the server does not make the second goal overtake the first, which may create its profiles."""
+    """A retry of the first goal does not let the second overtake it, which may need its profiles."""
     monkeypatch.setattr("cdp_sync.orchestration.failures._PAUSE", 0.2)
     refusals = iter(range(2))
 
@@ -203,13 +204,13 @@ def test_goals_run_in_the_order_listed_also_when_one_is_tried_again(
 
 
 def steps_of(result: dg.ExecuteInProcessResult) -> list[str]:
-    """Return the keys of the ops that were started, in order."""
+    """Return the keys of the started ops, in order."""
     started = [event.step_key for event in result.all_events if event.event_type_value == "STEP_START"]
     return [key for key in started if key and "." in key]
 
 
 def test_a_failed_goal_does_not_stop_the_next_and_the_run_fails(project: Project, instance: dg.DagsterInstance) -> None:
-    """The goal with the missing directory fails, the one after it lands, the run has failed."""
+    """A goal with a missing directory fails, the next goal lands, and the run fails."""
     project.connect("shop", goal(directory="/nowhere"), goal("orders"))
     project.deliver("/inbox/orders_1.csv", FIRST)
     result = project.run("shop_sync", instance)
@@ -220,12 +221,12 @@ def test_a_failed_goal_does_not_stop_the_next_and_the_run_fails(project: Project
 
 
 def failed_steps(result: dg.ExecuteInProcessResult) -> set[str]:
-    """Return the keys of the steps that failed."""
+    """Return the keys of the failed steps."""
     return {event.step_key or "" for event in result.all_events if event.event_type_value == "STEP_FAILURE"}
 
 
 def failure_text(result: dg.ExecuteInProcessResult, step: str) -> str:
-    """Return what the UI shows of a failed step: its description and metadata."""
+    """Return a failed step's description and metadata in the UI."""
     data = result.failure_data_for_node(step)
     assert data is not None
     assert data.user_failure_data is not None
@@ -234,7 +235,7 @@ def failure_text(result: dg.ExecuteInProcessResult, step: str) -> str:
 
 
 def test_a_rejected_file_fails_its_goal_and_the_others_land(project: Project, instance: dg.DagsterInstance) -> None:
-    """A file as a whole fails at the last step, which names it; files beside it are imported and shown."""
+    """A rejected file fails the last step, which names it; the other files are imported and shown."""
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", "Mail;Name\n")
     project.deliver("/inbox/customers_2.csv", FIRST)
@@ -253,7 +254,7 @@ def test_a_rejected_file_fails_its_goal_and_the_others_land(project: Project, in
 def test_a_wrong_password_fails_at_once(
     project: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One login, no second attempt, and the failure says which account was refused, not with what."""
+    """A wrong password fails after one login; the message names the account, not the password."""
     monkeypatch.setenv(PASSWORD_ENV, "wrong-password-99")
     project.connect("shop", goal())
     result = project.run("shop_sync", instance)
@@ -266,10 +267,10 @@ def test_a_wrong_password_fails_at_once(
     assert "wrong-password-99" not in events
 
 
-def test_a_missing_secret_says_which_variable(
+def test_a_missing_secret_names_its_variable(
     project: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is opened; the failure names the variable."""
+    """A missing secret fails before any connection, and its variable is named."""
     monkeypatch.delenv(PASSWORD_ENV)
     project.connect("shop", goal())
     result = project.run("shop_sync", instance)
@@ -279,7 +280,7 @@ def test_a_missing_secret_says_which_variable(
 
 
 def test_a_server_that_is_down_is_reported(project: Project, instance: dg.DagsterInstance) -> None:
-    """When no attempt reached the server, the failure says what was found and what to do."""
+    """An unreachable server fails with the cause and the remedy."""
     project.connect("shop", goal(), server={"port": closed_port()})
     result = project.run("shop_sync", instance)
     assert not result.success
@@ -288,10 +289,10 @@ def test_a_server_that_is_down_is_reported(project: Project, instance: dg.Dagste
     assert "what to do" in message
 
 
-def test_steps_that_do_not_run_say_nothing(
+def test_skipped_steps_log_nothing(
     project: Project, instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """All errors in a failed run's log are the failed step's and the run's own, each said once: no other hides them."""
+    """A failed run logs the error of the failed step and its own, each once."""
     project.connect("shop", goal(directory="/nowhere"))
     job = project.load().resolve_job_def("shop_sync")
     result = job.execute_in_process(instance=instance, raise_on_error=False)
@@ -306,7 +307,7 @@ def test_steps_that_do_not_run_say_nothing(
 
 
 def closed_port() -> int:
-    """Return a port on which nothing listens."""
+    """Return a port that no process listens on."""
     import socket
 
     with socket.socket() as probe:
@@ -314,8 +315,8 @@ def closed_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_nothing_to_do_is_a_success_without_the_write_lock(project: Project, instance: dg.DagsterInstance) -> None:
-    """While another process reads the warehouse, a run that finds nothing new says so and succeeds."""
+def test_a_run_without_new_files_needs_no_write_lock(project: Project, instance: dg.DagsterInstance) -> None:
+    """A run without new files succeeds while another process reads the warehouse."""
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", FIRST)
     assert project.run("shop_sync", instance).success
@@ -328,15 +329,15 @@ def test_nothing_to_do_is_a_success_without_the_write_lock(project: Project, ins
         assert list((project.data / folder).glob("*")) == []
 
 
-def test_a_first_run_without_files_makes_no_warehouse(project: Project, instance: dg.DagsterInstance) -> None:
-    """Nothing to do before anything was ever imported is a success, too."""
+def test_a_first_run_without_files_creates_no_warehouse(project: Project, instance: dg.DagsterInstance) -> None:
+    """A first run without files succeeds and creates no warehouse."""
     project.connect("shop", goal())
     assert project.run("shop_sync", instance).success
     assert not (project.data / "warehouse.duckdb").exists()
 
 
 def test_a_file_without_its_marker_is_reported_as_waiting(project: Project, instance: dg.DagsterInstance) -> None:
-    """Files that wait stand in the table of files with the reason; the run succeeds."""
+    """A file without its marker is listed as waiting, with the reason; the run succeeds."""
     project.connect("shop", goal(complete={"marker": "{name}.done"}))
     project.deliver("/inbox/customers_1.csv", FIRST)
     result = project.run("shop_sync", instance)
@@ -345,7 +346,7 @@ def test_a_file_without_its_marker_is_reported_as_waiting(project: Project, inst
 
 
 def test_only_handles_pass_between_steps(project: Project, instance: dg.DagsterInstance) -> None:
-    """What a step hands on is paths, states and counts: no cell of a file, no password."""
+    """Steps pass on paths, states and counts, no value of a file and no password."""
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", FIRST)
     result = project.run("shop_sync", instance)
@@ -354,8 +355,8 @@ def test_only_handles_pass_between_steps(project: Project, instance: dg.DagsterI
     assert [value for value in (PASSWORD, *VALUES) if value in handed] == []
 
 
-def test_a_goal_alone_can_be_run_also_when_it_is_off(project: Project, instance: dg.DagsterInstance) -> None:
-    """Materializing one asset runs that goal; being off keeps it out of the connection's job only."""
+def test_a_disabled_goal_can_be_run_alone(project: Project, instance: dg.DagsterInstance) -> None:
+    """A disabled goal runs as a single materialization; only the connection's job skips it."""
     project.connect("shop", goal(), goal("orders", enabled=False))
     project.deliver("/inbox/orders_1.csv", FIRST)
     result = dg.materialize(
@@ -369,7 +370,7 @@ def test_a_goal_alone_can_be_run_also_when_it_is_off(project: Project, instance:
 
 
 def test_a_property_whose_type_changed_fails_the_goal(project: Project, instance: dg.DagsterInstance) -> None:
-    """The failure says how the property is stored, how it is declared and the way out; nothing is lost."""
+    """A property whose type changed fails the goal with both types and the remedy; no data is lost."""
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", FIRST)
     assert project.run("shop_sync", instance).success
@@ -383,35 +384,33 @@ def test_a_property_whose_type_changed_fails_the_goal(project: Project, instance
         assert session.value("select count(*) from warehouse.profile") == 2
 
 
-def impatient(project: Project) -> dict[str, Any]:
+def without_waiting(project: Project) -> dict[str, Any]:
     """Return the run config of a run that does not wait for the warehouse."""
     config = {"path": str(project.data / "warehouse.duckdb"), "lock_timeout": 0.1}
     return QUIET | {"resources": {"warehouse": {"config": config}}}
 
 
-def run_impatiently(project: Project, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+def run_without_waiting(project: Project, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     """Run the connection without waiting for the warehouse."""
     job = project.load().resolve_job_def("shop_sync")
-    return job.execute_in_process(instance=instance, raise_on_error=False, run_config=impatient(project))
+    return job.execute_in_process(instance=instance, raise_on_error=False, run_config=without_waiting(project))
 
 
-def test_a_warehouse_that_is_held_is_reported_with_who_holds_it(project: Project, instance: dg.DagsterInstance) -> None:
-    """When the wait is over, the failure says which process holds the file and what to do."""
+def test_a_locked_warehouse_is_reported_with_its_holder(project: Project, instance: dg.DagsterInstance) -> None:
+    """A locked warehouse fails the goal at the deadline, with the process that holds it and the remedy."""
     project.connect("shop", goal())
     with project.warehouse.open("write"):
         pass
     with held(project.data / "warehouse.duckdb") as holder:
-        result = run_impatiently(project, instance)
+        result = run_without_waiting(project, instance)
     assert f"process {holder.pid} " in failure_text(result, "shop__customers.scan_directory")
 
 
-def test_a_failure_is_reported_even_while_somebody_reads_the_warehouse(
-    project: Project, instance: dg.DagsterInstance
-) -> None:
-    """That the history cannot be written does not hide why the goal failed."""
+def test_a_failure_is_reported_while_the_warehouse_is_locked(project: Project, instance: dg.DagsterInstance) -> None:
+    """A history that cannot be written does not hide the goal's failure."""
     project.connect("shop", goal(directory="/nowhere"))
     with project.warehouse.open("write"):
         pass
     with held(project.data / "warehouse.duckdb", "read"):
-        result = run_impatiently(project, instance)
+        result = run_without_waiting(project, instance)
     assert "/nowhere" in failure_text(result, "shop__customers.scan_directory")

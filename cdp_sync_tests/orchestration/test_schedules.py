@@ -1,4 +1,4 @@
-"""Declared schedules as Dagster runs them: its own ticks, its own scheduler, a year of them."""
+"""Declared schedules in Dagster: its own ticks and scheduler, over a year."""
 
 import sys
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ GOAL = {"name": "customers", "link": [{"field": "Email", "property": "email"}]}
 
 @dg.job(name="shop_sync", tags={"connection": "shop"})
 def nothing() -> None:
-    """A job in the place of the connection's."""
+    """A placeholder for the connection's job."""
 
 
 def built(declared: dict[str, Any]) -> dg.ScheduleDefinition:
@@ -44,7 +44,7 @@ def built(declared: dict[str, Any]) -> dg.ScheduleDefinition:
 
 
 def ticks(made: dg.ScheduleDefinition, start: datetime, until: datetime) -> Iterator[datetime]:
-    """Yield what Dagster's own iterator yields."""
+    """Yield the ticks of Dagster's own iterator."""
     for tick in schedule_execution_time_iterator(start.timestamp(), made.cron_schedule, made.execution_timezone):
         if tick.timestamp() >= until.timestamp():
             return
@@ -64,30 +64,30 @@ def runs_of(declared: dict[str, Any], start: datetime = START, days: int = 365) 
 
 
 @pytest.mark.parametrize(("zone", "declared", "times", "on_day"), cases(), ids=name_of)
-def test_a_year_of_ticks_is_as_the_clock_shows_it(
+def test_a_year_of_ticks_follows_the_local_clock(
     zone: str, declared: dict[str, Any], times: str, on_day: OnDay
 ) -> None:
-    """The ticks that run are those of a clock on the wall, each once, in order; none is missing, none is more."""
+    """Over a year the ticks that start a run equal the local times of the declaration, each once."""
     assert runs_of(declared) == instants(zone, times, on_day)
 
 
 @pytest.mark.parametrize(("zone", "declared", "times", "on_day"), odd_cases(), ids=name_of)
-def test_a_year_of_ticks_by_odd_clocks(zone: str, declared: dict[str, Any], times: str, on_day: OnDay) -> None:
-    """Also where clocks change at midnight, and around Ramadan."""
+def test_a_year_of_ticks_follows_unusual_clocks(zone: str, declared: dict[str, Any], times: str, on_day: OnDay) -> None:
+    """The same holds where clocks change at midnight, and around Ramadan."""
     assert runs_of(declared) == instants(zone, times, on_day)
 
 
 @pytest.mark.parametrize("minutes", [15, 50, 1440])
 @pytest.mark.parametrize("zone", ZONES)
 def test_a_year_of_even_intervals(minutes: int, zone: str) -> None:
-    """Ticks that run are exactly the interval apart, all year, in any zone."""
+    """Over a year the runs are exactly the interval apart, in any time zone."""
     assert runs_of({"every_minutes": minutes, "time_zone": zone}) == even(minutes, zone)
 
 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("start", [datetime(YEAR, 3, 28, tzinfo=UTC), datetime(YEAR, 10, 24, tzinfo=UTC)])
-def test_intervals_that_fit_no_grid(zone: str, start: datetime) -> None:
-    """An interval without a divisor ticks every minute, and runs as declared, also while clocks change."""
+def test_intervals_without_a_divisor(zone: str, start: datetime) -> None:
+    """An interval without a divisor ticks every minute, and runs as declared, also across clock changes."""
     found = runs_of({"every_minutes": 7, "time_zone": zone}, start, days=2)
     assert found == [each for each in even(7, zone) if start <= each < start + timedelta(days=2)]
 
@@ -107,13 +107,13 @@ def test_intervals_that_fit_no_grid(zone: str, start: datetime) -> None:
         ({"times_per_day": 1, "starting_at": "02:10", "time_zone": "Australia/Lord_Howe"}, ["10,30,40 15 * * *"]),
     ],
 )
-def test_ticks_are_as_few_as_crons_in_utc_allow(declared: dict[str, Any], crons: list[str]) -> None:
-    """The times of day in UTC at which a schedule can be due, and the end of the gap where a clock leaves one out."""
+def test_ticks_are_limited_to_possible_times(declared: dict[str, Any], crons: list[str]) -> None:
+    """Ticks are limited to the UTC times at which the schedule can be due, and the end of the DST gap."""
     assert tick_crons(Schedule.model_validate(declared)) == crons
 
 
-def test_a_tick_that_is_not_due_says_when_the_next_is() -> None:
-    """What people read in the tick's row names the next run, in the schedule's zone."""
+def test_a_tick_that_is_not_due_names_the_next_run() -> None:
+    """The message of a tick that is not due has the next run in the schedule's time zone."""
     made = built({"every_minutes": 50, "time_zone": "Europe/Amsterdam"})
     due = next(each for each in even(50, "Europe/Amsterdam") if each.month == 7)
     data = evaluated(made, due - timedelta(minutes=10))
@@ -124,7 +124,7 @@ def test_a_tick_that_is_not_due_says_when_the_next_is() -> None:
 
 @pytest.fixture
 def shop(project: Project) -> Project:
-    """A project with a connection that runs at half past two in Amsterdam."""
+    """A project with a connection that runs at 02:30 in Amsterdam."""
     declare(project)
     return project
 
@@ -136,7 +136,7 @@ def declare(project: Project, **attributes: Any) -> None:
 
 
 def test_a_connection_has_a_schedule_of_its_job(shop: Project) -> None:
-    """`<connection>_schedule` runs `<connection>_sync`, is on from the start, and says when in words."""
+    """`<connection>_schedule` runs `<connection>_sync`, is on by default, and describes itself in words."""
     definitions = shop.load()
     dg.Definitions.validate_loadable(definitions)
     made = definitions.resolve_schedule_def("shop_schedule")
@@ -150,8 +150,8 @@ def test_a_connection_has_a_schedule_of_its_job(shop: Project) -> None:
     [{"enabled": False}, {"schedule": None}, {"import_profiles": [goal(enabled=False)]}],
     ids=["off", "none declared", "no goal is on"],
 )
-def test_no_schedule_where_nothing_is_to_run(attributes: dict[str, Any], project: Project) -> None:
-    """A connection that is off has no schedule, so that no toggle of the UI can run it."""
+def test_a_disabled_connection_has_no_schedule(attributes: dict[str, Any], project: Project) -> None:
+    """A disabled connection has no schedule that the UI could switch on."""
     declare(project, **attributes)
     definitions = project.load()
     dg.Definitions.validate_loadable(definitions)
@@ -159,14 +159,14 @@ def test_no_schedule_where_nothing_is_to_run(attributes: dict[str, Any], project
 
 
 class Daemon:
-    """Dagster's scheduler, and an instance that queues runs, without anything that starts them."""
+    """Dagster's scheduler, and an instance that queues runs without starting them."""
 
     def __init__(self, context: WorkspaceProcessContext) -> None:
         self._context = context
         self.instance = context.instance
 
-    def wakes(self, when: str) -> None:
-        """Let the scheduler do at a time whatever it finds to do."""
+    def evaluate_at(self, when: str) -> None:
+        """Evaluate the scheduler at a time."""
         now = datetime.fromisoformat(when)
         for problem in launch_scheduled_runs(
             self._context, get_default_daemon_logger("scheduler"), end_datetime_utc=now, iteration_times={}
@@ -175,12 +175,12 @@ class Daemon:
 
     @property
     def runs(self) -> list[dg.DagsterRun]:
-        """The runs there are, oldest first."""
+        """The runs, oldest first."""
         return list(reversed(self.instance.get_runs()))
 
     @property
     def ticks(self) -> list[InstigatorTick]:
-        """The ticks there were, newest first."""
+        """The ticks, newest first."""
         (state,) = self.instance.all_instigator_state()
         return list(self.instance.get_ticks(state.instigator_origin_id, state.selector_id))
 
@@ -203,12 +203,12 @@ def scheduler(folder: Path) -> Iterator[Daemon]:
         yield Daemon(context)
 
 
-def test_ticks_become_runs_with_a_reason(shop: Project, tmp_path: Path) -> None:
-    """A due tick queues one run of the job, tagged with connection and reason; a tick that is not due says so."""
+def test_due_ticks_start_runs_with_a_reason(shop: Project, tmp_path: Path) -> None:
+    """A due tick queues one run, tagged with connection and reason; another tick reports that it is not due."""
     with scheduler(tmp_path / "home") as daemon:
-        daemon.wakes(f"{YEAR}-03-27T00:00:30Z")
-        daemon.wakes(f"{YEAR}-03-27T00:30:30Z")
-        daemon.wakes(f"{YEAR}-03-27T01:30:30Z")
+        daemon.evaluate_at(f"{YEAR}-03-27T00:00:30Z")
+        daemon.evaluate_at(f"{YEAR}-03-27T00:30:30Z")
+        daemon.evaluate_at(f"{YEAR}-03-27T01:30:30Z")
         (run,) = daemon.runs
         latest = daemon.ticks[0]
     assert (run.job_name, run.tags["connection"], run.tags["reason"]) == ("shop_sync", "shop", "schedule")
@@ -216,24 +216,24 @@ def test_ticks_become_runs_with_a_reason(shop: Project, tmp_path: Path) -> None:
     assert latest.status == TickStatus.SUCCESS
 
 
-def test_what_was_missed_is_made_up_for_once(shop: Project, tmp_path: Path) -> None:
-    """After days without a daemon one run makes up for all, though the latest missed tick itself is not due."""
+def test_missed_ticks_start_one_run(shop: Project, tmp_path: Path) -> None:
+    """After days without a daemon one run covers all missed ticks, even if the latest one is not due."""
     with scheduler(tmp_path / "home") as daemon:
-        daemon.wakes(f"{YEAR}-03-20T00:00:30Z")
-        daemon.wakes(f"{YEAR}-03-29T02:00:00Z")
+        daemon.evaluate_at(f"{YEAR}-03-20T00:00:30Z")
+        daemon.evaluate_at(f"{YEAR}-03-29T02:00:00Z")
         assert [run.tags["reason"] for run in daemon.runs] == ["schedule"]
         daemon.end(daemon.runs[0])
-        daemon.wakes(f"{YEAR}-03-29T03:00:00Z")
+        daemon.evaluate_at(f"{YEAR}-03-29T03:00:00Z")
         assert len(daemon.runs) == 1
-        daemon.wakes(f"{YEAR}-03-30T00:31:00Z")
+        daemon.evaluate_at(f"{YEAR}-03-30T00:31:00Z")
         assert len(daemon.runs) == 2
 
 
-def test_nothing_is_made_up_for_that_was_due_before_the_schedule_was_on(shop: Project, tmp_path: Path) -> None:
-    """A schedule that is new begins with its next instant, not with the last."""
+def test_a_new_schedule_ignores_past_times(shop: Project, tmp_path: Path) -> None:
+    """A new schedule starts with its next time, not with a past one."""
     with scheduler(tmp_path / "home") as daemon:
-        daemon.wakes(f"{YEAR}-03-20T01:30:30Z")
-        daemon.wakes(f"{YEAR}-03-21T00:30:30Z")
+        daemon.evaluate_at(f"{YEAR}-03-20T01:30:30Z")
+        daemon.evaluate_at(f"{YEAR}-03-21T00:30:30Z")
         assert daemon.runs == []
         assert daemon.ticks[0].skip_reason == (
             f"Not due yet. The next run is due on {YEAR}-03-21 at 02:30 (Europe/Amsterdam)."
@@ -241,44 +241,44 @@ def test_nothing_is_made_up_for_that_was_due_before_the_schedule_was_on(shop: Pr
 
 
 def test_at_most_one_run_waits(project: Project, tmp_path: Path) -> None:
-    """While a run of the connection waits, ticks say that it does; a run that works does not hold up the next."""
+    """While a run of the connection waits, ticks start none; an active run does not delay the next."""
     declare(project, schedule={"every_minutes": 10})
     with scheduler(tmp_path / "home") as daemon:
-        daemon.wakes(f"{YEAR}-03-20T00:05:00Z")
-        daemon.wakes(f"{YEAR}-03-20T00:10:01Z")
-        daemon.wakes(f"{YEAR}-03-20T00:20:01Z")
+        daemon.evaluate_at(f"{YEAR}-03-20T00:05:00Z")
+        daemon.evaluate_at(f"{YEAR}-03-20T00:10:01Z")
+        daemon.evaluate_at(f"{YEAR}-03-20T00:20:01Z")
         (waiting,) = daemon.runs
         assert daemon.ticks[0].skip_reason == (
             f"Run {waiting.run_id} of this connection waits to start, and will find all that there is."
         )
         daemon.instance.handle_run_event(waiting.run_id, _started(waiting))
-        daemon.wakes(f"{YEAR}-03-20T00:30:01Z")
+        daemon.evaluate_at(f"{YEAR}-03-20T00:30:01Z")
         assert [run.status for run in daemon.runs] == [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED]
 
 
-def test_a_run_left_over_from_a_crash_blocks_nothing(project: Project, tmp_path: Path) -> None:
-    """A run made for this very tick, and not queued, is queued now; it does not wait for itself."""
+def test_a_run_left_by_a_crash_is_queued(project: Project, tmp_path: Path) -> None:
+    """A run that was created for this tick but not queued is queued now."""
     declare(project, schedule={"every_minutes": 10})
     with scheduler(tmp_path / "home") as daemon:
-        daemon.wakes(f"{YEAR}-03-20T00:05:00Z")
-        daemon.wakes(f"{YEAR}-03-20T00:10:01Z")
+        daemon.evaluate_at(f"{YEAR}-03-20T00:05:00Z")
+        daemon.evaluate_at(f"{YEAR}-03-20T00:10:01Z")
         (run,) = daemon.runs
         tick = daemon.ticks[0]
         daemon.instance.update_tick(tick.with_status(TickStatus.STARTED))
-        daemon.wakes(f"{YEAR}-03-20T00:11:01Z")
+        daemon.evaluate_at(f"{YEAR}-03-20T00:11:01Z")
         assert [each.run_id for each in daemon.runs] == [run.run_id]
         assert daemon.ticks[0].status == TickStatus.SUCCESS
 
 
-def test_a_tick_that_failed_is_made_up_for(shop: Project, tmp_path: Path) -> None:
-    """What was due when evaluating failed is due at the next tick, though that is none of its own."""
+def test_a_failed_tick_is_made_up_for(shop: Project, tmp_path: Path) -> None:
+    """After a failed evaluation the next tick starts the run that was due."""
     with scheduler(tmp_path / "home") as daemon:
-        daemon.wakes(f"{YEAR}-03-27T01:00:00Z")
-        daemon.wakes(f"{YEAR}-03-27T01:30:30Z")
+        daemon.evaluate_at(f"{YEAR}-03-27T01:00:00Z")
+        daemon.evaluate_at(f"{YEAR}-03-27T01:30:30Z")
         error = SerializableErrorInfo("The disk was full.", [], None)
         daemon.instance.update_tick(daemon.ticks[0].with_status(TickStatus.FAILURE, error=error, failure_count=1))
         daemon.end(daemon.runs[0])
-        daemon.wakes(f"{YEAR}-03-28T00:30:30Z")
+        daemon.evaluate_at(f"{YEAR}-03-28T00:30:30Z")
         assert len(daemon.runs) == 2
 
 

@@ -1,4 +1,4 @@
-"""The history of runs, which Dagster's own storage keeps as the repository's dagster.yaml says."""
+"""The history of runs in Dagster's own storage, as the repository's dagster.yaml configures it."""
 
 import subprocess
 import sys
@@ -33,32 +33,32 @@ def kept(shop: Project) -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def story(instance: dg.DagsterInstance, run_id: str) -> list[str]:
-    """Return the kinds of a run's events, without lines of the log."""
+def event_types(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """Return the types of a run's events, without log lines."""
     return [event.dagster_event_type.value for event in instance.all_logs(run_id) if event.dagster_event_type]
 
 
 def test_the_repository_names_dagsters_own_storage() -> None:
-    """Nothing of ours stands between Dagster and its files, so that another database is a matter of settings."""
+    """Dagster's own SQLite storage is configured, so that another database is a matter of settings."""
     declared = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"))
     assert declared["storage"] == {"sqlite": {"base_dir": "data/dagster"}}
     assert declared["compute_logs"]["class"] == "NoOpComputeLogManager"
 
 
-def test_a_run_keeps_no_event_that_nobody_reads(shop: Project, kept: dg.DagsterInstance) -> None:
-    """How handles are stored and read is not recorded; what the UI, mails and a retry of a step need is."""
-    found = story(kept, shop.run("shop_sync", kept).run_id)
+def test_a_run_records_no_unused_events(shop: Project, kept: dg.DagsterInstance) -> None:
+    """A run records no event about storing handles, but all events for UI, mails and retries."""
+    found = event_types(kept, shop.run("shop_sync", kept).run_id)
     assert not _OF_HANDLES & set(found)
     assert found.count("STEP_OUTPUT") == found.count("STEP_SUCCESS") == found.count("STEP_START") == 4
     assert len(found) <= 28, found
-    idle = story(kept, shop.run("shop_sync", kept).run_id)
+    idle = event_types(kept, shop.run("shop_sync", kept).run_id)
     assert len(idle) <= 20, idle
 
 
-def test_a_step_is_tried_again_with_what_the_steps_before_it_handed_on(
+def test_a_retried_step_reads_earlier_handles(
     shop: Project, kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The events of handles are not missed."""
+    """A retried step reads the handles of the steps before it without their events."""
     with monkeypatch.context() as patch:
         patch.setattr("cdp_sync.importing.pipeline.upsert_profiles", lambda _: 1 / 0)
         failed = shop.run("shop_sync", kept)
@@ -73,20 +73,20 @@ def test_a_step_is_tried_again_with_what_the_steps_before_it_handed_on(
 
 
 def shop_sync() -> dg.JobDefinition:
-    """Return the job of the project that this process works on."""
+    """Return the job of the project in the working directory."""
     from cdp_sync.orchestration.project import load_project
 
     return load_project().resolve_job_def("shop_sync")
 
 
-def test_a_history_of_the_former_storage_goes_on(shop: Project, kept: dg.DagsterInstance) -> None:
-    """Its files had smaller pages, and their logs stayed open; Dagster's own storage reads and extends them."""
+def test_a_history_of_the_former_storage_is_extended(shop: Project, kept: dg.DagsterInstance) -> None:
+    """A history of the former storage, with smaller pages and open logs, is read and extended."""
     (shop.folder / "former.py").write_text(_FORMER, encoding="utf-8")
     made = subprocess.run(
         [sys.executable, "former.py"], cwd=shop.folder, env=shop.environment, capture_output=True, text=True, check=True
     )
     former = made.stdout.split()[-1]
-    assert story(kept, former)[-1] == "PIPELINE_SUCCESS"
+    assert event_types(kept, former)[-1] == "PIPELINE_SUCCESS"
     latest = kept.get_latest_materialization_event(dg.AssetKey("numbers"))
     assert latest
     assert latest.run_id == former
@@ -126,8 +126,8 @@ with dg.DagsterInstance.from_config(os.getcwd()) as instance:
 '''
 
 
-def test_a_former_dagster_yaml_is_refused_with_what_to_write(shop: Project) -> None:
-    """A project of an own dagster.yaml that still names the classes which are gone."""
+def test_a_former_dagster_yaml_is_refused_with_a_remedy(shop: Project) -> None:
+    """A dagster.yaml that names the removed classes is refused with the lines to write."""
     file = shop.folder / "dagster.yaml"
     text = file.read_text(encoding="utf-8")
     former = "{custom: {module: cdp_sync.orchestration.storage, class: RunHistory, config: {base_dir: dagster}}}"

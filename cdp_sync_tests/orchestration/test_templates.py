@@ -1,4 +1,4 @@
-"""Templates in declarations: what they yield is what Dagster makes of them."""
+"""Templates in declarations, compared with Dagster's own."""
 
 import dagster as dg
 import pytest
@@ -8,7 +8,7 @@ from cdp_sync.orchestration.templates import fill, names_only_environment
 
 @pytest.fixture(autouse=True)
 def variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set what the templates ask for."""
+    """Set the variables of the templates."""
     monkeypatch.setenv("HOST_HERE", "sftp.example.com")
     monkeypatch.setenv("PORT_HERE", "2022")
     monkeypatch.delenv("NOT_HERE", raising=False)
@@ -37,8 +37,8 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
         "{{ env('HOST_HERE').split('.')[0] }}",
     ],
 )
-def test_a_template_yields_what_dagster_makes_of_it(template: str) -> None:
-    """The same value of the same type."""
+def test_a_template_yields_the_value_of_dagster(template: str) -> None:
+    """A template yields the same value and type as in Dagster."""
     expected = dg.ResolutionContext.default().resolve_value(template)
     found = fill(template)
     assert names_only_environment(template)
@@ -46,15 +46,15 @@ def test_a_template_yields_what_dagster_makes_of_it(template: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["plain", "", "{ env }", 22, None, True, ["{{ env.X }}"]])
-def test_what_is_no_template_stays(value: object) -> None:
-    """Only text with two braces is one."""
+def test_other_text_is_unchanged(value: object) -> None:
+    """Text without two braces is unchanged."""
     assert names_only_environment(value)
     assert fill(value) is value
 
 
 @pytest.mark.parametrize("template", ["{{ datetime.datetime.now().year }}", "{{ dg }}", "{{ env.X }}{{ mine }}"])
 def test_other_names_are_left_to_dagster(template: str) -> None:
-    """It knows more of them, and modules may add some."""
+    """A template with other names is left to Dagster, which knows more of them."""
     assert not names_only_environment(template)
 
 
@@ -66,8 +66,8 @@ def test_other_names_are_left_to_dagster(template: str) -> None:
         ("{{ env.NOT_HERE.upper() }}", "cannot be filled"),
     ],
 )
-def test_a_template_that_cannot_be_filled_says_why(template: str, needle: str) -> None:
-    """Without a value of the environment."""
+def test_a_template_with_an_unset_variable_fails(template: str, needle: str) -> None:
+    """A template with an unset variable fails with the reason."""
     assert names_only_environment(template)
     with pytest.raises(ValueError, match=r"NOT_HERE|filled") as refused:
         fill(template)

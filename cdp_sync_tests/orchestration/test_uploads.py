@@ -1,4 +1,4 @@
-"""What a killed run left on a server is cleared up by runs that do not depend on it."""
+"""Leftovers of a killed run on a server are removed by later runs."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ PART = ".spenders.csv.0123456789abcdef.part"
 
 @pytest.fixture
 def shop(project: Project) -> Project:
-    """A shop that exports, and has nobody to deliver; a part of an earlier file is on the server."""
+    """An export connection without profiles. A part of an earlier file is on the server."""
     project.describe(segments=[SPENDERS])
     project.connect("shop", export_profiles=[export()])
     project.deliver(f"/outbox/{PART}", "ada@example.com")
@@ -21,7 +21,7 @@ def shop(project: Project) -> Project:
 
 
 def note(project: Project) -> Path:
-    """Note the part as a run does that is killed then."""
+    """Record the part as a killed run does."""
     upload = {
         "server": f"shop@{project.sandbox.host}:{project.sandbox.port}",
         "path": "/outbox/spenders.csv",
@@ -39,8 +39,8 @@ def warnings(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     return [entry.user_message for entry in instance.all_logs(run_id) if entry.level == 30]
 
 
-def test_a_run_that_sends_nothing_clears_up(shop: Project, instance: dg.DagsterInstance) -> None:
-    """It connects for that alone; where nothing is noted it does not connect at all."""
+def test_a_run_without_delivery_removes_leftovers(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A run without a delivery connects only to remove leftovers."""
     assert shop.run("shop_sync", instance).success
     assert shop.sandbox.connections == 0
     file = note(shop)
@@ -50,8 +50,8 @@ def test_a_run_that_sends_nothing_clears_up(shop: Project, instance: dg.DagsterI
     assert (shop.sandbox.connections, list((shop.root / "outbox").iterdir()), file.exists()) == (1, [], False)
 
 
-def test_a_server_that_is_away_fails_no_run(shop: Project, instance: dg.DagsterInstance) -> None:
-    """The run's log says so, and the note stays for the next run."""
+def test_an_unreachable_server_fails_no_run(shop: Project, instance: dg.DagsterInstance) -> None:
+    """An unreachable server is a warning in the run's log, and the note stays for the next run."""
     file = note(shop)
     shop.sandbox.__exit__(None, None, None)
     result = shop.run("shop_sync", instance)
@@ -61,8 +61,8 @@ def test_a_server_that_is_away_fails_no_run(shop: Project, instance: dg.DagsterI
     assert file.exists()
 
 
-def test_what_must_not_be_removed_is_named(shop: Project, instance: dg.DagsterInstance) -> None:
-    """By path and server, in each run's log, until somebody has removed it."""
+def test_a_leftover_that_stays_is_named(shop: Project, instance: dg.DagsterInstance) -> None:
+    """A leftover that cannot be removed is named with its server in each run's log."""
     file = note(shop)
     file.write_text(file.read_text().replace(f"{shop.sandbox.port}", "22").replace(PART[-21:], "fedcba9876543210.part"))
     for _ in range(2):
@@ -73,8 +73,8 @@ def test_what_must_not_be_removed_is_named(shop: Project, instance: dg.DagsterIn
     assert [path.name for path in (shop.root / "outbox").iterdir()] == [PART]
 
 
-def test_another_connection_to_the_server_has_its_own(shop: Project, instance: dg.DagsterInstance) -> None:
-    """What one has noted is the other's to leave alone."""
+def test_each_connection_has_its_own_notes(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Each connection removes the leftovers in its own notes only."""
     file = note(shop)
     shop.connect("other", export_profiles=[export()])
     assert shop.run("other_sync", instance).success
@@ -85,8 +85,8 @@ def test_another_connection_to_the_server_has_its_own(shop: Project, instance: d
 
 
 @pytest.mark.parametrize("kind", ["a folder", "a link to itself"])
-def test_what_is_no_note_fails_no_run(kind: str, shop: Project, instance: dg.DagsterInstance) -> None:
-    """It is passed over with a warning that names it, and what is noted beside it is cleared up."""
+def test_an_invalid_note_fails_no_run(kind: str, shop: Project, instance: dg.DagsterInstance) -> None:
+    """A file that is no note is skipped with a warning; the other notes are processed."""
     file = note(shop)
     other = file.with_name("0.json")
     other.mkdir() if kind == "a folder" else other.symlink_to(other)

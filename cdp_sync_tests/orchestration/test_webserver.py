@@ -1,4 +1,4 @@
-"""A real webserver: run a job and look at it through GraphQL, as the UI does."""
+"""A real webserver, used through GraphQL as the UI does."""
 
 import json
 import os
@@ -44,7 +44,7 @@ TIMELINE = """
 query { runsOrError(filter: {statuses: [SUCCESS]}) { ... on Runs { results { id pipelineName startTime endTime
     repositoryOrigin { id repositoryName repositoryLocationName } tags { key value } } } } }
 """
-"""What the UI's timeline asks for; a run without an origin is in no row of it."""
+"""The UI's timeline query, which omits runs without an origin."""
 
 OF_REPOSITORY = """
 query { runsOrError(filter: {tags: [{key: ".dagster/repository", value: "__repository__@cdp_sync"}]}) {
@@ -56,7 +56,7 @@ query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { ...
 
 
 def settle(home: Path) -> None:
-    """Make the folder of an instance that launches runs at once."""
+    """Make the instance in the folder launch runs at once."""
     home.mkdir(exist_ok=True)
     (home / "dagster.yaml").write_text(INSTANCE.replace("base_dir: dagster", f"base_dir: {home}"), encoding="utf-8")
 
@@ -81,7 +81,7 @@ def webserver(home: Path, environment: Mapping[str, str]) -> Iterator[DagsterGra
 
 
 def connected(server: subprocess.Popen[bytes], port: int) -> DagsterGraphQLClient:
-    """Wait until the webserver answers; the client itself connects with its first query only."""
+    """Wait until the webserver answers; the client connects with its first query only."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         assert server.poll() is None
@@ -104,7 +104,7 @@ def ended(client: DagsterGraphQLClient, run_id: str) -> DagsterRunStatus:
 
 
 def deliver(file: Path, text: str) -> None:
-    """Put a file on the server that was written long ago."""
+    """Put a file with an old modification time on the server."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     os.utime(file, (1.7e9, 1.7e9))
@@ -112,7 +112,7 @@ def deliver(file: Path, text: str) -> None:
 
 @contextmanager
 def webshop(folder: Path) -> Iterator[dict[str, str]]:
-    """Run the server of the repository's connection `webshop`; yield the environment that its project needs."""
+    """Run the server of the repository's connection `webshop`; yield the environment of its project."""
     data, root = folder / "data", folder / "server"
     deliver(root / "webshop" / "inbox" / "customers_1.csv", CUSTOMERS)
     deliver(root / "webshop" / "inbox" / "orders_1.csv", ORDERS)
@@ -145,7 +145,7 @@ def run_by_command(home: Path, environment: Mapping[str, str], *arguments: str) 
 
 @pytest.mark.slow
 def test_runs_of_the_command_line_are_on_the_timeline(tmp_path: Path) -> None:
-    """They have the origin of runs that the webserver launched, whether or not one was there, and one goal or all."""
+    """Runs of the command line have the webserver's origin, with and without one, for one goal or all."""
     home = tmp_path / "home"
     settle(home)
     with webshop(tmp_path) as environment:
@@ -163,13 +163,13 @@ def test_runs_of_the_command_line_are_on_the_timeline(tmp_path: Path) -> None:
 
 
 def location_of(run: Mapping[str, Any]) -> str:
-    """Return the code location that a run is tagged with."""
+    """Return the code location in a run's tags."""
     return next(str(tag["value"]) for tag in run["tags"] if tag["key"] == "dagster/code_location")
 
 
 @pytest.mark.slow
-def test_the_webshop_is_run_and_seen_through_the_ui(tmp_path: Path) -> None:
-    """A run started in the UI succeeds; its steps are named as promised; no secret and no value shows anywhere."""
+def test_the_webshop_runs_through_the_ui(tmp_path: Path) -> None:
+    """A run launched in the UI succeeds with the contract's step names, and shows no secret or value."""
     with webshop(tmp_path) as environment, webserver(tmp_path / "home", environment) as client:
         run_id = launch(client)
         run = ask(client, RUN, id=run_id)["runOrError"]
@@ -185,7 +185,7 @@ def test_the_webshop_is_run_and_seen_through_the_ui(tmp_path: Path) -> None:
 
 
 def ask(client: DagsterGraphQLClient, text: str, **variables: str) -> dict[str, Any]:
-    """Run any query; the client's public methods cover runs and reloads only."""
+    """Send any query; the client's public methods cover runs and reloads only."""
     return client._execute(text, variables)
 
 
@@ -197,8 +197,8 @@ query { assetNodeOrError(assetKey: {path: ["shop", "customers", "files"]}) { ...
 
 
 @pytest.mark.slow
-def test_a_failed_file_that_is_gone_does_not_stay_red(project: Project) -> None:
-    """The UI counts it as failed while it is there; after the next run it has no partition, and nothing has failed."""
+def test_a_removed_failed_file_is_not_counted(project: Project) -> None:
+    """A failed file is counted in the UI until the run after its removal."""
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nada@example.com,Ada,1\n")
     bad = project.deliver("/inbox/customers_2.csv", "Mail\n", minutes=1)
@@ -217,6 +217,6 @@ def test_a_failed_file_that_is_gone_does_not_stay_red(project: Project) -> None:
 
 
 def run_shop(environment: Mapping[str, str]) -> int:
-    """Run the connection from the command line; return the status that it ends with."""
+    """Run the connection by the command line; return its exit status."""
     command = [sys.executable, "-m", "cdp_sync.cli", "run", "shop"]
     return subprocess.run(command, env=dict(environment), stdout=subprocess.DEVNULL, check=False).returncode

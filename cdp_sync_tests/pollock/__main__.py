@@ -1,4 +1,4 @@
-"""Pollutes the table in every way, imports all files, and prints the verdicts: `python -m cdp_sync_tests.pollock`."""
+"""Imports all polluted files and prints the verdicts: `python -m cdp_sync_tests.pollock`."""
 
 import sys
 import time

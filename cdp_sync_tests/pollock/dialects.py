@@ -16,24 +16,26 @@ SEPARATORS = {
 
 
 def separators(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files with other separators: cells quoted where they hold one, not quoted, and not declared."""
+    """Yield files with other separators: quoted where needed, not quoted, or not declared."""
     for name, separator in SEPARATORS.items():
         declared = {"separator": separator}
         yield variant("separator", f"{name}.csv", whole(next(numbers), Dialect(separator=separator)), declared)
-        if separator != ", ":  # without a declaration, blanks that stand before quotes have no right reading
+        if separator != ", ":  # undeclared, blanks before quotes have no right reading
             undeclared = whole(next(numbers), Dialect(separator=separator))
             yield variant("separator", f"{name}_undeclared.csv", undeclared)
         if separator in (" ", ", ", ":"):
-            yield variant("separator", f"{name}_unquoted.csv", _exchanged(separator, next(numbers)), declared)
+            yield variant(
+                "separator", f"{name}_unquoted.csv", _with_exchanged_separator(separator, next(numbers)), declared
+            )
     for name, said in (("fits", ";"), ("differs", ",")):
         records = [line(f"sep={said}", DIALECT), *whole(next(numbers), Dialect(separator=";"))]
         yield variant("separator line", f"sep_{name}.csv", records, {"separator": ";"})
 
 
-def _exchanged(separator: str, number: int) -> list[Record]:
-    """Return the records as for commas, then with another separator: where a bare cell holds it, nothing is right.
+def _with_exchanged_separator(separator: str, number: int) -> list[Record]:
+    """Return records with an exchanged separator. A row with an unquoted cell that contains it has no right reading.
 
-    The last cells are not empty, for one more field in every row would be read as a separator at its end.
+    The last cells are not empty, as an extra field in each row would be read as a separator at its end.
     """
     records = []
     for cells in (COLUMNS, *table(number, remark="none")):
@@ -45,7 +47,7 @@ def _exchanged(separator: str, number: int) -> list[Record]:
 
 
 def quotes(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files with other quotes, with quotes everywhere or nowhere, with other escapes."""
+    """Yield files with other quotes, with quotes everywhere or nowhere, or with other escapes."""
     for name, quote in (("apostrophe", "'"), ("bar", "|"), ("tilde", "~")):
         yield variant(
             "quote", f"{name}.csv", whole(next(numbers), Dialect(quote=quote, escape=quote)), {"quote": quote}
@@ -61,7 +63,7 @@ def quotes(numbers: "count[int]") -> Iterator[Variant]:
 
 
 def _literal(cells: Cells, dialect: Dialect) -> Record:
-    """Return a record that means every character it holds; where a separator is among them, nothing is right."""
+    """Return a record whose quotes are text. If a cell contains a separator, no reading is right."""
     written = dialect.tokens(cells)[::2]
     split = any("," in token for token in written)
     return replace(record(cells, dialect), cells=None if split else written)
@@ -82,7 +84,7 @@ def _escapes(numbers: "count[int]") -> Iterator[Variant]:
 
 
 def line_ends(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files with other line ends between rows, and inside cells."""
+    """Yield files with other line ends between rows and inside cells."""
     for name, end in (("line_feed", "\n"), ("return", "\r"), ("both", "\r\n")):
         for inside, inner in (("line_feed", "\n"), ("return", "\r"), ("both", "\r\n")):
             dialect = Dialect(line_end=end)
@@ -94,7 +96,7 @@ def line_ends(numbers: "count[int]") -> Iterator[Variant]:
 
 
 def long_records(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files whose cells span many lines, or are long."""
+    """Yield files with cells that are long or have many lines."""
     for lines, declared in ((90, {}), (150, {}), (150, {"max_record_lines": 200})):
         cells = table(next(numbers))
         cells[40] = (*cells[40][:-1], "\n".join(["x"] * lines))
@@ -111,11 +113,11 @@ ENCODINGS = {
     "cp1250": "Żółć", "cp1251": "Москва", "koi8-r": "Москва", "cp437": "café", "mac-roman": "café",
     "shift_jis": "東京", "gb18030": "北京", "big5": "臺北", "euc-kr": "서울",
 }  # fmt: skip
-"""A text that each can hold."""
+"""A text for each encoding."""
 
 
 def encodings(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files in other encodings, declared and not."""
+    """Yield files in other encodings, declared or not."""
     for name, remark in ENCODINGS.items():
         cells = [_without_euro(each) for each in table(next(numbers), remark=remark)]
         records = [header(DIALECT), *(record(each, DIALECT) for each in cells)]

@@ -1,4 +1,4 @@
-"""Pollution of whole files: what stands around the rows, the columns, several tables in one file."""
+"""Pollution of whole files: around the rows, in the columns, or several tables in one file."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,12 +19,12 @@ def rows(number: int, dialect: Dialect = DIALECT, **options: object) -> list[Rec
 
 
 def whole(number: int, dialect: Dialect = DIALECT, **options: object) -> list[Record]:
-    """Return a header and the rows of a file's table."""
+    """Return the header and rows of a file's table."""
     return [header(dialect), *rows(number, dialect, **options)]
 
 
 def payloads(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files of other sizes: nothing, blank lines, no row, one, many; and other ends."""
+    """Yield files without rows, with few or many rows, with blank lines, or with an unusual end."""
     number = next(numbers)
     yield variant("source", "source.csv", whole(number))
     yield variant("no payload", "empty.csv", [])
@@ -48,7 +48,7 @@ def _without_end(part: Record) -> Record:
 
 
 def headers(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files without a header, with several, and with other names in it."""
+    """Yield files with no header, several headers, or other column names."""
     yield variant("no header", "no_header.csv", rows(next(numbers)), {"header": False})
     yield variant("no header", "no_header_undeclared.csv", rows(next(numbers)))
     for times in (2, 3):
@@ -73,8 +73,8 @@ def headers(numbers: "count[int]") -> Iterator[Variant]:
 
 def _with_more_columns(name: str, records: list[Cells]) -> Variant:
     first, *others = (record(cells, DIALECT) for cells in records)
-    said = [replace(each, cells=(each.cells or ())[: len(COLUMNS)]) for each in others]
-    return variant("column names", name, [replace(first, is_row=False), *said])
+    expected = [replace(each, cells=(each.cells or ())[: len(COLUMNS)]) for each in others]
+    return variant("column names", name, [replace(first, is_row=False), *expected])
 
 
 def _blanks_around() -> Record:
@@ -82,7 +82,7 @@ def _blanks_around() -> Record:
 
 
 def preambles(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files with text before the header, declared and not."""
+    """Yield files with text before the header, declared or not."""
     texts = {
         "one_cell": "Sales of the garden shop",
         "cells": f"Sales of the garden shop{EMPTY}",
@@ -115,7 +115,7 @@ def footnotes(numbers: "count[int]") -> Iterator[Variant]:
 
 
 def several_tables(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files with a second table after the first: as wide, narrower or wider, after a blank line or not."""
+    """Yield files with a second table of the same, a smaller or a larger width, after a blank line or not."""
     for name, resize in RESIZED.items():
         for blank, between in (("", []), ("_apart", [line("", DIALECT)])):
             first, second = whole(next(numbers)), table(next(numbers))
@@ -132,20 +132,20 @@ RESIZED: dict[str, Callable[[Cells], Cells]] = {
 
 
 def _resized(cells: Cells, resize: Callable[[Cells], Cells]) -> Record:
-    """Return a row that says what it says only where its width is the table's."""
+    """Return a row whose cells count only if it has the table's width."""
     resized = record(resize(cells), DIALECT)
     return resized if len(resize(cells)) == len(COLUMNS) else replace(resized, cells=None)
 
 
 def columns(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield files with more or fewer columns, and with a separator at the end of lines."""
+    """Yield files with more or fewer columns, or with a separator at the end of lines."""
     for more in (1, 20, 200):
         wider = [(*COLUMNS, *(f"col{each}" for each in range(more)))]
         wider += [(*cells, *("x",) * more) for cells in table(next(numbers))]
         yield replace(_with_more_columns(f"columns_{more}_more.csv", wider), kind="number of columns")
     narrower = [record(cells[:-1], DIALECT) for cells in (COLUMNS, *table(next(numbers)))]
-    said = [replace(each, cells=(*(each.cells or ()), "")) for each in narrower[1:]]
-    yield variant("number of columns", "one_less.csv", [replace(narrower[0], is_row=False), *said])
+    expected = [replace(each, cells=(*(each.cells or ()), "")) for each in narrower[1:]]
+    yield variant("number of columns", "one_less.csv", [replace(narrower[0], is_row=False), *expected])
     for remark in ("", "none"):
         for name, chosen in TRAILING.items():
             records = [

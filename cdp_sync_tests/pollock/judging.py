@@ -1,4 +1,4 @@
-"""Imports polluted files with the product, and judges every row of them."""
+"""Imports polluted files with the product and checks each row."""
 
 import tempfile
 from collections import Counter, defaultdict
@@ -23,23 +23,23 @@ PROFILES = Profiles(
 )
 
 _LINKED = (COLUMNS[ARTICLE], f"column{ARTICLE + 1}")
-"""A row without a usable cell here names nobody, and does not land."""
+"""A row without a usable cell here has no identifier and is not imported."""
 
 BATCH = 80
-"""Files that are imported in one run, where they are declared alike."""
+"""The number of files with the same declaration that are imported in one run."""
 
 
 class Verdict(StrEnum):
     """The outcome of a file."""
 
     RIGHT = "right"
-    """Every row landed, right in all cells."""
+    """All rows were imported with correct cells."""
     ACCOUNTED = "accounted"
-    """Every row that did not is in quarantine by line and reason, or the file failed with a reason."""
+    """All other rows are quarantined by line and reason, or the file failed with a reason."""
     WRONG = "silently wrong"
-    """A wrong cell landed, a row vanished, somebody is there who is in no row, or the counters do not add up.
+    """A wrong cell or an extra profile was imported, a row was lost, or the counters do not add up.
 
-    A declaration that is refused and a run that breaks off, so that other files wait, count here as well.
+    A refused declaration and a run that ends early, so that other files wait, count as well.
     """
 
 
@@ -50,18 +50,18 @@ class Judged:
     variant: Variant
     verdict: Verdict
     why: str = ""
-    """Of a file that is silently wrong."""
+    """The problem of a file with the verdict `silently wrong`."""
 
 
 def goal(form: Mapping[str, Any]) -> FileGoal:
-    """Return the goal that a user would declare for files of such a format."""
+    """Return the goal that a user would declare for files in this format."""
     names = COLUMNS if form.get("header", True) else [f"column{place + 1}" for place in range(len(COLUMNS))]
     columns = [{"field": name, "property": prop} for name, prop in zip(names, PROPERTIES, strict=True)]
     return FileGoal(name="articles", format=form, link=[columns.pop(ARTICLE)], map=columns)
 
 
 def judge_all(variants: Iterable[Variant]) -> Iterator[Judged]:
-    """Yield the verdicts on files, those that follow each other under one declaration imported together."""
+    """Yield the verdicts on files; consecutive files with the same declaration are imported together."""
     for _, alike in groupby(variants, key=lambda each: each.form):
         files = list(alike)
         for first in range(0, len(files), BATCH):
@@ -71,7 +71,7 @@ def judge_all(variants: Iterable[Variant]) -> Iterator[Judged]:
 def judge(files: Sequence[Variant]) -> list[Judged]:
     """Return the verdicts on files of one declaration, imported in one run.
 
-    Somebody who has no article of these files may come from any of them: then each half is imported on its own.
+    A profile without an article of these files may come from any of them; then each half is imported separately.
     """
     with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder:
         side = ProductSide(Path(folder))
@@ -90,13 +90,13 @@ def judge(files: Sequence[Variant]) -> list[Judged]:
 
 
 def _halves(files: Sequence[Variant]) -> list[Judged]:
-    """Return the verdicts on both halves, imported apart; none for a single file."""
+    """Return the verdicts on both halves, imported separately; an empty list for a single file."""
     half = len(files) // 2
     return judge(files[:half]) + judge(files[half:]) if half else []
 
 
 def _by_file(files: Sequence[Variant], profiles: Iterable[Mapping[str, Any]]) -> dict[int | None, list[Cells]]:
-    """Return what landed, by the number of the file whose article it is; None: of no file."""
+    """Return the imported cells by the number of the file with the same article; None for no file."""
     owners = {row.cells[ARTICLE]: number for number, each in enumerate(files) for row in each.rows if row.cells}
     landed: dict[int | None, list[Cells]] = defaultdict(list)
     for profile in profiles:
@@ -119,10 +119,10 @@ def _judged(variant: Variant, delivered: Delivered, path: str, landed: list[Cell
 
 
 def _problems(variant: Variant, landed: set[Cells], entered: set[int], *, failed: bool) -> Iterator[str]:
-    """Yield what is silently wrong."""
-    said = {row.cells for row in variant.rows}
-    for cells in sorted(landed - said):
-        yield f"nobody is {_shown(cells, variant.rows)}"
+    """Yield the problems that an import does not report."""
+    expected = {row.cells for row in variant.rows}
+    for cells in sorted(landed - expected):
+        yield f"nobody is {_described(cells, variant.rows)}"
     if failed and landed:
         yield f"{len(landed)} rows landed, and the file failed"
     for row in variant.rows:
@@ -130,8 +130,8 @@ def _problems(variant: Variant, landed: set[Cells], entered: set[int], *, failed
             yield f"the row of line {row.first} vanished"
 
 
-def _shown(cells: Cells, rows: Sequence[Row]) -> str:
-    """Return a person who is in no row: where it differs from the row with its article, if there is one."""
+def _described(cells: Cells, rows: Sequence[Row]) -> str:
+    """Return a person that is in no row: the cells that differ from the row with the same article, if any."""
     for row in rows:
         if row.cells and row.cells[ARTICLE] == cells[ARTICLE]:
             differing = [
@@ -142,7 +142,7 @@ def _shown(cells: Cells, rows: Sequence[Row]) -> str:
 
 
 def verdicts_by_kind(judged: Iterable[Judged]) -> dict[str, Counter[Verdict]]:
-    """Return how many files of each kind of pollution have which verdict, in order of the kinds."""
+    """Return the number of files by kind of pollution and verdict, in order of kinds."""
     counted: dict[str, Counter[Verdict]] = defaultdict(Counter)
     for each in judged:
         counted[each.variant.kind][each.verdict] += 1

@@ -1,4 +1,4 @@
-"""All polluted files, and the table of their verdicts."""
+"""All polluted files, and the table of verdicts."""
 
 import multiprocessing
 import os
@@ -14,25 +14,25 @@ from cdp_sync_tests.pollock.records import polluted_records
 from cdp_sync_tests.pollock.writing import Variant
 
 SEEN = 20
-"""Files that are silently wrong and are shown."""
+"""The number of silently wrong files that are printed."""
 
 
 def variants() -> Iterator[Variant]:
-    """Yield every polluted file; the same ones every time."""
+    """Yield all polluted files in a fixed order."""
     numbers = count(1)
     yield from chain.from_iterable(pollute(numbers) for pollute in (*FILES, *DIALECTS))
     yield from polluted_records(numbers)
 
 
 def some_variants() -> list[Variant]:
-    """Return every fortieth file, and one at least of each kind of pollution."""
+    """Return each 40th file, with at least one of each kind of pollution."""
     listed = list(variants())
     kinds = {each.kind: place for place, each in reversed(list(enumerate(listed)))}
     return [listed[place] for place in sorted({*kinds.values(), *range(0, len(listed), 40)})]
 
 
 def judge_in_parallel(files: Iterable[Variant]) -> list[Judged]:
-    """Return the verdicts on files, in order, worked out by as many processes as there are processors."""
+    """Return the verdicts in order, from one process for each processor."""
     listed = list(files)
     portions = [listed[first : first + BATCH] for first in range(0, len(listed), BATCH)]
     spawned = multiprocessing.get_context("spawn")
@@ -45,7 +45,7 @@ def _judge_portion(files: Sequence[Variant]) -> list[Judged]:
 
 
 def table_of(judged: Iterable[Judged]) -> str:
-    """Return a table of kinds of pollution and how many of their files have which verdict."""
+    """Return a table with the number of files by kind of pollution and verdict."""
     by_kind = verdicts_by_kind(judged)
     every: Counter[Verdict] = sum(by_kind.values(), Counter())
     lines = [_line("kind of pollution", "files", *Verdict), "|---|" + "---:|" * (1 + len(Verdict))]

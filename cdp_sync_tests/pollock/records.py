@@ -1,4 +1,4 @@
-"""Pollution of one record of a file, the header or a row: each function says what it does to the record."""
+"""Pollution of one record, the header or a row."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,26 +10,26 @@ from cdp_sync_tests.pollock.writing import Dialect, Record, Tokens, Variant, hea
 DIALECT = Dialect()
 
 Polluter = Callable[[Tokens, Cells, int], tuple[Tokens, Cells | None]]
-"""Takes a record as it is written, what it says, and a column; returns both anew. Without any right reading: None."""
+"""Turns tokens, cells and a column into polluted tokens and their cells, or None without a right reading."""
 
 
 def quote_before_cell(tokens: Tokens, cells: Cells, column: int) -> tuple[Tokens, Cells | None]:
-    """Write one more quote before what the cell says: if anything is right, the quote is text."""
+    """Insert a quote before the cell's text; in the right reading it is text."""
     return _in_cell(tokens, cells, column, 0)
 
 
 def quote_inside_cell(tokens: Tokens, cells: Cells, column: int) -> tuple[Tokens, Cells | None]:
-    """Write one more quote into the middle of what the cell says."""
+    """Insert a quote into the middle of the cell's text."""
     return _in_cell(tokens, cells, column, len(cells[column]) // 2)
 
 
 def quote_after_cell(tokens: Tokens, cells: Cells, column: int) -> tuple[Tokens, Cells | None]:
-    """Write one more quote after what the cell says."""
+    """Insert a quote after the cell's text."""
     return _in_cell(tokens, cells, column, len(cells[column]))
 
 
 def _in_cell(tokens: Tokens, cells: Cells, column: int, place: int) -> tuple[Tokens, Cells]:
-    """Write a quote after so many characters of a cell; quotes before them are doubled where the cell is quoted."""
+    """Insert a quote at a position of a cell; in a quoted cell earlier quotes are doubled."""
     token, cell = tokens[2 * column], cells[column]
     quoted = len(token) >= 2 and token.startswith('"')
     written = place + 1 + cell[:place].count('"') if quoted else place
@@ -43,35 +43,35 @@ def _replaced(tokens: Tokens, column: int, token: str) -> Tokens:
 
 
 def one_more_separator(tokens: Tokens, _cells: Cells, column: int) -> tuple[Tokens, Cells | None]:
-    """Write one more separator before a column, or after the last one."""
+    """Insert a separator before a column, or after the last one."""
     place = 2 * column
     return (*tokens[:place], ",", *tokens[place:]), None
 
 
 def one_separator_less(tokens: Tokens, _cells: Cells, column: int) -> tuple[Tokens, Cells | None]:
-    """Leave out the separator before a column."""
+    """Remove the separator before a column."""
     return (*tokens[: 2 * column - 1], *tokens[2 * column :]), None
 
 
 def blanks_as_separators(tokens: Tokens, _cells: Cells, _column: int) -> tuple[Tokens, Cells | None]:
-    """Write blanks for the separators of the row."""
+    """Replace the separators of the row by blanks."""
     return tuple(" " if number % 2 else token for number, token in enumerate(tokens)), None
 
 
 def apostrophes_as_quotes(tokens: Tokens, _cells: Cells, _column: int) -> tuple[Tokens, Cells | None]:
-    """Write apostrophes for the quotes around cells, blanks for line breaks: they are text, and separators split."""
+    """Replace quotes by apostrophes and line breaks by blanks; in the right reading apostrophes are text."""
     written = tuple(f"'{token[1:-1]}'".replace("\n", " ") if token.startswith('"') else token for token in tokens)
     split = any("," in token for token in written[::2])
     return written, None if split else tuple(written[::2])
 
 
 def half_of_the_cells(tokens: Tokens, _cells: Cells, _column: int) -> tuple[Tokens, Cells | None]:
-    """Write the first four cells of the row only."""
+    """Keep only the first four cells of the row."""
     return tokens[:7], None
 
 
 def twice_the_cells(tokens: Tokens, _cells: Cells, _column: int) -> tuple[Tokens, Cells | None]:
-    """Write the last cell of the row nine times more."""
+    """Repeat the last cell of the row nine times."""
     return (*tokens, *([",", tokens[-1]] * 9)), None
 
 
@@ -80,7 +80,7 @@ WHOLE = range(1)
 
 ALL = range(ROWS + 1)
 ROWS_ONLY, SOME_ROWS = ALL[1:], ALL[1:29]
-"""For what makes other names of the header's, which is then another header."""
+"""For pollutions that would change the names in the header."""
 
 IN_RECORDS: tuple[tuple[Polluter, range, range], ...] = (
     (quote_before_cell, ALL, EVERY),
@@ -93,11 +93,11 @@ IN_RECORDS: tuple[tuple[Polluter, range, range], ...] = (
     (quote_inside_cell, SOME_ROWS, EVERY),
     (quote_after_cell, SOME_ROWS, EVERY),
 )
-"""What is done, to which records and columns. Record 0 is the header."""
+"""The pollutions with their records and columns. Record 0 is the header."""
 
 
 def polluted_records(numbers: "count[int]") -> Iterator[Variant]:
-    """Yield a file for every record and column that a polluter takes, and one for every record's line end."""
+    """Yield a file for each pollution, record and column, and one for each record with another line end."""
     for pollute, places, columns in IN_RECORDS:
         for place in places:
             for column in columns:
@@ -110,7 +110,7 @@ _CLEAN = [header(DIALECT), *(record(cells, DIALECT) for cells in table(0))]
 
 
 def _records(number: int) -> list[Record]:
-    """Return a file's records: written once, for thousands of files, and numbered by replacement."""
+    """Return the records of a file, which are written once and get the file's number."""
     one, other = article_prefix(0), article_prefix(number)
     return [
         replace(
@@ -129,7 +129,7 @@ def _polluted(pollute: Polluter, place: int, column: int, number: int) -> Varian
 
 
 def other_line_end(place: int, number: int) -> Variant:
-    """End one record with a line feed alone."""
+    """End one record with LF."""
     records = _records(number)
     records[place] = replace(records[place], text=records[place].text.removesuffix("\r\n") + "\n")
     return variant("other_line_end", f"other_line_end_{place}.csv", records)

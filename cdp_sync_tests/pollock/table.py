@@ -1,4 +1,4 @@
-"""The table that is polluted: nine columns, 83 rows; days, times, numbers, texts, links and empty cells."""
+"""The table that is polluted: 83 rows of dates, times, numbers, texts, links and empty cells in nine columns."""
 
 from itertools import cycle, islice
 
@@ -34,9 +34,9 @@ def table(number: int, *, rows: int = ROWS, remark: str = "") -> list[Cells]:
     """Return the rows of a file's table.
 
     Args:
-        number: Of the file; its articles bear it, so that no two files share one.
-        rows: How many.
-        remark: In the last column, which is empty otherwise.
+        number: The file's number, which is part of its articles, so that no two files share one.
+        rows: The number of rows.
+        remark: The text of the last column; empty by default.
     """
     texts = zip(cycle(_TITLES), cycle(_DESCRIPTIONS), strict=False)
     return [_row(number, place, *text, remark) for place, text in enumerate(islice(texts, rows), start=1)]
@@ -52,5 +52,5 @@ def _row(number: int, place: int, title: str, description: str, remark: str) -> 
 
 
 def article_prefix(number: int) -> str:
-    """Return how the articles of a file begin."""
+    """Return the prefix of a file's articles."""
     return f"G{number:05d}-"

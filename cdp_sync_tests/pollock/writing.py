@@ -1,4 +1,4 @@
-"""Delimited files, written record by record, each with what it really says."""
+"""Writing delimited files record by record, each with its right reading."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,22 +10,22 @@ from cdp_sync_tests.pollock.table import COLUMNS, Cells
 _ALWAYS_QUOTED = {COLUMNS.index(name) for name in ("Description", "Link")}
 
 Tokens = tuple[str, ...]
-"""A record without its line end: a cell as it is written, a separator, a cell, …"""
+"""A record without line end as alternating cells and separators."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How records are written; RFC 4180 unless said otherwise."""
+    """The format of records; RFC 4180 by default."""
 
     separator: str = ","
     quote: str = '"'
     escape: str = '"'
-    """Stands before a quote inside quotes; empty: nothing does. A backslash stands before itself as well."""
+    """The character before a quote inside quotes; empty for none. A backslash also escapes itself."""
     quoting: Literal["needed", "all", "none"] = "needed"
     line_end: str = "\r\n"
 
     def tokens(self, cells: Sequence[str]) -> Tokens:
-        """Return a record as it is written."""
+        """Return the tokens of a record."""
         written = [self._cell(place, cell) for place, cell in enumerate(cells)]
         return tuple(token for cell in written for token in (self.separator, cell))[1:]
 
@@ -49,23 +49,23 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Record:
-    """A piece of a file, with its line end."""
+    """A record of a file with its line end."""
 
     text: str
     cells: Cells | None = None
-    """What it says; None where no reading is right."""
+    """The right reading; None if there is none."""
     is_row: bool = True
-    """It has to land or to be accounted for; a header or a declared comment has not."""
+    """Whether it must be imported or accounted for; not so for a header or a declared comment."""
 
     @property
     def breaks(self) -> int:
-        """Line breaks in it."""
+        """The number of line breaks."""
         return self.text.count("\n") + self.text.count("\r") - self.text.count("\r\n")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a file: where it stands and what it says."""
+    """A row of a file with its lines and right reading."""
 
     first: int
     last: int
@@ -74,7 +74,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Variant:
-    """A file, how a user declares it, and what it really says."""
+    """A file with its declaration and the right reading of its rows."""
 
     kind: str
     name: str
@@ -84,24 +84,24 @@ class Variant:
 
 
 def record(cells: Cells, dialect: Dialect) -> Record:
-    """Return a row as it should be written."""
+    """Return a row in this format."""
     return Record("".join(dialect.tokens(cells)) + dialect.line_end, cells)
 
 
 def header(dialect: Dialect, columns: Sequence[str] = COLUMNS) -> Record:
-    """Return the record of the columns' names."""
+    """Return the header in this format."""
     return replace(record(tuple(columns), dialect), is_row=False)
 
 
 def line(text: str, dialect: Dialect, *, is_row: bool = False) -> Record:
-    """Return a line that says nothing that could land; as a row it has to be accounted for."""
+    """Return a line without a right reading; as a row it must be accounted for."""
     return Record(text + dialect.line_end, None, is_row)
 
 
 def variant(
     kind: str, name: str, records: Iterable[Record], form: Mapping[str, Any] | None = None, encoding: str = "utf-8"
 ) -> Variant:
-    """Return a file of these records, declared as `form` says."""
+    """Return a file of these records with this declaration."""
     rows, number, text = [], 1, []
     for each in records:
         if each.is_row:

@@ -1,1 +1,1 @@
-"""The whole way of a Sailthru connection: lists become profiles, segments become users, through Dagster."""
+"""End-to-end tests of a Sailthru connection through Dagster: lists become profiles, segments become users."""

@@ -1,4 +1,4 @@
-"""A project with a Sailthru of its own."""
+"""A project with its own Sailthru sandbox."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +13,7 @@ from cdp_sync_tests.sailthru.crm import ENVIRONMENT, KEY, SECRET, TIME_ZONE, Crm
 
 @pytest.fixture(name="crm")
 def crm(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crm]:
-    """A project with a profile model, and a Sailthru with nobody in it."""
+    """A project with a profile model, and a Sailthru sandbox without users."""
     from cdp_sync.connectors.sailthru import waiting
     from cdp_sync.connectors.sailthru.client import SailthruClient
     from cdp_sync.orchestration import failures

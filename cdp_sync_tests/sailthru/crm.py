@@ -1,4 +1,4 @@
-"""A project with a connection `crm` to a Sailthru of its own."""
+"""A project with a connection `crm` to its own Sailthru sandbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ PROPERTIES = (
 
 @dataclass
 class Crm:
-    """The project, its Sailthru, and what is to be declared."""
+    """The project, its Sailthru sandbox, and the attributes of the connection."""
 
     project: Project
     box: SailthruSandbox
@@ -69,7 +69,7 @@ class Crm:
             return session.rows(query)
 
     def metadata(self, result: dg.ExecuteInProcessResult, goal: str) -> dict[str, Any]:
-        """Return what the catalog shows of a goal's run, as plain values."""
+        """Return the metadata of a goal's run, as plain values."""
         return shown(result, "crm", goal)
 
 
@@ -84,7 +84,7 @@ def list_goal(name: str = "members", **fields: Any) -> dict[str, Any]:
 
 
 def user_goal(name: str = "audience", **fields: Any) -> dict[str, Any]:
-    """Return the declaration of a goal that brings the segment `spenders` to users, by e-mail."""
+    """Return the declaration of a goal that exports the segment `spenders` to users, by e-mail."""
     usual = {
         "segment": "spenders",
         "link": [{"field": "email", "property": "email"}],

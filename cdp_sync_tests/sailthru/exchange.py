@@ -1,4 +1,4 @@
-"""Exchanges people with a Sailthru on loopback by the product's own steps, without Dagster."""
+"""Exchanges users with a Sailthru sandbox by the product's own steps, without Dagster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,8 @@ from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import PROFILE_ID, ListGoal, SailthruAccount, UserExportGoal
 from cdp_sync.connectors.sailthru.source import SailthruSource
 from cdp_sync.exporting import UserRun, export_users
-from cdp_sync.importing import ImportRun, import_people
+from cdp_sync.importing import ImportRun
+from cdp_sync.importing.pipeline import import_people
 from cdp_sync.model import ExportReport, ImportReport, Profiles
 from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 from cdp_sync_tests.exporting.exporter import EVERYBODY, KEEN, NOON, Exporter
@@ -35,14 +36,14 @@ PROFILES = Profiles.model_validate({"properties": PROPERTIES, "segments": [EVERY
 
 @dataclass(kw_only=True)
 class Exchange(Exporter):
-    """Runs of goals over one warehouse and one Sailthru, whose clock is everybody's."""
+    """Runs of goals over one warehouse and one Sailthru sandbox, with a shared clock."""
 
     box: SailthruSandbox
     goal: UserExportGoal  # type: ignore[assignment]  # another kind of goal
     profiles: Profiles = PROFILES
 
     def next_run(self) -> UserRun:  # type: ignore[override]  # another kind of run
-        """Return an export that is to begin."""
+        """Return a new export run."""
         run_id, own = self._own()
         return UserRun(
             run_id=run_id,
@@ -58,12 +59,12 @@ class Exchange(Exporter):
 
     def run(self, **options: Any) -> ExportReport:  # type: ignore[override]  # of the audience
         """Export."""
-        with people(self.box.url, **options) as client:
+        with client_without_pauses(self.box.url, **options) as client:
             report = export_users(self.next_run(), SailthruAudience(client, self.goal))
         assert report.counters.add_up
         return report
 
-    def bring(self, goal: ListGoal, **options: Any) -> ImportReport:
+    def import_list(self, goal: ListGoal, **options: Any) -> ImportReport:
         """Import lists."""
         run_id, own = self._own()
         run = ImportRun(
@@ -72,7 +73,7 @@ class Exchange(Exporter):
         return import_lists(run, goal, self.box.url, **options)
 
     def posted(self) -> int:
-        """Return how many users were posted so far, jobs counted as well."""
+        """Return the number of posted users and jobs."""
         return self.box.calls.count("user", "POST") + self.box.calls.count("job", "POST")
 
     def vars(self, email: str) -> dict[str, Any]:
@@ -82,7 +83,7 @@ class Exchange(Exporter):
         return found.vars
 
     def on(self, name: str) -> set[str]:
-        """Return the addresses of those who are on a list."""
+        """Return the addresses of a list's members."""
         found = self.box.account.lists.get(name)
         return {str(user.email) for user in found.members.values()} if found else set()
 
@@ -93,22 +94,22 @@ class Exchange(Exporter):
         return own.name, own
 
 
-def people(url: str, **options: Any) -> SailthruClient:
-    """Return a client that does not pause."""
+def client_without_pauses(url: str, **options: Any) -> SailthruClient:
+    """Return a client without pauses."""
     account = SailthruAccount(api_key_env="KEY", api_secret_env="SECRET", base_url=url, time_zone=ZONE)
     usual: dict[str, Any] = {"environ": SECRETS, "first_pause": 0.0, "wait": lambda _: None}
     return SailthruClient(account, **usual | options)
 
 
 def import_lists(run: ImportRun, goal: ListGoal, url: str, **options: Any) -> ImportReport:
-    """Take the steps of an import."""
-    with people(url, **options) as client:
+    """Execute the steps of an import."""
+    with client_without_pauses(url, **options) as client:
         return import_people(run, SailthruSource(client, goal))
 
 
 @contextmanager
 def sailthru() -> Iterator[SailthruSandbox]:
-    """Serve a Sailthru with nobody in it, whose clock stands still."""
+    """Serve a Sailthru sandbox without users, with a simulated clock."""
     clock = Clock(NOON.timestamp())
     with SailthruSandbox(
         api_key=SECRETS["KEY"], api_secret=SECRETS["SECRET"], time_zone=ZONE, clock=clock
@@ -117,7 +118,7 @@ def sailthru() -> Iterator[SailthruSandbox]:
 
 
 def users_goal(**declared: Any) -> UserExportGoal:
-    """Return a goal that brings everybody to users, by e-mail, with their text."""
+    """Return a goal that exports all profiles to users, by e-mail, with their text."""
     usual = {
         "name": "audience",
         "segment": "everybody",
@@ -140,12 +141,12 @@ def lists_goal(**declared: Any) -> ListGoal:
 
 
 def column(name: str, field: str = "") -> dict[str, Any]:
-    """Return the mapping of a property, called by its name unless something else is said."""
+    """Return the mapping of a property, by default to a field of its name."""
     return {"field": field or name, "property": name}
 
 
 def again(run: UserRun, number: int) -> UserRun:
-    """Return a run that is tried again from a step, under another id."""
+    """Return a retry of a run from a step, under another id."""
     return replace(run, run_id=f"{run.run_id}_{number}")
 
 

@@ -1,4 +1,4 @@
-"""What the product page says of exported values, once more and in plain Python."""
+"""A second implementation, in plain Python, of the product page's rules for exported values."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +9,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def exported(field: str, value: Any, decimals: str) -> Any:
-    """Return what a custom field holds of a property's value."""
+    """Return the content of a custom field for a property's value."""
     if isinstance(value, list):
         return [exported(field, each, decimals) for each in value]
     if isinstance(value, bool):
@@ -32,5 +32,5 @@ def _moment(field: str, value: date) -> Any:
 
 
 def audience_of(held: Mapping[str, Any], fields: Mapping[str, str], decimals: str) -> dict[str, Any]:
-    """Return the custom fields of a user; `fields` tells whose property's value each holds."""
+    """Return the custom fields of a user; `fields` names the property of each."""
     return {field: exported(field, held.get(name), decimals) for field, name in fields.items()}

@@ -1,4 +1,4 @@
-"""The command line and a Sailthru connection: is it in order, what is on its lists, what would be exported."""
+"""The command line and a Sailthru connection: check, scan and preview."""
 
 import json
 from typing import Any
@@ -14,14 +14,14 @@ PEOPLE = [{"email": f"{name}@example.com", "lists": ["Main"]} for name in ("ann"
 
 @pytest.fixture(name="crm")
 def declared(crm: Crm) -> Crm:
-    """A connection with goals, and two people on a list there."""
+    """A connection with goals, and a list of two users."""
     crm.box.account.add_users(PEOPLE)
     crm.declare(list_goal(), exports=(user_goal(),))
     return crm
 
 
 def output_of(*arguments: str, status: int = 0) -> str:
-    """Return what a command prints, if it ends with this status."""
+    """Return the output of a command, after checking its exit status."""
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == status, result.output
     assert "Traceback" not in result.output
@@ -29,14 +29,14 @@ def output_of(*arguments: str, status: int = 0) -> str:
 
 
 def test_check_reports_no_problems(crm: Crm) -> None:
-    """The credentials, each endpoint, the time zone; nothing is changed there."""
+    """`check` verifies the credentials, each endpoint and the time zone, and changes nothing."""
     lines = output_of("check", "crm").splitlines()
     assert lines[1:] == [f"{what}: in order." for what in ("credentials", "list", "user", "job", "time_zone")]
     assert crm.box.calls.count(method="POST") == 0
 
 
-def test_check_tells_of_a_wrong_secret(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a sentence, without it, and with status 1; nothing else is tried."""
+def test_check_reports_a_wrong_secret(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong secret is reported without its value, with status 1, and ends the check."""
     monkeypatch.setenv("CRM_SECRET", "wrong-secret-17")
     (_, line) = output_of("check", "crm", status=1).split("\n", 1)
     assert line.startswith("credentials: ")
@@ -44,14 +44,14 @@ def test_check_tells_of_a_wrong_secret(crm: Crm, monkeypatch: pytest.MonkeyPatch
     assert "wrong-secret-17" not in line
 
 
-def test_check_tells_of_a_variable_that_is_not_set(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its name, with status 1."""
+def test_check_reports_an_unset_variable(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unset variable is named, with status 1."""
     monkeypatch.delenv("CRM_SECRET")
     assert "CRM_SECRET is not set" in output_of("check", "crm", status=1)
 
 
-def test_check_names_the_endpoint_that_is_not_permitted(crm: Crm) -> None:
-    """The others are tried all the same."""
+def test_check_names_a_forbidden_endpoint(crm: Crm) -> None:
+    """A forbidden endpoint is named, and the other endpoints are checked."""
     crm.box.permit("list", "user", "settings")
     printed = output_of("check", "crm", status=1)
     assert [what for what in ("list", "user", "job") if f"{what}: in order." not in printed] == ["job"]
@@ -61,13 +61,13 @@ def test_check_names_the_endpoint_that_is_not_permitted(crm: Crm) -> None:
 
 
 def test_check_compares_the_time_zone(crm: Crm) -> None:
-    """Times in lists are those of the account."""
+    """The declared time zone is compared with the account's, as times in lists are local."""
     crm.declare(list_goal(), time_zone="Asia/Tokyo")
     assert "time_zone: The account's time zone is America/New_York" in output_of("check", "crm", status=1)
 
 
-def test_check_of_a_server_that_is_not_there(crm: Crm) -> None:
-    """A sentence and status 1, after some attempts."""
+def test_check_reports_an_unreachable_server(crm: Crm) -> None:
+    """An unreachable server is reported with status 1 after several attempts."""
     crm.declare(list_goal(), base_url="http://127.0.0.1:1")
     printed = output_of("check", "crm", status=1)
     assert "Error: " in printed
@@ -75,7 +75,7 @@ def test_check_of_a_server_that_is_not_there(crm: Crm) -> None:
 
 
 def test_scan_shows_the_lists(crm: Crm) -> None:
-    """Those of the goal, with kind and size, and those that are not there; nothing is imported."""
+    """`scan` shows the goal's lists with kind and size, and the missing ones; it imports nothing."""
     crm.declare(list_goal(lists=["Main", "Mian"]), list_goal("off", enabled=False))
     printed = output_of("scan", "crm")
     assert "2 lists, 2 people" in printed
@@ -87,7 +87,7 @@ def test_scan_shows_the_lists(crm: Crm) -> None:
 
 
 def test_an_export_is_previewed_without_a_call(crm: Crm) -> None:
-    """What would be sent is known from the warehouse alone."""
+    """A preview of an export needs no call."""
     crm.run()
     made = crm.box.calls.count()
     found = json.loads(output_of("export", "crm", "--goal", "audience", "--preview", "--json"))
@@ -95,8 +95,8 @@ def test_an_export_is_previewed_without_a_call(crm: Crm) -> None:
     assert crm.box.calls.count() == made
 
 
-def test_a_renamed_goal_that_would_sum_again_is_refused_by_check_scan_and_run(crm: Crm) -> None:
-    """With the list's amounts summed once already; `was` lets it go on."""
+def test_a_renamed_goal_that_would_sum_again_is_refused(crm: Crm) -> None:
+    """`check`, `scan` and `run` refuse a renamed goal that would sum again, until it declares `was`."""
     crm.box.account.add_users([{"email": "cleo@example.com", "lists": ["Main"], "vars": {"visits": 5}}])
     adding = {"map": [{"field": "visits", "property": "visits", "mode": "sum"}]}
     crm.declare(list_goal(**adding))

@@ -1,4 +1,4 @@
-"""Segments become users of Sailthru: through Dagster, to a Sailthru on loopback."""
+"""Segments become users of Sailthru, through Dagster, in a sandbox."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ CUSTOMERS = goal(
 
 @pytest.fixture(name="shop")
 def shop(crm: Crm) -> Crm:
-    """A shop whose customers are profiles."""
+    """A connection whose customers are profiles."""
     crm.project.connect("shop", CUSTOMERS)
     deliver(crm, ADA, BOB)
     return crm
@@ -58,12 +58,12 @@ def values(crm: Crm, email: str) -> dict[str, Any]:
 
 
 def counted(values: dict[str, Any], *names: str) -> tuple[Any, ...]:
-    """Return counters of profiles."""
+    """Return the counters of profiles."""
     return tuple(values[f"profiles_{name}"] for name in names)
 
 
 def test_a_segment_becomes_users(shop: Crm) -> None:
-    """Those who are not there are created, the others changed; run again nobody is sent."""
+    """New users are created and others changed; a second run sends none."""
     shop.box.account.add_users([{"email": "ada@example.com", "vars": {"plan": "pro"}}])
     shop.declare(exports=(user_goal(),))
     assert counted(shop.metadata(shop.run(), "audience"), "in_segment", "written") == (2, 2)
@@ -75,7 +75,7 @@ def test_a_segment_becomes_users(shop: Crm) -> None:
 
 
 def test_only_profiles_that_changed_are_sent(shop: Crm) -> None:
-    """One customer spends more: that user is changed, and nobody else is asked about."""
+    """Only the user of a changed profile is sent; no other user is requested."""
     shop.declare(exports=(user_goal(),))
     shop.run()
     posted = shop.box.calls.count("user", "POST")
@@ -86,7 +86,7 @@ def test_only_profiles_that_changed_are_sent(shop: Crm) -> None:
 
 
 def test_the_goal_is_four_ops(shop: Crm) -> None:
-    """Steps that open the warehouse are in its pool, the one that talks to Sailthru is not."""
+    """The steps that open the warehouse are in its pool; the one that calls Sailthru is not."""
     shop.declare(exports=(user_goal(),))
     graph = shop.project.load().resolve_assets_def(dg.AssetKey(["crm", "audience"])).node_def
     assert isinstance(graph, dg.GraphDefinition)
@@ -96,8 +96,8 @@ def test_the_goal_is_four_ops(shop: Crm) -> None:
     }
 
 
-def test_values_are_written_as_the_product_page_says(shop: Crm) -> None:
-    """Arrays of the right type, integers, UNIX seconds, days, instants with milliseconds, and else text."""
+def test_values_follow_the_rules_of_the_product_page(shop: Crm) -> None:
+    """Values are arrays of their type, integers, UNIX seconds, dates, ISO times with milliseconds, or text."""
     shop.project.deliver("/inbox/customers_9.csv", HEADER + ADA, minutes=9)
     fields = {
         "name": {"property": "first_name"},
@@ -139,15 +139,18 @@ def test_values_are_written_as_the_product_page_says(shop: Crm) -> None:
     assert values(shop, "bob@example.com")["visits"] is None
 
 
-def test_decimals_can_stay_what_they_are(shop: Crm) -> None:
+def test_decimals_can_be_numbers(shop: Crm) -> None:
     """The page's rule loses cents; `decimals: number` does not."""
     shop.declare(exports=(user_goal(decimals="number"),))
     shop.run()
     assert values(shop, "ada@example.com") == {"total": 2.5}
 
 
-def test_without_leave_nobody_is_created(shop: Crm) -> None:
-    """Only users who exist get values; the others count as unmatched and are looked for again by the next run."""
+def test_without_create_users_no_user_is_created(shop: Crm) -> None:
+    """Without `create_users` only existing users get values.
+
+    The others are unmatched, and looked up again in the next run.
+    """
     shop.box.account.add_users([{"email": "ada@example.com"}])
     shop.declare(exports=(user_goal(create_users=False),))
     assert counted(shop.metadata(shop.run(), "audience"), "written", "unmatched") == (1, 1)
@@ -159,7 +162,7 @@ def test_without_leave_nobody_is_created(shop: Crm) -> None:
 
 
 def test_profiles_without_the_identifier_are_not_exported(shop: Crm) -> None:
-    """They count as such; a second link names those who have it."""
+    """Profiles without the identifier are counted; a second link covers those that have it."""
     by_sid = [{"field": "sid", "property": "sailthru_profile_id"}]
     shop.declare(exports=(user_goal(link=by_sid),))
     assert counted(shop.metadata(shop.run(), "audience"), "without_identifier", "written") == (2, 0)
@@ -168,8 +171,8 @@ def test_profiles_without_the_identifier_are_not_exported(shop: Crm) -> None:
     assert counted(shop.metadata(shop.run(), "audience"), "without_identifier", "written") == (0, 2)
 
 
-def test_users_are_put_on_lists_and_taken_off(shop: Crm) -> None:
-    """Who leaves the segment leaves the list, unless somebody else had put them there."""
+def test_users_are_added_to_lists_and_removed(shop: Crm) -> None:
+    """A user who leaves the segment leaves the list, unless the goal did not add that user."""
     shop.box.account.add_users([{"email": "ada@example.com", "lists": {"VIP": 1_600_000_000}}])
     shop.declare(exports=(user_goal(lists=["VIP", "Big"], remove_from_lists=True),))
     shop.run()
@@ -181,7 +184,7 @@ def test_users_are_put_on_lists_and_taken_off(shop: Crm) -> None:
     members = {name: sorted(each.email or "" for each in found.members.values()) for name, found in lists(shop)}
     assert members == {"VIP": ["ada@example.com"], "Big": []}
     assert shop.rows("select count(*) from warehouse.list_member") == [(0,)]
-    deliver(shop, BOB)  # with the very values that he had before
+    deliver(shop, BOB)  # with the same values as before
     shop.run()
     assert [each.email for each in dict(lists(shop))["Big"].members.values()] == ["bob@example.com"]
 
@@ -191,8 +194,8 @@ def lists(crm: Crm) -> list[tuple[str, Any]]:
     return list(crm.box.account.lists.items())
 
 
-def test_somebody_who_is_gone_leaves_without_being_created(shop: Crm) -> None:
-    """A user who was deleted at Sailthru is not brought back by being taken off a list."""
+def test_a_deleted_user_is_not_created_by_a_removal(shop: Crm) -> None:
+    """A user who was deleted at Sailthru is not created again by a removal from a list."""
     shop.declare(exports=(user_goal(lists=["Big"], remove_from_lists=True),))
     shop.run()
     gone = user(shop, "bob@example.com")
@@ -204,8 +207,8 @@ def test_somebody_who_is_gone_leaves_without_being_created(shop: Crm) -> None:
     assert shop.rows("select list, count(*) from warehouse.list_member group by list") == [("Big", 1)]
 
 
-def test_a_user_who_is_refused_is_reported_and_sent_again(shop: Crm) -> None:
-    """The quarantine names the profile and why, never the address; the others are delivered."""
+def test_a_refused_user_is_quarantined_and_sent_again(shop: Crm) -> None:
+    """A refused user is quarantined by profile id and reason, without address; the others are delivered."""
     shop.box.fail("user", "POST", status=400)
     shop.declare(exports=(user_goal(),))
     values = shop.metadata(shop.run(), "audience")
@@ -217,16 +220,16 @@ def test_a_user_who_is_refused_is_reported_and_sent_again(shop: Crm) -> None:
     assert counted(shop.metadata(shop.run(), "audience"), "same", "written", "not_deliverable") == (1, 1, 0)
 
 
-def test_faults_that_pass_are_passed(shop: Crm) -> None:
-    """Server errors and cut lines are tried again; nothing is lost and nothing is doubled."""
+def test_transient_faults_are_retried(shop: Crm) -> None:
+    """After server errors and dropped connections a retry delivers each user exactly once."""
     shop.box.fail("user", "POST", status=500)
     shop.box.fail("user", "POST", cut=True)
     shop.declare(exports=(user_goal(),))
     assert counted(shop.metadata(shop.run(), "audience"), "written", "not_deliverable") == (2, 0)
 
 
-def test_many_users_travel_as_one_file(shop: Crm) -> None:
-    """The list shows who has arrived: users that Sailthru left out without an error are sent individually."""
+def test_many_users_are_sent_as_one_file(shop: Crm) -> None:
+    """The list verifies a bulk file: users that Sailthru silently left out are sent individually."""
     shop.box.silent_drops = {"bob@example.com"}
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=2, remove_from_lists=True),))
     assert counted(shop.metadata(shop.run(), "audience"), "written", "not_deliverable") == (2, 0)
@@ -238,8 +241,8 @@ def test_many_users_travel_as_one_file(shop: Crm) -> None:
     assert [each.email for each in dict(lists(shop))["Big"].members.values()] == ["bob@example.com"]
 
 
-def test_a_file_that_is_too_large_travels_in_pieces(shop: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One job after the other; none of it is sent twice."""
+def test_a_large_file_is_sent_in_parts(shop: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is too large is sent in parts, one job after another, each once."""
     from cdp_sync.connectors.sailthru import client
 
     monkeypatch.setattr(client, "LARGEST_UPDATE", 1)
@@ -250,8 +253,8 @@ def test_a_file_that_is_too_large_travels_in_pieces(shop: Crm, monkeypatch: pyte
     assert shop.box.calls.count("user", "POST") == 0
 
 
-def test_a_file_whose_values_did_not_arrive_is_sent_by_itself(shop: Crm) -> None:
-    """Being on the list is not enough: somebody who was there before may have been left out of the file."""
+def test_a_user_on_the_list_is_verified_by_values(shop: Crm) -> None:
+    """A user who was on the list before the file is verified by values, not by membership."""
     shop.box.account.add_users([{"email": "bob@example.com", "lists": ["Big"], "vars": {"total": 5}}])
     shop.box.silent_drops = {"bob@example.com"}
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=2),))
@@ -259,8 +262,8 @@ def test_a_file_whose_values_did_not_arrive_is_sent_by_itself(shop: Crm) -> None
     assert values(shop, "bob@example.com") == {"total": 30}
 
 
-def test_whole_decimals_are_known_again(shop: Crm) -> None:
-    """A list has 3 where 3.0000 was sent, and several values between commas."""
+def test_whole_decimals_are_verified(shop: Crm) -> None:
+    """A list has 3 for a sent 3.0000, and several values separated by commas; both are verified."""
     columns = [{"field": name, "property": name} for name in ("total", "interests", "newsletter", "birthday")]
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=1, decimals="number", map=columns),))
     shop.run()
@@ -268,15 +271,15 @@ def test_whole_decimals_are_known_again(shop: Crm) -> None:
 
 
 def test_a_bulk_job_that_fails_falls_back(shop: Crm) -> None:
-    """All users are sent one by one then."""
+    """After a failed bulk job all users are sent individually."""
     shop.box.jobs_fail = {"update"}
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=1),))
     assert counted(shop.metadata(shop.run(), "audience"), "written") == (2,)
     assert shop.box.calls.count("user", "POST") == 2
 
 
-def test_a_file_of_which_nothing_arrived_falls_back(shop: Crm) -> None:
-    """Nobody was put on the list, so that there is none; all users are sent one by one then."""
+def test_a_file_without_effect_falls_back(shop: Crm) -> None:
+    """When the file's list does not exist, all users are sent individually."""
     shop.box.silent_drops = {"ada@example.com", "bob@example.com"}
     shop.declare(exports=(user_goal(lists=["Big"], bulk_from=1),))
     assert counted(shop.metadata(shop.run(), "audience"), "written") == (2,)
@@ -284,14 +287,14 @@ def test_a_file_of_which_nothing_arrived_falls_back(shop: Crm) -> None:
 
 
 def test_a_file_without_a_list_is_never_sent(shop: Crm) -> None:
-    """Without a list nobody could tell who arrived."""
+    """Without a list a file cannot be verified, and is not sent."""
     shop.declare(exports=(user_goal(bulk_from=1),))
     shop.run()
     assert shop.box.calls.count("job", "POST") == 0
 
 
-def test_consent_is_asked_for(crm: Crm) -> None:
-    """A connection bound to an objective sends only those who consented."""
+def test_consent_is_required(crm: Crm) -> None:
+    """A connection with an objective sends only users with consent."""
     crm.describe(zones={"GDPR": "opt_in"}, objectives=[{"name": "news", "zones": ["GDPR"]}])
     consenting = {"field": "Consent", "property": "consented_objectives"}
     zone = {"field": "Zone", "property": "privacy_legislation"}
@@ -306,7 +309,7 @@ def test_consent_is_asked_for(crm: Crm) -> None:
 
 
 def test_no_address_reaches_dagster(shop: Crm) -> None:
-    """Logs and metadata know users by their profiles' ids."""
+    """Logs and metadata have profile ids, no addresses."""
     shop.box.fail("user", "POST", status=400)
     shop.declare(exports=(user_goal(),))
     result = shop.run()

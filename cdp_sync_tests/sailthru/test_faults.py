@@ -1,4 +1,4 @@
-"""Faults on the way to Sailthru and back: transient ones are retried, the rest is reported, nothing is doubled."""
+"""Faults in the exchange with Sailthru: transient ones are retried, others reported, and no user is doubled."""
 
 import math
 import threading
@@ -33,21 +33,21 @@ LISTED = [{"email": f"{name}@example.com", "vars": {"text_one": name}, "lists": 
 
 @pytest.fixture
 def box() -> Iterator[SailthruSandbox]:
-    """A Sailthru with nobody in it."""
+    """A Sailthru sandbox without users."""
     with sailthru() as served:
         yield served
 
 
 @pytest.fixture
 def crm(box: SailthruSandbox, tmp_path: Path) -> Exchange:
-    """Twelve people who are to be put on a list one by one."""
+    """Twelve profiles to be added to a list individually."""
     made = Exchange(tmp_path / "crm", goal=users_goal(lists=["Red"]), box=box)
     made.hold(person(name) for name in PEOPLE)
     return made
 
 
 def check_delivered(crm: Exchange, **options: Any) -> None:
-    """Export, and check that everybody is there once and on the list, and nobody is sent again."""
+    """Export, and assert that each user exists once, is on the list, and is not sent again."""
     report = crm.run(**options)
     assert report.counters.profiles_written == len(PEOPLE)
     assert {str(user.email) for user in crm.box.account.users.values()} == crm.on("Red") == EVERYBODY
@@ -63,35 +63,35 @@ def check_delivered(crm: Exchange, **options: Any) -> None:
     [{"status": 500, "times": 3}, {"status": 503, "times": 3}, {"cut": True, "times": 3}],
     ids=["500", "503", "cut"],
 )
-def test_calls_that_fail_are_made_again(fault: dict[str, Any], crm: Exchange) -> None:
-    """Server errors and lines cut in the middle of an answer; of the latter the call was done."""
+def test_failed_calls_are_retried(fault: dict[str, Any], crm: Exchange) -> None:
+    """Server errors and truncated answers are retried; a truncated answer belongs to an executed call."""
     crm.box.fail("user", "POST", **fault)
     check_delivered(crm)
 
 
-def test_a_silent_peer_is_not_waited_for(crm: Exchange) -> None:
-    """A call that is done and not answered is made again when its time is over."""
+def test_a_call_without_answer_times_out(crm: Exchange) -> None:
+    """A call that is executed but not answered is retried after its timeout."""
     crm.box.fail("user", "POST", delay=2.0, times=2)
     check_delivered(crm, timeouts=Timeouts(read=0.5))
 
 
-def test_the_limit_of_a_minute_is_kept_and_waited_for(tmp_path: Path) -> None:
-    """Three calls a minute for twelve users: no call is refused, and none fails."""
+def test_the_rate_limit_is_kept(tmp_path: Path) -> None:
+    """With three calls a minute for twelve users, no call is refused and none fails."""
     with SailthruSandbox(
         api_key=SECRETS["KEY"], api_secret=SECRETS["SECRET"], time_zone=ZONE, clock=Clock(),
         limits={("user", "POST"): Limit(3)},
     ) as served:  # fmt: skip
         crm = Exchange(tmp_path / "crm", goal=users_goal(lists=["Red"]), box=served)
         crm.hold(person(name) for name in PEOPLE)
-        assert crm.run(limiter=hurried(served), timeouts=Timeouts(turn=math.inf)).counters.profiles_written == len(
-            PEOPLE
-        )
+        assert crm.run(
+            limiter=limiter_with_simulated_time(served), timeouts=Timeouts(turn=math.inf)
+        ).counters.profiles_written == len(PEOPLE)
         assert crm.on("Red") == EVERYBODY
         assert served.calls.count("user", "POST") == len(PEOPLE)
 
 
-def hurried(box: SailthruSandbox) -> RateLimiter:
-    """Return a limiter that moves the clocks on where it would wait."""
+def limiter_with_simulated_time(box: SailthruSandbox) -> RateLimiter:
+    """Return a limiter that advances the clocks instead of waiting."""
 
     def wait(condition: threading.Condition, seconds: float | None) -> None:
         if seconds is None:
@@ -102,12 +102,12 @@ def hurried(box: SailthruSandbox) -> RateLimiter:
     return RateLimiter(clock=box.clock, wait=wait)
 
 
-def test_too_many_failures_end_the_run_and_the_next_one_goes_on(crm: Exchange) -> None:
-    """It fails as what may pass; nobody is lost, nobody is there twice."""
+def test_too_many_failures_end_the_run_and_the_next_one_continues(crm: Exchange) -> None:
+    """Too many failures end the run with a transient error; the next run continues without loss or doubles."""
     crm.box.fail("user", "POST", status=500, times=200)
     with pytest.raises(Transient):
         crm.run(attempts=2)
-    crm.box.faults = Faults()  # all is well again
+    crm.box.faults = Faults()  # the fault is over
     check_delivered(crm)
 
 
@@ -115,14 +115,14 @@ def test_too_many_failures_end_the_run_and_the_next_one_goes_on(crm: Exchange) -
 
 
 def in_bulk(crm: Exchange) -> Exchange:
-    """Send everybody in one file; some exist already, one is even on the list."""
+    """Send all users in one file; some exist already, one of them on the list."""
     crm.goal = users_goal(lists=["Red"], bulk_from=1)
     return crm
 
 
 @pytest.mark.parametrize("reports", [True, False])
-def test_a_user_that_sailthru_leaves_out_without_an_error_is_sent_again(crm: Exchange, *, reports: bool) -> None:
-    """New ones, ones who are there, ones who are on the list with other values: all arrive, whatever the job tells."""
+def test_a_silently_dropped_user_is_sent_again(crm: Exchange, *, reports: bool) -> None:
+    """A user that Sailthru silently leaves out is sent again: a new one, an existing one, and a list member."""
     crm.box.reports_lines = reports
     crm.box.account.add_users(
         [{"email": "p1@example.com"}, {"email": "p2@example.com", "lists": ["Red"], "vars": {"text_one": "old"}}]
@@ -138,36 +138,36 @@ def test_a_user_that_sailthru_leaves_out_without_an_error_is_sent_again(crm: Exc
 @pytest.mark.parametrize("kind", ["update", "export_list_data"])
 @pytest.mark.parametrize("trouble", ["jobs_fail", "jobs_hang"])
 def test_jobs_that_fail_or_never_end(trouble: str, kind: str, crm: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Users are sent one by one where the file or its verification comes to nothing."""
+    """Users are sent individually when the file's job or its verification fails."""
     monkeypatch.setattr(client_module, "LONGEST_JOB", 0.0)
     setattr(crm.box, trouble, {kind})
     check_delivered(in_bulk(crm))
 
 
-def test_a_list_that_is_gone_before_it_is_fetched(crm: Exchange) -> None:
-    """Users are sent one by one where the export's address has expired."""
+def test_an_expired_list_export(crm: Exchange) -> None:
+    """Users are sent individually when the address of the list export has expired."""
     crm.box.export_lifetime = 0.0
     check_delivered(in_bulk(crm))
 
 
 @pytest.mark.parametrize(("endpoint", "method"), [("job", "POST"), ("job", "GET"), ("export", "GET")])
-def test_lines_that_drop_around_a_file(endpoint: Any, method: Any, crm: Exchange) -> None:
-    """The upload, the look at the job and the download are made again."""
+def test_connections_that_drop_around_a_file(endpoint: Any, method: Any, crm: Exchange) -> None:
+    """The upload, the job status and the download are retried."""
     crm.box.fail(endpoint, method, cut=True)
     crm.box.fail(endpoint, method, status=500)
     check_delivered(in_bulk(crm))
 
 
 def test_a_value_with_a_line_break_is_verified_too(crm: Exchange) -> None:
-    """Lists that hold quotes and line breaks are read as any other: nobody has to be sent again."""
+    """Values with quotes and line breaks are verified, and their users are not sent again."""
     crm.change("""update warehouse.profile set text_one = concat('"a",', chr(10), 'b', chr(13), chr(10), 'c')""")
     assert in_bulk(crm).run().counters.profiles_written == len(PEOPLE)
     assert crm.on("Red") == EVERYBODY
     assert crm.vars("p0@example.com")["text_one"] == '"a",\nb\r\nc'
 
 
-def test_what_shows_late_is_no_reason_to_create_anybody(crm: Exchange) -> None:
-    """A user that reads do not show yet counts as unmatched, and is found by a later run."""
+def test_a_user_that_is_not_visible_yet_is_not_created(crm: Exchange) -> None:
+    """A user that reads do not show yet is unmatched and not created; a later run finds it."""
     crm.goal = users_goal(create_users=False)
     crm.box.visible_after = 60.0
     official = SailthruClient(SECRETS["KEY"], SECRETS["SECRET"], api_url=crm.box.url)
@@ -181,8 +181,8 @@ def test_what_shows_late_is_no_reason_to_create_anybody(crm: Exchange) -> None:
 # Permissions
 
 
-def test_an_endpoint_that_is_not_permitted_is_named(crm: Exchange) -> None:
-    """A key that must not write users: the error names the endpoint, and nothing is recorded as delivered."""
+def test_a_forbidden_endpoint_is_named(crm: Exchange) -> None:
+    """A key without permission to write users is an error with the endpoint, and nothing counts as delivered."""
     crm.box.permit("job", "list")
     with pytest.raises(EndpointNotPermitted, match="endpoint user"):
         crm.run()
@@ -192,40 +192,40 @@ def test_an_endpoint_that_is_not_permitted_is_named(crm: Exchange) -> None:
 
 
 def test_a_list_without_the_endpoint_for_addresses(crm: Exchange) -> None:
-    """A list that tells digests only needs the endpoint user, and says so; one linked by the sid does without."""
+    """A list with hashed addresses needs the endpoint user, and the error says so; a link by sid does not."""
     crm.box.account.add_users(LISTED)
     crm.box.permit("job", "list")
     with pytest.raises(EndpointNotPermitted, match="endpoint user"):
-        crm.bring(lists_goal(map=[column("customer", "extid")]))
-    assert crm.bring(lists_goal()).counters.profiles_created == len(PEOPLE)
+        crm.import_list(lists_goal(map=[column("customer", "extid")]))
+    assert crm.import_list(lists_goal()).counters.profiles_created == len(PEOPLE)
 
 
 def test_an_import_whose_job_never_ends(crm: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its list fails and says so; the next run imports it."""
+    """An import whose job never ends fails its list; the next run imports it."""
     monkeypatch.setattr(client_module, "LONGEST_JOB", 0.0)
     crm.box.account.add_users(LISTED)
     crm.box.jobs_hang = True
-    report = crm.bring(lists_goal())
+    report = crm.import_list(lists_goal())
     assert report.state == "failed"
     assert "did not end within 0 s" in report.files[0].message
     crm.box.jobs_hang = False
-    assert crm.bring(lists_goal()).counters.profiles_created == len(PEOPLE)
+    assert crm.import_list(lists_goal()).counters.profiles_created == len(PEOPLE)
 
 
-def test_a_list_with_nobody_on_it(crm: Exchange) -> None:
-    """It is imported, and changes nothing."""
+def test_an_empty_list(crm: Exchange) -> None:
+    """An empty list is imported without a change."""
     crm.box.account.add_list("Main")
-    report = crm.bring(lists_goal(link=[column("email")]))
+    report = crm.import_list(lists_goal(link=[column("email")]))
     assert (report.state, report.counters.rows_read) == ("success", 0)
 
 
-def test_custom_fields_called_like_columns_are_asked_for(crm: Exchange) -> None:
-    """They are among the fields that are exported, also beside others."""
+def test_custom_fields_named_like_columns_are_requested(crm: Exchange) -> None:
+    """A custom field with the name of a column is requested, also together with others."""
     named = {"Domain": "castle", "email": "old@example.com", "text_one": "Ann"}
     crm.box.account.add_users([{"email": "ann@example.com", "vars": named, "lists": ["Main"]}])
     crm.change("delete from warehouse.profile")
     custom = [column("customer", "Domain (custom field)"), column("text_list", "email (custom field)")]
-    crm.bring(lists_goal(map=[column("text_one"), *custom]))
+    crm.import_list(lists_goal(map=[column("text_one"), *custom]))
     assert crm.rows("select text_one, customer, text_list from warehouse.profile") == [
         ("Ann", "castle", ["old@example.com"])
     ]
@@ -237,7 +237,7 @@ def test_custom_fields_that_differ_by_case_only(crm: Exchange) -> None:
         [{"email": "ann@example.com", "vars": {"Plan": "gold", "plan": "tin"}, "lists": ["Main"]}]
     )
     crm.change("delete from warehouse.profile")
-    crm.bring(lists_goal(map=[column("text_one", "Plan"), column("customer", "plan")]))
+    crm.import_list(lists_goal(map=[column("text_one", "Plan"), column("customer", "plan")]))
     assert crm.rows("select text_one, customer from warehouse.profile") == [("gold", "tin")]
     crm.goal = users_goal(
         link=[column("sailthru_profile_id", "sid")], map=[column("customer", "Plan"), column("text_one", "plan")]

@@ -1,4 +1,4 @@
-"""Lists of Sailthru become profiles: through Dagster, from a Sailthru on loopback."""
+"""Lists of Sailthru become profiles, through Dagster, from a sandbox."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -22,8 +22,8 @@ def person(name: str, **fields: Any) -> dict[str, Any]:
 ANN, BOB = person("Ann"), person("Bob")
 
 
-def asked(crm: Crm) -> int:
-    """Return how many users were asked for so far."""
+def requested(crm: Crm) -> int:
+    """Return the number of requested users."""
     return crm.box.calls.count("user", "GET")
 
 
@@ -33,7 +33,7 @@ def people(crm: Crm, *columns: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_list_becomes_profiles(crm: Crm) -> None:
-    """Each user on the list becomes a profile with its custom fields, and with Sailthru's id."""
+    """Each list member becomes a profile with its custom fields and Sailthru's id."""
     crm.box.account.add_users([ANN, BOB])
     crm.declare(list_goal())
     values = crm.metadata(crm.run(), "members")
@@ -43,11 +43,11 @@ def test_a_list_becomes_profiles(crm: Crm) -> None:
         ("Bob", sids["bob@example.com"]),
     ]
     assert (values["rows_read"], values["rows_applied"], values["profiles_created"]) == (2, 2, 2)
-    assert asked(crm) == 0
+    assert requested(crm) == 0
 
 
 def test_the_goal_is_three_ops_by_the_names_of_the_contract(crm: Crm) -> None:
-    """A goal of a platform has `fetch_profiles` in place of scanning and parsing, which needs no pool."""
+    """A platform's goal has `fetch_profiles` in place of scan and parse, without a pool."""
     crm.declare(list_goal())
     graph = crm.project.load().resolve_assets_def(dg.AssetKey(["crm", "members"])).node_def
     assert isinstance(graph, dg.GraphDefinition)
@@ -55,8 +55,8 @@ def test_the_goal_is_three_ops_by_the_names_of_the_contract(crm: Crm) -> None:
     assert pools == {"fetch_profiles": None, "link_identifiers": "warehouse", "upsert_profiles": "warehouse"}
 
 
-def test_a_list_that_has_not_changed_is_not_read_again(crm: Crm) -> None:
-    """The same bytes are known; of a changed list the rows that did not change are not applied again."""
+def test_an_unchanged_list_is_not_read_again(crm: Crm) -> None:
+    """An unchanged list is not read again, and unchanged rows of a changed list are not applied again."""
     crm.box.account.add_users([ANN, BOB])
     crm.declare(list_goal())
     crm.run()
@@ -66,21 +66,21 @@ def test_a_list_that_has_not_changed_is_not_read_again(crm: Crm) -> None:
     assert (values["rows_read"], values["rows_applied"], values["rows_unchanged"]) == (3, 1, 2)
 
 
-def test_users_are_asked_for_the_addresses_of_the_digests(crm: Crm) -> None:
-    """A list tells digests: who is new is asked for the address, once."""
+def test_addresses_of_hashes_are_requested(crm: Crm) -> None:
+    """A list with hashed addresses requests the address of each new user, once."""
     crm.box.account.add_users([ANN, BOB])
     crm.declare(list_goal(link=BY_EMAIL))
     crm.run()
     assert people(crm, "email", "first_name") == [("ann@example.com", "Ann"), ("bob@example.com", "Bob")]
-    assert asked(crm) == 2
+    assert requested(crm) == 2
     crm.box.account.add_users([person("Cat")])
     crm.run()
     assert [row[0] for row in people(crm, "email")] == ["ann@example.com", "bob@example.com", "cat@example.com"]
-    assert asked(crm) == 3
+    assert requested(crm) == 3
 
 
-def test_an_address_that_the_warehouse_knows_is_not_asked_for(crm: Crm) -> None:
-    """The digest of a profile's address tells who it is; also when the list's row has changed since."""
+def test_a_known_address_is_not_requested(crm: Crm) -> None:
+    """A hash that matches a profile's address needs no request, even if the list's row has changed."""
     crm.project.connect("shop", goal())
     crm.project.deliver("/inbox/customers_1.csv", "Email,FirstName,Total\nann@example.com,A.,1\n")
     crm.project.run("shop_sync", crm.instance)
@@ -88,25 +88,25 @@ def test_an_address_that_the_warehouse_knows_is_not_asked_for(crm: Crm) -> None:
     crm.declare(list_goal(link=BY_EMAIL))
     crm.run()
     assert people(crm, "email", "first_name") == [("ann@example.com", "Ann"), ("bob@example.com", "Bob")]
-    assert asked(crm) == 1
+    assert requested(crm) == 1
     crm.change("bob@example.com", first_name="Bobby")
     crm.run()
     assert people(crm, "first_name") == [("Ann",), ("Bobby",)]
-    assert asked(crm) == 1
+    assert requested(crm) == 1
 
 
-def test_a_list_with_clear_addresses_asks_for_nobody(crm: Crm) -> None:
-    """An account that may export addresses has them in the list."""
+def test_a_list_with_clear_addresses_requests_no_user(crm: Crm) -> None:
+    """A list with clear addresses requests no user."""
     crm.box.clear_emails = True
     crm.box.account.add_users([ANN, BOB])
     crm.declare(list_goal(link=BY_EMAIL))
     crm.run()
     assert people(crm, "email") == [("ann@example.com",), ("bob@example.com",)]
-    assert asked(crm) == 0
+    assert requested(crm) == 0
 
 
-def test_people_are_linked_by_the_customers_own_id(crm: Crm) -> None:
-    """The list does not hold extids: users are asked for them; who has none stays without a profile."""
+def test_users_are_linked_by_extid(crm: Crm) -> None:
+    """Users are linked by extid, which is requested as lists do not hold it; a user without one is unmatched."""
     crm.box.account.add_users([person("Ann", extid="A-1"), BOB])
     crm.declare(list_goal(link=[{"field": "extid", "property": "number"}]))
     values = crm.metadata(crm.run(), "members")
@@ -114,32 +114,32 @@ def test_people_are_linked_by_the_customers_own_id(crm: Crm) -> None:
     assert values["rows_without_identifier"] == 1
 
 
-def test_people_are_linked_by_a_custom_field(crm: Crm) -> None:
-    """Any custom field can name people."""
+def test_users_are_linked_by_a_custom_field(crm: Crm) -> None:
+    """Users are linked by a custom field."""
     crm.box.account.add_users([person("Ann", vars={"first_name": "Ann", "client": "C-7"})])
     crm.declare(list_goal(link=[{"field": "client", "property": "number"}]))
     crm.run()
     assert people(crm, "number", "first_name") == [("C-7", "Ann")]
 
 
-def test_a_key_can_be_mapped_too(crm: Crm) -> None:
-    """The address goes into a property, although another field links."""
+def test_an_identifier_can_be_mapped(crm: Crm) -> None:
+    """An identifier can be mapped to a property while another field links."""
     crm.box.account.add_users([ANN])
     crm.declare(list_goal(map=[{"field": "email", "property": "email", "mode": "set_if_empty"}]))
     crm.run()
     assert people(crm, "email", "first_name") == [("ann@example.com", None)]
 
 
-def test_nobody_is_created_where_that_is_not_allowed(crm: Crm) -> None:
-    """Who matches nobody counts as unmatched."""
+def test_no_profile_is_created_where_not_allowed(crm: Crm) -> None:
+    """Without permission to create profiles, a user without a match is unmatched."""
     crm.box.account.add_users([ANN, BOB])
     crm.declare(list_goal(allow_new_profiles=False))
     values = crm.metadata(crm.run(), "members")
     assert (values["rows_unmatched"], values["profiles_created"]) == (2, 0)
 
 
-def test_smart_lists_are_lists(crm: Crm) -> None:
-    """Those who fit the query of a smart list are imported."""
+def test_smart_lists_are_imported(crm: Crm) -> None:
+    """The members of a smart list are imported."""
     crm.box.account.add_users([person("Ann", vars={"first_name": "Ann", "plan": "pro"}), BOB])
     query = {"source_list": "Main", "query_mode": "and", "criteria": ["match"], "field": ["plan"], "value": ["pro"]}
     crm.box.account.add_list("Pros", type="smart", query=query)
@@ -149,7 +149,7 @@ def test_smart_lists_are_lists(crm: Crm) -> None:
 
 
 def test_the_names_of_lists_are_collected(crm: Crm) -> None:
-    """A property of several values holds every list that somebody came from."""
+    """A property with `multiple` collects the name of each list."""
     crm.box.account.add_users([person("Ann", lists=["Main", "VIP"]), BOB])
     crm.declare(list_goal(lists=["Main", "VIP"], list_name_property="on_lists"))
     crm.run()
@@ -157,22 +157,22 @@ def test_the_names_of_lists_are_collected(crm: Crm) -> None:
 
 
 def test_a_property_of_one_value_holds_the_last_list(crm: Crm) -> None:
-    """It is set by every list in turn."""
+    """A single-valued property has the name of the last list."""
     crm.box.account.add_users([person("Ann", lists=["Main", "VIP"])])
     crm.declare(list_goal(lists=["Main", "VIP"], list_name_property="number"))
     crm.run()
     assert people(crm, "number") == [("VIP",)]
 
 
-def test_a_list_may_be_called_like_an_archive(crm: Crm) -> None:
-    """Only the names of files tell that something is packed."""
+def test_a_list_may_have_the_name_of_an_archive(crm: Crm) -> None:
+    """A list may have the name of an archive: only files are unpacked."""
     crm.box.account.add_users([person("Ann", lists=["Winners.zip"])])
     crm.declare(list_goal(lists=["Winners.zip", "Winners.zip"]))
     assert crm.metadata(crm.run(), "members")["rows_applied"] == 1
 
 
-def test_a_list_that_is_not_there_fails_by_itself(crm: Crm) -> None:
-    """The run fails and names it; the other lists are imported."""
+def test_an_unknown_list_fails_alone(crm: Crm) -> None:
+    """An unknown list fails the run and is named; the other lists are imported."""
     crm.box.account.add_users([ANN])
     crm.declare(list_goal(lists=["Mian", "Main"]))
     (failed,) = [event for event in crm.run(fails=True).all_events if event.is_step_failure]
@@ -181,16 +181,16 @@ def test_a_list_that_is_not_there_fails_by_itself(crm: Crm) -> None:
 
 
 def test_times_are_those_of_the_account(crm: Crm) -> None:
-    """A list tells local times without a zone."""
-    sid = "554bb7153b35d0732c8c0e8a"  # made at 2015-05-07T19:03:49Z, as its first digits say
+    """Local times without a zone are read in the account's time zone."""
+    sid = "554bb7153b35d0732c8c0e8a"  # created at 2015-05-07T19:03:49Z, by its first digits
     crm.box.account.add_users([person("Ann", sid=sid)])
     crm.declare(list_goal(map=[{"field": "Profile Created Date", "property": "last_seen"}]))
     crm.run()
     assert people(crm, "last_seen") == [(datetime(2015, 5, 7, 19, 3, 49, tzinfo=UTC),)]
 
 
-def test_a_custom_field_may_be_called_like_a_column(crm: Crm) -> None:
-    """The first column of a name is Sailthru's own, the other one the custom field."""
+def test_a_custom_field_may_have_the_name_of_a_column(crm: Crm) -> None:
+    """Of two columns with one name the first is Sailthru's own, the second the custom field."""
     crm.box.account.add_users([person("Ann", vars={"Domain": "castle", "email": "old@example.com"})])
     mapped = [{"field": "Domain", "property": "first_name"}, {"field": "Domain (custom field)", "property": "number"}]
     crm.declare(list_goal(map=mapped, link=BY_EMAIL))
@@ -198,8 +198,8 @@ def test_a_custom_field_may_be_called_like_a_column(crm: Crm) -> None:
     assert people(crm, "email", "first_name", "number") == [("ann@example.com", "example.com", "castle")]
 
 
-def test_values_take_their_propertys_type(crm: Crm) -> None:
-    """Lists tell texts only; several values are separated by commas."""
+def test_values_are_converted(crm: Crm) -> None:
+    """Text is converted to the property's type; several values are separated by commas."""
     vars_there = {"total": 12, "visits": 3, "interests": ["art", "sport"], "birthday": "1990-02-01", "newsletter": True}
     crm.box.account.add_users([person("Ann", vars=vars_there)])
     crm.declare(list_goal(map=[{"field": name, "property": name} for name in vars_there]))
@@ -209,7 +209,7 @@ def test_values_take_their_propertys_type(crm: Crm) -> None:
 
 
 def test_a_sum_is_added_once(crm: Crm) -> None:
-    """A list that is imported again under another declaration adds nothing twice."""
+    """An amount is added once, also when the list is imported again under another declaration."""
     crm.box.account.add_users([person("Ann", vars={"visits": 5})])
     adding = [{"field": "visits", "property": "visits", "mode": "sum"}]
     crm.declare(list_goal(map=adding))
@@ -220,7 +220,7 @@ def test_a_sum_is_added_once(crm: Crm) -> None:
 
 
 def test_an_export_that_fails_is_started_once_more(crm: Crm) -> None:
-    """The second job brings the list; a line that breaks on the way is no failure at all."""
+    """A failed export job is started once more; a dropped connection is retried."""
     crm.box.account.add_users([ANN])
     crm.declare(list_goal())
     crm.box.fail("export", "GET", cut=True)
@@ -232,7 +232,7 @@ def test_an_export_that_fails_is_started_once_more(crm: Crm) -> None:
 
 @pytest.mark.parametrize("trouble", ["jobs_fail", "export_lifetime"])
 def test_an_export_without_a_result_fails_its_list(crm: Crm, trouble: str) -> None:
-    """Jobs that fail, and results that are gone at once: the list fails after the second attempt, and says so."""
+    """A list fails after two attempts when its job fails or its result is gone."""
     crm.box.account.add_users([ANN])
     crm.declare(list_goal())
     setattr(crm.box, trouble, {"jobs_fail": True, "export_lifetime": 0.0}[trouble])
@@ -245,8 +245,8 @@ def test_an_export_without_a_result_fails_its_list(crm: Crm, trouble: str) -> No
     assert people(crm, "first_name") == [("Ann",)]
 
 
-def test_a_wrong_secret_is_reported_and_not_tried_again(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what to check; the secret is in no event of the run."""
+def test_a_wrong_secret_is_reported_once(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong secret is reported with the remedy, without a retry, and is in no event of the run."""
     monkeypatch.setenv("CRM_SECRET", "wrong-secret-11")
     crm.declare(list_goal())
     events = crm.run(fails=True).all_events
@@ -256,8 +256,8 @@ def test_a_wrong_secret_is_reported_and_not_tried_again(crm: Crm, monkeypatch: p
     assert "wrong-secret-11" not in str(events)
 
 
-def test_an_endpoint_that_is_not_permitted_is_named(crm: Crm) -> None:
-    """The key may see lists but start no jobs."""
+def test_a_forbidden_endpoint_is_named(crm: Crm) -> None:
+    """A key that may read lists but start no job fails with the endpoint's name."""
     crm.box.account.add_users([ANN])
     crm.box.permit("list", "user")
     crm.declare(list_goal())
@@ -266,7 +266,7 @@ def test_an_endpoint_that_is_not_permitted_is_named(crm: Crm) -> None:
 
 
 def test_no_address_reaches_dagster(crm: Crm) -> None:
-    """Metadata, logs and run config know people by their profiles' ids."""
+    """Metadata, logs and run config have profile ids, no addresses."""
     crm.box.account.add_users([ANN, person("Bad", email="bad@example.com", extid="x")])
     crm.declare(list_goal(link=BY_EMAIL))
     result = crm.run()
@@ -276,7 +276,7 @@ def test_no_address_reaches_dagster(crm: Crm) -> None:
 
 
 def test_a_list_goal_needs_the_property_for_sailthrus_id(crm: Crm) -> None:
-    """What is missing in the profile is reported when the connection is loaded, with what to write."""
+    """A profile model without a property for Sailthru's id is an error at load time, with the remedy."""
     others = [dict(each) for each in PROPERTIES if each["name"] != "sailthru_profile_id"]
     crm.describe(properties=others)
     crm.declare(list_goal(link=BY_EMAIL))

@@ -1,4 +1,4 @@
-"""Runs killed at any instant and run again end where runs end that were never killed."""
+"""Runs that are killed at any point and run again end as runs without a kill."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +16,9 @@ from cdp_sync_tests.sailthru import victims
 from cdp_sync_tests.sailthru.exchange import (
     ZONE,
     Exchange,
+    client_without_pauses,
     column,
     lists_goal,
-    people,
     person,
     sailthru,
     users_goal,
@@ -33,7 +33,7 @@ HOUR = 3600.0
 
 @pytest.fixture
 def box() -> Iterator[SailthruSandbox]:
-    """A Sailthru that knows two people, one of them on the list."""
+    """A Sailthru sandbox with two users, one of them on the list."""
     with sailthru() as served:
         served.account.add_users(
             [{"email": "p0@example.com", "vars": {"plan": "pro"}}, {"email": "p1@example.com", "lists": {"Red": 1}}]
@@ -42,7 +42,7 @@ def box() -> Iterator[SailthruSandbox]:
 
 
 def exchange(folder: Path, box: SailthruSandbox, bulk_from: int) -> Exchange:
-    """Return a second run that is to come: some entered since the first, one leaves, one has changed."""
+    """Return an exchange before its second run: some profiles entered, one left, one changed."""
     goal = users_goal(segment="keen", lists=["Red"], remove_from_lists=True, bulk_from=bulk_from)
     crm = Exchange(folder, goal=goal, box=box)
     crm.hold(person(name, keen=number < 4) for number, name in enumerate(PEOPLE))
@@ -54,7 +54,7 @@ def exchange(folder: Path, box: SailthruSandbox, bulk_from: int) -> Exchange:
 
 
 def outcome(crm: Exchange) -> dict[str, Any]:
-    """Return what is known on both sides, without ids and times of a run's own."""
+    """Return the state on both sides, without the ids and times of runs."""
     users = crm.box.account.users.values()
     return {
         "users": sorted((user.email, sorted(user.vars.items()), sorted(user.lists)) for user in users),
@@ -66,7 +66,7 @@ def outcome(crm: Exchange) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What is known where nothing was killed."""
+    """The state without a kill."""
     with sailthru() as served:
         served.account.add_users(
             [{"email": "p0@example.com", "vars": {"plan": "pro"}}, {"email": "p1@example.com", "lists": {"Red": 1}}]
@@ -95,7 +95,7 @@ POINTS = {
 def test_an_export_killed_and_run_again(
     point: str, undisturbed: dict[str, Any], box: SailthruSandbox, tmp_path: Path
 ) -> None:
-    """Users, lists, ledger and who was put on a list are as if nothing had happened; nobody is there twice."""
+    """Users, lists, ledger and list members equal those without a kill, without doubles."""
     bulk_from, deadly = POINTS[point]
     crm = exchange(tmp_path / "crm", box, bulk_from)
     dead = victim.start(victims.export, crm.next_run(), box.url, deadly)
@@ -107,7 +107,7 @@ def test_an_export_killed_and_run_again(
 def test_an_export_killed_and_run_again_an_hour_later(
     undisturbed: dict[str, Any], box: SailthruSandbox, tmp_path: Path
 ) -> None:
-    """A user that the killed run put on a list counts as put there by the goal, however late it is run again."""
+    """A user that the killed run added to a list counts as added by the goal, even an hour later."""
     crm = exchange(tmp_path / "crm", box, SINGLES)
     dead = victim.start(victims.export, crm.next_run(), box.url, {"number": 1, "only": "begin"})
     assert victim.exit_code(dead) == victim.KILLED
@@ -117,29 +117,29 @@ def test_an_export_killed_and_run_again_an_hour_later(
 
 
 class Breaking(SailthruClient):
-    """Breaks off when some users are sent."""
+    """Drops the connection after some users."""
 
     def update_each(self, users: Any) -> Any:
-        """Send five."""
+        """Send five users, then fail."""
         for number, answer in enumerate(super().update_each(users)):
             if number == 5:
                 raise ConnectionLost("The line dropped.")
             yield answer
 
 
-def test_a_step_tried_again_goes_on(undisturbed: dict[str, Any], box: SailthruSandbox, tmp_path: Path) -> None:
-    """Profiles with a known outcome are not sent again; recording is idempotent."""
+def test_a_retried_step_continues(undisturbed: dict[str, Any], box: SailthruSandbox, tmp_path: Path) -> None:
+    """A retried step does not send profiles with a recorded outcome; recording is idempotent."""
     crm = exchange(tmp_path / "crm", box, SINGLES)
     run = crm.next_run()
     counters = select_segment(run)
     users, leavers = write_users(run)
-    with people(box.url) as client:
+    with client_without_pauses(box.url) as client:
         client.__class__ = Breaking
         with pytest.raises(ConnectionLost):
             deliver_users(run, SailthruAudience(client, crm.goal))
     box.clock.advance(HOUR)
     before = box.calls.count("user", "POST")
-    with people(box.url) as client:
+    with client_without_pauses(box.url) as client:
         deliver_users(run, SailthruAudience(client, crm.goal))
     assert box.calls.count("user", "POST") - before == users - 5
     assert record_users(run, counters, leavers).counters == record_users(run, counters, leavers).counters
@@ -171,30 +171,30 @@ KILLS = {
 
 
 def landed(crm: Exchange) -> dict[str, Any]:
-    """Return what the warehouse holds; the ledger knows when a list arrived."""
+    """Return the content of the warehouse, without the times of list imports."""
     return {name: held for name, held in state_of(crm.warehouse).items() if name != "ledger"}
 
 
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the warehouse holds where nothing was killed."""
+    """The content of the warehouse without a kill."""
     with sailthru() as served:
         served.account.add_users(MEMBERS)
         crm = Exchange(tmp_path_factory.mktemp("imported"), goal=users_goal(), box=served)
-        assert crm.bring(GOAL).counters.profiles_created == len(PEOPLE)
+        assert crm.import_list(GOAL).counters.profiles_created == len(PEOPLE)
         return landed(crm)
 
 
 @pytest.mark.parametrize("point", KILLS)
 def test_an_import_killed_and_run_again(point: str, imported: dict[str, Any], tmp_path: Path) -> None:
-    """The warehouse holds what it holds where nothing was killed, once."""
+    """The warehouse equals that without a kill."""
     with sailthru() as served:
         served.account.add_users(MEMBERS)
         crm = Exchange(tmp_path / "crm", goal=users_goal(), box=served)
         own = tmp_path / "dead"
         own.mkdir()
         run = ImportRun("dead", "crm", GOAL.as_import(ZONE, crm.profiles), crm.profiles, crm.warehouse, own / "staged")
-        dead = victim.start(victims.bring, run, GOAL, served.url, KILLS[point])
+        dead = victim.start(victims.import_list, run, GOAL, served.url, KILLS[point])
         assert victim.exit_code(dead) == victim.KILLED
-        crm.bring(GOAL)
+        crm.import_list(GOAL)
         assert landed(crm) == imported

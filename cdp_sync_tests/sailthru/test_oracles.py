@@ -1,4 +1,4 @@
-"""What users and lists hold after exports, against second, plain implementations of the rules."""
+"""Users and lists after exports, compared with second, plain implementations of the rules."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -37,7 +37,7 @@ FIELDS = {
     for name in (f"{kind}_one", f"{kind}_list")
     for suffix in (("", "_time", "_date") if kind in ("date", "datetime") else ("",))
 }
-"""Custom fields, and the property that each holds."""
+"""Custom fields and the property of each."""
 
 held = st.fixed_dictionaries(
     {
@@ -51,10 +51,10 @@ held = st.fixed_dictionaries(
 @examples(3)
 @given(people=st.lists(held, min_size=1, max_size=12), decimals=st.sampled_from(["integer", "number"]))
 @example(people=[{"text_one": "\\u0000"}], decimals="integer")
-def test_values_arrive_as_the_page_says(
+def test_values_follow_the_rules(
     people: list[dict[str, Any]], decimals: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever profiles hold, users hold what the rules make of it: one by one, and as one file."""
+    """Users have the values of the rules for any profiles, sent individually and as one file."""
     fields = [column(name, field) for field, name in FIELDS.items()]
     for bulk_from in (1000, 1):
         goal = users_goal(map=fields, decimals=decimals, lists=["Main"], bulk_from=bulk_from)
@@ -86,15 +86,15 @@ HIDDEN = {"filter": {"field": "text_one", "drop": "hidden"}}
 """Drops those who hide, until they spend."""
 
 
-class Plain:
-    """Who is on which list by the rules; it follows every step."""
+class MembershipModel:
+    """A model of list membership by the rules, updated with every step."""
 
     def __init__(self) -> None:
         self.inside: set[str] = set(NAMES)
         self.lists: set[str] = {"Red"}
         self.on: dict[str, set[str]] = {name: set() for name in LISTS}
         self.ours: set[tuple[str, str]] = set()
-        """The users that the goal put there, where nobody else had."""
+        """Memberships that the goal added."""
         self.there: set[str] = set()
         self.hidden: set[str] = set()
         self.filters = False
@@ -102,10 +102,10 @@ class Plain:
         self.declared: tuple[set[str], bool] | None = None
         """The lists and processors at the last run."""
         self.due: set[str] = set()
-        """Who is another than when last sent, or was never sent."""
+        """Profiles that changed after their last delivery, or were never sent."""
 
     def take(self, kind: str, *arguments: Any) -> None:
-        """Follow a step."""
+        """Apply a step."""
         ways: dict[str, Callable[..., object]] = {
             "enter": lambda who: self.inside.add(who),
             "leave": lambda who: self.inside.discard(who),
@@ -120,7 +120,7 @@ class Plain:
         ways[kind](*arguments)
 
     def run(self) -> None:
-        """Follow a run."""
+        """Apply a run."""
         if (self.lists, self.filters) != self.declared:
             self.declared, self.due = (self.lists, self.filters), set(NAMES)
         inside = self.inside - (self.hidden if self.filters else set())
@@ -153,7 +153,7 @@ class Plain:
 
 
 def act(crm: Exchange, numbers: dict[str, int], kind: str, *arguments: Any) -> None:
-    """Take a step."""
+    """Execute a step."""
     account = crm.box.account
     if kind in ("declare", "process"):
         changed = {"lists": sorted(arguments[0])} if kind == "declare" else {"processors": [HIDDEN] * arguments[0]}
@@ -185,11 +185,11 @@ def act(crm: Exchange, numbers: dict[str, int], kind: str, *arguments: Any) -> N
 @example(rounds=[[("process", True)], [("hide", "ann")], [("spend", "ann")]])
 @example(rounds=[[("hide", "ann")], [("process", True)], [("process", False)]])
 @example(rounds=[[("process", True), ("hide", "ann")], [("leave", "ann")], [("enter", "ann"), ("process", False)]])
-def test_lists_hold_the_users_that_the_rules_put_there(
+def test_lists_have_the_members_of_the_model(
     rounds: list[list[tuple[Any, ...]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """People enter, leave, hide, are deleted, or put there by others; lists and processors change: as the oracle."""
-    plain, numbers = Plain(), dict.fromkeys(NAMES, 0)
+    """Members equal the model's after entries, exits, filtering, deletions, others' changes and new declarations."""
+    plain, numbers = MembershipModel(), dict.fromkeys(NAMES, 0)
     with sailthru() as box:
         goal = users_goal(segment="keen", lists=["Red"], remove_from_lists=True)
         crm = Exchange(tmp_path_factory.mktemp("crm"), goal=goal, box=box)
@@ -198,7 +198,7 @@ def test_lists_hold_the_users_that_the_rules_put_there(
             for step in each:
                 act(crm, numbers, *step)
                 plain.take(*step)
-            box.clock.advance(3600)  # others put people there long before a run, or after it
+            box.clock.advance(3600)  # foreign memberships are added long before a run, or after it
             crm.run()
             plain.run()
             box.clock.advance(3600)
@@ -207,7 +207,7 @@ def test_lists_hold_the_users_that_the_rules_put_there(
 
 
 def by_address(on: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Return who is where by addresses."""
+    """Return the members of each list by address."""
     return {name: addresses(who) for name, who in on.items()}
 
 
@@ -216,8 +216,8 @@ def addresses(names: set[str]) -> set[str]:
     return {f"{name}@example.com" for name in names}
 
 
-def test_who_withdraws_consent_leaves_the_list(tmp_path: Path) -> None:
-    """Consent that is gone takes off the list, with no value sent; given again it puts there again."""
+def test_a_withdrawn_consent_leaves_the_list(tmp_path: Path) -> None:
+    """A withdrawn consent removes the user from the list without sending values; a renewed one adds the user."""
     more = {"zones": {"GDPR": "opt_in"}, "objectives": [{"name": "news", "zones": ["GDPR"]}]}
     profiles = Profiles.model_validate({"properties": PROPERTIES, "segments": [EVERYBODY, KEEN], **more})
     consenting = {"consented_objectives": ["news"], "privacy_legislation": "GDPR"}

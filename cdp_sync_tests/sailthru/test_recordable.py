@@ -1,4 +1,4 @@
-"""Users are changed, and taken off lists, only if that can be recorded; where nobody is due nothing is verified."""
+"""Users and lists change only if that can be recorded; without profiles to send nothing is verified."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +13,16 @@ from cdp_sync_tests.sailthru.exchange import Exchange, person, sailthru, users_g
 
 @pytest.fixture
 def box() -> Iterator[SailthruSandbox]:
-    """A Sailthru with nobody in it."""
+    """A Sailthru sandbox without users."""
     with sailthru() as served:
         yield served
 
 
 @pytest.mark.parametrize(("change", "due"), [("", False), ("keen = false", True), ("text_one = 'new'", True)])
-def test_who_is_due_is_verified(
+def test_profiles_to_send_are_verified(
     change: str, due: bool, box: SailthruSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No disk has room for what is asked: it fails for who changed or left the segment, not for who is as before."""
+    """Without disk space only a profile that changed or left the segment fails the export."""
     goal = users_goal(segment="keen", lists=["Red"], remove_from_lists=True)
     crm = Exchange(tmp_path, goal=goal, box=box)
     crm.hold([person("ann", keen=True)])

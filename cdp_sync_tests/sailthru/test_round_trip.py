@@ -1,4 +1,4 @@
-"""One state that the official client and the product agree on, and people who come, go back and come again."""
+"""The official client and the product read each other's values, and repeated exchanges change nothing."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -32,14 +32,14 @@ WRITTEN: dict[str, Any] = {
     "datetime_list": ["2021-07-13T15:22:00.000Z"],
     "boolean_list": [True, False],
 }
-"""What a person who writes by hand would write."""
+"""Values that a user of the official client would write."""
 AS_EXPORTED = WRITTEN | {"boolean_one": "true", "boolean_list": ["true", "false"]}
-"""The product page: whatever is no array, number, date or time is text."""
+"""By the product page, every value other than an array, number, date or time is text."""
 
 
 @pytest.fixture
 def box() -> Iterator[SailthruSandbox]:
-    """A Sailthru with nobody in it."""
+    """A Sailthru sandbox without users."""
     with sailthru() as served:
         yield served
 
@@ -51,7 +51,7 @@ def client(box: SailthruSandbox) -> SailthruClient:
 
 
 def read(client: SailthruClient, email: str) -> dict[str, Any]:
-    """Return what the official client reads of a user."""
+    """Return a user as the official client reads it."""
     fields = {"keys": 1, "vars": 1, "lists": 1}
     answer = client.api_get("user", {"id": email, "key": "email", "fields": fields})
     assert answer.is_ok()
@@ -60,14 +60,14 @@ def read(client: SailthruClient, email: str) -> dict[str, Any]:
 
 
 def test_both_agree_on_every_type(client: SailthruClient, box: SailthruSandbox, tmp_path: Path) -> None:
-    """What the official client writes the product imports, and what the product exports that client reads."""
+    """The product imports the official client's values, and that client reads the product's exports."""
     keys = {"extid": "A-1", "sms": "+15550100"}
     assert client.save_user(
         "Zoe@Example.com", {"vars": WRITTEN, "lists": {"Main": 1}, "keys": keys}
     ).is_ok()  # fmt: skip
     crm = Exchange(tmp_path / "crm", goal=users_goal(map=FIELDS, decimals="number", lists=["Back"]), box=box)
     goal = lists_goal(link=BY_EMAIL, map=[*FIELDS, column("customer", "extid")], list_name_property=None)
-    report = crm.bring(goal)
+    report = crm.import_list(goal)
     assert (report.counters.profiles_created, report.counters.values_invalid) == (1, 0)
     ((email, sid, extid),) = crm.rows(f"select email, {PROFILE_ID}, customer from warehouse.profile")
     user = read(client, "zoe@example.com")
@@ -112,10 +112,10 @@ users = st.fixed_dictionaries(
 @examples(3)
 @given(everybody=st.lists(users, min_size=1, max_size=10), clear=st.booleans(), creates=st.booleans())
 @example(everybody=[WRITTEN, {}, {"text_one": ""}, {"text_one": " ", "text_list": []}], clear=False, creates=True)
-def test_people_come_go_back_and_come_again(
+def test_a_second_round_trip_changes_nothing(
     everybody: list[dict[str, Any]], *, clear: bool, creates: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """The second round changes no profile and posts no user, whatever the values are."""
+    """A second round trip changes no profile and posts no user, for any values."""
     with sailthru() as box:
         box.clear_emails = clear
         box.account.add_users(
@@ -125,10 +125,10 @@ def test_people_come_go_back_and_come_again(
         goal = users_goal(map=FIELDS, decimals="number", create_users=creates)
         crm = Exchange(tmp_path_factory.mktemp("crm"), goal=goal, box=box)
         into = lists_goal(link=[column(PROFILE_ID, "sid")], map=[*FIELDS, column("email")])
-        assert crm.bring(into).counters.profiles_created == len(everybody)
+        assert crm.import_list(into).counters.profiles_created == len(everybody)
         assert crm.run().counters.profiles_not_deliverable == 0
         there = {sid: dict(user.vars) for sid, user in box.account.users.items()}
-        again = crm.bring(into).counters
+        again = crm.import_list(into).counters
         assert (again.profiles_created, again.profiles_updated) == (0, 0)
         posted = crm.posted()
         assert crm.run().counters.profiles_written == 0

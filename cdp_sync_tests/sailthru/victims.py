@@ -1,4 +1,4 @@
-"""Exports and imports that die in the middle, each in a process of its own."""
+"""Exports and imports that kill themselves, each in a process of its own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import ListGoal, UserExportGoal
 from cdp_sync.exporting import UserRun, export_users
 from cdp_sync.importing import ImportRun
-from cdp_sync_tests.sailthru.exchange import import_lists, people
+from cdp_sync_tests.sailthru.exchange import client_without_pauses, import_lists
 from cdp_sync_tests.trail import victim
 
 
 @dataclass(frozen=True)
 class At:
-    """A call at which a process dies."""
+    """A call at which a process kills itself."""
 
     endpoint: str
     method: str
@@ -24,19 +24,19 @@ class At:
 
 
 Deadly = At | Mapping[str, Any]
-"""A call, or a statement as `victim.die_at` has it."""
+"""A call, or a statement as in `victim.die_at`."""
 
 
 def export(run: UserRun, url: str, deadly: Deadly) -> None:
-    """Export, and die."""
+    """Export, and kill the process."""
     _arm(deadly)
-    with people(url) as client:
+    with client_without_pauses(url) as client:
         assert isinstance(run.goal, UserExportGoal)
         export_users(run, SailthruAudience(client, run.goal))
 
 
-def bring(run: ImportRun, goal: ListGoal, url: str, deadly: Deadly) -> None:
-    """Import, and die."""
+def import_list(run: ImportRun, goal: ListGoal, url: str, deadly: Deadly) -> None:
+    """Import, and kill the process."""
     _arm(deadly)
     import_lists(run, goal, url)
 

@@ -1,4 +1,4 @@
-"""The Sailthru sandbox with a clock that stands still, and the official client that calls it."""
+"""The Sailthru sandbox with a simulated clock, and the vendor's official client."""
 
 from collections.abc import Iterator
 
@@ -8,17 +8,17 @@ from sailthru.sailthru_client import SailthruClient
 from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 
 START = 1_633_218_409.0
-"""Sat, 02 Oct 2021 19:46:49 -0400, eleven seconds before a minute is over."""
+"""Sat, 02 Oct 2021 19:46:49 -0400, eleven seconds before the end of a minute."""
 
 
 @pytest.fixture
 def box() -> Iterator[SailthruSandbox]:
-    """Return an account in New York, where nobody is yet."""
+    """Return an account in New York without users."""
     with SailthruSandbox(api_key="key", api_secret="s3cr3t", clock=Clock(START)) as served:
         yield served
 
 
 @pytest.fixture
 def client(box: SailthruSandbox) -> SailthruClient:
-    """Return a client that nobody here wrote."""
+    """Return the vendor's official client."""
     return SailthruClient("key", "s3cr3t", api_url=box.url)

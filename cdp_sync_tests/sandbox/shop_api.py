@@ -1,6 +1,6 @@
-"""A vendor that exists in these tests only: how a new one is put on `sandbox/api`.
+"""An example vendor, which shows how a new sandbox uses `sandbox/api`.
 
-It has what Sailthru has not: a key in a header of two spellings, JSON bodies, paths with parameters, text, streams of
+Unlike Sailthru it has a key in a header of two spellings, JSON bodies, paths with parameters, text, streams of
 JSON lines, exports in several files of which only some run at once, and leaky limits that answer with `Retry-After`.
 """
 
@@ -40,14 +40,14 @@ class Customer:
 
 
 def read_customer(box: "ShopSandbox", call: Call) -> dict[str, Any]:
-    """Return a customer, as it was where a change is not visible yet; an unknown one is an empty object."""
+    """Return a customer in its visible state; an unknown one is an empty object."""
     email = call.request.path_params["email"]
     found = box.visible.seen(email, box.known.find("email", email))
     return asdict(found) if found else {}
 
 
 def save_customers(box: "ShopSandbox", call: Call) -> dict[str, int]:
-    """Create or change many customers; bad ones are counted."""
+    """Create or change many customers; count invalid ones."""
     good = [given for given in call.body["customers"] if "@" in given["email"]]
     for given in good:
         before = box.known.find("email", given["email"])
@@ -94,7 +94,7 @@ def read_export(box: "ShopSandbox", call: Call) -> dict[str, Any]:
 
 
 def cancel_export(box: "ShopSandbox", call: Call) -> dict[str, Any]:
-    """End an export."""
+    """Cancel an export."""
     box.jobs.cancel(box.jobs.by_id[call.request.path_params["job_id"]])
     return read_export(box, call)
 
@@ -123,14 +123,14 @@ class ShopSandbox(ApiSandbox):
             raise Refused(401, "Invalid API key", "BadApiKey", endpoint=call.request.url.path)
 
     def refuse(self, call: Call, refused: Refused) -> Response:
-        """Answer as JSON with a code in words; an unknown path is a page."""
+        """Answer with JSON and a code in words; for an unknown path with a page."""
         if refused.status == 404 and refused.code is None:
             return Response("Action not found", 404, media_type="text/html")
         code = refused.code or {429: "RateLimitExceeded"}.get(refused.status, "GenericError")
         return JsonAnswer({"msg": refused.message, "code": code, "params": refused.details}, refused.status)
 
     def rate_headers(self, allowance: Allowance) -> Mapping[str, str]:
-        """Return when a call beyond the limit may be made again."""
+        """Return when another call is allowed."""
         return {} if allowance.allowed else {"Retry-After": str(int(allowance.reset - self.clock()))}
 
     def shown(self) -> Mapping[str, Shown]:

@@ -1,4 +1,4 @@
-"""What all sandboxes of APIs share, shown by a vendor of a few dozen lines."""
+"""The shared parts of all API sandboxes, tested with a small example vendor."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ NOON = 1_700_000_000.0
 
 @pytest.fixture
 def box() -> Iterator[ShopSandbox]:
-    """Return a shop whose clock stands still."""
+    """Return a shop with a simulated clock."""
     with ShopSandbox(clock=Clock(NOON)) as served:
         yield served
 
@@ -30,8 +30,8 @@ def add(box: ShopSandbox, *names: str, **more: Any) -> requests.Response:
     return call(box, "POST", "/api/users", {"customers": [{"email": f"{name}@example.com", **more} for name in names]})
 
 
-def test_a_new_vendor_answers_with_what_it_keeps(box: ShopSandbox) -> None:
-    """JSON bodies, parameters in paths and lines of JSON; objects are found by their keys."""
+def test_a_new_vendor_has_objects(box: ShopSandbox) -> None:
+    """A new vendor has JSON bodies, parameters in paths, and lines of JSON; objects are found by key."""
     body = {"customers": [{"email": "ann@example.com", "plan": "pro"}, {"email": "nobody"}]}
     assert call(box, "POST", "/api/users", body).json() == {"successCount": 1, "failCount": 1}
     answer = call(box, "GET", "/api/users/ann%40example.com")
@@ -46,14 +46,14 @@ def test_a_new_vendor_answers_with_what_it_keeps(box: ShopSandbox) -> None:
 
 
 def test_a_header_has_several_spellings(box: ShopSandbox) -> None:
-    """The vendor names those that it takes; case never counts."""
+    """The key's header has the vendor's spellings, in any case."""
     for name, status in (("Api-Key", 200), ("API_KEY", 200), ("Key", 401)):
         answer = requests.get(f"{box.url}/api/users/count", headers={name: KEY}, timeout=20)
         assert answer.status_code == status
 
 
-def test_refusals_are_in_the_vendors_words(box: ShopSandbox) -> None:
-    """A wrong key, an unknown path, a wrong method, a body that is no JSON, an error of the sandbox itself."""
+def test_refusals_have_the_vendors_form(box: ShopSandbox) -> None:
+    """A wrong key, path or method, an invalid body and an internal error are answered in the vendor's form."""
     answer = call(box, "GET", "/api/users/ann@example.com", key="other")
     params = {"endpoint": "/api/users/ann@example.com"}
     assert (answer.status_code, answer.json()) == (
@@ -70,8 +70,8 @@ def test_refusals_are_in_the_vendors_words(box: ShopSandbox) -> None:
     assert box.calls.statuses == statuses | {("users", "POST", 400): 1, ("users", "POST", 500): 1}
 
 
-def test_a_leaky_limit_says_when_to_come_again(box: ShopSandbox) -> None:
-    """Calls are allowed again one by one, by the clock; a call beyond the limit is not counted against it."""
+def test_a_leaky_limit_frees_single_calls(box: ShopSandbox) -> None:
+    """A leaky limit frees calls one by one and answers with `Retry-After`; a refused call does not count."""
     box.limits = LIMITS
     statuses = [call(box, "GET", "/api/users/export").status_code for _ in range(6)]
     assert statuses == [200] * 4 + [429] * 2
@@ -83,8 +83,8 @@ def test_a_leaky_limit_says_when_to_come_again(box: ShopSandbox) -> None:
     assert "Retry-After" not in add(box, "ann").headers
 
 
-def test_a_limit_of_the_calendar_begins_with_its_window(box: ShopSandbox) -> None:
-    """All calls are allowed again at once when the next ten seconds begin."""
+def test_a_calendar_limit_frees_all_calls(box: ShopSandbox) -> None:
+    """A calendar limit frees all calls at the start of the next window."""
     box.limits = {("users", "GET"): Limit(2, 10)}
     for _ in range(2):
         statuses = [call(box, "GET", "/api/users/ann@example.com").status_code for _ in range(3)]
@@ -93,15 +93,15 @@ def test_a_limit_of_the_calendar_begins_with_its_window(box: ShopSandbox) -> Non
 
 
 def test_limits_can_be_scaled(box: ShopSandbox) -> None:
-    """Times pass faster by a factor; the number of calls at once stays."""
+    """A factor scales the times of a limit, not the number of calls at once."""
     box.limits = faster(LIMITS, 15)
     statuses = [call(box, "GET", "/api/users/export").status_code for _ in range(5)]
     box.clock.advance(1)
     assert [*statuses, call(box, "GET", "/api/users/export").status_code] == [200] * 4 + [429, 200]
 
 
-def test_faults_happen_as_ordered(box: ShopSandbox) -> None:
-    """In their order and so many times, with headers; a cut answer belongs to a call that was done."""
+def test_faults_occur_as_declared(box: ShopSandbox) -> None:
+    """Faults occur in order and as often as declared; a truncated answer belongs to an executed call."""
     box.fail("users", "POST", status=503, headers={"Retry-After": "7"}, times=2)
     box.fail("users", "POST", cut=True)
     answers = [add(box, "ann") for _ in range(2)]
@@ -116,8 +116,8 @@ def test_faults_happen_as_ordered(box: ShopSandbox) -> None:
         call(box, "GET", "/api/users/export")
 
 
-def test_changes_can_be_seen_late(box: ShopSandbox) -> None:
-    """As they were before, until the clock says so."""
+def test_changes_can_be_delayed(box: ShopSandbox) -> None:
+    """Changes are visible after a delay."""
     add(box, "ann")
     box.visible_after = 60
     add(box, "ann", plan="pro")
@@ -126,8 +126,8 @@ def test_changes_can_be_seen_late(box: ShopSandbox) -> None:
     assert call(box, "GET", "/api/users/ann@example.com").json()["plan"] == "pro"
 
 
-def test_jobs_are_bounded_and_can_be_cancelled(box: ShopSandbox) -> None:
-    """One runs, the others wait; what ends makes room. Each file has an address, without a key, until it expires."""
+def test_jobs_are_limited_and_can_be_canceled(box: ShopSandbox) -> None:
+    """One job runs at a time, can be canceled, and has files by link without a key until they expire."""
     add(box, "ann", "bob")
     box.job_seconds = 10
     for _ in range(3):
@@ -153,7 +153,7 @@ def test_jobs_are_bounded_and_can_be_cancelled(box: ShopSandbox) -> None:
 
 
 def test_the_page_shows_a_vendors_state(box: ShopSandbox) -> None:
-    """As JSON for programs and as HTML for browsers, without the key; nothing of the state is taken for HTML."""
+    """The status page is JSON or escaped HTML, without the key."""
     add(box, "ann", plan="<b>pro</b>")
     page = requests.get(f"{box.url}/_sandbox", timeout=20).json()
     assert page["counts"] == {"customers": 1}
@@ -167,7 +167,7 @@ def test_the_page_shows_a_vendors_state(box: ShopSandbox) -> None:
 
 
 def test_many_objects_are_counted_and_the_first_are_shown(box: ShopSandbox) -> None:
-    """A page stays readable whatever the account holds."""
+    """The status page has the number of objects and the first of them."""
     add(box, *(f"user{number}" for number in range(150)))
     page = requests.get(f"{box.url}/_sandbox", timeout=20).json()
     assert (page["counts"]["customers"], len(page["customers"])) == (150, 100)
@@ -177,7 +177,7 @@ def test_many_objects_are_counted_and_the_first_are_shown(box: ShopSandbox) -> N
 
 
 def test_a_key_of_another_object_is_refused() -> None:
-    """An index never loses an object in silence."""
+    """An object with the key of another is refused."""
     box = ShopSandbox()
     for name in ("ann", "bob"):
         box.known.set(Customer(name), "email", name)

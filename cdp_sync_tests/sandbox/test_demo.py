@@ -1,4 +1,4 @@
-"""The demonstration's files: stable, parseable, and as odd as promised."""
+"""The files of the demonstration: reproducible, parseable, with the promised anomalies."""
 
 import csv
 import gzip
@@ -43,7 +43,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(file: Path) -> Rows:
-    """Return header and rows, read as the file's own connection declares it."""
+    """Return header and rows, parsed as the connection declares."""
     content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     branch = "filiale" in file.parts
     text = content.decode("latin-1" if branch else "utf-8")
@@ -57,7 +57,7 @@ def column(rows: Rows, name: str) -> list[str]:
 
 
 def fails(convert: Callable[[str], object], cell: str) -> bool:
-    """Tell whether the cell holds something that does not convert."""
+    """Return whether a cell cannot be converted."""
     try:
         convert(cell)
     except ValueError:
@@ -73,7 +73,7 @@ def german_number(cell: str) -> float:
 
 
 def german_date(cell: str) -> datetime:
-    """Convert a date as Germans write it."""
+    """Convert a date in German format."""
     return datetime.strptime(cell, "%d.%m.%Y")
 
 
@@ -84,7 +84,7 @@ def contents(folder: Path) -> dict[str, tuple[bytes, float]]:
 
 
 def test_same_seed_same_bytes(tmp_path: Path) -> None:
-    """The seed decides bytes and times; another seed gives other people."""
+    """The same seed yields the same bytes and times; another seed yields other people."""
     for name, seed in (("one", 7), ("two", 7), ("three", 8)):
         demo.write_demo_files(tmp_path / name, seed=seed)
         demo.deliver_corrections(tmp_path / name, seed=seed)
@@ -93,7 +93,7 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
 
 
 def test_files(root: Path, tmp_path: Path) -> None:
-    """The promised files are there, older ones first; each further round adds a day."""
+    """The promised files exist, older ones first; each further round adds a day."""
     paths = demo.write_demo_files(tmp_path, rounds=3)
     assert contents(root).keys() == set(FILES)
     assert contents(root).items() <= contents(tmp_path).items()
@@ -104,7 +104,7 @@ def test_files(root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES)
 def test_declared_format(root: Path, path: str) -> None:
-    """Every file parses strictly with its declared separator and encoding, and nearly all of its cells convert."""
+    """Every file parses strictly in its declared format, and nearly all of its cells convert."""
     header, *rows = read(root / path)
     expected = {
         "orders": demo.ORDERS_HEADER,
@@ -132,21 +132,21 @@ def test_declared_format(root: Path, path: str) -> None:
     ],
 )
 def test_cells_convert(root: Path, path: str, name: str, convert: Callable[[str], object], bad: set[str]) -> None:
-    """Cells convert as declared, but for the deliberate ones."""
+    """All cells convert as declared, except for the deliberate ones."""
     cells = column(read(root / path), name)
     assert {cell for cell in cells if fails(convert, cell)} == bad
 
 
 @pytest.mark.parametrize(("path", "oddities"), ODDITIES)
-def test_oddities_are_there(root: Path, path: str, oddities: tuple[demo.Row, ...]) -> None:
-    """Every row of the tables stands in its file as often as in the table."""
+def test_anomalies_are_present(root: Path, path: str, oddities: tuple[demo.Row, ...]) -> None:
+    """Each row of the tables of anomalies stands in its file as often as in the table."""
     rows = [tuple(row) for row in read(root / path)]
     for row in oddities:
         assert rows.count(row) == oddities.count(row)
 
 
 def test_duplicates(root: Path) -> None:
-    """There are exact duplicates, and people with two rows that differ."""
+    """The files have exact duplicates, and people with two different rows."""
     for path, address in ((SHOP_ONE, "Email"), (BRANCH_ONE, "E-Mail")):
         rows = read(root / path)
         repeated = [row for row in rows if rows.count(row) > 1]
@@ -162,8 +162,8 @@ def test_ragged_rows(root: Path) -> None:
         assert {(len(row) > len(header)) - (len(row) < len(header)) for row in rows} == {-1, 0, 1}
 
 
-def test_awkward_text(root: Path) -> None:
-    """There are umlauts in latin-1, a newline and a comma inside quotes, apostrophes, and numbers that are text."""
+def test_difficult_text(root: Path) -> None:
+    """The files have latin-1 umlauts, newlines and commas in quotes, apostrophes, and numbers as text."""
     branch, shop = read(root / BRANCH_ONE), read(root / SHOP_ONE)
     assert "Müßig" in column(branch, "Nachname")
     assert b"M\xfc\xdfig" in (root / BRANCH_ONE).read_bytes()
@@ -175,8 +175,8 @@ def test_awkward_text(root: Path) -> None:
     assert any("|" in cell for cell in column(branch, "Interessen"))
 
 
-def test_nobody(root: Path) -> None:
-    """Some rows name nobody: identifiers that are blank, blocked or zeros only."""
+def test_rows_without_identifier(root: Path) -> None:
+    """Some rows have no identifier: blank, blocked or zeros only."""
     nobody = {"", "unknown", "n/a", "anonymous", "0000", "-"}
     for path, names in ((SHOP_ONE, ("Email", "CustomerNumber")), (BRANCH_ONE, ("Kundennummer", "E-Mail"))):
         rows = read(root / path)
@@ -184,8 +184,8 @@ def test_nobody(root: Path) -> None:
         assert sum({cell.lower() for cell in pair} <= nobody for pair in found) == 3
 
 
-def test_ambiguous(root: Path) -> None:
-    """In the later delivery two rows have the address of one known person and the number of another."""
+def test_ambiguous_rows(root: Path) -> None:
+    """Two rows of the later delivery have the address of one known person and the number of another."""
     first, later = read(root / SHOP_ONE), read(root / SHOP_TWO)
     number_of = dict(zip(column(first, "Email"), column(first, "CustomerNumber"), strict=True))
     pairs = zip(column(later, "Email"), column(later, "CustomerNumber"), strict=True)
@@ -195,7 +195,7 @@ def test_ambiguous(root: Path) -> None:
 
 
 def test_people_overlap(root: Path) -> None:
-    """The branch shares people with the shop, in other case; a later delivery has old people, corrected, and new."""
+    """The branch shares people with the shop, in other case; a later delivery has corrected and new people."""
     shop, later, branch = (read(root / path) for path in (SHOP_ONE, SHOP_TWO, BRANCH_ONE))
     known, written = set(column(shop, "Email")), set(column(branch, "E-Mail"))
     assert len({cell.lower() for cell in written} & known) >= 5
@@ -215,7 +215,7 @@ def test_sums(root: Path) -> None:
 
 
 def test_corrections(tmp_path: Path) -> None:
-    """The second act corrects some rows of the last file, leaves the others byte for byte, appends, and adds a file."""
+    """The second act corrects rows of the last file, keeps the others, appends rows, and adds a file."""
     demo.write_demo_files(tmp_path)
     before, modified_at = read(tmp_path / SHOP_TWO), (tmp_path / SHOP_TWO).stat().st_mtime
     rewritten, added = demo.deliver_corrections(tmp_path)
@@ -229,7 +229,7 @@ def test_corrections(tmp_path: Path) -> None:
 
 
 def test_invented_addresses(root: Path) -> None:
-    """No address could belong to anybody: all end in the domains kept for examples."""
+    """All addresses are in domains that are reserved for examples."""
     for path in FILES:
         rows = read(root / path)
         cells = (cell for row in rows for cell in row if "@" in cell)

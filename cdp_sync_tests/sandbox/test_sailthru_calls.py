@@ -1,4 +1,4 @@
-"""What all calls of the Sailthru sandbox have in common: errors, limits, permissions, faults, and what is counted."""
+"""All calls of the Sailthru sandbox: errors, rate limits, permissions, faults."""
 
 import json
 import os
@@ -24,17 +24,17 @@ def signed(**fields: str) -> dict[str, str]:
 
 
 def error(answer: Any) -> tuple[int, int]:
-    """Return status and code of an error that the official client received."""
+    """Return status and code of an error in the official client."""
     return answer.get_status_code(), answer.get_error().get_error_code()
 
 
 def rates(answer: requests.Response) -> list[int]:
-    """Return limit, what remains and when it is reset."""
+    """Return limit, remaining calls and reset time."""
     return [int(answer.headers[f"X-Rate-Limit-{name}"]) for name in ("Limit", "Remaining", "Reset")]
 
 
 def test_without_a_format_answers_are_xml(box: SailthruSandbox) -> None:
-    """Error 2, whatever `Accept` says."""
+    """A call without `format=json` is error 2, for any `Accept`."""
     answer = requests.get(f"{box.url}/user", headers={"Accept": "application/json"}, timeout=20)
     assert answer.status_code == 400
     assert "<triggermail><error>2</error><errormsg>Missing required parameter: format</errormsg>" in answer.text
@@ -42,7 +42,7 @@ def test_without_a_format_answers_are_xml(box: SailthruSandbox) -> None:
 
 @pytest.mark.parametrize("name", ["api_key", "sig"])
 def test_a_missing_parameter_is_named(name: str, box: SailthruSandbox) -> None:
-    """In error 2, as all errors with these two keys alone."""
+    """A missing parameter is named in error 2; every error has these two keys only."""
     fields = signed(api_key="key", format="json", json="{}")
     del fields[name]
     answer = requests.get(f"{box.url}/list", params=fields, timeout=20)
@@ -51,8 +51,8 @@ def test_a_missing_parameter_is_named(name: str, box: SailthruSandbox) -> None:
     assert answer.headers["Server"] == "Sailthru"
 
 
-def test_what_is_not_json_or_no_object_is_refused(box: SailthruSandbox) -> None:
-    """But an empty array is an empty object, as PHP writes it."""
+def test_invalid_json_is_refused(box: SailthruSandbox) -> None:
+    """Invalid JSON, and JSON that is no object, is refused, except for an empty array, as PHP writes it."""
     for text, status in (("{", 400), ("[1]", 400), ('"a"', 400), ("[]", 200), ("null", 200)):
         answer = requests.get(f"{box.url}/list", params=signed(api_key="key", format="json", json=text), timeout=20)
         assert answer.status_code == status
@@ -60,7 +60,7 @@ def test_what_is_not_json_or_no_object_is_refused(box: SailthruSandbox) -> None:
 
 
 def test_text_that_is_not_utf_8_is_error_6(box: SailthruSandbox) -> None:
-    """Before anything else is looked at."""
+    """Text that is not UTF-8 is error 6, before any other check."""
     answer = requests.post(
         f"{box.url}/user", data=b"api_key=key&format=json&json=%FF&sig=0",
         headers={"Content-Type": "application/x-www-form-urlencoded"}, timeout=20,
@@ -69,7 +69,7 @@ def test_text_that_is_not_utf_8_is_error_6(box: SailthruSandbox) -> None:
 
 
 def test_unknown_endpoints_and_methods_are_refused(client: SailthruClient, box: SailthruSandbox) -> None:
-    """404 and 405."""
+    """Unknown endpoints are 404, unknown methods 405."""
     assert error(client.api_get("blast", {})) == (404, 99)
     assert error(client.api_post("settings", {})) == (405, 1)
     assert error(client.api_delete("job", {})) == (405, 1)
@@ -78,7 +78,7 @@ def test_unknown_endpoints_and_methods_are_refused(client: SailthruClient, box: 
 
 
 def test_the_official_client_knows_its_rates(client: SailthruClient) -> None:
-    """They are counted per endpoint and method, errors as well."""
+    """The official client reads the rates per endpoint and method; errors count as well."""
     client.get_lists()
     first = client.get_last_rate_limit_info("list", "GET")
     client.get_list("Nowhere")
@@ -89,10 +89,8 @@ def test_the_official_client_knows_its_rates(client: SailthruClient) -> None:
     assert client.get_last_rate_limit_info("user", "POST") == first
 
 
-def test_beyond_the_limit_calls_are_refused_until_the_minute_is_over(
-    client: SailthruClient, box: SailthruSandbox
-) -> None:
-    """With 429 and error 43; only that endpoint with that method. What was refused is counted."""
+def test_calls_beyond_the_limit_are_refused(client: SailthruClient, box: SailthruSandbox) -> None:
+    """Beyond the limit, the endpoint and method answer 429 with error 43 until the minute ends. Refused calls count."""
     box.limits = {("user", "POST"): Limit(2)}
     answers = [client.save_user(f"user{number}@example.com") for number in range(3)]
     assert [answer.get_status_code() for answer in answers] == [200, 200, 429]
@@ -112,20 +110,20 @@ def test_beyond_the_limit_calls_are_refused_until_the_minute_is_over(
     [("POST", "user", 18_000), ("POST", "job", 2_400), ("GET", "user", 18_000), ("DELETE", "list", 2_400)],
 )
 def test_the_documented_limits_are_per_minute(method: str, endpoint: str, limit: int, box: SailthruSandbox) -> None:
-    """The vendor gives them per second."""
+    """The limits per minute are sixty times the vendor's limits per second."""
     box.limits = DOCUMENTED_LIMITS
     assert rates(requests.request(method, f"{box.url}/{endpoint}", timeout=20))[0] == limit
 
 
-def test_every_answer_has_its_rates(box: SailthruSandbox) -> None:
-    """Also those to who is not let in, and to who asks for what is not there."""
+def test_every_answer_has_rate_headers(box: SailthruSandbox) -> None:
+    """Every answer has rate headers, also a refusal and an unknown path."""
     for path in ("user", "nothing"):
         answer = requests.get(f"{box.url}/{path}", timeout=20)
         assert rates(answer)[2] == MINUTE_ENDS
 
 
-def test_a_key_may_be_limited_to_endpoints(client: SailthruClient, box: SailthruSandbox) -> None:
-    """Others answer 403."""
+def test_a_key_can_be_limited_to_endpoints(client: SailthruClient, box: SailthruSandbox) -> None:
+    """A key can be limited to endpoints; the others answer 403."""
     box.permit("list", "user")
     assert client.get_lists().is_ok()
     assert error(client.api_post("job", {"job": "update"})) == (403, 99)
@@ -133,24 +131,24 @@ def test_a_key_may_be_limited_to_endpoints(client: SailthruClient, box: Sailthru
     assert error(client.api_post("job", {"job": "update"})) == (400, 2)
 
 
-def test_calls_fail_as_often_as_wanted(client: SailthruClient, box: SailthruSandbox) -> None:
-    """And do nothing; other calls are as ever."""
+def test_calls_fail_as_often_as_declared(client: SailthruClient, box: SailthruSandbox) -> None:
+    """A fault occurs as often as declared, and the call has no effect."""
     box.fail("user", "POST", status=500, times=2)
     assert [error(client.save_user("ann@example.com")) for _ in range(2)] == [(500, 9), (500, 9)]
     assert not box.account.users
     assert client.save_user("ann@example.com").is_ok()
 
 
-def test_a_connection_is_cut_in_the_middle_of_an_answer(client: SailthruClient, box: SailthruSandbox) -> None:
-    """After the call was done."""
+def test_an_answer_can_be_truncated(client: SailthruClient, box: SailthruSandbox) -> None:
+    """A truncated answer belongs to an executed call."""
     box.fail("user", "POST", cut=True)
     with pytest.raises(SailthruClientError):
         client.save_user("ann@example.com")
     assert client.get_user("ann@example.com").is_ok()
 
 
-def test_a_download_can_be_cut_and_fail(client: SailthruClient, box: SailthruSandbox) -> None:
-    """Its endpoint is called `export`."""
+def test_a_download_can_be_truncated_or_fail(client: SailthruClient, box: SailthruSandbox) -> None:
+    """A download can be truncated or fail, under the endpoint name `export`."""
     box.account.add_users({"email": f"user{number}@example.com", "lists": ["Main"]} for number in range(1000))
     job_id = client.api_post("job", {"job": "export_list_data", "list": "Main"}).get_body()["job_id"]
     url = client.api_get("job", {"job_id": job_id}).get_body()["export_url"]
@@ -163,19 +161,19 @@ def test_a_download_can_be_cut_and_fail(client: SailthruClient, box: SailthruSan
     assert box.calls.count("export", "GET") == 3
 
 
-def test_an_answer_may_come_too_late(box: SailthruSandbox) -> None:
-    """The call is done all the same."""
+def test_an_answer_can_be_late(box: SailthruSandbox) -> None:
+    """A call whose answer is late is executed."""
     client = SailthruClient("key", "s3cr3t", api_url=box.url, request_timeout=0.2)
     box.fail("user", "POST", delay=60)
     with pytest.raises(SailthruClientError):
         client.save_user("ann@example.com")
     while not box.calls.count("user", "POST"):
-        pass  # the client may have given up before it was its turn
+        pass  # the client may time out before the call is processed
     assert len(box.account.users) == 1
 
 
 def test_the_page_shows_the_state(client: SailthruClient, box: SailthruSandbox) -> None:
-    """Without a signature, and without the secret."""
+    """The status page needs no signature and does not show the secret."""
     client.save_user("ann@example.com", {"lists": {"Main": 1}})
     client.api_post("job", {"job": "export_list_data", "list": "Main"})
     text = requests.get(f"{box.url}/_sandbox", timeout=20).text
@@ -189,7 +187,7 @@ def test_the_page_shows_the_state(client: SailthruClient, box: SailthruSandbox) 
 
 
 def test_a_browser_gets_the_page_as_html(client: SailthruClient, box: SailthruSandbox) -> None:
-    """With users, lists, jobs and calls, and with nothing of what users hold taken for HTML."""
+    """A browser gets an HTML page with users, lists, jobs and calls, escaped."""
     client.save_user("ann@example.com", {"lists": {"Cats & <b>dogs</b>": 1}, "vars": {"plan": "<i>"}})
     client.api_post("job", {"job": "export_list_data", "list": "Cats & <b>dogs</b>"})
     answer = requests.get(f"{box.url}/_sandbox", headers={"Accept": "text/html,*/*"}, timeout=20)
@@ -201,7 +199,7 @@ def test_a_browser_gets_the_page_as_html(client: SailthruClient, box: SailthruSa
 
 
 def test_it_listens_on_this_machine_only() -> None:
-    """And not any more after the block."""
+    """The server listens on loopback only, until the block ends."""
     with SailthruSandbox(api_key="key", api_secret="s3cr3t") as box:
         assert box.url.startswith("http://127.0.0.1:")
         assert "s3cr3t" not in repr(box)
@@ -210,8 +208,8 @@ def test_it_listens_on_this_machine_only() -> None:
 
 
 @pytest.mark.parametrize(("limits", "limit"), [(["--documented-limits"], 18_000), (["--limit", "60"], 60)])
-def test_it_runs_as_a_process_of_its_own(tmp_path: Any, limits: list[str], limit: int) -> None:
-    """With users to begin with, until its input ends."""
+def test_it_runs_as_a_process(tmp_path: Any, limits: list[str], limit: int) -> None:
+    """The sandbox runs as a process with initial users until its input ends."""
     users = tmp_path / "users.jsonl"
     users.write_text('{"email": "ann@example.com", "lists": ["Main"]}\n')
     command = [sys.executable, "-m", "cdp_sync.sandbox.sailthru", "--api-key", "key", "--api-secret-env", "SECRET"]
@@ -226,8 +224,8 @@ def test_it_runs_as_a_process_of_its_own(tmp_path: Any, limits: list[str], limit
         assert process.wait(20) == 0
 
 
-def test_users_can_be_kept_from_one_process_to_the_next(tmp_path: Any) -> None:
-    """What they are at the end stands in the file that they came from."""
+def test_users_are_stored_between_processes(tmp_path: Any) -> None:
+    """The users are stored at the end in the file they were read from."""
     users = tmp_path / "users.jsonl"
     users.write_text('{"email": "ann@example.com", "vars": {"plan": "pro"}, "lists": {"Main": 1700000000}}\n')
     command = [sys.executable, "-m", "cdp_sync.sandbox.sailthru", "--api-key", "key", "--api-secret-env", "SECRET"]

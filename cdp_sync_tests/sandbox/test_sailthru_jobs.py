@@ -1,4 +1,4 @@
-"""Jobs of the Sailthru sandbox: their life, exports as CSV, updates and imports from files."""
+"""Jobs of the Sailthru sandbox: states, exports as CSV, updates and imports from files."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def state(client: SailthruClient, job_id: str) -> dict[str, Any]:
 
 
 def done(client: SailthruClient, kind: str, file: Path | None = None, **asked: Any) -> dict[str, Any]:
-    """Return the state of a job that was started and has ended."""
+    """Start a job and return its final state."""
     return state(client, start(client, kind, file, **asked))
 
 
@@ -49,12 +49,12 @@ def rows(text: str) -> list[list[str]]:
 
 
 def error(answer: Any) -> tuple[int, int]:
-    """Return status and code."""
+    """Return status and code of an error."""
     return answer.get_status_code(), answer.get_error().get_error_code()
 
 
 def test_an_export_goes_from_pending_to_completed_to_expired(client: SailthruClient, box: SailthruSandbox) -> None:
-    """It works on what is there at its time, without times that have not been; at last its file is gone."""
+    """An export is pending, completed, then expired without its file; it shows the data of its time."""
     box.job_seconds = 60
     box.account.add_list("Main list")
     job_id = start(client, "export_list_data", list="Main list")
@@ -78,7 +78,7 @@ def test_an_export_goes_from_pending_to_completed_to_expired(client: SailthruCli
 
 
 def test_jobs_can_fail_and_hang(client: SailthruClient, box: SailthruSandbox) -> None:
-    """All of them, or those of a kind; a failed one has done nothing."""
+    """All jobs, or those of a type, can fail or hang; a failed job has no effect."""
     box.account.add_list("Main")
     box.jobs_fail = {"update"}
     failed = done(client, "update", emails="ann@example.com")
@@ -93,7 +93,7 @@ def test_jobs_can_fail_and_hang(client: SailthruClient, box: SailthruSandbox) ->
 
 
 def test_an_export_has_the_columns_of_the_vendors_file(client: SailthruClient, box: SailthruSandbox) -> None:
-    """Local times without zone, quotes only where PHP would set them, no clear address, vars after all columns."""
+    """A CSV export has local times without zone, PHP's quoting, no clear address, and vars as last columns."""
     box.account.add_users([{
         "email": "ann@greetings.org", "created": 1_431_025_429, "vars": {"userid": 10},
         "lists": {"Main": 1_431_025_430, "Other list": 1_431_025_431}, "engagement": "dormant",
@@ -117,8 +117,8 @@ def test_an_export_has_the_columns_of_the_vendors_file(client: SailthruClient, b
     )
 
 
-def test_an_export_carries_clear_addresses_where_permitted(client: SailthruClient, box: SailthruSandbox) -> None:
-    """In a column `Email`; somebody without an address has neither that nor a hash."""
+def test_an_export_has_clear_addresses_where_permitted(client: SailthruClient, box: SailthruSandbox) -> None:
+    """A permitted export has a column `Email`; a user without address has neither address nor hash."""
     box.clear_emails = True
     box.account.add_users([{"email": "ann@example.com", "lists": ["Main"]}, {"extid": "7", "lists": ["Main"]}])
     header, *found = rows(exported(client, "Main"))
@@ -128,7 +128,7 @@ def test_an_export_carries_clear_addresses_where_permitted(client: SailthruClien
 
 
 def test_vars_are_written_as_text(client: SailthruClient, box: SailthruSandbox) -> None:
-    """Also one that is named like a standard column."""
+    """Vars are written as text, also one that is named like a standard column."""
     vars_ = {
         "a": 'say "hi"', "b": True, "c": False, "d": None, "e": 2.0, "f": 1.5, "g": [1, "x y"], "h": {"k": 1},
         "i": "one\ntwo", "Domain": "mine", "j": "Köln",
@@ -146,7 +146,7 @@ def test_vars_are_written_as_text(client: SailthruClient, box: SailthruSandbox) 
 
 
 def test_a_smart_list_is_exported_like_any_other(client: SailthruClient, box: SailthruSandbox) -> None:
-    """Without a signup of its own."""
+    """A smart list is exported without signup times."""
     box.account.add_list("Smart", type="smart", query={"criteria": ["match"], "field": ["n"], "value": ["1"]})
     box.account.add_users({"email": f"user{number}@example.com", "vars": {"n": number % 2}} for number in range(4))
     header, *found = rows(exported(client, "Smart"))
@@ -154,10 +154,8 @@ def test_a_smart_list_is_exported_like_any_other(client: SailthruClient, box: Sa
     assert {row[header.index("List Signup")] for row in found} == {""}
 
 
-def test_an_update_takes_a_file_with_one_user_a_line(
-    client: SailthruClient, box: SailthruSandbox, tmp_path: Path
-) -> None:
-    """Types are kept, unknown addresses are created; lines that cannot be are counted and left out."""
+def test_an_update_reads_a_file_of_users(client: SailthruClient, box: SailthruSandbox, tmp_path: Path) -> None:
+    """A file updates one user per line; types are preserved, unknown addresses created, invalid lines counted."""
     client.save_user("ann@example.com", {"vars": {"a": 1}})
     [sid] = box.account.users
     lines = [
@@ -179,8 +177,8 @@ def test_an_update_takes_a_file_with_one_user_a_line(
     ]
 
 
-def test_an_update_takes_addresses_or_a_query(client: SailthruClient, box: SailthruSandbox) -> None:
-    """And does the same to all; without a change `update` is an empty array, as PHP writes it."""
+def test_an_update_applies_to_addresses_or_a_query(client: SailthruClient, box: SailthruSandbox) -> None:
+    """An update of addresses or a query applies to all; without a change its `update` is an empty array."""
     assert done(client, "update", emails="ann@example.com,bob@example.com")["update"] == []
     box.account.add_users([{"email": "cy@example.com", "vars": {"plan": "pro"}}])
     query = {"criteria": ["match"], "field": ["plan"], "value": ["pro"]}
@@ -188,8 +186,8 @@ def test_an_update_takes_addresses_or_a_query(client: SailthruClient, box: Sailt
     assert [sorted(user.lists) for user in box.account.users.values()] == [[], [], ["Pro"]]
 
 
-def test_an_update_may_drop_lines_in_silence(client: SailthruClient, box: SailthruSandbox, tmp_path: Path) -> None:
-    """By address or by another key of who has it; whether anything is counted is a switch."""
+def test_an_update_can_silently_drop_lines(client: SailthruClient, box: SailthruSandbox, tmp_path: Path) -> None:
+    """An update can silently drop lines of an address, by any key; a switch removes the counters."""
     box.account.add_users([{"email": "ann@example.com", "extid": "1"}])
     box.silent_drops = {"Ann@example.com", "bob@example.com"}
     file = tmp_path / "lines.json"
@@ -205,8 +203,8 @@ def test_an_update_may_drop_lines_in_silence(client: SailthruClient, box: Sailth
     assert not {"total", "successful", "failed"} & done(client, "update", file).keys()
 
 
-def test_a_path_in_the_parameters_is_tolerated(client: SailthruClient, box: SailthruSandbox, tmp_path: Path) -> None:
-    """The official client leaves and signs it, unless the call names `file` as a file."""
+def test_a_path_in_the_parameters_is_accepted(client: SailthruClient, box: SailthruSandbox, tmp_path: Path) -> None:
+    """The signed parameter `file` with a path is accepted, as the official client sends it."""
     file = tmp_path / "lines.json"
     file.write_text('{"id": "ann@example.com"}\n')
     answer = client.api_post("job", {"job": "update", "file": str(file)})
@@ -217,7 +215,7 @@ def test_a_path_in_the_parameters_is_tolerated(client: SailthruClient, box: Sail
 def test_an_import_puts_addresses_on_a_natural_list(
     client: SailthruClient, box: SailthruSandbox, tmp_path: Path
 ) -> None:
-    """From a string or a CSV, whose other columns become vars of text."""
+    """An import puts addresses on a natural list, from a string or a CSV whose other columns become vars."""
     job = done(client, "import", list="Main", emails="ann@example.com,nobody")
     assert (job["name"], job["list"], job["failed"]) == ("List Import: Main", "Main", 1)
     file = tmp_path / "people.csv"
@@ -229,7 +227,7 @@ def test_an_import_puts_addresses_on_a_natural_list(
 
 
 def test_lists_are_erased_together(client: SailthruClient, box: SailthruSandbox) -> None:
-    """Those that are not there are left out."""
+    """Lists are erased together; unknown ones are ignored."""
     for name in ("a", "b", "c"):
         box.account.add_list(name)
     assert done(client, "list_erase", lists=["a", "b", "x"])["name"] == "Bulk List Erase: 3 requested"
@@ -250,22 +248,22 @@ def test_lists_are_erased_together(client: SailthruClient, box: SailthruSandbox)
         ({"job": "list_erase"}, (400, 2)),
     ],
 )
-def test_a_job_that_cannot_be_is_refused(
+def test_an_invalid_job_is_refused(
     asked: dict[str, Any], expected: tuple[int, int], client: SailthruClient, box: SailthruSandbox
 ) -> None:
-    """At once, and is not started."""
+    """An invalid job is refused at once."""
     assert error(client.api_post("job", asked)) == expected
     assert not box.jobs.by_id
 
 
 def test_an_unknown_job_is_refused(client: SailthruClient) -> None:
-    """With error 99."""
+    """An unknown job is error 99."""
     assert error(client.api_get("job", {"job_id": "0" * 24})) == (400, 99)
     assert error(client.api_get("job", {})) == (400, 2)
 
 
-def test_big_jobs_work_between_other_calls(client: SailthruClient, box: SailthruSandbox) -> None:
-    """They are pending until they are done, and nobody waits for them meanwhile."""
+def test_a_big_job_does_not_block_other_calls(client: SailthruClient, box: SailthruSandbox) -> None:
+    """A big job is pending while other calls are answered."""
     box.account.add_users({"email": f"user{number}@example.com", "lists": ["Main"]} for number in range(6000))
     job_id = start(client, "export_list_data", list="Main")
     while (job := state(client, job_id))["status"] == "pending":

@@ -1,4 +1,4 @@
-"""Lists and settings of the Sailthru sandbox, as the official client sees them."""
+"""Lists and settings of the Sailthru sandbox, through the official client."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ MADE = "Sat, 02 Oct 2021 19:46:49 -0400"
 
 
 def test_a_list_is_created_read_and_deleted(client: SailthruClient) -> None:
-    """It is `natural` to who creates it and `normal` to who reads it; its name is `list` alone and `name` among all."""
+    """A list is `natural` when created and `normal` when read; its name is `list` alone and `name` among all."""
     made = client.api_post("list", {"list": "Main", "vars": {"a": 1}, "public_name": "The Main"}).get_body()
     list_id = made["list_id"]
     assert made == {"list": "Main", "type": "natural", "list_id": list_id}
@@ -31,7 +31,7 @@ def test_a_list_is_created_read_and_deleted(client: SailthruClient) -> None:
 
 
 def test_an_unknown_list_is_error_15(client: SailthruClient) -> None:
-    """Read or deleted, by name or by id: 404."""
+    """An unknown list is 404 with error 15, by name or id, read or deleted."""
     answers = [client.get_list("Main"), client.delete_list("Main"), client.api_get("list", {"list_id": "0" * 24})]
     for answer in answers:
         assert (answer.get_status_code(), answer.get_error().get_error_code()) == (404, 15)
@@ -39,7 +39,7 @@ def test_an_unknown_list_is_error_15(client: SailthruClient) -> None:
 
 
 def test_a_list_is_changed_by_being_posted_again(client: SailthruClient) -> None:
-    """Its id stays; primary lists can be asked for alone, and settings name them."""
+    """A posted list is changed and keeps its id; primary lists can be filtered, and are in the settings."""
     first = client.api_post("list", {"list": "Main"}).get_body()
     client.api_post("list", {"list": "Other"})
     assert client.api_post("list", {"list": "Main", "primary": 1}).get_body() == first
@@ -49,8 +49,8 @@ def test_a_list_is_changed_by_being_posted_again(client: SailthruClient) -> None
     assert (settings["lists_primary"], settings["timezone"]) == (["Main"], "America/New_York")
 
 
-def test_members_leave_with_their_list(client: SailthruClient) -> None:
-    """Its members have one list less."""
+def test_a_deleted_list_loses_its_members(client: SailthruClient) -> None:
+    """Deleting a list removes it from its members."""
     client.save_user("ann@example.com", {"lists": {"Main": 1}})
     client.delete_list("Main")
     assert client.get_user("ann@example.com").get_body()["lists"] is None
@@ -68,10 +68,10 @@ def test_members_leave_with_their_list(client: SailthruClient) -> None:
         ({"criteria": ["domain", "list_member_not"], "value": ["other.org", "Main"]}, ["cy"]),
     ],
 )
-def test_a_smart_list_holds_the_users_that_its_query_finds(
+def test_a_smart_list_follows_its_query(
     query: dict[str, Any], members: list[str], client: SailthruClient, box: SailthruSandbox
 ) -> None:
-    """Membership follows changes of users. A user names smart lists only when asked for them."""
+    """A smart list holds the users that its query matches, as they change."""
     box.account.add_users([
         {"email": "ann@example.com", "vars": {"plan": "pro", "n": 1}, "lists": ["Main"]},
         {"email": "bob@example.com", "vars": {"plan": "free", "n": "2", "tags": ["a", "b"]}, "lists": ["Other"]},
@@ -88,8 +88,8 @@ def test_a_smart_list_holds_the_users_that_its_query_finds(
     assert "Smart" not in (client.get_user(found[0].email).get_body()["lists"] or {})
 
 
-def test_a_smart_list_follows_its_users(client: SailthruClient, box: SailthruSandbox) -> None:
-    """Nobody is put on it by hand."""
+def test_a_smart_list_cannot_be_written(client: SailthruClient, box: SailthruSandbox) -> None:
+    """A user cannot be put on a smart list."""
     query = {"criteria": ["match"], "field": ["plan"], "value": ["pro"]}
     box.account.add_list("Smart", type="smart", query=query)
     client.save_user("ann@example.com", {"vars": {"plan": "pro"}})
@@ -110,10 +110,10 @@ def test_a_smart_list_follows_its_users(client: SailthruClient, box: SailthruSan
         ({"list": "a$b"}, 99),
     ],
 )
-def test_a_list_that_cannot_be_is_refused(
+def test_an_invalid_list_is_refused(
     asked: dict[str, Any], code: int, client: SailthruClient, box: SailthruSandbox
 ) -> None:
-    """And is not made."""
+    """An invalid list is refused and not created."""
     answer = client.api_post("list", asked)
     assert (answer.get_status_code(), answer.get_error().get_error_code()) == (400, code)
     assert not box.account.lists

@@ -1,4 +1,4 @@
-"""The sandbox's own signature: known vectors, and the official client's opinion."""
+"""The sandbox's signature, against known vectors and the official client."""
 
 import json
 
@@ -20,12 +20,12 @@ VECTORS = [
 
 @pytest.mark.parametrize(("secret", "key", "text", "expected"), VECTORS)
 def test_the_text_that_is_sent_is_signed(secret: str, key: str, text: str, expected: str) -> None:
-    """As in known vectors, umlauts and all."""
+    """Signatures equal the known vectors, including umlauts."""
     assert signature(secret, {"api_key": key, "format": "json", "json": text}) == expected
 
 
 def test_the_classic_form_is_signed_without_its_names() -> None:
-    """As in the known vector of the classic form."""
+    """The classic form is signed without the names of its fields."""
     sent = {
         "id": "jane@example.com", "vars[a]": "1", "vars[b][0]": "x", "vars[b][1]": "y", "api_key": "abc123",
         "format": "json",
@@ -38,13 +38,13 @@ def test_the_classic_form_is_signed_without_its_names() -> None:
 
 @settings(max_examples=25)
 @given(st.dictionaries(st.text(max_size=3), st.text(max_size=6)))
-def test_it_agrees_with_the_official_client(values: dict[str, str]) -> None:
-    """Whatever values are signed."""
+def test_the_signature_equals_the_official_clients(values: dict[str, str]) -> None:
+    """The signature equals the official client's for any values."""
     assert signature("s3cr3t", values) == get_signature_hash(values, "s3cr3t")
 
 
-def test_a_json_call_is_checked_on_its_raw_text(box: SailthruSandbox) -> None:
-    """Blanks and order in it are part of what is signed."""
+def test_a_json_call_is_signed_as_raw_text(box: SailthruSandbox) -> None:
+    """A JSON call is signed as raw text, including blanks and order."""
     text = '{ "vars":{"b":1,"a":2},   "id":"ann@example.com" }'
     fields = {"api_key": "key", "format": "json", "json": text}
     sig = signature("s3cr3t", fields)
@@ -54,8 +54,8 @@ def test_a_json_call_is_checked_on_its_raw_text(box: SailthruSandbox) -> None:
     assert (answer.status_code, answer.json()["error"]) == (401, 5)
 
 
-def test_the_classic_form_is_understood(box: SailthruSandbox) -> None:
-    """Nested names become objects and arrays, whose values are all text."""
+def test_the_classic_form_is_parsed(box: SailthruSandbox) -> None:
+    """Nested names of the classic form become objects and arrays of text."""
     fields = {
         "api_key": "key", "format": "json", "id": "ann@example.com", "vars[a]": "1", "vars[b][0]": "x",
         "vars[b][1]": "y", "vars[c][d]": "z", "lists[Main]": "1",
@@ -68,7 +68,7 @@ def test_the_classic_form_is_understood(box: SailthruSandbox) -> None:
 
 
 def test_wrong_keys_are_distinguished(box: SailthruSandbox) -> None:
-    """A wrong key is error 3, a wrong secret error 5; both are 401."""
+    """A wrong key is error 3 and a wrong secret error 5, both 401."""
     for key, secret, code in (("other", "s3cr3t", 3), ("key", "other", 5)):
         answer = SailthruClient(key, secret, api_url=box.url).get_lists()
         assert (answer.get_status_code(), answer.get_error().get_error_code()) == (401, code)

@@ -1,4 +1,4 @@
-"""Users of the Sailthru sandbox, as the official client sees them."""
+"""Users of the Sailthru sandbox, through the official client."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def read(client: SailthruClient, value: str, key: str = "email", **fields: Any) 
 
 
 def test_a_user_is_created_and_read_by_each_key(client: SailthruClient) -> None:
-    """Addresses become lower case; the sid begins with the time."""
+    """A user is found by each key, with a lower-case address and a sid that begins with the time."""
     vars_ = {"text": "Köln", "n": 3, "x": 1.5, "yes": True, "none": None, "list": [1, "b"], "map": {"a": []}}
     created = client.api_post(
         "user",
@@ -46,15 +46,15 @@ def test_a_user_is_created_and_read_by_each_key(client: SailthruClient) -> None:
     assert client.get_user(keys["sid"]).get_body() == expected  # a sid without `key` is known as one
 
 
-def test_only_the_fields_that_were_asked_for_are_returned(client: SailthruClient) -> None:
-    """Also those that other answers leave out; empty lists and vars are null."""
+def test_only_requested_fields_are_returned(client: SailthruClient) -> None:
+    """Only requested fields are returned, also those not returned by default; empty lists and vars are null."""
     client.save_user("ann@example.com")
     assert read(client, "ann@example.com", vars=1, lists=1, engagement=0) == {"vars": None, "lists": None}
     assert read(client, "ann@example.com", activity=1) == {"activity": {"create_time": SIGNED_UP}}
 
 
-def test_vars_and_lists_are_merged_into_what_is_there(client: SailthruClient, box: SailthruSandbox) -> None:
-    """A null stays as null; 0 takes off a list, also one that is not there; an unknown list is created natural."""
+def test_vars_and_lists_are_merged(client: SailthruClient, box: SailthruSandbox) -> None:
+    """Vars and lists are merged: null is stored, 0 removes from a list, and an unknown list is created."""
     client.save_user("ann@example.com", {"vars": {"a": 1, "b": 2}, "lists": {"Main": 1, "Other": 1}})
     client.save_user("ann@example.com", {"vars": {"b": None, "c d": [3]}, "lists": {"Main": 0, "Nowhere": 0}})
     found = read(client, "ann@example.com", vars=1, lists=1)
@@ -63,7 +63,7 @@ def test_vars_and_lists_are_merged_into_what_is_there(client: SailthruClient, bo
 
 
 def test_keys_can_be_changed(client: SailthruClient) -> None:
-    """The old ones are nobody's then."""
+    """After a change of keys the old ones are unknown."""
     client.save_user("ann@example.com")
     sid = read(client, "ann@example.com")["keys"]["sid"]
     client.save_user("ann@example.com", {"keys": {"email": "Bea@Example.com", "extid": "7"}})
@@ -73,7 +73,7 @@ def test_keys_can_be_changed(client: SailthruClient) -> None:
 
 
 def test_a_key_of_another_user_is_a_conflict_or_merges(client: SailthruClient, box: SailthruSandbox) -> None:
-    """`error` changes nothing; `merge` makes one of two, where the one that was meant stays."""
+    """A key of another user is refused, or merges both users into the addressed one."""
     client.save_user("ann@example.com", {"vars": {"a": 1}, "lists": {"Main": 1}})
     client.save_user("bob@example.com", {"keys": {"extid": "7"}, "vars": {"a": 2, "b": 2}, "lists": {"Other": 1}})
     for conflict in ({}, {"keysconflict": "error"}):
@@ -89,7 +89,7 @@ def test_a_key_of_another_user_is_a_conflict_or_merges(client: SailthruClient, b
 
 
 def test_a_user_is_deleted(client: SailthruClient, box: SailthruSandbox) -> None:
-    """By any key, from all lists."""
+    """A user is deleted by any key, and leaves all lists."""
     client.save_user("ann@example.com", {"lists": {"Main": 1}})
     assert answered(client.api_delete("user", {"id": "ann@example.com", "key": "email"})) == (200, {"ok": True})
     assert not box.account.users
@@ -97,7 +97,7 @@ def test_a_user_is_deleted(client: SailthruClient, box: SailthruSandbox) -> None
 
 
 def test_an_unknown_user_has_two_statuses(client: SailthruClient) -> None:
-    """400 to a reader, 404 to a deletion; both error 99. An unknown sid creates nobody."""
+    """An unknown user is 400 to a read and 404 to a deletion, both error 99; an unknown sid creates no user."""
     body = {"error": 99, "errormsg": "User not found with email: x@y.zz"}
     assert answered(client.get_user("x@y.zz")) == (400, body)
     assert answered(client.api_delete("user", {"id": "x@y.zz"})) == (404, body)
@@ -123,10 +123,10 @@ def test_an_unknown_user_has_two_statuses(client: SailthruClient) -> None:
         ({"id": "ann@example.com", "signup_date": "soon"}, 18),
     ],
 )
-def test_what_cannot_be_changes_nothing(
+def test_an_invalid_change_changes_nothing(
     asked: dict[str, Any], code: int, client: SailthruClient, box: SailthruSandbox
 ) -> None:
-    """Every refusal is a 400 with these two keys, and nobody is created."""
+    """An invalid change is a 400 with two keys and changes nothing."""
     answer = client.api_post("user", asked)
     assert answer.get_status_code() == 400
     assert answer.get_error().get_error_code() == code
@@ -135,8 +135,8 @@ def test_what_cannot_be_changes_nothing(
     assert not box.account.lists
 
 
-def test_an_opt_out_and_a_signup_are_kept(client: SailthruClient) -> None:
-    """With the time of the signup in the account's zone."""
+def test_an_opt_out_and_a_signup_are_stored(client: SailthruClient) -> None:
+    """Opt-out and signup are stored, with the signup time in the account's time zone."""
     client.save_user("ann@example.com", {"optout_email": "blast", "signup_date": "1987-08-01", "lists": {"Main": 1}})
     signup = "Sat, 01 Aug 1987 00:00:00 -0400"
     found = read(client, "ann@example.com", lists=1, optout_email=1, activity=1)
@@ -144,8 +144,8 @@ def test_an_opt_out_and_a_signup_are_kept(client: SailthruClient) -> None:
     assert found["activity"]["signup_time"] == signup
 
 
-def test_a_change_can_be_seen_late(client: SailthruClient, box: SailthruSandbox) -> None:
-    """Created, changed and deleted users look as before until their time has come."""
+def test_a_change_can_be_delayed(client: SailthruClient, box: SailthruSandbox) -> None:
+    """Created, changed and deleted users are visible after a delay."""
     box.visible_after = 5
     client.save_user("ann@example.com", {"vars": {"a": 1}})
     assert client.get_user("ann@example.com").get_status_code() == 400
@@ -162,7 +162,7 @@ def test_a_change_can_be_seen_late(client: SailthruClient, box: SailthruSandbox)
 
 
 def test_users_can_be_seeded(client: SailthruClient, box: SailthruSandbox) -> None:
-    """With times of creation and signup, counters and activity."""
+    """Initial users have times of creation and signup, counters and activity."""
     seed = {
         "email": "Ann@Example.com", "extid": 42, "created": 1_431_025_429, "vars": {"plan": "pro"},
         "lists": {"Main": 1_431_025_430}, "activity": {"open_time": 1_431_025_440}, "lifetime": {"lifetime_open": 2},

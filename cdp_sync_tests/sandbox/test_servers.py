@@ -1,47 +1,53 @@
-"""The sandbox's servers: they start together, the demonstration's connections find them, and they end together."""
+"""The sandbox's servers start together, are found by the demonstration's connections, and stop together."""
 
 import json
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
 
+from cdp_sync.connectors.iterable.goals import IterableConnection
 from cdp_sync.connectors.sailthru.goals import SailthruConnection
 from cdp_sync.errors import ServerUnreachable
 from cdp_sync.model import kind_of
 from cdp_sync.orchestration.declarations import load_declarations
-from cdp_sync.sandbox.demo.users import LIST, write_demo_users
+from cdp_sync.sandbox.demo.users import CARDS, LIST, write_demo_card_holders, write_demo_users
 from cdp_sync.sandbox.servers import SandboxServers
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The servers set variables; restore them."""
+    """Restore the environment, as the servers set variables."""
     for name in ("PORT", "SAILTHRU", "SAILTHRU_KEY", "SAILTHRU_SECRET", "ITERABLE", "ITERABLE_KEY"):
         monkeypatch.setenv(f"CDP_SYNC_SANDBOX_{name}", "")
 
 
-def test_the_demonstrations_connection_finds_it(tmp_path: Path) -> None:
-    """Its address, key and secret are where the declaration looks for them; its users are those of the file."""
-    with SandboxServers(sailthru_port=0, folder=tmp_path) as servers:
-        assert servers.newsletter
-        assert f"{servers.newsletter.url}/_sandbox" in servers.summary
-        declared = load_declarations().connection("sailthru")
-        assert isinstance(declared, SailthruConnection)
-        assert declared.base_url == servers.newsletter.url
-        assert all(fine for _, fine in kind_of(declared).part("check")(declared))
-        lists = requests.get(f"{servers.newsletter.url}/_sandbox", timeout=20).json()["lists"]
-        assert [(each["name"], each["count"]) for each in lists] == [(LIST, 24)]
-    with pytest.raises(requests.ConnectionError):
-        requests.get(servers.newsletter.url, timeout=20)
+def test_the_demonstrations_connections_find_them(tmp_path: Path) -> None:
+    """The demonstration's connections to platforms find address, key, secret and users."""
+    lists = {"Sailthru": [(LIST, 24)], "Iterable": [(CARDS, 22)]}
+    with SandboxServers(sailthru_port=0, iterable_port=0, folder=tmp_path) as servers:
+        apis = [api for api in (servers.newsletter, servers.campaigns) if api]
+        assert [api.vendor for api in apis] == [*lists]
+        for api in apis:
+            assert f"{api.url}/_sandbox" in servers.summary
+            declared = load_declarations().connection(api.vendor.lower())
+            assert isinstance(declared, IterableConnection | SailthruConnection)
+            assert declared.base_url == api.url
+            assert all(fine for _, fine in kind_of(declared).part("check")(declared))
+            shown = requests.get(f"{api.url}/_sandbox", timeout=20).json()["lists"]
+            assert [(each["name"], each["count"]) for each in shown] == lists[api.vendor]
+    for api in apis:
+        with pytest.raises(requests.ConnectionError):
+            requests.get(api.url, timeout=20)
 
 
 def test_a_file_sets_the_variables_of_another_shell(tmp_path: Path) -> None:
-    """It holds no secret but names the file that does; only its owner may read that one."""
+    """A file sets the variables of another shell. It names the secret's file, which only its owner may read."""
     with SandboxServers(sailthru_port=0, folder=tmp_path) as servers:
         given = servers.environment
         script = f'. "{tmp_path}/sailthru.env"; env'
@@ -56,8 +62,8 @@ def test_a_file_sets_the_variables_of_another_shell(tmp_path: Path) -> None:
     assert (tmp_path / "sailthru_secret").stat().st_mode & 0o777 == 0o600
 
 
-def test_iterable_is_found_by_another_shell(tmp_path: Path) -> None:
-    """Its key opens it, and its users are those of the list; both are kept from one start to the next."""
+def test_another_shell_finds_iterable(tmp_path: Path) -> None:
+    """The demonstration's Iterable connection finds key and users, which are stored between starts."""
     for _ in range(2):
         with SandboxServers(iterable_port=0, folder=tmp_path) as servers:
             script = (
@@ -68,13 +74,13 @@ def test_iterable_is_found_by_another_shell(tmp_path: Path) -> None:
             assert f"Iterable on {url}" in servers.summary
             lists = requests.get(f"{url}/api/lists", headers={"Api-Key": key}, timeout=20).json()["lists"]
             size = requests.get(f"{url}/api/lists/{lists[0]['id']}/size", headers={"Api-Key": key}, timeout=20).text
-            assert ([each["name"] for each in lists], size) == ([LIST], "23")
+            assert ([each["name"] for each in lists], size) == ([CARDS], "22")
         assert key not in (tmp_path / "iterable.env").read_text()
         assert key == (tmp_path / "iterable_key").read_text().strip()
 
 
-def test_its_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    """Secrets, host key, users, mails and what is on the server, whatever the umask and whatever was there."""
+def test_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    """Secrets, host key, users, mails and served files are readable by their owner only, for any umask."""
     folder = tmp_path / "data" / "sandbox"
     umask = os.umask(0)
     try:
@@ -101,7 +107,7 @@ SERVERS = {
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_port_in_use_is_an_error_before_anything_starts(server: str, tmp_path: Path) -> None:
-    """The message names the server and the option that chooses another port; nothing is written."""
+    """A port in use is an error before any server starts; it names the server and the option to change it."""
     name, option = SERVERS[server]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = dict.fromkeys(SERVERS, 0) | {server: taken.getsockname()[1]}
@@ -117,8 +123,8 @@ def test_a_port_in_use_is_an_error_before_anything_starts(server: str, tmp_path:
 
 
 @pytest.mark.parametrize("module", ["sftp", "sailthru", "iterable"])
-def test_a_server_by_itself_says_that_its_port_is_taken(module: str, tmp_path: Path) -> None:
-    """One line, no traceback."""
+def test_a_single_server_reports_a_port_in_use(module: str, tmp_path: Path) -> None:
+    """A server that is started alone reports a port in use in one line."""
     options = {
         "sftp": ["--root", str(tmp_path), "--account", "shop=SECRET"],
         "sailthru": ["--api-key", "key", "--api-secret-env", "SECRET"],
@@ -135,12 +141,13 @@ def test_a_server_by_itself_says_that_its_port_is_taken(module: str, tmp_path: P
     assert done.stderr.startswith(f"Port {port}, which this server needs, cannot be opened: Address already in use.")
 
 
-def test_the_users_are_the_same_every_time(tmp_path: Path) -> None:
-    """The seed decides them; all addresses are invented, and some are of the web shop's customers."""
+@pytest.mark.parametrize(("write", "count"), [(write_demo_users, 24), (write_demo_card_holders, 22)])
+def test_the_users_are_reproducible(tmp_path: Path, write: Callable[..., None], count: int) -> None:
+    """The same seed yields the same users, with example addresses."""
     for name, seed in (("one", 7), ("two", 7), ("three", 8)):
-        write_demo_users(tmp_path / name, seed=seed)
+        write(tmp_path / name, seed=seed)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert (tmp_path / "one").read_bytes() != (tmp_path / "three").read_bytes()
     emails = [json.loads(line)["email"] for line in (tmp_path / "one").read_text().splitlines()]
     assert {email.rpartition("@")[2] for email in emails} <= {"example.com", "example.org", "example.net"}
-    assert len(set(emails)) == len(emails) == 24
+    assert len(set(emails)) == len(emails) == count

@@ -1,4 +1,4 @@
-"""The SFTP sandbox: what it lets in, what it lets do, and what it does not let out."""
+"""The SFTP sandbox: logins, operations, and confinement to its folder."""
 
 import json
 import os
@@ -21,7 +21,7 @@ PASSWORD = "correct horse"  # of a server that lives for one test
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The folder that is served."""
+    """The served folder."""
     (tmp_path / "root" / "inbox").mkdir(parents=True)
     (tmp_path / "secret").write_text("secret")
     return tmp_path / "root"
@@ -54,8 +54,8 @@ def client(sandbox: SftpSandbox) -> Iterator[paramiko.SFTPClient]:
         yield connected
 
 
-def test_a_file_goes_up_and_comes_down(client: paramiko.SFTPClient, root: Path, tmp_path: Path) -> None:
-    """What is written is what lies in the folder and what is read again, beyond any block size."""
+def test_a_file_is_written_and_read(client: paramiko.SFTPClient, root: Path, tmp_path: Path) -> None:
+    """A written file is stored and read back unchanged, beyond any block size."""
     (tmp_path / "up").write_bytes(os.urandom(3_000_001))
     client.put(str(tmp_path / "up"), "/inbox/a.csv")
     client.get("/inbox/a.csv", str(tmp_path / "down"))
@@ -63,7 +63,7 @@ def test_a_file_goes_up_and_comes_down(client: paramiko.SFTPClient, root: Path, 
 
 
 def test_offsets_beyond_four_gigabytes_work(client: paramiko.SFTPClient, root: Path) -> None:
-    """A file may be larger than 32 bits can count."""
+    """Offsets beyond 32 bits work."""
     with (root / "big").open("wb") as file:
         file.truncate(5 << 30)
         file.seek(5 << 30)
@@ -75,7 +75,7 @@ def test_offsets_beyond_four_gigabytes_work(client: paramiko.SFTPClient, root: P
 
 
 def test_rename_never_overwrites_and_posix_rename_does(client: paramiko.SFTPClient, root: Path) -> None:
-    """The two ways to rename behave as OpenSSH's do."""
+    """The two ways to rename behave as in OpenSSH."""
     (root / "new").write_text("new")
     (root / "old").write_text("old")
     with pytest.raises(OSError, match="Failure"):
@@ -88,7 +88,7 @@ def test_rename_never_overwrites_and_posix_rename_does(client: paramiko.SFTPClie
 
 
 def test_posix_rename_can_be_left_out(root: Path) -> None:
-    """As a process with --without-posix-rename a file can be renamed to a free name only."""
+    """With --without-posix-rename a file can be renamed to a free name only."""
     (root / "new").write_text("new")
     with process(root, "--without-posix-rename") as (_, ready), client_of(int(str(ready["port"]))) as client:
         with pytest.raises(OSError, match="unsupported"):
@@ -96,8 +96,8 @@ def test_posix_rename_can_be_left_out(root: Path) -> None:
         client.rename("/new", "/free")
 
 
-def test_an_open_file_is_brought_to_the_disk(client: paramiko.SFTPClient) -> None:
-    """`fsync@openssh.com` works on a file that is open, and on nothing else."""
+def test_an_open_file_is_synced(client: paramiko.SFTPClient) -> None:
+    """`fsync@openssh.com` works on an open file only."""
     with client.open("/inbox/a.csv", "w") as file:
         client._request(sftp.CMD_EXTENDED, "fsync@openssh.com", file.handle)  # type: ignore[attr-defined]
     for handle in ("nonsense", file.handle):
@@ -107,8 +107,8 @@ def test_an_open_file_is_brought_to_the_disk(client: paramiko.SFTPClient) -> Non
         client._request(sftp.CMD_EXTENDED, "nonsense@openssh.com")  # type: ignore[attr-defined]
 
 
-def test_folders_and_files_are_made_and_removed(client: paramiko.SFTPClient, root: Path) -> None:
-    """mkdir, rmdir, remove and setting times work; a missing file is an error of its own."""
+def test_folders_and_files_are_created_and_removed(client: paramiko.SFTPClient, root: Path) -> None:
+    """mkdir, rmdir, remove and utime work; a missing file has its own error."""
     client.mkdir("/inbox/done")
     assert (root / "inbox/done").is_dir()
     client.rmdir("/inbox/done")
@@ -121,7 +121,7 @@ def test_folders_and_files_are_made_and_removed(client: paramiko.SFTPClient, roo
 
 
 def test_a_listing_has_sizes_and_kinds(client: paramiko.SFTPClient, root: Path) -> None:
-    """Entries carry their attributes; links are shown as links."""
+    """Entries have their attributes, and links are links."""
     (root / "inbox/a.csv").write_bytes(b"123")
     (root / "inbox/link").symlink_to("a.csv")
     entries = {entry.filename: entry for entry in client.listdir_attr("/inbox")}
@@ -134,16 +134,16 @@ ESCAPES = ["/../secret", "../secret", "/inbox/../../secret", "/inbox/../../../..
 
 
 @pytest.mark.parametrize("path", ESCAPES)
-def test_dots_do_not_lead_out(client: paramiko.SFTPClient, path: str) -> None:
-    """`..` at the root is the root, so that nothing above it can be named."""
+def test_dots_stay_inside_the_root(client: paramiko.SFTPClient, path: str) -> None:
+    """`..` at the root is the root."""
     for attempt in (client.stat, client.lstat, client.open, client.listdir, client.remove):
         with pytest.raises(FileNotFoundError):
             attempt(path)
     assert client.normalize(path).count("..") == 0
 
 
-def test_links_do_not_lead_out(client: paramiko.SFTPClient, root: Path, tmp_path: Path) -> None:
-    """A link that leaves the root is "permission denied" for everything, also as a folder on the way."""
+def test_links_stay_inside_the_root(client: paramiko.SFTPClient, root: Path, tmp_path: Path) -> None:
+    """A link out of the root is "permission denied", also as a folder within a path."""
     (root / "file").symlink_to(tmp_path / "secret")
     (root / "folder").symlink_to(tmp_path)
     (root / "relative").symlink_to("../secret")
@@ -161,15 +161,15 @@ def test_links_do_not_lead_out(client: paramiko.SFTPClient, root: Path, tmp_path
     assert (tmp_path / "secret").read_text() == "secret"
 
 
-def test_links_cannot_be_made(client: paramiko.SFTPClient, root: Path) -> None:
-    """A client cannot make a link at all."""
+def test_links_cannot_be_created(client: paramiko.SFTPClient, root: Path) -> None:
+    """A client cannot create a link."""
     with pytest.raises(OSError, match="unsupported"):
         client.symlink("/etc/passwd", "/inbox/link")
     assert list((root / "inbox").iterdir()) == []
 
 
 def test_accounts_have_their_own_passwords(sandbox: SftpSandbox) -> None:
-    """Each account enters with its password only; wrong ones are counted."""
+    """Each account has its own password; wrong ones are counted."""
     with client_of(sandbox.port, "other", "other") as connected:
         assert connected.listdir("/") == ["inbox"]
     for username, password in [("webshop", "other"), ("nobody", PASSWORD), ("webshop", "")]:
@@ -179,7 +179,7 @@ def test_accounts_have_their_own_passwords(sandbox: SftpSandbox) -> None:
 
 
 def test_it_listens_on_loopback_only(sandbox: SftpSandbox) -> None:
-    """Nobody outside this machine can reach it."""
+    """The server listens on loopback only."""
     assert vars(sandbox)["_listener"].getsockname() == ("127.0.0.1", sandbox.port)
 
 
@@ -202,8 +202,8 @@ def test_many_connections_at_once(sandbox: SftpSandbox, root: Path) -> None:
     assert seen == [["a.csv"]] * 8
 
 
-def test_leaving_hangs_up(root: Path) -> None:
-    """After the block the port is free again and clients are disconnected."""
+def test_leaving_disconnects_the_clients(root: Path) -> None:
+    """After the block the port is free and clients are disconnected."""
     with SftpSandbox(root, accounts={"webshop": PASSWORD}) as first, client_of(first.port) as connected:
         first.__exit__(None, None, None)
         with pytest.raises((OSError, EOFError, paramiko.SSHException)):
@@ -212,8 +212,8 @@ def test_leaving_hangs_up(root: Path) -> None:
         assert second.port == first.port
 
 
-def test_the_host_key_is_new_or_kept(root: Path, tmp_path: Path) -> None:
-    """Each start has another host key, unless a file keeps it; nobody else may read that file."""
+def test_the_host_key_is_new_or_stored(root: Path, tmp_path: Path) -> None:
+    """Each start has a new host key, unless a file stores it, which only its owner may read."""
     fresh = [SftpSandbox(root, accounts={}).fingerprint for _ in range(2)]
     kept = [SftpSandbox(root, accounts={}, host_key_file=tmp_path / "key").fingerprint for _ in range(2)]
     assert len({*fresh, *kept}) == 3
@@ -223,7 +223,7 @@ def test_the_host_key_is_new_or_kept(root: Path, tmp_path: Path) -> None:
 
 @contextmanager
 def process(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, object]]]:
-    """Start the sandbox as a process of its own and read its first line."""
+    """Start the sandbox as a process and read its first line."""
     command = [sys.executable, "-m", "cdp_sync.sandbox.sftp", "--root", str(root), "--account", "webshop=SFTP_PASSWORD"]
     environ = {**os.environ, "SFTP_PASSWORD": PASSWORD}
     running = subprocess.Popen(
@@ -239,7 +239,7 @@ def process(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 def test_a_process_serves_until_a_signal(root: Path, tmp_path: Path, end: signal.Signals) -> None:
-    """It prints host, port and fingerprint in one line, writes known_hosts, serves, and ends with status 0."""
+    """The process prints host, port and fingerprint, writes known_hosts, and ends with status 0 on a signal."""
     with process(root, "--known-hosts", str(tmp_path / "known_hosts")) as (running, ready):
         port = int(str(ready["port"]))
         assert ready["host"] == "127.0.0.1"
@@ -253,7 +253,7 @@ def test_a_process_serves_until_a_signal(root: Path, tmp_path: Path, end: signal
 
 
 def test_a_process_ends_with_its_input(root: Path) -> None:
-    """With --until-stdin-closes it does not outlive who started it."""
+    """With --until-stdin-closes the process ends with its parent."""
     with process(root, "--until-stdin-closes") as (running, _):
         assert running.stdin is not None
         running.stdin.close()
@@ -262,10 +262,8 @@ def test_a_process_ends_with_its_input(root: Path) -> None:
 
 
 @pytest.mark.parametrize("account", ["webshop", "=PATH", "webshop=NOT_SET"])
-def test_an_account_without_a_password_is_wrong_usage(
-    root: Path, account: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An account that names no user or no variable, or one that is not set, is status 2 with a message."""
+def test_an_account_needs_a_password(root: Path, account: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An account without user, or without a set variable, is status 2 with a message."""
     with pytest.raises(SystemExit) as ended:
         main(["--root", str(root), "--account", account])
     assert ended.value.code == 2

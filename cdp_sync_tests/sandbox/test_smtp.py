@@ -1,4 +1,4 @@
-"""The sandbox's mail server: it keeps and shows what arrives, and processes beside it find it."""
+"""The sandbox's mail server stores and lists mails, and other processes find it."""
 
 import smtplib
 import socket
@@ -18,12 +18,12 @@ def mail(number: int, *recipients: str) -> Mail:
 
 
 def server(port: int) -> SmtpServer:
-    """Return the sandbox as a mail server."""
+    """Return the settings of the sandbox's mail server."""
     return SmtpServer("127.0.0.1", "cdp@example.com", "none", port)
 
 
-def test_mails_are_kept_in_order_of_arrival(tmp_path: Path) -> None:
-    """Each in a file of its own; a server that starts again goes on counting."""
+def test_mails_are_stored_in_order_of_arrival(tmp_path: Path) -> None:
+    """Each mail has a file, numbered in order of arrival, also after a restart."""
     for start in (1, 3):
         with SmtpSandbox(tmp_path / "mail") as sandbox:
             send(server(sandbox.port), mail(start))
@@ -33,7 +33,7 @@ def test_mails_are_kept_in_order_of_arrival(tmp_path: Path) -> None:
 
 
 def test_each_mail_is_reported_in_one_line(tmp_path: Path) -> None:
-    """Its subject, how many it is for, and its file; no address."""
+    """Each mail is logged in one line with subject, number of recipients and file, without an address."""
     lines: list[str] = []
     with SmtpSandbox(tmp_path / "mail", arrived=lines.append) as sandbox:
         send(server(sandbox.port), mail(1, "ann@example.net", "bob@example.net"))
@@ -46,7 +46,7 @@ def test_each_mail_is_reported_in_one_line(tmp_path: Path) -> None:
 
 
 def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
-    """And stops listening at the end of the block."""
+    """The server listens on loopback only, until the block ends."""
     with SmtpSandbox(tmp_path / "mail") as sandbox:
         assert sandbox.host == "127.0.0.1"
         smtplib.SMTP(sandbox.host, sandbox.port, timeout=20).close()
@@ -55,7 +55,7 @@ def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
 
 
 def test_processes_send_mail_to_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process with the servers' environment mails into the sandbox."""
+    """A process with the servers' environment sends its mail to the sandbox."""
     monkeypatch.setenv("CDP_SYNC_SANDBOX_PORT", "0")
     monkeypatch.delenv("CDP_SYNC_SMTP_HOST", raising=False)
     with SandboxServers(mail_port=0, folder=tmp_path) as servers:
@@ -64,8 +64,8 @@ def test_processes_send_mail_to_the_sandbox(tmp_path: Path, monkeypatch: pytest.
     assert [file.name for file in (tmp_path / "mail").iterdir()] == ["000001.eml"]
 
 
-def test_a_mail_server_of_ones_own_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings that are there already are left alone, all of them."""
+def test_existing_mail_settings_are_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Existing mail settings are unchanged."""
     monkeypatch.setenv("CDP_SYNC_SANDBOX_PORT", "0")
     monkeypatch.setenv("CDP_SYNC_SMTP_HOST", "mail.example.com")
     with SandboxServers(mail_port=0, folder=tmp_path) as servers:
@@ -74,7 +74,7 @@ def test_a_mail_server_of_ones_own_goes_first(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_port_in_use_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names the option that chooses another port."""
+    """A port in use is an error that names the option to change it."""
     monkeypatch.setenv("CDP_SYNC_SANDBOX_PORT", "0")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

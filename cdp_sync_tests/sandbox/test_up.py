@@ -1,4 +1,4 @@
-"""`cdp-sync up` as a person starts it: what it prints, and that it ends."""
+"""`cdp-sync up` as a process: its output and its end."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ _PATIENCE = 180
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens."""
+    """Return a port that no process listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -61,7 +61,7 @@ def left_over(mark: Path) -> list[int]:
 
 
 def wait_until_none_is_left(mark: Path) -> None:
-    """Wait a moment until the processes that have a path in their environment have ended."""
+    """Wait until all processes that have a path in their environment have ended."""
     deadline = time.monotonic() + 2  # a killed process may need a moment
     while left := left_over(mark):
         assert time.monotonic() < deadline, left
@@ -70,7 +70,7 @@ def wait_until_none_is_left(mark: Path) -> None:
 
 @contextmanager
 def started(command: list[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command in a process group of its own; at the end of the block nothing with this folder runs any more."""
+    """Start a command in a process group; at the end of the block no process with this folder runs."""
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", _HEEDING_INTERRUPTS, *command],
@@ -88,11 +88,11 @@ def started(command: list[str], environment: Mapping[str, str], folder: Path) ->
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("to", [os.killpg, os.kill], ids=["to the group", "to the process alone"])
-def test_up_ends_with_all_that_it_started(to: Callable[[int, int], None], project: Project) -> None:
-    """Whether an interrupt reaches all of them, as Ctrl-C does, or `up` alone, once or twice.
+def test_up_stops_all_its_processes(to: Callable[[int, int], None], project: Project) -> None:
+    """`up` stops all its processes after one or two interrupts, to the group or to itself.
 
-    It has printed no warning about a command that nobody typed, and nothing of a temporary history: dagster.yaml names
-    where it is.
+    Its output has no warning about another command and no temporary history, as dagster.yaml names
+    the folder of the history.
     """
     shutil.copy(REPOSITORY / "workspace.yaml", project.folder / "workspace.yaml")
     port = free_port()
@@ -130,8 +130,8 @@ sys.exit(abs(servers._in_foreground([sys.executable, sys.argv[1]], os.environ)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_what_does_not_end_in_time_is_killed(number: signal.Signals, tmp_path: Path) -> None:
-    """With all that it started, and without a traceback."""
+def test_a_process_that_does_not_stop_is_killed(number: signal.Signals, tmp_path: Path) -> None:
+    """A process that does not stop in time is killed with its children, without a traceback."""
     (tmp_path / "stubborn.py").write_text(_STUBBORN, encoding="utf-8")
     command = [sys.executable, "-c", _IN_FOREGROUND, str(tmp_path / "stubborn.py")]
     output = tmp_path / "output"

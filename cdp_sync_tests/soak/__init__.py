@@ -1,1 +1,1 @@
-"""Runs that are killed at random instants and run again, and what hundreds of runs leave: `make soak`."""
+"""Runs that are killed at random points and run again, and the growth over hundreds of runs: `make soak`."""

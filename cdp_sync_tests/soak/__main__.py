@@ -1,4 +1,4 @@
-"""Kills 200 runs and does 300, or as many as asked for: `python -m cdp_sync_tests.soak --kills 200 --runs 300`."""
+"""Kills 200 runs and does 300, by default: `python -m cdp_sync_tests.soak --kills 200 --runs 300`."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from cdp_sync_tests.soak.steady import WARM_UP, WORK_EVERY, figures, growth, run
 
 
 def kill_runs(kills: int, seed: int) -> bool:
-    """Kill so many runs; return whether a promise was broken."""
+    """Kill so many runs; return whether an invariant was violated."""
     began, done = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder, exercises(Path(folder)) as three:
         for each in soak(three, Path(folder) / "kills", kills, seed):
@@ -24,7 +24,7 @@ def kill_runs(kills: int, seed: int) -> bool:
 
 
 def do_runs(runs: int) -> bool:
-    """Do so many runs in one process; return whether something grew that must not."""
+    """Do so many runs in one process; return whether a resource grew beyond its limit."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder:
         samples, problems = run_steadily(Path(folder), runs)

@@ -1,4 +1,4 @@
-"""What is killed: an import from files, an export to a file, and an exchange with Sailthru, each a `cdp-sync run`."""
+"""The runs to kill: an import from files, an export to a file, and an exchange with Sailthru, by `cdp-sync run`."""
 
 import os
 import shutil
@@ -26,23 +26,23 @@ PEOPLE = 400
 
 
 class Exercise(Protocol):
-    """Something that can be done again and again from the same beginning."""
+    """A run that can be repeated from the same state."""
 
     name: str
 
     def begin(self, folder: Path) -> Project:
-        """Return a project in a new folder, everything as it is before the run."""
+        """Return a project in a new folder, in the state before the run."""
 
     def command(self) -> tuple[str, ...]:
         """Return the arguments of the command that is killed and run again."""
 
     def outcome(self, project: Project) -> dict[str, Any]:
-        """Return what there is afterwards: equal states are equal values."""
+        """Return the state after the run, for comparison."""
 
 
 @dataclass(frozen=True)
 class Shop:
-    """An SFTP server with a project, and a copy of both as they are before the run."""
+    """An SFTP server with a project, and a copy of both before the run."""
 
     name: str
     sandbox: SftpSandbox
@@ -51,7 +51,7 @@ class Shop:
     goal: str
 
     def begin(self, folder: Path) -> Project:
-        """Return a copy of the project; the server's outbox is as it was."""
+        """Return a copy of the project, and restore the server's outbox."""
         shutil.rmtree(self.sandbox.root / "outbox")
         shutil.copytree(self.outbox, self.sandbox.root / "outbox")
         return copied(self.template, folder)
@@ -61,14 +61,14 @@ class Shop:
         return ("run", "shop", "--goal", self.goal)
 
     def outcome(self, project: Project) -> dict[str, Any]:
-        """Return what the warehouse holds and what lies in the outbox."""
+        """Return the content of warehouse and outbox."""
         files = {path.name: path.read_bytes() for path in (self.sandbox.root / "outbox").iterdir()}
         return {**state_of(project.warehouse), **delivered(project), "outbox": files}
 
 
 @dataclass(frozen=True)
 class Newsletter:
-    """A Sailthru with a project, and a copy of both as they are before the run."""
+    """A Sailthru sandbox with a project, and a copy of both before the run."""
 
     box: SailthruSandbox
     template: Project
@@ -76,17 +76,17 @@ class Newsletter:
     name: str = "sailthru"
 
     def begin(self, folder: Path) -> Project:
-        """Return a copy of the project; the account's people and lists are as they were."""
+        """Return a copy of the project, and restore the account's users and lists."""
         account = self.box.account
         account.users, account.lists, account._by = deepcopy(self.people)
         return copied(self.template, folder)
 
     def command(self) -> tuple[str, ...]:
-        """Run all goals: a list that is imported, and two segments that are exported."""
+        """Run all goals: the import of a list and two exports of segments."""
         return ("run", "crm")
 
     def outcome(self, project: Project) -> dict[str, Any]:
-        """Return what is known on both sides. The ledger of lists and delivery counts know when each run was."""
+        """Return the state on both sides, without the times of runs in the ledger."""
         users = self.box.account.users.values()
         held = {**state_of(project.warehouse), **delivered(project)}
         del held["ledger"]
@@ -103,7 +103,7 @@ def copied(template: Project, folder: Path) -> Project:
 
 
 def delivered(project: Project) -> dict[str, Any]:
-    """Return what was delivered, and on which lists a goal put each user, by e-mail address."""
+    """Return the delivered users by e-mail address, with the lists that a goal added."""
     with project.warehouse.open("read") as session:
         rows = session.rows(
             """select goal_number, email, row_hash::text from warehouse.exported_profile
@@ -171,7 +171,7 @@ def shop_connection(sandbox: SftpSandbox) -> dict[str, Any]:
 
 
 def deliver(root: Path, name: str, people: int, delivery: int) -> None:
-    """Put a file on the server that has been at rest for long; some of its rows cannot land."""
+    """Put a file with an old modification time on the server; some of its rows cannot land."""
     rows = [f"p{n}@example.com,{n},P{n},{n + delivery * (n % 3)}.5,t{n % 4}" for n in range(people)]
     rows += ["ragged", ",,nobody,1,", f"p{delivery}@example.com,,,no number,"]
     file = root / "inbox" / name
@@ -180,7 +180,7 @@ def deliver(root: Path, name: str, people: int, delivery: int) -> None:
 
 
 def newsletter(folder: Path, box: SailthruSandbox) -> Newsletter:
-    """Exchange once; then people subscribe, spend more, and fall out of the segment."""
+    """Exchange once; then users subscribe, spend more, and leave the segment."""
     project = Project(folder / "crm", SECRETS)
     project.declare(PROPERTIES, crm_connection(box), kind="SailthruConnection", segments=[SPENDERS, FANS])
     box.account.add_users(subscriber(number) for number in range(20))
@@ -205,7 +205,7 @@ def subscriber(number: int) -> dict[str, Any]:
 
 
 def crm_connection(box: SailthruSandbox) -> dict[str, Any]:
-    """Return the connection to the account: a list to import, users one by one and as a file."""
+    """Return the connection to the account: a list to import, and exports individually and as a file."""
     link = [{"field": "email", "property": "email"}]
     account = {"api_key_env": "CRM_KEY", "api_secret_env": "CRM_SECRET", "base_url": box.url}
     members = {

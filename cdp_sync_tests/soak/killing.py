@@ -1,4 +1,4 @@
-"""Kills a run at an instant, runs it again, and checks the promise."""
+"""Kills a run at some point, runs it again, and checks the invariants."""
 
 import random
 import time
@@ -15,12 +15,12 @@ from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.project import Project
 
 _PATIENCE = 250.0
-"""Seconds that a run may take when it is run again."""
+"""The time limit of the repeated run, in seconds."""
 
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A run that nothing disturbed."""
+    """A run without a kill."""
 
     exercise: Exercise
     seconds: float
@@ -33,14 +33,14 @@ class Kill:
 
     exercise: str
     at: float
-    """Seconds after its start."""
+    """Seconds from its start to the kill."""
     hit: bool
-    """It was killed; otherwise it had ended before the instant."""
+    """Whether it was killed, or ended before."""
     problems: tuple[str, ...]
 
 
 def undisturbed(exercise: Exercise, folder: Path) -> Undisturbed:
-    """Run an exercise twice without a kill; what the first one has to load takes no time in the second."""
+    """Run an exercise twice without a kill; the second run has no load time."""
     first, second = (_undisturbed(exercise, folder / name) for name in ("first", "second"))
     assert first.outcome == second.outcome
     return second
@@ -59,13 +59,13 @@ def _undisturbed(exercise: Exercise, folder: Path) -> Undisturbed:
 
 
 def soak(exercises: Sequence[Exercise], folder: Path, kills: int, seed: int) -> Iterator[Kill]:
-    """Kill the exercises in turn, each at instants spread over the time that it takes undisturbed.
+    """Kill the exercises in turn, at points spread over their duration.
 
     Args:
-        exercises: What is killed.
-        folder: For the projects.
-        kills: How many in all.
-        seed: Of the instants.
+        exercises: The runs to kill.
+        folder: The folder of the projects.
+        kills: The total number of kills.
+        seed: The seed of the points of the kills.
     """
     chance = random.Random(seed)
     known = [undisturbed(each, folder / each.name) for each in exercises]
@@ -76,7 +76,7 @@ def soak(exercises: Sequence[Exercise], folder: Path, kills: int, seed: int) -> 
 
 
 def kill(one: Undisturbed, folder: Path, at: float) -> Kill:
-    """Kill a run at an instant, and run it again."""
+    """Kill a run at some point, and run it again."""
     exercise = one.exercise
     project = exercise.begin(folder)
     process = project.start(*exercise.command())
@@ -91,7 +91,7 @@ def kill(one: Undisturbed, folder: Path, at: float) -> Kill:
 
 
 def broken(project: Project) -> list[str]:
-    """Return which promises a project breaks that hold after every run: nothing is left lying, counters add up."""
+    """Return the violated invariants of a project: no leftovers, and counters that add up."""
     data = project.folder / "data"
     left = [path.name for name in ("staging", "downloads", "spill") for path in (data / name).glob("*")]
     problems = [f"left lying: {', '.join(left)}"] if left else []
@@ -105,7 +105,7 @@ def broken(project: Project) -> list[str]:
 
 
 def summary(kills: Sequence[Kill]) -> str:
-    """Return how many runs of each exercise were killed, and what was broken."""
+    """Return how many runs of each exercise were killed, and the violated invariants."""
     hits = Counter(each.exercise for each in kills if each.hit)
     every = Counter(each.exercise for each in kills)
     lines = [f"{name}: {hits[name]} of {number} killed, the others had ended" for name, number in every.items()]

@@ -1,4 +1,4 @@
-"""Runs of a small connection, one after the other in one process: what each leaves in memory and on the disk."""
+"""Consecutive runs of a small connection in one process, and their growth in memory and on disk."""
 
 import gc
 import json
@@ -19,54 +19,54 @@ from cdp_sync_tests.trail import victim
 from cdp_sync_tests.trail.project import Project
 
 WORK_EVERY = 5
-"""Every fifth run finds a corrected file, the others find nothing to do."""
+"""Every fifth run finds a corrected file, the others find no new file."""
 WARM_UP = 6
-"""Runs, two of them with work, after which what is loaded once is loaded, and every table has its first block."""
+"""Runs, two of them with work, after which everything is loaded and every table has its first block."""
 PEOPLE = 20
 MB = 1_000_000
 
 _SAMPLES = "samples.jsonl"
 _DESCRIPTORS, _THREADS = Path("/proc/self/fd"), Path("/proc/self/task")
 _SETTLES = 10.0
-"""Seconds within which threads that were asked to end have ended."""
+"""Seconds for the end of threads that were stopped."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What there is after a run."""
+    """The state after a run."""
 
     worked: bool
-    """Whether it had something to do."""
+    """Whether the run had work."""
     memory: int
-    """Bytes of the process that are resident."""
+    """Resident bytes of the process."""
     descriptors: int
     threads: int
     files: int
-    """In the data folder."""
+    """Entries of the data folder."""
     history: int
     """Bytes of Dagster's files."""
     warehouse: int
-    """Bytes."""
+    """Bytes of the warehouse."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much there may be more after a run than after the one before it, all that the first ones load left out."""
+    """Limits of the growth per run, without the growth of the first ones."""
 
     idle_history: int = 180_000
-    """Bytes of Dagster's files for a run without work, on average: 115,000 are the tables of its file, still empty."""
+    """Bytes of Dagster's files for a run without work, on average: 115,000 are the empty tables of its file."""
     history: int = 280_000
-    """Bytes for a run with work, on average: its events name files, reasons and profiles as well."""
+    """Bytes for a run with work, on average: its events also name files, reasons and profiles."""
     warehouse: int = 524_288
-    """Bytes for a run with work, on average: two of the blocks that DuckDB takes for tables, and uses again later."""
+    """Bytes for a run with work, on average: two of DuckDB's blocks, which it reuses later."""
     memory: int = 100_000
-    """Bytes, on average over all runs: no list of events, session or staged row of a run stays."""
+    """Bytes, on average over all runs: no events, session or staged rows of a run stay in memory."""
     memory_at_least: int = 20_000_000
-    """Bytes that are no growth in however few runs: what the allocator takes at a time."""
+    """Bytes that do not count as growth for any number of runs: one step of the allocator."""
 
 
 def run_steadily(folder: Path, runs: int) -> tuple[list[Sample], list[str]]:
-    """Run a connection so often; return what there was after each run, and which promises are broken in the end."""
+    """Run a connection so often; return the state after each run, and the violated limits."""
     with shop(folder) as (project, sandbox):
         process = victim.start(work, project.folder, sandbox.root, project.environ, runs)
         assert victim.exit_code(process, 60 + 30 * runs) == 0
@@ -88,7 +88,7 @@ def shop(folder: Path) -> Iterator[tuple[Project, SftpSandbox]]:
 
 
 def work(folder: Path, root: Path, environ: Mapping[str, str], runs: int) -> None:
-    """Do the runs in this process, and note what there is after each."""
+    """Do the runs in this process, and record the state after each."""
     os.chdir(folder)
     os.environ.update(environ)
     from cdp_sync.orchestration.project import load_connection
@@ -113,19 +113,19 @@ def work(folder: Path, root: Path, environ: Mapping[str, str], runs: int) -> Non
 
 
 def count(folder: Path) -> int:
-    """Return how many entries a folder has."""
+    """Return the number of entries of a folder."""
     return sum(1 for _ in folder.iterdir())
 
 
 def settle(threads: int) -> None:
-    """Wait until there are no more threads than this, or for as long as those may take that were asked to end."""
+    """Wait until there are no more threads than this, up to the time limit for their end."""
     deadline = time.monotonic() + _SETTLES
     while count(_THREADS) > threads and time.monotonic() < deadline:
         threading.enumerate()[-1].join(0.1)  # the youngest
 
 
 def sample(data: Path, *, worked: bool) -> Sample:
-    """Return what there is now."""
+    """Return the present state."""
     gc.collect()
     return Sample(
         worked,
@@ -139,7 +139,7 @@ def sample(data: Path, *, worked: bool) -> Sample:
 
 
 def growth(samples: Sequence[Sample], limits: Limits = Limits()) -> list[str]:
-    """Return what has grown that must not, or has grown by more than the runs did."""
+    """Return what has grown by more than its limit."""
     base, later = samples[WARM_UP - 1], samples[WARM_UP:]
     problems = [
         f"{most} {name} after a run, {getattr(base, name)} after {WARM_UP} runs"
@@ -166,7 +166,7 @@ def _on_disk(samples: Sequence[Sample], limits: Limits) -> list[str]:
 
 
 def average(samples: Sequence[Sample], name: str, *, worked: bool) -> float:
-    """Return by how much something grows in a run, with or without work, on average."""
+    """Return the average growth in a run, with or without work."""
     steps = [
         getattr(after, name) - getattr(before, name) for before, after in pairwise(samples) if after.worked == worked
     ]
@@ -174,7 +174,7 @@ def average(samples: Sequence[Sample], name: str, *, worked: bool) -> float:
 
 
 def figures(samples: Sequence[Sample]) -> str:
-    """Return what was measured, for people."""
+    """Return the measurements as text."""
     after = samples[WARM_UP - 1 :]
     ends = {f"after {WARM_UP} runs": after[0], f"after {len(samples)}": after[-1]}
     lines = [

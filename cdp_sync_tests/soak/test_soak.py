@@ -1,4 +1,4 @@
-"""Killed at random instants and run again, imports, exports and exchanges end where undisturbed ones end."""
+"""Imports, exports and exchanges that are killed at random points and run again end as those without a kill."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ FEW = 6
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_few_kills(tmp_path: Path) -> None:
-    """Everything landed exactly once, nothing is left lying, and the counters add up."""
+    """After a few kills everything has landed exactly once, without leftovers, and the counters add up."""
     with exercises(tmp_path) as three:
         kills = list(soak(three, tmp_path / "kills", FEW, SEED))
     assert not any(each.problems for each in kills), f"seed {SEED}\n{summary(kills)}"
 
 
-def test_what_is_left_lying_is_found(tmp_path: Path) -> None:
-    """A staging file that no run removed breaks the promise."""
+def test_leftovers_are_found(tmp_path: Path) -> None:
+    """A leftover staging file violates the invariants."""
     project = Project(tmp_path)
     left = tmp_path / "data" / "staging" / "run__goal.duckdb"
     left.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Runs leave nothing in memory, and on the disk what they did."""
+"""Runs leave nothing in memory, and only their history on disk."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,21 +9,21 @@ import pytest
 from cdp_sync_tests.soak.steady import MB, WARM_UP, WORK_EVERY, Sample, figures, growth, run_steadily
 
 FEW = WARM_UP + WORK_EVERY + 1
-"""One with work and some without after the first ones; `make soak` does three hundred."""
+"""After the first runs, one with work and some without; `make soak` does three hundred."""
 FIRST = Sample(True, memory=200 * MB, descriptors=10, threads=11, files=5, history=0, warehouse=0)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_few_runs(tmp_path: Path) -> None:
-    """Descriptors and threads stay as they are; each run leaves a file, without work of 180 kB at most."""
+    """Descriptors and threads are constant; a run without work adds one file of at most 180 kB."""
     samples, broken = run_steadily(tmp_path, FEW)
     assert [*broken, *growth(samples)] == [], figures(samples)
     assert {sample.warehouse for sample in samples[WARM_UP:-2]} == {samples[WARM_UP].warehouse}
 
 
 def grown(runs: int, **by: int) -> Sequence[Sample]:
-    """Return samples that grow in each run by so much, after the first ones; each has a file of 100 kB besides."""
+    """Return samples that grow by so much in each run after the first ones, besides a file of 100 kB per run."""
     samples = [FIRST]
     for number in range(1, runs):
         last = samples[-1]
@@ -45,7 +45,7 @@ def grown(runs: int, **by: int) -> Sequence[Sample]:
         ("warehouse", 1, "1 bytes of warehouse for a run without work; allowed are 0"),
     ],
 )
-def test_what_grows_is_found(name: str, step: int, complaint: str) -> None:
-    """Even by a little in each run."""
+def test_growth_is_found(name: str, step: int, complaint: str) -> None:
+    """Any growth per run is found, even a small one."""
     assert growth(grown(300)) == []
     assert growth(grown(300, **{name: step})) == [complaint]

@@ -1,1 +1,1 @@
-"""The whole way of a file: from the server into the warehouse, and back onto it after whatever went wrong."""
+"""End-to-end tests: from the server into the warehouse and back, including faults and crashes."""

@@ -1,4 +1,4 @@
-"""Archives as senders make them, and as nobody should."""
+"""Valid and hostile archives."""
 
 import gzip
 import io
@@ -18,7 +18,7 @@ def zipped(members: Mapping[str, str | bytes]) -> bytes:
 
 
 def gzipped(content: str | bytes) -> bytes:
-    """Return the content packed by gzip, the same bytes each time."""
+    """Return the gzip of the content, reproducibly."""
     return gzip.compress(content.encode() if isinstance(content, str) else content, mtime=0)
 
 

@@ -1,4 +1,4 @@
-"""Imports into a warehouse of its own by the product's own steps, and tells what it holds afterwards."""
+"""Imports into a warehouse by the product's own steps, and queries about the result."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -8,16 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cdp_sync.connectors.sftp import SftpClient
-from cdp_sync.importing import (
-    ImportRun,
-    Scan,
-    fetch_files,
-    import_files,
-    link_identifiers,
-    parse_files,
-    scan_directory,
-    upsert_profiles,
-)
+from cdp_sync.importing import ImportRun, Scan, fetch_files, scan_directory
+from cdp_sync.importing.pipeline import import_files, link_identifiers, parse_files, upsert_profiles
 from cdp_sync.model import FetchedFile, FileGoal, ImportReport, Profiles, RemoteFile
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.ledger import known_files
@@ -25,7 +17,7 @@ from cdp_sync.warehouse.ledger import known_files
 Content = str | bytes
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
-"""When files are as old as nothing else is said."""
+"""The default modification time of files."""
 
 PROFILES = Profiles(
     properties=(
@@ -42,7 +34,7 @@ PROFILES = Profiles(
 
 
 def goal(**declared: Any) -> FileGoal:
-    """Return a goal that links by Email and fills the first name, unless something else is declared."""
+    """Return a goal that by default links by Email and sets the first name."""
     usual = {
         "name": "customers",
         "directory": "/inbox",
@@ -55,7 +47,7 @@ def goal(**declared: Any) -> FileGoal:
 
 @dataclass
 class Importer:
-    """Runs of one goal, one after the other, each with a staging file of its own."""
+    """Consecutive runs of one goal, each with a staging file of its own."""
 
     folder: Path
     goal: FileGoal = field(default_factory=goal)
@@ -67,12 +59,12 @@ class Importer:
     scan: Scan | None = None
 
     def __post_init__(self) -> None:
-        """Make the folder and, unless one is given, the warehouse in it."""
+        """Create the folder and, by default, the warehouse."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.warehouse = self.warehouse or Warehouse(self.folder / "warehouse.duckdb", lock_timeout=60)
 
     def new_run(self) -> ImportRun:
-        """Return a run that is to begin."""
+        """Return a new run."""
         self.runs += 1
         return ImportRun(
             run_id=f"{self.connection}{self.runs}",
@@ -90,9 +82,9 @@ class Importer:
         """Import files as if they had been fetched.
 
         Args:
-            files: Their contents by path.
-            at: When they were modified.
-            between: Called when the rows are linked and nothing is written yet.
+            files: The contents by path.
+            at: The modification time.
+            between: Called after the link step, before any write.
         """
         run = self.new_run()
         fetched = arrived(self.folder / run.run_id, files, at)
@@ -124,7 +116,7 @@ class Importer:
         return dict(self.rows(f'select "{by}", "{name}" from warehouse.profile'))
 
     def quarantine(self) -> list[tuple[Any, ...]]:
-        """Return path, line, field, value and reason of all that is in quarantine."""
+        """Return path, line, field, value and reason of all quarantined rows and cells."""
         columns = 'path, line, field, "value", reason'
         return self.rows(f"select {columns} from warehouse.quarantine order by path, line, field")
 
@@ -145,13 +137,13 @@ def _arrived(local: Path, path: str, content: Content, at: datetime) -> FetchedF
 
 
 def check_adds_up(report: ImportReport) -> None:
-    """Check that every row read is accounted for, file by file and in all."""
+    """Assert that every row read is accounted for, per file and in total."""
     assert all(file.counters.add_up for file in report.files)
     assert report.counters.add_up
 
 
 def state_of(warehouse: Warehouse) -> dict[str, Any]:
-    """Return what a warehouse holds, without ids, run ids and times of its own: equal states are equal values."""
+    """Return the content of a warehouse without its ids and times, for comparison."""
     with warehouse.open("read") as session:
         profiles = session.records("select * from warehouse.profile")
         identifiers = session.rows('select property, "value", profile_id from warehouse.profile_identifier')

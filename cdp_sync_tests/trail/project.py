@@ -24,8 +24,8 @@ class Project:
     """A project in a folder of its own.
 
     Args:
-        folder: Where it lies; made by `declare`.
-        secrets: Variables that its command finds in the environment.
+        folder: The project's folder, created by `declare`.
+        secrets: Environment variables of its command.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class Project:
         kind: str = "SftpConnection",
         segments: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write the project: its profile, one connection, and Dagster's own settings as the repository has them."""
+        """Write the project: its profile model, one connection, and the repository's own Dagster settings."""
         self.folder.mkdir()
         for name in ("dagster.yaml", "workspace.yaml"):
             shutil.copy(REPOSITORY / name, self.folder)
@@ -48,17 +48,17 @@ class Project:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What its command finds in the environment, besides the usual."""
+        """The additional environment of its command."""
         places = {"CDP_SYNC_DEFS": self.folder / "defs", "CDP_SYNC_DATA": self.folder / "data"}
         return {**self.secrets, **{name: str(path) for name, path in places.items()}}
 
     @property
     def warehouse(self) -> Warehouse:
-        """Where its profiles are."""
+        """The warehouse."""
         return Warehouse(self.folder / "data" / "warehouse.duckdb")
 
     def command(self, *arguments: str) -> Any:
-        """Run the command as a person does, and return what it answers."""
+        """Run the command as an operator does, and return its JSON."""
         done = subprocess.run(
             [_COMMAND, *arguments, "--json"],
             cwd=self.folder, env=os.environ | self.environ, capture_output=True, text=True, timeout=100, check=False,
@@ -67,11 +67,11 @@ class Project:
         return json.loads(done.stdout)
 
     def start(self, *arguments: str, deadly: Mapping[str, Any] | None = None) -> BaseProcess:
-        """Run the command in a process that can be killed, or that kills itself at a statement or a request."""
+        """Start the command in a process that can be killed, or that kills itself at a statement or a request."""
         return victim.start(victim.command, [*arguments, "--json"], self.folder, self.environ, deadly)
 
     def answer(self, *arguments: str) -> Any:
-        """Run the command in such a process, and return what it answers: quicker than `command`."""
+        """Run the command in a forked process, which is faster than `command`, and return its JSON."""
         assert victim.exit_code(self.start(*arguments)) == 0
         return json.loads((self.folder / victim.ANSWER).read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""Bad files from senders: each row lands or is reported by name and reason, and nothing else is affected."""
+"""Invalid files: each row lands or is reported by name and reason, and no other file is affected."""
 
 import time
 from collections import Counter
@@ -15,7 +15,7 @@ from cdp_sync_tests.trail.archives import gzipped, zip_bomb, zipped
 from cdp_sync_tests.trail.importer import Content, Importer, check_adds_up, goal
 
 GOOD = {"/good.csv": "Email,Name\ngood@example.com,Good\n"}
-"""A file beside the bad one: it must land."""
+"""A valid file beside the invalid one, which must land."""
 
 SUM = [{"field": "Total", "property": "order_total", "mode": "sum"}]
 
@@ -30,7 +30,7 @@ def importer(tmp_path: Path) -> Importer:
 
 
 def deliver(importer: Importer, content: Content, path: str = "/bad.csv") -> ImportReport:
-    """Deliver a bad file before a good one; the good one must land and all rows be accounted for."""
+    """Deliver an invalid and a valid file. The valid one must land and all rows be accounted for."""
     report = importer.deliver({path: content, **GOOD})
     check_adds_up(report)
     assert report.files[1].state == "imported"
@@ -39,7 +39,7 @@ def deliver(importer: Importer, content: Content, path: str = "/bad.csv") -> Imp
 
 
 def failure_of(importer: Importer, content: Content, path: str = "/bad.csv") -> str:
-    """Deliver a file that must fail as a whole; return the message about it."""
+    """Deliver a file that must fail as a whole; return its message."""
     report = deliver(importer, content, path)
     assert report.files[0].state == "failed"
     assert report.state == "failed"
@@ -52,21 +52,21 @@ def failure_of(importer: Importer, content: Content, path: str = "/bad.csv") -> 
 
 
 def test_ragged_rows_are_rejected(importer: Importer) -> None:
-    """Rows with too few or too many fields are rejected with their lines; the others land."""
+    """A row with too few or too many fields is rejected with its line; the others land."""
     report = deliver(importer, "Email,Name\na@example.com,Ann\nb@example.com\nc@example.com,Cid,more\n")
     assert (report.files[0].counters.rows_read, report.files[0].counters.rows_rejected) == (3, 2)
     assert [(line, reason[:7]) for _, line, _, _, reason in importer.quarantine()] == [(3, "too few"), (4, "too man")]
 
 
-def test_an_unclosed_quote_swallows_no_row(importer: Importer) -> None:
-    """The line whose quote does not close is rejected; every line after it is judged by itself."""
+def test_an_unclosed_quote_rejects_one_line(importer: Importer) -> None:
+    """The line with an unclosed quote is rejected; every line after it is parsed independently."""
     report = deliver(importer, 'Email,Name\na@example.com,Ann\nb@example.com,"Bob\nc@example.com,C\nd@example.com,D\n')
     assert (report.files[0].counters.rows_read, report.files[0].counters.rows_rejected) == (4, 1)
     assert importer.quarantine() == [("/bad.csv", 3, None, None, "a quote opens and does not close")]
 
 
-def test_a_line_inside_an_open_quote_names_the_line_where_it_opens(importer: Importer) -> None:
-    """Of a rejected record that spans lines, each line after the first; report and checks count them together."""
+def test_a_line_inside_a_quote_names_the_line_of_the_quote(importer: Importer) -> None:
+    """Each further line of a rejected record names the line of the opening quote; report and checks count them all."""
     report = deliver(importer, 'Email,Name\na@example.com,Ann\nb@example.com,"Bob\nc@example.com,C\nd",x,y\n')
     several = "too many fields: 4 of 2"
     assert [(line, reason) for _, line, _, _, reason in importer.quarantine()] == [
@@ -81,8 +81,8 @@ def test_a_line_inside_an_open_quote_names_the_line_where_it_opens(importer: Imp
 
 
 @pytest.mark.slow
-def test_an_unclosed_quote_in_two_million_rows_is_not_silent(importer: Importer) -> None:
-    """A quote that opens in the middle of two million rows costs its own row and no other."""
+def test_an_unclosed_quote_in_two_million_rows_rejects_one_row(importer: Importer) -> None:
+    """An unclosed quote in the middle of two million rows rejects its own row only."""
     rows = [f"p{number}@example.com,N{number}\n" for number in range(2_000_000)]
     rows[1_000_000] = 'p1000000@example.com,"open\n'
     report = deliver(importer, "Email,Name\n" + "".join(rows))
@@ -91,35 +91,35 @@ def test_an_unclosed_quote_in_two_million_rows_is_not_silent(importer: Importer)
 
 
 def test_a_ten_megabyte_cell_is_rejected(importer: Importer) -> None:
-    """A cell too long for the parser costs its own row and no other."""
+    """A cell that is too long for the parser rejects its own row only."""
     report = deliver(importer, f"Email,Name\na@example.com,Ann\nb@example.com,{'x' * 10_000_000}\nc@example.com,Cid\n")
     assert (report.files[0].counters.rows_applied, report.files[0].counters.rows_rejected) == (2, 1)
     assert importer.quarantine() == [("/bad.csv", 3, None, None, "longer than 2,000,000 bytes")]
     assert importer.rows("select len(raw) <= 10000 from warehouse.quarantine") == [(True,)]
 
 
-def test_a_long_value_is_kept_whole(importer: Importer) -> None:
-    """A value of a megabyte and a half is stored to its last character."""
+def test_a_long_value_is_stored_completely(importer: Importer) -> None:
+    """A value of a megabyte and a half is stored completely."""
     long = "é" * 750_000
     deliver(importer, f"Email,Name\na@example.com,{long}\n")
     assert importer.column("first_name")["a@example.com"] == long
 
 
 def test_an_endless_line_is_reported(importer: Importer) -> None:
-    """A line of seventy megabytes fails its file or its row, not the files beside it."""
+    """A line of seventy megabytes fails its file or its row, not the other files."""
     deliver(importer, f'Email,Name\na@example.com,Ann\nb@example.com,{"x" * 70_000_000}\nc@example.com,"C\nC"\n')
 
 
 def test_a_nul_byte_is_reported(importer: Importer) -> None:
-    """A cell with a NUL byte is not written; its row is."""
+    """A cell with a NUL byte is quarantined; its row lands."""
     report = deliver(importer, "Email,Name\na@example.com,A\0A\nb@example.com,Bob\n")
     assert (report.files[0].counters.rows_applied, report.files[0].counters.values_invalid) == (2, 1)
     assert importer.column("first_name")["a@example.com"] is None
     assert importer.quarantine() == [("/bad.csv", 2, "Name", "A\0A", "holds a NUL byte")]
 
 
-def test_line_breaks_of_all_kinds(importer: Importer) -> None:
-    """CRLF ends lines, and quoted line breaks are part of the value; lines are counted as they stand in the file."""
+def test_newlines_of_all_kinds(importer: Importer) -> None:
+    """CRLF ends lines, quoted newlines are part of the value, and line numbers are physical lines."""
     deliver(importer, 'Email,Name\r\na@example.com,"Ann\r\nLee"\r\nb@example.com,Bob\r\nc@example.com\r\n')
     assert importer.column("first_name") == {
         "a@example.com": "Ann\r\nLee", "b@example.com": "Bob", "good@example.com": "Good",
@@ -127,8 +127,8 @@ def test_line_breaks_of_all_kinds(importer: Importer) -> None:
     assert [line for _, line, *_ in importer.quarantine()] == [5]
 
 
-def test_emoji_survive(importer: Importer) -> None:
-    """Characters outside the first plane, and those joined from several, arrive as they were sent."""
+def test_emoji_are_unchanged(importer: Importer) -> None:
+    """Characters outside the BMP, and joined ones, are stored unchanged."""
     deliver(importer, "Email,Name\na@example.com,👩‍👩‍👧‍👦 Zoë 𝄞\n")
     assert importer.column("first_name")["a@example.com"] == "👩‍👩‍👧‍👦 Zoë 𝄞"
 
@@ -137,7 +137,7 @@ def test_emoji_survive(importer: Importer) -> None:
 
 
 def test_a_wrong_separator_names_the_right_one(importer: Importer) -> None:
-    """A file with another separator fails; the message names the one that fits."""
+    """A file with another separator fails, and the message names the right one."""
     assert "`separator: ';'`" in failure_of(importer, "Email;Name\na@example.com;Ann\n")
 
 
@@ -149,16 +149,16 @@ def test_latin_1_instead_of_utf_8(importer: Importer) -> None:
 
 
 @pytest.mark.parametrize("other", ["\n", '"A\nA",a@example.com\n'], ids=["blank line", "quoted line break"])
-def test_latin_1_among_lines_that_are_no_rows(importer: Importer, other: str) -> None:
-    """Rows that are not UTF-8 are rejected as well where the file has blank lines or quoted line breaks."""
+def test_latin_1_among_blank_lines(importer: Importer, other: str) -> None:
+    """Rows that are not UTF-8 are also rejected among blank lines and quoted newlines."""
     content = f"Name,Email\n{other}Zoë,b@example.com\nCid,c@example.com\n".encode("latin-1")
     report = deliver(importer, content)
     assert report.files[0].counters.rows_rejected == 1
     assert importer.column("first_name")["c@example.com"] == "Cid"
 
 
-def test_a_parser_error_shows_no_person(importer: Importer) -> None:
-    """Whatever the parser says about a file, no row of it shows in the error."""
+def test_a_parser_error_shows_no_values(importer: Importer) -> None:
+    """A parser error shows no values of the file."""
     try:
         report = importer.deliver({"/bad.csv": b"Email,Name\n\nsecret@example.com,Zo\xeb\n"})
     except CdpSyncError as error:
@@ -169,7 +169,7 @@ def test_a_parser_error_shows_no_person(importer: Importer) -> None:
 
 
 def test_utf_8_instead_of_utf_16(tmp_path: Path) -> None:
-    """A file that is not UTF-16 fails; the message names encodings that may fit."""
+    """A file that is not UTF-16 fails, and the message names possible encodings."""
     importer = Importer(tmp_path, goal(format={"encoding": "utf-16"}))
     report = importer.deliver({"/a.csv": "Email,Name\na@example.com,Zoë\n"})
     assert report.state == "failed"
@@ -178,14 +178,14 @@ def test_utf_8_instead_of_utf_16(tmp_path: Path) -> None:
 
 
 def test_an_empty_file(importer: Importer) -> None:
-    """A file without a byte is a success that says so."""
+    """An empty file is a success with a message."""
     report = deliver(importer, "")
     assert report.files[0].state == "imported"
     assert report.files[0].warnings == ("The file is empty.",)
 
 
-def test_a_header_and_nothing_else(importer: Importer) -> None:
-    """A file without rows is a success of no rows."""
+def test_a_header_without_rows(importer: Importer) -> None:
+    """A file with only a header is a success without rows."""
     report = deliver(importer, "Email,Name\n")
     assert (report.files[0].state, report.files[0].counters.rows_read) == ("imported", 0)
 
@@ -193,26 +193,26 @@ def test_a_header_and_nothing_else(importer: Importer) -> None:
 # Columns
 
 
-def test_a_needed_column_named_twice(importer: Importer) -> None:
-    """A mapped column that stands there twice fails the file: which one is meant nobody knows."""
+def test_a_mapped_column_twice(importer: Importer) -> None:
+    """A mapped column that occurs twice is ambiguous and fails the file."""
     assert "'Name' more than once" in failure_of(importer, "Email,Name,Name\na@example.com,Ann,Bob\n")
 
 
 def test_other_columns_may_be_blank_or_repeated(importer: Importer) -> None:
-    """Names of columns that nothing needs do not matter."""
+    """Blank or repeated names of unmapped columns are ignored."""
     deliver(importer, "Email,,Name,X,X,\na@example.com,1,Ann,2,3,4\n")
     assert importer.column("first_name")["a@example.com"] == "Ann"
 
 
 def test_a_missing_linked_column(importer: Importer) -> None:
-    """A file without a column to link by fails and says what is there and what was needed."""
+    """A missing linked column fails the file; the message has the found and the needed columns."""
     message = failure_of(importer, "Mail,Name\na@example.com,Ann\n")
     assert "'Mail', 'Name'" in message
     assert "'Email'" in message
 
 
 def test_a_missing_mapped_column(importer: Importer) -> None:
-    """A file without a mapped column lands with a warning, and clears nothing."""
+    """A missing mapped column is a warning and clears nothing."""
     importer.deliver({"/before.csv": "Email,Name\na@example.com,Ann\n"})
     report = deliver(importer, "Email,Nom\na@example.com,Ann\n")
     assert report.files[0].warnings == ("Column 'Name' is not in the file.",)
@@ -244,7 +244,7 @@ FIELDS = [
 
 
 def test_fields_of_any_name(tmp_path: Path) -> None:
-    """A field's name is data: whatever stands in it, it is mapped, summed and named in the quarantine."""
+    """A field of any name is mapped, summed and named in the quarantine."""
     properties = [{"name": f"p{number}", "type": "decimal"} for number in range(len(FIELDS))]
     mapping = [{"field": name, "property": f"p{number}", "mode": "sum"} for number, name in enumerate(FIELDS)]
     declared = Profiles(properties=({"name": "email", "type": "email", "identifier": True}, *properties))
@@ -263,7 +263,7 @@ WORDS = [
     *("select", "order", "group", "where", "null", "true", "table", "user", "profile", "count", "sum", "now", "len"),
     *("row", "file", "value", "link_0", "c1", "patch", "revised", "rows", "is_new", "added", "property", "gain_email"),
 ]
-"""Words of SQL, its functions, and names of our own tables and columns."""
+"""SQL keywords and functions, and names of our own tables and columns."""
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ WORDS = [
     ],
 )
 def test_properties_of_any_name(names: list[str], tmp_path: Path) -> None:
-    """A property may be called like anything: it is created, updated and reported, and others stay unchanged."""
+    """A property of any name is created, updated and reported; other properties are unchanged."""
     properties = ({"name": "email", "type": "email", "identifier": True}, {"name": "order_total"})
     declared = Profiles(properties=(*properties, *({"name": name} for name in names)))
     mapping = [{"field": f"F{number}", "property": name} for number, name in enumerate(names)]
@@ -296,7 +296,7 @@ def test_properties_of_any_name(names: list[str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["value", "property", "row", *CLASHING])
 def test_an_identifier_of_any_name(tmp_path: Path, name: str) -> None:
-    """An identifier may be called like a column of ours: it links, and profile_identifier holds it."""
+    """An identifier with the name of an internal column links, and is stored in profile_identifier."""
     properties = ({"name": name, "identifier": True}, {"name": "email", "type": "email", "identifier": True}, *NAME)
     links = [{"field": "K", "property": name}, {"field": "Email", "property": "email"}]
     importer = Importer(tmp_path, goal(link=links), Profiles(properties=properties))
@@ -318,8 +318,8 @@ NAME = ({"name": "first_name"},)
     [("Foo", "foo"), ("A b", "A-b"), ("Имя", "Город"), ("Name2", "First Name"), ("$", "%")],
     ids=["case", "punctuation", "Cyrillic", "a mapped one", "nothing left"],
 )
-def test_detected_columns_that_become_one_property(tmp_path: Path, columns: tuple[str, str]) -> None:
-    """Two detected columns whose names come to the same: no value is mixed up, and the files beside it land."""
+def test_detected_columns_of_the_same_property(tmp_path: Path, columns: tuple[str, str]) -> None:
+    """Two detected columns with the same property name are not mixed up, and the other files land."""
     importer = Importer(tmp_path, goal(map_detected={}))
     report = deliver(importer, f"Email,Name,{columns[0]},{columns[1]}\na@example.com,Ann,x,y\n")
     assert report.files[0].state == "failed" or importer.column("first_name")["a@example.com"] == "Ann"
@@ -328,8 +328,8 @@ def test_detected_columns_that_become_one_property(tmp_path: Path, columns: tupl
 
 
 @pytest.mark.parametrize("column", ["created_at", "Profile-ID", "merged into", "updated_at"])
-def test_a_detected_column_named_like_one_of_the_profile(tmp_path: Path, column: str) -> None:
-    """A detected column that would take a reserved name never touches the reserved column, nor the files beside it."""
+def test_a_detected_column_of_a_reserved_name(tmp_path: Path, column: str) -> None:
+    """A detected column never changes a reserved column of its name, nor the other files."""
     importer = Importer(tmp_path, goal(map_detected={}))
     report = deliver(importer, f"Email,Name,{column}\na@example.com,Ann,1999-01-01\n")
     assert report.files[0].state == "failed" or importer.column("first_name")["a@example.com"] == "Ann"
@@ -337,7 +337,7 @@ def test_a_detected_column_named_like_one_of_the_profile(tmp_path: Path, column:
 
 
 def test_five_hundred_columns(tmp_path: Path) -> None:
-    """A row of five hundred detected columns becomes as many properties."""
+    """A row of 500 detected columns sets 500 properties."""
     importer = Importer(tmp_path, goal(map=[], map_detected={"prefix": "x_", "max_columns": 500}))
     header = ",".join(f"Column {number}" for number in range(500))
     report = importer.deliver({"/a.csv": f"Email,{header}\na@example.com,{','.join(map(str, range(500)))}\n"})
@@ -347,7 +347,7 @@ def test_five_hundred_columns(tmp_path: Path) -> None:
 
 
 def test_a_hundred_thousand_columns_are_refused(tmp_path: Path) -> None:
-    """A file that would add a hundred thousand properties fails soon, with their number."""
+    """A file that would add 100,000 properties fails soon, with their number."""
     importer = Importer(tmp_path, goal(map_detected={}))
     header, cells = ",".join(f"c{number}" for number in range(100_000)), ",1" * 100_000
     began = time.process_time()
@@ -361,7 +361,7 @@ def test_a_hundred_thousand_columns_are_refused(tmp_path: Path) -> None:
 
 
 def test_thousands_separators_are_not_guessed(tmp_path: Path) -> None:
-    """A number with thousands separators is reported and not written; a guess could be wrong by a factor of 1,000."""
+    """A number with thousands separators is quarantined: a guess could be wrong by a factor of 1,000."""
     importer = Importer(tmp_path, goal(map=SUM))
     rows = ['a@example.com,"1,234.50"', "a@example.com,1 234", "a@example.com,2"]
     report = importer.deliver({"/a.csv": "\n".join(["Email,Total", *rows, ""])})
@@ -371,7 +371,7 @@ def test_thousands_separators_are_not_guessed(tmp_path: Path) -> None:
 
 
 def test_dates_that_do_not_exist(tmp_path: Path) -> None:
-    """A day that no calendar has is reported and not written."""
+    """A date that does not exist is quarantined."""
     importer = Importer(tmp_path, goal(map=[{"field": "Born", "property": "birthday"}]))
     days = {"a": "2023-02-29", "b": "2024-02-29", "c": "2024-04-31", "d": "0000-00-00", "e": "2024-13-01"}
     rows = "".join(f"{name}@example.com,{day}\n" for name, day in days.items())
@@ -386,8 +386,8 @@ def test_dates_that_do_not_exist(tmp_path: Path) -> None:
     [("order_total", "99999999999999"), ("order_count", "9223372036854775807")],
     ids=["decimal", "number"],
 )
-def test_a_sum_that_overflows_leaves_out_the_cell(tmp_path: Path, name: str, value: str) -> None:
-    """The cell with which a sum would outgrow its type goes to the quarantine, the rest lands; later the correction."""
+def test_a_sum_that_overflows_quarantines_the_cell(tmp_path: Path, name: str, value: str) -> None:
+    """The cell that would overflow a sum is quarantined, the rest lands, and a correction lands later."""
     importer = Importer(tmp_path, goal(map=[{"field": "Total", "property": name, "mode": "sum"}]))
     importer.deliver({"/before.csv": "Email,Total\na@example.com,1\n"})
     rows = (("a", value), ("a", "2"), ("b", value), ("b", value))
@@ -409,15 +409,15 @@ def test_a_sum_that_overflows_leaves_out_the_cell(tmp_path: Path, name: str, val
 
 
 @pytest.mark.parametrize("name", ["../evil.csv", "a/../../evil.csv", "/evil.csv", "..\\evil.csv"])
-def test_an_archive_that_leaves_its_folder(importer: Importer, name: str) -> None:
-    """A member whose name leads outside fails the archive; nothing is written there."""
+def test_an_archive_with_a_path_outside_its_folder(importer: Importer, name: str) -> None:
+    """A member with a path outside the folder fails the archive, and nothing is written outside."""
     content = zipped({"fine.csv": "Email,Name\na@example.com,Ann\n", name: "Email,Name\nb@example.com,Bob\n"})
     assert "leaves the archive" in failure_of(importer, content, "/bad.zip")
     assert not list(importer.folder.rglob("evil*"))
 
 
 def test_a_zip_bomb(importer: Importer) -> None:
-    """An archive that unpacks to a thousand times its size is stopped on the way, and its remains are removed."""
+    """An archive that unpacks to a thousand times its size is stopped, and its files are removed."""
     bomb = zip_bomb(megabytes=300)
     assert len(bomb) < 2 << 20
     assert "unpacks to more than" in failure_of(importer, bomb, "/bad.zip")
@@ -434,7 +434,7 @@ def test_a_zip_bomb(importer: Importer) -> None:
     ids=["zip", "gz", "cut off"],
 )
 def test_a_damaged_archive(importer: Importer, path: str, content: bytes) -> None:
-    """A damaged archive fails as a whole: not even the rows before the damage land."""
+    """A damaged archive fails as a whole, including the rows before the damage."""
     assert "damaged" in failure_of(importer, content, path)
 
 
@@ -442,7 +442,7 @@ def test_a_damaged_archive(importer: Importer, path: str, content: bytes) -> Non
 
 
 def test_two_goals_on_the_same_files(tmp_path: Path) -> None:
-    """Each goal has a ledger of its own: both import the file, and neither a second time."""
+    """Each goal has its own ledger: both import the file, once each."""
     names, totals = Importer(tmp_path), Importer(tmp_path, goal(name="totals", map=SUM, allow_new_profiles=False))
     totals.runs = 10
     file = {"/a.csv": "Email,Name,Total\na@example.com,Ann,1.5\na@example.com,Ann,2\n"}
@@ -458,7 +458,7 @@ def test_two_goals_on_the_same_files(tmp_path: Path) -> None:
 
 
 def test_three_hundred_small_files(tmp_path: Path) -> None:
-    """Three hundred files land in one run, in order: the last one's value stays, and each adds its amount once."""
+    """Three hundred files land in one run, in order: the last value counts, and each amount is added once."""
     mapping = [{"field": "Name", "property": "first_name"}, *SUM]
     importer = Importer(tmp_path, goal(map=mapping))
     rows = [f"all@example.com,N{number},0.01\np{number}@example.com,P{number},1\n" for number in range(300)]
@@ -471,8 +471,8 @@ def test_three_hundred_small_files(tmp_path: Path) -> None:
     assert importer.column("order_total")["all@example.com"] == Decimal(3)
 
 
-def test_what_is_empty_is_warned_of_whatever_it_is_packed_in(tmp_path: Path) -> None:
-    """A file, an archive that holds no file, and a member, by its name."""
+def test_empty_files_and_archives_are_warned_of(tmp_path: Path) -> None:
+    """An empty file, an archive without files and an empty member are named in a warning."""
     empty, folder = zipped({}), zipped({"folder/": ""})
     member = zipped({"a.csv": "", "b.csv": "Email,Name\nann@x,Ann\n"})
     files = {"/1.csv": "", "/2.zip": empty, "/3.zip": folder, "/4.zip": member}

@@ -1,4 +1,4 @@
-"""Servers that refuse, change their minds or hang up: nothing is half there, and the next run finishes the job."""
+"""Servers that refuse, change their files or drop the connection: no file lands partially."""
 
 import errno
 import os
@@ -27,12 +27,12 @@ LONG_AGO = 1_600_000_000
 
 
 class Watched(SftpSandbox):
-    """A server that counts how often a password was shown to it."""
+    """A server that counts the logins with a password."""
 
     logins = 0
 
     class login(Login):  # noqa: N801 - the sandbox's own name
-        """Counts."""
+        """The number of logins."""
 
         def check_auth_password(self, username: str, password: str) -> int:
             """Count, then decide."""
@@ -46,7 +46,7 @@ Serve = Callable[..., Watched]
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """Closes at the end of the test what was entered into it."""
+    """An exit stack that is closed at the end of the test."""
     with ExitStack() as opened:
         yield opened
 
@@ -75,7 +75,7 @@ def importer(tmp_path: Path) -> Importer:
 
 
 def fetch(importer: Importer, sandbox: SftpSandbox, *, password: str = PASSWORD, **declared: Any) -> ImportReport:
-    """Import what the server has."""
+    """Import the server's files."""
     usual = {"host": sandbox.host, "port": sandbox.port, "username": "shop", "password_env": "PASSWORD"}
     server = SftpServer(**{**usual, "host_key": sandbox.fingerprint, **declared})
     with SftpClient(server, environ={"PASSWORD": password}, attempts=3, first_pause=0.01) as client:
@@ -88,20 +88,20 @@ def states(report: ImportReport) -> dict[str, str]:
 
 
 def names_in(importer: Importer) -> dict[str, str]:
-    """Return the names that landed; none before the first run that wrote."""
+    """Return the imported names, or none before the first write."""
     if not importer.warehouse.path.exists():
         return {}
     return importer.column("first_name")
 
 
 def check_all_lands(importer: Importer, sandbox: SftpSandbox) -> None:
-    """Run again, with nothing in the way: everything is there."""
+    """Run again without faults; everything lands."""
     assert fetch(importer, sandbox).state == "success"
     assert names_in(importer) == {"a@example.com": "A", "b@example.com": "B"}
 
 
 def test_a_wrong_password_is_tried_once(serve: Serve, importer: Importer) -> None:
-    """A refused login is not repeated: that would lock the account. The password does not show."""
+    """A refused login is not retried, as that would lock the account. The password is not shown."""
     sandbox = serve()
     with pytest.raises(AuthenticationFailed) as failed:
         fetch(importer, sandbox, password="battery staple")
@@ -111,7 +111,7 @@ def test_a_wrong_password_is_tried_once(serve: Serve, importer: Importer) -> Non
 
 
 def test_a_wrong_host_key(serve: Serve, importer: Importer) -> None:
-    """A server with another key than the one declared is shown no password."""
+    """A server with another host key gets no password."""
     sandbox = serve()
     with pytest.raises(HostKeyRejected) as failed:
         fetch(importer, sandbox, host_key="SHA256:" + "A" * 43)
@@ -121,7 +121,7 @@ def test_a_wrong_host_key(serve: Serve, importer: Importer) -> None:
 
 
 def test_a_directory_that_does_not_exist(serve: Serve, importer: Importer) -> None:
-    """A directory that is not there fails at once and is named."""
+    """A missing directory fails at once and is named."""
     importer.goal = goal(directory="/outbox")
     sandbox = serve()
     with pytest.raises(RemotePathMissing, match="/outbox"):
@@ -132,7 +132,7 @@ def test_a_directory_that_does_not_exist(serve: Serve, importer: Importer) -> No
 
 
 def opening(act: Callable[[Path], None]) -> Callable[..., paramiko.SFTPHandle | int]:
-    """Return a way to open files that does something about a.csv first."""
+    """Return an `open` that calls a function before it opens a.csv."""
 
     def open_(files: Files, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
         if path.endswith("a.csv"):
@@ -147,7 +147,7 @@ def opening(act: Callable[[Path], None]) -> Callable[..., paramiko.SFTPHandle | 
 
 
 def test_a_file_without_permission(serve: Serve, importer: Importer) -> None:
-    """A file that may not be read fails and is named; the others land."""
+    """A file without read permission fails and is named; the others land."""
 
     def refuse(_: Path) -> None:
         raise PermissionError(errno.EACCES, "not for you")
@@ -163,7 +163,7 @@ def test_a_file_without_permission(serve: Serve, importer: Importer) -> None:
 
 
 def test_a_file_that_vanishes(serve: Serve, importer: Importer) -> None:
-    """A file that is gone between the listing and the reading is reported; the others land."""
+    """A file that vanishes between listing and download is reported; the others land."""
     sandbox = serve(open=opening(lambda local: local.unlink()))
     report = fetch(importer, sandbox)
     assert (report.state, states(report)) == ("success", {"a.csv": "vanished", "b.csv": "imported"})
@@ -171,7 +171,7 @@ def test_a_file_that_vanishes(serve: Serve, importer: Importer) -> None:
 
 
 def test_a_file_that_grows_while_it_is_read(serve: Serve, importer: Importer) -> None:
-    """A file that changes under the reader's hands waits for the next run; nothing of it lands before."""
+    """A file that changes during the download waits for the next run, and nothing of it lands before."""
 
     def grow(local: Path) -> None:
         with local.open("a") as file:
@@ -187,7 +187,7 @@ def test_a_file_that_grows_while_it_is_read(serve: Serve, importer: Importer) ->
 
 
 def reading(act: Callable[[OpenFile, int, int], bytes | int]) -> Callable[..., paramiko.SFTPHandle]:
-    """Return a way to open files whose bytes a function gives."""
+    """Return an `open` whose files read through a function."""
     opened = type("Opened", (OpenFile,), {"read": act})
 
     def open_(files: Files, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
@@ -197,8 +197,8 @@ def reading(act: Callable[[OpenFile, int, int], bytes | int]) -> Callable[..., p
     return open_
 
 
-def test_a_server_that_hangs_up_in_every_file(serve: Serve, importer: Importer) -> None:
-    """A line that drops again and again without a byte fails in the end; nothing of the file lands."""
+def test_a_server_that_drops_every_download(serve: Serve, importer: Importer) -> None:
+    """A connection that drops repeatedly without progress fails, and nothing of the file lands."""
     sandbox = serve()
 
     def hang_up(file: OpenFile, offset: int, length: int) -> bytes:
@@ -213,8 +213,8 @@ def test_a_server_that_hangs_up_in_every_file(serve: Serve, importer: Importer) 
     check_all_lands(importer, sandbox)
 
 
-def test_a_server_that_hangs_up_once(serve: Serve, importer: Importer) -> None:
-    """A line that drops in the middle of a file is opened again; the file lands whole, each row once."""
+def test_a_server_that_drops_one_download(serve: Serve, importer: Importer) -> None:
+    """After a drop during the download the file is opened again and lands whole, each row once."""
     sandbox = serve()
     big = "Email,Name\n" + "".join(f"p{number}@example.com,N{number}\n" for number in range(100_000))
     file = sandbox.root / "inbox" / "big.csv"
@@ -235,8 +235,8 @@ def test_a_server_that_hangs_up_once(serve: Serve, importer: Importer) -> None:
     assert importer.rows("select count(*), count(distinct email) from warehouse.profile") == [(100_002, 100_002)]
 
 
-def test_names_that_would_leave_the_directory(serve: Serve, importer: Importer) -> None:
-    """A listing with `..` and slashes in names is no way out: such names are left out, the others land."""
+def test_names_outside_the_directory(serve: Serve, importer: Importer) -> None:
+    """Names with `..` or slashes in a listing are ignored; the others land."""
     evil = ["../evil.csv", "/etc/passwd", "sub/evil.csv", "..", ".", ""]
 
     def list_folder(files: Files, path: str) -> list[paramiko.SFTPAttributes]:
@@ -253,8 +253,8 @@ def test_names_that_would_leave_the_directory(serve: Serve, importer: Importer) 
     assert not list(importer.folder.rglob("evil*"))
 
 
-def test_odd_names_are_files_like_any_other(serve: Serve, importer: Importer) -> None:
-    """Dots, spaces, quotes, percent signs and emoji in a file's name do no harm, here or in the ledger."""
+def test_unusual_names_are_valid(serve: Serve, importer: Importer) -> None:
+    """Dots, spaces, quotes, percent signs and emoji in file names are valid, on disk and in the ledger."""
     names = ["..a..csv", "a b;'\"%s$x.csv", "{{ x }}.csv", "naïve 😀.csv", "-rf.csv", "a\\..\\b.csv"]
     sandbox = serve()
     for number, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Two processes at once: one profile for each person, every value once, and nobody fails for having to wait."""
+"""Two processes at once: one profile per person, every value once, and no failure from waiting."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import WarehouseLocked
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.model import Counters, ImportReport
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.trail import victim
@@ -32,33 +33,33 @@ TOTALS_GOAL = goal(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """The folder of a warehouse; whatever holds it when the test ends lets go."""
+    """The folder of a warehouse, whose holders are released at the end of the test."""
     yield tmp_path
     with Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=30).open("read") as session:
         assert session.value("select count(*) from warehouse.profile") >= 0
 
 
 def deliver(importer: Importer, files: dict[str, str], gate: Any, answer: Any) -> None:
-    """Import files in this process; once linked, wait at the gate if there is one."""
+    """Import files in this process; wait at the gate, if given, after the link step."""
     report = importer.deliver(files, between=(lambda _: gate.wait(30)) if gate else None)
     answer.put(report.counters)
 
 
 @dataclass(frozen=True)
-class Started:
-    """A process that imports, and where it puts its counters."""
+class ImportProcess:
+    """A process that imports, and the file of its counters."""
 
     process: BaseProcess
     answer: "SimpleQueue[Counters]"
 
 
-def start(importer: Importer, files: dict[str, str], gate: Barrier | None = None) -> Started:
+def start(importer: Importer, files: dict[str, str], gate: Barrier | None = None) -> ImportProcess:
     """Start an import in a process of its own."""
     answer: SimpleQueue[Counters] = victim.PROCESSES.SimpleQueue()
-    return Started(victim.start(deliver, importer, files, gate, answer), answer)
+    return ImportProcess(victim.start(deliver, importer, files, gate, answer), answer)
 
 
-def counters_of(started: Started) -> Counters:
+def counters_of(started: ImportProcess) -> Counters:
     """Wait for a process and return the counters of its import."""
     assert victim.exit_code(started.process) == 0
     counters = started.answer.get()
@@ -67,7 +68,7 @@ def counters_of(started: Started) -> Counters:
 
 
 def check_one_profile_each(folder: Path) -> None:
-    """Check that every person has one profile, with the values of both files."""
+    """Assert that every person has one profile, with the values of both files."""
     importer = Importer(folder)
     held = importer.rows("select email, first_name, order_total from warehouse.profile order by email")
     assert held == [(email, email[:3], Decimal("3.5")) for email in sorted(PEOPLE)]
@@ -80,7 +81,7 @@ def check_one_profile_each(folder: Path) -> None:
 
 
 def test_both_linked_before_either_writes(folder: Path) -> None:
-    """Two connections find the same new people, then both write: one profile each, with the values of both files."""
+    """Two connections that link the same new people before either writes end in one profile each."""
     names, other = Importer(folder, connection="shop"), []
 
     def other_process_imports(_: object) -> None:
@@ -92,8 +93,8 @@ def test_both_linked_before_either_writes(folder: Path) -> None:
     check_one_profile_each(folder)
 
 
-def test_truly_at_once(folder: Path) -> None:
-    """Two processes that write at the same moment take turns: one creates the people, the other updates them."""
+def test_two_writers_at_once(folder: Path) -> None:
+    """Two processes that write at the same time take turns: one creates the people, the other updates them."""
     Importer(folder).deliver({"/nobody.csv": "Email,Name\n"})
     barrier = victim.PROCESSES.Barrier(2)
     names = start(Importer(folder, runs=1), {"/names.csv": NAMES}, barrier)
@@ -103,8 +104,8 @@ def test_truly_at_once(folder: Path) -> None:
     check_one_profile_each(folder)
 
 
-def test_the_same_file_before_the_other_writes(folder: Path) -> None:
-    """Two runs of a goal read the same file; the second to write finds all its rows unchanged and adds nothing."""
+def test_the_same_file_in_two_runs(folder: Path) -> None:
+    """When two runs of a goal read the same file, the second write finds all rows unchanged."""
     first, inner = Importer(folder, TOTALS_GOAL), []
 
     def other_process_imports(_: object) -> None:
@@ -116,8 +117,8 @@ def test_the_same_file_before_the_other_writes(folder: Path) -> None:
     assert set(first.column("order_total").values()) == {Decimal("3.5")}
 
 
-def test_the_same_file_truly_at_once(folder: Path) -> None:
-    """Four processes import the same file at the same moment: one applies its rows, the others find them unchanged."""
+def test_the_same_file_in_four_processes(folder: Path) -> None:
+    """Of four processes that import the same file at once, one applies its rows; the others find them unchanged."""
     Importer(folder, TOTALS_GOAL).deliver({"/nobody.csv": "Mail,Total\n"})
     barrier = victim.PROCESSES.Barrier(4)
     files = {"/totals.csv": TOTALS}
@@ -130,8 +131,8 @@ def test_the_same_file_truly_at_once(folder: Path) -> None:
     assert importer.rows("select count(*) from warehouse.imported_row") == [(100,)]
 
 
-def test_a_person_known_by_two_names(folder: Path) -> None:
-    """One process knows people by number and address, the other by number only: they end as the same profiles."""
+def test_people_known_by_two_identifiers(folder: Path) -> None:
+    """A process that knows people by number and address and one by number only end in the same profiles."""
     links = [{"field": "Email", "property": "email"}, {"field": "Id", "property": "customer_id"}]
     by_both = Importer(folder, goal(link=links, map=[]))
     by_number = goal(link=links[1:])
@@ -147,7 +148,7 @@ def test_a_person_known_by_two_names(folder: Path) -> None:
 
 
 def test_a_reader_delays_a_writer(folder: Path) -> None:
-    """Somebody reads the warehouse for a while: an import waits for that, and then lands."""
+    """An import waits while another process reads the warehouse, and then lands."""
     importer = Importer(folder)
     importer.deliver({"/a.csv": "Email,Name\na@example.com,Ann\n"})
     held, let_go = victim.PROCESSES.Event(), victim.PROCESSES.Event()
@@ -167,8 +168,8 @@ def test_a_reader_delays_a_writer(folder: Path) -> None:
     assert importer.column("first_name") == {"a@example.com": "Ann", "b@example.com": "B"}
 
 
-def test_a_reader_that_never_lets_go_is_named(folder: Path) -> None:
-    """A writer gives up in the end, says which process holds the file, and can be run again."""
+def test_a_reader_beyond_the_deadline_is_named(folder: Path) -> None:
+    """A writer fails at the deadline, names the process that holds the file, and can be run again."""
     importer = Importer(folder)
     importer.deliver({"/a.csv": "Email,Name\na@example.com,Ann\n"})
     held, let_go = victim.PROCESSES.Event(), victim.PROCESSES.Event()

@@ -1,4 +1,4 @@
-"""A run killed at any instant leaves all of its work or none, and running again finishes it."""
+"""A run that is killed at any point applies all of its work or none, and a second run completes it."""
 
 import os
 import shutil
@@ -13,8 +13,9 @@ from typing import Any
 import paramiko
 import pytest
 
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
 from cdp_sync.importing.run import ImportRun
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.model import FetchedFile, Profiles
 from cdp_sync.orchestration.data_folder import remove
 from cdp_sync.sandbox.sftp import SftpSandbox
@@ -32,7 +33,7 @@ SECOND = {
     "/people.csv": HEADER + "a@example.com,1,Ann,1.5,x\nb@example.com,2,Bob,2,z\nc@example.com,3,Cid,bad,\n",
     "/more.csv": HEADER + "d@example.com,4,Dan,4,\n,4,,5,x\nragged\n,,nobody,1,\nd@example.com,,,6,\n",
 }
-"""A corrected file and a new one: rows new, unchanged, rejected, nameless, and one with a cell that is no number."""
+"""A corrected file and a new one, with new, unchanged, rejected and unidentified rows and an invalid number."""
 
 SUMS = goal(
     link=[{"field": "Email", "property": "email"}, {"field": "Id", "property": "customer_id"}],
@@ -46,24 +47,24 @@ SUMS = goal(
 Deadly = dict[str, Any] | None
 
 FRACTIONS = [0.0, 0.08, 0.17, 0.25, 0.33, 0.42, 0.5, 0.58, 0.67, 0.75, 0.83, 0.92, 1.0]
-"""How far a run gets before it is killed, from its first statement to its last."""
+"""The point of the kill as a fraction of the statements, from first to last."""
 
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """An import of both deliveries that nothing disturbed."""
+    """An import of both deliveries without a crash."""
 
     seed: Path
-    """The warehouse when the first delivery has landed."""
+    """The warehouse after the first delivery."""
     before: dict[str, Any]
-    """What it holds."""
+    """Its content."""
     after: dict[str, Any]
-    """What it holds when the second has landed as well."""
+    """Its content after the second delivery."""
     statements: int
-    """That the second delivery takes."""
+    """The number of statements of the second delivery."""
 
     def importer(self, folder: Path) -> Importer:
-        """Return an importer in another folder, whose first delivery has landed."""
+        """Return an importer in another folder after the first delivery."""
         importer = Importer(folder, SUMS, runs=1)
         shutil.copy(self.seed, importer.warehouse.path)
         return importer
@@ -85,7 +86,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
 @contextmanager
 def counting_statements() -> Iterator[list[str]]:
-    """Yield the statements that are executed meanwhile."""
+    """Yield the statements that are executed inside the block."""
     execute, seen = Session.execute, []
 
     def counting(session: Session, sql: str, values: Values = None) -> Session:
@@ -98,12 +99,12 @@ def counting_statements() -> Iterator[list[str]]:
 
 
 def fetched(folder: Path, files: dict[str, str]) -> list[FetchedFile]:
-    """Return files as they were fetched."""
+    """Return files as if they were fetched."""
     return arrived(folder / "fetched", files)
 
 
 def import_all(run: ImportRun, files: list[FetchedFile], deadly: Deadly = None) -> None:
-    """Take the three steps, in a process that can be made to die on the way."""
+    """Execute the three steps in a process that can kill itself."""
     if deadly:
         victim.die_at(**deadly)
     stage_files(run, files)
@@ -112,7 +113,7 @@ def import_all(run: ImportRun, files: list[FetchedFile], deadly: Deadly = None) 
 
 
 def killed(importer: Importer, deadly: dict[str, Any]) -> ImportRun:
-    """Import the second delivery in a process that dies on the way; return its run."""
+    """Import the second delivery in a process that kills itself; return its run."""
     run = importer.new_run()
     dead = victim.start(import_all, run, fetched(importer.folder, SECOND), deadly)
     assert victim.exit_code(dead) == victim.KILLED
@@ -121,7 +122,7 @@ def killed(importer: Importer, deadly: dict[str, Any]) -> ImportRun:
 
 @pytest.mark.parametrize("fraction", FRACTIONS)
 def test_killed_at_a_statement(fraction: float, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """Killed at a statement and run again, an import ends where one ends that was never killed."""
+    """An import that is killed at a statement and run again equals one without a crash."""
     importer = undisturbed.importer(tmp_path)
     killed(importer, {"number": 1 + round(fraction * (undisturbed.statements - 1))})
     import_all(importer.new_run(), fetched(tmp_path, SECOND))
@@ -132,7 +133,7 @@ STEPS = ("stage_files", "link_identifiers", "upsert_profiles")
 
 
 def import_until(run: ImportRun, files: list[FetchedFile], last: str) -> None:
-    """Take the steps up to the one named, and die when it is done."""
+    """Execute the steps up to the named one, then kill the process."""
     stage_files(run, files)
     if last != "stage_files":
         link_identifiers(run)
@@ -143,7 +144,7 @@ def import_until(run: ImportRun, files: list[FetchedFile], last: str) -> None:
 
 @pytest.mark.parametrize("last", STEPS)
 def test_killed_between_steps(last: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """Killed when a step is done and the next has not begun, an import ends like any other when it is run again."""
+    """An import that is killed between two steps and run again equals one without a crash."""
     importer = undisturbed.importer(tmp_path)
     dead = victim.start(import_until, importer.new_run(), fetched(tmp_path, SECOND), last)
     assert victim.exit_code(dead) == victim.KILLED
@@ -155,9 +156,9 @@ def test_killed_between_steps(last: str, undisturbed: Undisturbed, tmp_path: Pat
 @pytest.mark.parametrize("boundary", ["begin", "commit"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_around_the_transaction(boundary: str, after: bool, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """Killed right before or after the transaction begins or ends, nothing is half there and nothing is done twice."""
+    """A kill right before or after the begin or the end of the transaction leaves all of its work or none."""
     importer = undisturbed.importer(tmp_path)
-    # The first transaction stages a file, the second brings the columns in step with the declared properties.
+    # The first transaction stages a file, the second adds columns for the declared properties.
     killed(importer, {"number": 3, "only": boundary, "after": after})
     landed = boundary == "commit" and after
     assert state_of(importer.warehouse) == (undisturbed.after if landed else undisturbed.before)
@@ -169,8 +170,8 @@ def test_killed_around_the_transaction(boundary: str, after: bool, undisturbed: 
     ("statement", "after"),
     [("begin", False), ("create table warehouse.migration", True), ("commit", False), ("commit", True)],
 )
-def test_killed_while_the_tables_are_made(statement: str, after: bool, tmp_path: Path) -> None:
-    """Killed while the warehouse's tables are made, a run can be run again."""
+def test_killed_while_the_tables_are_created(statement: str, after: bool, tmp_path: Path) -> None:
+    """After a kill during the creation of the warehouse's tables a second run works."""
     importer = Importer(tmp_path, SUMS)
     # The first transaction stages the file.
     deadly = {"number": 1 if statement.startswith("create") else 2, "only": statement, "after": after}
@@ -182,7 +183,7 @@ def test_killed_while_the_tables_are_made(statement: str, after: bool, tmp_path:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_the_same_staging_file_again(after: bool, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """What was staged and linked before the kill can be written by the next process, once."""
+    """Rows that were staged and linked before the kill are written by the next process, once."""
     importer = undisturbed.importer(tmp_path)
     dead = killed(importer, {"number": 2, "only": "commit", "after": after})  # the first one ends staging
     upsert_profiles(dead)
@@ -191,8 +192,8 @@ def test_the_same_staging_file_again(after: bool, undisturbed: Undisturbed, tmp_
         assert state[name] == undisturbed.after[name]
 
 
-def test_a_half_staged_file_is_begun_anew(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """A staging file that a dead run left half full is removed, as the step does, and filled from the beginning."""
+def test_a_half_filled_staging_file_is_filled_again(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    """A half-filled staging file of a killed run is removed and filled from the beginning."""
     importer = undisturbed.importer(tmp_path)
     dead = killed(importer, {"number": undisturbed.statements // 4})
     assert dead.staging.exists()
@@ -202,7 +203,7 @@ def test_a_half_staged_file_is_begun_anew(undisturbed: Undisturbed, tmp_path: Pa
 
 
 def test_staging_twice_into_one_file(tmp_path: Path) -> None:
-    """Staging begins with nothing: rows that an earlier attempt left in the same file are not applied as well."""
+    """Staging removes the rows that an earlier attempt left in the same file."""
     importer = Importer(tmp_path, SUMS)
     run = importer.new_run()
     stage_files(run, fetched(tmp_path, FIRST))
@@ -210,8 +211,8 @@ def test_staging_twice_into_one_file(tmp_path: Path) -> None:
     assert importer.column("order_total")["a@example.com"] == 1.5
 
 
-def test_killed_while_a_new_identifier_is_covered(tmp_path: Path) -> None:
-    """Killed while the values of a newly declared identifier are gathered, none of them is gathered twice."""
+def test_killed_while_a_new_identifier_is_collected(tmp_path: Path) -> None:
+    """After a kill while a new identifier's values are collected, none of them is collected twice."""
     importer = Importer(tmp_path, goal(map=[{"field": "Id", "property": "customer_id"}]))
     by_email = [prop.model_copy(update={"identifier": prop.name == "email"}) for prop in PROFILES.properties]
     importer.profiles = Profiles(properties=tuple(by_email))
@@ -227,7 +228,7 @@ def test_killed_while_a_new_identifier_is_covered(tmp_path: Path) -> None:
 
 
 class Waiting(SftpSandbox):
-    """A server that sends nothing of any file until the test lets it."""
+    """A server that sends no file content until the test allows it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -238,13 +239,13 @@ class Waiting(SftpSandbox):
             """A file that waits before its first byte."""
 
             def read(self, offset: int, length: int) -> bytes | int:
-                """Read when the time has come."""
+                """Wait, then read."""
                 sandbox.asked.set()
                 sandbox.go_on.wait(60)
                 return super().read(offset, length)
 
         class Served(Files):
-            """Opens such files."""
+            """Files of a waiting server."""
 
             def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
                 """Open a file."""
@@ -264,7 +265,7 @@ def server(tmp_path: Path) -> Iterator[Waiting]:
 
 
 def put(sandbox: SftpSandbox, name: str, content: str) -> None:
-    """Deliver a file that has been at rest for long."""
+    """Deliver a file with an old modification time."""
     file = sandbox.root / "inbox" / name
     file.write_text(content, encoding="utf-8")
     os.utime(file, (1_600_000_000, 1_600_000_000))
@@ -281,7 +282,7 @@ def project_of(sandbox: SftpSandbox, folder: Path) -> Project:
 
 
 def totals_in(project: Project) -> list[Decimal]:
-    """Return the order totals of all profiles; none where nothing was written yet."""
+    """Return the order totals of all profiles, or none before the first write."""
     with project.warehouse.open("read") as session:
         if not session.value("select count(*) from warehouse.profile"):
             return []
@@ -289,7 +290,7 @@ def totals_in(project: Project) -> list[Decimal]:
 
 
 def test_killed_commands_do_not_block_the_next(server: Waiting, tmp_path: Path) -> None:
-    """`cdp-sync run`, killed while fetching, while writing and when all was written: the next one imports once."""
+    """After `cdp-sync run` is killed while fetching, writing or ending, the next one imports once."""
     project = project_of(server, tmp_path)
     fetching = project.start("run", "shop")
     assert server.asked.wait(60)

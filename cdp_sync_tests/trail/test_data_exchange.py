@@ -1,4 +1,4 @@
-"""How many profiles a connection ever imported and exported: the product's count beside plain sets of addresses."""
+"""The number of profiles that a connection ever imported and exported, compared with plain sets of addresses."""
 
 import random
 from collections.abc import Callable
@@ -10,7 +10,8 @@ import pytest
 
 from cdp_sync.errors import WarehouseLocked
 from cdp_sync.exporting import FileRun, deliver_file, record_delivery, select_segment, write_file
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.upserting import upsert as applying
 from cdp_sync.model import ExportReport, FileExportGoal, ImportReport, Profiles
 from cdp_sync.warehouse import Warehouse
@@ -42,8 +43,8 @@ EXPORTS = (export_goal("all", "everybody", "all"), export_goal("named", "named",
 
 
 @dataclass
-class World:
-    """Two connections over one warehouse, and what each of them has exchanged, as sets."""
+class Exchanges:
+    """Two connections over one warehouse, with the sets of addresses that each has exchanged."""
 
     folder: Path
     imported: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in CONNECTIONS})
@@ -53,7 +54,7 @@ class World:
     runs: int = 0
 
     def __post_init__(self) -> None:
-        """Make the warehouse, and a folder that plays the server."""
+        """Create the warehouse and the server's folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.warehouse = Warehouse(self.folder / "warehouse.duckdb", lock_timeout=20)
         (self.folder / "outbox").mkdir()
@@ -66,10 +67,10 @@ class World:
             for each in (NAMES, COUNTS)
         }
 
-    def bring(
+    def import_people(
         self, connection: str, goal_name: str, path: str, people: set[str], fails: Callable[[], None] | None = None
     ) -> ImportReport:
-        """Import a file of these people; the first attempt fails where that is asked for."""
+        """Import a file of these people; optionally the first attempt fails."""
         text = "Email,Name,Count\n" + "".join(f"{person},N{self.runs % 3},1\n" for person in sorted(people))
         importer = self.importers[connection, goal_name]
         run = importer.new_run()
@@ -85,10 +86,10 @@ class World:
             self.named |= people
         return report
 
-    def send(
+    def export_people(
         self, connection: str, export: FileExportGoal, *, killed: bool = False, times: int = 1
     ) -> ExportReport | None:
-        """Export; killed before the delivery is recorded, or recorded several times, where that is asked for."""
+        """Export; optionally killed before the delivery is recorded, or recorded several times."""
         self.runs += 1
         own = self.folder / f"export{self.runs}"
         own.mkdir()
@@ -106,30 +107,30 @@ class World:
         return reports[-1]
 
     def counts(self) -> dict[str, tuple[object, object]]:
-        """Return what the product counted."""
+        """Return the product's counts."""
         with self.warehouse.open("read") as session:
             rows = data_exchange(session)
         return {str(row["connection"]): (row["profiles_ever_imported"], row["profiles_ever_exported"]) for row in rows}
 
     def expected(self) -> dict[str, tuple[object, object]]:
-        """Return what it should have counted."""
+        """Return the expected counts."""
         both = {name: (len(self.imported[name]), len(self.exported[name])) for name in CONNECTIONS}
         return {name: counts for name, counts in both.items() if any(counts)}
 
-    def agrees(self) -> bool:
-        """Whether the product's counts are those of the sets; connections that count nothing may be absent."""
+    def counts_agree(self) -> bool:
+        """Whether the product's counts equal the sizes of the sets; a connection without any may be absent."""
         return {name: counts for name, counts in self.counts().items() if any(counts)} == self.expected()
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    """Two connections that have done nothing yet."""
-    return World(tmp_path / "world")
+def exchanges(tmp_path: Path) -> Exchanges:
+    """Two connections without runs."""
+    return Exchanges(tmp_path / "world")
 
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Have the next writing fail at its end, whatever run it is of."""
+    """Make the next write of any run fail at its end."""
 
     def fail(*_: object, **__: object) -> None:
         monkeypatch.undo()
@@ -139,77 +140,79 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_counts_are_those_of_sets(seed: int, world: World) -> None:
-    """After every run of a made-up history each connection's counts are the sizes of two sets."""
+def test_counts_equal_those_of_sets(seed: int, exchanges: Exchanges) -> None:
+    """After every run of a generated history each connection's counts equal the sizes of two sets."""
     chance = random.Random(seed)
     for _ in range(14):
         connection = chance.choice(CONNECTIONS)
         if chance.random() < 0.6:
             people = set(chance.sample(PEOPLE, chance.randint(1, 6)))
-            world.bring(connection, chance.choice(["names", "names", "counts"]), chance.choice(["/a", "/b"]), people)
+            exchanges.import_people(
+                connection, chance.choice(["names", "names", "counts"]), chance.choice(["/a", "/b"]), people
+            )
         else:
             export = chance.choice(EXPORTS)
-            world.send(connection, export, killed=chance.random() < 0.2, times=chance.choice([1, 1, 2]))
-        assert world.agrees(), (world.counts(), world.expected())
+            exchanges.export_people(connection, export, killed=chance.random() < 0.2, times=chance.choice([1, 1, 2]))
+        assert exchanges.counts_agree(), (exchanges.counts(), exchanges.expected())
 
 
-def test_an_attempt_that_failed_counts_nothing(world: World, broken: Callable[[], None]) -> None:
-    """What is rolled back is not counted; the next attempt counts it once."""
-    world.bring("shop", "names", "/a", {"a@x", "b@x"})
+def test_a_failed_attempt_counts_nothing(exchanges: Exchanges, broken: Callable[[], None]) -> None:
+    """A rolled-back attempt is not counted, and the next one counts once."""
+    exchanges.import_people("shop", "names", "/a", {"a@x", "b@x"})
     with pytest.raises(WarehouseLocked):
-        world.bring("desk", "names", "/a", {"b@x", "c@x"}, fails=broken)
-    assert world.counts() == {"shop": (2, 0)}
-    world.bring("desk", "names", "/a", {"b@x", "c@x"})
-    world.bring("desk", "names", "/a", {"b@x", "c@x"})
-    assert world.counts() == {"shop": (2, 0), "desk": (2, 0)}
+        exchanges.import_people("desk", "names", "/a", {"b@x", "c@x"}, fails=broken)
+    assert exchanges.counts() == {"shop": (2, 0)}
+    exchanges.import_people("desk", "names", "/a", {"b@x", "c@x"})
+    exchanges.import_people("desk", "names", "/a", {"b@x", "c@x"})
+    assert exchanges.counts() == {"shop": (2, 0), "desk": (2, 0)}
 
 
-def test_a_delivery_that_was_not_recorded_counts_once(world: World) -> None:
-    """The run that delivers it again counts it; recording a run twice changes nothing."""
-    world.bring("shop", "names", "/a", {"a@x"})
-    world.send("shop", EXPORTS[1], killed=True)
-    assert world.counts() == {"shop": (1, 0)}
+def test_an_unrecorded_delivery_counts_once(exchanges: Exchanges) -> None:
+    """An unrecorded delivery counts once, when it is repeated; recording a run twice changes nothing."""
+    exchanges.import_people("shop", "names", "/a", {"a@x"})
+    exchanges.export_people("shop", EXPORTS[1], killed=True)
+    assert exchanges.counts() == {"shop": (1, 0)}
     for _ in range(2):
-        world.send("shop", EXPORTS[1], times=2)
-        assert world.counts() == {"shop": (1, 1)}
+        exchanges.export_people("shop", EXPORTS[1], times=2)
+        assert exchanges.counts() == {"shop": (1, 1)}
 
 
-def test_profiles_that_nobody_imported_are_counted_by_who_does(world: World) -> None:
-    """A profile that came to the warehouse otherwise counts for every connection that imports it."""
-    world.bring("shop", "names", "/a", {"a@x"})
-    with world.warehouse.open("write") as session:
+def test_profiles_of_another_origin_count_when_imported(exchanges: Exchanges) -> None:
+    """A profile of another origin counts for every connection that imports it."""
+    exchanges.import_people("shop", "names", "/a", {"a@x"})
+    with exchanges.warehouse.open("write") as session:
         session.execute("update warehouse.profile set _created_by = null")
-    world.bring("desk", "names", "/a", {"a@x"})
-    assert world.counts()["desk"] == (1, 0)
+    exchanges.import_people("desk", "names", "/a", {"a@x"})
+    assert exchanges.counts()["desk"] == (1, 0)
 
 
-def test_reports_have_the_counts(world: World) -> None:
-    """What a run reports is what its connection has exchanged by then; nothing where nothing was recorded."""
-    assert world.bring("shop", "names", "/a", {"a@x", "b@x"}).profiles_ever_imported == 2
-    first = world.send("shop", EXPORTS[1])
-    again = world.send("shop", EXPORTS[1])
+def test_reports_have_the_counts(exchanges: Exchanges) -> None:
+    """A run reports its connection's counts at its end, or none where nothing was recorded."""
+    assert exchanges.import_people("shop", "names", "/a", {"a@x", "b@x"}).profiles_ever_imported == 2
+    first = exchanges.export_people("shop", EXPORTS[1])
+    again = exchanges.export_people("shop", EXPORTS[1])
     assert first is not None
     assert again is not None
     assert (first.profiles_ever_exported, again.profiles_ever_exported) == (2, None)
 
 
-def test_an_older_warehouse_is_counted_from_its_history(world: World) -> None:
-    """The migration finds in history and ledger what was counted since, and counting goes on from there."""
-    world.bring("shop", "names", "/a", {"a@x", "b@x"})
-    world.bring("desk", "names", "/a", {"b@x", "c@x"})
-    world.bring("desk", "counts", "/b", {"a@x"})
-    world.send("shop", EXPORTS[0])
-    world.send("shop", EXPORTS[1])
-    counted = world.counts()
-    with world.warehouse.open("write") as session:
-        go_back(session.execute)
-    assert world.counts() == counted == {"shop": (2, 3), "desk": (3, 0)}
-    world.bring("shop", "names", "/c", {"a@x", "b@x", "c@x", "d@x"})
-    assert world.agrees()
+def test_an_older_warehouse_is_counted_from_its_history(exchanges: Exchanges) -> None:
+    """A migrated warehouse is counted from its history and ledger, and counting continues."""
+    exchanges.import_people("shop", "names", "/a", {"a@x", "b@x"})
+    exchanges.import_people("desk", "names", "/a", {"b@x", "c@x"})
+    exchanges.import_people("desk", "counts", "/b", {"a@x"})
+    exchanges.export_people("shop", EXPORTS[0])
+    exchanges.export_people("shop", EXPORTS[1])
+    counted = exchanges.counts()
+    with exchanges.warehouse.open("write") as session:
+        downgrade(session.execute)
+    assert exchanges.counts() == counted == {"shop": (2, 3), "desk": (3, 0)}
+    exchanges.import_people("shop", "names", "/c", {"a@x", "b@x", "c@x", "d@x"})
+    assert exchanges.counts_agree()
 
 
-def go_back(execute: Callable[[str], object]) -> None:
-    """Make the warehouse one of version 2."""
+def downgrade(execute: Callable[[str], object]) -> None:
+    """Downgrade the warehouse to version 2."""
     execute("drop view warehouse.run_goal")
     execute("drop view warehouse.live_profile")
     execute("drop table warehouse.watermark")
@@ -226,7 +229,7 @@ def go_back(execute: Callable[[str], object]) -> None:
     )
     execute("drop table warehouse.imported_row; drop table warehouse.keyed_row; drop table warehouse.waiting_row")
     execute("alter table warehouse.by_digest rename to imported_row")
-    for column in ("format", "links", "sums"):
+    for column in ("format", "links", "sums", "rows_filtered", "source_fields"):
         execute(f"alter table warehouse.imported_file drop column {column}")
     execute("drop table warehouse.exported_profile")
     execute("alter table warehouse.by_name rename to exported_profile")
@@ -241,7 +244,8 @@ def go_back(execute: Callable[[str], object]) -> None:
     ):
         execute(f"drop table warehouse.{table}")
     execute("alter table warehouse.profile drop column _created_by")
-    for column in ("seconds", "warnings", "errors", "profiles_without_identifier", "profiles_unmatched"):
+    counted = ("profiles_without_identifier", "profiles_unmatched", "profiles_filtered", "rows_filtered")
+    for column in ("seconds", "warnings", "errors", *counted):
         execute(f"alter table warehouse.run drop column {column}")
     for column in ("kind", "row_hash", "seen_run_id"):
         execute(f"alter table warehouse.quarantine drop column {column}")

@@ -1,4 +1,4 @@
-"""The whole way out: imported customers, chosen by what they spent, on an OpenSSH server and back again."""
+"""End-to-end export: customers are imported, selected by their orders, exported to OpenSSH and imported again."""
 
 import csv
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ COLUMNS = ("email", "first_name", "last_name", "city", "country", "phone", "post
 
 @dataclass
 class Exporter:
-    """Runs of an export goal over the shop's warehouse and server, one after the other."""
+    """Consecutive runs of an export goal over the shop's warehouse and server."""
 
     shop: Shop
     outbox: Path
@@ -53,7 +53,7 @@ class Exporter:
         return export_file(*self.next())
 
     def run_until_delivered(self) -> None:
-        """Run the goal, as if the process were killed after the delivery."""
+        """Run the goal up to the delivery, as if the process were killed after it."""
         run, server, uploads = self.next()
         with pytest.raises(Killed):
             export_file(run, Deadly(server), uploads)
@@ -77,7 +77,7 @@ class Exporter:
         return run, self.shop.client, folder / "uploads"
 
     def delivered(self) -> list[dict[str, str]]:
-        """Return the rows of the newest file, read by Python's own parser, and take it away."""
+        """Return the rows of the newest file, parsed by Python's csv module, and remove it."""
         (file,) = self.outbox.iterdir()
         with file.open(encoding="utf-8", newline="") as rows:
             found = list(csv.DictReader(rows))
@@ -97,7 +97,7 @@ def exporter(shop: Shop, tmp_path: Path) -> Exporter:
 
 
 def spenders() -> dict[str, Decimal]:
-    """Return who spent at least 40, and what, worked out row by row."""
+    """Return each customer with a total of at least 40, computed row by row."""
     totals: dict[str, Decimal] = {}
     for invoice in read("Invoice.csv"):
         totals[invoice["CustomerId"]] = totals.get(invoice["CustomerId"], Decimal(0)) + Decimal(invoice["Total"])
@@ -106,7 +106,7 @@ def spenders() -> dict[str, Decimal]:
 
 
 def test_those_who_spent_at_least_40(exporter: Exporter) -> None:
-    """They are exported with their values; run again, nobody; one more invoice, exactly that customer."""
+    """Customers with at least 40 are exported. A second run exports none; a further invoice exactly its customer."""
     report = exporter.run()
     assert report.counters == ExportCounters(profiles_in_segment=len(spenders()), profiles_written=len(spenders()))
     assert {row["email"]: Decimal(row["order_total"]) for row in exporter.delivered()} == spenders()
@@ -129,7 +129,7 @@ def test_those_who_spent_at_least_40(exporter: Exporter) -> None:
 
 
 def test_a_crash_after_the_delivery_delivers_again(exporter: Exporter) -> None:
-    """What was published but not recorded is delivered once more; what was recorded is not."""
+    """A delivery that was published but not recorded is repeated; a recorded one is not."""
     exporter.run_until_delivered()
     assert len(exporter.delivered()) == len(spenders())
     exporter.run()
@@ -138,8 +138,8 @@ def test_a_crash_after_the_delivery_delivers_again(exporter: Exporter) -> None:
     assert list(exporter.outbox.iterdir()) == []
 
 
-def test_what_left_comes_back_the_same(exporter: Exporter, tmp_path: Path) -> None:
-    """The exported file, imported elsewhere with the same format, makes profiles with the same values."""
+def test_an_exported_file_is_imported_unchanged(exporter: Exporter, tmp_path: Path) -> None:
+    """An exported file that is imported with the same format yields the same values."""
     exporter.run()
     goal = FileGoal.model_validate(
         {

@@ -1,4 +1,4 @@
-"""A disk that fills up, at every place a run writes to: the run fails and says so, and one with room succeeds."""
+"""A disk that fills up at any place of a run fails it with a clear error; with room the next run succeeds."""
 
 import resource
 import shutil
@@ -9,7 +9,8 @@ import pytest
 
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import DiskFull
-from cdp_sync.importing import link_identifiers, stage_files, upsert_profiles
+from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
+from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.model import FetchedFile, SftpServer
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync_tests.disks import Small
@@ -21,25 +22,25 @@ PASSWORD = "correct horse"
 ROWS = 60_000
 PEOPLE = "Email,Name\n" + "".join(f"person{n}@example.com,{n * 7919 % 1000003:06}{n:06}\n" for n in range(ROWS))
 MEBIBYTE = 1 << 20
-"""The people take two and a half of these as text, and more as a table."""
+"""The people's rows take 2.5 times this size as text, and more as a table."""
 
 
 def check_lands(importer: Importer) -> None:
-    """Run with room: all people are there, once."""
+    """Run with room: all people land, once."""
     report = importer.deliver({"/people.csv": PEOPLE})
     assert report.counters.rows_applied == ROWS
     assert importer.rows("select count(*), count(distinct email) from warehouse.profile") == [(ROWS, ROWS)]
 
 
 def server_of(sandbox: SftpSandbox) -> SftpServer:
-    """Declare how to reach a sandbox."""
+    """Declare a sandbox as a server."""
     return SftpServer(
         host=sandbox.host, port=sandbox.port, username="shop", password_env="PASSWORD", host_key=sandbox.fingerprint
     )  # fmt: skip
 
 
 def test_full_while_downloading(small: Small, tmp_path: Path) -> None:
-    """A file that does not fit is not begun or is removed again, and the error says which disk to look at."""
+    """A file that does not fit is not started or is removed, and the error names the disk."""
     (tmp_path / "root" / "inbox").mkdir(parents=True)
     (tmp_path / "root" / "inbox" / "people.csv").write_text(PEOPLE)
     disk = small(2)
@@ -54,7 +55,7 @@ def test_full_while_downloading(small: Small, tmp_path: Path) -> None:
 
 
 def test_full_while_unpacking(small: Small, tmp_path: Path) -> None:
-    """An archive that does not fit unpacked fails as a full disk, not as a damaged archive or a crash."""
+    """An archive that does not fit unpacked is DiskFull, not a damaged archive or a crash."""
     importer = Importer(small(2))
     run = importer.new_run()
     with pytest.raises(DiskFull):
@@ -65,7 +66,7 @@ def test_full_while_unpacking(small: Small, tmp_path: Path) -> None:
 
 
 def test_full_while_rewriting(small: Small) -> None:
-    """A file that is written anew, for its encoding, fails as a full disk where it does not fit."""
+    """A file that does not fit while it is re-encoded is DiskFull."""
     disk = small(4)
     importer = Importer(disk, goal(format={"encoding": "latin-1"}))
     files = arrived(disk / "fetched", {"/people.csv": PEOPLE})
@@ -77,7 +78,7 @@ def test_full_while_rewriting(small: Small) -> None:
 
 
 def test_full_while_staging(small: Small, tmp_path: Path) -> None:
-    """A staging file that does not fit fails as a full disk."""
+    """A staging file that does not fit is DiskFull."""
     importer = Importer(small(1))
     with pytest.raises(DiskFull):
         stage_files(importer.new_run(), arrived(tmp_path / "fetched", {"/people.csv": PEOPLE}))
@@ -87,7 +88,7 @@ def test_full_while_staging(small: Small, tmp_path: Path) -> None:
 
 
 def test_full_while_writing(small: Small, tmp_path: Path) -> None:
-    """A warehouse that does not fit fails as a full disk and holds what it held before; with room, the run succeeds."""
+    """A warehouse that does not fit is DiskFull with unchanged content; with room, the run succeeds."""
     disk = small(200)
     importer = Importer(disk / "shop")
     importer.deliver({"/before.csv": "Email,Name\nbefore@example.com,Before\n"})
@@ -105,7 +106,7 @@ def test_full_while_writing(small: Small, tmp_path: Path) -> None:
 
 
 def fill(disk: Path, *, leave: int) -> None:
-    """Fill a disk but for so many bytes."""
+    """Fill a disk except for so many bytes."""
     with (disk / "filler").open("wb") as file:
         left = shutil.disk_usage(disk).free - leave
         while left > 0:
@@ -113,7 +114,7 @@ def fill(disk: Path, *, leave: int) -> None:
 
 
 def limited(importer: Importer, files: list[FetchedFile], until: str, outcome: Any) -> None:
-    """Import in this process, whose files may not grow from a step on; tell which step fails, and how."""
+    """Import in this process with a file size limit from a step on; return the failing step and its error."""
     run = importer.new_run()
     work = {"staging": lambda: stage_files(run, files), "linking": lambda: link_identifiers(run)}
     step = "none"
@@ -129,11 +130,11 @@ def limited(importer: Importer, files: list[FetchedFile], until: str, outcome: A
 
 
 LIMITED = ("staging", "writing")
-"""The steps from which on files may not grow."""
+"""The steps from which the file size is limited."""
 
 
 def fail_by_limit(importer: Importer, step: str) -> str:
-    """Import the people in a process whose files may not grow; return how the step fails."""
+    """Import the people in a process with a file size limit; return how the step fails."""
     outcome = victim.PROCESSES.SimpleQueue()
     files = arrived(importer.folder / "fetched", {"/people.csv": PEOPLE})
     process = victim.start(limited, importer, files, step, outcome)
@@ -145,8 +146,8 @@ def fail_by_limit(importer: Importer, step: str) -> str:
 
 
 @pytest.mark.parametrize("step", LIMITED)
-def test_files_that_may_not_grow(step: str, tmp_path: Path) -> None:
-    """Where files may not grow any more, as under a quota, nothing of a run lands; without the limit all of it does."""
+def test_a_file_size_limit_prevents_the_import(step: str, tmp_path: Path) -> None:
+    """With a file size limit, as under a quota, nothing of a run lands; without the limit everything does."""
     importer = Importer(tmp_path)
     importer.deliver({"/before.csv": "Email,Name\nbefore@example.com,Before\n"})
     before = state_of(importer.warehouse)
@@ -156,7 +157,7 @@ def test_files_that_may_not_grow(step: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", LIMITED)
-def test_files_that_may_not_grow_are_a_full_disk(step: str, tmp_path: Path) -> None:
-    """A quota or a limit on a file's size is reported as a full disk, as it is while downloading."""
+def test_a_file_size_limit_is_disk_full(step: str, tmp_path: Path) -> None:
+    """A quota or a limit on the file size is DiskFull, as in a download."""
     importer = Importer(tmp_path)
     assert fail_by_limit(importer, step) == DiskFull.__name__

@@ -1,4 +1,4 @@
-"""A month of daily deliveries: what is remembered stays in step with what was delivered last."""
+"""A month of daily deliveries: the ledger grows with the latest deliveries only."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -26,7 +26,7 @@ def file_of(rows: Iterator[tuple[int, int, int]]) -> str:
 
 
 def window(day: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the rows of the last five days: what a sender keeps who always writes the same file."""
+    """Yield the rows of the last five days, as a sender does that always writes the same file."""
     for earlier in range(max(0, day - 4), day + 1):
         yield from ((person, earlier, 100 * person + earlier) for person in range(10))
 
@@ -38,7 +38,7 @@ def importer(tmp_path: Path) -> Importer:
 
 
 def remembered(importer: Importer) -> dict[str, int]:
-    """Return how many rows are remembered of each path."""
+    """Return the number of rows in the ledger for each path."""
     return dict(
         importer.rows("""
         select path, count(row_hash)
@@ -49,7 +49,7 @@ def remembered(importer: Importer) -> dict[str, int]:
 
 
 def test_a_month_of_deliveries(importer: Importer) -> None:
-    """Each day one path rewritten with five days' rows, and a new path beside the old: each row is added once."""
+    """With a rewritten path of five days' rows and a new path each day, each row is added once."""
     daily: dict[str, str] = {}
     for day in range(DAYS):
         daily[f"/extra_{day:02}.csv"] = file_of((person, day, 1 + day) for person in range(10))
@@ -70,8 +70,8 @@ def test_a_month_of_deliveries(importer: Importer) -> None:
     assert sorted(read) == [(False, DAYS, 10 * DAYS), (True, DAYS, windows)]
 
 
-def test_rows_that_come_and_go(importer: Importer) -> None:
-    """A row that leaves the file and comes back is new again; repeated rows count as often as they stand there."""
+def test_rows_that_leave_and_return(importer: Importer) -> None:
+    """A row that leaves the file and returns is new again; repeated rows count as often as they occur."""
     lines = [["a,1"], ["a,1", "a,1"], ["a,1", "a,1"], ["a,1"], [], ["a,1", "a,1", "a,1"], ["a,1", "b,2"]]
     totals = []
     for number, rows in enumerate(lines):
@@ -82,8 +82,8 @@ def test_rows_that_come_and_go(importer: Importer) -> None:
     assert totals == [1, 2, 2, 2, 2, 5, 5]
 
 
-def test_a_declaration_that_changes_again_and_again(importer: Importer) -> None:
-    """Under a declaration changed again and again all rows are applied anew, and no amount is added a second time."""
+def test_a_declaration_that_changes_repeatedly(importer: Importer) -> None:
+    """Under a declaration that changes repeatedly all rows are applied again, and no amount is added twice."""
     for day in range(WEEK):
         if day % 3 == 2:
             blocked = (*importer.goal.blocked_values, f"nobody{day}@example.com")

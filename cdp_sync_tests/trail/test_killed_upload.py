@@ -1,4 +1,4 @@
-"""The command is killed while it sends a file to an OpenSSH server; the next run of the connection clears up."""
+"""The command is killed while it uploads to an OpenSSH server, and the connection's next run removes the leftovers."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,9 @@ from cdp_sync_tests.trail.project import Project
 
 ANOTHERS = ".people.csv.0123456789abcdef.part"
 SENT = {"method": "fill", "number": 1, "after": True}
-"""All of the file is there, under its temporary name."""
+"""The whole file is uploaded under its temporary name."""
 ASIDE = {"method": "rename", "number": 2, "after": True}
-"""The former file has stepped aside, and the new one has not its name yet."""
+"""The former file is renamed aside, and the new one has no final name yet."""
 
 ONE_SERVER = pytest.mark.parametrize("openssh", [True], indirect=True, ids=["posix-rename"])
 
@@ -31,7 +31,7 @@ class Shop:
     server: Mapping[str, Any]
 
     def declare(self, *, export: Mapping[str, Any] | None, **attributes: object) -> None:
-        """Declare the connection, with its import goal and with an export goal unless there is none."""
+        """Declare the connection, with its import goal and, by default, an export goal."""
         goal = {
             "name": "customers",
             "directory": str(self.root / "inbox"),
@@ -53,29 +53,29 @@ class Shop:
         (self.project.folder / "defs" / "shop" / "defs.yaml").write_text(json.dumps(declared), encoding="utf-8")
 
     def kill(self, deadly: Mapping[str, Any]) -> None:
-        """Run the connection in a process that dies on the way."""
+        """Run the connection in a process that kills itself."""
         assert victim.exit_code(self.project.start("run", "shop", deadly=deadly)) == victim.KILLED
 
-    def run_clears_up(self, *selection: str) -> None:
-        """Run what is selected; of the upload nothing is left, there and here."""
+    def run_removes_leftovers(self, *selection: str) -> None:
+        """Run the selection, and assert that the upload has no leftovers on either side."""
         self.project.answer("run", *selection)
         assert self.names() == [ANOTHERS, "people.csv"]
         assert (self.root / "outbox/people.csv").read_text() == "former"
-        assert self.left_here() == []
+        assert self.local_leftovers() == []
 
     def names(self, folder: str = "outbox") -> list[str]:
-        """Return what is in a folder of the server."""
+        """Return the names in a folder of the server."""
         return sorted(path.name for path in (self.root / folder).iterdir())
 
-    def left_here(self) -> list[str]:
-        """Return what runs have left in the data folder."""
+    def local_leftovers(self) -> list[str]:
+        """Return the leftovers of runs in the data folder."""
         folders = ("staging", "downloads", "spill", "uploads/shop")
         return [str(path) for folder in folders for path in (self.project.folder / "data" / folder).glob("*")]
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["posix-rename", "without posix-rename"])
 def openssh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]:
-    """OpenSSH's server, with and without what replaces a file in one step."""
+    """OpenSSH's server, with and without atomic replacement."""
     subsystem = "internal-sftp" if request.param else "internal-sftp -P posix-rename"
     with openssh_server(tmp_path_factory.mktemp("openssh") / "sshd", subsystem=subsystem) as server:
         yield server
@@ -104,14 +104,14 @@ def shop(openssh: OpenSshServer, tmp_path: Path) -> Shop:
     return made
 
 
-def test_the_next_run_by_hand_clears_up(shop: Shop, request: pytest.FixtureRequest) -> None:
-    """Killed twice on the way: the run after them delivers, and nothing is left there or here but the file."""
+def test_the_next_manual_run_removes_the_leftovers(shop: Shop, request: pytest.FixtureRequest) -> None:
+    """After two kills the next run delivers, and no leftovers remain on either side."""
     aside = "without" in request.node.name
     shop.kill(ASIDE if aside else SENT)
     (part,) = {name for name in shop.names() if name.endswith(".part")} - {ANOTHERS}
     assert "bob@example.com" in (shop.root / "outbox" / part).read_text()
     assert ("people.csv" in shop.names()) is not aside
-    assert any("staging" in path for path in shop.left_here())
+    assert any("staging" in path for path in shop.local_leftovers())
     shop.kill(SENT)
     if aside:
         assert (shop.root / "outbox/people.csv").read_text() == "former"
@@ -119,13 +119,13 @@ def test_the_next_run_by_hand_clears_up(shop: Shop, request: pytest.FixtureReque
     assert [goal["profiles_written"] for goal in answer["goals"] if goal["goal"] == "people"] == [2]
     assert shop.names() == [ANOTHERS, "people.csv"]
     assert "bob@example.com" in (shop.root / "outbox/people.csv").read_text()
-    assert shop.left_here() == []
+    assert shop.local_leftovers() == []
 
 
 @ONE_SERVER
 @pytest.mark.parametrize("before", ["an empty folder", "what others could read"])
-def test_what_a_run_leaves_here_is_for_its_owner_alone(before: str, shop: Shop) -> None:
-    """Killed in the middle, whatever the umask: warehouse, staging, downloads, notes; also what was there before."""
+def test_local_leftovers_are_readable_by_their_owner_only(before: str, shop: Shop) -> None:
+    """After a kill, warehouse, staging, downloads and notes are readable by their owner only, for any umask."""
     data = shop.project.folder / "data"
     if before == "what others could read":
         shop.project.answer("run", "shop", "--goal", "customers")
@@ -141,33 +141,33 @@ def test_what_a_run_leaves_here_is_for_its_owner_alone(before: str, shop: Shop) 
 
 @ONE_SERVER
 def test_a_goal_is_removed(shop: Shop) -> None:
-    """The connection's next run clears up, although it only imports."""
+    """The connection's next run removes the leftovers, even if it only imports."""
     shop.kill(SENT)
     shop.declare(export=None)
-    shop.run_clears_up("shop")
+    shop.run_removes_leftovers("shop")
 
 
 @ONE_SERVER
-def test_a_goal_is_renamed_and_its_directory_is_another(shop: Shop) -> None:
-    """What was noted is removed where it is."""
+def test_a_goal_is_renamed_and_its_directory_changed(shop: Shop) -> None:
+    """The leftovers are removed from the former directory."""
     shop.kill(SENT)
     shop.declare(export={"name": "everyone", "directory": str(shop.root / "elsewhere")})
-    shop.run_clears_up("shop", "--goal", "everyone")
+    shop.run_removes_leftovers("shop", "--goal", "everyone")
     assert shop.names("elsewhere") == ["people.csv"]
 
 
 @ONE_SERVER
 def test_a_connection_is_renamed(shop: Shop) -> None:
-    """It goes on with what was noted under its former name."""
+    """The renamed connection removes the leftovers of its former name."""
     shop.kill(SENT)
     shop.declare(export=None, name="store", was="shop")
-    shop.run_clears_up("store")
+    shop.run_removes_leftovers("store")
 
 
 @ONE_SERVER
-def test_nobody_is_to_be_delivered_any_more(shop: Shop) -> None:
-    """A run that sends nothing clears up all the same."""
+def test_no_profile_is_left_to_deliver(shop: Shop) -> None:
+    """A run without a delivery removes the leftovers as well."""
     shop.kill(SENT)
     with shop.project.warehouse.open("write") as session:
         session.execute("update warehouse.profile set email = null")
-    shop.run_clears_up("shop", "--goal", "people")
+    shop.run_removes_leftovers("shop", "--goal", "people")

@@ -1,4 +1,4 @@
-"""The command is killed while it exchanges people with Sailthru: the next one leaves nothing of them in the folder."""
+"""The command is killed while it exchanges users with Sailthru, and the next run removes their local data."""
 
 from pathlib import Path
 
@@ -15,12 +15,12 @@ KILLS = {
     "importing": ({"number": 1, "only": "update warehouse.revision"}, ["staging"]),
     "exporting": ({"number": 2, "only": "insert into warehouse.run ("}, ["downloads", "staging"]),
 }
-"""Where a run is killed that imports a list and exports a segment, and where it has people then."""
+"""Points of a kill in a run that imports a list and exports a segment, and the place of its personal data."""
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_the_next_run_leaves_nobody_here(kill: str, tmp_path: Path) -> None:
-    """Staged rows and files of users of the killed run are gone after it, and all is delivered."""
+def test_the_next_run_removes_personal_data(kill: str, tmp_path: Path) -> None:
+    """After the next run the staged rows and user files of the killed run are gone, and everything is delivered."""
     deadly, places = KILLS[kill]
     with SailthruSandbox(api_key=KEY, api_secret=SECRET, time_zone=TIME_ZONE) as box:
         box.account.add_users([{"email": "ann@example.com", "lists": ["Main"], "vars": {"first_name": "Ann"}}])

@@ -1,4 +1,4 @@
-"""`was` is declared late: the goal, or its connection, has run under both names, and nothing is there twice."""
+"""`was` is declared after the goal or its connection has run under both names, and nothing counts twice."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,9 +9,9 @@ from cdp_sync.warehouse.renaming import adopt
 from cdp_sync_tests.exporting.exporter import Exporter
 from cdp_sync_tests.exporting.exporter import goal as export_goal
 from cdp_sync_tests.trail.importer import Importer, goal
-from cdp_sync_tests.trail.test_data_exchange import EXPORTS, World, world
+from cdp_sync_tests.trail.test_data_exchange import EXPORTS, Exchanges, exchanges
 
-__all__ = ["world"]
+__all__ = ["exchanges"]
 
 LEDGER = """select profile_id, count(*)
 from warehouse.exported_profile
@@ -23,7 +23,7 @@ having count(*) > 1"""
 
 @pytest.fixture
 def exporter(tmp_path: Path) -> Exporter:
-    """Under its former name the goal exported Ann, Bob and Cid; under its new one Bob, anew, Cid and Dan."""
+    """Exported Ann, Bob and Cid under the former name; Bob again, Cid and Dan under the new one."""
     made = Exporter(tmp_path / "shop", export_goal(name="out", segment="keen", file={"name": "a.csv"}))
     made.hold({"email": f"{name}@x", "name": name, "keen": name != "dan"} for name in ("ann", "bob", "cid", "dan"))
     assert made.counters().profiles_written == 3
@@ -36,7 +36,7 @@ def exporter(tmp_path: Path) -> Exporter:
 
 
 def check_goes_on(exporter: Exporter) -> None:
-    """Everybody is known as they were delivered last, under whichever name; a change is delivered."""
+    """Every profile has its last delivery under either name, and a change is delivered."""
     counters = exporter.counters()
     assert (counters.profiles_same, counters.profiles_written) == (4, 0)
     exporter.change("update warehouse.profile set name = 'Anne' where name = 'ann'")
@@ -46,43 +46,43 @@ def check_goes_on(exporter: Exporter) -> None:
 
 
 def test_an_export_goal_that_ran_under_both_names(exporter: Exporter) -> None:
-    """Its ledgers become one: what the new name delivered counts, and of others what the former one did."""
+    """The ledgers are merged: the new name's deliveries count before the former name's."""
     assert adopt(exporter.warehouse, ("shop", "people"), (None, "out"))
     assert not adopt(exporter.warehouse, ("shop", "people"), (None, "out"))
     check_goes_on(exporter)
 
 
-def test_two_numbers_of_one_export_goal_are_mended(exporter: Exporter) -> None:
-    """As they were left by a version that renamed one and did not look for the other."""
+def test_two_entries_of_one_export_goal_are_merged(exporter: Exporter) -> None:
+    """Two ledger entries that a former version left for one export goal are merged."""
     for table in ("exported_goal", "exported_file", "run"):
         exporter.change(f"update warehouse.{table} set goal = 'people'")
     assert adopt(exporter.warehouse, ("shop", "people"), (None, "out"))
     check_goes_on(exporter)
 
 
-def test_a_connection_that_ran_under_both_names(world: World) -> None:
-    """Each exchanged person is counted once, whichever run made the profile, and stays so in later runs."""
-    world.bring("shop", "names", "/a", {"a@x", "b@x"})
-    world.bring("desk", "names", "/a", {"b@x", "c@x"})
-    world.bring("shop", "names", "/b", {"c@x", "d@x"})
+def test_a_connection_that_ran_under_both_names(exchanges: Exchanges) -> None:
+    """Each exchanged profile counts once, also in later runs, whichever run created it."""
+    exchanges.import_people("shop", "names", "/a", {"a@x", "b@x"})
+    exchanges.import_people("desk", "names", "/a", {"b@x", "c@x"})
+    exchanges.import_people("shop", "names", "/b", {"c@x", "d@x"})
     for connection in ("shop", "desk"):
-        world.send(connection, EXPORTS[1])
-    world.bring("desk", "names", "/c", {"e@x"})
-    world.send("desk", EXPORTS[0])
+        exchanges.export_people(connection, EXPORTS[1])
+    exchanges.import_people("desk", "names", "/c", {"e@x"})
+    exchanges.export_people("desk", EXPORTS[0])
     for name in ("names", "named", "all"):
-        adopt(world.warehouse, ("desk", name), ("shop", None))
-    for exchanged in (world.imported, world.exported):
+        adopt(exchanges.warehouse, ("desk", name), ("shop", None))
+    for exchanged in (exchanges.imported, exchanges.exported):
         exchanged["desk"] |= exchanged["shop"]
         exchanged["shop"] = set()
-    assert world.agrees(), (world.counts(), world.expected())
-    world.bring("desk", "names", "/d", {f"{name}@x" for name in "abcdef"})
+    assert exchanges.counts_agree(), (exchanges.counts(), exchanges.expected())
+    exchanges.import_people("desk", "names", "/d", {f"{name}@x" for name in "abcdef"})
     for export in EXPORTS:
-        world.send("desk", export)
-    assert world.agrees(), (world.counts(), world.expected())
+        exchanges.export_people("desk", export)
+    assert exchanges.counts_agree(), (exchanges.counts(), exchanges.expected())
 
 
 def test_keys_and_waiting_rows_of_both_names(tmp_path: Path) -> None:
-    """Of a key that both have brought the last content counts; a row that waits under both waits once."""
+    """Of a row key under both names the last content counts; a row that waits under both waits once."""
     importer = Importer(tmp_path / "shop", goal=goal(name="people"))
     importer.deliver({"/people.csv": "Email,Name\nann@x,Ann\n"})
     declared = {"row_key": ["Email"], "allow_new_profiles": False}
@@ -97,8 +97,8 @@ def test_keys_and_waiting_rows_of_both_names(tmp_path: Path) -> None:
     assert (again.rows_unchanged, importer.column("first_name")) == (1, {"ann@x": "Two"})
 
 
-def test_a_row_that_waits_for_what_the_other_name_has_landed(tmp_path: Path) -> None:
-    """Its key is known by now: it waits no more."""
+def test_a_row_whose_key_the_other_name_imported_stops_waiting(tmp_path: Path) -> None:
+    """A row whose key the other name has imported stops waiting."""
     importer = Importer(tmp_path / "shop", goal=goal(name="orders", row_key=["Email"], allow_new_profiles=False))
     importer.deliver({"/a.csv": "Email,Name\nann@x,Old\n"})
     importer.goal = goal(name="invoices", row_key=["Email"])
@@ -109,7 +109,7 @@ def test_a_row_that_waits_for_what_the_other_name_has_landed(tmp_path: Path) -> 
 
 
 def test_lists_of_both_names(exporter: Exporter) -> None:
-    """Who was put on a list under both is there once, as last known; of two intents the first counts."""
+    """A list member under both names is stored once, as last known; of two intents the first counts."""
     for goal_name, hour in (("out", 1), ("people", 2)):
         began = f"timestamptz '2026-01-01 0{hour}:00:00+00'"
         exporter.change(

@@ -1,4 +1,4 @@
-"""What the ledger promises about sums and profiles: through upgrades, renamed goals and rows that come again."""
+"""The ledger's guarantees for sums and profiles: across upgrades, renamed goals and repeated rows."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from cdp_sync.errors import GoalFailed
-from cdp_sync.importing import import_files
+from cdp_sync.importing.pipeline import import_files
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.model import FileGoal, ImportReport, SftpConnection, SftpServer, fingerprint
 from cdp_sync.warehouse.backend import migrations
 from cdp_sync.warehouse.history import quarantined
-from cdp_sync.warehouse.renaming import adopt
-from cdp_sync.warehouse.rivals import rival_problems
+from cdp_sync.warehouse.renaming import adopt, rival_problems
 from cdp_sync_tests.trail.importer import NOON, PROFILES, Importer, arrived, check_adds_up, goal
 
 ORDERS = "Email,Amount\nann@x,10\nann@x,5\nbob@x,7\n"
@@ -33,17 +32,17 @@ def importer(tmp_path: Path) -> Importer:
 
 
 def totals(importer: Importer) -> dict[str, float]:
-    """Return everybody's sum."""
+    """Return the sum of each profile."""
     return {email: float(total) for email, total in importer.column("order_total").items() if total is not None}
 
 
 def check_against_rivals(importer: Importer) -> None:
-    """Ask, as a run does, whether another goal has summed the file."""
+    """Check, as a run does, whether another goal has summed the file."""
     refuse_rivals(importer.new_run(), [(PATH, len(ORDERS), NOON)])
 
 
 def test_a_ledger_of_version_5_guards_its_rows(importer: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that a former version applied are unchanged, and added to sums once, also under a changed declaration."""
+    """Rows that a former version applied are unchanged and summed once, also under a changed declaration."""
     every = migrations()
     with monkeypatch.context() as earlier:
         earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:5])
@@ -70,7 +69,7 @@ def test_a_ledger_of_version_5_guards_its_rows(importer: Importer, monkeypatch: 
 
 
 def test_a_renamed_goal_with_was_keeps_its_ledger(importer: Importer) -> None:
-    """The same files are unchanged under the new name, rows with keys included."""
+    """The same files are unchanged under the new name, including rows with keys."""
     importer.deliver({PATH: ORDERS})
     importer.goal = sums(name="invoices", was="orders")
     assert adopt(importer.warehouse, ("shop", "invoices"), (None, "orders"))
@@ -83,7 +82,7 @@ def test_a_renamed_goal_with_was_keeps_its_ledger(importer: Importer) -> None:
 
 
 def test_a_renamed_connection_with_was_keeps_its_ledger(importer: Importer) -> None:
-    """Files, row keys and who was ever imported go along."""
+    """Files, row keys and imported profiles move to the new name."""
     importer.goal = sums(row_key=["Email", "Amount"])
     importer.deliver({PATH: ORDERS})
     importer.connection = "store"
@@ -99,7 +98,7 @@ def test_a_renamed_connection_with_was_keeps_its_ledger(importer: Importer) -> N
     ("connection", "name", "way_out"), [("shop", "invoices", "orders"), ("store", "orders", "shop")]
 )
 def test_a_renamed_goal_without_was_is_refused(importer: Importer, connection: str, name: str, way_out: str) -> None:
-    """A run and a check name both goals and both ways out; nothing is summed twice."""
+    """A run and a check name both goals and both remedies; nothing is summed twice."""
     importer.deliver({PATH: ORDERS}, at=NOON)
     importer.connection, importer.goal = connection, sums(name=name)
     with pytest.raises(GoalFailed) as refused:
@@ -112,7 +111,7 @@ def test_a_renamed_goal_without_was_is_refused(importer: Importer, connection: s
 
 
 def declared(importer: Importer) -> SftpConnection:
-    """Return the importer's connection as it would be declared."""
+    """Return the declaration of the importer's connection."""
     server = SftpServer(host="127.0.0.1", username="shop", password_env="SHOP", host_key="SHA256:" + "A" * 43)
     return SftpConnection(name=importer.connection, server=server, import_profiles=[importer.goal])
 
@@ -127,21 +126,21 @@ def declared(importer: Importer) -> SftpConnection:
     ids=["other links", "other sums", "no sums"],
 )
 def test_goals_that_sum_otherwise_may_read_the_same_files(importer: Importer, other: FileGoal) -> None:
-    """Two goals over the same files are nothing special unless they would add the same amounts."""
+    """Two goals may read the same files unless they would add the same amounts."""
     importer.deliver({PATH: ORDERS})
     importer.goal = other
     check_against_rivals(importer)
 
 
 def test_the_same_path_on_another_server_is_another_file(importer: Importer) -> None:
-    """Files of another connection are the same only if size and time agree as well."""
+    """Files of another connection are the same only if size and time are equal as well."""
     importer.deliver({PATH: ORDERS})
     importer.connection = "branch"
     refuse_rivals(importer.new_run(), [(PATH, len(ORDERS) + 1, NOON)])
 
 
-def test_a_redelivery_that_loses_and_gains_rows_of_a_profile_warns(importer: Importer) -> None:
-    """The corrected amount counts as well, the warning says so and names both declarations."""
+def test_a_redelivery_with_corrections_warns(importer: Importer) -> None:
+    """A corrected amount is added as well, and the warning names both declarations."""
     importer.deliver({PATH: ORDERS})
     report = importer.deliver({PATH: ORDERS.replace("ann@x,10", "ann@x,12")})
     assert totals(importer) == {"ann@x": 27, "bob@x": 7}
@@ -153,13 +152,13 @@ def test_a_redelivery_that_loses_and_gains_rows_of_a_profile_warns(importer: Imp
 
 @pytest.mark.parametrize("content", [ORDERS + "ann@x,3\n", ORDERS.replace("bob@x,7\n", ""), ORDERS + "cid@x,1\n"])
 def test_a_redelivery_without_corrections_does_not_warn(importer: Importer, content: str) -> None:
-    """Rows that were only added, or only removed, are no corrections."""
+    """Rows that were only added or only removed are no corrections."""
     importer.deliver({PATH: ORDERS})
     assert importer.deliver({PATH: content}).warnings == ()
 
 
-def test_changing_how_redelivered_files_count_doubles_nothing(importer: Importer) -> None:
-    """From adds to replaces and back, with a correction each time."""
+def test_changing_redelivered_doubles_no_sum(importer: Importer) -> None:
+    """Changing from adds to replaces and back, with a correction each time, sums each amount once."""
     importer.deliver({PATH: ORDERS})
     importer.goal = sums(redelivered="replaces")
     importer.deliver({PATH: ORDERS.replace("ann@x,10", "ann@x,12")})
@@ -176,7 +175,7 @@ def again(importer: Importer, files: dict[str, str]) -> ImportReport:
 
 
 def test_again_leaves_rows_with_their_profiles(importer: Importer) -> None:
-    """A row that landed on another profile, since its e-mail address was taken, creates none when it comes again."""
+    """A row that landed on another profile, as its address was in use, creates none when it is repeated."""
     links = [{"field": "Email", "property": "email"}, {"field": "Id", "property": "customer_id"}]
     importer.goal = sums(link=links)
     files = {PATH: "Email,Id,Amount\nben@x,1,10\nben.stone@x,1,5\n"}
@@ -190,7 +189,7 @@ def test_again_leaves_rows_with_their_profiles(importer: Importer) -> None:
 
 
 def test_a_row_key_needs_its_column(importer: Importer) -> None:
-    """A file without the column fails, and says which."""
+    """A file without the column of the row key fails, and the column is named."""
     importer.goal = sums(row_key=["OrderId"])
     report = importer.deliver({PATH: ORDERS})
     assert report.state == "failed"
@@ -198,8 +197,8 @@ def test_a_row_key_needs_its_column(importer: Importer) -> None:
     assert totals(importer) == {}
 
 
-def test_a_clock_that_was_set_back_changes_nothing(importer: Importer) -> None:
-    """What was imported last is the latest: rows compare with it, and what it corrected is not in quarantine again."""
+def test_a_clock_set_back_changes_nothing(importer: Importer) -> None:
+    """The latest import counts after the clock was set back: a corrected value is not quarantined again."""
     importer.deliver({PATH: ORDERS + "cat@x,much\n"})
     with importer.warehouse.open("write") as session:  # as if the clock had been a day ahead
         session.execute("update warehouse.run set started_at = started_at + interval 1 day")

@@ -1,4 +1,4 @@
-"""Real customers on their whole way to Sailthru: over SFTP, by what they spent, read by the official client."""
+"""End-to-end: real customers from SFTP to Sailthru, selected by their orders, read by the official client."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -15,8 +15,8 @@ __all__ = ["inbox", "openssh", "shop"]
 TEXTS = {"first_name": "FirstName", "city": "City", "phone": "Phone", "postal_code": "PostalCode"}
 
 
-def test_those_who_spent_most_are_users(shop: Shop, tmp_path: Path) -> None:
-    """The official client reads of each what the files say, and of the list that they and nobody else are on it."""
+def test_the_best_customers_are_users(shop: Shop, tmp_path: Path) -> None:
+    """The official client reads the values of the files, and the list holds exactly the selected customers."""
     for name in ("Customer.csv", "Invoice.csv"):
         shop.put(name)
     shop.run()

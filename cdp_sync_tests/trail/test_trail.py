@@ -1,4 +1,4 @@
-"""The whole way, from an OpenSSH server into the warehouse, with data that nobody here made up."""
+"""End-to-end import from an OpenSSH server into the warehouse, with real data."""
 
 import csv
 import os
@@ -23,7 +23,7 @@ from cdp_sync_tests.trail.project import REPOSITORY, Project
 
 CHINOOK = REPOSITORY.parent / "shared" / "data" / "chinook"
 TOTAL = Decimal("2328.60")
-"""Of all invoices, as the data's own description has it."""
+"""Over all invoices, by the description of the data."""
 
 PROPERTIES: list[dict[str, Any]] = [
     {"name": "email", "type": "email", "identifier": True},
@@ -60,14 +60,14 @@ LONG_AGO = 1_600_000_000
 
 @pytest.fixture(scope="module")
 def openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]:
-    """OpenSSH's server, one for all tests."""
+    """OpenSSH's server, shared by all tests."""
     with openssh_server(tmp_path_factory.mktemp("openssh") / "sshd") as server:
         yield server
 
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Path:
-    """The folder that files are delivered to; the test is skipped where there is no data."""
+    """The folder of delivered files; the test is skipped without the data."""
     if not CHINOOK.is_dir():
         pytest.skip("the Chinook data is not beside the repository")
     folder = tmp_path / "inbox"
@@ -76,7 +76,7 @@ def inbox(tmp_path: Path) -> Path:
 
 
 def server_of(openssh: OpenSshServer) -> SftpServer:
-    """Declare how to reach the server: by key, and with its own key pinned."""
+    """Declare the server with a private key and its pinned host key."""
     return SftpServer(
         host=openssh.host,
         port=openssh.port,
@@ -112,7 +112,7 @@ class Shop:
 
     @property
     def warehouse(self) -> Warehouse:
-        """Where the profiles are."""
+        """The path of the warehouse."""
         return self.customers.warehouse
 
     def total(self) -> Decimal:
@@ -122,7 +122,7 @@ class Shop:
 
 @pytest.fixture
 def shop(openssh: OpenSshServer, inbox: Path, tmp_path: Path) -> Iterator[Shop]:
-    """Both goals, and nothing delivered yet."""
+    """Both goals, before any delivery."""
     with SftpClient(server_of(openssh)) as client:
         yield shop_in(tmp_path / "shop", inbox, client)
 
@@ -137,13 +137,13 @@ def shop_in(folder: Path, inbox: Path, client: SftpClient, **invoices: Any) -> S
 
 
 def read(name: str) -> list[dict[str, str]]:
-    """Return the rows of a file, read by Python's own parser."""
+    """Return the rows of a file, parsed by Python's csv module."""
     with (CHINOOK / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def expected_profiles() -> list[tuple[Any, ...]]:
-    """Return what the profiles must be, worked out row by row."""
+    """Return the expected profiles, computed row by row."""
     totals: dict[str, Decimal] = {}
     latest: dict[str, str] = {}
     for invoice in read("Invoice.csv"):
@@ -164,7 +164,7 @@ def expected_profiles() -> list[tuple[Any, ...]]:
 
 
 def check_profiles(warehouse: Warehouse) -> None:
-    """Check every value of every profile, and the sums and values that are known to be awkward."""
+    """Check every value of every profile, and the sums and values that are known to be difficult."""
     with warehouse.open("read") as session:
         names = ", ".join(prop["name"] for prop in PROPERTIES)
         profiles = session.rows(f"select {names} from warehouse.profile")
@@ -179,7 +179,7 @@ def check_profiles(warehouse: Warehouse) -> None:
 
 @pytest.mark.parametrize("kind", ["plain", "gz", "zip"])
 def test_customers_and_their_invoices(kind: str, shop: Shop) -> None:
-    """59 customers and their 412 invoices become 59 profiles with every value right, packed or not."""
+    """59 customers and their 412 invoices become 59 profiles with correct values, packed or not."""
     for name in ("Customer.csv", "Invoice.csv"):
         content = (CHINOOK / name).read_bytes()
         packed = {"plain": content, "gz": gzipped(content), "zip": zipped({name: content})}[kind]
@@ -190,8 +190,8 @@ def test_customers_and_their_invoices(kind: str, shop: Shop) -> None:
     check_profiles(shop.warehouse)
 
 
-def test_nothing_to_do(shop: Shop) -> None:
-    """Run again, nothing is due: no byte is read, and a reader of the warehouse blocks nothing."""
+def test_nothing_new(shop: Shop) -> None:
+    """A second run reads no byte and needs no write lock."""
     shop.put("Customer.csv")
     invoices = shop.put("Invoice.csv")
     shop.run()
@@ -208,7 +208,7 @@ def test_nothing_to_do(shop: Shop) -> None:
 
 
 def test_a_touched_file(shop: Shop) -> None:
-    """The same bytes with a new time change nothing; the time is noted, so that the next look finds nothing to do."""
+    """A file with the same bytes and a new time changes nothing; the new time is recorded."""
     shop.put("Customer.csv")
     shop.put("Invoice.csv")
     shop.run()
@@ -227,8 +227,8 @@ def test_a_touched_file(shop: Shop) -> None:
     assert shop.run()[1].files == ()
 
 
-def test_an_invoice_more(shop: Shop) -> None:
-    """An invoice at the end of the known file adds its amount once, and no other a second time."""
+def test_a_further_invoice(shop: Shop) -> None:
+    """A further invoice in a known file adds its amount once, and no other twice."""
     shop.put("Customer.csv")
     shop.put("Invoice.csv")
     shop.run()
@@ -243,7 +243,7 @@ def test_an_invoice_more(shop: Shop) -> None:
 
 
 def test_invoices_before_customers(openssh: OpenSshServer, inbox: Path, tmp_path: Path) -> None:
-    """Delivered the other way round, the invoices create the people and the customers complete them."""
+    """In the reverse order the invoices create the profiles and the customers complete them."""
     with SftpClient(server_of(openssh)) as client:
         shop = shop_in(tmp_path / "shop", inbox, client, allow_new_profiles=True)
         shop.put("Invoice.csv")
@@ -256,8 +256,8 @@ def test_invoices_before_customers(openssh: OpenSshServer, inbox: Path, tmp_path
     check_profiles(shop.warehouse)
 
 
-def test_invoices_of_nobody(shop: Shop) -> None:
-    """Invoices that come too early are unmatched, each reported with its line; read again, they land."""
+def test_invoices_without_a_profile(shop: Shop) -> None:
+    """Invoices without a profile are unmatched, each with its line; they land when read again later."""
     shop.put("Invoice.csv")
     _, invoices = shop.run()
     assert invoices.counters == Counters(rows_read=412, rows_unmatched=412)
@@ -270,7 +270,7 @@ def test_invoices_of_nobody(shop: Shop) -> None:
 
 
 def test_the_command(openssh: OpenSshServer, inbox: Path, tmp_path: Path) -> None:
-    """`cdp-sync run` takes the same way, and answers with the counters of both goals, in order."""
+    """`cdp-sync run` imports the same, and prints the counters of both goals in order."""
     for name in ("Customer.csv", "Invoice.csv"):
         shutil.copy(CHINOOK / name, inbox)
         os.utime(inbox / name, (LONG_AGO, LONG_AGO))

@@ -1,7 +1,7 @@
-"""Processes that die in the middle of their work, or stand in somebody's way.
+"""Processes that kill themselves during their work, or hold the warehouse.
 
 The functions here are started by `start`, in processes forked from a server that has loaded the product, so that each
-starts in milliseconds. As real as a killed process is: nothing is flushed, nothing closed, no handler runs.
+starts in milliseconds. Like a killed process, it flushes and closes nothing and runs no handler.
 """
 
 import multiprocessing
@@ -25,7 +25,7 @@ KILLED = -signal.SIGKILL
 
 
 ANSWER = "answer.json"
-"""File in a project's folder that takes what its command prints."""
+"""File in a project's folder with the output of its command."""
 
 
 def start(work: Callable[..., None], *arguments: Any) -> BaseProcess:
@@ -36,7 +36,7 @@ def start(work: Callable[..., None], *arguments: Any) -> BaseProcess:
 
 
 def exit_code(process: BaseProcess, patience: float = 60) -> int | None:
-    """Wait for the end of a process; one that takes too long is killed and has none."""
+    """Wait for the end of a process; return None for one that takes too long and is killed."""
     process.join(patience)
     if process.is_alive():
         process.kill()
@@ -51,16 +51,16 @@ def die() -> None:
 
 
 def die_at(number: int, *, only: str = "", after: bool = False) -> None:
-    """Have this process die at one of the statements it is going to execute.
+    """Make this process kill itself at a future statement.
 
     Args:
-        number: Which one, from 1.
-        only: Count only statements that begin so.
-        after: Die when it has been executed, not before.
+        number: The number of the statement, from 1.
+        only: The prefix of the counted statements.
+        after: Kill after the statement, not before.
     """
     execute, seen = Session.execute, 0
 
-    def deadly(session: Session, sql: str, values: Values = None) -> Session:
+    def dying(session: Session, sql: str, values: Values = None) -> Session:
         nonlocal seen
         seen += sql.strip().startswith(only)
         is_it = seen == number and sql.strip().startswith(only)
@@ -71,22 +71,22 @@ def die_at(number: int, *, only: str = "", after: bool = False) -> None:
             die()
         return done
 
-    Session.execute = deadly  # type: ignore[assignment,method-assign]  # in this process only
+    Session.execute = dying  # type: ignore[assignment,method-assign]  # in this process only
 
 
 def die_at_request(method: str, number: int, *, after: bool = False) -> None:
-    """Have this process die at one of the requests that it makes of an SFTP server.
+    """Make this process kill itself at one of its requests to an SFTP server.
 
     Args:
-        method: Of the session, such as `rename`.
-        number: Which one, from 1.
-        after: Die when it has been answered, not before; of a file that is sent, when all of it is.
+        method: The method of the session, such as `rename`.
+        number: The number of the request, from 1.
+        after: Kill after the answer, not before; for an upload, after all of it is answered.
     """
     from cdp_sync.connectors.sftp.session import Session as SftpSession
 
     undisturbed, seen = getattr(SftpSession, method), 0
 
-    def deadly(*arguments: Any) -> Any:
+    def dying(*arguments: Any) -> Any:
         nonlocal seen
         seen += 1
         is_it = seen == number
@@ -101,7 +101,7 @@ def die_at_request(method: str, number: int, *, after: bool = False) -> None:
             if is_it:
                 die()
 
-    setattr(SftpSession, method, deadly)
+    setattr(SftpSession, method, dying)
 
 
 def hold(path: Path, held: Event, let_go: Event) -> None:
@@ -112,14 +112,14 @@ def hold(path: Path, held: Event, let_go: Event) -> None:
         let_go.wait(60)
 
 
-def command(arguments: list[str], folder: Path, environ: Mapping[str, str], deadly: Mapping[str, Any] | None) -> None:
-    """Run the `cdp-sync` command in a project's folder, and die at a statement, or at a request, if one is given."""
+def command(arguments: list[str], folder: Path, environ: Mapping[str, str], dying: Mapping[str, Any] | None) -> None:
+    """Run the `cdp-sync` command in a project's folder; optionally kill it at a statement or a request."""
     from cdp_sync.cli import main
 
-    os.umask(0)  # what is for its owner alone has to be so by itself
+    os.umask(0)  # private files must set their mode themselves
     os.chdir(folder)
     os.environ.update(environ)
-    if deadly:
-        die_at_request(**deadly) if "method" in deadly else die_at(**deadly)
+    if dying:
+        die_at_request(**dying) if "method" in dying else die_at(**dying)
     with Path(ANSWER).open("w", encoding="utf-8") as answer, redirect_stdout(answer):
         main(arguments)

@@ -1,1 +1,1 @@
-"""The DuckDB file: opening, tables, history."""
+"""Tests of the warehouse: opening, tables, history."""

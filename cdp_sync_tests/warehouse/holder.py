@@ -1,4 +1,4 @@
-"""Another process that holds a DuckDB file until its standard input is closed."""
+"""Another process that locks a DuckDB file until its standard input is closed."""
 
 import subprocess
 import sys
@@ -17,17 +17,17 @@ sys.stdin.read()
 
 @dataclass(frozen=True)
 class Holder:
-    """The process."""
+    """The process that has locked the file."""
 
     process: subprocess.Popen[str]
 
     @property
     def pid(self) -> int:
-        """Its number, by which messages name it."""
+        """The process id."""
         return self.process.pid
 
-    def let_go(self) -> None:
-        """End the process and with it its hold."""
+    def release(self) -> None:
+        """End the process, which releases the lock."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(30)
@@ -35,7 +35,7 @@ class Holder:
 
 @contextmanager
 def held(file: Path, access: str = "write") -> Iterator[Holder]:
-    """Have another process hold the file inside the block, or until it lets go."""
+    """Have another process lock the file within the block, or until `release`."""
     command = [sys.executable, "-c", _HOLD, str(file), access]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     holder = Holder(process)
@@ -44,5 +44,5 @@ def held(file: Path, access: str = "write") -> Iterator[Holder]:
         assert process.stdout.readline() == "held\n"
         yield holder
     finally:
-        holder.let_go()
+        holder.release()
         process.stdout.close()

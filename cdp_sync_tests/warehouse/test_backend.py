@@ -1,4 +1,4 @@
-"""Opening the warehouse: where there is none, beside others, after waiting for another process."""
+"""Opening the warehouse: missing files, access modes, locks and permissions."""
 
 import os
 import threading
@@ -15,15 +15,15 @@ from cdp_sync_tests.warehouse.holder import held
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """The file of a warehouse that was written once."""
+    """The file of a warehouse after its first write."""
     path = tmp_path / "warehouse.duckdb"
     with Warehouse(path).open("write"):
         pass
     return path
 
 
-def test_reading_where_there_is_no_file_reads_an_empty_warehouse(tmp_path: Path) -> None:
-    """All tables are there and empty; no file is made."""
+def test_a_missing_file_is_read_as_an_empty_warehouse(tmp_path: Path) -> None:
+    """A missing file is read as an empty warehouse, and none is created."""
     path = tmp_path / "none" / "warehouse.duckdb"
     with Warehouse(path).open("read") as session:
         assert session.value("select count(*) from warehouse.profile") == 0
@@ -31,8 +31,8 @@ def test_reading_where_there_is_no_file_reads_an_empty_warehouse(tmp_path: Path)
     assert not path.parent.exists()
 
 
-def test_only_who_writes_the_warehouse_waits_for_the_disk(file: Path, tmp_path: Path) -> None:
-    """What is written to the warehouse outlives a power cut; what is only staged need not."""
+def test_only_writes_to_the_warehouse_are_synced(file: Path, tmp_path: Path) -> None:
+    """Only writes to the warehouse are synced to disk; staging is not."""
     modes = {}
     for access in ("none", "read", "write"):
         with Warehouse(file).open(access, staging=tmp_path / "staging.duckdb") as session:
@@ -40,8 +40,8 @@ def test_only_who_writes_the_warehouse_waits_for_the_disk(file: Path, tmp_path: 
     assert modes == {"none": "none", "read": "none", "write": "standard"}
 
 
-def test_writing_makes_the_file_and_its_folder(tmp_path: Path) -> None:
-    """The first write brings the warehouse about; the next reading finds what was written."""
+def test_the_first_write_creates_the_file(tmp_path: Path) -> None:
+    """The first write creates the file and its folder."""
     warehouse = Warehouse(tmp_path / "none" / "warehouse.duckdb")
     with warehouse.open("write") as session:
         session.execute("insert into warehouse.profile (profile_id) values (uuid())")
@@ -50,7 +50,7 @@ def test_writing_makes_the_file_and_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_reader_cannot_write(file: Path) -> None:
-    """Opened for reading, nothing changes the file."""
+    """A session for reading cannot write."""
     with (
         Warehouse(file).open("read") as session,
         pytest.raises(WarehouseUnusable, match="read-only"),
@@ -58,16 +58,16 @@ def test_a_reader_cannot_write(file: Path) -> None:
         session.execute("delete from warehouse.profile")
 
 
-def test_without_access_the_warehouse_is_not_opened(file: Path, tmp_path: Path) -> None:
-    """Parsing works in its staging file while another process holds the warehouse."""
+def test_staging_works_while_the_warehouse_is_locked(file: Path, tmp_path: Path) -> None:
+    """A session with the staging file alone works while another process has locked the warehouse."""
     with held(file), Warehouse(file, lock_timeout=0.1).open("none", staging=tmp_path / "deep" / "s.duckdb") as session:
         session.execute("create table staging.a as select 1 as x")
         assert session.value("select x from staging.a") == 1
     assert (tmp_path / "deep" / "s.duckdb").exists()
 
 
-def test_a_held_file_is_waited_for_and_then_reported(file: Path) -> None:
-    """After the bounded wait the error names the file, the process that holds it and what to do."""
+def test_a_locked_file_is_reported_after_the_timeout(file: Path) -> None:
+    """A locked file is reported after the timeout, with the file, the process and a remedy."""
     with held(file) as holder:
         began = time.monotonic()
         with pytest.raises(WarehouseLocked) as refused, Warehouse(file, lock_timeout=0.4).open("write"):
@@ -78,11 +78,11 @@ def test_a_held_file_is_waited_for_and_then_reported(file: Path) -> None:
     assert "more than 0.4 s" in message
     assert "Close that process" in message
     assert isinstance(refused.value, Transient)
-    assert waited < 20  # bounded, however busy the machine
+    assert waited < 20  # an upper limit for a slow machine
 
 
-def test_readers_wait_for_a_writer_too(file: Path) -> None:
-    """While another process writes, reading is refused in the same words."""
+def test_a_reader_waits_for_a_writer(file: Path) -> None:
+    """A reader waits for a writer and is refused with the same message."""
     with (
         held(file) as holder,
         pytest.raises(WarehouseLocked, match=f"process {holder.pid} "),
@@ -91,8 +91,8 @@ def test_readers_wait_for_a_writer_too(file: Path) -> None:
         pass
 
 
-def test_a_reader_keeps_writers_out(file: Path) -> None:
-    """A process that reads holds the file as well; the error of a writer says so."""
+def test_a_writer_waits_for_a_reader(file: Path) -> None:
+    """A writer waits for a reader and is refused with the process of the reader."""
     with (
         held(file, "read") as holder,
         pytest.raises(WarehouseLocked, match=f"process {holder.pid} "),
@@ -101,8 +101,8 @@ def test_a_reader_keeps_writers_out(file: Path) -> None:
         pass
 
 
-def test_a_waiting_opener_gets_the_file_when_the_other_lets_go(file: Path) -> None:
-    """Waiting ends with success as soon as the holder is gone."""
+def test_a_waiting_writer_continues_after_the_release(file: Path) -> None:
+    """A waiting writer continues when the other process ends."""
     opened: list[int] = []
     asked = threading.Event()
 
@@ -117,21 +117,21 @@ def test_a_waiting_opener_gets_the_file_when_the_other_lets_go(file: Path) -> No
         asked.wait(10)
         writer.join(0.3)
         assert not opened
-        holder.let_go()
+        holder.release()
         writer.join(30)
     assert opened == [0]
 
 
 def test_readers_share_the_file(file: Path) -> None:
-    """Readers of several processes and of this one do not wait for each other."""
+    """Readers of one process or several share the file."""
     warehouse = Warehouse(file, lock_timeout=0.1)
     with held(file, "read"), warehouse.open("read") as one, warehouse.open("read") as two:
         assert one.value("select count(*) from warehouse.profile") == 0
         assert two.value("select count(*) from warehouse.profile") == 0
 
 
-def test_a_writer_of_this_process_is_reported_as_such(file: Path) -> None:
-    """Two openings of one process that exclude each other do not blame another process."""
+def test_a_lock_of_this_process_is_reported_as_such(file: Path) -> None:
+    """A lock of this process is reported as such."""
     warehouse = Warehouse(file, lock_timeout=0.1)
     with (
         warehouse.open("write"),
@@ -142,8 +142,8 @@ def test_a_writer_of_this_process_is_reported_as_such(file: Path) -> None:
 
 
 @pytest.mark.parametrize("access", ["read", "write"])
-def test_a_file_that_is_no_database_is_refused(access: str, tmp_path: Path) -> None:
-    """Another file under the warehouse's name is reported and left unchanged."""
+def test_a_file_of_another_kind_is_refused(access: str, tmp_path: Path) -> None:
+    """A file that is not a DuckDB database is refused and left unchanged."""
     path = tmp_path / "warehouse.duckdb"
     content = b"Email,FirstName\n" * 1000
     path.write_bytes(content)
@@ -156,8 +156,8 @@ def test_a_file_that_is_no_database_is_refused(access: str, tmp_path: Path) -> N
     assert path.read_bytes() == content
 
 
-def test_the_lock_is_let_go_when_the_block_fails(file: Path) -> None:
-    """An error inside the block closes the file as well as its end does, and nothing half-done stays."""
+def test_an_error_releases_the_lock(file: Path) -> None:
+    """An error in the block closes the file and rolls back the transaction."""
     warehouse = Warehouse(file, lock_timeout=0.1)
     with pytest.raises(ZeroDivisionError):
         interrupted(warehouse)
@@ -168,27 +168,27 @@ def test_the_lock_is_let_go_when_the_block_fails(file: Path) -> None:
 
 
 def interrupted(warehouse: Warehouse) -> None:
-    """Fail in the middle of a transaction."""
+    """Raise an error within a transaction."""
     with warehouse.open("write") as session:
         session.execute("begin").execute("insert into warehouse.profile (profile_id) values (uuid())")
         raise ZeroDivisionError
 
 
-def test_instants_are_kept_in_utc(file: Path) -> None:
-    """Whatever the machine's time zone, a session works in UTC."""
+def test_a_session_works_in_utc(file: Path) -> None:
+    """A session works in UTC, whatever the machine's time zone."""
     with Warehouse(file).open("read") as session:
         assert session.value("select current_setting('TimeZone')") == "UTC"
 
 
-def test_what_duckdb_fails_on_where_memory_is_scarce_is_switched_off(file: Path) -> None:
-    """No session gathers the few rows of a join in DuckDB's cache, which loses track of dictionaries of text."""
+def test_caching_operators_are_off(file: Path) -> None:
+    """DuckDB's caching operators are off, since they lose dictionaries of texts when memory is scarce."""
     with Warehouse(file).open("write") as session:
         assert session.value("select current_setting('enable_caching_operators')") is False
 
 
 @pytest.mark.parametrize("access", ["read", "write"])
-def test_it_is_for_its_owner_alone(access: Access, tmp_path: Path) -> None:
-    """The file, its log and the staging file, in closed folders, whatever the umask; also those that were open."""
+def test_files_are_private_to_the_owner(access: Access, tmp_path: Path) -> None:
+    """The warehouse, its log, the staging file and their folders are private to the owner, whatever the umask."""
     warehouse, staging = Warehouse(tmp_path / "data" / "warehouse.duckdb"), tmp_path / "data" / "staging" / "a.duckdb"
     umask = os.umask(0)
     try:
@@ -209,8 +209,8 @@ def test_it_is_for_its_owner_alone(access: Access, tmp_path: Path) -> None:
     assert found == {".": 0o700, "staging": 0o700, **files, **log}
 
 
-def test_names_get_numbers_in_turn(file: Path) -> None:
-    """A known name keeps its number; a new one gets the next."""
+def test_names_are_numbered_in_order(file: Path) -> None:
+    """A known name keeps its number, and a new one gets the next."""
     with Warehouse(file).open("write") as session:
         numbers = [
             next_number(session, "exported_goal", {"connection": connection, "goal": "out"})
@@ -219,8 +219,8 @@ def test_names_get_numbers_in_turn(file: Path) -> None:
     assert numbers == [1, 2, 1, 3]
 
 
-def test_rows_land_against_the_revision_that_they_were_linked_at_only(file: Path) -> None:
-    """Where another process has written since, nothing begins, and the error may pass."""
+def test_a_transaction_begins_at_the_revision_of_linking(file: Path) -> None:
+    """A transaction begins only at the revision of linking; otherwise a transient error is raised."""
     with Warehouse(file).open("write") as session:
         begin_at(session, revision_of(session))
         session.execute("update warehouse.revision set number = number + 1")

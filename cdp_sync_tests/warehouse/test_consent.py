@@ -1,4 +1,4 @@
-"""What consent allows: row by row, and never null."""
+"""Conditions on consent in SQL: their results, which are never null."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -28,13 +28,13 @@ Names = Sequence[str] | None
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A session without a warehouse: conditions are asked of values."""
+    """A session without a warehouse; conditions are evaluated on constants."""
     with Warehouse(tmp_path_factory.mktemp("consent") / "warehouse.duckdb").open("none") as opened:
         yield opened
 
 
-def ask(session: Session, condition: str, zone: str | None, consented: Names, refused: Names) -> bool | None:
-    """Return what a condition says of one profile."""
+def evaluate(session: Session, condition: str, zone: str | None, consented: Names, refused: Names) -> bool | None:
+    """Return the result of a condition for a profile with these values."""
     query = f"""
         select {condition}
         from (
@@ -49,7 +49,7 @@ def ask(session: Session, condition: str, zone: str | None, consented: Names, re
 @pytest.mark.parametrize(
     ("objectives", "zone", "consented", "refused", "expected"),
     [
-        # in no objective: everybody
+        # no objectives: all profiles
         ([], "GDPR", None, ["news", "offers"], True),
         ([], None, None, None, True),
         # consent is not required in the zone
@@ -59,11 +59,11 @@ def ask(session: Session, condition: str, zone: str | None, consented: Names, re
         (["news"], "NONE", None, ["news"], True),
         (["news"], None, None, ["news"], True),
         (["service"], "GDPR", None, ["service"], True),
-        # one of several needs none: that is enough
+        # one of several objectives needs no consent, which is enough
         (["news", "service"], "GDPR", None, None, True),
         (["news", "service"], "CCPA", None, ["news"], True),
         (["offers", "news"], None, None, ["offers"], True),
-        # opt-in: one of them was consented to
+        # opt-in: one objective has consent
         (["news"], "GDPR", ["news"], None, True),
         (["news"], "GDPR", None, None, False),
         (["news"], "GDPR", [], [], False),
@@ -76,7 +76,7 @@ def ask(session: Session, condition: str, zone: str | None, consented: Names, re
         (["news", "offers"], "GDPR", ["offers"], ["news"], True),
         (["news", "offers"], "GDPR", ["news"], ["news"], False),
         (["news", "offers"], "GDPR", None, None, False),
-        # opt-out: none of them was refused
+        # opt-out: one objective is not refused
         (["news"], "CCPA", None, None, True),
         (["news"], "CCPA", ["news"], None, True),
         (["news"], "CCPA", None, ["offers"], True),
@@ -85,7 +85,7 @@ def ask(session: Session, condition: str, zone: str | None, consented: Names, re
         (["news", "offers"], "CCPA", None, None, True),
         (["news", "offers"], "CCPA", ["news"], ["offers"], False),
         (["news", "offers"], "CCPA", None, ["news", "offers"], False),
-        # no zone is the rest of the world, here opt-out
+        # no zone means NONE, here opt-out
         (["offers"], None, None, None, True),
         (["offers"], None, None, ["offers"], False),
         (["offers"], "NONE", None, ["offers"], False),
@@ -95,9 +95,9 @@ def ask(session: Session, condition: str, zone: str | None, consented: Names, re
 def test_which_profiles_a_connection_processes(
     objectives: Sequence[str], zone: str | None, consented: Names, refused: Names, expected: bool, session: Session
 ) -> None:
-    """The rules of BlueConic's articles 247963 and 360002272314, each row of them."""
+    """A connection processes the profiles of BlueConic's articles 247963 and 360002272314."""
     condition = may_process(objectives, PROFILES, COLUMNS)
-    assert ask(session, condition, zone, consented, refused) is expected
+    assert evaluate(session, condition, zone, consented, refused) is expected
 
 
 STATES = ("consented", "consented_or_unneeded", "refused", "unknown", "refused_or_unknown")
@@ -122,24 +122,24 @@ STATES = ("consented", "consented_or_unneeded", "refused", "unknown", "refused_o
 def test_states_of_consent(
     zone: str | None, consented: Names, refused: Names, states: set[str], session: Session
 ) -> None:
-    """Each profile is in exactly these states."""
+    """Each profile has exactly these consent states."""
     asked = {state: consent_is(state, "news", PROFILES, COLUMNS) for state in STATES}
-    assert {state for state, sql in asked.items() if ask(session, sql, zone, consented, refused)} == states
+    assert {state for state, sql in asked.items() if evaluate(session, sql, zone, consented, refused)} == states
 
 
 def test_conditions_are_never_null(session: Session) -> None:
-    """Whatever a profile says or does not say, the answer is yes or no, so that its opposite is exact."""
+    """Conditions are true or false for any profile, so that their negation is exact."""
     names = [objective.name for objective in PROFILES.objectives]
     conditions = [may_process(names[:count], PROFILES, COLUMNS) for count in range(len(names) + 1)]
     conditions += [consent_is(state, name, PROFILES, COLUMNS) for state, name in product(STATES, names)]
     never = f"[{', '.join(conditions)}]"
     for zone, consented, refused in product((None, "GDPR", "CCPA", "JAPAN_APPI"), *[(None, [], ["news"], [None])] * 2):
-        answers = ask(session, never, zone, consented, refused)
+        answers = evaluate(session, never, zone, consented, refused)
         assert set(answers) <= {True, False}
 
 
-def test_columns_that_are_not_there_may_be_nulls(session: Session) -> None:
-    """Other expressions may stand in for the columns, such as those of a row that is being imported."""
+def test_conditions_accept_expressions_for_columns(session: Session) -> None:
+    """Conditions accept other expressions in place of columns, such as those of an imported row."""
     nowhere = ConsentColumns("cast(null as varchar)", "cast(null as varchar[])", "['news']")
-    assert ask(session, consent_is("refused", "news", PROFILES, nowhere), "GDPR", ["news"], []) is True
-    assert ask(session, may_process(["offers"], PROFILES, nowhere), "GDPR", ["offers"], []) is True
+    assert evaluate(session, consent_is("refused", "news", PROFILES, nowhere), "GDPR", ["news"], []) is True
+    assert evaluate(session, may_process(["offers"], PROFILES, nowhere), "GDPR", ["offers"], []) is True

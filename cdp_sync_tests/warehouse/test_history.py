@@ -1,4 +1,4 @@
-"""What happened, as people ask for it: runs, profiles, quarantine; and the ledger."""
+"""Queries on the history: runs, profiles, quarantine and ledger."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -51,7 +51,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 def note_run(session: Session, run_id: str, goal: str, *, hours: int) -> None:
-    """Write a run of a goal into the history."""
+    """Insert a run of a goal."""
     session.execute(
         "insert into warehouse.run (run_id, connection, goal, state, started_at) values (?, 'shop', ?, 'success', ?)",
         [run_id, goal, NOON + timedelta(hours=hours)],
@@ -59,19 +59,19 @@ def note_run(session: Session, run_id: str, goal: str, *, hours: int) -> None:
 
 
 def quarantine(session: Session, run_id: str, path: str, line: int, connection: str = "shop") -> None:
-    """Put a row into quarantine."""
+    """Insert a quarantined row."""
     columns = "run_id, connection, goal, path, line, field, value, raw, reason, kind"
     values = [run_id, connection, "customers", path, line, "Email", "x", "raw", "no reason", "rows_rejected"]
     session.execute(f"insert into warehouse.quarantine ({columns}) values ({', '.join('?' * 10)})", values)
 
 
 def ids(session: Session, value: str) -> set[UUID]:
-    """Return the ids of the profiles that a value names."""
+    """Return the ids of the profiles with this identifier or id."""
     return {profile["profile_id"] for profile in profiles_named(session, value)}
 
 
 def test_a_profile_is_found_by_identifier_in_any_case_and_by_id(session: Session) -> None:
-    """E-mail addresses are found in any case, ids as they are; blanks around either do not matter."""
+    """E-mail addresses are found in any case, ids exactly; surrounding blanks are ignored."""
     assert ids(session, " ADA@x.nl ") == {ADA}
     assert ids(session, f" {BOB} ") == {BOB}
     session.execute("insert into warehouse.profile_identifier values ('email', 'Öl@xn--bcher-kva.example', ?)", [ADA])
@@ -79,18 +79,18 @@ def test_a_profile_is_found_by_identifier_in_any_case_and_by_id(session: Session
     assert ids(session, "öl@bücher.example") == set()
 
 
-def test_all_profiles_that_a_value_names_are_shown(session: Session) -> None:
-    """Two profiles that hold one value are both found, each once."""
+def test_all_profiles_with_an_identifier_are_found(session: Session) -> None:
+    """All profiles with an identifier are found, each once."""
     assert ids(session, "C1") == {ADA, BOB}
 
 
 def test_merged_profiles_and_unknown_values_are_not_found(session: Session) -> None:
-    """What is no live profile is nothing."""
+    """Merged profiles and unknown values are not found."""
     assert [ids(session, value) for value in ("old@x.nl", str(GONE), "C9", "nobody", "", "'")] == [set()] * 6
 
 
-def test_a_profile_shows_its_properties_and_latest_changes(session: Session) -> None:
-    """Properties under their names, and the ten latest changes, newest first."""
+def test_a_profile_has_its_properties_and_latest_changes(session: Session) -> None:
+    """A profile has its properties and the ten latest changes, newest first."""
     (shown,) = profiles_named(session, "ada@x.nl")
     assert (shown["email"], shown["customer_id"], shown["order"]) == ("ada@x.nl", "C1", None)
     assert "merged_into" not in shown
@@ -100,7 +100,7 @@ def test_a_profile_shows_its_properties_and_latest_changes(session: Session) -> 
 
 
 def test_goals_are_reported_by_run_in_order_of_start(session: Session) -> None:
-    """Each run has its goals, those of other runs not; a run without goals is left out."""
+    """Goals are returned by run in order of start; runs without goals are left out."""
     note_run(session, "one", "second", hours=2)
     note_run(session, "one", "first", hours=1)
     note_run(session, "two", "other", hours=0)
@@ -109,8 +109,8 @@ def test_goals_are_reported_by_run_in_order_of_start(session: Session) -> None:
     assert goals_of_runs(session, []) == {}
 
 
-def test_a_profile_tells_who_changed_what(session: Session) -> None:
-    """A change names connection and goal, and the values where they were kept; of its own goal's run alone."""
+def test_a_change_has_its_goal_and_values(session: Session) -> None:
+    """A change has its connection, goal and stored values, from the run of its own goal only."""
     for goal, hours in (("customers", 11), ("orders", 10)):
         note_run(session, "run", goal, hours=hours)
         values = ["run", "shop", goal, ADA, "updated", "order", None, goal]
@@ -123,7 +123,7 @@ def test_a_profile_tells_who_changed_what(session: Session) -> None:
 
 
 def test_changed_profiles_are_reported_by_run_and_goal(session: Session) -> None:
-    """Each profile once, with all that changed, in the order of names."""
+    """Changed profiles are returned once for each run and goal, with their changes sorted by property."""
     for who, name in ((ADA, "order"), (ADA, "email"), (BOB, "order")):
         values = ["one", "shop", "customers", who, "updated", name, "x", None]
         session.execute("insert into warehouse.changed_value values (?, ?, ?, ?, ?, ?, ?, ?)", values)
@@ -134,8 +134,8 @@ def test_changed_profiles_are_reported_by_run_and_goal(session: Session) -> None
     assert [change["property"] for change in found["one", "customers"][0]["changed"]] == ["email", "order"]
 
 
-def test_the_view_says_what_happened(session: Session) -> None:
-    """`run_goal` has a row for a goal's run, in the words of people; how long it took includes what came before."""
+def test_the_view_has_a_row_for_each_goal_run(session: Session) -> None:
+    """`run_goal` has a readable row for each goal of a run; its seconds include earlier steps."""
     note_run(session, "one", "customers", hours=0)
     session.execute(
         """update warehouse.run set ended_at = started_at + interval 2 seconds, direction = 'import', message = 'Done.',
@@ -161,8 +161,8 @@ def test_the_view_says_what_happened(session: Session) -> None:
     assert session.rows("select state, seconds, left_out from warehouse.run_goal") == [("failed", 7.3, None)]
 
 
-def test_the_quarantine_shows_what_the_latest_reading_of_each_file_left(session: Session) -> None:
-    """What a corrected file no longer leaves there is not shown; other files keep theirs."""
+def test_the_quarantine_has_the_latest_import_of_each_file(session: Session) -> None:
+    """The quarantine has the rows of each file's latest import."""
     note_run(session, "one", "customers", hours=0)
     note_run(session, "two", "customers", hours=1)
     for path in ("/in/a.csv", "/in/b.csv"):
@@ -175,7 +175,7 @@ def test_the_quarantine_shows_what_the_latest_reading_of_each_file_left(session:
 
 
 def test_a_file_that_was_corrected_leaves_quarantine(session: Session) -> None:
-    """A file whose latest import left nothing there is shown no more."""
+    """A file whose latest import had no problems is not in the quarantine."""
     note_run(session, "one", "customers", hours=0)
     quarantine(session, "one", "/in/a.csv", 2)
     note_run(session, "two", "customers", hours=1)
@@ -187,8 +187,8 @@ def test_a_file_that_was_corrected_leaves_quarantine(session: Session) -> None:
     assert quarantined(session, "shop", 10) == (0, [])
 
 
-def test_a_clock_that_was_set_back_brings_nothing_back_into_quarantine(session: Session) -> None:
-    """What was written last is the latest, of imports and exports."""
+def test_the_latest_import_is_the_last_written(session: Session) -> None:
+    """The latest import or export is the last one written, also after the clock was set back."""
     note_run(session, "one", "customers", hours=5)
     quarantine(session, "one", "/in/a.csv", 2)
     quarantine(session, "one", "/in/b.csv", 2)
@@ -209,8 +209,8 @@ def test_a_clock_that_was_set_back_brings_nothing_back_into_quarantine(session: 
     assert total == 1
 
 
-def test_the_quarantine_is_counted_whole_and_shown_in_part(session: Session) -> None:
-    """The limit bounds what is shown, not what is counted; a connection sees its own."""
+def test_the_quarantine_is_counted_beyond_the_limit(session: Session) -> None:
+    """The limit applies to the rows returned, not to the count; a connection has its own rows."""
     note_run(session, "one", "customers", hours=0)
     for line in range(5):
         quarantine(session, "one", "/in/a.csv", line)
@@ -219,8 +219,8 @@ def test_the_quarantine_is_counted_whole_and_shown_in_part(session: Session) -> 
     assert quarantined(session, "other", 2) == (0, [])
 
 
-def test_the_ledger_knows_the_latest_import_of_each_path(session: Session) -> None:
-    """A path imported twice is known as it was last; other goals have a ledger of their own."""
+def test_the_ledger_has_the_latest_import_of_each_path(session: Session) -> None:
+    """The ledger has the latest import of each path, separately for each goal."""
     for hours, size, goal in ((0, 10, "customers"), (1, 20, "customers"), (2, 30, "orders")):
         session.execute(
             "insert into warehouse.imported_file "

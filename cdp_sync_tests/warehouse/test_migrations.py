@@ -1,4 +1,4 @@
-"""The warehouse's tables: made by themselves, recorded, never touched by an older version."""
+"""Migrations of the warehouse: applied once, recorded, and refused by an older version."""
 
 from pathlib import Path
 
@@ -34,14 +34,14 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 @pytest.mark.parametrize("table", CONTRACT)
 def test_tables_have_the_columns_of_the_contract(table: str, warehouse: Warehouse) -> None:
-    """Tables and columns that others rely on are there after the first opening for writing."""
+    """The tables have the columns of the contract after the first opening for writing."""
     with warehouse.open("write") as session:
         query = "select column_name from duckdb_columns() where database_name = 'warehouse' and table_name = ?"
         assert {name for (name,) in session.rows(query, [table])} >= set(CONTRACT[table])
 
 
 def test_migrations_are_applied_and_recorded_once(warehouse: Warehouse) -> None:
-    """Opening again applies nothing again; each migration has one row in the record."""
+    """Each migration is applied and recorded once."""
     for _ in range(3):
         with warehouse.open("write") as session:
             recorded = session.rows("select version, name from warehouse.migration order by version")
@@ -49,13 +49,13 @@ def test_migrations_are_applied_and_recorded_once(warehouse: Warehouse) -> None:
 
 
 def test_migrations_are_numbered_without_gaps() -> None:
-    """Versions count up from one, so that a version says which migrations were applied."""
+    """Migrations are numbered from one without gaps."""
     assert [migration.version for migration in migrations()] == list(range(1, latest_version() + 1))
 
 
 @pytest.mark.parametrize("access", ["read", "write"])
 def test_a_newer_version_is_refused(access: str, warehouse: Warehouse) -> None:
-    """An older cdp_sync neither reads nor changes what a newer one wrote, and says both versions."""
+    """A warehouse of a newer version is refused, and the message has both versions."""
     newer = latest_version() + 1
     with warehouse.open("write") as session:
         session.execute("insert into warehouse.migration values (?, 'later', now())", [newer])
@@ -67,16 +67,16 @@ def test_a_newer_version_is_refused(access: str, warehouse: Warehouse) -> None:
     assert "Use the newer cdp_sync" in message
 
 
-def test_the_first_tables_need_nothing_that_ducklake_lacks() -> None:
-    """No indexes, keys, sequences or generated columns stand in any migration."""
+def test_migrations_use_only_features_of_ducklake() -> None:
+    """No migration has an index, key, sequence or generated column, since DuckLake has none."""
     for migration in migrations():
         statements = "\n".join(line for line in migration.sql.lower().splitlines() if not line.startswith("--"))
         for word in ("index", "primary key", "foreign key", "references", "unique", "sequence", "generated"):
             assert word not in statements, migration.name
 
 
-def test_a_warehouse_of_version_3_is_brought_up_to_date(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it holds stays, the history reads as before, and what exports to users need is there."""
+def test_a_warehouse_of_version_3_is_migrated(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warehouse of version 3 keeps its history, and gets the tables and the view of later versions."""
     every = migrations()
     with monkeypatch.context() as earlier:
         earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:3])
@@ -86,18 +86,18 @@ def test_a_warehouse_of_version_3_is_brought_up_to_date(warehouse: Warehouse, mo
                 'export' as direction, 'success' as state, now() as started_at, now() as ended_at,
                 2 as profiles_written, 1 as profiles_without_value, 'Two left.' as message"""
             )
-            before = session.rows("select goal, state, sentence, left_out from warehouse.run_goal")
+            session.execute("create view warehouse.run_goal as select goal, message as sentence from warehouse.run")
     with warehouse.open("write") as session:
         assert session.value("select max(version) from warehouse.migration") == latest_version()
-        assert session.rows("select goal, state, sentence, left_out from warehouse.run_goal") == before
-        assert before == [("out", "finished", "Two left.", "1 without value")]
+        history = session.rows("select goal, state, sentence, left_out from warehouse.run_goal")
+        assert history == [("out", "finished", "Two left.", "1 without value")]
         session.execute("update warehouse.run set profiles_unmatched = 3")
         assert session.value("select left_out from warehouse.run_goal") == "1 without value, 3 unmatched"
         assert session.rows("select * from warehouse.list_member") == []
 
 
 def test_the_ledger_of_version_4_is_kept(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What each goal last delivered of each profile is the same, by the goal's number; digests are uuids by now."""
+    """The export ledger of version 4 keeps its entries under the goals' numbers, with digests as uuids."""
     every = migrations()
     by_name = "select connection, goal, profile_id, row_hash::uuid, value_hash from warehouse.exported_profile"
     with monkeypatch.context() as earlier:
@@ -116,10 +116,8 @@ def test_the_ledger_of_version_4_is_kept(warehouse: Warehouse, monkeypatch: pyte
         assert sorted(session.rows("select number from warehouse.exported_goal")) == [(1,), (2,), (3,)]
 
 
-def test_what_an_older_version_put_into_the_quarantine_has_a_kind(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each row of it is counted where the run that left it counted it."""
+def test_older_quarantined_rows_get_a_kind(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quarantined rows of an older version get the kind of the counter that counted them."""
     every = migrations()
     with monkeypatch.context() as earlier:
         earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:6])
@@ -156,7 +154,7 @@ def _fill_quarantine(session: Session) -> None:
 def test_the_warehouse_of_version_8_gets_live_profiles_and_watermarks(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Opened for reading or writing, it goes on; profiles that were merged into others are not live."""
+    """A warehouse of version 8 gets live profiles and watermarks; merged profiles are not live."""
     every = migrations()
     with monkeypatch.context() as earlier:
         earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:8])
@@ -168,8 +166,8 @@ def test_the_warehouse_of_version_8_gets_live_profiles_and_watermarks(
         assert session.rows("from warehouse.watermark") == []
 
 
-def test_live_profiles_have_the_columns_that_were_added_later(warehouse: Warehouse) -> None:
-    """Also in a session that reads; a query is planned as one on the table would be."""
+def test_live_profiles_have_later_columns(warehouse: Warehouse) -> None:
+    """`live_profile` has later columns and the same query plan as the table."""
     with warehouse.open("write") as session:
         session.execute("alter table warehouse.profile add column name text")
         session.execute("insert into warehouse.profile (name) values ('Ann'), ('Bob')")

@@ -34,17 +34,17 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 def sync(session: Session, *properties: dict[str, Any]) -> None:
-    """Declare these properties."""
+    """Declare these properties and update the tables."""
     sync_properties(session, Profiles.model_validate({"properties": properties}))
 
 
 def identifiers(session: Session) -> Counter[tuple[str, str]]:
-    """Return the rows of `profile_identifier`, profiles aside."""
+    """Return the rows of `profile_identifier` as property and value."""
     return Counter(session.rows("select property, value from warehouse.profile_identifier"))
 
 
 def test_a_new_property_adds_its_column(warehouse: Warehouse) -> None:
-    """A property declared later has a column of its type, at the end, empty."""
+    """A new property gets an empty column of its type, after the others."""
     with warehouse.open("write") as session:
         sync(session, EMAIL, CODES, {"name": "total", "type": "decimal", "precision": 9, "scale": 2})
         columns = profile_columns(session)
@@ -54,15 +54,15 @@ def test_a_new_property_adds_its_column(warehouse: Warehouse) -> None:
 
 
 def test_a_property_no_longer_declared_keeps_its_values(warehouse: Warehouse) -> None:
-    """Taking a declaration away loses nothing; declaring it again finds everything."""
+    """A property that is no longer declared keeps its values."""
     with warehouse.open("write") as session:
         sync(session, EMAIL)
         sync(session, EMAIL, CODES)
         assert session.rows("select codes from warehouse.profile where email = 'a@x.nl'") == [([1, 2],)]
 
 
-def test_a_changed_type_is_refused_with_the_way_out(warehouse: Warehouse) -> None:
-    """The message names the property, both types and what to do; the statement that it gives works."""
+def test_a_changed_type_is_refused_with_a_remedy(warehouse: Warehouse) -> None:
+    """A changed type is refused with the property, both types and a working statement."""
     with warehouse.open("write") as session:
         with pytest.raises(PropertyTypeChanged) as refused:
             sync(session, {"name": "added_before_the_problem"}, EMAIL, {**CODES, "type": "text"})
@@ -77,7 +77,7 @@ def test_a_changed_type_is_refused_with_the_way_out(warehouse: Warehouse) -> Non
 
 
 def test_a_refused_declaration_changes_nothing(warehouse: Warehouse) -> None:
-    """No column of the same declaration is added, no identifier touched."""
+    """A refused declaration changes neither columns nor identifiers."""
     with warehouse.open("write") as session:
         before = profile_columns(session), identifiers(session)
         with pytest.raises(PropertyTypeChanged):
@@ -85,15 +85,15 @@ def test_a_refused_declaration_changes_nothing(warehouse: Warehouse) -> None:
         assert (profile_columns(session), identifiers(session)) == before
 
 
-def test_an_identifier_switched_on_later_is_filled_from_live_profiles(warehouse: Warehouse) -> None:
-    """The values of all live profiles become findable, lists unnested; merged profiles stay out."""
+def test_a_new_identifier_is_filled_from_live_profiles(warehouse: Warehouse) -> None:
+    """A property that becomes an identifier is indexed from the live profiles; lists are unnested."""
     with warehouse.open("write") as session:
         sync(session, EMAIL, {**CODES, "identifier": True})
         assert identifiers(session) == Counter([("email", "a@x.nl"), ("codes", "1"), ("codes", "2")])
 
 
-def test_an_identifier_switched_off_is_forgotten(warehouse: Warehouse) -> None:
-    """Its values are no longer found, but stay with their profiles; the other identifiers stay."""
+def test_a_former_identifier_is_removed(warehouse: Warehouse) -> None:
+    """A property that stops being an identifier is removed from the index and keeps its values."""
     with warehouse.open("write") as session:
         sync(session, EMAIL, {**CODES, "identifier": True})
         sync(session, {**EMAIL, "identifier": False}, {**CODES, "identifier": True})
@@ -101,8 +101,8 @@ def test_an_identifier_switched_off_is_forgotten(warehouse: Warehouse) -> None:
         assert session.value("select count(*) from warehouse.profile where email = 'a@x.nl'") == 1
 
 
-def test_a_change_of_identifiers_makes_links_made_before_it_void(warehouse: Warehouse) -> None:
-    """The revision counts up when identifiers change, and only then."""
+def test_a_change_of_identifiers_increases_the_revision(warehouse: Warehouse) -> None:
+    """The revision increases when identifiers change, and only then."""
 
     def revision(session: Session) -> int:
         return int(session.value("select number from warehouse.revision"))
@@ -115,8 +115,8 @@ def test_a_change_of_identifiers_makes_links_made_before_it_void(warehouse: Ware
         assert revision(session) > first
 
 
-def test_stored_addresses_get_their_domains_in_ascii_once(warehouse: Warehouse) -> None:
-    """A warehouse of an earlier version holds domains as files wrote them: imports would not find their profiles."""
+def test_stored_domains_are_converted_to_ascii_once(warehouse: Warehouse) -> None:
+    """Stored e-mail domains are converted to ASCII once, since imports of a later version look them up in ASCII."""
     others = {"name": "others", "type": "email", "identifier": True, "multiple": True}
     before = ["jörg@bücher.example", "ann@shop.example", "ann@xn--bcher-kva.example", "ann@\u0300x.example", "nobody"]
     now = ["jörg@xn--bcher-kva.example", *before[1:]]
@@ -138,8 +138,8 @@ def test_stored_addresses_get_their_domains_in_ascii_once(warehouse: Warehouse) 
         assert session.value("select count(*) from warehouse.profile where email = 'jörg@bücher.example'") == 1
 
 
-def test_properties_may_be_called_like_sql_words(warehouse: Warehouse) -> None:
-    """A property named `select` or `order` is a column like any other."""
+def test_properties_may_have_names_of_sql_keywords(warehouse: Warehouse) -> None:
+    """A property may be named `select` or `order`."""
     with warehouse.open("write") as session:
         sync(session, EMAIL, CODES, {"name": "select"}, {"name": "order", "type": "number", "identifier": True})
         assert {"select", "order"} <= profile_columns(session).keys()

@@ -1,4 +1,4 @@
-"""What runs in a session: quoting, steps, and errors that name the step but no data."""
+"""Execution in a session: quoting, steps, and errors that name the step without data."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,37 +21,37 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_nasty_identifiers_are_names_like_any_other(name: str, session: Session) -> None:
-    """Quoted, whatever is in a name stays in the name."""
+def test_identifiers_may_have_any_character(name: str, session: Session) -> None:
+    """Quoted identifiers may contain any character."""
     (record,) = session.records(f"select 1 as {quote_identifier(name)}")
     assert record == {name: 1}
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20))
-def test_any_text_survives_as_a_literal(session: Session, text: str) -> None:
-    """Quoted, a declared constant is what it was."""
+def test_any_text_can_be_a_literal(session: Session, text: str) -> None:
+    """A quoted literal has the original text."""
     assert session.value(f"select {quote_literal(text)}") == text
 
 
 def test_values_are_bound_by_name_or_by_place(session: Session) -> None:
-    """Both ways hand values over untouched."""
+    """Values are bound by name or by position."""
     assert session.value("select $a || $b", {"a": "it's", "b": '"'}) == "it's\""
     assert session.rows("select ?, ?", ["a", 1]) == [("a", 1)]
 
 
 def test_steps_run_in_order(session: Session) -> None:
-    """A plan is a list of statements; later ones see what earlier ones made."""
+    """The steps of a plan run in order."""
     session.run([Step("one", "create or replace temp table one as select $x as x", {"x": 7}), Step("two", "from one")])
     assert session.value("select x from one") == 7
 
 
-def test_a_step_prints_as_a_person_would_write_it() -> None:
-    """A plan can be read: name and statement."""
+def test_a_step_prints_its_name_and_statement() -> None:
+    """A step prints its name and statement."""
     assert str(Step("one", "select 1")) == "-- one\nselect 1;"
 
 
 def test_a_step_reads_the_intermediate_tables_of_its_statement() -> None:
-    """Named after from, join, update and into; not those of the warehouse, functions, expressions and texts."""
+    """A step reads the tables after from, join, update and into, except for those of the warehouse."""
     sql = """insert into staging.one  -- from comment
         with mine as (select x from staging.two, unnest([1]) where x is distinct from y and z = 'it''s from text')
         from mine join three using (x) anti join warehouse.profile using (x) asof left join read_csv('four') on true"""
@@ -60,7 +60,7 @@ def test_a_step_reads_the_intermediate_tables_of_its_statement() -> None:
 
 
 def test_a_failing_step_is_named_with_its_statement(session: Session) -> None:
-    """An error in a plan says which step failed and shows its SQL."""
+    """The error of a failing step has its name and SQL."""
     with pytest.raises(WarehouseUnusable) as failed:
         session.run([Step("fine", "select 1"), Step("linked", "select nothing_of_that_name")])
     message = str(failed.value)
@@ -79,23 +79,23 @@ def test_a_failing_step_is_named_with_its_statement(session: Session) -> None:
         "select error('bad: ' || $value)",
     ],
 )
-def test_an_error_shows_no_data(sql: str, session: Session) -> None:
-    """What DuckDB quotes from a cell never reaches a message."""
+def test_an_error_has_no_data(sql: str, session: Session) -> None:
+    """An error does not contain cells that DuckDB quotes."""
     with pytest.raises(WarehouseUnusable) as failed:
         session.run([Step("converted", sql, {"value": "ada@example.com"})])
     assert "converted" in str(failed.value)
     assert "ada@example.com" not in str(failed.value)
 
 
-def test_an_error_of_one_statement_shows_it(session: Session) -> None:
-    """Outside of plans, too, an error shows the statement that failed."""
+def test_an_error_of_a_statement_has_its_sql(session: Session) -> None:
+    """The error of a single statement has its SQL."""
     with pytest.raises(WarehouseUnusable) as failed:
         session.execute("selec 1")
     assert failed.value.needed == "selec 1"
 
 
-def test_the_warehouse_folder_is_not_littered(tmp_path: Path) -> None:
-    """A session that did nothing leaves no files."""
+def test_an_empty_session_leaves_no_files(tmp_path: Path) -> None:
+    """A session without statements leaves no files."""
     with Warehouse(tmp_path / "warehouse.duckdb").open("none") as opened:
         opened.execute("create temp table a as select 1")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Sessions: each has an instance of its own, which holds nothing once the session has ended."""
+"""Each session has a DuckDB instance of its own, which releases its files at the end."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from cdp_sync_tests.trail.importer import Importer
 
 
 def rows_seen_by_another_process(file: Path, table: str = "million") -> str:
-    """Return how many rows another process finds in a table, or what keeps it from opening the file."""
+    """Return the number of rows that another process reads, or its error on opening the file."""
     code = f"""import duckdb
 try:
     print(*duckdb.connect({str(file)!r}).execute("select count(*) from {table}").fetchone())
@@ -23,8 +23,8 @@ except duckdb.IOException as error:
     return answer.stdout.strip()
 
 
-def test_each_session_begins_with_nothing(tmp_path: Path) -> None:
-    """Settings and temporary tables of one session are unknown to the next."""
+def test_a_session_has_no_state_of_an_earlier_one(tmp_path: Path) -> None:
+    """Settings and temporary tables of a session do not reach the next one."""
     warehouse, staging = Warehouse(tmp_path / "warehouse.duckdb"), tmp_path / "staging.duckdb"
     with warehouse.open("write", staging=staging) as session:
         session.set("force_compression", "uncompressed")
@@ -36,8 +36,8 @@ def test_each_session_begins_with_nothing(tmp_path: Path) -> None:
         session.execute("create temp table left_over as select 2 as x")
 
 
-def test_after_a_session_another_process_has_the_files_at_once(tmp_path: Path) -> None:
-    """All rows are in the files, none in a log beside them; while the session is open, another process is refused."""
+def test_a_session_releases_its_files_at_the_end(tmp_path: Path) -> None:
+    """After a session another process reads all rows, without a log; during it, the file is locked."""
     warehouse, staging = tmp_path / "warehouse.duckdb", tmp_path / "staging.duckdb"
     with Warehouse(warehouse).open("write", staging=staging) as session:
         session.execute("create table staging.million as select range as x from range(1000000)")
@@ -48,8 +48,8 @@ def test_after_a_session_another_process_has_the_files_at_once(tmp_path: Path) -
     assert rows_seen_by_another_process(staging) == "1000000"
 
 
-def test_what_was_not_committed_is_not_there(tmp_path: Path) -> None:
-    """A session that ends within a transaction leaves nothing of it, and the next one can write at once."""
+def test_an_open_transaction_is_rolled_back(tmp_path: Path) -> None:
+    """A transaction that was not committed is rolled back at the end of its session."""
     warehouse = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.1)
     with warehouse.open("write") as session:
         session.execute("begin")
@@ -58,8 +58,8 @@ def test_what_was_not_committed_is_not_there(tmp_path: Path) -> None:
         assert session.value("select count(*) from warehouse.profile") == 0
 
 
-def test_a_session_that_fails_frees_its_files(tmp_path: Path) -> None:
-    """The next session opens both at once; what was committed before the failure is there."""
+def test_a_failed_session_releases_its_files(tmp_path: Path) -> None:
+    """A session that fails releases its files and keeps what was committed."""
     warehouse, staging = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.1), tmp_path / "staging.duckdb"
     with pytest.raises(ZeroDivisionError):
         interrupted(warehouse, staging)
@@ -67,16 +67,16 @@ def test_a_session_that_fails_frees_its_files(tmp_path: Path) -> None:
         assert session.value("select x from staging.one") == 1
 
 
-def test_two_sessions_at_once_share_nothing(tmp_path: Path) -> None:
-    """Tables of one are unknown to the other."""
+def test_concurrent_sessions_are_separate(tmp_path: Path) -> None:
+    """Two concurrent sessions have separate tables."""
     warehouse = Warehouse(tmp_path / "warehouse.duckdb")
     with warehouse.open("none") as one, warehouse.open("none") as other:
         one.execute("create table only_here as select 1 as x")
         assert other.value("select count(*) from duckdb_tables() where table_name = 'only_here'") == 0
 
 
-def test_a_forked_process_opens_sessions_of_its_own(tmp_path: Path) -> None:
-    """It waits for no thread of its parent."""
+def test_a_forked_process_can_open_a_session(tmp_path: Path) -> None:
+    """A forked process can open a session."""
     path = tmp_path / "warehouse.duckdb"
     with Warehouse(path).open("write"):
         pass
@@ -88,8 +88,8 @@ def test_a_forked_process_opens_sessions_of_its_own(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
-def test_between_the_steps_of_a_run_any_process_can_have_its_staging_file(tmp_path: Path) -> None:
-    """A run's next step may run in another process; after the run, the file can be removed."""
+def test_the_staging_file_is_released_between_steps(tmp_path: Path) -> None:
+    """Another process can read the staging file between the steps of a run and after it."""
     importer = Importer(tmp_path)
     seen = []
     importer.deliver(
@@ -101,7 +101,7 @@ def test_between_the_steps_of_a_run_any_process_can_have_its_staging_file(tmp_pa
 
 
 def interrupted(warehouse: Warehouse, staging: Path) -> None:
-    """Fail after a statement was committed."""
+    """Raise an error after a committed statement."""
     with warehouse.open("write", staging=staging) as session:
         session.execute("create table staging.one as select 1 as x")
         raise ZeroDivisionError

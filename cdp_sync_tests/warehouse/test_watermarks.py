@@ -1,4 +1,4 @@
-"""Watermarks: how far each stream of a goal's source was read."""
+"""Watermarks: the position up to which each stream of a goal's source was read."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 def test_each_stream_has_its_latest_watermark(warehouse: Warehouse) -> None:
-    """Writing replaces those that are named and leaves the others and those of other goals alone."""
+    """Writing replaces the named watermarks of a goal and keeps all others."""
     with warehouse.open("write") as session:
         write_watermarks(session, "1", "shop", "events", {"opens": "2026-01-01", "clicks": "7"})
         write_watermarks(session, "2", "shop", "other", {"opens": "2020-01-01"})
@@ -32,8 +32,8 @@ def test_each_stream_has_its_latest_watermark(warehouse: Warehouse) -> None:
         }
 
 
-def test_a_transaction_that_is_given_up_leaves_watermarks_as_they_were(warehouse: Warehouse) -> None:
-    """A watermark moves with the rows or not at all."""
+def test_a_rollback_keeps_the_watermarks(warehouse: Warehouse) -> None:
+    """A rollback leaves the watermarks unchanged."""
     with warehouse.open("write") as session:
         write_watermarks(session, "1", "shop", "events", {"opens": "1"})
         session.execute("begin")
@@ -42,8 +42,8 @@ def test_a_transaction_that_is_given_up_leaves_watermarks_as_they_were(warehouse
         assert watermarks_of(session, "shop", "events") == {"opens": "1"}
 
 
-def test_a_renamed_goal_goes_on_from_its_watermarks(warehouse: Warehouse) -> None:
-    """Under both names, the one that was written last counts."""
+def test_a_renamed_goal_keeps_its_watermarks(warehouse: Warehouse) -> None:
+    """A renamed goal keeps its watermarks; of both names, the last written counts."""
     with warehouse.open("write") as session:
         session.execute("insert into warehouse.run (connection, goal) values ('shop', 'before')")
         write_watermarks(session, "1", "shop", "before", {"opens": "1", "clicks": "1"})

@@ -16,12 +16,15 @@ from cdp_sync.errors import (
     AuthenticationFailed,
     CdpSyncError,
     EndpointNotPermitted,
+    FieldsRefused,
     JobLost,
     ListUnknown,
     RateExceeded,
     RemoteFailure,
     RequestRefused,
     ServerRefused,
+    UserForgotten,
+    UserUnknown,
 )
 from cdp_sync.model.declared import PropertyType
 
@@ -34,7 +37,6 @@ _WORDS = {
     "ForgottenUserError": "the user asked to be forgotten",
     "InvalidEmailAddressError": "an e-mail address is invalid",
     "InvalidUserIdError": "a userId is invalid",
-    "UniqueFieldsLimitExceeded": "the project has as many fields as it may have",
     "UserIdAlreadyExists": "another user has the userId",
 }
 _OF_ONE_USER = ("users/getByEmail", "users/byUserId")
@@ -94,6 +96,7 @@ def decipher(call: Call, status: int, content: bytes) -> Any:  # noqa: ANN401 - 
         ListUnknown: There is no list of that id.
         JobLost: There is no job of that id.
         RequestRefused: This call is refused; others may be taken.
+        FieldsRefused: The project cannot have more fields.
         RateExceeded: No more calls are taken for now.
         RemoteFailure: Iterable failed, or answered something that is no answer.
     """
@@ -166,8 +169,13 @@ def _of_any_call(call: Call, status: int) -> CdpSyncError | None:
     return None
 
 
-def _refused(call: Call, status: int, found: Json) -> RequestRefused:
+def _refused(call: Call, status: int, found: Json) -> RequestRefused | FieldsRefused:
     code = str(found.get("code", ""))
+    if code == "UniqueFieldsLimitExceeded":
+        return FieldsRefused(
+            "The Iterable project has as many fields as it may have, about 1,000.",
+            remedy="Map fewer new fields, or remove fields in Iterable.",
+        )
     if code == "RequestFieldsTypesMismatched":
         wrong = mismatched(found)
         named = ", ".join(f"{name} is {kind}" for name, kind in wrong.items()) or "a field has another type"
@@ -278,3 +286,50 @@ def user(answer: Json) -> dict[str, Any] | None:
     fields = found.get("dataFields")
     keys = {name: found[name] for name in ("email", "userId") if found.get(name) is not None}
     return {**(fields if isinstance(fields, dict) else {}), **keys}
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The users of a call for many who were not written."""
+
+    count: int
+    """How many; more than are named where the answer does not name all."""
+    reasons: Mapping[tuple[str, str], RequestRefused]
+    """Why, by key and identifier; addresses in lower case."""
+    dropped_fields: tuple[str, ...]
+    """Fields that were not written for anybody."""
+
+
+def failures(answer: Json) -> Failures:
+    """Return who of many users was not written. Answers of before 2022 name invalid identifiers only, elsewhere."""
+    named = answer.get("failedUpdates")
+    lists = {**(named if isinstance(named, dict) else {})}
+    for name in ("invalidEmails", "invalidUserIds"):
+        lists[name] = [*(lists.get(name) or ()), *(answer.get(name) or ())]
+    reasons: dict[tuple[str, str], RequestRefused] = {}
+    for name, identifiers in lists.items():
+        key = "email" if name.endswith("Emails") else "userId"
+        problem = _failure(name.removesuffix("Emails").removesuffix("UserIds"), key)
+        reasons |= {user_key(key, str(each)): problem for each in identifiers or ()}
+    count = answer.get("failCount")
+    dropped = tuple(str(name) for name in answer.get("filteredOutFields") or ())
+    return Failures(count if isinstance(count, int) else len(reasons), reasons, dropped)
+
+
+def user_key(key: str, identifier: str) -> tuple[str, str]:
+    """Return what tells users apart: addresses count without case."""
+    return key, identifier.lower() if key == "email" else identifier
+
+
+def _failure(kind: str, key: str) -> RequestRefused:
+    what = "address" if key == "email" else "userId"
+    if kind == "forgotten":
+        return UserForgotten("The user asked Iterable to be forgotten.")
+    if kind == "notFound":
+        return UserUnknown(f"Iterable has no user of that {what}.")
+    reasons = {
+        "invalid": f"Iterable refuses the user: the {what} is invalid.",
+        "invalidData": "Iterable refuses the user: a value has another type than its field.",
+        "conflict": "Iterable refuses the user: address and userId belong to different users.",
+    }
+    return RequestRefused(reasons.get(kind) or "Iterable refuses the user for a reason that is new to this version.")

@@ -124,13 +124,14 @@ class IterableClient:
                     break
         return content.split(b"\n")[:most]
 
-    def fetch_list(self, list_id: int, target: Path) -> Downloaded:
+    def fetch_list(self, list_id: int, target: Path, *, by_address: bool = False) -> Downloaded:
         """Bring the identifiers of a list's users here, one a line; five calls a minute.
 
-        In projects that know userIds it is the userId, or the address of a user without one; otherwise the address.
+        In projects that know userIds it is the userId, or the address of a user without one; otherwise, and with
+        `by_address`, the address, or the userId of a user without one.
         """
-        call = protocol.get_list_users(list_id, prefer_user_id=self.project.project_type != "email")
-        return self._fetch(call, target)
+        prefer_user_id = self.project.project_type != "email" and not by_address
+        return self._fetch(protocol.get_list_users(list_id, prefer_user_id=prefer_user_id), target)
 
     def fields(self) -> dict[str, str]:
         """Return the fields of users and their types at Iterable; nested ones have dotted names."""

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal, cast
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Rendered, Shape
 from cdp_sync.model.base_url import BaseUrl, Variable
 from cdp_sync.model.connection import Connection
 from cdp_sync.model.declared import Declared
+from cdp_sync.model.export import AudienceGoal, AudienceLink, ExportColumn
 from cdp_sync.model.format import Format, ReadCells
 from cdp_sync.model.goal import ImportGoal, ImportRules, Mapping
 from cdp_sync.model.profile import Profiles
@@ -162,6 +164,123 @@ class UserImport(ImportGoal):
     may_be_packed: ClassVar[bool] = False  # a list may be called anything, also `Winners.zip`
 
 
+class UserLink(AudienceLink):
+    """What Iterable knows a user by, and the identifier property that holds it."""
+
+    field: Literal["email", "userId"]
+    """Iterable's key; the type of the project says which it has."""
+
+
+class UserExportGoal(AudienceGoal):
+    """Brings a segment's profiles to users of a project, and on its lists."""
+
+    link: Annotated[tuple[UserLink, ...], Field(min_length=1)]
+    """Which user a profile is: the first of these that it has a value of. Profiles without any are not exported."""
+    map: tuple[ExportColumn, ...] = ()
+    """The fields, nested ones with dots, each with what it holds."""
+    create_fields: bool = True
+    """Let Iterable create the fields that the project does not have; otherwise such a field is an error."""
+    lists: tuple[ListName, ...] = ()
+    """Names or ids of static lists that users are put on; a name that does not exist is created."""
+    remove_from_lists: bool = False
+    """Take users off these lists when they leave the segment: those that this goal put there."""
+    empty: Literal["keep", "clear"] = "keep"
+    """What a profile without a value does to the user's field: nothing, or remove it."""
+    verify: Literal["sample", "all"] = "sample"
+    """Whose values are read back after they were accepted: those of some users, or of all."""
+
+    @field_validator("map")
+    @classmethod
+    def _fields_can_be_written(cls, value: tuple[ExportColumn, ...]) -> tuple[ExportColumn, ...]:
+        names = {column.field for column in value}
+        for name in names:
+            *parents, _ = name.split(".")
+            if name.partition(".")[0] in _KEPT_BY_ITERABLE:
+                raise ValueError(f"found {name!r}; that field is written by Iterable alone")
+            if "" in name.split("."):
+                raise ValueError(f"found {name!r}; needed is a name before and after each dot")
+            if outer := next((each for each in _paths(parents) if each in names), None):
+                raise ValueError(f"found {outer!r} and {name!r}; a field is an object or a value")
+        return value
+
+    @field_validator("lists")
+    @classmethod
+    def _each_list_once(cls, value: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        return tuple({str(each): each for each in value}.values())
+
+    @model_validator(mode="after")
+    def _does_something(self) -> "UserExportGoal":
+        if not self.map and not self.lists:
+            raise ValueError("map: nothing is mapped, and no list is named; needed is one of them")
+        if self.remove_from_lists and not self.lists:
+            raise ValueError("remove_from_lists: there are no lists to take users off; needed is `lists`")
+        return self
+
+    @property
+    def data_fields(self) -> tuple[str, ...]:
+        """The mapped fields besides the keys."""
+        return tuple(column.field for column in self.map if column.field not in KEYS["hybrid"])
+
+    def render(self, fields: Sequence[AudienceField]) -> Rendered:
+        """Return how a user is written: keys beside the fields, so that Iterable refuses keys of different users."""
+        named = {column.field for column in self.map}
+        keys = [key for key in KEYS["hybrid"] if key in named or key in {link.field for link in self.link}]
+        user: dict[str, Shape] = {key: Linked(key, Named(key) if key in named else None) for key in keys}
+        if any("." in name for name in self.data_fields):
+            user["mergeNestedObjects"] = True
+        if self.data_fields:
+            user["dataFields"] = self._nested({name: name.split(".") for name in self.data_fields})
+        return Rendered(tuple(map(_value, fields)), {"user": Filled(user)})
+
+    def _nested(self, paths: dict[str, list[str]]) -> Shape:
+        """Return fields as an object, those with dotted names in objects within."""
+        within: dict[str, dict[str, list[str]]] = {}
+        for name, (first, *rest) in paths.items():
+            within.setdefault(first, {})[name] = rest
+        shape: dict[str, Shape] = {}
+        for first, inner in within.items():
+            (name, rest), *_ = inner.items()
+            shape[first] = self._nested(inner) if rest else Named(name)
+        return Filled(shape) if self.empty == "keep" else shape
+
+    @property
+    def memberships(self) -> tuple[str, ...]:
+        """The lists that users are put on, as they are declared."""
+        return tuple(map(str, self.lists))
+
+    @property
+    def removes(self) -> bool:
+        """Whether users are taken off these lists when their profiles leave the segment."""
+        return self.remove_from_lists
+
+
+_KEPT_BY_ITERABLE = frozenset(
+    ("emailListIds", "userListIds", "signupDate", "signupSource", "profileUpdatedAt", "itblInternal")
+)
+
+
+def _paths(names: Sequence[str]) -> Iterator[str]:
+    """Yield the dotted names of the objects around a field."""
+    return (".".join(names[:count]) for count in range(1, len(names) + 1))
+
+
+def _value(field: AudienceField) -> str:
+    """Return the expression for one value in the type that Iterable keeps.
+
+    Times are written as Iterable returns them, in UTC and whole seconds; days as YYYY-MM-DD. A decimal always has a
+    fraction, so that a field that it creates is a double and not a long.
+    """
+    match field.type:
+        case "number" | "decimal" | "boolean":
+            return field.value
+        case "date":
+            return f"strftime({field.value}, '%Y-%m-%d')"
+        case "datetime":
+            return f"strftime({field.value}, '%Y-%m-%d %H:%M:%S +00:00')"
+        case _:
+            return f"{field.value}::varchar"
+
+
 _IMPORT = {
     "name": "users",
     "from": "all",
@@ -170,15 +289,38 @@ _IMPORT = {
 }
 
 
-class IterableConnection(Connection, IterableProject):
-    """Imports users of Iterable, all of them or those on lists.
+_EXPORT = {
+    "name": "big_spenders",
+    "segment": "big_spenders",
+    "link": [{"field": "email", "property": "email"}],
+    "map": [{"field": "firstName", "property": "first_name"}],
+    "lists": ["Big spenders"],
+    "remove_from_lists": True,
+}
 
-    Every import goal becomes one asset with the steps *fetch profiles*, *link identifiers* and *upsert profiles*; the
-    connection becomes a job that runs its enabled goals in the order listed.
+
+class IterableConnection(Connection, IterableProject):
+    """Imports users of Iterable, all of them or those on lists, and brings segments to its users and lists.
+
+    Every import goal becomes one asset with the steps *fetch profiles*, *link identifiers* and *upsert profiles*, every
+    export goal one with *select segment*, *write users*, *deliver users* and *record delivery*; the connection becomes
+    a job that runs its enabled goals in the order listed.
     """
 
     import_profiles: Annotated[tuple[UserImportGoal, ...], Field(examples=[[_IMPORT]])] = ()
     """Import goals, in running order."""
+    export_profiles: Annotated[tuple[UserExportGoal, ...], Field(examples=[[_EXPORT]])] = ()
+    """Export goals, in running order; they run after the imports."""
+
+    @model_validator(mode="after")
+    def _links_fit_the_project(self) -> "IterableConnection":
+        for number, goal in enumerate(self.export_profiles):
+            if wrong := [link.field for link in goal.link if link.field not in self.keys]:
+                raise ValueError(
+                    f"export_profiles[{number}].link: found {wrong[0]}; users of a project with "
+                    f"`project_type: {self.project_type}` are known by {' or '.join(self.keys)}"
+                )
+        return self
 
     @property
     def project(self) -> IterableProject:

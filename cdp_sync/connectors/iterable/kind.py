@@ -13,6 +13,7 @@ KIND = ConnectionKind(
     client=f"{_HERE}.client:IterableClient",
     check=f"{_HERE}.check:check",
     source=f"{_HERE}.source:IterableSource",
+    audience=f"{_HERE}.audience:IterableAudience",
     templated=("base_url",),
     scaffolded=("data_center", "project_type", "import_profiles"),
 )

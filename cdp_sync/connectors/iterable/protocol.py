@@ -4,12 +4,13 @@ Every call carries the header `Api-Key`. An address and a userId go as a query p
 address with a slash has no place. A write that is accepted (status 200) takes effect later.
 """
 
+import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlencode
 
 from cdp_sync.connectors.http.rate_limit import Bucket, RateInfo
@@ -22,6 +23,8 @@ API_KEY = "Api-Key"
 NDJSON = "application/x-json-stream"
 LARGEST_BODY = 4 << 20
 """Bytes of a bulk update's body (API documentation, users/bulkUpdate)."""
+MOST_USERS = 1000
+"""Users of a call for many; only the size has a documented limit, and other clients send as many."""
 
 _PER_SECOND: dict[Hashable, int] = {
     ("lists", "GET"): 100,
@@ -168,21 +171,26 @@ def cancel_export(job_id: int) -> Call:
     return Call("DELETE", "export", f"export/{job_id}")
 
 
-def bulk_update(users: Sequence[Mapping[str, Any]], *, create_fields: bool) -> Call:
-    """Create or change users: at most 1,000 and `LARGEST_BODY`."""
-    return Call("POST", "users/bulkUpdate", body={"users": list(users), "createNewFields": create_fields})
+def bulk_update(users: Sequence[bytes], *, create_fields: bool) -> Call:
+    """Create or change users, each as JSON: at most `MOST_USERS` and `LARGEST_BODY`."""
+    return Call("POST", "users/bulkUpdate", body=_of_many("users", users, createNewFields=create_fields))
 
 
-def subscribe(list_id: int, users: Sequence[Mapping[str, Any]], *, existing_only: bool) -> Call:
-    """Put users on a static list, and change their fields."""
-    body = {"listId": list_id, "updateExistingUsersOnly": existing_only, "subscribers": list(users)}
+def subscribe(list_id: int, users: Sequence[bytes], *, existing_only: bool) -> Call:
+    """Put users, each as JSON, on a static list."""
+    body = _of_many("subscribers", users, listId=list_id, updateExistingUsersOnly=existing_only)
     return Call("POST", "lists/subscribe", body=body)
 
 
-def unsubscribe(list_id: int, users: Sequence[Mapping[str, Any]]) -> Call:
-    """Take users off a static list, and from nothing else."""
-    body = {"listId": list_id, "subscribers": list(users), "channelUnsubscribe": False}
+def unsubscribe(list_id: int, users: Sequence[bytes]) -> Call:
+    """Take users, each as JSON, off a static list, and from nothing else."""
+    body = _of_many("subscribers", users, listId=list_id, channelUnsubscribe=False)
     return Call("POST", "lists/unsubscribe", body=body)
+
+
+def _of_many(name: str, users: Sequence[bytes], **more: object) -> bytes:
+    """Return a body with users who are JSON already: nobody is parsed."""
+    return b'{"%s":[%s],%s' % (name.encode(), b",".join(users), json.dumps(more)[1:].encode())
 
 
 def query_text(call: Call) -> str:

@@ -1,14 +1,15 @@
 """Writes users to a file and brings them to a platform; a second file has their outcomes, to resume after a crash."""
 
 import csv
+import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Self
 
-from cdp_sync.errors import CdpSyncError, UserUnknown
+from cdp_sync.errors import CdpSyncError, UserForgotten, UserUnknown
 from cdp_sync.exporting.audiences.port import Audience
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model.audience import Outcome, User
@@ -29,7 +30,6 @@ select row_number() over (order by rowid) - 1 as place, line from staging.select
 _DELIVERED = """copy (
     select place, 'sent', platform_id, to_json(joined), '' from ({query})
 ) to {target} (format csv, header false)"""
-
 
 _USERS = "select line from staging.selected where ending = 'written' order by rowid"
 
@@ -107,7 +107,6 @@ class UserFile:
                 file.truncate(end)
         self._read(self._outcomes)
         self._file = self._outcomes.open("a", encoding="utf-8", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\n")
         return self
 
     def __exit__(self, *_unused: object) -> None:
@@ -123,19 +122,42 @@ class UserFile:
         """Whether some of them have an outcome already."""
         return any(self._known)
 
+    @property
+    def types(self) -> Mapping[str, str]:
+        """The type of each mapped field's property."""
+        return self._run.field_types
+
     def __iter__(self) -> Iterator[User]:
         """Yield the users without an outcome, in order."""
+        return ((place, json.loads(line)) for place, line in self.lines())
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the users without an outcome, in order, each as its number and the JSON that was written."""
         if all(self._known):
             return
-        with self.path.open(encoding="utf-8", newline="\n") as file:
+        with self.path.open("rb") as file:
             for place, line in enumerate(file):
                 if not self._known[place]:
-                    yield place, json.loads(line)
+                    yield place, line.rstrip(b"\n")
 
     def note(self, place: int, outcome: Outcome) -> None:
         """Write down the outcome of a user."""
-        self._known[place] = 1
-        self._writer.writerow([place, *self._row(outcome)])
+        self.note_all((place,), outcome)
+
+    def note_all(self, places: Collection[int], outcome: Outcome) -> None:
+        """Write down the same outcome of many users."""
+        row = io.StringIO()
+        csv.writer(row, lineterminator="\n").writerow(["", *self._row(outcome)])
+        for place in places:
+            self._known[place] = 1
+        rest = row.getvalue()
+        self._file.write("".join(f"{place}{rest}" for place in places))
+
+    def places(self, query: str) -> list[int]:
+        """Return the numbers that a query over the users' lines yields; see `Users`."""
+        with self._run.open("none") as session:
+            session.execute(_SENT)
+            return [place for (place,) in session.rows(query)]
 
     def note_delivered(self, query: str, time_zone: str) -> None:
         """Write down the users that a query proves to be delivered; see `Users`."""
@@ -162,8 +184,14 @@ class UserFile:
         """Return the outcome, the platform's id, when the user joined the goal's lists, and why it was refused."""
         if outcome is None or isinstance(outcome, UserUnknown):
             return "absent", "", "", ""
+        if isinstance(outcome, UserForgotten):
+            return "forgotten", "", "", outcome.found
         if isinstance(outcome, CdpSyncError):
             return "refused", "", "", outcome.found
         moments = ((name, outcome.joined.get(name)) for name in self._run.goal.memberships)
-        joined = [{"list": name, "moment": at.timestamp() if at else None} for name, at in moments]
+        joined = [
+            {"list": name, "moment": at.timestamp() if at else None}
+            | ({"before": True} if name in outcome.on_before else {})
+            for name, at in moments
+        ]
         return "sent", outcome.platform_id or "", json.dumps(joined), ""

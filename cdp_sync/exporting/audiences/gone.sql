@@ -4,4 +4,4 @@ with placed as (select *, dense_rank() over (order by key, id) - 1 as place from
 select placed.profile_id, placed.list
 from placed
 join outcome using (place)
-where outcome.outcome in ('sent', 'absent')
+where outcome.outcome in ('sent', 'absent', 'forgotten')

@@ -4,6 +4,7 @@
 whole object.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import ColumnElement, func, literal_column, select
@@ -11,7 +12,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.exporting.select import Column, Inputs, Level, Problem, Rows, allowed, segments_of
 from cdp_sync.model import ExportColumn, Property
-from cdp_sync.model.audience import AudienceField, Named, Shape
+from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Shape
 from cdp_sync.segments.conditions import column_of
 from cdp_sync.segments.membership import PROFILE, is_in_segment
 from cdp_sync.segments.statements import step
@@ -118,6 +119,16 @@ def _members(shape: Mapping[str, Shape], cells: Mapping[str, str]) -> list[str]:
 def _json(part: Shape, cells: Mapping[str, str]) -> str:
     if isinstance(part, Named):
         return cells[part.field]
+    if isinstance(part, Linked):
+        otherwise = f" else {cells[part.otherwise.field]}" if part.otherwise else ""
+        return f"case when key = {quote_literal(part.key)} then to_json(id){otherwise} end"
+    if isinstance(part, Filled):
+        # `concat_ws` leaves out what is null.
+        every = (
+            f"{quote_literal(f'{json.dumps(name)}:')} || nullif(to_json({_json(each, cells)})::varchar, 'null')"
+            for name, each in part.members.items()
+        )
+        return f"('{{' || concat_ws(',', {', '.join(every)}) || '}}')::json"
     if isinstance(part, Mapping):
         return f"json_object({', '.join(_members(part, cells))})"
     return quote_literal(part) if isinstance(part, str) else str(part)

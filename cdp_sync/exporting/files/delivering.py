@@ -1,9 +1,9 @@
 """Writes the staged rows to a local file, complete or not at all, and puts it on the server."""
 
 import codecs
-import errno
 import gzip
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from cdp_sync.errors import DiskFull
-from cdp_sync.exporting.files.rows import header_step
+from cdp_sync.errors import NO_ROOM, DiskFull
+from cdp_sync.exporting.files.cells import header_line
 from cdp_sync.exporting.files.uploads import noting
 from cdp_sync.exporting.run import FileRun
 from cdp_sync.exporting.select import verify_room
@@ -23,7 +23,6 @@ from cdp_sync.warehouse import Session, quote_identifier, quote_literal
 
 CHUNK = 1 << 20
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LINE_BREAKS = {"windows": r"\r\n", "linux": r"\n"}
 
 
@@ -56,7 +55,7 @@ def write_file(run: FileRun) -> LocalFile | None:
             _pack(run, text, packed)
             local = packed.replace(run.folder / "complete")
         except (OSError, DiskFull) as error:
-            if isinstance(error, OSError) and error.errno not in _NO_ROOM:
+            if isinstance(error, OSError) and error.errno not in NO_ROOM:
                 raise
             raise DiskFull(
                 "There is no room left on the disk for the file to deliver.",
@@ -71,7 +70,7 @@ def write_file(run: FileRun) -> LocalFile | None:
 def _write_text(session: Session, run: FileRun, target: Path) -> None:
     """Write header and rows in UTF-8, with one `copy` of one column whose name is the header."""
     form = run.goal.format
-    header = session.value(header_step(run).sql)
+    header = header_line((column.field for column in run.goal.map), form)
     options = f"""format csv, quote '', escape '', delimiter '', header {str(form.header).lower()},
         new_line '{_LINE_BREAKS[form.row_delimiter]}', use_tmp_file false"""
     # Two threads take as long: to keep the order, each gathers its rows first.
@@ -83,21 +82,16 @@ def _write_text(session: Session, run: FileRun, target: Path) -> None:
 
 
 def _pack(run: FileRun, text: Path, target: Path) -> None:
-    """Encode and pack the text as declared."""
     if run.goal.format.encoding == "utf-8" and run.goal.file.compress == "none":
         text.replace(target)
         return
     with target.open("wb") as file, _packer(run, file) as packer, text.open("rb") as source:
-        chunks = iter(lambda: source.read(CHUNK), b"")
         if run.goal.format.encoding == "utf-8":
-            for chunk in chunks:
-                packer.write(chunk)
+            shutil.copyfileobj(source, packer, CHUNK)
             return
-        # UTF-16 begins with a byte order mark.
-        decoder, encoder = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementalencoder("utf-16")()
-        packer.write(encoder.encode(""))
-        for chunk in chunks:
-            packer.write(encoder.encode(decoder.decode(chunk)))
+        encoded = codecs.getwriter("utf-16")(packer)
+        encoded.write("")  # the byte order mark, also of an empty file
+        shutil.copyfileobj(codecs.getreader("utf-8")(source), encoded, CHUNK)
 
 
 @contextmanager
@@ -137,7 +131,6 @@ class Target(Protocol):
 
         The journal has what an attempt may leave there, if the process dies, before its first byte is sent.
         """
-        ...
 
 
 def deliver_file(

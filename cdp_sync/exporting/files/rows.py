@@ -7,21 +7,13 @@ will stand in the file.
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from cdp_sync.exporting.files.cells import (
-    careful_line,
-    guarded,
-    holds_separator,
-    is_trimmed_away,
-    joined,
-    line_of,
-    write_value,
-)
+from cdp_sync.exporting.files.cells import guarded, holds_separator, is_trimmed_away, joined, line_of, write_value
 from cdp_sync.exporting.run import FileRun
-from cdp_sync.exporting.select import Column, Problem, Rows, on, segments_of
+from cdp_sync.exporting.select import Column, Problem, Rows, segments_of
 from cdp_sync.model import ExportColumn, ExportFormat
 from cdp_sync.model.processor import written_by
 from cdp_sync.segments.conditions import column_of
-from cdp_sync.warehouse import Step, quote_literal
+from cdp_sync.warehouse import quote_literal
 
 LONGEST_ROW = 1_999_000
 """Bytes; the importing parser takes two million with all that belongs to a row."""
@@ -64,14 +56,6 @@ def file_rows(run: FileRun, columns: Collection[str]) -> Rows:
         problems=(*(problem for column in every for problem in column.problems), *nuls, too_long),
         fails_if=" or ".join((*(column.fails_if for column in every), "contains(line, chr(0))", too_long.fails_if)),
     )
-
-
-def header_step(run: FileRun) -> Step:
-    """Return the query for the line that names the columns."""
-    names = [f"c{number}" for number in range(len(run.goal.map))]
-    cells = {name: quote_literal(column.field) for name, column in zip(names, run.goal.map, strict=True)}
-    line = careful_line(names, names, run.goal.format)
-    return Step("header", f"select {line}\nfrom (\n{on('select true', cells)}\n)")
 
 
 def _file_column(run: FileRun, columns: Collection[str], number: int, declared: ExportColumn) -> FileColumn:

@@ -4,7 +4,6 @@ Each delivery has a file of its own, with a line for each attempt to send. The f
 the system releases the lock when the process dies, which marks the upload as interrupted.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -15,11 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from cdp_sync.errors import DiskFull, Terminal
+from cdp_sync.errors import NO_ROOM, DiskFull, Terminal
 from cdp_sync.model import Upload
 from cdp_sync.private import private_folder
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Cleaner(Protocol):
@@ -27,7 +24,6 @@ class Cleaner(Protocol):
 
     def clear_up(self, upload: Upload) -> bool:
         """Remove what an upload left; return whether nothing is left."""
-        ...
 
 
 class Note:
@@ -39,12 +35,7 @@ class Note:
         """Uploads that have begun and may have left a file."""
 
     def begin(self, upload: Upload) -> None:
-        """Note an upload durably: the note survives a power cut.
-
-        Raises:
-            DiskFull: There is no room for the note.
-            Terminal: It cannot be written for another reason.
-        """
+        """Note an upload durably: the note survives a power cut."""
         with _while_noting():
             self._file.write(json.dumps(asdict(upload)).encode() + b"\n")
             self._file.flush()
@@ -80,13 +71,10 @@ def noting(folder: Path) -> Iterator[Note]:
 def clear_uploads(
     folders: Iterable[Path], server: Callable[[], Cleaner], warn: Callable[[str], object] = lambda _: None
 ) -> list[Upload]:
-    """Remove from a server what interrupted deliveries have left there, and then their notes.
+    """Remove from a server what interrupted deliveries have left there, and their notes; return what stays noted.
 
     `server` is called only where there is something to remove; `warn` receives a sentence about each note that cannot
     be read or removed, and is skipped.
-
-    Returns:
-        What the server refused to remove; it stays noted.
 
     Raises:
         Transient: The server cannot be reached now; the notes stay.
@@ -101,8 +89,11 @@ def clear_uploads(
                     continue
                 remaining = [upload for upload in uploads if not server().clear_up(upload)]
                 left += remaining
-                if not remaining and (problem := _remove(path)):
-                    warn(problem)
+                try:
+                    if not remaining:
+                        path.unlink(missing_ok=True)
+                except OSError as problem:
+                    warn(_unusable(path, problem))
     return left
 
 
@@ -112,10 +103,7 @@ def broken_uploads(folder: Path) -> Iterator[tuple[Path, list[Upload] | str]]:
 
 
 def _interrupted(folder: Path) -> Generator[tuple[Path, list[Upload] | str], None, None]:
-    """Yield the notes of a folder whose process is gone: each with its uploads, or why it cannot be read.
-
-    A note is locked until the next one is asked for.
-    """
+    """Yield each note whose process is gone, locked until the next one, with its uploads or why it cannot be read."""
     for path in sorted(folder.glob("*.json")):
         try:
             with path.open("rb") as file:
@@ -129,15 +117,6 @@ def _interrupted(folder: Path) -> Generator[tuple[Path, list[Upload] | str], Non
             continue  # another process has cleared up, or the delivery goes on
         except OSError as problem:
             yield path, _unusable(path, problem)
-
-
-def _remove(path: Path) -> str:
-    """Remove a note; return why it cannot be removed, if so."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as problem:
-        return _unusable(path, problem)
-    return ""
 
 
 def _unusable(path: Path, problem: OSError) -> str:
@@ -169,7 +148,7 @@ def _while_noting() -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        kind = DiskFull if problem.errno in _NO_ROOM else Terminal
+        kind = DiskFull if problem.errno in NO_ROOM else Terminal
         raise kind(
             f"What is about to be sent cannot be noted: {problem.strerror or 'the disk failed'}.",
             needed="An upload is noted first, so that nothing of it stays on the server if it breaks off.",

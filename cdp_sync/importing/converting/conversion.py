@@ -4,11 +4,10 @@ A cell of white space alone is no value. Numbers and dates may have spaces aroun
 and texts of which only some are allowed any white space, stripped before.
 """
 
-from cdp_sync.importing.converting.addresses import convert_email
 from cdp_sync.importing.converting.cell import Conversion, is_among, is_visible, strip
 from cdp_sync.importing.converting.dates import convert_date, convert_datetime
 from cdp_sync.importing.converting.numbers import convert_decimal, convert_number
-from cdp_sync.importing.converting.text import convert_boolean, convert_text
+from cdp_sync.importing.converting.text import convert_boolean, convert_email, convert_text
 from cdp_sync.model import Format, Property
 from cdp_sync.warehouse import quote_literal
 
@@ -16,10 +15,7 @@ __all__ = ["Conversion", "convert", "convert_one", "fit", "has_value", "is_among
 
 
 def fit(prop: Property, cell: str, form: Format) -> str:
-    """Return the expression for a cell as `convert` wants it, split or stripped as its property asks for.
-
-    It is to be given a name before it is used, since conversions name it more than once.
-    """
+    """Return the expression for a cell as `convert` wants it. Name it before use: conversions repeat it."""
     stripped = _is_stripped(prop, form)
     if stripped or prop.multiple or prop.type != "text":
         words = [word for word in form.nulls if word]
@@ -47,10 +43,7 @@ def convert(prop: Property, cell: str, form: Format) -> Conversion:
 
 
 def convert_list(each: Conversion, element: str, values: str, cell: str, form: Format) -> Conversion:
-    """Return the conversion of a list: all of it, or nothing where one element does not convert.
-
-    `each` converts the element named `element`, `values` are the elements that count, `cell` is the fitted cell.
-    """
+    """Return the conversion of a list of `values`, all or nothing; `each` converts one `element`, `cell` is fitted."""
     converted = f"list_transform({values}, lambda {element}: {each.sql})"
     sql = f"case when not {_has_null(converted)} then nullif({unique(converted)}, []) end"
     causes = tuple((f"len(list_filter({cell}, lambda {element}: {when})) > 0", why) for when, why in each.causes)
@@ -85,7 +78,6 @@ _BY_TYPE = {
     "date": convert_date,
     "datetime": convert_datetime,
 }
-
 
 _LONG = 1_000
 """Values from which on sorting a list is quicker than to look each value up."""
@@ -123,10 +115,7 @@ def unique(values: str) -> str:
 
 
 def elements(prop: Property, cell: str, form: Format, *, stripped: bool) -> str:
-    """Return the expression for the elements of a cell, those of white space alone left out.
-
-    A cell that should be a JSON array and is none has null as its only element.
-    """
+    """Return the expression for a cell's visible elements; `[null]` of one that should be a JSON array and is none."""
     if form.json_lists:
         return _json_elements(prop, cell, form, stripped=stripped)
     parts = f"string_split({cell}, {quote_literal(form.multi_value)})" if form.multi_value else f"[{cell}]"
@@ -146,7 +135,6 @@ def _json_elements(prop: Property, cell: str, form: Format, *, stripped: bool) -
 
 
 def _text_of(token: str, prop: Property, form: Format) -> str:
-    """Return the expression for a JSON value as a cell of the format has it."""
     cases = [f"when starts_with({token}, '\"') then json_extract_string({token}, '$')"]
     if prop.type == "boolean" and form.booleans:
         words = (("true", form.booleans.true[0]), ("false", form.booleans.false[0]))

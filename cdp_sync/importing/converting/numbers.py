@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 from cdp_sync.importing.converting.cell import Conversion, naming, strip
 from cdp_sync.importing.converting.text import ruin_causes
-from cdp_sync.model import Format, Property
-from cdp_sync.model.counting import counted
+from cdp_sync.model import Format, Property, counted
 from cdp_sync.warehouse import quote_literal
 
 _SPACES = r"\x{20}\x{a0}\x{2007}\x{2009}\x{202f}"

@@ -1,7 +1,8 @@
-"""Text, truth values, and identifiers that a spreadsheet or a program ruined before they were written."""
+"""Text, e-mail addresses, truth values, and identifiers that a program ruined before they were written."""
 
 from cdp_sync.importing.converting.cell import Conversion, is_among, visible
 from cdp_sync.model import Format, Property
+from cdp_sync.processing.addresses import address_of
 from cdp_sync.warehouse import quote_literal
 
 _TRUE = r"'\p{Zs}*(true|t|yes|y|1|on)\p{Zs}*'"
@@ -45,6 +46,11 @@ def convert_text(prop: Property, cell: str, form: Format) -> Conversion:
         sound = f"case when not {ruined} then nullif({cell}, '') end"
         return Conversion(sound, "not an identifier", causes=ruin_causes(cell))
     return Conversion(visible(cell), "holds a NUL byte", can_fail=False)
+
+
+def convert_email(prop: Property, cell: str, form: Format) -> Conversion:
+    """Return the conversion of an e-mail address; `cdp_sync.processing.addresses` says what one is."""
+    return Conversion(address_of(cell), "not an e-mail address", causes=ruin_causes(cell))
 
 
 def convert_boolean(prop: Property, cell: str, form: Format) -> Conversion:

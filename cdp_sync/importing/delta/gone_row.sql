@@ -4,9 +4,7 @@ create or replace table staging.gone_row as
 with repeated_before as (
     select file, row_hash from staging.previous_row group by file, row_hash having count(*) > 1
 ),
-settled as (
-    select file, row_hash from staging.unchanged anti join repeated_before using (file, row_hash)
-),
+settled as (select file, row_hash from staging.unchanged anti join repeated_before using (file, row_hash)),
 before as (
     select
         file, row_hash, count(*) as times, count(*) filter (applied) as applied,

@@ -20,9 +20,7 @@ again as (
     where (select count(*) from before) > 0 and staged.filtered = 0
         and not (file.same_fingerprint and staged.rowid in (select row from staging.unchanged))
 ),
-now as (
-    select row, file, row_hash, row_number() over (partition by file, row_hash order by row) as nth from again
-)
+now as (select row, file, row_hash, row_number() over (partition by file, row_hash order by row) as nth from again)
 select now.row, file, row_hash, nth, before.profile_id, before.sums
 from now
 join before using (file, row_hash, nth)

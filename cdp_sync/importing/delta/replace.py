@@ -43,10 +43,7 @@ def _step(yields: str, name: str, values: dict[str, object] | None = None) -> St
 
 
 def select_fresh_rows(session: Session, run: ImportRun, columns: Columns) -> None:
-    """Make `staging.fresh`: the staged rows but for those that are unchanged or set aside.
-
-    Rows are left out file by file only where files failed, or were read as before as well.
-    """
+    """Make `staging.fresh`: the staged rows but for those that are unchanged or set aside."""
     rows, deferred, unchanged, partly = session.row(
         """select count(*), count(*) filter (cells is not null), (select count(*) from staging.unchanged),
             exists (from staging.file where state not in ('staged', 'retried')) or exists (from staging.read_before)

@@ -1,9 +1,7 @@
 -- Rows that the previous import of their file applied. Only rows that repeat need counting: as many of them are
 -- unchanged as were there before.
 create or replace table staging.unchanged as
-with before as (
-    select file, row_hash from staging.previous_row where same_fingerprint and applied
-),
+with before as (select file, row_hash from staging.previous_row where same_fingerprint and applied),
 repeated as materialized (
     select file, row_hash
     from staging.staged

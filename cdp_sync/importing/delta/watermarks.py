@@ -5,6 +5,7 @@ two reads overlap: rows compare by key, as those of any goal with `row_key` do, 
 that was read. Reading a period again changes nothing.
 """
 
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from cdp_sync.errors import FileRejected, GoalFailed
@@ -12,12 +13,8 @@ from cdp_sync.importing.converting.conversion import convert_one
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.plan import Cells, read_part
-from cdp_sync.model import FetchedFile, ImportGoal, Property
-from cdp_sync.model.delta import Append, Window
-from cdp_sync.warehouse import Session, Step, statement
-from cdp_sync.warehouse.ledger import write_watermarks
-
-_BLOCK = 1 << 20
+from cdp_sync.model import Append, FetchedFile, ImportGoal, Property, Window
+from cdp_sync.warehouse import Session, Step, statement, write_watermarks
 
 _TIME = Property(name="time", type="datetime")
 
@@ -31,10 +28,7 @@ def note_watermarks(session: Session, file: int, fetched: FetchedFile) -> None:
 
 
 def land_watermarks(session: Session, run: ImportRun) -> None:
-    """Write the watermarks of the files that did not fail, in the transaction that lands their rows.
-
-    The watermark of a window never moves back; any other is what the file that was staged last says.
-    """
+    """Write the watermarks of files that did not fail, with their rows; that of a window never moves back."""
     if not session.value("select exists (from staging.watermark)"):
         return
     marks = dict(session.rows(statement("importing/delta/landed_watermark"), run.goal_named))
@@ -44,16 +38,10 @@ def land_watermarks(session: Session, run: ImportRun) -> None:
 def cut_unfinished_line(local: Path) -> None:
     """Cut a file after its last line feed: what follows may be half a line, which the next read takes whole."""
     with local.open("rb+") as file:
-        end = file.seek(0, 2)
-        while end:
-            start = max(end - _BLOCK, 0)
-            file.seek(start)
-            found = file.read(end - start).rfind(b"\n") + 1
-            if found:
-                file.truncate(start + found)
-                return
-            end = start
-        file.truncate(0)
+        if local.stat().st_size:
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as text:
+                end = text.rfind(b"\n") + 1
+            file.truncate(end)
 
 
 def highest_time_step(window: Window, part: NormalizedPart, goal: ImportGoal, file: int) -> Step:

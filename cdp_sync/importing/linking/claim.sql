@@ -9,6 +9,6 @@ join {claimant} claimant using (row)
 anti join {identifiers} held on held.property = v.property and held.value = v.value
 anti join staging.granted taken on taken.property = v.property and taken.value = v.value
 anti join {identifiers} own
-    on not v.multiple and own.property = v.property and own.profile_id = claimant.profile_id
+    on not v.multiple and own.property = v.property and own.{key} = claimant.profile_id
 anti join staging.granted gained
     on not v.multiple and gained.property = v.property and gained.profile_id = claimant.profile_id

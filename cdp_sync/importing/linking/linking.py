@@ -33,12 +33,9 @@ def match_rows(session: Session, columns: Columns) -> None:
             from staging.fresh where {link.column} is not null"""
         )
     kind = "view" if columns.has_one_link_value else "table"
-    values, entity = "\nunion all\n".join(selects), columns.entity
-    link_value = Step("link_value", f"create or replace temp {kind} link_value as {values}")
-    matched = fixed(
-        "matched", f"{_SQL}/matched", table=entity.stored, live=entity.live, identifiers=entity.identifier_table
-    )
-    session.run((link_value, matched))
+    link_value = f"create or replace temp {kind} link_value as " + "\nunion all\n".join(selects)
+    matched = fixed("matched", f"{_SQL}/matched", {}, **columns.entity.names)
+    session.run((Step("link_value", link_value), matched))
 
 
 def connect_rows(session: Session, columns: Columns) -> None:
@@ -84,8 +81,7 @@ def grant_values(session: Session, columns: Columns) -> None:
 
 def _grant(session: Session, columns: Columns, phase: int, claimant: str) -> None:
     """Grant claims in the order of their rows, until none is left that can be granted."""
-    identifiers = columns.entity.identifier_table
-    session.run([fixed("claim", f"{_SQL}/claim", {"phase": phase}, claimant=claimant, identifiers=identifiers)])
+    session.run([fixed("claim", f"{_SQL}/claim", {"phase": phase}, claimant=claimant, **columns.entity.names)])
     while session.value("select exists (from claim)"):
         # The earliest claims are granted, and claims that they exclude are dropped.
         session.run((fixed("staging.granted", f"{_SQL}/granted"), fixed("claim", f"{_SQL}/remaining_claim")))

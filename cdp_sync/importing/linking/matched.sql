@@ -3,14 +3,14 @@
 -- ambiguous, no profile is read.
 create or replace temp table matched as
 with candidate as materialized (
-    select link_value.row, link_value.link, identifier.profile_id
+    select link_value.row, link_value.link, identifier.{key} as profile_id
     from link_value
     join {identifiers} identifier using (property, value)
 ),
 stays as materialized (
     select previous.row, previous.profile_id
     from staging.previous previous
-    semi join {live} profile using (profile_id)
+    semi join {live} profile on profile.{key} = previous.profile_id
     semi join link_value on link_value.row = previous.row
     where previous.file in (select file from staging.file where same_links)
 ),
@@ -26,9 +26,9 @@ several as materialized (
 ambiguous as materialized (
     select
         several.row,
-        arg_min(several.profile_id, (several.link, -epoch_us(profile.created_at), profile.profile_id)) as profile_id
+        arg_min(several.profile_id, (several.link, -epoch_us(profile.created_at), profile.{key})) as profile_id
     from several
-    join {table} profile using (profile_id)
+    join {table} profile on profile.{key} = several.profile_id
     group by several.row
 )
 select row, profile_id, row in (select row from ambiguous) as ambiguous from stays

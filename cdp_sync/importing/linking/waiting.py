@@ -1,7 +1,4 @@
-"""Rows that no profile matched wait for one: they are retried when a profile with one of their identifiers appears.
-
-Their files are not read again. Only goals over files that create no profiles have such rows.
-"""
+"""Rows that no profile matched wait until one has an identifier of theirs; their files are not read again."""
 
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns, plan_columns
@@ -15,8 +12,6 @@ _SQL = "importing/linking"
 
 def count_due(session: Session, run: ImportRun) -> int:
     """Return how many waiting rows of a goal would find a profile now."""
-    if not run.goal.keeps_unmatched:
-        return 0
     due, values = _due(run)
     return int(session.value(f"select count(*) from ({due})", values))
 
@@ -40,30 +35,31 @@ order by file, path, line"""
             group by all
             order by all"""
         for file, path, fields in session.rows(parts):
-            _stage_part(session, run, file, path, fields)
+            columns = plan_columns(run.goal, run.profiles, fields)
+            create_tables(session, columns)
+            part, first_row = session.row(
+                "select (select count(*) from staging.part), (select count(*) from staging.staged)"
+            )
+            placed = {"part": part, "path": path}
+            of_part, of_gap = (
+                {**placed, "file": file, "first_row": first_row},
+                {"first_row": first_row, "fields": fields},
+            )
+            session.run(
+                (
+                    waiting_step(run.goal, columns, fields, {**placed, "file": file, "fields": fields}),
+                    fixed("staging.part", f"{_SQL}/retried_part", of_part),
+                    fixed("staging.line_gap", f"{_SQL}/retried_gap", {**placed, **of_gap}),
+                )
+            )
         paths = session.rows("select path from staging.file where state = 'retried' order by file")
     return [FileReport(path, FileState.RETRIED) for (path,) in paths]
 
 
 def _due(run: ImportRun) -> tuple[str, dict[str, object]]:
-    """Return the query for the rows that would find a profile, and its values."""
-    identifiers = plan_columns(run.goal, run.profiles).entity.identifier_table
-    sql = statement(f"{_SQL}/waiting_due").format(identifiers=identifiers)
+    entity = plan_columns(run.goal, run.profiles).entity
+    sql = statement(f"{_SQL}/waiting_due").format(**entity.names)
     return sql, {**run.goal_named, "fingerprint": run.fingerprint}
-
-
-def _stage_part(session: Session, run: ImportRun, file: int, path: str, fields: list[str]) -> None:
-    columns = plan_columns(run.goal, run.profiles, fields)
-    create_tables(session, columns)
-    part, first_row = session.row("select (select count(*) from staging.part), (select count(*) from staging.staged)")
-    placed = {"part": part, "path": path}
-    session.run(
-        (
-            waiting_step(run.goal, columns, fields, {**placed, "file": file, "fields": fields}),
-            fixed("staging.part", f"{_SQL}/retried_part", {**placed, "file": file, "first_row": first_row}),
-            fixed("staging.line_gap", f"{_SQL}/retried_gap", {**placed, "first_row": first_row, "fields": fields}),
-        )
-    )
 
 
 def waiting_steps(run: ImportRun, columns: Columns) -> list[Step]:

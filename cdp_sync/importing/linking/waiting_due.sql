@@ -5,9 +5,7 @@ with waiting_link as (
     from warehouse.waiting_row
     where connection = $connection and goal = $goal
 ),
-due as (
-    select distinct waiting from waiting_link join {identifiers} using (property, value)
-),
+due as (select distinct waiting from waiting_link join {identifiers} using (property, value)),
 latest as (
     select source, run_id, fingerprint
     from warehouse.imported_file

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.grammar import ESCAPED_END, NOT_CLOSED, Grammar
-from cdp_sync.model import Format, ImportGoal
-from cdp_sync.model.counting import counted
+from cdp_sync.model import Format, ImportGoal, counted
 
 HEAD_SIZE = 1 << 20
 """Bytes within which the header must end."""
 
 _CANDIDATES = (",", ";", "\t", "|", ":")
-_LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
+_LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")  # its text and its line break
 _NOTHING = re.compile(r"[\r\n\x1a]*\Z")
 _SEPARATOR_LINE = re.compile(r'("?)sep=(.+)\1', re.IGNORECASE)
 
@@ -58,10 +57,7 @@ class Record:
 
 
 def read_head(text: str, form: Format) -> Head | None:
-    """Read the columns from the beginning of a file.
-
-    Returns:
-        The head; None where nothing but blank lines and comments follows the skipped ones.
+    """Read the columns from the beginning of a file; None where nothing but blank lines and comments is there.
 
     Raises:
         FileRejected: The header is malformed, or a line `sep=` contradicts the declared separator.
@@ -98,12 +94,10 @@ def _head(text: str, columns: tuple[str, ...], header: str = "") -> Head:
 
 
 def _line(text: str, position: int) -> re.Match[str]:
-    """Return the line at a position, as two groups: its text and its line break."""
     return next(_LINE.finditer(text, position))
 
 
 def _is_passed_over(line: re.Match[str], form: Format) -> bool:
-    """Return whether a line is blank or a comment."""
     return not line.group(1) or bool(form.comment and line.group(1).startswith(form.comment))
 
 
@@ -123,14 +117,13 @@ def _after_separator_line(text: str, form: Format) -> int:
 
 
 def _is_trailer(text: str, position: int, form: Format) -> bool:
-    """Return whether nothing but the trailer is left."""
     line = _line(text, position)
     declared = form.trailer and line.group(1).startswith(form.trailer.begins_with)
     return bool(declared and _NOTHING.match(text, line.end()))
 
 
 def _numbered_columns(text: str, position: int, form: Format) -> tuple[str, ...]:
-    """Return numbered columns, as many as the first row has that is not malformed."""
+    """Return as many numbered columns as the first row has that is not malformed."""
     while position < len(text):
         line = _line(text, position)
         position, record = line.end(), split_record(text, form, position)
@@ -149,15 +142,16 @@ def split_record(text: str, form: Format, position: int = 0) -> Record:
     lines = _logical_lines(text, form, position)
     stop, end, _ = next(lines)
     first, prepared = text[position:stop], grammar.prepare(text[position:stop])
-    if not grammar.is_open(prepared):
+    if not grammar.matches(grammar.opens, prepared):
         problem = grammar.problem(prepared)
         return Record(first, () if problem else grammar.split(prepared), end, problem)
     begin = end
     for line_stop, line_end, height in lines:
         view = grammar.prepare(text[begin:line_stop])
-        if height > form.max_record_lines or not (grammar.is_closed_by(view) or grammar.is_continued_by(view)):
+        is_closed = grammar.matches(grammar.closes, view)
+        if height > form.max_record_lines or not (is_closed or grammar.matches(grammar.continues, view, plain=True)):
             break
-        if grammar.is_closed_by(view):
+        if is_closed:
             whole = text[position:line_stop]
             return Record(whole, grammar.split(grammar.prepare(whole)), line_end)
         begin = line_end
@@ -191,12 +185,12 @@ def check_columns(head: Head, goal: ImportGoal, text: str, *, processed: bool = 
         seen = f"found: {listed(head.columns)}" if is_header else "nothing in it is declared"
         raise FileRejected(
             f"No linked column is in the header; {seen}.",
-            needed=f"At least one of these is needed: {_listed(dict.fromkeys(links))}.",
+            needed=f"At least one of these is needed: {', '.join(map(repr, dict.fromkeys(links)))}.",
             remedy=_fitting_separator(text, goal) or "Correct the links, or have the column delivered.",
         )
     if wrong := [field for field in goal.row_key if head.columns.count(field) != 1]:
         raise FileRejected(
-            f"The header does not have {_listed(wrong)} once.",
+            f"The header does not have {', '.join(map(repr, wrong))} once.",
             needed="Every field of row_key must be one column: without it a row cannot replace its former self.",
             remedy="Correct row_key, or have the column delivered.",
         )
@@ -221,10 +215,6 @@ def _fitting_separator(text: str, goal: ImportGoal) -> str:
         if other and any(link.field in other.columns for link in goal.link):
             return f"The separator {separator!r} fits; declare `separator: {separator!r}`."
     return ""
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)
 
 
 def shown(name: str) -> str:

@@ -92,49 +92,34 @@ class Grammar:
         """Return the SQL expression that does the same."""
         return _replacing(text, self._replaced)
 
-    def is_open(self, line: str) -> bool:
-        """Return whether a prepared line opens a quote and does not close it."""
-        return self._has_quote(line) and _matches(self.opens, line)
-
-    def is_continued_by(self, line: str) -> bool:
-        """Return whether a quote is open at the end of a prepared line that is seen from inside a quote."""
-        return not self._has_quote(line) or _matches(self.continues, line)
-
-    def is_closed_by(self, line: str) -> bool:
-        """Return whether a prepared line that is seen from inside a quote ends the record."""
-        return self._has_quote(line) and _matches(self.closes, line)
+    def matches(self, pattern: str, line: str, *, plain: bool = False) -> bool:
+        """Return whether a prepared line has the form of one of the patterns; `plain` where it holds no quote."""
+        has_quote = bool(self.form.quote) and self.form.quote in line
+        return re.fullmatch(pattern, line, re.DOTALL) is not None if has_quote else plain
 
     def problem(self, line: str) -> str:
         """Return why a prepared line is malformed; nothing where it is a record."""
-        if not self._has_quote(line) or _matches(f"{self.whole}|{self.lenient}", line):
+        if self.matches(f"{self.whole}|{self.lenient}", line, plain=True):
             return ""
-        return TEXT_AFTER_QUOTE if _matches(self.after_quote, line) else QUOTE_IN_TEXT
-
-    def _has_quote(self, text: str) -> bool:
-        return bool(self.form.quote) and self.form.quote in text
+        return TEXT_AFTER_QUOTE if self.matches(self.after_quote, line) else QUOTE_IN_TEXT
 
     def split(self, text: str) -> tuple[str, ...]:
         """Return the cells of a prepared record that is not malformed."""
-        if not self.form.quote:
-            return tuple(self._restore(cell) for cell in text.split(self.divider))
-        quote, cells = self.form.quote, re.findall(self.next_cell, self.divider + text)
-        return tuple(
-            self._restore(cell[1:].strip(self.blanks)[1:-1].replace(quote * 2, quote))
-            if re.match(self._quote_first, cell)
-            else self._restore(cell[1:])
-            for cell in cells
-        )
-
-    def _restore(self, cell: str) -> str:
-        for mark, text in self._restored:
-            cell = cell.replace(mark, text)
-        return cell
+        quote, cells = self.form.quote, text.split(self.divider)
+        if quote:
+            found = re.findall(self.next_cell, self.divider + text)
+            cells = [
+                cell[1:].strip(self.blanks)[1:-1].replace(quote * 2, quote)
+                if re.match(self._quote_first, cell)
+                else cell[1:]
+                for cell in found
+            ]
+        for mark, restored in self._restored:
+            cells = [cell.replace(mark, restored) for cell in cells]
+        return tuple(cells)
 
     def split_sql(self, text: str, quoted: str) -> str:
-        """Return the SQL expression for the cells of a prepared record that is not malformed.
-
-        `quoted` is the condition that the text holds a quote. `cell_sql` brings each cell of the list to its text.
-        """
+        """Return the SQL for the cells of a prepared record that is well formed; `quoted`: the text holds a quote."""
         quote, divider = quote_literal(self.form.quote), quote_literal(self.divider)
         plain = f"string_split({text}, {divider})"
         if not self.form.quote:
@@ -169,10 +154,6 @@ class Grammar:
             return plain
         cells = f"len(regexp_extract_all({divider} || {text}, {quote_literal(self.next_cell)}))"
         return f"case when {quoted} then {cells} else {plain} end"
-
-
-def _matches(pattern: str, text: str) -> bool:
-    return re.fullmatch(pattern, text, re.DOTALL) is not None
 
 
 def _replacing(sql: str, pairs: list[tuple[str, str]]) -> str:

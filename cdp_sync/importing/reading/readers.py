@@ -25,10 +25,8 @@ from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName, in_
 from cdp_sync.importing.reading.records import BROKEN, RESERVED, UNREADABLE, read_lines, read_records
 from cdp_sync.importing.reading.survey import Survey
 from cdp_sync.importing.sources.archives import Part
-from cdp_sync.model import Format, ImportGoal
-from cdp_sync.model.format import WHITE_SPACE
+from cdp_sync.model import WHITE_SPACE, Format, ImportGoal, Members
 from cdp_sync.model.processor import fields_before
-from cdp_sync.model.remote import Members
 from cdp_sync.warehouse import Session, Step, quote_literal
 from cdp_sync.warehouse.history import QUOTE_OPENS
 
@@ -224,7 +222,6 @@ READERS: Mapping[ReaderName, Reader] = {
     "lines": Reader(_normalize_lines, lambda session, _part, _form: _take_lines(session, "line", "raw")),
 }
 """The reader of each format that an arrival can name."""
-
 
 RAW_LIMIT = 10_000
 """Characters of a rejected row that the quarantine keeps."""

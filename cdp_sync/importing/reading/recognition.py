@@ -1,7 +1,4 @@
-"""What a file is by its first bytes, where that is something else than text in the declared encoding.
-
-The bytes decide, never the name: senders rename files, and forget to.
-"""
+"""What a file is by its first bytes, whatever its name, where that is something else than text in its encoding."""
 
 import codecs
 import re
@@ -101,7 +98,6 @@ def recognize(head: bytes, encoding: str) -> Kind | None:
 
 
 def _marked(head: bytes, encoding: str) -> Kind | None:
-    """Go by the byte order mark."""
     mark, name = next((pair for pair in _MARKS if head.startswith(pair[0])), (b"", ""))
     order = "le" if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF32_LE) else "be"
     return _other_text(name) if name and encoding not in (name, f"{name}-{order}") else None

@@ -22,9 +22,7 @@ from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.grammar import NONCHARACTERS, NOT_CLOSED, QUOTE_IN_TEXT, TEXT_AFTER_QUOTE, Grammar
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.sources.archives import CHUNK
-from cdp_sync.model import Format
-from cdp_sync.model.counting import counted
-from cdp_sync.model.format import WHITE_SPACE
+from cdp_sync.model import WHITE_SPACE, Format, counted
 from cdp_sync.warehouse import Session, Step, quote_literal
 
 BROKEN, RESERVED = "\ufdd3", "\ufdd4"
@@ -164,10 +162,7 @@ order by n"""
         return f"when ltrim(raw, chr(65279)) = $header or {alike} then 'the header again'"
 
     def resolved(self, width: int, *, pad: bool) -> list[Step]:
-        """Return the steps that make `taken`, the records that span lines, `record` and `reject`.
-
-        A row has `width` cells; with `pad`, it may have fewer.
-        """
+        """Return the steps that make `taken`, `record` and `reject` of rows of so many cells; `pad`: or fewer."""
         parts = {
             "misfit": f"(not other and problem is null and fields {'>' if pad else '<>'} {width})",
             "count": f"case when fields > {width} then 'too many fields: ' else 'too few fields: ' end "

@@ -1,9 +1,5 @@
-"""From a file as it arrived to delimited texts: an archive is unpacked, within bounds; what is no text is refused.
+"""From a file as it arrived to delimited texts: archives are unpacked within bounds, what is no text is refused."""
 
-The first bytes say what a file is, not its name.
-"""
-
-import errno
 import fnmatch
 import gzip
 import struct
@@ -15,15 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from cdp_sync.errors import FileRejected
+from cdp_sync.errors import NO_ROOM, FileRejected
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize, workbook
-from cdp_sync.model import ImportGoal
-from cdp_sync.model.remote import Members
+from cdp_sync.model import ImportGoal, Members
 
 CHUNK = 1 << 20
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says when a disk, a quota or a limit is full."""
 
 # What gzip and zipfile raise over bytes that are no archive, or a broken one: they document no closed list.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, IndexError, ValueError, struct.error)
@@ -142,7 +134,6 @@ def _unpack_zip(path: str, local: Path, folder: Path, goal: ImportGoal, warn: Ca
 
 
 def _members(archive: zipfile.ZipFile, goal: ImportGoal, warn: Callable[[str], None]) -> list[zipfile.ZipInfo]:
-    """Return the members to import, and warn of those that are left out."""
     members = [member for member in archive.infolist() if not member.is_dir()]
     every = tuple(dict.fromkeys(member.filename for member in members))
     if document := workbook(every):
@@ -270,12 +261,7 @@ class Begun:
     packed: bytes
 
     def content(self, limit: int) -> bytes:
-        """Return what is there of its content, at most so many bytes.
-
-        Raises:
-            FileRejected: It is encrypted, or packed by a method that cannot be read.
-            zlib.error: It is damaged.
-        """
+        """Return at most so many bytes of its content; `FileRejected` if it cannot be read, `zlib.error` if damaged."""
         if self.flags & ENCRYPTED:
             raise encrypted()
         if self.method == _STORED:
@@ -286,11 +272,7 @@ class Begun:
 
 
 def first_member(head: bytes, goal: ImportGoal) -> Begun:
-    """Return the first member that an import would take, as far as the beginning of the archive shows.
-
-    Raises:
-        NothingSeen: The beginning shows none.
-    """
+    """Return the first member that an import would take; `NothingSeen` where the beginning of the archive has none."""
     members = list(_begun(head.removeprefix(_SPANNED)))
     names = chosen([member.name for member in members if not member.name.endswith("/")], goal)
     for member in members:
@@ -305,17 +287,13 @@ def _begun(head: bytes) -> Iterator[Begun]:
         _, _, flags, method, _, _, _, packed, _, name_size, extra_size = _HEADER.unpack_from(head, at)
         start = at + _HEADER.size + name_size + extra_size
         name = head[at + _HEADER.size :][:name_size].decode("utf-8" if flags & _UTF_8 else "cp437", "replace")
-        end = _end(head, start, method) if flags & _SIZE_FOLLOWS else start + packed
+        end = start + packed
+        if flags & _SIZE_FOLLOWS:  # the header does not say where the member ends
+            stream = zlib.decompressobj(wbits=-15)
+            if method == _DEFLATED:
+                stream.decompress(head[start:])
+            end = len(head) - len(stream.unused_data)
         yield Begun(name, flags, method, head[start:end])
         at = head.find(_SIGNATURE, end) if flags & _SIZE_FOLLOWS else end
         if at < 0:
             return
-
-
-def _end(head: bytes, start: int, method: int) -> int:
-    """Return where a member ends whose header does not tell its size."""
-    if method != _DEFLATED:
-        return len(head)
-    stream = zlib.decompressobj(wbits=-15)
-    stream.decompress(head[start:])
-    return len(head) - len(stream.unused_data)

@@ -24,7 +24,6 @@ class Enricher(Protocol):
 
     def look_up(self, platform_ids: Iterable[str]) -> Generator[tuple[str, Mapping[str, str]], None, None]:
         """Yield the fields of these people, in any order; none of people that the platform no longer has."""
-        ...
 
 
 class Source(Protocol):
@@ -37,11 +36,9 @@ class Source(Protocol):
 
     def arrivals(self, folder: Path, progress: Progress) -> Iterator[FetchedFile | FileReport]:
         """Yield the goal's data, written to `folder` part by part, or why a part could not be fetched."""
-        ...
 
     def look(self) -> SourceLook:
         """Return what there is to import, without fetching it."""
-        ...
 
 
 @runtime_checkable
@@ -50,4 +47,3 @@ class Resumable(Protocol):
 
     def resume(self, watermarks: Mapping[str, str]) -> None:
         """Read on from these watermarks, by stream. Called before `arrivals`, and not where all is to be read."""
-        ...

@@ -5,7 +5,7 @@ person, and only about rows that are to be applied.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,11 +17,9 @@ from cdp_sync.importing.sources.port import Enricher, Progress, Resumable, Sourc
 from cdp_sync.importing.staging.columns import Columns, staged_columns
 from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.staging.plan import found_step
-from cdp_sync.model import FetchedFile, FileReport, ImportGoal
-from cdp_sync.model.counting import counted
+from cdp_sync.model import FetchedFile, FileReport, ImportGoal, counted
 from cdp_sync.private import private_folder
-from cdp_sync.warehouse import Session, Step, quote_identifier, quote_literal, statement
-from cdp_sync.warehouse.ledger import known_files, watermarks_of
+from cdp_sync.warehouse import Session, Step, known_files, quote_identifier, quote_literal, statement, watermarks_of
 
 
 def fetch_profiles(
@@ -36,15 +34,14 @@ def fetch_profiles(
     """
     fetched: list[FetchedFile] = []
 
-    def arriving(folder: Path) -> Iterator[FetchedFile | FileReport]:
-        for arrival in source.arrivals(folder, progress):
-            if isinstance(arrival, FetchedFile):
-                fetched.append(arrival)
+    def arriving() -> Iterator[FetchedFile | FileReport]:
+        for arrival in source.arrivals(run.folder, progress):
+            fetched.extend([arrival] if isinstance(arrival, FetchedFile) else [])
             yield arrival
 
     refuse_rivals(run, [(path, None, None) for path in source.paths])
     _resume(run, source)
-    staged = {report.path for report in stage_files(run, arriving(run.folder)) if report.state == "staged"}
+    staged = {report.path for report in stage_files(run, arriving()) if report.state == "staged"}
     files = [each for each in fetched if each.remote.path in staged]
     if source.enricher is None:
         return ""
@@ -71,18 +68,15 @@ def _resume(run: ImportRun, source: Source) -> None:
         source.resume(watermarks)
 
 
-def enrich_rows(run: ImportRun, enricher: Enricher, files: Sequence[FetchedFile], lacking: Sequence[str]) -> int:
+def enrich_rows(run: ImportRun, enricher: Enricher, files: list[FetchedFile], lacking: list[str]) -> int:
     """Fill the staged rows with fields that their files lack; return how many people the platform was asked for."""
     asked, answers = run.folder / "asked.csv", run.folder / "answers.csv"
     with run.open("read") as session:
         wanted = _look_up(session, run, enricher, files, lacking, asked)
     if wanted:
-        with (
-            asked.open(encoding="utf-8", newline="") as source,
-            answers.open("w", encoding="utf-8", newline="") as file,
-        ):
+        with asked.open(encoding="utf-8", newline="") as ids, answers.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
-            with closing(enricher.look_up(platform_id for (platform_id,) in csv.reader(source))) as found:
+            with closing(enricher.look_up(platform_id for (platform_id,) in csv.reader(ids))) as found:
                 for platform_id, values in found:
                     writer.writerow([platform_id, *(values.get(name) for name in enricher.fields)])
     with run.open("none") as session:
@@ -96,12 +90,7 @@ from read_csv($path, auto_detect = false, header = false, columns = {{{names}}},
 
 
 def _look_up(
-    session: Session,
-    run: ImportRun,
-    enricher: Enricher,
-    files: Sequence[FetchedFile],
-    lacking: Sequence[str],
-    asked: Path,
+    session: Session, run: ImportRun, enricher: Enricher, files: list[FetchedFile], lacking: list[str], asked: Path
 ) -> int:
     """Take from the warehouse what it knows, and write the ids that the platform is to be asked about."""
     columns = staged_columns(session, run)

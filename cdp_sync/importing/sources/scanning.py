@@ -1,15 +1,16 @@
 """Lists a goal's directory: which files are to be imported, and why the others wait."""
 
 import fnmatch
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
+
+from pydantic import TypeAdapter
 
 from cdp_sync.calling import call
 from cdp_sync.errors import (
@@ -22,7 +23,7 @@ from cdp_sync.errors import (
 )
 from cdp_sync.model import FetchedFile, FileGoal, FileReport, FileState, RemoteFile
 from cdp_sync.private import private_folder, write_private
-from cdp_sync.warehouse.ledger import KnownFile
+from cdp_sync.warehouse import KnownFile
 
 
 class Directory(Protocol):
@@ -30,7 +31,6 @@ class Directory(Protocol):
 
     def list_directory(self, directory: str) -> list[RemoteFile]:
         """Return the regular files of a directory."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,7 @@ class Scan:
 
 
 class Sightings:
-    """When files that are to be imported were first seen in their size and with their time.
-
-    Args:
-        file: Where it is remembered for the next run; None: only as long as this object lives. What cannot be read or
-            written there is forgotten, which costs a wait.
-    """
+    """When files to import were first seen as they are; `file` remembers it. Losing the file costs a wait."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
@@ -146,29 +141,22 @@ class Sightings:
             self._write()
 
     def _read(self) -> dict[RemoteFile, datetime]:
-        if self._file is None:
-            return {}
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            entries = json.loads(self._file.read_text(encoding="utf-8"))
-            moment = datetime.fromisoformat
-            return {
-                RemoteFile(moment(entry["modified_at"]), entry["path"], entry["size"]): moment(entry["since"])
-                for entry in entries
-            }
+        with suppress(OSError, ValueError):
+            return dict(_sightings().validate_json(self._file.read_bytes())) if self._file else {}
         return {}
 
     def _write(self) -> None:
         if self._file and self._since:
-            entries = [
-                {**asdict(file), "modified_at": file.modified_at.isoformat(), "since": since.isoformat()}
-                for file, since in self._since.items()
-            ]
-            private_folder(self._file.parent)
-            written = self._file.with_suffix(".new")
-            write_private(written, json.dumps(entries))
+            written = private_folder(self._file.parent) / f"{self._file.stem}.new"
+            write_private(written, _sightings().dump_json([*self._since.items()]).decode())
             written.replace(self._file)
         elif self._file:
             self._file.unlink(missing_ok=True)
+
+
+@cache
+def _sightings() -> TypeAdapter[list[tuple[RemoteFile, datetime]]]:
+    return TypeAdapter(list[tuple[RemoteFile, datetime]])
 
 
 def scan_directory(
@@ -195,15 +183,15 @@ def scan_directory(
         for file in selected
         if choice.includes(file.name)
     ]
-    if goal.complete.marker:
-        marker, present = goal.complete.marker, {file.name for file in listing}
+    if marker := goal.complete.marker:
+        present, state = {file.name for file in listing}, FileState.NOT_WHOLE
         held = {file.remote for file in files if file.due and not is_marked(file.remote, marker, present)}
-        files = [ScannedFile(file.remote, FileState.NOT_WHOLE) if file.remote in held else file for file in files]
-        return Scan(tuple(files), gone, names)
-    # Those that are stale or asked for again were seen as they are when they were imported.
-    unseen = [file.remote for file in files if file.state in (FileState.NEW, FileState.CHANGED)]
-    growing = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
-    whole = (ScannedFile(file.remote, FileState.GROWING) if file.remote in growing else file for file in files)
+    else:
+        # Those that are stale or asked for again were seen as they are when they were imported.
+        unseen = [file.remote for file in files if file.state in (FileState.NEW, FileState.CHANGED)]
+        state = FileState.GROWING
+        held = _growing(server, goal, unseen, sightings or Sightings(), now, wait)
+    whole = (ScannedFile(file.remote, state) if file.remote in held else file for file in files)
     return Scan(tuple(whole), gone, names)
 
 
@@ -264,16 +252,12 @@ class Source(Protocol):
 
     def download(self, file: RemoteFile, target: Path, *, progress: Callable[[int], None] | None = None) -> FetchedFile:
         """Bring a file here."""
-        ...
 
 
 def fetch_files(
     server: Source, files: Iterable[RemoteFile], folder: Path, *, progress: Progress | None = None
 ) -> Iterator[FetchedFile | FileReport]:
-    """Yield each file as it arrives in `folder`, and remove it from there when the next is asked for.
-
-    A file that is gone or changes while it is read waits for the next run; one that may not be read fails.
-    """
+    """Yield each file as it arrives in `folder`, where it stays until the next one; a file that changes waits."""
     private_folder(folder)
     for number, file in enumerate(files):
         target = folder / str(number)  # never a remote name: nothing can leave the folder, and no suffix misleads

@@ -21,12 +21,10 @@ from dataclasses import dataclass
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.csv_header import shown
 from cdp_sync.importing.run import ImportRun
-from cdp_sync.model import ImportGoal, Mapping, Profiles, Property
-from cdp_sync.model.counting import counted
+from cdp_sync.model import ImportGoal, Mapping, Profiles, Property, counted
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
 from cdp_sync.model.profile import RESERVED
-from cdp_sync.warehouse import Session
-from cdp_sync.warehouse.properties import Entity, profile_entity
+from cdp_sync.warehouse import Entity, Session, profile_entity
 
 INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"
 

@@ -27,14 +27,8 @@ from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 _BETWEEN, _NULL, _MISSING = f"chr({ord(DIVIDER)})", f"chr({ord(NO_CELL)})", "chr(29)"
 """Between cells in a row's text, for a cell without a value, for a column that is not there."""
 
-_ROW = ("row", "file", "part", "row_hash")
-"""What a row is known by, besides its values."""
-
 _STEADY = "\x1dsteady:"
 """Before the name of a field that depends on the day of the run, for what a waiting row is compared by."""
-
-_ONE_VALUE = {"multi_value": None, "json_lists": False}
-"""How a field is read that is no column: whole."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,8 @@ class Cells:
         if raw is None:
             return None
         if field in self.constants:
-            return Cell(raw, f"fit_{prop.name}", fit(prop, raw, form.model_copy(update=_ONE_VALUE)))
+            one_value = form.model_copy(update={"multi_value": None, "json_lists": False})
+            return Cell(raw, f"fit_{prop.name}", fit(prop, raw, one_value))
         sql = fit(prop, raw, form)
         return Cell(raw, raw if sql == raw else f"fit_{raw}_{prop.name}", sql)
 
@@ -89,10 +84,7 @@ class Cells:
 
 
 def read_part(landed: NormalizedPart, form: Format) -> tuple[str, dict[str, object]]:
-    """Return the relation that holds a part's rows, every field as text, and the values to bind.
-
-    Where the part is not regular that is `record`, which its reader makes.
-    """
+    """Return the relation of a part's rows, every field as text, and the values to bind; `record` where irregular."""
     if landed.relation:
         return landed.relation, {}
     cells = Cells(landed.head.columns)
@@ -182,7 +174,7 @@ def _staging(
     kept: str | None = None,
 ) -> str:
     """Return the statement that fills `staged` from a source; `kept` is given for processed rows."""
-    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+    converted = _conversions(columns, cells, goal)
     fields = hashed_fields(goal, columns)
     names = (*fields, *(previous_fields or ()))
     needed = sorted({cell for name in names for cell in (cells.of(name), cells.compared(name)) if cell})
@@ -227,13 +219,10 @@ from (
 
 
 def converted_step(goal: ImportGoal, columns: Columns, conditions: Sequence[str]) -> Step:
-    """Return the step that adds to `staging.fresh_row` the rows whose conversion was deferred.
-
-    `conditions` are further ones on the rows of `staging.staged`.
-    """
-    row = (*_ROW, "row_key") if columns.keyed else _ROW
+    """Return the step that adds rows whose conversion was deferred to `fresh_row`, under further `conditions`."""
+    row = ("row", "file", "part", "row_hash", *(("row_key",) if columns.keyed else ()))
     cells = Cells(goal.row_fields)
-    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+    converted = _conversions(columns, cells, goal)
     names = ", ".join(f"nullif(cells[{number + 1}], {_NULL}) as {name}" for number, name in enumerate(cells.types))
     source = f"""(
             select {", ".join(row)}, {names}
@@ -253,12 +242,9 @@ from {_converting(converted, [*row, *cells.types], source)}"""
 
 
 def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tuple[Step, tuple[str, ...]]:
-    """Return the step that makes `found` of `staging.user_key`, and the staging columns that it has.
-
-    `fields` are those of `user_key` besides `platform_id`, in order; the goal links or maps at least one.
-    """
+    """Return the step that makes `found` of the `fields` of `user_key`, in order, and the staging columns it has."""
     cells = Cells(fields)
-    converted = [*_links(columns, cells, goal), *_values(columns, cells, goal.format)]
+    converted = _conversions(columns, cells, goal)
     names = {item.name for item in converted}
     columns = Columns(
         tuple(link for link in columns.links if link.column in names),
@@ -276,7 +262,6 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
 
 
 def _named(columns: Iterable[tuple[str, str]]) -> str:
-    """Return the columns of a select, given names and expressions."""
     return ",\n    ".join(f"{sql} as {quote_identifier(name)}" for name, sql in columns)
 
 
@@ -343,14 +328,10 @@ class Converted:
     conversion: Conversion
     fails_if: str
 
-    @property
-    def complaint(self) -> str:
-        """The expression for its entry in `invalid`, null where the cell converted."""
-        entry = f"field: {quote_literal(self.field)}, value: {self.cell.raw}, reason: {self.conversion.reason_sql}"
-        return f"case when {self.fails_if} then {{{entry}}} end"
 
-
-def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Converted]:
+def _conversions(columns: Columns, cells: Cells, goal: ImportGoal) -> list[Converted]:
+    """Return the converted cells of links and mapped properties that the part has columns for."""
+    converted = []
     mapped = {(field, value.prop.name) for value in columns.values for field in value.fields}
     for link in columns.links:
         if cell := cells.fitted(link.field, link.prop, goal.format):
@@ -360,7 +341,16 @@ def _links(columns: Columns, cells: Cells, goal: ImportGoal) -> Iterator[Convert
             names_profile = of_list if link.prop.multiple else f"not ({_blocked(cell.name, goal)})"
             failed = f"{link.column} is null and {names_profile}"
             fails_if = failed if conversion.can_fail and not reported_by_mapping else "false"
-            yield Converted(link.column, link.field, link.prop, cell, conversion, fails_if)
+            converted.append(Converted(link.column, link.field, link.prop, cell, conversion, fails_if))
+    for value in columns.values:
+        for number, named in enumerate(value.fields):
+            if cell := cells.fitted(named, value.prop, goal.format):
+                conversion = _without_nul(convert(value.prop, cell.name, goal.format), value.prop, cell, cells)
+                name = quote_identifier(f"cell_{number}_{value.prop.name}")
+                failed = f"{name} is null and {has_value(value.prop, cell.name, goal.format)}"
+                fails_if = failed if conversion.can_fail else "false"
+                converted.append(Converted(name, named, value.prop, cell, conversion, fails_if))
+    return converted
 
 
 def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversion:
@@ -382,19 +372,7 @@ def _blocked(cell: str, goal: ImportGoal) -> str:
     return f"{is_among(f'lower({cell})', ('', *goal.blocked))} or regexp_full_match({cell}, '0+')"
 
 
-def _values(columns: Columns, cells: Cells, form: Format) -> Iterator[Converted]:
-    for value in columns.values:
-        for number, named in enumerate(value.fields):
-            if cell := cells.fitted(named, value.prop, form):
-                conversion = _without_nul(convert(value.prop, cell.name, form), value.prop, cell, cells)
-                name = quote_identifier(f"cell_{number}_{value.prop.name}")
-                failed = f"{name} is null and {has_value(value.prop, cell.name, form)}"
-                fails_if = failed if conversion.can_fail else "false"
-                yield Converted(name, named, value.prop, cell, conversion, fails_if)
-
-
 def _without_nul(conversion: Conversion, prop: Property, cell: Cell, cells: Cells) -> Conversion:
-    """Refuse text with NUL bytes, in parts that hold any."""
     if not cells.has_nul or prop.type != "text":
         return conversion
     return Conversion(f"case when not contains({cell.raw}, chr(0)) then {conversion.sql} end", conversion.reason)
@@ -427,7 +405,11 @@ def _invalid(converted: Sequence[Converted]) -> str:
     if not fallible:
         return "null"
     any_fails = " or ".join(f"({item.fails_if})" for item in fallible)
-    complaints = ", ".join(item.complaint for item in fallible)
+    complaints = ", ".join(
+        f"case when {item.fails_if} then {{field: {quote_literal(item.field)}, value: {item.cell.raw}, "
+        f"reason: {item.conversion.reason_sql}}} end"
+        for item in fallible
+    )
     return f"case when {any_fails} then list_filter([{complaints}], lambda entry: entry is not null) end"
 
 

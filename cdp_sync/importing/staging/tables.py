@@ -52,7 +52,7 @@ FROM_THE_START = (
           "file integer, part integer, line bigint, raw text, reason text", others=("delta", "staging", "upserting")),
     Table("staging.read_before",
           "the digest of a row as the file's previous import read it, where the format has changed",
-          "staging.parsing.read_as_before", "row bigint, row_hash uuid", others=("delta", "upserting")),
+          "staging.parsing.stage_files", "row bigint, row_hash uuid", others=("delta", "upserting")),
     Table("staging.retried", "a row that waited for a profile, and one with its identifiers exists now",
           "linking.waiting.stage_waiting",
           "source uuid, file text, path text, line bigint, run_id text, fields text[], cells text[]",

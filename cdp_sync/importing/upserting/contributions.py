@@ -102,10 +102,7 @@ where corrected.file = file.file"""
 
 
 def reversal_steps(columns: Columns, *, summed: bool, vanished: bool) -> list[Step]:
-    """Return the steps that gather the amounts to take back: `reversal`.
-
-    With `vanished`, rows that are no longer in their file give back what they added.
-    """
+    """Return the steps that make `reversal`, the amounts to take back; `vanished`: also of rows that files lost."""
     steps = [] if summed or columns.keyed else [contribution_step(columns)]
     steps.append(fixed("reversal", f"{SQL}/reversal_of_rows"))
     if vanished:
@@ -124,10 +121,11 @@ def list_steps(columns: Columns, source: object) -> tuple[Step, ...]:
         "from row_value r join staging.assigned a using (row) where a.profile_id is not null"
         for value in columns.adds
     )
+    key = columns.entity.key
     held = "\n    union all\n    ".join(
-        f"select profile_id, {quote_literal(value.prop.name)} as property, "
+        f"select {key} as profile_id, {quote_literal(value.prop.name)} as property, "
         f"unnest({quote_identifier(value.prop.name)})::varchar as value "
-        f"from {columns.entity.stored} where profile_id in (select profile_id from list_value)"
+        f"from {columns.entity.stored} where {key} in (select profile_id from list_value)"
         for value in columns.adds
     )
     return (
@@ -138,10 +136,7 @@ def list_steps(columns: Columns, source: object) -> tuple[Step, ...]:
 
 
 def profile_reversal_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
-    """Return the steps that make `profile_reversal`, what is taken back by profile.
-
-    Profiles that only lose something are added to `touched_profile`.
-    """
+    """Return the steps that sum `reversal` up by profile, and touch profiles that only lose something."""
     adds = columns.adds if lists else ()
     sources = []
     if columns.sums:
@@ -154,8 +149,8 @@ def profile_reversal_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]
     folds += [f"list(value) filter ({_is(value)} and value is not null) as {_back(value)}" for value in adds]
     made = f"""create or replace temp table profile_reversal as
 select profile_id, min(file) as file, {", ".join(folds)}
-from ({" union all by name ".join(sources)})
-semi join {columns.entity.live} profile using (profile_id)
+from ({" union all by name ".join(sources)}) taken
+semi join {columns.entity.live} profile on profile.{columns.entity.key} = taken.profile_id
 where {" or ".join(_is(value) for value in (*columns.sums, *adds))}
 group by profile_id"""
     touched = """insert into touched_profile
@@ -198,20 +193,14 @@ def _back(value: StagedValue) -> str:
 
 
 def remember_steps(columns: Columns, *, summed: bool, known: bool) -> list[Step]:
-    """Return the steps that write to the ledger which rows of which file were applied, for the next delta.
-
-    `known` says that some of the files were imported before.
-    """
+    """Return the steps that write to the ledger which rows were applied; `known`: some files were imported before."""
     names = ("forgotten_gone_row", "kept_row") if known else ()
     forget = [fixed("warehouse.imported_row", f"{SQL}/{name}") for name in names]
     return [*forget, _imported_row_step(columns, summed=summed)]
 
 
 def remember_key_steps(columns: Columns, values: dict[str, object], *, summed: bool) -> tuple[Step, ...]:
-    """Return the steps that write to the ledger the rows of files by their content, and what each key brought.
-
-    `values` are the goal's `source` and its `fingerprint`.
-    """
+    """Return the steps that write rows and keys to the ledger; `values` are the goal's `source` and `fingerprint`."""
     by_key = f"""insert into warehouse.keyed_row
 select $source, contribution.row_key, r.row_hash, $fingerprint, a.profile_id,
     {_sums(columns, "contribution.key_sums", replace=True)},

@@ -1,9 +1,7 @@
--- The counters of every file that was read, under the names and in the order of the contract. A profile is counted in
+-- The counters of every file that was read, under the names and in the order of `model.Counters`. A profile is counted in
 -- the file of its first row; one that only loses what rows added, in the file that takes it back.
 create or replace temp table file_counters as
-with bounds as (
-    select file, first_row, lead(first_row) over (order by part) as next_row from staging.part
-),
+with bounds as (select file, first_row, lead(first_row) over (order by part) as next_row from staging.part),
 row_end as (
     select row, case when profile_id is null then outcome else 'applied' end as ending, ambiguous from staging.assigned
     union all
@@ -39,19 +37,11 @@ profiles as (
     left join changed_profile changed using (profile_id)
     group by placed.file
 ),
-invalid as (
-    select file, sum(len(invalid)) as cells from staging.fresh where invalid is not null group by file
-)
+invalid as (select file, sum(len(invalid)) as cells from staging.fresh where invalid is not null group by file)
 select
     file.file,
     coalesce(sum(ends.rows), 0) as rows_read,
-    coalesce(sum(ends.rows) filter (ending = 'applied'), 0) as rows_applied,
-    coalesce(sum(ends.rows) filter (ending = 'unchanged'), 0) as rows_unchanged,
-    coalesce(sum(ends.rows) filter (ending = 'filtered'), 0) as rows_filtered,
-    coalesce(sum(ends.rows) filter (ending = 'rejected'), 0) as rows_rejected,
-    coalesce(sum(ends.rows) filter (ending = 'without_identifier'), 0) as rows_without_identifier,
-    coalesce(sum(ends.rows) filter (ending = 'unmatched'), 0) as rows_unmatched,
-    coalesce(sum(ends.rows) filter (ending = 'without_consent'), 0) as rows_without_consent,
+    {ends},
     coalesce(any_value(profiles.created), 0) as profiles_created,
     coalesce(any_value(profiles.updated), 0) as profiles_updated,
     coalesce(any_value(profiles.unchanged), 0) as profiles_unchanged,

@@ -17,7 +17,7 @@ from cdp_sync.importing.upserting.contributions import (
     row_value_step,
     without_reversals,
 )
-from cdp_sync.model import Property
+from cdp_sync.model import ROW_ENDS, Property
 from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
 
@@ -33,11 +33,6 @@ class Target:
     def name(self) -> str:
         """The quoted column of the profile."""
         return quote_identifier(self.prop.name)
-
-    @property
-    def old(self) -> str:
-        """The quoted name of the value before, one that no property can have."""
-        return quote_identifier(f"_old_{self.prop.name}")
 
     @property
     def gain(self) -> str:
@@ -137,10 +132,7 @@ def patch_steps(columns: Columns, *, summed: bool) -> tuple[Step, ...]:
 
 
 def reversed_patch_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
-    """Return the steps that take back what rows no longer add: `patch` has profiles that only lose something, too.
-
-    With `lists`, values are taken off lists as well.
-    """
+    """Return the steps that make `patch` less what rows no longer add; with `lists`, also less values of lists."""
     patch = _patch(columns, less_reversals(columns, _of_rows(columns), lists=lists))
     return (*profile_reversal_steps(columns, lists=lists), patch)
 
@@ -166,16 +158,13 @@ union all by name
 
 
 def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
-    """Yield the steps that set apart profiles that may not be processed: `withheld_profile`. `patch` has the others.
-
-    `allowed` is the condition for processing a profile, over the columns that hold consent after the run.
-    """
+    """Yield the steps that set apart profiles whose consent, as it is after the run, is not `allowed`."""
     every = tuple(Target(prop, linked=False, value=columns.value_of.get(prop.name)) for prop in columns.consent)
     news = ",\n    ".join(becoming(columns, every, base_of_old))
-    query = f"""select profile_id,
+    query = f"""select patch.profile_id,
     {news}
 from {"patch" if any(target.value for target in every) else "touched_profile"} patch
-left join {columns.entity.stored} profile using (profile_id)"""
+left join {columns.entity.stored} profile on profile.{columns.entity.key} = patch.profile_id"""
     sql = f"""create or replace temp table withheld_profile as
 select profile_id
 from ({moved(columns, query)})
@@ -186,38 +175,45 @@ where not {allowed}"""
         yield Step(table, f"delete from {table} where profile_id in (from withheld_profile)")
 
 
-def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tuple[Step, ...]:
-    """Return the steps that work out existing profiles after the run, and the counters. They write to no profile.
-
-    With `lists`, `patch` has values to take off lists; for `whole` see `Changes.whole`.
-    """
-    return _changed(columns, whole=whole, lists=lists), fixed("file_counters", f"{SQL}/file_counters")
-
-
 @dataclass(frozen=True)
 class Changes:
     """What a run changes."""
 
-    created: bool
-    """Whether there are new profiles."""
+    created: int
+    """New profiles."""
     properties: frozenset[str]
     """The properties in which some existing profile differs."""
     whole: bool
     """Whether `changed_profile` has whole profiles. Those are deleted and inserted anew, which costs by the row: the
     cheaper way where few of all profiles change. To update in place costs by the vector: DuckDB decodes 2,048 texts to
     change one of them, and later writes the changed columns of the whole row group."""
+    updated: int = 0
+    """Profiles that existed before and that rows are assigned to."""
+    summed: bool = False
+    """Rows to apply added to sums in the previous import of their file."""
+    known: bool = False
+    """Some of the files were imported before."""
 
 
 def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -> Iterator[Step]:
     """Yield the steps that write profiles and their identifiers; `creator` is the number of the connection."""
-    every, stored = targets(columns), columns.entity.stored
+    every, stored, key = targets(columns), columns.entity.stored, columns.entity.key
     if changes.created:
-        yield _inserted(columns, {"now": now, "creator": creator})
+        names = ", ".join(target.name for target in every)
+        expressions = ",\n    ".join(becoming(columns, every, base_of_new))
+        query = f"""select patch.profile_id, patch.first_row as _first_row,
+    {expressions}
+from patch
+where patch.is_new"""
+        inserted = f"""insert into {stored} ({key}, created_at, updated_at, _created_by, {names})
+select profile_id, make_timestamptz(epoch_us($now) + _first_row), $now, $creator, {names}
+from ({moved(columns, query)})"""
+        yield Step(stored, inserted, {"now": now, "creator": creator})
     if changes.properties and changes.whole:
         written = f"""insert into {stored} by name
-select * exclude (_first_row, _changed) replace ($now as updated_at)
+select profile_id as {key}, * exclude (profile_id, _first_row, _changed) replace ($now as updated_at)
 from changed_profile"""
-        yield Step(stored, f"delete from {stored} where profile_id in (select profile_id from changed_profile)")
+        yield Step(stored, f"delete from {stored} where {key} in (select profile_id from changed_profile)")
         yield Step(stored, written, {"now": now})
     elif changes.properties:
         # Only what differs is updated: rewriting a list makes DuckDB write the whole row anew.
@@ -225,7 +221,7 @@ from changed_profile"""
         update = f"""update {stored} profile
 set {", ".join(f"{name} = changed.{name}" for name in changed)}, updated_at = $now
 from changed_profile changed
-where profile.profile_id = changed.profile_id"""
+where profile.{key} = changed.profile_id"""
         yield Step(stored, update, {"now": now})
     for target in every:
         if target.prop.identifier and (changes.created or target.prop.name in changes.properties):
@@ -308,34 +304,25 @@ _FOLDS: dict[str, Callable[[str], str]] = {
 }
 
 
-def _inserted(columns: Columns, values: dict[str, object]) -> Step:
-    every = targets(columns)
-    names = ", ".join(target.name for target in every)
-    expressions = ",\n    ".join(becoming(columns, every, base_of_new))
-    query = f"""select patch.profile_id, patch.first_row as _first_row,
-    {expressions}
-from patch
-where patch.is_new"""
-    sql = f"""insert into {columns.entity.stored} (profile_id, created_at, updated_at, _created_by, {names})
-select profile_id, make_timestamptz(epoch_us($now) + _first_row), $now, $creator, {names}
-from ({moved(columns, query)})"""
-    return Step(columns.entity.stored, sql, values)
+def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tuple[Step, ...]:
+    """Return the steps that work out existing profiles after the run, and the counters. They write to no profile.
 
-
-def _changed(columns: Columns, *, whole: bool, lists: bool) -> Step:
-    every, stored = targets(columns), columns.entity.stored
+    With `lists`, `patch` has values to take off lists; for `whole` see `Changes.whole`.
+    """
+    every, stored, key = targets(columns), columns.entity.stored, columns.entity.key
 
     def base(target: Target) -> str:
         old = base_of_old(target)
         return without_reversals(target.value, old) if lists and target.value in columns.adds else old
 
-    olds = [f"profile.{target.name} as {target.old}" for target in every]
-    selected = [*olds, *becoming(columns, every, base)]
-    placed, relations = "", f"patch\njoin {stored} profile using (profile_id)\nwhere not patch.is_new"
+    before = {target: quote_identifier(f"_old_{target.prop.name}") for target in every}  # no property is called so
+    selected = [f"profile.{target.name} as {old}" for target, old in before.items()]
+    selected += becoming(columns, every, base)
+    placed, relations = "", f"patch\njoin {stored} profile on profile.{key} = patch.profile_id\nwhere not patch.is_new"
     if whole:
         # Few profiles are found by their place: DuckDB then decodes the vectors that hold them and no others. By ids,
         # the one in a hundred that its Bloom filter lets through is decoded as well, and with it nearly every vector.
-        selected.insert(0, f"profile.* exclude (profile_id, {', '.join(target.name for target in every)})")
+        selected.insert(0, f"profile.* exclude ({key}, {', '.join(target.name for target in every)})")
         placed = f"""with placed as materialized (
     select patch.*, profile.rowid as place
     from {relations}
@@ -346,30 +333,32 @@ def _changed(columns: Columns, *, whole: bool, lists: bool) -> Step:
     query = f"""{placed}select patch.profile_id, patch.first_row as _first_row,
     {listed}
 from {relations}"""
-    differs = {target.prop.name: f"{target.old} is distinct from {target.name}" for target in every}
+    differs = {target.prop.name: f"{old} is distinct from {target.name}" for target, old in before.items()}
     named = [f"case when {differ} then {quote_literal(name)} end" for name, differ in differs.items()]
     said = [target.said for target in every if target.prop in columns.consent_lists]
     sql = f"""create or replace temp table changed_profile as
-select * exclude ({", ".join([*(target.old for target in every), *said])}),
+select * exclude ({", ".join([*before.values(), *said])}),
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from ({moved(columns, query)})
 where {" or ".join(differs.values())}"""
-    return Step("changed_profile", sql)
+    endings = (name.removeprefix("rows_") for name in ROW_ENDS)
+    ends = ",\n    ".join(f"coalesce(sum(ends.rows) filter (ending = '{x}'), 0) as rows_{x}" for x in endings)
+    return Step("changed_profile", sql), fixed("file_counters", f"{SQL}/file_counters", ends=ends)
 
 
 def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:
     """Keep the table of identifiers equal to the identifier columns, unnested."""
-    table = columns.entity.identifier_table
+    table, key = columns.entity.identifier_table, columns.entity.key
     name, text = quote_identifier(prop.name), quote_literal(prop.name)
     value = f"unnest({name})" if prop.multiple else name
     sources: list[str] = []
     if changes.created:
         created = f"updated_at = $now and created_at >= $now and {name} is not null"
-        sources.append(f"select {value} as value, profile_id from {columns.entity.stored} where {created}")
+        sources.append(f"select {value} as value, {key} as profile_id from {columns.entity.stored} where {created}")
     if prop.name in changes.properties:
         changed = f"changed_profile where list_contains(_changed, {text})"
         sources.append(f"select {value} as value, profile_id from {changed}")
-        removed = f"property = {text} and profile_id in (select profile_id from {changed})"
+        removed = f"property = {text} and {key} in (select profile_id from {changed})"
         yield Step(table, f"delete from {table} where {removed}")
     sql = f"""insert into {table}
 select {text}, value::varchar, profile_id

@@ -1,8 +1,6 @@
 -- Rows and cells that could not land, by file, line and reason.
 insert into warehouse.quarantine by name
-with invalid as (
-    select row, unnest(invalid, recursive := true) from staging.fresh where invalid is not null
-),
+with invalid as (select row, unnest(invalid, recursive := true) from staging.fresh where invalid is not null),
 entry as (
     select
         invalid.row, invalid.field,

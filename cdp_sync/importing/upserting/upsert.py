@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
@@ -11,30 +10,14 @@ from cdp_sync.importing.linking.waiting import waiting_steps
 from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns, StagedValue, staged_columns
-from cdp_sync.importing.upserting.contributions import (
-    SQL,
-    correction_step,
-    list_steps,
-    remember_key_steps,
-    remember_steps,
-    reversal_steps,
-)
-from cdp_sync.importing.upserting.plan import (
-    Changes,
-    Target,
-    outcome_steps,
-    patch_steps,
-    reversed_patch_steps,
-    targets,
-    withheld_steps,
-    write_steps,
-)
+from cdp_sync.importing.upserting import contributions, plan
+from cdp_sync.importing.upserting.contributions import SQL
+from cdp_sync.importing.upserting.plan import Changes, Target, targets
 from cdp_sync.model import ImportReport
 from cdp_sync.segments.consent import ConsentColumns, may_process
-from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal, statement
+from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal, statement, sync_properties
 from cdp_sync.warehouse.backend import begin_at, next_number, revision_of
 from cdp_sync.warehouse.history import add_exchanged, write_run
-from cdp_sync.warehouse.properties import sync_properties
 
 FEW = 0.05
 """Share of all profiles up to which those that rows were assigned to are few; see `Changes.whole`."""
@@ -80,15 +63,15 @@ def upsert_rows(session: Session, run: ImportRun) -> ImportReport:
 def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     staged, latest, revision = session.row(
         f"""select exists (from staging.file where state in ('staged', 'retried')),
-            (select max(created_at) from {columns.entity.stored}), (select revision from staging.linked)"""
+            (select coalesce(max(created_at), to_timestamp(0)) from {columns.entity.stored}),
+            (select revision from staging.linked)"""
     )
     # Later than the creation of any profile, so that new ones are known by it: they are a microsecond apart.
-    now = datetime.now(UTC)
-    now = max(now, latest + timedelta(microseconds=1)) if latest else now
-    outcome = _work_out(session, run, columns) if staged else None
+    now = max(datetime.now(UTC), latest + timedelta(microseconds=1))
+    changes = _work_out(session, run, columns) if staged else None
     begin_at(session, revision)
-    if outcome:
-        _write(session, run, columns, outcome, now)
+    if changes:
+        _write(session, run, columns, changes, now)
     session.run(
         (
             fixed("warehouse.imported_file", f"{SQL}/noted_file", run.goal_named),
@@ -102,36 +85,22 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     return report
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What is known of a run before anything is written."""
-
-    summed: bool
-    """Rows to apply added to sums in the previous import of their file."""
-    known: bool
-    """Some of the files were imported before."""
-    updated: int
-    """Profiles that existed before and that rows are assigned to."""
-    changes: Changes
-    created: int
-
-
-def _work_out(session: Session, run: ImportRun, columns: Columns) -> Outcome:
+def _work_out(session: Session, run: ImportRun, columns: Columns) -> Changes:
     """Work out what becomes of every profile; nothing is written yet."""
     gone = "false" if columns.keyed else "exists (from staging.gone_row where sums is not null)"
     summed, known, gone_sums = session.row(
         f"select exists (from staging.previous where sums is not null), exists (from staging.previous_row), {gone}"
     )
-    session.run(patch_steps(columns, summed=summed))
+    session.run(plan.patch_steps(columns, summed=summed))
     if run.objectives:
-        session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
+        session.run(plan.withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
     vanished = False  # rows that their file no longer holds give back what they added
     if gone_sums and columns.sums:
         session.run([fixed("vanished_row", f"{SQL}/vanished_row")])
         if run.goal.redelivered == "replaces":
             vanished = bool(session.value("select exists (from vanished_row)"))
         else:
-            session.run([correction_step(columns)])
+            session.run([contributions.correction_step(columns)])
     lists = (summed or columns.keyed or vanished) and _take_back(
         session, run, columns, summed=summed, vanished=vanished
     )
@@ -141,51 +110,49 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Outcome:
         from touched_profile"""
     )
     whole = existing <= FEW * every
-    session.run(outcome_steps(columns, whole=whole, lists=lists))
+    session.run(plan.outcome_steps(columns, whole=whole, lists=lists))
     changed = session.rows("select distinct unnest(_changed) from changed_profile")
-    changes = Changes(created > 0, frozenset(name for (name,) in changed), whole)
-    return Outcome(summed, known, existing, changes, created)
+    return Changes(created, frozenset(name for (name,) in changed), whole, existing, summed, known)
 
 
 def _take_back(session: Session, run: ImportRun, columns: Columns, *, summed: bool, vanished: bool) -> bool:
     """Put into `patch` what is to be taken back; return whether that includes values of lists."""
-    session.run(reversal_steps(columns, summed=summed, vanished=vanished))
+    session.run(contributions.reversal_steps(columns, summed=summed, vanished=vanished))
     lists = columns.keyed and bool(columns.adds)
     if lists:
-        session.run(list_steps(columns, run.source))
+        session.run(contributions.list_steps(columns, run.source))
         found = session.value("select exists (from reversal) or exists (from reversed_value)")
     else:
         found = columns.sums and session.value("select exists (from reversal)")
     if found:
-        session.run(reversed_patch_steps(columns, lists=lists))
+        session.run(plan.reversed_patch_steps(columns, lists=lists))
     return bool(found and lists)
 
 
-def _write(session: Session, run: ImportRun, columns: Columns, outcome: Outcome, now: datetime) -> None:
+def _write(session: Session, run: ImportRun, columns: Columns, changes: Changes, now: datetime) -> None:
     number = next_number(session, "connection_number", {"connection": run.connection})
-    session.run(sample_steps(columns, outcome.changes))
+    session.run(sample_steps(columns, changes))
     first = 0  # profiles that existed and that the connection imports for the first time, counted before new ones exist
-    if outcome.updated:
-        sql = statement("importing/upserting/imported_profile").format(table=columns.entity.stored)
+    if changes.updated:
+        sql = statement("importing/upserting/imported_profile").format(**columns.entity.names)
         first = session.value(sql, {"connection": run.connection, "number": number})
-    add_exchanged(session, run.connection, "import", outcome.created + first)
-    if outcome.changes.whole and revision_of(session) % _VACUUM_EVERY:
+    add_exchanged(session, run.connection, "import", changes.created + first)
+    if changes.whole and revision_of(session) % _VACUUM_EVERY:
         session.set("max_vacuum_tasks", "0")
-    session.run(write_steps(columns, outcome.changes, now, number))
-    session.run(_record_steps(run, columns, outcome, now))
+    session.run(plan.write_steps(columns, changes, now, number))
+    session.run(_record_steps(run, columns, changes, now))
     session.run(waiting_steps(run, columns))
     session.execute("update warehouse.revision set number = number + 1")
 
 
-def _record_steps(run: ImportRun, columns: Columns, outcome: Outcome, now: datetime) -> Iterator[Step]:
-    """Yield the steps that write ledger, history and quarantine."""
+def _record_steps(run: ImportRun, columns: Columns, changes: Changes, now: datetime) -> Iterator[Step]:
     if columns.keyed:
         source = {"source": run.source, "fingerprint": run.fingerprint}
-        yield from remember_key_steps(columns, source, summed=outcome.summed)
+        yield from contributions.remember_key_steps(columns, source, summed=changes.summed)
     else:
-        yield from remember_steps(columns, summed=outcome.summed, known=outcome.known)
+        yield from contributions.remember_steps(columns, summed=changes.summed, known=changes.known)
     yield fixed("warehouse.profile_change", f"{SQL}/profile_change", {"run_id": run.run_id, "now": now})
-    yield changed_value_step(columns, outcome.changes, run)
+    yield changed_value_step(columns, changes, run)
     yield fixed("warehouse.quarantine", f"{SQL}/seen_again", run.key)
     declared = {
         "fingerprint": run.fingerprint,
@@ -214,12 +181,13 @@ def leave_out_what_outgrows(session: Session, columns: Columns) -> int:
     Reads `row_value` and `staging.assigned`, changes `staging.fresh`. To be called outside of a transaction.
     """
     session.run([Step("outgrown", "create or replace temp table outgrown (row bigint, property text)")])
+    count = 0
     for value in columns.sums:
-        found = True
         for round_ in range(_ROUNDS + 1):
-            if found:
-                found = _find(session, columns, value, every=round_ == _ROUNDS)
-    count = int(session.value("select count(*) from outgrown"))
+            session.run([_outgrown_step(columns, value, every=round_ == _ROUNDS)])
+            before, count = count, int(session.value("select count(*) from outgrown"))
+            if count == before:
+                break
     if not count:
         return 0
     # The cells turn into invalid ones: no value, and a complaint.
@@ -244,11 +212,10 @@ order by fresh.row"""
     return count
 
 
-def _find(session: Session, columns: Columns, value: StagedValue, *, every: bool) -> bool:
-    """Add to `outgrown` the first row of each profile that exceeds what fits, or also all rows after it."""
+def _outgrown_step(columns: Columns, value: StagedValue, *, every: bool) -> Step:
+    """Return the step that adds the first row of each profile that exceeds what fits, or also all rows after it."""
     prop, column = quote_identifier(value.prop.name), quote_identifier(value.column)
     wide = value.sql_type if value.prop.precision <= _EXACT else "double"
-    before = session.value("select count(*) from outgrown")
     chosen = "row >= first_row" if every else "row = first_row"
     sql = f"""insert into outgrown
         with amount as (
@@ -260,11 +227,11 @@ def _find(session: Session, columns: Columns, value: StagedValue, *, every: bool
         ),
         running as (
             select
-                amount.row, profile_id, coalesce(profile.{prop}, 0)::{wide} as base,
-                base + sum(amount) over (partition by profile_id order by amount.row) as so_far,
-                base + sum(amount) over (partition by profile_id) as total
+                amount.row, amount.profile_id, coalesce(profile.{prop}, 0)::{wide} as base,
+                base + sum(amount) over (partition by amount.profile_id order by amount.row) as so_far,
+                base + sum(amount) over (partition by amount.profile_id) as total
             from amount
-            left join {columns.entity.stored} profile using (profile_id)
+            left join {columns.entity.stored} profile on profile.{columns.entity.key} = amount.profile_id
         ),
         too_much as (
             select profile_id, min(row) filter (try_cast(so_far as {value.prop.value_type}) is null) as first_row
@@ -273,8 +240,7 @@ def _find(session: Session, columns: Columns, value: StagedValue, *, every: bool
             group by profile_id
         )
         select row, $property from running join too_much using (profile_id) where {chosen}"""
-    session.run([Step("outgrown", sql, {"property": value.prop.name})])
-    return bool(session.value("select count(*) from outgrown") > before)
+    return Step("outgrown", sql, {"property": value.prop.name})
 
 
 _SAMPLE = """create or replace temp table profile_sample as
@@ -291,7 +257,7 @@ union all
 
 def sample_steps(columns: Columns, changes: Changes) -> tuple[Step, ...]:
     """Return the steps that choose the profiles and note the values that will change, before anything is written."""
-    before = _values("updated", _changing(columns, changes), columns.entity.stored)
+    before = _values("updated", _changing(columns, changes), columns.entity.stored, columns.entity.key)
     return (
         Step("profile_sample", _SAMPLE),
         Step("value_before", f"create or replace temp table value_before as\n{before}"),
@@ -302,7 +268,7 @@ def changed_value_step(columns: Columns, changes: Changes, run: ImportRun) -> St
     """Return the step that records what changed, once profiles are written."""
     now = [_values("updated", _changing(columns, changes), "changed_profile")]
     if changes.created:
-        now.append(_values("created", targets(columns), columns.entity.stored))
+        now.append(_values("created", targets(columns), columns.entity.stored, columns.entity.key))
     sql = f"""insert into warehouse.changed_value
 select $run_id, $connection, $goal, profile_id, now.kind, property, value_before.value, now.value
 from ({" union all ".join(now)}) now
@@ -315,10 +281,11 @@ def _changing(columns: Columns, changes: Changes) -> list[Target]:
     return [target for target in targets(columns) if target.prop.name in changes.properties]
 
 
-def _values(kind: str, every: Iterable[Target], table: str) -> str:
-    """Return the query for values of the chosen profiles of a kind: profile_id, kind, property, value as text."""
+def _values(kind: str, every: Iterable[Target], table: str, key: str = "profile_id") -> str:
+    """Return the query for values of the chosen profiles of a kind, as text; `key` is the column of ids in `table`."""
     named = ((quote_literal(target.prop.name), target.name) for target in every)
     values = ", ".join(f"{{property: {text}, value: profile.{name}::text}}" for text, name in named)
-    return f"""select profile_id, kind, unnest([{values}]::struct(property text, value text)[], recursive := true)
-from (from profile_sample where kind = {quote_literal(kind)})
-join {table} profile using (profile_id)"""
+    return f"""select chosen.profile_id, chosen.kind,
+    unnest([{values}]::struct(property text, value text)[], recursive := true)
+from (from profile_sample where kind = {quote_literal(kind)}) chosen
+join {table} profile on profile.{key} = chosen.profile_id"""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from cdp_sync.sandbox.demo.served_api import ServedApi
-from cdp_sync.sandbox.demo.users import write_demo_profiles
+from cdp_sync.sandbox.demo.users import write_demo_card_holders
 from cdp_sync.sandbox.server_process import ServerProcess
 
 _URL, _KEY = (f"CDP_SYNC_SANDBOX_ITERABLE{part}" for part in ("", "_KEY"))
@@ -25,6 +25,6 @@ class Campaigns(ServedApi):
     def start(self) -> ServerProcess:
         """Start it, with the demonstration's users where there are none yet."""
         if not self.users.exists():
-            write_demo_profiles(self.users)
+            write_demo_card_holders(self.users)
         options = ["--port", str(self.port), "--api-key-env", _KEY, "--users", str(self.users), "--keep-users"]
         return ServerProcess("cdp_sync.sandbox.iterable", options, {_KEY: self.secret()})

@@ -1,4 +1,4 @@
-"""The demonstration: imports files and a list and exports segments; then with corrections; then with no change."""
+"""The demonstration: imports files and lists and exports segments; then with corrections; then with no change."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -16,14 +16,14 @@ from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.project import load_connection
 from cdp_sync.orchestration.runs.launch import Order, Outcome, launch
 from cdp_sync.printing import print_table, print_title, say
-from cdp_sync.sandbox.demo.comparison import BothSides
+from cdp_sync.sandbox.demo.comparison import BothSides, both_sides
 from cdp_sync.sandbox.demo.files import OUTBOX, deliver_corrections, write_demo_files
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.scaffold.project import write_settings
 from cdp_sync.terminal import print_export_preview, print_goal, print_quarantine, show_progress
 from cdp_sync.warehouse.history import quarantined
 
-CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru")
+CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru", "iterable")
 _DECLARED = Path(__file__).parent / "defs"
 
 _TOTALS = """
@@ -42,15 +42,17 @@ def play() -> int:
     _prepare_folder()
     with SandboxServers(sailthru_port=0, iterable_port=0) as servers:
         definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
-        sides = BothSides(load_declarations())
+        sides = both_sides(load_declarations())
         say(f"{_servers(servers)}\n", lines=True)
         outcomes = []
         for title, prepare in _acts(servers, sides, continues=data_folder().warehouse.exists()):
             outcomes += _act(definitions, title, prepare)
-            sides.look()
+            for side in sides:
+                side.look()
         _show_warehouse()
         _show_outbox(servers.root / OUTBOX)
-        _show_sailthru(sides)
+        for side in sides:
+            _show_platform(side)
     further = [
         call(words) for words in ("runs", "quarantine", "profile ada.quill@example.com", "segment regulars", "up")
     ]
@@ -78,7 +80,7 @@ Act = tuple[str, Callable[[], object]]
 """What an act is called, and what happens before its runs."""
 
 
-def _acts(servers: SandboxServers, sides: BothSides, *, continues: bool) -> tuple[Act, ...]:
+def _acts(servers: SandboxServers, sides: Sequence[BothSides], *, continues: bool) -> tuple[Act, ...]:
     """Return the acts; where an earlier demonstration imported its files, they begin with the next day's."""
     corrections = "One file is delivered again with corrections, one more arrives"
     last: Act = ("3. Nothing has changed", lambda: None)
@@ -86,9 +88,10 @@ def _acts(servers: SandboxServers, sides: BothSides, *, continues: bool) -> tupl
     def deliver() -> None:
         deliver_corrections(servers.root)
 
-    def deliver_and_subscribe() -> None:
+    def deliver_and_join() -> None:
         deliver()
-        sides.subscribe()
+        for side in sides:
+            side.platform.add_newcomer()
 
     if continues:
         return (
@@ -97,7 +100,7 @@ def _acts(servers: SandboxServers, sides: BothSides, *, continues: bool) -> tupl
             last,
         )
     arrive: Act = ("1. The first files arrive", lambda: write_demo_files(servers.root))
-    return arrive, (f"2. {corrections}; somebody subscribes", deliver_and_subscribe), last
+    return arrive, (f"2. {corrections}; two people join", deliver_and_join), last
 
 
 def _servers(servers: SandboxServers) -> str:
@@ -140,14 +143,11 @@ def _show_outbox(outbox: Path) -> None:
     print_export_preview(look_at_export(load_declarations(), "mailing", "audience"))
 
 
-def _show_sailthru(sides: BothSides) -> None:
-    print_title("What Sailthru has now, and what is here")
-    print_table(("  list", "people"), [(f"  {name}", count) for name, count in sides.lists()])
-    for what, person in sides.people():
+def _show_platform(side: BothSides) -> None:
+    name = side.platform.name
+    print_title(f"What {name} has now, and what is here")
+    print_table(("  list", "people"), [(f"  {listed}", count) for listed, count in side.platform.lists()])
+    for what, person in side.people():
         say()
         say(f"{what}: ", (person.name, "bold"))
-        _show_person(person.rows)
-
-
-def _show_person(rows: Sequence[tuple[str, str, str]]) -> None:
-    print_table(("  ", "here", "at Sailthru"), [(f"  {name}", *both) for name, *both in rows])
+        print_table(("  ", "here", f"at {name}"), [(f"  {field}", *both) for field, *both in person.rows])

@@ -1,4 +1,4 @@
-"""Demonstration users of a newsletter: some are customers of the web shop, some are not, and one has no real birthday.
+"""Demonstration users of a newsletter and of a loyalty card: some are customers of the web shop, some are not.
 
 As invented as the customers. Same seed, same bytes.
 """
@@ -24,6 +24,14 @@ NEWCOMER = {
 }
 """Who subscribes in the second act: the body of a call."""
 
+CARDS = "Loyalty cards"
+NEW_CARD = {
+    "email": "carl.cardless@example.org",
+    "dataFields": {"firstName": "Carl", "phone": "020 7946 0404", "favourites": ["films"]},
+}
+"""Who gets a loyalty card in the second act: a user as a bulk update has it."""
+
+_ADAS_CARD = {"firstName": "ADA", "phone": "(020) 7946-0171", "favourites": ["travel"]}
 _ADA = {"first_name": "Ada", "topics": ["exhibitions", "travel"], "birthday": "1971-04-02"}
 _LEAP = {"first_name": "Lou", "topics": [], "birthday": "1990-02-31"}
 _TOPICS = ("exhibitions", "films", "recipes", "travel")
@@ -36,15 +44,31 @@ def write_demo_users(target: Path, *, seed: int = 20260101) -> None:
         lines.writelines(json.dumps(user, ensure_ascii=False) + "\n" for user in _users(seed))
 
 
-def write_demo_profiles(target: Path, *, seed: int = 20260101) -> None:
-    """Write the same people as Iterable's sandbox reads them, without the one whose birthday is no date.
-
-    Iterable's fields have types.
-    """
+def write_demo_card_holders(target: Path, *, seed: int = 20260101) -> None:
+    """Write who holds a loyalty card, as Iterable's sandbox reads users: one JSON object a line."""
     with target.open("w", encoding="utf-8") as lines:
-        for user in (user for user in _users(seed) if user["vars"] is not _LEAP):
-            profile = {"email": user["email"], "dataFields": user["vars"], "lists": [LIST], "created": user["created"]}
-            lines.write(json.dumps(profile, ensure_ascii=False) + "\n")
+        lines.writelines(json.dumps(user, ensure_ascii=False) + "\n" for user in _card_holders(seed))
+
+
+def _card_holders(seed: int) -> Iterator[Mapping[str, Any]]:
+    fake = faker(seed, "en_GB", "loyalty")
+    people = (*shop_people(seed, 0)[1::4], *invented_people(seed, "en_IE", "0174", 10))
+    known = [(person.email, _card_fields(fake, person, place)) for place, person in enumerate(people)]
+    tester = {"firstName": "Test", "phone": "12345", "favourites": []}
+    signed_up = int(_FIRST_SIGNUP.timestamp())
+    for email, fields in [("ada.quill@example.com", _ADAS_CARD), *known, ("test@example.net", tester)]:
+        yield {"email": email, "dataFields": fields, "lists": [CARDS], "created": signed_up}
+
+
+def _card_fields(fake: "Faker", person: Person, place: int) -> Mapping[str, Any]:
+    """Return a card's fields: phone numbers are written in several ways, every third name in capitals."""
+    number = f"20 7946 0{fake.random_int(0, 999):03}"  # the regulator keeps these free for drama
+    favourites = fake.random_elements(_TOPICS, unique=True, length=1)
+    return {
+        "firstName": person.first_name if place % 3 else person.first_name.upper(),
+        "phone": fake.random_element(("0", "+44 ", "0044 ", "+44 (0)")) + number,
+        "favourites": list(favourites),
+    }
 
 
 def _users(seed: int) -> Iterator[Mapping[str, Any]]:

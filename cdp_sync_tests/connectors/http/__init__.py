@@ -1,1 +1,1 @@
-"""Calls over HTTP: rates, time-outs, attempts, downloads."""
+"""Tests of HTTP calls: rate limits, timeouts, retries, downloads."""

@@ -1,4 +1,4 @@
-"""Many calls at once: which come back, which end all, and how far ahead items are read."""
+"""Concurrent calls: outcome of each item, errors that end all calls, and bounded read-ahead."""
 
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -13,22 +13,22 @@ from cdp_sync.retrying import Cancelled
 def outcomes(
     work: Callable[[int, threading.Event], int], items: range | Iterator[int], workers: int = 4
 ) -> Generator[tuple[int, int | CdpSyncError], None, None]:
-    """Yield what comes of the items."""
+    """Yield the outcome of each item."""
     return each(work, items, workers=workers, wake=lambda: None, cut=lambda: None)
 
 
-def test_every_item_has_an_outcome_at_its_place() -> None:
-    """Each once, in any order."""
+def test_every_item_has_one_outcome() -> None:
+    """Each item has exactly one outcome, in any order."""
     assert dict(outcomes(lambda item, _cancelled: item * 2, range(1000))) == {i: i * 2 for i in range(1000)}
 
 
-def test_nothing_to_do_is_done_at_once() -> None:
-    """No items, no outcomes."""
+def test_no_items_yield_no_outcomes() -> None:
+    """Without items there are no outcomes."""
     assert list(outcomes(lambda item, _cancelled: item, range(0))) == []
 
 
-def test_items_are_read_a_little_ahead_only() -> None:
-    """In the caller's thread, so that what yields them may belong to it."""
+def test_read_ahead_is_bounded() -> None:
+    """Items are read in the caller's thread, and only a bounded number ahead."""
     read: list[int] = []
 
     def items() -> Iterator[int]:
@@ -44,8 +44,8 @@ def test_items_are_read_a_little_ahead_only() -> None:
     assert len(read) == 16
 
 
-def test_an_items_own_error_is_its_outcome() -> None:
-    """The others go on."""
+def test_an_error_of_one_item_is_its_outcome() -> None:
+    """An error of one item is its outcome; the other calls continue."""
 
     def work(item: int, _cancelled: threading.Event) -> int:
         if item % 3 == 0:
@@ -62,8 +62,8 @@ def test_an_items_own_error_is_its_outcome() -> None:
 
 
 @pytest.mark.parametrize("kind", [AuthenticationFailed, ServerUnreachable, ZeroDivisionError])
-def test_what_concerns_all_ends_all(kind: type[Exception]) -> None:
-    """Few calls are made after it, and no thread is left."""
+def test_an_error_of_every_call_ends_the_calls(kind: type[Exception]) -> None:
+    """An error that concerns every call ends the calls soon and leaves no thread."""
     made: list[int] = []
 
     def work(item: int, _cancelled: threading.Event) -> int:
@@ -77,8 +77,8 @@ def test_what_concerns_all_ends_all(kind: type[Exception]) -> None:
     assert threading.active_count() == before
 
 
-def test_a_server_that_fails_for_everybody_ends_all() -> None:
-    """One failure is a call's own; ten in a row are everybody's."""
+def test_consecutive_failures_end_the_calls() -> None:
+    """A single failure is the outcome of its item; ten consecutive failures end the calls."""
 
     def work(_item: int, _cancelled: threading.Event) -> int:
         raise RemoteFailure("failure")
@@ -89,8 +89,8 @@ def test_a_server_that_fails_for_everybody_ends_all() -> None:
         next(walking)
 
 
-def test_who_stops_taking_outcomes_stops_the_calls() -> None:
-    """Those who wait are woken."""
+def test_closing_the_iterator_cancels_the_calls() -> None:
+    """A consumer that stops early cancels the waiting calls."""
     woken = threading.Event()
 
     def work(item: int, cancelled: threading.Event) -> int:

@@ -1,4 +1,4 @@
-"""Limits that processes of one machine keep together."""
+"""Rate limits that processes of one machine share."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ KIND = ("export", "POST")
 
 
 class Machine:
-    """A clock that waits move on, and the limiters of several processes."""
+    """A simulated clock, and the limiters of several processes."""
 
     def __init__(self, folder: Path, calls: int, seconds: float) -> None:
         self.folder, self.now = folder, 1000.0
@@ -31,12 +31,12 @@ class Machine:
         )
 
     def wait(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.now += seconds
 
 
-def test_limiters_of_one_key_share_a_bucket(tmp_path: Path) -> None:
-    """In any span of the bucket's seconds there are no more calls than it allows, however many make them."""
+def test_limiters_of_one_key_share_the_bucket(tmp_path: Path) -> None:
+    """Limiters of one key together never exceed the bucket in any of its intervals."""
     machine = Machine(tmp_path, 3, 60.0)
     limiters = [machine.limiter() for _ in range(4)]
     began = []
@@ -49,8 +49,8 @@ def test_limiters_of_one_key_share_a_bucket(tmp_path: Path) -> None:
     assert began[-1] - began[0] < 3 * 63.0
 
 
-def test_calls_under_way_take_their_places(tmp_path: Path) -> None:
-    """Until they end, and the bucket's seconds longer."""
+def test_calls_count_until_they_end(tmp_path: Path) -> None:
+    """A call counts until it ends, and for one interval more."""
     machine = Machine(tmp_path, 1, 1.0)
     permit = machine.limiter().acquire(KIND)
     with pytest.raises(RateExceeded):
@@ -61,8 +61,8 @@ def test_calls_under_way_take_their_places(tmp_path: Path) -> None:
     assert 1.0 <= machine.now - ended < 1.5
 
 
-def test_endpoints_are_counted_by_themselves(tmp_path: Path) -> None:
-    """As are keys, and an endpoint without a limit is not counted at all."""
+def test_each_endpoint_has_its_own_bucket(tmp_path: Path) -> None:
+    """Each endpoint and each key has its own bucket; an endpoint without a limit does not wait."""
     machine = Machine(tmp_path, 1, 60.0)
     machine.limiter().acquire(KIND)
     machine.limiter().acquire(("lists", "GET"), deadline=0.0)
@@ -71,7 +71,7 @@ def test_endpoints_are_counted_by_themselves(tmp_path: Path) -> None:
 
 
 def test_a_wait_can_be_cancelled(tmp_path: Path) -> None:
-    """The call that was not made takes no place."""
+    """A cancelled wait does not count as a call."""
     machine = Machine(tmp_path, 1, 60.0)
     machine.limiter().acquire(KIND).answered(RateInfo())
     cancelled = threading.Event()
@@ -81,8 +81,8 @@ def test_a_wait_can_be_cancelled(tmp_path: Path) -> None:
         limiter.acquire(KIND, cancelled=cancelled)
 
 
-def test_a_process_that_was_killed_leaves_no_lock(tmp_path: Path) -> None:
-    """Its call counts as ended when that is found out; a file that was cut is read as far as it goes."""
+def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
+    """A killed process leaves no lock, and a truncated state file is read as far as possible."""
     program = f"""
         import os, pathlib
         from cdp_sync.connectors.http.machine_limit import MachineLimiter

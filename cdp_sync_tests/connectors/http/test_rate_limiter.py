@@ -12,19 +12,19 @@ from cdp_sync.retrying import Cancelled
 KIND = ("user", "POST")
 
 
-class MadeUpTime:
-    """A clock that waiting moves on."""
+class SimulatedTime:
+    """A simulated clock that each wait advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.waited: list[float] = []
 
     def clock(self) -> float:
-        """Return the time."""
+        """Return the simulated time."""
         return self.now
 
     def wait(self, condition: threading.Condition, seconds: float | None) -> None:
-        """Wait for a notice, or let the time pass at once."""
+        """Wait for a notification, or advance the clock at once."""
         if seconds is None:
             condition.wait(10)
         else:
@@ -32,9 +32,9 @@ class MadeUpTime:
             self.waited.append(seconds)
 
 
-def test_a_thread_waits_for_the_next_window_rather_than_failing() -> None:
-    """It goes on when the platform's minute has begun."""
-    time = MadeUpTime()
+def test_a_thread_waits_for_the_next_window() -> None:
+    """A thread waits until the platform's next window begins."""
+    time = SimulatedTime()
     limiter = RateLimiter(clock=time.clock, wait=time.wait)
     for remaining in (1, 0):
         permit = limiter.acquire(KIND)
@@ -43,9 +43,9 @@ def test_a_thread_waits_for_the_next_window_rather_than_failing() -> None:
     assert [round(seconds) for seconds in time.waited] == [30]
 
 
-def test_each_kind_of_call_has_its_own_rate() -> None:
-    """A used-up rate of one endpoint and method holds back no other."""
-    time = MadeUpTime()
+def test_each_endpoint_has_its_own_limit() -> None:
+    """Each pair of endpoint and method has its own rate limit."""
+    time = SimulatedTime()
     limiter = RateLimiter(clock=time.clock, wait=time.wait)
     permit = limiter.acquire(KIND)
     permit.answered(RateInfo(Rate(1, 0, 1060), date=1030))
@@ -53,8 +53,8 @@ def test_each_kind_of_call_has_its_own_rate() -> None:
     assert time.waited == []
 
 
-def test_those_who_wait_go_when_the_first_answer_comes() -> None:
-    """Of many threads one goes ahead; the others follow it."""
+def test_waiting_calls_start_after_the_first_answer() -> None:
+    """One thread makes the first call; the others wait for its answer."""
     limiter = RateLimiter()
     first = limiter.acquire(KIND)
     with ThreadPoolExecutor(8) as pool:
@@ -65,7 +65,7 @@ def test_those_who_wait_go_when_the_first_answer_comes() -> None:
 
 
 def test_a_wait_can_be_cancelled() -> None:
-    """By another thread, which sets the event and wakes those who wait."""
+    """Another thread can cancel a wait by setting the event and waking the limiter."""
     limiter, cancelled = RateLimiter(), threading.Event()
     assert limiter.acquire(KIND)
     with ThreadPoolExecutor(1) as pool:
@@ -76,9 +76,9 @@ def test_a_wait_can_be_cancelled() -> None:
             waiting.result(10)
 
 
-def test_a_refusal_resets_what_is_known_of_the_platforms_clock() -> None:
-    """It was wrong, or there would have been no refusal; the refusal's own `Date` holds."""
-    time = MadeUpTime()
+def test_a_refusal_resets_the_platforms_clock() -> None:
+    """A refusal resets the estimate of the platform's clock to the `Date` of the refusal."""
+    time = SimulatedTime()
     limiter = RateLimiter(clock=time.clock, wait=time.wait)
     permit = limiter.acquire(KIND)
     permit.answered(RateInfo(Rate(5, 4, 1060), date=1059))
@@ -88,9 +88,9 @@ def test_a_refusal_resets_what_is_known_of_the_platforms_clock() -> None:
     assert 40 <= sum(time.waited) < 40.1
 
 
-def test_a_declared_bucket_holds_without_headers() -> None:
-    """Each key has its own; a key without a bucket is not held back."""
-    time = MadeUpTime()
+def test_a_declared_bucket_needs_no_headers() -> None:
+    """A declared bucket limits the calls of its key without any headers. A key without a bucket does not wait."""
+    time = SimulatedTime()
     limiter = RateLimiter(buckets={KIND: Bucket(2, 10)}, clock=time.clock, wait=time.wait)
     for _ in range(4):
         limiter.acquire(KIND).answered(RateInfo())
@@ -101,8 +101,8 @@ def test_a_declared_bucket_holds_without_headers() -> None:
 
 
 def test_a_wait_has_a_deadline() -> None:
-    """A call that could not go in time fails at once; one that waits for an answer fails when the time is over."""
-    time = MadeUpTime()
+    """A call that cannot start before its deadline fails at once. A wait for an answer fails at the deadline."""
+    time = SimulatedTime()
     limiter = RateLimiter(clock=time.clock, wait=time.wait)
     permit = limiter.acquire(KIND)
     with pytest.raises(RateExceeded):
@@ -116,8 +116,8 @@ def test_a_wait_has_a_deadline() -> None:
     assert time.now == 105
 
 
-def test_many_threads_keep_to_a_bucket() -> None:
-    """By the real clock: of 30 calls by 8 threads no eleven start within a tenth of a second."""
+def test_many_threads_share_a_bucket() -> None:
+    """On the real clock, 8 threads with 30 calls never start eleven within a tenth of a second."""
     limiter = RateLimiter(buckets={KIND: Bucket(10, 0.1)})
     instants: list[float] = []
 

@@ -1,4 +1,4 @@
-"""How many calls go out, simulated with a platform in simulated time: never too many, and hardly too few."""
+"""The rate limiter, simulated with a platform in simulated time: the limit is kept and nearly used up."""
 
 import heapq
 import math
@@ -16,99 +16,99 @@ MINUTE = 60.0
 
 
 @dataclass
-class Play:
-    """Workers who call a platform without end; it refuses nothing and counts what it gets in each of its minutes."""
+class Simulation:
+    """Workers that call a platform without a pause. The platform refuses nothing and counts its calls by minute."""
 
     limit: int
     workers: int
     latency: float
-    """The longest, in seconds; each way of each call takes some part of half of it."""
+    """The maximum round trip in seconds; each direction takes a random part of half of it."""
     ahead: float
-    """Of the platform's clock before ours, in seconds."""
+    """Offset of the platform's clock from ours, in seconds."""
     seed: int = 0
     dated: bool = True
     loses: float = 0.0
-    """How likely it is that no answer comes back."""
+    """Probability that a call has no answer."""
     headers: bool = True
-    """Whether answers have the headers of the rate."""
+    """Whether answers have rate-limit headers."""
     bucket: Bucket | None = None
     """The declared limit."""
     others: int = 0
-    """Calls that somebody else makes with the same account at the start of each minute."""
+    """Calls of other clients of the account at the start of each minute."""
     now: float = 1000.0
     handled: Counter[int] = field(default_factory=Counter)
-    """Calls of ours, by the platform's minute."""
+    """Our calls, by minute of the platform."""
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Everybody is idle."""
+        """Start with all workers idle."""
         self.clock = PlatformClock()
         self.window = Window(self.clock, bucket=self.bucket)
         self.instants: list[float] = []
-        """When the platform handled each call, by its clock."""
+        """Times of the calls, by the platform's clock."""
         self.idle = self.workers
-        self.chance = random.Random(self.seed)
+        self.rng = random.Random(self.seed)
         self.number = 0
 
     def run(self, seconds: float) -> None:
-        """Play so long."""
+        """Run the simulation for some seconds."""
         end = self.now + seconds
-        self.at(self.now, self.go)
+        self.schedule(self.now, self.start_calls)
         while self._events and self._events[0][0] <= end:
             self.now, _, event = heapq.heappop(self._events)
             event()
 
-    def at(self, instant: float, event: Callable[[], None]) -> None:
-        """Let something happen."""
+    def schedule(self, instant: float, event: Callable[[], None]) -> None:
+        """Schedule an event."""
         self.number += 1
         heapq.heappush(self._events, (instant, self.number, event))
 
-    def go(self) -> None:
-        """Let everybody call who may."""
+    def start_calls(self) -> None:
+        """Start every call that the window allows."""
         while self.idle and (pause := self.window.pause(self.now)) == 0:
             self.idle -= 1
             ticket = self.window.start()
-            self.at(self.now + self.way(), lambda ticket=ticket: self.handle(ticket))
+            self.schedule(self.now + self.latency_of_one_way(), lambda ticket=ticket: self.handle(ticket))
         if self.idle and pause != SOON:
-            self.at(self.now + pause, self.go)
+            self.schedule(self.now + pause, self.start_calls)
 
-    def way(self) -> float:
-        """Return how long one way takes."""
-        return self.latency / 2 * self.chance.random()
+    def latency_of_one_way(self) -> float:
+        """Return the random latency of one direction."""
+        return self.latency / 2 * self.rng.random()
 
     def handle(self, ticket: Ticket) -> None:
-        """The platform gets a call."""
+        """Process a call on the platform."""
         there = self.now + self.ahead
         minute = math.floor(there / MINUTE)
         self.handled[minute] += 1
         self.instants.append(there)
         rate = Rate(self.limit, max(0, self.limit - self.handled[minute] - self.others), int((minute + 1) * MINUTE))
-        if self.chance.random() < self.loses:
-            self.at(self.now + self.way(), lambda: self.lose(ticket))
+        if self.rng.random() < self.loses:
+            self.schedule(self.now + self.latency_of_one_way(), lambda: self.lose(ticket))
         else:
-            self.at(self.now + self.way(), lambda: self.back(rate, math.floor(there), ticket))
+            self.schedule(self.now + self.latency_of_one_way(), lambda: self.receive(rate, math.floor(there), ticket))
 
-    def back(self, rate: Rate, date: float, ticket: Ticket) -> None:
-        """An answer arrives."""
+    def receive(self, rate: Rate, date: float, ticket: Ticket) -> None:
+        """Process an answer."""
         info = RateInfo(rate if self.headers else None, date if self.dated else None)
         self.clock.learn(info, self.now)
         self.window.answered(info, self.now, ticket)
         self.idle += 1
-        self.go()
+        self.start_calls()
 
     def lose(self, ticket: Ticket) -> None:
-        """A call has no answer."""
+        """Process the loss of an answer."""
         self.window.lost(self.now, ticket)
         self.idle += 1
-        self.go()
+        self.start_calls()
 
     def full_minutes(self) -> list[int]:
-        """Return the calls of the minutes that were played from start to end, without the first such."""
+        """Return the number of calls in each complete minute, except for the first."""
         return [self.handled[minute] for minute in sorted(self.handled)[2:-1]]
 
 
-plays = st.builds(
-    Play,
+simulations = st.builds(
+    Simulation,
     limit=st.integers(1, 120),
     workers=st.integers(1, 24),
     latency=st.floats(0.01, 5),
@@ -119,56 +119,61 @@ plays = st.builds(
 
 
 @settings(max_examples=150)
-@given(plays, st.sampled_from([0.0, 0.0, 0.1]))
-def test_no_minute_of_the_platform_gets_more_calls_than_it_allows(play: Play, loses: float) -> None:
-    """Whatever the limit, latency, workers and clocks are, with and without `Date`, and where answers get lost."""
-    play.loses = loses
+@given(simulations, st.sampled_from([0.0, 0.0, 0.1]))
+def test_the_limit_is_never_exceeded(simulation: Simulation, loses: float) -> None:
+    """A minute of the platform never has too many calls, whatever the latency, workers, clocks and lost answers."""
+    simulation.loses = loses
     if loses:  # while nothing is known, a lost call can be followed only by another
-        play.limit += 10
-    play.run(400)
-    assert max(play.handled.values()) <= play.limit
+        simulation.limit += 10
+    simulation.run(400)
+    assert max(simulation.handled.values()) <= simulation.limit
 
 
 @settings(max_examples=100)
-@given(plays)
-def test_at_least_nine_tenths_of_what_is_allowed_are_used(play: Play) -> None:
-    """In every full minute, if that many calls can be made at all by so few workers with such a latency."""
-    play.latency = min(play.latency, 1.0)
-    possible = play.workers / play.latency * (MINUTE - 3 * play.latency - 1)
-    if not play.dated:  # its minutes are cut at other places than ours; what is used at once is used in each
-        possible = math.inf if possible > 5 * play.limit else 0
-    play.run(400)
-    if possible > play.limit:
-        assert min(play.full_minutes()) >= math.floor(0.9 * play.limit)
+@given(simulations)
+def test_at_least_nine_tenths_of_the_limit_are_used(simulation: Simulation) -> None:
+    """At least nine tenths of the limit are used in each full minute, as far as workers and latency allow."""
+    simulation.latency = min(simulation.latency, 1.0)
+    possible = simulation.workers / simulation.latency * (MINUTE - 3 * simulation.latency - 1)
+    if not simulation.dated:  # its minutes differ from ours, and a burst may fall into either
+        possible = math.inf if possible > 5 * simulation.limit else 0
+    simulation.run(400)
+    if possible > simulation.limit:
+        assert min(simulation.full_minutes()) >= math.floor(0.9 * simulation.limit)
 
 
 @settings(max_examples=50)
-@given(plays)
-def test_calls_of_others_with_the_same_account_count(play: Play) -> None:
-    """What others have used is left out: the platform's own count holds."""
-    play.limit, play.others = 100, 40
-    play.run(300)
-    assert max(play.handled.values()) <= 60
+@given(simulations)
+def test_calls_of_other_clients_count(simulation: Simulation) -> None:
+    """Calls of other clients with the same account count, as the platform's own counter includes them."""
+    simulation.limit, simulation.others = 100, 40
+    simulation.run(300)
+    assert max(simulation.handled.values()) <= 60
 
 
 @settings(max_examples=60)
-@given(plays, st.integers(1, 12), st.floats(1, 90), st.sampled_from([0.0, 0.1]), st.booleans())
+@given(simulations, st.integers(1, 12), st.floats(1, 90), st.sampled_from([0.0, 0.1]), st.booleans())
 def test_a_declared_bucket_is_never_exceeded(
-    play: Play, calls: int, seconds: float, loses: float, headers: bool
+    simulation: Simulation, calls: int, seconds: float, loses: float, headers: bool
 ) -> None:
-    """In no span of its length, wherever it begins; with and without headers, whose limit holds beside it."""
-    play.limit, play.loses, play.headers, play.bucket = play.limit + 30, loses, headers, Bucket(calls, seconds)
-    play.__post_init__()
-    play.run(130)
-    handled = sorted(play.instants)
+    """No interval of the bucket's length has more calls than it allows, with and without headers."""
+    simulation.limit, simulation.loses, simulation.headers, simulation.bucket = (
+        simulation.limit + 30,
+        loses,
+        headers,
+        Bucket(calls, seconds),
+    )
+    simulation.__post_init__()
+    simulation.run(130)
+    handled = sorted(simulation.instants)
     assert all(later - first > seconds for first, later in zip(handled, handled[calls:], strict=False))
     if headers:
-        assert max(play.handled.values()) <= play.limit
-    assert len(handled) >= min(play.workers, calls)
+        assert max(simulation.handled.values()) <= simulation.limit
+    assert len(handled) >= min(simulation.workers, calls)
 
 
 def test_a_declared_bucket_needs_no_headers() -> None:
-    """An answer without headers says nothing about it; calls go at once up to the limit, the next one after it."""
+    """Without headers, calls start at once up to the bucket's limit; the next one waits."""
     window = Window(PlatformClock(), bucket=Bucket(2, 10))
     first, second = window.start(), window.start()
     assert window.pause(0) == SOON
@@ -180,8 +185,8 @@ def test_a_declared_bucket_needs_no_headers() -> None:
     assert window.pause(11) == 2
 
 
-def test_the_first_call_goes_ahead_alone() -> None:
-    """Before anything is known, and again in each new window; the others wait for what its answer says."""
+def test_the_first_call_is_made_alone() -> None:
+    """The first call of each window is made alone; the others wait for its answer."""
     window = Window(PlatformClock())
     assert window.pause(0) == 0
     first = window.start()
@@ -194,8 +199,8 @@ def test_the_first_call_goes_ahead_alone() -> None:
     assert window.pause(70) == SOON
 
 
-def test_answers_may_arrive_in_another_order_than_they_were_given() -> None:
-    """The highest count holds, and calls under way are counted on top of it."""
+def test_answers_may_arrive_in_any_order() -> None:
+    """Answers may arrive in any order: the highest count applies, plus the calls in flight."""
     window = Window(PlatformClock())
     window.answered(RateInfo(Rate(4, 3, 60)), 0, window.start())
     first, second, _third = [window.start() for _ in range(3)]
@@ -205,8 +210,8 @@ def test_answers_may_arrive_in_another_order_than_they_were_given() -> None:
     assert window.counted == 4
 
 
-def test_a_refused_call_closes_until_the_window_ends() -> None:
-    """By the platform's clock: what its `Date` says, 100 s ahead of ours here."""
+def test_a_refused_call_closes_the_window_until_it_ends() -> None:
+    """A refused call closes the window until it ends by the platform's clock, 100 s ahead of ours here."""
     clock = PlatformClock()
     window = Window(clock)
     refused = RateInfo(Rate(10, 5, 1140), date=1110, refused=True)
@@ -216,22 +221,22 @@ def test_a_refused_call_closes_until_the_window_ends() -> None:
     assert window.pause(1041.1) == 0
 
 
-def test_a_refused_call_closes_for_as_long_as_the_platform_says() -> None:
-    """As `Retry-After` does."""
+def test_a_refused_call_closes_the_window_for_retry_after() -> None:
+    """A refused call closes the window for as long as `Retry-After` says."""
     window = Window(PlatformClock())
     window.answered(RateInfo(refused=True, retry_after=7), 0, window.start())
     assert window.pause(0) == 7
 
 
 def test_without_headers_and_bucket_there_is_no_limit() -> None:
-    """Calls go as they come."""
+    """Without headers and bucket, calls do not wait."""
     window = Window(PlatformClock())
     window.answered(RateInfo(), 0, window.start())
     assert {window.pause(1) for _ in range(1000) if not window.start().probe} == {0.0}
 
 
 def test_a_lost_probe_is_followed_by_another() -> None:
-    """Nobody waits for an answer that does not come."""
+    """A first call whose answer is lost is followed by another."""
     window = Window(PlatformClock())
     window.lost(0, window.start())
     assert window.pause(0) == 0

@@ -1,4 +1,4 @@
-"""What answers mean: a table of errors, and samples of recorded shapes."""
+"""Answers of Iterable: a table of errors, and samples of recorded answers."""
 
 import json
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ SAMPLES = Path(__file__).parent / "samples"
 JANE = "jane@example.com"
 LISTS, SIZE, USER = protocol.get_lists(), protocol.get_list_size(7), protocol.get_user("email", JANE)
 JOB, START = protocol.get_export_files(1), protocol.start_export(UserQuery())
-BULK = protocol.bulk_update([{"email": JANE}], create_fields=True)
+BULK = protocol.bulk_update([b'{"email":"jane@example.com"}'], create_fields=True)
 
 REFUSALS = [
     (LISTS, 401, {"msg": "Invalid API key", "code": "BadApiKey"}, AuthenticationFailed),
@@ -54,13 +54,13 @@ REFUSALS = [
 
 
 def sample(name: str) -> bytes:
-    """Return a recorded shape."""
+    """Return the sample of a recorded answer."""
     return (SAMPLES / f"{name}.json").read_bytes()
 
 
 @pytest.mark.parametrize(("call", "status", "said", "error"), REFUSALS)
-def test_a_refusal_is_one_of_our_errors(call: Call, status: int, said: Any, error: type[CdpSyncError]) -> None:
-    """The status decides, not the code; nothing personal is passed on."""
+def test_the_status_decides_the_type_of_error(call: Call, status: int, said: Any, error: type[CdpSyncError]) -> None:
+    """The status decides the type of the error, not the code. The message has no personal data."""
     content = b"<html>Action not found</html>" if said is None else json.dumps(said).encode()
     with pytest.raises(error) as problem:
         decipher(call, status, content)
@@ -70,7 +70,7 @@ def test_a_refusal_is_one_of_our_errors(call: Call, status: int, said: Any, erro
 
 
 def test_an_answer_without_json_is_a_failure() -> None:
-    """Such as a page of something in between."""
+    """An answer without JSON, such as a gateway's page, is RemoteFailure."""
     with pytest.raises(RemoteFailure):
         decipher(LISTS, 200, b"<html>")
     with pytest.raises(RemoteFailure):
@@ -79,7 +79,7 @@ def test_an_answer_without_json_is_a_failure() -> None:
 
 
 def test_lists_are_read() -> None:
-    """With their kinds; a creation time has milliseconds, or seconds."""
+    """Lists have their kinds, and creation times in milliseconds or seconds."""
     one, vip, never = answers.mailing_lists(decipher(LISTS, 200, sample("lists")))
     assert (one.id, one.name, one.kind, one.is_static) == (1068682, "List One", "static", True)
     assert (vip.kind, vip.is_static, never.kind) == ("dynamic", False, "suppression")
@@ -88,13 +88,13 @@ def test_lists_are_read() -> None:
 
 
 def test_fields_are_read() -> None:
-    """Flat, with dotted names."""
+    """Fields are flat, with dotted names."""
     fields = answers.field_types(decipher(protocol.get_fields(), 200, sample("fields")))
     assert (fields["address.number"], fields["isVip"], len(fields)) == ("long", "boolean", 8)
 
 
 def test_a_user_is_read() -> None:
-    """Fields and keys in one; an unknown user is an empty object, or a refusal that says so."""
+    """A user has fields and identifiers; an unknown user is an empty object or a refusal."""
     user = answers.user(decipher(USER, 200, sample("user")))
     assert user
     assert (user["email"], user["userId"], user["address"], user["emailListIds"]) == (JANE, "u1", {"city": "X"}, [7])
@@ -104,7 +104,7 @@ def test_a_user_is_read() -> None:
 
 
 def test_an_export_is_read() -> None:
-    """States in any case; further fields are ignored."""
+    """States are case-insensitive, and additional fields are ignored."""
     assert answers.job_id(decipher(START, 200, sample("export_started"))) == 3562
     found = json.loads(sample("export_files"))
     for state in ("completed", "Completed", "COMPLETED"):
@@ -119,8 +119,8 @@ def test_an_export_is_read() -> None:
         answers.job_id({"jobId": "x"})
 
 
-def test_types_that_do_not_fit_are_named() -> None:
-    """By field and type, without the value."""
+def test_mismatched_types_are_named() -> None:
+    """A type mismatch is reported with field and type, without the value."""
     with pytest.raises(RequestRefused, match="signupDate is date") as problem:
         decipher(BULK, 400, sample("types_mismatched"))
     assert JANE not in str(problem.value)

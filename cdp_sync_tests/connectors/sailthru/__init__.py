@@ -1,1 +1,1 @@
-"""Speaking with Sailthru."""
+"""Tests of the connector for Sailthru."""

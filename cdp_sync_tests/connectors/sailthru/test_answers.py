@@ -1,4 +1,4 @@
-"""What answers mean: a table of errors, and samples of recorded shapes."""
+"""Answers of Sailthru: a table of errors, and samples of recorded answers."""
 
 import json
 from pathlib import Path
@@ -60,7 +60,7 @@ REFUSALS = [
 
 
 def sample(name: str) -> Any:
-    """Return an answer of a recorded shape."""
+    """Return the sample of a recorded answer."""
     return json.loads((SAMPLES / f"{name}.json").read_text())
 
 
@@ -68,7 +68,7 @@ def sample(name: str) -> Any:
 def test_errors_are_reported_by_code_status_and_endpoint(
     call: Call, status: int, code: int, text: str, kind: type[CdpSyncError]
 ) -> None:
-    """Each as the kind of error that says what to do; nothing of Sailthru's own text is in it."""
+    """Code, status and endpoint decide the type of the error. Sailthru's own text is left out."""
     body = json.dumps({"error": code, "errormsg": text}).encode()
     with pytest.raises(CdpSyncError) as refused:
         decipher(call, status, body)
@@ -80,8 +80,8 @@ def test_errors_are_reported_by_code_status_and_endpoint(
 
 
 @pytest.mark.parametrize(("call", "status"), [(GET_USER, 400), (Call("DELETE", "user", {"id": JANE}), 404)])
-def test_a_user_nobody_knows_is_no_error(call: Call, status: int) -> None:
-    """Reading answers 400 and deleting 404; both say code 99."""
+def test_an_unknown_user_is_no_error(call: Call, status: int) -> None:
+    """An unknown user is no error: reading answers 400 and deleting 404, both with code 99."""
     body = json.dumps({"error": 99, "errormsg": f"User not found with email: {JANE}"}).encode()
     assert decipher(call, status, body) is None
 
@@ -100,22 +100,20 @@ def test_a_user_nobody_knows_is_no_error(call: Call, status: int) -> None:
         (413, b"", RequestRefused),
     ],
 )
-def test_what_is_no_answer_of_sailthrus_is_reported_by_its_status(
-    status: int, body: bytes, kind: type[CdpSyncError]
-) -> None:
-    """A gateway's page, or something else at that address."""
+def test_a_foreign_answer_is_reported_by_its_status(status: int, body: bytes, kind: type[CdpSyncError]) -> None:
+    """An answer that is not Sailthru's, such as a gateway's page, is reported by its status."""
     with pytest.raises(CdpSyncError) as refused:
         decipher(POST_USER, status, body)
     assert type(refused.value) is kind
 
 
 def test_an_answer_with_one_of_the_two_keys_is_no_error() -> None:
-    """Both are needed; a user may have a variable of such a name."""
+    """Only an answer with both error keys is an error: a user may have a variable of such a name."""
     assert decipher(GET_USER, 200, b'{"error": 1, "ok": true}') == {"error": 1, "ok": True}
 
 
 def test_lists_are_natural_or_smart() -> None:
-    """`normal` is another word for natural; the count stands under either of two names."""
+    """A list is natural (also `normal`) or smart; its count has either of two names."""
     main, smart = answers.mailing_lists(sample("lists"))
     assert (main.name, main.kind, main.count, smart.kind) == ("Main", "natural", 120, "smart")
     (one,) = answers.mailing_lists({"lists": [{"name": "Main", "type": "normal", "email_count": "1"}]})
@@ -124,20 +122,20 @@ def test_lists_are_natural_or_smart() -> None:
 
 
 @pytest.mark.parametrize("empty", [None, [], {}])
-def test_what_a_user_has_none_of_is_empty(empty: object) -> None:
-    """Whether it comes as null, as an array or as an object."""
+def test_missing_parts_of_a_user_are_empty(empty: object) -> None:
+    """A missing part of a user is empty, given as null, as an array or as an object."""
     assert answers.user({"vars": empty, "lists": empty, "keys": empty}) == {"vars": {}, "lists": {}, "keys": {}}
     assert answers.user({"ok": True}) == {"ok": True}
 
 
-def test_what_a_user_has_is_kept() -> None:
-    """As it comes."""
+def test_parts_of_a_user_are_unchanged() -> None:
+    """The parts of a user are returned unchanged."""
     user = answers.user(sample("user"))
     assert (user["lists"], user["vars"]["ltv"]) == ({}, 3039)
 
 
-def test_jobs_tell_how_they_are() -> None:
-    """Started, completed with an address that does not show, expired."""
+def test_jobs_have_a_status() -> None:
+    """A job is started, completed with a hidden address, or expired."""
     assert answers.job(sample("job_started")).status == "pending"
     done = answers.job(sample("job_completed"))
     assert (done.status, done.expired) == ("completed", False)

@@ -1,1 +1,1 @@
-"""The sandbox of Iterable's API."""
+"""Tests of the sandbox of Iterable's API."""

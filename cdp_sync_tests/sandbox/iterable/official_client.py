@@ -1,4 +1,4 @@
-"""Iterable's official client, `@iterable/api` of npm, as a process that these tests call.
+"""Iterable's official client, `@iterable/api` of npm, in a Node process.
 
 The variable CDP_SYNC_ITERABLE_CLIENT names the folder that npm installed it into.
 """
@@ -19,9 +19,9 @@ class ClientError(Exception):
     """The client raised an error.
 
     Attributes:
-        kind: Its class.
-        status: Of HTTP; None where there was no answer.
-        code: Of the answer; None where it has none.
+        kind: The class of the error.
+        status: The HTTP status; None without an answer.
+        code: The answer's code; None without one.
     """
 
     def __init__(self, kind: str, message: str, status: int | None = None, code: str | None = None) -> None:
@@ -32,7 +32,7 @@ class ClientError(Exception):
 
 
 class OfficialClient:
-    """The client in a process of Node. A context manager: leaving it ends the process."""
+    """The client in a Node process. A context manager, which ends the process."""
 
     def __init__(self, url: str, key: str) -> None:
         self._process = subprocess.Popen(
@@ -41,20 +41,20 @@ class OfficialClient:
         )  # fmt: skip
 
     def __enter__(self) -> Self:
-        """Return it."""
+        """Return the client."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End it."""
+        """End the process."""
         self._process.communicate(timeout=20)
 
     def call(self, method: str, **parameters: Any) -> Any:
-        """Return what a method returns.
+        """Return the result of a method.
 
         Raises:
-            ClientError: It raised an error.
+            ClientError: The client raised an error.
         """
         assert self._process.stdin
         assert self._process.stdout
@@ -67,7 +67,7 @@ class OfficialClient:
 
 
 def why_absent() -> str | None:
-    """Return why the client cannot run here; None where it can."""
+    """Return why the client cannot run here, or None where it can."""
     if shutil.which("node") is None:
         return "Node is not installed"
     folder = os.environ.get(_FOLDER)

@@ -1,4 +1,4 @@
-"""Calls of Iterable's sandbox: keys, errors, limits, sizes, faults."""
+"""Calls of Iterable's sandbox: API keys, errors, rate limits, sizes, faults."""
 
 import pytest
 import requests
@@ -10,13 +10,13 @@ ANN = {"email": "ann@example.com"}
 
 
 @pytest.mark.parametrize("header", ["Api-Key", "Api_Key", "api_key", "API-KEY"])
-def test_both_spellings_of_the_header_carry_the_key(header: str, api: Api) -> None:
-    """With a hyphen or an underscore."""
+def test_the_key_header_has_two_spellings(header: str, api: Api) -> None:
+    """The API key is accepted in a header with hyphens or underscores."""
     assert requests.get(f"{api.box.url}/api/lists", headers={header: KEY}, timeout=20).json() == {"lists": []}
 
 
-def test_keys_that_are_wrong(api: Api) -> None:
-    """No key, another one, that of the other data center, and that of an app."""
+def test_wrong_keys_are_refused(api: Api) -> None:
+    """A missing key, an unknown one, one of the other data center and one of an app are refused."""
     api.box.mobile_key = "app"
     with IterableSandbox(api_key="european") as other:
         for key in (None, "wrong", other.api_key):
@@ -31,8 +31,8 @@ def test_keys_that_are_wrong(api: Api) -> None:
     )
 
 
-def test_unknown_routes_are_a_page(api: Api) -> None:
-    """An unknown path, and a method that a path does not have; a job that is not there is JSON."""
+def test_unknown_routes_answer_with_a_page(api: Api) -> None:
+    """An unknown path or method answers with an HTML page; an unknown job with JSON."""
     for answer in (api.get("nothing"), api.post("lists/getUsers")):
         assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
         assert "Action not found" in answer.text
@@ -40,14 +40,14 @@ def test_unknown_routes_are_a_page(api: Api) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"", b'{"users": 1}', b'{"users": [1]}'])
-def test_a_body_that_is_none_is_refused(body: bytes, api: Api) -> None:
-    """No JSON, no object, or not of the shape that the endpoint needs."""
+def test_an_invalid_body_is_refused(body: bytes, api: Api) -> None:
+    """A body that is no JSON, no object or of the wrong shape is refused."""
     answer = requests.post(f"{api.box.url}/api/users/bulkUpdate", data=body, headers={"Api-Key": KEY}, timeout=20)
     assert refused(answer) == (400, "BadJsonBody")
 
 
 def test_large_calls_are_refused(api: Api) -> None:
-    """A body above 4 MB, and more users than the sandbox was set to take; nobody is written."""
+    """A body above 4 MB, or with more users than allowed, is refused and writes no user."""
     large = {"users": [{**ANN, "dataFields": {"text": "x" * 4_000_000}}]}
     assert refused(api.post("users/bulkUpdate", **large)) == (413, "BatchTooLarge")
     users = [{"email": f"{number}@example.com"} for number in range(1001)]
@@ -59,8 +59,8 @@ def test_large_calls_are_refused(api: Api) -> None:
     assert api.user(ANN["email"]) is None
 
 
-def test_documented_limits(api: Api) -> None:
-    """Five sizes a minute, one more each twelve seconds; four exports; answers do not say what is left."""
+def test_limits_match_the_documentation(api: Api) -> None:
+    """The limits are those of the documentation, and answers have no headers about remaining calls."""
     api.box.limits = DOCUMENTED_LIMITS
     list_id = api.post("lists", name="News").json()["listId"]
     answers = [api.get(f"lists/{list_id}/size") for _ in range(6)]
@@ -79,7 +79,7 @@ def test_documented_limits(api: Api) -> None:
 
 
 def test_limits_can_be_scaled(api: Api) -> None:
-    """Sixty times as fast, a minute's calls are allowed again after a second."""
+    """At sixty times the speed, a minute's calls are allowed again after a second."""
     api.box.limits = faster(DOCUMENTED_LIMITS, 60)
     for _ in range(2):
         statuses = [api.get("export/data.csv", dataTypeName="user", range="All").status_code for _ in range(5)]
@@ -88,7 +88,7 @@ def test_limits_can_be_scaled(api: Api) -> None:
 
 
 def test_faults(api: Api) -> None:
-    """A status instead of an answer; an answer and a stream that are cut."""
+    """A fault is an error status, a truncated answer or a truncated stream."""
     api.box.load([ANN])
     api.box.fail("users/update", status=503)
     assert refused(api.post("users/update", **ANN)) == (503, "GenericError")
@@ -101,8 +101,8 @@ def test_faults(api: Api) -> None:
         api.get("export/data.json", dataTypeName="user", range="All")
 
 
-def test_changes_are_seen_late(api: Api) -> None:
-    """Single reads, lists and exports show users as they were: before a change, a creation, a removal."""
+def test_changes_are_visible_after_a_delay(api: Api) -> None:
+    """Reads, lists and exports show a change, creation or removal only after the delay."""
     list_id = api.post("lists", name="News").json()["listId"]
     api.box.load([{**ANN, "dataFields": {"plan": "free"}, "lists": ["News"]}, {"email": "old@example.com"}])
     api.box.visible_after = 60
@@ -124,7 +124,7 @@ def test_changes_are_seen_late(api: Api) -> None:
 
 
 def test_the_page_shows_a_project(api: Api) -> None:
-    """Lists, users and exports, without the key."""
+    """The status page shows lists, users and exports, without the key."""
     api.box.load([{**ANN, "lists": ["News"]}])
     api.post("export/start", dataTypeName="user", outputFormat="text/csv")
     page = requests.get(f"{api.box.url}/_sandbox", timeout=20)
@@ -133,8 +133,8 @@ def test_the_page_shows_a_project(api: Api) -> None:
     assert KEY not in page.text
 
 
-def test_a_project_is_kept(api: Api) -> None:
-    """What is dumped and loaded into another sandbox is the same project, with ids, rules, values and types."""
+def test_a_project_is_dumped_and_loaded(api: Api) -> None:
+    """A project that is dumped and loaded is unchanged, with ids, rules, values and types."""
     api.box.load([{**ANN, "dataFields": {"born": "1990-01-02"}, "lists": ["News"], "created": 5, "updated": 7}])
     api.box.project.add_list("Born", rule=("born", "1990-01-02 00:00:00 +00:00"))
     other = IterableSandbox(api_key=KEY)

@@ -17,7 +17,7 @@ def exported(api: Api, path: str, **query: Any) -> list[dict[str, Any]]:
 
 
 def test_an_event_with_an_id_is_replaced(api: Api) -> None:
-    """Each other one is new; the newest comes first, and the number is bounded."""
+    """An event with a known id is replaced. Events are listed newest first, up to a maximum."""
     for body in ({"id": "e1", "dataFields": {"n": 1}}, {"id": "e1", "dataFields": {"n": 2}}, {"createdAt": NOON + 60}):
         assert api.post("events/track", email=ANN, eventName="visit", **body).json()["code"] == "Success"
     found = api.get(f"events/{ANN}").json()["events"]
@@ -31,13 +31,13 @@ def test_an_event_with_an_id_is_replaced(api: Api) -> None:
 
 @pytest.mark.parametrize("moment", [NOON, NOON * 1000])
 def test_times_are_seconds_or_milliseconds(moment: float, api: Api) -> None:
-    """Both are the same moment."""
+    """Seconds and milliseconds yield the same time."""
     api.post("events/track", email=ANN, eventName="visit", createdAt=int(moment))
     assert api.get(f"events/{ANN}").json()["events"][0]["createdAt"] == "2024-05-01 12:00:00 +00:00"
 
 
 def test_fields_of_events_have_types_by_name(api: Api) -> None:
-    """An event of another name may have another type; a wrong one is refused."""
+    """A field's type belongs to the event name, and a value of another type is refused."""
     for name, value in (("one", 1), ("two", "x")):
         assert api.post("events/track", email=ANN, eventName=name, dataFields={"n": value}).ok
     answer = api.post("events/track", email=ANN, eventName="one", dataFields={"n": "x"})
@@ -47,7 +47,7 @@ def test_fields_of_events_have_types_by_name(api: Api) -> None:
 
 
 def test_many_events(api: Api) -> None:
-    """Those of users who cannot be found or are not valid are listed, the others are stored."""
+    """Events of unknown or invalid users are listed as failures; the others are stored."""
     events = [
         {"email": ANN, "eventName": "visit"},
         {"email": "bad", "eventName": "x"},
@@ -62,7 +62,7 @@ def test_many_events(api: Api) -> None:
 
 
 def test_a_purchase_writes_its_user_and_empties_the_cart(api: Api) -> None:
-    """The items of the request are `shoppingCartItems` of the event; a cart is an event of its own."""
+    """The purchased items are `shoppingCartItems` of the event, and a cart update is an event of its own."""
     api.post("commerce/updateCart", user={"email": ANN}, items=[ITEM])
     assert api.user(ANN)["shoppingCartItems"] == [{**ITEM, "price": 2.0}]
     purchase = {"user": {"email": ANN, "dataFields": {"vip": True}}, "items": [ITEM], "total": 6}
@@ -78,7 +78,7 @@ def test_a_purchase_writes_its_user_and_empties_the_cart(api: Api) -> None:
 
 
 def test_all_events_of_a_user(api: Api) -> None:
-    """One a line, flat, with their type; custom ones where they are asked for."""
+    """An export has one flat line per event with its type, and custom events on request."""
     purchase = {"user": {"email": ANN}, "items": [ITEM], "total": 6}
     api.post("commerce/trackPurchase", **purchase)
     api.post("events/track", email=ANN, eventName="visit", dataFields={"page": {"title": "Home"}})

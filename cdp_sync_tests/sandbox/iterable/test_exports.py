@@ -1,4 +1,4 @@
-"""Exports of Iterable's sandbox: streams and jobs, windows, fields, links, and what can go wrong with them."""
+"""Exports of Iterable's sandbox: streams and jobs, windows, fields, links, and faults."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ def lines(api: Api, **query: Any) -> list[dict[str, Any]]:
 
 
 def start(api: Api, **body: Any) -> int:
-    """Start an export of users and return its number."""
+    """Start an export of users and return its id."""
     return int(api.post("export/start", **{"dataTypeName": "user", "outputFormat": NDJSON, **body}).json()["jobId"])
 
 
@@ -32,17 +32,17 @@ def state(api: Api, job_id: int) -> str:
 
 
 def files(api: Api, job_id: int) -> list[requests.Response]:
-    """Return the files of an export, from fresh links, without a key."""
+    """Return the files of an export by fresh links, without a key."""
     return [requests.get(each["url"], timeout=20) for each in api.get(f"export/{job_id}/files").json()["files"]]
 
 
-def people(api: Api, number: int) -> None:
-    """Add people."""
+def add_users(api: Api, number: int) -> None:
+    """Add users."""
     api.box.load([{"email": f"user{each}@example.com"} for each in range(number)])
 
 
 def test_a_line_is_flat(api: Api) -> None:
-    """Objects have dotted names, an array of objects is one array for each of their names; or all is nested."""
+    """Objects become dotted names, and an array of objects one array per name; or the export is nested."""
     fields = {"address": {"geo": {"lat": 1.5}}, "cart": [{"price": 1.5, "name": "Cup"}, {"price": 2.5}], "tags": ["a"]}
     api.post("users/update", email=ANN, userId="u1", dataFields=fields)
     when = "2024-05-01 12:00:00 +00:00"
@@ -57,8 +57,8 @@ def test_a_line_is_flat(api: Api) -> None:
     assert lines(api)[0].items() >= fields.items()
 
 
-def test_a_window_is_of_the_profiles_update(api: Api) -> None:
-    """Its start belongs to it, its end does not; without a zone a time is UTC."""
+def test_a_window_includes_its_start_and_excludes_its_end(api: Api) -> None:
+    """A window includes its start and excludes its end, by the time of the profile's update, in UTC by default."""
     for number in range(3):
         api.post("users/update", email=f"user{number}@example.com")
         api.box.clock.advance(60)
@@ -75,7 +75,7 @@ def test_a_window_is_of_the_profiles_update(api: Api) -> None:
     ("name", "days"), [("Today", {0}), ("Yesterday", {1}), ("BeforeToday", {1, 2}), ("All", {0, 1, 2})]
 )
 def test_ranges_are_days_of_utc(name: str, days: set[int], api: Api) -> None:
-    """Counted from the day of the call."""
+    """A range is a number of UTC days before the day of the call."""
     api.box.load({"email": f"user{day}@example.com", "created": NOON - day * 86400} for day in range(3))
     assert {int(line["email"][4]) for line in lines(api, range=name)} == days
 
@@ -83,15 +83,15 @@ def test_ranges_are_days_of_utc(name: str, days: set[int], api: Api) -> None:
 @pytest.mark.parametrize(
     "query", [{"dataTypeName": "people"}, {"range": "Tomorrow"}, {"range": ""}, {"startDateTime": "noon"}]
 )
-def test_a_stream_that_asks_for_nothing_there_is(query: dict[str, str], api: Api) -> None:
-    """Another type of data, an unknown range, no range, a time that is none; the vendor's other types are empty."""
+def test_an_invalid_stream_is_refused(query: dict[str, str], api: Api) -> None:
+    """An unknown data type, an invalid range or time is refused; other data types of the vendor are empty."""
     answer = api.get("export/data.json", **{"dataTypeName": "user", "range": "All", **query})
     assert refused(answer) == (400, "BadParams")
     assert lines(api, dataTypeName="emailunsubscribe") == []
 
 
-def test_fields_are_chosen(api: Api) -> None:
-    """Some only, repeated or as a list, or all but some; an object stands for what is in it."""
+def test_fields_are_included_or_excluded(api: Api) -> None:
+    """Fields are included or excluded, repeated or as a list; an object stands for all of its fields."""
     api.post("users/update", email=ANN, dataFields={"a": 1, "o": {"x": 1, "y": 2}})
     assert lines(api, onlyFields=["email", "o"]) == [{"email": ANN, "o.x": 1, "o.y": 2}]
     assert lines(api, onlyFields="a,o.x") == [{"a": 1, "o.x": 1}]
@@ -99,7 +99,7 @@ def test_fields_are_chosen(api: Api) -> None:
 
 
 def test_csv_has_all_columns(api: Api) -> None:
-    """Arrays are JSON, what a user does not have is empty; the delimiter is the caller's."""
+    """A CSV export has JSON for arrays, empty cells for missing values, and the caller's delimiter."""
     api.post("users/update", email=ANN, dataFields={"tags": ["a", "b"]})
     api.post("users/update", email="bob@example.com", dataFields={"vip": True})
     answer = api.get("export/data.csv", dataTypeName="user", range="All", delimiter=";", onlyFields="email,tags,vip")
@@ -110,8 +110,8 @@ def test_csv_has_all_columns(api: Api) -> None:
 
 
 def test_a_job_goes_from_enqueued_to_completed(api: Api) -> None:
-    """Four run at once; its state is in lower case, and its files are there when it is done."""
-    people(api, 5)
+    """Four jobs run at once, with states in lower case and files at completion."""
+    add_users(api, 5)
     api.box.job_seconds, api.box.lines_per_file = 10, 2
     jobs = [start(api) for _ in range(5)]
     assert [state(api, job) for job in jobs] == ["running"] * 4 + ["enqueued"]
@@ -127,8 +127,8 @@ def test_a_job_goes_from_enqueued_to_completed(api: Api) -> None:
 
 
 def test_files_come_in_pages(api: Api) -> None:
-    """After the last name the next page begins; the last one is empty."""
-    people(api, 9)
+    """Files are paged by the last name; the page after the last file is empty."""
+    add_users(api, 9)
     api.box.lines_per_file, api.box.files_per_page = 1, 4
     job, pages, after = start(api), [], ""
     while not pages or pages[-1]:
@@ -140,8 +140,8 @@ def test_files_come_in_pages(api: Api) -> None:
 
 
 def test_links_expire(api: Api) -> None:
-    """After half an hour; each call returns fresh ones, and it can be ordered that the first has expired at once."""
-    people(api, 1)
+    """A link expires after half an hour, or at once on request; each call returns new links."""
+    add_users(api, 1)
     job = start(api)
     url = api.get(f"export/{job}/files").json()["files"][0]["url"]
     api.box.clock.advance(1799)
@@ -155,8 +155,8 @@ def test_links_expire(api: Api) -> None:
 
 
 def test_jobs_fail_hang_and_are_cancelled(api: Api) -> None:
-    """A failed or cancelled one has no files; one that hangs never ends."""
-    people(api, 1)
+    """A failed or canceled job has no files; a hanging job never ends."""
+    add_users(api, 1)
     api.box.jobs_fail = True
     assert state(api, start(api)) == "failed"
     api.box.jobs_fail, api.box.jobs_hang = False, True
@@ -172,17 +172,17 @@ def test_jobs_fail_hang_and_are_cancelled(api: Api) -> None:
 
 @pytest.mark.parametrize(("most", "truncated"), [(4, True), (5, True), (6, False), (7, False)])
 def test_an_export_is_truncated(most: int, truncated: bool, api: Api) -> None:
-    """It says so, and has so many lines at most; one that fits is whole."""
-    people(api, 6)
+    """An export above the maximum is truncated and reports so."""
+    add_users(api, 6)
     api.box.truncate_after, api.box.lines_per_file = most, 3
     job = start(api)
     assert api.get(f"export/{job}/files").json()["exportTruncated"] is truncated
     assert sum(len(file.text.splitlines()) for file in files(api, job)) == min(most, 6)
 
 
-def test_lines_can_be_bad(api: Api) -> None:
-    """One is cut in half, one is no JSON; the others are whole, in streams and in files."""
-    people(api, 3)
+def test_lines_can_be_invalid(api: Api) -> None:
+    """A bad line is truncated or no JSON; the other lines are whole, in streams and files."""
+    add_users(api, 3)
     good = api.get("export/data.json", dataTypeName="user", range="All").text.splitlines()
     api.box.bad_lines = {1: None, 3: b"<html>"}
     bad = [good[0][: (len(good[0]) + 1) // 2], good[1], "<html>"]
@@ -191,8 +191,8 @@ def test_lines_can_be_bad(api: Api) -> None:
 
 
 def test_other_calls_are_answered_during_a_stream(api: Api) -> None:
-    """A stream that is not read to its end holds nobody up."""
-    people(api, 3000)
+    """Other calls are answered while a stream is open."""
+    add_users(api, 3000)
     url = f"{api.box.url}/api/export/data.json?dataTypeName=user&range=All"
     with requests.get(url, headers={"Api-Key": api.box.api_key}, stream=True, timeout=20) as reading:
         rows = reading.iter_lines()

@@ -1,4 +1,4 @@
-"""Lists of Iterable's sandbox: what they are, who is on them, and which can be changed."""
+"""Lists of Iterable's sandbox: types, members, and which lists can be changed."""
 
 import pytest
 
@@ -8,13 +8,13 @@ ANN, BOB = "ann@example.com", "bob@example.com"
 
 
 def invalid(list_id: object) -> dict[str, object]:
-    """Return the answer to a list that cannot be written to: its code says `Success`."""
+    """Return the answer to a change of a read-only list, whose code is `Success`."""
     params = {"projectId": 9079, "listId": list_id}
     return {"msg": f"error.lists.invalidListId({list_id})", "code": "Success", "params": params}
 
 
-def test_kinds_of_lists(api: Api) -> None:
-    """The newest first, each with its type and the milliseconds of its creation."""
+def test_lists_have_types_and_times(api: Api) -> None:
+    """Lists are ordered newest first, with type and creation time in milliseconds."""
     api.post("lists", name="Standing", description="all")
     api.box.clock.advance(1)
     api.box.project.add_list("Pros", rule=("plan", "pro"))
@@ -32,7 +32,7 @@ def test_kinds_of_lists(api: Api) -> None:
 
 
 def test_members_are_lines_of_text(projects: Projects) -> None:
-    """Addresses, or userIds where there are none or they are preferred; nothing where nobody is on the list."""
+    """Members are lines of addresses, or of userIds where preferred or without address."""
     api = projects("hybrid")
     list_id = api.post("lists", name="News").json()["listId"]
     assert (api.get("lists/getUsers", listId=list_id).text, api.get(f"lists/{list_id}/size").text) == ("", "0")
@@ -49,7 +49,7 @@ def test_members_are_lines_of_text(projects: Projects) -> None:
 
 
 def test_dynamic_lists_follow_their_rule(api: Api) -> None:
-    """All who have the value are on the list; it cannot be written to, nor can one that is not there."""
+    """A dynamic list holds the users that match its rule; it is read-only, and an unknown list is refused."""
     dynamic = api.box.project.add_list("Travellers", rule=("topics", "travel")).list_id
     for email, topics in ((ANN, ["travel", "food"]), (BOB, ["food"])):
         api.post("users/update", email=email, dataFields={"topics": topics})
@@ -62,7 +62,7 @@ def test_dynamic_lists_follow_their_rule(api: Api) -> None:
 
 
 def test_subscribing_writes_users(api: Api) -> None:
-    """Unknown ones are created, data fields are written, failures are listed; again, it changes nothing."""
+    """Subscribing creates unknown users, writes data fields and lists failures. It is idempotent."""
     list_id = api.post("lists", name="News").json()["listId"]
     api.post("users/update", email=BOB, dataFields={"n": 1})
     subscribers = [{"email": ANN, "dataFields": {"n": 2}}, {"email": BOB, "dataFields": {"n": "x"}}, {"userId": "u9"}]
@@ -75,7 +75,7 @@ def test_subscribing_writes_users(api: Api) -> None:
 
 
 def test_only_existing_users_are_subscribed_on_request(projects: Projects) -> None:
-    """In projects with userIds; in one of addresses the switch is not heeded."""
+    """`updateExistingUsersOnly` applies to projects with userIds, and is ignored in one of addresses."""
     for api, result in ((projects("hybrid"), {"notFoundEmails": [BOB]}), (projects("email"), {})):
         list_id = api.post("lists", name="News").json()["listId"]
         api.post("users/update", email=ANN)
@@ -84,8 +84,8 @@ def test_only_existing_users_are_subscribed_on_request(projects: Projects) -> No
         assert api.failures("lists/subscribe", **body) == result
 
 
-def test_unsubscribing_creates_nobody(api: Api) -> None:
-    """Somebody who is not on the list is a success, an unknown user is none; the channel stays unless it is named."""
+def test_unsubscribing_creates_no_user(api: Api) -> None:
+    """Unsubscribing a user who is no member succeeds, and an unknown user fails; the channel stays by default."""
     list_id = api.post("lists", name="News").json()["listId"]
     api.post("lists/subscribe", listId=list_id, subscribers=[{"email": ANN}])
     api.post("users/update", email=BOB)
@@ -100,7 +100,7 @@ def test_unsubscribing_creates_nobody(api: Api) -> None:
 
 @pytest.mark.parametrize("field", ["emailListIds", "userListIds"])
 def test_a_profiles_lists_can_be_overwritten(field: str, projects: Projects) -> None:
-    """By a bulk update, which replaces them all; ids that are no static list are ignored."""
+    """A bulk update replaces all lists of a user and ignores ids that are no static list."""
     api = projects("email" if field == "emailListIds" else "hybrid")
     first, second = (api.post("lists", name=name).json()["listId"] for name in ("One", "Two"))
     api.post("lists/subscribe", listId=first, subscribers=[{"email": ANN}])
@@ -110,7 +110,7 @@ def test_a_profiles_lists_can_be_overwritten(field: str, projects: Projects) -> 
 
 
 def test_a_list_is_deleted_unless_it_is_in_use(api: Api) -> None:
-    """Its members stay users."""
+    """Deleting a list keeps its members as users; a list in use cannot be deleted."""
     list_id = api.post("lists", name="News").json()["listId"]
     api.post("lists/subscribe", listId=list_id, subscribers=[{"email": ANN}])
     api.box.lists_in_use = [list_id]
@@ -122,8 +122,8 @@ def test_a_list_is_deleted_unless_it_is_in_use(api: Api) -> None:
     assert api.delete(f"lists/{list_id}").json() == invalid(list_id)
 
 
-def test_a_new_list_may_be_unknown_for_a_while(api: Api) -> None:
-    """It is listed, but cannot be written to yet."""
+def test_a_new_list_may_refuse_changes(api: Api) -> None:
+    """A new list is returned at once, but refuses changes for a while."""
     api.box.lists_usable_after = 30
     list_id = api.post("lists", name="News").json()["listId"]
     body = {"listId": list_id, "subscribers": [{"email": ANN}]}

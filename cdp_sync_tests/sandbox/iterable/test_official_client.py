@@ -1,4 +1,4 @@
-"""Iterable's official client agrees with the sandbox; what one of them writes, the other reads."""
+"""Iterable's official client and the sandbox agree: each reads what the other writes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ def client(api: Api) -> Iterator[OfficialClient]:
 
 
 def test_lists(client: OfficialClient, api: Api) -> None:
-    """It creates a list, fills it, reads it in three ways, empties it and deletes it."""
+    """The client creates, fills, reads, empties and deletes a list."""
     list_id = client.call("createList", name="News", description="Weekly")["listId"]
     listed = {"id": list_id, "name": "News", "description": "Weekly", "listType": "Standard"}
     assert client.call("getLists") == {"lists": [{**listed, "createdAt": int(NOON * 1000)}]}
@@ -43,7 +43,7 @@ def test_lists(client: OfficialClient, api: Api) -> None:
 
 
 def test_users(client: OfficialClient, api: Api) -> None:
-    """It writes one and many, reads them and their fields, and deletes one."""
+    """The client writes users, reads them and their fields, and deletes one."""
     client.call("updateUser", email=ANN, userId="u1", dataFields={"plan": "pro", "born": "1990-02-03"})
     fields = api.user(ANN)
     assert (fields["plan"], fields["born"], fields["userId"]) == ("pro", "1990-02-03 00:00:00 +00:00", "u1")
@@ -66,7 +66,7 @@ def test_users(client: OfficialClient, api: Api) -> None:
 
 
 def test_exports(client: OfficialClient, api: Api) -> None:
-    """It starts a job, follows it page by page, downloads its files, and cancels another."""
+    """The client starts a job, follows its pages, downloads its files, and cancels another."""
     api.box.load([{"email": f"{number}@example.com"} for number in range(5)])
     api.box.lines_per_file, api.box.files_per_page, api.box.job_seconds = 2, 2, 60
     started: dict[str, Any] = {"dataTypeName": "user", "outputFormat": "application/x-json-stream"}
@@ -89,7 +89,7 @@ def test_exports(client: OfficialClient, api: Api) -> None:
 
 
 def test_events(client: OfficialClient, api: Api) -> None:
-    """It tracks one and many, and reads them back, by address and by userId."""
+    """The client tracks events and reads them back, by address and by userId."""
     client.call("trackEvent", email=ANN, eventName="visit", id="e1", createdAt=int(NOON) - 60, dataFields={"page": 3})
     answer = client.call(
         "trackBulkEvents", events=[{"email": ANN, "eventName": "buy"}, {"userId": "u9", "eventName": "x"}]
@@ -104,7 +104,7 @@ def test_events(client: OfficialClient, api: Api) -> None:
 
 
 def test_errors(client: OfficialClient, api: Api) -> None:
-    """It reads the errors: by status, with the code that the answer carries, whatever that says."""
+    """The client reads errors by status, with the code of the answer."""
 
     def error(method: str, **parameters: Any) -> tuple[str, int | None, str | None]:
         with pytest.raises(ClientError) as raised:
@@ -127,15 +127,15 @@ def test_errors(client: OfficialClient, api: Api) -> None:
     assert error("getTemplates") == ("IterableRawError", 404, None)
 
 
-def test_a_wrong_key_is_no_key(api: Api) -> None:
-    """The client reports a key that is not known."""
+def test_a_wrong_key_is_reported(api: Api) -> None:
+    """The client reports an unknown key."""
     with OfficialClient(api.box.url, "other") as client, pytest.raises(ClientError, match="Invalid API key") as raised:
         client.call("getLists")
     assert (raised.value.status, raised.value.code) == (401, "BadApiKey")
 
 
 def test_users_of_a_project_of_user_ids(projects: Projects) -> None:
-    """It writes a user by userId and reads it."""
+    """The client writes a user by userId and reads it."""
     api = projects("hybrid")
     with OfficialClient(api.box.url, KEY) as client:
         client.call("updateUser", userId="u1", dataFields={"email": ANN, "plan": "pro"})
@@ -144,5 +144,5 @@ def test_users_of_a_project_of_user_ids(projects: Projects) -> None:
 
 
 def download(url: str) -> list[str]:
-    """Return the lines of a file; it needs no key."""
+    """Return the lines of a file, without a key."""
     return requests.get(url, timeout=20).text.splitlines()

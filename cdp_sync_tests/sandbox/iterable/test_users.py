@@ -1,4 +1,4 @@
-"""Users of Iterable's sandbox: who they are in each type of project, how they change, and which values are refused."""
+"""Users of Iterable's sandbox: identifiers in each type of project, changes, and refused values."""
 
 from hashlib import sha256
 from typing import Any
@@ -11,7 +11,7 @@ ANN, BOB = "ann@example.com", "bob@example.com"
 
 
 def test_an_unknown_user_is_an_empty_object(projects: Projects) -> None:
-    """By address and by userId, in the path and in the query; only an address that is none is refused."""
+    """An unknown user is an empty object, by address and userId; only an invalid address is refused."""
     api = projects("hybrid")
     for answer in (
         api.get(f"users/{ANN}"), api.get("users/getByEmail", email=ANN), api.get("users/byUserId/u1"),
@@ -24,7 +24,7 @@ def test_an_unknown_user_is_an_empty_object(projects: Projects) -> None:
 
 
 def test_a_user_of_addresses(api: Api) -> None:
-    """An address makes one, in any case; a userId finds one, and makes one only where it is preferred."""
+    """In a project of addresses an address creates a user, in any case; a userId only where preferred."""
     api.post("users/update", email="Ann@Example.com", userId="u1", dataFields={"a": 1})
     assert api.user(ANN)["userId"] == "u1"
     api.post("users/update", email=ANN, userId="u2")
@@ -44,7 +44,7 @@ def test_a_user_of_addresses(api: Api) -> None:
 
 
 def test_a_user_of_user_ids(projects: Projects) -> None:
-    """A userId makes one, case counts; several may share an address, which alone finds nobody to write to."""
+    """In a project of userIds a userId creates a user, with case; users may share an address."""
     api = projects("user_id")
     for user_id in ("u1", "U1"):
         api.post("users/update", userId=user_id, email=ANN, dataFields={"n": 1})
@@ -59,7 +59,7 @@ def test_a_user_of_user_ids(projects: Projects) -> None:
 
 
 def test_a_hybrid_user(projects: Projects) -> None:
-    """Either identifier makes one and finds it; a missing one is added, and a contradiction changes nothing."""
+    """In a hybrid project either identifier creates and finds a user; a contradiction changes nothing."""
     api = projects("hybrid")
     api.post("users/update", email=ANN)
     api.post("users/update", userId="u2")
@@ -80,15 +80,15 @@ def test_a_hybrid_user(projects: Projects) -> None:
 
 
 @pytest.mark.parametrize("user_id", ["", "x" * 53, "ü", "a ", "a\tb"])
-def test_user_ids_that_are_none(user_id: str, projects: Projects) -> None:
-    """Empty, too long, beyond printable ASCII, or with a blank at the end."""
+def test_invalid_user_ids_are_refused(user_id: str, projects: Projects) -> None:
+    """An empty, too long or non-ASCII userId, or one with a trailing blank, is refused."""
     api = projects("user_id")
     assert refused(api.post("users/update", userId=user_id)) == (400, "InvalidUserIdError")
     assert api.failures("users/bulkUpdate", users=[{"userId": user_id}]) == {"invalidUserIds": [user_id]}
 
 
 def test_values_are_merged(api: Api) -> None:
-    """Fields that are left out stay, null removes one, objects are replaced or merged, arrays are replaced."""
+    """Omitted fields stay, null removes one, objects are merged or replaced, arrays are replaced."""
     api.post("users/update", email=ANN, dataFields={"a": 1, "b": [1, 2], "o": {"x": 1, "y": 2}, "gone": 1})
     api.post("users/update", email=ANN, dataFields={"b": [3], "gone": None})
     fields = api.user(ANN)
@@ -109,8 +109,8 @@ def test_values_are_merged(api: Api) -> None:
         ("2021-07-01T20:50:04.123-01:00", "2021-07-01 21:50:04 +00:00"),
     ],
 )
-def test_dates_have_one_form(written: str, read: str, api: Api) -> None:
-    """Whichever form was sent; a text that is no date is refused from then on."""
+def test_dates_have_one_format(written: str, read: str, api: Api) -> None:
+    """Dates are stored in one format, and the field then refuses other text."""
     api.post("users/update", email=ANN, dataFields={"when": written, "all": [written]})
     assert (api.user(ANN)["when"], api.user(ANN)["all"]) == (read, [read])
     for bad in ("2021-07-01 20:50:04.123", "2021-02-30", "GGG", 17):
@@ -121,7 +121,7 @@ def test_dates_have_one_form(written: str, read: str, api: Api) -> None:
 
 
 def test_the_first_value_decides_a_type(api: Api) -> None:
-    """Of fields, of fields within objects, and of elements of arrays; the registry lists all of them."""
+    """The first value sets the type of a field, of a nested field and of array elements."""
     values: dict[str, Any] = {
         "text": "a", "whole": 1, "decimal": 1.5, "flag": True, "day": "2024-02-29", "not_a_day": "2023-02-29",
         "address": {"zip": 1, "geo": {"lat": 1.5}}, "home_geo_location": {"lat": 1.5, "lon": 2.5},
@@ -144,8 +144,8 @@ def test_the_first_value_decides_a_type(api: Api) -> None:
     assert api.post("users/update", email=ANN, dataFields={"decimal": 2, "text": "2024-01-01", "tags": "b"}).ok
 
 
-def test_a_mismatch_says_what_is_wrong(api: Api) -> None:
-    """Each field by name, with both types and the value."""
+def test_a_mismatch_is_explained(api: Api) -> None:
+    """A type mismatch is reported with field, both types and value."""
     answer = api.post("users/update", email=ANN, dataFields={"signupDate": "GGG", "fine": 1})
     error = {
         "incomingTypes": ["string", "keyword"], "expectedType": "date", "_type": "UnexpectedType",
@@ -156,8 +156,8 @@ def test_a_mismatch_says_what_is_wrong(api: Api) -> None:
     assert "fine" not in api.get("users/getFields").json()["fields"]
 
 
-def test_a_bulk_call_writes_all_but_the_refused(api: Api) -> None:
-    """Each failure is listed by its reason; everybody else is written, and the answer is 200."""
+def test_a_bulk_call_writes_all_other_users(api: Api) -> None:
+    """A bulk call lists each failure by its reason and writes all other users."""
     api.post("users/update", email="gone@example.com")
     api.post("users/forget", email="gone@example.com")
     api.post("users/update", email=BOB, dataFields={"n": 1})
@@ -179,7 +179,7 @@ def test_a_bulk_call_writes_all_but_the_refused(api: Api) -> None:
 
 
 def test_a_mismatch_can_refuse_a_whole_bulk_call(api: Api) -> None:
-    """A switch decides, because the vendor does not say; then nobody is written, also where the batch is at odds."""
+    """A switch makes a mismatch refuse the whole bulk call, also within the batch."""
     api.box.refuses_whole_batches = True
     users = [{"email": ANN, "dataFields": {"n": 1}}, {"email": BOB, "dataFields": {"n": "x"}}]
     answer = api.post("users/bulkUpdate", users=users)
@@ -190,7 +190,7 @@ def test_a_mismatch_can_refuse_a_whole_bulk_call(api: Api) -> None:
 
 
 def test_fields_are_not_always_created(api: Api) -> None:
-    """The call decides, else the project; what was left out is named, also within objects."""
+    """Unknown fields are created or ignored by the call, or by the project; ignored ones are named."""
     api.post("users/update", email=ANN, dataFields={"o": {"x": 1}})
     users = [{"email": ANN, "dataFields": {"n": 1, "o": {"x": 2, "y": 3}}}]
     found = api.post("users/bulkUpdate", users=users, createNewFields=False).json()
@@ -204,7 +204,7 @@ def test_fields_are_not_always_created(api: Api) -> None:
 
 
 def test_a_project_has_a_thousand_fields(api: Api) -> None:
-    """One more is refused, in a bulk call with all of its users; without creating fields it is left out."""
+    """A field beyond 1,000 is refused with its whole bulk call, or ignored where fields are not created."""
     api.post("users/update", email=ANN, dataFields={f"f{number}": 1 for number in range(1000)})
     one_more = {"dataFields": {"g": 1}}
     assert refused(api.post("users/update", email=ANN, **one_more)) == (400, "UniqueFieldsLimitExceeded")
@@ -215,7 +215,7 @@ def test_a_project_has_a_thousand_fields(api: Api) -> None:
 
 
 def test_deletions(projects: Projects) -> None:
-    """An unknown address is a success, an unknown userId is none; a deleted user may come back."""
+    """Deleting an unknown address succeeds and an unknown userId fails; a deleted user can be created again."""
     api = projects("email")
     api.post("users/update", email=ANN, dataFields={"n": 1})
     assert [api.delete(f"users/{ANN}").json()["code"] for _ in range(2)] == ["Success", "Success"]
@@ -225,8 +225,8 @@ def test_deletions(projects: Projects) -> None:
     assert "n" not in api.user(ANN)
 
 
-def test_forgotten_users_stay_away(projects: Projects) -> None:
-    """They are deleted, listed by hash, refused everywhere, and accepted again when they are not forgotten any more."""
+def test_forgotten_users_are_refused(projects: Projects) -> None:
+    """A forgotten user is deleted, listed by hash and refused until it is unforgotten."""
     api = projects("hybrid")
     api.post("users/update", email=ANN, userId="u1")
     api.post("users/forget", email=ANN)
@@ -245,7 +245,7 @@ def test_forgotten_users_stay_away(projects: Projects) -> None:
 
 
 def test_subscriptions_are_replaced(api: Api) -> None:
-    """Those that are given, for one user and for many; lists too."""
+    """Given subscriptions are replaced, for one user and in bulk; lists too."""
     first, second = (api.post("lists", name=name).json()["listId"] for name in ("One", "Two"))
     api.post("users/updateSubscriptions", email=ANN, unsubscribedChannelIds=[1, 2], emailListIds=[first])
     api.post("users/updateSubscriptions", email=ANN, unsubscribedChannelIds=[3], emailListIds=None)
@@ -258,8 +258,8 @@ def test_subscriptions_are_replaced(api: Api) -> None:
     assert [api.get("lists/getUsers", listId=each).text for each in (first, second)] == ["", ANN]
 
 
-def test_a_change_of_address(projects: Projects) -> None:
-    """In a project of addresses, to one that nobody has and nobody forgot."""
+def test_an_address_can_change(projects: Projects) -> None:
+    """In a project of addresses an address can change to one that is neither in use nor forgotten."""
     api = projects("email")
     api.post("users/update", email=ANN, dataFields={"n": 1})
     api.post("users/update", email=BOB)
@@ -270,7 +270,7 @@ def test_a_change_of_address(projects: Projects) -> None:
 
 
 def test_a_call_that_changes_nothing_is_no_update(api: Api) -> None:
-    """The time of the profile's last update stays."""
+    """A call without a change keeps the time of the profile's update."""
     api.post("users/update", email=ANN, dataFields={"n": 1})
     before = api.user(ANN)
     api.box.clock.advance(3600)

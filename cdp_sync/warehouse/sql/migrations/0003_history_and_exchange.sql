@@ -73,28 +73,3 @@ union all
 select connection, 'export', count(distinct profile_id)
 from warehouse.exported_profile
 group by connection;
-
--- What happened, one row for a goal's run.
-create view warehouse.run_goal as
-select
-    started_at,
-    connection,
-    goal,
-    direction,
-    case state when 'success' then 'finished' else state end as state,
-    round(coalesce(seconds, epoch(ended_at) - epoch(started_at)), 1) as seconds,
-    message as sentence,
-    profiles_created,
-    profiles_updated,
-    profiles_written,
-    nullif(concat_ws(', ',
-        case when rows_rejected > 0 then rows_rejected || ' rejected' end,
-        case when rows_without_identifier > 0 then rows_without_identifier || ' without identifier' end,
-        case when rows_unmatched > 0 then rows_unmatched || ' unmatched' end,
-        case when rows_without_consent > 0 then rows_without_consent || ' without consent' end,
-        case when profiles_without_value > 0 then profiles_without_value || ' without value' end,
-        case when profiles_without_consent > 0 then profiles_without_consent || ' without consent' end,
-        case when profiles_not_deliverable > 0 then profiles_not_deliverable || ' not deliverable' end
-    ), '') as left_out,
-    run_id
-from warehouse.run;

@@ -6,6 +6,7 @@ alter table warehouse.imported_file add column rows_filtered bigint;
 alter table warehouse.imported_file add column source_fields text[];
 alter table warehouse.imported_row add column source_hash uuid;
 
+-- What happened, one row for a goal's run. Earlier versions made the view with fewer columns.
 create or replace view warehouse.run_goal as
 select
     started_at,

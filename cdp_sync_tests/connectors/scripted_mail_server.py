@@ -1,4 +1,4 @@
-"""A mail server that plays one scene: it says given lines, and stalls or hangs up where the test says."""
+"""A mail server with scripted replies. It can also stall or drop the connection."""
 
 import socket
 import threading
@@ -7,37 +7,37 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-GREETING = b"220 scene ESMTP"
-HELLO = b"250 scene"
+GREETING = b"220 test ESMTP"
+HELLO = b"250 test"
 YES = b"250 2.0.0 yes"
 GO_ON = b"354 go on"
 STALL = b"(stall)"
 
 
-class Scene:
-    """Answers each command with the next line; at their end it hangs up. A context manager: it plays inside the block.
+class ScriptedMailServer:
+    """A server that answers each command with the next reply and then closes. A context manager.
 
     Args:
-        lines: The greeting first. `STALL` says nothing more, and waits for the other side to give up.
+        lines: The replies, greeting first. `STALL` sends nothing and waits until the client closes.
     """
 
     def __init__(self, *lines: bytes) -> None:
         self.lines = lines
-        self.heard = b""
-        """Everything that was said to it."""
+        self.received = b""
+        """Everything that the server received."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._play, daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the server."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End."""
+        """Stop the server."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -57,12 +57,12 @@ class Scene:
                 return
 
     def _listen(self, line: socket.socket, end: bytes, *, forever: bool) -> bool:
-        """Hear out a command or a mail; return whether the other side is still there."""
-        heard = b""
-        while forever or not heard.endswith(end):
+        """Receive a command or a mail; return whether the client is still connected."""
+        received = b""
+        while forever or not received.endswith(end):
             more = line.recv(65536)
             if not more:
                 return False
-            heard += more
-            self.heard += more
+            received += more
+            self.received += more
         return True

@@ -1,4 +1,4 @@
-"""A project whose runs are mailed about, with a real mail server on loopback."""
+"""A project whose runs are reported by mail to a real mail server on loopback."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -25,8 +25,8 @@ MINUTE, HOUR = 60.0, 3600.0
 
 
 @dataclass
-class Office:
-    """A project, its instance, a mail server, and a clock that the sensor goes by."""
+class MailProject:
+    """A project, its instance, a mail server, and the clock of the mail sensor."""
 
     project: Project
     instance: dg.DagsterInstance
@@ -36,7 +36,7 @@ class Office:
     later: float = 0.0
 
     def connect(self, name: str = "shop", *goals: Mapping[str, Any], on: str = "failure", **attributes: object) -> None:
-        """Declare a connection whose runs are mailed about."""
+        """Declare a connection with notifications."""
         notified = {"emails": [TEAM], "on": on}
         self.project.connect(name, *(goals or (STRICT,)), **{"notifications": notified} | attributes)
 
@@ -46,7 +46,7 @@ class Office:
         return self.project.run(job, self.instance, **options).run_id
 
     def tick(self, *, after: float = 0.0) -> dg.SensorResult:
-        """Let the sensor look, so many seconds after its last look; its cursor is kept."""
+        """Evaluate the sensor, so many seconds after its last evaluation; keep its cursor."""
         self.later += after
         real = mail_sensor.time.time()
         with pytest.MonkeyPatch.context() as patch:
@@ -57,14 +57,14 @@ class Office:
         return result
 
     def state(self, run_id: str) -> str | None:
-        """Return what a run's tag says of its mail."""
+        """Return the run's tag about its mail."""
         run = self.instance.get_run_by_id(run_id)
         assert run is not None
         return run.tags.get(MAILED)
 
     @property
     def mails(self) -> list[EmailMessage]:
-        """What arrived."""
+        """The received mails."""
         return self.server.mails
 
 
@@ -80,23 +80,23 @@ class _Clock:
 
 
 @pytest.fixture
-def office(
+def mail_project(
     project: Project, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Office]:
+) -> Iterator[MailProject]:
     """A project with a mail server that is up."""
     with SmtpSandbox(tmp_path / "mail") as server:
         settings = {"HOST": server.host, "PORT": str(server.port), "TLS": "none", "SENDER": "cdp@example.net"}
         for name, value in settings.items():
             monkeypatch.setenv(f"CDP_SYNC_SMTP_{name}", value)
         monkeypatch.setenv("CDP_SYNC_UI_URL", UI)
-        yield Office(project, instance, server, monkeypatch)
+        yield MailProject(project, instance, server, monkeypatch)
 
 
-def said(mail: EmailMessage) -> str:
+def text_of(mail: EmailMessage) -> str:
     """Return the text of a mail."""
     return str(mail.get_content()).replace("\r\n", "\n")
 
 
-def everything(mail: EmailMessage) -> str:
+def header_and_text(mail: EmailMessage) -> str:
     """Return header and text of a mail."""
-    return f"{mail.items()}\n{said(mail)}"
+    return f"{mail.items()}\n{text_of(mail)}"

@@ -1,4 +1,4 @@
-"""A web server that plays a scene: it answers as the test says, or stalls, drips and hangs up."""
+"""A web server with scripted replies. It can also stall, send byte by byte or drop the connection."""
 
 import socket
 import threading
@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A call as it came."""
+class ReceivedCall:
+    """A call that the server received."""
 
     method: str
     path: str
@@ -21,44 +21,44 @@ class Heard:
     headers: Mapping[str, str]
     body: bytes
     port: int
-    """Of the line it came over."""
+    """The client's port of the TCP connection."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered, and how."""
+    """A reply and the way it is sent."""
 
     status: int = 200
     body: bytes = b"{}"
     headers: Mapping[str, str] = field(default_factory=dict)
     manner: Literal["whole", "silent", "drips", "drips headers", "cut", "without length"] = "whole"
-    """`silent` and `drips` last until the other side gives up; `cut` hangs up in the middle of the body."""
+    """`silent` and `drips` last until the client closes; `cut` drops the connection in the middle of the body."""
 
 
-class Scene:
-    """Answers on a free port of this machine. A context manager: it plays inside the block.
+class ScriptedServer:
+    """A server on a free port that sends scripted replies. A context manager.
 
     Args:
-        replies: What is answered to one call after the other, the last one again and again; or a function of the call.
+        replies: One reply per call, of which the last is repeated; or a function of the call.
     """
 
-    def __init__(self, replies: Sequence[Reply] | Callable[[Heard], Reply]) -> None:
-        self.heard: list[Heard] = []
+    def __init__(self, replies: Sequence[Reply] | Callable[[ReceivedCall], Reply]) -> None:
+        self.calls: list[ReceivedCall] = []
         """Every call, in order."""
         self.keeps_bodies = True
         self._replies = replies
         self._lock = threading.Lock()
         self.over = threading.Event()
-        scene = self
+        scripted = self
 
         class Handler(_Handler):
-            def reply(self, heard: Heard) -> Reply:
-                return scene.answer(heard)
+            def reply(self, call: ReceivedCall) -> Reply:
+                return scripted.answer(call)
 
-            over = scene.over
+            over = scripted.over
 
             def read_body(self, size: int) -> bytes:
-                if scene.keeps_bodies:
+                if scripted.keeps_bodies:
                     return self.rfile.read(size)
                 while size > 0 and (chunk := self.rfile.read(min(size, 1 << 16))):
                     size -= len(chunk)
@@ -69,25 +69,25 @@ class Scene:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the server."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End."""
+        """Stop the server."""
         self.over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
 
-    def answer(self, heard: Heard) -> Reply:
-        """Note a call and return what is answered."""
+    def answer(self, call: ReceivedCall) -> Reply:
+        """Record a call and return its reply."""
         with self._lock:
-            self.heard.append(heard)
-            place = len(self.heard) - 1
-        return self._replies(heard) if callable(self._replies) else self._replies[min(place, len(self._replies) - 1)]
+            self.calls.append(call)
+            place = len(self.calls) - 1
+        return self._replies(call) if callable(self._replies) else self._replies[min(place, len(self._replies) - 1)]
 
 
 class _Server(ThreadingHTTPServer):
@@ -95,7 +95,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: the other side may hang up as it likes."""
+        """Ignore the error: the client may drop the connection at any time."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     over: threading.Event
 
-    def reply(self, heard: Heard) -> Reply:
+    def reply(self, call: ReceivedCall) -> Reply:
         raise NotImplementedError
 
     def read_body(self, size: int) -> bytes:
@@ -122,8 +122,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         body = self.read_body(int(self.headers.get("Content-Length", "0")))
-        heard = Heard(self.command, parts.path, parts.query, dict(self.headers.items()), body, self.client_address[1])
-        reply = self.reply(heard)
+        call = ReceivedCall(
+            self.command, parts.path, parts.query, dict(self.headers.items()), body, self.client_address[1]
+        )
+        reply = self.reply(call)
         getattr(self, f"_{reply.manner.replace(' ', '_')}")(reply)
 
     do_POST = do_DELETE = do_GET  # noqa: N815 - their names there
