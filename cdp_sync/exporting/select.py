@@ -28,6 +28,9 @@ Inputs = dict[str, ColumnElement[Any]]
 Level = Mapping[str, str]
 """Expressions over the names of the levels before, by the name that each gets."""
 
+IS_RIVAL = "is_rival"
+"""Cell of profiles with links: whether another profile stands for the same user."""
+
 _LEAST_ROOM = 2 << 20
 _PROFILE_ROOM = 100
 """Bytes that the warehouse grows by for each profile whose entry in the ledger is replaced: 80 as measured."""
@@ -201,11 +204,20 @@ def _compared(
     values: dict[str, Any] = {**chosen.values, "salt": salt.hexdigest()}
     value_hash = f"hash({', '.join(['$salt', *rows.inputs])})"
     source = on(chosen.sql, {"value_hash": value_hash, "eligible": "has_value and allowed and is_linked"})
+    if rows.links:
+        source = on(source, {IS_RIVAL: _is_rival(tuple(rows.links))})
     compared = run.goal.changes == "changed"
     if compared:
         values |= {"connection": run.connection, "goal": run.goal.name}
         source = _CHANGED.format(source, "true" if all_profiles else "false")
     return source, values, compared
+
+
+def _is_rival(links: Sequence[str]) -> str:
+    """Return the condition that an older profile of the segment has the same first identifier."""
+    first = " ".join(f"when {link} is not null then {number}" for number, link in enumerate(links))
+    user = f"case {first} end, coalesce({', '.join(links)})"
+    return f"eligible and row_number() over (partition by eligible, {user} order by created_at, profile_id) > 1"
 
 
 _CHANGED = """select profile.*, known_hash

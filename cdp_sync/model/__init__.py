@@ -11,7 +11,7 @@ from cdp_sync.model.goal import Completeness, DetectedMapping, FileGoal, ImportG
 from cdp_sync.model.kind import ConnectionKind, kind_of
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles, Property
-from cdp_sync.model.remote import FetchedFile, Members, RemoteFile, SourceLook, Upload, UploadJournal
+from cdp_sync.model.remote import FetchedFile, Growing, Members, RemoteFile, SourceLook, Upload, UploadJournal
 from cdp_sync.model.report import (
     COUNTERS,
     EXPORT_COUNTERS,

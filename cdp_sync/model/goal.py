@@ -11,7 +11,7 @@ from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.format import Format
 from cdp_sync.model.mail_address import folded
 from cdp_sync.model.pattern import Regex, compile_pattern
-from cdp_sync.model.processor import Processor, function_problems
+from cdp_sync.model.processor import Processor, fields_before, function_problems
 from cdp_sync.model.profile import Profiles
 
 if TYPE_CHECKING:
@@ -159,6 +159,14 @@ class ImportRules(Goal):
         """The linked and mapped fields, each once, in order."""
         named = [link.field for link in self.link] + [mapping.field for mapping in self.map]
         return tuple(dict.fromkeys(named))
+
+    @property
+    def needed(self) -> tuple[str, ...] | None:
+        """The linked and mapped fields and those that processors read, each once; None where it needs all."""
+        functions = (each.python for each in self.processors if each.python)
+        if self.map_detected or any(not function.fields for function in functions):
+            return None
+        return tuple(dict.fromkeys((*self.fields, *fields_before(self.processors))))
 
     @property
     def blocked(self) -> tuple[str, ...]:

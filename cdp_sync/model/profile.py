@@ -1,5 +1,6 @@
 """The properties that a profile has, and the declared values that conditions compare them with."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -17,7 +18,7 @@ from cdp_sync.model.suggestion import allowed
 RESERVED = frozenset({"profile_id", "created_at", "updated_at", "merged_into", "_created_by"})
 """Columns that every profile has; no property may take their names."""
 
-_SQL_TYPES: dict[str, str] = {
+_SQL_TYPES: dict[PropertyType, str] = {
     "text": "VARCHAR",
     "email": "VARCHAR",
     "number": "BIGINT",
@@ -70,6 +71,17 @@ class Property(Declared):
     def sql_type(self) -> str:
         """The SQL type of the column."""
         return f"{self.value_type}[]" if self.multiple else self.value_type
+
+
+def stored_property(name: str, sql_type: str) -> Property:
+    """Return the property that a column of this SQL type belongs to; text and e-mail have the same."""
+    value_type = sql_type.removesuffix("[]")
+    multiple = value_type != sql_type
+    if digits := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", value_type):
+        precision, scale = map(int, digits.groups())
+        return Property(name=name, type="decimal", multiple=multiple, precision=precision, scale=scale)
+    kinds: dict[str, PropertyType] = {sql: kind for kind, sql in _SQL_TYPES.items() if kind != "email"}
+    return Property(name=name, type=kinds[value_type], multiple=multiple)
 
 
 _PROPERTIES = [

@@ -1,11 +1,12 @@
 """Files as a server lists them and as they arrived here; what a platform has to import."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from cdp_sync.model.declared import PropertyType
 from cdp_sync.model.delta import Delta, Replace
 
 
@@ -36,6 +37,23 @@ class Members:
     """The fields that hold the key; the first that has a value counts."""
 
 
+class Growing(Protocol):
+    """What is known of a file of lines that still arrives."""
+
+    def wait(self, size: int | None) -> int:
+        """Wait until so many bytes are there, or all of them; return how many there are, which are whole lines.
+
+        Raises:
+            FileRejected: The rest does not arrive.
+            CdpSyncError: No file could arrive.
+        """
+        ...
+
+    def end(self) -> tuple[int, str]:
+        """Wait until all of it is there, and return its size and SHA-256; errors as of `wait`."""
+        ...
+
+
 @dataclass(frozen=True)
 class FetchedFile:
     """A remote file whose bytes lie on this machine's disk."""
@@ -57,6 +75,19 @@ class FetchedFile:
     """Of JSON: fields that are columns also where no row has a value, as the source knows them."""
     members: Members | None = None
     """Of JSON: which rows count; the others are no rows of the arrival. All of them unless given."""
+    growing: Growing | None = field(default=None, compare=False)
+    """Of JSON: where more of it still arrives. Its size and checksum are not known until then."""
+    without_keys: str = ""
+    """Of JSON, where it is no matter of single rows: what is wrong if most rows lack a key, or none is a member."""
+    types: Mapping[str, PropertyType] = field(default_factory=dict)
+    """Of JSON: the property types of fields, as the source knows them, for those that the goal detects."""
+
+    def complete(self) -> "FetchedFile":
+        """Return the file when all of it is there; errors as of `Growing.wait`."""
+        if self.growing is None:
+            return self
+        size, sha256 = self.growing.end()
+        return replace(self, remote=replace(self.remote, size=size), sha256=sha256, growing=None)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-from dagster._core import remote_origin
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.events import AssetMaterializationPlannedData, JobFailureData, RunFailureReason
 from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import (
+    CodeLocationOrigin,
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.storage.tags import (
     HIDDEN_TAG_PREFIX,
     RUN_FAILURE_REASON_TAG,
@@ -115,7 +120,7 @@ def last_evaluation(context: dg.ScheduleEvaluationContext) -> datetime | None:
     return None
 
 
-def job_origin(job: str) -> remote_origin.RemoteJobOrigin:
+def job_origin(job: str) -> RemoteJobOrigin:
     """Return where the webserver of this folder finds a job: the UI lists a run by it, by job and on the timeline.
 
     That is the code location of `workspace.yaml` that loads this project, or one of its name. Neither a webserver nor
@@ -123,13 +128,12 @@ def job_origin(job: str) -> remote_origin.RemoteJobOrigin:
     """
     from dagster._core.workspace.load import location_origins_from_yaml_paths
 
-    declared: Sequence[remote_origin.CodeLocationOrigin] = []
+    declared: Sequence[CodeLocationOrigin] = []
     if _WORKSPACE.exists():
         with suppress(Exception):  # the webserver says what is wrong with the file; no run fails for it
             declared = location_origins_from_yaml_paths([str(_WORKSPACE)])
     targets = [(each, getattr(each, "loadable_target_origin", None)) for each in declared]
-    usual = remote_origin.ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_MODULE), _LOCATION)
+    usual = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_MODULE), _LOCATION)
     of_module = [each for each, target in targets if target and target.module_name == _MODULE]
     of_name = [each for each in [*declared, usual] if each.location_name == _LOCATION]
-    repository = remote_origin.RemoteRepositoryOrigin([*of_module, *of_name][0], SINGLETON_REPOSITORY_NAME)
-    return repository.get_job_origin(job)
+    return RemoteRepositoryOrigin([*of_module, *of_name][0], SINGLETON_REPOSITORY_NAME).get_job_origin(job)

@@ -166,6 +166,7 @@ def merge_connections(session: Session, before: str, now: str) -> None:
         )
         session.execute("delete from warehouse.connection_number where connection = $before", {"before": before})
     session.execute("update warehouse.connection_number set connection = $now where connection = $before", names)
+    session.execute("update warehouse.forgotten_user set connection = $now where connection = $before", names)
 
 
 def _merge_counts(session: Session, direction: str, in_both: str, values: Mapping[str, object]) -> None:

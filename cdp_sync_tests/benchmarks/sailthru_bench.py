@@ -8,18 +8,16 @@ nothing with them. The time that Sailthru's own jobs took is shown as well. Then
 """
 
 import argparse
-import statistics
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdp_sync_tests.benchmarks.bench import Cost, cost_of, median_of, run
+from cdp_sync_tests.benchmarks.bench import run
 from cdp_sync_tests.benchmarks.export_bench import fill_people
+from cdp_sync_tests.benchmarks.platform_bench import Bench, table
 from cdp_sync_tests.benchmarks.sailthru_scene import (
     FIELDS,
     LIST,
@@ -49,47 +47,6 @@ copy (
 ) to '{file}' (format csv, header false, quote '', escape '', delimiter '')"""
 
 
-@dataclass
-class Bench:
-    """What to run, and what it cost."""
-
-    folder: Path
-    command: str
-    repeat: int
-    costs: list[Cost] = field(default_factory=list)
-    by_sailthru: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """Seconds that jobs took, as the floor saw them, by case."""
-    _places: int = 0
-
-    def place(self) -> Path:
-        """Return a folder that is not there yet."""
-        self._places += 1
-        return self.folder / f"place{self._places}"
-
-    def product(self, case: str, place: Path) -> None:
-        """Run the product once."""
-        summary, life = run([self.command, "run", "bench", "--json"], place)
-        if summary["state"] != "success":
-            raise SystemExit(f"{case}: {[goal.get('message') for goal in summary['goals']]}")
-        self.costs.append(cost_of("product", case, life, summary["seconds"], summary["goals"]))
-
-    def floor(self, case: str, **options: object) -> None:
-        """Run the floor script once."""
-        script = "cdp_sync_tests.benchmarks.sailthru_floor"
-        summary, life = run([sys.executable, "-m", script, *(f"--{k}={v}" for k, v in options.items())], self.folder)
-        self.costs.append(cost_of("floor", case, life, summary["seconds"], summary["goals"]))
-        self.by_sailthru[case].append(sum(summary["phases"].get(phase, 0.0) for phase in ("prepare", "update")))
-
-    def both(self, case: str, product: Callable[[], None], floor: Callable[[], None], counter: str) -> None:
-        """Run both so many times; who goes first alternates."""
-        for turn in range(self.repeat):
-            for who in (floor, product) if turn % 2 else (product, floor):
-                who()
-            done = [cost.counters[counter] for cost in self.costs[-2:]]
-            if done[0] != done[1]:
-                raise SystemExit(f"{case}: they did not do the same work: {done}")
-
-
 def compare_imports(bench: Bench, rows: int) -> None:
     """Import a list whose export carries addresses, linked by sid and address."""
     case = f"import of {rows:,}"
@@ -106,7 +63,7 @@ def compare_imports(bench: Bench, rows: int) -> None:
 
         floor()  # the first export fills what the sandbox remembers of times
         bench.costs.pop()
-        bench.by_sailthru[case].pop()
+        bench.by_platform[case].pop()
         bench.both(case, product, floor, "rows_read")
 
 
@@ -197,24 +154,6 @@ def _used(what: str, url: str, direction: str, limit: int) -> str:
     return f"{what}: {shares} of {limit:,} calls a minute used in full minutes; {most:,} at most, {beyond} refused"
 
 
-def table(bench: Bench) -> Iterator[str]:
-    """Yield the lines that people read; `jobs s` is what Sailthru's jobs took of the floor's time."""
-    yield f"{'case':24}{'product s':>11}{'floor s':>9}{'ratio':>7}{'jobs s':>8}{'CPU s':>7}{'peak MB':>9}"
-    for case in dict.fromkeys(cost.case for cost in bench.costs):
-        work, cpu, peak = (median_of(bench.costs, "product", case, what) for what in ("seconds", "cpu", "peak_mb"))
-        yield f"{case:24}{work:11.2f}{_beside(bench, case, work)}{cpu:7.1f}{peak:9.0f}"
-    for who in ("product", "floor"):
-        if found := [cost.start_up for cost in bench.costs if cost.who == who]:
-            yield f"start-up of the {who}: {statistics.median(found):.2f} s"
-
-
-def _beside(bench: Bench, case: str, work: float) -> str:
-    if not bench.by_sailthru[case]:
-        return f"{'-':>9}{'-':>7}{'-':>8}"
-    floor, jobs = median_of(bench.costs, "floor", case, "seconds"), statistics.median(bench.by_sailthru[case])
-    return f"{floor:9.2f}{work / floor:7.2f}{jobs:8.2f}"
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=200_000, help="users on the list; half as many are exported")
@@ -232,7 +171,7 @@ def main() -> None:
     """Run all parts and print the table."""
     options = _options()
     with tempfile.TemporaryDirectory() as spare:
-        bench = Bench(Path(spare), options.product, options.repeat)
+        bench = Bench(Path(spare), options.product, "sailthru_floor", options.repeat)
         parts: dict[str, Callable[[], object]] = {
             "import": lambda: compare_imports(bench, options.rows),
             "export": lambda: compare_exports(bench, options.rows // 2),

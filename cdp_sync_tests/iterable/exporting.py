@@ -98,8 +98,9 @@ class Exchange(Exporter):
         return sum(self.box.calls.count(endpoint, "POST") for endpoint in kinds)
 
     def reasons(self) -> list[tuple[str, int]]:
-        """Return why profiles could not be delivered, with how many each."""
-        query = "select reason, count(*) from warehouse.quarantine group by reason order by reason"
+        """Return why profiles could not be delivered by the last run, with how many each."""
+        query = f"""select reason, count(*) from warehouse.quarantine
+            where run_id = 'run{self.runs}' group by reason order by reason"""
         return [(str(reason), int(count)) for reason, count in self.rows(query)]
 
 

@@ -155,10 +155,21 @@ def test_a_user_twice_in_an_export_is_applied_once(crm: Crm) -> None:
 
 
 def test_an_export_of_another_project_type_fails(crm: Crm) -> None:
-    """Users of addresses have no userIds: each is accounted for."""
+    """Users of addresses have no userIds; the message names the option, and the next run reads all users."""
     crm.project_type = "user_id"
+    message = failed(crm)
+    assert "no userId" in message
+    assert "project_type: user_id" in message
+    crm.project_type = "email"
+    assert crm.run().counters.rows_applied == 9
+
+
+def test_few_users_without_the_key_are_set_aside(crm: Crm) -> None:
+    """Most users have it, so the project's type is right."""
+    crm.box.lines_per_file = 100
+    crm.box.bad_lines = dict.fromkeys(range(1, 5), b'{"userId":"u1"}')
     counters = crm.run().counters
-    assert (counters.rows_rejected, counters.rows_applied) == (9, 0)
+    assert (counters.rows_rejected, counters.rows_applied) == (4, 5)
     assert "no value in the fields of row_key" in crm.rows("select reason from warehouse.quarantine")[0][0]
 
 

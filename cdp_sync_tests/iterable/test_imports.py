@@ -185,7 +185,64 @@ def test_detected_fields_are_mapped(crm: Crm) -> None:
     crm.goal = users_goal(map=[], map_detected={"prefix": "itbl_"})
     crm.box.load([person("ann", address={"city": "X"}, ltv=2.5)])
     crm.run()
-    assert crm.people("email", "itbl_address_city", "itbl_ltv", "itbl_plan") == [("ann@example.com", "X", "2.5", "ann")]
+    assert crm.people("email", "itbl_address_city", "itbl_plan") == [("ann@example.com", "X", "ann")]
+
+
+DETECTED = {
+    "itbl_ltv": (59.970000000000006, Decimal("59.970000000000006")),
+    "itbl_visits": (3, 3),
+    "itbl_vip": (True, True),
+    "itbl_since": ("2026-02-03", datetime.fromisoformat("2026-02-03T00:00:00+00:00")),
+    "itbl_interests": (["art", "music"], ["art", "music"]),
+    "itbl_scores": ([1, 2], [1, 2]),
+}
+"""What a field has at Iterable, and what its property has."""
+
+
+@pytest.mark.parametrize("flat", [True, False], ids=["flat", "nested"])
+def test_detected_fields_have_the_types_of_iterable(flat: bool, crm: Crm) -> None:
+    """Arrays fill `multiple` properties, fields of objects have one each; a later run finds the same types."""
+    crm.box.flat_exports = flat
+    crm.goal = users_goal(map=[], map_detected={"prefix": "itbl_"})
+    given = {name.removeprefix("itbl_"): value for name, (value, _) in DETECTED.items()}
+    crm.box.load([person("ann", **given, address={"city": "X", "floor": 4}, pets=[{"name": "Rex"}])])
+    crm.run()
+    assert crm.people(*DETECTED) == [tuple(value for _, value in DETECTED.values())]
+    assert crm.people("itbl_address_city", "itbl_address_floor") == [("X", 4)]
+    pets = crm.people("itbl_pets_name" if flat else "itbl_pets")
+    assert pets == [(["Rex"] if flat else '[{"name":"Rex"}]',)]
+    crm.box.clock.advance(HOUR)
+    crm.box.load([person("bob", updated=-HOUR, visits=5)])
+    crm.box.clock.advance(10 * MINUTE)
+    crm.run()
+    assert crm.people("email", "itbl_visits", "itbl_interests") == [
+        ("ann@example.com", 3, ["art", "music"]),
+        ("bob@example.com", 5, None),
+    ]
+
+
+def test_a_field_that_a_processor_reads_is_read(crm: Crm) -> None:
+    """Although nothing maps it."""
+    crm.goal = users_goal(processors=[{"filter": {"field": "country", "keep": "NL"}}])
+    crm.box.load([person("ann", country="NL"), person("bob", country="BE")])
+    counters = crm.run().counters
+    assert (counters.rows_filtered, counters.rows_applied) == (1, 1)
+    assert crm.people("email") == [("ann@example.com",)]
+
+
+def test_a_detected_field_of_arrays_and_texts_is_text(crm: Crm) -> None:
+    """So that no value is lost; as are fields that a processor writes, and a property keeps its stored type."""
+    crm.goal = users_goal(
+        map=[],
+        map_detected={"prefix": "itbl_"},
+        processors=[{"convert_values": {"field": "visits", "values": {"3": "three"}}}],
+    )
+    crm.box.load([person("ann", color=["red", "blue"], visits=3), person("bob", color="green", visits=4)])
+    crm.run()
+    assert crm.people("itbl_color", "itbl_visits") == [('["red","blue"]', "three"), ("green", "4")]
+    crm.goal = users_goal(map=[], map_detected={"prefix": "itbl_"})
+    crm.run()
+    assert crm.people("itbl_visits") == [("3",), ("4",)]
 
 
 @pytest.mark.parametrize("kind", ["user_id", "hybrid"])

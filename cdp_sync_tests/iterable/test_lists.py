@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,6 +106,21 @@ def test_lists_of_users_with_ids(crm: Crm, tmp_path: Path) -> None:
         by_id = Crm(folder=tmp_path / "ids", box=box, goal=crm.goal, project_type="hybrid")
         by_id.run()
         assert by_id.people("email") == [("ann@example.com",), ("cat@example.com",)]
+
+
+@pytest.mark.parametrize(("kind", "declared"), [("email", "user_id"), ("user_id", "email")])
+def test_a_list_of_another_project_type_fails(kind: Any, declared: Any, crm: Crm, tmp_path: Path) -> None:
+    """With the option to correct; an empty list, or one of which some are known, contradicts nothing."""
+    with iterable(kind) as box:
+        box.load([person("ann", "Main") | ({"userId": "U1"} if kind == "user_id" else {}), {"list": "Nobody"}])
+        if kind == "user_id":
+            box.load([{"userId": "U2", "dataFields": {}, "lists": ["Main"]}])
+        goal = users_goal(**{"from": {"lists": ["Main", "Nobody"]}})
+        other = Crm(folder=tmp_path / "other", box=box, goal=goal, project_type=declared)
+        main, nobody = other.run().files
+        assert (main.state, nobody.state) == ("failed", "imported")
+        assert f"project_type: {declared}" in main.message
+        assert other.people("email") == []
 
 
 def test_what_is_there_can_be_looked_at(crm: Crm) -> None:

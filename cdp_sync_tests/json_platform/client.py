@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cdp_sync.errors import ServerUnreachable
+from cdp_sync.model import Profiles
 from cdp_sync_tests.json_platform.goals import JsonConnection, JsonFolder
 
 
@@ -42,7 +43,7 @@ class JsonClient:
         (self._folder / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def check(connection: JsonConnection) -> Iterator[tuple[str, bool]]:
+def check(connection: JsonConnection, _profiles: Profiles) -> Iterator[tuple[str, bool]]:
     """Check each imported file; yield a sentence and whether the file is valid."""
     with JsonClient(connection.server_value) as client:
         for goal in connection.import_profiles:

@@ -241,6 +241,7 @@ def downgrade(execute: Callable[[str], object]) -> None:
         "changed_value",
         "list_member",
         "list_intent",
+        "forgotten_user",
     ):
         execute(f"drop table warehouse.{table}")
     execute("alter table warehouse.profile drop column _created_by")

@@ -229,6 +229,25 @@ def list_named(lists: Iterable[MailingList], named: str | int) -> MailingList:
     raise ListUnknown("There is no list of that name or id.", remedy="Correct it, or make the list.")
 
 
+def target(lists: Iterable[MailingList], named: str | int) -> MailingList | None:
+    """Return the list that users are to be put on; None where there is none of that name, which can be created.
+
+    Raises:
+        ListUnknown: There is none of that id, more than one of that name, or Iterable decides who is on it.
+    """
+    lists = tuple(lists)
+    if not str(named).isdecimal() and all(each.name != named for each in lists):
+        return None
+    found = list_named(lists, named)
+    if not found.is_static:
+        raise ListUnknown(
+            f"The list {found.name!r} is {found.kind}: Iterable decides who is on it.",
+            needed="Users can be put on static lists only.",
+            remedy="Name a static list; one that does not exist is created.",
+        )
+    return found
+
+
 def _moment(value: object) -> datetime | None:
     """Return a moment that is given in milliseconds, or in seconds where it has no more than ten digits."""
     if not isinstance(value, int) or value <= 0:
@@ -270,12 +289,31 @@ def field_types(answer: Json) -> dict[str, str]:
 
 
 PROPERTY_TYPES: Mapping[str, PropertyType] = {
+    "string": "text",
     "long": "number",
     "double": "decimal",
     "boolean": "boolean",
     "date": "datetime",
 }
-"""The property types of Iterable's types; of all others it is text."""
+"""The property types of Iterable's types of single values; objects and all others have none."""
+
+
+def property_types(types: Mapping[str, str]) -> dict[str, PropertyType]:
+    """Return the property types of fields, given their types at Iterable."""
+    return {name: PROPERTY_TYPES[kind.lower()] for name, kind in types.items() if kind.lower() in PROPERTY_TYPES}
+
+
+def users(lines: Iterable[bytes]) -> list[dict[str, Any]]:
+    """Return the users of an export's lines; a line that is no JSON object, such as a cut one, is left out."""
+    found = []
+    for line in lines:
+        try:
+            each = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(each, dict):
+            found.append(each)
+    return found
 
 
 def user(answer: Json) -> dict[str, Any] | None:

@@ -1,24 +1,33 @@
 """Whether a project can be used: its key, its type, the goals' lists and fields. Nothing is changed."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cdp_sync.connectors.iterable.answers import MailingList, list_named
+from cdp_sync.connectors.iterable import answers
+from cdp_sync.connectors.iterable.answers import MailingList, list_named, target
+from cdp_sync.connectors.iterable.fields import field_problems
 from cdp_sync.connectors.iterable.goals import ADDRESSES, KEYS, LIST_NAME
-from cdp_sync.errors import AuthenticationFailed, ListUnknown, Terminal, Transient
-from cdp_sync.model.suggestion import allowed
+from cdp_sync.connectors.iterable.project_type import contradiction
+from cdp_sync.connectors.iterable.protocol import UserQuery
+from cdp_sync.connectors.iterable.reading import reading_problems
+from cdp_sync.errors import AuthenticationFailed, ListUnknown, RequestRefused, Terminal, Transient
+from cdp_sync.model.profile import Profiles
 
 if TYPE_CHECKING:
+    from cdp_sync.connectors.iterable.client import IterableClient
     from cdp_sync.connectors.iterable.goals import IterableConnection, IterableProject, UserImportGoal
 
 Finding = tuple[str, bool]
 """A sentence, and whether what it says is as it should be."""
 
-_MEMBERSHIPS = {"email": "emailListIds", "user_id": "userListIds", "hybrid": "userListIds"}
-"""The field with a user's static lists, by project type (Iterable's pages about project types)."""
+_SOME, _LATELY = 20, timedelta(days=1)
+"""Of how many users, changed in this period, the fields are compared with the project's type."""
+_BESIDES = frozenset((*KEYS["hybrid"], LIST_NAME))
+"""Fields that need not be among those that Iterable lists."""
 
 
-def check(connection: "IterableConnection") -> Iterator[Finding]:
+def check(connection: "IterableConnection", profiles: Profiles) -> Iterator[Finding]:
     """Try what is needed of a project; yield in sentences what was found, and whether that is as it should be.
 
     Raises:
@@ -37,9 +46,39 @@ def check(connection: "IterableConnection") -> Iterator[Finding]:
             yield f"key: {refused}", False
             return
         yield f"key: in order; the project has {len(lists)} lists and {len(fields)} fields.", True
-        yield _project_type(connection.project, fields)
+        yield _project_type(client, fields)
         for goal in connection.import_profiles:
-            yield from _goal(goal, lists, fields)
+            yield from _goal(goal, profiles, lists, fields)
+
+
+def check_exports(connection: "IterableConnection", profiles: Profiles) -> Iterator[Finding]:
+    """Compare what export goals write with the project's lists and fields, as `check` does; nothing without a key.
+
+    Raises:
+        Transient: Iterable cannot be reached, or fails.
+    """
+    from cdp_sync.connectors.iterable.client import IterableClient
+
+    with IterableClient(connection.project) as client:
+        try:
+            lists, fields = client.lists(), client.fields()
+        except Terminal:
+            return  # `check` says so
+        for goal in connection.export_profiles:
+            yield from (_target(goal.name, named, lists) for named in goal.lists)
+            problems = list(field_problems(goal, goal.field_types(profiles), fields))
+            yield from ((f"{goal.name}: {problem}", False) for problem in problems)
+            if goal.data_fields and not problems:
+                yield f"{goal.name}: every mapped field fits the project.", True
+
+
+def _target(goal: str, named: str | int, lists: tuple[MailingList, ...]) -> Finding:
+    """Look at a list that users are to be put on."""
+    try:
+        found = target(lists, named)
+    except ListUnknown as problem:
+        return f"{goal}: list {named!r}: {problem}", False
+    return f"{goal}: list {named!r} is {'there' if found else 'not there yet; the first run creates it'}.", True
 
 
 def _elsewhere(project: "IterableProject") -> str:
@@ -57,25 +96,28 @@ def _elsewhere(project: "IterableProject") -> str:
     return f" The data centre {other} knows it: declare data_center: {other}."
 
 
-def _project_type(project: "IterableProject", fields: Mapping[str, str]) -> Finding:
-    """Compare the project type with the field that memberships stand in: no call tells the type."""
-    held = sorted({name for name in _MEMBERSHIPS.values() if name in fields})
-    if not held or _MEMBERSHIPS[project.project_type] in held:
-        return f"project_type: {project.project_type}, which nothing contradicts.", True
-    types = " or ".join(name for name, field in _MEMBERSHIPS.items() if field in held)
-    return f"project_type: {project.project_type} is declared, but users have {held[0]}; that is {types}.", False
+def _project_type(client: "IterableClient", fields: Mapping[str, str]) -> Finding:
+    """Compare the project type with the fields, and with some users who changed lately."""
+    now = datetime.now(UTC)
+    try:
+        users = answers.users(client.first_lines(UserQuery(now - _LATELY, now), _SOME))
+    except RequestRefused as refused:
+        return f"project_type: {refused}", False
+    problem = contradiction(client.project, fields, users)
+    return f"project_type: {problem or f'{client.project.project_type}, which nothing contradicts.'}", not problem
 
 
-def _goal(goal: "UserImportGoal", lists: tuple[MailingList, ...], fields: Mapping[str, str]) -> Iterator[Finding]:
+def _goal(
+    goal: "UserImportGoal", profiles: Profiles, lists: tuple[MailingList, ...], fields: Mapping[str, str]
+) -> Iterator[Finding]:
     for named in goal.lists:
         try:
             list_named(lists, named)
             yield f"{goal.name}: list {named!r} is there.", True
         except ListUnknown as problem:
             yield f"{goal.name}: list {named!r}: {problem}", False
-    known = {*fields, *KEYS["hybrid"], LIST_NAME}
-    unknown = [field for field in goal.fields if field not in known]
-    for field in unknown:
-        yield f"{goal.name}: no user has the field {field!r}; {allowed(field, sorted(known))}", False
-    if not unknown:
-        yield f"{goal.name}: every linked and mapped field is there.", True
+    unreadable = list(reading_problems(goal, profiles, fields, _BESIDES))
+    for each in unreadable:
+        yield f"{goal.name}: {each}.", False
+    if not unreadable:
+        yield f"{goal.name}: every linked and mapped field is there, and its type fits.", True

@@ -11,12 +11,12 @@ all of it is fetched again. So a period of up to a day is one answer, and everyt
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.iterable.answers import ExportedFile, ExportState
@@ -53,8 +53,16 @@ Progress = Callable[[int], None]
 """Called with the number of bytes so far."""
 
 
-def fetch_users(client: IterableClient, query: UserQuery, target: Path, progress: Progress = lambda _: None) -> str:
+def fetch_users(
+    client: IterableClient,
+    query: UserQuery,
+    target: Path,
+    progress: Progress = lambda _: None,
+    reader: "Reader | None" = None,
+) -> str:
     """Bring users here, a JSON object a line; return the SHA-256 of the bytes.
+
+    Of what a `reader` has read a job that fails is not replaced by another one.
 
     Raises:
         JobFailed: The export failed or was cancelled, holds less than was asked for, or its files are there no more.
@@ -66,11 +74,59 @@ def fetch_users(client: IterableClient, query: UserQuery, target: Path, progress
             return client.stream_users(query, target, progress).sha256
     for left in reversed(range(_ATTEMPTS)):
         try:
-            return _Export(client, client.start_export(query)).fetch(target, progress)
+            return _Export(client, client.start_export(query), progress, reader).fetch(target)
         except JobFailed:
-            if not left:
+            if not left or (reader and reader.has_lines):
                 raise
     raise AssertionError  # the last attempt returns or raises
+
+
+class Reader(Protocol):
+    """Reads lines while others arrive."""
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether there are lines that it may have read."""
+        ...
+
+    def grown(self, size: int) -> None:
+        """Take note, in any thread, that so many bytes are there, all of them whole lines.
+
+        Raises:
+            JobUnfinished: It reads no more.
+        """
+        ...
+
+
+@dataclass
+class _Joined:
+    """The job's files joined in their order, whatever order they arrive in."""
+
+    path: Path
+    file: BinaryIO
+    reader: Reader | None
+    size: int = 0
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    _arrived: dict[int, Path] = field(default_factory=dict)
+    _place: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, number: int, part: Path) -> None:
+        """Append a file, unless one before it is missing, and those that waited for it."""
+        with self._lock:
+            self._arrived[number] = part
+            with disk.while_writing(self.path):
+                while self._place in self._arrived:
+                    _append(self._arrived.pop(self._place), self.file, self.digest)
+                    self._place += 1
+                self.file.flush()
+            self.size = self.file.tell()
+        self.look()
+
+    def look(self) -> None:
+        """Let the reader know how much is there; it may end the export."""
+        if self.reader:
+            self.reader.grown(self.size)
 
 
 @dataclass(frozen=True)
@@ -87,28 +143,23 @@ class _Export:
 
     client: IterableClient
     job_id: int
+    progress: Progress
+    reader: Reader | None
     state: ExportState = _STARTED
     _folder: Path = field(default=Path(), repr=False)
 
-    def fetch(self, target: Path, progress: Progress) -> str:
+    def fetch(self, target: Path) -> str:
         """Bring all users of the job here."""
         self._folder = target.with_name(f"{target.name}.files")
-        digest, arrived = hashlib.sha256(), dict[int, Path]()
         try:
             with disk.while_writing(target):
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 target.touch(mode=0o600)
-            with target.open("r+b") as whole, closing(self._downloads()) as downloads:
-                whole.truncate()
-                place = 0
-                for number, part in downloads:
-                    arrived[number] = part
-                    while place in arrived:
-                        with disk.while_writing(target):
-                            _append(arrived.pop(place), whole, digest)
-                        place += 1
-                        progress(whole.tell())
-            return digest.hexdigest()
+            with target.open("r+b") as file:
+                file.truncate()
+                joined = _Joined(target, file, self.reader)
+                self._download_all(joined)
+                return joined.digest.hexdigest()
         except (JobUnfinished, DiskFull):
             with suppress(CdpSyncError):  # must not hide why the export is given up
                 self.client.cancel_export(self.job_id)
@@ -119,14 +170,18 @@ class _Export:
             with suppress(OSError):
                 self._folder.rmdir()
 
-    def _downloads(self) -> Generator[tuple[int, Path], None, None]:
-        with closing(self.client.concurrently(self._download, self._appearing(), workers=_WORKERS)) as outcomes:
-            for number, outcome in outcomes:
+    def _download_all(self, joined: _Joined) -> None:
+        def download(numbered: tuple[int, _Placed], _cancelled: threading.Event) -> None:
+            number, placed = numbered
+            joined.add(number, self._download(placed, self._folder / str(number)))
+
+        with closing(self.client.concurrently(download, self._appearing(joined), workers=_WORKERS)) as outcomes:
+            for _, outcome in outcomes:
                 if isinstance(outcome, CdpSyncError):
                     raise outcome
-                yield number, outcome
+                self.progress(joined.size)
 
-    def _appearing(self) -> Iterator[tuple[int, _Placed]]:
+    def _appearing(self, joined: _Joined) -> Iterator[tuple[int, _Placed]]:
         """Yield the job's files as they appear, each with its number, until there are no more."""
         begun, looks, number, after = time.monotonic(), 0, 0, ""
         while True:
@@ -145,6 +200,7 @@ class _Export:
                     remedy="At most four exports of a project run at once. If it repeats, look at the others.",
                 )
             looks += 1
+            joined.look()
             self.client.wait(min(_PAUSES.after(looks), left))
 
     def _look(self, after: str, begun: float) -> bool:
@@ -169,9 +225,7 @@ class _Export:
             )
         return self.state.state == "completed"
 
-    def _download(self, numbered: tuple[int, _Placed], cancelled: threading.Event) -> Path:
-        number, placed = numbered
-        target = self._folder / str(number)
+    def _download(self, placed: _Placed, target: Path) -> Path:
         try:
             return self.client.download(placed.file.url, target, lambda _size: None).local
         except (RemotePathMissing, RemotePermissionDenied):

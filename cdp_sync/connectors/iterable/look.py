@@ -1,10 +1,11 @@
 """What `cdp-sync scan` shows of a project: lists, and fields with their types and the values of some users."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from cdp_sync.connectors.iterable import answers
 from cdp_sync.connectors.iterable.answers import MailingList, list_named
 from cdp_sync.connectors.iterable.client import IterableClient
 from cdp_sync.connectors.iterable.goals import UserImportGoal, key_of
@@ -65,7 +66,7 @@ def _some_users(
 ) -> Iterator[Json]:
     """Yield some users on the first list of the goal, or some who changed lately."""
     if not goal.lists:
-        yield from _parsed(client.first_lines(UserQuery(now - _LATELY, now), _SHOWN))
+        yield from answers.users(client.first_lines(UserQuery(now - _LATELY, now), _SHOWN))
         return
     try:
         members = client.preview_list(list_named(there, goal.lists[0]).id, _SHOWN)
@@ -74,16 +75,6 @@ def _some_users(
     for member in members:
         if user := client.user(key_of(member, client.project.keys), member):
             yield user
-
-
-def _parsed(lines: Iterable[bytes]) -> Iterator[Json]:
-    for line in lines:
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict):
-            yield found
 
 
 def _value(user: Json, field: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp_sync.connectors.iterable import answers, protocol
-from cdp_sync.connectors.iterable.answers import MailingList, list_named
+from cdp_sync.connectors.iterable.answers import target
 from cdp_sync.connectors.iterable.batches import Batch
 from cdp_sync.connectors.iterable.client import IterableClient
 from cdp_sync.connectors.iterable.goals import EMAIL
@@ -36,7 +36,7 @@ class Memberships:
     Args:
         client: Calls the project.
         wanted: Names or ids of the lists.
-        create: Whether a name that does not exist is created; otherwise it is left out.
+        create: Whether a name that does not exist is created; otherwise such a name or id is left out.
     """
 
     def __init__(self, client: IterableClient, wanted: Iterable[str | int], *, create: bool) -> None:
@@ -45,19 +45,15 @@ class Memberships:
         self.ids: dict[str, int] = {}
         wanted = tuple(wanted)
         there = client.lists() if wanted else ()
-        for named in wanted:
-            try:
-                found = list_named(there, named)
-            except ListUnknown:
-                if isinstance(named, int) or any(each.name == named for each in there):
-                    if create:
-                        raise
-                    continue
-                if create:
-                    self.ids[named] = answers.list_id(client.ask(protocol.create_list(named)))
-                    self.new.add(named)
+        known = {str(each.id) for each in there} | {each.name for each in there}
+        for named in map(str, wanted):
+            if not create and named not in known:
                 continue
-            self.ids[str(named)] = writable(found).id
+            if found := target(there, named):
+                self.ids[named] = found.id
+            else:
+                self.ids[named] = answers.list_id(client.ask(protocol.create_list(named)))
+                self.new.add(named)
 
     def change(self, ask: Callable[[Call], Any], name: str) -> Callable[[Call], Any]:
         """Return how a call that changes a list is made: again for a while where the list was just made."""
@@ -101,18 +97,3 @@ class Memberships:
             part.replace(target)
         fold = "lower" if key == EMAIL else ""
         return _MEMBERS.format(path=quote_literal(str(target)), key=quote_literal(key), fold=fold)
-
-
-def writable(found: MailingList) -> MailingList:
-    """Return a list that users can be put on.
-
-    Raises:
-        ListUnknown: It is dynamic, or of another kind that Iterable fills itself.
-    """
-    if found.is_static:
-        return found
-    raise ListUnknown(
-        f"The list {found.name!r} is {found.kind}: Iterable decides who is on it.",
-        needed="Users can be put on static lists only.",
-        remedy="Name a static list; one that does not exist is created.",
-    )

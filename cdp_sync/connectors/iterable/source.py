@@ -13,18 +13,22 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.iterable import answers, protocol
-from cdp_sync.connectors.iterable.answers import list_named
+from cdp_sync.connectors.iterable.answers import list_named, property_types
+from cdp_sync.connectors.iterable.arriving import Arriving
 from cdp_sync.connectors.iterable.client import IterableClient
-from cdp_sync.connectors.iterable.export import fetch_users
+from cdp_sync.connectors.iterable.export import Progress, fetch_users
 from cdp_sync.connectors.iterable.goals import ALL_USERS, LIST_NAME, UPDATED_AT, UserImportGoal, key_of
 from cdp_sync.connectors.iterable.look import look
+from cdp_sync.connectors.iterable.project_type import check_members, check_unknown, without_keys
 from cdp_sync.connectors.iterable.protocol import UserQuery
-from cdp_sync.errors import JobFailed, JobUnfinished, RequestRefused
+from cdp_sync.errors import DeclarationError, JobFailed, JobUnfinished, RequestRefused
 from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile, SourceLook
 from cdp_sync.model.delta import Window
 from cdp_sync.model.remote import Members
@@ -65,28 +69,47 @@ class IterableSource:
         private_folder(folder)
         known = self._client.fields()
         fields = tuple(field for field in self._wanted if field in known or field in self._client.project.keys)
-        if self._goal.lists:
-            yield from _Lists(self._client, self._goal, fields, folder).arrivals(progress)
-        else:
-            yield self._users(folder / "users.json", fields, progress)
+        types = property_types(known) if self._goal.map_detected else {}
+        for arrival in self._read(folder, progress):
+            if isinstance(arrival, FetchedFile):
+                yield replace(arrival, reader="ndjson", fields=fields, types=types)
+            else:
+                yield arrival
 
-    def _users(
-        self, target: Path, fields: tuple[str, ...], progress: Callable[[str, int], None]
-    ) -> FetchedFile | FileReport:
+    def _read(self, folder: Path, progress: Callable[[str, int], None]) -> Iterator[FetchedFile | FileReport]:
+        if self._goal.lists:
+            yield from _Lists(self._client, self._goal, folder).arrivals(progress)
+        else:
+            yield from self._users(folder / "users.json", lambda size: progress(ALL_USERS, size))
+
+    def _users(self, target: Path, progress: Progress) -> Iterator[FetchedFile | FileReport]:
+        """Yield the users who changed in a period as they were fetched, or all users while they arrive."""
         until = self._now() - timedelta(minutes=self._goal.settle_minutes)
         since = self._since()
         query = UserQuery(since, until if since else None, _only(self._goal, self._wanted))
-        if since and since >= until:
-            return FileReport(ALL_USERS, FileState.UNCHANGED)
+        marks = {_READ_UNTIL: until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+        problem = without_keys(self._client.project, "Most users have")
+        remote = RemoteFile(self._now(), ALL_USERS, 0)
+        file = FetchedFile(remote, target, "", delta=self._window, watermarks=marks, without_keys=problem)
+        if since is None:
+            target.touch(mode=0o600)
+            with Arriving(file, partial(fetch_users, self._client, query, target), progress) as growing:
+                yield growing
+        elif since >= until:
+            yield FileReport(ALL_USERS, FileState.UNCHANGED)
+        else:
+            yield self._changed(file, query, progress)
+
+    def _changed(self, file: FetchedFile, query: UserQuery, progress: Progress) -> FetchedFile | FileReport:
+        """Fetch the users who changed in a period."""
         try:
-            sha256 = fetch_users(self._client, query, target, lambda size: progress(ALL_USERS, size))
+            sha256 = fetch_users(self._client, query, file.local, progress)
         except (RequestRefused, JobFailed, JobUnfinished) as error:
             return FileReport(ALL_USERS, FileState.FAILED, message=str(error))
-        if since and not target.stat().st_size:
+        size = file.local.stat().st_size
+        if not size:
             return FileReport(ALL_USERS, FileState.UNCHANGED)
-        remote = RemoteFile(self._now(), ALL_USERS, target.stat().st_size)
-        marks = {_READ_UNTIL: until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
-        return FetchedFile(remote, target, sha256, reader="ndjson", delta=self._window, watermarks=marks, fields=fields)
+        return replace(file, remote=replace(file.remote, size=size), sha256=sha256)
 
     def _since(self) -> datetime | None:
         """Return the first moment of the period to read; None where all users are to be read."""
@@ -96,7 +119,7 @@ class IterableSource:
     @property
     def _wanted(self) -> tuple[str, ...]:
         """The fields that the goal needs."""
-        return tuple(dict.fromkeys((*self._client.project.keys, UPDATED_AT, *self._goal.fields)))
+        return tuple(dict.fromkeys((*self._client.project.keys, UPDATED_AT, *(self._goal.needed or self._goal.fields))))
 
     def look(self) -> SourceLook:
         """Return the lists and fields that there are, with the values of some users."""
@@ -105,15 +128,14 @@ class IterableSource:
 
 def _only(goal: UserImportGoal, wanted: tuple[str, ...]) -> tuple[str, ...]:
     """Return the fields that an export is asked for; all of them where one is nested or its name holds a comma."""
-    return () if goal.map_detected or any(set(field) & set(".,") for field in wanted) else wanted
+    return () if goal.needed is None or any(set(field) & set(".,") for field in wanted) else wanted
 
 
 class _Lists:
     """The lists of a goal."""
 
-    def __init__(self, client: IterableClient, goal: UserImportGoal, fields: Sequence[str], folder: Path) -> None:
-        self._client, self._goal = client, goal
-        self._fields, self._folder = tuple(fields), folder
+    def __init__(self, client: IterableClient, goal: UserImportGoal, folder: Path) -> None:
+        self._client, self._goal, self._folder = client, goal, folder
         self._there = client.lists()
         self._export: tuple[Path, str] | None = None
 
@@ -122,25 +144,29 @@ class _Lists:
         for number, named in enumerate(self._goal.lists):
             try:
                 yield self._arrival(number, named, progress)
-            except (RequestRefused, JobFailed, JobUnfinished) as error:
+            except (DeclarationError, RequestRefused, JobFailed, JobUnfinished) as error:
                 yield FileReport(str(named), FileState.FAILED, message=str(error))
 
     def _arrival(self, number: int, named: str | int, progress: Callable[[str, int], None]) -> FetchedFile:
         found = list_named(self._there, named)
         members = self._folder / f"{number}.members"
         fetched = self._client.fetch_list(found.id, members)
+        check_members(self._client.project, members)
         constants = {LIST_NAME: found.name}
         short = _up_to(members, SHORT_LIST)
         if short is not None:
             target = self._folder / f"{number}.json"
             sha256 = self._one_by_one(short, target, lambda size: progress(str(named), size))
+            if not target.stat().st_size:
+                check_unknown(self._client.project, short)
             remote = RemoteFile(datetime.now(UTC), str(named), target.stat().st_size)
-            return FetchedFile(remote, target, sha256, constants, reader="ndjson", fields=self._fields)
+            return FetchedFile(remote, target, sha256, constants)
         users, of_users = self._all_users(lambda size: progress(str(named), size))
         remote = RemoteFile(datetime.now(UTC), str(named), users.stat().st_size)
         sha256 = hashlib.sha256(f"{of_users}{fetched.sha256}".encode()).hexdigest()
         on_list = Members(members, self._client.project.keys)
-        return FetchedFile(remote, users, sha256, constants, reader="ndjson", fields=self._fields, members=on_list)
+        problem = without_keys(self._client.project, "All users on the list have")
+        return FetchedFile(remote, users, sha256, constants, members=on_list, without_keys=problem)
 
     def _one_by_one(self, members: Sequence[str], target: Path, progress: Callable[[int], None]) -> str:
         """Write users by one call each, in the list's order; those who are there no more are left out."""
@@ -168,7 +194,8 @@ class _Lists:
 
     @property
     def _only(self) -> tuple[str, ...]:
-        return _only(self._goal, tuple(dict.fromkeys((*self._client.project.keys, *self._goal.fields))))
+        wanted = (*self._client.project.keys, *(self._goal.needed or ()))
+        return _only(self._goal, tuple(dict.fromkeys(wanted)))
 
 
 def _up_to(file: Path, most: int) -> list[str] | None:

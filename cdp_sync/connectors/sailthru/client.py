@@ -23,6 +23,7 @@ from cdp_sync.connectors.sailthru.waiting import ended
 from cdp_sync.connectors.secret import secret_of
 from cdp_sync.connectors.split_file import split_lines
 from cdp_sync.model.audience import Delivered, Outcome, User
+from cdp_sync.model.profile import Profiles
 from cdp_sync.retrying import Pauses, RetryPolicy
 
 LONGEST_JOB = 3 * 3600.0
@@ -270,7 +271,7 @@ class SailthruClient:
         return answers.user(answer) if answer and call.endpoint == "user" else answer
 
 
-def check(connection: SailthruConnection) -> Iterator[tuple[str, bool]]:
+def check(connection: SailthruConnection, _profiles: Profiles) -> Iterator[tuple[str, bool]]:
     """Try what is needed of an account; yield in sentences what was found, and whether that is as it should be.
 
     Nothing is changed.

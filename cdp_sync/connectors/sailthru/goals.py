@@ -134,9 +134,9 @@ class ListGoal(ImportRules):
     @property
     def variables(self) -> tuple[str, ...] | None:
         """The custom fields that it needs, and possibly columns of the exports; None: all custom fields."""
-        if self.map_detected:
+        if self.needed is None:
             return None
-        named = (field for field in self.fields if field not in KEYS and field not in _STANDARD)
+        named = (field for field in self.needed if field not in KEYS and field not in _STANDARD)
         return tuple(field.removesuffix(_CUSTOM.format("")) for field in named)
 
 

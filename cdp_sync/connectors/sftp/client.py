@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from cdp_sync import errors
-from cdp_sync.model import SftpConnection
+from cdp_sync.model import Profiles, SftpConnection
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
 from cdp_sync.model.server import SftpServer
@@ -219,7 +219,7 @@ class SftpClient:
         return self._session
 
 
-def check(connection: SftpConnection) -> Iterator[tuple[str, bool]]:
+def check(connection: SftpConnection, _profiles: Profiles) -> Iterator[tuple[str, bool]]:
     """List the directories of all goals; yield in sentences what was found, and whether that is as it should be.
 
     Raises:

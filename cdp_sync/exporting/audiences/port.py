@@ -7,6 +7,9 @@ from typing import Protocol
 
 from cdp_sync.model.audience import Users
 
+FORGOTTEN = "The user asked the platform to be forgotten, and is refused there from then on."
+"""Why a profile is not sent, and not sent again by later runs."""
+
 
 class Audience(Protocol):
     """The users of a platform. A connector makes it of a client and the goal.

@@ -49,6 +49,7 @@ def _steps(session: Session, run: UserRun) -> Iterator[Step]:
     yield Step("exported_profile", gone, {"goal_number": number})
     yield Step("list_member", statement("exporting/audiences/gone_member"), of_goal)
     yield Step("list_member", members, {**of_goal, "identity_key": run.goal.identity_key})
+    yield Step("forgotten_user", statement("exporting/audiences/forgotten_user"), {"connection": run.connection})
     forget = "delete from warehouse.list_intent where connection = $connection and goal = $goal"
     yield Step("list_intent", forget, of_goal)
     yield quarantine_step(run, None)

@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import ColumnElement, func, literal_column, select
 
+from cdp_sync.exporting.audiences.port import FORGOTTEN
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select import Column, Inputs, Level, Problem, Rows, allowed, segments_of
+from cdp_sync.exporting.select import IS_RIVAL, Column, Inputs, Level, Problem, Rows, allowed, segments_of
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Shape
 from cdp_sync.segments.conditions import column_of
@@ -21,6 +22,12 @@ from cdp_sync.warehouse import Step, quote_literal
 _NUL, _BACKSLASH = quote_literal("\\u0000"), quote_literal("\\\\")
 _HOLDS_NUL = f"contains(line, {_NUL}) and contains(replace(line, {_BACKSLASH}, ''), {_NUL})"
 """The condition that JSON holds a NUL byte, and not a text that looks like one after a backslash."""
+
+_RIVAL = "Another profile of the segment stands for the same user."
+_IS_FORGOTTEN = """md5(concat(key, ' ', id)) in (
+    select user_hash from warehouse.forgotten_user where connection = {}
+)"""
+"""The condition that the platform was asked to forget the user."""
 
 
 def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
@@ -53,7 +60,9 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     named = zip(links, run.goal.link, strict=True)
     whens = (f"when {link} is not null then {quote_literal(declared.field)}" for link, declared in named)
     user = {"id": f"coalesce({', '.join(links)})", "key": f"case {' '.join(whens)} end"}
-    problems = [problem for column in every for problem in column.problems]
+    values = [problem for column in every for problem in column.problems]
+    forgotten = _IS_FORGOTTEN.format(quote_literal(run.connection))
+    of_users = [Problem(forgotten, FORGOTTEN, None), Problem(IS_RIVAL, _RIVAL, None)]
     body = _members(rendered.body, {column.name: column.cell for column in every})
     members = ", ".join(["'id', id", "'key', key", *body])
     as_texts: dict[str, Level] = {}
@@ -66,8 +75,8 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
         texts={column.name: f"p{column.number}" for column in every},
         finish=[as_texts["cells"]] if as_texts else [],
         line=({"line": f"case when eligible then json_object({members})::varchar end"},),
-        problems=problems,
-        fails_if=_HOLDS_NUL if problems else "false",
+        problems=[*values, *of_users],
+        fails_if=" or ".join([*([_HOLDS_NUL] if values else []), forgotten, IS_RIVAL]),
         links=links,
         named=("key", "id"),
     )
@@ -123,15 +132,22 @@ def _json(part: Shape, cells: Mapping[str, str]) -> str:
         otherwise = f" else {cells[part.otherwise.field]}" if part.otherwise else ""
         return f"case when key = {quote_literal(part.key)} then to_json(id){otherwise} end"
     if isinstance(part, Filled):
-        # `concat_ws` leaves out what is null.
-        every = (
-            f"{quote_literal(f'{json.dumps(name)}:')} || nullif(to_json({_json(each, cells)})::varchar, 'null')"
-            for name, each in part.members.items()
-        )
-        return f"('{{' || concat_ws(',', {', '.join(every)}) || '}}')::json"
+        return f"({_text(part, cells)})::json"
     if isinstance(part, Mapping):
         return f"json_object({', '.join(_members(part, cells))})"
     return quote_literal(part) if isinstance(part, str) else str(part)
+
+
+def _text(part: Shape, cells: Mapping[str, str]) -> str:
+    """Return the text of JSON; null where it has no value."""
+    if not isinstance(part, Filled):
+        written = _json(part, cells)
+        as_json = written if isinstance(part, (Named, Linked, Mapping)) else f"to_json({written})"
+        return f"nullif(({as_json})::varchar, 'null')"
+    members = (
+        f"{quote_literal(f'{json.dumps(name)}:')} || {_text(each, cells)}" for name, each in part.members.items()
+    )
+    return f"'{{' || concat_ws(',', {', '.join(members)}) || '}}'"  # `concat_ws` leaves out what is null
 
 
 _LEAVER = """create or replace table staging.leaver as

@@ -34,6 +34,8 @@ class NormalizedPart:
     complete: bool = True
     """Every field that the goal names is a column."""
     reader: ReaderName = "csv"
+    arrays: Mapping[str, bool] = field(default_factory=dict)
+    """Of JSON: the detected fields with arrays, and whether all their values are arrays."""
     relation: str = ""
     """For readers other than CSV's: the relation with the rows of `record` as text columns c1, c2 and so on."""
 

@@ -16,7 +16,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import chain, combinations, pairwise
 from pathlib import Path
 
 from cdp_sync.errors import FileRejected, ProcessorFailed
@@ -53,8 +53,8 @@ class Reader:
     read: Read
 
 
-_VISIBLE = f"trim(raw, {quote_literal(WHITE_SPACE)}) <> ''"
-"""The condition that a line is not blank."""
+_VISIBLE = f"(raw[1] between '!' and '~' or trim(raw, {quote_literal(WHITE_SPACE)}) <> '')"
+"""The condition that a line is not blank. To trim every line would take most of the time of reading."""
 
 Keys = tuple[str, ...]
 """The keys from the object of a line to a value."""
@@ -77,7 +77,7 @@ _LINE = f"""create or replace temp table line as
 select rowid + 1 as n, raw, case{UNREADABLE} end as problem from physical_line where {_VISIBLE} order by n"""
 
 _JUDGED = f"""create or replace temp table json_line as
-select n, raw, problem, case when problem is null then {_EXACT} end as document
+select n, problem, case when problem is null then {_EXACT} end as document
 from (
     select rowid + 1 as n, raw, case{UNREADABLE}
         when not json_valid(raw) then 'not JSON'
@@ -85,8 +85,7 @@ from (
     end as problem
     from physical_line
     where {_VISIBLE}
-)
-order by n"""
+)"""
 
 
 def _normalize_lines(
@@ -114,7 +113,7 @@ def _lines_of(session: Session, part: Part, goal: ImportGoal, folder: Path | Non
 
 def _take_lines(session: Session, table: str, columns: str) -> None:
     """Make `record` and `reject` of a table of lines, whose column `problem` says why a line is no row."""
-    record = f"create or replace temp table record as select n, {columns} from {table} where problem is null order by n"
+    record = f"create or replace temp table record as select n, {columns} from {table} where problem is null"
     reject = f"""create or replace temp table reject as
 select n, n as until, false as in_quote, problem as reason from {table} where problem is not null order by n"""
     session.run((Step("record", record), Step("reject", reject)))
@@ -131,18 +130,22 @@ def _normalize_json(
         return None
     processed = fields_before(goal.processors)
     fields = {field: _readings(field) for field in (*goal.row_fields, *processed, *further)}
+    kinds: dict[str, set[str]] = {}
     if goal.map_detected is not None or any(one.python and not one.python.fields for one in goal.processors):
-        for keys in _leaves(session):
+        for keys, held in _leaves(session):
             fields.setdefault(".".join(keys), []).insert(0, keys)
-    cells, present = _cells(session, fields, part.fields)
+            kinds.setdefault(".".join(keys), set()).update(held)
+    present = _present(session, fields, part.fields)
     present += tuple(field for field in processed if field not in present)  # no object need have it
-    head = Head(present, 0)
+    head = Head(present, part.lines_before)
     has_nul = r"select coalesce(bool_or(contains(document, '\u0000')), false) from json_line"
     survey = Survey(nuls=session.value(has_nul), divided=True)
     warnings = tuple(check_columns(head, goal, ""))
-    named = ", ".join(f"{cells[field]} as c{number + 1}" for number, field in enumerate(present))
-    relation = f"(select {named or 'n'} from record)"
-    return NormalizedPart(part.name, local, head, start, survey, warnings, reader="ndjson", relation=relation)
+    relation = _relation([fields[field] for field in present], "record")
+    arrays = {field: held == {"ARRAY"} for field, held in kinds.items() if "ARRAY" in held}
+    return NormalizedPart(
+        part.name, local, head, start, survey, warnings, reader="ndjson", arrays=arrays, relation=relation
+    )
 
 
 def _readings(field: str) -> list[Keys]:
@@ -171,20 +174,25 @@ def _keep_members(session: Session, members: Members) -> None:
     )
 
 
-def _cells(
-    session: Session, fields: dict[str, list[Keys]], declared: Sequence[str]
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the expression for each field's cell, and the fields that are declared or that a line has a value for."""
-    values = {
-        field: [f"json_extract_string(document, {_path(keys)})" for keys in dict.fromkeys(readings)]
-        for field, readings in fields.items()
-    }
-    cells = {field: f"coalesce({', '.join(of_field)})" for field, of_field in values.items()}
-    sought = [field for field in cells if field not in declared]
-    seen = ", ".join(f"coalesce(bool_or({cells[field]} is not null), false)" for field in sought)
-    found = session.row(f"select {seen} from json_line") if sought else ()
+def _present(session: Session, fields: dict[str, list[Keys]], declared: Sequence[str]) -> tuple[str, ...]:
+    """Return the fields that are declared, or that a line has a value for."""
+    sought = [field for field in fields if field not in declared]
+    seen = ", ".join(f"coalesce(bool_or(c{number} is not null), false)" for number, _ in enumerate(sought, 1))
+    relation = _relation([fields[field] for field in sought], "json_line")
+    found = session.row(f"select {seen} from {relation}") if sought else ()
     absent = {field for field, is_there in zip(sought, found, strict=True) if not is_there}
-    return cells, tuple(field for field in cells if field not in absent)
+    return tuple(field for field in fields if field not in absent)
+
+
+def _relation(fields: Sequence[Sequence[Keys]], table: str) -> str:
+    """Return the relation with the cells of a table's documents, given the readings of each; each is parsed once."""
+    places = {keys: place for place, keys in enumerate(dict.fromkeys(chain.from_iterable(fields)), 1)}
+    if not places:
+        return f"(select n from {table})"
+    found = (", ".join(f"found[{places[keys]}]" for keys in dict.fromkeys(readings)) for readings in fields)
+    named = ", ".join(f"coalesce({cells}) as c{number}" for number, cells in enumerate(found, 1))
+    paths = ", ".join(map(_path, places))
+    return f"(select {named} from (select json_extract_string(document, [{paths}]) as found from {table}))"
 
 
 def _path(keys: Keys) -> str:
@@ -194,8 +202,8 @@ def _path(keys: Keys) -> str:
     return quote_literal("".join(f"/{key.replace('~', '~0').replace('/', '~1')}" for key in keys))
 
 
-def _leaves(session: Session, above: Keys = ()) -> Iterator[Keys]:
-    """Yield the keys of all values that are no objects, in the order in which they are first seen."""
+def _leaves(session: Session, above: Keys = ()) -> Iterator[tuple[Keys, frozenset[str]]]:
+    """Yield the keys of all values that are no objects, in the order in which they are first seen, with their types."""
     at = f", {_path(above)}" if above else ""
     query = f"""select key from (
             select unnest(json_keys(document{at})) as key, n from json_line where document is not null
@@ -204,15 +212,12 @@ def _leaves(session: Session, above: Keys = ()) -> Iterator[Keys]:
     if not names:
         return
     kinds = [f"json_type(document, {_path((*above, key))})" for key in names]
-    judged = ", ".join(
-        f"coalesce(bool_or({kind} = 'OBJECT'), false), coalesce(bool_or({kind} not in ('OBJECT', 'NULL')), false)"
-        for kind in kinds
-    )
+    judged = ", ".join(f"coalesce(list(distinct {kind}) filter ({kind} <> 'NULL'), [])" for kind in kinds)
     found = session.row(f"select {judged} from json_line")
-    for key, holds_objects, holds_values in zip(names, found[::2], found[1::2], strict=True):
-        if holds_values:
-            yield (*above, key)
-        if holds_objects:
+    for key, held in zip(names, found, strict=True):
+        if values := frozenset(held) - {"OBJECT"}:
+            yield (*above, key), values
+        if "OBJECT" in held:
             yield from _leaves(session, (*above, key))
 
 

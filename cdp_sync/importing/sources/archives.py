@@ -13,7 +13,7 @@ from typing import IO
 
 from cdp_sync.errors import NO_ROOM, FileRejected
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize, workbook
-from cdp_sync.model import ImportGoal, Members
+from cdp_sync.model import Growing, ImportGoal, Members
 
 CHUNK = 1 << 20
 
@@ -56,6 +56,12 @@ class Part:
     """Of JSON: fields that are columns also where no row has a value."""
     members: Members | None = None
     """Of JSON: which rows count; all of them unless given."""
+    growing: Growing | None = None
+    """Where more of it still arrives."""
+    is_slice: bool = False
+    """Whether other slices of the same text are parts as well."""
+    lines_before: int = 0
+    """Of a slice: the lines of the text before it."""
 
 
 def unpack(

@@ -23,7 +23,7 @@ from cdp_sync.importing.reading.csv_header import shown
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property, counted
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
-from cdp_sync.model.profile import RESERVED
+from cdp_sync.model.profile import RESERVED, stored_property
 from cdp_sync.warehouse import Entity, Session, profile_entity
 
 INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"
@@ -139,8 +139,14 @@ class Columns:
         return lists if any(prop.name in self.value_of for prop in lists) else ()
 
 
-def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] = ()) -> Columns:
-    """Return the staging columns of a goal, given the fields that nothing maps but were found."""
+def plan_columns(
+    goal: ImportGoal, profiles: Profiles, detected: Iterable[str] = (), typed: Iterable[Property] = ()
+) -> Columns:
+    """Return the staging columns of a goal, given the fields that nothing maps but were found.
+
+    The properties of these are text, but for those in `typed`.
+    """
+    by_name = {prop.name: prop for prop in typed} | profiles.by_name
     links = tuple(
         StagedLink(number, link.field, profiles.by_name[link.property]) for number, link in enumerate(goal.link)
     )
@@ -148,9 +154,7 @@ def plan_columns(goal: ImportGoal, profiles: Profiles, detected: Iterable[str] =
     for mapping in (*goal.map, *detected_mappings(goal, detected)):
         mapped.setdefault(mapping.property, []).append(mapping)
     values = tuple(
-        StagedValue(
-            profiles.by_name.get(name) or Property(name=name), found[0].mode, tuple(mapping.field for mapping in found)
-        )
+        StagedValue(by_name.get(name) or Property(name=name), found[0].mode, tuple(mapping.field for mapping in found))
         for name, found in mapped.items()
     )
     consent = tuple(profiles.by_name[name] for name in CONSENT_PROPERTIES) if profiles.objectives else ()
@@ -171,7 +175,12 @@ def staged_columns(session: Session, run: ImportRun) -> Columns:
     found = session.rows(
         "select distinct unnest(fields) from staging.file where state in ('staged', 'retried') order by 1"
     )
-    return plan_columns(run.goal, run.profiles, [field for (field,) in found])
+    return plan_columns(run.goal, run.profiles, [field for (field,) in found], detected_properties(session))
+
+
+def detected_properties(session: Session) -> list[Property]:
+    """Return the detected properties whose types the source knows."""
+    return [stored_property(*row) for row in session.rows("select property, sql_type from staging.detected_type")]
 
 
 def detected_mappings(goal: ImportGoal, columns: Iterable[str]) -> list[Mapping]:

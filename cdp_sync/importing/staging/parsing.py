@@ -10,9 +10,11 @@ from cdp_sync.importing.delta.watermarks import cut_unfinished_line, highest_tim
 from cdp_sync.importing.reading.csv_header import check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.readers import READERS, stage_rows
+from cdp_sync.importing.reading.slices import slices
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import Part, naming, printable, unpack
-from cdp_sync.importing.staging.columns import Columns, detected_warnings, plan_columns
+from cdp_sync.importing.staging.columns import Columns, detected_properties, detected_warnings, plan_columns
+from cdp_sync.importing.staging.detected_types import note_types
 from cdp_sync.importing.staging.plan import (
     Cells,
     deferred_step,
@@ -63,10 +65,12 @@ def _stage(session: Session, run: ImportRun, arrival: Arrival, known: Mapping[st
     fields: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     arrived: tuple[object, ...] = (None, None, None)
+    if isinstance(arrival, FetchedFile) and arrival.growing and arrival.remote.path in known:
+        arrival = _complete(arrival)
     if isinstance(arrival, FileReport):
         report = arrival
     else:
-        path, arrived = arrival.remote.path, (arrival.remote.size, arrival.remote.modified_at, arrival.sha256)
+        path = arrival.remote.path
         before = known.get(path)
         if before and before.fingerprint == run.unchanged_under and before.sha256 == arrival.sha256:
             report = FileReport(path, FileState.UNCHANGED)
@@ -74,6 +78,10 @@ def _stage(session: Session, run: ImportRun, arrival: Arrival, known: Mapping[st
             file = _File(session, run, arrival, before, number)
             report, fields, sources = file.parse(), file.fields, file.sources
         note_watermarks(session, number, arrival)
+        if arrival.growing and report.state == FileState.STAGED:
+            arrival = arrival.complete()
+        if not arrival.growing:
+            arrived = (arrival.remote.size, arrival.remote.modified_at, arrival.sha256)
     own = uuid5(NAMESPACE_URL, f"{run.connection}/{run.goal.name}/{report.path}")
     source = UUID(before.source) if before and before.source else own
     outcome = (report.state, report.message, list(report.warnings))
@@ -82,6 +90,14 @@ def _stage(session: Session, run: ImportRun, arrival: Arrival, known: Mapping[st
         [number, report.path, *arrived, source, list(fields), *outcome, list(sources) if run.goal.processors else None],
     )
     return report
+
+
+def _complete(file: FetchedFile) -> Arrival:
+    """Return a file when all of it is there: its checksum says whether it is known already."""
+    try:
+        return file.complete()
+    except FileRejected as error:
+        return FileReport(file.remote.path, FileState.FAILED, message=str(error))
 
 
 @dataclass
@@ -120,17 +136,21 @@ class _File:
         path, goal, profiles = self.fetched.remote.path, self.run.goal, self.run.profiles
         for part, landed in self._normalized():
             if landed is None:
+                if self.fetched.without_keys and self.fetched.members:
+                    raise FileRejected(self.fetched.without_keys)
                 member = printable(part.name.removeprefix(f"{path}!"))
                 self.warnings.append(f"{'The file' if part.name == path else f'Its member {member}'} is empty.")
                 continue
             with naming(part.name, path):
                 after, missing = processed_fields(goal, landed)
-                columns = plan_columns(goal, profiles, after)
+                note_types(self.session, self.run, landed, after, self.fetched.types)
+                columns = plan_columns(goal, profiles, after, detected_properties(self.session))
                 self.fields = hashed_fields(goal, columns)
                 self.sources = sources_of(goal.processors, self.fields, (*landed.head.columns, *landed.constants))
                 self._stage_part(landed, columns)
             self._read_as_before(part)
             self.warnings += [*landed.warnings, *missing, *detected_warnings(goal, profiles, after)]
+        self._check_keys()
         rejected, staged = self.session.row(
             """select (select count(*) from staging.rejected where file = $file),
                 (select count(*) from staging.staged where file = $file)""",
@@ -144,18 +164,33 @@ class _File:
                 remedy="Look at the quarantine, and have the file corrected.",
             )
 
+    def _check_keys(self) -> None:
+        """Make sure that most rows have a key, where the source says that all should."""
+        if not (self.fetched.without_keys and self.run.goal.row_key):
+            return
+        query = "select count(*) filter (row_key is null), count(*) from staging.staged where file = ?"
+        without, rows = self.session.row(query, [self.number])
+        if without * 2 > rows:
+            raise FileRejected(self.fetched.without_keys)
+
     def _normalized(self) -> Iterator[tuple[Part, NormalizedPart | None]]:
         fetched, goal, folder = self.fetched, self.run.goal, private_folder(self.run.folder / "unpacked")
         further = (fetched.delta.time_field,) if isinstance(fetched.delta, Window) else ()
         if isinstance(fetched.delta, Append):
             cut_unfinished_line(fetched.local)
-        whole = Part(fetched.remote.path, fetched.local, fetched.fields, fetched.members)
+        whole = Part(fetched.remote.path, fetched.local, fetched.fields, fetched.members, fetched.growing)
         packed = unpack(whole.name, whole.local, folder, goal, self.warnings.append)
+        parts = packed if goal.may_be_packed else slices(whole, goal, folder)
+        has_rows = False
         try:
-            for part in packed if goal.may_be_packed else [whole]:
+            for part in parts:
                 with naming(part.name, whole.name):
                     landed = READERS[fetched.reader].normalize(self.session, part, goal, folder, further)
-                yield part, replace(landed, constants=fetched.constants) if landed else None
+                if landed or not part.is_slice:
+                    yield part, replace(landed, constants=fetched.constants) if landed else None
+                has_rows = has_rows or landed is not None or not part.is_slice
+            if not has_rows:
+                yield whole, None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

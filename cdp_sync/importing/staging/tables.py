@@ -41,6 +41,8 @@ FROM_THE_START = (
           "state text, message text, warnings text[], same_fingerprint boolean, same_links boolean, "
           "source_fields text[]",
           others=("delta", "linking", "report", "upserting")),
+    Table("staging.detected_type", "the SQL type of a detected property, where the source knows types",
+          "staging.detected_types.note_types", "property text, sql_type text"),
     Table("staging.part", "a file, or a member of an archive: which staged rows it holds, and the line of the first",
           "reading.readers.stage_rows",
           "part integer, file integer, name text, first_row bigint, rows bigint, body_line bigint",

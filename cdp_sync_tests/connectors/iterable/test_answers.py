@@ -14,6 +14,7 @@ from cdp_sync.errors import (
     AuthenticationFailed,
     CdpSyncError,
     EndpointNotPermitted,
+    FieldsRefused,
     JobLost,
     ListUnknown,
     RateExceeded,
@@ -21,6 +22,8 @@ from cdp_sync.errors import (
     RequestRefused,
     ServerRefused,
     Transient,
+    UserForgotten,
+    UserUnknown,
 )
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -124,3 +127,48 @@ def test_mismatched_types_are_named() -> None:
     with pytest.raises(RequestRefused, match="signupDate is date") as problem:
         decipher(BULK, 400, sample("types_mismatched"))
     assert JANE not in str(problem.value)
+
+
+def test_users_of_a_call_for_many_who_were_refused_are_read() -> None:
+    """By key and identifier, addresses without case; lists of failures that are new count as well."""
+    found = answers.failures(decipher(BULK, 200, sample("users_updated")))
+    assert (found.count, found.dropped_fields) == (6, ("legacy",))
+    assert {who: type(problem) for who, problem in found.reasons.items()} == {
+        ("email", "bad@"): RequestRefused,
+        ("userId", "x "): RequestRefused,
+        ("userId", "U9"): UserUnknown,
+        ("email", JANE): RequestRefused,
+        ("email", "twice@example.com"): RequestRefused,
+        ("email", "gone@example.com"): UserForgotten,
+        ("email", "new@example.com"): RequestRefused,
+    }
+    assert "another type" in str(found.reasons["email", JANE])
+    assert "different users" in str(found.reasons["email", "twice@example.com"])
+    assert "@" not in "".join(map(str, found.reasons.values()))
+
+
+def test_answers_of_2021_name_invalid_users_only() -> None:
+    """In two lists of their own; an answer may name nobody."""
+    found = answers.failures(decipher(BULK, 200, sample("users_updated_2021")))
+    assert (found.count, list(found.reasons)) == (1, [("email", "000")])
+    assert answers.failures({"successCount": 1, "failCount": 2}).count == 2
+    assert answers.failures({}).count == 0
+
+
+def test_a_project_with_too_many_fields_is_no_problem_of_one_user() -> None:
+    """The call is not split then."""
+    refusal = json.dumps({"msg": "no", "code": "UniqueFieldsLimitExceeded"}).encode()
+    with pytest.raises(FieldsRefused, match="1,000"):
+        decipher(BULK, 400, refusal)
+
+
+def test_a_list_that_users_are_put_on() -> None:
+    """A static one, or none of that name yet; no id that there is not, and no list that Iterable fills."""
+    lists = answers.mailing_lists(decipher(LISTS, 200, sample("lists")))
+    found = answers.target(lists, "List One")
+    assert found is not None
+    assert answers.target(lists, found.id) == found
+    assert answers.target(lists, "Another") is None
+    for named in ("VIP", "Never", 7):
+        with pytest.raises(ListUnknown):
+            answers.target(lists, named)
