@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cdp_sync.model import Counters, FileGoal, Mapping, Profiles, Property, fingerprint
-from cdp_sync.model.processor import sources_of
+from cdp_sync.model.processed_fields import sources_of
 from cdp_sync_tests.oracle.consenting import LISTS, may_process, move
 from cdp_sync_tests.oracle.contributing import Account, Keyed, Vanished, drop, open_account, remember_keys, summed
 from cdp_sync_tests.oracle.converting import Invalid, convert, link_values, stripped

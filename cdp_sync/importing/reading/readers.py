@@ -26,7 +26,7 @@ from cdp_sync.importing.reading.records import BROKEN, RESERVED, UNREADABLE, rea
 from cdp_sync.importing.reading.survey import Survey
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import WHITE_SPACE, Format, ImportGoal, Members
-from cdp_sync.model.processor import fields_before
+from cdp_sync.model.processed_fields import fields_before
 from cdp_sync.warehouse import Session, Step, quote_literal
 from cdp_sync.warehouse.history import QUOTE_OPENS
 

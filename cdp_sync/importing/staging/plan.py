@@ -20,7 +20,7 @@ from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.survey import DIVIDER, NO_CELL
 from cdp_sync.importing.staging.columns import Columns, StagedLink, StagedValue
 from cdp_sync.model import Format, ImportGoal, Property
-from cdp_sync.model.processor import fields_before
+from cdp_sync.model.processed_fields import fields_before
 from cdp_sync.processing import Relation
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
