@@ -68,6 +68,8 @@ class ImportRun(Run):
         """Open the warehouse beside the run's staging file."""
         with self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP) as session:
             session.define_functions()
+            if self.goal.memory_limit:
+                session.set("memory_limit", self.goal.memory_limit)
             yield session
 
     @property

@@ -182,6 +182,8 @@ class ImportGoal(ImportRules):
     """Linked and mapped fields that a file need not hold: an enricher looks them up."""
     may_be_packed: ClassVar[bool] = True
     """Whether a file may be an archive."""
+    memory_limit: ClassVar[str | None] = None
+    """What DuckDB may keep in memory during a run; the warehouse's own limit unless given."""
 
     format: Format = Format()
     """How the files are written."""

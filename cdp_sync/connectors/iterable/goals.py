@@ -162,6 +162,7 @@ class UserImport(ImportGoal):
 
     from_elsewhere: ClassVar[frozenset[str]] = frozenset({LIST_NAME})
     may_be_packed: ClassVar[bool] = False  # a list may be called anything, also `Winners.zip`
+    memory_limit: ClassVar[str | None] = "200MB"  # users are read in slices; more memory makes a run no faster
 
 
 class UserLink(AudienceLink):
