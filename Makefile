@@ -1,4 +1,4 @@
-# `make demo` shows it work, `make up` opens it in the Dagster UI, `make test` tests it. Each sets up what it needs.
+# `make demo` runs the demonstration, `make up` opens it in the Dagster UI, `make test` runs the tests. Each installs its dependencies.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,7 +15,7 @@ up: .venv/product  ## open the project in the Dagster UI
 test: .venv/tools  ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-lint: .venv/tools  ## style, types, floors and declarations
+lint: .venv/tools  ## style, types, import layers and declarations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -29,13 +29,13 @@ format: .venv/tools
 check: .venv/product  ## the declared connections
 	$(BIN)/cdp-sync check
 
-soak: .venv/tools  ## kill 200 runs at random instants and run them again, and measure what 300 runs leave; SOAK="--kills 20 --runs 50 --seed 1": takes half an hour
+soak: .venv/tools  ## kill 200 runs at random points and run them again, and measure the growth over 300 runs; SOAK="--kills 20 --runs 50 --seed 1": takes half an hour
 	$(BIN)/python -m cdp_sync_tests.soak $(SOAK)
 
-pollock: .venv/tools  ## import a table that is polluted in some three thousand ways: takes minutes
+pollock: .venv/tools  ## import a table in about 3,000 polluted variants: takes minutes
 	$(BIN)/python -m cdp_sync_tests.pollock
 
-bench: .venv/tools  ## import and export beside hand-written scripts, a look for new files; what start-up costs, beside dlt; BENCH="--rows 100000", BENCH_FEW, BENCH_EXPORT, BENCH_SAILTHRU, BENCH_ITERABLE, BENCH_PROCESSORS and BENCH_START the same
+bench: .venv/tools  ## import and export beside hand-written scripts, the search for new files, start-up beside dlt; BENCH="--rows 100000", BENCH_FEW, BENCH_EXPORT, BENCH_SAILTHRU, BENCH_ITERABLE, BENCH_PROCESSORS and BENCH_START the same
 	$(BIN)/python -m cdp_sync_tests.benchmarks.bench $(BENCH)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.few_bench $(BENCH_FEW)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.export_bench $(BENCH_EXPORT)
@@ -45,7 +45,7 @@ bench: .venv/tools  ## import and export beside hand-written scripts, a look for
 	$(BIN)/python -m cdp_sync_tests.benchmarks.start_bench --dlt $(BENCH_START)
 	$(BIN)/python -W ignore -m cdp_sync_tests.benchmarks.watch_bench $(BENCH_WATCH)
 
-bench-sensors: .venv/tools  ## whether fifty sensors keep their time: takes minutes
+bench-sensors: .venv/tools  ## the intervals of fifty sensors: takes minutes
 	$(BIN)/python -W ignore -m cdp_sync_tests.benchmarks.many_bench $(BENCH_SENSORS)
 
 clean:

@@ -19,14 +19,12 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Findings:
-    """What is declared, what is wrong with it, and what else to know."""
+    """What is declared, all that a run would refuse, and what could not be looked at or has nothing to run."""
 
     declarations: Declarations | None
     """None where files are not in order."""
     problems: tuple[str, ...]
-    """All that a run would refuse."""
     notes: tuple[str, ...]
-    """What could not be looked at, and what has nothing to run."""
 
     @property
     def summary(self) -> str:

@@ -39,12 +39,9 @@ class CdpSyncError(Exception):
 
     def __init__(self, found: str, *, needed: str = "", remedy: str = "") -> None:
         super().__init__(found, needed, remedy)
-        self.found = found
-        self.needed = needed
-        self.remedy = remedy
+        self.found, self.needed, self.remedy = found, needed, remedy
 
     def __str__(self) -> str:
-        """Return the three parts as one paragraph."""
         return " ".join(part for part in (self.found, self.needed, self.remedy) if part)
 
     def __reduce__(self) -> tuple[object, ...]:

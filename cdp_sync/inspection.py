@@ -1,36 +1,26 @@
 """What `scan`, `segment` and `export --preview` show: what a run would find and make of it. Nothing is changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cdp_sync import model
 from cdp_sync.errors import CdpSyncError, RemoteListingTooLong, RemotePathMissing, RemotePermissionDenied, UnknownName
 from cdp_sync.exporting import FileRun, UserRun
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.importing import ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
 from cdp_sync.importing.sources.port import Source
-from cdp_sync.model import (
-    Connection,
-    FileGoal,
-    FileState,
-    ImportGoal,
-    ImportRules,
-    Profiles,
-    RemoteFile,
-    fingerprint,
-    kind_of,
-)
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import SourceLook
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.segments.membership import SegmentView, view_segment
-from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import profile_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before, rival_problem
@@ -39,6 +29,8 @@ _HEAD = 256 << 10
 """Bytes that are read of a file; one that is no larger is parsed as a whole."""
 _LOCAL_HEAD = 64 << 20
 """Bytes that are read of a file of this machine."""
+Due = Iterable[tuple[str, int | None, datetime | None]]
+"""Paths, sizes and times of what a run would import."""
 _OF_ONE_DIRECTORY = (RemotePathMissing, RemotePermissionDenied, RemoteListingTooLong)
 """What is wrong with one directory, and not with the others of a server."""
 
@@ -74,10 +66,10 @@ class Look:
         return {"goal": self.goal, "refused": self.refusal, **self.shown}
 
 
-def look(declarations: Declarations, connection: str, goal: ImportRules, *, limit: int = 10) -> Look:
+def look(declarations: Declarations, connection: str, goal: model.ImportRules, *, limit: int = 10) -> Look:
     """Look at what a goal would import, and whether a run would refuse it; nothing is imported, nothing waited for."""
     declared: Any = declarations.connection(connection)
-    kind = kind_of(declared)
+    kind = model.kind_of(declared)
     if not kind.source:
         importing: Any = goal
         return _look_at_files(declarations.profiles, declared, importing, limit)
@@ -95,7 +87,7 @@ def look(declarations: Declarations, connection: str, goal: ImportRules, *, limi
     return Look(goal.name, found.summary, found.columns, found.rows, shown, further=found.further, refusal=refusal)
 
 
-def look_at_file(declarations: Declarations, connection: str, goal: ImportRules, file: Path) -> Look:
+def look_at_file(declarations: Declarations, connection: str, goal: model.ImportRules, file: Path) -> Look:
     """Try a goal on a file of this machine: what it would make of it. No server is asked, and nothing is imported."""
     declared: Any = declarations.connection(connection)
     rules = goal.importing(declared, declarations.profiles)
@@ -107,12 +99,11 @@ def look_at_file(declarations: Declarations, connection: str, goal: ImportRules,
         stored = profile_columns(session)
     whole = len(head) >= stat.st_size
     shown = preview(str(file), head, rules, declarations.profiles, warehouse, whole=whole, stored=stored)
-    remote = RemoteFile(datetime.fromtimestamp(stat.st_mtime, UTC), str(file), stat.st_size)
-    return _files_look(goal.name, (ScannedFile(remote, FileState.NEW),), (shown,), "")
+    remote = model.RemoteFile(datetime.fromtimestamp(stat.st_mtime, UTC), str(file), stat.st_size)
+    return _files_look(goal.name, (ScannedFile(remote, model.FileState.NEW),), (shown,), "")
 
 
-def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, limit: int) -> Look:
-    """Look at a goal's directory, and into its first files."""
+def _look_at_files(profiles: model.Profiles, connection: model.Connection, goal: model.FileGoal, limit: int) -> Look:
     warehouse = project_warehouse()
     with warehouse.open("read") as session:
         known = known_files(session, connection.name, goal.name)
@@ -120,13 +111,23 @@ def _look_at_files(profiles: Profiles, connection: Connection, goal: FileGoal, l
             known = known_files(session, *before) | known
         stored = profile_columns(session)
     at_once = goal.model_copy(update={"complete": goal.complete.model_copy(update={"settle_seconds": 0})})
-    with kind_of(connection).part("client")(connection.server_value) as client:
+    with model.kind_of(connection).part("client")(connection.server_value) as client:
+
+        def look_into(file: model.RemoteFile) -> Preview:
+            try:
+                head = client.read_head(file.path, _HEAD)
+            except RemotePathMissing as error:  # taken away after the listing: a run would leave it out
+                return Preview(file.path, message=str(error))
+            except RemotePermissionDenied as error:
+                return Preview(file.path, message=str(error), refused=True)
+            return preview(file.path, head, goal, profiles, warehouse, whole=len(head) >= file.size, stored=stored)
+
         try:
-            scan = scan_directory(client, at_once, known, fingerprint(goal, profiles, connection.objectives))
+            scan = scan_directory(client, at_once, known, model.fingerprint(goal, profiles, connection.objectives))
         except _OF_ONE_DIRECTORY as error:
             return replace(_files_look(goal.name, (), (), str(error)), listed=False)
         chosen = [file for file in scan.files if file.due] or scan.files[-1:]
-        previews = [_look_into(client, file.remote, goal, profiles, warehouse, stored) for file in chosen[:limit]]
+        previews = [look_into(file.remote) for file in chosen[:limit]]
     due = [(file.path, file.size, file.modified_at) for file in scan.due]
     with warehouse.open("read") as session:
         refusal = _refusal(session, profiles, connection, goal, due, goal.was)
@@ -141,12 +142,10 @@ def _files_look(goal: str, files: Sequence[ScannedFile], previews: tuple[Preview
     shown: list[dict[str, Any]] = []
     for file in files:
         remote, verdict = file.remote, refused[file.remote.path]
-        at = f"{remote.modified_at:%Y-%m-%d %H:%M:%S}"
-        rows.append((remote.path, file.state, {True: "yes", False: "no", None: ""}[verdict], remote.size, at))
-        shown.append(
-            {"path": remote.path, "size": remote.size, "modified_at": remote.modified_at, "state": file.state}
-            | {"refused": verdict}
-        )
+        in_words = {True: "yes", False: "no", None: ""}[verdict]
+        rows.append((remote.path, file.state, in_words, remote.size, f"{remote.modified_at:%Y-%m-%d %H:%M:%S}"))
+        at = {"path": remote.path, "size": remote.size, "modified_at": remote.modified_at}
+        shown.append({**at, "state": file.state, "refused": verdict})
     return Look(
         goal,
         f"{counted(len(files), 'file')}, {sum(file.due for file in files):,} to import",
@@ -158,29 +157,12 @@ def _files_look(goal: str, files: Sequence[ScannedFile], previews: tuple[Preview
     )
 
 
-def _look_into(
-    client: Any,  # noqa: ANN401 - that of the kind
-    file: RemoteFile,
-    goal: FileGoal,
-    profiles: Profiles,
-    warehouse: Warehouse,
-    stored: Mapping[str, str],
-) -> Preview:
-    try:
-        head = client.read_head(file.path, _HEAD)
-    except RemotePathMissing as error:  # taken away after the listing: a run would leave it out
-        return Preview(file.path, message=str(error))
-    except RemotePermissionDenied as error:
-        return Preview(file.path, message=str(error), refused=True)
-    return preview(file.path, head, goal, profiles, warehouse, whole=len(head) >= file.size, stored=stored)
-
-
 def _refusal(
     session: Session,
-    profiles: Profiles,
-    connection: Connection,
-    goal: ImportGoal,
-    due: Iterable[tuple[str, int | None, datetime | None]],
+    profiles: model.Profiles,
+    connection: model.Connection,
+    goal: model.ImportGoal,
+    due: Due,
     was: str | None,
 ) -> str:
     """Return why a run would refuse a goal for what the warehouse holds."""
@@ -208,7 +190,7 @@ def look_at_export(declarations: Declarations, connection: str, goal: str) -> Ex
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
         found: Any = declarations.export_goal(connection, goal)
-        run = (UserRun if kind_of(declared).audience else FileRun)(
+        run = (UserRun if model.kind_of(declared).audience else FileRun)(
             run_id="preview",
             connection=connection,
             goal=found,

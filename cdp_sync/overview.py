@@ -46,7 +46,6 @@ def overview(name: str | None = None, now: datetime | None = None) -> dict[str, 
 
 
 def _last_runs() -> tuple[LastRuns, str]:
-    """Return the last runs, or why they cannot be read."""
     path = data_folder().warehouse
     if not path.exists():
         return {}, ""

@@ -55,12 +55,10 @@ class ProgressBars(Watcher):
         self._arrived: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> Self:
-        """Start showing."""
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove the bars."""
         self._progress.stop()
 
     def phase(self, goal: str, doing: str) -> None:
@@ -92,9 +90,9 @@ def print_goal(report: Report) -> None:
     if isinstance(report, ImportReport):
         if report.files:
             names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
-            columns = ["  file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
-            rows = [[f"  {f.name}", f.state, *(getattr(f.counters, name) for name in names)] for f in report.files]
-            print_table(columns, rows)
+            columns = ["file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
+            rows = [[f.name, f.state, *(getattr(f.counters, name) for name in names)] for f in report.files]
+            _print_indented(columns, rows)
         for warning in report.warnings:
             say("  ", _WARNING, f" {warning}")
     for reason, times in report.reasons:
@@ -108,12 +106,11 @@ def print_look(look: "Look") -> None:
     if look.refusal:
         say(f"  A run would refuse this goal: {look.refusal}")
     if look.rows:
-        first, *names = look.columns
-        print_table((f"  {first}", *names), [(f"  {row[0]}", *row[1:]) for row in look.rows])
+        _print_indented(look.columns, look.rows)
     for more in look.further:
         say()
         say(f"  {more.summary}")
-        print_table((f"  {more.columns[0]}", *more.columns[1:]), [(f"  {row[0]}", *row[1:]) for row in more.rows])
+        _print_indented(more.columns, more.rows)
     for each in look.previews:
         _print_preview(each)
     say()
@@ -131,8 +128,12 @@ def _print_preview(preview: "Preview") -> None:
         marked = zip(shown.rows, shown.kept, strict=True)
         print_table(("  ", *shown.fields), [("  " if kept else "  dropped", *cells) for cells, kept in marked])
     if preview.readings:
-        rows = [(f"  {r.field}", r.property, r.cell, r.value or f"✗ {r.reason}") for r in preview.readings]
-        print_table(("  field", "property", "cell", "reads as"), rows)
+        rows = [(r.field, r.property, r.cell, r.value or f"✗ {r.reason}") for r in preview.readings]
+        _print_indented(("field", "property", "cell", "reads as"), rows)
+
+
+def _print_indented(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    print_table((f"  {columns[0]}", *columns[1:]), [(f"  {row[0]}", *row[1:]) for row in rows])
 
 
 def print_history(history: "History") -> None:
@@ -211,8 +212,7 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
         changes = profile.pop("changes")
         say((str(profile["profile_id"]), "bold"))
         shown = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in profile.items()}
-        rows = [(f"  {name}", str(value)) for name, value in shown.items() if value is not None]
-        print_table(("  property", "value"), rows)
+        _print_indented(("property", "value"), [(name, str(each)) for name, each in shown.items() if each is not None])
         for change in changes:
             by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
             properties = "" if change["changed"] else ", ".join(change["properties"] or ())
@@ -224,15 +224,13 @@ def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:
     """Show what could not land, and why, file by file."""
     for path, found in groupby(rows, key=itemgetter("path")):
         say((path, "bold"))
-        print_table(
-            ("  line", "field", "value", "reason"),
-            [(f"{r['line'] or '':>6}", r["field"], r["value"] or _short(r["raw"] or ""), r["reason"]) for r in found],
-        )
+        shown = []
+        for row in found:
+            raw = row["raw"] or ""
+            value = row["value"] or (raw if len(raw) <= 60 else f"{raw[:57]}…")
+            shown.append((f"{row['line'] or '':>6}", row["field"], value, row["reason"]))
+        print_table(("  line", "field", "value", "reason"), shown)
     say(f"{len(rows):,} of {total:,} in quarantine.")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def print_segment(name: str, view: "SegmentView") -> None:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from cdp_sync.cli import main
+from cdp_sync.connectors.iterable import goals as iterable
 from cdp_sync.connectors.iterable.goals import (
     FromLists,
     IterableConnection,
@@ -94,7 +95,13 @@ def test_every_field_is_documented(declared: type[BaseModel]) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("declared", [IterableConnection, IterableProject, UserImportGoal, UserFormat, FromLists])
+@pytest.mark.parametrize(
+    "declared",
+    [
+        IterableConnection, IterableProject, UserImportGoal, UserFormat, FromLists, iterable.UserExportGoal,
+        iterable.UserLink,
+    ],
+)  # fmt: skip
 def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> None:
     """Every field that can be declared stands in docs/iterable.md."""
     names = [field.alias or name for name, field in declared.model_fields.items()]
@@ -102,7 +109,7 @@ def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> Non
 
 
 def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
-    """They fit a profile with the properties that they name, and show every field of an import goal in use."""
+    """They fit a profile with the properties that they name, and show every field of a goal in use."""
     shown = [IterableConnection(**yaml.safe_load(block)["attributes"]) for block in blocks(ITERABLE, "yaml")]
     properties = [
         {"name": "email", "type": "email", "identifier": True},
@@ -111,10 +118,13 @@ def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
         *({"name": name} for name in ("first_name", "city")),
         *({"name": name, "multiple": True} for name in ("interests", "mailing_lists")),
     ]
-    profiles = Profiles.model_validate({"properties": properties})
+    spenders = {"name": "big_spenders", "when": {"property": "order_total", "at_least": 100}}
+    profiles = Profiles.model_validate({"properties": properties, "segments": [spenders]})
     assert [problem for connection in shown for problem in find_problems(connection, profiles)] == []
     used = {name for connection in shown for goal in connection.import_profiles for name in goal.model_fields_set}
     assert set(UserImportGoal.model_fields) - used == {"title", "enabled", "was"}
+    used = {name for connection in shown for goal in connection.export_profiles for name in goal.model_fields_set}
+    assert set(iterable.UserExportGoal.model_fields) - used == {"title", "enabled", "was"}
 
 
 def test_every_operator_is_documented() -> None:

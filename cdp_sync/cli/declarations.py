@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, CONNECTION, GOAL, answer, complete_segments, end
+from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, CONNECTION, GOAL, LOCAL_FILE, answer, complete_segments, end
 
 
 @click.command()
@@ -69,14 +69,8 @@ def list_connections(connection: str | None, as_json: bool) -> None:
 @click.command()
 @CONNECTION
 @GOAL
-@click.option(
-    "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Files to look into, per goal."
-)
-@click.option(
-    "--local",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Try the goal on this file; no server is asked.",
-)
+@click.option("--limit", type=click.IntRange(0), default=10, show_default=True, help="Files to look into, per goal.")
+@click.option("--local", type=LOCAL_FILE, help="Try the goal on this file; no server is asked.")
 @AS_JSON
 def scan(connection: str, goal: str | None, limit: int, local: Path | None, as_json: bool) -> None:
     """Look at a connection's files (state, fields, how cells read, what a run refuses) or lists. Imports nothing.

@@ -1,6 +1,7 @@
 """Commands about what happened, and what is to come: runs, profile, quarantine."""
 
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 
 import click
@@ -66,7 +67,6 @@ def profile(value: str, as_json: bool) -> None:
 def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
     """Show what could not land, and why: of each file as it was last read."""
     from cdp_sync.orchestration.declaration_files import refuse_unknown
-    from cdp_sync.printing import print_json
     from cdp_sync.terminal import print_quarantine
     from cdp_sync.warehouse.history import connections_of_runs, quarantined
 
@@ -74,10 +74,7 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
         if connection is not None:
             refuse_unknown(connection, connections_of_runs(session))
         total, found = quarantined(session, connection, limit)
-    if as_json:
-        print_json({"total": total, "rows": found})
-    else:
-        print_quarantine(total, found)
+    answer(found, partial(print_quarantine, total), lambda rows: {"total": total, "rows": rows}, as_json=as_json)
 
 
 COMMANDS = (runs, profile, quarantine)

@@ -6,6 +6,7 @@ and without Dagster: a shell waits for every answer. A file that cannot be read 
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -44,7 +45,6 @@ def _beginning(begun: str, declared: Iterable[Any]) -> list[str]:
 
 
 def _attributes() -> list[dict[str, Any]]:
-    """Return the attributes of every component of the project."""
     import yaml
 
     from cdp_sync.orchestration.project_folder import defs_folder, enter_project
@@ -56,12 +56,8 @@ def _attributes() -> list[dict[str, Any]]:
         for file in sorted(defs_folder().rglob("defs.yaml")):
             with suppress(yaml.YAMLError, UnicodeDecodeError, OSError):
                 documents = yaml.load_all(file.read_text(encoding="utf-8"), Loader=loader)
-                found += [
-                    each["attributes"]
-                    for each in documents
-                    if isinstance(each, dict) and isinstance(each.get("attributes"), dict)
-                ]
-    return found
+                found += [each["attributes"] for each in documents if isinstance(each, dict) and "attributes" in each]
+    return [each for each in found if isinstance(each, dict)]
 
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer for programs.")
@@ -70,6 +66,7 @@ ANY_CONNECTION = click.argument("connection", required=False, shell_complete=com
 GOAL = click.option("--goal", shell_complete=complete_goals, help="One goal only.")
 COUNT = click.IntRange(1, 1_000_000)
 PORT = click.IntRange(0, 65535)
+LOCAL_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def answer(found: T, show: Callable[[T], None], to_json: Callable[[T], object], *, as_json: bool) -> None:

@@ -58,7 +58,6 @@ def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
 
 
 def _run(order: "Order", *, as_json: bool) -> NoReturn:
-    """Carry out an order, show its outcome, and end with its status."""
     from cdp_sync.orchestration.garbage import uncollected
     from cdp_sync.printing import print_error, print_json
     from cdp_sync.terminal import print_goal, show_progress

@@ -12,7 +12,6 @@ FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 
 
 def _served(port: Served, what: str) -> Callable[[FC], FC]:
-    """Return the option of the port that a server of the sandbox listens on."""
     return click.option(
         port.option, type=PORT, default=port.usual, envvar=port.variable, show_default=True, show_envvar=True,
         help=f"{what}; 0 picks a free one.",

@@ -32,14 +32,9 @@ class Scaffolder(dg.Scaffolder):
 
 @dg.scaffold_with(Scaffolder)
 class DeclaredComponent(dg.Component):
-    """A component whose attributes are a declared value.
-
-    Args:
-        declared: The value.
-    """
+    """A component whose attributes are a declared value."""
 
     model: ClassVar[type[Declared]]
-    """Of the attributes."""
     summary: ClassVar[str]
     tags: ClassVar[tuple[str, ...]] = ("cdp",)
 

@@ -6,12 +6,7 @@ from cdp_sync.errors import SecretMissing
 
 
 def secret_of(environ: Mapping[str, str], name: str, what: str) -> str:
-    """Return what an environment variable holds.
-
-    Args:
-        environ: The environment.
-        name: Of the variable.
-        what: It should hold, in words.
+    """Return what the variable `name` holds; `what` it should hold is named in the error.
 
     Raises:
         SecretMissing: It is not set, or empty.

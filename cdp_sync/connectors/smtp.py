@@ -15,25 +15,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
 
-from cdp_sync.errors import (
-    AuthenticationFailed,
-    CdpSyncError,
-    CertificateRejected,
-    ConnectionLost,
-    MailPutOff,
-    MailRefused,
-    ServerRefused,
-    ServerUnreachable,
-    SettingUnusable,
-)
+from cdp_sync import errors
 from cdp_sync.model.mail_address import is_address
 from cdp_sync.model.suggestion import one_of
 
 PREFIX = "CDP_SYNC_SMTP_"
+_LOG = "Its log says why."
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
-_OUT_OF_SERVICE = 421
+"""By when TLS begins: never, after a greeting, from the first byte."""
+_REFUSALS: Mapping[type[smtplib.SMTPResponseException], tuple[type[errors.CdpSyncError], type[errors.CdpSyncError]]] = {
+    smtplib.SMTPDataError: (errors.MailRefused, errors.MailPutOff),
+    smtplib.SMTPSenderRefused: (errors.ServerRefused, errors.MailPutOff),
+    smtplib.SMTPAuthenticationError: (errors.AuthenticationFailed, errors.ServerUnreachable),
+}
+"""The errors for a lasting and for a temporary refusal, by what was refused."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,6 @@ class SmtpServer:
     host: str
     sender: str
     tls: str = "starttls"
-    """none, starttls or tls: never, after a greeting, from the first byte."""
     port: int = 587
     user: str = ""
     password: str = field(default="", repr=False)
@@ -60,28 +55,20 @@ class SmtpServer:
         )
         tls = tls or "starttls"
         port = port or str(_PORTS.get(tls))
-        port_fits = port.isascii() and port.isdigit() and 1 <= int(port) <= 65535
+        encrypted = "starttls or tls is needed: a password is never sent unencrypted."
         rules = (
             (host, "HOST is not set.", "It should hold the mail server's name."),
-            (
-                is_address(sender),
-                "SENDER is not set, or is not an e-mail address.",
-                "It should hold the mails' sender.",
-            ),
+            (is_address(sender), "SENDER is not set, or no e-mail address.", "It should hold the mails' sender."),
             (tls in _PORTS, f"TLS is {tls!r}.", one_of(tls, _PORTS)),
-            (port_fits, f"PORT is {port!r}.", "It should be a number from 1 to 65535."),
+            (port.isdecimal() and 0 < int(port) < 65536, f"PORT is {port!r}.", "It should be from 1 to 65535."),
             (bool(user) == bool(password), f"USER and {PREFIX}PASSWORD: one is not set.", "Set both, or neither."),
             ((user + password).isascii(), f"USER or {PREFIX}PASSWORD is not ASCII.", "SMTP transmits ASCII only."),
-            (
-                not user or tls != "none",
-                "TLS is none, and there is a login.",
-                "starttls or tls is needed: a password is never sent unencrypted.",
-            ),
+            (not user or tls != "none", "TLS is none, and there is a login.", encrypted),
         )
         for holds, found, needed in rules:
             if not holds:
                 remedy = "" if host else "Set it where Dagster is started."
-                raise SettingUnusable(f"{PREFIX}{found}", needed=needed, remedy=remedy)
+                raise errors.SettingUnusable(f"{PREFIX}{found}", needed=needed, remedy=remedy)
         return cls(host, sender, tls, int(port), user, password)
 
 
@@ -95,28 +82,12 @@ class Mail:
     identity: str
     """The same for copies of the same mail, so that a reader's program can recognize them."""
 
-    def message(self, sender: str) -> EmailMessage:
-        """Return it as it goes over the wire. A line break in a header is an error."""
-        message = EmailMessage(policy=SMTP)
-        message["Subject"] = self.subject
-        message["From"] = sender
-        message["To"] = ", ".join(self.recipients)
-        message["Date"] = format_datetime(datetime.now(UTC))
-        message["Message-ID"] = f"<{self.identity}.cdp-sync@{sender.rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply
-        message.set_content(self.text, cte="quoted-printable")
-        return message
-
 
 def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
     """Hand a mail to a server; return how many of its addresses the server refused while it took the others.
 
-    After an error the server may have taken the mail all the same, where it was lost before its answer.
-
-    Args:
-        server: Where to.
-        mail: What.
-        seconds: The deadline of all of it; without a byte, half of them.
+    `seconds` is the deadline of all of it; without a byte, half of them. After an error the server may have taken the
+    mail all the same, where the line was lost before its answer.
 
     Raises:
         MailRefused: It never takes this mail.
@@ -124,12 +95,18 @@ def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
         ServerRefused: It takes no mail from us: the login, the certificate, the sender.
         ServerUnreachable: It is not there, or out of service.
         ConnectionLost: The line was lost, or the server was too slow.
+        ValueError: A header would hold a line break.
     """
-    message = mail.message(server.sender)
-    if server.tls == "tls":
-        session: smtplib.SMTP = smtplib.SMTP_SSL(timeout=seconds / 2, context=ssl.create_default_context())
-    else:
-        session = smtplib.SMTP(timeout=seconds / 2)
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = mail.subject
+    message["From"] = server.sender
+    message["To"] = ", ".join(mail.recipients)
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = f"<{mail.identity}.cdp-sync@{server.sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply
+    message.set_content(mail.text, cte="quoted-printable")
+    context, quiet = ssl.create_default_context(), seconds / 2
+    session = smtplib.SMTP_SSL(timeout=quiet, context=context) if server.tls == "tls" else smtplib.SMTP(timeout=quiet)
     session._host = server.host  # type: ignore[attr-defined]  # noqa: SLF001 - the certificate's; connect() sets none
     alarm = threading.Timer(seconds, _cut, [session])
     alarm.daemon = True
@@ -139,15 +116,19 @@ def send(server: SmtpServer, mail: Mail, *, seconds: float = 20.0) -> int:
         if code != 220:
             raise smtplib.SMTPConnectError(code, text)
         if server.tls == "starttls":
-            session.starttls(context=ssl.create_default_context())
+            session.starttls(context=context)
         if server.user:
             session.login(server.user, server.password)
         refused = len(session.send_message(message, server.sender, mail.recipients))
         with suppress(OSError):
             session.quit()
         return refused
-    except (OSError, UnicodeError) as problem:  # smtplib's errors are OSErrors
-        raise _error(problem, server) from None
+    except smtplib.SMTPRecipientsRefused as problem:
+        raise _refusal(smtplib.SMTPDataError(*min(problem.recipients.values()))) from None  # one may be taken later
+    except smtplib.SMTPResponseException as problem:
+        raise _refusal(problem) from None
+    except (OSError, UnicodeError) as problem:  # smtplib's other errors are OSErrors
+        raise _line_error(problem, server) from None
     finally:
         alarm.cancel()
         session.close()
@@ -158,55 +139,41 @@ def _cut(session: smtplib.SMTP) -> None:
         socket.socket.shutdown(session.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]  # wakes up the reader
 
 
-_ANSWERS: tuple[tuple[type[smtplib.SMTPResponseException], type[CdpSyncError], type[CdpSyncError]], ...] = (
-    (smtplib.SMTPDataError, MailRefused, MailPutOff),
-    (smtplib.SMTPSenderRefused, ServerRefused, MailPutOff),
-    (smtplib.SMTPAuthenticationError, AuthenticationFailed, ServerUnreachable),
-    (smtplib.SMTPResponseException, ServerRefused, ServerUnreachable),
-)
-"""The errors for a lasting and for a temporary refusal, by what was refused; the first that fits."""
-
-
-def _error(problem: Exception, server: SmtpServer) -> CdpSyncError:
-    if isinstance(problem, smtplib.SMTPRecipientsRefused):
-        return _answer(*min(problem.recipients.values()), MailRefused, MailPutOff)  # one may be taken later
-    if isinstance(problem, smtplib.SMTPResponseException):
-        lasting, temporary = next(kinds for refused, *kinds in _ANSWERS if isinstance(problem, refused))
-        return _answer(problem.smtp_code, problem.smtp_error, lasting, temporary)
-    return _line_error(problem, server)
-
-
-def _answer(code: int, text: bytes | str, lasting: type[CdpSyncError], temporary: type[CdpSyncError]) -> CdpSyncError:
+def _refusal(problem: smtplib.SMTPResponseException) -> errors.CdpSyncError:
+    code, text = problem.smtp_code, problem.smtp_error
     if not 200 <= code < 600:
-        return ConnectionLost("The mail server gave no answer that can be understood.", remedy="Its log says why.")
-    kind = ServerUnreachable if code == _OUT_OF_SERVICE else temporary if 400 <= code < 500 else lasting
-    login = kind is AuthenticationFailed
+        return errors.ConnectionLost("The mail server gave no answer that can be understood.", remedy=_LOG)
+    lasting, temporary = _REFUSALS.get(type(problem), (errors.ServerRefused, errors.ServerUnreachable))
+    # 421: it is out of service.
+    kind = errors.ServerUnreachable if code == 421 else temporary if 400 <= code < 500 else lasting
     enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", text if isinstance(text, str) else text.decode("latin-1"))
-    shown = f"{code} {enhanced[0]}" if enhanced else str(code)  # RFC 3463
-    return kind(
-        f"The mail server {'refuses the login: it ' if login else ''}answered {shown}.",
-        remedy=f"Correct {PREFIX}USER and {PREFIX}PASSWORD." if login else "Its log says why.",
-    )
+    answer = f"answered {code} {enhanced[0]}." if enhanced else f"answered {code}."  # RFC 3463
+    if kind is errors.AuthenticationFailed:
+        remedy = f"Correct {PREFIX}USER and {PREFIX}PASSWORD."
+        return kind(f"The mail server refuses the login: it {answer}", remedy=remedy)
+    return kind(f"The mail server {answer}", remedy=_LOG)
 
 
-def _line_error(problem: Exception, server: SmtpServer) -> CdpSyncError:
+def _line_error(problem: Exception, server: SmtpServer) -> errors.CdpSyncError:
     where = f"mail server {server.host}:{server.port}"
     compare = f"Compare {PREFIX}TLS ({server.tls}) and {PREFIX}PORT with what it offers."
     match problem:
         case smtplib.SMTPServerDisconnected():
-            return ConnectionLost(f"The line to the {where} was lost, or it was too slow.")
+            return errors.ConnectionLost(f"The line to the {where} was lost, or it was too slow.")
         case smtplib.SMTPException():
             login = " and a login" if server.user else ""
-            return ServerRefused(f"The {where} does not offer TLS {server.tls}{login}.", remedy=compare)
+            return errors.ServerRefused(f"The {where} does not offer TLS {server.tls}{login}.", remedy=compare)
         case ssl.SSLCertVerificationError():
-            return CertificateRejected(
+            return errors.CertificateRejected(
                 f"The certificate of the {where} is not trusted: {problem.verify_message}.",
                 needed=f"Needed is a certificate for {server.host} of an authority that this machine trusts.",
                 remedy="Name the authority's file in SSL_CERT_FILE, or correct the host's name.",
             )
         case ssl.SSLError():
-            return ServerRefused(f"The {where} and cdp_sync have no common TLS version.", remedy=compare)
+            return errors.ServerRefused(f"The {where} and cdp_sync have no common TLS version.", remedy=compare)
         case UnicodeError():
-            return ServerUnreachable(f"{server.host!r} is not the name of a host.", remedy=f"Correct {PREFIX}HOST.")
+            return errors.ServerUnreachable(
+                f"{server.host!r} is not the name of a host.", remedy=f"Correct {PREFIX}HOST."
+            )
     text = "no answer" if isinstance(problem, TimeoutError) else getattr(problem, "strerror", "") or "an unknown error"
-    return ServerUnreachable(f"The {where} cannot be reached: {text}.")
+    return errors.ServerUnreachable(f"The {where} cannot be reached: {text}.")

@@ -13,11 +13,7 @@ def split_lines(lines: Path, most: int) -> Generator[Path, None, None]:
     """Yield a file's lines in files of about so many bytes: a part ends with the line that reaches them.
 
     A file that is small enough is yielded itself. Else each part replaces the one before, and none is left
-    when the generator is closed.
-
-    Args:
-        lines: The file.
-        most: Bytes.
+    when the generator is closed. `most` is in bytes.
 
     Raises:
         DiskFull: There is no room for a part.

@@ -10,11 +10,7 @@ from cdp_sync.model.kind import template_or
 
 
 def as_base_url(value: str) -> str:
-    """Return the address of an API.
-
-    Raises:
-        ValueError: It is none, or none that secrets may be sent to.
-    """
+    """Return the address of an API; a `ValueError` says why it is none, or none that secrets may be sent to."""
     try:
         parts = urlsplit(value)
         _ = parts.port  # parsed only when it is read

@@ -150,7 +150,6 @@ OPERATORS = (
 )  # fmt: skip
 """The table."""
 
-
 _BOTH = [pair for row in OPERATORS for pair in ((row.name, (row, False)), (row.opposite, (row, True)))]
 NAMES: dict[str, tuple[Operator, bool]] = dict(sorted(_BOTH, key=lambda pair: pair[0].startswith("not_")))
 """Every key that can stand beside `property`: its row, and whether it is the opposite. Those with `not_` come last."""

@@ -56,11 +56,7 @@ class DataFolder:
                 private_folder(self.path / name)
 
     def sweep(self) -> int:
-        """Remove the files of runs that were killed days ago, and what DuckDB spilled to the disk for them.
-
-        Returns:
-            How many files and folders were removed.
-        """
+        """Remove the files of runs that were killed days ago, and what DuckDB spilled for them; return how many."""
         from cdp_sync.warehouse.backend import NEW  # which imports DuckDB
 
         oldest = time.time() - _STALE_AFTER

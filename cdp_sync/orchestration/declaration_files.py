@@ -134,17 +134,15 @@ def find_profile_model() -> Path:
     )
 
 
-def find_second(kind: str) -> list[tuple[Path, str]]:
+def find_second(kind: str) -> dict[Path, tuple[str]]:
     """Return the files that declare more than once what a project has one of, each with what is wrong with it.
 
     Of profile models the first is in order: it is the one that connections are checked against.
     """
     files, name = _declaring(kind), kind.rpartition(".")[2]
-    found = []
-    for file in files[1:] if kind == PROFILE_MODEL or len(files) == 1 else files:
-        others = ", ".join(other.parent.name for other in files if other != file)
-        found.append((file, f"type: a project has one {name}; found another in {others}"))
-    return found
+    others = {file: ", ".join(other.parent.name for other in files if other != file) for file in files}
+    wrong = files[1:] if kind == PROFILE_MODEL or len(files) == 1 else files
+    return {file: (f"type: a project has one {name}; found another in {others[file]}",) for file in wrong}
 
 
 def _declaring(kind: str) -> list[Path]:

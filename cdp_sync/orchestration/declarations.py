@@ -249,6 +249,6 @@ def _clashes(found: Sequence[tuple[Path, Connection]]) -> dict[Path, list[str]]:
     for number, clash in find_clashes([connection for _, connection in ordered]):
         clashes.setdefault(ordered[number][0], []).append(f"attributes.{clash}")
     for kind in (PROFILE_MODEL, MAINTENANCE):
-        for file, clash in find_second(kind):
-            clashes.setdefault(file, []).append(clash)
+        for file, second in find_second(kind).items():
+            clashes.setdefault(file, []).extend(second)
     return clashes

@@ -46,7 +46,6 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
 
 
 def _home() -> Path:
-    """Return the folder whose `dagster.yaml` counts."""
     if named := os.environ.get("DAGSTER_HOME"):
         home = Path(named).expanduser()
         if home.is_absolute() and home.is_dir():

@@ -59,7 +59,6 @@ def load_project() -> dg.Definitions:
 
 
 def _whole(*parts: dg.Definitions) -> dg.Definitions:
-    """Return the parts with what all of them share."""
     return dg.Definitions.merge(*parts, build_mail(parts), build_recovery(), shared())
 
 
@@ -129,7 +128,12 @@ def _build_each() -> Iterator[dg.Definitions]:
             _check(child, clashes)
             yield _build_for_the_ui(child)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others must load
-            yield _broken(child.name, error)
+            # The catalog shows it with the file and the place of the problem.
+            reason, group = reason_of(error), "broken_connections"
+            dg.get_dagster_logger().error(f"{child.name} is not loaded: {reason}")
+            description = f"Not loaded:\n```\n{reason}\n```"
+            broken = dg.AssetSpec([group, child.name], group_name=group, description=description)
+            yield dg.Definitions(assets=[broken])
 
 
 def _build_for_the_ui(child: Path) -> dg.Definitions:
@@ -162,18 +166,14 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
             return build_connection(declared, profiles)
         case Profiles():
             problems = [f"attributes.{problem}" for problem in find_profile_problems(declared)]
-            refuse(file, [*_second(PROFILE_MODEL, file), *problems])
+            refuse(file, [*find_second(PROFILE_MODEL).get(file, ()), *problems])
             return build_segments(declared, _import_keys())
         case Maintenance():
             from cdp_sync.orchestration.runs.maintenance import build_maintenance
 
-            refuse(file, list(_second(MAINTENANCE, file)))
+            refuse(file, find_second(MAINTENANCE).get(file, ()))
             return build_maintenance(declared)
     raise TypeError(type(declared))
-
-
-def _second(kind: str, file: Path) -> Iterator[str]:
-    return (problem for second, problem in find_second(kind) if second == file)
 
 
 def _import_keys() -> Iterator[dg.AssetKey]:
@@ -182,11 +182,3 @@ def _import_keys() -> Iterator[dg.AssetKey]:
         for document in read_declaration(file).documents:
             if isinstance(connection := document.value, Connection):
                 yield from (dg.AssetKey([connection.name, goal.name]) for goal in connection.import_profiles)
-
-
-def _broken(name: str, error: Exception) -> dg.Definitions:
-    """Show the broken component in the catalog, with the file and the place of the problem."""
-    reason = reason_of(error)
-    dg.get_dagster_logger().error(f"{name} is not loaded: {reason}")
-    group, description = "broken_connections", f"Not loaded:\n```\n{reason}\n```"
-    return dg.Definitions(assets=[dg.AssetSpec([group, name], group_name=group, description=description)])

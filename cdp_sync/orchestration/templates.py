@@ -10,8 +10,6 @@ _VARIABLE = re.compile(r"\{\{ *env\('(?P<name>[^'\\\n]*)'(?:, *'(?P<default>[^'\
 
 
 class _Environment:
-    """`env` in templates."""
-
     def __call__(self, name: str, default: Any = ...) -> Any:  # noqa: ANN401 - whatever the template gives
         """Return a variable, or the default."""
         value = os.environ.get(name, default)

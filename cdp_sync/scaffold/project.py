@@ -55,7 +55,6 @@ def write_settings(folder: Path) -> None:
 
 
 def _texts(folder: Path) -> dict[Path, str]:
-    """Return what a project in this folder consists of, by relative path."""
     major, minor = map(int, __version__.split(".")[:2])
     values = {
         "name": re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or "profiles",

@@ -110,7 +110,6 @@ def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
 
 _HIDDEN = ("merged_into", "_created_by")
 
-
 _CHANGES = f"""
     select change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id
     from warehouse.profile_change change

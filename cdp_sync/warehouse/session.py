@@ -124,11 +124,7 @@ class Session:
                 observe(EndedStep(step, self, counted[0] if counted else None, time.perf_counter() - began))
 
     def attach(self, path: Path, name: str, options: str = "") -> None:
-        """Attach a database file.
-
-        Raises:
-            duckdb.Error: Not translated: the caller distinguishes a lock from an unusable file.
-        """
+        """Attach a database file. DuckDB's error is not translated: callers distinguish a lock from a broken file."""
         self._connection.execute(f"attach $path as {name}{f' ({options})' if options else ''}", {"path": str(path)})
 
     def roll_back(self) -> None:

@@ -76,25 +76,25 @@ def in_duckdb(warehouse: Path | None, sql: str) -> None:
 
 def write_import_project(folder: Path, url: str, **goal: Any) -> None:
     """Write a project with the connection `bench` and its import goal `members`, linked by sid."""
-    usual = {
+    defaults = {
         "name": "members",
         "lists": [LIST],
         "link": [{"field": "sid", "property": "sailthru_profile_id"}],
         "map": [{"field": name, "property": name} for name in FIELDS],
     }
-    _write_project(folder, url, import_profiles=[usual | goal])
+    _write_project(folder, url, import_profiles=[defaults | goal])
 
 
 def write_export_project(folder: Path, url: str, **goal: Any) -> None:
     """Write a project with the connection `bench` and its export goal `audience`, linked by e-mail."""
-    usual = {
+    defaults = {
         "name": "audience",
         "segment": "everybody",
         "link": [{"field": "email", "property": "email"}],
         "create_users": True,
         "map": [{"field": name, "property": name} for name in FIELDS],
     }
-    _write_project(folder, url, export_profiles=[usual | goal])
+    _write_project(folder, url, export_profiles=[defaults | goal])
 
 
 def _write_project(folder: Path, url: str, **goals: list[dict[str, Any]]) -> None:

@@ -105,9 +105,12 @@ def test_irregular_rows_are_handled(setup: Setup) -> None:
 
 def test_rows_without_an_identifier_are_retried(setup: Setup) -> None:
     """Rows without an identifier are retried with a changed file; applied rows are not."""
-    somebody = "a@example.com,C1,Ann,First,1,1.00,1990-01-02,2026-01-01 10:00:00,true,x,Leeds,GB,0171"
-    nobody = somebody.replace("a@example.com", "")
-    for rows, expected in (([somebody, nobody], (2, 1, 0, 1, 0)), ([somebody, nobody, nobody], (3, 0, 1, 0, 0))):
+    identified = "a@example.com,C1,Ann,First,1,1.00,1990-01-02,2026-01-01 10:00:00,true,x,Leeds,GB,0171"
+    unidentified = identified.replace("a@example.com", "")
+    for rows, expected in (
+        ([identified, unidentified], (2, 1, 0, 1, 0)),
+        ([identified, unidentified, unidentified], (3, 0, 1, 0, 0)),
+    ):
         (setup.inbox / "customers.csv").write_text("\n".join([",".join(CELLS), *rows, ""]))
         [file] = setup.run()
         assert counted(file) == expected

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import paramiko
 import pytest
 
-from cdp_sync.connectors.sftp import SftpClient, seen_host_key
+from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import ConnectionLost, NoCommonAlgorithm, ServerRefused, ServerUnreachable
 from cdp_sync.model.server import SftpServer
 from cdp_sync.sandbox.sftp import Login, SftpSandbox
@@ -88,7 +88,9 @@ def test_a_closed_port_is_retried_with_backoff() -> None:
 def test_an_unresolvable_host_is_unreachable() -> None:
     """A host name that cannot be resolved is ServerUnreachable."""
     with pytest.raises(ServerUnreachable):
-        seen_host_key(server_at(1).model_copy(update={"host": "a..b"}))
+        SftpClient(
+            server_at(1).model_copy(update={"host": "a..b"}), environ={"PASSWORD": PASSWORD}, attempts=1
+        ).connect()
 
 
 def test_a_broken_idle_connection_is_replaced(sandbox: SftpSandbox, connect: Connect) -> None:

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from cdp_sync.connectors.sftp import seen_host_key
 from cdp_sync.errors import HostKeyRejected
 from cdp_sync.sandbox.sftp import SftpSandbox
-from cdp_sync_tests.connectors.conftest import Connect, Declare, StartOpenSsh
+from cdp_sync_tests.connectors.conftest import Connect, StartOpenSsh
 from cdp_sync_tests.openssh import OpenSshServer
 
 KINDS = ("ed25519", "ecdsa", "rsa")
 
 
-def test_the_seen_key_equals_that_of_ssh_keygen(openssh: OpenSshServer, declare: Declare) -> None:
-    """`seen_host_key` returns the fingerprint of an unknown server without a login."""
-    server = declare(openssh, host_key=None, username="nobody_at_all")
-    assert seen_host_key(server) == openssh.fingerprint()
+def test_the_shown_key_equals_that_of_ssh_keygen(openssh: OpenSshServer, connect: Connect) -> None:
+    """The error shows the fingerprint of an unknown server without a login."""
+    with pytest.raises(HostKeyRejected) as raised:
+        connect(openssh, host_key=None, username="nobody_at_all").connect()
+    assert openssh.fingerprint() in raised.value.found
 
 
 @pytest.mark.parametrize("kind", KINDS)

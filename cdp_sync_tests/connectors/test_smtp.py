@@ -37,7 +37,7 @@ def server(port: int, *, login: bool = False, **fields: Any) -> SmtpServer:
     return SmtpServer(**{**usual, **credentials, **fields})
 
 
-def failed(port: int, *, mail: Mail = MAIL, seconds: float = 20, **fields: Any) -> CdpSyncError:
+def failing_delivery(port: int, *, mail: Mail = MAIL, seconds: float = 20, **fields: Any) -> CdpSyncError:
     """Return the error of a failing delivery. It holds no personal address and no password."""
     with pytest.raises(CdpSyncError) as raised:
         send(server(port, **fields), mail, seconds=seconds)
@@ -79,7 +79,7 @@ def test_a_wrong_password_is_final(tls: str, tmp_path: Path, authority: Authorit
     """A wrong password is a final error whose message names the variables, not their values."""
     options = {"tls": authority.serving(), "from_the_start": tls == "tls", "login": (USER, "another")}
     with SmtpSandbox(tmp_path / "mail", **options) as sandbox:
-        error = failed(sandbox.port, tls=tls, login=True)
+        error = failing_delivery(sandbox.port, tls=tls, login=True)
         assert sandbox.mails == []
     assert isinstance(error, AuthenticationFailed)
     assert "535" in str(error)
@@ -93,7 +93,7 @@ def test_an_unknown_authority_is_refused(tls: str, tmp_path: Path, monkeypatch: 
     context = Authority.make(tmp_path / "unknown").serving()
     options = {"tls": context, "from_the_start": tls == "tls", "login": (USER, PASSWORD)}
     with SmtpSandbox(tmp_path / "mail", **options) as sandbox:
-        error = failed(sandbox.port, tls=tls, login=True)
+        error = failing_delivery(sandbox.port, tls=tls, login=True)
         assert sandbox.mails == []
     assert isinstance(error, CertificateRejected)
     assert "SSL_CERT_FILE" in str(error)
@@ -102,20 +102,20 @@ def test_an_unknown_authority_is_refused(tls: str, tmp_path: Path, monkeypatch: 
 def test_a_certificate_of_another_name_is_refused(tmp_path: Path, authority: Authority) -> None:
     """A certificate must be the host's own."""
     with SmtpSandbox(tmp_path / "mail", tls=authority.serving(address="127.0.0.9")) as sandbox:
-        assert isinstance(failed(sandbox.port, tls="starttls"), CertificateRejected)
+        assert isinstance(failing_delivery(sandbox.port, tls="starttls"), CertificateRejected)
 
 
 def test_a_server_without_starttls_gets_no_mail(tmp_path: Path) -> None:
     """Declared TLS is never skipped."""
     with SmtpSandbox(tmp_path / "mail") as sandbox:
-        assert isinstance(failed(sandbox.port, tls="starttls", login=True), ServerRefused)
+        assert isinstance(failing_delivery(sandbox.port, tls="starttls", login=True), ServerRefused)
         assert sandbox.mails == []
 
 
 def test_a_server_without_tls_is_reported(tmp_path: Path) -> None:
     """Implicit TLS against a plain-text server is reported."""
     with SmtpSandbox(tmp_path / "mail") as sandbox:
-        error = failed(sandbox.port, tls="tls")
+        error = failing_delivery(sandbox.port, tls="tls")
     assert isinstance(error, ServerRefused)
     assert "CDP_SYNC_SMTP_TLS" in str(error)
 
@@ -124,7 +124,7 @@ def test_an_unreachable_mail_server_is_transient(tmp_path: Path) -> None:
     """An unreachable server is a transient error; the next attempt succeeds when it is up."""
     with SmtpSandbox(tmp_path / "before") as sandbox:
         port = sandbox.port
-    error = failed(port)
+    error = failing_delivery(port)
     assert isinstance(error, ServerUnreachable)
     with SmtpSandbox(tmp_path / "mail", port=port) as sandbox:
         send(server(port), MAIL)
@@ -149,7 +149,7 @@ def test_an_unreachable_mail_server_is_transient(tmp_path: Path) -> None:
 def test_the_reply_code_decides(lines: tuple[bytes, ...], kind: type[CdpSyncError], expected: str) -> None:
     """A 4xx answer is transient, a 5xx is final. Only the codes are shown, as the text may quote addresses."""
     with ScriptedMailServer(*lines) as mail_server:
-        error = failed(mail_server.port)
+        error = failing_delivery(mail_server.port)
     assert type(error) is kind
     assert expected in str(error)
     assert isinstance(error, Transient) == (lines[-1][:1] in b"4w")
@@ -163,14 +163,14 @@ def test_a_connection_lost_before_the_mail_is_transient(lines: tuple[bytes, ...]
     with ScriptedMailServer(*lines) as mail_server:
         if not lines:
             mail_server.__exit__(None, None, None)
-        error = failed(mail_server.port)
+        error = failing_delivery(mail_server.port)
     assert isinstance(error, ConnectionLost if lines else ServerUnreachable)
 
 
 def test_a_connection_lost_after_the_mail_is_transient() -> None:
     """A connection lost after the mail is transient: a second copy is possible, a lost mail is not."""
     with ScriptedMailServer(GREETING, HELLO, YES, YES, YES, GO_ON) as mail_server:
-        error = failed(mail_server.port)
+        error = failing_delivery(mail_server.port)
         assert mail_server.received.endswith(b"\r\n.\r\n")
     assert isinstance(error, ConnectionLost)
 
@@ -188,7 +188,7 @@ def test_a_stalled_mail_server_times_out(lines: tuple[bytes, ...]) -> None:
     """A server that stalls is abandoned at the time limit."""
     began = time.monotonic()
     with ScriptedMailServer(*lines) as mail_server:
-        assert isinstance(failed(mail_server.port, seconds=1), ConnectionLost)
+        assert isinstance(failing_delivery(mail_server.port, seconds=1), ConnectionLost)
     assert time.monotonic() - began < 10
 
 
@@ -197,7 +197,7 @@ def test_an_endless_greeting_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ScriptedMailServer, "_talk", _greet_without_end)
     began = time.monotonic()
     with ScriptedMailServer() as mail_server:
-        assert isinstance(failed(mail_server.port, seconds=1), ConnectionLost)
+        assert isinstance(failing_delivery(mail_server.port, seconds=1), ConnectionLost)
     assert time.monotonic() - began < 10
 
 

@@ -151,9 +151,9 @@ class Exporter:
 def goal(**declared: Any) -> FileExportGoal:
     """Return a goal that exports the e-mail address and name of every profile, with LF line breaks."""
     columns = [{"field": "Email", "property": "email"}, {"field": "Name", "property": "name"}]
-    usual = {"name": "out", "segment": "everybody", "directory": "/outbox", "map": columns}
+    defaults = {"name": "out", "segment": "everybody", "directory": "/outbox", "map": columns}
     form = {"row_delimiter": "linux"} | declared.pop("format", {})
-    return FileExportGoal.model_validate(usual | {"format": form} | declared)
+    return FileExportGoal.model_validate(defaults | {"format": form} | declared)
 
 
 def column(name: str, **more: Any) -> dict[str, Any]:

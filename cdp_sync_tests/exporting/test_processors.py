@@ -1,4 +1,4 @@
-"""Processors of exports: what is written, delivered and counted."""
+"""Processors in exports: written values, deliveries and counters."""
 
 import hashlib
 import json
@@ -30,13 +30,13 @@ def exporter(folder: Path, *processors: dict[str, Any], **declared: Any) -> Expo
 
 
 def lines(made: Exporter) -> list[str]:
-    """Run the goal, and return the lines of its file after the header."""
+    """Run the goal and return the rows of its file as lines."""
     made.run()
     return made.delivered().decode().splitlines()
 
 
 def test_fields_change_and_added_ones_become_columns(tmp_path: Path) -> None:
-    """What processors change is written, quoted where it has to be, and what they add comes after the other columns."""
+    """Changed fields are written and quoted where needed; added fields follow the other columns."""
     joined = {"concatenate": {"fields": ["Name", "Email"], "into": "Both", "separator": ", "}}
     made = exporter(tmp_path, {"casing": {"field": "Name", "to": "lower"}}, joined)
     assert lines(made) == [
@@ -48,7 +48,7 @@ def test_fields_change_and_added_ones_become_columns(tmp_path: Path) -> None:
 
 
 def test_filtered_profiles_are_counted_and_not_delivered(tmp_path: Path) -> None:
-    """A profile that a processor drops is counted; when it passes later, it is delivered."""
+    """A filtered profile is counted and not delivered; it is delivered once it passes."""
     made = exporter(tmp_path, {"filter": {"field": "Name", "drop": "^B"}})
     counters = made.counters()
     assert (counters.profiles_in_segment, counters.profiles_filtered, counters.profiles_written) == (3, 1, 2)
@@ -59,15 +59,15 @@ def test_filtered_profiles_are_counted_and_not_delivered(tmp_path: Path) -> None
     assert made.delivered().decode().splitlines()[1:] == ["bob@example.com,Rob"]
 
 
-def test_an_added_date_delivers_nobody_again(tmp_path: Path) -> None:
-    """Profiles whose values are as they were last delivered are the same, whatever the day."""
+def test_an_added_date_delivers_no_profile_again(tmp_path: Path) -> None:
+    """An added date does not make unchanged profiles differ."""
     made = exporter(tmp_path, {"add_date": {"field": "On", "format": "%M"}})
     assert lines(made)[1:] == ["ann@example.com,ANN,00", "bob@example.com,Bob,00", "cy@example.com,cy,00"]
     assert made.counters().profiles_same == 3
 
 
-def test_changed_processors_deliver_everybody_again(tmp_path: Path) -> None:
-    """Processors are part of the goal's fingerprint."""
+def test_changed_processors_deliver_every_profile_again(tmp_path: Path) -> None:
+    """A change of processors delivers every profile again."""
     made = exporter(tmp_path, {"casing": {"field": "Name", "to": "lower"}})
     made.run()
     made.delivered()
@@ -75,8 +75,8 @@ def test_changed_processors_deliver_everybody_again(tmp_path: Path) -> None:
     assert made.counters().profiles_written == 3
 
 
-def test_rows_are_compared_with_each_other(tmp_path: Path) -> None:
-    """The first rows of the segment are exported, of all its profiles and not only of those that changed."""
+def test_first_rows_are_counted_in_the_segment(tmp_path: Path) -> None:
+    """`first_rows` counts all profiles of the segment, not only changed ones."""
     made = exporter(tmp_path, {"first_rows": {"rows": 1}})
     assert lines(made)[1:] == ["ann@example.com,ANN"]
     counters = made.counters()
@@ -84,7 +84,7 @@ def test_rows_are_compared_with_each_other(tmp_path: Path) -> None:
 
 
 def test_functions_get_eligible_profiles(tmp_path: Path) -> None:
-    """A function gets the cells of profiles that may be exported, and may drop some."""
+    """A function receives the cells of eligible profiles and may drop some."""
     made = exporter(
         tmp_path,
         {"python": {"function": f"{FUNCTIONS}:drop_x", "adds": ["size"]}},
@@ -98,15 +98,15 @@ def test_functions_get_eligible_profiles(tmp_path: Path) -> None:
 
 
 def test_a_function_that_fails_delivers_nothing(tmp_path: Path) -> None:
-    """The export fails with the function's name, and nothing is on the server."""
+    """An export whose function fails has the function's name as error and delivers nothing."""
     made = exporter(tmp_path, {"python": f"{FUNCTIONS}:raise_with_a_value"}, map=[{"field": "a", "property": "name"}])
     with pytest.raises(ProcessorFailed, match="raise_with_a_value"):
         made.run()
     assert made.server.published == []
 
 
-def test_digests_and_pseudonyms_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Personal values can leave as digests, or as pseudonyms under a key of the environment."""
+def test_digests_and_pseudonyms_are_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Personal values are exported as digests, or as pseudonyms with a key from the environment."""
     monkeypatch.setenv("CDP_SYNC_PSEUDONYMS", "secret")
     pseudonyms = {"pseudonymize": {"key_env": "CDP_SYNC_PSEUDONYMS"}}
     made = exporter(tmp_path, {"hash": {"field": "Name"}}, pseudonyms)
@@ -117,7 +117,7 @@ def test_digests_and_pseudonyms_leave(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_formulas_are_guarded_after_processors(tmp_path: Path) -> None:
-    """What a processor makes of a number is text, which a spreadsheet might run."""
+    """The formula guard applies to text that a processor makes of a number."""
     made = exporter(
         tmp_path,
         {"convert_values": {"field": "count", "values": {"7": "=1+1"}}},
@@ -128,7 +128,7 @@ def test_formulas_are_guarded_after_processors(tmp_path: Path) -> None:
 
 
 def test_a_preview_shows_processed_rows(tmp_path: Path) -> None:
-    """A preview runs the processors and shows what would be written."""
+    """A preview runs the processors and shows their rows."""
     made = exporter(tmp_path, {"casing": {"field": "Name", "to": "upper"}}, {"filter": {"field": "Name", "keep": "B"}})
     shown = preview_export(made.next_run())
     assert (shown.header, shown.rows) == (("Email", "Name"), (("bob@example.com", "BOB"),))
@@ -143,14 +143,14 @@ def test_a_preview_shows_processed_rows(tmp_path: Path) -> None:
     ],
 )
 def test_problems_are_found_before_a_run(tmp_path: Path, processor: dict[str, Any], words: str) -> None:
-    """Columns and modules that are not there are problems of the declaration."""
+    """A missing column or module is a problem of the declaration."""
     made = Exporter(tmp_path, goal(processors=[processor]))
     (problem,) = made.goal.problems(made.profiles)
     assert words in problem
 
 
 def users(made: Exporter, *processors: dict[str, Any]) -> tuple[UserRun, list[dict[str, Any]]]:
-    """Return a run of a goal that brings people to users, and the users that it stages."""
+    """Return a run of a goal to users, and its staged users."""
     declared = UserExportGoal.model_validate(
         {
             "name": "users",
@@ -170,7 +170,7 @@ def users(made: Exporter, *processors: dict[str, Any]) -> tuple[UserRun, list[di
 
 
 def test_fields_of_users_keep_their_types_unless_changed(tmp_path: Path) -> None:
-    """What processors leave alone keeps its JSON type; what they change is text, and what they add as well."""
+    """Unchanged fields of users keep their JSON types; changed and added ones are text."""
     made = exporter(tmp_path)
     _, plain = users(made)
     _, found = users(
@@ -187,6 +187,6 @@ def test_fields_of_users_keep_their_types_unless_changed(tmp_path: Path) -> None
 
 
 def test_functions_change_users_too(tmp_path: Path) -> None:
-    """A function gets the fields of users as text."""
+    """A function receives the fields of users as text."""
     _, found = users(exporter(tmp_path), {"python": f"{FUNCTIONS}:lower"})
     assert [(one["vars"]["name"], one["vars"]["count"]) for one in found] == [("ann", 7), ("bob", 8), ("cy", None)]

@@ -66,7 +66,7 @@ def found(
 def test_segments_agree_with_oracle(session: Session, population: Population) -> None:
     """A segment has the profiles that the oracle finds. Missing columns count as empty; merged profiles are left out.
 
-    The statement that people are shown finds the same.
+    The shown statement has the same result.
     """
     fill(session, population.people, merged_every=MERGED_EVERY)
     profiles, columns = population.profiles, MODEL.by_name.keys() - population.missing
@@ -195,10 +195,10 @@ def test_texts_are_compared_as_whole_values(
 ) -> None:
     """Texts are compared as whole values without regard to case; patterns are not supported."""
     fill(session, [{kind: word, f"{kind}_list": listed} for word, listed in zip(WORDS, LISTS, strict=True)])
-    everybody = range(len(WORDS))
+    numbers = range(len(WORDS))
     for name, expected in ((kind, of_words), (f"{kind}_list", of_lists)):
         assert found(session, {"property": name, operator: wanted}) == expected
-        others = [number for number in everybody if number not in expected]
+        others = [number for number in numbers if number not in expected]
         assert found(session, {"property": name, f"not_{operator}": wanted}) == others
 
 

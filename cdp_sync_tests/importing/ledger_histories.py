@@ -1,8 +1,7 @@
 """Generated histories of runs that add to sums and lists.
 
-Keys across files, corrected and vanished rows, declarations that change, renamed goals, files that are being uploaded.
-
-The files have fixed columns and few different cells, so that rows repeat, move and come back.
+They have row keys across files, corrected and removed rows, changed and renamed goals, and incomplete uploads. Files
+have fixed columns and few different cells, so that rows repeat, move and return.
 """
 
 import csv

@@ -124,7 +124,7 @@ class History:
 def profile_models(draw: st.DrawFn) -> Profiles:
     """One to four identifiers, two to five other properties, and `wish_list`, which only a detected column fills.
 
-    Some know objectives, and so have zones and consent as well.
+    Some have objectives, and so zones and consent as well.
     """
     identifiers = [
         Property(name=f"id{number}", multiple=draw(st.booleans()), identifier=True, **draw(types))

@@ -14,8 +14,8 @@ LETTERS = ("a", "B", "é", "'", "\U0001f600", " ", "%", "$1", "\\")
 @pytest.mark.parametrize("count", [1, 2, 40, 3000])
 def test_a_value_is_found_in_short_and_long_lists(count: int) -> None:
     """Words of any length and alphabet are found; other values, blanks and null are not."""
-    chance = random.Random(f"{SEED} {count}")
-    words, others = ([_word(chance) for _ in range(most)] for most in (count, 200))
+    rng = random.Random(f"{SEED} {count}")
+    words, others = ([_word(rng) for _ in range(most)] for most in (count, 200))
     values = [None, "", "a" * 10_000, *words, *others]
     with duckdb.connect() as connection:
         connection.execute("create table given as select unnest($values)::varchar as value", {"values": values})
@@ -23,5 +23,5 @@ def test_a_value_is_found_in_short_and_long_lists(count: int) -> None:
     assert answers == [value in words for value in values], SEED
 
 
-def _word(chance: random.Random) -> str:
-    return "".join(chance.choices(LETTERS, k=chance.randrange(12)))
+def _word(rng: random.Random) -> str:
+    return "".join(rng.choices(LETTERS, k=rng.randrange(12)))

@@ -179,19 +179,19 @@ def test_ten_thousand_files_take_few_bytes() -> None:
 def test_every_file_is_imported_in_its_last_version(seed: int) -> None:
     """After random changes, failures and lost memory, every file is imported in its last version.
 
-    No key is used twice.
+    No key is requested twice.
     """
-    chance, watcher = random.Random(seed), Watcher()
+    rng, watcher = random.Random(seed), Watcher()
     ledger: dict[str, tuple[int, int]] = {}
     under_way: list[str] = []
     for _ in range(30):
-        _change(watcher.server, chance)
-        if chance.random() < 0.03:
+        _change(watcher.server, rng)
+        if rng.random() < 0.03:
             watcher.memory = Memory()
         if asked := watcher.look():
             under_way.append(asked)
-        for key in [key for key in under_way if chance.random() < 0.7]:
-            succeeded = chance.random() < 0.7
+        for key in [key for key in under_way if rng.random() < 0.7]:
+            succeeded = rng.random() < 0.7
             ledger.update(watcher.server.files if succeeded else {})
             watcher.end(key, succeeded=succeeded)
             under_way.remove(key)
@@ -213,15 +213,15 @@ def _look_until_idle(watcher: Watcher, ledger: dict[str, tuple[int, int]]) -> No
     raise AssertionError
 
 
-def _change(server: Server, chance: random.Random) -> None:
-    name = f"{chance.randrange(5)}.csv"
-    match chance.randrange(4):
+def _change(server: Server, rng: random.Random) -> None:
+    name = f"{rng.randrange(5)}.csv"
+    match rng.randrange(4):
         case 0:
-            server.files[name] = (chance.randrange(3), chance.randrange(3))
+            server.files[name] = (rng.randrange(3), rng.randrange(3))
         case 1:
             server.files.pop(name, None)
         case 2 if name in server.files:
-            server.files[f"{chance.randrange(5)}.csv"] = server.files.pop(name)
+            server.files[f"{rng.randrange(5)}.csv"] = server.files.pop(name)
         case _:
             pass
 

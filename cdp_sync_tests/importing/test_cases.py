@@ -1,11 +1,11 @@
 """Each folder of cases/import, with the oracle and with the product.
 
-A case is a folder: `goal.yaml`, the files of one run, or numbered folders with the files of one run each and a
-`goal.yaml` where the goal changes; `before.csv` and `after.csv` with profiles, `report.yaml` with what the runs report.
-A counter that is not named there is 0; a quarantined value, or null, is compared where it is named.
+A case is a folder with `goal.yaml` and the files of one run, or with a numbered folder for each run, which may have a
+changed `goal.yaml`. `before.csv` and `after.csv` have profiles; `report.yaml` has the expected reports of the runs.
+Counters that it does not name are 0. A quarantined value is compared only if it is named.
 
-`goal.yaml` has the properties as `profiles`, the `goal`, and where the case is about consent `zones` and `objectives`
-as the profile model declares them, and as `bound_to` the objectives of the connection.
+`goal.yaml` has the properties as `profiles`, and the `goal`. Cases of consent also have `zones` and `objectives`, as in
+the profile model, and the connection's objectives as `bound_to`.
 """
 
 import csv

@@ -23,11 +23,13 @@ def test_skipped_and_repeated_local_times_are_counted(tmp_path: Path) -> None:
     importer = Importer(tmp_path, goal(map=SEEN, format={"time_zone": "Europe/Amsterdam"}))
     unambiguous = ["2024-03-31 01:59:59", "2024-03-31 03:00:00", "2024-10-27 01:59:59", "2024-10-27 03:00:00", "", "x"]
     unambiguous += ["2024-10-27T02:30:00+02:00", "2024-03-31T02:30:00Z", "2024-07-01 02:30:00", "1890-01-01"]
-    odd = ["2024-03-31 02:00:00", "2024-03-31 02:59:59", "2024-10-27 02:00"]
-    (report,) = importer.deliver({"/a.csv": file_of("Seen", unambiguous + odd)}).files
+    skipped_or_repeated = ["2024-03-31 02:00:00", "2024-03-31 02:59:59", "2024-10-27 02:00"]
+    (report,) = importer.deliver({"/a.csv": file_of("Seen", unambiguous + skipped_or_repeated)}).files
     (warning,) = report.warnings
     assert warning.startswith("Seen: 3 times do not exist or exist twice in Europe/Amsterdam")
-    (report,) = importer.deliver({"/a.csv": file_of("Seen", [*unambiguous, *odd, "2024-10-27 02:59:59"])}).files
+    (report,) = importer.deliver(
+        {"/a.csv": file_of("Seen", [*unambiguous, *skipped_or_repeated, "2024-10-27 02:59:59"])}
+    ).files
     assert [warning[:37] for warning in report.warnings] == ["Seen: 1 time does not exist or exists"]
 
 

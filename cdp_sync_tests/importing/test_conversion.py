@@ -56,29 +56,28 @@ PROPERTIES = [
 ]
 
 
-def cells_of(prop: Property, form: Format, chance: random.Random, count: int) -> Iterator[str]:
+def cells_of(prop: Property, form: Format, rng: random.Random, count: int) -> Iterator[str]:
     """Yield known cells, variants with a few characters changed, and lists of them."""
     known = [*CELLS[prop.type], *ODD_CELLS[prop.type], *MORE[prop.type]]
     yield from known
     for _ in range(count):
-        parts = [changed(chance.choice(known), chance) for _ in range(chance.choice((1, 1, 2)))]
-        yield written(parts, prop, form, chance)
+        parts = [changed(rng.choice(known), rng) for _ in range(rng.choice((1, 1, 2)))]
+        yield written(parts, prop, form, rng)
 
 
-def changed(cell: str, chance: random.Random) -> str:
+def changed(cell: str, rng: random.Random) -> str:
     """Return the cell after up to two random insertions, deletions or replacements."""
-    for _ in range(chance.choice((0, 0, 1, 1, 2))):
-        place = chance.randrange(len(cell) + 1)
-        cell = cell[:place] + chance.choice([*SIGNS, ""]) + cell[place + chance.choice((0, 1)) :]
+    for _ in range(rng.choice((0, 0, 1, 1, 2))):
+        place = rng.randrange(len(cell) + 1)
+        cell = cell[:place] + rng.choice([*SIGNS, ""]) + cell[place + rng.choice((0, 1)) :]
     return cell
 
 
-def written(parts: list[str], prop: Property, form: Format, chance: random.Random) -> str:
+def written(parts: list[str], prop: Property, form: Format, rng: random.Random) -> str:
     """Return the parts as one cell, in the notation for lists where property and format allow one."""
     if form.json_lists and prop.multiple:
         texts = [
-            oracle.json.dumps(part, ensure_ascii=chance.random() < 0.5)
-            for part in (*parts, chance.choice(ODD_ELEMENTS))
+            oracle.json.dumps(part, ensure_ascii=rng.random() < 0.5) for part in (*parts, rng.choice(ODD_ELEMENTS))
         ]
         return f" [{' , '.join(texts)}]"
     return (form.multi_value or "").join(parts) if prop.multiple else parts[0]
@@ -105,12 +104,12 @@ def same(value: Any, right: Any, form: Format) -> bool:
 def test_cells_convert_as_in_the_oracle(settings: dict[str, Any]) -> None:
     """Cells of every type, single and multiple, convert as in the oracle."""
     form = Format(**settings)
-    chance = random.Random(f"{SEED} {settings}")
+    rng = random.Random(f"{SEED} {settings}")
     with duckdb.connect() as connection:
         Session(connection).define_functions()
         connection.execute(f"set timezone = '{form.time_zone}'")
         for prop in PROPERTIES:
-            cells = list(dict.fromkeys(cells_of(prop, form, chance, 400)))
+            cells = list(dict.fromkeys(cells_of(prop, form, rng, 400)))
             query = f"""select ({convert(prop, "fitted", form).sql})
                 from (select {fit(prop, "cell", form)} as fitted from (select unnest($cells)::varchar as cell))"""
             found = [value for (value,) in connection.execute(query, {"cells": cells}).fetchall()]

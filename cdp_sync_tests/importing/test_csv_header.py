@@ -14,12 +14,12 @@ from cdp_sync.model import FileGoal, Format
 
 def goal(**fields: Any) -> FileGoal:
     """Return a goal that links Email and maps Name."""
-    usual = {
+    defaults = {
         "name": "customers",
         "link": [{"field": "Email", "property": "email"}],
         "map": [{"field": "Name", "property": "name"}],
     }
-    return FileGoal.model_validate(usual | fields)
+    return FileGoal.model_validate(defaults | fields)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_few_changed_names_among_a_million_are_updated(
         assert report.counters.profiles_updated == changed
         held = "count(*), count(distinct profile_id), count(*) filter (first_name like 'New%'), count(customer_id)"
         assert importer.rows(f"select {held} from warehouse.profile") == [(PROFILES, PROFILES, changed, PROFILES)]
-        noted = importer.rows(
+        has_changed_names = importer.rows(
             "select before like 'First%' and after like 'New%' from warehouse.changed_value where kind = 'updated'"
         )
-        assert noted == [(True,)] * 5
+        assert has_changed_names == [(True,)] * 5

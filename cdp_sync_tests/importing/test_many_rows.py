@@ -75,10 +75,10 @@ def both(
 @pytest.mark.parametrize("dates", [["iso"], ["%d-%m-%Y", "epoch_seconds", "%Y-%m-%dT%H:%M"]], ids=["iso", "patterns"])
 def test_conversions_agree(decimal: str, zone: str, dates: list[str], tmp_path: Path) -> None:
     """Valid and almost valid cells of every type become the same values and problems, also after they change."""
-    chance = random.Random(f"{SEED} {decimal} {zone} {dates}")
+    rng = random.Random(f"{SEED} {decimal} {zone} {dates}")
     columns = [prop.name for prop in TYPED.properties]
-    first, others = ([random_row(chance, columns, number) for number in range(400)] for _ in range(2))
-    second = [chance.choice((before, other)) for before, other in zip(first, others, strict=True)]
+    first, others = ([random_row(rng, columns, number) for number in range(400)] for _ in range(2))
+    second = [rng.choice((before, other)) for before, other in zip(first, others, strict=True)]
     goal = FileGoal(
         name="customers",
         format={"decimal": decimal, "time_zone": zone, "dates": dates, "multi_value": "|"},
@@ -88,23 +88,23 @@ def test_conversions_agree(decimal: str, zone: str, dates: list[str], tmp_path: 
     both(tmp_path, TYPED, [(goal, [("/in/a.csv", quoted(columns, rows))]) for rows in (first, second)])
 
 
-def random_row(chance: random.Random, columns: Sequence[str], number: int) -> list[str]:
+def random_row(rng: random.Random, columns: Sequence[str], number: int) -> list[str]:
     """Return a person's row with random cells."""
-    return [f"id{number}", *(random_cell(chance, name) for name in columns[1:])]
+    return [f"id{number}", *(random_cell(rng, name) for name in columns[1:])]
 
 
-def random_cell(chance: random.Random, column: str) -> str:
+def random_cell(rng: random.Random, column: str) -> str:
     """Return a random cell that may not convert."""
     kind, _, many = column.partition("_")
-    return "|".join(random_element(chance, kind) for _ in range(chance.choice((1, 1, 2, 3)) if many == "many" else 1))
+    return "|".join(random_element(rng, kind) for _ in range(rng.choice((1, 1, 2, 3)) if many == "many" else 1))
 
 
-def random_element(chance: random.Random, kind: str) -> str:
+def random_element(rng: random.Random, kind: str) -> str:
     """Return a cell of the strategies, or one joined from pieces."""
-    if chance.random() < 0.3:
-        return chance.choice(CELLS[kind] + ODD_CELLS[kind])
-    blank = chance.choice(("", "", "", "", " "))
-    return blank + "".join(chance.choices(PIECES[kind], k=chance.randint(1, 4))) + blank
+    if rng.random() < 0.3:
+        return rng.choice(CELLS[kind] + ODD_CELLS[kind])
+    blank = rng.choice(("", "", "", "", " "))
+    return blank + "".join(rng.choices(PIECES[kind], k=rng.randint(1, 4))) + blank
 
 
 def quoted(columns: list[str], rows: list[list[str]]) -> bytes:
@@ -137,10 +137,10 @@ FORMAT = {"multi_value": "|"}
 @pytest.mark.parametrize("people", [20, 60, 150, 400])
 def test_linking_agrees(people: int, tmp_path: Path) -> None:
     """Linking agrees over four runs with many rows, few identifiers, and links in another order each time."""
-    chance = random.Random(f"{SEED} {people}")
+    rng = random.Random(f"{SEED} {people}")
     runs = []
     for number in range(4):
-        links = chance.sample(LINKS, k=chance.randint(2, len(LINKS)))
+        links = rng.sample(LINKS, k=rng.randint(2, len(LINKS)))
         mapped = [{"field": "Row", "property": "seen", "mode": "add"}]
         if number == 1:
             mapped.append({"field": "Id", "property": "customer_id"})
@@ -151,26 +151,25 @@ def test_linking_agrees(people: int, tmp_path: Path) -> None:
             map=mapped,
             allow_new_profiles=number != 2,
         )
-        runs.append((goal, [(f"/in/{number}{letter}.csv", random_people(chance, people)) for letter in "ab"]))
+        runs.append((goal, [(f"/in/{number}{letter}.csv", random_people(rng, people)) for letter in "ab"]))
     both(tmp_path, LINKED, runs)
 
 
-def random_people(chance: random.Random, people: int) -> bytes:
+def random_people(rng: random.Random, people: int) -> bytes:
     """Return a file whose rows have some identifiers of a person, sometimes of two persons."""
     fields = [field for field, _ in LINKS]
     rows = [
-        [*(random_identifier(chance, field, people) for field in fields), f"r{chance.randrange(10**6)}"]
-        for _ in range(60)
+        [*(random_identifier(rng, field, people) for field in fields), f"r{rng.randrange(10**6)}"] for _ in range(60)
     ]
     return quoted([*fields, "Row"], rows)
 
 
-def random_identifier(chance: random.Random, field: str, people: int) -> str:
+def random_identifier(rng: random.Random, field: str, people: int) -> str:
     """Return a random identifier: mostly blank, or a list where the property is `multiple`."""
-    if chance.random() < 0.55:
-        return chance.choice(("", "", "", " ", "0"))
-    several = chance.choice((1, 1, 2)) if field in ("Phones", "Devices") else 1
-    wanted = [chance.randint(1, people) for _ in range(several)]
+    if rng.random() < 0.55:
+        return rng.choice(("", "", "", " ", "0"))
+    several = rng.choice((1, 1, 2)) if field in ("Phones", "Devices") else 1
+    wanted = [rng.randint(1, people) for _ in range(several)]
     return "|".join(f"p{one}@x" if field in ("Email", "Other") else str(one) for one in wanted)
 
 
@@ -190,32 +189,32 @@ CONSENT = {
 @pytest.mark.parametrize("objectives", [("ads",), ("ads", "mail"), ()], ids=len)
 def test_consent_agrees(objectives: tuple[str, ...], tmp_path: Path) -> None:
     """Rows give and withdraw consent; both sides agree over three runs with different set modes."""
-    chance = random.Random(f"{SEED} {objectives}")
+    rng = random.Random(f"{SEED} {objectives}")
     modes = ("set", "set", "set_if_empty", "set_or_clear")
     runs = []
     for number in range(3):
-        links = chance.sample(LINKS, k=chance.randint(2, len(LINKS)))
+        links = rng.sample(LINKS, k=rng.randint(2, len(LINKS)))
         goal = FileGoal(
             name="customers",
             format=FORMAT,
             link=[{"field": field, "property": name} for field, name in links],
             map=[
                 {"field": "Row", "property": "seen", "mode": "add"},
-                *({"field": name, "property": name, "mode": chance.choice(modes)} for name in CONSENT),
+                *({"field": name, "property": name, "mode": rng.choice(modes)} for name in CONSENT),
             ],
         )
-        runs.append((goal, [(f"/in/{number}{letter}.csv", with_consent(chance)) for letter in "ab"]))
+        runs.append((goal, [(f"/in/{number}{letter}.csv", with_consent(rng)) for letter in "ab"]))
     both(tmp_path, CONSENTING, runs, objectives)
 
 
-def with_consent(chance: random.Random) -> bytes:
+def with_consent(rng: random.Random) -> bytes:
     """Return a file of random people, some with consent cells."""
     fields = [field for field, _ in LINKS]
     rows = [
         [
-            *(random_identifier(chance, field, 60) for field in fields),
+            *(random_identifier(rng, field, 60) for field in fields),
             f"r{number}",
-            *(chance.choice(cells) for cells in CONSENT.values()),
+            *(rng.choice(cells) for cells in CONSENT.values()),
         ]
         for number in range(60)
     ]
@@ -225,31 +224,31 @@ def with_consent(chance: random.Random) -> bytes:
 @pytest.mark.parametrize("number", range(8))
 def test_reading_agrees(number: int, tmp_path: Path) -> None:
     """Files with quoted, ragged and blank lines give the same rows on the same lines."""
-    chance = random.Random(f"{SEED} {number}")
+    rng = random.Random(f"{SEED} {number}")
     declared = Profiles(properties=[{"name": "id", "identifier": True}, {"name": "note"}])
     goal = FileGoal(
         name="customers",
-        format={"skip_rows": chance.choice((0, 0, 2)), "separator": chance.choice((",", ";", "||"))},
+        format={"skip_rows": rng.choice((0, 0, 2)), "separator": rng.choice((",", ";", "||"))},
         link=[{"field": "Id", "property": "id"}],
         map=[{"field": "Note", "property": "note"}],
     )
-    files = [(f"/in/{name}.csv", random_text(chance, goal)) for name in "abc"]
+    files = [(f"/in/{name}.csv", random_text(rng, goal)) for name in "abc"]
     both(tmp_path, declared, [(goal, files)])
 
 
-def random_text(chance: random.Random, goal: FileGoal) -> bytes:
+def random_text(rng: random.Random, goal: FileGoal) -> bytes:
     """Return a file with quoted, ragged and blank lines and a random line end."""
-    separator, line_end = goal.format.separator, chance.choice(("\n", "\r\n"))
+    separator, line_end = goal.format.separator, rng.choice(("\n", "\r\n"))
     lines = ["skipped"] * goal.format.skip_rows + [separator.join(("Id", "Note", "More"))]
-    for number in range(chance.choice((0, 1, 5, 40))):
-        cells = [f"id{number}", *(random_text_cell(chance, separator, line_end) for _ in range(2))]
-        ragged = chance.random() < 0.15
-        lines.append(separator.join(cells[: chance.choice((1, 2))] if ragged else cells))
-        lines += [""] * (chance.random() < 0.1)
-    return (line_end.join(lines) + chance.choice(("", line_end))).encode()
+    for number in range(rng.choice((0, 1, 5, 40))):
+        cells = [f"id{number}", *(random_text_cell(rng, separator, line_end) for _ in range(2))]
+        ragged = rng.random() < 0.15
+        lines.append(separator.join(cells[: rng.choice((1, 2))] if ragged else cells))
+        lines += [""] * (rng.random() < 0.1)
+    return (line_end.join(lines) + rng.choice(("", line_end))).encode()
 
 
-def random_text_cell(chance: random.Random, separator: str, line_end: str) -> str:
+def random_text_cell(rng: random.Random, separator: str, line_end: str) -> str:
     """Return a cell, plain or quoted."""
-    inside = chance.choice(("", separator, line_end, line_end * 2, '""', "é"))
-    return chance.choice(("plain", "", f'"a{inside}b"', '""', "x y"))
+    inside = rng.choice(("", separator, line_end, line_end * 2, '""', "é"))
+    return rng.choice(("plain", "", f'"a{inside}b"', '""', "x y"))

@@ -28,7 +28,7 @@ def product() -> Iterator[ProductSide]:
 @examples(10)
 @given(histories())
 def test_product_agrees_with_oracle(history: History) -> None:
-    """After every run the oracle and the product have the same profiles, counters, failed files and quarantine."""
+    """After every run, both have the same profiles, counters, failed files and quarantine."""
     oracle = OracleSide()
     with product() as fast:
         for number, delivery in enumerate(history.deliveries, start=1):
@@ -68,7 +68,7 @@ def test_known_bytes_change_nothing(case: tuple[Profiles, Delivery]) -> None:
 def test_known_rows_change_nothing(case: tuple[Profiles, Delivery]) -> None:
     """Known rows in files with other bytes change no profile and count as unchanged.
 
-    Rows without consent are compared separately: meanwhile another row may have given their profile away.
+    Examples with rows without consent are left out, since a later row may have changed the consent of their profile.
     """
     declared, delivery = case
     assume(delivery.goal.allow_new_profiles)
@@ -88,7 +88,7 @@ def test_known_rows_change_nothing(case: tuple[Profiles, Delivery]) -> None:
 def test_order_of_columns_is_irrelevant(case: tuple[Profiles, Delivery]) -> None:
     """Reversing the columns of a file changes neither profiles nor counters.
 
-    Ragged rows aside: of one that spans lines, each line is judged by itself, and that line is another one then.
+    Ragged rows are left out: each line of one that spans lines is rejected, and reversing changes the lines.
     """
     declared, delivery = case
     assume(all(len(row) == len(table.columns) for _, table in delivery.files for row in table.rows))

@@ -1,6 +1,6 @@
 """The product and the oracle read the same rows and reject the same lines of generated irregular texts.
 
-The texts are short, of few characters, most of which structure a file. `CDP_SYNC_SEED` repeats a run.
+The texts are short and consist mostly of separators, quotes and line breaks. `CDP_SYNC_SEED` repeats a run.
 """
 
 import random
@@ -73,20 +73,20 @@ def session() -> Iterator[Session]:
 def test_generated_texts_are_read_as_by_the_oracle(kind: str, session: Session, tmp_path: Path) -> None:
     """Each line is a row, part of one, rejected with its reason, or skipped by declaration, as in the oracle."""
     form, alphabet = KINDS[kind]
-    chance = random.Random(f"{SEED} {kind}")
+    rng = random.Random(f"{SEED} {kind}")
     for number in range(TEXTS):
-        text = generated(chance, form, alphabet)
+        text = generated(rng, form, alphabet)
         goal = goal_of(form)
         read = oracle(text, goal), product(text, goal, session, tmp_path / str(number))
         assert read[0] == read[1], (form, text)
 
 
-def generated(chance: random.Random, form: dict[str, Any], alphabet: list[str]) -> bytes:
+def generated(rng: random.Random, form: dict[str, Any], alphabet: list[str]) -> bytes:
     """Return a text of up to 40 random tokens, after a header that is mostly valid."""
     line_break = "\r\n" if "\r\n" in alphabet else "\n"
-    header = chance.choice(HEADERS).replace(",", form.get("separator", ",")).replace('"', form.get("quote", '"'))
+    header = rng.choice(HEADERS).replace(",", form.get("separator", ",")).replace('"', form.get("quote", '"'))
     header = header + line_break if header and form.get("header", True) else ""
-    body = "".join(chance.choices(alphabet, k=chance.randrange(40)))
+    body = "".join(rng.choices(alphabet, k=rng.randrange(40)))
     return (header + body).encode("utf-8", "surrogateescape")
 
 

@@ -46,8 +46,8 @@ class Looks:
 
 def goal(**fields: object) -> FileGoal:
     """Return a goal with these fields."""
-    usual = {"name": "customers", "directory": "/in", "link": [{"field": "Email", "property": "email"}]}
-    return FileGoal.model_validate(usual | fields)
+    defaults = {"name": "customers", "directory": "/in", "link": [{"field": "Email", "property": "email"}]}
+    return FileGoal.model_validate(defaults | fields)
 
 
 def file(name: str, *, age: float = 3600, size: int = 10) -> RemoteFile:
@@ -57,8 +57,8 @@ def file(name: str, *, age: float = 3600, size: int = 10) -> RemoteFile:
 
 def known(of: RemoteFile, **fields: object) -> KnownFile:
     """Return a file's entry in the ledger."""
-    usual = {"path": of.path, "size": of.size, "modified_at": of.modified_at, "sha256": "s", "fingerprint": PRINT}
-    return KnownFile(**(usual | {"fields": ()} | fields))  # type: ignore[arg-type]
+    defaults = {"path": of.path, "size": of.size, "modified_at": of.modified_at, "sha256": "s", "fingerprint": PRINT}
+    return KnownFile(**(defaults | {"fields": ()} | fields))  # type: ignore[arg-type]
 
 
 def states(scan: Scan) -> dict[str, str]:

@@ -36,10 +36,10 @@ def test_values_keep_the_order_of_first_occurrence(kind: str) -> None:
     assert answers == [each if each is None else list(dict.fromkeys(each)) for each in lists], SEED
 
 
-def _lists(kind: str, chance: random.Random) -> Iterator[list[Any]]:
+def _lists(kind: str, rng: random.Random) -> Iterator[list[Any]]:
     for length in LENGTHS:
         for different in (1, 3, 900, 100_000):
-            yield [VALUES[kind](chance.randrange(different)) for _ in range(length)]
+            yield [VALUES[kind](rng.randrange(different)) for _ in range(length)]
 
 
 def test_a_profile_may_collect_many_values(tmp_path: Path) -> None:

@@ -146,12 +146,12 @@ def test_a_zip_with_a_wrong_directory_offset_is_refused(tmp_path: Path) -> None:
 
 def test_flipped_bytes_raise_no_other_error(tmp_path: Path) -> None:
     """An archive with flipped bytes is read or refused; no other error is raised."""
-    chance = random.Random(7)
+    rng = random.Random(7)
     for name, content in (("a.zip", zipped(MEMBERS)), ("a.gz", gzip.compress(b"a,b\n" * 99))):
         for _ in range(150):
             damaged = bytearray(content)
-            for _ in range(chance.randint(1, 3)):
-                damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+            for _ in range(rng.randint(1, 3)):
+                damaged[rng.randrange(len(damaged))] = rng.randrange(256)
             with suppress(FileRejected):
                 unpacked(name, bytes(damaged), tmp_path)
 

@@ -11,6 +11,7 @@ from cdp_sync.exporting.audiences.port import FORGOTTEN
 from cdp_sync.sandbox.api import Faults
 from cdp_sync.sandbox.iterable import IterableSandbox
 from cdp_sync.sandbox.iterable.project import hashed
+from cdp_sync_tests.iterable.exchange import iterable
 from cdp_sync_tests.iterable.exporting import Exchange, addresses, audience, exchange, mapped, profile
 
 PEOPLE = [f"p{number}" for number in range(12)]
@@ -135,6 +136,16 @@ def test_two_profiles_of_one_user(crm: Exchange) -> None:
     crm.change("delete from warehouse.profile where text_one = 'p1'")
     assert crm.run().counters.profiles_written == 1
     assert crm.fields("p1@example.com") == {"text_one": "p2"}
+
+
+def test_a_project_of_another_type(tmp_path: Path) -> None:
+    """Nobody can be created by an address where userIds identify users: each has that reason."""
+    with iterable("user_id") as box:
+        crm = exchange(tmp_path / "crm", box, audience())
+        crm.hold(profile(name) for name in PEOPLE)
+        assert crm.run().counters.profiles_not_deliverable == 12
+        ((reason, _),) = crm.reasons()
+        assert "project_type may be wrong" in reason
 
 
 def test_a_project_with_too_many_fields(crm: Exchange) -> None:

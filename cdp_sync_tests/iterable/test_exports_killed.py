@@ -116,7 +116,7 @@ def test_a_killed_export_is_finished_by_the_next(
 
 
 def test_a_step_tried_again_goes_on(undisturbed: dict[str, Any], box: IterableSandbox, tmp_path: Path) -> None:
-    """Users with an outcome are not sent again, those whom the first attempt put on the list stay the goal's."""
+    """Users with an outcome are not sent again, those that the first attempt put on the list stay the goal's."""
     crm = second_run(tmp_path / "crm", box)
     run = crm.next_run()
     counters = select_segment(run)

@@ -21,8 +21,8 @@ PROFILES = Profiles.model_validate(
 def problems_of(*goals: dict[str, Any], profiles: Profiles = PROFILES) -> list[str]:
     """Return the problems of a connection with these goals."""
     server = {"host": "h", "username": "u", "password_env": "P"}
-    usual = {"link": [{"field": "Email", "property": "email"}]}
-    named = [{"name": f"goal{number}"} | usual | goal for number, goal in enumerate(goals)]
+    defaults = {"link": [{"field": "Email", "property": "email"}]}
+    named = [{"name": f"goal{number}"} | defaults | goal for number, goal in enumerate(goals)]
     return find_problems(
         SftpConnection.model_validate({"name": "shop", "server": server, "import_profiles": named}), profiles
     )

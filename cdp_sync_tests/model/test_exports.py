@@ -120,11 +120,11 @@ def test_shared_format_settings_have_the_same_form() -> None:
 
 def test_the_fingerprint_covers_the_form_of_a_row() -> None:
     """The fingerprint covers columns, format and directory, but not `title`, `changes` or `enabled`."""
-    usual = export_fingerprint(goal(), PROFILES)
+    expected = export_fingerprint(goal(), PROFILES)
     same = [goal(title="T"), goal(changes="all"), goal(write_empty=True), goal(enabled=False)]
     other = [goal(directory="/x"), goal(file={"timestamp": True}), goal(format={"quote": "all"})]
-    assert {export_fingerprint(each, PROFILES) for each in same} == {usual}
-    assert usual not in {export_fingerprint(each, PROFILES) for each in other}
+    assert {export_fingerprint(each, PROFILES) for each in same} == {expected}
+    assert expected not in {export_fingerprint(each, PROFILES) for each in other}
 
 
 def test_an_unknown_key_is_reported_with_its_path() -> None:

@@ -126,8 +126,11 @@ def test_files_are_in_order_of_import() -> None:
 
 def test_equal_warnings_of_files_are_merged() -> None:
     """Equal warnings are merged; the warning about link values ignores unchanged and rejected rows."""
-    nobody = Counters(rows_read=4, rows_unchanged=1, rows_rejected=1, rows_without_identifier=2)
-    files = (FileReport("/a", "imported", nobody, warnings=("Odd.",)), FileReport("/b", "imported", warnings=("Odd.",)))
+    without_identifier = Counters(rows_read=4, rows_unchanged=1, rows_rejected=1, rows_without_identifier=2)
+    files = (
+        FileReport("/a", "imported", without_identifier, warnings=("Odd.",)),
+        FileReport("/b", "imported", warnings=("Odd.",)),
+    )
     assert ImportReport("g", files).warnings == ("a, b: Odd.", "No row had a link value.")
     somebody = FileReport("/c", "imported", Counters(rows_read=1, rows_applied=1))
     assert ImportReport("g", (*files, somebody)).warnings == ("a, b: Odd.",)

@@ -66,15 +66,15 @@ def test_a_year_of_unusual_clock_changes(zone: str, declared: dict[str, Any], ti
 )
 def test_due_times_around_clock_changes(declared: dict[str, Any], after: str, instants: list[str]) -> None:
     """A skipped time is due at the end of the gap, a repeated time only once; equal times are merged."""
-    made = schedule(**declared, time_zone="Europe/Amsterdam")
-    found = islice(occurrences(made, datetime.fromisoformat(after)), 2)
+    planned = schedule(**declared, time_zone="Europe/Amsterdam")
+    found = islice(occurrences(planned, datetime.fromisoformat(after)), 2)
     assert list(found) == [datetime.fromisoformat(each) for each in instants]
 
 
 def test_a_day_that_a_zone_skipped() -> None:
     """Samoa skipped 30 December 2011: a run of that day was due at the start of the 31st."""
-    made = schedule(days_of_week=["friday", "saturday"], at="10:00", time_zone="Pacific/Apia")
-    found = islice(occurrences(made, datetime(2011, 12, 29, tzinfo=UTC)), 2)
+    planned = schedule(days_of_week=["friday", "saturday"], at="10:00", time_zone="Pacific/Apia")
+    found = islice(occurrences(planned, datetime(2011, 12, 29, tzinfo=UTC)), 2)
     assert [f"{each.astimezone(ZoneInfo('Pacific/Apia')):%d %H:%M}" for each in found] == ["31 00:00", "31 10:00"]
 
 
@@ -96,37 +96,37 @@ def test_intervals_are_equal_in_any_zone(minutes: int, zone: str, after: datetim
 
 @given(st.integers(1, 48), TIMES, ANY_ZONE, MOMENTS)
 def test_no_wall_time_is_due_twice(times: int, start: str, zone: str, after: datetime) -> None:
-    """In any zone, no wall time recurs, and each due time is a declared time or the end of a gap."""
-    made = schedule(times_per_day=times, starting_at=start, time_zone=zone)
-    found = list(islice(occurrences(made, after), 3 * times))
+    """In any zone, no wall time recurs; each due time is a declared time or ends a gap."""
+    planned = schedule(times_per_day=times, starting_at=start, time_zone=zone)
+    found = list(islice(occurrences(planned, after), 3 * times))
     walls = [instant.astimezone(ZoneInfo(zone)) for instant in found]
     assert after < found[0]
     assert all(earlier < later for earlier, later in pairwise(found))
     assert len({wall.replace(tzinfo=None) for wall in walls}) == len(walls)
     for wall in walls:
         earlier = (wall.astimezone(UTC) - timedelta(minutes=1)).astimezone(ZoneInfo(zone))
-        assert wall.time() in made.wall_times or wall.utcoffset() > earlier.utcoffset()
+        assert wall.time() in planned.wall_times or wall.utcoffset() > earlier.utcoffset()
 
 
 @given(st.integers(1, 1440), TIMES)
 def test_times_per_day_are_evenly_spaced(times: int, start: str) -> None:
     """`times_per_day` gives that number of times, evenly spaced to the minute, including `starting_at`."""
-    made = schedule(times_per_day=times, starting_at=start).wall_times
-    minutes = [at.hour * 60 + at.minute for at in made]
+    planned = schedule(times_per_day=times, starting_at=start).wall_times
+    minutes = [at.hour * 60 + at.minute for at in planned]
     gaps = {(later - earlier) % 1440 for earlier, later in pairwise([*minutes, minutes[0]])}
-    assert len(set(made)) == times
-    assert time.fromisoformat(start) in made
+    assert len(set(planned)) == times
+    assert time.fromisoformat(start) in planned
     assert times == 1 or gaps <= {1440 // times, -(-1440 // times)}
 
 
 @given(MOMENTS, st.integers(1, 5000))
 def test_is_due_covers_a_half_open_interval(since: datetime, minutes: int) -> None:
     """`is_due` covers the interval (since, until]."""
-    made = schedule(times_per_day=3, time_zone="Europe/Amsterdam")
+    planned = schedule(times_per_day=3, time_zone="Europe/Amsterdam")
     until = since + timedelta(minutes=minutes)
-    inside = [each for each in islice(occurrences(made, since), 20) if since < each <= until]
-    assert is_due(made, since, until) == bool(inside)
-    assert not inside or is_due(made, since, inside[0])
+    inside = [each for each in islice(occurrences(planned, since), 20) if since < each <= until]
+    assert is_due(planned, since, until) == bool(inside)
+    assert not inside or is_due(planned, since, inside[0])
 
 
 @pytest.mark.parametrize(

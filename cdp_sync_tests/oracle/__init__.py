@@ -1,8 +1,7 @@
 """A second, slow implementation of importing for comparison: plain Python, row by row, without a database.
 
-The product is compared with it. Nothing here may import `cdp_sync.importing` or `cdp_sync.warehouse`; the declarations
-in `cdp_sync.model` are shared. Read in this order: `reading`, `converting`, `linking`, `consenting`,
-`importing`.
+It does not import `cdp_sync.importing` or `cdp_sync.warehouse`; it shares the declarations in `cdp_sync.model`. Read in
+this order: `reading`, `converting`, `linking`, `consenting`, `importing`.
 """
 
 from cdp_sync_tests.oracle.canonical import canonical, text_form

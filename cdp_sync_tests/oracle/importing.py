@@ -1,4 +1,4 @@
-"""One run of an import goal: the files in order, their rows in order, one batch."""
+"""One run of an import goal: its files and their rows, in order, as one batch."""
 
 import re
 from collections import defaultdict
@@ -22,34 +22,34 @@ MISSING = ("the file has no such column",)
 
 @dataclass(frozen=True)
 class Imported:
-    """What the ledger knows of a path: how it was imported last, and its rows that were applied then or earlier."""
+    """A path's entry in the ledger: its last import, and the rows that were applied in that import or earlier."""
 
     content: bytes
     fingerprint: str
     goal: FileGoal
-    """As it was declared then."""
+    """The goal of that import."""
     fields: list[str]
-    """The fields whose cells make a row what it is."""
+    """The fields of a row's identity."""
     rows: list[Remembered]
     sources: list[str] = field(default_factory=list)
-    """The fields before processors that those are made of."""
+    """The fields before processors from which those are made."""
 
 
 @dataclass
 class State:
-    """What outlives a run: the profiles in order of creation, and the ledger by path."""
+    """The state between runs: profiles in order of creation, and the ledger by path."""
 
     profiles: list[Profile] = field(default_factory=list)
     ledger: dict[str, Imported] = field(default_factory=dict)
     keyed: dict[Any, Keyed] = field(default_factory=dict)
-    """What row keys have last brought."""
+    """The last contribution of each row key."""
     waiting: list[tuple[str, Row]] = field(default_factory=list)
-    """Rows that matched nobody, with their goal."""
+    """Rows without a match, with their goal."""
 
 
 @dataclass
 class Batch:
-    """The rows of one run, and those that its files no longer hold."""
+    """The rows of one run, and former rows that its files no longer have."""
 
     objectives: tuple[str, ...]
     rows: list[Row] = field(default_factory=list)
@@ -67,16 +67,16 @@ class Outcome:
     quarantine: list[Entry] = field(default_factory=list)
 
     def count(self, path: str, counter: str, by: int = 1) -> None:
-        """Add to a counter of a file."""
+        """Increase a counter of a file."""
         self.counters[path] += Counters(**{counter: by})
 
     def reject(self, row: Row, column: str, reason: str) -> None:
-        """Put a row, or one cell of it, into quarantine."""
-        if not row.retried:  # of those the quarantine of the run that read their file tells
+        """Quarantine a row or one of its cells."""
+        if not row.retried:  # the run that read their file has quarantined them
             self.quarantine.append(Entry(row.name, row.line, reason, column, row.cells.get(column)))
 
     def withhold(self, row: Row) -> None:
-        """Put a whole row into quarantine, and forget the values of its cells there."""
+        """Quarantine a whole row, and remove the values of its quarantined cells."""
         if row.retried:
             return
         place = (row.name, row.line)
@@ -113,7 +113,7 @@ def import_files(
     landing = {path: one for path, one in batch.imported.items() if path not in outcome.failed}
     rows += retry(state, goal, digest, set(landing), profiles, outcome)
     if goal.row_key:
-        recognise_keys(rows, state.keyed, digest)
+        match_keys(rows, state.keyed, digest)
     declared = profiles.with_properties(Property(name=name) for name in detected_names(rows, goal).values())
     before = [dict(profile) for profile in state.profiles]
     land(batch, goal, declared, state, outcome)
@@ -126,7 +126,7 @@ def import_files(
 
 
 def read_one(path: str, current: Imported, previous: Imported | None, batch: Batch, outcome: Outcome) -> None:
-    """Read one file into the batch, and find the rows of its previous import."""
+    """Read one file into the batch and match its rows with the previous import."""
     goal = current.goal
     own = read_rows(path, current.content, goal, outcome)
     columns = dict.fromkeys(name for row in own for name in row.raw)
@@ -138,16 +138,16 @@ def read_one(path: str, current: Imported, previous: Imported | None, batch: Bat
         row.identity = identity(row.steady, current.fields)
         row.source = identity(row.raw, current.sources)
     if previous and path not in outcome.failed:
-        batch.vanished += recognise(path, own, previous, current)
+        batch.vanished += match_former(path, own, previous, current)
     if goal.row_key:
-        name_rows(own, goal)
+        assign_keys(own, goal)
     batch.rows += own
 
 
 def retry(
     state: State, goal: FileGoal, digest: str, again: set[str], declared: Profiles, outcome: Outcome
 ) -> list[Row]:
-    """Return the rows that waited for a profile which is there now, unless their file is imported again anyway."""
+    """Return waiting rows whose profile exists now, unless their file is imported again."""
     holders = holders_of(state.profiles, declared)
     found = [
         row
@@ -172,7 +172,7 @@ def retry(
 
 
 def keep_waiting(rows: list[Row], state: State, goal: FileGoal, imported: set[str]) -> None:
-    """Let rows that matched nobody wait, in place of those of files that were read again or that were tried again."""
+    """Store rows without a match, in place of those that were retried or read again."""
     tried = {(row.name, row.line) for row in rows if row.retried}
     state.waiting = [
         (name, row)
@@ -180,12 +180,12 @@ def keep_waiting(rows: list[Row], state: State, goal: FileGoal, imported: set[st
         if name != goal.name or (row.path not in imported and (row.name, row.line) not in tried)
     ]
     if not goal.allow_new_profiles:
-        state.waiting += [(goal.name, row) for row in rows if end_of(row) == "rows_unmatched"]
+        state.waiting += [(goal.name, row) for row in rows if counter_of(row) == "rows_unmatched"]
     state.waiting = [(name, row) for name, row in state.waiting if name != goal.name or row.key not in state.keyed]
 
 
 def read_rows(path: str, content: bytes, goal: FileGoal, outcome: Outcome) -> list[Row]:
-    """Read one file into the outcome; a file that fails has no rows."""
+    """Read one file; a file that fails has no rows."""
     try:
         rows, rejected = read_file(path, content, goal)
     except FileFails as reason:
@@ -213,15 +213,15 @@ def process_rows(rows: list[Row], goal: FileGoal) -> None:
 
 
 def identity(cells: Cells, fields: list[str]) -> tuple[Any, ...]:
-    """Return what makes a row the same as another one: its cells in these fields, by name."""
+    """Return the identity of a row: its cells in these fields, by name."""
     return tuple((name, cells.get(name, MISSING)) for name in fields)
 
 
-def recognise(path: str, rows: list[Row], previous: Imported, current: Imported) -> list[Vanished]:
-    """Find the rows of the previous import of their file: each as often as it occurred there, first ones first.
+def match_former(path: str, rows: list[Row], previous: Imported, current: Imported) -> list[Vanished]:
+    """Match rows with those of the previous import of their file, as many times as each occurred there.
 
     Returns:
-        Those that are not found.
+        The former rows that no row matches.
     """
     known: dict[tuple[Any, ...], list[Remembered]] = defaultdict(list)
     same_rules = (current.fingerprint, current.fields) == (previous.fingerprint, previous.fields)
@@ -237,7 +237,7 @@ def recognise(path: str, rows: list[Row], previous: Imported, current: Imported)
 
 
 def as_read_before(rows: list[Row], previous: Imported, current: Imported) -> list[tuple[Any, ...]]:
-    """Return what makes each row the same as another one by the reading of the previous import."""
+    """Return the identity of each row according to the previous import's format."""
     if previous.goal.format == current.goal.format:
         return [former_identity(row, previous, current) for row in rows]
     try:
@@ -249,7 +249,7 @@ def as_read_before(rows: list[Row], previous: Imported, current: Imported) -> li
 
 
 def former_identity(row: Row, previous: Imported, current: Imported) -> tuple[Any, ...]:
-    """Return a row's identity by the fields of the previous import, of which columns may have been renamed since."""
+    """Return a row's identity in the fields of the previous import, whose columns may have been renamed since."""
     cells = dict(row.raw)
     if len(previous.sources) == len(current.sources):
         for before, now in zip(previous.sources, current.sources, strict=True):
@@ -258,8 +258,8 @@ def former_identity(row: Row, previous: Imported, current: Imported) -> tuple[An
     return identity(cells, previous.sources)
 
 
-def name_rows(rows: list[Row], goal: FileGoal) -> None:
-    """Give the rows of one file their keys; of those with one key the last counts, and those without are set aside."""
+def assign_keys(rows: list[Row], goal: FileGoal) -> None:
+    """Assign row keys. The last row of a key counts; earlier ones and rows without a key are set aside."""
     last: dict[Any, Row] = {}
     for row in rows:
         row.key = key_of(row, goal)
@@ -273,13 +273,13 @@ def name_rows(rows: list[Row], goal: FileGoal) -> None:
 
 
 def key_of(row: Row, goal: FileGoal) -> tuple[str, ...] | None:
-    """Return what its sender calls a row; None where the goal has no row key, or the row no value in its fields."""
+    """Return the key of a row; None without `row_key` or without a value in its fields."""
     cells = tuple(stripped(row.cells.get(name) or "") for name in goal.row_key)
     return cells if any(cells) else None
 
 
-def recognise_keys(rows: list[Row], keyed: dict[Any, Keyed], digest: str) -> None:
-    """Find the rows whose key last brought the same, with nothing else of that key before them in the batch."""
+def match_keys(rows: list[Row], keyed: dict[Any, Keyed], digest: str) -> None:
+    """Mark rows as unchanged whose key had the same content last, unless another row of the key precedes."""
     other: set[Any] = set()
     for row in rows:
         row.unchanged = False
@@ -294,7 +294,7 @@ def recognise_keys(rows: list[Row], keyed: dict[Any, Keyed], digest: str) -> Non
 
 
 def remember(row: Row, current: Imported, keyed: dict[Any, Keyed]) -> None:
-    """Record that a row of a file was applied, now or before, to which profile, and what it has added."""
+    """Store that a row was applied, with its profile and its contribution to sums."""
     if row.set_aside:
         return
     if row.unchanged:
@@ -308,7 +308,7 @@ def remember(row: Row, current: Imported, keyed: dict[Any, Keyed]) -> None:
 
 
 def land(batch: Batch, goal: FileGoal, declared: Profiles, state: State, outcome: Outcome) -> None:
-    """Link and apply the rows that are not unchanged; count where each of them ended."""
+    """Link and apply rows that are not unchanged, and count the outcome of each row."""
     before: list[Profile | None] = [dict(profile) for profile in state.profiles]
     fresh = [row for row in batch.rows if not row.unchanged and not row.set_aside]
     for row in fresh:
@@ -316,7 +316,7 @@ def land(batch: Batch, goal: FileGoal, declared: Profiles, state: State, outcome
     link_rows([row for row in fresh if row.values], state.profiles, declared, goal.allow_new_profiles)
     before += [None] * (len(state.profiles) - len(before))
     for place in range(len(state.profiles)):
-        ask_for_consent(place, before[place], batch, declared, state, outcome)
+        check_consent(place, before[place], batch, declared, state, outcome)
     account = open_account(batch.rows, batch.vanished, goal, state.keyed)
     for place, profile in enumerate(state.profiles):
         own = [row for row in fresh if row.profile == place]
@@ -329,16 +329,16 @@ def land(batch: Batch, goal: FileGoal, declared: Profiles, state: State, outcome
         settle_profile(place, profile, own, account, goal, declared)
         paths = [own[0].path] if own else [path for path in outcome.counters if path in account.paths.get(place, ())]
         for path in paths[:1]:
-            outcome.count(path, end_of_profile(before[place], profile))
-    forget_withheld(batch.rows, before, state)
+            outcome.count(path, counter_of_profile(before[place], profile))
+    remove_withheld(batch.rows, before, state)
     for row in batch.rows:
-        tell_end(row, goal, outcome)
+        count_row(row, goal, outcome)
 
 
-def ask_for_consent(
+def check_consent(
     place: int, before: Profile | None, batch: Batch, declared: Profiles, state: State, outcome: Outcome
 ) -> None:
-    """Withhold the rows of a profile that may not be processed as it would be with them."""
+    """Withhold the rows of a profile that, with these rows, may not be processed."""
     own = [row for row in batch.rows if row.profile == place and row.applies]
     trial = dict(state.profiles[place])
     apply_rows(own, trial, declared)
@@ -350,7 +350,7 @@ def ask_for_consent(
 def settle_profile(
     place: int, profile: Profile, own: list[Row], account: Account, goal: FileGoal, declared: Profiles
 ) -> None:
-    """Take back from a profile what is to be taken, apply its rows, and change its sums."""
+    """Apply withdrawals, rows and sums to a profile."""
     drop(profile, account.dropped.get(place, set()), goal)
     apply_rows(own, profile, declared)
     for name in summed(goal):
@@ -358,8 +358,8 @@ def settle_profile(
             profile[name] = profile.get(name, 0) + net
 
 
-def forget_withheld(rows: list[Row], before: list[Profile | None], state: State) -> None:
-    """Leave out profiles that would have been new and may not be; those after them move up."""
+def remove_withheld(rows: list[Row], before: list[Profile | None], state: State) -> None:
+    """Remove new profiles whose rows were all withheld, and renumber those after them."""
     kept = {row.profile for row in rows if row.profile is not None}
     places = [place for place in range(len(state.profiles)) if before[place] is not None or place in kept]
     moved = {old: new for new, old in enumerate(places)}
@@ -370,14 +370,14 @@ def forget_withheld(rows: list[Row], before: list[Profile | None], state: State)
 
 
 def withhold(rows: list[Row], outcome: Outcome) -> None:
-    """Undo that rows belong to a profile which may not be processed."""
+    """Unlink rows from a profile that may not be processed."""
     for row in rows:
         row.profile, row.withheld = None, True
         outcome.withhold(row)
 
 
 def convert_row(row: Row, goal: FileGoal, declared: Profiles, outcome: Outcome) -> None:
-    """Find out what a row's cells say. A cell that does not convert counts once for each property it was meant for."""
+    """Convert a row's cells. An invalid cell counts once for each property."""
     invalid = row.invalid
     for one in goal.link:
         try:
@@ -396,9 +396,9 @@ def convert_row(row: Row, goal: FileGoal, declared: Profiles, outcome: Outcome) 
         outcome.reject(row, column, reason)
 
 
-def tell_end(row: Row, goal: FileGoal, outcome: Outcome) -> None:
-    """Count a readable row; one that went nowhere is put into quarantine."""
-    end = end_of(row)
+def count_row(row: Row, goal: FileGoal, outcome: Outcome) -> None:
+    """Count a readable row; quarantine it if it has no profile."""
+    end = counter_of(row)
     outcome.count(row.path, end)
     if row.set_aside:
         outcome.reject(row, " and ".join(goal.row_key), row.set_aside)
@@ -409,8 +409,8 @@ def tell_end(row: Row, goal: FileGoal, outcome: Outcome) -> None:
         outcome.reject(row, linked, "no usable identifier" if not row.values else "no profile has this identifier")
 
 
-def end_of(row: Row) -> str:
-    """Return the counter that a readable row is counted in."""
+def counter_of(row: Row) -> str:
+    """Return the counter of a readable row."""
     if row.set_aside:
         return "rows_rejected"
     if row.unchanged:
@@ -422,15 +422,15 @@ def end_of(row: Row) -> str:
     return "rows_unmatched" if row.profile is None else "rows_applied"
 
 
-def end_of_profile(before: Profile | None, after: Profile) -> str:
-    """Return the counter that a profile is counted in."""
+def counter_of_profile(before: Profile | None, after: Profile) -> str:
+    """Return the counter of a profile."""
     if before is None:
         return "profiles_created"
     return "profiles_unchanged" if before == after else "profiles_updated"
 
 
 def apply_rows(rows: list[Row], profile: Profile, declared: Profiles) -> None:
-    """Apply what the rows of one profile say, in order; then move what they say of consent from list to list."""
+    """Apply the rows of a profile in order, then reconcile its lists of consent."""
     held = set(profile)
     said: Profile = {}
     held_by_said = set(held)
@@ -444,7 +444,7 @@ def apply_rows(rows: list[Row], profile: Profile, declared: Profiles) -> None:
 
 
 def apply_value(value: Any, mapping: Mapping, profile: Profile, row: Row, held: set[str]) -> None:
-    """Apply one value by its set mode. What is in `held`, `set_if_empty` may not write."""
+    """Apply one value by its set mode. `set_if_empty` does not write properties in `held`."""
     name = mapping.property
     if value is None:
         if mapping.mode == "set_or_clear":
@@ -459,14 +459,14 @@ def apply_value(value: Any, mapping: Mapping, profile: Profile, row: Row, held: 
 
 
 def mappings_of(row: Row, goal: FileGoal) -> list[Mapping]:
-    """Return the mappings whose columns the row's file has: the declared ones, then the detected ones."""
+    """Return the mappings whose columns are in the row's file: declared ones, then detected ones."""
     declared = [mapping for mapping in goal.map if mapping.field in row.cells]
     detected = [Mapping(field=column, property=name) for column, name in detected_names([row], goal).items()]
     return declared + detected
 
 
 def detected_names(rows: list[Row], goal: FileGoal) -> dict[str, str]:
-    """Return the columns that nothing else maps and the properties they fill, each filled by nothing else."""
+    """Return the columns that no mapping uses, with the properties that they alone fill."""
     if goal.map_detected is None:
         return {}
     filled = {mapping.property for mapping in goal.map}
@@ -480,6 +480,6 @@ def detected_names(rows: list[Row], goal: FileGoal) -> dict[str, str]:
 
 
 def detected_name(column: str, prefix: str) -> str:
-    """Return the property that a detected column fills."""
+    """Return the name of a detected column's property."""
     name = prefix + re.sub("[^a-z0-9]+", "_", column.lower()).strip("_")
     return name if re.match("[a-z]", name) else f"f_{name}"

@@ -1,4 +1,4 @@
-"""Processors, row by row: the second reading of what a goal does with the fields of rows."""
+"""Reference implementation of processors, row by row."""
 
 import hashlib
 import hmac
@@ -54,13 +54,13 @@ LOWER = [
 
 
 class ProcessorFails(Exception):
-    """A processor cannot do its work."""
+    """A processor that cannot run."""
 
 
 def process(
     rows: list[Cells], processors: Iterable[Processor], now: datetime | None, secrets: Mapping[str, str] | None = None
 ) -> list[bool]:
-    """Change the cells of the rows of one text; return which of the rows are kept. Without `now`, dates are empty."""
+    """Process the rows of one text in place; return whether each is kept. Without `now`, dates are empty."""
     kept = [True] * len(rows)
     for processor in processors:
         settings = processor.settings
@@ -76,7 +76,7 @@ def process(
 
 
 def in_place(change: Callable[..., Cell]) -> Callable[..., bool]:
-    """Return a step that changes the cells of a processor's fields which hold something."""
+    """Return a step that changes the processor's fields where they have a value."""
 
     def step(row: Cells, settings: Any, _now: datetime, secrets: Mapping[str, str]) -> bool:
         for name in names_of(settings.field) or tuple(row):
@@ -100,7 +100,7 @@ def casing(cell: str, settings: Any, _secrets: object) -> Cell:
 
 
 def clean_email(cell: str, settings: Any, _secrets: object) -> Cell:
-    """Return the address that a cell is, perhaps once its spaces are gone."""
+    """Return the address in a cell, also after removing white space."""
     address = read_address(stripped(cell)) or read_address(re.sub(r"\s+", "", cell))
     if address is None:
         return cell
@@ -110,7 +110,7 @@ def clean_email(cell: str, settings: Any, _secrets: object) -> Cell:
 
 
 def convert_values(row: Cells, settings: Any, *_others: object) -> bool:
-    """Replace values; the empty one is a value as well."""
+    """Replace values; an empty cell counts as an empty value."""
     fold: Callable[[str], str] = str.lower if settings.any_case else str
     values: dict[str, str] = {}
     for old, new in settings.values.items():
@@ -129,7 +129,7 @@ def convert_values(row: Cells, settings: Any, *_others: object) -> bool:
 
 
 def keep_or_drop(row: Cells, settings: Any, *_others: object) -> bool:
-    """Whether a filter keeps a row."""
+    """Return whether a filter keeps a row."""
     found = re.search(settings.keep or settings.drop or "", row[settings.field] or "") is not None
     return found == (settings.drop is None)
 
@@ -187,7 +187,7 @@ def read_date(cell: str, pattern: str) -> datetime:
 
 
 def clean_name(cell: str, _settings: Any, _secrets: object) -> Cell:
-    """Bring a name to single spaces and usual capitals."""
+    """Normalize white space and capitals of a name."""
     words = "".join(" " if shows_nothing(sign) else sign for sign in cell).split()
     name = " ".join(words)
     if name not in (name.lower(), name.upper()):
@@ -198,7 +198,7 @@ def clean_name(cell: str, _settings: Any, _secrets: object) -> Cell:
 
 
 def capitalized(word: str) -> str:
-    """Return a word with capitals at its beginning and after hyphens and apostrophes."""
+    """Return a word with capitals at its start and after hyphens and apostrophes."""
     return "".join(sign.upper() if not place or word[place - 1] in "-'" else sign for place, sign in enumerate(word))
 
 
@@ -215,14 +215,14 @@ def pseudonymize(cell: str, settings: Any, secrets: Mapping[str, str]) -> Cell:
 
 
 def first_rows(_rows: list[Cells], kept: list[bool], settings: Any) -> None:
-    """Keep the first rows of those that are left."""
+    """Keep the first of the remaining rows."""
     left = [place for place, is_kept in enumerate(kept) if is_kept]
     for place in left[settings.rows :]:
         kept[place] = False
 
 
 def drop_duplicates(rows: list[Cells], kept: list[bool], settings: Any) -> None:
-    """Keep one of the rows with the same cells."""
+    """Keep one of the rows with equal cells."""
     places = [place for place, is_kept in enumerate(kept) if is_kept]
     seen: set[tuple[str, ...]] = set()
     for place in places if settings.keep == "first" else reversed(places):
@@ -233,7 +233,7 @@ def drop_duplicates(rows: list[Cells], kept: list[bool], settings: Any) -> None:
 
 
 def clean_phone(rows: list[Cells], kept: list[bool], settings: Any) -> None:
-    """Write numbers as E.164 does, by the library that knows them."""
+    """Convert telephone numbers to E.164 with the product's library."""
     from cdp_sync.processing.phones import e164
 
     for row, is_kept in zip(rows, kept, strict=True):
@@ -245,7 +245,7 @@ def clean_phone(rows: list[Cells], kept: list[bool], settings: Any) -> None:
 
 
 def python(rows: list[Cells], kept: list[bool], settings: Any) -> None:
-    """Call a function with all rows that are left, in one piece."""
+    """Call a function with all remaining rows at once."""
     module, _, name = settings.function.partition(":")
     for row in rows:
         for added in settings.adds:
@@ -278,7 +278,7 @@ EACH: dict[str, Callable[..., bool]] = {
     "hash": in_place(hash_cell),
     "pseudonymize": in_place(pseudonymize),
 }
-"""What a processor does with one row; whether it is kept."""
+"""Processors of one row; each returns whether the row is kept."""
 
 ACROSS: dict[str, Callable[..., None]] = {
     "first_rows": first_rows,
@@ -286,4 +286,4 @@ ACROSS: dict[str, Callable[..., None]] = {
     "clean_phone": clean_phone,
     "python": python,
 }
-"""What a processor does with all rows."""
+"""Processors of all rows."""

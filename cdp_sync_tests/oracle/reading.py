@@ -13,7 +13,7 @@ PYTHON_NAMES = {"windows-1252": "cp1252"}
 
 @dataclass
 class Table:
-    """A file that was read: its columns, its rows, and the rows that could not be read."""
+    """The columns, rows and rejected rows of a file."""
 
     columns: list[str]
     rows: list[Row] = field(default_factory=list)
@@ -29,12 +29,12 @@ class Record:
     cells: list[Cell]
     problem: str = ""
     misfits: bool = False
-    """Its number of fields is the reason."""
+    """Whether the number of fields is the reason."""
     height: int = 1
 
 
 def read_file(path: str, content: bytes, goal: FileGoal) -> tuple[list[Row], list[Entry]]:
-    """Return the rows of a file and those rejected. Raises FileFails if nothing of it may land."""
+    """Return the rows and rejected rows of a file. Raises FileFails if the file fails as a whole."""
     tables = [read_table(name, part, goal) for name, part in unpack(path, content, goal)]
     rows = [row for table in tables for row in table.rows]
     rejected = [entry for table in tables for entry in table.rejected]
@@ -51,7 +51,7 @@ def read_table(name: str, content: bytes, goal: FileGoal) -> Table:
     lines = without_end(logical_lines(physical_lines(decode(content, fmt)), fmt), fmt)
     names_separator = bool(lines.body and separator_named_by(lines.body[0].text))
     lines.body = lines.body[first_line(lines.body, fmt) :]
-    while lines.body and is_passed_over(lines.body[0], fmt, several=True):
+    while lines.body and is_skipped(lines.body[0], fmt, several=True):
         lines.body.pop(0)
     if not lines.body and lines.trailer is None:
         return Table([])
@@ -71,11 +71,11 @@ def read_table(name: str, content: bytes, goal: FileGoal) -> Table:
         if not record.problem and separator_named_by(record.raw) == fmt.separator:
             record.problem = "a line that names the separator again"
     check_trailer(lines.trailer, len(records), fmt)
-    return placed(name, records, columns, fmt)
+    return table_of(name, records, columns, fmt)
 
 
-def placed(name: str, records: list[Record], columns: list[str], fmt: Format) -> Table:
-    """Return records as the table's rows, and those that were rejected line by line."""
+def table_of(name: str, records: list[Record], columns: list[str], fmt: Format) -> Table:
+    """Return records as a table, with the rejected ones line by line."""
     table = Table(columns)
     for record in records:
         if record.problem:
@@ -92,14 +92,14 @@ def placed(name: str, records: list[Record], columns: list[str], fmt: Format) ->
 
 @dataclass
 class Lines:
-    """The lines of a text, without those at its end that are no rows."""
+    """The lines of a text without its trailer and blank end."""
 
     body: list[Line]
     trailer: str | None = None
 
 
 def without_end(lines: list[Line], fmt: Format) -> Lines:
-    """Take off the declared trailer, and lines of Ctrl-Z after the last line that says something."""
+    """Remove the declared trailer, and lines of Ctrl-Z after the last line with text."""
     last = len(lines)
     while last and not lines[last - 1].text.strip("\x1a"):
         last -= 1
@@ -111,7 +111,7 @@ def without_end(lines: list[Line], fmt: Format) -> Lines:
 
 
 def check_trailer(trailer: str | None, rows: int, fmt: Format) -> None:
-    """Compare the number of rows with the one that the trailer states."""
+    """Compare the number of rows with the trailer's count."""
     if fmt.trailer is None or fmt.trailer.count_field is None:
         return
     if trailer is None:
@@ -125,7 +125,7 @@ def check_trailer(trailer: str | None, rows: int, fmt: Format) -> None:
 
 
 def first_line(lines: list[Line], fmt: Format) -> int:
-    """Return how many lines stand before the header: those skipped, or one that names the separator."""
+    """Return the number of lines before the header: skipped ones, or one that names the separator."""
     if fmt.skip_rows or not lines:
         return sum(1 for line in lines if line.number <= fmt.skip_rows)
     named = separator_named_by(lines[0].text)
@@ -135,19 +135,19 @@ def first_line(lines: list[Line], fmt: Format) -> int:
 
 
 def separator_named_by(text: str) -> str:
-    """Return the separator that a line names to a spreadsheet; empty where it is no such line."""
+    """Return the separator that a `sep=` line names; an empty text for other lines."""
     if len(text) > 2 and text[0] == text[-1] == '"':
         text = text[1:-1]
     return text[4:] if text.lower().startswith("sep=") else ""
 
 
-def is_passed_over(line: Line, fmt: Format, *, several: bool) -> bool:
-    """Whether a line is no record: blank, in a file of several columns, or a comment."""
+def is_skipped(line: Line, fmt: Format, *, several: bool) -> bool:
+    """Return whether a line is skipped: a blank one in a file of several columns, or a comment."""
     return (line.text == "" and several) or bool(fmt.comment and line.text.startswith(fmt.comment))
 
 
 def read_header(lines: list[Line], fmt: Format) -> Scanned:
-    """Read the header. It has to be whole, and no quote of it may swallow rows."""
+    """Read the header. It must be complete, and no name may span lines and contain separators."""
     scanned = scan(lines, fmt)
     if scanned.problem:
         raise FileFails(f"the header cannot be read: {scanned.problem}")
@@ -158,11 +158,11 @@ def read_header(lines: list[Line], fmt: Format) -> Scanned:
 
 
 def count_columns(lines: list[Line], fmt: Format) -> int:
-    """Return the number of cells of the first row that can be read."""
+    """Return the number of cells of the first readable row."""
     place = 0
     while place < len(lines):
         scanned = scan(lines[place:], fmt)
-        if is_passed_over(lines[place], fmt, several=True) or scanned.problem:
+        if is_skipped(lines[place], fmt, several=True) or scanned.problem:
             place += 1
         elif is_other(scanned, fmt):
             place += scanned.lines
@@ -172,15 +172,15 @@ def count_columns(lines: list[Line], fmt: Format) -> int:
 
 
 def is_other(scanned: Scanned, fmt: Format) -> bool:
-    """Whether a record is of another type than rows are."""
+    """Return whether a record is of another type than rows."""
     kind = fmt.record_type
     return kind is not None and scanned.cells[kind.field - 1 : kind.field] != [kind.equals]
 
 
 def read_body(lines: list[Line], fmt: Format, width: int, header: str, *, complete: bool) -> list[Record]:
-    """Return the records after the header. A surplus of empty cells is left out where every row has the same.
+    """Return the records after the header. Empty cells beyond the width are removed if each row has the same number.
 
-    One row is not enough to know, nor a header that lacks a field.
+    This needs at least two rows and a header with every declared field.
     """
     several = width != 1  # in a file of one column a blank line is a row without a value
     records = read_records(lines, fmt, width, header, several=several)
@@ -191,7 +191,7 @@ def read_body(lines: list[Line], fmt: Format, width: int, header: str, *, comple
         wider = read_records(lines, strict, width + surplus, header, several=several)
         ending = fmt.separator * surplus
         rows = [record for record in wider if not record.problem]
-        fit = not any(record.misfits for record in wider) and all(ends_so(record, ending, fmt) for record in rows)
+        fit = not any(record.misfits for record in wider) and all(ends_with(record, ending, fmt) for record in rows)
         if fit and len(rows) > 1:
             for record in rows:
                 record.cells = record.cells[:width]
@@ -199,24 +199,24 @@ def read_body(lines: list[Line], fmt: Format, width: int, header: str, *, comple
     return records
 
 
-def ends_so(record: Record, ending: str, fmt: Format) -> bool:
-    """Whether a record ends with separators; an escaped one ends no cell."""
+def ends_with(record: Record, ending: str, fmt: Format) -> bool:
+    """Return whether a record ends with these separators, none of them escaped."""
     surplus = len(ending) // len(fmt.separator)
     return record.raw.endswith(ending) and all(cell == "" for cell in record.cells[-surplus:])
 
 
 def read_records(lines: list[Line], fmt: Format, width: int, header: str, *, several: bool) -> list[Record]:
-    """Return every record, and every line that begins none with the reason."""
+    """Return each record, and each line that starts none with its reason."""
     records: list[Record] = []
     place = 0
     while place < len(lines):
         line = lines[place]
-        if is_passed_over(line, fmt, several=several):
+        if is_skipped(line, fmt, several=several):
             place += 1
             continue
         scanned = scan(lines[place:], fmt)
         if scanned.problem or not is_other(scanned, fmt):
-            record = judged(line, scanned, fmt, width, header)
+            record = checked(line, scanned, fmt, width, header)
             records.append(record)
             taken = 1 if record.problem and not record.misfits else scanned.lines
             record.height = sum(one.height for one in lines[place : place + taken])
@@ -226,11 +226,11 @@ def read_records(lines: list[Line], fmt: Format, width: int, header: str, *, sev
     return records
 
 
-def judged(line: Line, scanned: Scanned, fmt: Format, width: int, header: str) -> Record:
-    """Return a record with what is wrong with it; only its first line is rejected, unless its fields do not fit."""
+def checked(line: Line, scanned: Scanned, fmt: Format, width: int, header: str) -> Record:
+    """Return a record with its problem. Only its first line is rejected, unless the number of fields is wrong."""
     cells, problem, misfits = list(scanned.cells), scanned.problem, False
     if not problem:
-        problem = problem_of(scanned.raw, header) or repeats(cells, header, fmt)
+        problem = problem_of(scanned.raw, header) or header_problem(cells, header, fmt)
     if not problem and len(cells) < width and fmt.short_rows == "pad":
         cells += [None] * (width - len(cells))
     if not problem and len(cells) != width:
@@ -238,8 +238,8 @@ def judged(line: Line, scanned: Scanned, fmt: Format, width: int, header: str) -
     return Record(line.number, line.text if problem and not misfits else scanned.raw, cells, problem, misfits)
 
 
-def repeats(cells: list[Cell], header: str, fmt: Format) -> str:
-    """Return the problem of a record that has the header's cells, whatever quotes and blanks stand around them."""
+def header_problem(cells: list[Cell], header: str, fmt: Format) -> str:
+    """Return the problem of a record that header_problem the header, apart from quotes and surrounding blanks."""
     if not header:
         return ""
     names = scan(physical_lines(header), fmt).cells
@@ -248,7 +248,7 @@ def repeats(cells: list[Cell], header: str, fmt: Format) -> str:
 
 
 def problem_of(raw: str, header: str) -> str:
-    """Return what is wrong with a record whatever its cells are."""
+    """Return the problem of a record's text."""
     if header and raw.lstrip("\ufeff") == header:
         return "the header again"
     if any("\ud800" <= letter <= "\udfff" for letter in raw):
@@ -259,7 +259,7 @@ def problem_of(raw: str, header: str) -> str:
 
 
 def decode(content: bytes, fmt: Format) -> str:
-    """Return the text. Of utf-8, which says itself what is broken, only the broken rows will be rejected."""
+    """Return the text. Invalid UTF-8 is kept, so that only its rows are rejected."""
     if fmt.encoding == "utf-8":
         return content.decode("utf-8-sig", errors="surrogateescape")
     try:
@@ -269,7 +269,7 @@ def decode(content: bytes, fmt: Format) -> str:
 
 
 def processed_columns(columns: list[str], goal: FileGoal) -> list[str]:
-    """Return the columns after processors, which have to find those that they name."""
+    """Return the columns after processors; a missing column is refused."""
     after = list(columns)
     for processor in goal.processors if columns else ():
         for name in processor.settings.reads:
@@ -292,5 +292,5 @@ def check_columns(columns: list[str], goal: FileGoal) -> None:
 
 
 def named(columns: list[str]) -> list[str]:
-    """Return the columns that have a name."""
+    """Return the columns with a name."""
     return [name for name in columns if name.strip()]

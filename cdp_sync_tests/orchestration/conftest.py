@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from cdp_sync_tests.orchestration.office import office
+from cdp_sync_tests.orchestration.mail_project import mail_project
 
-__all__ = ["instance", "no_pauses", "office"]
+__all__ = ["instance", "mail_project", "no_pauses"]
 
 
 @pytest.fixture

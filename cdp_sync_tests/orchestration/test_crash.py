@@ -177,7 +177,7 @@ def shop(project: Project) -> Project:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_killed_run_frees_its_slot(shop: Project) -> None:
-    """A run that is killed while it holds the warehouse's slot fails, and the next one gets the slot at once."""
+    """A killed run that holds the warehouse's slot fails, and the next one gets the slot at once."""
     with up(shop) as running:
         with held(shop, hold_listing) as gate:
             run_id = running.launch()

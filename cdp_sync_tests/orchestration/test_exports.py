@@ -7,11 +7,11 @@ import dagster as dg
 import duckdb
 import pytest
 
+from cdp_sync import exporting
 from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.errors import DiskFull
 from cdp_sync.exporting import FileRun, LocalFile
 from cdp_sync.model import EXPORT_COUNTERS
-from cdp_sync.orchestration.goals import export_steps
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal, shown
 
 OPS = ("select_segment", "write_file", "deliver_file", "record_delivery")
@@ -123,7 +123,7 @@ def test_a_run_connects_while_it_writes(
     shop: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run connects in advance only when there is something to write."""
-    connecting, connect, write = threading.Event(), SftpClient.connect, export_steps.write_file
+    connecting, connect, write = threading.Event(), SftpClient.connect, exporting.write_file
 
     def noted(client: SftpClient) -> None:
         connecting.set()
@@ -135,7 +135,7 @@ def test_a_run_connects_while_it_writes(
 
     monkeypatch.setattr(SftpClient, "connect", noted)
     with monkeypatch.context() as patched:
-        patched.setattr(export_steps, "write_file", waiting)
+        patched.setattr(exporting, "write_file", waiting)
         assert shop.run("shop_sync", instance).success
     connecting.clear()
     assert shop.run("shop_sync", instance).success
@@ -161,7 +161,7 @@ def test_a_run_that_cannot_write_closes_its_connection(
 
     monkeypatch.setattr(SftpClient, "connect", connecting)
     monkeypatch.setattr(SftpClient, "close", closing)
-    monkeypatch.setattr(export_steps, "write_file", no_room)
+    monkeypatch.setattr(exporting, "write_file", no_room)
     result = shop.run("shop_sync", instance)
     data = result.failure_data_for_node("shop__spenders.write_file")
     assert data is not None

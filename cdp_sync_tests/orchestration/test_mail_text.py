@@ -8,7 +8,6 @@ from cdp_sync.orchestration.notify.mail_text import GoalOutcome, RunOutcome, sub
 
 LINK = "http://localhost:3000/runs/4d2"
 RUN = RunOutcome(
-    run_id="4d2",
     connections=(("webshop", "Web shop"),),
     state="failed",
     reason="schedule",
@@ -75,7 +74,7 @@ def test_text_cannot_be_injected() -> None:
     assert "\x1b" not in text
 
 
-def test_failed_goals_are_shown_first() -> None:
+def test_of_too_many_goals_the_failed_ones_are_shown() -> None:
     """Of too many goals the failed ones are shown, in running order."""
     goals = (*(GoalOutcome(f"goal_{number}", "success") for number in range(99)), GoalOutcome("last", "failed"))
     text = text_of(replace(RUN, goals=goals))

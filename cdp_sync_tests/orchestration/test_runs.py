@@ -85,6 +85,7 @@ def test_counters_are_integers(ran: Ran) -> None:
         "rows_applied": 3,
         "rows_unchanged": 0,
         "rows_rejected": 1,
+        "rows_filtered": 0,
         "rows_without_identifier": 1,
         "rows_unmatched": 0,
         "rows_without_consent": 0,

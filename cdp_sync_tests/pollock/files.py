@@ -73,8 +73,8 @@ def headers(numbers: "count[int]") -> Iterator[Variant]:
 
 def _with_more_columns(name: str, records: list[Cells]) -> Variant:
     first, *others = (record(cells, DIALECT) for cells in records)
-    said = [replace(each, cells=(each.cells or ())[: len(COLUMNS)]) for each in others]
-    return variant("column names", name, [replace(first, is_row=False), *said])
+    expected = [replace(each, cells=(each.cells or ())[: len(COLUMNS)]) for each in others]
+    return variant("column names", name, [replace(first, is_row=False), *expected])
 
 
 def _blanks_around() -> Record:
@@ -144,8 +144,8 @@ def columns(numbers: "count[int]") -> Iterator[Variant]:
         wider += [(*cells, *("x",) * more) for cells in table(next(numbers))]
         yield replace(_with_more_columns(f"columns_{more}_more.csv", wider), kind="number of columns")
     narrower = [record(cells[:-1], DIALECT) for cells in (COLUMNS, *table(next(numbers)))]
-    said = [replace(each, cells=(*(each.cells or ()), "")) for each in narrower[1:]]
-    yield variant("number of columns", "one_less.csv", [replace(narrower[0], is_row=False), *said])
+    expected = [replace(each, cells=(*(each.cells or ()), "")) for each in narrower[1:]]
+    yield variant("number of columns", "one_less.csv", [replace(narrower[0], is_row=False), *expected])
     for remark in ("", "none"):
         for name, chosen in TRAILING.items():
             records = [

@@ -120,8 +120,8 @@ def _judged(variant: Variant, delivered: Delivered, path: str, landed: list[Cell
 
 def _problems(variant: Variant, landed: set[Cells], entered: set[int], *, failed: bool) -> Iterator[str]:
     """Yield the problems that an import does not report."""
-    said = {row.cells for row in variant.rows}
-    for cells in sorted(landed - said):
+    expected = {row.cells for row in variant.rows}
+    for cells in sorted(landed - expected):
         yield f"nobody is {_described(cells, variant.rows)}"
     if failed and landed:
         yield f"{len(landed)} rows landed, and the file failed"

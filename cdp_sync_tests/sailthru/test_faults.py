@@ -83,14 +83,14 @@ def test_the_rate_limit_is_kept(tmp_path: Path) -> None:
     ) as served:  # fmt: skip
         crm = Exchange(tmp_path / "crm", goal=users_goal(lists=["Red"]), box=served)
         crm.hold(person(name) for name in PEOPLE)
-        assert crm.run(limiter=hurried(served), timeouts=Timeouts(turn=math.inf)).counters.profiles_written == len(
-            PEOPLE
-        )
+        assert crm.run(
+            limiter=limiter_with_simulated_time(served), timeouts=Timeouts(turn=math.inf)
+        ).counters.profiles_written == len(PEOPLE)
         assert crm.on("Red") == EVERYBODY
         assert served.calls.count("user", "POST") == len(PEOPLE)
 
 
-def hurried(box: SailthruSandbox) -> RateLimiter:
+def limiter_with_simulated_time(box: SailthruSandbox) -> RateLimiter:
     """Return a limiter that advances the clocks instead of waiting."""
 
     def wait(condition: threading.Condition, seconds: float | None) -> None:

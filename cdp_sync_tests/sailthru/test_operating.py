@@ -3,11 +3,11 @@
 import dagster as dg
 import pytest
 
-from cdp_sync_tests.orchestration.office import TEAM, Office, everything, office, said
+from cdp_sync_tests.orchestration.mail_project import TEAM, MailProject, header_and_text, mail_project, text_of
 from cdp_sync_tests.sailthru.crm import Crm, list_goal, user_goal
 from cdp_sync_tests.test_cli import answer, history
 
-__all__ = ["history", "office"]
+__all__ = ["history", "mail_project"]
 
 PEOPLE = [{"email": f"{name}@example.com", "vars": {"total": 5}, "lists": ["Main"]} for name in ("ann", "bob")]
 LISTS = list_goal(link=[{"field": "email", "property": "email"}], map=[{"field": "total", "property": "total"}])
@@ -39,19 +39,19 @@ def test_run_prints_the_promised_json(crm: Crm) -> None:
     assert "@example.com" not in str(found)
 
 
-def test_a_failed_goal_is_mailed_about(crm: Crm, office: Office) -> None:
+def test_a_failed_goal_is_mailed_about(crm: Crm, mail_project: MailProject) -> None:
     """The mail names the goal and the missing permission, and has no personal data."""
     crm.box.account.add_users(PEOPLE)
     crm.box.clear_emails = True
     crm.box.permit("job", "list")
     crm.declare(LISTS, exports=(user_goal(),), notifications={"emails": [TEAM], "on": "failure"}, title="Letters")
     crm.run(fails=True)
-    office.tick()
-    (mail,) = office.mails
+    mail_project.tick()
+    (mail,) = mail_project.mails
     assert (mail["Subject"], mail["To"]) == ("[cdp_sync] crm failed: audience", TEAM)
-    mailed = said(mail)
+    mailed = text_of(mail)
     assert "Letters (crm): the run failed." in mailed
     assert "audience failed\n" in mailed
     assert "must not use the endpoint user" in mailed
     assert "members succeeded\n" in mailed
-    assert [value for value in ("@example.com", "crm-secret", "crm-key") if value in everything(mail)] == []
+    assert [value for value in ("@example.com", "crm-secret", "crm-key") if value in header_and_text(mail)] == []

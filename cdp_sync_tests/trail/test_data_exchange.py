@@ -229,7 +229,7 @@ def downgrade(execute: Callable[[str], object]) -> None:
     )
     execute("drop table warehouse.imported_row; drop table warehouse.keyed_row; drop table warehouse.waiting_row")
     execute("alter table warehouse.by_digest rename to imported_row")
-    for column in ("format", "links", "sums"):
+    for column in ("format", "links", "sums", "rows_filtered", "source_fields"):
         execute(f"alter table warehouse.imported_file drop column {column}")
     execute("drop table warehouse.exported_profile")
     execute("alter table warehouse.by_name rename to exported_profile")
@@ -241,10 +241,12 @@ def downgrade(execute: Callable[[str], object]) -> None:
         "changed_value",
         "list_member",
         "list_intent",
+        "forgotten_user",
     ):
         execute(f"drop table warehouse.{table}")
     execute("alter table warehouse.profile drop column _created_by")
-    for column in ("seconds", "warnings", "errors", "profiles_without_identifier", "profiles_unmatched"):
+    counted = ("profiles_without_identifier", "profiles_unmatched", "profiles_filtered", "rows_filtered")
+    for column in ("seconds", "warnings", "errors", *counted):
         execute(f"alter table warehouse.run drop column {column}")
     for column in ("kind", "row_hash", "seen_run_id"):
         execute(f"alter table warehouse.quarantine drop column {column}")

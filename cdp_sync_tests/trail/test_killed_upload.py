@@ -61,13 +61,13 @@ class Shop:
         self.project.answer("run", *selection)
         assert self.names() == [ANOTHERS, "people.csv"]
         assert (self.root / "outbox/people.csv").read_text() == "former"
-        assert self.left_here() == []
+        assert self.local_leftovers() == []
 
     def names(self, folder: str = "outbox") -> list[str]:
         """Return the names in a folder of the server."""
         return sorted(path.name for path in (self.root / folder).iterdir())
 
-    def left_here(self) -> list[str]:
+    def local_leftovers(self) -> list[str]:
         """Return the leftovers of runs in the data folder."""
         folders = ("staging", "downloads", "spill", "uploads/shop")
         return [str(path) for folder in folders for path in (self.project.folder / "data" / folder).glob("*")]
@@ -111,7 +111,7 @@ def test_the_next_manual_run_removes_the_leftovers(shop: Shop, request: pytest.F
     (part,) = {name for name in shop.names() if name.endswith(".part")} - {ANOTHERS}
     assert "bob@example.com" in (shop.root / "outbox" / part).read_text()
     assert ("people.csv" in shop.names()) is not aside
-    assert any("staging" in path for path in shop.left_here())
+    assert any("staging" in path for path in shop.local_leftovers())
     shop.kill(SENT)
     if aside:
         assert (shop.root / "outbox/people.csv").read_text() == "former"
@@ -119,7 +119,7 @@ def test_the_next_manual_run_removes_the_leftovers(shop: Shop, request: pytest.F
     assert [goal["profiles_written"] for goal in answer["goals"] if goal["goal"] == "people"] == [2]
     assert shop.names() == [ANOTHERS, "people.csv"]
     assert "bob@example.com" in (shop.root / "outbox/people.csv").read_text()
-    assert shop.left_here() == []
+    assert shop.local_leftovers() == []
 
 
 @ONE_SERVER

@@ -60,7 +60,7 @@ def die_at(number: int, *, only: str = "", after: bool = False) -> None:
     """
     execute, seen = Session.execute, 0
 
-    def deadly(session: Session, sql: str, values: Values = None) -> Session:
+    def dying(session: Session, sql: str, values: Values = None) -> Session:
         nonlocal seen
         seen += sql.strip().startswith(only)
         is_it = seen == number and sql.strip().startswith(only)
@@ -71,7 +71,7 @@ def die_at(number: int, *, only: str = "", after: bool = False) -> None:
             die()
         return done
 
-    Session.execute = deadly  # type: ignore[assignment,method-assign]  # in this process only
+    Session.execute = dying  # type: ignore[assignment,method-assign]  # in this process only
 
 
 def die_at_request(method: str, number: int, *, after: bool = False) -> None:
@@ -86,7 +86,7 @@ def die_at_request(method: str, number: int, *, after: bool = False) -> None:
 
     undisturbed, seen = getattr(SftpSession, method), 0
 
-    def deadly(*arguments: Any) -> Any:
+    def dying(*arguments: Any) -> Any:
         nonlocal seen
         seen += 1
         is_it = seen == number
@@ -101,7 +101,7 @@ def die_at_request(method: str, number: int, *, after: bool = False) -> None:
             if is_it:
                 die()
 
-    setattr(SftpSession, method, deadly)
+    setattr(SftpSession, method, dying)
 
 
 def hold(path: Path, held: Event, let_go: Event) -> None:
@@ -112,14 +112,14 @@ def hold(path: Path, held: Event, let_go: Event) -> None:
         let_go.wait(60)
 
 
-def command(arguments: list[str], folder: Path, environ: Mapping[str, str], deadly: Mapping[str, Any] | None) -> None:
+def command(arguments: list[str], folder: Path, environ: Mapping[str, str], dying: Mapping[str, Any] | None) -> None:
     """Run the `cdp-sync` command in a project's folder; optionally kill it at a statement or a request."""
     from cdp_sync.cli import main
 
     os.umask(0)  # private files must set their mode themselves
     os.chdir(folder)
     os.environ.update(environ)
-    if deadly:
-        die_at_request(**deadly) if "method" in deadly else die_at(**deadly)
+    if dying:
+        die_at_request(**dying) if "method" in dying else die_at(**dying)
     with Path(ANSWER).open("w", encoding="utf-8") as answer, redirect_stdout(answer):
         main(arguments)

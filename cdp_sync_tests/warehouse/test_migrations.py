@@ -76,7 +76,7 @@ def test_migrations_use_only_features_of_ducklake() -> None:
 
 
 def test_a_warehouse_of_version_3_is_migrated(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A warehouse of version 3 keeps its history and gets the tables of later versions."""
+    """A warehouse of version 3 keeps its history, and gets the tables and the view of later versions."""
     every = migrations()
     with monkeypatch.context() as earlier:
         earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:3])

@@ -1,4 +1,4 @@
-"""Re-pointing: whatever names a profile names another one afterwards, and each key has one row."""
+"""Re-pointing profiles: references to a replaced profile move to its target, and each key keeps one row."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ NOT_A_PROFILE = {
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    """A session on a new warehouse, in which Anna and Eve are to become Ann; Bob stays as he is."""
+    """A new warehouse in which Anna and Eve are replaced by Ann; Bob is not."""
     with Warehouse(tmp_path / "warehouse.duckdb").open("write") as opened:
         opened.execute("create temp table pair (old_id uuid, new_id uuid)")
         opened.execute("insert into pair values ($anna, $ann), ($eve, $ann)", {"anna": ANNA, "ann": ANN, "eve": EVE})
@@ -32,7 +32,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 def test_every_table_that_names_a_profile_is_declared(session: Session) -> None:
-    """Each column that holds ids follows its profile or is history: a new table without an entry fails here."""
+    """Each column with profile ids is listed as a reference or as history."""
     columns = session.rows(
         """select table_name, column_name
         from information_schema.columns join duckdb_tables() using (table_name)
@@ -47,7 +47,7 @@ def test_every_table_that_names_a_profile_is_declared(session: Session) -> None:
 
 @pytest.mark.parametrize("reference", REFERENCES, ids=lambda each: each.table)
 def test_rows_follow_their_profile(reference: object, session: Session) -> None:
-    """In every table the replaced profiles are gone, the others untouched, and no key has two rows."""
+    """No table refers to a replaced profile afterwards; other rows are unchanged, and keys are unique."""
     table, column = reference.table, reference.column  # type: ignore[attr-defined]
     for owner in (ANN, ANNA, BOB, EVE, EVE):
         session.execute(f"insert into warehouse.{table} ({column}) values (?)", [owner])
@@ -61,7 +61,7 @@ def test_rows_follow_their_profile(reference: object, session: Session) -> None:
 
 
 def test_rows_without_a_key_are_all_kept(session: Session) -> None:
-    """What rows were applied to a profile is remembered row by row, equal rows included."""
+    """Rows without a key are all kept, including equal ones."""
     for owner in (ANN, ANNA, EVE, EVE, BOB):
         session.execute("insert into warehouse.imported_row (profile_id) values (?)", [owner])
     repoint_profiles(session, "pair")
@@ -69,8 +69,8 @@ def test_rows_without_a_key_are_all_kept(session: Session) -> None:
     assert session.rows(query) == [(ANN, 4), (BOB, 1)]
 
 
-def test_of_two_deliveries_that_of_the_target_stays(session: Session) -> None:
-    """Of a goal that delivered the target, its own row counts; of any other, the row that was written last."""
+def test_the_delivery_of_the_target_is_kept(session: Session) -> None:
+    """The target's own delivery is kept for each goal, otherwise the last one written."""
     rows = [(1, EVE, 11), (1, ANN, 12), (1, ANNA, 13), (2, ANNA, 21), (2, EVE, 22), (2, BOB, 23)]
     for goal, owner, value in rows:
         session.execute(
@@ -82,8 +82,8 @@ def test_of_two_deliveries_that_of_the_target_stays(session: Session) -> None:
     assert session.rows(query) == [(1, ANN, 12), (2, ANN, 22), (2, BOB, 23)]
 
 
-def test_the_first_intent_stays(session: Session) -> None:
-    """A run that began earlier may have put the profile on the list already."""
+def test_the_earliest_intent_is_kept(session: Session) -> None:
+    """The earliest intent is kept, since its run may have put the profile on the list."""
     for owner, day in ((ANN, 3), (ANNA, 1), (EVE, 2)):
         session.execute(
             "insert into warehouse.list_intent values ('crm', 'out', ?, make_timestamptz(2026, 1, ?, 0, 0, 0))",
@@ -93,8 +93,8 @@ def test_the_first_intent_stays(session: Session) -> None:
     assert session.rows("select profile_id, day(began) from warehouse.list_intent") == [(ANN, 1)]
 
 
-def test_identifiers_that_both_profiles_have_stand_once(session: Session) -> None:
-    """The same value of the same property is one row; other values are kept."""
+def test_shared_identifiers_become_one_row(session: Session) -> None:
+    """An identifier that both profiles have becomes one row; others are kept."""
     rows = [("email", "a@x.io", ANN), ("email", "a@x.io", ANNA), ("email", "b@x.io", EVE), ("number", "a@x.io", EVE)]
     for row in rows:
         session.execute("insert into warehouse.profile_identifier values (?, ?, ?)", list(row))
@@ -103,8 +103,8 @@ def test_identifiers_that_both_profiles_have_stand_once(session: Session) -> Non
     assert session.rows(query) == [("email", "a@x.io", ANN), ("email", "b@x.io", ANN), ("number", "a@x.io", ANN)]
 
 
-def test_a_connection_that_created_a_replaced_profile_has_imported_the_target(session: Session) -> None:
-    """So its next import does not count the target as new; a connection that created both needs no row."""
+def test_the_creator_of_a_replaced_profile_has_imported_the_target(session: Session) -> None:
+    """A connection that created a replaced profile has imported the target, so that it does not count as new."""
     session.execute("insert into warehouse.connection_number values ('shop', 1), ('crm', 2)")
     for owner, creator in ((ANN, 1), (ANNA, 2), (EVE, 1), (BOB, 2)):
         session.execute("insert into warehouse.profile (profile_id, _created_by) values (?, ?)", [owner, creator])
@@ -114,8 +114,8 @@ def test_a_connection_that_created_a_replaced_profile_has_imported_the_target(se
     assert session.value("select count(*) from warehouse.profile") == 4
 
 
-def test_history_keeps_the_id_that_it_was_written_with(session: Session) -> None:
-    """What happened to a profile stays with it, so that a merge can be reversed."""
+def test_history_keeps_its_ids(session: Session) -> None:
+    """History keeps the ids with which it was written, so that a merge can be reversed."""
     session.execute("insert into warehouse.profile_change (profile_id, kind) values (?, 'created')", [ANNA])
     repoint_profiles(session, "pair")
     assert session.value("select profile_id from warehouse.profile_change") == ANNA

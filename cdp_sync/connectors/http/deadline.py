@@ -35,7 +35,6 @@ class Deadline:
         self.seconds = seconds
         self.passed = False
         self.line: socket.socket | None = None
-        """What the answer is read from."""
         self._end = time.monotonic() + seconds
 
     def __enter__(self) -> Self:
@@ -68,8 +67,6 @@ _current = threading.local()
 
 
 class _BoundedReader(io.RawIOBase):
-    """Reads from a socket's file until the deadline."""
-
     def __init__(self, raw: io.RawIOBase, line: socket.socket, deadline: Deadline) -> None:
         self._raw, self._line, self._deadline = raw, line, deadline
         self._timeout = line.gettimeout()

@@ -8,17 +8,10 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
+from cdp_sync import errors
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.http.network_errors import address
 from cdp_sync.connectors.http.sender import Request, Sender, Stream
-from cdp_sync.errors import (
-    CdpSyncError,
-    RemoteFailure,
-    RemotePathMissing,
-    RemotePermissionDenied,
-    RemoteSizeDiffers,
-    ServerRefused,
-)
 
 _MAX_REDIRECTS = 5
 _PLAIN = {"Accept-Encoding": "identity"}  # so that Content-Length is the file's
@@ -29,11 +22,10 @@ class Downloaded:
     """A file that has arrived."""
 
     local: Path
-    """Where the bytes are."""
     size: int
     """Bytes."""
     sha256: str
-    """Of the bytes, in hexadecimal."""
+    """In hexadecimal."""
 
 
 def download(
@@ -98,7 +90,7 @@ def save(stream: Stream, file: BinaryIO, progress: Callable[[int], None]) -> tup
         progress(size)
     length = stream.headers.get("Content-Length", "")
     if length.isdecimal() and "Content-Encoding" not in stream.headers and int(length) != size:
-        raise RemoteSizeDiffers(f"{address(stream.response.url)} sent {size} of {length} bytes.")
+        raise errors.RemoteSizeDiffers(f"{address(stream.response.url)} sent {size} of {length} bytes.")
     return size, digest.hexdigest()
 
 
@@ -115,14 +107,14 @@ def _opened(sender: Sender, request: Request) -> Generator[Stream, None, None]:
                 raise _refusal(stream.status, address(request.url))
             url = urljoin(request.url, stream.headers["Location"])
         if urlsplit(request.url).scheme == "https" and urlsplit(url).scheme != "https":
-            raise ServerRefused(f"{address(request.url)} redirects to an address without TLS.")
+            raise errors.ServerRefused(f"{address(request.url)} redirects to an address without TLS.")
         request = replace(request, url=url)
-    raise ServerRefused(f"{address(request.url)} redirects without end.")
+    raise errors.ServerRefused(f"{address(request.url)} redirects without end.")
 
 
-def _refusal(status: int, where: str) -> CdpSyncError:
+def _refusal(status: int, where: str) -> errors.CdpSyncError:
     if status in (404, 410):
-        return RemotePathMissing(f"The file is not at {where}, or not any more (status {status}).")
+        return errors.RemotePathMissing(f"The file is not at {where}, or not any more (status {status}).")
     if status in (401, 403):
-        return RemotePermissionDenied(f"{where} does not give the file, or not any more (status {status}).")
-    return RemoteFailure(f"{where} does not give the file: status {status}.")
+        return errors.RemotePermissionDenied(f"{where} does not give the file, or not any more (status {status}).")
+    return errors.RemoteFailure(f"{where} does not give the file: status {status}.")

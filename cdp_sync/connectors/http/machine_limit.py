@@ -18,10 +18,10 @@ import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from cdp_sync.connectors.http.rate_limit import Bucket, Permit, RateInfo, RateLimiter
+from cdp_sync.connectors.http.rate_limit import Bucket, Permit, RateLimiter
 from cdp_sync.errors import RateExceeded
 from cdp_sync.private import private_folder
 from cdp_sync.retrying import Cancelled
@@ -61,9 +61,7 @@ class MachineLimiter(RateLimiter):
         sleep: Callable[[threading.Event, float], object] = threading.Event.wait,
     ) -> None:
         super().__init__(buckets=buckets, length=length, clock=clock)
-        self._folder = folder
-        self._shared = dict(buckets)
-        self._sleep = sleep
+        self._folder, self._sleep = folder, sleep
 
     def acquire(
         self, key: Hashable, *, cancelled: threading.Event | None = None, deadline: float = float("inf")
@@ -71,21 +69,24 @@ class MachineLimiter(RateLimiter):
         """Wait until a call may go, in this process and on this machine; as `RateLimiter.acquire`."""
         until = self.clock() + deadline
         permit = super().acquire(key, cancelled=cancelled, deadline=deadline)
-        if key not in self._shared:
+        if key not in self._buckets:
             return permit
-        entries = _Entries(self._folder, key, self._shared[key], self.clock)
         try:
-            return _SharedPermit(permit, entries, self._take(entries, cancelled, until))
+            number = self._enter(key, cancelled, until)
         except BaseException:
             permit.lost()
             raise
+        return replace(permit, ended=lambda: self._leave(key, number))
 
-    def _take(self, entries: "_Entries", cancelled: threading.Event | None, until: float) -> int:
-        """Wait for a place in a bucket; return the number of its entry."""
+    def _enter(self, key: Hashable, cancelled: threading.Event | None, until: float) -> int:
+        """Wait for a place in a bucket; return the number of the call's entry."""
         while not (cancelled and cancelled.is_set()):
-            pause, number = entries.take()
-            if number:
-                return number
+            with self._entries(key) as (entries, now):
+                if len(entries) < self._buckets[key].calls:
+                    number = secrets.randbits(63) | 1
+                    entries[number] = (os.getpid(), now + _LONGEST_CALL)
+                    return number
+                pause = min(expiry for _, expiry in entries.values()) - now
             left = until - self.clock()
             if left <= 0:
                 raise RateExceeded(
@@ -94,59 +95,21 @@ class MachineLimiter(RateLimiter):
             self._sleep(cancelled or threading.Event(), max(_SHORTEST_WAIT, min(pause, _LONGEST_WAIT, left)))
         raise Cancelled
 
-
-@dataclass(frozen=True, slots=True)
-class _SharedPermit:
-    """A permit of this process, and the entry of its call."""
-
-    permit: Permit
-    entries: "_Entries"
-    number: int
-
-    def answered(self, info: RateInfo) -> None:
-        """Learn from the answer."""
-        self.entries.end(self.number)
-        self.permit.answered(info)
-
-    def lost(self) -> None:
-        """Note that there is no answer."""
-        self.entries.end(self.number)
-        self.permit.lost()
-
-
-@dataclass(frozen=True)
-class _Entries:
-    """The calls of one endpoint that take a place in its bucket: a file, locked while it is read and written."""
-
-    folder: Path
-    key: Hashable
-    bucket: Bucket
-    clock: Callable[[], float]
-
-    def take(self) -> tuple[float, int]:
-        """Add an entry if there is room; return 0 and its number, or the seconds until one expires, and 0."""
-        with self._open() as (entries, now):
-            if len(entries) < self.bucket.calls:
-                number = secrets.randbits(63) | 1
-                entries[number] = (os.getpid(), now + _LONGEST_CALL)
-                return 0.0, number
-            return min(until for _, until in entries.values()) - now, 0
-
-    def end(self, number: int) -> None:
+    def _leave(self, key: Hashable, number: int) -> None:
         """Note that a call has ended: its entry expires after the bucket's seconds."""
-        with self._open() as (entries, now):
-            entries[number] = (0, now + self.bucket.seconds)
+        with self._entries(key) as (entries, now):
+            entries[number] = (0, now + self._buckets[key].seconds)
 
     @contextmanager
-    def _open(self) -> Generator[tuple[dict[int, tuple[int, float]], float], None, None]:
+    def _entries(self, key: Hashable) -> Generator[tuple[dict[int, tuple[int, float]], float], None, None]:
         """Yield the entries that have not expired at this moment, and the moment; write them if they changed."""
-        name = hashlib.sha256(repr(self.key).encode()).hexdigest()[:16]
-        descriptor = os.open(private_folder(self.folder) / name, os.O_RDWR | os.O_CREAT, 0o600)
+        name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+        descriptor = os.open(private_folder(self._folder) / name, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             before = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
             now = self.clock()  # under the lock: what another call wrote is not later
-            entries = self._living(before, now)
+            entries = _living(before, now, self._buckets[key].seconds)
             yield entries, now
             content = b"".join(_ENTRY.pack(number, *entry) for number, entry in entries.items())
             if content != before:
@@ -155,16 +118,17 @@ class _Entries:
         finally:
             os.close(descriptor)  # which unlocks it
 
-    def _living(self, content: bytes, now: float) -> dict[int, tuple[int, float]]:
-        """Return the entries that count; a call whose process is gone ended at this moment at the latest."""
-        whole = content[: len(content) // _ENTRY.size * _ENTRY.size]
-        entries = {}
-        for number, process, until in _ENTRY.iter_unpack(whole):
-            if process and not _is_running(process):
-                entries[number] = (0, now + self.bucket.seconds)
-            elif now < until <= now + _LONGEST_CALL:
-                entries[number] = (process, until)
-        return entries
+
+def _living(content: bytes, now: float, seconds: float) -> dict[int, tuple[int, float]]:
+    """Return the entries that count; a call whose process is gone ended at this moment at the latest."""
+    whole = content[: len(content) // _ENTRY.size * _ENTRY.size]
+    entries = {}
+    for number, process, until in _ENTRY.iter_unpack(whole):
+        if process and not _is_running(process):
+            entries[number] = (0, now + seconds)
+        elif now < until <= now + _LONGEST_CALL:
+            entries[number] = (process, until)
+    return entries
 
 
 def _is_running(process: int) -> bool:
@@ -173,5 +137,5 @@ def _is_running(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass  # it belongs to another user, so it is there
     return True

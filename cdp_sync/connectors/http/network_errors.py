@@ -13,15 +13,8 @@ import requests
 import urllib3
 from requests import exceptions
 
+from cdp_sync import errors
 from cdp_sync.connectors.http.deadline import Deadline
-from cdp_sync.errors import (
-    CdpSyncError,
-    CertificateRejected,
-    ConnectionLost,
-    ServerRefused,
-    ServerUnreachable,
-    SettingUnusable,
-)
 
 PROBLEMS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """All that sending and receiving raises."""
@@ -35,40 +28,42 @@ def address(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def describe(problem: Exception, url: str, deadline: Deadline) -> CdpSyncError:
+def describe(problem: Exception, url: str, deadline: Deadline) -> errors.CdpSyncError:
     """Return an error of a call to an address as ours."""
     where = address(url)
     if deadline.passed:
-        return ConnectionLost(f"{where} did not answer in full within {deadline.seconds:g} s.", remedy=_LOST)
+        return errors.ConnectionLost(f"{where} did not answer in full within {deadline.seconds:g} s.", remedy=_LOST)
     if isinstance(problem, exceptions.InvalidHeader):
-        return SettingUnusable(
+        return errors.SettingUnusable(
             f"A header for {where} holds a character that HTTP does not allow, such as a line break.",
             remedy="Check the secrets that are sent in headers.",
         )
     if isinstance(problem, (exceptions.ProxyError, exceptions.InvalidProxyURL)):
-        return ServerUnreachable(f"{where} cannot be reached through the proxy.", remedy="Check HTTPS_PROXY.")
+        return errors.ServerUnreachable(f"{where} cannot be reached through the proxy.", remedy="Check HTTPS_PROXY.")
     if isinstance(problem, exceptions.SSLError):
         return _tls(problem, where)
     silent = isinstance(problem, (exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError))
     if not silent and (unreachable := _unreachable_reason(problem)):
-        return ServerUnreachable(
+        return errors.ServerUnreachable(
             f"{where} cannot be reached: {unreachable}.",
             remedy="Check its address, and that no firewall is in between.",
         )
-    return ConnectionLost(f"{where} fell silent." if silent else f"The line to {where} dropped.", remedy=_LOST)
+    return errors.ConnectionLost(f"{where} fell silent." if silent else f"The line to {where} dropped.", remedy=_LOST)
 
 
-def _tls(problem: exceptions.SSLError, where: str) -> CdpSyncError:
+def _tls(problem: exceptions.SSLError, where: str) -> errors.CdpSyncError:
     for cause in _causes(problem):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return CertificateRejected(
+            return errors.CertificateRejected(
                 f"The certificate of {where} is not trusted: {cause.verify_message}.",
                 needed="Needed is a certificate for this host, of an authority that this machine trusts.",
                 remedy="Name the authority's file in REQUESTS_CA_BUNDLE, or correct the address.",
             )
         if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-            return ConnectionLost(f"The line to {where} dropped.", remedy=_LOST)
-    return ServerRefused(f"{where} and cdp_sync have no common TLS version.", remedy="Check that its address is right.")
+            return errors.ConnectionLost(f"The line to {where} dropped.", remedy=_LOST)
+    return errors.ServerRefused(
+        f"{where} and cdp_sync have no common TLS version.", remedy="Check that its address is right."
+    )
 
 
 def _unreachable_reason(problem: Exception) -> str:

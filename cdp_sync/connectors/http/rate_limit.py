@@ -17,7 +17,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from cdp_sync.errors import RateExceeded
 from cdp_sync.retrying import Cancelled
@@ -59,7 +58,6 @@ class RateInfo:
     date: float | None = None
     """The platform's clock, in seconds since 1970, truncated to whole seconds."""
     refused: bool = False
-    """Whether the call was refused because of the rate."""
     retry_after: float | None = None
     """Seconds to wait, if the answer says so."""
 
@@ -107,7 +105,6 @@ class Window:
     """The end of the window by the platform's clock."""
     in_flight: int = 0
     probing: bool = False
-    """Whether a probe is under way."""
     _known: bool = field(default=False, repr=False)
     _seen: float = field(default=-math.inf, repr=False)
     """When the first answer of this window came."""
@@ -188,22 +185,8 @@ class Window:
             self._held.append(now + self.bucket.seconds)
 
 
-class Permit(Protocol):
-    """One call on its way. Exactly one of its methods must be called, once."""
-
-    def answered(self, info: RateInfo) -> None:
-        """Learn from the answer."""
-        ...
-
-    def lost(self) -> None:
-        """Note that there is no answer."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
 class _Lane:
-    """The calls of one endpoint key."""
-
     window: Window
     condition: threading.Condition = field(default_factory=threading.Condition)
 
@@ -226,24 +209,18 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
         wait: Wait = threading.Condition.wait,
     ) -> None:
-        self.clock = clock
-        self.platform = PlatformClock()
-        self._buckets = dict(buckets or {})
-        self._length = length
-        self._wait = wait
+        self.clock, self.platform = clock, PlatformClock()
+        self._buckets, self._length, self._wait = dict(buckets or {}), length, wait
         self._lanes: dict[Hashable, _Lane] = {}
 
-    def acquire(self, key: Hashable, *, cancelled: threading.Event | None = None, deadline: float = math.inf) -> Permit:
+    def acquire(
+        self, key: Hashable, *, cancelled: threading.Event | None = None, deadline: float = math.inf
+    ) -> "Permit":
         """Wait until a call may go, and return the permit that its answer is passed to.
 
-        Args:
-            key: What the platform counts by itself.
-            cancelled: Ends the wait when it is set; see `wake`.
-            deadline: Seconds that the wait may last.
-
         Raises:
-            RateExceeded: The wait would last longer.
-            Cancelled: `cancelled` was set.
+            RateExceeded: The wait would last longer than `deadline` seconds.
+            Cancelled: `cancelled` was set; see `wake`.
         """
         lane = self._lanes.get(key)  # `setdefault` is atomic: all threads get the same lane
         lane = lane or self._lanes.setdefault(key, _Lane(Window(self.platform, self._length, self._buckets.get(key))))
@@ -253,7 +230,7 @@ class RateLimiter:
                 now = self.clock()
                 pause = lane.window.pause(now)
                 if pause <= 0:
-                    return _LanePermit(self, lane, lane.window.start())
+                    return Permit(self, lane, lane.window.start())
                 if now >= until or (pause < SOON and now + pause > until):
                     raise RateExceeded(
                         f"The rate limit allows no call within {deadline:g} s.",
@@ -271,15 +248,17 @@ class RateLimiter:
 
 
 @dataclass(frozen=True, slots=True)
-class _LanePermit:
-    """A permit of one endpoint key's lane."""
+class Permit:
+    """One call on its way. Exactly one of its methods must be called, once; `ended` is called then."""
 
     _limiter: RateLimiter
     _lane: _Lane
     _ticket: Ticket
+    ended: Callable[[], None] = lambda: None
 
     def answered(self, info: RateInfo) -> None:
         """Learn from the answer."""
+        self.ended()
         now = self._limiter.clock()
         with self._lane.condition:
             self._limiter.platform.learn(info, now)
@@ -288,6 +267,7 @@ class _LanePermit:
 
     def lost(self) -> None:
         """Note that there is no answer."""
+        self.ended()
         with self._lane.condition:
             self._lane.window.lost(self._limiter.clock(), self._ticket)
             self._lane.condition.notify_all()

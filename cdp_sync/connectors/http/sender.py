@@ -111,14 +111,13 @@ class Stream:
             ConnectionLost: It ends early, or comes too slowly.
             RemoteFailure: It is too large.
         """
-        parts, size = [], 0
+        body = bytearray()
         for part in self.chunks():
-            parts.append(part)
-            size += len(part)
-            if size > _MAX_ANSWER:
+            body += part
+            if len(body) > _MAX_ANSWER:
                 where = network_errors.address(self.response.url)
                 raise RemoteFailure(f"{where} gave an answer larger than {_MAX_ANSWER} bytes.")
-        return b"".join(parts)
+        return bytes(body)
 
 
 Authorize = Callable[[Request], Request]
@@ -259,7 +258,6 @@ class Sender:
 
 
 def _prepared(request: Request, file: BinaryIO | None, deadline: Deadline) -> PreparedRequest:
-    """Return a request as it goes over the wire."""
     headers, body = {**_HEADERS, **request.headers}, cast("Any", request.form)
     if request.file is not None:
         from requests_toolbelt.multipart.encoder import MultipartEncoder, MultipartEncoderMonitor
@@ -288,8 +286,7 @@ def as_json(value: object, what: str = "A call") -> str:
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    try:
+    with suppress(ValueError):
         parts = urlsplit(url)
         return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:  # no address; sending to it fails
-        return "", None, None
+    return "", None, None  # no address; sending to it fails

@@ -4,6 +4,7 @@ Every call says who was refused. An accepted user shows the values later; some u
 exist is asked for where none may be created: a call for many has no switch for that.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -20,7 +21,7 @@ from cdp_sync.connectors.iterable.goals import EMAIL, UserExportGoal
 from cdp_sync.connectors.iterable.memberships import Memberships
 from cdp_sync.connectors.iterable.protocol import Call, UserQuery
 from cdp_sync.connectors.iterable.verification import Verification
-from cdp_sync.errors import CdpSyncError, FieldsRefused, ListUnknown, UserForgotten, UserUnknown
+from cdp_sync.errors import CdpSyncError, FieldsRefused, ListUnknown, RequestRefused, UserForgotten, UserUnknown
 from cdp_sync.model.audience import Delivered, Outcome, Users
 from cdp_sync.quoting import quote_literal
 
@@ -77,7 +78,9 @@ class IterableAudience:
         held = range(len(users)) if self._goal.verify == "all" else _sample(len(users))
         for outcomes in self._each(users, partial(self._write, lists)):
             for places, outcome in outcomes:
-                if outcome is _ACCEPTED:
+                if isinstance(outcome, UserUnknown) and self._goal.create_users:
+                    users.note_all(places, _NOT_CREATED)
+                elif outcome is _ACCEPTED:
                     _note_by_outcome(users, [place for place in places if place not in held], delivered)
                 else:
                     users.note_all(places, outcome)
@@ -92,8 +95,7 @@ class IterableAudience:
         """
         named = {name for _, body in users for name in body["lists"]}
         lists = Memberships(self._client, sorted(named), create=False)
-        of_user = {place: body["lists"] for place, body in users}
-        for outcomes in self._each(users, partial(self._take_off, lists, of_user)):
+        for outcomes in self._each(users, partial(self._take_off, lists)):
             for places, outcome in outcomes:
                 users.note_all(places, Delivered() if outcome is _ACCEPTED else outcome)
 
@@ -136,11 +138,12 @@ class IterableAudience:
     def _bulk_update(self, batch: Batch) -> Call:
         return protocol.bulk_update([each.user for each in batch], create_fields=self._goal.create_fields)
 
-    def _take_off(self, lists: Memberships, of_user: dict[int, list[str]], batch: Batch, cancelled: Event) -> Outcomes:
+    def _take_off(self, lists: Memberships, batch: Batch, cancelled: Event) -> Outcomes:
         ask = partial(self._client.ask, cancelled=cancelled)
         refusals: list[Refusal] = []
+        to_leave = [(each, json.loads(each.user)["lists"]) for each in batch]
         for name in lists.ids:
-            on = [each for each in batch if name in of_user[each.place]]
+            on = [each for each, names in to_leave if name in names]
             refusals += send(ask, on, partial(lists.unsubscribe, name))
         return _outcomes(batch, [each for each in refusals if not isinstance(each[1], (UserUnknown, UserForgotten))])
 
@@ -185,6 +188,7 @@ class IterableAudience:
 
 
 _ACCEPTED = Delivered()
+_NOT_CREATED = RequestRefused("Iterable has no such user and creates none by that key; project_type may be wrong.")
 
 
 def _sample(count: int) -> Collection[int]:

@@ -15,7 +15,7 @@ from cdp_sync.errors import FieldsRefused, ListUnknown, RequestRefused
 
 _LARGEST_BATCH = LARGEST_BODY * 7 // 8
 """Bytes of the users in a call: 3.5 MB."""
-_ID, _KEY, _USER = b'{"id":', b',"key":"', b',"user":'
+_ID, _KEY, _USER = b'{"id":', b',"key":"', b'"user":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Entry:
     who: bytes
     """JSON with the identifier alone."""
     user: bytes
-    """JSON with all that is sent."""
+    """JSON with all that is sent, or with the lists to leave."""
 
 
 Refusal = tuple[Entry, RequestRefused]
@@ -35,11 +35,14 @@ Batch = Sequence[Entry]
 
 
 def entry(place: int, line: bytes) -> Entry:
-    """Return a user of a line: `{"id":"…","key":"email","user":{…}}`. Quotes within the id are escaped."""
+    """Return a user of a line: `{"id":"…","key":"email","user":{…}}`, or `"lists"` in place of `"user"`.
+
+    Quotes within the id are escaped, so that what follows it is found without parsing.
+    """
     identifier, _, rest = line.partition(_KEY)
-    key, _, user = rest.partition(b'"')
+    key, _, more = rest.partition(b'",')
     who = b'{"%s":%s}' % (key, identifier.removeprefix(_ID))
-    return Entry(place, who, user.removeprefix(_USER)[:-1] if user.startswith(_USER) else who)
+    return Entry(place, who, more.removeprefix(_USER)[:-1] if more.startswith(_USER) else b"{" + more)
 
 
 def batches(lines: Iterable[tuple[int, bytes]]) -> Iterator[list[Entry]]:

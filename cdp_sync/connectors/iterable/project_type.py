@@ -50,7 +50,7 @@ def check_members(project: "IterableProject", members: Path) -> None:
 
 
 def check_unknown(project: "IterableProject", members: Sequence[str]) -> None:
-    """Make sure that users of whom none is known are not all addresses in a project of userIds.
+    """Make sure that unknown users are not all addresses in a project of userIds.
 
     Raises:
         DeclarationError: They are; the list is not empty.

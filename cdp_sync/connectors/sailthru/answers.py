@@ -11,19 +11,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
 
+from cdp_sync import errors
 from cdp_sync.connectors.sailthru.protocol import RATE_EXCEEDED, Call
-from cdp_sync.errors import (
-    AuthenticationFailed,
-    CdpSyncError,
-    EndpointNotPermitted,
-    JobLost,
-    ListUnknown,
-    RateExceeded,
-    RemoteFailure,
-    RequestRefused,
-    ServerRefused,
-    UserUnknown,
-)
 
 _OTHER = 99
 _WORDS = {
@@ -58,7 +47,6 @@ class Refusal:
     """Never part of a message."""
 
     def __str__(self) -> str:
-        """Say what is certain, in our own words."""
         words = f", {_WORDS[self.code]}" if self.code in _WORDS else ""
         call = f"{self.call.method} {self.call.endpoint}"
         return f"{call} was answered with error {self.code}, status {self.status}{words}"
@@ -131,7 +119,6 @@ class Job:
     export_url: str | None = field(default=None, repr=False)
     """Where an export's result is, for about two hours. It can be fetched without credentials."""
     expired: bool = False
-    """Whether the result is no longer there."""
 
 
 def job(answer: Mapping[str, Any]) -> Job:
@@ -152,7 +139,7 @@ def user(answer: Mapping[str, Any]) -> dict[str, Any]:
 def _text(answer: Mapping[str, Any], key: str, what: str) -> str:
     value = answer.get(key)
     if not isinstance(value, str) or not value:
-        raise RemoteFailure(f"Sailthru's answer has {what} without {key}.")
+        raise errors.RemoteFailure(f"Sailthru's answer has {what} without {key}.")
     return value
 
 
@@ -166,59 +153,58 @@ def _absent(refusal: Refusal) -> bool:
     )
 
 
-def _error(refusal: Refusal) -> CdpSyncError:
+def _error(refusal: Refusal) -> errors.CdpSyncError:
     if refusal.status == RATE_EXCEEDED or refusal.code == 43:
         return _rate_exceeded(refusal.call)
     if refusal.status >= 500 or refusal.code == 9:
-        return RemoteFailure(f"Sailthru failed: {refusal}.")
+        return errors.RemoteFailure(f"Sailthru failed: {refusal}.")
     if refusal.code in _WRONG_CREDENTIALS:
-        return AuthenticationFailed(
+        return errors.AuthenticationFailed(
             f"Sailthru refuses us: {_WRONG_CREDENTIALS[refusal.code]} (error {refusal.code}).",
             remedy="Check what api_key_env and api_secret_env name, and that both are of the same account.",
         )
     if refusal.code in _NOT_FOR_US:
         words, remedy = _NOT_FOR_US[refusal.code]
         found = f"Sailthru refuses {refusal.call.endpoint}: {words} (error {refusal.code})."
-        return ServerRefused(found, remedy=remedy)
+        return errors.ServerRefused(found, remedy=remedy)
     return _about_the_call(refusal)
 
 
-def _about_the_call(refusal: Refusal) -> CdpSyncError:
+def _about_the_call(refusal: Refusal) -> errors.CdpSyncError:
     call, status = refusal.call, refusal.status
     if refusal.code == 15:
-        return ListUnknown(f"Sailthru has no list {call.says.get('list', '')!r}.", remedy="Correct its name.")
+        return errors.ListUnknown(f"Sailthru has no list {call.says.get('list', '')!r}.", remedy="Correct its name.")
     # One source has the unknown job with status 401, so its text says whether a permission is missing.
     about_job = call.endpoint == "job" and call.method == "GET" and refusal.code == _OTHER
     denied = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     if about_job and (not denied or "job id" in refusal.text.lower()):
-        return JobLost("Sailthru does not know the job, or not any more.", remedy="The next run starts another.")
+        return errors.JobLost("Sailthru does not know the job, or not any more.", remedy="The next run starts another.")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED) and refusal.code != 41:
-        return EndpointNotPermitted(
+        return errors.EndpointNotPermitted(
             f"The API key must not use the endpoint {call.endpoint} ({call.method} was answered with status {status}).",
             needed="Needed are job, user and list.",
             remedy="Have Sailthru's support permit it for this key.",
         )
     if _absent(refusal):
-        return UserUnknown("Sailthru has no user with that key, and creates none by it.")
+        return errors.UserUnknown("Sailthru has no user with that key, and creates none by it.")
     if status == HTTPStatus.CONFLICT:
-        return RequestRefused("Sailthru refuses the user: a key of theirs belongs to another one (status 409).")
-    return RequestRefused(f"Sailthru refuses the call: {refusal}.")
+        return errors.RequestRefused("Sailthru refuses the user: a key of theirs belongs to another one (status 409).")
+    return errors.RequestRefused(f"Sailthru refuses the call: {refusal}.")
 
 
-def _rate_exceeded(call: Call) -> RateExceeded:
-    return RateExceeded(
+def _rate_exceeded(call: Call) -> errors.RateExceeded:
+    return errors.RateExceeded(
         f"Sailthru takes no more calls of the kind {call.method} {call.endpoint} in this minute.",
         remedy="Others that use the same API key may use up its rate.",
     )
 
 
-def _unexpected(call: Call, status: int) -> CdpSyncError:
-    """Return the error for an answer that is not Sailthru's."""
+def _unexpected(call: Call, status: int) -> errors.CdpSyncError:
     if status == RATE_EXCEEDED:
         return _rate_exceeded(call)
     said = f"{call.method} {call.endpoint} was answered with status {status}, not in Sailthru's way"
     if status in (HTTPStatus.OK, HTTPStatus.REQUEST_TIMEOUT) or status >= 500:
-        return RemoteFailure(f"{said}.")
+        return errors.RemoteFailure(f"{said}.")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-        return ServerRefused(f"{said}.", remedy="Check that base_url is the address of its API.")
-    return RequestRefused(f"{said}.", remedy="Something in between may not let it through.")
+        return errors.ServerRefused(f"{said}.", remedy="Check that base_url is the address of its API.")
+    return errors.RequestRefused(f"{said}.", remedy="Something in between may not let it through.")

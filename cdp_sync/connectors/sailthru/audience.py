@@ -74,7 +74,7 @@ class SailthruAudience:
         try:
             self._people.update_in_bulk(users.path)
             for name, target in lists.items():
-                self._people.fetch_list(name, target, fields)
+                self._people.fetch_export(self._people.start_export(name, fields or None), target)
         except (JobFailed, JobUnfinished, RequestRefused):
             return  # they are sent one by one
         users.note_delivered(_delivered_query(lists, fields), self._people.time_zone)
@@ -121,7 +121,6 @@ def _delivered_query(lists: Mapping[str, Path], fields: Sequence[str]) -> str:
 
 
 def _members(name: str, path: Path, fields: Sequence[str]) -> str:
-    """Return the query for the people on a list."""
     with path.open(encoding="utf-8", newline="") as file:
         columns = set(next(csv.reader(file), ()))
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from cdp_sync import errors
 from cdp_sync.connectors.disk import while_reading
 from cdp_sync.connectors.http import concurrent_calls
 from cdp_sync.connectors.http.download import Downloaded, download
@@ -21,15 +22,6 @@ from cdp_sync.connectors.sailthru.protocol import Call, Credentials, get_user, p
 from cdp_sync.connectors.sailthru.waiting import ended
 from cdp_sync.connectors.secret import secret_of
 from cdp_sync.connectors.split_file import split_lines
-from cdp_sync.errors import (
-    AuthenticationFailed,
-    CdpSyncError,
-    JobLost,
-    RemotePathMissing,
-    RemotePermissionDenied,
-    RequestRefused,
-    Terminal,
-)
 from cdp_sync.model.audience import Delivered, Outcome, User
 from cdp_sync.model.profile import Profiles
 from cdp_sync.retrying import Pauses, RetryPolicy
@@ -46,7 +38,7 @@ _KEYS = {"keys": 1}
 _KEYS_AND_LISTS = {"keys": 1, "lists": 1}
 
 T = TypeVar("T")
-_Answer = dict[str, Any] | CdpSyncError | None
+_Answer = dict[str, Any] | errors.CdpSyncError | None
 """What was asked for, the error of that call, or None for a user who does not exist."""
 _logger = logging.getLogger(__name__)
 
@@ -123,15 +115,15 @@ class SailthruClient:
             found[call.endpoint] = ""
             try:
                 self._ask(call)
-            except AuthenticationFailed as refused:
+            except errors.AuthenticationFailed as refused:
                 return {"credentials": str(refused)}
-            except (JobLost, RequestRefused):
+            except (errors.JobLost, errors.RequestRefused):
                 pass  # understood, so permitted
-            except Terminal as problem:
+            except errors.Terminal as problem:
                 found[call.endpoint] = str(problem)
         try:
             zone = (self._ask(protocol.get_settings()) or {}).get("timezone")
-        except Terminal:
+        except errors.Terminal:
             zone = None
         if isinstance(zone, str):
             differs = f"The account's time zone is {zone} and time_zone is {self.time_zone}: "
@@ -214,10 +206,6 @@ class SailthruClient:
         job = self.wait_for(job_id, LONGEST_JOB)
         return self.download(job.export_url or "", target, progress).sha256
 
-    def fetch_list(self, name: str, target: Path, variables: Sequence[str]) -> None:
-        """Bring a list here with these custom fields, as delimited text; errors as of `fetch_export`."""
-        self.fetch_export(self.start_export(name, variables or None), target)
-
     def job(self, job_id: str) -> Job:
         """Return how a job is.
 
@@ -238,8 +226,8 @@ class SailthruClient:
         """
         try:
             return download(self._sender, url, target, progress=progress or (lambda _size: None))
-        except (RemotePathMissing, RemotePermissionDenied) as problem:
-            raise JobLost(
+        except (errors.RemotePathMissing, errors.RemotePermissionDenied) as problem:
+            raise errors.JobLost(
                 f"The export's result cannot be fetched: {problem.found}",
                 needed="It is there for about two hours.",
                 remedy="The next run starts another export.",
@@ -271,7 +259,7 @@ class SailthruClient:
     def _known(self, call: Call) -> dict[str, Any]:
         answer = self._ask(call)
         if answer is None:  # by none of the calls made here
-            raise RequestRefused(f"Sailthru has no user that {call.method} {call.endpoint} is about.")
+            raise errors.RequestRefused(f"Sailthru has no user that {call.method} {call.endpoint} is about.")
         return answer
 
     def _ask(self, call: Call, cancelled: threading.Event | None = None) -> dict[str, Any] | None:

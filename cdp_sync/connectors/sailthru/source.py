@@ -80,6 +80,5 @@ class SailthruSource:
         try:
             return self._people.fetch_export(self._jobs.pop(name), target, progress=progress)
         except JobFailed:
-            return self._people.fetch_export(
-                self._people.start_export(name, self._goal.variables), target, progress=progress
-            )
+            job = self._people.start_export(name, self._goal.variables)
+            return self._people.fetch_export(job, target, progress=progress)

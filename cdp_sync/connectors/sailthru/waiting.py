@@ -9,6 +9,7 @@ from cdp_sync.retrying import Pauses, wait_until
 
 _PAUSES = Pauses(first=0.1, growth=1.05, longest=30.0)
 """Each is longer by a twentieth: that share of a job's time is lost at most."""
+_REMEDY = "The next run starts another."
 _UNSEEN = 30.0
 """Seconds in which a job that was just started may not be known yet: reads are eventually consistent."""
 
@@ -42,11 +43,9 @@ def ended(
             if job.id or clock() - begun >= _UNSEEN:
                 raise
         if job.status == "error":
-            raise JobFailed(
-                "The job failed at Sailthru, which does not say why.", remedy="The next run starts another."
-            )
+            raise JobFailed("The job failed at Sailthru, which does not say why.", remedy=_REMEDY)
         if job.expired:
-            raise JobLost("The job's result is there no more.", remedy="The next run starts another.")
+            raise JobLost("The job's result is there no more.", remedy=_REMEDY)
         return job.status == "completed"
 
     if not wait_until(is_over, _PAUSES, lambda: deadline - (clock() - begun), wait):

@@ -4,6 +4,6 @@
 paramiko takes most of a second to import, so it is loaded when a connection is opened and not before.
 """
 
-from cdp_sync.connectors.sftp.client import SftpClient, seen_host_key
+from cdp_sync.connectors.sftp.client import SftpClient
 
-__all__ = ["SftpClient", "seen_host_key"]
+__all__ = ["SftpClient"]

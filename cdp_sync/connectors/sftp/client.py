@@ -6,17 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from cdp_sync.errors import (
-    CdpSyncError,
-    ConnectionLost,
-    FileChanged,
-    RemoteFailure,
-    RemoteListingTooLong,
-    RemotePathMissing,
-    RemotePermissionDenied,
-    ServerRefused,
-    ServerUnreachable,
-)
+from cdp_sync import errors
 from cdp_sync.model import Profiles, SftpConnection
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
@@ -28,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
-_FEWER_ATTEMPTS = {FileChanged: 1, RemoteFailure: 2}
+_FEWER_ATTEMPTS = {errors.FileChanged: 1, errors.RemoteFailure: 2}
 """A changed file is left to the next run. SFTP 3 reports most errors, lasting ones too, as FAILURE: retry once only."""
 
 
@@ -60,21 +50,17 @@ class SftpClient:
         first_pause: float = 1.0,
         log: Callable[[str], None] | None = None,
     ) -> None:
-        self._server = server
-        self._environ = environ
+        self._server, self._environ = server, environ
         self._log = log or _logger.info
         self._retry = RetryPolicy(attempts, Pauses(first_pause), fewer=_FEWER_ATTEMPTS, log=self._log)
         self._session: Session | None = None
-        self._refused: ServerRefused | None = None
+        self._refused: errors.ServerRefused | None = None
+
+        self.address = f"{server.username}@{server.host}:{server.port}"
 
     def __repr__(self) -> str:
         """Name the account and the server, never a secret."""
         return f"SftpClient({self.address})"
-
-    @property
-    def address(self) -> str:
-        """The account and the server."""
-        return f"{self._server.username}@{self._server.host}:{self._server.port}"
 
     def __enter__(self) -> Self:
         return self
@@ -160,9 +146,9 @@ class SftpClient:
             if publication.remains:
                 try:
                     self._attempt(publication.settle)
-                except CdpSyncError as left:
+                except errors.CdpSyncError as left:
                     self._log(f"On the server may be left: {', '.join(publication.remains)}. {left.found}")
-            lost = isinstance(problem, (ConnectionLost, ServerUnreachable))
+            lost = isinstance(problem, (errors.ConnectionLost, errors.ServerUnreachable))
             if not (lost and publication.placed):  # it is published, though the answer was lost
                 raise
 
@@ -198,7 +184,7 @@ class SftpClient:
         """Whether the server has something at this path."""
         try:
             self._perform(lambda session: session.attributes(path))
-        except RemotePathMissing:
+        except errors.RemotePathMissing:
             return False
         return True
 
@@ -210,7 +196,7 @@ class SftpClient:
         try:
             with session.watched():
                 return work(session)
-        except (RemotePathMissing, RemotePermissionDenied):
+        except (errors.RemotePathMissing, errors.RemotePermissionDenied):
             raise
         except BaseException:
             # Replies may be under way that no request waits for any more.
@@ -227,7 +213,7 @@ class SftpClient:
                 raise self._refused
             try:
                 self._session = open_session(self._server, self._environ, self._log)
-            except ServerRefused as refused:
+            except errors.ServerRefused as refused:
                 self._refused = refused
                 raise
         return self._session
@@ -246,17 +232,5 @@ def check(connection: SftpConnection, _profiles: Profiles) -> Iterator[tuple[str
         for directory in dict.fromkeys(directories):
             try:
                 yield f"{directory}: {counted(len(server.list_directory(directory)), 'file')}.", True
-            except (RemotePathMissing, RemotePermissionDenied, RemoteListingTooLong) as error:
+            except (errors.RemotePathMissing, errors.RemotePermissionDenied, errors.RemoteListingTooLong) as error:
                 yield f"{directory}: {error}", False
-
-
-def seen_host_key(server: SftpServer) -> str:
-    """Return the fingerprint, `SHA256:…`, of the key the server shows. Nothing is verified, and there is no login.
-
-    Raises:
-        ServerUnreachable: Nothing answers there, or nothing that speaks SSH.
-        NoCommonAlgorithm: The server offers nothing that we accept.
-    """
-    from cdp_sync.connectors.sftp.transport import shown_host_key
-
-    return shown_host_key(server).fingerprint

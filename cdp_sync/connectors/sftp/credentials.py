@@ -12,16 +12,10 @@ from pathlib import Path
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-    load_ssh_private_key,
-)
 
 from cdp_sync.connectors.secret import secret_of
 from cdp_sync.errors import KeyUnreadable, SecretMissing
@@ -81,12 +75,7 @@ def _file(name: str, what: str) -> str:
 
 
 def load_private_key(text: str, passphrase: str | None, origin: str) -> paramiko.PKey:
-    """Read a private key.
-
-    Args:
-        text: The key as its file has it.
-        passphrase: Used only if the key is encrypted.
-        origin: The file or variable it comes from, for messages.
+    """Read a private key; the passphrase is used only if the key is encrypted, `origin` is for messages.
 
     Raises:
         KeyUnreadable: It is no private key, of a kind that is not accepted, or its passphrase is missing or wrong.
@@ -102,7 +91,11 @@ def load_private_key(text: str, passphrase: str | None, origin: str) -> paramiko
             f"{origin} is a public key.", needed=_NEEDED, remedy="Name the file without .pub, its other half."
         )
     key = _accepted(_read(text.strip().encode() + b"\n", passphrase, origin), origin)
-    openssh = io.StringIO(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
+    openssh = io.StringIO(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        ).decode()
+    )
     if isinstance(key, Ed25519PrivateKey):
         return paramiko.Ed25519Key.from_private_key(openssh)
     if isinstance(key, RSAPrivateKey):
@@ -111,7 +104,11 @@ def load_private_key(text: str, passphrase: str | None, origin: str) -> paramiko
 
 
 def _read(data: bytes, passphrase: str | None, origin: str) -> object:
-    load = load_ssh_private_key if b"BEGIN OPENSSH PRIVATE KEY" in data else load_pem_private_key
+    load = (
+        serialization.load_ssh_private_key
+        if b"BEGIN OPENSSH PRIVATE KEY" in data
+        else serialization.load_pem_private_key
+    )
     try:
         return load(data, None)
     except TypeError:

@@ -24,9 +24,7 @@ class Download:
     def __init__(self, remote: RemoteFile, target: Path, progress: Callable[[int], None]) -> None:
         if remote.name in ("", ".", "..") or "\0" in remote.path:
             raise RemoteNameRefused(f"{remote.path!r} is not a file name.", remedy="Fetch files that a listing gave.")
-        self._remote = remote
-        self._target = target
-        self._progress = progress
+        self._remote, self._target, self._progress = remote, target, progress
         self._part = target.with_name(f"{target.name}.part")
         self._side = target.with_name(f"{target.name}.part.json")
 

@@ -114,14 +114,10 @@ def _is_about(server: SftpServer, patterns: str) -> bool:
     names = [host] if server.port == _SSH_PORT else [f"[{host}]:{server.port}", host]
     if patterns.startswith("|"):
         return any(_is_hash_of(patterns, name) for name in names)
-    listed = patterns.lower().split(",")
-    refused = any(_matches(pattern[1:], names) for pattern in listed if pattern.startswith("!"))
-    return not refused and any(_matches(pattern, names) for pattern in listed)
-
-
-def _matches(pattern: str, names: list[str]) -> bool:
     # fnmatch reads [a] as a choice of letters, known_hosts as a bracket.
-    return any(fnmatchcase(name, pattern.replace("[", "[[]")) for name in names)
+    listed = patterns.lower().replace("[", "[[]").split(",")
+    matched = [pattern for pattern in listed if any(fnmatchcase(name, pattern.removeprefix("!")) for name in names)]
+    return bool(matched) and not any(pattern.startswith("!") for pattern in matched)
 
 
 def _is_hash_of(hashed: str, name: str) -> bool:

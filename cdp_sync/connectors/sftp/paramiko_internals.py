@@ -33,8 +33,6 @@ def usual_key_types() -> tuple[str, ...]:
 
 
 class _Parts:
-    """Bytes, in the parts in which they came."""
-
     def __init__(self) -> None:
         self._parts: deque[memoryview] = deque()
         self._size = 0
@@ -55,7 +53,6 @@ class _Parts:
         return b"".join(found)
 
     def __delitem__(self, span: slice) -> None:
-        """Remove the first bytes."""
         size = self._size if span.stop is None else span.stop
         self._size -= size
         while size and size >= len(self._parts[0]):

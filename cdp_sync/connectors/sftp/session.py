@@ -9,6 +9,7 @@ from typing import Self
 
 import paramiko
 
+from cdp_sync import errors
 from cdp_sync.connectors.sftp import server_errors
 from cdp_sync.connectors.sftp.credentials import credentials
 from cdp_sync.connectors.sftp.host_keys import known_keys
@@ -17,13 +18,6 @@ from cdp_sync.connectors.sftp.protocol import packets, transfer
 from cdp_sync.connectors.sftp.protocol.packets import Attributes, Entry
 from cdp_sync.connectors.sftp.protocol.wire import Deadline, LeastRate, Waited, Wire
 from cdp_sync.connectors.sftp.transport import open_transport
-from cdp_sync.errors import (
-    ConnectionLost,
-    RemoteFailure,
-    RemoteListingTooLong,
-    RemotePathMissing,
-    RemotePermissionDenied,
-)
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import RemoteFile
 from cdp_sync.model.server import SftpServer
@@ -50,7 +44,7 @@ class Session:
                 self._wire = self._conversation()
                 self._limits = transfer.limits(self._wire)
                 self._wire.pace = None
-        except ConnectionLost as lost:
+        except errors.ConnectionLost as lost:
             if isinstance(lost.__cause__, paramiko.SSHException):
                 self._transport.join(0.2)  # a dying transport closes its channels a moment before it says so
                 if self.alive:
@@ -82,7 +76,7 @@ class Session:
         try:
             with self._talking(path):
                 self._wire.call(packets.LSTAT, packets.path_bytes(path), packets.ATTRS)
-        except RemotePathMissing:
+        except errors.RemotePathMissing:
             return False
         return True
 
@@ -99,7 +93,7 @@ class Session:
                 path = packets.path_bytes(directory)
                 reply = self._wire.extended(packets.FREE_SPACE, path, packets.EXTENDED_REPLY)
                 _, unit, total, _, free = (reply.uint64() for _ in range(5))
-        except (RemotePathMissing, RemotePermissionDenied, RemoteFailure):
+        except (errors.RemotePathMissing, errors.RemotePermissionDenied, errors.RemoteFailure):
             return
         if total and unit * free < size:  # without any blocks it is no real disk
             why = f"{size} bytes are to come and {unit * free} are free"
@@ -118,10 +112,7 @@ class Session:
             RemoteListingTooLong: There are more of them than `listing_entries`.
         """
         found = 0
-        with (
-            self._talking(directory),
-            self._handle(packets.OPENDIR, packets.path_bytes(directory)) as handle,
-        ):
+        with self._talking(directory), self._handle(packets.OPENDIR, packets.path_bytes(directory)) as handle:
             more = True
             while more:
                 numbers = [self._wire.ask(packets.READDIR, packets.string(handle)) for _ in range(_READ_AHEAD)]
@@ -133,7 +124,7 @@ class Session:
                     more = more and bool(entries)
                     found += len(entries)
                     if found > (most := self._server.listing_entries):
-                        raise RemoteListingTooLong(
+                        raise errors.RemoteListingTooLong(
                             f"{directory!r} on {server_errors.address(self._server)} has more than "
                             f"{counted(most, 'entry', 'entries')}.",
                             needed=f"Needed are at most {most:,}, `listing_entries` of `server`.",
@@ -173,7 +164,7 @@ class Session:
         if attributes.kind == stat.S_IFLNK:
             try:
                 attributes = self.attributes(path)
-            except (RemotePathMissing, RemotePermissionDenied):
+            except (errors.RemotePathMissing, errors.RemotePermissionDenied):
                 return None
         return attributes if attributes.kind == stat.S_IFREG else None
 
@@ -189,10 +180,7 @@ class Session:
     def fill(self, path: str, read: Callable[[int], bytes], directory: str) -> Iterator[int]:
         """Write a new file and yield, as the server confirms piece after piece, how many bytes it has.
 
-        Args:
-            path: Of the file.
-            read: Gives up to so many bytes of what is to be written, and none at the end.
-            directory: That of `path`; errors name it.
+        `read` gives up to so many bytes of what is to be written, and none at the end; errors name the directory.
 
         Raises:
             RemoteDiskFull: The server refused bytes of a file that it let us open.
@@ -303,13 +291,10 @@ class Watchdog:
     """
 
     def __init__(self, seconds: float, expire: Callable[[], None]) -> None:
-        self._seconds = seconds
-        self._expire = expire
-        self._seen = time.monotonic()
-        self._waited_for = False
+        self._seconds, self._expire = seconds, expire
+        self._seen, self._waited_for = time.monotonic(), False
         self._dismissed = threading.Event()
         self.expired = False
-        """Whether it has expired."""
         threading.Thread(target=self._watch, name="sftp-watchdog", daemon=True).start()
 
     def touch(self) -> None:

@@ -76,19 +76,12 @@ def open_transport(
         raise
 
 
-def shown_host_key(server: SftpServer) -> paramiko.PKey:
-    """Return the key a server shows; errors as of `seen_host_key`."""
-    transport = _shaken_hands(server, _kinds_first(()))
-    try:
-        return transport.get_remote_server_key()
-    finally:
-        transport.close()
-
-
 def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
     """Return a connection to a server that showed a declared key; of several keys it may show any."""
     shown: list[paramiko.PKey] = []
-    kinds = _kinds_first(known.kinds)
+    usual = usual_key_types()
+    declared = [name for kind in known.kinds for name in negotiated_as(kind) if name in usual]
+    kinds = tuple(dict.fromkeys([*declared, *usual]))  # those first that are declared
     while kinds:
         try:
             transport = _shaken_hands(server, kinds)
@@ -107,17 +100,17 @@ def _verified(server: SftpServer, known: KnownKeys) -> paramiko.Transport:
     raise known.rejection(shown, server_errors.address(server))
 
 
-def _kinds_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the key types to negotiate, those first that are declared."""
-    usual = usual_key_types()
-    declared = [name for kind in kinds for name in negotiated_as(kind) if name in usual]
-    return tuple(dict.fromkeys([*declared, *usual]))
-
-
 def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransport:
     transport = None
     try:
-        transport = _transport(_dialled(server), server, key_kinds)
+        line = socket.create_connection((server.host, server.port), server.connect_timeout)
+        # Without it every window adjustment waits for a delayed acknowledgement, 40 ms each; paramiko never sets it.
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            with suppress(AttributeError, OSError):  # not on every platform
+                line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        transport = _transport(line, server, key_kinds)
         transport.start_client(timeout=server.connect_timeout)
         if not transport.initial_kex_done:
             raise TimeoutError("it does not finish the SSH handshake")
@@ -138,9 +131,7 @@ def _shaken_hands(server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransp
 
 def _no_common_algorithm(server: SftpServer, problem: Exception, transport: OfferTransport) -> NoCommonAlgorithm:
     """Return the error with the algorithms the server offers and those that are accepted."""
-    what, offered, accepted = next(
-        (names for kind, *names in _ALGORITHMS if f"acceptable {kind}" in str(problem)), _ANY
-    )
+    what, offered, accepted = next((row for kind, *row in _ALGORITHMS if f"acceptable {kind}" in str(problem)), _ANY)
     found = ", ".join(transport.offered.get(offered, ())) or "(none stated)"
     needed = ", ".join(getattr(transport.get_security_options(), accepted, ())) or "(none stated)"
     return NoCommonAlgorithm(
@@ -148,17 +139,6 @@ def _no_common_algorithm(server: SftpServer, problem: Exception, transport: Offe
         needed=f"Needed is one of {needed}.",
         remedy="Ask the server's operator to offer one; `legacy_algorithms: true` adds aes-cbc and hmac-sha1.",
     )
-
-
-def _dialled(server: SftpServer) -> socket.socket:
-    line = socket.create_connection((server.host, server.port), server.connect_timeout)
-    # Without it every window adjustment waits for a delayed acknowledgement, 40 ms each; paramiko never sets it.
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE.items():
-        with suppress(AttributeError, OSError):  # not on every platform
-            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return line
 
 
 def _transport(line: socket.socket, server: SftpServer, key_kinds: tuple[str, ...]) -> OfferTransport:
@@ -170,10 +150,8 @@ def _transport(line: socket.socket, server: SftpServer, key_kinds: tuple[str, ..
     options.digests = _MACS + (_LEGACY_MACS if server.legacy_algorithms else ())
     options.key_types = key_kinds
     options.compression = ("zlib@openssh.com", "none") if server.compression else ("none",)
-    transport.banner_timeout = server.connect_timeout
-    transport.handshake_timeout = server.connect_timeout
-    transport.auth_timeout = server.connect_timeout
-    transport.channel_timeout = server.connect_timeout
+    for phase in ("banner", "handshake", "auth", "channel"):
+        setattr(transport, f"{phase}_timeout", server.connect_timeout)
     return transport
 
 

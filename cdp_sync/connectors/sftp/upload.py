@@ -13,18 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdp_sync import errors
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.sftp.protocol.packets import Attributes
-from cdp_sync.errors import (
-    FileChanged,
-    RemoteFailure,
-    RemoteNameRefused,
-    RemoteNotAFile,
-    RemotePathMissing,
-    RemotePermissionDenied,
-    RemoteSizeDiffers,
-    Terminal,
-)
 from cdp_sync.model.remote import Upload, UploadJournal
 
 if TYPE_CHECKING:
@@ -48,14 +39,9 @@ class FileUpload:
     ) -> None:  # fmt: skip
         head, slash, self._name = path.rpartition("/")
         _verify_name(self._name, path)
-        self._local = local
-        self._path = path
-        self._folder = head + slash
-        self._directory = head or slash or "."
-        self._server = server
-        self._journal = journal
-        self._progress = progress
-        self._log = log
+        self._local, self._path, self._server, self._journal = local, path, server, journal
+        self._folder, self._directory = head + slash, head or slash or "."
+        self._progress, self._log = progress, log
         self.placed: Attributes | None = None
         """What stands in its place, as far as is known: size and time, which renaming does not change."""
         self._sent: Attributes | None = None
@@ -82,9 +68,9 @@ class FileUpload:
             self._tidy(session)
         try:
             self._verify_size(session.attributes(self._path), self.placed)
-        except RemotePathMissing:
+        except errors.RemotePathMissing:
             self._log(f"{self._path!r} was published and is gone again: somebody has fetched it already.")
-        except RemoteSizeDiffers:
+        except errors.RemoteSizeDiffers:
             self.placed = None
             raise
 
@@ -101,17 +87,17 @@ class FileUpload:
             return False
         try:
             there = session.attributes(self._path)
-        except RemotePathMissing:
+        except errors.RemotePathMissing:
             return False
         return there.mtime is not None and (there.size, there.mtime) == (sent.size, sent.mtime)
 
     def _verify_target(self, session: "Session") -> None:
         try:
             there = session.attributes(self._path)
-        except RemotePathMissing:
+        except errors.RemotePathMissing:
             return
         if there.kind not in (None, stat.S_IFREG):
-            raise RemoteNotAFile(
+            raise errors.RemoteNotAFile(
                 f"{self._path!r} is {'a directory' if there.kind == stat.S_IFDIR else 'not a regular file'}.",
                 needed="Needed is a free name, or that of a file to be replaced.",
                 remedy="Name another path, or one inside the directory.",
@@ -132,7 +118,7 @@ class FileUpload:
                 self._progress(confirmed)
             after = os.fstat(source.fileno())
         if (local.st_size, local.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise FileChanged(
+            raise errors.FileChanged(
                 f"{self._local} changed while it was sent.",
                 needed="Needed is a file at rest.",
                 remedy="Publish it again once it is complete.",
@@ -145,21 +131,18 @@ class FileUpload:
 
     def _put_in_place(self, session: "Session", upload: Upload) -> None:
         if session.replaces:
-            session.replace(upload.part, self._path)
-            return
+            return session.replace(upload.part, self._path)
         try:
-            session.rename(upload.part, self._path)
-        except RemoteFailure:
+            return session.rename(upload.part, self._path)
+        except errors.RemoteFailure:
             if not session.exists(self._path):
                 raise
-        else:
-            return
         self._swaps = True
         self._log(f"The server cannot replace a file in one step: {self._path!r} is {upload.aside!r} for a moment.")
         session.rename(self._path, upload.aside)
         try:
             session.rename(upload.part, self._path)
-        except (Terminal, RemoteFailure):
+        except (errors.Terminal, errors.RemoteFailure):
             _settle_former(session, upload)
             raise
 
@@ -167,11 +150,11 @@ class FileUpload:
         """Leave nothing of the attempt but the file in its place; what must stay stays in the journal."""
         if self._begun is None:
             return
-        if self.placed:
-            clear = not self._swaps or _remove(session, self._begun.aside, self._log)
+        if not self.placed:
+            is_clear = clear_up(session, self._begun, self._log)
         else:
-            clear = clear_up(session, self._begun, self._log)
-        if clear and self._journal:
+            is_clear = not self._swaps or _remove(session, self._begun.aside, self._log)
+        if is_clear and self._journal:
             self._journal.end(self._begun)
         self._begun, self._swaps = None, False
 
@@ -186,7 +169,7 @@ class FileUpload:
 
     def _verify_size(self, there: Attributes, sent: Attributes | None) -> None:
         if sent and there.size not in (None, sent.size):
-            raise RemoteSizeDiffers(
+            raise errors.RemoteSizeDiffers(
                 f"The server confirmed the {sent.size} bytes of {self._path!r} and then holds {there.size}.",
                 remedy="Check that no other program writes that file. The server's log may say more.",
             )
@@ -201,14 +184,15 @@ def _verify_name(name: str, path: str) -> None:
         why = f"{len(name.encode())} bytes are more than the {_LONGEST_NAME} that disks allow"
     else:
         return
-    raise RemoteNameRefused(f"{path!r} cannot be the name of a file: {why}.", remedy="Name a file in a directory.")
+    raise errors.RemoteNameRefused(
+        f"{path!r} cannot be the name of a file: {why}.", remedy="Name a file in a directory."
+    )
 
 
 def clear_up(session: "Session", upload: Upload, log: Callable[[str], None]) -> bool:
     """Put the former file back where nothing has taken its place, and remove what else is left. Idempotent.
 
-    Returns:
-        Whether nothing is left. What the server refuses to move or remove is logged.
+    Return whether nothing is left. What the server refuses to move or remove is logged.
     """
     settled = _done(session, lambda: _settle_former(session, upload), upload.aside, log)
     return _remove(session, upload.part, log) and settled
@@ -232,9 +216,9 @@ def _remove(session: "Session", path: str, log: Callable[[str], None]) -> bool:
 def _done(session: "Session", step: Callable[[], None], path: str, log: Callable[[str], None]) -> bool:
     """Do it and return whether nothing has this path any more."""
     try:
-        with suppress(RemotePathMissing):
+        with suppress(errors.RemotePathMissing):
             step()
-    except (RemotePermissionDenied, RemoteFailure) as problem:
+    except (errors.RemotePermissionDenied, errors.RemoteFailure) as problem:
         if session.exists(path):  # some servers refuse before they look
             log(f"{path!r} stays on the server: {problem.found}")
             return False

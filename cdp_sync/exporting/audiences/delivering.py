@@ -31,7 +31,6 @@ _DELIVERED = """copy (
     select place, 'sent', platform_id, to_json(joined), '' from ({query})
 ) to {target} (format csv, header false)"""
 
-
 _USERS = "select line from staging.selected where ending = 'written' order by rowid"
 
 _LEAVERS = """

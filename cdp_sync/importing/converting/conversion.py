@@ -43,10 +43,7 @@ def convert(prop: Property, cell: str, form: Format) -> Conversion:
 
 
 def convert_list(each: Conversion, element: str, values: str, cell: str, form: Format) -> Conversion:
-    """Return the conversion of a list: all of it, or nothing where one element does not convert.
-
-    `each` converts the element named `element`, `values` are the elements that count, `cell` is the fitted cell.
-    """
+    """Return the conversion of a list of `values`, all or nothing; `each` converts one `element`, `cell` is fitted."""
     converted = f"list_transform({values}, lambda {element}: {each.sql})"
     sql = f"case when not {_has_null(converted)} then nullif({unique(converted)}, []) end"
     causes = tuple((f"len(list_filter({cell}, lambda {element}: {when})) > 0", why) for when, why in each.causes)
@@ -81,7 +78,6 @@ _BY_TYPE = {
     "date": convert_date,
     "datetime": convert_datetime,
 }
-
 
 _LONG = 1_000
 """Values from which on sorting a list is quicker than to look each value up."""

@@ -228,7 +228,6 @@ READERS: Mapping[ReaderName, Reader] = {
 }
 """The reader of each format that an arrival can name."""
 
-
 RAW_LIMIT = 10_000
 """Characters of a rejected row that the quarantine keeps."""
 

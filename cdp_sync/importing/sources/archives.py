@@ -267,12 +267,7 @@ class Begun:
     packed: bytes
 
     def content(self, limit: int) -> bytes:
-        """Return what is there of its content, at most so many bytes.
-
-        Raises:
-            FileRejected: It is encrypted, or packed by a method that cannot be read.
-            zlib.error: It is damaged.
-        """
+        """Return at most so many bytes of its content; `FileRejected` if it cannot be read, `zlib.error` if damaged."""
         if self.flags & ENCRYPTED:
             raise encrypted()
         if self.method == _STORED:
@@ -283,11 +278,7 @@ class Begun:
 
 
 def first_member(head: bytes, goal: ImportGoal) -> Begun:
-    """Return the first member that an import would take, as far as the beginning of the archive shows.
-
-    Raises:
-        NothingSeen: The beginning shows none.
-    """
+    """Return the first member that an import would take; `NothingSeen` where the beginning of the archive has none."""
     members = list(_begun(head.removeprefix(_SPANNED)))
     names = chosen([member.name for member in members if not member.name.endswith("/")], goal)
     for member in members:

@@ -72,11 +72,10 @@ USER_EXPORT_CHECKS = EXPORT_CHECKS | {
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found."""
+    """What a check found: how often, and why, most frequent first; with the file, where there is one."""
 
     times: int
     reasons: tuple[tuple[str, int], ...] = ()
-    """Why, and how often, most frequent first; with the file, where there is one."""
 
 
 Findings = Mapping[str, Finding]

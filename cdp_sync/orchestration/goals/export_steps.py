@@ -7,38 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import dagster as dg
 
+from cdp_sync import exporting, model
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
-from cdp_sync.exporting import (
-    DeliveredFile,
-    ExportRun,
-    FileRun,
-    LocalFile,
-    UserRun,
-    deliver_file,
-    deliver_users,
-    record_delivery,
-    record_users,
-    select_segment,
-    verify_recordable,
-    verify_room,
-    write_file,
-    write_users,
-)
-from cdp_sync.model import (
-    AudienceGoal,
-    ExportCounters,
-    ExportGoal,
-    ExportReport,
-    FileExportGoal,
-    RemoteFile,
-    kind_of,
-)
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
@@ -50,12 +26,8 @@ from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
 
 T = TypeVar("T")
-G = TypeVar("G", bound=ExportGoal)
-R = TypeVar("R", bound=ExportRun)
-
-
-_SELECTS = "Choose the segment's profiles that are to be delivered, and stage their rows."
-_RECORDS = "Record in the warehouse what was delivered, with ledger, history and quarantine."
+G = TypeVar("G", bound=model.ExportGoal)
+R = TypeVar("R", bound=exporting.ExportRun)
 
 
 @dataclass(frozen=True)
@@ -65,42 +37,35 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
     run_type: ClassVar[Any]
     """Of its runs: a subclass of `ExportRun`."""
     checks: ClassVar[Checks] = EXPORT_CHECKS
-    """The checks of the goal's asset."""
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
-        """Choose the profiles to deliver, and stage their rows."""
+        """Choose the segment's profiles that are to be delivered, and stage their rows."""
         data_folder().sweep()
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
         self.adopt(context)
 
-        def select() -> ExportCounters:
-            counters = select_segment(run)
-            verify_recordable(run, counters)
+        def select() -> model.ExportCounters:
+            counters = exporting.select_segment(run)
+            exporting.verify_recordable(run, counters)
             return counters
 
         counters = self._attempt(context, run, "selecting", select, keep=False)
-        context.log.info(
-            f"To deliver: {counters.profiles_written:,} of {counted(counters.profiles_in_segment, 'profile')}."
-        )
+        of = counted(counters.profiles_in_segment, "profile")
+        context.log.info(f"To deliver: {counters.profiles_written:,} of {of}.")
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}
 
     def _ops(self, write: GoalOp, deliver: GoalOp) -> tuple[GoalOp, ...]:
+        select = GoalOp("select_segment", self.select, {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}})
         # A run that delivers nothing yields nothing, and leaves the asset as it is.
-        last = {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)}
-        first = {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}}
-        return (
-            GoalOp("select_segment", _SELECTS, self.select, first),
-            write,
-            deliver,
-            GoalOp("record_delivery", _RECORDS, self.record, last),
-        )
+        record = GoalOp("record_delivery", self.record, {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)})
+        return (select, write, deliver, record)
 
     def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
-        """Record the delivery and report; nothing is materialized where nothing was delivered."""
+        """Record in the warehouse what was delivered, with ledger, history and quarantine."""
         run = self._run(context, delivered)
-        counters = ExportCounters(**delivered["counters"])
+        counters = model.ExportCounters(**delivered["counters"])
         report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
         remove(run.folder, run.staging)
         report = replace(report, seconds=time.time() - delivered["started"])
@@ -115,7 +80,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         forget_handles(context)
 
     @abstractmethod
-    def _record(self, run: R, counters: ExportCounters, delivered: Handle) -> ExportReport:
+    def _record(self, run: R, counters: model.ExportCounters, delivered: Handle) -> model.ExportReport:
         """Record the delivery in the warehouse."""
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> R:
@@ -143,7 +108,7 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         def give_up(error: CdpSyncError) -> None:
             if not keep:
                 remove(run.folder, run.staging)
-            report = ExportReport(self.goal.name, self.goal.segment, error=str(error))
+            report = model.ExportReport(self.goal.name, self.goal.segment, error=str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report, run.now)
             watcher().done(self.unique, report)
@@ -152,21 +117,20 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
 
 
 @dataclass(frozen=True)
-class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
+class FileExportSteps(ExportSteps[model.FileExportGoal, exporting.FileRun]):
     """A goal that puts a file on a server."""
 
-    run_type = FileRun
+    run_type = exporting.FileRun
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
-        delivers = "Put the file on the server: complete, or not at all."
-        write = GoalOp("write_file", "Write the rows to a local file.", self.write)
-        return self._ops(write, GoalOp("deliver_file", delivers, self.deliver))
+        return self._ops(GoalOp("write_file", self.write), GoalOp("deliver_file", self.deliver))
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
-        """Choose the profiles to deliver; where there are some, begin to connect to the server."""
+        """Choose the segment's profiles that are to be delivered, and stage their rows."""
         selected = super().select(context)
+        # Connect meanwhile, where there is something to deliver.
         if selected["counters"]["profiles_written"] or self.goal.write_empty:
             self.server(context).connect_ahead()
         return selected
@@ -175,75 +139,71 @@ class FileExportSteps(ExportSteps[FileExportGoal, FileRun]):
         """Write the rows to a local file."""
         run = self._run(context, selected)
         try:
-            file = self._attempt(context, run, "writing", lambda: write_file(staged(run)), keep=False)
+            file = self._attempt(context, run, "writing", lambda: exporting.write_file(staged(run)), keep=False)
         except BaseException:
             self.server(context).hang_up()
             raise
         return {**selected, "file": asdict(file) | {"local": str(file.local)} if file else None}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
-        """Put the file on the server."""
+        """Put the file on the server: complete, or not at all."""
         if written["file"] is None:
             with ExitStack() as opened:
                 self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
             return {**written, "delivered": None}
         run = self._run(context, written)
-        file = LocalFile(**{**written["file"], "local": Path(written["file"]["local"])})
-        delivered = self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), file))
-        return {**written, "delivered": asdict(delivered)}
+        file = exporting.LocalFile(**{**written["file"], "local": Path(written["file"]["local"])})
+        sent, uploads = model.RemoteFile(run.now, file.name, file.size), data_folder().uploads(self.connection.name)
 
-    def _record(self, run: FileRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
-        file = DeliveredFile(**delivered["delivered"]) if delivered["delivered"] else None
+        def deliver() -> exporting.DeliveredFile:
+            ready = staged(run)
+            watcher().expects(self.unique, (sent,))
+            with self.client(context) as server:
+                self.clear_uploads(context, lambda: server)
+                progress = partial(watcher().arrived, self.unique, sent)
+                return exporting.deliver_file(ready, server, file, uploads, progress=progress)
+
+        return {**written, "delivered": asdict(self._attempt(context, run, "sending", deliver))}
+
+    def _record(self, run: exporting.FileRun, counters: model.ExportCounters, delivered: Handle) -> model.ExportReport:
+        file = exporting.DeliveredFile(**delivered["delivered"]) if delivered["delivered"] else None
         # The local file is needed no more, and some disks take long to remove one.
         with ThreadPoolExecutor(1) as executor:
             executor.submit(remove, run.folder)
-            return record_delivery(run, counters, file)
-
-    def _deliver(self, context: dg.OpExecutionContext, run: FileRun, file: LocalFile) -> DeliveredFile:
-        sent = RemoteFile(run.now, file.name, file.size)
-        watcher().expects(self.unique, (sent,))
-        with self.client(context) as server:
-            self.clear_uploads(context, lambda: server)
-            uploads = data_folder().uploads(self.connection.name)
-            return deliver_file(
-                run, server, file, uploads, progress=lambda size: watcher().arrived(self.unique, sent, size)
-            )
+            return exporting.record_delivery(run, counters, file)
 
 
 @dataclass(frozen=True)
-class UserSteps(ExportSteps[AudienceGoal, UserRun]):
+class UserSteps(ExportSteps[model.AudienceGoal, exporting.UserRun]):
     """A goal that brings profiles to users of a platform."""
 
-    run_type = UserRun
+    run_type = exporting.UserRun
     checks = USER_EXPORT_CHECKS
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
-        writes = "Write to local files the users to create or change, and the users to take off lists."
-        delivers = "Create and change users, put them on lists and take others off, and keep the outcome of each."
-        return self._ops(
-            GoalOp("write_users", writes, self.write, {"pool": WAREHOUSE_POOL}),
-            GoalOp("deliver_users", delivers, self.deliver),
-        )
+        write = GoalOp("write_users", self.write, {"pool": WAREHOUSE_POOL})
+        return self._ops(write, GoalOp("deliver_users", self.deliver))
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
-        """Write the users to a local file, and the users to take off lists to another one."""
+        """Write to local files the users to create or change, and the users to take off lists."""
         run = self._run(context, selected)
-        users, leavers = self._attempt(context, run, "writing", lambda: write_users(staged(run)), keep=False)
+        users, leavers = self._attempt(context, run, "writing", lambda: exporting.write_users(staged(run)), keep=False)
         return {**selected, "users": users, "leavers": leavers}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
-        """Bring users to the platform, and take others off its lists."""
+        """Create and change users, put them on lists and take others off, and keep the outcome of each."""
         if written["users"] or written["leavers"]:
             run = self._run(context, written)
-            self._attempt(context, run, "sending", lambda: self._deliver(context, staged(run), written["users"]))
+
+            def deliver() -> None:
+                exporting.verify_room(staged(run), written["users"])
+                with self.client(context) as client:
+                    exporting.deliver_users(run, model.kind_of(self.connection).part("audience")(client, self.goal))
+
+            self._attempt(context, run, "sending", deliver)
         return written
 
-    def _deliver(self, context: dg.OpExecutionContext, run: UserRun, users: int) -> None:
-        verify_room(run, users)
-        with self.client(context) as client:
-            deliver_users(run, kind_of(self.connection).part("audience")(client, self.goal))
-
-    def _record(self, run: UserRun, counters: ExportCounters, delivered: Handle) -> ExportReport:
-        return record_users(run, counters, delivered["leavers"])
+    def _record(self, run: exporting.UserRun, counters: model.ExportCounters, delivered: Handle) -> model.ExportReport:
+        return exporting.record_users(run, counters, delivered["leavers"])

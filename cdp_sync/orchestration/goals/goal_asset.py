@@ -107,7 +107,7 @@ def _build_ops(steps: GoalSteps[Any], *, priority: int) -> tuple[Shown, ...]:
 
         definition = dg.op(
             name=f"{steps.unique}__{op.name}",
-            description=op.description,
+            description=op.work.__doc__,
             tags={"dagster/priority": str(priority)},
             required_resource_keys={steps.server_key, "warehouse"},
             **op.more,

@@ -27,17 +27,12 @@ R = TypeVar("R", bound=ImportRun | ExportRun)
 
 @dataclass(frozen=True)
 class GoalOp:
-    """An op of a goal.
+    """An op of a goal: what it does, given its context and, of every op but the first, the handle of the one before.
 
-    Args:
-        name: As the UI shows it.
-        description: What the UI says of it.
-        work: What it does, given its context and, of every op but the first, the handle of the one before.
-        more: Further arguments of Dagster's op, such as its pool.
+    The UI shows the docstring of `work`; `more` are further arguments of Dagster's op, such as its pool.
     """
 
     name: str
-    description: str
     work: Callable[..., Any]
     more: Mapping[str, Any] = field(default_factory=dict)
 

@@ -7,26 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
 
+from cdp_sync import model
 from cdp_sync.errors import CdpSyncError, WarehouseLocked, WarehouseUnusable
 from cdp_sync.importing import ImportRun, fetch_files, scan_directory
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.importing.sources.scanning import Choice, Sightings
-from cdp_sync.model import (
-    FileGoal,
-    FileReport,
-    FileState,
-    ImportGoal,
-    ImportReport,
-    ImportRules,
-    RemoteFile,
-    SftpConnection,
-    kind_of,
-)
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
@@ -47,17 +38,11 @@ from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
-_SCANS = "List the directory and keep the files that are new or have changed."
-_PARSES = "Fetch the files and parse them into a staging table; hand on its name."
-_FETCHES = "Fetch the platform's data and parse it into a staging table; hand on its name."
-_LINKS = "Give every row a profile: one that exists, a new one, or none."
-_UPSERTS = "Create and update profiles, with ledger, history and quarantine, in one transaction."
-
 _PATIENCE = 1.0
 """Seconds that a goal which failed waits for the warehouse."""
 
 T = TypeVar("T")
-Rules = TypeVar("Rules", bound=ImportRules)
+Rules = TypeVar("Rules", bound=model.ImportRules)
 
 
 @dataclass(frozen=True)
@@ -65,22 +50,20 @@ class ImportSteps(GoalSteps[Rules]):
     """An import goal and the steps that run it."""
 
     @property
-    def importing(self) -> ImportGoal:
+    def importing(self) -> model.ImportGoal:
         """The goal as rows of delimited text, which is what the engine imports."""
         return self.goal.importing(self.connection, self.profiles)
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The last ops of the goal; those before depend on what it reads."""
+        link = GoalOp("link_identifiers", self.link, {"pool": WAREHOUSE_POOL})
         # A run that finds nothing to do yields nothing: it leaves the asset, its plots and its checks as they are.
-        last = {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)}
-        return (
-            GoalOp("link_identifiers", _LINKS, self.link, {"pool": WAREHOUSE_POOL}),
-            GoalOp("upsert_profiles", _UPSERTS, self.upsert, last),
-        )
+        upsert = GoalOp("upsert_profiles", self.upsert, {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)})
+        return (link, upsert)
 
     def link(self, context: dg.OpExecutionContext, staging: Handle) -> Handle:
-        """Give every row a profile."""
+        """Give every row a profile: one that exists, a new one, or none."""
         if staging["staging"]:
             run = self._run(context, staging)
             from cdp_sync.importing.pipeline import link_identifiers
@@ -89,16 +72,16 @@ class ImportSteps(GoalSteps[Rules]):
         return staging
 
     def upsert(self, context: dg.OpExecutionContext, linked: Handle) -> Iterator[dg.MaterializeResult[Any]]:
-        """Write the profiles, and say what was done; nothing is materialized where there was nothing to do."""
+        """Create and update profiles, with ledger, history and quarantine, in one transaction."""
         run = self._run(context, linked)
-        report = ImportReport(self.goal.name)
+        report = model.ImportReport(self.goal.name)
         if linked["staging"]:
             from cdp_sync.importing.pipeline import upsert_profiles
 
             report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
             remove(run.staging)
-        waiting = (FileReport(path, FileState(state), message=message) for path, state, message in linked["waiting"])
-        report = report.with_files(waiting)
+        waiting = ((path, model.FileState(state), why) for path, state, why in linked["waiting"])
+        report = report.with_files(model.FileReport(path, state, message=why) for path, state, why in waiting)
         report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
         watcher().done(self.unique, report)
         context.log.info(report.message)
@@ -106,7 +89,7 @@ class ImportSteps(GoalSteps[Rules]):
         yield from self._show(context, report)
         forget_handles(context)
 
-    def _show(self, context: dg.OpExecutionContext, report: ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
+    def _show(self, context: dg.OpExecutionContext, report: model.ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         """Show the goal in the UI; what landed is shown also where the goal failed.
 
         Raises:
@@ -148,7 +131,7 @@ class ImportSteps(GoalSteps[Rules]):
 
         def give_up(error: CdpSyncError) -> None:
             remove(run.folder)
-            report = ImportReport(self.goal.name, error=str(error))
+            report = model.ImportReport(self.goal.name, error=str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report)
                 # One second for the warehouse: the run has failed before its end.
@@ -160,22 +143,22 @@ class ImportSteps(GoalSteps[Rules]):
 
 
 @dataclass(frozen=True)
-class FileSteps(ImportSteps[FileGoal]):
+class FileSteps(ImportSteps[model.FileGoal]):
     """An import goal over files: scan the directory, parse what is due."""
 
-    connection: SftpConnection
+    connection: model.SftpConnection
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
         return (
-            GoalOp("scan_directory", _SCANS, self.scan, {"pool": WAREHOUSE_POOL, "config_schema": CHOICE}),
-            GoalOp("parse_files", _PARSES, self.parse),
+            GoalOp("scan_directory", self.scan, {"pool": WAREHOUSE_POOL, "config_schema": CHOICE}),
+            GoalOp("parse_files", self.parse),
             *super().ops,
         )
 
     def scan(self, context: dg.OpExecutionContext) -> Handle:
-        """List the directory and ask the ledger what is new."""
+        """List the directory and keep the files that are new or have changed."""
         started = time.time()
         run = self._run(context)
         data_folder().sweep()
@@ -183,7 +166,7 @@ class FileSteps(ImportSteps[FileGoal]):
         return {**scanned, "started": started}
 
     def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
-        """Fetch the files and parse them into the staging table."""
+        """Fetch the files and parse them into a staging table; hand on its name."""
         handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again", "note")}, "staging": None}
         if not scanned["due"] and not scanned["retry"]:
             return handle
@@ -230,19 +213,17 @@ class FileSteps(ImportSteps[FileGoal]):
     def _parse(self, context: dg.OpExecutionContext, run: ImportRun, scanned: Handle) -> None:
         from cdp_sync.importing.pipeline import parse_files
 
-        files = [RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
+        files = [model.RemoteFile(datetime.fromisoformat(at), path, size) for at, path, size in scanned["due"]]
         known = {}
         for path, entry in scanned["known"].items():
             at, fields = datetime.fromisoformat(entry["modified_at"]), tuple(entry["fields"])
             known[path] = KnownFile(**{**entry, "modified_at": at, "fields": fields})
         watcher().expects(self.unique, tuple(files))
         with self.client(context) as server:
-            arrivals = fetch_files(
-                server, files, run.folder, progress=lambda file, size: watcher().arrived(self.unique, file, size)
-            )
+            arrivals = fetch_files(server, files, run.folder, progress=partial(watcher().arrived, self.unique))
             parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
 
-    def _show(self, context: dg.OpExecutionContext, report: ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
+    def _show(self, context: dg.OpExecutionContext, report: model.ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         if not is_backfill(context) or report.state == "failed":
             note_files(context, self.connection.name, self.goal.name, report.files)
         yield from super()._show(context, report)
@@ -251,33 +232,34 @@ class FileSteps(ImportSteps[FileGoal]):
 
 
 @dataclass(frozen=True)
-class SourceSteps(ImportSteps[ImportRules]):
+class SourceSteps(ImportSteps[model.ImportRules]):
     """An import goal over a platform's people: fetch their profiles."""
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
-        return (GoalOp("fetch_profiles", _FETCHES, self.fetch), *super().ops)
+        return (GoalOp("fetch_profiles", self.fetch), *super().ops)
 
     def fetch(self, context: dg.OpExecutionContext) -> Handle:
-        """Fetch what the goal reads and parse it into the staging table."""
+        """Fetch the platform's data and parse it into a staging table; hand on its name."""
         handle: Handle = {"started": time.time(), "waiting": [], "again": False, "staging": None}
         run = self._run(context)
         data_folder().sweep()
-        self._attempt(context, run, "fetching", lambda: self._fetch(context, run))
+        watch = watcher()
+
+        def progress(name: str, arrived: int) -> None:
+            watch.phase(self.unique, f"fetching {name}")
+            watch.arrived(self.unique, model.RemoteFile(datetime.now(UTC), name, arrived), arrived)
+
+        def fetch() -> str:
+            self.adopt(context)
+            with self.client(context) as client:
+                source = model.kind_of(self.connection).part("source")(client, self.goal)
+                from cdp_sync.importing.sources.profiles import fetch_profiles
+
+                return fetch_profiles(run, source, progress, tell=lambda doing: watch.phase(self.unique, doing))
+
+        if asked := self._attempt(context, run, "fetching", fetch):
+            context.log.info(asked)
         remove(run.folder)
         return {**handle, "staging": str(run.staging)}
-
-    def _fetch(self, context: dg.OpExecutionContext, run: ImportRun) -> None:
-        self.adopt(context)
-        with self.client(context) as client:
-            source = kind_of(self.connection).part("source")(client, self.goal)
-            from cdp_sync.importing.sources.profiles import fetch_profiles
-
-            def progress(name: str, arrived: int) -> None:
-                watcher().phase(self.unique, f"fetching {name}")
-                watcher().arrived(self.unique, RemoteFile(datetime.now(UTC), name, arrived), arrived)
-
-            asked = fetch_profiles(run, source, progress, tell=lambda doing: watcher().phase(self.unique, doing))
-        if asked:
-            context.log.info(asked)

@@ -104,3 +104,10 @@ def reasons_table(reasons: Sequence[tuple[str, int]]) -> dg.TableMetadataValue:
     schema = dg.TableSchema(columns=[dg.TableColumn("times", type="int"), dg.TableColumn("reason")])
     records = [dg.TableRecord({"times": times, "reason": reason}) for reason, times in reasons]
     return dg.MetadataValue.table(records, schema=schema)
+
+
+def reasons_in(metadata: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Return the reasons in it, and how often each occurred."""
+    tables = (metadata.get(name) for name in ("quarantine", "not deliverable"))
+    rows = (record.data for table in tables if isinstance(table, dg.TableMetadataValue) for record in table.records)
+    return tuple((str(row["reason"]), int(str(row["times"]))) for row in rows)

@@ -8,13 +8,12 @@ the same Message-ID.
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from pydantic import BaseModel
 
 from cdp_sync.connectors.smtp import Mail, SmtpServer, send
 from cdp_sync.errors import CdpSyncError, MailPutOff, MailRefused
@@ -26,10 +25,6 @@ from cdp_sync.orchestration.runs.run_tags import CONNECTION, MAILED
 from cdp_sync.retrying import Backoff, Pauses
 
 _KEY = "cdp_sync/notified/"
-_EVERY_SECONDS = 30
-_UI_URL = "CDP_SYNC_UI_URL"
-_DEFAULT_UI_URL = "http://localhost:3000"
-
 _FIRST_LOOK_BACK = 3600.0
 """Seconds before a first tick whose runs are mailed about."""
 _OVERLAP = 600.0
@@ -38,161 +33,122 @@ _PAUSES = Pauses(60.0, 2.0, 900.0)
 _GIVEN_UP_AFTER = 24 * 3600.0
 _LONGEST_TICK = 15.0
 """Seconds after which a tick begins no further mail: Dagster cuts it off after 60, and a mail may take 40."""
-
 _WAITING = "waiting"
 _STATUSES = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED]
 
 
-class Notified(BaseModel):
-    """A connection whose runs are mailed about."""
+class Notified(Notifications):
+    """The notifications of a connection, and its label."""
 
     label: str
-    notifications: Notifications
 
 
 def notified_metadata(connection: Connection) -> dict[str, Any]:
     """Return the metadata of a connection's definitions about mail; the sensor of the whole project is made of it."""
     if connection.notifications is None:
         return {}
-    declared = Notified(label=connection.label, notifications=connection.notifications)
-    return {f"{_KEY}{connection.name}": dg.MetadataValue.json(declared.model_dump(mode="json"))}
+    declared = connection.notifications.model_dump(mode="json") | {"label": connection.label}
+    return {f"{_KEY}{connection.name}": dg.MetadataValue.json(declared)}
 
 
 def build_mail(parts: Iterable[dg.Definitions]) -> dg.Definitions:
     """Return the sensor that mails about the runs of all connections in these definitions that ask for it."""
-    notified = {
-        key.removeprefix(_KEY): Notified.model_validate(value.value)
-        for part in parts
-        for key, value in part.metadata.items()
-        if key.startswith(_KEY)
-    }
+    metadata = {key: value for part in parts for key, value in part.metadata.items() if key.startswith(_KEY)}
+    notified = {key.removeprefix(_KEY): Notified.model_validate(value.value) for key, value in metadata.items()}
     if not notified:
         return dg.Definitions()
 
     @dg.sensor(
         name="mail",
-        minimum_interval_seconds=_EVERY_SECONDS,
+        minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Mails about runs that ended, once each, of: {', '.join(notified)}.",
     )
     def mail(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = time.time()
-        tick = _Tick(context, notified, now, *_read_cursor(context.cursor, now))
-        tick.run()
-        cursor = json.dumps({"looked_at": now, "pauses": {run: vars(backoff) for run, backoff in tick.waiting.items()}})
-        waiting = f"To be sent later: {len(tick.waiting)}." if tick.waiting else ""
-        summary = " ".join(filter(None, (f"Mails sent: {tick.sent}.", waiting, tick.problem)))
-        return dg.SensorResult(skip_reason=summary, cursor=cursor)
+        return _Tick(context, notified).run()
 
     return dg.Definitions(sensors=[mail])
 
 
-def _read_cursor(text: str | None, now: float) -> tuple[float, dict[str, Backoff]]:
-    """Return up to when the last tick looked at runs, and the mails that waited, by run; else those of a first tick."""
-    try:
-        found = json.loads(text or "")
-        return float(found["looked_at"]), {run: Backoff(*each.values()) for run, each in found["pauses"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return now - _FIRST_LOOK_BACK + _OVERLAP, {}
-
-
-@dataclass
 class _Tick:
-    """One evaluation of the sensor."""
+    def __init__(self, context: dg.SensorEvaluationContext, notified: Mapping[str, Notified]) -> None:
+        self.context, self.instance, self.notified, self.now = context, context.instance, notified, time.time()
+        # Where there is no cursor of ours, waiting mails are found by their tags.
+        self.looked_at, self.waited = self.now - _FIRST_LOOK_BACK + _OVERLAP, {}
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            found = json.loads(context.cursor or "")
+            waited = {run: Backoff(*each.values()) for run, each in found["pauses"].items()}
+            self.looked_at, self.waited = float(found["looked_at"]), waited
+        self.waiting: dict[str, Backoff] = {}
+        self.sent, self.problem, self.reachable = 0, "", True
 
-    context: dg.SensorEvaluationContext
-    notified: Mapping[str, Notified]
-    now: float
-    looked_at: float
-    waited: Mapping[str, Backoff]
-    """The mails that waited before this tick, by run."""
-    sent: int = 0
-    waiting: dict[str, Backoff] = field(default_factory=dict)
-    """The mails that wait after this tick."""
-    problem: str = ""
-    """What keeps mails from being sent."""
-
-    def run(self) -> None:
+    def run(self) -> dg.SensorResult:
         """Send the mails that are due, in the order in which the runs ended."""
-        began = time.monotonic()
-        due = list(self._due())
-        reachable = True
-        while due and reachable and time.monotonic() - began < _LONGEST_TICK:
-            reachable = self._deliver(due.pop(0))
-        for record in due:
-            self._wait(record, failed=not reachable)
-
-    def _due(self) -> Iterator[dg.RunRecord]:
-        """Yield the runs to mail about now; the others keep their backoff."""
+        last_start = time.monotonic() + _LONGEST_TICK
         for record in self._candidates():
             run_id = record.dagster_run.run_id
             backoff = self.waited.get(run_id, Backoff())
             if self.now - _ended(record) > _GIVEN_UP_AFTER:
-                self._mark(record, "given up")
+                state = "given up"
                 self.context.log.warning(f"The mail about run {run_id} is given up: the run ended more than a day ago.")
-            elif backoff.not_before > self.now:
-                self.waiting[run_id] = backoff
+            elif backoff.not_before > self.now or (self.reachable and time.monotonic() >= last_start):
+                state, self.waiting[run_id] = _WAITING, backoff
             else:
-                yield record
+                state = self._deliver(record) if self.reachable else _WAITING
+                if state == _WAITING:
+                    self.waiting[run_id] = backoff.failed(self.now, _PAUSES)
+            if record.dagster_run.tags.get(MAILED) != state:
+                self.instance.add_run_tags(run_id, {MAILED: state})
+        waiting = f"To be sent later: {len(self.waiting)}." if self.waiting else ""
+        summary = " ".join(filter(None, (f"Mails sent: {self.sent}.", waiting, self.problem)))
+        pauses = {run_id: vars(backoff) for run_id, backoff in self.waiting.items()}
+        return dg.SensorResult(skip_reason=summary, cursor=json.dumps({"looked_at": self.now, "pauses": pauses}))
 
     def _candidates(self) -> list[dg.RunRecord]:
         """Return the runs that ended since the last tick, and those whose mail waits; a lost cursor loses neither."""
-        failures_only = all(each.notifications.on == "failure" for each in self.notified.values())
+        failures_only = all(each.on == "failure" for each in self.notified.values())
         statuses = [dg.DagsterRunStatus.FAILURE] if failures_only else _STATUSES
-        since = self.looked_at - _OVERLAP
-        recent = self.context.instance.get_run_records(
-            dg.RunsFilter(statuses=statuses, updated_after=datetime.fromtimestamp(since, UTC))
-        )
+        since = datetime.fromtimestamp(self.looked_at - _OVERLAP, UTC)
+        recent = self.instance.get_run_records(dg.RunsFilter(statuses=statuses, updated_after=since))
+        waiting = self.instance.get_run_records(dg.RunsFilter(statuses=statuses, tags={MAILED: _WAITING}))
         # A tag renews the time of a run's last change, but not that of its end.
-        fresh = [record for record in recent if not record.dagster_run.tags.get(MAILED) and _ended(record) >= since]
-        waiting = self.context.instance.get_run_records(dg.RunsFilter(statuses=statuses, tags={MAILED: _WAITING}))
+        fresh = [one for one in recent if not one.dagster_run.tags.get(MAILED) and _ended(one) >= since.timestamp()]
         return sorted((one for one in (*fresh, *waiting) if self._recipients(one.dagster_run)), key=_ended)
 
     def _connections(self, run: dg.DagsterRun) -> dict[str, Notified]:
         """Return the notified connections that a run belongs to: by its tag or, where it has none, by its assets."""
         tagged = run.tags.get(CONNECTION)
-        named = [tagged] if tagged else [key.path[0] for key in planned_goals(self.context.instance, run)]
+        named = [tagged] if tagged else [key.path[0] for key in planned_goals(self.instance, run)]
         return {name: self.notified[name] for name in named if name in self.notified}
 
     def _recipients(self, run: dg.DagsterRun) -> list[str]:
         failed = run.status == dg.DagsterRunStatus.FAILURE
-        declared = [each.notifications for each in self._connections(run).values()]
-        return list(dict.fromkeys(email for each in declared if each.wanted(failed=failed) for email in each.emails))
+        wanting = (each for each in self._connections(run).values() if each.wanted(failed=failed))
+        return list(dict.fromkeys(email for each in wanting for email in each.emails))
 
-    def _deliver(self, record: dg.RunRecord) -> bool:
-        """Mail about a run; return whether the server can be expected to take further mails."""
+    def _deliver(self, record: dg.RunRecord) -> str:
         run, log = record.dagster_run, self.context.log
         try:
             labels = {name: each.label for name, each in self._connections(run).items()}
-            outcome = outcome_of(self.context.instance, record, labels, os.environ.get(_UI_URL) or _DEFAULT_UI_URL)
+            base_url = os.environ.get("CDP_SYNC_UI_URL") or "http://localhost:3000"
+            outcome = outcome_of(self.instance, record, labels, base_url)
             mail = Mail(subject_of(outcome), text_of(outcome), self._recipients(run), run.run_id)
             refused = send(SmtpServer.from_environment(os.environ), mail)
         except MailRefused as error:
-            self._mark(record, "refused")
             log.warning(f"The mail about run {run.run_id} is not sent again. {error}")
+            return "refused"
         except CdpSyncError as error:
-            self._wait(record, failed=True)
-            self.problem = str(error)
+            self.problem, self.reachable = str(error), isinstance(error, MailPutOff)
             log.warning(f"The mail about run {run.run_id} is tried again later. {error}")
-            return isinstance(error, MailPutOff)
+            return _WAITING
         except Exception:
-            self._wait(record, failed=True)
             log.exception(f"The mail about run {run.run_id} cannot be written.")
-        else:
-            self._mark(record, "sent")
-            self.sent += 1
-            if refused:
-                of = counted(len(mail.recipients), "address", "addresses")
-                log.warning(f"The mail server refused {refused} of {of}.")
-        return True
-
-    def _wait(self, record: dg.RunRecord, *, failed: bool) -> None:
-        backoff = self.waited.get(record.dagster_run.run_id, Backoff())
-        self.waiting[record.dagster_run.run_id] = backoff.failed(self.now, _PAUSES) if failed else backoff
-        self._mark(record, _WAITING)
-
-    def _mark(self, record: dg.RunRecord, state: str) -> None:
-        self.context.instance.add_run_tags(record.dagster_run.run_id, {MAILED: state})
+            return _WAITING
+        self.sent += 1
+        if refused:
+            of = counted(len(mail.recipients), "address", "addresses")
+            log.warning(f"The mail server refused {refused} of {of}.")
+        return "sent"
 
 
 def _ended(record: dg.RunRecord) -> float:

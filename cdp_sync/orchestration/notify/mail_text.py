@@ -1,7 +1,6 @@
 """The text of a mail about a run: a pure function of the run's outcome. No I/O, no Dagster, no personal data."""
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,41 +16,32 @@ _MAX_REASONS = 3
 
 _RUN_STATES = {"success": "succeeded", "failed": "failed", "stopped": "was stopped", "not started": "did not start"}
 _GOAL_STATES = {"failed": "failed", "unfinished": "did not finish", "not run": "was not run", "success": "succeeded"}
-"""In words; the first are the last to be left out."""
+"""In words; the first are the last to be left out. An unfinished goal was under way when the run ended."""
 
 
 @dataclass(frozen=True)
 class GoalOutcome:
-    """The outcome of one goal in a run."""
+    """The outcome of one goal in a run, with counters or the error, and why rows did not land, most frequent first."""
 
     name: str
     state: str
-    """success, failed, unfinished (it was under way when the run ended) or not run."""
     message: str = ""
-    """One or two sentences, with counters or the error."""
     reasons: tuple[tuple[str, int], ...] = ()
-    """Why rows did not land, and how often, most frequent first."""
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """The outcome of a run."""
+    """The outcome of a run: of which connections (name and label), why it ran, and of its goals in running order."""
 
-    run_id: str
     connections: tuple[tuple[str, str], ...]
-    """Name and label of each connection that it ran; usually one."""
     state: str
-    """success, failed, stopped or not started."""
     reason: str
-    """Why it ran."""
     link: str
-    """Where to look further."""
     cause: str = ""
     """Why it failed, where no goal says so."""
     started_at: float | None = None
     ended_at: float | None = None
     goals: tuple[GoalOutcome, ...] = ()
-    """In running order."""
 
 
 def subject_of(run: RunOutcome) -> str:
@@ -65,12 +55,14 @@ def subject_of(run: RunOutcome) -> str:
 def text_of(run: RunOutcome) -> str:
     """Return the text: what happened, why, what each goal did, where to look."""
     titles = ", ".join(name if label == name else f"{label} ({name})" for name, label in run.connections)
+    states = list(_GOAL_STATES)
+    shown = sorted(run.goals, key=lambda goal: states.index(goal.state))[:_MAX_GOALS]
     left_out = len(run.goals) - _MAX_GOALS
     took = f", {run.ended_at - run.started_at:,.0f} s" if run.started_at and run.ended_at else ""
     started = f"Started: {datetime.fromtimestamp(run.started_at, UTC):%F %T} UTC{took}" if run.started_at else ""
     paragraphs = [
         [f"{_line(titles)}: the run {_RUN_STATES[run.state]}.", _line(run.cause)],
-        *(_goal(goal) for goal in _shown(run.goals)),
+        *(_goal(goal) for goal in run.goals if goal in shown),
         [f"and {counted(left_out, 'more goal')}" if left_out > 0 else ""],
         [f"Reason: {_line(run.reason)}", started, f"Run: {run.link}"],
     ]
@@ -78,19 +70,10 @@ def text_of(run: RunOutcome) -> str:
     return "\n\n".join(filter(None, texts)) + "\n"
 
 
-def _shown(goals: Sequence[GoalOutcome]) -> Iterable[GoalOutcome]:
-    """Return the goals in the order given; where they are too many, those that failed are not left out."""
-    states = list(_GOAL_STATES)
-    chosen = sorted(range(len(goals)), key=lambda place: states.index(goals[place].state))[:_MAX_GOALS]
-    return (goals[place] for place in sorted(chosen))
-
-
 def _goal(goal: GoalOutcome) -> list[str]:
-    return [
-        f"{_line(goal.name)} {_GOAL_STATES[goal.state]}",
-        f"  {_line(goal.message)}" if goal.message else "",
-        *(f"  {counted(times, 'time')}: {_line(reason)}" for reason, times in goal.reasons[:_MAX_REASONS]),
-    ]
+    reasons = [f"  {counted(times, 'time')}: {_line(reason)}" for reason, times in goal.reasons[:_MAX_REASONS]]
+    message = f"  {_line(goal.message)}" if goal.message else ""
+    return [f"{_line(goal.name)} {_GOAL_STATES[goal.state]}", message, *reasons]
 
 
 def _line(text: str, longest: int = _LONGEST_TEXT) -> str:

@@ -56,7 +56,6 @@ class PastGoal:
     direction: str | None
     """import or export; None where it is not known."""
     state: RunState
-    """Finished or failed."""
     message: str
     """The sentence with the counters, or what went wrong."""
     ended_at: datetime
@@ -75,9 +74,9 @@ class PastGoal:
 
     def to_json(self) -> dict[str, Any]:
         """Return the goal as `runs --json` shows it: the counters beside the rest."""
-        shown = asdict(replace(self, counters=None))
-        del shown["counters"]
-        return {**shown, "consent_skipped": self.consent_skipped, **(self.counters or {})}
+        shown = asdict(self)
+        counters = shown.pop("counters") or {}
+        return {**shown, "consent_skipped": self.consent_skipped, **counters}
 
 
 @dataclass(frozen=True)
@@ -149,9 +148,7 @@ def past_runs(
         UnknownName: There is no run of that id, or several begin with it, or it is another connection's.
     """
     with open_instance() as instance:
-        records = (
-            [_record(instance, connection, run_id)] if run_id is not None else _latest(instance, connection, limit)
-        )
+        records = _latest(instance, connection, limit) if run_id is None else [_record(instance, connection, run_id)]
         runs = [
             PastRun(
                 run_id=record.dagster_run.run_id,
@@ -221,13 +218,11 @@ def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: list[PastG
         run = replace(run, phase=under_way(instance, run.run_id, run.connection))
     elif run.state in (RunState.FAILED, RunState.STOPPED):
         trouble = trouble_of(instance, run.run_id, run.connection)
-        for name, (ended_at, message) in trouble.goals.items():  # of some only the event log says that they failed
-            failed = PastGoal(name, None, RunState.FAILED, message, ended_at, errors=(message,))
+        for name, (at, message) in trouble.goals.items():  # of some only the event log says that they failed
+            failed = PastGoal(name, None, RunState.FAILED, message, at, errors=(message,))
             goal = goals.get(name, failed)
             if goal is failed or goal.state is not RunState.FAILED:
-                goals[name] = replace(
-                    goal, state=failed.state, message=message, ended_at=ended_at, errors=failed.errors
-                )
+                goals[name] = replace(goal, state=failed.state, message=message, ended_at=at, errors=failed.errors)
         is_said = any(goal.state is RunState.FAILED for goal in goals.values())
         run = replace(run, message="" if is_said else trouble.message)
     return replace(run, goals=tuple(sorted(goals.values(), key=lambda goal: goal.ended_at)))

@@ -30,7 +30,6 @@ class Outcome:
 
     run_id: str
     state: GoalState
-    """Success or failed."""
     seconds: float
     """The goals' own work, from the first step's start to the last one's end, without the start of Dagster."""
     goals: tuple[Report, ...]
@@ -80,15 +79,12 @@ def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outco
     with open_instance() as instance, watched_by(watcher):
         recover(instance, data_folder())
         refuse_second_run(instance, order.connection)
+        reason = "backfill" if order.again else "by hand"
         run = instance.create_run_for_job(
             job_def=job,
             asset_selection=frozenset(goals) or None,
             run_config=order.run_config(goals),
-            tags={
-                **job.run_tags,
-                "reason": "backfill" if order.again else "by hand",
-                PROCESS: str(Process.this()),
-            },
+            tags={**job.run_tags, "reason": reason, PROCESS: str(Process.this())},
             remote_job_origin=job_origin(job.name),
         )
         succeeded = execute_here(job, run, instance)

@@ -40,15 +40,23 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
         required_resource_keys={"warehouse"},  # read once; without its pool, so that imports need not wait
     )
     def remove_what_is_old(context: dg.OpExecutionContext) -> None:
+        # A run without a row in the warehouse found nothing to do. None is removed while the warehouse is locked.
+        def with_work(run_ids: list[str]) -> set[str]:
+            with context.resources.warehouse.warehouse().open("read") as session:
+                return runs_with_work(session, run_ids)
+
         leftovers, now, until = data_folder().sweep(), datetime.now(UTC), time.monotonic() + _LONGEST
         runs, done = forget_runs(context.instance, now - timedelta(days=declared.keep_runs_days), until)
-        idle, idle_done = _remove_idle(context, now - timedelta(days=declared.keep_idle_runs_days), until)
+        idle, idle_done = 0, False
+        try:
+            idle_before = now - timedelta(days=declared.keep_idle_runs_days)
+            idle, idle_done = forget_idle_runs(context.instance, idle_before, until, with_work)
+        except CdpSyncError as error:
+            context.log.warning(f"{error} No run without work was removed.")
         done = done and idle_done
-        removed = (
-            f"Runs removed: {runs:,}. Runs without work removed: {idle:,}. Left-over files removed: {leftovers:,}."
-        )
-        context.log.info(removed if done else f"{removed} The rest is removed by the next run.")
         counts = {"runs removed": runs, "runs without work removed": idle, "left-over files removed": leftovers}
+        removed = " ".join(f"{name.capitalize()}: {count:,}." for name, count in counts.items())
+        context.log.info(removed if done else f"{removed} The rest is removed by the next run.")
         context.add_output_metadata({**counts, "done": done})
 
     @dg.job(
@@ -73,37 +81,18 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
     return dg.Definitions(jobs=[maintenance], schedules=[schedule])
 
 
-def _remove_idle(context: dg.OpExecutionContext, ended_before: datetime, until: float) -> tuple[int, bool]:
-    """Remove runs that found nothing to do: those without a row in the warehouse. None while it is locked."""
-
-    def with_work(run_ids: list[str]) -> set[str]:
-        with context.resources.warehouse.warehouse().open("read") as session:
-            return runs_with_work(session, run_ids)
-
-    try:
-        return forget_idle_runs(context.instance, ended_before, until, with_work)
-    except CdpSyncError as error:
-        context.log.warning(f"{error} No run without work was removed.")
-        return 0, False
-
-
 def forget_runs(instance: dg.DagsterInstance, ended_before: datetime, until: float) -> tuple[int, bool]:
     """Remove the runs that ended before a time, oldest first.
 
-    It stops at `until`, a time of the monotonic clock; what is begun is finished.
-
-    Returns:
-        How many were removed, and whether those are all.
+    It stops at `until`, a time of the monotonic clock; what is begun is finished. Return how many were removed, and
+    whether those are all.
     """
     old = _ended(instance, _FINISHED, ended_before)
     return _forget_all(instance, [run.run_id for run in old], until)
 
 
 def forget_idle_runs(
-    instance: dg.DagsterInstance,
-    ended_before: datetime,
-    until: float,
-    with_work: Callable[[list[str]], set[str]],
+    instance: dg.DagsterInstance, ended_before: datetime, until: float, with_work: Callable[[list[str]], set[str]]
 ) -> tuple[int, bool]:
     """Remove the runs of connections that ended before a time with success, and found nothing to do.
 
@@ -145,13 +134,8 @@ def _forget_all(instance: dg.DagsterInstance, run_ids: Iterable[str], until: flo
 def _shown(instance: dg.DagsterInstance) -> set[str]:
     """Return the runs of the latest materialization and observation of every asset but the files."""
     keys = [key for key in instance.get_asset_keys() if not is_files_key(key)]
-    latest = [
-        record
-        for key in keys
-        for fetch in (instance.fetch_materializations, instance.fetch_observations)
-        for record in fetch(key, limit=1).records
-    ]
-    return {record.run_id for record in latest}
+    fetches = (instance.fetch_materializations, instance.fetch_observations)
+    return {record.run_id for key in keys for fetch in fetches for record in fetch(key, limit=1).records}
 
 
 def _keep_files(instance: dg.DagsterInstance, run_id: str) -> bool:

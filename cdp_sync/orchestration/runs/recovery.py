@@ -55,7 +55,6 @@ class Process:
         return cls(host, int(pid), began) if pid.isdecimal() else None
 
     def __str__(self) -> str:
-        """Return it as a tag."""
         return f"{self.host}:{self.pid}:{self.began}"
 
     @property

@@ -1,9 +1,9 @@
 """Dagster's event log of runs: what goals materialized, the step under way, and what went wrong."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import product
+from itertools import chain
 from typing import Any
 
 import dagster as dg
@@ -12,6 +12,9 @@ from dagster import DagsterEventType
 from cdp_sync.orchestration.goals.metadata import values_in
 from cdp_sync.orchestration.goals.segments import SEGMENTS
 
+CAUSES = {DagsterEventType.RUN_FAILURE, DagsterEventType.ENGINE_EVENT}
+"""Events about a run as a whole that may say why it failed."""
+_NO_CAUSE = "This run has been marked as failed from outside the execution context."
 _DONE = {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION}
 """What a goal ends with."""
 
@@ -36,26 +39,22 @@ def materializations(
 
     Of all runs, those of one connection, or one run.
     """
+    records: Iterable[dg.EventLogRecord]
+    if run_id:
+        records = instance.get_records_for_run(run_id, of_type=_DONE).records
+    else:  # oldest first of each kind: for one connection with queries for each of its goals
+        keys = instance.get_asset_keys([connection]) if connection else [None]
+        after = since.timestamp()
+        queries = (dg.EventRecordsFilter(kind, key, after_timestamp=after) for key in keys for kind in _DONE)
+        events = instance.event_log_storage
+        records = chain.from_iterable(events.get_event_records(query, ascending=True) for query in queries)
     found: dict[str, dict[str, tuple[datetime, dict[str, Any]]]] = {}
-    for record in _materialized(instance, since, connection, run_id):
+    for record in records:
         entry = record.event_log_entry
         event = entry.asset_materialization or entry.asset_observation
         if event and len(event.asset_key.path) == 2 and event.asset_key.path[0] != SEGMENTS:
             found.setdefault(entry.run_id, {})[event.asset_key.path[1]] = (_time(entry), values_in(event.metadata))
     return found
-
-
-def _materialized(
-    instance: dg.DagsterInstance, since: datetime, connection: str | None, run_id: str | None
-) -> Iterator[dg.EventLogRecord]:
-    """Yield the records, oldest first of each kind: for one connection with queries for each of its goals."""
-    if run_id:
-        yield from instance.get_records_for_run(run_id, of_type=_DONE).records
-        return
-    keys = instance.get_asset_keys([connection]) if connection else [None]
-    for key, kind in product(keys, _DONE):
-        wanted = dg.EventRecordsFilter(kind, asset_key=key, after_timestamp=since.timestamp())
-        yield from instance.event_log_storage.get_event_records(wanted, ascending=True)
 
 
 def under_way(instance: dg.DagsterInstance, run_id: str, connection: str) -> dict[str, str] | None:
@@ -101,6 +100,20 @@ def why_of(event: dg.DagsterEvent, where: str) -> str:
     error = failed.error and (failed.error.cause or failed.error)  # Dagster's own error wraps that of the step
     kind = error.cls_name if error else "unknown"
     return f"An unexpected error in {step} ({kind}). {where}"
+
+
+def cause_of(events: Iterable[dg.DagsterEvent]) -> str:
+    """Return why a run failed, in Dagster's words: the last event about the run that names a cause."""
+    cause, begun = "", False
+    for event in events:
+        begun = begun or event.event_type == DagsterEventType.STEP_START
+        if event.event_type in CAUSES:
+            error = getattr(event.event_specific_data, "error", None)
+            without_cause = event.event_type == DagsterEventType.ENGINE_EVENT or (event.message == _NO_CAUSE and cause)
+            if error or not without_cause:
+                quoted = error.message if error and not begun else ""  # later it may quote what a step read
+                cause = f"{event.message} {quoted}"
+    return cause
 
 
 def _time(entry: dg.EventLogEntry) -> datetime:

@@ -18,7 +18,6 @@ PROCESS = f"{HIDDEN_TAG_PREFIX}cdp_sync_process"
 FORMER_PROCESS = "cdp_sync/process"
 """Its former name; runs that have it may still be under way, or be launched again."""
 MAILED = "cdp_sync/mailed"
-"""The state of the mail about the run."""
 
 _BY_DAGSTER = {
     "dagster/backfill": "backfill",

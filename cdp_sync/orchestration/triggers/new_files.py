@@ -70,7 +70,6 @@ def _sensor(connection: Connection, watch: Watch, profiles: Profiles, job: Asset
 def _evaluate(
     instance: dg.DagsterInstance, connection: str, memory: Memory, found: Look, now: float
 ) -> dg.SensorResult:
-    """Request a run if one is due after a look."""
     memory = memory.settle(_outcomes(instance, connection, memory.asked), now).forget_what_is_gone(found)
     due = memory.due(found, now)
     if due and any(runs_in(instance, connection, UNFINISHED)):
@@ -110,7 +109,6 @@ def _outcomes(instance: dg.DagsterInstance, connection: str, asked: Iterable[str
 
 
 def _summary(look: Look, memory: Memory) -> str:
-    """Describe a look that requests no run."""
     parts = [f"Of {counted(len(look.states), 'file')} none is new."]
     if memory.seen:
         parts = [f"Of {counted(len(look.states), 'file')}, {len(memory.seen):,} just arrived; another look follows."]

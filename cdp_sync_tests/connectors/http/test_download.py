@@ -23,14 +23,14 @@ from cdp_sync.errors import (
     ServerRefused,
 )
 from cdp_sync_tests.connectors.http.scripted_server import Reply, ScriptedServer
-from cdp_sync_tests.connectors.http.test_sender import SECRET, failed, sender
+from cdp_sync_tests.connectors.http.test_sender import SECRET, failing_call, sender
 
 CONTENT = b"Profile Id,Lists\n" + b"1,Main\n" * 100_000
 
 
 def failed_download(url: str, target: Path, **options: object) -> CdpSyncError:
     """Return the error of a failing download that leaves no file."""
-    error = failed(url, work=lambda calling, url: download(calling, f"{url}/x?{SECRET}", target), **options)
+    error = failing_call(url, work=lambda calling, url: download(calling, f"{url}/x?{SECRET}", target), **options)
     assert [path.name for path in target.parent.glob("*")] == []
     return error
 

@@ -70,7 +70,7 @@ def body(answer: Answer) -> bytes:
     return answer.body
 
 
-def failed(url: str, *, work: Callable[[Sender, str], object] | None = None, **options: Any) -> CdpSyncError:
+def failing_call(url: str, *, work: Callable[[Sender, str], object] | None = None, **options: Any) -> CdpSyncError:
     """Return the error of a failing call. Neither its message nor its traceback holds the query."""
     with sender(url, **options) as calling, pytest.raises(CdpSyncError) as raised:
         (work or (lambda calling, url: calling.send(request(url), body)))(calling, url)
@@ -85,14 +85,14 @@ def test_a_stalled_call_times_out(manner: Any) -> None:
     """A stalled answer and an endless one both time out, even within the headers."""
     begun = time.monotonic()
     with ScriptedServer([Reply(manner=manner)]) as server:
-        assert isinstance(failed(server.url, read=0.3, whole=0.5), ConnectionLost)
+        assert isinstance(failing_call(server.url, read=0.3, whole=0.5), ConnectionLost)
     assert time.monotonic() - begun < 5
 
 
 def test_an_exceeded_deadline_is_reported() -> None:
     """A call that exceeds its deadline is reported as such, not as a dropped connection."""
     with ScriptedServer([Reply(manner="drips")]) as server:
-        assert "did not answer in full within 0.3 s" in str(failed(server.url, whole=0.3))
+        assert "did not answer in full within 0.3 s" in str(failing_call(server.url, whole=0.3))
 
 
 def test_an_incomplete_answer_is_retried() -> None:
@@ -102,7 +102,7 @@ def test_an_incomplete_answer_is_retried() -> None:
             assert calling.send(request(server.url), body) == b"whole"
         assert len(server.calls) == 2
     with ScriptedServer([Reply(body=b"x" * 1000, manner="cut")]) as server:
-        assert isinstance(failed(server.url), ConnectionLost)
+        assert isinstance(failing_call(server.url), ConnectionLost)
 
 
 def test_an_answer_without_a_length_ends_with_the_connection() -> None:
@@ -120,7 +120,7 @@ def test_transient_errors_are_retried(status: int) -> None:
     ):
         assert calling.send(request(server.url), body) == b"yes"
     with ScriptedServer([Reply(status)]) as server:
-        failed(server.url, attempts=3)
+        failing_call(server.url, attempts=3)
         assert len(server.calls) == 3
 
 
@@ -128,21 +128,21 @@ def test_a_refused_connection_is_reported() -> None:
     """A refused connection is ServerUnreachable, with host and port in its message."""
     with ScriptedServer([Reply()]) as server:
         url = server.url
-    error = failed(url)
+    error = failing_call(url)
     assert isinstance(error, ServerUnreachable)
     assert str(error).startswith(f"{url} cannot be reached: connection refused.")
 
 
 def test_an_unknown_host_is_reported() -> None:
     """A host name that does not resolve is ServerUnreachable; RFC 2606 reserves `invalid`."""
-    error = failed("https://api.invalid", connect=2)
+    error = failing_call("https://api.invalid", connect=2)
     assert isinstance(error, ServerUnreachable)
 
 
 def test_https_needs_tls() -> None:
     """An https call to a server without TLS sends nothing in the clear."""
     with ScriptedServer([Reply()]) as server:
-        error = failed(server.url.replace("http:", "https:"))
+        error = failing_call(server.url.replace("http:", "https:"))
         assert isinstance(error, (ServerRefused, ConnectionLost))
         assert not isinstance(error, CertificateRejected)
         assert server.calls == []
@@ -154,7 +154,7 @@ def test_a_signed_call_follows_no_redirect() -> None:
         ScriptedServer([Reply()]) as other,
         ScriptedServer([Reply(302, headers={"Location": f"{other.url}/user"})]) as server,
     ):
-        error = failed(server.url, attempts=3)
+        error = failing_call(server.url, attempts=3)
         assert isinstance(error, ServerRefused)
         assert "redirects calls" in str(error)
         assert (len(server.calls), other.calls) == (1, [])
@@ -248,7 +248,7 @@ def test_an_invalid_header_is_not_shown() -> None:
     """A header value with a line break is an error that does not show the value."""
     options = {"headers": {"Api-Key": "k-123\nX: jane"}}
     with ScriptedServer([Reply()]) as server:
-        error = failed(server.url, attempts=3, options=options)
+        error = failing_call(server.url, attempts=3, options=options)
         assert server.calls == []
     assert isinstance(error, SettingUnusable)
     assert "k-123" not in repr(error)
@@ -304,7 +304,7 @@ def test_a_slow_upload_is_aborted(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         begun = time.monotonic()
         try:
-            error = failed(
+            error = failing_call(
                 url, transfer=0.5, work=lambda calling, url: calling.send(Request("job", "POST", url, file=file), body)
             )
         finally:
@@ -341,7 +341,7 @@ def test_a_call_waits_no_longer_than_its_deadline() -> None:
     limiter = RateLimiter()
     limiter.acquire("user").answered(RateInfo(refused=True, retry_after=7200))
     with ScriptedServer([Reply()]) as server:
-        assert isinstance(failed(server.url, limiter=limiter, turn=60), RateExceeded)
+        assert isinstance(failing_call(server.url, limiter=limiter, turn=60), RateExceeded)
         assert server.calls == []
 
 

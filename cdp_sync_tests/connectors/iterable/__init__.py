@@ -1,1 +1,1 @@
-"""Speaking with Iterable."""
+"""Tests of the connector for Iterable."""

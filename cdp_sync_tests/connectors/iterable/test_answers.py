@@ -1,4 +1,4 @@
-"""What answers mean: a table of errors, and samples of recorded shapes."""
+"""Answers of Iterable: a table of errors, and samples of recorded answers."""
 
 import json
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from cdp_sync.errors import (
     AuthenticationFailed,
     CdpSyncError,
     EndpointNotPermitted,
+    FieldsRefused,
     JobLost,
     ListUnknown,
     RateExceeded,
@@ -21,6 +22,8 @@ from cdp_sync.errors import (
     RequestRefused,
     ServerRefused,
     Transient,
+    UserForgotten,
+    UserUnknown,
 )
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -54,13 +57,13 @@ REFUSALS = [
 
 
 def sample(name: str) -> bytes:
-    """Return a recorded shape."""
+    """Return the sample of a recorded answer."""
     return (SAMPLES / f"{name}.json").read_bytes()
 
 
 @pytest.mark.parametrize(("call", "status", "said", "error"), REFUSALS)
-def test_a_refusal_is_one_of_our_errors(call: Call, status: int, said: Any, error: type[CdpSyncError]) -> None:
-    """The status decides, not the code; nothing personal is passed on."""
+def test_the_status_decides_the_type_of_error(call: Call, status: int, said: Any, error: type[CdpSyncError]) -> None:
+    """The status decides the type of the error, not the code. The message has no personal data."""
     content = b"<html>Action not found</html>" if said is None else json.dumps(said).encode()
     with pytest.raises(error) as problem:
         decipher(call, status, content)
@@ -70,7 +73,7 @@ def test_a_refusal_is_one_of_our_errors(call: Call, status: int, said: Any, erro
 
 
 def test_an_answer_without_json_is_a_failure() -> None:
-    """Such as a page of something in between."""
+    """An answer without JSON, such as a gateway's page, is RemoteFailure."""
     with pytest.raises(RemoteFailure):
         decipher(LISTS, 200, b"<html>")
     with pytest.raises(RemoteFailure):
@@ -79,7 +82,7 @@ def test_an_answer_without_json_is_a_failure() -> None:
 
 
 def test_lists_are_read() -> None:
-    """With their kinds; a creation time has milliseconds, or seconds."""
+    """Lists have their kinds, and creation times in milliseconds or seconds."""
     one, vip, never = answers.mailing_lists(decipher(LISTS, 200, sample("lists")))
     assert (one.id, one.name, one.kind, one.is_static) == (1068682, "List One", "static", True)
     assert (vip.kind, vip.is_static, never.kind) == ("dynamic", False, "suppression")
@@ -88,13 +91,13 @@ def test_lists_are_read() -> None:
 
 
 def test_fields_are_read() -> None:
-    """Flat, with dotted names."""
+    """Fields are flat, with dotted names."""
     fields = answers.field_types(decipher(protocol.get_fields(), 200, sample("fields")))
     assert (fields["address.number"], fields["isVip"], len(fields)) == ("long", "boolean", 8)
 
 
 def test_a_user_is_read() -> None:
-    """Fields and keys in one; an unknown user is an empty object, or a refusal that says so."""
+    """A user has fields and identifiers; an unknown user is an empty object or a refusal."""
     user = answers.user(decipher(USER, 200, sample("user")))
     assert user
     assert (user["email"], user["userId"], user["address"], user["emailListIds"]) == (JANE, "u1", {"city": "X"}, [7])
@@ -104,7 +107,7 @@ def test_a_user_is_read() -> None:
 
 
 def test_an_export_is_read() -> None:
-    """States in any case; further fields are ignored."""
+    """States are case-insensitive, and additional fields are ignored."""
     assert answers.job_id(decipher(START, 200, sample("export_started"))) == 3562
     found = json.loads(sample("export_files"))
     for state in ("completed", "Completed", "COMPLETED"):
@@ -119,8 +122,53 @@ def test_an_export_is_read() -> None:
         answers.job_id({"jobId": "x"})
 
 
-def test_types_that_do_not_fit_are_named() -> None:
-    """By field and type, without the value."""
+def test_mismatched_types_are_named() -> None:
+    """A type mismatch is reported with field and type, without the value."""
     with pytest.raises(RequestRefused, match="signupDate is date") as problem:
         decipher(BULK, 400, sample("types_mismatched"))
     assert JANE not in str(problem.value)
+
+
+def test_users_of_a_call_for_many_who_were_refused_are_read() -> None:
+    """By key and identifier, addresses without case; lists of failures that are new count as well."""
+    found = answers.failures(decipher(BULK, 200, sample("users_updated")))
+    assert (found.count, found.dropped_fields) == (6, ("legacy",))
+    assert {who: type(problem) for who, problem in found.reasons.items()} == {
+        ("email", "bad@"): RequestRefused,
+        ("userId", "x "): RequestRefused,
+        ("userId", "U9"): UserUnknown,
+        ("email", JANE): RequestRefused,
+        ("email", "twice@example.com"): RequestRefused,
+        ("email", "gone@example.com"): UserForgotten,
+        ("email", "new@example.com"): RequestRefused,
+    }
+    assert "another type" in str(found.reasons["email", JANE])
+    assert "different users" in str(found.reasons["email", "twice@example.com"])
+    assert "@" not in "".join(map(str, found.reasons.values()))
+
+
+def test_answers_of_2021_name_invalid_users_only() -> None:
+    """In two lists of their own; an answer may name nobody."""
+    found = answers.failures(decipher(BULK, 200, sample("users_updated_2021")))
+    assert (found.count, list(found.reasons)) == (1, [("email", "000")])
+    assert answers.failures({"successCount": 1, "failCount": 2}).count == 2
+    assert answers.failures({}).count == 0
+
+
+def test_a_project_with_too_many_fields_is_no_problem_of_one_user() -> None:
+    """The call is not split then."""
+    refusal = json.dumps({"msg": "no", "code": "UniqueFieldsLimitExceeded"}).encode()
+    with pytest.raises(FieldsRefused, match="1,000"):
+        decipher(BULK, 400, refusal)
+
+
+def test_a_list_that_users_are_put_on() -> None:
+    """A static one, or none of that name yet; no id that there is not, and no list that Iterable fills."""
+    lists = answers.mailing_lists(decipher(LISTS, 200, sample("lists")))
+    found = answers.target(lists, "List One")
+    assert found is not None
+    assert answers.target(lists, found.id) == found
+    assert answers.target(lists, "Another") is None
+    for named in ("VIP", "Never", 7):
+        with pytest.raises(ListUnknown):
+            answers.target(lists, named)

@@ -1,4 +1,4 @@
-"""Calls as they go over the wire, and the limits that are declared for them."""
+"""Requests as they are sent, and the declared rate limits."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -29,12 +29,12 @@ DAY = datetime(2026, 3, 1, 12, 30, 15, 999_999, tzinfo=UTC)
     ],
 )
 def test_a_call_goes_to_its_address(call: Call, address: str) -> None:
-    """Identifiers stand in the query: an address with a slash has no place in a path."""
+    """Identifiers are in the query, as an address with a slash is not valid in a path."""
     assert f"{call.method} {call.url('')}?{protocol.query_text(call)}" == address
 
 
-def test_a_period_has_its_zone() -> None:
-    """Which Iterable would otherwise choose; seconds are truncated, so that a period never begins too late."""
+def test_a_period_has_a_time_zone() -> None:
+    """A period has an explicit time zone, and its seconds are truncated so that it does not begin too late."""
     elsewhere = DAY.astimezone(timezone(timedelta(hours=5)))
     call = protocol.start_export(UserQuery(elsewhere, DAY + timedelta(days=1), ("email", "plan")))
     assert call.body == {
@@ -47,8 +47,8 @@ def test_a_period_has_its_zone() -> None:
     assert "range" not in protocol.stream_users(UserQuery(DAY, DAY)).query
 
 
-def test_users_of_a_call_for_many_are_json_already() -> None:
-    """They stand in the body as they were written; nobody is taken off a channel."""
+def test_users_of_a_bulk_call_are_sent_as_written() -> None:
+    """Users are sent as the JSON that was written, and nobody is unsubscribed from a channel."""
     users = [b'{"email":"a@x.com"}', b'{"userId":"U"}']
     bodies = [
         protocol.bulk_update(users, create_fields=False).body,
@@ -63,8 +63,8 @@ def test_users_of_a_call_for_many_are_json_already() -> None:
     ]
 
 
-def test_a_call_shows_nothing_personal() -> None:
-    """Neither what it asks for nor what it says."""
+def test_a_repr_shows_no_query_and_no_body() -> None:
+    """The repr of a call shows neither query nor body."""
     jane = [b'{"email":"jane@example.com"}']
     calls = [protocol.get_user("email", "jane@example.com"), protocol.subscribe(7, jane, existing_only=True),
              protocol.unsubscribe(7, jane), protocol.bulk_update(jane, create_fields=True)]  # fmt: skip
@@ -90,12 +90,12 @@ def test_a_call_shows_nothing_personal() -> None:
     ],
 )
 def test_documented_limits_are_declared(kind: protocol.Kind, bucket: Bucket) -> None:
-    """Each by endpoint and method, as the API documentation has them."""
+    """The limits per endpoint and method equal those of the API documentation."""
     assert BUCKETS[kind] == bucket
 
 
 def test_answers_without_rate_headers_are_normal() -> None:
-    """Only a refusal says something, and a pause where it has one."""
+    """Only a refusal has rate information, with a pause if the answer states one."""
     assert protocol.rate_info(200, {}).rate is None
     assert not protocol.rate_info(200, {}).refused
     assert protocol.rate_info(429, {}).refused

@@ -100,7 +100,6 @@ class Fields:
         self._at = 0
 
     def __bool__(self) -> bool:
-        """Whether anything is left."""
         return self._at < len(self._data)
 
     def raw(self, size: int) -> bytes:

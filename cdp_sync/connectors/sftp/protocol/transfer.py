@@ -45,14 +45,8 @@ def depth(size: int) -> int:
 def read(wire: Wire, handle: bytes, start: int, end: int, size: int) -> Iterator[bytes]:
     """Yield the bytes of an open remote file in order, from `start` to `end`, or to where it ends if that comes first.
 
-    A server may answer with fewer bytes than asked for; the rest is asked for again, ahead of everything else.
-
-    Args:
-        wire: The conversation.
-        handle: Of the file, as OPEN returned it.
-        start: Offset of the first byte.
-        end: Offset after the last byte.
-        size: Bytes to ask for at a time.
+    `size` bytes are asked for at a time. A server may answer with fewer; the rest is asked for again, ahead of
+    everything else.
 
     Raises:
         Refusal: The server would not go on.
@@ -95,13 +89,8 @@ def _drain(wire: Wire, numbers: Iterable[int]) -> None:
 def write(wire: Wire, handle: bytes, source: Callable[[int], bytes], size: int) -> Iterator[int]:
     """Fill an open remote file, and yield, as the server confirms piece after piece, how many bytes it has.
 
-    Where the server can, it makes sure that they lie on the server's disk.
-
-    Args:
-        wire: The conversation.
-        handle: Of the file, as OPEN returned it.
-        source: Gives up to so many bytes of what is to be written, and none at the end.
-        size: Bytes to send at a time.
+    Where the server can, it makes sure that they lie on the server's disk. `source` gives up to so many bytes of what
+    is to be written, and none at the end; `size` bytes are sent at a time.
 
     Raises:
         Refusal: The server would not go on. Answers may still be under way.

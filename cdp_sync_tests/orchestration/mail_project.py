@@ -25,7 +25,7 @@ MINUTE, HOUR = 60.0, 3600.0
 
 
 @dataclass
-class Office:
+class MailProject:
     """A project, its instance, a mail server, and the clock of the mail sensor."""
 
     project: Project
@@ -80,23 +80,23 @@ class _Clock:
 
 
 @pytest.fixture
-def office(
+def mail_project(
     project: Project, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Office]:
+) -> Iterator[MailProject]:
     """A project with a mail server that is up."""
     with SmtpSandbox(tmp_path / "mail") as server:
         settings = {"HOST": server.host, "PORT": str(server.port), "TLS": "none", "SENDER": "cdp@example.net"}
         for name, value in settings.items():
             monkeypatch.setenv(f"CDP_SYNC_SMTP_{name}", value)
         monkeypatch.setenv("CDP_SYNC_UI_URL", UI)
-        yield Office(project, instance, server, monkeypatch)
+        yield MailProject(project, instance, server, monkeypatch)
 
 
-def said(mail: EmailMessage) -> str:
+def text_of(mail: EmailMessage) -> str:
     """Return the text of a mail."""
     return str(mail.get_content()).replace("\r\n", "\n")
 
 
-def everything(mail: EmailMessage) -> str:
+def header_and_text(mail: EmailMessage) -> str:
     """Return header and text of a mail."""
-    return f"{mail.items()}\n{said(mail)}"
+    return f"{mail.items()}\n{text_of(mail)}"
