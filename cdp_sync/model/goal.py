@@ -182,8 +182,6 @@ class ImportGoal(ImportRules):
     """Linked and mapped fields that a file need not hold: an enricher looks them up."""
     may_be_packed: ClassVar[bool] = True
     """Whether a file may be an archive."""
-    memory_limit: ClassVar[str | None] = None
-    """What DuckDB may keep in memory during a run; the warehouse's own limit unless given."""
 
     format: Format = Format()
     """How the files are written."""
@@ -221,6 +219,11 @@ class ImportGoal(ImportRules):
     def row_fields(self) -> tuple[str, ...]:
         """The fields whose cells make a row what it is: linked, mapped and key ones."""
         return tuple(dict.fromkeys((*self.fields, *self.row_key)))
+
+    @property
+    def memory_limit(self) -> str | None:
+        """What DuckDB may keep in memory during a run; the warehouse's own limit unless given."""
+        return None
 
     @property
     def member_pattern(self) -> str | None:

@@ -162,7 +162,11 @@ class UserImport(ImportGoal):
 
     from_elsewhere: ClassVar[frozenset[str]] = frozenset({LIST_NAME})
     may_be_packed: ClassVar[bool] = False  # a list may be called anything, also `Winners.zip`
-    memory_limit: ClassVar[str | None] = "200MB"  # users are read in slices; more memory makes a run no faster
+
+    @property
+    def memory_limit(self) -> str | None:
+        """What DuckDB may keep in memory: little where users are read in slices; more makes a run no faster then."""
+        return None if self.needed is None else "250MB"
 
 
 class UserLink(AudienceLink):
