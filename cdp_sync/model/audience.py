@@ -76,8 +76,17 @@ class Delivered:
     """Lists that the user was on before it was sent, where the platform does not say since when."""
 
 
-Outcome = Delivered | CdpSyncError | None
-"""The end of a user's delivery: delivered; refused, with the reason; None where there is no such user."""
+@dataclass(frozen=True)
+class Unproved:
+    """A user who may have what was sent, and may be on the goal's lists. It counts as refused, and is sent again."""
+
+    reason: str
+    on_before: frozenset[str] = frozenset()
+    """Lists that the user was on before it was sent."""
+
+
+Outcome = Delivered | Unproved | CdpSyncError | None
+"""The end of a user's delivery: delivered; not proved; refused, with the reason; None where there is no such user."""
 
 
 class Users(Protocol):

@@ -113,8 +113,8 @@ class Entity:
     """A kind of record that the warehouse keeps one of for each person, or each other thing that rows name.
 
     Statements that link, upsert and delete its records take table and key from here. Intermediate tables call the key
-    of any record `profile_id`. These are about profiles alone: segments and exports, enriching, `repoint`, `renaming`,
-    the history, and of the ledger `identifier_property`, `imported_profile` and all that exports write.
+    of any record `profile_id`. These are about profiles alone: `sync_properties`, segments and exports, enriching,
+    `repoint`, `renaming`, the history, and of the ledger `identifier_property`, `imported_profile` and the exports'.
 
     Args:
         table: Its table in the warehouse.

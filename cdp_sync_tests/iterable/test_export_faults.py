@@ -174,3 +174,21 @@ def test_a_user_whose_own_fields_do_not_have_a_list(crm: Exchange, monkeypatch: 
     monkeypatch.setattr("cdp_sync.connectors.iterable.verification._MEMBERSHIPS", ())
     check_delivered(crm)
     assert crm.box.calls.count("lists/getUsers", "GET") == 1
+
+
+@pytest.mark.parametrize("trouble", ["it does not show", "calls fail"])
+def test_users_who_may_be_on_a_list_leave_it(trouble: str, crm: Exchange) -> None:
+    """A user without a proof counts as put there by the goal, unless it was there before."""
+    crm.box.load([{"list": "Red"}, {"email": "p0@example.com", "lists": ["Red"]}])
+    crm.goal = audience(segment="keen", lists=["Red"], remove_from_lists=True, verify="all")
+    if trouble == "it does not show":
+        crm.box.visible_after = 1e9
+    else:
+        crm.box.fail("lists/subscribe", "POST", status=500, times=3)
+    assert crm.run(attempts=1).counters.profiles_not_deliverable == 12
+    crm.box.visible_after = 0.0
+    crm.box.clock.advance(1e9)
+    crm.change("update warehouse.profile set keen = false where text_one < 'p2'")  # p0, p1, p10 and p11
+    report = crm.run()
+    assert (report.counters.profiles_written, report.profiles_taken_off) == (8, 3)
+    assert crm.on("Red") == addresses(set(PEOPLE) - {"p1", "p10", "p11"})

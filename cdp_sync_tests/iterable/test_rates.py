@@ -4,10 +4,14 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from cdp_sync.connectors.http.machine_limit import MachineLimiter
+from cdp_sync.connectors.iterable import batches
 from cdp_sync.connectors.iterable.protocol import BUCKETS, get_user
 from cdp_sync.sandbox.iterable import DOCUMENTED_LIMITS, Clock
 from cdp_sync_tests.iterable.exchange import Crm, client, iterable, person, users_goal
+from cdp_sync_tests.iterable.exporting import audience, exchange, profile
 
 CALLS = 350
 
@@ -41,3 +45,14 @@ def test_an_import_keeps_to_the_limits(tmp_path: Path) -> None:
         report = crm.run(wait=time.sleep, limiter=MachineLimiter(tmp_path / "rates", buckets=BUCKETS))
         assert report.counters.rows_applied == 30
         assert box.calls.refused == 0
+
+
+def test_an_export_keeps_to_the_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five calls for many a second: none is refused, with calls side by side."""
+    monkeypatch.setattr(batches, "MOST_USERS", 2)
+    with iterable(clock=Clock(), limits=DOCUMENTED_LIMITS) as box:
+        crm = exchange(tmp_path / "crm", box, audience(lists=["Red"], remove_from_lists=True, verify="all"))
+        crm.hold(profile(f"p{number}") for number in range(30))
+        report = crm.run(wait=time.sleep, limiter=MachineLimiter(tmp_path / "rates", buckets=BUCKETS))
+        assert report.counters.profiles_written == 30
+        assert (box.calls.refused, box.calls.count("users/bulkUpdate", "POST")) == (0, 15)

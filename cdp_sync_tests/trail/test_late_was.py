@@ -108,6 +108,14 @@ def test_a_row_whose_key_the_other_name_imported_stops_waiting(tmp_path: Path) -
     assert importer.rows("select count(*) from warehouse.waiting_row") == [(0,)]
 
 
+def test_forgotten_users_of_a_renamed_connection(exporter: Exporter) -> None:
+    """They stay known under the new name."""
+    exporter.change("insert into warehouse.forgotten_user values ('old', 'digest')")
+    exporter.change("insert into warehouse.exported_goal values ('old', 'out', 7)")
+    adopt(exporter.warehouse, ("shop", "out"), ("old", None))
+    assert exporter.rows("select * from warehouse.forgotten_user") == [("shop", "digest")]
+
+
 def test_lists_of_both_names(exporter: Exporter) -> None:
     """A list member under both names is stored once, as last known; of two intents the first counts."""
     for goal_name, hour in (("out", 1), ("people", 2)):

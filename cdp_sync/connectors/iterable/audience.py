@@ -21,8 +21,16 @@ from cdp_sync.connectors.iterable.goals import EMAIL, UserExportGoal
 from cdp_sync.connectors.iterable.memberships import Memberships
 from cdp_sync.connectors.iterable.protocol import Call, UserQuery
 from cdp_sync.connectors.iterable.verification import Verification
-from cdp_sync.errors import CdpSyncError, FieldsRefused, ListUnknown, RequestRefused, UserForgotten, UserUnknown
-from cdp_sync.model.audience import Delivered, Outcome, Users
+from cdp_sync.errors import (
+    CdpSyncError,
+    FieldsRefused,
+    ListUnknown,
+    RemoteFailure,
+    RequestRefused,
+    UserForgotten,
+    UserUnknown,
+)
+from cdp_sync.model.audience import Delivered, Outcome, Unproved, Users
 from cdp_sync.quoting import quote_literal
 
 SAMPLE = 10
@@ -72,8 +80,8 @@ class IterableAudience:
             self._note_absent(users)
         on_before = self._on_before(users, lists)
 
-        def delivered(place: int) -> Delivered:
-            return Delivered(on_before=frozenset(name for name, flags in on_before.items() if flags[place]))
+        def lists_before(place: int) -> frozenset[str]:
+            return frozenset(name for name, flags in on_before.items() if flags[place])
 
         held = range(len(users)) if self._goal.verify == "all" else _sample(len(users))
         for outcomes in self._each(users, partial(self._write, lists)):
@@ -81,11 +89,14 @@ class IterableAudience:
                 if isinstance(outcome, UserUnknown) and self._goal.create_users:
                     users.note_all(places, _NOT_CREATED)
                 elif outcome is _ACCEPTED:
-                    _note_by_outcome(users, [place for place in places if place not in held], delivered)
+                    proved = [place for place in places if place not in held]
+                    _note_by_lists(users, proved, lists_before, lambda before: Delivered(on_before=before))
+                elif isinstance(outcome, RemoteFailure):  # the call may have been done
+                    _note_by_lists(users, places, lists_before, partial(Unproved, outcome.found))
                 else:
                     users.note_all(places, outcome)
         on_lists = partial(self._on_lists, users, lists)
-        Verification(self._client, lists.ids.values(), delivered, on_lists).verify(users)
+        Verification(self._client, lists.ids.values(), lists_before, on_lists).verify(users)
 
     def remove(self, users: Users) -> None:
         """Take users off lists; those who do not exist, or lists that do not, count as done.
@@ -206,10 +217,15 @@ def _outcomes(batch: Batch, refusals: Sequence[Refusal]) -> Outcomes:
     return [(accepted, _ACCEPTED), *(((each.place,), problem) for each, problem in refusals)]
 
 
-def _note_by_outcome(users: Users, places: Sequence[int], delivered: Callable[[int], Delivered]) -> None:
-    """Note users together who have the same outcome."""
+def _note_by_lists(
+    users: Users,
+    places: Sequence[int],
+    lists_before: Callable[[int], frozenset[str]],
+    outcome: Callable[[frozenset[str]], Outcome],
+) -> None:
+    """Note the outcomes of users, together of those who were on the same lists before."""
     by_lists: dict[frozenset[str], list[int]] = {}
     for place in places:
-        by_lists.setdefault(delivered(place).on_before, []).append(place)
-    for on_before, alike in by_lists.items():
-        users.note_all(alike, Delivered(on_before=on_before))
+        by_lists.setdefault(lists_before(place), []).append(place)
+    for before, alike in by_lists.items():
+        users.note_all(alike, outcome(before))

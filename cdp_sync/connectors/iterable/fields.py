@@ -32,6 +32,7 @@ def field_problems(goal: "UserExportGoal", types: Mapping[str, str], known: Mapp
         types: The type of each mapped field's property.
         known: The fields at Iterable and their types, nested ones with dotted names.
     """
+    known = {name: kind.lower() for name, kind in known.items()}
     mapped = {name: kind for name, kind in types.items() if name in goal.data_fields}
     for name, kind in mapped.items():
         parents = (name[:place] for place, sign in enumerate(name) if sign == ".")

@@ -9,8 +9,8 @@ from typing import Any
 from cdp_sync.connectors.iterable import answers, protocol
 from cdp_sync.connectors.iterable.client import IterableClient
 from cdp_sync.connectors.iterable.protocol import Call
-from cdp_sync.errors import CdpSyncError, RemoteFailure
-from cdp_sync.model.audience import Body, Delivered, Users
+from cdp_sync.errors import CdpSyncError
+from cdp_sync.model.audience import Body, Delivered, Unproved, Users
 from cdp_sync.retrying import Pauses, wait_until
 
 SHOWS_WITHIN = 120.0
@@ -26,18 +26,18 @@ class Verification:
     Args:
         client: Calls the project.
         lists: The ids of the lists that users were put on.
-        delivered: Returns the outcome of a user by the number of its line.
-        on_lists: Returns, of a user who shows the values alone, whether the lists themselves have it; asked at the end.
+        lists_before: Returns the lists that a user was on before, by the number of its line.
+        on_lists: Returns the users that the lists themselves have; asked at the end, where users' fields lack lists.
     """
 
     def __init__(
         self,
         client: IterableClient,
         lists: Collection[int],
-        delivered: Callable[[int], Delivered],
+        lists_before: Callable[[int], frozenset[str]],
         on_lists: Callable[[], Collection[int]],
     ) -> None:
-        self._client, self._lists, self._delivered, self._on_lists = client, lists, delivered, on_lists
+        self._client, self._lists, self._lists_before, self._on_lists = client, lists, lists_before, on_lists
         self._waited = 0.0
         self._without_lists: set[int] = set()
 
@@ -50,9 +50,11 @@ class Verification:
             if place in self._without_lists & there:  # the user's own fields do not have all lists
                 users.note(place, self._delivered(place))
             else:
-                users.note(
-                    place, RemoteFailure(f"Iterable accepted the user, and does not show it: {self._why(place)}.")
-                )
+                reason = f"Iterable accepted the user, and does not show it: {self._why(place)}."
+                users.note(place, Unproved(reason, self._lists_before(place)))
+
+    def _delivered(self, place: int) -> Delivered:
+        return Delivered(on_before=self._lists_before(place))
 
     def _why(self, place: int) -> str:
         return "it is not on a list" if place in self._without_lists else "values are others, or the user is missing"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import UserExportGoal
-from cdp_sync.errors import CdpSyncError, JobFailed, JobUnfinished, RequestRefused
-from cdp_sync.model.audience import Body, User, Users
+from cdp_sync.errors import JobFailed, JobUnfinished, RequestRefused
+from cdp_sync.model.audience import Body, Delivered, User, Users
 from cdp_sync.quoting import quote_identifier, quote_literal
 
 _DELIVERED = """
@@ -100,7 +100,7 @@ class SailthruAudience:
         """Yield the users who exist, each by their sid; note those who do not."""
         with closing(self._people.find_each(sought)) as found:
             for (place, body), answer in found:
-                if answer is None or isinstance(answer, CdpSyncError):
+                if not isinstance(answer, Delivered):
                     users.note(place, answer)
                 else:
                     yield place, {**body, "id": answer.platform_id, "key": "sid"} if answer.platform_id else body

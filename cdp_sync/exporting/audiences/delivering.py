@@ -12,7 +12,7 @@ from typing import Self
 from cdp_sync.errors import CdpSyncError, UserForgotten, UserUnknown
 from cdp_sync.exporting.audiences.port import FORGOTTEN, Audience
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.model.audience import Outcome, User
+from cdp_sync.model.audience import Delivered, Outcome, Unproved, User
 from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, quote_literal, statement
 
@@ -188,10 +188,13 @@ class UserFile:
             return "forgotten", "", "", FORGOTTEN
         if isinstance(outcome, CdpSyncError):
             return "refused", "", "", outcome.found
-        moments = ((name, outcome.joined.get(name)) for name in self._run.goal.memberships)
+        known = outcome.joined if isinstance(outcome, Delivered) else {}
+        moments = ((name, known.get(name)) for name in self._run.goal.memberships)
         joined = [
             {"list": name, "moment": at.timestamp() if at else None}
             | ({"before": True} if name in outcome.on_before else {})
             for name, at in moments
         ]
+        if isinstance(outcome, Unproved):
+            return "refused", "", json.dumps(joined), outcome.reason
         return "sent", outcome.platform_id or "", json.dumps(joined), ""

@@ -4,5 +4,5 @@ where connection = $connection and goal = $goal
     and (profile_id, list) in (
         select profile_id, list from staging.gone
         union all
-        select profile_id, unnest(lists) from staging.selected where ending = 'written'
+        select profile_id, unnest(lists) from staging.selected where ending in ('written', 'not_deliverable')
     )
