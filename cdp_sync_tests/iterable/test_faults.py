@@ -246,13 +246,18 @@ def test_few_users_without_the_key_are_set_aside(crm: Crm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "error"),
-    [("wrong", AuthenticationFailed), ("app-key-7", EndpointNotPermitted), ("two\nlines", SettingUnusable)],
+    ("key", "error", "needle"),
+    [
+        ("wrong", AuthenticationFailed, "data_center"),
+        ("app-key-7", EndpointNotPermitted, "server-side key"),
+        ("two\nlines", SettingUnusable, "KEY"),
+    ],
+    ids=["wrong, or of another data centre", "of an app", "no key"],
 )
-def test_a_key_that_will_not_do_ends_the_goal(key: str, error: type[Exception], crm: Crm) -> None:
-    """At once, and without showing it."""
+def test_a_key_that_will_not_do_ends_the_goal(key: str, error: type[Exception], needle: str, crm: Crm) -> None:
+    """At once, with what to look at, and without showing the key."""
     crm.box.mobile_key = "app-key-7"
-    with pytest.raises(error) as problem:
+    with pytest.raises(error, match=needle) as problem:
         crm.run(environ={"KEY": key})
     assert key not in str(problem.value)
 
