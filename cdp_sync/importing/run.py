@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -66,7 +66,9 @@ class ImportRun(Run):
     @contextmanager
     def open(self, access: Access) -> Iterator[Session]:
         """Open the warehouse beside the run's staging file."""
-        with self.warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP) as session:
+        limited = self.goal.memory_limit
+        warehouse = replace(self.warehouse, memory_limit=limited) if limited else self.warehouse
+        with warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP) as session:
             session.define_functions()
             yield session
 

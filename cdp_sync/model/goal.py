@@ -222,6 +222,11 @@ class ImportGoal(ImportRules):
         return tuple(dict.fromkeys((*self.fields, *self.row_key)))
 
     @property
+    def memory_limit(self) -> str | None:
+        """What DuckDB may keep in memory during a run; the warehouse's own limit unless given."""
+        return None
+
+    @property
     def member_pattern(self) -> str | None:
         """Wildcard that selects the members of an archive, if there is one."""
         return None

@@ -59,10 +59,9 @@ def compare_exports(bench: Bench, rows: int) -> None:
         with iterable() as url:
             place = _people(bench, url, rows)
             bench.product(case, place)
-            everybody = bench.costs.pop()
             in_duckdb(place / "data" / "warehouse.duckdb", CHANGE)
             bench.product("1 % changed", place)
-            bench.costs.append(everybody)
+            bench.costs.insert(0, bench.costs.pop())  # the last two are compared
 
     def floor() -> None:
         with iterable() as url:

@@ -1,7 +1,11 @@
 """Faults on the way from Iterable: transient ones are retried, the rest is reported by name, and nothing is doubled."""
 
+import threading
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -9,7 +13,13 @@ import pytest
 from cdp_sync.connectors.http.rate_limit import RateLimiter
 from cdp_sync.connectors.http.sender import Timeouts
 from cdp_sync.connectors.iterable import export
-from cdp_sync.errors import AuthenticationFailed, EndpointNotPermitted, SettingUnusable, Transient
+from cdp_sync.connectors.iterable.answers import ExportState
+from cdp_sync.connectors.iterable.client import IterableClient
+from cdp_sync.errors import AuthenticationFailed, DiskFull, EndpointNotPermitted, SettingUnusable, Transient
+from cdp_sync.importing.reading import slices
+from cdp_sync.importing.sources.archives import Part
+from cdp_sync.importing.staging import parsing
+from cdp_sync.model import ImportGoal
 from cdp_sync_tests.iterable.exchange import DAY, HOUR, MINUTE, Crm, iterable, person, users_goal
 
 EVERYBODY = [(f"p{number}@example.com",) for number in range(9)]
@@ -74,6 +84,68 @@ def test_links_that_expired_are_asked_for_again(crm: Crm) -> None:
     assert crm.run().counters.rows_applied == 9
     assert crm.people("email") == EVERYBODY
     assert crm.counted()["export/start"] == 1
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """An export is read file by file while it arrives; the event is set when lines of the first one are read."""
+    first = Event()
+
+    def read(part: Part, goal: ImportGoal, folder: Path) -> Iterator[Part]:
+        for each in slices.slices(part, goal, folder):
+            first.set()
+            yield each
+
+    monkeypatch.setattr(slices, "SLICE", 1)
+    monkeypatch.setattr(parsing, "slices", read)
+    return first
+
+
+def test_users_are_read_while_others_arrive(seen: Event, crm: Crm) -> None:
+    """Each once, with the number of its line in the whole export; the ledger has the export as a whole."""
+    crm.box.lines_per_file, crm.box.bad_lines = 2, {2: b"no JSON"}
+    counters = crm.run().counters
+    assert (counters.rows_read, counters.rows_rejected, counters.rows_applied) == (9, 4, 5)
+    assert crm.rows("select line from warehouse.quarantine order by line") == [(2,), (4,), (6,), (8,)]
+    ((size, sha256),) = crm.rows("select size, sha256 from warehouse.imported_file")
+    assert size > 0
+    assert len(sha256) == 64
+    assert seen.is_set()
+
+
+@pytest.mark.parametrize("state", ["cancelled", "failed"])
+def test_an_export_that_ends_in_the_middle_fails(
+    state: str, seen: Event, crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of what was read lands, and no second job is mixed with it; the next run imports everybody."""
+    crm.box.files_per_page = 1
+    look = IterableClient.export_state
+
+    def ended(client: IterableClient, job_id: int, after: str = "") -> ExportState:
+        found = look(client, job_id, after)
+        return replace(found, state=state) if after and seen.wait(20) else found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(IterableClient, "export_state", ended)
+        failed(crm)
+    assert crm.counted()["export/start"] == 1
+    assert crm.run().counters.rows_applied == 9
+
+
+def test_an_import_that_fails_ends_its_export(seen: Event, crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where reading fails the job is cancelled, and no thread goes on."""
+    crm.box.jobs_hang = True
+
+    def broken(*_: object) -> Iterator[Part]:
+        raise DiskFull("There is no room.")
+        yield
+
+    monkeypatch.setattr(parsing, "slices", broken)
+    with pytest.raises(DiskFull):
+        crm.run()
+    assert crm.box.calls.count("export/cancel", "DELETE") == 1
+    assert not [thread for thread in threading.enumerate() if thread.name == "export of users"]
+    assert not seen.is_set()
 
 
 def test_files_that_are_gone_fail_the_export(crm: Crm) -> None:
@@ -174,13 +246,18 @@ def test_few_users_without_the_key_are_set_aside(crm: Crm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "error"),
-    [("wrong", AuthenticationFailed), ("app-key-7", EndpointNotPermitted), ("two\nlines", SettingUnusable)],
+    ("key", "error", "needle"),
+    [
+        ("wrong", AuthenticationFailed, "data_center"),
+        ("app-key-7", EndpointNotPermitted, "server-side key"),
+        ("two\nlines", SettingUnusable, "KEY"),
+    ],
+    ids=["wrong, or of another data centre", "of an app", "no key"],
 )
-def test_a_key_that_will_not_do_ends_the_goal(key: str, error: type[Exception], crm: Crm) -> None:
-    """At once, and without showing it."""
+def test_a_key_that_will_not_do_ends_the_goal(key: str, error: type[Exception], needle: str, crm: Crm) -> None:
+    """At once, with what to look at, and without showing the key."""
     crm.box.mobile_key = "app-key-7"
-    with pytest.raises(error) as problem:
+    with pytest.raises(error, match=needle) as problem:
         crm.run(environ={"KEY": key})
     assert key not in str(problem.value)
 

@@ -163,6 +163,11 @@ class UserImport(ImportGoal):
     from_elsewhere: ClassVar[frozenset[str]] = frozenset({LIST_NAME})
     may_be_packed: ClassVar[bool] = False  # a list may be called anything, also `Winners.zip`
 
+    @property
+    def memory_limit(self) -> str | None:
+        """What DuckDB may keep in memory: little where users are read in slices; more makes a run no faster then."""
+        return None if self.needed is None else "250MB"
+
 
 class UserLink(AudienceLink):
     """What Iterable knows a user by, and the identifier property that holds it."""

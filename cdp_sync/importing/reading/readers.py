@@ -203,7 +203,10 @@ def _path(keys: Keys) -> str:
 
 
 def _leaves(session: Session, above: Keys = ()) -> Iterator[tuple[Keys, frozenset[str]]]:
-    """Yield the keys of all values that are no objects, in the order in which they are first seen, with their types."""
+    """Yield the keys of all values that are no objects, in the order in which they are first seen.
+
+    Each with `ARRAY` where some values are arrays, and `OTHER` where some are none.
+    """
     at = f", {_path(above)}" if above else ""
     query = f"""select key from (
             select unnest(json_keys(document{at})) as key, n from json_line where document is not null
@@ -212,12 +215,13 @@ def _leaves(session: Session, above: Keys = ()) -> Iterator[tuple[Keys, frozense
     if not names:
         return
     kinds = [f"json_type(document, {_path((*above, key))})" for key in names]
-    judged = ", ".join(f"coalesce(list(distinct {kind}) filter ({kind} <> 'NULL'), [])" for kind in kinds)
+    tests = ("= 'OBJECT'", "= 'ARRAY'", "not in ('OBJECT', 'ARRAY', 'NULL')")
+    judged = ", ".join(f"coalesce(bool_or({kind} {test}), false)" for kind in kinds for test in tests)
     found = session.row(f"select {judged} from json_line")
-    for key, held in zip(names, found, strict=True):
-        if values := frozenset(held) - {"OBJECT"}:
-            yield (*above, key), values
-        if "OBJECT" in held:
+    for key, objects, arrays, others in zip(names, found[::3], found[1::3], found[2::3], strict=True):
+        if arrays or others:
+            yield (*above, key), frozenset(["ARRAY"] * arrays + ["OTHER"] * others)
+        if objects:
             yield from _leaves(session, (*above, key))
 
 

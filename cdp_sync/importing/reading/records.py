@@ -28,6 +28,9 @@ from cdp_sync.warehouse import Session, Step, quote_literal
 BROKEN, RESERVED = "\ufdd3", "\ufdd4"
 """In a line: stand for a byte that is not UTF-8, and for a noncharacter."""
 
+_LONGEST_LINE = 64_000_000
+"""Bytes of a line, at most."""
+
 _NEVER, _PAIR, _RETURN = "\ufdd0", "\ufdd1", "\ufdd2"
 """In the copy that is read line by line: never there; at the end of a line that a return and a line feed, or a return
 alone, ended."""
@@ -287,9 +290,10 @@ select
 from (
     select coalesce(text, '') as text, right(text, 1) as last
     from read_csv($path, auto_detect = false, header = false, columns = {{'text': 'VARCHAR'}}, delim = $never,
-        quote = '', escape = '', comment = '', new_line = '\\n', strict_mode = false, max_line_size = 64000000)
+        quote = '', escape = '', comment = '', new_line = '\\n', strict_mode = false, max_line_size = $longest)
 )"""
-    session.run([Step("physical_line", sql, {"path": str(copy), "never": _NEVER})])
+    longest = min(max(copy.stat().st_size, 1 << 21), _LONGEST_LINE)  # DuckDB's buffers hold lines of that size
+    session.run([Step("physical_line", sql, {"path": str(copy), "never": _NEVER, "longest": longest})])
     copy.unlink()
 
 
