@@ -117,6 +117,31 @@ def test_users_are_put_on_lists_and_taken_off(crm: Exchange) -> None:
     assert crm.on("Big") == addresses({"bob", "cat"})
 
 
+def test_the_user_of_a_former_address_leaves_the_list(crm: Exchange) -> None:
+    """A profile whose address changes is another user: that one is put on the list, and the former one leaves it."""
+    crm.goal = audience(lists=["News"], remove_from_lists=True)
+    crm.run()
+    crm.change("update warehouse.profile set email = 'anna@example.com' where email = 'ann@example.com'")
+    report = crm.run()
+    assert (report.counters.profiles_written, report.profiles_taken_off) == (1, 1)
+    assert crm.on("News") == addresses(("anna", "bob", "cat"))
+    crm.change("delete from warehouse.profile where email = 'anna@example.com'")
+    crm.run()
+    assert crm.on("News") == addresses(("bob", "cat"))
+
+
+def test_profiles_may_swap_addresses(crm: Exchange) -> None:
+    """Two profiles swap their addresses: both users stay on the list."""
+    crm.goal = audience(lists=["News"], remove_from_lists=True)
+    crm.run()
+    crm.change(
+        """update warehouse.profile set email = if(email[1] = 'a', 'bob', 'ann') || '@example.com'
+        where email[1] <> 'c'"""
+    )
+    assert crm.run().counters.profiles_written == 2
+    assert crm.on("News") == addresses(NAMES)
+
+
 def test_a_goal_may_have_lists_alone(crm: Exchange) -> None:
     """Users are created by being put on a list, which is named by its id."""
     crm.box.load([{"list": "Red", "list_id": 77}])

@@ -163,10 +163,18 @@ with stays as (
 member as (
     select profile_id, list, key, id from warehouse.list_member where connection = $connection and goal = $goal
 ),
+-- A profile with another address is another user by now.
+former as (
+    select member.profile_id, member.list
+    from member
+    join staging.selected selected using (profile_id)
+    where selected.ending = 'written' and selected.line ->> 'key' = member.key and selected.line ->> 'id' <> member.id
+),
 staying as (
     select member.list, member.key, member.id
     from member
     semi join stays using (profile_id)
+    anti join former using (profile_id, list)
     where member.list in (select unnest($lists::text[]))
 )
 -- A user that another profile stands for by now stays, too.
@@ -177,7 +185,8 @@ def leaver_step(run: UserRun, columns: Collection[str]) -> Step:
     """Return the step that makes `staging.leaver`: each user who leaves a list, and by which key.
 
     Profiles that may no longer be processed leave like those that left the segment; all users leave a list that the
-    goal no longer names. A property that `columns`, those of the warehouse, does not hold is empty.
+    goal no longer names. Where a profile is sent under another address, the user of the former one leaves. A property
+    that `columns`, those of the warehouse, does not hold is empty.
     """
     inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
     may: ColumnElement[bool] = literal_column(f"({allowed(run, columns)})")
