@@ -1,5 +1,6 @@
 """What `scan`, `segment` and `export --preview` show: what a run would find and make of it. Nothing is changed."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from cdp_sync.exporting import FileRun, UserRun
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.importing import ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
+from cdp_sync.importing.reading.normalize import ReaderName
 from cdp_sync.importing.sources.port import Source
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import SourceLook
@@ -20,7 +22,7 @@ from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.segments.membership import SegmentView, view_segment
-from cdp_sync.warehouse import Session
+from cdp_sync.warehouse import Session, Warehouse
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import profile_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before, rival_problem
@@ -79,12 +81,19 @@ def look(declarations: Declarations, connection: str, goal: model.ImportRules, *
             due = [(path, None, None) for path in source.paths]
             rules = goal.importing(declared, declarations.profiles)
             refusal = _refusal(session, declarations.profiles, declared, rules, due, goal.was)
+            stored = profile_columns(session)
         found = source.look()
-    shown = {
+    previews: tuple[Preview, ...] = ()
+    if found.sample:
+        options: dict[str, Any] = {"stored": stored, "reader": reader_of(declared, found.sample)}
+        previews = (preview(found.sampled, found.sample, rules, declarations.profiles, project_warehouse(), **options),)
+    shown: dict[str, Any] = {
         f"{each.noun}s": [dict(zip(each.columns, row, strict=True)) for row in each.rows]
         for each in (found, *found.further)
     }
-    return Look(goal.name, found.summary, found.columns, found.rows, shown, further=found.further, refusal=refusal)
+    if previews:
+        shown["previews"] = [each.to_json() for each in previews]
+    return Look(goal.name, found.summary, found.columns, found.rows, shown, found.further, previews, refusal)
 
 
 def look_at_file(declarations: Declarations, connection: str, goal: model.ImportRules, file: Path) -> Look:
@@ -97,13 +106,20 @@ def look_at_file(declarations: Declarations, connection: str, goal: model.Import
     warehouse = project_warehouse()
     with warehouse.open("read") as session:
         stored = profile_columns(session)
-    whole = len(head) >= stat.st_size
-    shown = preview(str(file), head, rules, declarations.profiles, warehouse, whole=whole, stored=stored)
+    whole, reader = len(head) >= stat.st_size, reader_of(declared, head)
+    shown = preview(str(file), head, rules, declarations.profiles, warehouse, whole=whole, stored=stored, reader=reader)
     remote = model.RemoteFile(datetime.fromtimestamp(stat.st_mtime, UTC), str(file), stat.st_size)
     return _files_look(goal.name, (ScannedFile(remote, model.FileState.NEW),), (shown,), "")
 
 
+def reader_of(connection: model.Connection, head: bytes) -> ReaderName:
+    """Return the reader of a file that stands for what a connection delivers: platforms may deliver JSON."""
+    is_json = head.removeprefix(BOM_UTF8).lstrip().startswith(b"{")
+    return "ndjson" if model.kind_of(connection).source and is_json else "csv"
+
+
 def _look_at_files(profiles: model.Profiles, connection: model.Connection, goal: model.FileGoal, limit: int) -> Look:
+    """Look at a goal's directory, and into its first files."""
     warehouse = project_warehouse()
     with warehouse.open("read") as session:
         known = known_files(session, connection.name, goal.name)
@@ -185,8 +201,10 @@ def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
         return view_segment(session, declarations.profiles, name, datetime.now(UTC))
 
 
-def look_at_export(declarations: Declarations, connection: str, goal: str) -> ExportPreview:
-    """Work out what an export goal would deliver now."""
+def look_at_export(
+    declarations: Declarations, connection: str, goal: str, warehouse: Warehouse | None = None
+) -> ExportPreview:
+    """Work out what an export goal would deliver now, from the project's warehouse unless another one is given."""
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
         found: Any = declarations.export_goal(connection, goal)
@@ -196,7 +214,7 @@ def look_at_export(declarations: Declarations, connection: str, goal: str) -> Ex
             goal=found,
             profiles=declarations.profiles,
             objectives=declared.objectives,
-            warehouse=project_warehouse(),
+            warehouse=warehouse or project_warehouse(),
             staging=Path(folder, "export.duckdb"),
             folder=Path(folder),
             now=datetime.now(UTC),

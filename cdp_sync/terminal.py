@@ -15,6 +15,7 @@ from cdp_sync.printing import errors, print_table, say
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from cdp_sync.dry_run import DryRun
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import Look
@@ -98,6 +99,15 @@ def print_goal(report: Report) -> None:
     for reason, times in report.reasons:
         say((f"  {times:>6,}x", "yellow"), f" {reason}")
     say()
+
+
+def print_dry_run(found: "DryRun") -> None:
+    """Show what a run would do, goal by goal."""
+    say("A preview: nothing is changed.\n", lines=True)
+    for report in found.imports:
+        print_goal(report)
+    for preview in found.exports:
+        print_export_preview(preview)
 
 
 def print_look(look: "Look") -> None:

@@ -2,7 +2,8 @@
 
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -26,15 +27,44 @@ def _not_empty(context: click.Context, option: click.Parameter, value: str | Non
     "--files", metavar="PATTERN", callback=_not_empty, help="Import only files whose names match this wildcard."
 )
 @click.option("--again", is_flag=True, help="Also import files that have not changed since. What is summed stays so.")
+@click.option("--preview", is_flag=True, help="Show what the run would do, on a copy of the warehouse; change nothing.")
+@click.option(
+    "--local",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --preview: import this file in place of the goal's own; no server is asked.",
+)
 @click.option("--debug", is_flag=True, help="Show each step of the SQL plan as it ends: seconds, rows, and its table.")
 @AS_JSON
-def run(connection: str, goal: str | None, files: str | None, again: bool, debug: bool, as_json: bool) -> None:
-    """Run a connection now, or one goal of it. The run stands in the UI's history."""
-    from cdp_sync.orchestration.runs.launch import Order
+def run(connection: str, goal: str | None, *, debug: bool, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - click
+    """Run a connection now, or one goal of it. The run stands in the UI's history.
+
+    With --preview, only look at what it would do.
+    """
     from cdp_sync.warehouse.session import observed_by
 
+    if chosen["local"] and not chosen["preview"]:
+        raise click.UsageError("--local tries a file, and needs --preview.")
     with observed_by(partial(click.echo, err=True)) if debug else nullcontext():
-        _run(Order(connection, goal, files, again), as_json=as_json)
+        if chosen["preview"]:
+            _preview(connection, goal, chosen["files"], chosen["local"], again=chosen["again"], as_json=as_json)
+        from cdp_sync.orchestration.runs.launch import Order
+
+        _run(Order(connection, goal, chosen["files"], chosen["again"]), as_json=as_json)
+
+
+def _preview(
+    connection: str, goal: str | None, files: str | None, local: Path | None, *, again: bool, as_json: bool
+) -> NoReturn:
+    """Show what a run would do, and end with the status that it would have."""
+    from cdp_sync.dry_run import DryRun, dry_run
+    from cdp_sync.importing.sources.scanning import Choice
+    from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.terminal import print_dry_run
+
+    choice = Choice(pattern=files or "*", again=again)
+    found = dry_run(load_declarations(), connection, goal, choice, local=local)
+    answer(found, print_dry_run, DryRun.to_json, as_json=as_json)
+    end(fine=found.fine)
 
 
 @click.command()

@@ -157,7 +157,7 @@ def selected_step(
     identifier are not shown to them. Where a processor compares rows with each other or calls a function, it gets those
     as well whose values equal the ones last delivered.
     """
-    processors, kept = run.goal.processors, "true"
+    processors, kept, line = run.goal.processors, "true", "line"
     alone = not processors or works_alone(processors)
     source, values, compared = _compared(run, rows, columns, all_profiles=not alone)
     for level in rows.cells:
@@ -169,10 +169,26 @@ def selected_step(
         relation = Relation(f"(\n{source}{order}\n)", rows.texts, len(rows.columns) - 1, values, kept=kept)
         relation = process(session, relation, processors, Moment(run.now, os.environ))
         source, values = f"select * from {relation.source}", dict(relation.values)
-    for level in (*rows.finish, *rows.line, *_end(rows, compared=compared, kept=kept)):
+        if relation.steady:
+            source, line = _with_steady_line(source, rows, relation), "steady_line"
+    for level in (*rows.finish, *rows.line, *_end(rows, compared=compared, kept=kept, line=line)):
         source = on(source, level)
     shown = f",\n    [{', '.join(f'{cell}::varchar' for cell in rows.shown.values())}] as cells" if keep_cells else ""
     return Step("selected", _SELECTED.format(source, shown), {**values, "fingerprint": run.fingerprint})
+
+
+def _with_steady_line(source: str, rows: Rows, relation: Relation) -> str:
+    """Return the rows with `steady_line`: their line as it would be on any other day, by which rows are compared."""
+    cells = {relation.cells[name]: twin for name, twin in relation.steady.items()}
+    shown = ", ".join(f"{cell} as shown_{cell}" for cell in cells)
+    steady = ", ".join(f"{twin} as {cell}" for cell, twin in cells.items())
+    source = f"select * replace ({steady}), {shown}\nfrom (\n{source}\n)"
+    levels = (*rows.finish, *rows.line)
+    for level in levels:
+        source = on(source, level)
+    left_out = ", ".join([*(name for level in levels for name in level), *(f"shown_{cell}" for cell in cells)])
+    back = ", ".join(f"shown_{cell} as {cell}" for cell in cells)
+    return f"select * exclude ({left_out}) replace ({back}), line as steady_line\nfrom (\n{source}\n)"
 
 
 def _compared(
@@ -259,8 +275,11 @@ def allowed(run: ExportRun, columns: Collection[str]) -> str:
 _ENDS = ("without_value", "without_consent", "without_identifier", "filtered", "not_deliverable", "same", "written")
 
 
-def _end(rows: Rows, *, compared: bool, kept: str = "true") -> Iterator[Level]:
-    """Yield, level by level, a profile's ending; `in_ledger` where the goal is known to have delivered it."""
+def _end(rows: Rows, *, compared: bool, kept: str = "true", line: str = "line") -> Iterator[Level]:
+    """Yield, level by level, a profile's ending; `in_ledger` where the goal is known to have delivered it.
+
+    Profiles are compared by the digest of `line`.
+    """
     each = (
         f"case when {problem.fails_if} then {{field: {name}, reason: {quote_literal(problem.reason)}}} end"
         for problem in rows.problems
@@ -268,7 +287,7 @@ def _end(rows: Rows, *, compared: bool, kept: str = "true") -> Iterator[Level]:
     )
     entries = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
     # The fingerprint is part of the hash, so that a changed declaration makes every row another one.
-    row_hash = "xor(md5_number(line), md5_number($fingerprint))::uuid"
+    row_hash = f"xor(md5_number({line}), md5_number($fingerprint))::uuid"
     # As JSON: even empty lists of structs take a tenth of the time of staging.
     problems = f"case when eligible and {kept} and ({rows.fails_if}) then to_json({entries})::varchar end"
     yield {"row_hash": row_hash, "problems": problems}

@@ -12,9 +12,9 @@ from typing import Any
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.converting.conversion import convert, fit, has_value
-from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
+from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName
+from cdp_sync.importing.reading.readers import READERS
 from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize
-from cdp_sync.importing.reading.records import read_records
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import NothingSeen, Part, first_member, naming, unpack
 from cdp_sync.importing.staging.columns import plan_columns
@@ -83,52 +83,57 @@ def preview(
     *,
     whole: bool = False,
     stored: Mapping[str, str] | None = None,
+    reader: ReaderName = "csv",
 ) -> Preview:
     """Return the preview of a file at `path` of a server, given its first bytes. No warehouse is opened.
 
     `whole` says that these are all of its bytes: then it is parsed as an import would parse it. `stored` are the
-    columns of the warehouse and their types, which new properties have to agree with.
+    columns of the warehouse and their types, which new properties have to agree with. `reader` reads the file.
     """
-    shown = _from_beginning(path, head, goal, profiles, warehouse)
+    shown = _from_beginning(path, head, goal, profiles, warehouse, reader)
     reasons: list[str] = []
     if not shown.refused:
         added = [value.prop for value in plan_columns(goal, profiles, shown.fields).values]
         new = Profiles(properties=tuple(prop for prop in added if prop.name not in profiles.by_name))
         reasons = [str(problem) for problem in type_problems(new, stored or {})]
-        reasons += _refusal(path, head, goal, profiles, warehouse) if whole else []
+        reasons += _refusal(path, head, goal, profiles, warehouse, reader) if whole else []
     if reasons:
         return replace(shown, refused=True, message=" ".join(filter(None, (*reasons, shown.message))))
     return replace(shown, refused=False) if whole and shown.refused is None else shown
 
 
-def _from_beginning(path: str, head: bytes, goal: ImportGoal, profiles: Profiles, warehouse: Warehouse) -> Preview:
+def _from_beginning(
+    path: str,
+    head: bytes,
+    goal: ImportGoal,
+    profiles: Profiles,
+    warehouse: Warehouse,
+    reader: ReaderName,
+) -> Preview:
     warnings: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warehouse.open("none") as session:
+        session.define_functions()
+        session.set("TimeZone", goal.format.time_zone)
+        fields: tuple[str, ...] = ()
         try:
             part = _beginning(path, head, goal, Path(folder), warnings)
             with naming(part.name, path):
-                landed = normalize(part, goal)
-                fields, missing = processed_fields(goal, landed) if landed else ((), [])
+                landed = READERS[reader].normalize(session, part, goal, Path(folder), ())
+                if landed is None:
+                    return Preview(path, message=" ".join(warnings or ["The file is empty."]))
+                fields, missing = processed_fields(goal, landed)
                 plan_columns(goal, profiles, fields)
+            if not landed.survey.regular:
+                with suppress(FileRejected):  # the trailer may not be in the beginning
+                    READERS[reader].read(session, landed, goal.format)
+            relation, processing = _process(session, landed, goal)
         except NothingSeen as error:
             return Preview(path, message=str(error))
         except FileRejected as error:
-            return Preview(path, message=str(error), refused=True)
+            return Preview(path, fields, message=str(error), refused=True)
         except zlib.error as error:
             return Preview(path, message=f"The archive is damaged: {error}.", refused=True)
-        if landed is None:
-            return Preview(path, message=" ".join(warnings or ["The file is empty."]))
-        with warehouse.open("none") as session:
-            session.define_functions()
-            session.set("TimeZone", goal.format.time_zone)
-            if not landed.survey.regular:
-                with suppress(FileRejected):  # the trailer may not be in the beginning
-                    read_records(session, landed, goal.format)
-            try:
-                relation, processing = _process(session, landed, goal)
-            except FileRejected as error:
-                return Preview(path, fields, message=str(error), refused=True)
-            readings = tuple(_readings(session, relation, goal, profiles))
+        readings = tuple(_readings(session, relation, goal, profiles))
     unmapped = tuple(field for field in fields if field not in goal.row_fields)
     return Preview(path, fields, unmapped, readings, processing, " ".join((*warnings, *landed.warnings, *missing)))
 
@@ -155,7 +160,14 @@ def _process(session: Session, landed: NormalizedPart, goal: ImportGoal) -> tupl
     return done, tuple(seen)
 
 
-def _refusal(path: str, content: bytes, goal: ImportGoal, profiles: Profiles, warehouse: Warehouse) -> list[str]:
+def _refusal(
+    path: str,
+    content: bytes,
+    goal: ImportGoal,
+    profiles: Profiles,
+    warehouse: Warehouse,
+    reader: ReaderName,
+) -> list[str]:
     """Parse a file as an import does; return why that refuses it, if it does."""
     remote = RemoteFile(datetime.now(UTC), path, len(content))
     with tempfile.TemporaryDirectory() as folder:
@@ -164,7 +176,7 @@ def _refusal(path: str, content: bytes, goal: ImportGoal, profiles: Profiles, wa
         run = ImportRun(
             "scan", "scan", goal, profiles, warehouse, Path(folder, "staging.duckdb"), Path(folder, "parts")
         )
-        reports = stage_files(run, [FetchedFile(remote, local, "")], {})
+        reports = stage_files(run, [FetchedFile(remote, local, "", reader=reader)], {})
     return [report.message for report in reports if report.state == "failed"]
 
 

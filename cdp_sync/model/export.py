@@ -10,7 +10,7 @@ from cdp_sync.model.audience import AudienceField, Rendered
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.format import ExportFormat
 from cdp_sync.model.goal import Goal
-from cdp_sync.model.processor import fields_after, function_problems
+from cdp_sync.model.processed_fields import fields_after, function_problems
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.suggestion import allowed
 

@@ -61,6 +61,41 @@ Encoding = Annotated[str, AfterValidator(canonical_encoding)]
 NAMED_DATES = ("iso", "epoch_seconds", "epoch_milliseconds")
 """Date formats that have a name instead of a strptime pattern."""
 
+
+def known_dates(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return date patterns, each of which has a name or is a strptime pattern.
+
+    Raises:
+        ValueError: One of them is neither.
+    """
+    for pattern in patterns:
+        if pattern not in NAMED_DATES and "%" not in pattern:
+            allowed = ", ".join(NAMED_DATES)
+            raise ValueError(f"found {pattern!r}; allowed are strptime patterns such as %d-%m-%Y, or {allowed}")
+    return patterns
+
+
+_DIRECTIVES = "YymbBdjGVuwaAUWHIpMSfngzcxX"
+"""What may follow a % sign in a date pattern that is read."""
+
+
+def readable_dates(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return date patterns whose directives can be read.
+
+    Raises:
+        ValueError: One of them has another directive.
+    """
+    for letter in re.findall("%-?([a-zA-Z])", "".join(patterns).replace("%%", "")):
+        if letter == "Z":
+            raise ValueError(
+                "found %Z; the letters of a time zone name different zones in different countries (BST, IST, CST). "
+                "Have an offset written (%z), or leave the letters out and declare time_zone"
+            )
+        if letter not in _DIRECTIVES:
+            raise ValueError(f"found %{letter}; allowed are %{', %'.join(_DIRECTIVES)}")
+    return patterns
+
+
 _RANGES = ((0x09, 0x0E), (0x2000, 0x2010), (0x2028, 0x2030), (0x2060, 0x2070))
 _SINGLES = (0x20, 0x85, 0xA0, 0xAD, 0x061C, 0x1680, 0x180E, 0x205F, 0x3000, 0xFEFF)
 WHITE_SPACE = "".join(map(chr, (*(code for first, end in _RANGES for code in range(first, end)), *_SINGLES)))
@@ -85,11 +120,7 @@ class CellFormat(Declared):
     @field_validator("dates")
     @classmethod
     def _known_dates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in value:
-            if pattern not in NAMED_DATES and "%" not in pattern:
-                allowed = ", ".join(NAMED_DATES)
-                raise ValueError(f"found {pattern!r}; allowed are strptime patterns such as %d-%m-%Y, or {allowed}")
-        return value
+        return known_dates(value)
 
 
 class Booleans(Declared):
@@ -151,15 +182,7 @@ class ReadCells(CellFormat):
     @field_validator("dates")
     @classmethod
     def _readable_dates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for letter in re.findall("%-?([a-zA-Z])", "".join(value).replace("%%", "")):
-            if letter == "Z":
-                raise ValueError(
-                    "found %Z; the letters of a time zone name different zones in different countries (BST, IST, CST). "
-                    "Have an offset written (%z), or leave the letters out and declare time_zone"
-                )
-            if letter not in _DIRECTIVES:
-                raise ValueError(f"found %{letter}; allowed are %{', %'.join(_DIRECTIVES)}")
-        return value
+        return readable_dates(value)
 
     @field_validator("currency")
     @classmethod
@@ -177,10 +200,6 @@ class ReadCells(CellFormat):
             other = "," if self.decimal == "." else "."
             raise ValueError(f"thousands: found {self.thousands!r}, which is `decimal` too; declare decimal: '{other}'")
         return self
-
-
-_DIRECTIVES = "YymbBdjGVuwaAUWHIpMSfngzcxX"
-"""What may follow a % sign in a date pattern that is read."""
 
 
 class Trailer(Declared):

@@ -11,7 +11,8 @@ from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.format import Format
 from cdp_sync.model.mail_address import folded
 from cdp_sync.model.pattern import Regex, compile_pattern
-from cdp_sync.model.processor import Processor, fields_before, function_problems
+from cdp_sync.model.processed_fields import fields_before, function_problems
+from cdp_sync.model.processor import Processor
 from cdp_sync.model.profile import Profiles
 
 if TYPE_CHECKING:

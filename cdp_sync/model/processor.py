@@ -10,14 +10,13 @@ fields. It never adds rows.
 import hashlib
 import importlib.util
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import Declared
-from cdp_sync.model.format import NAMED_DATES
+from cdp_sync.model.format import known_dates, readable_dates
 from cdp_sync.model.pattern import compile_pattern
 from cdp_sync.model.schedule import TimeZone
 
@@ -196,23 +195,32 @@ class Split(Settings):
 
 
 class ConvertDates(Settings):
-    """Writes dates in another format. What does not fit any of the formats stays as it is."""
+    """Writes dates in another format. What imports would not read in any of the formats stays as it is."""
 
     field: FieldNames
     """The field, or a list of fields."""
-    formats: Annotated[tuple[FieldName, ...], Field(alias="from", min_length=1)]
+    formats: Annotated[
+        tuple[FieldName, ...],
+        Field(alias="from", min_length=1),
+        AfterValidator(known_dates),
+        AfterValidator(readable_dates),
+    ]
     """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`."""
     to: FieldName = "%Y-%m-%d"
-    """strftime pattern of the result."""
+    """strftime pattern of the result: the date and the time as they are written, without their offset."""
+    century_pivot: Annotated[int, Field(ge=0, le=99)] = 68
+    """Two-digit years (`%y`) up to this one are in the 2000s, others in the 1900s."""
+    time_zone: TimeZone = "UTC"
+    """IANA time zone in which counts since 1970 are written."""
 
-    @field_validator("formats")
+    @field_validator("to")
     @classmethod
-    def _known_formats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in value:
-            if pattern not in NAMED_DATES and "%" not in pattern:
-                named = ", ".join(NAMED_DATES)
-                raise ValueError(f"found {pattern!r}; allowed are strptime patterns such as %d-%m-%Y, or {named}")
-        return value
+    def _has_no_offset(cls, value: str) -> str:
+        if "%z" in value.replace("%%", ""):
+            raise ValueError(
+                "found %z; the offset of a cell is not kept. Leave it out, or let the import read the cell"
+            )
+        return readable_dates((value,))[0]
 
 
 class CleanPhone(Settings):
@@ -385,56 +393,3 @@ class Processor(Declared):
         """Its options."""
         settings: Settings = getattr(self, self.name)
         return settings
-
-
-def function_problems(processors: Iterable[Processor]) -> Iterator[str]:
-    """Yield the Python functions whose module is not found, each as `path: what was found; what is allowed`."""
-    for index, processor in enumerate(processors):
-        if processor.python and not processor.python.source:
-            module = processor.python.module
-            yield f"processors[{index}].python: the module {module!r} is not found; needed is one that can be imported"
-
-
-def fields_after(processors: Iterable[Processor], fields: Iterable[str]) -> tuple[str, ...]:
-    """Return the fields that rows have after the processors: those before, and those that are added, in order."""
-    every = (processor.settings for processor in processors)
-    written = (name for settings in every for name in settings.writes if name not in settings.reads)
-    return tuple(dict.fromkeys((*fields, *written)))
-
-
-def sources_of(processors: Iterable[Processor], wanted: Iterable[str], fields: Iterable[str]) -> tuple[str, ...]:
-    """Return the fields before the processors that the wanted ones after them are made of, each once.
-
-    `fields` are all of those before.
-    """
-    every = tuple(dict.fromkeys(fields))
-    made_of: dict[str, frozenset[str]] = {}
-    for processor in processors:
-        settings = processor.settings
-        reads = (settings.fields or every) if isinstance(settings, Python) else settings.reads
-        parts = frozenset(part for name in reads for part in made_of.get(name, {name}))
-        writes = (*reads, *settings.writes) if isinstance(settings, Python) else settings.writes
-        made_of |= dict.fromkeys(writes, parts)
-    order = {name: place for place, name in enumerate(every)}
-    parts = frozenset(part for name in wanted for part in made_of.get(name, {name}))
-    return tuple(sorted(parts, key=lambda name: (order.get(name, len(order)), name)))
-
-
-def fields_before(processors: Iterable[Processor]) -> tuple[str, ...]:
-    """Return the fields that processors read and no earlier one adds, each once."""
-    added: set[str] = set()
-    needed: list[str] = []
-    for processor in processors:
-        needed += [name for name in processor.settings.reads if name not in added]
-        added |= set(processor.settings.writes)
-    return tuple(dict.fromkeys(needed))
-
-
-def written_by(processors: Iterable[Processor], fields: Iterable[str]) -> frozenset[str]:
-    """Return the fields that processors may change or add, given those there are."""
-    every, written = frozenset(fields), set[str]()
-    for settings in (processor.settings for processor in processors):
-        of_all = isinstance(settings, RemoveNulls | Pseudonymize | Python) and not names_of(settings.reads)
-        written |= every if of_all else set()
-        written |= set(settings.writes)
-    return frozenset(written)

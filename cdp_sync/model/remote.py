@@ -126,3 +126,7 @@ class SourceLook:
     """How much there is, in a few words."""
     further: "tuple[SourceLook, ...]" = ()
     """What else there is to know, each a table of its own."""
+    sample: bytes = b""
+    """Some rows as the platform delivers them, in the text that an import reads; empty where it offers none cheaply."""
+    sampled: str = ""
+    """What these rows are."""

@@ -256,8 +256,6 @@ class ImportReport(Report):
         counters = self.counters
         judged = counters.rows_read - counters.rows_unchanged - counters.rows_rejected - counters.rows_filtered
         no_link_value = judged and judged == counters.rows_without_identifier
-        if counters.rows_filtered and counters.rows_filtered == counters.rows_read - counters.rows_rejected:
-            about.append("The processors dropped every row.")
         return (*about, "No row had a link value.") if no_link_value else tuple(about)
 
     def _summary(self) -> str:
@@ -267,6 +265,8 @@ class ImportReport(Report):
             read = f"{counted(self.landed, 'file')}, {counted(counters.rows_read, 'row')}"
             created, updated = counted(counters.profiles_created, "profile"), f"{counters.profiles_updated:,}"
             last = f"{read}: {counters.in_words() or 'nothing to apply'}; {created} created, {updated} updated."
+            if counters.rows_filtered and counters.rows_filtered == counters.rows_read - counters.rows_rejected:
+                last += " The processors dropped every row."
         return " ".join((*self.errors, *([last] if last else [])))
 
     def _files(self) -> list[dict[str, Any]]:

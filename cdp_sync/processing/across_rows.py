@@ -22,11 +22,11 @@ def drop_duplicates(session: Session, relation: Relation, settings: DropDuplicat
     session.execute(
         f"""update {relation.source} as processed set kept = false
         from (
-            select {key} as key, {stays}(rowid) as stays
+            select {key} as same_cells, {stays}(rowid) as stays
             from {relation.source}
             where kept and ({has_value})
-            group by key
+            group by same_cells
             having count(*) > 1
         ) repeated
-        where processed.kept and {key} = repeated.key and processed.rowid <> repeated.stays"""
+        where processed.kept and {key} = repeated.same_cells and processed.rowid <> repeated.stays"""
     )

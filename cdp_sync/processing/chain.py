@@ -66,8 +66,13 @@ def process(
 
 
 def works_alone(processors: Iterable[Processor]) -> bool:
-    """Return whether what processors make of a row needs that row alone, and no function."""
-    return not any(isinstance(one.settings, DropDuplicates | FirstRows | Python) for one in processors)
+    """Return whether what processors make of a row follows from that row and not from other rows, functions or the day.
+
+    The text of an added date depends on the day as well, but only a filter makes more of it.
+    """
+    every = [one.settings for one in processors]
+    dated = any(isinstance(one, AddDate) for one in every) and any(isinstance(one, Filter) for one in every)
+    return not dated and not any(isinstance(one, DropDuplicates | FirstRows | Python) for one in every)
 
 
 def express(relation: Relation, settings: Settings, moment: Moment) -> Relation:

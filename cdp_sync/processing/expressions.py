@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import re2
 
 from cdp_sync.errors import SecretMissing
-from cdp_sync.model.format import WHITE_SPACE
+from cdp_sync.model.format import WHITE_SPACE, Format
 from cdp_sync.model.processor import (
     AddDate,
     AddValue,
@@ -26,6 +26,7 @@ from cdp_sync.model.processor import (
     names_of,
 )
 from cdp_sync.processing.addresses import address_of
+from cdp_sync.processing.dates import written_in
 from cdp_sync.processing.domains import CORRECTIONS
 from cdp_sync.processing.names import person_name
 from cdp_sync.processing.relation import Cells, Moment
@@ -145,26 +146,13 @@ def _split(settings: Split, cells: Cells, _moment: Moment) -> Expressions:
 
 
 def _convert_dates(settings: ConvertDates, cells: Cells, _moment: Moment) -> Expressions:
-    to = quote_literal(settings.to)
+    form = Format(time_zone=settings.time_zone, century_pivot=settings.century_pivot)
 
-    def written(cell: str) -> str:
-        tried = ", ".join(f"strftime({_moment_of(cell, pattern)}, {to})" for pattern in settings.formats)
-        return f"coalesce({tried}, {cell})"
+    def converted(cell: str) -> str:
+        read = (written_in(pattern, cell, form) for pattern in settings.formats)
+        return f"coalesce(strftime(coalesce({', '.join(read)}), {quote_literal(settings.to)}), {cell})"
 
-    return _each(names_of(settings.field), cells, written)
-
-
-def _moment_of(cell: str, pattern: str) -> str:
-    """Return the expression for the moment that a cell names in a format, null where it does not."""
-    if pattern == "iso":
-        begins = f"regexp_matches({cell}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}')"
-        return f"case when {begins} then try_cast({cell} as timestamp) end"
-    if pattern in ("epoch_seconds", "epoch_milliseconds"):
-        factor = 1_000_000 if pattern == "epoch_seconds" else 1000
-        return (
-            f"case when regexp_full_match({cell}, '-?[0-9]{{1,13}}') then make_timestamp({cell}::bigint * {factor}) end"
-        )
-    return f"try_strptime({cell}, {quote_literal(pattern)})"
+    return _each(names_of(settings.field), cells, converted)
 
 
 def _clean_name(settings: CleanName, cells: Cells, _moment: Moment) -> Expressions:

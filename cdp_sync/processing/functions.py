@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PIECE = 50_000
 """Rows that a function gets at a time."""
 
+_GRACE = 1.0
+"""Seconds in which a function whose deadline has passed may end."""
+
 
 class _Expired(BaseException):
     """Raised inside a function whose deadline has passed; no `except Exception` stops it."""
@@ -65,22 +68,25 @@ class _Call:
 
     def _load(self) -> Callable[[Any], Any]:
         module, _, name = self.settings.function.partition(":")
-        try:
-            function = getattr(importlib.import_module(module), name)
-        except Exception as error:  # noqa: BLE001 - whatever the module does when it is imported
+        ended = _Ended(lambda: getattr(importlib.import_module(module), name), self.settings.deadline_seconds)
+        if ended.hangs or ended.error is not None:
+            why = "it does not end"
+            if ended.error and not ended.hangs:
+                why = f"{type(ended.error).__name__}{_place_of(ended.error, module)}"
             raise ProcessorFailed(
-                f"{self._name} cannot be imported: {type(error).__name__}{_place_of(error, module)}.",
+                f"{self._name} cannot be imported: {why}.",
                 needed="The module must be importable by the process that runs the goal.",
                 remedy="Correct the name `package.module:function`, or install the package.",
             ) from None
-        if not callable(function):
+        if not callable(ended.result):
             raise ProcessorFailed(f"{self._name} is no function.", remedy="Correct the name `package.module:function`.")
-        called: Callable[[Any], Any] = function
+        called: Callable[[Any], Any] = ended.result
         return called
 
     def run(self, piece: "DataFrame") -> "DataFrame":
         """Return what the function makes of a piece, checked."""
-        ended = _Ended(self._function, piece.copy(deep=False), self.settings.deadline_seconds)
+        given = piece.copy(deep=False)
+        ended = _Ended(lambda: self._function(given), self.settings.deadline_seconds)
         if ended.hangs:
             raise self.failure(
                 f"did not end within {self.settings.deadline_seconds:g} s",
@@ -165,23 +171,24 @@ def _is_same(before: "Series[Any]", after: "Series[Any]") -> bool:
 
 
 class _Ended:
-    """How a call ended, in a thread of its own that has a deadline."""
+    """How work ended, in a thread of its own that has a deadline."""
 
-    def __init__(self, function: Callable[[Any], Any], piece: "DataFrame", deadline: float) -> None:
+    def __init__(self, work: Callable[[], Any], deadline: float) -> None:
         self.result: Any = None
         self.error: BaseException | None = None
-        self._function, self._piece = function, piece
+        self._work = work
         thread = threading.Thread(target=self._run, name="processor", daemon=True)
         thread.start()
         thread.join(deadline)
         self.hangs = thread.is_alive()
-        if self.hangs and thread.ident:  # takes effect once the function is back in Python
+        if self.hangs and thread.ident:  # takes effect once the work is back in Python; else it ends with the process
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Expired))
+            thread.join(_GRACE)
 
     def _run(self) -> None:
         try:
-            self.result = self._function(self._piece)
-        except BaseException as error:  # noqa: BLE001 - SystemExit of the function must not end the run
+            self.result = self._work()
+        except BaseException as error:  # noqa: BLE001 - SystemExit of a function must not end the run
             self.error = error
 
 

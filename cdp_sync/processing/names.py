@@ -5,38 +5,7 @@ from cdp_sync.processing.text import naming
 from cdp_sync.warehouse import quote_literal
 
 _SPACES = quote_literal(r"[\s\p{Z}\p{Cf}]+")
-_LOWER = [
-    "van",
-    "von",
-    "der",
-    "den",
-    "de",
-    "het",
-    "ten",
-    "ter",
-    "te",
-    "'t",
-    "la",
-    "le",
-    "du",
-    "da",
-    "do",
-    "das",
-    "dos",
-    "di",
-    "del",
-    "della",
-    "y",
-    "e",
-    "und",
-    "zu",
-    "zur",
-    "bin",
-    "al",
-    "el",
-    "af",
-    "av",
-]
+_LOWER = """van von der den de het ten ter te 't la le du da do das dos di del della y e und zu zur bin al el af av""".split()
 """Words inside a name that are written in lower case."""
 
 

@@ -186,6 +186,13 @@ def test_fields_of_users_keep_their_types_unless_changed(tmp_path: Path) -> None
     ]
 
 
+def test_numbers_and_truth_values_stay_such(tmp_path: Path) -> None:
+    """What a processor makes of a number is a number, if it is one, and so with truth values; else it is text."""
+    values = {"7": "-3.5", "8": "007"}
+    _, found = users(exporter(tmp_path), {"convert_values": {"field": "count", "values": values}})
+    assert [one["vars"]["count"] for one in found[:2]] == [-3.5, "007"]
+
+
 def test_functions_change_users_too(tmp_path: Path) -> None:
     """A function receives the fields of users as text."""
     _, found = users(exporter(tmp_path), {"python": f"{FUNCTIONS}:lower"})

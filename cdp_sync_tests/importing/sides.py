@@ -24,6 +24,11 @@ File = tuple[str, bytes]
 _NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
+def _begin(run: int) -> datetime:
+    """Return when the n-th run begins."""
+    return _NOON + timedelta(hours=run)
+
+
 @dataclass(frozen=True)
 class Delivered:
     """The outcome of one run."""
@@ -64,6 +69,7 @@ class OracleSide:
     def __init__(self, folder: Path | None = None) -> None:
         """Start without profiles; the folder is not used."""
         self.state = State()
+        self.runs = 0
 
     def seed(self, declared: Profiles, profiles: Iterable[dict[str, Any]]) -> None:
         """Create profiles, in order."""
@@ -73,7 +79,8 @@ class OracleSide:
         self, goal: FileGoal, declared: Profiles, files: Sequence[File], objectives: tuple[str, ...] = ()
     ) -> Delivered:
         """Import files in one run of a connection with these objectives."""
-        outcome = oracle.import_files(self.state, goal, declared, files, objectives)
+        self.runs += 1
+        outcome = oracle.import_files(self.state, goal, declared, files, objectives, _begin(self.runs))
         return Delivered(outcome.counters, outcome.failed, tuple(outcome.quarantine))
 
     def profiles(self) -> list[dict[str, Any]]:
@@ -111,6 +118,7 @@ class ProductSide:
             warehouse=self.warehouse,
             staging=self.folder / f"staging{self.runs}.duckdb",
             objectives=objectives,
+            began=_begin(self.runs).timestamp(),
         )
         report = import_files(run, [self.fetched(number, file) for number, file in enumerate(files)])
         counters = {file.path: file.counters for file in report.files}
@@ -122,7 +130,7 @@ class ProductSide:
         path, content = file
         local = self.folder / f"{self.runs}_{number}_{Path(path).name}"
         local.write_bytes(content)
-        modified_at = _NOON + timedelta(hours=self.runs, seconds=number)
+        modified_at = _begin(self.runs) + timedelta(seconds=number)
         return FetchedFile(RemoteFile(modified_at, path, len(content)), local, hashlib.sha256(content).hexdigest())
 
     def quarantine(self, run_id: str) -> list[Entry]:

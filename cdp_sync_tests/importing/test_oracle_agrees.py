@@ -13,6 +13,7 @@ from hypothesis import assume, given, note
 
 from cdp_sync.model import Counters, FileGoal, Profiles
 from cdp_sync_tests.generated import SEED, examples
+from cdp_sync_tests.importing.processed_histories import processed_histories
 from cdp_sync_tests.importing.sides import OracleSide, ProductSide
 from cdp_sync_tests.importing.strategies import Delivery, History, deliveries, histories
 from cdp_sync_tests.oracle import canonical
@@ -29,12 +30,24 @@ def product() -> Iterator[ProductSide]:
 @given(histories())
 def test_product_agrees_with_oracle(history: History) -> None:
     """After every run, both have the same profiles, counters, failed files and quarantine."""
+    agree(history)
+
+
+def agree(history: History) -> None:
+    """Deliver a history to both sides and compare them run by run."""
     oracle = OracleSide()
     with product() as fast:
         for number, delivery in enumerate(history.deliveries, start=1):
             note(f"run {number}: {delivery.goal} bound to {delivery.objectives}")
             note("".join(f"\n{path}\n{content!r}" for path, content in delivery.contents))
             deliver_to_both(oracle, fast, delivery, history.profiles)
+
+
+@examples(10)
+@given(processed_histories())
+def test_product_agrees_with_oracle_about_processors(history: History) -> None:
+    """The same for goals with processors, which are added, changed and removed from run to run."""
+    agree(history)
 
 
 def deliver_to_both(oracle: OracleSide, fast: ProductSide, delivery: Delivery, declared: Profiles) -> None:

@@ -85,6 +85,23 @@ def test_a_scan_is_json_as_well(project: Project, served: IterableSandbox) -> No
     assert '"type": "string"' in text
 
 
+def test_a_scan_shows_users_as_processors_leave_them(project: Project, served: IterableSandbox, tmp_path: Path) -> None:
+    """Users that the scan asks for pass the goal's processors; with --local those of a file of JSON do."""
+    processors = [{"casing": {"field": "plan", "to": "upper"}}, {"filter": {"field": "email", "drop": "^bob"}}]
+    declare(project, served.url, GOAL | {"processors": processors})
+    local = tmp_path / "users.json"
+    local.write_text('{"email": "cat@example.com", "plan": "cat"}\n{"email": "bob@example.com"}\n')
+    for arguments, name in (([], "ANN"), (["--local", str(local)], "CAT")):
+        command = [sys.executable, "-m", "cdp_sync.cli", "scan", "crm", "--json", *arguments]
+        done = subprocess.run(command, env=project.environment, capture_output=True, text=True, timeout=120, check=True)
+        (goal,) = json.loads(done.stdout)["goals"]
+        (shown,) = goal["previews"]
+        assert [each["after"] for each in shown["processing"]] == ["", "1 casing", "2 filter"]
+        last = shown["processing"][-1]
+        assert last["kept"] == [True, False]
+        assert last["rows"][0][last["fields"].index("plan")] == name
+
+
 @pytest.mark.parametrize(
     ("fields", "goal", "problem"),
     [

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cdp_sync.model import Counters, FileGoal, Mapping, Profiles, Property, fingerprint
-from cdp_sync.model.processor import sources_of
+from cdp_sync.model.processed_fields import sources_of
 from cdp_sync_tests.oracle.consenting import LISTS, may_process, move
 from cdp_sync_tests.oracle.contributing import Account, Keyed, Vanished, drop, open_account, remember_keys, summed
 from cdp_sync_tests.oracle.converting import Invalid, convert, link_values, stripped
@@ -62,6 +62,8 @@ class Batch:
 class Outcome:
     """What a run did: counters per file, the files that failed with the reason, the quarantine."""
 
+    now: datetime
+    """When the run began."""
     counters: dict[str, Counters] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     quarantine: list[Entry] = field(default_factory=list)
@@ -90,8 +92,9 @@ def import_files(
     profiles: Profiles,
     files: Iterable[tuple[str, bytes]],
     objectives: tuple[str, ...] = (),
+    now: datetime | None = None,
 ) -> Outcome:
-    """Import files, in the order given, as one batch; change the state and tell what happened.
+    """Import files, in the order given, as one batch; change the state and report what happened.
 
     Args:
         state: Is changed.
@@ -99,8 +102,9 @@ def import_files(
         profiles: The declared profile.
         files: Paths and contents.
         objectives: Those that the connection is bound to.
+        now: When the run begins, for processors; the present time unless it is given.
     """
-    outcome = Outcome()
+    outcome = Outcome(now or datetime.now(UTC))
     digest = fingerprint(goal, profiles, objectives)
     state.waiting = [(goal.name if name == goal.was else name, row) for name, row in state.waiting]
     batch = Batch(objectives)
@@ -195,18 +199,18 @@ def read_rows(path: str, content: bytes, goal: FileGoal, outcome: Outcome) -> li
     outcome.count(path, "rows_read", len(rows) + len(rejected))
     outcome.count(path, "rows_rejected", len(rejected))
     outcome.quarantine += rejected
-    process_rows(rows, goal)
+    process_rows(rows, goal, outcome.now)
     outcome.count(path, "rows_filtered", sum(row.filtered for row in rows))
     return rows
 
 
-def process_rows(rows: list[Row], goal: FileGoal) -> None:
+def process_rows(rows: list[Row], goal: FileGoal, now: datetime) -> None:
     """Let processors change the cells of a file's rows, text by text."""
     for name in dict.fromkeys(row.name for row in rows):
         own = [row for row in rows if row.name == name]
         for row in own:
             row.raw, row.steady = dict(row.cells), dict(row.cells)
-        kept = process([row.cells for row in own], goal.processors, datetime.now(UTC))
+        kept = process([row.cells for row in own], goal.processors, now)
         process([row.steady for row in own], goal.processors, None)
         for row, is_kept in zip(own, kept, strict=True):
             row.filtered = not is_kept

@@ -5,16 +5,18 @@ import hmac
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from cdp_sync.model import Format
 from cdp_sync.model.processor import Processor, names_of
 from cdp_sync.processing.domains import CORRECTIONS
-from cdp_sync_tests.oracle.addresses import read_address
+from cdp_sync_tests.oracle.addresses import SPACES, read_address
 from cdp_sync_tests.oracle.converting import shows_nothing, stripped
+from cdp_sync_tests.oracle.dates import NoDate, read_moment
 from cdp_sync_tests.oracle.row import Cell
 
 Cells = dict[str, Cell]
@@ -167,23 +169,16 @@ def split(row: Cells, settings: Any, *_others: object) -> bool:
 
 
 def convert_dates(cell: str, settings: Any, _secrets: object) -> Cell:
-    """Write a date in another format; the first pattern that reads it counts."""
-    for pattern in settings.formats:
-        try:
-            return read_date(cell, pattern).strftime(settings.to)
-        except ValueError:
-            continue
-    return cell
-
-
-def read_date(cell: str, pattern: str) -> datetime:
-    """Return the moment that a cell names. Raises ValueError."""
-    if pattern.startswith("epoch"):
-        if not re.fullmatch("-?[0-9]{1,13}", cell):
-            raise ValueError(cell)
-        unit = timedelta(seconds=1) if pattern == "epoch_seconds" else timedelta(milliseconds=1)
-        return datetime(1970, 1, 1, tzinfo=UTC) + int(cell) * unit
-    return datetime.fromisoformat(cell) if pattern == "iso" else datetime.strptime(cell, pattern)
+    """Write a date in another format; what imports do not read stays."""
+    form = Format(dates=settings.formats, century_pivot=settings.century_pivot)
+    try:
+        moment = read_moment(cell.strip(SPACES), form)
+    except NoDate:
+        return cell
+    clock = moment.clock
+    if moment.is_count:
+        clock = clock.replace(tzinfo=UTC).astimezone(ZoneInfo(settings.time_zone))
+    return clock.strftime(settings.to)
 
 
 def clean_name(cell: str, _settings: Any, _secrets: object) -> Cell:

@@ -283,6 +283,8 @@ def check_columns(columns: list[str], goal: FileGoal) -> None:
     """A file needs one of the linked columns, and no column twice that is used."""
     if not any(link.field in columns for link in goal.link):
         raise FileFails("every linked column is missing")
+    if any(columns.count(name) != 1 for name in goal.row_key):
+        raise FileFails("a column of row_key is not there once")
     if goal.map_detected and len(set(named(columns)) - set(goal.fields)) > goal.map_detected.max_columns:
         raise FileFails("it has more columns that nothing maps than max_columns")
     used = named(columns) if goal.map_detected else goal.fields

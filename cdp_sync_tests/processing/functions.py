@@ -35,6 +35,12 @@ def drop_all(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.iloc[:0]
 
 
+def shorten(rows: pd.DataFrame) -> pd.DataFrame:
+    """Cut every cell after three characters, and drop rows without a value in the first column."""
+    left = rows[rows.iloc[:, 0].notna()]
+    return left.apply(lambda column: column.str[:3])
+
+
 def in_reverse(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows in another order, with a column changed in place."""
     rows.loc[rows["a"] == "b", "a"] = "changed"
@@ -79,6 +85,12 @@ def hang(_rows: pd.DataFrame) -> pd.DataFrame:
     """Never end."""
     while True:
         time.sleep(0.01)
+
+
+def count_and_fail(rows: pd.DataFrame) -> pd.DataFrame:
+    """Note the rows of each call, and fail."""
+    PIECES.append(len(rows))
+    raise ValueError("no")
 
 
 NO_FUNCTION = 1

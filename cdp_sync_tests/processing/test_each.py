@@ -1,16 +1,19 @@
 """Each processor: what it makes of cells and rows."""
 
 import hmac
+import re
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from cdp_sync.errors import ProcessorFailed, SecretMissing
 from cdp_sync.model.processor import Processor
 from cdp_sync.processing.chain import _ON_TABLES
 from cdp_sync.processing.expressions import EXPRESSIONS
+from cdp_sync_tests.oracle import processing as oracle
 from cdp_sync_tests.oracle.processing import ACROSS, EACH
-from cdp_sync_tests.processing.rows import one, run
+from cdp_sync_tests.processing.rows import NOW, one, processors, run
 
 
 def test_every_processor_has_its_work() -> None:
@@ -141,18 +144,49 @@ def test_split_gives_the_last_field_the_rest() -> None:
 @pytest.mark.parametrize(
     ("cell", "expected"),
     [
-        ("31-12-2025", "2025/12/31"),
-        ("2025-12-31T10:00:00", "2025/12/31"),
-        ("1700000000", "2023/11/14"),
+        ("31-12-2025", "2025/12/31 00:00"),
+        (" 1-2-2025 ", "2025/02/01 00:00"),
+        ("2025-12-31T10:00:00", "2025/12/31 10:00"),
+        ("2025-12-31T23:30:00.123456789+02:00", "2025/12/31 23:30"),
+        ("2025-12-31 23:30-0330", "2025/12/31 23:30"),
+        ("1700000000", "2023/11/15 07:13"),
+        ("31-12-25", "1925/12/31 00:00"),
+        ("Mon 31-12-2025", "Mon 31-12-2025"),
+        ("Wed 31-12-2025", "2025/12/31 00:00"),
+        ("31-12-2025 10", "31-12-2025 10"),
+        ("2025-12-31 later", "2025-12-31 later"),
+        ("2025-02-29", "2025-02-29"),
+        ("99999999999999", "99999999999999"),
         ("31-13-2025", "31-13-2025"),
         ("soon", "soon"),
+        (" ", " "),
         (None, None),
     ],
 )
 def test_convert_dates(cell: str | None, expected: str | None) -> None:
-    """The first format that fits counts; what fits none stays."""
-    declared = {"field": "f", "from": ["%d-%m-%Y", "iso", "epoch_seconds"], "to": "%Y/%m/%d"}
+    """The first format that fits counts. What imports would not read stays, and an offset does not move the clock."""
+    formats = ["%d-%m-%Y", "%d-%m-%y", "%a %d-%m-%Y", "iso", "epoch_seconds"]
+    declared = {"field": "f", "from": formats, "to": "%Y/%m/%d %H:%M", "century_pivot": 24, "time_zone": "Asia/Tokyo"}
     assert one(cell, {"convert_dates": declared}) == expected
+    rows: list[dict[str, str | None]] = [{"f": cell}]
+    oracle.process(rows, processors([{"convert_dates": declared}]), NOW)
+    assert rows == [{"f": expected}]
+
+
+@pytest.mark.parametrize(
+    ("dates", "words"),
+    [
+        ({"from": ["day"]}, "found 'day'; allowed are strptime patterns"),
+        ({"from": ["%d %Z"]}, "found %Z"),
+        ({"from": ["%Q"]}, "found %Q; allowed are %Y"),
+        ({"from": ["iso"], "to": "%Q"}, "found %Q; allowed are %Y"),
+        ({"from": ["iso"], "to": "%H:%M%z"}, "found %z; the offset of a cell is not kept"),
+    ],
+)
+def test_patterns_that_no_import_has(dates: dict[str, Any], words: str) -> None:
+    """Patterns are those of imports; an offset that a cell does not have cannot be written."""
+    with pytest.raises(ValidationError, match=re.escape(words)):
+        processors([{"convert_dates": {"field": "f", **dates}}])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Python processors: what functions get, what they may return, and what becomes of those that fail."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -99,3 +100,17 @@ def test_a_function_that_is_not_there(function: str, words: str) -> None:
     """A module or function that is not found is named."""
     with pytest.raises(ProcessorFailed, match=words):
         run("a", [["b"]], {"python": function})
+
+
+def test_a_module_whose_import_does_not_end() -> None:
+    """The deadline holds for the import of the module as well."""
+    function = {"function": "cdp_sync_tests.processing.hanging:f", "deadline_seconds": 0.2}
+    with pytest.raises(ProcessorFailed, match="cannot be imported: it does not end"):
+        run("a", [["b"]], {"python": function})
+
+
+def test_a_function_that_hangs_leaves_no_thread() -> None:
+    """After the deadline the function is ended, in whatever loop it is."""
+    with pytest.raises(ProcessorFailed, match="did not end within"):
+        run("a", [["b"]], python("hang", deadline_seconds=0.1))
+    assert [thread.name for thread in threading.enumerate() if thread.name == "processor"] == []

@@ -77,10 +77,13 @@ NAMES = ("ann", "bob", "cat")
 LISTS = ("Red", "Blue")
 
 steps = st.one_of(
-    st.tuples(st.sampled_from(["enter", "leave", "spend", "delete"]), st.sampled_from(NAMES)),
+    st.tuples(st.sampled_from(["enter", "leave", "spend", "hide", "delete"]), st.sampled_from(NAMES)),
     st.tuples(st.sampled_from(["other puts", "other takes"]), st.sampled_from(NAMES), st.sampled_from(LISTS)),
     st.tuples(st.just("declare"), st.sets(st.sampled_from(LISTS), min_size=1)),
+    st.tuples(st.just("process"), st.booleans()),
 )
+HIDDEN = {"filter": {"field": "text_one", "drop": "hidden"}}
+"""Drops those who hide, until they spend."""
 
 
 class MembershipModel:
@@ -93,8 +96,11 @@ class MembershipModel:
         self.ours: set[tuple[str, str]] = set()
         """Memberships that the goal added."""
         self.there: set[str] = set()
-        self.declared: set[str] = set()
-        """The lists at the last run."""
+        self.hidden: set[str] = set()
+        self.filters = False
+        """Whether a processor drops those who hide."""
+        self.declared: tuple[set[str], bool] | None = None
+        """The lists and processors at the last run."""
         self.due: set[str] = set()
         """Profiles that changed after their last delivery, or were never sent."""
 
@@ -103,29 +109,32 @@ class MembershipModel:
         ways: dict[str, Callable[..., object]] = {
             "enter": lambda who: self.inside.add(who),
             "leave": lambda who: self.inside.discard(who),
-            "spend": lambda who: self.due.add(who),
+            "spend": lambda who: self._changed(who, hides=False),
+            "hide": lambda who: self._changed(who, hides=True),
             "delete": self._deleted,
             "other puts": lambda who, name: self.on[name].add(who) if who in self.there else None,
             "other takes": lambda who, name: self.on[name].discard(who),
             "declare": self._declared,
+            "process": self._processed,
         }
         ways[kind](*arguments)
 
     def run(self) -> None:
         """Apply a run."""
-        if self.lists != self.declared:
-            self.declared, self.due = self.lists, set(NAMES)
-        gone = {(who, name) for who, name in self.ours if who not in self.inside or name not in self.lists}
+        if (self.lists, self.filters) != self.declared:
+            self.declared, self.due = (self.lists, self.filters), set(NAMES)
+        inside = self.inside - (self.hidden if self.filters else set())
+        gone = {(who, name) for who, name in self.ours if who not in inside or name not in self.lists}
         for who, name in gone:
             self.on[name].discard(who)
         self.ours -= gone
         self.due |= {who for who, _ in gone}
-        for who in self.inside & self.due:
+        for who in inside & self.due:
             self.there.add(who)
             self.ours |= {(who, name) for name in self.lists if who not in self.on[name]}
             for name in self.lists:
                 self.on[name].add(who)
-        self.due -= self.inside
+        self.due -= inside
 
     def _deleted(self, who: str) -> None:
         self.there.discard(who)
@@ -135,20 +144,30 @@ class MembershipModel:
     def _declared(self, lists: set[str]) -> None:
         self.lists = lists
 
+    def _processed(self, filters: bool) -> None:
+        self.filters = filters
+
+    def _changed(self, who: str, *, hides: bool) -> None:
+        self.due.add(who)
+        self.hidden = self.hidden | {who} if hides else self.hidden - {who}
+
 
 def act(crm: Exchange, numbers: dict[str, int], kind: str, *arguments: Any) -> None:
     """Execute a step."""
     account = crm.box.account
-    if kind == "declare":
-        crm.goal = users_goal(segment="keen", lists=sorted(arguments[0]), remove_from_lists=True)
+    if kind in ("declare", "process"):
+        changed = {"lists": sorted(arguments[0])} if kind == "declare" else {"processors": [HIDDEN] * arguments[0]}
+        declared = {"lists": crm.goal.lists, "processors": crm.goal.processors} | changed
+        crm.goal = users_goal(segment="keen", remove_from_lists=True, **declared)
         return
     who = arguments[0]
     user = account.find("email", f"{who}@example.com")
     if kind in ("enter", "leave"):
         crm.change(f"update warehouse.profile set keen = {kind == 'enter'} where email = '{who}@example.com'")
-    elif kind == "spend":
+    elif kind in ("spend", "hide"):
         numbers[who] += 1
-        crm.change(f"update warehouse.profile set text_one = '{numbers[who]}' where email = '{who}@example.com'")
+        text = f"{'hidden ' if kind == 'hide' else ''}{numbers[who]}"
+        crm.change(f"update warehouse.profile set text_one = '{text}' where email = '{who}@example.com'")
     elif user and kind == "delete":
         account.remove(user)
     elif user and kind == "other puts":
@@ -163,10 +182,13 @@ def act(crm: Exchange, numbers: dict[str, int], kind: str, *arguments: Any) -> N
 @example(rounds=[[], [("delete", "bob")], [("leave", "bob")], [("enter", "bob")]])
 @example(rounds=[[("delete", "ann"), ("declare", {"Blue"}), ("declare", {"Red"})]])
 @example(rounds=[[], [("declare", {"Blue"})], [("declare", {"Red", "Blue"}), ("leave", "cat")], [("enter", "cat")]])
+@example(rounds=[[("process", True)], [("hide", "ann")], [("spend", "ann")]])
+@example(rounds=[[("hide", "ann")], [("process", True)], [("process", False)]])
+@example(rounds=[[("process", True), ("hide", "ann")], [("leave", "ann")], [("enter", "ann"), ("process", False)]])
 def test_lists_have_the_members_of_the_model(
     rounds: list[list[tuple[Any, ...]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Memberships equal the model's after entries, exits, deletions, foreign changes and new declarations."""
+    """Members equal the model's after entries, exits, filtering, deletions, others' changes and new declarations."""
     plain, numbers = MembershipModel(), dict.fromkeys(NAMES, 0)
     with sailthru() as box:
         goal = users_goal(segment="keen", lists=["Red"], remove_from_lists=True)

@@ -28,8 +28,11 @@ def look(client: IterableClient, goal: UserImportGoal, now: datetime) -> SourceL
     rows = tuple(_row(client, there, named, sized=bool(goal.lists)) for named in goal.lists or [e.id for e in there])
     users = counted(sum(row[3] or 0 for row in rows), "user")
     summary = f"{counted(len(rows), 'list')}, {users}" if goal.lists else "all users"
-    fields = _fields(client.fields(), goal, tuple(_some_users(client, goal, there, now)))
-    return SourceLook("list", ("list", "id", "kind", "users", "created"), rows, summary, (fields,))
+    found = tuple(_some_users(client, goal, there, now))
+    fields = _fields(client.fields(), goal, found)
+    sample = b"".join(json.dumps(user).encode() + b"\n" for user in found)
+    columns = ("list", "id", "kind", "users", "created")
+    return SourceLook("list", columns, rows, summary, (fields,), sample, counted(len(found), "user"))
 
 
 def _row(

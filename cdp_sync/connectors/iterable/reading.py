@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from cdp_sync.model.processor import written_by
+from cdp_sync.model.processed_fields import written_by
 from cdp_sync.model.suggestion import allowed
 
 if TYPE_CHECKING:

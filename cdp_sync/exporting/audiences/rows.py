@@ -20,6 +20,7 @@ from cdp_sync.segments.statements import step
 from cdp_sync.warehouse import Step, quote_literal
 
 _NUL, _BACKSLASH = quote_literal("\\u0000"), quote_literal("\\\\")
+_NUMBER = quote_literal(r"-?(0|[1-9][0-9]*)([.][0-9]+)?")
 _HOLDS_NUL = f"contains(line, {_NUL}) and contains(replace(line, {_BACKSLASH}, ''), {_NUL})"
 """The condition that JSON holds a NUL byte, and not a text that looks like one after a backslash."""
 
@@ -105,7 +106,7 @@ def _constant(run: UserRun, columns: Collection[str], number: int, declared: Exp
 def _as_texts(columns: Iterable[Column]) -> dict[str, Level]:
     """Return the levels that make text of JSON for processors, and JSON of what they leave.
 
-    A value that they do not change keeps its JSON type, and so does a list that is still a JSON list.
+    A value that they do not change keeps its JSON type. So does a list, a number or a truth value that still is one.
     """
     texts: dict[str, str] = {}
     cells: dict[str, str] = {}
@@ -113,9 +114,13 @@ def _as_texts(columns: Iterable[Column]) -> dict[str, Level]:
         read = f"(j{number} ->> '$')"
         texts[f"p{number}"] = read
         is_list = f"json_type(j{number}) = 'ARRAY' and json_valid(p{number}) and starts_with(p{number}, '[')"
+        is_number = (
+            f"json_type(j{number}) in ('BIGINT', 'UBIGINT', 'DOUBLE') and regexp_full_match(p{number}, {_NUMBER})"
+        )
+        is_truth = f"json_type(j{number}) = 'BOOLEAN' and p{number} in ('true', 'false')"
         cells[f"c{number}"] = f"""case
             when p{number} is not distinct from {read} then j{number}
-            when {is_list} then p{number}::json
+            when {is_list} or {is_number} or {is_truth} then p{number}::json
             else to_json(p{number}) end"""
     return {"texts": texts, "cells": cells}
 

@@ -11,7 +11,7 @@ from cdp_sync.exporting.files.cells import guarded, holds_separator, is_trimmed_
 from cdp_sync.exporting.run import FileRun
 from cdp_sync.exporting.select import Column, Problem, Rows, segments_of
 from cdp_sync.model import ExportColumn, ExportFormat
-from cdp_sync.model.processor import written_by
+from cdp_sync.model.processed_fields import written_by
 from cdp_sync.segments.conditions import column_of
 from cdp_sync.warehouse import quote_literal
 

@@ -17,7 +17,7 @@ again as (
     from staging.staged staged
     join staging.file file using (file)
     left join staging.read_before read_before on read_before.row = staged.rowid
-    where (select count(*) from before) > 0 and staged.filtered is null
+    where (select count(*) from before) > 0 and staged.filtered = 0
         and not (file.same_fingerprint and staged.rowid in (select row from staging.unchanged))
 ),
 now as (select row, file, row_hash, row_number() over (partition by file, row_hash order by row) as nth from again)

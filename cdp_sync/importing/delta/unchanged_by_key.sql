@@ -7,7 +7,7 @@ with compared as (
         coalesce(before.row_hash = staged.row_hash and before.fingerprint = $fingerprint, false) as same
     from staging.staged staged
     left join staging.previous_by_key before using (row_key)
-    where staged.rowid not in (select row from staging.set_aside)
+    where staged.filtered = 0 and staged.rowid not in (select row from staging.set_aside)
         and staged.file in (select file from staging.file where state in ('staged', 'retried'))
 )
 select row, file, row_hash

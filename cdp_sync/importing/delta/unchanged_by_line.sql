@@ -7,4 +7,4 @@ join staging.watermark arrived on arrived.file = staged.file and arrived.kind = 
 join warehouse.watermark read
     on read.connection = $connection and read.goal = $goal and read.stream = arrived.stream
 asof left join staging.line_gap gap on staged.part = gap.part and staged.rowid >= gap.row
-where staged.filtered is null and staged.rowid - part.first_row + part.body_line + coalesce(gap.gap, 0) <= read.value::bigint
+where staged.filtered = 0 and staged.rowid - part.first_row + part.body_line + coalesce(gap.gap, 0) <= read.value::bigint

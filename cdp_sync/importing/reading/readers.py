@@ -19,14 +19,14 @@ from dataclasses import dataclass, replace
 from itertools import chain, combinations, pairwise
 from pathlib import Path
 
-from cdp_sync.errors import FileRejected
+from cdp_sync.errors import FileRejected, ProcessorFailed
 from cdp_sync.importing.reading.csv_header import Head, check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName, in_utf_8, normalize
 from cdp_sync.importing.reading.records import BROKEN, RESERVED, UNREADABLE, read_lines, read_records
 from cdp_sync.importing.reading.survey import Survey
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import WHITE_SPACE, Format, ImportGoal, Members
-from cdp_sync.model.processor import fields_before
+from cdp_sync.model.processed_fields import fields_before
 from cdp_sync.warehouse import Session, Step, quote_literal
 from cdp_sync.warehouse.history import QUOTE_OPENS
 
@@ -282,8 +282,10 @@ def _stage_regular(session: Session, part: NormalizedPart, stage: Callable[[], N
     session.execute("begin")
     try:
         stage()
-    except FileRejected:
+    except FileRejected as error:
         session.execute("rollback")
+        if isinstance(error, ProcessorFailed):  # the parser has read every line
+            raise
         return False
     rows = int(session.value("select count(*) from staging.staged")) - before
     whole = rows == part.survey.lines

@@ -12,7 +12,7 @@ from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import detected_mappings
 from cdp_sync.model import Property
 from cdp_sync.model.declared import PropertyType
-from cdp_sync.model.processor import written_by
+from cdp_sync.model.processed_fields import written_by
 from cdp_sync.warehouse import Session
 from cdp_sync.warehouse.properties import profile_columns
 

@@ -28,7 +28,7 @@ from cdp_sync.importing.staging.plan import (
 )
 from cdp_sync.importing.staging.tables import create_tables
 from cdp_sync.model import Append, FetchedFile, FileReport, FileState, Format, ImportGoal, Window
-from cdp_sync.model.processor import fields_after, fields_before, sources_of
+from cdp_sync.model.processed_fields import fields_after, fields_before, sources_of
 from cdp_sync.private import private_folder
 from cdp_sync.processing import Moment, Relation, drop_tables, process
 from cdp_sync.warehouse import KnownFile, Session, Step, fixed, known_files

@@ -20,7 +20,7 @@ from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.survey import DIVIDER, NO_CELL
 from cdp_sync.importing.staging.columns import Columns, StagedLink, StagedValue
 from cdp_sync.model import Format, ImportGoal, Property
-from cdp_sync.model.processor import fields_before
+from cdp_sync.model.processed_fields import fields_before
 from cdp_sync.processing import Relation
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
@@ -184,9 +184,9 @@ def _staging(
     before = named_before(previous_fields or (), fields, cells.names)
     previous = digest(before, cells) if previous_fields and before != tuple(fields) else "null::uuid"
     row_hash = digest(fields, cells)
-    hashes = f"{row_hash} as row_hash, {previous} as previous_hash"
+    hashes = f"{row_hash} as row_hash, {previous} as previous_hash, 0::tinyint as filtered"
     if kept:
-        dropped = f"case when not {kept} then true end as filtered"
+        dropped = f"case when {kept} then 0 else 1 end::tinyint as filtered"
         hashes = f"case when {kept} then {row_hash} end as row_hash, source_hash, previous_hash, {dropped}"
     return f"""insert into staging.staged by name
 select

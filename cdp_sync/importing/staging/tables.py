@@ -74,7 +74,7 @@ FROM_THE_START = (
 STAGING_FILE = (
     *FROM_THE_START,
     Table("staging.staged", "a row of a file; `cells` holds its cells as one text where their conversion is "
-          "deferred, and `filtered` says that a processor dropped it",
+          "deferred, and `filtered` is 1 where a processor dropped it and else 0",
           "staging.parsing.stage_files", varies=_MAPPING,
           others=("delta", "linking", "reading", "sources", "upserting")),
     Table("staging.previous_row", "a row of the previous import of a file", "delta.replace.compare_rows",
@@ -184,7 +184,12 @@ def create_tables(session: Session, columns: Columns) -> None:
     created = [f"create table if not exists {table.name} ({table.columns})" for table in FROM_THE_START]
     declared = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns.declared)
     session.execute(
-        "; ".join([*created, f"create table if not exists staging.staged ({declared}, cells text, filtered boolean)"])
+        "; ".join(
+            [
+                *created,
+                f"create table if not exists staging.staged ({declared}, cells text, filtered tinyint default 0)",
+            ]
+        )
     )
     held = {name for name, *_ in session.rows("describe staging.staged")}
     for name, kind in columns.declared:

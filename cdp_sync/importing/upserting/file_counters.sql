@@ -9,7 +9,7 @@ row_end as (
     union all
     select row, 'rejected', false from staging.set_aside
     union all
-    select rowid, 'filtered', false from staging.staged where filtered
+    select rowid, 'filtered', false from staging.staged where filtered = 1
 ),
 ends as (
     select bounds.file, row_end.ending, count(*) as rows, count(*) filter (row_end.ambiguous) as ambiguous

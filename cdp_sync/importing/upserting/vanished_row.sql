@@ -8,7 +8,7 @@ with again as (
     from staging.staged staged
     join staging.file file using (file)
     left join staging.read_before read_before on read_before.row = staged.rowid
-    where file.state = 'staged' and staged.filtered is null
+    where file.state = 'staged' and staged.filtered = 0
 ),
 before as (
     select file, read_hash as row_hash, count(*) as times, any_value(profile_id) as profile_id, any_value(sums) as sums
