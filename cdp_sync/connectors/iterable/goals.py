@@ -166,7 +166,7 @@ class UserImport(ImportGoal):
     @property
     def memory_limit(self) -> str | None:
         """What DuckDB may keep in memory: little where users are read in slices; more makes a run no faster then."""
-        return None if self.needed is None else "250MB"
+        return None if self.needed is None else "200MB"
 
 
 class UserLink(AudienceLink):
