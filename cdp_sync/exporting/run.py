@@ -35,7 +35,7 @@ class ExportRun(Run, ABC):
 
     def open(self, access: Access) -> AbstractContextManager[Session]:
         """Open the warehouse beside the run's staging file."""
-        return self.warehouse.open(access, staging=self.staging)
+        return self.warehouse.within(self.goal.memory_limit).open(access, staging=self.staging)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -66,8 +66,7 @@ class ImportRun(Run):
     @contextmanager
     def open(self, access: Access) -> Iterator[Session]:
         """Open the warehouse beside the run's staging file."""
-        limited = self.goal.memory_limit
-        warehouse = replace(self.warehouse, memory_limit=limited) if limited else self.warehouse
+        warehouse = self.warehouse.within(self.goal.memory_limit)
         with warehouse.open(access, staging=self.staging, row_group=_ROW_GROUP) as session:
             session.define_functions()
             yield session

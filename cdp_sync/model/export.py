@@ -74,6 +74,9 @@ class ExportColumn(Declared):
 class ExportGoal(Goal):
     """Lets a segment's profiles leave."""
 
+    memory_limit: ClassVar[str | None] = None
+    """What DuckDB may keep in memory during a run; the warehouse's own limit unless given."""
+
     segment: str
     """Whose profiles."""
     map: Annotated[tuple[ExportColumn, ...], Field(min_length=1)]

@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -61,6 +61,10 @@ class Warehouse:
     path: Path
     lock_timeout: float = 120.0
     memory_limit: str = "700MB"
+
+    def within(self, memory: str | None) -> "Warehouse":
+        """Return the warehouse with another limit of memory, if there is one."""
+        return replace(self, memory_limit=memory) if memory else self
 
     @contextmanager
     def open(self, access: Access, *, staging: Path | None = None, row_group: int = 122_880) -> Iterator[Session]:

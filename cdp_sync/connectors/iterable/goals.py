@@ -179,6 +179,8 @@ class UserLink(AudienceLink):
 class UserExportGoal(AudienceGoal):
     """Brings a segment's profiles to users of a project, and on its lists."""
 
+    memory_limit: ClassVar[str | None] = "200MB"  # Iterable's rate decides how long a run takes
+
     link: Annotated[tuple[UserLink, ...], Field(min_length=1)]
     """Which user a profile is: the first of these that it has a value of. Profiles without any are not exported."""
     map: tuple[ExportColumn, ...] = ()

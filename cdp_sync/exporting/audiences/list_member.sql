@@ -3,7 +3,7 @@
 insert into warehouse.list_member by name
 select
     $connection as connection, $goal as goal, profile_id, unnest(lists) as list,
-    case when platform_id is null then line ->> 'key' else $identity_key end as key,
-    coalesce(platform_id, line ->> 'id') as id
+    case when platform_id is null then key else $identity_key end as key,
+    coalesce(platform_id, id) as id
 from staging.selected
 where ending in ('written', 'not_deliverable') and len(lists) > 0

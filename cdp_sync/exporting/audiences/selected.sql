@@ -11,7 +11,7 @@ settled as (
     from placed
     left join outcome using (place)
 )
-select chosen.* replace (
+select chosen.* exclude (line) replace (
         case settled.outcome
             when 'sent' then 'written' when 'absent' then 'unmatched'
             when 'refused' then 'not_deliverable' when 'forgotten' then 'not_deliverable'
@@ -22,6 +22,8 @@ select chosen.* replace (
             else chosen.problems end as problems
     ),
     settled.platform_id,
+    case when settled.platform_id is null and settled.joined is not null then chosen.line ->> 'key' end as key,
+    case when settled.platform_id is null and settled.joined is not null then chosen.line ->> 'id' end as id,
     list_transform(
         list_filter(settled.joined, lambda x:
             (x.moment is null or x.moment >= epoch(coalesce(intent.began, $now)) - 300)
@@ -37,4 +39,3 @@ left join (
     where connection = $connection and goal = $goal
     group by profile_id
 ) intent using (profile_id)
-order by chosen.rowid
