@@ -35,10 +35,11 @@ def test_the_demonstrations_connections_find_them(tmp_path: Path) -> None:
         assert [api.vendor for api in apis] == [*lists]
         for api in apis:
             assert f"{api.url}/_sandbox" in servers.summary
-            declared = load_declarations().connection(api.vendor.lower())
+            declarations = load_declarations()
+            declared = declarations.connection(api.vendor.lower())
             assert isinstance(declared, IterableConnection | SailthruConnection)
             assert declared.base_url == api.url
-            assert all(fine for _, fine in kind_of(declared).part("check")(declared))
+            assert all(fine for _, fine in kind_of(declared).part("check")(declared, declarations.profiles))
             shown = requests.get(f"{api.url}/_sandbox", timeout=20).json()["lists"]
             assert [(each["name"], each["count"]) for each in shown] == lists[api.vendor]
     for api in apis:
