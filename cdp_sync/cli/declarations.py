@@ -41,10 +41,7 @@ def check(connection: str | None) -> None:
         from cdp_sync.model import kind_of
 
         declared = findings.declarations.connection(connection)
-        kind = kind_of(declared)
-        results = list(kind.part("check")(declared, findings.declarations.profiles))
-        if kind.export_check and declared.export_profiles:
-            results += kind.part("export_check")(declared, findings.declarations.profiles)
+        results = list(kind_of(declared).part("check")(declared, findings.declarations.profiles))
         for sentence, _ in results:
             say(sentence)
         end(fine=all(fine for _, fine in results))

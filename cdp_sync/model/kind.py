@@ -41,7 +41,6 @@ class ConnectionKind:
         client: Makes what talks to the platform of that value: a context manager, which connects when it is used.
         check: Yields, for a connection and the declared profile, sentences and whether each is as it should be; it
             changes nothing.
-        export_check: Yields the same about where its export goals write to.
         source: Makes a `Source` of a client; none where goals import files that the client lists and fetches.
         audience: Makes an `Audience` of a client and a goal; none where goals export files that the client uploads.
         templated: Attributes whose text, or the text in whose fields, may be a template.
@@ -56,7 +55,6 @@ class ConnectionKind:
     server: str
     client: str
     check: str
-    export_check: str | None = None
     source: str | None = None
     audience: str | None = None
     templated: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cdp_sync.connectors.iterable.check import check_exports
+from cdp_sync.connectors.iterable.check import check
 from cdp_sync.connectors.iterable.goals import IterableConnection
 from cdp_sync.errors import DeclarationError
 from cdp_sync.orchestration.declarations import load_declarations
@@ -105,7 +105,7 @@ def problems(box: IterableSandbox, **declared: Any) -> list[str]:
     connection = IterableConnection.model_validate(
         {"name": "crm", "api_key_env": "KEY", "base_url": box.url, "export_profiles": [goal]}
     )
-    return [sentence for sentence, is_fine in check_exports(connection, PROFILES) if not is_fine]
+    return [sentence for sentence, is_fine in check(connection, PROFILES) if not is_fine]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from cdp_sync.model.profile import Profiles
 
 if TYPE_CHECKING:
     from cdp_sync.connectors.iterable.client import IterableClient
-    from cdp_sync.connectors.iterable.goals import IterableConnection, IterableProject, UserImportGoal
+    from cdp_sync.connectors.iterable.goals import IterableConnection, IterableProject, UserExportGoal, UserImportGoal
 
 Finding = tuple[str, bool]
 """A sentence, and whether what it says is as it should be."""
@@ -48,28 +48,9 @@ def check(connection: "IterableConnection", profiles: Profiles) -> Iterator[Find
         yield f"key: in order; the project has {len(lists)} lists and {len(fields)} fields.", True
         yield _project_type(client, fields)
         for goal in connection.import_profiles:
-            yield from _goal(goal, profiles, lists, fields)
-
-
-def check_exports(connection: "IterableConnection", profiles: Profiles) -> Iterator[Finding]:
-    """Compare what export goals write with the project's lists and fields, as `check` does; nothing without a key.
-
-    Raises:
-        Transient: Iterable cannot be reached, or fails.
-    """
-    from cdp_sync.connectors.iterable.client import IterableClient
-
-    with IterableClient(connection.project) as client:
-        try:
-            lists, fields = client.lists(), client.fields()
-        except Terminal:
-            return  # `check` says so
-        for goal in connection.export_profiles:
-            yield from (_target(goal.name, named, lists) for named in goal.lists)
-            problems = list(field_problems(goal, goal.field_types(profiles), fields))
-            yield from ((f"{goal.name}: {problem}", False) for problem in problems)
-            if goal.data_fields and not problems:
-                yield f"{goal.name}: every mapped field fits the project.", True
+            yield from _import(goal, profiles, lists, fields)
+        for audience in connection.export_profiles:
+            yield from _export(audience, profiles, lists, fields)
 
 
 def _target(goal: str, named: str | int, lists: tuple[MailingList, ...]) -> Finding:
@@ -107,7 +88,7 @@ def _project_type(client: "IterableClient", fields: Mapping[str, str]) -> Findin
     return f"project_type: {problem or f'{client.project.project_type}, which nothing contradicts.'}", not problem
 
 
-def _goal(
+def _import(
     goal: "UserImportGoal", profiles: Profiles, lists: tuple[MailingList, ...], fields: Mapping[str, str]
 ) -> Iterator[Finding]:
     for named in goal.lists:
@@ -121,3 +102,14 @@ def _goal(
         yield f"{goal.name}: {each}.", False
     if not unreadable:
         yield f"{goal.name}: every linked and mapped field is there, and its type fits.", True
+
+
+def _export(
+    goal: "UserExportGoal", profiles: Profiles, lists: tuple[MailingList, ...], fields: Mapping[str, str]
+) -> Iterator[Finding]:
+    yield from (_target(goal.name, named, lists) for named in goal.lists)
+    unwritable = list(field_problems(goal, goal.field_types(profiles), fields))
+    for each in unwritable:
+        yield f"{goal.name}: {each}", False
+    if goal.data_fields and not unwritable:
+        yield f"{goal.name}: every mapped field fits the project.", True

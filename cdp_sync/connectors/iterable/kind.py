@@ -12,7 +12,6 @@ KIND = ConnectionKind(
     server=f"{_HERE}.goals:IterableProject",
     client=f"{_HERE}.client:IterableClient",
     check=f"{_HERE}.check:check",
-    export_check=f"{_HERE}.check:check_exports",
     source=f"{_HERE}.source:IterableSource",
     audience=f"{_HERE}.audience:IterableAudience",
     templated=("base_url",),
