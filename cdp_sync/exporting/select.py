@@ -78,6 +78,8 @@ class Rows:
     """The condition that there is one of these problems: quicker to evaluate than each."""
     links: Inputs = field(default_factory=dict)
     """Identifiers: a profile needs one of them to be delivered. Empty: it needs none."""
+    user: Level = field(default_factory=dict)
+    """The `id` and `key` of the user that a profile is on a platform, made of the links. Empty: there are no users."""
     named: Sequence[str] = ()
     """Cells that identify the profile on the platform, besides the columns."""
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -204,8 +206,8 @@ def _compared(
     values: dict[str, Any] = {**chosen.values, "salt": salt.hexdigest()}
     value_hash = f"hash({', '.join(['$salt', *rows.inputs])})"
     source = on(chosen.sql, {"value_hash": value_hash, "eligible": "has_value and allowed and is_linked"})
-    if rows.links:
-        source = on(source, {IS_RIVAL: _is_rival(tuple(rows.links))})
+    if rows.user:
+        source = on(source, {IS_RIVAL: _IS_RIVAL.format(", ".join(rows.user.values()))})
     compared = run.goal.changes == "changed"
     if compared:
         values |= {"connection": run.connection, "goal": run.goal.name}
@@ -213,12 +215,8 @@ def _compared(
     return source, values, compared
 
 
-def _is_rival(links: Sequence[str]) -> str:
-    """Return the condition that an older profile of the segment has the same first identifier."""
-    first = " ".join(f"when {link} is not null then {number}" for number, link in enumerate(links))
-    user = f"case {first} end, coalesce({', '.join(links)})"
-    return f"eligible and row_number() over (partition by eligible, {user} order by created_at, profile_id) > 1"
-
+_IS_RIVAL = "eligible and row_number() over (partition by eligible, {} order by created_at, profile_id) > 1"
+"""The condition that an older profile of the segment is the same user."""
 
 _CHANGED = """select profile.*, known_hash
 from (

@@ -126,6 +126,15 @@ def test_users_who_are_forgotten_are_not_tried_again(crm: Exchange) -> None:
     assert crm.run().counters.profiles_written == 1
 
 
+def test_one_user_by_two_links(crm: Exchange) -> None:
+    """A profile's second address is the first one of another profile: both are the same user, who is sent once."""
+    links = [{"field": "email", "property": name} for name in ("email", "customer")]
+    crm.goal = audience(lists=["Red"], link=links)
+    crm.change("update warehouse.profile set customer = 'p1@example.com', email = null where text_one = 'p2'")
+    check_delivered(crm, "p2")
+    assert crm.fields("p1@example.com") == {"text_one": "p1"}
+
+
 def test_two_profiles_of_one_user(crm: Exchange) -> None:
     """The older profile is sent; the other one is named, also by later runs, until the first one is gone."""
     crm.change("update warehouse.profile set email = 'p1@example.com' where text_one = 'p2'")

@@ -79,6 +79,7 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
         problems=[*values, *of_users],
         fails_if=" or ".join([*([_HOLDS_NUL] if values else []), forgotten, IS_RIVAL]),
         links=links,
+        user=user,
         named=("key", "id"),
     )
 
