@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from cdp_sync.errors import CdpSyncError, UnknownName
 from cdp_sync.exporting.preview import ExportPreview
@@ -126,10 +126,11 @@ def _import(
     try:
         if local is not None:
             return import_files(run, [_delivered(connection, goal, local)])
-        if isinstance(goal, FileGoal):
-            return _import_files(run, connection, goal, choice)
-        with kind_of(connection).part("client")(connection.server_value) as client:
-            return import_people(run, kind_of(connection).part("source")(client, goal))
+        kind = kind_of(connection)
+        with kind.part("client")(connection.server_value) as client:
+            if kind.source:
+                return import_people(run, kind.part("source")(client, goal))
+            return _import_files(run, client, cast("FileGoal", goal), choice)
     except CdpSyncError as error:
         return ImportReport(goal.name, error=str(error))
 
@@ -137,8 +138,7 @@ def _import(
 def _delivered(connection: Connection, goal: ImportRules, local: Path) -> FetchedFile:
     """Return a file as if it were delivered: to the goal's directory, if it has one."""
     stat = local.stat()
-    path = f"{goal.directory.rstrip('/')}/{local.name}" if isinstance(goal, FileGoal) else str(local)
-    remote = RemoteFile(datetime.fromtimestamp(stat.st_mtime, UTC), path, stat.st_size)
+    remote = RemoteFile(datetime.fromtimestamp(stat.st_mtime, UTC), goal.path_of(local), stat.st_size)
     with local.open("rb") as file:
         reader = reader_of(connection, file.read(_BEGINNING))
         file.seek(0)
@@ -146,13 +146,12 @@ def _delivered(connection: Connection, goal: ImportRules, local: Path) -> Fetche
     return FetchedFile(remote, local, sha256, reader=reader)
 
 
-def _import_files(run: ImportRun, connection: Connection, goal: FileGoal, choice: Choice) -> ImportReport:
+def _import_files(run: ImportRun, client: Any, goal: FileGoal, choice: Choice) -> ImportReport:  # noqa: ANN401 - of any server
     """Import the files that are due, without waiting until they settle."""
     settled = goal.model_copy(update={"complete": goal.complete.model_copy(update={"settle_seconds": 0})})
     with run.warehouse.open("read") as session:
         known = known_files(session, run.connection, goal.name)
-    with kind_of(connection).part("client")(connection.server_value) as client:
-        scan = scan_directory(client, settled, known, run.fingerprint, choice)
-        refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
-        report = import_files(run, fetch_files(client, scan.due, run.folder), known)
+    scan = scan_directory(client, settled, known, run.fingerprint, choice)
+    refuse_rivals(run, [(file.path, file.size, file.modified_at) for file in scan.due])
+    report = import_files(run, fetch_files(client, scan.due, run.folder), known)
     return report.with_files(scan.waiting)

@@ -3,6 +3,7 @@
 import fnmatch
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -134,6 +135,10 @@ class ImportRules(Goal):
     def reads(self, path: str) -> bool:
         """Return whether the goal imports what the ledger knows by this path."""
         raise NotImplementedError
+
+    def path_of(self, local: Path) -> str:
+        """Return the path that a file of this machine would have if it were delivered to the goal."""
+        return str(local)
 
     @property
     def origin(self) -> str:
@@ -284,6 +289,10 @@ class FileGoal(ImportGoal):
         """Return whether the goal imports the file at a path."""
         folder, _, name = path.rpartition("/")
         return folder == self.directory.rstrip("/") and self.arrives_as(name)
+
+    def path_of(self, local: Path) -> str:
+        """Return the path that a file of this machine would have if it were delivered to the goal."""
+        return f"{self.directory.rstrip('/')}/{local.name}"
 
     @model_validator(mode="after")
     def _selects_in_one_way(self) -> "FileGoal":

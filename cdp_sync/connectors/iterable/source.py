@@ -177,7 +177,8 @@ class _Lists:
                 if isinstance(answer, Exception):
                     raise answer
                 if user := answers.user(answer):
-                    users[place] = json.dumps(user).encode() + b"\n"
+                    wanted = {name: user[name] for name in self._only or user if name in user}
+                    users[place] = json.dumps(wanted).encode() + b"\n"
         content = b"".join(users[place] for place in sorted(users))
         with disk.while_writing(target):
             target.touch(mode=0o600)

@@ -181,15 +181,16 @@ class _File:
         whole = Part(fetched.remote.path, fetched.local, fetched.fields, fetched.members, fetched.growing)
         packed = unpack(whole.name, whole.local, folder, goal, self.warnings.append)
         parts = packed if goal.may_be_packed else slices(whole, goal, folder)
-        has_rows = False
+        slices_with_rows: set[bool] = set()
         try:
             for part in parts:
                 with naming(part.name, whole.name):
                     landed = READERS[fetched.reader].normalize(self.session, part, goal, folder, further)
                 if landed or not part.is_slice:
                     yield part, replace(landed, constants=fetched.constants) if landed else None
-                has_rows = has_rows or landed is not None or not part.is_slice
-            if not has_rows:
+                if part.is_slice:
+                    slices_with_rows.add(landed is not None)
+            if slices_with_rows == {False}:
                 yield whole, None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
