@@ -7,9 +7,11 @@ its index is dropped, columns may be changed, and those may be added that `adds`
 
 import ctypes
 import importlib
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from cdp_sync.errors import ProcessorFailed
@@ -178,8 +180,9 @@ class _Ended:
         self.error: BaseException | None = None
         self._work = work
         thread = threading.Thread(target=self._run, name="processor", daemon=True)
-        thread.start()
-        thread.join(deadline)
+        with redirect_stdout(sys.stderr):  # standard output is the command's own, such as its JSON
+            thread.start()
+            thread.join(deadline)
         self.hangs = thread.is_alive()
         if self.hangs and thread.ident:  # takes effect once the work is back in Python; else it ends with the process
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Expired))

@@ -119,6 +119,14 @@ def test_a_field_of_another_type_is_a_problem(kind: str, box: IterableSandbox) -
     assert all(f"{name!r}" in each for each in found)
 
 
+def test_a_field_that_a_processor_misspells_is_a_problem(box: IterableSandbox) -> None:
+    """A field that a processor reads in another case is named, also where the processor writes it."""
+    box.load([person("ann", city="Ghent")])
+    goal = users_goal(processors=[{"casing": {"field": "City", "to": "lower"}}])
+    (problem,) = problems(connection(box.url, goal))
+    assert "no user has the field 'City'; did you mean 'city'" in problem
+
+
 def test_dates_are_read_in_the_declared_form(box: IterableSandbox) -> None:
     """Iterable's dates by none that counts seconds, which a number is read by."""
     box.load([person("ann", **VALUES)])

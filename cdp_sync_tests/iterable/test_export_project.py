@@ -157,3 +157,17 @@ def test_what_cannot_be_is_refused(declared: Any, problem: str, project: Project
     declare(project, "http://127.0.0.1:1", **declared)
     with pytest.raises(DeclarationError, match=problem):
         load_declarations()
+
+
+@pytest.mark.parametrize(
+    ("removes", "refused"), [((True, False), True), ((False, True), True), ((False, False), False)]
+)
+def test_a_list_that_users_leave_has_one_goal(removes: tuple[bool, bool], *, refused: bool) -> None:
+    """Two goals on one list are refused where one of them would remove the users of the other."""
+    goals = [EXPORT | {"name": f"goal{number}", "remove_from_lists": each} for number, each in enumerate(removes)]
+    declared = {"name": "crm", "api_key_env": "KEY", "export_profiles": goals}
+    if not refused:
+        IterableConnection.model_validate(declared)
+        return
+    with pytest.raises(ValueError, match="goal0 and goal1 both put users on the list 'Spenders'"):
+        IterableConnection.model_validate(declared)

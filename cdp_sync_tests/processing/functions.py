@@ -94,3 +94,9 @@ def count_and_fail(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 NO_FUNCTION = 1
+
+
+def prints(rows: pd.DataFrame) -> pd.DataFrame:
+    """Print how many rows there are."""
+    print(f"{len(rows)} rows")
+    return rows

@@ -1,4 +1,4 @@
-"""Python processors: what functions get, what they may return, and what becomes of those that fail."""
+"""Python processors: what functions get, what they may return, and how failures are reported."""
 
 import threading
 from typing import Any
@@ -51,6 +51,12 @@ def test_some_columns_only() -> None:
     """With `fields`, a function gets those columns; the others stay as they are."""
     done = run("ab", [["A", "B"]], python("lower", fields=["a"]))
     assert done.rows == [("a", "B")]
+
+
+def test_what_a_function_prints_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output is that of the command, such as its JSON."""
+    run("a", [["x"]], python("prints"))
+    assert capsys.readouterr() == ("", "1 rows\n")
 
 
 def test_everything_may_be_dropped() -> None:

@@ -329,6 +329,20 @@ class IterableConnection(Connection, IterableProject):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _each_kept_list_has_one_goal(self) -> "IterableConnection":
+        keepers: dict[str, UserExportGoal] = {}
+        for goal in self.export_profiles:
+            for named in map(str, goal.lists):
+                other = keepers.setdefault(named, goal)
+                if other is not goal and (goal.remove_from_lists or other.remove_from_lists):
+                    raise ValueError(
+                        f"export_profiles: {other.name} and {goal.name} both put users on the list {named!r}, and one "
+                        "removes users that the other one wants there; needed is one goal for a list with "
+                        "remove_from_lists"
+                    )
+        return self
+
     @property
     def project(self) -> IterableProject:
         """The project."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from cdp_sync.model.processed_fields import written_by
+from cdp_sync.model.processed_fields import fields_before, written_by
 from cdp_sync.model.suggestion import allowed
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def reading_problems(
 ) -> Iterator[str]:
     """Yield which of the linked and mapped fields are not there, or have values that their property cannot take.
 
-    Fields that a processor writes are left out: what they hold is not known before a run.
+    Fields that a processor adds or writes are left out: what they hold is not known before a run.
 
     Args:
         goal: The import goal.
@@ -40,10 +40,10 @@ def reading_problems(
         others: Fields that users have besides.
     """
     needed = goal.needed or goal.fields
-    written = written_by(goal.processors, needed)
+    read, written = fields_before(goal.processors), written_by(goal.processors, needed)
     known = types.keys() | others
     for field in needed:
-        if field not in known | written:
+        if field not in known and (field in read or field not in written):
             yield f"no user has the field {field!r}; {allowed(field, sorted(known))}"
     pairs = [(each.field, each.property) for each in goal.link] + [(each.field, each.property) for each in goal.map]
     for field, name in dict.fromkeys(pairs):
