@@ -55,6 +55,15 @@ def test_the_goal_is_three_ops_by_the_names_of_the_contract(crm: Crm) -> None:
     assert pools == {"fetch_profiles": None, "link_identifiers": "warehouse", "upsert_profiles": "warehouse"}
 
 
+def test_a_long_list_is_read_whole(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list whose export is longer than a slice of JSON lines has one header, and all of its rows land."""
+    monkeypatch.setattr("cdp_sync.importing.reading.slices.SLICE", 100)
+    crm.box.account.add_users([person(f"Ann{number}") for number in range(20)])
+    crm.declare(list_goal())
+    values = crm.metadata(crm.run(), "members")
+    assert (values["rows_read"], values["rows_applied"], values["profiles_created"]) == (20, 20, 20)
+
+
 def test_an_unchanged_list_is_not_read_again(crm: Crm) -> None:
     """An unchanged list is not read again, and unchanged rows of a changed list are not applied again."""
     crm.box.account.add_users([ANN, BOB])

@@ -51,6 +51,8 @@ class Reader:
 
     normalize: Normalize
     read: Read
+    in_slices: bool = False
+    """Whether any lines of a part can be read by themselves: there is no header, and no row of several lines."""
 
 
 _VISIBLE = f"(raw[1] between '!' and '~' or trim(raw, {quote_literal(WHITE_SPACE)}) <> '')"
@@ -227,7 +229,9 @@ def _leaves(session: Session, above: Keys = ()) -> Iterator[tuple[Keys, frozense
 
 READERS: Mapping[ReaderName, Reader] = {
     "csv": Reader(lambda _session, part, goal, folder, _further: normalize(part, goal, folder), read_records),
-    "ndjson": Reader(_normalize_json, lambda session, _part, _form: _take_lines(session, "json_line", "document")),
+    "ndjson": Reader(
+        _normalize_json, lambda session, _part, _form: _take_lines(session, "json_line", "document"), in_slices=True
+    ),
     "lines": Reader(_normalize_lines, lambda session, _part, _form: _take_lines(session, "line", "raw")),
 }
 """The reader of each format that an arrival can name."""

@@ -179,13 +179,17 @@ class _File:
         if isinstance(fetched.delta, Append):
             cut_unfinished_line(fetched.local)
         whole = Part(fetched.remote.path, fetched.local, fetched.fields, fetched.members, fetched.growing)
-        packed = unpack(whole.name, whole.local, folder, goal, self.warnings.append)
-        parts = packed if goal.may_be_packed else slices(whole, goal, folder)
+        reader = READERS[fetched.reader]
+        parts: Iterable[Part] = [whole]
+        if goal.may_be_packed:
+            parts = unpack(whole.name, whole.local, folder, goal, self.warnings.append)
+        elif reader.in_slices:
+            parts = slices(whole, goal, folder)
         slices_with_rows: set[bool] = set()
         try:
             for part in parts:
                 with naming(part.name, whole.name):
-                    landed = READERS[fetched.reader].normalize(self.session, part, goal, folder, further)
+                    landed = reader.normalize(self.session, part, goal, folder, further)
                 if landed or not part.is_slice:
                     yield part, replace(landed, constants=fetched.constants) if landed else None
                 if part.is_slice:
