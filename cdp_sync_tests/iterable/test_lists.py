@@ -123,6 +123,16 @@ def test_a_list_of_another_project_type_fails(kind: Any, declared: Any, crm: Crm
         assert other.people("email") == []
 
 
+def test_a_name_of_two_lists_is_not_unique(crm: Crm) -> None:
+    """A name that two lists have is no list: a look shows it, and the import names both ids."""
+    ids = [crm.box.project.add_list("Twice").list_id for _ in range(2)]
+    crm.goal = users_goal(**{"from": {"lists": ["Twice"]}})
+    assert [row[2] for row in crm.look().rows] == ["not unique"]
+    (failed,) = crm.run().files
+    assert failed.state == "failed"
+    assert all(str(each) in failed.message for each in ids)
+
+
 def test_what_is_there_can_be_looked_at(crm: Crm) -> None:
     """Kind, size and time of each list that the goal names; without lists, all lists of the project."""
     crm.goal = users_goal(**{"from": {"lists": ["Main", "Gold", "Nowhere"]}})

@@ -42,7 +42,8 @@ def _row(
     try:
         found = list_named(there, named)
     except ListUnknown:
-        return str(named), None, "not there", None, None
+        why = "not unique" if any(each.name == named for each in there) else "not there"
+        return str(named), None, why, None, None
     return found.name, found.id, found.kind, client.list_size(found.id) if sized else None, found.created_at
 
 
