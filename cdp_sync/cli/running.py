@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from cdp_sync.cli.options import AS_JSON, CONNECTION, GOAL, answer, complete_goals, end
+from cdp_sync.cli.options import AS_JSON, CONNECTION, GOAL, LOCAL_FILE, answer, complete_goals, end
 
 if TYPE_CHECKING:
     from cdp_sync.orchestration.runs.launch import Order
@@ -30,7 +30,7 @@ def _not_empty(context: click.Context, option: click.Parameter, value: str | Non
 @click.option("--preview", is_flag=True, help="Show what the run would do, on a copy of the warehouse; change nothing.")
 @click.option(
     "--local",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=LOCAL_FILE,
     help="With --preview: import this file in place of the goal's own; no server is asked.",
 )
 @click.option("--debug", is_flag=True, help="Show each step of the SQL plan as it ends: seconds, rows, and its table.")
