@@ -4,13 +4,16 @@ from cdp_sync.model.connection import Connection, Notifications, SftpConnection,
 from cdp_sync.model.counting import counted
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.delta import Append, Window
+from cdp_sync.model.event import EventProperty, EventType, ItemProperty
+from cdp_sync.model.event_import import EventImport, EventMapping, ItemsImport
 from cdp_sync.model.export import AudienceGoal, ExportColumn, ExportFile, ExportGoal, FileExportGoal
 from cdp_sync.model.fingerprint import export_fingerprint, fingerprint
 from cdp_sync.model.format import WHITE_SPACE, ExportFormat, Format
 from cdp_sync.model.goal import Completeness, DetectedMapping, FileGoal, ImportGoal, ImportRules, Link, Mapping
 from cdp_sync.model.kind import ConnectionKind, kind_of
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
-from cdp_sync.model.profile import Profiles, Property
+from cdp_sync.model.profile import Profiles
+from cdp_sync.model.property import Property
 from cdp_sync.model.remote import FetchedFile, Growing, Members, RemoteFile, SourceLook, Upload, UploadJournal
 from cdp_sync.model.report import (
     COUNTERS,

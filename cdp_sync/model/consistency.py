@@ -6,7 +6,8 @@ from typing import Any
 
 from cdp_sync.model.connection import Connection
 from cdp_sync.model.operators import NAMES, RANGE
-from cdp_sync.model.profile import Profiles, Property, literal
+from cdp_sync.model.profile import Profiles, literal
+from cdp_sync.model.property import Property
 from cdp_sync.model.segment import Condition, Question, Segment
 from cdp_sync.model.suggestion import allowed
 

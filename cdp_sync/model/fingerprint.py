@@ -5,6 +5,7 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from cdp_sync.model.event import EventType
 from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import Goal, ImportGoal
 from cdp_sync.model.profile import Profiles
@@ -29,12 +30,14 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
     since = form.model_dump(mode="json", exclude=_FORMAT_AT_FIRST, exclude_defaults=True)
     affecting = {
         **goal.model_dump(mode="json", include=_AFFECTS_IMPORT),
-        **goal.model_dump(mode="json", include={"members", "row_key"}, exclude_defaults=True),
+        **goal.model_dump(mode="json", include={"members", "row_key", "events"}, exclude_defaults=True),
         **_processing(goal),
         "map_detected": detected and {"prefix": detected.prefix},
         "format": form.model_dump(mode="json", include=_FORMAT_AT_FIRST) | since,
     }
     declared: dict[str, Any] = {"goal": affecting, "properties": _types(profiles, names)}
+    if types := {event.type for event in goal.events}:
+        declared["event_types"] = [_event_type(event) for event in profiles.event_types if event.name in types]
     if asked := [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives]:
         declared |= {"objectives": asked, "zones": profiles.zones}
     return _digest(declared)
@@ -64,6 +67,11 @@ def _types(profiles: Profiles, names: Collection[str]) -> list[dict[str, Any]]:
         for prop in profiles.every
         if prop.name in names
     ]
+
+
+def _event_type(event: EventType) -> dict[str, Any]:
+    properties = [prop.model_dump(mode="json", exclude={"title"}, exclude_defaults=True) for prop in event.properties]
+    return {"name": event.name, "properties": properties}
 
 
 def _digest(declared: Any) -> str:  # noqa: ANN401 - anything that is JSON

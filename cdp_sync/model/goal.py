@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.event_import import EventImport
 from cdp_sync.model.format import Format
 from cdp_sync.model.mail_address import folded
 from cdp_sync.model.pattern import Regex, compile_pattern
@@ -94,8 +95,8 @@ class Goal(Declared):
 class ImportRules(Goal):
     """How rows become profiles, wherever they come from."""
 
-    link: Annotated[tuple[Link, ...], Field(min_length=1)]
-    """How rows name people: any of these, tried in this order."""
+    link: tuple[Link, ...] = ()
+    """How rows name people: any of these, tried in this order. Left out where rows only add to events by their ids."""
     blocked_values: tuple[str, ...] = ()
     """Further link values that name nobody, in any case."""
     allow_new_profiles: bool = True
@@ -104,6 +105,8 @@ class ImportRules(Goal):
     """Which fields fill which properties."""
     map_detected: DetectedMapping | None = None
     """Also map every other field found, as text."""
+    events: tuple[EventImport, ...] = ()
+    """What people did: the events that each row holds."""
     max_rejected_percent: Annotated[float, Field(ge=0, le=100)] = 100.0
     """Error budget: with more rejected rows the file fails as a whole and nothing of it lands."""
 
@@ -121,6 +124,14 @@ class ImportRules(Goal):
                 raise ValueError(f"map: {name} is filled {times}; allowed is that with add or with sum")
         if len({(link.field, link.property) for link in self.link}) < len(self.link):
             raise ValueError("link: the same field and property stand there twice")
+        return self
+
+    @model_validator(mode="after")
+    def _says_whose(self) -> "ImportRules":
+        if not self.link and (self.map or self.map_detected or not self.events):
+            raise ValueError("link: nothing says whose the rows are; needed is at least one")
+        if not self.link and not all(event.id for event in self.events):
+            raise ValueError("link: nothing says whose the events without an id are; needed is at least one")
         return self
 
     def importing(self, connection: "Connection", profiles: Profiles) -> "ImportGoal":
@@ -159,11 +170,14 @@ class ImportRules(Goal):
             elif mapping.mode == "sum" and (prop.multiple or prop.type not in ("number", "decimal")):
                 found = f"{prop.name} is {prop.sql_type.lower()}"
                 yield f"map[{index}].mode: 'sum' needs a single number or decimal, and {found}"
+        for index, event in enumerate(self.events):
+            yield from (f"events[{index}]{problem}" for problem in event.problems(profiles.event))
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The linked and mapped fields, each once, in order."""
         named = [link.field for link in self.link] + [mapping.field for mapping in self.map]
+        named += [field for event in self.events for field in event.fields]
         return tuple(dict.fromkeys(named))
 
     @property

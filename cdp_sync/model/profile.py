@@ -1,7 +1,6 @@
 """The properties that a profile has, and the declared values that conditions compare them with."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import cached_property
@@ -10,85 +9,19 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from cdp_sync.model.counting import counted
-from cdp_sync.model.declared import NAME_PATTERN, Declared, PropertyType
+from cdp_sync.model.declared import Declared
+from cdp_sync.model.event import EventType
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective, Zone
+from cdp_sync.model.property import Property
 from cdp_sync.model.segment import Segment
 from cdp_sync.model.suggestion import allowed
-
-RESERVED = frozenset({"profile_id", "created_at", "updated_at", "merged_into", "_created_by"})
-"""Columns that every profile has; no property may take their names."""
-
-_SQL_TYPES: dict[PropertyType, str] = {
-    "text": "VARCHAR",
-    "email": "VARCHAR",
-    "number": "BIGINT",
-    "date": "DATE",
-    "datetime": "TIMESTAMP WITH TIME ZONE",
-    "boolean": "BOOLEAN",
-}
-
-
-class Property(Declared):
-    """One property of a profile."""
-
-    name: Annotated[str, Field(pattern=NAME_PATTERN)]
-    """Name of the property and of its column."""
-    type: PropertyType = "text"
-    """What its values are: `number` is a 64-bit integer, `decimal` exact, `datetime` an instant in UTC."""
-    multiple: bool = False
-    """Holds a list of unique values instead of one value."""
-    identifier: bool = False
-    """Names a person uniquely; usable in links."""
-    precision: Annotated[int, Field(ge=1, le=38)] = 18
-    """Digits of a `decimal` in all."""
-    scale: Annotated[int, Field(ge=0, le=38)] = 4
-    """Digits of a `decimal` after the point."""
-    among: tuple[str, ...] = ()
-    """The only values it can have, of a `text`; absent: any."""
-    title: str | None = None
-    """What people call it."""
-
-    @model_validator(mode="after")
-    def _check(self) -> "Property":
-        if self.name in RESERVED:
-            raise ValueError(f"{self.name!r} is a column that every profile has; choose another name")
-        if self.scale > self.precision:
-            raise ValueError(f"scale {self.scale} is larger than precision {self.precision}")
-        if self.identifier and self.type not in ("text", "email", "number"):
-            raise ValueError(f"an identifier is text, email or number, not {self.type}")
-        if self.among and self.type != "text":
-            raise ValueError(f"among: only a text can be one of given values, and {self.name} is {self.type}")
-        return self
-
-    @property
-    def value_type(self) -> str:
-        """The SQL type of one value."""
-        if self.type == "decimal":
-            return f"DECIMAL({self.precision},{self.scale})"
-        return _SQL_TYPES[self.type]
-
-    @property
-    def sql_type(self) -> str:
-        """The SQL type of the column."""
-        return f"{self.value_type}[]" if self.multiple else self.value_type
-
-
-def stored_property(name: str, sql_type: str) -> Property:
-    """Return the property that a column of this SQL type belongs to; text and e-mail have the same."""
-    value_type = sql_type.removesuffix("[]")
-    multiple = value_type != sql_type
-    if digits := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", value_type):
-        precision, scale = map(int, digits.groups())
-        return Property(name=name, type="decimal", multiple=multiple, precision=precision, scale=scale)
-    kinds: dict[str, PropertyType] = {sql: kind for kind, sql in _SQL_TYPES.items() if kind != "email"}
-    return Property(name=name, type=kinds[value_type], multiple=multiple)
-
 
 _PROPERTIES = [
     {"name": "email", "type": "email", "identifier": True},
     {"name": "first_name", "type": "text"},
     {"name": "order_total", "type": "decimal"},
 ]
+_EVENT_TYPES = ["order", {"name": "visit", "properties": [{"name": "store"}], "keep_days": 365}]
 _SEGMENT = {"name": "big_spenders", "title": "Spent 40 or more", "when": {"property": "order_total", "at_least": 40}}
 
 
@@ -101,6 +34,8 @@ class Profiles(Declared):
     """Whether consent is opt-in or opt-out in a zone of legislation; NONE is the rest of the world."""
     objectives: tuple[Objective, ...] = ()
     """What data is used for; connections can be bound to them."""
+    event_types: Annotated[tuple[EventType, ...], Field(examples=[_EVENT_TYPES])] = ()
+    """What people do: types of events, each with its properties. A name alone stands for a ready-made type."""
     segments: Annotated[tuple[Segment, ...], Field(examples=[[_SEGMENT]])] = ()
     """Groups of profiles, selected by conditions."""
 
@@ -109,6 +44,7 @@ class Profiles(Declared):
         for what, names in (
             ("properties", [prop.name for prop in self.properties]),
             ("objectives", [objective.name for objective in self.objectives]),
+            ("event_types", [event.name for event in self.event_types]),
             ("segments", [segment.name for segment in self.segments]),
         ):
             if repeated := sorted({name for name in names if names.count(name) > 1}):
@@ -136,6 +72,11 @@ class Profiles(Declared):
     def identifiers(self) -> tuple[Property, ...]:
         """The properties that name a person."""
         return tuple(prop for prop in self.properties if prop.identifier)
+
+    @cached_property
+    def event(self) -> Mapping[str, EventType]:
+        """The types of events by name."""
+        return {event.name: event for event in self.event_types}
 
     def segment(self, name: str) -> Segment:
         """Return a declared segment."""

@@ -110,6 +110,14 @@ class Counters(RunCounters):
     profiles_unchanged: int = 0
     rows_ambiguous: int = 0
     values_invalid: int = 0
+    events_created: int = 0
+    events_updated: int = 0
+    events_unchanged: int = 0
+    events_waiting: int = 0
+    """Of these: nothing has said yet whose they are, or when they happened."""
+    groups_created: int = 0
+    groups_updated: int = 0
+    groups_unchanged: int = 0
 
 
 COUNTERS = tuple(asdict(Counters()))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cdp_sync.warehouse.events import event_columns
 from cdp_sync.warehouse.session import Session
 
 
@@ -53,6 +54,8 @@ def repoint_profiles(session: Session, pairs: str) -> None:
             key = ", ".join(reference.key)
             session.execute(_COLLIDING.format(**names, key=key, first=reference.first))
         session.execute(_REPOINTED.format(**names))
+    for event_type in event_columns(session):
+        session.execute(_REPOINTED.format(pairs=pairs, table=f"event_{event_type}", column="profile_id"))
 
 
 _CREATORS = """

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from cdp_sync.importing import ImportRun
 from cdp_sync.importing.pipeline import import_files
 from cdp_sync.model import Counters, FetchedFile, FileGoal, Profiles, RemoteFile
-from cdp_sync.model.profile import RESERVED
+from cdp_sync.model.property import RESERVED
 from cdp_sync.warehouse import Session, Warehouse, quote_identifier
 from cdp_sync.warehouse.properties import sync_properties
 from cdp_sync.warehouse.renaming import adopt

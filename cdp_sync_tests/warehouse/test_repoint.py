@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.model import EventType, Profiles
+from cdp_sync.warehouse import Session, Warehouse, sync_events
 from cdp_sync.warehouse.repoint import HISTORY, REFERENCES, repoint_profiles
 
 ANN, ANNA, BOB, EVE = (UUID(int=number) for number in range(1, 5))
@@ -17,6 +18,8 @@ NOT_A_PROFILE = {
     *((table, "row_hash") for table in ("imported_row", "keyed_row", "exported_profile", "quarantine")),
     *((table, "row_key") for table in ("keyed_row", "waiting_row")),
     ("imported_row", "source_hash"),
+    *((table, "event_hash") for table in ("expired_event", "exported_event")),
+    ("exported_event", "row_hash"),
 }
 """Columns of type uuid that identify something else: the profile's own row, a source, the content of a row."""
 
@@ -119,3 +122,13 @@ def test_history_keeps_its_ids(session: Session) -> None:
     session.execute("insert into warehouse.profile_change (profile_id, kind) values (?, 'created')", [ANNA])
     repoint_profiles(session, "pair")
     assert session.value("select profile_id from warehouse.profile_change") == ANNA
+
+
+def test_events_follow_their_profile(session: Session) -> None:
+    """Tables of events are made as types are declared; each names a profile."""
+    session.execute("commit")
+    sync_events(session, Profiles(properties=(), event_types=(EventType(name="visit"),)))
+    for owner in (ANNA, BOB):
+        session.execute("insert into warehouse.event_visit (profile_id) values (?)", [owner])
+    repoint_profiles(session, "pair")
+    assert session.rows("select profile_id from warehouse.event_visit order by profile_id") == [(ANN,), (BOB,)]

@@ -23,7 +23,7 @@ from cdp_sync.importing.reading.csv_header import shown
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property, counted
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
-from cdp_sync.model.profile import RESERVED, stored_property
+from cdp_sync.model.property import RESERVED, stored_property
 from cdp_sync.warehouse import Entity, Session, profile_entity
 
 INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"

@@ -15,7 +15,16 @@ from cdp_sync.importing.upserting.contributions import SQL
 from cdp_sync.importing.upserting.plan import Changes, Target, targets
 from cdp_sync.model import ImportReport
 from cdp_sync.segments.consent import ConsentColumns, may_process
-from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal, statement, sync_properties
+from cdp_sync.warehouse import (
+    Session,
+    Step,
+    fixed,
+    quote_identifier,
+    quote_literal,
+    statement,
+    sync_events,
+    sync_properties,
+)
 from cdp_sync.warehouse.backend import begin_at, next_number, revision_of
 from cdp_sync.warehouse.history import add_exchanged, write_run
 
@@ -28,9 +37,10 @@ as the live rows of row groups fit into one of them, which may take longer than 
 
 
 def declare_properties(session: Session, run: ImportRun) -> None:
-    """Add the columns of the declared properties, and of those that were detected in files."""
+    """Add what declared properties and types of events lack in the warehouse, and properties detected in files."""
     detected = (value.prop for value in staged_columns(session, run).values)
     sync_properties(session, run.profiles.with_properties(detected))
+    sync_events(session, run.profiles)
 
 
 def upsert_rows(session: Session, run: ImportRun) -> ImportReport:

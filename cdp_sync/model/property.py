@@ -1,0 +1,79 @@
+"""A property: what its values are, and the SQL types that hold them."""
+
+import re
+from typing import Annotated, ClassVar
+
+from pydantic import Field, model_validator
+
+from cdp_sync.model.declared import NAME_PATTERN, Declared, PropertyType
+
+RESERVED = frozenset({"profile_id", "created_at", "updated_at", "merged_into", "_created_by"})
+"""Columns that every profile has; no property may take their names."""
+
+_SQL_TYPES: dict[PropertyType, str] = {
+    "text": "VARCHAR",
+    "email": "VARCHAR",
+    "number": "BIGINT",
+    "date": "DATE",
+    "datetime": "TIMESTAMP WITH TIME ZONE",
+    "boolean": "BOOLEAN",
+}
+
+
+class Property(Declared):
+    """One property of a profile."""
+
+    reserved: ClassVar[frozenset[str]] = RESERVED
+    """Columns of every record of this kind; no property may take their names."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Name of the property and of its column."""
+    type: PropertyType = "text"
+    """What its values are: `number` is a 64-bit integer, `decimal` exact, `datetime` an instant in UTC."""
+    multiple: bool = False
+    """Holds a list of unique values instead of one value."""
+    identifier: bool = False
+    """Names a person uniquely; usable in links."""
+    precision: Annotated[int, Field(ge=1, le=38)] = 18
+    """Digits of a `decimal` in all."""
+    scale: Annotated[int, Field(ge=0, le=38)] = 4
+    """Digits of a `decimal` after the point."""
+    among: tuple[str, ...] = ()
+    """The only values it can have, of a `text`; absent: any."""
+    title: str | None = None
+    """What people call it."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Property":
+        if self.name in self.reserved:
+            raise ValueError(f"{self.name!r} is a column that every record has; choose another name")
+        if self.scale > self.precision:
+            raise ValueError(f"scale {self.scale} is larger than precision {self.precision}")
+        if self.identifier and self.type not in ("text", "email", "number"):
+            raise ValueError(f"an identifier is text, email or number, not {self.type}")
+        if self.among and self.type != "text":
+            raise ValueError(f"among: only a text can be one of given values, and {self.name} is {self.type}")
+        return self
+
+    @property
+    def value_type(self) -> str:
+        """The SQL type of one value."""
+        if self.type == "decimal":
+            return f"DECIMAL({self.precision},{self.scale})"
+        return _SQL_TYPES[self.type]
+
+    @property
+    def sql_type(self) -> str:
+        """The SQL type of the column."""
+        return f"{self.value_type}[]" if self.multiple else self.value_type
+
+
+def stored_property(name: str, sql_type: str) -> Property:
+    """Return the property that a column of this SQL type belongs to; text and e-mail have the same."""
+    value_type = sql_type.removesuffix("[]")
+    multiple = value_type != sql_type
+    if digits := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", value_type):
+        precision, scale = map(int, digits.groups())
+        return Property(name=name, type="decimal", multiple=multiple, precision=precision, scale=scale)
+    kinds: dict[str, PropertyType] = {sql: kind for kind, sql in _SQL_TYPES.items() if kind != "email"}
+    return Property(name=name, type=kinds[value_type], multiple=multiple)
