@@ -12,7 +12,7 @@ from functools import cached_property
 from cdp_sync.importing.events.items import NestedList, nested_lists
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns
-from cdp_sync.importing.staging.event_columns import StagedEvent, StagedItems
+from cdp_sync.importing.staging.event_columns import StagedEvent
 from cdp_sync.model import EventType
 from cdp_sync.warehouse import Session, Step, event_columns, fixed, quote_identifier, quote_literal
 
@@ -33,7 +33,10 @@ def land_events(session: Session, run: ImportRun, columns: Columns, now: datetim
     stored = event_columns(session)
     for declared in {event.declared.name: event.declared for event in columns.events}.values():
         staged = tuple(event for event in columns.events if event.declared.name == declared.name)
-        _land(session, Landing(declared, staged, bool(columns.links), stored[declared.name]), {**run.key, "now": now})
+        table = f"warehouse.{quote_identifier(declared.table)}"
+        lists = {each.prop.name: each for each in nested_lists(session, staged, table, stored[declared.name])}
+        landing = Landing(declared, staged, bool(columns.links), table, stored[declared.name], lists)
+        _land(session, landing, {**run.key, "now": now})
     session.run([fixed("file_counters", f"{_SQL}/counted")])
 
 
@@ -65,21 +68,12 @@ class Landing:
     """The entries of `events` of this type."""
     linked: bool
     """Whether rows say whose the events are."""
+    table: str
+    """The type's table, as SQL names it."""
     columns: Mapping[str, str]
-    """Those of the type's table, and their SQL types."""
-
-    @property
-    def table(self) -> str:
-        """The type's table, as SQL names it."""
-        return f"warehouse.{quote_identifier(self.declared.table)}"
-
-    @cached_property
-    def lists(self) -> Mapping[str, NestedList]:
-        """The nested lists that rows fill, by name."""
-        every: dict[str, list[StagedItems]] = {}
-        for items in (items for event in self.staged for items in event.items):
-            every.setdefault(items.prop.name, []).append(items)
-        return {each.prop.name: each for each in nested_lists(every, self.columns)}
+    """Those of the table, and their SQL types."""
+    lists: Mapping[str, NestedList]
+    """The nested lists that rows fill, by name."""
 
     @cached_property
     def plain(self) -> tuple[str, ...]:
@@ -157,7 +151,7 @@ union all by name
         """Yield the steps that make `changed_event`: events that are new or differ, as they are after the run."""
         merging = [each for each in self.lists.values() if each.can_merge]
         for each in merging:
-            yield each.merge_step(self.table, stored=stored)
+            yield each.merge_step(self.table)
         news = {name: f"patch.{quote_identifier(name)}" for name in self.plain}
         if stored:
             news = {name: f"coalesce({value}, stored.{quote_identifier(name)})" for name, value in news.items()}
