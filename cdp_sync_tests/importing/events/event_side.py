@@ -1,0 +1,102 @@
+"""The product, and what tests of events read from its warehouse."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from cdp_sync.importing import ImportRun
+from cdp_sync.importing.pipeline import import_files
+from cdp_sync.model import FileGoal, ImportReport, Profiles
+from cdp_sync.warehouse import Session, quote_identifier
+from cdp_sync_tests.importing.sides import ProductSide
+
+FIXED = ("event_id", "profile_id", "happened_at", "_written_at", "connection", "goal", "run_id")
+
+Comparable = tuple[Any, ...]
+
+
+class EventSide(ProductSide):
+    """The product with several goals that import events."""
+
+    def __init__(self, folder: Path, profiles: Profiles, *, objectives: tuple[str, ...] = ()) -> None:
+        """Start with an empty warehouse in the folder."""
+        super().__init__(folder)
+        self.declared = profiles
+        self.objectives = objectives
+
+    def run(self, goal: FileGoal, files: Sequence[tuple[str, str | bytes]]) -> ImportReport:
+        """Import files in one run, and return its report."""
+        self.runs += 1
+        run = self.import_run(goal)
+        return import_files(run, [self.arrived(number, path, text) for number, (path, text) in enumerate(files)])
+
+    def import_run(self, goal: FileGoal) -> ImportRun:
+        """Return the value of the current run."""
+        return ImportRun(
+            run_id=f"run{self.runs}",
+            connection="shop",
+            goal=goal,
+            profiles=self.declared,
+            warehouse=self.warehouse,
+            staging=self.folder / f"staging{self.runs}.duckdb",
+            objectives=self.objectives,
+        )
+
+    def arrived(self, number: int, path: str, text: str | bytes) -> Any:
+        """Return a file as fetched in this run."""
+        return self.fetched(number, (path, text.encode() if isinstance(text, str) else text))
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the warehouse."""
+        with self.warehouse.open("read") as session:
+            return session.rows(query, list(values))
+
+    def events(self, kind: str, person: str = "number") -> list[dict[str, Any]]:
+        """Return the events of a type with the identifier of their person; none where there is no table."""
+        with self.warehouse.open("read") as session:
+            if not session.rows("select 1 from duckdb_tables() where table_name = ?", [f"event_{kind}"]):
+                return []
+            return events_in(session, kind, person)
+
+
+def events_in(session: Session, kind: str, person: str = "number") -> list[dict[str, Any]]:
+    """Return the events of a type with the identifier of their person."""
+    query = f"""
+        select profile.{quote_identifier(person)} as _person, event.*
+        from warehouse.{quote_identifier(f"event_{kind}")} event
+        left join warehouse.profile profile using (profile_id)"""
+    return session.records(query)
+
+
+def plain(event: Mapping[str, Any]) -> Comparable:
+    """Return an event as a value for comparison, without id and origin."""
+    said = {name: value for name, value in event.items() if name not in (*FIXED, "_person") and value is not None}
+    values = sorted((name, fold(value)) for name, value in said.items())
+    return event["_person"], event["happened_at"], repr(values)
+
+
+def fold(value: Any) -> Any:
+    """Return a value of a property without empty fields of items."""
+    match value:
+        case [dict(), *_]:
+            return [sorted((name, fold(each)) for name, each in item.items() if each is not None) for item in value]
+        case list() | tuple():
+            return [fold(each) for each in value]
+        case Decimal():
+            return f"{value.normalize() + 0:f}"
+    return value
+
+
+def counted(report: ImportReport) -> dict[str, Counter[str]]:
+    """Return the counters of a report by file, without those that are 0."""
+    return {file.path: Counter({k: n for k, n in vars(file.counters).items() if n}) for file in report.files}
+
+
+def by_id(events: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return events by their ids, each of which names one."""
+    found = list(events)
+    named = {event["event_id"]: event for event in found}
+    assert len(named) == len(found)
+    return named
