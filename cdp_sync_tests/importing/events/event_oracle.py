@@ -155,7 +155,72 @@ class Import:
             self.outcome.counters.setdefault(one.path, Counter())["rows_read"] += 1
             yield Staged(one.path, one.line, one.row)
 
-    def ending_of(world: World, goal: Goal, staged: Staged) -> tuple[str, str | None]:
+    def apply(self, staged: Staged) -> None:
+        """Decide what becomes of a row, and write its person and its events."""
+        counters, quarantine, place = self.outcome.counters[staged.path], self.outcome.quarantine, staged.place
+        complaints = read_events(self.goal, self.types, staged)
+        ending, person = ending_of(self.world, self.goal, staged)
+        counters[f"rows_{ending}"] += 1
+        counters["values_invalid"] += len(complaints)
+        quarantine.update((*place, name) for name in complaints)
+        if ending == "applied":
+            self.write_person(staged, person)
+            self.write_events(staged, person)
+            return
+        quarantine[(*place, "Number" if ending != "rejected" else None)] += 1
+        if ending == "unmatched":
+            self.world.waiting.append(Waiting(self.goal["name"], *place, staged.row))
+
+    def write_person(self, staged: Staged, person: str | None) -> None:
+        """Remember that the row is applied, and apply it to its person."""
+        known, row = self.world.people, staged.row
+        memory = self.world.files[self.goal["name"], staged.path]
+        memory.applied[tuple(row.get(name) for name in fields_of(self.goal))] += 1
+        if person:
+            self.people.setdefault(person, (staged.path, person not in known, dict(known.get(person, {}))))
+            said = {each["property"]: row.get(each["field"]) for each in self.goal.get("map", ())}
+            known.setdefault(person, {}).update({name: value for name, value in said.items() if value})
+
+    def write_events(self, staged: Staged, person: str | None) -> None:
+        """Apply the row to its events."""
+        for kind, (key, said) in zip(staged.types, staged.events, strict=True):
+            said.person = person
+            full = key or (kind, "digest", *said.frozen())
+            self.first.setdefault(full, staged.path)
+            self.world.events.setdefault(full, Event()).take(said)
+
+
+def import_files(world: World, goal: Goal, types: Mapping[str, Any], files: Iterable[tuple[str, bytes]]) -> Outcome:
+    """Import files in one run."""
+    run = Import(world, goal, types)
+    rows = [row for path, content in files for row in run.stage(path, content)]
+    rows += run.retry()
+    before = {key: event.frozen() for key, event in world.events.items()}
+    for staged in rows:
+        run.apply(staged)
+    for key, path in run.first.items():
+        event, counters = world.events[key], run.outcome.counters[path]
+        changed = "updated" if key in before and before[key] != event.frozen() else "unchanged"
+        counters[f"events_{changed if key in before else 'created'}"] += 1
+        counters["events_waiting"] += event.waits
+    for person, (path, is_new, held) in run.people.items():
+        changed = "unchanged" if held == world.people[person] else "updated"
+        run.outcome.counters[path][f"profiles_{'created' if is_new else changed}"] += 1
+    return run.outcome
+
+
+def fields_of(goal: Goal) -> list[str]:
+    """Return the fields that make a row what it is."""
+    fields = [each["field"] for each in (*goal.get("link", ()), *goal.get("map", ()))]
+    for entry in goal["events"]:
+        fields += [entry[name] for name in ("id", "time") if name in entry]
+        fields += [each["field"] for each in entry.get("map", ())]
+        for items in entry.get("items", {}).values():
+            fields += [items["field"]] if "field" in items else [items["id"], *(one["field"] for one in items["map"])]
+    return list(dict.fromkeys(fields))
+
+
+def ending_of(world: World, goal: Goal, staged: Staged) -> tuple[str, str | None]:
     """Return what becomes of a row, and its person."""
     usable = bool(staged.events)
     if not goal.get("link"):

@@ -1,4 +1,4 @@
-"""Events of many rows, which the warehouse works on in parallel: the last row wins, items keep their order of arrival."""
+"""Events of many rows, read in parallel: the last row wins, and items keep their order of arrival."""
 
 import random
 from pathlib import Path
