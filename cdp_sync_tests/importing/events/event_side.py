@@ -8,9 +8,10 @@ from typing import Any
 
 from cdp_sync.importing import ImportRun
 from cdp_sync.importing.pipeline import import_files
-from cdp_sync.model import FileGoal, ImportReport, Profiles
+from cdp_sync.model import FetchedFile, FileGoal, ImportReport, Profiles
 from cdp_sync.warehouse import Session, quote_identifier
 from cdp_sync_tests.importing.sides import ProductSide
+from cdp_sync_tests.trail.importer import Content, arrived
 
 FIXED = ("event_id", "profile_id", "happened_at", "_written_at", "connection", "goal", "run_id")
 
@@ -26,11 +27,10 @@ class EventSide(ProductSide):
         self.declared = profiles
         self.objectives = objectives
 
-    def run(self, goal: FileGoal, files: Sequence[tuple[str, str | bytes]]) -> ImportReport:
+    def run(self, goal: FileGoal, files: Sequence[tuple[str, Content]]) -> ImportReport:
         """Import files in one run, and return its report."""
         self.runs += 1
-        run = self.import_run(goal)
-        return import_files(run, [self.arrived(number, path, text) for number, (path, text) in enumerate(files)])
+        return import_files(self.import_run(goal), self.arrived(files))
 
     def import_run(self, goal: FileGoal) -> ImportRun:
         """Return the value of the current run."""
@@ -44,9 +44,9 @@ class EventSide(ProductSide):
             objectives=self.objectives,
         )
 
-    def arrived(self, number: int, path: str, text: str | bytes) -> Any:
-        """Return a file as fetched in this run."""
-        return self.fetched(number, (path, text.encode() if isinstance(text, str) else text))
+    def arrived(self, files: Sequence[tuple[str, Content]]) -> list[FetchedFile]:
+        """Return files as fetched in the current run."""
+        return arrived(self.folder / f"fetched{self.runs}", dict(files))
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the warehouse."""

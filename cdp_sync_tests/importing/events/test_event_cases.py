@@ -26,7 +26,7 @@ def test_case(file: Path, tmp_path: Path) -> None:
     """The runs of the case report what it states, and leave the events that it states."""
     case = yaml.safe_load(file.read_text(encoding="utf-8"))
     declared = Profiles(properties=PROPERTIES, event_types=case["event_types"], **case.get("profiles", {}))
-    goals = {name: FileGoal(name=name, **{"link": LINK, **each}) for name, each in case["goals"].items()}
+    goals = {name: FileGoal(**{"name": name, "link": LINK, **each}) for name, each in case["goals"].items()}
     if "refused" in case:
         problems = "\n".join(problem for goal in goals.values() for problem in goal.problems(declared))
         assert [part for part in case["refused"] if part not in problems] == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.model import FileGoal, Profiles
+from cdp_sync.model import COUNTERS, FileGoal, ImportReport, Profiles
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.importing.events import event_oracle
 from cdp_sync_tests.importing.events.event_histories import PROPERTIES, TYPES, EventRun, history
@@ -36,8 +36,21 @@ def deliver_to_both(world: World, product: EventSide, run: EventRun) -> None:
     assert {kind: found(product, kind) for kind in BY_NAME} == {kind: held(world, kind) for kind in BY_NAME}
     assert people(product) == world.people
     assert counted(report) == {path: +counters for path, counters in expected.counters.items()}
+    check_history(product, report)
     entries = product.quarantine(f"run{product.runs}")
     assert Counter((entry.path, entry.line, entry.field) for entry in entries) == expected.quarantine
+
+
+def check_history(product: EventSide, report: ImportReport) -> None:
+    """Compare the counters of events in the warehouse with those of the report."""
+    names = [name for name in COUNTERS if name.startswith("events_")]
+    listed = ", ".join(f"coalesce({name}, 0)" for name in names)
+    for table, reported in (
+        ("run", [report]),
+        ("imported_file", [each for each in report.files if each.state == "imported"]),
+    ):
+        rows = product.rows(f"select {listed} from warehouse.{table} where run_id = ?", [f"run{product.runs}"])
+        assert rows == [tuple(getattr(each.counters, name) for name in names) for each in reported]
 
 
 def found(product: EventSide, kind: str) -> list[Any]:

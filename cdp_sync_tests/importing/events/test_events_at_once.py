@@ -59,7 +59,7 @@ def interrupted(folder: Path, mine: str, other: str) -> EventSide:
     side.run(VISITS, [("/nobody.csv", "Number,At,Page\n")])
     side.runs = 2
     run = side.import_run(GOALS[mine])
-    parse_files(run, [side.arrived(0, "/mine.csv", FILES[mine])])
+    parse_files(run, side.arrived([("/mine.csv", FILES[mine])]))
     link_identifiers(run)
     assert victim.exit_code(victim.start(import_at_once, side_of(folder, 10), other, "/other.csv")) == 0
     assert upsert_profiles(run).state == "success"

@@ -91,7 +91,7 @@ def state(side: EventSide) -> dict[str, Any]:
 def work(side: EventSide, deadly: dict[str, Any]) -> None:
     """Import the second delivery in a process that kills itself."""
     side.runs += 1
-    files = [side.arrived(number, path, text) for number, (path, text) in enumerate(SECOND)]
+    files = side.arrived(SECOND)
     victim.die_at(**deadly)
     import_files(side.import_run(GOAL), files)
 

@@ -48,7 +48,7 @@ def write_lines(file: Path) -> None:
 def import_lines(side: EventSide, file: Path) -> None:
     """Import the lines, and write down the memory that this process used at most."""
     side.runs += 1
-    import_files(side.import_run(LINES), [side.arrived(0, "/l.csv", file.read_bytes())])
+    import_files(side.import_run(LINES), side.arrived([("/l.csv", file.read_bytes())]))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     (side.folder / "peak").write_text(str(peak), encoding="utf-8")
 
