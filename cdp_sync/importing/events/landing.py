@@ -96,7 +96,7 @@ class Landing:
         for items in event.items:
             each = self.lists[items.prop.name]
             shown.append(f"{each.of_row(items)} as {each.name}")
-        return f"""select fresh.row, fresh.file, {self._id(event)} as event_id, a.profile_id, {", ".join(shown)}
+        return f"""select fresh.row as _row, fresh.file as _file, {self._id(event)} as event_id, a.profile_id, {", ".join(shown)}
 from staging.fresh fresh
 join staging.assigned a using (row)
 where (a.profile_id is not null or a.outcome = 'applied') and {event.is_usable}"""
@@ -117,14 +117,14 @@ where (a.profile_id is not null or a.outcome = 'applied') and {event.is_usable}"
         names = [quote_identifier(name) for name in self.plain]
         alone = [f"r.{name}" for name in names]
         alone += [f"{each.alone} as {each.name}" for each in self.lists.values()]
-        folded = [f"arg_max(r.{name}, r.row) as {name}" for name in names]
+        folded = [f"arg_max(r.{name}, r._row) as {name}" for name in names]
         folded += [f"{each.folded} as {each.name}" for each in self.lists.values()]
-        return f"""select t.event_id, t.file, false as contested, {", ".join(alone)}
+        return f"""select t.event_id, t.file as _file, false as _contested, {", ".join(alone)}
 from touched_event t
-join event_row r on r.row = t.first_row and r.event_id = t.event_id
+join event_row r on r._row = t.first_row and r.event_id = t.event_id
 where t.rows = 1
 union all by name
-select t.event_id, t.file, count(distinct r.profile_id) > 1 as contested, {", ".join(folded)}
+select t.event_id, t.file as _file, count(distinct r.profile_id) > 1 as _contested, {", ".join(folded)}
 from touched_event t
 join event_row r using (event_id)
 where t.rows > 1
@@ -145,14 +145,14 @@ group by t.event_id, t.file"""
             others = (name for name in self.columns if name not in news and name != "event_id")
             shown += [f"stored.{quote_identifier(name)}" for name in others]
             shown += ["stored.rowid as _place", "stored.event_id is null as _is_new"]
-            shown.append("patch.contested or coalesce(patch.profile_id <> stored.profile_id, false) as _contested")
+            shown.append("patch._contested or coalesce(patch.profile_id <> stored.profile_id, false) as _contested")
             join = f"\nleft join {self.table} stored using (event_id){join}"
             changes = (f"({value}) is distinct from stored.{quote_identifier(name)}" for name, value in news.items())
             differs = f"\nwhere stored.event_id is null or {' or '.join(changes)}"
         else:
-            shown += ["true as _is_new", "patch.contested as _contested"]
+            shown += ["true as _is_new", "patch._contested as _contested"]
         sql = f"""create temp {self._kind_of_changes(stored)} changed_event as
-select patch.event_id, patch.file as _file, {", ".join(shown)}
+select patch.event_id, patch._file, {", ".join(shown)}
 from event_patch patch{join}{differs}"""
         yield Step("changed_event", sql)
 
