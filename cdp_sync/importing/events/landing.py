@@ -96,7 +96,8 @@ class Landing:
         for items in event.items:
             each = self.lists[items.prop.name]
             shown.append(f"{each.of_row(items)} as {each.name}")
-        return f"""select fresh.row as _row, fresh.file as _file, {self._id(event)} as event_id, a.profile_id, {", ".join(shown)}
+        return f"""select fresh.row as _row, fresh.file as _file, {self._id(event)} as event_id, a.profile_id,
+    {", ".join(shown)}
 from staging.fresh fresh
 join staging.assigned a using (row)
 where (a.profile_id is not null or a.outcome = 'applied') and {event.is_usable}"""

@@ -248,15 +248,15 @@ def read_events(goal: Goal, types: Mapping[str, Any], staged: Staged) -> list[st
         for name, items in entry.get("items", {}).items():
             read_items(name, items, props[name], staged.row, said, mine)
         complaints += mine
-        if "id" in entry and not staged.row.get(entry["id"]):
-            complaints.append(entry["id"])
-            continue
+        missing = [entry["id"]] if "id" in entry and not staged.row.get(entry["id"]) else []
         if "time" in entry:
             try:
                 said.happened_at = moment(staged.row.get(entry["time"]) or "")
             except NoValue:
-                complaints.append(entry["time"])
-                continue
+                missing.append(entry["time"])
+        complaints += missing
+        if missing:
+            continue
         staged.types.append(entry["type"])
         staged.events.append(((entry["type"], staged.row[entry["id"]]) if "id" in entry else None, said))
     return complaints
@@ -292,20 +292,23 @@ def read_items(
         except NoValue:
             complaints.append(items["field"])
             return
+    mine: list[str] = []
     for place, one in enumerate(found):
-        mine: list[str] = []
-        mapped = [{"field": field_of_id, "property": identifier}] if items.get("id") else []
         values: dict[str, Any] = {}
-        wanted = [*mapped, *items["map"]]
+        wanted = [*([{"field": field_of_id, "property": identifier}] if items.get("id") else []), *items["map"]]
         if not any(one.get(each["field"]) for each in wanted):
             continue
         read_values(wanted, props, one, values, mine)
-        complaints += [items.get("field", each) for each in mine]
+        if not identifier and not values:
+            continue
         key = values.get(identifier) if identifier else place
         if key is None:
-            complaints.append(items.get("field", field_of_id))
-            continue
-        said.items.setdefault(name, {}).setdefault(key, {}).update(values)
+            mine.append(str(field_of_id))
+        else:
+            said.items.setdefault(name, {}).setdefault(key, {}).update(values)
+    if "field" in items:  # one complaint for each name within the cell
+        mine = [items["field"] if each == field_of_id else f"{items['field']}.{each}" for each in dict.fromkeys(mine)]
+    complaints += mine
 
 
 def json_objects(text: str) -> list[dict[str, str]]:

@@ -74,7 +74,7 @@ def plain(event: Mapping[str, Any]) -> Comparable:
     """Return an event as a value for comparison, without id and origin."""
     said = {name: value for name, value in event.items() if name not in (*FIXED, "_person") and value is not None}
     values = sorted((name, fold(value)) for name, value in said.items())
-    return event["_person"], event["happened_at"], repr(values)
+    return event["_person"], str(event["happened_at"]), repr(values)
 
 
 def fold(value: Any) -> Any:
