@@ -200,9 +200,9 @@ def import_files(world: World, goal: Goal, types: Mapping[str, Any], files: Iter
         run.apply(staged)
     for key, path in run.first.items():
         event, counters = world.events[key], run.outcome.counters[path]
-        changed = "updated" if key in before and before[key] != event.frozen() else "unchanged"
+        changed = "unchanged" if before.get(key) == event.frozen() else "updated"
         counters[f"events_{changed if key in before else 'created'}"] += 1
-        counters["events_waiting"] += event.waits
+        counters["events_waiting"] += event.waits and changed == "updated"
     for person, (path, is_new, held) in run.people.items():
         changed = "unchanged" if held == world.people[person] else "updated"
         run.outcome.counters[path][f"profiles_{'created' if is_new else changed}"] += 1

@@ -9,7 +9,7 @@ from typing import Any
 from cdp_sync.importing import ImportRun
 from cdp_sync.importing.pipeline import import_files
 from cdp_sync.model import FetchedFile, FileGoal, ImportReport, Profiles
-from cdp_sync.warehouse import Session, quote_identifier
+from cdp_sync.warehouse import Session, event_columns, quote_identifier
 from cdp_sync_tests.importing.sides import ProductSide
 from cdp_sync_tests.trail.importer import Content, arrived
 
@@ -32,10 +32,15 @@ class EventSide(ProductSide):
         self.runs += 1
         return import_files(self.import_run(goal), self.arrived(files))
 
+    @property
+    def run_id(self) -> str:
+        """The id of the current run."""
+        return f"run{self.runs}"
+
     def import_run(self, goal: FileGoal) -> ImportRun:
         """Return the value of the current run."""
         return ImportRun(
-            run_id=f"run{self.runs}",
+            run_id=self.run_id,
             connection="shop",
             goal=goal,
             profiles=self.declared,
@@ -56,13 +61,13 @@ class EventSide(ProductSide):
     def events(self, kind: str, person: str = "number") -> list[dict[str, Any]]:
         """Return the events of a type with the identifier of their person; none where there is no table."""
         with self.warehouse.open("read") as session:
-            if not session.rows("select 1 from duckdb_tables() where table_name = ?", [f"event_{kind}"]):
-                return []
             return events_in(session, kind, person)
 
 
 def events_in(session: Session, kind: str, person: str = "number") -> list[dict[str, Any]]:
-    """Return the events of a type with the identifier of their person."""
+    """Return the events of a type with the identifier of their person; none where there is no table."""
+    if kind not in event_columns(session):
+        return []
     query = f"""
         select profile.{quote_identifier(person)} as _person, event.*
         from warehouse.{quote_identifier(f"event_{kind}")} event
