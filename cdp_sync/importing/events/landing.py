@@ -107,10 +107,10 @@ where (a.profile_id is not null or a.outcome = 'applied') and {event.is_usable}"
         if event.id:
             return f"fresh.{event.id_column}"
         parts = [quote_literal(self.declared.name), f"epoch_us(fresh.{event.time_column})", "a.profile_id"]
-        held = [(value.prop.name, value.column) for value in event.values]
-        held += [(items.prop.name, items.column) for items in event.items]
-        for name, column in sorted(held):  # what is empty does not count: a property that is mapped later changes no id
-            parts.append(f"{quote_literal(f'{name}=')} || fresh.{quote_identifier(column)}::varchar")
+        held = [(value.prop.name, f"fresh.{quote_identifier(value.column)}::varchar") for value in event.values]
+        held += [(items.prop.name, items.as_text) for items in event.items]
+        for name, text in sorted(held):  # what is empty does not count: a property that is mapped later changes no id
+            parts.append(f"{quote_literal(f'{name}=')} || {text}")
         return f"md5(concat_ws(chr(31), {', '.join(parts)}))"
 
     def _patch(self) -> str:

@@ -296,7 +296,7 @@ def read_items(
     for place, one in enumerate(found):
         values: dict[str, Any] = {}
         wanted = [*([{"field": field_of_id, "property": identifier}] if items.get("id") else []), *items["map"]]
-        if not any(one.get(each["field"]) for each in wanted):
+        if "field" not in items and not any(one.get(each["field"]) for each in wanted):
             continue
         read_values(wanted, props, one, values, mine)
         if not identifier and not values:

@@ -2,7 +2,8 @@
 
 A case has the `event_types`, the `goals` by name, the `runs` and the `events` by type and id. Each run names its goal,
 its files and what it reports: the counters that are not 0, the quarantine as path, line, field and a part of the
-reason, and parts of the warnings. A case whose declaration is refused has parts of the message as `refused`.
+reason, and parts of the warnings. Before a run, the `expired` events are removed for their age, and `event_types`
+declares the types anew. A case whose declaration is refused has parts of the message as `refused`.
 """
 
 from datetime import datetime
@@ -25,7 +26,7 @@ LINK = [{"field": "Number", "property": "number"}]
 def test_case(file: Path, tmp_path: Path) -> None:
     """The runs of the case report what it states, and leave the events that it states."""
     case = yaml.safe_load(file.read_text(encoding="utf-8"))
-    declared = Profiles(properties=PROPERTIES, event_types=case["event_types"], **case.get("profiles", {}))
+    declared = declare(case)
     goals = {name: FileGoal(**{"name": name, "link": LINK, **each}) for name, each in case["goals"].items()}
     if "refused" in case:
         problems = "\n".join(problem for goal in goals.values() for problem in goal.problems(declared))
@@ -33,11 +34,30 @@ def test_case(file: Path, tmp_path: Path) -> None:
         return
     product = EventSide(tmp_path, declared, objectives=tuple(case.get("objectives", ())))
     for run in case["runs"]:
+        product.declared = declare(case | {name: run[name] for name in ("event_types",) if name in run})
+        expire(product, run.get("expired", {}))
         report = product.run(goals[run["goal"]], list(run.get("files", {}).items()))
         check_run(product, report, run)
     for kind, events in case["events"].items():
         found = {name: described(event) for name, event in by_id(product.events(kind)).items()}
         assert (found if isinstance(events, dict) else list(found.values())) == events
+
+
+def declare(case: dict[str, Any]) -> Profiles:
+    """Return the profile model of a case."""
+    return Profiles(properties=PROPERTIES, event_types=case["event_types"], **case.get("profiles", {}))
+
+
+def expire(product: EventSide, ids: dict[str, list[str]]) -> None:
+    """Remove events as maintenance does with those that are too old: their ids stay known."""
+    if not ids:
+        return
+    with product.warehouse.open("write") as session:
+        for kind, names in ids.items():
+            for name in names:
+                values = {"kind": kind, "name": name}
+                session.execute("insert into warehouse.expired_event values ($kind, md5_number($name)::uuid)", values)
+                session.execute(f"delete from warehouse.event_{kind} where event_id = $name", {"name": name})
 
 
 def check_run(product: EventSide, report: ImportReport, stated: dict[str, Any]) -> None:
