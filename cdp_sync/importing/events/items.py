@@ -53,9 +53,9 @@ class NestedList:
     def folded(self) -> str:
         """The aggregate for the list of an event that several rows are about, in the order of the rows."""
         if not self.can_merge:
-            return f"arg_max(r.{self.name}, r.row)"
+            return f"arg_max(r.{self.name}, r._row)"
         # Sorted once it is whole: an aggregate with an order of its own takes twice the time.
-        rows = f"list_sort(list({{row: r.row, held: r.{self.name}}}) filter (r.{self.name} is not null))"
+        rows = f"list_sort(list({{row: r._row, held: r.{self.name}}}) filter (r.{self.name} is not null))"
         held = f"list_transform({rows}, lambda each: each.held)"
         return held if self.by_row else f"flatten({held})"
 
@@ -78,7 +78,7 @@ class NestedList:
         """Return the step that merges items of one identifier: of each property the last value counts."""
         identifier = quote_identifier(str(self.prop.item_identifier and self.prop.item_identifier.name))
         fields = [quote_identifier(name) for name in item_columns(self.stored_type) or {}]
-        folds = ", ".join(f"arg_max(item.{name}, place) as {name}" for name in fields if name != identifier)
+        folds = ", ".join(f"arg_max(_item.{name}, _place) as {name}" for name in fields if name != identifier)
         item = ", ".join(f"{quote_literal(name[1:-1])}: {name}" for name in fields)
         ids = f"list_transform(items, lambda item: item.{identifier})"
         join = f"left join {table} stored using (event_id)" if self.is_held else ""
@@ -90,18 +90,18 @@ with joined as (
     where patch.{self.name} is not null
 ),
 repeated as (
-    select event_id, unnest(items) as item, generate_subscripts(items, 1) as place
+    select event_id, unnest(items) as _item, generate_subscripts(items, 1) as _place
     from joined
     where list_unique({ids}) < len(items)
 ),
 once as (
-    select event_id, item.{identifier} as {identifier}, min(place) as first_place{", " if folds else ""}{folds}
+    select event_id, _item.{identifier} as {identifier}, min(_place) as _first{", " if folds else ""}{folds}
     from repeated
-    group by event_id, item.{identifier}
+    group by event_id, _item.{identifier}
 )
 select event_id,
     list_transform(
-        list_sort(list({{place: first_place, held: {{{item}}}}})), lambda each: each.held
+        list_sort(list({{place: _first, held: {{{item}}}}})), lambda each: each.held
     )::{self.stored_type} as items
 from once
 group by event_id"""

@@ -102,7 +102,7 @@ class Landing:
         if self.linked:
             shown.append("a.profile_id")
             source, lands = f"{source}\njoin staging.assigned a using (row)", f"a.profile_id is not null and {lands}"
-        return f"""select fresh.row, fresh.file, {self._id(event)} as event_id, {", ".join(shown)}
+        return f"""select fresh.row as _row, fresh.file as _file, {self._id(event)} as event_id, {", ".join(shown)}
 from {source}
 where {lands}"""
 
@@ -111,26 +111,26 @@ where {lands}"""
         if event.id:
             return f"fresh.{event.id_column}"
         parts = [quote_literal(self.declared.name), f"epoch_us(fresh.{event.time_column})", "a.profile_id"]
-        held = [(value.prop.name, value.column) for value in event.values]
-        held += [(items.prop.name, items.column) for items in event.items]
-        for name, column in sorted(held):  # what is empty does not count: a property that is mapped later changes no id
-            parts.append(f"{quote_literal(f'{name}=')} || fresh.{quote_identifier(column)}::varchar")
+        held = [(value.prop.name, f"fresh.{quote_identifier(value.column)}::varchar") for value in event.values]
+        held += [(items.prop.name, items.as_text) for items in event.items]
+        for name, text in sorted(held):  # what is empty does not count: a property that is mapped later changes no id
+            parts.append(f"{quote_literal(f'{name}=')} || {text}")
         return f"md5(concat_ws(chr(31), {', '.join(parts)}))"
 
     def patch_steps(self) -> Iterator[Step]:
         """Yield the steps that fold the rows of each event into one: `event_patch`, and `touched_event`."""
         if any(each.by_row for each in self.lists.values()):  # mostly several rows: all are grouped at once
             yield Step("event_patch", f"create temp table event_patch as\n{self._folded('')}")
-            touched = "select event_id, file from event_patch"
+            touched = "select event_id, _file as file from event_patch"
             yield Step("touched_event", f"create or replace temp view touched_event as\n{touched}")
             return
         yield fixed("touched_event", f"{_SQL}/touched_event")
         several = self._folded("\nwhere event_id in (select event_id from touched_event where rows > 1)")
         alone = [self._named("r."), *(f"{each.alone} as {each.name}" for each in self.lists.values())]
         sql = f"""create temp {self._kind_of_patch} event_patch as
-select t.event_id, t.file, false as contested, {", ".join(each for each in alone if each)}
+select t.event_id, t.file as _file, false as _contested, {", ".join(each for each in alone if each)}
 from touched_event t
-join event_row r on r.row = t.first_row and r.event_id = t.event_id
+join event_row r on r._row = t.first_row and r.event_id = t.event_id
 where t.rows = 1
 union all by name
 {several}"""
@@ -138,9 +138,9 @@ union all by name
 
     def _folded(self, condition: str) -> str:
         """Return the query that groups rows by event: of each property the last value counts."""
-        shown = ["r.event_id", "arg_min(r.file, r.row) as file"]
-        shown.append(f"{'count(distinct r.profile_id) > 1' if self.linked else 'false'} as contested")
-        shown += [f"arg_max(r.{name}, r.row) as {name}" for name in map(quote_identifier, self.plain)]
+        shown = ["r.event_id", "arg_min(r._file, r._row) as _file"]
+        shown.append(f"{'count(distinct r.profile_id) > 1' if self.linked else 'false'} as _contested")
+        shown += [f"arg_max(r.{name}, r._row) as {name}" for name in map(quote_identifier, self.plain)]
         shown += [f"{each.folded} as {each.name}" for each in self.lists.values()]
         return f"select {', '.join(shown)}\nfrom event_row r{condition}\ngroup by r.event_id"
 
@@ -163,16 +163,16 @@ union all by name
             shown += [f"stored.{quote_identifier(name)}" for name in others]
             shown += ["stored.rowid as _place", "stored.event_id is null as _is_new"]
             moved = " or coalesce(patch.profile_id <> stored.profile_id, false)" if self.linked else ""
-            shown.append(f"patch.contested{moved} as _contested")
+            shown.append(f"patch._contested{moved} as _contested")
             join = f"\nleft join {self.table} stored using (event_id){join}"
             changes = (f"({value}) is distinct from stored.{quote_identifier(name)}" for name, value in news.items())
             differs = f"\nwhere stored.event_id is null or {' or '.join(changes)}"
         else:
             absent = (name for name in ("profile_id", "happened_at") if name not in news)
             shown += [*(f"null::{self.columns[name]} as {name}" for name in absent), "true as _is_new"]
-            shown.append("patch.contested as _contested")
+            shown.append("patch._contested")
         sql = f"""create temp {self._kind_of_changes(stored)} changed_event as
-select patch.event_id, patch.file as _file, {", ".join(shown)}
+select patch.event_id, patch._file, {", ".join(shown)}
 from event_patch patch{join}{differs}"""
         yield Step("changed_event", sql)
 
