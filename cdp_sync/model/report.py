@@ -228,7 +228,10 @@ class ImportReport(Report):
 
     files: tuple[FileReport, ...] = ()
     samples: tuple[ProfileSample, ...] = ()
-    profiles_total: int | None = None
+    noun: Literal["profile", "group"] = "profile"
+    """What its rows become."""
+    records_total: int | None = None
+    """How many of those there are now; None where the warehouse was not written to."""
     profiles_ever_imported: int | None = None
     """By the connection, each counted once; None where the warehouse was not written to."""
     note: str = ""
@@ -271,8 +274,9 @@ class ImportReport(Report):
         last = self.note or ("" if self.errors else "Nothing new to import.")
         if self.landed:
             read = f"{counted(self.landed, 'file')}, {counted(counters.rows_read, 'row')}"
-            created, updated = counted(counters.profiles_created, "profile"), f"{counters.profiles_updated:,}"
-            last = f"{read}: {counters.in_words() or 'nothing to apply'}; {created} created, {updated} updated."
+            created, updated = (getattr(counters, f"{self.noun}s_{done}") for done in ("created", "updated"))
+            last = f"{read}: {counters.in_words() or 'nothing to apply'}"
+            last += f"; {counted(created, self.noun)} created, {updated:,} updated."
             if counters.rows_filtered and counters.rows_filtered == counters.rows_read - counters.rows_rejected:
                 last += " The processors dropped every row."
         return " ".join((*self.errors, *([last] if last else [])))

@@ -343,7 +343,9 @@ from ({moved(columns, query)})
 where {" or ".join(differs.values())}"""
     endings = (name.removeprefix("rows_") for name in ROW_ENDS)
     ends = ",\n    ".join(f"coalesce(sum(ends.rows) filter (ending = '{x}'), 0) as rows_{x}" for x in endings)
-    return Step("changed_profile", sql), fixed("file_counters", f"{SQL}/file_counters", ends=ends)
+    return Step("changed_profile", sql), fixed(
+        "file_counters", f"{SQL}/file_counters", ends=ends, kind=f"{columns.entity.records.noun}s"
+    )
 
 
 def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:
