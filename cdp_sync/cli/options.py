@@ -39,6 +39,11 @@ def complete_segments(_context: click.Context, _parameter: click.Parameter, begu
     return _beginning(begun, (segment for each in _attributes() for segment in each.get("segments") or ()))
 
 
+def complete_group_types(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the types of groups whose names begin so."""
+    return _beginning(begun, (group for each in _attributes() for group in each.get("group_types") or ()))
+
+
 def _beginning(begun: str, declared: Iterable[Any]) -> list[str]:
     names = [each.get("name") for each in declared if isinstance(each, dict)]
     return sorted({name for name in names if isinstance(name, str) and name.startswith(begun)})
