@@ -1,2 +1,2 @@
 insert into event_outcome by name
-select file, count(distinct event_id) as expired from expired_row group by file
+select _file as file, count(distinct event_id) as expired from expired_row group by _file

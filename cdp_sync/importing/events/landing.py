@@ -170,7 +170,7 @@ union all by name
         else:
             absent = (name for name in ("profile_id", "happened_at") if name not in news)
             shown += [*(f"null::{self.columns[name]} as {name}" for name in absent), "true as _is_new"]
-            shown.append("patch._contested as _contested")
+            shown.append("patch._contested")
         sql = f"""create temp {self._kind_of_changes(stored)} changed_event as
 select patch.event_id, patch._file, {", ".join(shown)}
 from event_patch patch{join}{differs}"""

@@ -179,7 +179,7 @@ LANDING_EVENTS = (
           "file integer, touched bigint, created bigint, updated bigint, waiting bigint, contested bigint, "
           "doubtful bigint, expired bigint", others=("report",)),
     Table("expired_row", "a row about an event that was removed because of its age", "events.landing.land_events",
-          "row bigint, file integer, event_id varchar"),
+          "_row bigint, _file integer, event_id varchar"),
     Table("event_row", "a row to apply with one of its events", "events.landing.land_events",
           varies="the properties that the goal's `events` fill"),
     Table("touched_event", "an event that rows are about", "events.landing.land_events",
