@@ -119,10 +119,10 @@ where {lands}"""
 
     def patch_steps(self) -> Iterator[Step]:
         """Yield the steps that fold the rows of each event into one: `event_patch`, and `touched_event`."""
-        if any(each.by_row for each in self.lists.values()):  # mostly several rows: all are grouped at once
+        if self._has_items_by_row:  # mostly several rows: all are grouped at once
             yield Step("event_patch", f"create temp table event_patch as\n{self._folded('')}")
             touched = "select event_id, _file as file from event_patch"
-            yield Step("touched_event", f"create or replace temp view touched_event as\n{touched}")
+            yield Step("touched_event", f"create temp view touched_event as\n{touched}")
             return
         yield fixed("touched_event", f"{_SQL}/touched_event")
         several = self._folded("\nwhere event_id in (select event_id from touched_event where rows > 1)")
@@ -190,7 +190,12 @@ select {", ".join([*names, *(f"{value} as {name}" for name, value in own.items()
 from changed_event"""
         yield Step(self.table, sql, written)
         yield Step("changed_event", f"drop {self._kind_of_changes(stored)} changed_event")
+        yield Step("touched_event", f"drop {'view' if self._has_items_by_row else 'table'} touched_event")
         yield Step("event_patch", f"drop {self._kind_of_patch} event_patch")
+
+    @property
+    def _has_items_by_row(self) -> bool:
+        return any(each.by_row for each in self.lists.values())
 
     @property
     def _kind_of_patch(self) -> str:
