@@ -312,11 +312,7 @@ def no_profile_steps(columns: Columns) -> tuple[Step, ...]:
     changed = "profile_id uuid, _first_row bigint, _changed varchar[]"
     keys = [contribution_step(columns), *reversal_steps(columns, summed=False, vanished=False)] if columns.keyed else []
     return (
-        *(
-            [contribution_step(columns), *reversal_steps(columns, summed=False, vanished=False)]
-            if columns.keyed
-            else []
-        ),
+        *keys,
         Step("touched_profile", f"create or replace temp table touched_profile ({empty})"),
         row_value_step(columns, summed=False),
         Step("changed_profile", f"create or replace temp table changed_profile ({changed})"),
