@@ -20,7 +20,7 @@ from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.segments.membership import PROFILE, is_in_segment
 from cdp_sync.segments.statements import step
-from cdp_sync.warehouse import Session, Step, check_types, profile_columns, quote_literal
+from cdp_sync.warehouse import Session, Step, quote_literal, readable_columns
 
 Inputs = dict[str, ColumnElement[Any]]
 """Values read from profiles, by the name that each gets."""
@@ -111,8 +111,7 @@ def select_segment(run: ExportRun, *, keep_cells: bool = False) -> ExportCounter
         leftover.unlink(missing_ok=True)
     with run.open("read") as session:
         session.set("force_compression", "uncompressed")  # rows stay here for seconds only
-        columns = profile_columns(session)
-        check_types(run.profiles, columns)
+        columns = readable_columns(session, run.profiles)
         rows = run.rows(columns)
         selected = selected_step(session, run, rows, columns, keep_cells=keep_cells)
         session.run([selected, *run.more_steps(columns)])

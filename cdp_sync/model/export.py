@@ -115,8 +115,8 @@ class ExportGoal(Goal):
 
     def column_problems(self, column: ExportColumn, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile in one of the columns."""
-        if column.property and column.property not in profiles.by_name:
-            yield f"property: {profiles.unknown(column.property)}"
+        if column.property and column.property not in profiles.readable:
+            yield f"property: {profiles.unreadable(column.property)}"
         for name in column.segments if isinstance(column.segments, tuple) else ():
             yield from profiles.segment_problem("segments", name)
 
@@ -146,7 +146,7 @@ class FileExportGoal(ExportGoal):
     def column_problems(self, column: ExportColumn, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile, or a file, in one of the columns."""
         yield from super().column_problems(column, profiles)
-        prop = profiles.by_name.get(column.property or "")
+        prop = profiles.readable.get(column.property or "")
         if (column.segments or (prop and prop.multiple)) and self.format.multi_value is None:
             what = "segments" if column.segments else f"property: {column.property!r}"
             yield f"{what}: holds several values; needed is `format: {{multi_value: …}}`, what to put between them"
@@ -183,7 +183,7 @@ class AudienceGoal(ExportGoal):
 
     def field_types(self, profiles: Profiles) -> dict[str, str]:
         """Return the type of each mapped field's property; text for what holds no property."""
-        props = ((column.field, profiles.by_name.get(column.property or "")) for column in self.map)
+        props = ((column.field, profiles.readable.get(column.property or "")) for column in self.map)
         return {field: prop.type if prop else "text" for field, prop in props}
 
     @property

@@ -13,6 +13,7 @@ from cdp_sync.model.declared import Declared
 from cdp_sync.model.event import EventType
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective, Zone
 from cdp_sync.model.property import Property
+from cdp_sync.model.rollup import Rollup, rolled_up
 from cdp_sync.model.segment import Segment
 from cdp_sync.model.suggestion import allowed
 
@@ -22,6 +23,7 @@ _PROPERTIES = [
     {"name": "order_total", "type": "decimal"},
 ]
 _EVENT_TYPES = ["order", {"name": "visit", "properties": [{"name": "store"}], "keep_days": 365}]
+_ROLLUPS = [{"name": "orders_90_days", "event": "order", "count": True, "in_last_days": 90}]
 _SEGMENT = {"name": "big_spenders", "title": "Spent 40 or more", "when": {"property": "order_total", "at_least": 40}}
 
 
@@ -36,6 +38,8 @@ class Profiles(Declared):
     """What data is used for; connections can be bound to them."""
     event_types: Annotated[tuple[EventType, ...], Field(examples=[_EVENT_TYPES])] = ()
     """What people do: types of events, each with its properties. A name alone stands for a ready-made type."""
+    rollups: Annotated[tuple[Rollup, ...], Field(examples=[_ROLLUPS])] = ()
+    """Values that are worked out of a profile's events when they are read: by segments, exports and people."""
     segments: Annotated[tuple[Segment, ...], Field(examples=[[_SEGMENT]])] = ()
     """Groups of profiles, selected by conditions."""
 
@@ -45,12 +49,15 @@ class Profiles(Declared):
             ("properties", [prop.name for prop in self.properties]),
             ("objectives", [objective.name for objective in self.objectives]),
             ("event_types", [event.name for event in self.event_types]),
+            ("rollups", [rollup.name for rollup in self.rollups]),
             ("segments", [segment.name for segment in self.segments]),
         ):
             if repeated := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{what}: declared more than once: {', '.join(repeated)}")
         if self.objectives and (taken := {prop.name for prop in self.properties} & set(CONSENT_PROPERTIES)):
             raise ValueError(f"properties: {', '.join(sorted(taken))}: comes with the objectives; leave it out")
+        if clash := self.rollup.keys() & self.by_name.keys():
+            raise ValueError(f"rollups: {', '.join(sorted(clash))}: a property has this name; choose another name")
         return self
 
     @cached_property
@@ -65,8 +72,18 @@ class Profiles(Declared):
 
     @cached_property
     def by_name(self) -> dict[str, Property]:
-        """The properties by name."""
+        """The properties by name: what imports write and links are made of."""
         return {prop.name: prop for prop in self.every}
+
+    @cached_property
+    def rollup(self) -> Mapping[str, Rollup]:
+        """The rollups by name."""
+        return {rollup.name: rollup for rollup in self.rollups}
+
+    @cached_property
+    def readable(self) -> Mapping[str, Property]:
+        """What segments and exports can read, by name: the properties, and the rollups as properties."""
+        return {**self.by_name, **rolled_up(self.rollup, self.event)}
 
     @property
     def identifiers(self) -> tuple[Property, ...]:
@@ -83,8 +100,13 @@ class Profiles(Declared):
         return next(segment for segment in self.segments if segment.name == name)
 
     def unknown(self, name: str) -> str:
-        """Return what is wrong with a property that is not declared, and which are."""
-        return f"{name!r} is unknown; {allowed(name, self.by_name)}"
+        """Return what is wrong with a property that cannot be written, and which can."""
+        what = "is a rollup, worked out of events and never written" if name in self.rollup else "is unknown"
+        return f"{name!r} {what}; {allowed(name, self.by_name)}"
+
+    def unreadable(self, name: str) -> str:
+        """Return what is wrong with a property that cannot be read, and which can."""
+        return f"{name!r} is unknown; {allowed(name, self.readable)}"
 
     def segment_problem(self, key: str, name: str) -> Iterator[str]:
         """Yield what is wrong with the name of a segment under a key, if anything."""
@@ -96,7 +118,7 @@ class Profiles(Declared):
         identifiers = [prop.name for prop in self.identifiers]
         for index, name in enumerate(linked):
             if name not in identifiers:
-                what = "is not an identifier" if name in self.by_name else "is unknown"
+                what = "is not an identifier" if name in self.readable else "is unknown"
                 yield f"link[{index}].property: {name!r} {what}; {allowed(name, identifiers)}"
 
     def with_asked_segments(self, name: str) -> tuple[str, ...]:
@@ -113,7 +135,7 @@ class Profiles(Declared):
 
     def with_properties(self, more: Iterable[Property]) -> "Profiles":
         """Return these profiles with further properties after their own."""
-        further = (prop for prop in more if prop.name not in self.by_name)
+        further = (prop for prop in more if prop.name not in self.readable)
         declared = {name: getattr(self, name) for name in type(self).model_fields}
         return Profiles(**declared | {"properties": (*self.properties, *further)})
 

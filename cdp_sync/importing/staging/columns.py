@@ -152,6 +152,8 @@ def plan_columns(
     )
     mapped: dict[str, list[Mapping]] = {}
     for mapping in (*goal.map, *detected_mappings(goal, detected)):
+        if mapping.property in profiles.rollup:  # of a detected field, since no declared mapping names one
+            continue
         mapped.setdefault(mapping.property, []).append(mapping)
     values = tuple(
         StagedValue(by_name.get(name) or Property(name=name), found[0].mode, tuple(mapping.field for mapping in found))
@@ -214,6 +216,10 @@ def detected_warnings(goal: ImportGoal, profiles: Profiles, columns: Iterable[st
     existing = ((field, name) for field, name in mapped.items() if name in profiles.by_name)
     fill = [f"Existing property: the detected field {shown(field)} fills {name!r}." for field, name in existing]
     left = [field for field in _unmapped(goal, columns) if field not in mapped] if goal.map_detected else []
+    unread = [field for field, name in mapped.items() if name in profiles.rollup]
+    fill += [
+        f"The detected field {shown(field)} is left out: a rollup has the name of its property." for field in unread
+    ]
     return fill + [
         f"The detected field {shown(field)} is left out: its property is filled by another." for field in left
     ]
