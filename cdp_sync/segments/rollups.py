@@ -26,7 +26,7 @@ def value_of(prop: Property, profiles: Profiles, now: datetime, columns: Columns
         return column_of(prop, columns)
     events = Events(profiles.event[rollup.event], now, columns)
     if not events.are_stored:
-        return sa.literal_column("0", SqlType(prop.sql_type)) if rollup.count else nothing(prop)
+        return sa.cast(sa.literal_column("0"), SqlType(prop.sql_type)) if rollup.count else nothing(prop)
     made = sa.select(_aggregate(rollup, prop, events)).select_from(events.table)
     made = made.where(events.column("profile_id") == PROFILE_ID, *events.counted(rollup.where, rollup))
     return sa.type_coerce(made.scalar_subquery(), SqlType(prop.sql_type))
