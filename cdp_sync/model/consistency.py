@@ -26,6 +26,8 @@ def find_problems(connection: Connection, profiles: Profiles) -> list[str]:
         for index, name in enumerate(connection.objectives)
         if name not in objectives
     ]
+    if connection.name == "events":  # the first part of the asset keys of types of events
+        found.append("name: the catalog has 'events' for types of events; choose another name")
     for listed in _LISTED:
         for index, goal in enumerate(getattr(connection, listed)):
             found += [f"{listed}[{index}].{problem}" for problem in goal.problems(profiles)]

@@ -129,6 +129,15 @@ class Profiles(Declared):
                 found |= dict.fromkeys(self.with_asked_segments(part.segment))
         return tuple(found)
 
+    def asked_events(self, name: str) -> tuple[str, ...]:
+        """Return the types of events that a segment's own condition reads, directly or by a rollup."""
+        found: dict[str, None] = {}
+        for _, part in self.segment(name).when.walk():
+            rollup = self.rollup.get(part.property or "")
+            asked = [part.event, part.then and part.then.event, rollup and rollup.event]
+            found |= dict.fromkeys(each for each in asked if each)
+        return tuple(found)
+
     def objective(self, name: str) -> Objective:
         """Return a declared objective."""
         return next(objective for objective in self.objectives if objective.name == name)

@@ -11,7 +11,7 @@ from types import ModuleType
 import dagster as dg
 
 from cdp_sync.errors import DeclarationError
-from cdp_sync.model import Connection, Declared, Maintenance, Profiles
+from cdp_sync.model import Connection, Declared, ImportRules, Maintenance, Profiles
 from cdp_sync.model.consistency import find_problems, find_profile_problems
 from cdp_sync.orchestration.connection import build_connection
 from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
@@ -28,6 +28,7 @@ from cdp_sync.orchestration.declaration_files import (
 )
 from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
 from cdp_sync.orchestration.garbage import uncollected
+from cdp_sync.orchestration.goals.events import build_events
 from cdp_sync.orchestration.goals.segments import build_segments
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
@@ -167,7 +168,13 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
         case Profiles():
             problems = [f"attributes.{problem}" for problem in find_profile_problems(declared)]
             refuse(file, [*find_second(PROFILE_MODEL).get(file, ()), *problems])
-            return build_segments(declared, _import_keys())
+            imports = [*_imports()]
+            by_type: dict[str, list[dg.AssetKey]] = {}
+            for key, goal in imports:
+                for name in {event.type for event in goal.events}:
+                    by_type.setdefault(name, []).append(key)
+            segments = build_segments(declared, [key for key, _ in imports])
+            return dg.Definitions.merge(segments, build_events(declared, by_type))
         case Maintenance():
             from cdp_sync.orchestration.runs.maintenance import build_maintenance
 
@@ -176,9 +183,9 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
     raise TypeError(type(declared))
 
 
-def _import_keys() -> Iterator[dg.AssetKey]:
-    """Yield the assets of all import goals; a problem of a file is reported where the file is loaded."""
+def _imports() -> Iterator[tuple[dg.AssetKey, ImportRules]]:
+    """Yield all import goals, each with its asset; a problem of a file is reported where the file is loaded."""
     for file in declaration_files():
         for document in read_declaration(file).documents:
             if isinstance(connection := document.value, Connection):
-                yield from (dg.AssetKey([connection.name, goal.name]) for goal in connection.import_profiles)
+                yield from ((dg.AssetKey([connection.name, goal.name]), goal) for goal in connection.import_profiles)

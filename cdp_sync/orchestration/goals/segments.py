@@ -8,12 +8,16 @@ import dagster as dg
 
 from cdp_sync.model import Profiles, Segment
 from cdp_sync.orchestration.failures import attempt
+from cdp_sync.orchestration.goals.events import EVENTS, events_key
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.segments.describe import in_words
 from cdp_sync.segments.membership import SegmentView, view_segment
 
 SEGMENTS = "segments"
 """First part of the segments' asset keys, and their group."""
+
+NO_GOALS = frozenset({SEGMENTS, EVENTS})
+"""First parts of the asset keys of what is no goal of a connection."""
 
 PROFILES = dg.AssetKey(["profiles"])
 """The profile table, as an asset of the lineage that is never materialized.
@@ -54,7 +58,7 @@ def _segment_asset(segment: Segment, profiles: Profiles) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=segment_key(segment.name),
-        deps=[PROFILES, *map(segment_key, asked)],
+        deps=[PROFILES, *map(segment_key, asked), *map(events_key, profiles.asked_events(segment.name))],
         group_name=SEGMENTS,
         description=f"{segment.label}.\n\n{words}",
         kinds={"duckdb"},
