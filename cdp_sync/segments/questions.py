@@ -23,7 +23,7 @@ from cdp_sync.warehouse import quote_identifier
 Value = ColumnElement[Any]
 Holds = ColumnElement[bool]
 Columns = Collection[str] | None
-"""The columns that the warehouse has, as `stored_columns` names them; None: all that are declared."""
+"""The columns that the warehouse has, as `warehouse_columns` names them; None: all that are declared."""
 
 
 def column_of(prop: Property, columns: Columns = None, table: str = "") -> Value:

@@ -6,7 +6,7 @@ from cdp_sync.warehouse.properties import check_types, profile_columns
 from cdp_sync.warehouse.session import Session
 
 
-def stored_columns(session: Session) -> dict[str, str]:
+def warehouse_columns(session: Session) -> dict[str, str]:
     """Return the columns of the warehouse and their SQL types, by name.
 
     `city` is a column of profiles, `event_order.coupon` one of events of a type, `event_order.products.netprice` a
@@ -29,7 +29,7 @@ def readable_columns(session: Session, profiles: Profiles) -> dict[str, str]:
     Raises:
         PropertyTypeChanged: A declared type differs from that of the column; where several do, all are named.
     """
-    columns = stored_columns(session)
+    columns = warehouse_columns(session)
     check_types(profiles, columns)
     if profiles.event_types:
         check_event_types(profiles, event_columns(session))

@@ -18,7 +18,7 @@ from cdp_sync.segments.membership import PROFILE
 from cdp_sync.segments.rollups import value_of
 from cdp_sync.segments.statements import shown, step
 from cdp_sync.segments.windows import in_window
-from cdp_sync.warehouse import Session, Warehouse, quote_identifier, stored_columns, sync_events
+from cdp_sync.warehouse import Session, Warehouse, quote_identifier, sync_events, warehouse_columns
 from cdp_sync.warehouse.properties import sync_properties
 from cdp_sync_tests.exporting.strategies import NOWS
 from cdp_sync_tests.generated import examples
@@ -64,7 +64,7 @@ def without(event: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any
 def seen(session: Session, population: Events) -> tuple[list[dict[str, Any]], set[str]]:
     """Return the events that statements see, and the columns that they are to read."""
     gone = tuple(f"event_{name}" for name in population.missing)
-    columns = {name for name in stored_columns(session) if not name.startswith(gone or ("-",))}
+    columns = {name for name in warehouse_columns(session) if not name.startswith(gone or ("-",))}
     events = [without(event, population.missing) for event in population.events]
     return [event for event in events if event["type"] not in population.missing], columns
 
