@@ -39,6 +39,7 @@ from cdp_sync.model import (
     Objective,
     Profiles,
     Property,
+    Rollup,
     Schedule,
     Segment,
     SftpConnection,
@@ -75,6 +76,7 @@ def blocks(text: str, language: str) -> list[str]:
         Format,
         Profiles,
         Objective,
+        Rollup,
         Segment,
         FileExportGoal,
         ExportFile,
@@ -208,7 +210,7 @@ def test_shown_parts_of_a_profile_model_are_valid() -> None:
     """Segments, zones and objectives in docs/declaring.md are valid."""
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if not part.keys() & OF_OTHERS]
     names = {key for part in shown for key in part}
-    assert names == {"segments", "zones", "objectives"}
+    assert names == {"segments", "zones", "objectives", "event_types", "rollups"}
     for part in shown:
         Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], **part})
 
