@@ -221,8 +221,7 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
     for profile in profiles:
         changes, counts, events = (profile.pop(name) for name in ("changes", "event_counts", "events"))
         say((str(profile["profile_id"]), "bold"))
-        shown = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in profile.items()}
-        _print_indented(("property", "value"), [(name, str(each)) for name, each in shown.items() if each is not None])
+        _print_values(profile)
         for change in changes:
             by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
             properties = "" if change["changed"] else ", ".join(change["properties"] or ())
@@ -252,6 +251,20 @@ def _event_value(value: object) -> str:
         return f"[{', '.join([*shown, *([f'… {len(value):,} in all'] if len(value) > _ITEMS_SHOWN else [])])}]"
     text = f"{value:{_TIME}}" if isinstance(value, datetime) else str(value)
     return text if len(text) <= _TEXT_SHOWN else f"{text[: _TEXT_SHOWN - 1]}…"
+
+
+def _print_values(values: Mapping[str, Any]) -> None:
+    shown = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in values.items()}
+    _print_indented(("property", "value"), [(name, str(each)) for name, each in shown.items() if each is not None])
+
+
+def print_group(group: dict[str, Any]) -> None:
+    """Show the values of a group, and how many people belong to it, by the property that says so."""
+    members = group.pop("members")
+    say((str(group.pop("group_id")), "bold"))
+    _print_values(group)
+    for name, times in members.items():
+        say(f"  {counted(times, 'profile')} by {name}")
 
 
 def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:

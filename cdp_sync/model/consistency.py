@@ -3,9 +3,9 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from cdp_sync.model.connection import Connection
+from cdp_sync.model.connection import LISTED, Connection
 from cdp_sync.model.profile import Profiles
-from cdp_sync.model.questions import event_problems, question_problems, rollup_problems
+from cdp_sync.model.questions import asked_problems, rollup_problems
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.suggestion import allowed
 
@@ -14,8 +14,6 @@ _PARTS = (
     "select_segment", "write_file", "write_users", "deliver_file", "deliver_users", "record_delivery",
 )  # fmt: skip
 """Parts of a goal that have names of their own in Dagster's catalog."""
-
-_LISTED = ("import_profiles", "export_profiles")
 
 
 def find_problems(connection: Connection, profiles: Profiles) -> list[str]:
@@ -26,10 +24,8 @@ def find_problems(connection: Connection, profiles: Profiles) -> list[str]:
         for index, name in enumerate(connection.objectives)
         if name not in objectives
     ]
-    if connection.name == "events":  # the first part of the asset keys of types of events
-        found.append("name: the catalog has 'events' for types of events; choose another name")
-    for listed in _LISTED:
-        for index, goal in enumerate(getattr(connection, listed)):
+    for listed in LISTED:
+        for index, goal in enumerate(getattr(connection, listed, ())):
             found += [f"{listed}[{index}].{problem}" for problem in goal.problems(profiles)]
     return found
 
@@ -47,8 +43,8 @@ def find_clashes(connections: Sequence[Connection]) -> Iterator[tuple[int, str]]
             yield place, f"name: another connection is called {connection.name!r}; choose another name"
             continue
         names.add(connection.name)
-        for listed in _LISTED:
-            for index, goal in enumerate(getattr(connection, listed)):
+        for listed in LISTED:
+            for index, goal in enumerate(getattr(connection, listed, ())):
                 whole = f"{connection.name}__{goal.name}"
                 own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
                 if clash := next((name for name in own if name in taken), None):
@@ -65,6 +61,10 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         for zone in objective.zones
         if zone not in profiles.zones
     ]
+    for index, prop in enumerate(profiles.properties):
+        if prop.group_type and prop.group_type not in profiles.group:
+            problem = f"{prop.group_type!r} is unknown; {allowed(prop.group_type, profiles.group)}"
+            found.append(f"properties[{index}].group_type: {problem}")
     for index, rollup in enumerate(profiles.rollups):
         found += [f"rollups[{index}].{problem}" for problem in rollup_problems(rollup, profiles)]
     for index, segment in enumerate(profiles.segments):
@@ -100,12 +100,4 @@ def _problems_of(condition: Condition, profiles: Profiles) -> Iterator[str]:
     ):
         if found is not None and found not in names:
             yield f".{kind}: {found!r} is unknown; {allowed(found, names)}"
-    if condition.event:
-        yield from (f".{problem}" for problem in event_problems(condition, profiles))
-    elif condition.items:
-        yield ".items: a profile has no items; they are asked about in `where` beside `event`"
-    elif name := condition.property:
-        if prop := profiles.readable.get(name):
-            yield from (f".{problem}" for problem in question_problems(condition, prop))
-        elif name not in profiles.rollup:  # what is wrong with a rollup stands at its own place
-            yield f".property: {profiles.unreadable(name)}"
+    yield from (f".{problem}" for problem in asked_problems(condition, profiles))

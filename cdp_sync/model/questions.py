@@ -19,6 +19,21 @@ _INSIDE = ("segment", "objective", "event", "group")
 """Kinds of conditions that are about profiles alone."""
 
 
+def asked_problems(condition: Condition, profiles: Profiles) -> Iterator[str]:
+    """Yield what does not fit the profile in what a condition asks of a property, of events or of groups."""
+    if condition.event:
+        yield from event_problems(condition, profiles)
+    elif condition.items:
+        yield "items: a profile has no items; they are asked about in `where` beside `event`"
+    elif condition.group:
+        yield from group_problems(condition, profiles)
+    elif name := condition.property:
+        if prop := profiles.readable.get(name):
+            yield from question_problems(condition, prop)
+        elif name not in profiles.rollup:  # what is wrong with a rollup stands at its own place
+            yield f"property: {profiles.unreadable(name)}"
+
+
 def question_problems(condition: Condition, prop: Property) -> Iterator[str]:
     """Yield what is wrong with what a condition asks of its property."""
     (question,) = condition.questions()
@@ -110,6 +125,16 @@ def part_problems(condition: Condition, properties: Mapping[str, Property]) -> I
         yield from question_problems(condition, prop)
     else:
         yield f"property: {name!r} is unknown; {allowed(name, properties)}"
+
+
+def group_problems(condition: Condition, profiles: Profiles) -> Iterator[str]:
+    """Yield what does not fit the properties of type `group`, and the properties of those groups."""
+    props = {prop.name: prop for prop in profiles.properties if prop.group_type}
+    prop = props.get(name := str(condition.group))
+    if prop is None:
+        yield f"group: {name!r} is no property of type group; {allowed(name, props)}"
+    elif group := profiles.group.get(str(prop.group_type)):
+        yield from part_problems(condition, group.by_name)
 
 
 def _window_problems(window: EventWindow) -> Iterator[str]:

@@ -88,7 +88,12 @@ class Rollup(EventWindow):
         source = self.source(event)
         if source is None or list(self.problems(event)):
             return None
-        of_values = {"type": source.type, "precision": source.precision, "scale": source.scale}
+        of_values = {
+            "type": source.type,
+            "group_type": source.group_type,
+            "precision": source.precision,
+            "scale": source.scale,
+        }
         if self.aggregate == "average":
             of_values |= {"type": "decimal", "scale": max(_AVERAGE_SCALE, source.scale)}
         if self.aggregate in ("sum", "average"):

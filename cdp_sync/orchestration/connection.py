@@ -21,9 +21,7 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
     the events that it imports or these segments ask for.
     """
     kind = kind_of(connection)
-    imports = [
-        build_import(goal, connection, profiles, place=place) for place, goal in enumerate(connection.import_profiles)
-    ]
+    imports = [build_import(goal, connection, profiles, place=place) for place, goal in enumerate(connection.imports)]
     exports = [
         build_export(goal, connection, profiles, place=place) for place, goal in enumerate(connection.export_profiles)
     ]

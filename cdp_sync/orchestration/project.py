@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -29,6 +29,7 @@ from cdp_sync.orchestration.declaration_files import (
 from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
 from cdp_sync.orchestration.garbage import uncollected
 from cdp_sync.orchestration.goals.events import build_events
+from cdp_sync.orchestration.goals.groups import build_groups
 from cdp_sync.orchestration.goals.segments import build_segments
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
@@ -169,12 +170,12 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
             problems = [f"attributes.{problem}" for problem in find_profile_problems(declared)]
             refuse(file, [*find_second(PROFILE_MODEL).get(file, ()), *problems])
             imports = [*_imports()]
-            by_type: dict[str, list[dg.AssetKey]] = {}
-            for key, goal in imports:
-                for name in {event.type for event in goal.events}:
-                    by_type.setdefault(name, []).append(key)
-            segments = build_segments(declared, [key for key, _ in imports])
-            return dg.Definitions.merge(segments, build_events(declared, by_type))
+            profile_goals, by_event, by_group = [key for key, _ in imports], _by_event(imports), _group_goals()
+            return dg.Definitions.merge(
+                build_segments(declared, profile_goals),
+                build_events(declared, by_event),
+                build_groups(declared, by_group),
+            )
         case Maintenance():
             from cdp_sync.orchestration.runs.maintenance import build_maintenance
 
@@ -183,9 +184,33 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
     raise TypeError(type(declared))
 
 
-def _imports() -> Iterator[tuple[dg.AssetKey, ImportRules]]:
-    """Yield all import goals, each with its asset; a problem of a file is reported where the file is loaded."""
+def _connections() -> Iterator[Connection]:
+    """Yield all declared connections; a problem of a file is reported where the file is loaded."""
     for file in declaration_files():
         for document in read_declaration(file).documents:
-            if isinstance(connection := document.value, Connection):
-                yield from ((dg.AssetKey([connection.name, goal.name]), goal) for goal in connection.import_profiles)
+            if isinstance(document.value, Connection):
+                yield document.value
+
+
+def _imports() -> Iterator[tuple[dg.AssetKey, ImportRules]]:
+    """Yield all goals that import profiles, each with its asset."""
+    for connection in _connections():
+        yield from ((dg.AssetKey([connection.name, goal.name]), goal) for goal in connection.import_profiles)
+
+
+def _by_event(imports: Iterable[tuple[dg.AssetKey, ImportRules]]) -> dict[str, list[dg.AssetKey]]:
+    """Return the assets of the goals that import each type of events."""
+    found: dict[str, list[dg.AssetKey]] = {}
+    for key, goal in imports:
+        for name in {event.type for event in goal.events}:
+            found.setdefault(name, []).append(key)
+    return found
+
+
+def _group_goals() -> dict[str, list[dg.AssetKey]]:
+    """Return the assets of the goals that import each type of groups."""
+    found: dict[str, list[dg.AssetKey]] = {}
+    for connection in _connections():
+        for goal in connection.group_goals:
+            found.setdefault(goal.type, []).append(dg.AssetKey([connection.name, goal.name]))
+    return found

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from cdp_sync.model import Condition, Profiles
 from cdp_sync.segments.consent import ConsentColumns, consent_is
 from cdp_sync.segments.events import happens
+from cdp_sync.segments.groups import belongs
 from cdp_sync.segments.questions import Columns, Holds, answer, combined
 from cdp_sync.segments.rollups import value_of
 
@@ -19,7 +20,7 @@ def condition_of(when: Condition, profiles: Profiles, now: datetime, columns: Co
     """Return the SQL condition that a profile meets a declared one, which has no problems.
 
     "In the last days" counts from `now`, which has an offset from UTC. A property that `columns`, those of the
-    warehouse, does not hold is empty, and a type of events without a table has none; None: all are there.
+    warehouse, does not hold is empty, and there are no events or groups without a table; None: all are there.
     """
     return _Compiler(profiles, now, columns).holds(when)
 
@@ -39,6 +40,8 @@ class _Compiler:
             return self.holds(self.profiles.segment(when.segment).when)
         if when.event:
             return happens(when, self.profiles, self.now, self.columns)
+        if when.group:
+            return belongs(when, self.profiles, self.now, self.columns)
         if when.objective:
             columns = ConsentColumns.of_profile(self.profiles, self.columns)
             state = consent_is(str(when.consent), when.objective, self.profiles, columns)

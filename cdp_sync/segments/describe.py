@@ -41,6 +41,9 @@ class _About:
     def event(self, name: str) -> "_About":
         return _About(self.profiles, self.profiles.event[name].by_name)
 
+    def group(self, name: str) -> "_About":
+        return _About(self.profiles, self.profiles.group[str(self.properties[name].group_type)].by_name)
+
     def items(self, name: str) -> "_About":
         nested = self.properties[name]
         return _About(self.profiles, nested.item if isinstance(nested, EventProperty) else {})
@@ -59,6 +62,8 @@ def _lines(when: Condition, about: _About) -> Iterator[str]:
         yield from _happens(when, about)
     elif when.items:
         yield from _prefixed(f"in one of {_code(when.items)}, ", _lines(when.part, about.items(when.items)))
+    elif when.group:
+        yield from _prefixed(f"in one of the groups {_code(when.group)}, ", _lines(when.part, about.group(when.group)))
     else:
         yield _sentence(when, about)
 

@@ -3,7 +3,6 @@
 An event without a profile or a time waits for them, and is not counted. A type without a table has no events.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +15,7 @@ from sqlalchemy.sql.selectable import Join, NamedFromClause
 
 from cdp_sync.model import Condition, EventProperty, EventType, EventWindow, Profiles, Property
 from cdp_sync.model.segment import Then
-from cdp_sync.segments.questions import Columns, Field, Holds, Value, answer, any_of, column_of, combined
+from cdp_sync.segments.questions import Columns, Field, Holds, Value, any_of, column_of, holds
 from cdp_sync.segments.windows import in_window
 
 PROFILE_ID: Value = sa.literal_column("profile.profile_id")
@@ -72,23 +71,6 @@ class Events:
             return any_of(self.value(nested), holds(part.part, fields, self.now))
 
         return holds(where, values, self.now, about_items)
-
-
-def holds(
-    where: Condition,
-    values: Mapping[str, tuple[Property, Value]],
-    now: datetime,
-    about_items: Any = None,  # noqa: ANN401 - a function
-) -> Holds:
-    """Return the condition that properties, given with their values, meet a declared condition."""
-    if where.parts:
-        return combined(where, lambda part: holds(part, values, now, about_items))
-    if where.items:
-        met: Holds = about_items(where)
-        return met
-    [question] = where.questions()
-    prop, value = values[str(where.property)]
-    return answer(question, prop, value, now)
 
 
 def happens(when: Condition, profiles: Profiles, now: datetime, columns: Columns) -> Holds:

@@ -3,7 +3,7 @@
 Pure, and never null: a question about a missing value is false, so that `not` is the exact opposite.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -64,7 +64,7 @@ def _wanted(prop: Property, question: Question, now: datetime) -> list[Value]:
 
 
 def _is_text(prop: Property) -> bool:
-    return prop.type in ("text", "email")
+    return prop.is_text
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,23 @@ def combined(when: Condition, holds: Callable[[Condition], Holds]) -> Holds:
     if when.not_:
         return sa.not_(*parts)
     return sa.and_(*parts) if when.all else sa.or_(*parts)
+
+
+def holds(
+    where: Condition,
+    values: Mapping[str, tuple[Property, Value]],
+    now: datetime,
+    about_items: Any = None,  # noqa: ANN401 - a function
+) -> Holds:
+    """Return the condition that properties, given with their values, meet a declared condition."""
+    if where.parts:
+        return combined(where, lambda part: holds(part, values, now, about_items))
+    if where.items:
+        met: Holds = about_items(where)
+        return met
+    [question] = where.questions()
+    prop, value = values[str(where.property)]
+    return answer(question, prop, value, now)
 
 
 def known(holds: Holds) -> Holds:

@@ -2,7 +2,7 @@
 
 from cdp_sync.model import Profiles
 from cdp_sync.warehouse.events import check_event_types, event_columns, item_columns
-from cdp_sync.warehouse.properties import check_types, profile_columns
+from cdp_sync.warehouse.properties import check_types, profile_columns, stored_columns
 from cdp_sync.warehouse.session import Session
 
 
@@ -30,7 +30,8 @@ def readable_columns(session: Session, profiles: Profiles) -> dict[str, str]:
         PropertyTypeChanged: A declared type differs from that of the column; where several do, all are named.
     """
     columns = warehouse_columns(session)
-    check_types(profiles, columns)
+    for records in (profiles, *profiles.group_types):
+        check_types(records, columns if records is profiles else stored_columns(session, records.table))
     if profiles.event_types:
         check_event_types(profiles, event_columns(session))
     return columns
