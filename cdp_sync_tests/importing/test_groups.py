@@ -172,6 +172,21 @@ def test_groups_of_two_types_have_nothing_in_common(tmp_path: Path) -> None:
     ) == [(2,), (2,)]
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["the first import", "a later one"])
+def test_two_runs_that_meet_a_new_group_end_with_one(importer: Importer, tmp_path: Path, first: bool) -> None:
+    """A run whose rows were linked, or could not be yet, links them again after another run has created the group."""
+    if not first:
+        importer.deliver({"/inbox/0.csv": "Store,City\n0,Ede\n"})
+    other = Importer(tmp_path / "other", store_goal(name="others"), STORES, "market", importer.warehouse)
+    report = importer.deliver(
+        {"/inbox/a.csv": "Store,City\n1,Delft\n"},
+        between=lambda _run: other.deliver({"/inbox/b.csv": "Store,Visitors\n1,4\n"}),
+    )
+    assert (report.counters.groups_created, report.counters.groups_updated) == (0, 1)
+    assert stores(importer)[-1] == ("1", "Delft", None, 4, None)
+    assert importer.rows("select count(*) from warehouse.group_store where group_id = '1'") == [(1,)]
+
+
 class GroupSide(ProductSide):
     """The product, whose groups stand in for the oracle's profiles."""
 

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from cdp_sync.cli import main
 from cdp_sync.orchestration.goals.metadata import values_in
-from cdp_sync_tests.projects import PROPERTIES, SPENDERS, Project, export, goal, shown
+from cdp_sync_tests.orchestration.test_new_files import Ticker
+from cdp_sync_tests.projects import PROPERTIES, Project, export, goal, shown
 
 STORES = {
     "properties": [
@@ -18,7 +19,7 @@ STORES = {
         {"name": "home_store", "type": "group", "group_type": "store"},
     ],
     "group_types": [{"name": "store", "properties": [{"name": "city"}, {"name": "visitors", "type": "number"}]}],
-    "segments": [SPENDERS],
+    "segments": [{"name": "spenders", "when": {"property": "stores", "contains_any": ["18", "99"]}}],
 }
 FIRST = "Store,City,Visitors\n17,Delft,3\n18,Leiden,x\n,Gouda,1\n"
 PEOPLE = "Email,Stores,Home,Total\nada@example.com,17|18, 17 ,3\nbob@example.com,17,,1\n"
@@ -48,8 +49,10 @@ def shop(project: Project) -> Project:
             {"field": "Total", "property": "total"},
         ],
     )
+    columns = [{"field": name, "property": prop} for name, prop in (("Email", "email"), ("Home", "home_store"))]
+    exported = export(map=columns)
     project.describe(**STORES)
-    project.connect("shop", people, export_profiles=[export()], import_groups=[stores()])
+    project.connect("shop", people, export_profiles=[exported], import_groups=[stores()])
     project.deliver("/inbox/stores_1.csv", FIRST)
     project.deliver("/inbox/customers_1.csv", PEOPLE, minutes=-5)
     return project
@@ -91,11 +94,12 @@ def test_a_type_of_groups_is_an_asset_after_its_goals(shop: Project, instance: d
 
 
 def test_people_hold_the_ids_of_their_groups(shop: Project, instance: dg.DagsterInstance) -> None:
-    """Ids are text without the white space around them; a property with several values holds several groups."""
+    """Ids are text without white space around them, several where the property is; segments and exports read them."""
     shop.run("shop_sync", instance)
     with shop.warehouse.open("read") as session:
         found = session.rows("select email, stores, home_store from warehouse.profile order by email")
     assert found == [("ada@example.com", ["17", "18"], "17"), ("bob@example.com", ["17"], None)]
+    assert (shop.root / "outbox" / "spenders.csv").read_text() == "Email,Home\nada@example.com,17\n"
 
 
 def test_files_of_groups_are_imported_again(shop: Project, instance: dg.DagsterInstance) -> None:
@@ -123,6 +127,18 @@ def test_a_failed_group_goal_stops_no_other(shop: Project, instance: dg.DagsterI
     result = shop.run("shop_sync", instance)
     assert not result.success
     assert (shop.root / "outbox" / "spenders.csv").exists()
+
+
+def test_a_new_file_of_groups_starts_a_run(shop: Project, instance: dg.DagsterInstance) -> None:
+    """The sensor of a connection that imports groups alone sees their files, and the run imports them."""
+    shop.connect("shop", import_groups=[stores()], watch={"every_seconds": 30})
+    ticker = Ticker(shop, instance)
+    assert "1 just arrived" in str(ticker.tick().skip_message)
+    (request,) = ticker.tick().run_requests or ()
+    assert ticker.run(request)
+    assert not ticker.next_tick().run_requests
+    with shop.warehouse.open("read") as session:
+        assert session.value("select count(*) from warehouse.group_store") == 2
 
 
 def test_the_command_line_knows_goals_of_groups(shop: Project) -> None:
