@@ -52,6 +52,9 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
 def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     """Return the digest of an export goal: of how its rows are written and where they go, not of its segment."""
     declared = {**goal.model_dump(mode="json", include=_AFFECTS_EXPORT), **_processing(goal)}
+    for column in declared["map"]:
+        if column["group"] is None:  # columns came without this before
+            del column["group"]
     named: dict[str, Any] = {"goal": declared, "properties": _types(profiles, goal.properties)}
     if rollups := [profiles.rollup[name] for name in goal.properties if name in profiles.rollup]:
         named["rollups"] = [_rollup(rollup, profiles) for rollup in rollups]

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 
 from cdp_sync.exporting.audiences.port import FORGOTTEN
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select import IS_RIVAL, Column, Inputs, Level, Problem, Rows, allowed, segments_of
+from cdp_sync.exporting.select import IS_RIVAL, Column, Inputs, Level, Problem, Rows, allowed, column_value, segments_of
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Shape
 from cdp_sync.segments.membership import PROFILE, is_in_segment
@@ -37,7 +37,7 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     A property without a value sets its field to null, so that a value that is removed here is removed there. So does
     a property that `columns`, those of the warehouse, does not hold.
     """
-    props = [run.profiles.readable.get(declared.property or "") for declared in run.goal.map]
+    props = [declared.prop(run.profiles) for declared in run.goal.map]
     fields = [
         AudienceField(declared.field, prop.type, "x" if prop.multiple else f"v{number}")
         for number, (declared, prop) in enumerate(zip(run.goal.map, props, strict=True))
@@ -48,7 +48,7 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     every, cells = [], {}
     for number, (declared, prop) in enumerate(zip(run.goal.map, props, strict=True)):
         if prop:
-            column, sql = _property(run, columns, number, declared.field, prop, written[declared.field])
+            column, sql = _property(run, columns, number, declared, prop, written[declared.field])
         else:
             column, sql = _constant(run, columns, number, declared)
         every.append(column)
@@ -85,16 +85,16 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
 
 
 def _property(
-    run: UserRun, columns: Collection[str], number: int, name: str, prop: Property, written: str
+    run: UserRun, columns: Collection[str], number: int, declared: ExportColumn, prop: Property, written: str
 ) -> tuple[Column, str]:
     """Return a field that holds a property, and the JSON of its value."""
-    value = f"v{number}"
+    name, value = declared.field, f"v{number}"
     problems: tuple[Problem, ...] = ()
     if prop.is_text:
         text = f"array_to_string({value}, '')" if prop.multiple else value
         problems = (Problem(f"contains({text}, chr(0))", "holds a NUL byte", name),)
     sql = f"list_transform({value}, lambda x: {written})" if prop.multiple else written
-    return Column(number, name, {value: value_of(prop, run.profiles, run.now, columns)}, problems), f"to_json({sql})"
+    return Column(number, name, {value: column_value(run, columns, declared, prop)}, problems), f"to_json({sql})"
 
 
 def _constant(run: UserRun, columns: Collection[str], number: int, declared: ExportColumn) -> tuple[Column, str]:
