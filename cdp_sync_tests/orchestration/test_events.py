@@ -176,3 +176,22 @@ def test_an_import_cannot_fill_a_rollup(shop: Project) -> None:
     assert "map[0].property: 'revenue' is a rollup, worked out of events and never written" in output
     shop.describe(**{**MODEL, "rollups": [{"name": "total", "event": "order", "count": True}]})
     assert "rollups: total: a property has this name; choose another name" in CliRunner().invoke(main, ["check"]).output
+
+
+def test_a_segment_depends_on_the_groups_that_it_asks_about(project: Project) -> None:
+    """A condition on groups is an edge of the lineage, and so is the second event of a sequence."""
+    stores = {"name": "stores", "type": "group", "group_type": "store", "multiple": True}
+    asking = [
+        {"name": "local", "when": {"group": "stores", "property": "city", "equals": "Ede"}},
+        {"name": "returning", "when": {"event": "order", "then": {"event": "visit"}}},
+    ]
+    project.describe(
+        properties=[{"name": "email", "type": "email", "identifier": True}, stores],
+        group_types=[{"name": "store", "properties": [{"name": "city"}]}],
+        event_types=MODEL["event_types"],
+        segments=asking,
+    )
+    graph = project.load().resolve_asset_graph()
+    assert graph.get(dg.AssetKey(["segments", "local"])).parent_keys == {PROFILES, dg.AssetKey(["groups", "store"])}
+    visits = dg.AssetKey(["events", "visit"])
+    assert graph.get(dg.AssetKey(["segments", "returning"])).parent_keys == {PROFILES, EVENTS, visits}
