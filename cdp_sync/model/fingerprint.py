@@ -10,6 +10,7 @@ from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import Goal, ImportGoal
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.records import Records
+from cdp_sync.model.rollup import Rollup
 
 _AFFECTS_IMPORT = {"link": True, "blocked_values": True, "allow_new_profiles": True, "map": True}
 _FORMAT_AT_FIRST = {
@@ -51,7 +52,13 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
 def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     """Return the digest of an export goal: of how its rows are written and where they go, not of its segment."""
     declared = {**goal.model_dump(mode="json", include=_AFFECTS_EXPORT), **_processing(goal)}
-    return _digest({"goal": declared, "properties": _types(profiles, goal.properties)})
+    for column in declared["map"]:
+        if column["group"] is None:  # columns came without this before
+            del column["group"]
+    named: dict[str, Any] = {"goal": declared, "properties": _types(profiles, goal.properties)}
+    if rollups := [profiles.rollup[name] for name in goal.properties if name in profiles.rollup]:
+        named["rollups"] = [_rollup(rollup, profiles) for rollup in rollups]
+    return _digest(named)
 
 
 def _processing(goal: Goal) -> dict[str, Any]:
@@ -76,6 +83,11 @@ def _types(records: Records, names: Collection[str]) -> list[dict[str, Any]]:
 def _event_type(event: EventType) -> dict[str, Any]:
     properties = [prop.model_dump(mode="json", exclude={"title"}, exclude_defaults=True) for prop in event.properties]
     return {"name": event.name, "properties": properties}
+
+
+def _rollup(rollup: Rollup, profiles: Profiles) -> dict[str, Any]:
+    made = rollup.model_dump(mode="json", by_alias=True, exclude={"title"}, exclude_defaults=True)
+    return {**made, "as": profiles.readable[rollup.name].sql_type}
 
 
 def _digest(declared: Any) -> str:  # noqa: ANN401 - anything that is JSON

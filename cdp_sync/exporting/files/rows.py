@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 
 from cdp_sync.exporting.files.cells import guarded, holds_separator, is_trimmed_away, joined, line_of, write_value
 from cdp_sync.exporting.run import FileRun
-from cdp_sync.exporting.select import Column, Problem, Rows, segments_of
+from cdp_sync.exporting.select import Column, Problem, Rows, column_value, segments_of
 from cdp_sync.model import ExportColumn, ExportFormat
 from cdp_sync.model.processed_fields import written_by
-from cdp_sync.segments.conditions import column_of
 from cdp_sync.warehouse import quote_literal
 
 LONGEST_ROW = 1_999_000
@@ -66,10 +65,10 @@ def _file_column(run: FileRun, columns: Collection[str], number: int, declared: 
     if declared.profile_id:
         bare = _may_need_quotes("-0123456789abcdef", form)
         return FileColumn(number, name, text="profile_id::varchar", any_text=bare, is_text=False)
-    if declared.property is None:
+    prop, value = declared.prop(run.profiles), f"v{number}"
+    if prop is None:
         return FileColumn(number, name, text=quote_literal(declared.text or ""))
-    prop, value = run.profiles.by_name[declared.property], f"v{number}"
-    inputs, is_text = {value: column_of(prop, columns)}, prop.is_text
+    inputs, is_text = {value: column_value(run, columns, declared, prop)}, prop.is_text
     written = write_value(prop, "x" if prop.multiple else value, form)
     fails_if = _any(value, written.fails_if) if prop.multiple and written.fails_if else written.fails_if
     problems = (Problem(fails_if, written.reason, name),) if fails_if else ()
