@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.event_export import EventExportGoal
 from cdp_sync.model.export import ExportGoal, FileExportGoal
 from cdp_sync.model.goal import FileGoal, ImportRules
 from cdp_sync.model.kind import kind_of
@@ -13,7 +14,7 @@ from cdp_sync.model.mail_address import is_address
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
 
-RESERVED = frozenset({"segments", "profiles", "broken_connections"})
+RESERVED = frozenset({"segments", "events", "profiles", "broken_connections"})
 """Asset keys and groups that are no connection's."""
 
 _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", re.DOTALL)
@@ -102,7 +103,11 @@ class Connection(Declared):
         if self.name in RESERVED:
             raise ValueError(f"name: {self.name!r} stands for something else in the catalog; choose another")
         names: list[str] = []
-        for listed, goals in (("import_profiles", self.import_profiles), ("export_profiles", self.export_profiles)):
+        for listed, goals in (
+            ("import_profiles", self.import_profiles),
+            ("export_profiles", self.export_profiles),
+            ("export_events", self.event_exports),
+        ):
             names += [goal.name for goal in goals]
             if repeated := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{listed}: more than one goal is called {', '.join(repeated)}")
@@ -127,9 +132,19 @@ class Connection(Declared):
         return server(**{name: getattr(self, name) for name in server.model_fields})
 
     @property
-    def goals(self) -> tuple[ImportRules | ExportGoal, ...]:
+    def event_exports(self) -> tuple[EventExportGoal, ...]:
+        """Export goals of events, in running order; none on a platform whose goals of profiles export events."""
+        return ()
+
+    @property
+    def exports(self) -> tuple[ExportGoal | EventExportGoal, ...]:
+        """All export goals, in running order."""
+        return (*self.export_profiles, *self.event_exports)
+
+    @property
+    def goals(self) -> tuple[ImportRules | ExportGoal | EventExportGoal, ...]:
         """All goals, in running order."""
-        return (*self.import_profiles, *self.export_profiles)
+        return (*self.import_profiles, *self.exports)
 
     @property
     def active_schedule(self) -> Schedule | None:
@@ -164,11 +179,20 @@ _EXPORT = {
 }
 
 
+_EVENTS = {
+    "name": "opens",
+    "events": ["email_opened"],
+    "directory": "/outbox",
+    "map": [{"field": "Email", "property": "email"}, {"field": "Time", "happened_at": True}],
+}
+
+
 class SftpConnection(Connection):
     """Exchanges delimited files with an SFTP server.
 
     Every import goal becomes one asset with the steps *scan directory*, *parse files*, *link identifiers* and *upsert
-    profiles*, every export goal one with *select segment*, *write file*, *deliver file* and *record delivery*; the
+    profiles*, every export goal one with *select segment*, *write file*, *deliver file* and *record delivery*, or
+    with *select events*, *write files*, *deliver files* and *record delivery*; the
     connection becomes a job that runs its enabled goals in the order listed.
     """
 
@@ -180,11 +204,18 @@ class SftpConnection(Connection):
     """Import goals, in running order."""
     export_profiles: Annotated[tuple[FileExportGoal, ...], Field(examples=[[_EXPORT]])] = ()
     """Export goals, in running order; they run after the imports."""
+    export_events: Annotated[tuple[EventExportGoal, ...], Field(examples=[[_EVENTS]])] = ()
+    """Export goals of events, in running order; they run after the exports of profiles."""
 
     @property
     def file_watch(self) -> Watch | None:
         """How it looks for new files in between, if it does."""
         return self.watch
+
+    @property
+    def event_exports(self) -> tuple[EventExportGoal, ...]:
+        """Export goals of events, in running order."""
+        return self.export_events
 
     @property
     def server_value(self) -> SftpServer:

@@ -14,10 +14,11 @@ from cdp_sync.model.suggestion import allowed
 _PARTS = (
     "files", "checks", "scan_directory", "parse_files", "fetch_profiles", "link_identifiers", "upsert_profiles",
     "select_segment", "write_file", "write_users", "deliver_file", "deliver_users", "record_delivery",
+    "select_events", "write_files", "deliver_files",
 )  # fmt: skip
 """Parts of a goal that have names of their own in Dagster's catalog."""
 
-_LISTED = ("import_profiles", "export_profiles")
+_LISTED = ("import_profiles", "export_profiles", "export_events")
 
 
 def find_problems(connection: Connection, profiles: Profiles) -> list[str]:
@@ -29,7 +30,7 @@ def find_problems(connection: Connection, profiles: Profiles) -> list[str]:
         if name not in objectives
     ]
     for listed in _LISTED:
-        for index, goal in enumerate(getattr(connection, listed)):
+        for index, goal in enumerate(getattr(connection, listed, ())):
             found += [f"{listed}[{index}].{problem}" for problem in goal.problems(profiles)]
     return found
 
@@ -48,7 +49,7 @@ def find_clashes(connections: Sequence[Connection]) -> Iterator[tuple[int, str]]
             continue
         names.add(connection.name)
         for listed in _LISTED:
-            for index, goal in enumerate(getattr(connection, listed)):
+            for index, goal in enumerate(getattr(connection, listed, ())):
                 whole = f"{connection.name}__{goal.name}"
                 own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
                 if clash := next((name for name in own if name in taken), None):
