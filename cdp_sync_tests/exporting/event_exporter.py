@@ -80,6 +80,7 @@ class EventExporter:
     profiles: Profiles = field(default_factory=profiles)
     objectives: tuple[str, ...] = ()
     runs: int = 0
+    imports: int = 0
     now: datetime = NOON + timedelta(hours=1)
 
     def __post_init__(self) -> None:
@@ -98,12 +99,14 @@ class EventExporter:
                     {"id": UUID(int=number), "at": NOON, "email": f"p{number}@example.com", "keen": keen},
                 )
 
-    def hold(self, events: Iterable[Mapping[str, Any]], kind: str = "opened", *, at: datetime | None = None) -> None:
-        """Insert or replace events of a type, as a run does at a moment: an hour before `now` unless given."""
+    def hold(self, events: Iterable[Mapping[str, Any]], kind: str = "opened") -> None:
+        """Insert or replace events of a type, as an import does after the last run."""
+        self.imports += 1
+        written_at = self.now + timedelta(microseconds=self.imports)
         with self.warehouse.open("write") as session:
             table = f"warehouse.event_{kind}"
             for event in events:
-                made = {"_written_at": at or self.now - timedelta(hours=1), **event}
+                made = {"_written_at": written_at, **event}
                 names = ", ".join(quote_identifier(name) for name in made)
                 values = ", ".join(f"${name}" for name in made)
                 session.execute(f"delete from {table} where event_id = $id", {"id": event["event_id"]})
@@ -157,7 +160,7 @@ class EventExporter:
         """Return the rows of the delivered files by name, and delete the files."""
         found = {}
         for file in sorted(self.outbox.iterdir()):
-            found[file.name] = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"), newline="")))
+            found[file.name] = list(csv.DictReader(io.StringIO(file.read_bytes().decode(), newline="")))
             file.unlink()
         return found
 
