@@ -105,7 +105,7 @@ def _json_column(number: int, name: str, prop: EventProperty, form: ExportFormat
     for item in prop.items:
         field = f"x.{quote_identifier(item.name)}"
         written = write_value(item, field, form)
-        members.append(_member(item, field, written.sql, form))
+        members.append(_member(item, field, written.sql))
         if written.fails_if:
             problems.append(Problem(any_of(value, written.fails_if), f"{item.name}: {written.reason}", name))
         if written.characters is None:
@@ -117,9 +117,9 @@ def _json_column(number: int, name: str, prop: EventProperty, form: ExportFormat
     return FileColumn(number, name, problems=tuple(problems), fails_if=fails_if, text=text, is_text=False)
 
 
-def _member(item: ItemProperty, field: str, written: str, form: ExportFormat) -> str:
-    """Return the expression for a member of an object; numbers as JSON has them, if the format has them so."""
-    bare = item.type in ("number", "boolean") or (item.type == "decimal" and form.decimal == ".")
-    value = written if bare else f"to_json({written})::varchar"
+def _member(item: ItemProperty, field: str, written: str) -> str:
+    """Return the expression for a member of an object; numbers as JSON has them, whatever the format does."""
+    bare = item.type in ("number", "boolean", "decimal")
+    value = f"{field}::varchar" if bare else f"to_json({written})::varchar"
     key = quote_literal(f'"{item.name}":')
     return f"case when {field} is not null then concat({key}, {value}) end"
