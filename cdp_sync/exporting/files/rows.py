@@ -80,7 +80,7 @@ def _file_column(run: FileRun, columns: Collection[str], number: int, declared: 
 
 def property_column(number: int, name: str, prop: Property, form: ExportFormat, inputs: Inputs) -> FileColumn:
     """Return the column of a property whose value is called `v` and the column's number."""
-    value, is_text = f"v{number}", prop.type in ("text", "email")
+    value, is_text = f"v{number}", prop.is_text
     written = write_value(prop, "x" if prop.multiple else value, form)
     fails_if = any_of(value, written.fails_if) if prop.multiple and written.fails_if else written.fails_if
     problems = (Problem(fails_if, written.reason, name),) if fails_if else ()

@@ -105,12 +105,17 @@ def assign_rows(session: Session, columns: Columns, *, allow_new: bool) -> None:
 def _assign_without_people(session: Session, columns: Columns) -> None:
     """Give every fresh row its outcome, where rows only add to events by their ids: other rows say whose those are."""
     granted = "(rank hugeint, property text, value text, multiple boolean, profile_id uuid)"
-    assigned = f"""create or replace table staging.assigned as
+    assigned = f"""create or replace view staging.assigned as
 select row, null::uuid as profile_id, case when {columns.is_usable} then 'applied' else 'rejected' end as outcome,
     false as ambiguous, false as alone
 from staging.fresh"""
     made = Step("staging.granted", f"create or replace table staging.granted {granted}")
     session.run((made, Step("staging.assigned", assigned), _LINKED))
+
+
+def put_off(session: Session) -> None:
+    """Note that no row is linked yet."""
+    session.run([Step("staging.linked", "create or replace table staging.linked as select null::bigint as revision")])
 
 
 def is_linked(session: Session) -> bool:
