@@ -28,7 +28,10 @@ from cdp_sync.connectors.sailthru.goals import (
 )
 from cdp_sync.model import (
     COUNTERS,
+    EVENT_COUNTERS,
     EXPORT_COUNTERS,
+    EventColumn,
+    EventExportGoal,
     ExportFile,
     ExportFormat,
     FileExportGoal,
@@ -83,6 +86,8 @@ def blocks(text: str, language: str) -> list[str]:
         Rollup,
         Segment,
         FileExportGoal,
+        EventExportGoal,
+        EventColumn,
         ExportFile,
         ExportFormat,
         Schedule,
@@ -156,7 +161,7 @@ def test_every_set_mode_is_documented() -> None:
 def test_every_row_counter_is_documented() -> None:
     """The documentation explains every counter of rows."""
     rows = [name for name in COUNTERS if name.startswith("rows_")]
-    assert [name for name in (*rows, *EXPORT_COUNTERS) if f"`{name}`" not in OPERATING] == []
+    assert [name for name in (*rows, *EXPORT_COUNTERS, *EVENT_COUNTERS) if f"`{name}`" not in OPERATING] == []
 
 
 def test_states_and_counts_are_documented() -> None:
@@ -206,7 +211,7 @@ def test_the_complete_connection_is_valid() -> None:
     assert SailthruConnection(**shown["attributes"]).name == "crm"
 
 
-OF_OTHERS = {"import_groups", "type", "format", "import_profiles"}
+OF_OTHERS = {"import_groups", "type", "format", "import_profiles", "export_events"}
 """Keys of examples that are no part of a profile model."""
 
 
@@ -225,6 +230,15 @@ def test_shown_import_goals_are_valid() -> None:
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "import_profiles" in part]
     goals = [FileGoal.model_validate(goal) for part in shown if "type" not in part for goal in part["import_profiles"]]
     assert {goal.name for goal in goals} >= {"orders", "balances", "invoices"}
+
+
+def test_the_shown_export_of_events_is_valid() -> None:
+    """The export of events in docs/declaring.md is valid with the ready-made types that it names."""
+    (shown,) = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "export_events" in part]
+    goals = [EventExportGoal.model_validate(declared) for declared in shown["export_events"]]
+    types = [name for goal in goals for name in goal.events]
+    profiles = Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], "event_types": types})
+    assert [problem for goal in goals for problem in goal.problems(profiles)] == []
 
 
 def test_shown_group_goals_are_valid() -> None:

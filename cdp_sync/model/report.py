@@ -355,6 +355,11 @@ class ExportReport(Report):
     profiles_ever_exported: int | None = None
     """By the connection, each counted once; None where the warehouse was not written to."""
 
+    @property
+    def delivers(self) -> bool:
+        """Whether anything was delivered."""
+        return bool(self.path or self.counters.profiles_written or self.profiles_taken_off)
+
     def _summary(self) -> str:
         counters = self.counters
         left_out = counters.in_words(name for name in counters.ends if name != "profiles_written")
