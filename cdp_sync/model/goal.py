@@ -181,6 +181,13 @@ class ImportRules(Goal):
         return tuple(dict.fromkeys(named))
 
     @property
+    def item_lists(self) -> dict[str, tuple[str, ...]]:
+        """The fields that hold lists of items, each with the names that are read in its items."""
+        lists = [items for event in self.events for items in event.items.values() if items.field]
+        named = {str(items.field): (items.id, *(each.field for each in items.map)) for items in lists}
+        return {field: tuple(dict.fromkeys(name for name in names if name)) for field, names in named.items()}
+
+    @property
     def needed(self) -> tuple[str, ...] | None:
         """The linked and mapped fields and those that processors read, each once; None where it needs all."""
         functions = (each.python for each in self.processors if each.python)
@@ -202,6 +209,8 @@ class ImportGoal(ImportRules):
     """Linked and mapped fields that a file need not hold: an enricher looks them up."""
     may_be_packed: ClassVar[bool] = True
     """Whether a file may be an archive."""
+    keys_may_lack: ClassVar[bool] = False
+    """Whether a field of `row_key` that no row has is empty in all of them; otherwise a file without it fails."""
 
     format: Format = Format()
     """How the files are written."""

@@ -91,6 +91,9 @@ def _project_type(client: "IterableClient", fields: Mapping[str, str]) -> Findin
 def _import(
     goal: "UserImportGoal", profiles: Profiles, lists: tuple[MailingList, ...], fields: Mapping[str, str]
 ) -> Iterator[Finding]:
+    if goal.events_from:
+        yield f"{goal.name}: reads {', '.join(goal.events_from)}; only a run shows which fields events have.", True
+        return
     for named in goal.lists:
         try:
             list_named(lists, named)

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from cdp_sync.connectors.iterable.event_data import DATA_TYPE, EVENT_TIME, DataType
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Rendered, Shape
 from cdp_sync.model.base_url import BaseUrl, Variable
 from cdp_sync.model.connection import Connection
@@ -90,15 +91,17 @@ class FromLists(Declared):
 
 
 class UserImportGoal(ImportRules):
-    """Imports profiles from the users of a project: all of them, or those on lists.
+    """Imports profiles from the users of a project: all of them, or those on lists. Or reads what they did.
 
-    Fields are those of users by their names, nested ones with dots: `address.city`.
+    Fields are those of users, or of events, by their names, nested ones with dots: `address.city`.
     """
 
     users: Annotated[Literal["all"] | FromLists, Field(alias="from")] = "all"
     """`all`, or `{lists: [Newsletter, 12345]}`: the users on lists, by name or id."""
+    events_from: tuple[DataType, ...] = ()
+    """Types of events to read in place of users, such as `purchase`, `customEvent` and `emailOpen`."""
     changes: Literal["changed", "all"] = "changed"
-    """`changed`: users whose profiles changed since the last run; `all`: every user. Lists are always read whole."""
+    """`changed`: users that changed, or events, since the last run; `all`: all of them. Lists are always read whole."""
     overlap_minutes: Annotated[float, Field(ge=0, le=10_080)] = 5.0
     """How far two reads of changed users overlap, for changes that show late."""
     settle_minutes: Annotated[float, Field(ge=0, le=1440)] = 5.0
@@ -107,6 +110,17 @@ class UserImportGoal(ImportRules):
     """Property that takes the list's name."""
     format: UserFormat = UserFormat()
     """How the users' values are read."""
+
+    @field_validator("events_from")
+    @classmethod
+    def _each_type_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(value))
+
+    @model_validator(mode="after")
+    def _reads_one_thing(self) -> "UserImportGoal":
+        if self.events_from and self.lists:
+            raise ValueError("from and events_from are both given; needed is one of them: the events are those of all")
+        return self
 
     @property
     def lists(self) -> tuple[str | int, ...]:
@@ -125,24 +139,39 @@ class UserImportGoal(ImportRules):
         if self.format.multi_value is not None:
             cells["json_lists"] = False
         return self.as_rows(
-            UserImport,
+            EventRowImport if self.events_from else UserImport,
             map=(*self.map, *extra),
             format=Format(**cells),
-            row_key=() if self.lists else project.keys,
+            row_key=() if self.lists else self._event_key or project.keys,
         )
+
+    @property
+    def _event_key(self) -> tuple[str, ...]:
+        """The fields that identify a line of events: the ids of the events that it becomes, or else all that are read.
+
+        No documented field identifies a line of every type, and ids of different types may be the same.
+        """
+        if not self.events_from:
+            return ()
+        ids = tuple(dict.fromkeys(event.id for event in self.events if event.id))
+        if len(self.events_from) == 1 and ids and all(event.id for event in self.events):
+            return ids
+        return tuple(dict.fromkeys((DATA_TYPE, EVENT_TIME, *self.fields)))
 
     @property
     def origin(self) -> str:
         """Where its rows come from, for people."""
+        if self.events_from:
+            return f"events: {', '.join(self.events_from)}"
         return f"lists: {', '.join(map(str, self.lists))}" if self.lists else "all users"
 
     @property
     def paths(self) -> tuple[str, ...]:
         """What the ledger calls what it reads."""
-        return tuple(map(str, self.lists)) or (ALL_USERS,)
+        return self.events_from or tuple(map(str, self.lists)) or (ALL_USERS,)
 
     def reads(self, path: str) -> bool:
-        """Return whether it imports a list, or all users."""
+        """Return whether it imports a list, a type of events, or all users."""
         return path in self.paths
 
     def problems(self, profiles: Profiles) -> Iterator[str]:
@@ -167,6 +196,13 @@ class UserImport(ImportGoal):
     def memory_limit(self) -> str | None:
         """What DuckDB may keep in memory: little where users are read in slices; more makes a run no faster then."""
         return None if self.needed is None else "200MB"
+
+
+class EventRowImport(UserImport):
+    """A goal over lines of events as rows."""
+
+    from_elsewhere: ClassVar[frozenset[str]] = frozenset({DATA_TYPE})
+    keys_may_lack: ClassVar[bool] = True
 
 
 class UserLink(AudienceLink):

@@ -134,7 +134,7 @@ def get_user(key: str, value: str) -> Call:
 
 @dataclass(frozen=True)
 class UserQuery:
-    """Which users an export holds: all of them, or those whose profiles changed in a period."""
+    """Which users an export holds: all of them, or those whose profiles changed in a period. Events in the same way."""
 
     since: datetime | None = None
     """The first moment of the period."""
@@ -142,11 +142,13 @@ class UserQuery:
     """The first moment after it."""
     fields: tuple[str, ...] = ()
     """The fields that a user has; all of them by default."""
+    data_type: str = "user"
+    """What is exported: users, or a type of events."""
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters that both kinds of export have in common."""
         period = {"startDateTime": self.since, "endDateTime": self.until}
-        return {"dataTypeName": "user"} | {name: time(moment) for name, moment in period.items() if moment}
+        return {"dataTypeName": self.data_type} | {name: time(moment) for name, moment in period.items() if moment}
 
 
 def stream_users(query: UserQuery) -> Call:

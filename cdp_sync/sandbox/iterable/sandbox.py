@@ -128,7 +128,9 @@ class IterableSandbox(api.ApiSandbox):
         self.lines_per_file = 10_000
         self.files_per_page = 100
         self.flat_exports = True
-        """Whether objects are exported under dotted names; otherwise they are nested."""
+        """Whether objects are exported under dotted names, arrays of objects as arrays; otherwise they are nested."""
+        self.data_fields_apart = False
+        """Whether exports have the own fields of events in `dataFields`, not beside the standard ones."""
         self.truncate_after: int | None = None
         """How many lines an export job has at most; all unless set."""
         self.cancel_seconds = 0.0
