@@ -1,6 +1,7 @@
 """Profiles of a segment to a file, or to users: select, write, deliver, record. No Dagster and no protocol."""
 
 from cdp_sync.exporting.audiences.delivering import deliver_users, write_users
+from cdp_sync.exporting.audiences.events import select_events
 from cdp_sync.exporting.audiences.recording import record_users
 from cdp_sync.exporting.files.delivering import DeliveredFile, LocalFile, deliver_file, write_file
 from cdp_sync.exporting.files.uploads import clear_uploads

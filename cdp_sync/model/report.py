@@ -308,6 +308,10 @@ class ExportCounters(RunCounters):
     profiles_same: int = 0
     """Their rows are as this goal last delivered them."""
     profiles_written: int = 0
+    events_written: int = 0
+    """Events that went to a platform with these profiles."""
+    events_not_deliverable: int = 0
+    """Events of these profiles that were refused; see the quarantine."""
 
     @property
     def eligible(self) -> int:
@@ -319,7 +323,7 @@ class ExportCounters(RunCounters):
 EXPORT_COUNTERS = tuple(asdict(ExportCounters()))
 """The counters' names, in order."""
 
-ExportCounters.ends = EXPORT_COUNTERS[1:]
+ExportCounters.ends = EXPORT_COUNTERS[1:9]
 
 
 @dataclass(frozen=True)

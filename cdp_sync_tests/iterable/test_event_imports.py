@@ -1,4 +1,4 @@
-"""Events of Iterable as an import's rows: windows with a watermark for each type, keys, and both shapes of a purchase."""
+"""Events of Iterable as an import's rows: windows with a watermark for each type, and both shapes of a purchase."""
 
 import json
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ def totals(crm: Crm) -> list[Decimal]:
     ids=["arrays", "objects", "arrays apart", "objects apart"],
 )
 def shaped(request: pytest.FixtureRequest, crm: Crm) -> Iterator[Crm]:
-    """Exports with items as parallel arrays or as objects, and own fields beside the standard ones or in `dataFields`."""
+    """Items as parallel arrays or as objects, and own fields beside the standard ones or in `dataFields`."""
     crm.box.flat_exports, crm.box.data_fields_apart = request.param
     return crm
 
@@ -121,7 +121,7 @@ def test_items_are_one_list_of_objects(shaped: Crm) -> None:
 
 
 def test_windows_follow_the_watermark(crm: Crm) -> None:
-    """A later run reads from the watermark less the overlap to five minutes before now; what is read twice lands once."""
+    """A run reads from the watermark less the overlap to five minutes before now; what is read twice lands once."""
     bought(crm.box, 1, at=NOON.timestamp() - HOUR)
     assert crm.run().counters.rows_applied == 1
     crm.box.clock.advance(HOUR)

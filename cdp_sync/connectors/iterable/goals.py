@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from cdp_sync.connectors.iterable.event_data import DATA_TYPE, EVENT_TIME, DataType
+from cdp_sync.connectors.iterable.sent_events import IterableEvents
+from cdp_sync.connectors.iterable.values import value_of
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Rendered, Shape
 from cdp_sync.model.base_url import BaseUrl, Variable
 from cdp_sync.model.connection import Connection
@@ -231,6 +233,8 @@ class UserExportGoal(AudienceGoal):
     """What a profile without a value does to the user's field: nothing, or remove it."""
     verify: Literal["sample", "all"] = "sample"
     """Whose values are read back after they were accepted: those of some users, or of all."""
+    events: tuple[IterableEvents, ...] = ()
+    """What the segment's people did: events of these types go along, each once."""
 
     @field_validator("map")
     @classmethod
@@ -257,6 +261,11 @@ class UserExportGoal(AudienceGoal):
             raise ValueError("map: nothing is mapped, and no list is named; needed is one of them")
         if self.remove_from_lists and not self.lists:
             raise ValueError("remove_from_lists: there are no lists to take users off; needed is `lists`")
+        targets = [(events.type, events.to) for events in self.events]
+        if len(set(targets)) < len(targets):
+            raise ValueError("events: the same type goes to the same events twice")
+        if sum(events.is_purchase for events in self.events) > 1:
+            raise ValueError("events: several types are purchases, whose ids may be the same; needed is one of them")
         return self
 
     @property
@@ -273,7 +282,7 @@ class UserExportGoal(AudienceGoal):
             user["mergeNestedObjects"] = True
         if self.data_fields:
             user["dataFields"] = self._nested({name: name.split(".") for name in self.data_fields})
-        return Rendered(tuple(map(_value, fields)), {"user": Filled(user)})
+        return Rendered(tuple(value_of(field.type, field.value) for field in fields), {"user": Filled(user)})
 
     def _nested(self, paths: dict[str, list[str]]) -> Shape:
         """Return fields as an object, those with dotted names in objects within."""
@@ -296,6 +305,11 @@ class UserExportGoal(AudienceGoal):
         """Whether users are taken off these lists when their profiles leave the segment."""
         return self.remove_from_lists
 
+    @property
+    def sent_events(self) -> tuple[IterableEvents, ...]:
+        """The types of events that go along."""
+        return self.events
+
 
 _KEPT_BY_ITERABLE = frozenset(
     ("emailListIds", "userListIds", "signupDate", "signupSource", "profileUpdatedAt", "itblInternal")
@@ -305,23 +319,6 @@ _KEPT_BY_ITERABLE = frozenset(
 def _paths(names: Sequence[str]) -> Iterator[str]:
     """Yield the dotted names of the objects around a field."""
     return (".".join(names[:count]) for count in range(1, len(names) + 1))
-
-
-def _value(field: AudienceField) -> str:
-    """Return the expression for one value in the type that Iterable keeps.
-
-    Times are written as Iterable returns them, in UTC and whole seconds; days as YYYY-MM-DD. A decimal always has a
-    fraction, so that a field that it creates is a double and not a long.
-    """
-    match field.type:
-        case "number" | "decimal" | "boolean":
-            return field.value
-        case "date":
-            return f"strftime({field.value}, '%Y-%m-%d')"
-        case "datetime":
-            return f"strftime({field.value}, '%Y-%m-%d %H:%M:%S +00:00')"
-        case _:
-            return f"{field.value}::varchar"
 
 
 _IMPORT = {

@@ -1,4 +1,4 @@
-"""What `cdp-sync scan` shows of a project: lists, and fields with their types and the values of some users; or events."""
+"""What `cdp-sync scan` shows of a project: lists, and fields with types and the values of some users; or events."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -190,6 +190,16 @@ def unsubscribe(list_id: int, users: Sequence[bytes]) -> Call:
     return Call("POST", "lists/unsubscribe", body=body)
 
 
+def track_events(events: Sequence[bytes]) -> Call:
+    """Store custom events, each as JSON: at most `MOST_USERS` and `LARGEST_BODY`. One with a known id is replaced."""
+    return Call("POST", "events/trackBulk", body=b'{"events":[%s]}' % b",".join(events))
+
+
+def track_purchase(purchase: bytes) -> Call:
+    """Store a purchase, given as JSON. One with a known id is replaced."""
+    return Call("POST", "commerce/trackPurchase", body=purchase)
+
+
 def _of_many(name: str, users: Sequence[bytes], **more: object) -> bytes:
     """Return a body with users who are JSON already: nobody is parsed."""
     return b'{"%s":[%s],%s' % (name.encode(), b",".join(users), json.dumps(more)[1:].encode())

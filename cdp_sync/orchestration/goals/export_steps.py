@@ -71,7 +71,8 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         report = replace(report, seconds=time.time() - delivered["started"])
         watcher().done(self.unique, report)
         context.log.info(report.message)
-        anew = bool(report.path or report.counters.profiles_written or report.profiles_taken_off)
+        counters = report.counters
+        anew = bool(report.path or counters.profiles_written or counters.events_written or report.profiles_taken_off)
         note_checks(context, self.key, self.checks, export_findings(report), anew=anew)
         if anew:
             yield dg.MaterializeResult(metadata=export_metadata_of(report))
@@ -187,18 +188,22 @@ class UserSteps(ExportSteps[model.AudienceGoal, exporting.UserRun]):
         return self._ops(write, GoalOp("deliver_users", self.deliver))
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
-        """Write to local files the users to create or change, and the users to take off lists."""
+        """Write to local files the users to create or change, and those to take off lists; stage the due events."""
         run = self._run(context, selected)
-        users, leavers = self._attempt(context, run, "writing", lambda: exporting.write_users(staged(run)), keep=False)
-        return {**selected, "users": users, "leavers": leavers}
+
+        def write() -> tuple[int, int, int]:
+            return *exporting.write_users(staged(run)), exporting.select_events(run)
+
+        users, leavers, events = self._attempt(context, run, "writing", write, keep=False)
+        return {**selected, "users": users, "leavers": leavers, "events": events}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
         """Create and change users, put them on lists and take others off, and keep the outcome of each."""
-        if written["users"] or written["leavers"]:
+        if written["users"] or written["leavers"] or written["events"]:
             run = self._run(context, written)
 
             def deliver() -> None:
-                exporting.verify_room(staged(run), written["users"])
+                exporting.verify_room(staged(run), written["users"] + written["events"])
                 with self.client(context) as client:
                     exporting.deliver_users(run, model.kind_of(self.connection).part("audience")(client, self.goal))
 
@@ -206,4 +211,4 @@ class UserSteps(ExportSteps[model.AudienceGoal, exporting.UserRun]):
         return written
 
     def _record(self, run: exporting.UserRun, counters: model.ExportCounters, delivered: Handle) -> model.ExportReport:
-        return exporting.record_users(run, counters, delivered["leavers"])
+        return exporting.record_users(run, counters, delivered["leavers"], delivered["events"])
