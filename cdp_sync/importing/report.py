@@ -18,7 +18,12 @@ def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportRepor
     of_cells: dict[int, list[str]] = {}
     if counters:
         columns = staged_columns(session, run)
-        for number, warning in (*_doubtful_times(session, run, columns), *_rounded(session, columns)):
+        warnings = (
+            *_doubtful_times(session, run, columns),
+            *_rounded(session, columns),
+            *_about_events(session, columns),
+        )
+        for number, warning in warnings:
             of_cells.setdefault(number, []).append(warning)
     sampled = "select profile_id::text, kind, properties from profile_sample order by kind, place desc"
     samples = session.rows(sampled) if applied else []
@@ -68,6 +73,19 @@ def _doubtful_times(session: Session, run: ImportRun, columns: Columns) -> Itera
         odd = "time does not exist or exists" if count == 1 else "times do not exist or exist"
         rule = "a skipped time is moved forward, of a repeated one the second is taken"
         yield file, f"{field}: {count:,} {odd} twice in {zone}; {rule}. Have times written with their offset."
+
+
+def _about_events(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:
+    if not columns.events:
+        return
+    query = "select file, sum(waiting), sum(contested), sum(doubtful) from event_outcome group by file order by file"
+    for file, waiting, contested, doubtful in session.rows(query):
+        if waiting:
+            yield file, f"Events that wait: {waiting:,}. No row has said yet whose they are, or when they happened."
+        if contested:
+            yield file, f"Events whose id came with another person before: {contested:,}. The later row has them."
+        if doubtful:
+            yield file, f"Events before 1970 or in the future: {doubtful:,}. They are kept; check the time field."
 
 
 def _rounded(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:

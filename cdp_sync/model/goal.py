@@ -188,6 +188,12 @@ class ImportRules(Goal):
         return {field: tuple(dict.fromkeys(name for name in names if name)) for field, names in named.items()}
 
     @property
+    def naming_fields(self) -> tuple[str, ...]:
+        """The fields of which a row needs one, to be for anybody: linked ones, or else those that name events."""
+        named = [link.field for link in self.link] or [event.id for event in self.events if event.id]
+        return tuple(dict.fromkeys(named))
+
+    @property
     def needed(self) -> tuple[str, ...] | None:
         """The linked and mapped fields and those that processors read, each once; None where it needs all."""
         functions = (each.python for each in self.processors if each.python)

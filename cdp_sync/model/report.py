@@ -271,11 +271,21 @@ class ImportReport(Report):
         last = self.note or ("" if self.errors else "Nothing new to import.")
         if self.landed:
             read = f"{counted(self.landed, 'file')}, {counted(counters.rows_read, 'row')}"
-            created, updated = counted(counters.profiles_created, "profile"), f"{counters.profiles_updated:,}"
-            last = f"{read}: {counters.in_words() or 'nothing to apply'}; {created} created, {updated} updated."
+            last = f"{read}: {counters.in_words() or 'nothing to apply'}; {self._changes()}."
             if counters.rows_filtered and counters.rows_filtered == counters.rows_read - counters.rows_rejected:
                 last += " The processors dropped every row."
         return " ".join((*self.errors, *([last] if last else [])))
+
+    def _changes(self) -> str:
+        """Return what changed, in words."""
+        found, about = self.counters, []
+        events = found.events_created + found.events_updated + found.events_unchanged
+        if found.profiles_created + found.profiles_updated + found.profiles_unchanged or not events:
+            about.append(f"{counted(found.profiles_created, 'profile')} created, {found.profiles_updated:,} updated")
+        if events:
+            waiting = f", {found.events_waiting:,} of them waiting" if found.events_waiting else ""
+            about.append(f"{counted(found.events_created, 'event')} created, {found.events_updated:,} updated{waiting}")
+        return "; ".join(about)
 
     def _files(self) -> list[dict[str, Any]]:
         return [file.to_json() for file in self.files]

@@ -27,4 +27,6 @@ from component
 anti join component_profile using (component)
 where not $allow_new
 union all
-select row, null, 'without_identifier', false, false from staging.fresh where {unnamed}
+select row, null, 'without_identifier', false, false from staging.fresh where {unnamed} and {usable}
+union all
+select row, null, 'rejected', false, false from staging.fresh where not {usable}

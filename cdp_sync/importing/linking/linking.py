@@ -10,10 +10,17 @@ from cdp_sync.warehouse import Session, Step, fixed, quote_literal
 
 _SQL = "importing/linking"
 _MOST_ROUNDS = 10_000
+_LINKED = Step(
+    "staging.linked",
+    "create or replace table staging.linked as select number as revision from warehouse.revision",
+)
 
 
 def link_rows(session: Session, run: ImportRun, columns: Columns) -> None:
     """Assign the rows of `staging.fresh` to profiles: makes `staging.granted` and `staging.assigned`."""
+    if not columns.links:
+        _assign_without_people(session, columns)
+        return
     match_rows(session, columns)
     connect_rows(session, columns)
     grant_values(session, columns)
@@ -23,6 +30,7 @@ def link_rows(session: Session, run: ImportRun, columns: Columns) -> None:
 def match_rows(session: Session, columns: Columns) -> None:
     """Rule 1: each row belongs to the profile that its links find."""
     selects = []
+    usable = f" and {columns.is_usable}" if columns.is_usable else ""
     for link in columns.links:
         place, value, several = "1::bigint", link.column, "false"
         if link.prop.multiple:
@@ -30,7 +38,7 @@ def match_rows(session: Session, columns: Columns) -> None:
         selects.append(
             f"""select row, {link.number} as link, {quote_literal(link.prop.name)} as property, {place} as place,
                 {value} as value, {several} as multiple
-            from staging.fresh where {link.column} is not null"""
+            from staging.fresh where {link.column} is not null{usable}"""
         )
     kind = "view" if columns.has_one_link_value else "table"
     link_value = f"create or replace temp {kind} link_value as " + "\nunion all\n".join(selects)
@@ -90,13 +98,19 @@ def _grant(session: Session, columns: Columns, phase: int, claimant: str) -> Non
 def assign_rows(session: Session, columns: Columns, *, allow_new: bool) -> None:
     """Rule 4: every fresh row gets its profile and its outcome. With `allow_new`, other components are new profiles."""
     unnamed = " and ".join(f"{link.column} is null" for link in columns.links)
-    linked = "create or replace table staging.linked as select number as revision from warehouse.revision"
-    session.run(
-        (
-            fixed("staging.assigned", f"{_SQL}/assigned", {"allow_new": allow_new}, unnamed=unnamed),
-            Step("staging.linked", linked),
-        )
-    )
+    parts = {"unnamed": unnamed, "usable": columns.is_usable or "true"}
+    session.run((fixed("staging.assigned", f"{_SQL}/assigned", {"allow_new": allow_new}, **parts), _LINKED))
+
+
+def _assign_without_people(session: Session, columns: Columns) -> None:
+    """Give every fresh row its outcome, where rows only add to events by their ids: other rows say whose those are."""
+    granted = "(rank hugeint, property text, value text, multiple boolean, profile_id uuid)"
+    assigned = f"""create or replace table staging.assigned as
+select row, null::uuid as profile_id, case when {columns.is_usable} then 'applied' else 'rejected' end as outcome,
+    false as ambiguous, false as alone
+from staging.fresh"""
+    made = Step("staging.granted", f"create or replace table staging.granted {granted}")
+    session.run((made, Step("staging.assigned", assigned), _LINKED))
 
 
 def is_linked(session: Session) -> bool:

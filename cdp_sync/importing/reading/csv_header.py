@@ -178,7 +178,7 @@ def check_columns(head: Head, goal: ImportGoal, text: str, *, processed: bool = 
     """
     if goal.processors and not processed:
         return []
-    links = [link.field for link in goal.link]
+    links = goal.naming_fields
     if set(links) <= set(head.missing(links)) - goal.from_elsewhere:
         # A header of which nothing is declared may be no header, but a person's data.
         is_header = bool(set(goal.row_fields) & set(head.columns))
@@ -212,7 +212,7 @@ def _fitting_separator(text: str, goal: ImportGoal) -> str:
             other = read_head(text, goal.format.model_copy(update={"separator": separator}))
         except FileRejected:
             continue
-        if other and any(link.field in other.columns for link in goal.link):
+        if other and any(field in other.columns for field in goal.naming_fields):
             return f"The separator {separator!r} fits; declare `separator: {separator!r}`."
     return ""
 

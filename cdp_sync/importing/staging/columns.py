@@ -4,6 +4,7 @@
 ``link_<n>``              the n-th link's value as `profile_identifier` would hold it; a list for `multiple`
 ``value_<property>``      what the row's mapped cells say for the property, in the property's type
 ``clear_<property>``      `set_or_clear` only: the cell was there and empty
+``event<n>_…``            the events of the row, see `event_columns`
 ``row_hash``              digest of the linked and mapped cells
 ``source_hash``           with `processors` only: digest of the fields that they are made of
 ``previous_hash``         the same of the fields that the previous import of the file was made from
@@ -21,59 +22,14 @@ from dataclasses import dataclass
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.csv_header import shown
 from cdp_sync.importing.run import ImportRun
+from cdp_sync.importing.staging.event_columns import StagedEvent, staged_event
+from cdp_sync.importing.staging.value_columns import StagedLink, StagedValue
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property, counted
 from cdp_sync.model.privacy import CONSENT_PROPERTIES
 from cdp_sync.model.property import RESERVED, stored_property
 from cdp_sync.warehouse import Entity, Session, profile_entity
 
 INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"
-
-_WIDE = {"number": "HUGEINT", "decimal": "DECIMAL(38,{scale})"}
-
-
-@dataclass(frozen=True)
-class StagedLink:
-    """A link and the column that holds its values."""
-
-    number: int
-    field: str
-    prop: Property
-
-    @property
-    def column(self) -> str:
-        """Name of the staging column."""
-        return f"link_{self.number}"
-
-
-@dataclass(frozen=True)
-class StagedValue:
-    """A property that the goal fills, from which fields and how."""
-
-    prop: Property
-    mode: str
-    fields: tuple[str, ...]
-
-    @property
-    def column(self) -> str:
-        """Name of the staging column."""
-        return f"value_{self.prop.name}"
-
-    @property
-    def clear(self) -> str:
-        """Name of the column that says that the value is to be cleared."""
-        return f"clear_{self.prop.name}"
-
-    @property
-    def total(self) -> str:
-        """Name of the column that says what the row adds in all, whenever it did."""
-        return f"_total_{self.prop.name}"
-
-    @property
-    def sql_type(self) -> str:
-        """Type of the staging column; sums get room to grow."""
-        if self.mode == "sum":
-            return _WIDE[self.prop.type].format(scale=self.prop.scale)
-        return self.prop.sql_type
 
 
 @dataclass(frozen=True)
@@ -92,6 +48,10 @@ class Columns:
     """Unmatched rows wait for a profile."""
     processed: bool = False
     """Processors change or drop rows."""
+    events: tuple[StagedEvent, ...] = ()
+    """The events that a row may hold."""
+    events_alone: bool = False
+    """A row that holds no event is for nothing."""
 
     @property
     def declared(self) -> list[tuple[str, str]]:
@@ -105,7 +65,15 @@ class Columns:
         if self.waits:
             hashes.append(("waiting_cells", "STRUCT(field VARCHAR, value VARCHAR)[]"))
         remarks = [("invalid", INVALID_TYPE), ("doubtful", "VARCHAR[]")]
-        return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *hashes, *remarks]
+        events = [column for event in self.events for column in event.columns]
+        return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *events, *hashes, *remarks]
+
+    @property
+    def is_usable(self) -> str | None:
+        """The condition that a row is for anything; None where every row is."""
+        if not self.events_alone:
+            return None
+        return f"({' or '.join(f'({event.is_usable})' for event in self.events)})"
 
     @property
     def value_of(self) -> dict[str, StagedValue]:
@@ -167,6 +135,10 @@ def plan_columns(
         keyed=bool(goal.row_key),
         waits=goal.keeps_unmatched,
         processed=bool(goal.processors),
+        events=tuple(
+            staged_event(number, event, profiles.event[event.type]) for number, event in enumerate(goal.events)
+        ),
+        events_alone=bool(goal.events) and not (goal.map or goal.map_detected),
     )
 
 

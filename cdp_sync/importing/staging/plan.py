@@ -1,6 +1,6 @@
 """Composes the statement that parses, converts and stages one part. Pure: a goal and a head in, a step out."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cdp_sync.importing.converting.cell import naming, strip
@@ -18,7 +18,10 @@ from cdp_sync.importing.converting.dates import is_doubtful
 from cdp_sync.importing.reading.grammar import Grammar
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.reading.survey import DIVIDER, NO_CELL
-from cdp_sync.importing.staging.columns import Columns, StagedLink, StagedValue
+from cdp_sync.importing.staging.columns import Columns
+from cdp_sync.importing.staging.event_cells import Complaint, event_complaints, event_values, fields_of, json_items
+from cdp_sync.importing.staging.event_columns import StagedItems
+from cdp_sync.importing.staging.value_columns import StagedLink, StagedValue
 from cdp_sync.model import Format, ImportGoal, Property
 from cdp_sync.model.processed_fields import fields_before
 from cdp_sync.processing import Relation
@@ -61,16 +64,19 @@ class Cells:
             return quote_literal(self.constants[field])
         return f"c{self.columns.index(field) + 1}" if field in self.columns else None
 
-    def fitted(self, field: str, prop: Property, form: Format) -> "Cell | None":
-        """Return a field's cell as the property wants it; None where the part has no such column."""
+    def fitted(self, field: str, prop: Property, form: Format, prefix: str = "") -> "Cell | None":
+        """Return a field's cell as the property wants it; None where the part has no such column.
+
+        Its name begins with `prefix`: what two properties of one name want may differ.
+        """
         raw = self.of(field)
         if raw is None:
             return None
         if field in self.constants:
             one_value = form.model_copy(update={"multi_value": None, "json_lists": False})
-            return Cell(raw, f"fit_{prop.name}", fit(prop, raw, one_value))
+            return Cell(raw, f"{prefix}fit_{prop.name}", fit(prop, raw, one_value))
         sql = fit(prop, raw, form)
-        return Cell(raw, raw if sql == raw else f"fit_{raw}_{prop.name}", sql)
+        return Cell(raw, raw if sql == raw else f"{prefix}fit_{raw}_{prop.name}", sql)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -194,7 +200,7 @@ select
     $part as part,
     {staged},
     {_identity(goal, fields, cells)}{hashes},
-    {_remarks(converted, goal.format)}
+    {_remarks(converted, _complaints(columns, cells, converted, goal.format), goal.format)}
 from {_converting(converted, needed, source)}"""
 
 
@@ -236,7 +242,7 @@ def converted_step(goal: ImportGoal, columns: Columns, conditions: Sequence[str]
 select
     {", ".join(row)},
     {_named(_outer(columns, cells, converted, goal.format))},
-    {_remarks(converted, goal.format)}
+    {_remarks(converted, _complaints(columns, cells, converted, goal.format), goal.format)}
 from {_converting(converted, [*row, *cells.types], source)}"""
     return Step("staging.fresh_row", sql)
 
@@ -252,7 +258,7 @@ def found_step(goal: ImportGoal, columns: Columns, fields: Sequence[str]) -> tup
         columns.entity,
     )
     found = {name: sql for name, sql in _outer(columns, cells, converted, goal.format) if not name.startswith("clear_")}
-    found |= {"invalid": _invalid(converted)}
+    found |= {"invalid": _invalid(_complaints(columns, cells, converted, goal.format))}
     named = ", ".join(f"{quote_identifier(field)} as c{number + 1}" for number, field in enumerate(fields))
     source = _converting(
         converted, ["platform_id", *cells.types], f"(select platform_id, {named} from staging.user_key)"
@@ -342,15 +348,25 @@ def _conversions(columns: Columns, cells: Cells, goal: ImportGoal) -> list[Conve
             failed = f"{link.column} is null and {names_profile}"
             fails_if = failed if conversion.can_fail and not reported_by_mapping else "false"
             converted.append(Converted(link.column, link.field, link.prop, cell, conversion, fails_if))
-    for value in columns.values:
+    for value in (*columns.values, *(value for event in columns.events for value in event.converted)):
         for number, named in enumerate(value.fields):
-            if cell := cells.fitted(named, value.prop, goal.format):
+            if cell := cells.fitted(named, value.prop, goal.format, value.prefix and f"{value.column}_"):
                 conversion = _without_nul(convert(value.prop, cell.name, goal.format), value.prop, cell, cells)
-                name = quote_identifier(f"cell_{number}_{value.prop.name}")
+                name = _cell_name(value, number)
                 failed = f"{name} is null and {has_value(value.prop, cell.name, goal.format)}"
                 fails_if = failed if conversion.can_fail else "false"
                 converted.append(Converted(name, named, value.prop, cell, conversion, fails_if))
+    for listed in json_items(columns.events, goal.format):
+        items = listed.items
+        if raw := cells.of(str(items.field)):
+            cell = Cell(raw, listed.texts_name, listed.texts(raw))
+            name = _cell_name(items, 0)
+            converted.append(Converted(name, str(items.field), items.prop, cell, listed.conversion, "false"))
     return converted
+
+
+def _cell_name(value: StagedValue | StagedItems, number: int) -> str:
+    return quote_identifier(f"cell_{number}_{value.column}")
 
 
 def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversion:
@@ -383,11 +399,40 @@ def _outer(columns: Columns, cells: Cells, converted: Sequence[Converted], form:
     for link in columns.links:
         yield link.column, link.column if link.column in names else "null"
     for value in columns.values:
-        found = [quote_identifier(f"cell_{number}_{value.prop.name}") for number in range(len(value.fields))]
+        found = [_cell_name(value, number) for number in range(len(value.fields))]
         yield value.column, _combined(value, [name for name in found if name in names])
         if value.mode == "set_or_clear":
             cell = cells.fitted(value.fields[0], value.prop, form)
             yield value.clear, f"coalesce(not ({has_value(value.prop, cell.name, form)}), true)" if cell else "false"
+    for event in columns.events:
+        yield from event_values(event, cells.of, _converted_of(names))
+
+
+def _converted_of(names: Collection[str]) -> Callable[[str], str]:
+    """Return what yields the converted cell of a staging column that is made of one cell; null where there is none."""
+
+    def of(column: str) -> str:
+        name = quote_identifier(f"cell_0_{column}")
+        return name if name in names else "null"
+
+    return of
+
+
+def _complaints(columns: Columns, cells: Cells, converted: "Sequence[Converted]", form: Format) -> list[Complaint]:
+    """Return why cells, events and items of a row are not imported."""
+    found = [
+        Complaint(item.fails_if, item.field, item.cell.raw, item.conversion.reason_sql)
+        for item in converted
+        if item.fails_if != "false"
+    ]
+    used = {link.field for link in columns.links}.union(*(value.fields for value in columns.values))
+    for event in columns.events:
+        others = (fields_of(other) for other in columns.events if other is not event)
+        found += event_complaints(event, cells.of, used.union(*others))
+    for listed in json_items(columns.events, form):
+        if cell := cells.of(str(listed.items.field)):
+            found += listed.complaints(cell)
+    return found
 
 
 def _combined(value: StagedValue, found: Sequence[str]) -> str:
@@ -400,20 +445,19 @@ def _combined(value: StagedValue, found: Sequence[str]) -> str:
     return f"case when coalesce({', '.join(found)}) is not null then {added} end"
 
 
-def _invalid(converted: Sequence[Converted]) -> str:
-    fallible = [item for item in converted if item.fails_if != "false"]
-    if not fallible:
+def _invalid(complaints: Sequence[Complaint]) -> str:
+    if not complaints:
         return "null"
-    any_fails = " or ".join(f"({item.fails_if})" for item in fallible)
-    complaints = ", ".join(
-        f"case when {item.fails_if} then {{field: {quote_literal(item.field)}, value: {item.cell.raw}, "
-        f"reason: {item.conversion.reason_sql}}} end"
-        for item in fallible
+    any_fails = " or ".join(f"({each.fails_if})" for each in complaints)
+    entries = ", ".join(
+        f"case when {each.fails_if} then {{field: {quote_literal(each.field)}, value: {each.value}, "
+        f"reason: {each.reason}}} end"
+        for each in complaints
     )
-    return f"case when {any_fails} then list_filter([{complaints}], lambda entry: entry is not null) end"
+    return f"case when {any_fails} then list_filter([{entries}], lambda entry: entry is not null) end"
 
 
-def _remarks(converted: Sequence[Converted], form: Format) -> str:
+def _remarks(converted: Sequence[Converted], complaints: Sequence[Complaint], form: Format) -> str:
     """Return the columns with cells that did not convert, and with fields whose local times are doubtful."""
     times = ((item.field, _is_doubtful(item, form)) for item in converted if item.prop.type == "datetime")
     found = {field: condition for field, condition in times if condition}
@@ -424,7 +468,7 @@ def _remarks(converted: Sequence[Converted], form: Format) -> str:
         )
         fields = f"list_filter([{named}], lambda field: field is not null)"
         doubtful = f"case when {' or '.join(found.values())} then {fields} end"
-    return f"{_invalid(converted)} as invalid,\n    {doubtful} as doubtful"
+    return f"{_invalid(complaints)} as invalid,\n    {doubtful} as doubtful"
 
 
 def _is_doubtful(item: Converted, form: Format) -> str | None:

@@ -173,9 +173,23 @@ UPSERTING = (
     Table("outgrown", "a cell with which the sum of its profile outgrows the property",
           "upserting.upsert.leave_out_what_outgrows", "row bigint, property varchar"),
 )
+
+LANDING_EVENTS = (
+    Table("event_outcome", "what a run does to a file's events of one type", "events.landing.land_events",
+          "file integer, touched bigint, created bigint, updated bigint, waiting bigint, contested bigint, "
+          "doubtful bigint", others=("report",)),
+    Table("event_row", "a row to apply with one of its events", "events.landing.land_events",
+          varies="the properties that the goal's `events` fill"),
+    Table("touched_event", "an event that rows are about", "events.landing.land_events",
+          "event_id varchar, first_row bigint, file integer, rows bigint"),
+    Table("event_patch", "an event with what its rows say", "events.landing.land_events",
+          varies="the properties that the goal's `events` fill"),
+    Table("changed_event", "an event that is new or differs, as it is after the run", "events.landing.land_events",
+          varies="the columns of the type's table"),
+)
 # fmt: on
 
-CONTRACT = {table.name: table for table in (*STAGING_FILE, *ENRICHING, *LINKING, *UPSERTING)}
+CONTRACT = {table.name: table for table in (*STAGING_FILE, *ENRICHING, *LINKING, *UPSERTING, *LANDING_EVENTS)}
 """Every table by name: one name is one table."""
 
 

@@ -5,7 +5,8 @@ select
     assigned.row, staged.row_key, previous.file, previous.profile_id,
     case when before.row_key is null then previous.sums end as sums,
     before.sums as key_sums,
-    coalesce(assigned.row = max(assigned.row) filter (assigned.profile_id is not null) over (partition by staged.row_key),
+    coalesce(assigned.row = max(assigned.row) filter (assigned.profile_id is not null or assigned.outcome = 'applied')
+        over (partition by staged.row_key),
         false) as counts,
     coalesce(previous.profile_id <> assigned.profile_id, false) as moved
 from staging.assigned assigned

@@ -7,11 +7,15 @@ taken back, values of lists included, before the new content is added.
 `summed` says that rows to apply added to sums in the previous import of their file.
 """
 
-from cdp_sync.importing.staging.columns import Columns, StagedValue
+from cdp_sync.importing.staging.columns import Columns
+from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
 SQL = "importing/upserting"
 """Where the statements of this folder stand."""
+
+_LANDS = "(a.profile_id is not null or a.outcome = 'applied')"
+"""The condition that a row is applied: to a profile, or to events alone."""
 
 
 def contribution_step(columns: Columns) -> Step:
@@ -209,7 +213,7 @@ from contribution
 join row_value r using (row)
 join staging.assigned a using (row)
 {"left join added_value added using (row)" if columns.adds else ""}
-where contribution.counts and a.profile_id is not null"""
+where contribution.counts and {_LANDS}"""
     return (
         fixed("warehouse.imported_row", f"{SQL}/forgotten_file"),
         fixed("warehouse.imported_row", f"{SQL}/unchanged_keyed_row"),
@@ -221,13 +225,13 @@ where contribution.counts and a.profile_id is not null"""
 
 def _imported_row_step(columns: Columns, *, summed: bool) -> Step:
     sql = f"""insert into warehouse.imported_row by name
-select f.source, r.row_hash, a.profile_id is not null as applied, a.profile_id,
+select f.source, r.row_hash, {_LANDS} as applied, a.profile_id,
     {_sums(columns, "previous.sums" if summed else "")} as sums{", r.source_hash" if columns.processed else ""}
 from row_value r
 join staging.assigned a using (row)
 join staging.file f using (file)
 {"left join staging.previous previous using (row)" if summed else ""}
-where a.profile_id is not null {"or previous.sums is not null" if summed else ""}"""
+where {_LANDS} {"or previous.sums is not null" if summed else ""}"""
     return Step("warehouse.imported_row", sql)
 
 

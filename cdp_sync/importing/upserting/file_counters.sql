@@ -46,7 +46,10 @@ select
     coalesce(any_value(profiles.updated), 0) as profiles_updated,
     coalesce(any_value(profiles.unchanged), 0) as profiles_unchanged,
     coalesce(sum(ends.ambiguous), 0) as rows_ambiguous,
-    coalesce(any_value(invalid.cells), 0) as values_invalid
+    coalesce(any_value(invalid.cells), 0) as values_invalid,
+    0::bigint as events_created, 0::bigint as events_updated, 0::bigint as events_unchanged,
+    0::bigint as events_waiting, 0::bigint as groups_created, 0::bigint as groups_updated,
+    0::bigint as groups_unchanged
 from staging.file file
 left join ends using (file)
 left join profiles using (file)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from cdp_sync.importing.converting.conversion import unique
-from cdp_sync.importing.staging.columns import Columns, StagedValue
+from cdp_sync.importing.staging.columns import Columns
+from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.importing.upserting.contributions import (
     SQL,
     contribution_step,
@@ -304,6 +305,19 @@ _FOLDS: dict[str, Callable[[str], str]] = {
 }
 
 
+def no_profile_steps(columns: Columns) -> tuple[Step, ...]:
+    """Return the steps of a goal whose rows are about events alone: no profile is touched."""
+    empty = "profile_id uuid, is_new boolean, first_row bigint, rows bigint, file integer"
+    changed = "profile_id uuid, _first_row bigint, _changed varchar[]"
+    return (
+        *([contribution_step(columns)] if columns.keyed else []),
+        Step("touched_profile", f"create or replace temp table touched_profile ({empty})"),
+        row_value_step(columns, summed=False),
+        Step("changed_profile", f"create or replace temp table changed_profile ({changed})"),
+        _counters_step(),
+    )
+
+
 def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tuple[Step, ...]:
     """Return the steps that work out existing profiles after the run, and the counters. They write to no profile.
 
@@ -341,9 +355,13 @@ select * exclude ({", ".join([*before.values(), *said])}),
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from ({moved(columns, query)})
 where {" or ".join(differs.values())}"""
+    return Step("changed_profile", sql), _counters_step()
+
+
+def _counters_step() -> Step:
     endings = (name.removeprefix("rows_") for name in ROW_ENDS)
     ends = ",\n    ".join(f"coalesce(sum(ends.rows) filter (ending = '{x}'), 0) as rows_{x}" for x in endings)
-    return Step("changed_profile", sql), fixed("file_counters", f"{SQL}/file_counters", ends=ends)
+    return fixed("file_counters", f"{SQL}/file_counters", ends=ends)
 
 
 def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:

@@ -10,13 +10,14 @@ entry as (
     join staging.assigned assigned using (row)
     union all by name
     select
-        row, case when outcome <> 'without_consent' then $link_fields end as field,
+        row, case when outcome not in ('without_consent', 'rejected') then $link_fields end as field,
         case outcome when 'unmatched' then 'no profile has this identifier, and the goal creates none'
+            when 'rejected' then 'it holds no usable event'
             when 'without_consent' then 'no consent for the connection''s objectives'
             else 'no usable identifier' end as reason,
         'rows_' || outcome as kind
     from staging.assigned
-    where profile_id is null
+    where profile_id is null and outcome <> 'applied'
     union all by name
     select row, $key_fields as field, reason, 'rows_rejected' as kind from staging.set_aside
 ),

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
 from cdp_sync.importing.delta.watermarks import land_watermarks
+from cdp_sync.importing.events.landing import land_events
 from cdp_sync.importing.linking.waiting import waiting_steps
 from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import ImportRun
-from cdp_sync.importing.staging.columns import Columns, StagedValue, staged_columns
+from cdp_sync.importing.staging.columns import Columns, staged_columns
+from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.importing.upserting import contributions, plan
 from cdp_sync.importing.upserting.contributions import SQL
 from cdp_sync.importing.upserting.plan import Changes, Target, targets
@@ -97,6 +99,9 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
 
 def _work_out(session: Session, run: ImportRun, columns: Columns) -> Changes:
     """Work out what becomes of every profile; nothing is written yet."""
+    if not columns.links:
+        session.run(plan.no_profile_steps(columns))
+        return Changes(0, frozenset(), whole=False)
     gone = "false" if columns.keyed else "exists (from staging.gone_row where sums is not null)"
     summed, known, gone_sums = session.row(
         f"select exists (from staging.previous where sums is not null), exists (from staging.previous_row), {gone}"
@@ -150,6 +155,7 @@ def _write(session: Session, run: ImportRun, columns: Columns, changes: Changes,
     if changes.whole and revision_of(session) % _VACUUM_EVERY:
         session.set("max_vacuum_tasks", "0")
     session.run(plan.write_steps(columns, changes, now, number))
+    land_events(session, run, columns, now)
     session.run(_record_steps(run, columns, changes, now))
     session.run(waiting_steps(run, columns))
     session.execute("update warehouse.revision set number = number + 1")

@@ -1,0 +1,113 @@
+"""Nested lists of events: the items of several rows, folded into those that an event has already."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cdp_sync.importing.staging.event_columns import StagedItems
+from cdp_sync.model import EventProperty
+from cdp_sync.warehouse import Step, quote_identifier, quote_literal
+from cdp_sync.warehouse.events import item_columns
+
+
+@dataclass(frozen=True)
+class NestedList:
+    """A nested list that rows fill."""
+
+    prop: EventProperty
+    by_row: bool
+    """Each row has one item of it at most; otherwise a row may have several."""
+    stored_type: str
+    """The SQL type of its column: it may have items of more properties than are declared."""
+
+    @property
+    def name(self) -> str:
+        """The quoted column."""
+        return quote_identifier(self.prop.name)
+
+    @property
+    def merged(self) -> str:
+        """The table with the lists of events in which an item occurs more than once, each then once."""
+        return f"merged_{self.prop.name}"
+
+    @property
+    def can_merge(self) -> bool:
+        """Whether items are known by an identifier; otherwise a list replaces the one before."""
+        return self.prop.item_identifier is not None
+
+    def of_row(self, items: StagedItems) -> str:
+        """Return the expression for what a row has: one item, or a list."""
+        column = f"fresh.{quote_identifier(items.column)}"
+        if self.by_row or items.field:
+            return column
+        return f"case when {column} is not null then [{column}] end"
+
+    @property
+    def alone(self) -> str:
+        """The expression for the list of an event that one row is about."""
+        column = f"r.{self.name}"
+        return f"case when {column} is not null then [{column}] end" if self.by_row else column
+
+    @property
+    def folded(self) -> str:
+        """The aggregate for the list of an event that several rows are about, in the order of the rows."""
+        if not self.can_merge:
+            return f"arg_max(r.{self.name}, r.row)"
+        # Sorted once it is whole: an aggregate with an order of its own takes twice the time.
+        rows = f"list_sort(list({{row: r.row, held: r.{self.name}}}) filter (r.{self.name} is not null))"
+        held = f"list_transform({rows}, lambda each: each.held)"
+        return held if self.by_row else f"flatten({held})"
+
+    def joined(self, *, stored: bool) -> str:
+        """Return the expression for the items that an event has and those that rows bring, one after the other."""
+        brought = f"patch.{self.name}::{self.stored_type}"
+        if not (stored and self.can_merge):
+            return brought
+        return (
+            f"case when stored.{self.name} is null then {brought} else list_concat(stored.{self.name}, {brought}) end"
+        )
+
+    def value(self, *, stored: bool) -> str:
+        """Return the expression for the list after the run."""
+        whole = f"coalesce(merged_{self.prop.name}.items, {self.joined(stored=stored)})" if self.can_merge else ""
+        brought = whole or self.joined(stored=stored)
+        return f"case when patch.{self.name} is null then stored.{self.name} else {brought} end" if stored else brought
+
+    def merge_step(self, table: str, *, stored: bool) -> Step:
+        """Return the step that merges items of one identifier: of each property the last value counts."""
+        identifier = quote_identifier(str(self.prop.item_identifier and self.prop.item_identifier.name))
+        fields = [quote_identifier(name) for name in item_columns(self.stored_type) or {}]
+        folds = ", ".join(f"arg_max(item.{name}, place) as {name}" for name in fields if name != identifier)
+        item = ", ".join(f"{quote_literal(name[1:-1])}: {name}" for name in fields)
+        ids = f"list_transform(items, lambda item: item.{identifier})"
+        join = f"left join {table} stored using (event_id)" if stored else ""
+        sql = f"""create or replace temp table {self.merged} as
+with joined as (
+    select patch.event_id, {self.joined(stored=stored)} as items
+    from event_patch patch
+    {join}
+    where patch.{self.name} is not null
+),
+repeated as (
+    select event_id, unnest(items) as item, generate_subscripts(items, 1) as place
+    from joined
+    where len(list_distinct({ids})) < len(items)
+),
+once as (
+    select event_id, item.{identifier} as {identifier}, min(place) as first_place{", " if folds else ""}{folds}
+    from repeated
+    group by event_id, item.{identifier}
+)
+select event_id,
+    list_transform(
+        list_sort(list({{place: first_place, held: {{{item}}}}})), lambda each: each.held
+    )::{self.stored_type} as items
+from once
+group by event_id"""
+        return Step(self.merged, sql)
+
+
+def nested_lists(every: Mapping[str, list[StagedItems]], stored: Mapping[str, str]) -> Iterator[NestedList]:
+    """Yield the nested lists that rows fill, by name; `stored` are the types of the table's columns."""
+    for name, staged in every.items():
+        by_row = all(items.field is None for items in staged)
+        yield NestedList(staged[0].prop, by_row, stored[name])
