@@ -254,3 +254,37 @@ def test_scan_shows_events_of_the_last_day(crm: Crm) -> None:
     assert [(kind, moment) for kind, moment, _ in shown.rows] == [("purchase", "2026-05-01 11:00:00 +00:00")]
     assert "total" in shown.rows[0][2]
     assert shown.summary == "1 event of the last day"
+
+
+def test_purchases_become_events(shaped: Crm) -> None:
+    """With items, whatever shape a line has; a changed purchase updates its event."""
+    shaped.goal = purchases(map=[])
+    at = NOON.timestamp() - 10 * MINUTE
+    bought(shaped.box, 7, at=at, coupon="X")
+    assert shaped.run().counters.events_created == 1
+    held = [
+        {"id": i["id"], "name": i["name"], "netprice": Decimal(i["price"]), "quantity": i["quantity"]} for i in ITEMS
+    ]
+    query = "select event_id, happened_at, total_revenue, coupon, products from warehouse.event_order"
+    ((event_id, happened_at, total, coupon, products),) = shaped.rows(query)
+    assert (event_id, happened_at.timestamp(), total, coupon) == ("o7", at, 7, "X")
+    assert [{name: item[name] for name in held[0]} for item in products] == held
+    bought(shaped.box, 7, at=at, total=9.0)
+    counters = shaped.run().counters
+    assert (counters.events_created, counters.events_updated) == (0, 1)
+    assert shaped.rows("select total_revenue from warehouse.event_order") == [(Decimal(9),)]
+
+
+def test_events_without_id_land_once(crm: Crm) -> None:
+    """Windows overlap and runs repeat: the content of an event is its identity."""
+    crm.goal = opens(map=[])
+    for minutes in (90, 60, 8, 7):
+        opened(crm.box, f"m{minutes}", at=NOON.timestamp() - minutes * MINUTE)
+    for _ in range(4):
+        crm.run()
+        crm.box.clock.advance(3 * MINUTE)
+        opened(crm.box, f"n{crm.runs}", at=crm.box.clock() - MINUTE)
+    crm.box.clock.advance(HOUR)
+    crm.run()
+    found = crm.rows("select message_id from warehouse.event_email_opened order by happened_at")
+    assert [name for (name,) in found] == ["m90", "m60", "m8", "m7", "n1", "n2", "n3", "n4"]
