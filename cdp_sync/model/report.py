@@ -358,6 +358,9 @@ class ExportReport(Report):
         left_out = counters.in_words(name for name in counters.ends if name != "profiles_written")
         suffix = f" ({left_out})." if left_out else "."
         suffix += f" {self.profiles_taken_off:,} taken off lists." if self.profiles_taken_off else ""
+        if counters.events_written or counters.events_not_deliverable:
+            refused = f", {counters.events_not_deliverable:,} refused" if counters.events_not_deliverable else ""
+            suffix += f" {counted(counters.events_written, 'event')} sent{refused}."
         if self.path is None and not counters.profiles_written:
             return f"Nothing to export: {counters.profiles_in_segment:,} in {self.segment}{suffix}"
         name = f"{self.path.rpartition('/')[2]}: " if self.path else ""
