@@ -64,11 +64,11 @@ def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) ->
     path = data_folder().warehouse
     if not path.exists():
         return []
-    from cdp_sync.warehouse.properties import profile_columns, type_problems
+    from cdp_sync.warehouse.properties import all_type_problems
     from cdp_sync.warehouse.renaming import rival_problems
 
     with project_warehouse(_PATIENCE).open("read") as session:
-        changed = [str(problem) for problem in type_problems(profiles, profile_columns(session))]
+        changed = [str(problem) for problem in all_type_problems(session, profiles)]
         return [*changed, *rival_problems(session, connections, profiles)]
 
 

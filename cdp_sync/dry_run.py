@@ -21,7 +21,7 @@ from cdp_sync.importing.pipeline import import_files, import_people
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.importing.sources.scanning import Choice
 from cdp_sync.inspection import look_at_export, reader_of
-from cdp_sync.model import Connection, FetchedFile, FileGoal, ImportReport, ImportRules, RemoteFile, kind_of
+from cdp_sync.model import Connection, FetchedFile, FileGoal, ImportReport, RemoteFile, RowRules, kind_of
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations
@@ -71,10 +71,10 @@ def dry_run(
     """
     declared = declarations.connection(connection)
     chosen = local is not None or choice.again or choice.pattern != "*"
-    imports = _chosen(declared, declared.import_profiles, goal)
+    imports = _chosen(declared, declared.imports, goal)
     exports = () if chosen else _chosen(declared, declared.export_profiles, goal)
     if goal is not None and not (imports or exports):
-        names = [each.name for each in (*declared.import_profiles, *(() if chosen else declared.export_profiles))]
+        names = [each.name for each in (*declared.imports, *(() if chosen else declared.export_profiles))]
         raise UnknownName(f"Connection {connection} has no goal {goal!r} to preview.", needed=one_of(goal, names))
     with _copied(project_warehouse()) as warehouse:
         reports = tuple(_import(declarations, declared, each, choice, warehouse, local) for each in imports)
@@ -104,7 +104,7 @@ def _copied(warehouse: Warehouse) -> Iterator[Warehouse]:
 def _import(
     declarations: Declarations,
     connection: Connection,
-    goal: ImportRules,
+    goal: RowRules,
     choice: Choice,
     warehouse: Warehouse,
     local: Path | None,
@@ -130,12 +130,12 @@ def _import(
         with kind.part("client")(connection.server_value) as client:
             if kind.source:
                 return import_people(run, kind.part("source")(client, goal))
-            return _import_files(run, client, cast("FileGoal", goal), choice)
+            return _import_files(run, client, cast("FileGoal", run.goal), choice)
     except CdpSyncError as error:
         return ImportReport(goal.name, error=str(error))
 
 
-def _delivered(connection: Connection, goal: ImportRules, local: Path) -> FetchedFile:
+def _delivered(connection: Connection, goal: RowRules, local: Path) -> FetchedFile:
     """Return a file as if it were delivered: to the goal's directory, if it has one."""
     stat = local.stat()
     remote = RemoteFile(datetime.fromtimestamp(stat.st_mtime, UTC), goal.path_of(local), stat.st_size)

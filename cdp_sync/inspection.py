@@ -24,7 +24,7 @@ from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.warehouse import Session, Warehouse
 from cdp_sync.warehouse.ledger import known_files
-from cdp_sync.warehouse.properties import profile_columns, type_problems
+from cdp_sync.warehouse.properties import stored_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before, rival_problem
 
 _HEAD = 256 << 10
@@ -68,20 +68,19 @@ class Look:
         return {"goal": self.goal, "refused": self.refusal, **self.shown}
 
 
-def look(declarations: Declarations, connection: str, goal: model.ImportRules, *, limit: int = 10) -> Look:
+def look(declarations: Declarations, connection: str, goal: model.RowRules, *, limit: int = 10) -> Look:
     """Look at what a goal would import, and whether a run would refuse it; nothing is imported, nothing waited for."""
     declared: Any = declarations.connection(connection)
     kind = model.kind_of(declared)
+    rules: Any = goal.importing(declared, declarations.profiles)
     if not kind.source:
-        importing: Any = goal
-        return _look_at_files(declarations.profiles, declared, importing, limit)
+        return _look_at_files(declarations.profiles, declared, rules, limit)
     with kind.part("client")(declared.server_value) as client:
         source: Source = kind.part("source")(client, goal)
         with project_warehouse().open("read") as session:
             due = [(path, None, None) for path in source.paths]
-            rules = goal.importing(declared, declarations.profiles)
             refusal = _refusal(session, declarations.profiles, declared, rules, due, goal.was)
-            stored = profile_columns(session)
+            stored = stored_columns(session, rules.records(declarations.profiles).table)
         found = source.look()
     previews: tuple[Preview, ...] = ()
     if found.sample:
@@ -96,7 +95,7 @@ def look(declarations: Declarations, connection: str, goal: model.ImportRules, *
     return Look(goal.name, found.summary, found.columns, found.rows, shown, found.further, previews, refusal)
 
 
-def look_at_file(declarations: Declarations, connection: str, goal: model.ImportRules, file: Path) -> Look:
+def look_at_file(declarations: Declarations, connection: str, goal: model.RowRules, file: Path) -> Look:
     """Try a goal on a file of this machine: what it would make of it. No server is asked, and nothing is imported."""
     declared: Any = declarations.connection(connection)
     rules = goal.importing(declared, declarations.profiles)
@@ -105,7 +104,7 @@ def look_at_file(declarations: Declarations, connection: str, goal: model.Import
     stat = file.stat()
     warehouse = project_warehouse()
     with warehouse.open("read") as session:
-        stored = profile_columns(session)
+        stored = stored_columns(session, rules.records(declarations.profiles).table)
     whole, reader = len(head) >= stat.st_size, reader_of(declared, head)
     shown = preview(str(file), head, rules, declarations.profiles, warehouse, whole=whole, stored=stored, reader=reader)
     remote = model.RemoteFile(datetime.fromtimestamp(stat.st_mtime, UTC), str(file), stat.st_size)
@@ -125,7 +124,7 @@ def _look_at_files(profiles: model.Profiles, connection: model.Connection, goal:
         known = known_files(session, connection.name, goal.name)
         for before in names_before((connection.name, goal.name), (connection.was, goal.was)):
             known = known_files(session, *before) | known
-        stored = profile_columns(session)
+        stored = stored_columns(session, goal.records(profiles).table)
     at_once = goal.model_copy(update={"complete": goal.complete.model_copy(update={"settle_seconds": 0})})
     with model.kind_of(connection).part("client")(connection.server_value) as client:
 
@@ -183,8 +182,8 @@ def _refusal(
 ) -> str:
     """Return why a run would refuse a goal for what the warehouse holds."""
     former = names_before((connection.name, goal.name), (connection.was, was))
-    rival = rival_problem(session, connection.name, goal, due, former=former)
-    problems: list[CdpSyncError | None] = [*type_problems(profiles, profile_columns(session)), rival]
+    rival, records = rival_problem(session, connection.name, goal, due, former=former), goal.records(profiles)
+    problems: list[CdpSyncError | None] = [*type_problems(records, stored_columns(session, records.table)), rival]
     return " ".join(str(problem) for problem in problems if problem)
 
 

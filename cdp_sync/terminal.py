@@ -221,13 +221,26 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
     for profile in profiles:
         changes = profile.pop("changes")
         say((str(profile["profile_id"]), "bold"))
-        shown = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in profile.items()}
-        _print_indented(("property", "value"), [(name, str(each)) for name, each in shown.items() if each is not None])
+        _print_values(profile)
         for change in changes:
             by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
             properties = "" if change["changed"] else ", ".join(change["properties"] or ())
             say(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {by}{properties}".rstrip())
             _print_changed(change["changed"] or (), indent=4)
+
+
+def _print_values(values: Mapping[str, Any]) -> None:
+    shown = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in values.items()}
+    _print_indented(("property", "value"), [(name, str(each)) for name, each in shown.items() if each is not None])
+
+
+def print_group(group: dict[str, Any]) -> None:
+    """Show the values of a group, and how many people belong to it, by the property that says so."""
+    members = group.pop("members")
+    say((str(group.pop("group_id")), "bold"))
+    _print_values(group)
+    for name, times in members.items():
+        say(f"  {counted(times, 'profile')} by {name}")
 
 
 def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:

@@ -34,7 +34,9 @@ from cdp_sync.model import (
     ExportFormat,
     FileExportGoal,
     FileGoal,
+    FileGroupGoal,
     Format,
+    GroupType,
     Maintenance,
     Notifications,
     Objective,
@@ -73,6 +75,8 @@ def blocks(text: str, language: str) -> list[str]:
         Maintenance,
         Notifications,
         FileGoal,
+        FileGroupGoal,
+        GroupType,
         Format,
         Profiles,
         Objective,
@@ -203,17 +207,18 @@ def test_the_complete_connection_is_valid() -> None:
     assert SailthruConnection(**shown["attributes"]).name == "crm"
 
 
-OF_OTHERS = {"type", "format", "import_profiles"}
+OF_OTHERS = {"import_groups", "type", "format", "import_profiles"}
 """Keys of examples that are no part of a profile model."""
 
 
 def test_shown_parts_of_a_profile_model_are_valid() -> None:
-    """Segments, zones and objectives in docs/declaring.md are valid."""
+    """Segments, zones, objectives and types of groups in docs/declaring.md are valid."""
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if not part.keys() & OF_OTHERS]
     names = {key for part in shown for key in part}
-    assert names == {"segments", "zones", "objectives"}
+    assert names == {"segments", "zones", "objectives", "properties", "group_types"}
     for part in shown:
-        Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], **part})
+        profiles = Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], **part})
+        assert not [problem for problem in find_profile_problems(profiles) if problem.startswith("properties")]
 
 
 def test_shown_import_goals_are_valid() -> None:
@@ -221,6 +226,15 @@ def test_shown_import_goals_are_valid() -> None:
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "import_profiles" in part]
     goals = [FileGoal.model_validate(goal) for part in shown if "type" not in part for goal in part["import_profiles"]]
     assert {goal.name for goal in goals} >= {"orders", "balances", "invoices"}
+
+
+def test_shown_group_goals_are_valid() -> None:
+    """Goals that import groups in docs/declaring.md fit the types of groups there."""
+    parts = list(map(yaml.safe_load, blocks(DECLARING, "yaml")))
+    (declared,) = [Profiles.model_validate(part) for part in parts if "group_types" in part]
+    goals = [FileGroupGoal.model_validate(goal) for part in parts for goal in part.get("import_groups", ())]
+    assert goals
+    assert [problem for goal in goals for problem in goal.problems(declared)] == []
 
 
 def test_shown_formats_are_valid() -> None:

@@ -1,4 +1,4 @@
-"""Commands about what happened, and what is to come: runs, profile, quarantine."""
+"""Commands about what happened, and what is to come: runs, profile, group, quarantine."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -6,7 +6,7 @@ from itertools import islice
 
 import click
 
-from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, COUNT, answer, warehouse
+from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, COUNT, answer, complete_group_types, warehouse
 from cdp_sync.errors import UnknownName
 
 
@@ -61,6 +61,33 @@ def profile(value: str, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("group_type", metavar="TYPE", shell_complete=complete_group_types)
+@click.argument("group_id", metavar="ID")
+@AS_JSON
+def group(group_type: str, group_id: str, as_json: bool) -> None:
+    """Show the group of TYPE with this ID: its values, its last change, and how many people belong to it."""
+    from cdp_sync.model.counting import counted
+    from cdp_sync.model.suggestion import one_of
+    from cdp_sync.orchestration.declaration_files import declared_profiles
+    from cdp_sync.terminal import print_group
+    from cdp_sync.warehouse.groups import count_members, group_named
+
+    profiles = declared_profiles()
+    if (declared := profiles.group.get(group_type)) is None:
+        raise UnknownName(
+            f"There is no type of groups {group_type!r}.", needed=one_of(group_type, list(profiles.group))
+        )
+    with warehouse().open("read") as session:
+        found = group_named(session, declared, group_id)
+        members = count_members(session, profiles, declared, group_id)
+    if found is None:
+        held = ", ".join(f"{counted(times, 'profile')} by {name}" for name, times in members.items() if times)
+        but = f" It is held by {held}; import the group." if held else ""
+        raise UnknownName(f"No {group_type} with this id was imported.{but}")
+    answer({**found, "members": members}, print_group, dict, as_json=as_json)
+
+
+@click.command()
 @ANY_CONNECTION
 @click.option("--limit", type=COUNT, default=50, show_default=True, help="How many.")
 @AS_JSON
@@ -77,4 +104,4 @@ def quarantine(connection: str | None, limit: int, as_json: bool) -> None:
     answer(found, partial(print_quarantine, total), lambda rows: {"total": total, "rows": rows}, as_json=as_json)
 
 
-COMMANDS = (runs, profile, quarantine)
+COMMANDS = (runs, profile, group, quarantine)

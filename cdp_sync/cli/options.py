@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cdp_sync.warehouse import Warehouse
 
 T = TypeVar("T")
-_GOALS = ("import_profiles", "export_profiles")
+_GOALS = ("import_groups", "import_profiles", "export_profiles")
 
 
 def complete_connections(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -37,6 +37,11 @@ def complete_goals(context: click.Context, _parameter: click.Parameter, begun: s
 def complete_segments(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the segments whose names begin so."""
     return _beginning(begun, (segment for each in _attributes() for segment in each.get("segments") or ()))
+
+
+def complete_group_types(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the types of groups whose names begin so."""
+    return _beginning(begun, (group for each in _attributes() for group in each.get("group_types") or ()))
 
 
 def _beginning(begun: str, declared: Iterable[Any]) -> list[str]:

@@ -7,7 +7,7 @@ to the next stands in the run's staging file, see `staging.tables`.
 from collections.abc import Iterable, Mapping
 
 from cdp_sync.importing.delta.replace import compare_rows, select_fresh_rows
-from cdp_sync.importing.linking.linking import is_linked, link_rows
+from cdp_sync.importing.linking.linking import is_linked, link_rows, put_off
 from cdp_sync.importing.linking.waiting import count_due, stage_waiting
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.port import Progress, Source
@@ -16,7 +16,7 @@ from cdp_sync.importing.staging.columns import staged_columns
 from cdp_sync.importing.staging.parsing import Arrival, stage_files
 from cdp_sync.importing.upserting.upsert import declare_properties, upsert_rows
 from cdp_sync.model import FileReport, ImportReport
-from cdp_sync.warehouse import KnownFile, Session
+from cdp_sync.warehouse import KnownFile, Session, stored_columns
 
 
 def import_files(
@@ -48,10 +48,16 @@ def parse_files(
 
 
 def link_identifiers(run: ImportRun) -> None:
-    """Give the rows that differ from the previous imports a profile each. Reads the warehouse only."""
+    """Give the rows that differ from the previous imports a profile each. Reads the warehouse only.
+
+    Where that has no table yet, of a new type of groups, `upsert_profiles` makes it and links the rows then.
+    """
     with run.open("read") as session:
         session.set("force_compression", "uncompressed")  # as parsing does: what is written here is soon gone
-        _link(session, run)
+        if stored_columns(session, run.records.table):
+            _link(session, run)
+        else:
+            put_off(session)
 
 
 def upsert_profiles(run: ImportRun) -> ImportReport:

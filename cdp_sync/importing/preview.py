@@ -93,9 +93,12 @@ def preview(
     shown = _from_beginning(path, head, goal, profiles, warehouse, reader)
     reasons: list[str] = []
     if not shown.refused:
-        added = [value.prop for value in plan_columns(goal, profiles, shown.fields).values]
-        new = Profiles(properties=tuple(prop for prop in added if prop.name not in profiles.by_name))
-        reasons = [str(problem) for problem in type_problems(new, stored or {})]
+        records, added = (
+            goal.records(profiles),
+            (value.prop for value in plan_columns(goal, profiles, shown.fields).values),
+        )
+        new = [prop for prop in added if prop.name not in records.by_name]
+        reasons = [str(problem) for problem in type_problems(records, stored or {}, new)]
         reasons += _refusal(path, head, goal, profiles, warehouse, reader) if whole else []
     if reasons:
         return replace(shown, refused=True, message=" ".join(filter(None, (*reasons, shown.message))))

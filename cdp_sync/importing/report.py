@@ -7,14 +7,15 @@ from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.arrivals import goal_key, state_of
 from cdp_sync.importing.staging.columns import Columns, staged_columns
 from cdp_sync.model import Counters, FileReport, FileState, ImportReport, ProfileSample, RemoteFile
-from cdp_sync.warehouse import Session, quote_identifier, quote_literal
+from cdp_sync.warehouse import Entity, Session, quote_identifier, quote_literal
 from cdp_sync.warehouse.history import COUNTED_REASON, ever_exchanged
 
 
 def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportReport:
     """Return the report of a run; `applied` says that this session has counted its rows and chosen a sample."""
-    counted = session.rows("from file_counters") if applied else []
-    counters = {number: Counters(*map(int, counts)) for number, *counts in counted}
+    counted = session.records("from file_counters") if applied else []
+    counters = {each.pop("file"): Counters(**{name: int(count) for name, count in each.items()}) for each in counted}
+    entity = Entity(run.records)
     of_cells: dict[int, list[str]] = {}
     if counters:
         columns = staged_columns(session, run)
@@ -25,7 +26,10 @@ def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportRepor
         )
         for number, warning in warnings:
             of_cells.setdefault(number, []).append(warning)
-    sampled = "select profile_id::text, kind, properties from profile_sample order by kind, place desc"
+    sampled = f"""select record.{entity.shown}::text, kind, properties
+        from profile_sample
+        join {entity.stored} record on record.{entity.key} = profile_sample.profile_id
+        order by kind, place desc"""
     samples = session.rows(sampled) if applied else []
     files = "select file, path, state, message, warnings, size, modified_at from staging.file order by file"
     goal = goal_key(run.goal.name, run.fingerprint)
@@ -45,8 +49,9 @@ def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportRepor
         reports,
         tuple(ProfileSample(profile, kind, tuple(names or ())) for profile, kind, names in samples),
         reasons=_reasons(session, run),
-        profiles_total=session.value("select count(*) from warehouse.live_profile"),
-        profiles_ever_imported=ever_exchanged(session, run.connection, "import"),
+        noun=run.records.noun,
+        records_total=session.value(f"select count(*) from {entity.live}"),
+        profiles_ever_imported=ever_exchanged(session, run.connection, "import") if entity.is_person else None,
     )
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
-from cdp_sync.model import ImportGoal, Run, fingerprint
+from cdp_sync.model import ImportGoal, Records, Run, fingerprint
 from cdp_sync.warehouse import Access, Session, Warehouse
 from cdp_sync.warehouse.renaming import rival_problem, source_of
 
@@ -37,6 +37,11 @@ class ImportRun(Run):
     objectives: tuple[str, ...] = ()
     again: bool = False
     began: float | None = None
+
+    @cached_property
+    def records(self) -> Records:
+        """What the rows become, of what is declared."""
+        return self.goal.records(self.profiles)
 
     @cached_property
     def fingerprint(self) -> str:

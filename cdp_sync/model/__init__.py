@@ -9,11 +9,23 @@ from cdp_sync.model.event_import import EventImport, EventMapping, ItemsImport
 from cdp_sync.model.export import AudienceGoal, ExportColumn, ExportFile, ExportGoal, FileExportGoal
 from cdp_sync.model.fingerprint import export_fingerprint, fingerprint
 from cdp_sync.model.format import WHITE_SPACE, ExportFormat, Format
-from cdp_sync.model.goal import Completeness, DetectedMapping, FileGoal, ImportGoal, ImportRules, Link, Mapping
+from cdp_sync.model.goal import (
+    Completeness,
+    DetectedMapping,
+    FileGoal,
+    ImportGoal,
+    ImportRules,
+    Link,
+    Mapping,
+    RowRules,
+)
+from cdp_sync.model.group import GROUP_ID, GroupType
+from cdp_sync.model.group_import import FileGroupGoal, GroupImport, GroupRules
 from cdp_sync.model.kind import ConnectionKind, kind_of
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.property import Property
+from cdp_sync.model.records import Records
 from cdp_sync.model.remote import FetchedFile, Growing, Members, RemoteFile, SourceLook, Upload, UploadJournal
 from cdp_sync.model.report import (
     COUNTERS,

@@ -7,14 +7,18 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.export import ExportGoal, FileExportGoal
-from cdp_sync.model.goal import FileGoal, ImportRules
+from cdp_sync.model.goal import FileGoal, ImportRules, RowRules
+from cdp_sync.model.group_import import FileGroupGoal, GroupRules
 from cdp_sync.model.kind import kind_of
 from cdp_sync.model.mail_address import is_address
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
 
-RESERVED = frozenset({"segments", "profiles", "broken_connections"})
+RESERVED = frozenset({"segments", "profiles", "groups", "broken_connections"})
 """Asset keys and groups that are no connection's."""
+
+LISTED = ("import_groups", "import_profiles", "export_profiles")
+"""The lists of goals, in running order."""
 
 _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", re.DOTALL)
 """What Dagster's catalog accepts as an owner."""
@@ -102,8 +106,8 @@ class Connection(Declared):
         if self.name in RESERVED:
             raise ValueError(f"name: {self.name!r} stands for something else in the catalog; choose another")
         names: list[str] = []
-        for listed, goals in (("import_profiles", self.import_profiles), ("export_profiles", self.export_profiles)):
-            names += [goal.name for goal in goals]
+        for listed in LISTED:
+            names += [goal.name for goal in getattr(self, listed, ())]
             if repeated := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{listed}: more than one goal is called {', '.join(repeated)}")
         former = [goal.was for goal in self.goals if goal.was]
@@ -127,9 +131,19 @@ class Connection(Declared):
         return server(**{name: getattr(self, name) for name in server.model_fields})
 
     @property
-    def goals(self) -> tuple[ImportRules | ExportGoal, ...]:
+    def group_goals(self) -> tuple[GroupRules, ...]:
+        """Goals that import groups, in running order: those of `import_groups`, where the kind has that."""
+        return getattr(self, "import_groups", ())
+
+    @property
+    def imports(self) -> tuple[RowRules, ...]:
+        """All import goals, in running order."""
+        return (*self.group_goals, *self.import_profiles)
+
+    @property
+    def goals(self) -> tuple[RowRules | ExportGoal, ...]:
         """All goals, in running order."""
-        return (*self.import_profiles, *self.export_profiles)
+        return (*self.imports, *self.export_profiles)
 
     @property
     def active_schedule(self) -> Schedule | None:
@@ -156,6 +170,14 @@ _IMPORT = {
     "link": [{"field": "Email", "property": "email"}],
     "map": [{"field": "FirstName", "property": "first_name"}],
 }
+_GROUPS = {
+    "name": "stores",
+    "type": "store",
+    "id": "StoreId",
+    "directory": "/inbox",
+    "files": "stores_*.csv",
+    "map": [{"field": "City", "property": "city"}],
+}
 _EXPORT = {
     "name": "big_spenders",
     "segment": "big_spenders",
@@ -176,10 +198,17 @@ class SftpConnection(Connection):
     """How to reach the server, and how to know that it is the right one."""
     watch: Annotated[Watch | None, Field(examples=[{"every_seconds": 30}])] = None
     """Looks for new files in between, and runs when some have arrived."""
+    import_groups: Annotated[tuple[FileGroupGoal, ...], Field(examples=[[_GROUPS]])] = ()
+    """Goals that import groups, in running order; they run first."""
     import_profiles: Annotated[tuple[FileGoal, ...], Field(examples=[[_IMPORT]])] = ()
     """Import goals, in running order."""
     export_profiles: Annotated[tuple[FileExportGoal, ...], Field(examples=[[_EXPORT]])] = ()
     """Export goals, in running order; they run after the imports."""
+
+    @property
+    def imports(self) -> tuple[FileGroupGoal | FileGoal, ...]:
+        """All import goals, in running order."""
+        return (*self.import_groups, *self.import_profiles)
 
     @property
     def file_watch(self) -> Watch | None:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cdp_sync.model.connection import Connection
+from cdp_sync.model.connection import LISTED, Connection
 from cdp_sync.model.operators import NAMES, RANGE
 from cdp_sync.model.profile import Profiles, literal
 from cdp_sync.model.property import Property
@@ -17,8 +17,6 @@ _PARTS = (
 )  # fmt: skip
 """Parts of a goal that have names of their own in Dagster's catalog."""
 
-_LISTED = ("import_profiles", "export_profiles")
-
 
 def find_problems(connection: Connection, profiles: Profiles) -> list[str]:
     """Return what does not fit, each as `path: what was found; what is allowed`."""
@@ -28,8 +26,8 @@ def find_problems(connection: Connection, profiles: Profiles) -> list[str]:
         for index, name in enumerate(connection.objectives)
         if name not in objectives
     ]
-    for listed in _LISTED:
-        for index, goal in enumerate(getattr(connection, listed)):
+    for listed in LISTED:
+        for index, goal in enumerate(getattr(connection, listed, ())):
             found += [f"{listed}[{index}].{problem}" for problem in goal.problems(profiles)]
     return found
 
@@ -47,8 +45,8 @@ def find_clashes(connections: Sequence[Connection]) -> Iterator[tuple[int, str]]
             yield place, f"name: another connection is called {connection.name!r}; choose another name"
             continue
         names.add(connection.name)
-        for listed in _LISTED:
-            for index, goal in enumerate(getattr(connection, listed)):
+        for listed in LISTED:
+            for index, goal in enumerate(getattr(connection, listed, ())):
                 whole = f"{connection.name}__{goal.name}"
                 own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
                 if clash := next((name for name in own if name in taken), None):
@@ -65,6 +63,10 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         for zone in objective.zones
         if zone not in profiles.zones
     ]
+    for index, prop in enumerate(profiles.properties):
+        if prop.group_type and prop.group_type not in profiles.group:
+            problem = f"{prop.group_type!r} is unknown; {allowed(prop.group_type, profiles.group)}"
+            found.append(f"properties[{index}].group_type: {problem}")
     for index, segment in enumerate(profiles.segments):
         for place, condition in segment.when.walk():
             found += [f"segments[{index}].{place}{problem}" for problem in _problems_of(condition, profiles)]

@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 """Connections, goals and properties: they become table columns, asset keys and job names."""
 
-PropertyType = Literal["text", "email", "number", "decimal", "date", "datetime", "boolean"]
+PropertyType = Literal["text", "email", "number", "decimal", "date", "datetime", "boolean", "group"]
 """What the values of a property are."""
 
 

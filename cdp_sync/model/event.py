@@ -37,6 +37,8 @@ class EventProperty(Property):
     def _is_a_value_or_items(self) -> "EventProperty":
         if self.identifier:
             raise ValueError(f"identifier: an event is named by the id that is mapped; {self.name} is a property of it")
+        if "group" in (self.type, *(item.type for item in self.items)):
+            raise ValueError(f"{self.name}: people belong to groups; an event holds the id of one as text")
         if self.items and {"type", "multiple"} & self.model_fields_set:
             raise ValueError(f"{self.name} has items; leave type and multiple out")
         names = [item.name for item in self.items]

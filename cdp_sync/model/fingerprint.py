@@ -9,6 +9,7 @@ from cdp_sync.model.event import EventType
 from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import Goal, ImportGoal
 from cdp_sync.model.profile import Profiles
+from cdp_sync.model.records import Records
 
 _AFFECTS_IMPORT = {"link": True, "blocked_values": True, "allow_new_profiles": True, "map": True}
 _FORMAT_AT_FIRST = {
@@ -16,6 +17,8 @@ _FORMAT_AT_FIRST = {
 }  # fmt: skip
 """Settings that count whatever they are. All others count where they are declared: fingerprints of goals that do not
 declare them stay what they were before such settings came."""
+_TYPE_SINCE = ("among", "group_type")
+"""Of a property's type, what counts where it is declared."""
 _AFFECTS_EXPORT = {"directory", "file", "format", "map", "link", "create_users", "lists", "decimals"}
 
 
@@ -25,20 +28,22 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
     Where the files lie, when they count as whole and what things are called is not part of it; the declared types of
     the properties it fills are, and what its connection's objectives ask for.
     """
+    records = goal.records(profiles)
     names = {link.property for link in goal.link} | {mapping.property for mapping in goal.map}
     detected, form = goal.map_detected, goal.format
     since = form.model_dump(mode="json", exclude=_FORMAT_AT_FIRST, exclude_defaults=True)
     affecting = {
         **goal.model_dump(mode="json", include=_AFFECTS_IMPORT),
-        **goal.model_dump(mode="json", include={"members", "row_key", "events"}, exclude_defaults=True),
+        **goal.model_dump(mode="json", include={"members", "row_key", "events", "group_type"}, exclude_defaults=True),
         **_processing(goal),
         "map_detected": detected and {"prefix": detected.prefix},
         "format": form.model_dump(mode="json", include=_FORMAT_AT_FIRST) | since,
     }
-    declared: dict[str, Any] = {"goal": affecting, "properties": _types(profiles, names)}
+    declared: dict[str, Any] = {"goal": affecting, "properties": _types(records, names)}
     if types := {event.type for event in goal.events}:
         declared["event_types"] = [_event_type(event) for event in profiles.event_types if event.name in types]
-    if asked := [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives]:
+    asked = [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives]
+    if asked and records.consent:
         declared |= {"objectives": asked, "zones": profiles.zones}
     return _digest(declared)
 
@@ -60,11 +65,10 @@ def _processing(goal: Goal) -> dict[str, Any]:
     return {"processors": declared, "sources": sources}
 
 
-def _types(profiles: Profiles, names: Collection[str]) -> list[dict[str, Any]]:
-    without = {"title", "among"}
+def _types(records: Records, names: Collection[str]) -> list[dict[str, Any]]:
     return [
-        prop.model_dump(mode="json", exclude=without if not prop.among else {"title"})
-        for prop in profiles.every
+        prop.model_dump(mode="json", exclude={"title", *(name for name in _TYPE_SINCE if not getattr(prop, name))})
+        for prop in records.every
         if prop.name in names
     ]
 

@@ -4,7 +4,7 @@ import fnmatch
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +16,7 @@ from cdp_sync.model.pattern import Regex, compile_pattern
 from cdp_sync.model.processed_fields import fields_before, function_problems
 from cdp_sync.model.processor import Processor
 from cdp_sync.model.profile import Profiles
+from cdp_sync.model.records import Records
 
 if TYPE_CHECKING:
     from cdp_sync.model.connection import Connection
@@ -92,26 +93,18 @@ class Goal(Declared):
     """What is done with the fields of rows, in order: before an import links and maps them, before an export writes."""
 
 
-class ImportRules(Goal):
-    """How rows become profiles, wherever they come from."""
+class RowRules(Goal):
+    """How rows become records, people or groups, wherever they come from."""
 
-    link: tuple[Link, ...] = ()
-    """How rows name people: any of these, tried in this order. Left out where rows only add to events by their ids."""
-    blocked_values: tuple[str, ...] = ()
-    """Further link values that name nobody, in any case."""
-    allow_new_profiles: bool = True
-    """Rows that match no profile create one; otherwise they count as unmatched."""
     map: tuple[Mapping, ...] = ()
     """Which fields fill which properties."""
     map_detected: DetectedMapping | None = None
     """Also map every other field found, as text."""
-    events: tuple[EventImport, ...] = ()
-    """What people did: the events that each row holds."""
     max_rejected_percent: Annotated[float, Field(ge=0, le=100)] = 100.0
     """Error budget: with more rejected rows the file fails as a whole and nothing of it lands."""
 
     @model_validator(mode="after")
-    def _check(self) -> "ImportRules":
+    def _fills_once(self) -> Self:
         for index, processor in enumerate(self.processors):
             if "import" not in processor.settings.directions:
                 raise ValueError(f"processors[{index}]: found {processor.name}; it is for exports only")
@@ -122,26 +115,15 @@ class ImportRules(Goal):
             if len(found) > 1 and set(found) not in ({"add"}, {"sum"}):
                 times = f"{len(found)} times ({', '.join(found)})"
                 raise ValueError(f"map: {name} is filled {times}; allowed is that with add or with sum")
-        if len({(link.field, link.property) for link in self.link}) < len(self.link):
-            raise ValueError("link: the same field and property stand there twice")
-        return self
-
-    @model_validator(mode="after")
-    def _says_whose(self) -> "ImportRules":
-        if not self.link and (self.map or self.map_detected or not self.events):
-            raise ValueError("link: nothing says whose the rows are; needed is at least one")
-        if not self.link and not all(event.id for event in self.events):
-            raise ValueError("link: nothing says whose the events without an id are; needed is at least one")
         return self
 
     def importing(self, connection: "Connection", profiles: Profiles) -> "ImportGoal":
         """Return the goal as rows of delimited text, which is what the engine imports."""
         raise NotImplementedError
 
-    def as_rows(self, kind: "type[ImportGoal] | None" = None, **changes: object) -> "ImportGoal":
-        """Return an import goal with the same rules; other fields, such as `format`, as they are given."""
-        rules = {name: getattr(self, name) for name in ImportRules.model_fields}
-        return (kind or ImportGoal)(**rules | changes)
+    def records(self, profiles: Profiles) -> Records:
+        """Return what the rows become, of what is declared: people, unless the goal imports groups."""
+        return profiles
 
     def reads(self, path: str) -> bool:
         """Return whether the goal imports what the ledger knows by this path."""
@@ -157,19 +139,52 @@ class ImportRules(Goal):
         raise NotImplementedError
 
     def problems(self, profiles: Profiles) -> Iterator[str]:
-        """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
-        yield from profiles.link_problems(link.property for link in self.link)
+        """Yield what does not fit what is declared, each as `path: what was found; what is allowed`."""
+        records = self.records(profiles)
         yield from function_problems(self.processors)
         for index, mapping in enumerate(self.map):
-            prop = profiles.by_name.get(mapping.property)
+            prop = records.by_name.get(mapping.property)
             if prop is None:
-                yield f"map[{index}].property: {profiles.unknown(mapping.property)}"
+                yield f"map[{index}].property: {records.unknown(mapping.property)}"
             elif mapping.mode == "add" and not prop.multiple:
                 found = f"{prop.name} holds one value"
                 yield f"map[{index}].mode: 'add' needs a property with `multiple: true`, and {found}"
             elif mapping.mode == "sum" and (prop.multiple or prop.type not in ("number", "decimal")):
                 found = f"{prop.name} is {prop.sql_type.lower()}"
                 yield f"map[{index}].mode: 'sum' needs a single number or decimal, and {found}"
+
+
+class ImportRules(RowRules):
+    """How rows become profiles, wherever they come from."""
+
+    link: tuple[Link, ...] = ()
+    """How rows name people: any of these, tried in this order. Left out where rows only add to events by their ids."""
+    blocked_values: tuple[str, ...] = ()
+    """Further link values that name nobody, in any case."""
+    allow_new_profiles: bool = True
+    """Rows that match no profile create one; otherwise they count as unmatched."""
+    events: tuple[EventImport, ...] = ()
+    """What people did: the events that each row holds."""
+
+    @model_validator(mode="after")
+    def _says_whose(self) -> Self:
+        if len({(link.field, link.property) for link in self.link}) < len(self.link):
+            raise ValueError("link: the same field and property stand there twice")
+        if not self.link and (self.map or self.map_detected or not self.events):
+            raise ValueError("link: nothing says whose the rows are; needed is at least one")
+        if not self.link and not all(event.id for event in self.events):
+            raise ValueError("link: nothing says whose the events without an id are; needed is at least one")
+        return self
+
+    def as_rows(self, kind: "type[ImportGoal] | None" = None, **changes: object) -> "ImportGoal":
+        """Return an import goal with the same rules; other fields, such as `format`, as they are given."""
+        rules = {name: getattr(self, name) for name in ImportRules.model_fields}
+        return (kind or ImportGoal)(**rules | changes)
+
+    def problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
+        yield from profiles.link_problems(link.property for link in self.link)
+        yield from super().problems(profiles)
         for index, event in enumerate(self.events):
             yield from (f"events[{index}]{problem}" for problem in event.problems(profiles.event))
 
@@ -208,15 +223,8 @@ class ImportRules(Goal):
         return tuple(dict.fromkeys([*(word.lower() for word in words), *map(folded, words)]))
 
 
-class ImportGoal(ImportRules):
-    """Imports profiles from delimited text."""
-
-    from_elsewhere: ClassVar[frozenset[str]] = frozenset()
-    """Linked and mapped fields that a file need not hold: an enricher looks them up."""
-    may_be_packed: ClassVar[bool] = True
-    """Whether a file may be an archive."""
-    keys_may_lack: ClassVar[bool] = False
-    """Whether a field of `row_key` that no row has is empty in all of them; otherwise a file without it fails."""
+class Delivered(Declared):
+    """How delimited text is written, and what it means that a row or a file is delivered again."""
 
     format: Format = Format()
     """How the files are written."""
@@ -226,10 +234,21 @@ class ImportGoal(ImportRules):
     """Whether a redelivered file adds the sums of its new rows, or its sums become those of its latest content."""
 
     @model_validator(mode="after")
-    def _replaces_in_one_way(self) -> "ImportGoal":
+    def _replaces_in_one_way(self) -> Self:
         if self.row_key and self.redelivered == "replaces":
             raise ValueError("row_key and redelivered: replaces are both given; needed is one of them")
         return self
+
+
+class ImportGoal(Delivered, ImportRules):
+    """Imports profiles from delimited text."""
+
+    from_elsewhere: ClassVar[frozenset[str]] = frozenset()
+    """Linked and mapped fields that a file need not hold: an enricher looks them up."""
+    may_be_packed: ClassVar[bool] = True
+    """Whether a file may be an archive."""
+    keys_may_lack: ClassVar[bool] = False
+    """Whether a field of `row_key` that no row has is empty in all of them; otherwise a file without it fails."""
 
     def importing(self, connection: "Connection", profiles: Profiles) -> "ImportGoal":
         """Return the goal itself."""
@@ -274,8 +293,8 @@ class ImportGoal(ImportRules):
         return columns
 
 
-class FileGoal(ImportGoal):
-    """Imports profiles from delimited files on a server."""
+class Files(Declared):
+    """Which files of a server a goal reads."""
 
     directory: Annotated[str, Field(min_length=1)] = "."
     """Directory on the server."""
@@ -287,11 +306,6 @@ class FileGoal(ImportGoal):
     """Wildcard that selects the members of an archive; absent: the goal's own pattern, then the archive's rules."""
     complete: Completeness = Completeness()
     """When a file counts as whole."""
-
-    @property
-    def keeps_unmatched(self) -> bool:
-        """Whether rows that match no profile wait for one: their file may not come again."""
-        return not self.allow_new_profiles
 
     @property
     def origin(self) -> str:
@@ -324,7 +338,20 @@ class FileGoal(ImportGoal):
         return f"{self.directory.rstrip('/')}/{local.name}"
 
     @model_validator(mode="after")
-    def _selects_in_one_way(self) -> "FileGoal":
+    def _selects_in_one_way(self) -> Self:
         if self.files and self.files_regex:
             raise ValueError("files and files_regex are both given; needed is one of them")
         return self
+
+
+class FileGoal(Files, ImportGoal):
+    """Imports profiles from delimited files on a server."""
+
+    def importing(self, connection: "Connection", profiles: Profiles) -> "FileGoal":
+        """Return the goal itself."""
+        return self
+
+    @property
+    def keeps_unmatched(self) -> bool:
+        """Whether rows that match no profile wait for one: their file may not come again."""
+        return not self.allow_new_profiles

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import BeforeValidator, Field
 
 from cdp_sync.model.declared import PropertyType
+from cdp_sync.model.property import TEXT_TYPES
 
 
 def not_empty(found: object) -> object:
@@ -103,7 +104,7 @@ def _between(value: Any, first: Any, last: Any) -> Any:  # noqa: ANN401 - expres
     return value.between(first, last)
 
 
-_TEXT: tuple[PropertyType, ...] = ("text", "email")
+_TEXT: tuple[PropertyType, ...] = TEXT_TYPES
 _TIMES: tuple[PropertyType, ...] = ("date", "datetime")
 _ORDERED: tuple[PropertyType, ...] = ("number", "decimal", *_TIMES)
 _EVERY: tuple[PropertyType, ...] = (*_TEXT, "boolean", *_ORDERED)

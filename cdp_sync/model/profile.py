@@ -4,15 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from cdp_sync.model.counting import counted
-from cdp_sync.model.declared import Declared
 from cdp_sync.model.event import EventType
+from cdp_sync.model.group import GroupType
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective, Zone
-from cdp_sync.model.property import Property
+from cdp_sync.model.property import RESERVED, Property
+from cdp_sync.model.records import Records
 from cdp_sync.model.segment import Segment
 from cdp_sync.model.suggestion import allowed
 
@@ -22,11 +23,17 @@ _PROPERTIES = [
     {"name": "order_total", "type": "decimal"},
 ]
 _EVENT_TYPES = ["order", {"name": "visit", "properties": [{"name": "store"}], "keep_days": 365}]
+_GROUP_TYPES = [
+    {"name": "store", "title": "Store", "properties": [{"name": "city"}, {"name": "opened", "type": "date"}]}
+]
 _SEGMENT = {"name": "big_spenders", "title": "Spent 40 or more", "when": {"property": "order_total", "at_least": 40}}
 
 
-class Profiles(Declared):
+class Profiles(Records):
     """The declared profile: its properties in column order, its segments, and what it says of consent."""
+
+    noun: ClassVar[Literal["profile", "group"]] = "profile"
+    key: ClassVar[str] = "profile_id"
 
     properties: Annotated[tuple[Property, ...], Field(examples=[_PROPERTIES])]
     """The properties, in column order."""
@@ -36,6 +43,8 @@ class Profiles(Declared):
     """What data is used for; connections can be bound to them."""
     event_types: Annotated[tuple[EventType, ...], Field(examples=[_EVENT_TYPES])] = ()
     """What people do: types of events, each with its properties. A name alone stands for a ready-made type."""
+    group_types: Annotated[tuple[GroupType, ...], Field(examples=[_GROUP_TYPES])] = ()
+    """What people belong to: types of groups, each with its properties."""
     segments: Annotated[tuple[Segment, ...], Field(examples=[[_SEGMENT]])] = ()
     """Groups of profiles, selected by conditions."""
 
@@ -45,6 +54,7 @@ class Profiles(Declared):
             ("properties", [prop.name for prop in self.properties]),
             ("objectives", [objective.name for objective in self.objectives]),
             ("event_types", [event.name for event in self.event_types]),
+            ("group_types", [group.name for group in self.group_types]),
             ("segments", [segment.name for segment in self.segments]),
         ):
             if repeated := sorted({name for name in names if names.count(name) > 1}):
@@ -63,28 +73,34 @@ class Profiles(Declared):
         among = [Property(name=name, multiple=True, among=names) for name in lists]
         return (*self.properties, Property(name=zone, among=ZONES), *among)
 
-    @cached_property
-    def by_name(self) -> dict[str, Property]:
-        """The properties by name."""
-        return {prop.name: prop for prop in self.every}
+    @property
+    def table(self) -> str:
+        """The table of profiles."""
+        return "profile"
 
     @property
-    def identifiers(self) -> tuple[Property, ...]:
-        """The properties that name a person."""
-        return tuple(prop for prop in self.properties if prop.identifier)
+    def reserved(self) -> frozenset[str]:
+        """Columns of every profile."""
+        return RESERVED
+
+    @property
+    def consent(self) -> tuple[Property, ...]:
+        """Where objectives are declared, the properties of `CONSENT_PROPERTIES`."""
+        return tuple(self.by_name[name] for name in CONSENT_PROPERTIES) if self.objectives else ()
 
     @cached_property
     def event(self) -> Mapping[str, EventType]:
         """The types of events by name."""
         return {event.name: event for event in self.event_types}
 
+    @cached_property
+    def group(self) -> Mapping[str, GroupType]:
+        """The types of groups by name."""
+        return {group.name: group for group in self.group_types}
+
     def segment(self, name: str) -> Segment:
         """Return a declared segment."""
         return next(segment for segment in self.segments if segment.name == name)
-
-    def unknown(self, name: str) -> str:
-        """Return what is wrong with a property that is not declared, and which are."""
-        return f"{name!r} is unknown; {allowed(name, self.by_name)}"
 
     def segment_problem(self, key: str, name: str) -> Iterator[str]:
         """Yield what is wrong with the name of a segment under a key, if anything."""
@@ -111,16 +127,11 @@ class Profiles(Declared):
         """Return a declared objective."""
         return next(objective for objective in self.objectives if objective.name == name)
 
-    def with_properties(self, more: Iterable[Property]) -> "Profiles":
-        """Return these profiles with further properties after their own."""
-        further = (prop for prop in more if prop.name not in self.by_name)
-        declared = {name: getattr(self, name) for name in type(self).model_fields}
-        return Profiles(**declared | {"properties": (*self.properties, *further)})
-
 
 _EXAMPLES = {
     "text": "text in quotes; where there is none it `is_empty`",
     "email": "text in quotes; where there is none it `is_empty`",
+    "group": "text in quotes; where there is none it `is_empty`",
     "number": "a whole number of 64 bits",
     "date": "a date such as 2026-01-31",
     "datetime": "a time such as 2026-01-31T12:00:00Z, or a date",
@@ -148,7 +159,7 @@ def literal(prop: Property, value: object) -> object:
 
 def _read(prop: Property, value: object) -> object:
     match prop.type, value:
-        case ("text" | "email", str()) if value:
+        case ("text" | "email" | "group", str()) if value:
             return value
         case "boolean", bool():
             return value

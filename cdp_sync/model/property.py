@@ -17,7 +17,11 @@ _SQL_TYPES: dict[PropertyType, str] = {
     "date": "DATE",
     "datetime": "TIMESTAMP WITH TIME ZONE",
     "boolean": "BOOLEAN",
+    "group": "VARCHAR",
 }
+
+TEXT_TYPES: tuple[PropertyType, ...] = ("text", "email", "group")
+"""Types whose values are text."""
 
 
 class Property(Declared):
@@ -29,7 +33,10 @@ class Property(Declared):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Name of the property and of its column."""
     type: PropertyType = "text"
-    """What its values are: `number` is a 64-bit integer, `decimal` exact, `datetime` an instant in UTC."""
+    """What its values are: `number` is a 64-bit integer, `decimal` exact, `datetime` an instant in UTC, `group` the
+    id of a group."""
+    group_type: str | None = None
+    """The type of those groups, of a `group`."""
     multiple: bool = False
     """Holds a list of unique values instead of one value."""
     identifier: bool = False
@@ -51,9 +58,16 @@ class Property(Declared):
             raise ValueError(f"scale {self.scale} is larger than precision {self.precision}")
         if self.identifier and self.type not in ("text", "email", "number"):
             raise ValueError(f"an identifier is text, email or number, not {self.type}")
+        if (self.type == "group") != bool(self.group_type):
+            raise ValueError(f"group_type: {self.name} is {self.type}; a `group` needs one, and nothing else has one")
         if self.among and self.type != "text":
             raise ValueError(f"among: only a text can be one of given values, and {self.name} is {self.type}")
         return self
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are text."""
+        return self.type in TEXT_TYPES
 
     @property
     def value_type(self) -> str:
@@ -69,11 +83,11 @@ class Property(Declared):
 
 
 def stored_property(name: str, sql_type: str) -> Property:
-    """Return the property that a column of this SQL type belongs to; text and e-mail have the same."""
+    """Return the property that a column of this SQL type belongs to: text, where it may be an e-mail or a group."""
     value_type = sql_type.removesuffix("[]")
     multiple = value_type != sql_type
     if digits := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", value_type):
         precision, scale = map(int, digits.groups())
         return Property(name=name, type="decimal", multiple=multiple, precision=precision, scale=scale)
-    kinds: dict[str, PropertyType] = {sql: kind for kind, sql in _SQL_TYPES.items() if kind != "email"}
+    kinds: dict[str, PropertyType] = {sql: kind for kind, sql in _SQL_TYPES.items() if kind not in ("email", "group")}
     return Property(name=name, type=kinds[value_type], multiple=multiple)

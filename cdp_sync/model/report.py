@@ -228,7 +228,10 @@ class ImportReport(Report):
 
     files: tuple[FileReport, ...] = ()
     samples: tuple[ProfileSample, ...] = ()
-    profiles_total: int | None = None
+    noun: Literal["profile", "group"] = "profile"
+    """What its rows become."""
+    records_total: int | None = None
+    """How many of those there are now; None where the warehouse was not written to."""
     profiles_ever_imported: int | None = None
     """By the connection, each counted once; None where the warehouse was not written to."""
     note: str = ""
@@ -280,8 +283,10 @@ class ImportReport(Report):
         """Return what changed, in words."""
         found, about = self.counters, []
         events = found.events_created + found.events_updated + found.events_unchanged
-        if found.profiles_created + found.profiles_updated + found.profiles_unchanged or not events:
-            about.append(f"{counted(found.profiles_created, 'profile')} created, {found.profiles_updated:,} updated")
+        ways = ("created", "updated", "unchanged")
+        created, updated, unchanged = (getattr(found, f"{self.noun}s_{way}") for way in ways)
+        if created + updated + unchanged or not events:
+            about.append(f"{counted(created, self.noun)} created, {updated:,} updated")
         if events:
             waiting = f", {found.events_waiting:,} of them waiting" if found.events_waiting else ""
             about.append(f"{counted(found.events_created, 'event')} created, {found.events_updated:,} updated{waiting}")

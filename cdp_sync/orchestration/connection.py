@@ -19,9 +19,7 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
     Its job runs the enabled goals, if there are any, and counts the segments of its exports.
     """
     kind = kind_of(connection)
-    imports = [
-        build_import(goal, connection, profiles, place=place) for place, goal in enumerate(connection.import_profiles)
-    ]
+    imports = [build_import(goal, connection, profiles, place=place) for place, goal in enumerate(connection.imports)]
     exports = [
         build_export(goal, connection, profiles, place=place) for place, goal in enumerate(connection.export_profiles)
     ]

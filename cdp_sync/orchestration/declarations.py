@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from cdp_sync.errors import DeclarationError, UnknownName
-from cdp_sync.model import Connection, Declared, ExportGoal, ImportRules, Profiles
+from cdp_sync.model import Connection, Declared, ExportGoal, Profiles, RowRules
 from cdp_sync.model.consistency import find_clashes, find_problems
 from cdp_sync.model.kind import FILLED, kind_of_type
 from cdp_sync.model.reading import Document, problems_of
@@ -27,7 +27,7 @@ from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.templates import fill, is_template, names_only_environment
 
 T = TypeVar("T")
-Named = TypeVar("Named", Connection, ImportRules, ExportGoal)
+Named = TypeVar("Named", Connection, RowRules, ExportGoal)
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Declarations:
         """
         return _named(self.connections, name, "There is no connection")
 
-    def goals(self, connection: str, name: str | None) -> tuple[ImportRules, ...]:
+    def goals(self, connection: str, name: str | None) -> tuple[RowRules, ...]:
         """Return a connection's enabled import goals, or the one of that name.
 
         Raises:
             UnknownName: There is no such connection or goal.
         """
-        every = self.connection(connection).import_profiles
+        every = self.connection(connection).imports
         if name is None:
             return tuple(goal for goal in every if goal.enabled)
         return (_named(every, name, f"Connection {connection} has no import goal"),)

@@ -28,6 +28,7 @@ from cdp_sync.orchestration.declaration_files import (
 )
 from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
 from cdp_sync.orchestration.garbage import uncollected
+from cdp_sync.orchestration.goals.groups import build_groups
 from cdp_sync.orchestration.goals.segments import build_segments
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
@@ -167,7 +168,8 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
         case Profiles():
             problems = [f"attributes.{problem}" for problem in find_profile_problems(declared)]
             refuse(file, [*find_second(PROFILE_MODEL).get(file, ()), *problems])
-            return build_segments(declared, _import_keys())
+            profile_goals, group_goals = _import_keys()
+            return dg.Definitions.merge(build_segments(declared, profile_goals), build_groups(declared, group_goals))
         case Maintenance():
             from cdp_sync.orchestration.runs.maintenance import build_maintenance
 
@@ -176,9 +178,17 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
     raise TypeError(type(declared))
 
 
-def _import_keys() -> Iterator[dg.AssetKey]:
-    """Yield the assets of all import goals; a problem of a file is reported where the file is loaded."""
+def _import_keys() -> tuple[list[dg.AssetKey], dict[str, list[dg.AssetKey]]]:
+    """Return the assets of all goals that import profiles, and by type of those that import groups.
+
+    A problem of a file is reported where the file is loaded.
+    """
+    profile_goals: list[dg.AssetKey] = []
+    group_goals: dict[str, list[dg.AssetKey]] = {}
     for file in declaration_files():
         for document in read_declaration(file).documents:
             if isinstance(connection := document.value, Connection):
-                yield from (dg.AssetKey([connection.name, goal.name]) for goal in connection.import_profiles)
+                profile_goals += [dg.AssetKey([connection.name, goal.name]) for goal in connection.import_profiles]
+                for goal in connection.group_goals:
+                    group_goals.setdefault(goal.type, []).append(dg.AssetKey([connection.name, goal.name]))
+    return profile_goals, group_goals

@@ -85,7 +85,7 @@ class _Compiler:
 
 
 def _is_text(prop: Property) -> bool:
-    return prop.type in ("text", "email")
+    return prop.is_text
 
 
 @dataclass(frozen=True)

@@ -10,5 +10,12 @@ from cdp_sync.warehouse.events import (
     sync_events,
 )
 from cdp_sync.warehouse.ledger import KnownFile, known_files, watermarks_of, write_watermarks
-from cdp_sync.warehouse.properties import Entity, check_types, profile_columns, profile_entity, sync_properties
+from cdp_sync.warehouse.properties import (
+    Entity,
+    check_types,
+    profile_columns,
+    stored_columns,
+    sync_groups,
+    sync_properties,
+)
 from cdp_sync.warehouse.session import Session, Step, fixed, statement

@@ -8,6 +8,7 @@ from duckdb.sqltypes import DuckDBPyType
 from cdp_sync.errors import PropertyTypeChanged
 from cdp_sync.model import EventProperty, EventType, Profiles
 from cdp_sync.quoting import quote_identifier
+from cdp_sync.warehouse.properties import type_changed
 from cdp_sync.warehouse.session import Session
 
 FIRST = {
@@ -71,14 +72,7 @@ def check_event_types(profiles: Profiles, stored: EventColumns) -> None:
 def event_type_problems(profiles: Profiles, stored: EventColumns) -> list[PropertyTypeChanged]:
     """Return an error for each property of an event, or of its items, whose declared type differs from the column's."""
     return [
-        PropertyTypeChanged(
-            f"Property {path!r} of the event {event.name!r} is stored as {found} and declared as {wanted}.",
-            needed="Stored and declared type must be the same.",
-            remedy=(
-                "Declare the stored type, choose a new name for the property, or convert the column yourself: "
-                f"alter table {event.table} alter {quote_identifier(prop.name)} type {prop.sql_type};"
-            ),
-        )
+        type_changed(f"{path!r} of the event {event.name!r}", found, wanted, event.table, prop)
         for event in profiles.event_types
         for prop in event.properties
         for path, found, wanted in _differences(prop, stored.get(event.name, {}).get(prop.name))

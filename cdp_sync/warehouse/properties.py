@@ -1,10 +1,10 @@
-"""Keeps the columns of `profile` in step with the declared properties."""
+"""Keeps the columns of `profile`, and a table for each type of groups, in step with the declared properties."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cdp_sync.errors import PropertyTypeChanged
-from cdp_sync.model import Profiles, Property
+from cdp_sync.model import GROUP_ID, GroupType, Profiles, Property, Records
 from cdp_sync.quoting import quote_identifier
 from cdp_sync.warehouse.session import Session
 
@@ -20,46 +20,100 @@ def sync_properties(session: Session, profiles: Profiles) -> None:
     columns = profile_columns(session)
     check_types(profiles, columns)
     session.execute("begin")
-    for prop in profiles.every:
-        if prop.name not in columns:
-            session.execute(f"alter table warehouse.profile add column {quote_identifier(prop.name)} {prop.sql_type}")
+    _add_columns(session, profiles, columns)
     _sync_identifiers(session, profiles)
+    session.execute("commit")
+
+
+def sync_groups(session: Session, group: GroupType) -> None:
+    """Make the tables of a new type of groups, and add the columns of new properties.
+
+    A type or property that is no longer declared keeps its values.
+
+    Raises:
+        PropertyTypeChanged: A declared type differs from that of the column; nothing is changed then.
+    """
+    columns = stored_columns(session, group.table)
+    check_types(group, columns)
+    session.execute("begin")
+    if not columns:
+        first = (
+            f"{group.key} uuid",
+            f"{GROUP_ID} text",
+            *(f"{name} timestamptz" for name in ("created_at", "updated_at")),
+        )
+        session.execute(f"create table warehouse.{group.table} ({', '.join(first)}, _created_by integer)")
+        session.execute(
+            f"create table warehouse.{group.table}_identifier (property text, value text, {group.key} uuid)"
+        )
+        columns = {GROUP_ID: "VARCHAR"}
+    _add_columns(session, group, columns)
     session.execute("commit")
 
 
 def profile_columns(session: Session) -> dict[str, str]:
     """Return the columns of `profile` and their SQL types."""
-    query = "select name, type from pragma_table_info('warehouse.profile')"
-    return dict(session.rows(query))
+    return stored_columns(session, "profile")
 
 
-def check_types(profiles: Profiles, columns: Mapping[str, str]) -> None:
-    """Make sure that stored columns, as `profile_columns` returns them, have the declared types.
+def stored_columns(session: Session, table: str) -> dict[str, str]:
+    """Return the columns of a table of the warehouse and their SQL types, in order; none without such a table."""
+    query = """
+        select column_name, data_type
+        from duckdb_columns()
+        where database_name = 'warehouse' and schema_name = 'main' and table_name = ?
+        order by column_index"""
+    return dict(session.rows(query, [table]))
+
+
+def check_types(records: Records, columns: Mapping[str, str]) -> None:
+    """Make sure that stored columns, as `stored_columns` returns them, have the declared types.
 
     Raises:
         PropertyTypeChanged: A declared type differs from that of the column; where several do, all are named.
     """
-    problems = type_problems(profiles, columns)
+    problems = type_problems(records, columns)
     if len(problems) == 1:
         raise problems[0]
     if problems:
         raise PropertyTypeChanged("\n".join(map(str, problems)))
 
 
-def type_problems(profiles: Profiles, columns: Mapping[str, str]) -> list[PropertyTypeChanged]:
-    """Return an error for each property whose declared type differs from that of its column."""
+def type_problems(
+    records: Records, columns: Mapping[str, str], properties: Iterable[Property] | None = None
+) -> list[PropertyTypeChanged]:
+    """Return an error for each property, or each of these, whose declared type differs from that of its column."""
+    of = f" of the group {records.name!r}" if isinstance(records, GroupType) else ""
     return [
-        PropertyTypeChanged(
-            f"Property {prop.name!r} is stored as {found} and declared as {prop.sql_type} ({prop.type}).",
-            needed="Stored and declared type must be the same.",
-            remedy=(
-                "Declare the stored type, choose a new name for the property, or convert the column yourself: "
-                f"alter table profile alter {quote_identifier(prop.name)} type {prop.sql_type};"
-            ),
-        )
-        for prop in profiles.every
+        type_changed(f"{prop.name!r}{of}", found, f"{prop.sql_type} ({prop.type})", records.table, prop)
+        for prop in (records.every if properties is None else properties)
         if (found := columns.get(prop.name, prop.sql_type)) != prop.sql_type
     ]
+
+
+def all_type_problems(session: Session, profiles: Profiles) -> list[PropertyTypeChanged]:
+    """Return an error for each property, of people or groups, whose declared type differs from that of its column."""
+    every: tuple[Records, ...] = (profiles, *profiles.group_types)
+    return [problem for each in every for problem in type_problems(each, stored_columns(session, each.table))]
+
+
+def type_changed(named: str, found: str, declared: str, table: str, prop: Property) -> PropertyTypeChanged:
+    """Return the error about a property whose declared type differs from that of its column in a table."""
+    return PropertyTypeChanged(
+        f"Property {named} is stored as {found} and declared as {declared}.",
+        needed="Stored and declared type must be the same.",
+        remedy=(
+            "Declare the stored type, choose a new name for the property, or convert the column yourself: "
+            f"alter table {table} alter {quote_identifier(prop.name)} type {prop.sql_type};"
+        ),
+    )
+
+
+def _add_columns(session: Session, records: Records, columns: Mapping[str, str]) -> None:
+    for prop in records.every:
+        if prop.name not in columns:
+            name = quote_identifier(prop.name)
+            session.execute(f"alter table warehouse.{records.table} add column {name} {prop.sql_type}")
 
 
 def _sync_identifiers(session: Session, profiles: Profiles) -> None:
@@ -117,26 +171,35 @@ class Entity:
     `repoint`, `renaming`, the history, and of the ledger `identifier_property`, `imported_profile` and the exports'.
 
     Args:
-        table: Its table in the warehouse.
-        key: The column of a record's id, in the table and in that of its identifiers.
-        identifiers: The properties that name one record.
-        properties: All properties.
+        records: What is declared of them.
     """
 
-    table: str
-    key: str
-    identifiers: tuple[Property, ...]
-    properties: tuple[Property, ...]
+    records: Records
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a profile. The history notes their changes, and connections count those they exchange."""
+        return isinstance(self.records, Profiles)
+
+    @property
+    def key(self) -> str:
+        """The column of a record's id, in the table and in that of its identifiers."""
+        return self.records.key
+
+    @property
+    def shown(self) -> str:
+        """The column by which people know a record."""
+        return self.key if self.is_person else GROUP_ID
 
     @property
     def stored(self) -> str:
         """The table, as SQL names it."""
-        return f"warehouse.{self.table}"
+        return f"warehouse.{self.records.table}"
 
     @property
     def live(self) -> str:
-        """The view of the records that were not merged into another one, as SQL names it."""
-        return f"warehouse.live_{self.table}"
+        """The records that were not merged into another one, as SQL names them; groups are not merged."""
+        return "warehouse.live_profile" if self.is_person else self.stored
 
     @property
     def identifier_table(self) -> str:
@@ -147,8 +210,3 @@ class Entity:
     def names(self) -> dict[str, str]:
         """What stands in fixed statements for the entity."""
         return {"table": self.stored, "live": self.live, "identifiers": self.identifier_table, "key": self.key}
-
-
-def profile_entity(profiles: Profiles) -> Entity:
-    """Return the entity that people are."""
-    return Entity("profile", "profile_id", tuple(profiles.identifiers), tuple(profiles.every))

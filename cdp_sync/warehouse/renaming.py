@@ -240,7 +240,7 @@ def rival_problems(session: Session, connections: Sequence[Connection], profiles
     declared = sorted(connection.name for connection in connections)
     problems = []
     for connection in connections:
-        for each in connection.import_profiles:
+        for each in connection.imports:
             goal, names = each.importing(connection, profiles), (connection.name, each.name)
             if goal.sums_as_json == _NO_SUMS:
                 continue

@@ -1,6 +1,5 @@
-"""The statements of an import take the table, key and identifiers of what rows become from a value."""
+"""Groups are imported by the statements that import profiles: these take table, key and identifiers from a value."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,48 +13,42 @@ from cdp_sync.importing.pipeline import parse_files
 from cdp_sync.importing.staging.columns import plan_columns
 from cdp_sync.importing.upserting.contributions import list_steps, profile_reversal_steps
 from cdp_sync.importing.upserting.plan import Changes, outcome_steps, patch_steps, withheld_steps, write_steps
-from cdp_sync.importing.upserting.upsert import sample_steps
-from cdp_sync.model import Profiles
-from cdp_sync.warehouse.properties import Entity
-from cdp_sync_tests.trail.importer import Importer, arrived, goal
+from cdp_sync.importing.upserting.upsert import declare_properties, sample_steps
+from cdp_sync.model import FileGroupGoal, Profiles
+from cdp_sync.model.group_import import FileGroupImport
+from cdp_sync_tests.trail.importer import Importer, arrived
 
 SHOPS = Profiles(
-    properties=(
-        {"name": "code", "identifier": True},
-        {"name": "city"},
-        {"name": "kinds", "multiple": True},
-        {"name": "privacy_legislation"},
-    )
+    properties=({"name": "email", "type": "email", "identifier": True},),
+    group_types=(
+        {
+            "name": "shop",
+            "properties": ({"name": "city"}, {"name": "kinds", "multiple": True}, {"name": "privacy_legislation"}),
+        },
+    ),
 )
-ENTITY = Entity("shop", "shop_id", tuple(SHOPS.identifiers), tuple(SHOPS.every))
-LINK = [{"field": "Code", "property": "code"}]
 MAP = [{"field": "City", "property": "city"}, {"field": "Kinds", "property": "kinds", "mode": "add"}]
 
-TABLES = """
-create table warehouse.shop (
-    shop_id uuid, created_at timestamptz, updated_at timestamptz, merged_into uuid, _created_by smallint,
-    code text, city text, kinds text[], privacy_legislation text
-);
-create table warehouse.shop_identifier (property text, value text, shop_id uuid);
-create view warehouse.live_shop as from warehouse.shop where merged_into is null
-"""
+
+def shop_goal(**declared: Any) -> FileGroupImport:
+    """Return the engine's goal that imports shops."""
+    usual = {"name": "shops", "type": "shop", "id": "Code", "directory": "/inbox", "map": MAP}
+    return FileGroupGoal(**usual | declared).as_groups(FileGroupImport)
 
 
 @pytest.fixture
 def importer(tmp_path: Path) -> Importer:
-    """An importer whose warehouse has a table of shops beside its profiles."""
-    made = Importer(tmp_path, goal(link=LINK, map=MAP), SHOPS)
-    with made.warehouse.open("write") as session:
-        session.execute(TABLES)
-    return made
+    """An importer of shops."""
+    return Importer(tmp_path, shop_goal(), SHOPS)
 
 
 def apply(importer: Importer, text: str, *, whole: bool, allowed: str = "true") -> ImportRun:
     """Link and upsert the rows of a file into the table of shops, by the statements of an import."""
     run = importer.new_run()
     parse_files(run, arrived(importer.folder / run.run_id, {"/inbox/shops.csv": text}))
-    columns = replace(plan_columns(run.goal, run.profiles), entity=ENTITY)
+    columns = plan_columns(run.goal, run.profiles)
     with run.open("write") as session:
+        declare_properties(session, run)
         compare_rows(session, run)
         select_fresh_rows(session, run, columns)
         link_rows(session, run, columns)
@@ -69,21 +62,21 @@ def apply(importer: Importer, text: str, *, whole: bool, allowed: str = "true") 
 
 
 def shops(importer: Importer) -> list[tuple[Any, ...]]:
-    """Return all shops without their ids."""
-    return importer.rows("select code, city, kinds from warehouse.shop order by code")
+    """Return all shops without their own ids."""
+    return importer.rows("select group_id, city, kinds from warehouse.group_shop order by group_id")
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_rows_create_and_update_records_of_another_entity(importer: Importer, whole: bool) -> None:
-    """A second entity with its own table, key and identifiers is linked and upserted; no profile is touched."""
+    """Groups, with their own table, key and identifiers, are linked and upserted; no profile is touched."""
     apply(importer, "Code,City,Kinds\nA,Delft,food\nB,Leiden,\n", whole=whole)
-    ids = dict(importer.rows("select code, shop_id from warehouse.shop"))
+    ids = dict(importer.rows("select group_id, _group from warehouse.group_shop"))
     assert shops(importer) == [("A", "Delft", ["food"]), ("B", "Leiden", None)]
     apply(importer, "Code,City,Kinds\nB,Utrecht,toys\nC,Gouda,\n", whole=whole)
     assert shops(importer) == [("A", "Delft", ["food"]), ("B", "Utrecht", ["toys"]), ("C", "Gouda", None)]
-    now = dict(importer.rows("select code, shop_id from warehouse.shop"))
+    now = dict(importer.rows("select group_id, _group from warehouse.group_shop"))
     assert {code: now[code] for code in ids} == ids
-    held = importer.rows("select value, shop_id from warehouse.shop_identifier where property = 'code'")
+    held = importer.rows("select value, _group from warehouse.group_shop_identifier where property = 'group_id'")
     assert dict(held) == now
     assert importer.rows("select count(*) from warehouse.profile_identifier") == [(0,)]
 
@@ -97,8 +90,7 @@ def test_records_that_may_not_be_processed_stay_as_they_are(importer: Importer) 
 
 def test_statements_that_take_back_name_the_entity() -> None:
     """What takes back sums and values of lists, and what shows a sample, reads the entity's own tables."""
-    declared = goal(link=LINK, map=MAP, row_key=["Code"])
-    columns = replace(plan_columns(declared, SHOPS), entity=ENTITY)
+    columns = plan_columns(shop_goal(row_key=["Code"]), SHOPS)
     changes = Changes(created=True, properties=frozenset({"city"}), whole=False)
     steps = (
         *list_steps(columns, "source")[1:2],
@@ -106,6 +98,6 @@ def test_statements_that_take_back_name_the_entity() -> None:
         sample_steps(columns, changes)[1],
     )
     for step in steps:
-        assert "shop_id" in step.sql
+        assert "_group" in step.sql
         assert "warehouse.profile" not in step.sql
         assert "live_profile" not in step.sql

@@ -52,8 +52,8 @@ def link_values(cell: Cell, prop: Property, goal: FileGoal) -> list[str]:
 
 
 def is_blocked(value: str, goal: FileGoal) -> bool:
-    """Return whether a link value is a blocked one."""
-    return value.lower() in goal.blocked or re.fullmatch("0+", value) is not None
+    """Return whether a link value is a blocked one; ids of groups are never."""
+    return value.lower() in goal.blocked or (bool(goal.blocked) and re.fullmatch("0+", value) is not None)
 
 
 def damage_of(value: str) -> str | None:

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 MOST_FIELDS = 1000
 """Fields of a project's users, about (Iterable's pages about field types)."""
 
-_TEXT = ("text", "email")
+_TEXT = ("text", "email", "group")
 _FITTING: Mapping[str, tuple[str, ...]] = {
     "text": ("string",),
     "email": ("string",),
+    "group": ("string",),
     "number": ("long", "double"),
     "decimal": ("double",),
     "date": ("date", "string"),

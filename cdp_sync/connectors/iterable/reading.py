@@ -8,8 +8,7 @@ from cdp_sync.model.suggestion import allowed
 
 if TYPE_CHECKING:
     from cdp_sync.connectors.iterable.goals import UserImportGoal
-    from cdp_sync.model.profile import Profiles
-    from cdp_sync.model.property import Property
+    from cdp_sync.model import Profiles, Property
 
 _READ_BY: Mapping[str, tuple[str, ...]] = {
     "long": ("number", "decimal", "text", "boolean"),

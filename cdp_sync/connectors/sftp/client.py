@@ -226,7 +226,7 @@ def check(connection: SftpConnection, _profiles: Profiles) -> Iterator[tuple[str
         ServerRefused: The server does not let us in.
         Transient: It cannot be reached.
     """
-    directories = [goal.directory for goal in connection.import_profiles]
+    directories = [goal.directory for goal in connection.imports]
     directories += [goal.directory for goal in connection.export_profiles]
     with SftpClient(connection.server) as server:
         for directory in dict.fromkeys(directories):

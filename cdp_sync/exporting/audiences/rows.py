@@ -88,7 +88,7 @@ def _property(columns: Collection[str], number: int, name: str, prop: Property, 
     """Return a field that holds a property, and the JSON of its value."""
     value = f"v{number}"
     problems: tuple[Problem, ...] = ()
-    if prop.type in ("text", "email"):
+    if prop.is_text:
         text = f"array_to_string({value}, '')" if prop.multiple else value
         problems = (Problem(f"contains({text}, chr(0))", "holds a NUL byte", name),)
     sql = f"list_transform({value}, lambda x: {written})" if prop.multiple else written

@@ -44,7 +44,7 @@ class Writing:
 
 def write_value(prop: Property, value: str, form: ExportFormat) -> Writing:
     """Return how one value of a property is written; null where it is null."""
-    if prop.type in ("text", "email"):
+    if prop.is_text:
         return Writing(value, None)
     if prop.type in ("date", "datetime"):
         return _write_moment(_Moment(value, form.dates[0], prop.type == "date", form.time_zone))

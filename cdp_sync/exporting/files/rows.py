@@ -69,7 +69,7 @@ def _file_column(run: FileRun, columns: Collection[str], number: int, declared: 
     if declared.property is None:
         return FileColumn(number, name, text=quote_literal(declared.text or ""))
     prop, value = run.profiles.by_name[declared.property], f"v{number}"
-    inputs, is_text = {value: column_of(prop, columns)}, prop.type in ("text", "email")
+    inputs, is_text = {value: column_of(prop, columns)}, prop.is_text
     written = write_value(prop, "x" if prop.multiple else value, form)
     fails_if = _any(value, written.fails_if) if prop.multiple and written.fails_if else written.fails_if
     problems = (Problem(fails_if, written.reason, name),) if fails_if else ()

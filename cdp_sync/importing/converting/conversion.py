@@ -66,11 +66,12 @@ def convert_one(prop: Property, cell: str, form: Format) -> Conversion:
 
 def _is_stripped(prop: Property, form: Format) -> bool:
     """Whether white space around a value of the property is never meant."""
-    return form.trim or prop.identifier or prop.type == "email" or bool(prop.among)
+    return form.trim or prop.identifier or prop.type in ("email", "group") or bool(prop.among)
 
 
 _BY_TYPE = {
     "text": convert_text,
+    "group": convert_text,
     "email": convert_email,
     "number": convert_number,
     "decimal": convert_decimal,

@@ -113,6 +113,11 @@ from staging.fresh"""
     session.run((made, Step("staging.assigned", assigned), _LINKED))
 
 
+def put_off(session: Session) -> None:
+    """Note that no row is linked yet."""
+    session.run([Step("staging.linked", "create or replace table staging.linked as select null::bigint as revision")])
+
+
 def is_linked(session: Session) -> bool:
     """Return whether rows are linked at the warehouse's present revision: no other process wrote since."""
     return bool(session.value("select exists (from staging.linked join warehouse.revision on number = revision)"))

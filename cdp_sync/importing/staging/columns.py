@@ -16,7 +16,7 @@
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from cdp_sync.errors import FileRejected
@@ -24,10 +24,9 @@ from cdp_sync.importing.reading.csv_header import shown
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.event_columns import StagedEvent, staged_event
 from cdp_sync.importing.staging.value_columns import StagedLink, StagedValue
-from cdp_sync.model import ImportGoal, Mapping, Profiles, Property, counted
-from cdp_sync.model.privacy import CONSENT_PROPERTIES
-from cdp_sync.model.property import RESERVED, stored_property
-from cdp_sync.warehouse import Entity, Session, profile_entity
+from cdp_sync.model import ImportGoal, Mapping, Profiles, Property, Records, counted
+from cdp_sync.model.property import stored_property
+from cdp_sync.warehouse import Entity, Session
 
 INVALID_TYPE = "STRUCT(field VARCHAR, value VARCHAR, reason VARCHAR)[]"
 
@@ -114,24 +113,21 @@ def plan_columns(
 
     The properties of these are text, but for those in `typed`.
     """
-    by_name = {prop.name: prop for prop in typed} | profiles.by_name
-    links = tuple(
-        StagedLink(number, link.field, profiles.by_name[link.property]) for number, link in enumerate(goal.link)
-    )
+    records = goal.records(profiles)
+    by_name = {prop.name: prop for prop in typed} | records.by_name
+    links = tuple(StagedLink(number, link.field, by_name[link.property]) for number, link in enumerate(goal.link))
     mapped: dict[str, list[Mapping]] = {}
-    for mapping in (*goal.map, *detected_mappings(goal, detected)):
+    for mapping in (*goal.map, *detected_mappings(goal, records, detected)):
         mapped.setdefault(mapping.property, []).append(mapping)
     values = tuple(
         StagedValue(by_name.get(name) or Property(name=name), found[0].mode, tuple(mapping.field for mapping in found))
         for name, found in mapped.items()
     )
-    consent = tuple(profiles.by_name[name] for name in CONSENT_PROPERTIES) if profiles.objectives else ()
-    entity = profile_entity(profiles)
     return Columns(
         links,
         values,
-        entity,
-        consent,
+        Entity(records),
+        records.consent,
         keyed=bool(goal.row_key),
         waits=goal.keeps_unmatched,
         processed=bool(goal.processors),
@@ -155,7 +151,7 @@ def detected_properties(session: Session) -> list[Property]:
     return [stored_property(*row) for row in session.rows("select property, sql_type from staging.detected_type")]
 
 
-def detected_mappings(goal: ImportGoal, columns: Iterable[str]) -> list[Mapping]:
+def detected_mappings(goal: ImportGoal, records: Records, columns: Iterable[str]) -> list[Mapping]:
     """Return a mapping for every named column that nothing links or maps, if the goal asks for that.
 
     A property is filled by one field: the declared one, or else the first that was found.
@@ -174,16 +170,16 @@ def detected_mappings(goal: ImportGoal, columns: Iterable[str]) -> list[Mapping]
         )
     found: dict[str, str] = {}
     for field in fields:
-        found.setdefault(property_name(goal.map_detected.prefix, field), field)
+        found.setdefault(property_name(goal.map_detected.prefix, field, records.reserved), field)
     taken = {mapping.property for mapping in goal.map}
     return [Mapping(field=field, property=name) for name, field in found.items() if name not in taken]
 
 
 def detected_warnings(goal: ImportGoal, profiles: Profiles, columns: Iterable[str]) -> list[str]:
     """Return what an author should know of detected fields: those that fill a declared property, those left out."""
-    columns = list(columns)
-    mapped = {mapping.field: mapping.property for mapping in detected_mappings(goal, columns)}
-    existing = ((field, name) for field, name in mapped.items() if name in profiles.by_name)
+    columns, records = list(columns), goal.records(profiles)
+    mapped = {mapping.field: mapping.property for mapping in detected_mappings(goal, records, columns)}
+    existing = ((field, name) for field, name in mapped.items() if name in records.by_name)
     fill = [f"Existing property: the detected field {shown(field)} fills {name!r}." for field, name in existing]
     left = [field for field in _unmapped(goal, columns) if field not in mapped] if goal.map_detected else []
     return fill + [
@@ -196,11 +192,11 @@ def _unmapped(goal: ImportGoal, columns: Iterable[str]) -> list[str]:
     return [column for column in dict.fromkeys(columns) if column and column not in mapped]
 
 
-def property_name(prefix: str, field: str) -> str:
+def property_name(prefix: str, field: str, reserved: Collection[str] = ()) -> str:
     """Return the name of a detected field's property: the prefix, and the field's name in lower case and underscores.
 
     >>> property_name("shop_", "First Name")
     'shop_first_name'
     """
     name = prefix + re.sub(r"[^a-z0-9]+", "_", field.lower()).strip("_")
-    return name if re.match("[a-z]", name) and name not in RESERVED else f"f_{name.strip('_')}"
+    return name if re.match("[a-z]", name) and name not in reserved else f"f_{name.strip('_')}"

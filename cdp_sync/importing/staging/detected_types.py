@@ -13,8 +13,7 @@ from cdp_sync.importing.staging.columns import detected_mappings
 from cdp_sync.model import Property
 from cdp_sync.model.declared import PropertyType
 from cdp_sync.model.processed_fields import written_by
-from cdp_sync.warehouse import Session
-from cdp_sync.warehouse.properties import profile_columns
+from cdp_sync.warehouse import Session, stored_columns
 
 _PRECISION, _SCALE = 38, 18
 """Of a detected decimal: a platform's doubles may have 17 digits, all of them after the point."""
@@ -24,12 +23,16 @@ def note_types(
     session: Session, run: ImportRun, landed: NormalizedPart, fields: Iterable[str], types: Mapping[str, PropertyType]
 ) -> None:
     """Note the type of each detected property that has none yet, given the fields of a part after processors."""
-    known = {*run.profiles.by_name, *(name for (name,) in session.rows("select property from staging.detected_type"))}
-    found = {each.property: each.field for each in detected_mappings(run.goal, fields) if each.property not in known}
+    known = {*run.records.by_name, *(name for (name,) in session.rows("select property from staging.detected_type"))}
+    found = {
+        each.property: each.field
+        for each in detected_mappings(run.goal, run.records, fields)
+        if each.property not in known
+    }
     if not types or not found:
         return
     with run.warehouse.open("read") as stored:
-        columns = profile_columns(stored)
+        columns = stored_columns(stored, run.records.table)
     written = written_by(run.goal.processors, landed.head.columns)
     for name, field in found.items():
         new = Property(name=name) if field in written else _property(name, types.get(field), landed.arrays.get(field))

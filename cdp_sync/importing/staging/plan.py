@@ -385,11 +385,13 @@ def _link_conversion(link: StagedLink, cell: str, goal: ImportGoal) -> Conversio
 
 def _blocked(cell: str, goal: ImportGoal) -> str:
     """Return the condition that a stripped value names no profile: blank, a blocked word, a run of zeros."""
+    if not goal.blocked:
+        return f"{cell} = ''"
     return f"{is_among(f'lower({cell})', ('', *goal.blocked))} or regexp_full_match({cell}, '0+')"
 
 
 def _without_nul(conversion: Conversion, prop: Property, cell: Cell, cells: Cells) -> Conversion:
-    if not cells.has_nul or prop.type != "text":
+    if not cells.has_nul or prop.type not in ("text", "group"):
         return conversion
     return Conversion(f"case when not contains({cell.raw}, chr(0)) then {conversion.sql} end", conversion.reason)
 

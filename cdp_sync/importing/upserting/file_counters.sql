@@ -1,4 +1,4 @@
--- The counters of every file that was read, under the names and in the order of `model.Counters`. A profile is counted in
+-- The counters of every file that was read, under the names of `model.Counters`. A profile, or a group, is counted in
 -- the file of its first row; one that only loses what rows added, in the file that takes it back.
 create or replace temp table file_counters as
 with bounds as (select file, first_row, lead(first_row) over (order by part) as next_row from staging.part),
@@ -42,14 +42,13 @@ select
     file.file,
     coalesce(sum(ends.rows), 0) as rows_read,
     {ends},
-    coalesce(any_value(profiles.created), 0) as profiles_created,
-    coalesce(any_value(profiles.updated), 0) as profiles_updated,
-    coalesce(any_value(profiles.unchanged), 0) as profiles_unchanged,
+    coalesce(any_value(profiles.created), 0) as {kind}_created,
+    coalesce(any_value(profiles.updated), 0) as {kind}_updated,
+    coalesce(any_value(profiles.unchanged), 0) as {kind}_unchanged,
     coalesce(sum(ends.ambiguous), 0) as rows_ambiguous,
     coalesce(any_value(invalid.cells), 0) as values_invalid,
     0::bigint as events_created, 0::bigint as events_updated, 0::bigint as events_unchanged,
-    0::bigint as events_waiting, 0::bigint as groups_created, 0::bigint as groups_updated,
-    0::bigint as groups_unchanged
+    0::bigint as events_waiting
 from staging.file file
 left join ends using (file)
 left join profiles using (file)

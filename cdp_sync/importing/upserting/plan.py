@@ -314,7 +314,7 @@ def no_profile_steps(columns: Columns) -> tuple[Step, ...]:
         Step("touched_profile", f"create or replace temp table touched_profile ({empty})"),
         row_value_step(columns, summed=False),
         Step("changed_profile", f"create or replace temp table changed_profile ({changed})"),
-        _counters_step(),
+        _counters_step(columns),
     )
 
 
@@ -355,13 +355,13 @@ select * exclude ({", ".join([*before.values(), *said])}),
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from ({moved(columns, query)})
 where {" or ".join(differs.values())}"""
-    return Step("changed_profile", sql), _counters_step()
+    return Step("changed_profile", sql), _counters_step(columns)
 
 
-def _counters_step() -> Step:
+def _counters_step(columns: Columns) -> Step:
     endings = (name.removeprefix("rows_") for name in ROW_ENDS)
     ends = ",\n    ".join(f"coalesce(sum(ends.rows) filter (ending = '{x}'), 0) as rows_{x}" for x in endings)
-    return fixed("file_counters", f"{SQL}/file_counters", ends=ends)
+    return fixed("file_counters", f"{SQL}/file_counters", ends=ends, kind=f"{columns.entity.records.noun}s")
 
 
 def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: object) -> Iterator[Step]:

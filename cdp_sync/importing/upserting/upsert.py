@@ -15,7 +15,7 @@ from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.importing.upserting import contributions, plan
 from cdp_sync.importing.upserting.contributions import SQL
 from cdp_sync.importing.upserting.plan import Changes, Target, targets
-from cdp_sync.model import ImportReport
+from cdp_sync.model import GroupType, ImportReport, Profiles
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.warehouse import (
     Session,
@@ -25,6 +25,7 @@ from cdp_sync.warehouse import (
     quote_literal,
     statement,
     sync_events,
+    sync_groups,
     sync_properties,
 )
 from cdp_sync.warehouse.backend import begin_at, next_number, revision_of
@@ -39,10 +40,13 @@ as the live rows of row groups fit into one of them, which may take longer than 
 
 
 def declare_properties(session: Session, run: ImportRun) -> None:
-    """Add what declared properties and types of events lack in the warehouse, and properties detected in files."""
-    detected = (value.prop for value in staged_columns(session, run).values)
-    sync_properties(session, run.profiles.with_properties(detected))
-    sync_events(session, run.profiles)
+    """Add what declared properties, and types of events or groups, lack in the warehouse; also detected properties."""
+    records = run.records.with_properties(value.prop for value in staged_columns(session, run).values)
+    if isinstance(records, Profiles):
+        sync_properties(session, records)
+        sync_events(session, records)
+    elif isinstance(records, GroupType):
+        sync_groups(session, records)
 
 
 def upsert_rows(session: Session, run: ImportRun) -> ImportReport:
@@ -107,7 +111,7 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Changes:
         f"select exists (from staging.previous where sums is not null), exists (from staging.previous_row), {gone}"
     )
     session.run(plan.patch_steps(columns, summed=summed))
-    if run.objectives:
+    if run.objectives and columns.consent:
         session.run(plan.withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
     vanished = False  # rows that their file no longer holds give back what they added
     if gone_sums and columns.sums:
@@ -147,11 +151,8 @@ def _take_back(session: Session, run: ImportRun, columns: Columns, *, summed: bo
 def _write(session: Session, run: ImportRun, columns: Columns, changes: Changes, now: datetime) -> None:
     number = next_number(session, "connection_number", {"connection": run.connection})
     session.run(sample_steps(columns, changes))
-    first = 0  # profiles that existed and that the connection imports for the first time, counted before new ones exist
-    if changes.updated:
-        sql = statement("importing/upserting/imported_profile").format(**columns.entity.names)
-        first = session.value(sql, {"connection": run.connection, "number": number})
-    add_exchanged(session, run.connection, "import", changes.created + first)
+    if columns.entity.is_person:
+        _count_exchanged(session, run, columns, changes, number)
     if changes.whole and revision_of(session) % _VACUUM_EVERY:
         session.set("max_vacuum_tasks", "0")
     session.run(plan.write_steps(columns, changes, now, number))
@@ -161,14 +162,24 @@ def _write(session: Session, run: ImportRun, columns: Columns, changes: Changes,
     session.execute("update warehouse.revision set number = number + 1")
 
 
+def _count_exchanged(session: Session, run: ImportRun, columns: Columns, changes: Changes, number: int) -> None:
+    """Count the profiles that the connection imports for the first time: new ones, and before these exist, others."""
+    first = 0
+    if changes.updated:
+        sql = statement("importing/upserting/imported_profile").format(**columns.entity.names)
+        first = session.value(sql, {"connection": run.connection, "number": number})
+    add_exchanged(session, run.connection, "import", changes.created + first)
+
+
 def _record_steps(run: ImportRun, columns: Columns, changes: Changes, now: datetime) -> Iterator[Step]:
     if columns.keyed:
         source = {"source": run.source, "fingerprint": run.fingerprint}
         yield from contributions.remember_key_steps(columns, source, summed=changes.summed)
     else:
         yield from contributions.remember_steps(columns, summed=changes.summed, known=changes.known)
-    yield fixed("warehouse.profile_change", f"{SQL}/profile_change", {"run_id": run.run_id, "now": now})
-    yield changed_value_step(columns, changes, run)
+    if columns.entity.is_person:
+        yield fixed("warehouse.profile_change", f"{SQL}/profile_change", {"run_id": run.run_id, "now": now})
+        yield changed_value_step(columns, changes, run)
     yield fixed("warehouse.quarantine", f"{SQL}/seen_again", run.key)
     declared = {
         "fingerprint": run.fingerprint,

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.model import Connection, ExportGoal, ImportRules, Profiles, export_fingerprint, fingerprint, kind_of
+from cdp_sync.model import Connection, ExportGoal, Profiles, RowRules, export_fingerprint, fingerprint, kind_of
 from cdp_sync.orchestration.goals.export_steps import FileExportSteps, UserSteps
 from cdp_sync.orchestration.goals.files import files_key, partitions_of
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps
@@ -26,7 +26,7 @@ twice. To import what is new, materialize the goal, or run the connection's job.
 
 
 def build_import(
-    goal: ImportRules, connection: Connection, profiles: Profiles, *, place: int
+    goal: RowRules, connection: Connection, profiles: Profiles, *, place: int
 ) -> tuple[dg.AssetsDefinition, ...]:
     """Return the asset `[connection, goal]`; and `[connection, goal, files]` of a goal over files, its partitions.
 
@@ -38,18 +38,19 @@ def build_import(
     steps_of: Any = SourceSteps if kind.source else FileSteps
     steps = steps_of(connection, goal, profiles)
     ops = _build_ops(steps, priority=-place)
-    links = ", ".join(f"{link.field} → {link.property}" for link in goal.link)
+    importing, noun = steps.importing, goal.records(profiles).noun
+    links = ", ".join(f"{link.field} → {link.property}" for link in importing.link)
     imported = _build_goal(
         steps,
         ops,
         kinds={kind.platform, "duckdb"},
         description=(
-            f"{goal.title or f'Imports profiles of {connection.label}'}.\n\n"
+            f"{goal.title or f'Imports {noun}s of {connection.label}'}.\n\n"
             f"- {goal.origin}\n"
             f"- linked by {links}\n"
-            f"- {'creates' if goal.allow_new_profiles else 'never creates'} profiles"
+            f"- {'creates' if importing.allow_new_profiles else 'never creates'} {noun}s"
         ),
-        code_version=fingerprint(steps.importing, profiles, connection.objectives),
+        code_version=fingerprint(importing, profiles, connection.objectives),
     )
     if kind.source:
         return (imported,)

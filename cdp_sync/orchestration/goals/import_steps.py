@@ -31,6 +31,7 @@ from cdp_sync.orchestration.goals.files import (
     note_files,
 )
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps, Handle, forget_handles, staged
+from cdp_sync.orchestration.goals.groups import groups_key, groups_metadata
 from cdp_sync.orchestration.goals.metadata import failure_metadata_of, idle_metadata_of, metadata_of
 from cdp_sync.orchestration.goals.segments import PROFILES
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
@@ -42,7 +43,7 @@ _PATIENCE = 1.0
 """Seconds that a goal which failed waits for the warehouse."""
 
 T = TypeVar("T")
-Rules = TypeVar("Rules", bound=model.ImportRules)
+Rules = TypeVar("Rules", bound=model.RowRules)
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,8 @@ class ImportSteps(GoalSteps[Rules]):
             dagster.Failure: The goal failed.
         """
         failed = report.state == "failed"
-        # How many profiles there are now shows where the catalog shows them at all: where there are segments.
-        if report.landed and report.profiles_total is not None and self.profiles.segments:
-            count = {"dagster/row_count": report.profiles_total}
-            context.log_event(dg.AssetMaterialization(PROFILES, metadata=count))
+        if report.landed and report.records_total is not None:
+            self._count(context, report)
         if report.landed and not failed and not is_backfill(context):
             yield dg.MaterializeResult(metadata=metadata_of(report))
         elif report.landed:
@@ -109,6 +108,16 @@ class ImportSteps(GoalSteps[Rules]):
         if failed:
             metadata = failure_metadata_of(report)
             raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
+
+    def _count(self, context: dg.OpExecutionContext, report: model.ImportReport) -> None:
+        """Show how many records there are now: groups of the type, or profiles, which the catalog has with segments."""
+        records = self.goal.records(self.profiles)
+        if isinstance(records, model.GroupType):
+            key = groups_key(records.name)
+            context.log_event(dg.AssetMaterialization(key, metadata=groups_metadata(report)))
+        elif self.profiles.segments:
+            count = {"dagster/row_count": report.records_total}
+            context.log_event(dg.AssetMaterialization(PROFILES, metadata=count))
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle | None = None) -> ImportRun:
         folder = data_folder()
@@ -143,10 +152,15 @@ class ImportSteps(GoalSteps[Rules]):
 
 
 @dataclass(frozen=True)
-class FileSteps(ImportSteps[model.FileGoal]):
+class FileSteps(ImportSteps[model.FileGoal | model.FileGroupGoal]):
     """An import goal over files: scan the directory, parse what is due."""
 
     connection: model.SftpConnection
+
+    @property
+    def importing(self) -> model.FileGoal:
+        """The goal as the engine imports it."""
+        return self.goal.importing(self.connection, self.profiles)
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:
@@ -180,17 +194,17 @@ class FileSteps(ImportSteps[model.FileGoal]):
         names, retry, note = (run.connection, run.goal.name), 0, ""
         with run.warehouse.open("read") as session:
             known = known_files(session, *names)
-            if self.goal.keeps_unmatched:
+            if run.goal.keeps_unmatched:
                 from cdp_sync.importing.linking.waiting import count_due
 
                 retry = count_due(session, run)
         sightings = Sightings(data_folder().sightings(*names))
         with self.client(context) as server:
-            scan = scan_directory(server, self.goal, known, run.fingerprint, choice, sightings=sightings)
+            scan = scan_directory(server, self.importing, known, run.fingerprint, choice, sightings=sightings)
             if choice.pattern != "*" and not scan.files:
                 # The wildcard has to match a file of another goal of the run.
                 selected = context.run.asset_selection or context.job_def.asset_layer.selected_asset_keys
-                goals = self.connection.import_profiles
+                goals = (goal.importing(self.connection, self.profiles) for goal in self.connection.imports)
                 choice.check(server, [goal for goal in goals if dg.AssetKey([names[0], goal.name]) in selected])
                 note = f"No file of this goal matches {choice.pattern!r}."
             self.clear_uploads(context, lambda: server)
@@ -232,8 +246,8 @@ class FileSteps(ImportSteps[model.FileGoal]):
 
 
 @dataclass(frozen=True)
-class SourceSteps(ImportSteps[model.ImportRules]):
-    """An import goal over a platform's people: fetch their profiles."""
+class SourceSteps(ImportSteps[model.RowRules]):
+    """An import goal over what a platform has: fetch its people, or its groups."""
 
     @property
     def ops(self) -> tuple[GoalOp, ...]:

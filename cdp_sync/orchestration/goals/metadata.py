@@ -24,11 +24,11 @@ def metadata_of(report: ImportReport) -> Metadata:
         f"- `{sample.profile_id}` {sample.kind}" + (f": {', '.join(sample.properties)}" if sample.properties else "")
         for sample in report.samples
     ]
-    totals = {"dagster/row_count": report.profiles_total, "profiles_ever_imported": report.profiles_ever_imported}
+    totals = {"dagster/row_count": report.records_total, "profiles_ever_imported": report.profiles_ever_imported}
     return {
         "summary": report.message,
         **failure_metadata_of(report),
-        **({"last profiles": dg.MetadataValue.md("\n".join(samples))} if samples else {}),
+        **({f"last {report.noun}s": dg.MetadataValue.md("\n".join(samples))} if samples else {}),
         **asdict(report.counters),
         "seconds": round(report.seconds, 3),
         **{name: total for name, total in totals.items() if total is not None},

@@ -9,6 +9,7 @@ import dagster as dg
 from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, UnknownName
 from cdp_sync.model import ExportReport, GoalState, ImportReport, Report
+from cdp_sync.model.connection import RESERVED
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.dagster_internals import execute_here, job_origin
 from cdp_sync.orchestration.data_folder import data_folder
@@ -127,7 +128,7 @@ def _job(definitions: dg.Definitions, order: Order) -> tuple[dg.JobDefinition, l
     """
     connection, goal, name = order.connection, order.goal, f"{order.connection}_sync"
     every = [key.path for key in sorted(definitions.resolve_asset_graph().materializable_asset_keys)]
-    paths = [path for path in every if len(path) == 2 and path[0] != SEGMENTS]
+    paths = [path for path in every if len(path) == 2 and path[0] not in RESERVED]
     if connection not in (names := list(dict.fromkeys(path[0] for path in paths))):
         raise UnknownName(f"There is no connection {connection!r}.", needed=one_of(connection, names))
     if goal is not None and goal not in (goals := [path[1] for path in paths if path[0] == connection]):

@@ -9,8 +9,8 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType
 
+from cdp_sync.model.connection import RESERVED
 from cdp_sync.orchestration.goals.metadata import values_in
-from cdp_sync.orchestration.goals.segments import SEGMENTS
 
 CAUSES = {DagsterEventType.RUN_FAILURE, DagsterEventType.ENGINE_EVENT}
 """Events about a run as a whole that may say why it failed."""
@@ -52,7 +52,7 @@ def materializations(
     for record in records:
         entry = record.event_log_entry
         event = entry.asset_materialization or entry.asset_observation
-        if event and len(event.asset_key.path) == 2 and event.asset_key.path[0] != SEGMENTS:
+        if event and len(event.asset_key.path) == 2 and event.asset_key.path[0] not in RESERVED:
             found.setdefault(entry.run_id, {})[event.asset_key.path[1]] = (_time(entry), values_in(event.metadata))
     return found
 

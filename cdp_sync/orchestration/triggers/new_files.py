@@ -30,17 +30,16 @@ _ENDED = {dg.DagsterRunStatus.SUCCESS: True, dg.DagsterRunStatus.FAILURE: False,
 
 def build_sensors(connection: Connection, profiles: Profiles, jobs: Iterable[AssetJob]) -> list[dg.SensorDefinition]:
     """Return the sensor of a connection's job; none where the connection is off, or watches or imports nothing."""
-    if not (connection.enabled and connection.file_watch and any(goal.enabled for goal in connection.import_profiles)):
+    if not (connection.enabled and connection.file_watch and any(goal.enabled for goal in connection.imports)):
         return []
     return [_sensor(connection, connection.file_watch, profiles, job) for job in jobs]
 
 
 def _sensor(connection: Connection, watch: Watch, profiles: Profiles, job: AssetJob) -> dg.SensorDefinition:
     every, server_key = watch.every_seconds, f"{connection.name}_server"
+    importing = (goal.importing(connection, profiles) for goal in connection.imports if goal.enabled)
     goals: dict[str, Any] = {
-        goal_key(goal.name, fingerprint(goal.importing(connection, profiles), profiles, connection.objectives)): goal
-        for goal in connection.import_profiles
-        if goal.enabled
+        goal_key(goal.name, fingerprint(goal, profiles, connection.objectives)): goal for goal in importing
     }
 
     @dg.sensor(
