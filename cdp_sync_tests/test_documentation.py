@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from cdp_sync.cli import main
 from cdp_sync.connectors.iterable import goals as iterable
+from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
 from cdp_sync.connectors.iterable.goals import (
     FromLists,
     IterableConnection,
@@ -104,7 +105,7 @@ def test_every_field_is_documented(declared: type[BaseModel]) -> None:
     "declared",
     [
         IterableConnection, IterableProject, UserImportGoal, UserFormat, FromLists, iterable.UserExportGoal,
-        iterable.UserLink, IterableEvents, PurchaseItems,
+        iterable.UserLink, IterableEvents, PurchaseItems, CatalogGoal,
     ],
 )  # fmt: skip
 def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> None:
@@ -126,6 +127,7 @@ def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
     visit = {"name": "visit", "properties": [{"name": "store"}]}
     spenders = {"name": "big_spenders", "when": {"property": "order_total", "at_least": 100}}
     declared = {"properties": properties, "segments": [spenders], "event_types": ["order", "email_opened", visit]}
+    declared["group_types"] = [{"name": "store", "properties": [{"name": "city"}]}]
     profiles = Profiles.model_validate(declared)
     assert [problem for connection in shown for problem in find_problems(connection, profiles)] == []
     used = {name for connection in shown for goal in connection.import_profiles for name in goal.model_fields_set}

@@ -5,15 +5,17 @@ from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
 from cdp_sync.connectors.iterable.event_data import DATA_TYPE, EVENT_TIME, DataType
 from cdp_sync.connectors.iterable.sent_events import IterableEvents
+from cdp_sync.connectors.iterable.value_format import ValueFormat
 from cdp_sync.connectors.iterable.values import value_of
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Rendered, Shape
 from cdp_sync.model.base_url import BaseUrl, Variable
 from cdp_sync.model.connection import Connection
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.export import AudienceGoal, AudienceLink, ExportColumn
-from cdp_sync.model.format import Format, ReadCells
+from cdp_sync.model.format import Format
 from cdp_sync.model.goal import ImportGoal, ImportRules, Mapping
 from cdp_sync.model.profile import Profiles
 
@@ -69,15 +71,8 @@ class IterableProject(Declared):
         return KEYS[self.project_type]
 
 
-class UserFormat(ReadCells):
-    """How the values of users are read."""
-
-    dates: tuple[str, ...] = ("%Y-%m-%d %H:%M:%S %z", "iso")
-    """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`; UTC without an offset."""
-    json_lists: bool = True
-    """Values of `multiple` properties are arrays."""
-    nulls: tuple[str, ...] = ("",)
-    """Values that mean "no value", besides null and an absent field."""
+UserFormat = ValueFormat
+"""How the values of users are read."""
 
 
 class FromLists(Declared):
@@ -329,6 +324,12 @@ _IMPORT = {
 }
 
 
+_GROUPS = {
+    "name": "stores",
+    "type": "store",
+    "catalog": "Stores",
+    "map": [{"field": "city", "property": "city"}],
+}
 _EXPORT = {
     "name": "big_spenders",
     "segment": "big_spenders",
@@ -347,6 +348,8 @@ class IterableConnection(Connection, IterableProject):
     a job that runs its enabled goals in the order listed.
     """
 
+    import_groups: Annotated[tuple[CatalogGoal, ...], Field(examples=[[_GROUPS]])] = ()
+    """Goals that import groups from catalogs, in running order; they run first."""
     import_profiles: Annotated[tuple[UserImportGoal, ...], Field(examples=[[_IMPORT]])] = ()
     """Import goals, in running order."""
     export_profiles: Annotated[tuple[UserExportGoal, ...], Field(examples=[[_EXPORT]])] = ()

@@ -20,6 +20,8 @@ from pathlib import Path
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.iterable import answers, protocol
 from cdp_sync.connectors.iterable.answers import list_named, property_types
+from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
+from cdp_sync.connectors.iterable.catalogs import CatalogSource
 from cdp_sync.connectors.iterable.client import IterableClient
 from cdp_sync.connectors.iterable.event_data import DATA_TYPE, EVENT_TIME, WITHIN
 from cdp_sync.connectors.iterable.export import fetch_users
@@ -39,6 +41,11 @@ SHORT_LIST = 1000
 
 _READ_UNTIL = "read until"
 """The watermark with the end of the last period; see `Stream`. That of events begins with their type."""
+
+
+def source_of(client: IterableClient, goal: UserImportGoal | CatalogGoal) -> "IterableSource | CatalogSource":
+    """Return what a goal reads: users, events, or the items of a catalog."""
+    return CatalogSource(client, goal) if isinstance(goal, CatalogGoal) else IterableSource(client, goal)
 
 
 class IterableSource:
