@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.iterable import answers, protocol
@@ -41,11 +42,6 @@ SHORT_LIST = 1000
 
 _READ_UNTIL = "read until"
 """The watermark with the end of the last period; see `Stream`. That of events begins with their type."""
-
-
-def source_of(client: IterableClient, goal: UserImportGoal | CatalogGoal) -> "IterableSource | CatalogSource":
-    """Return what a goal reads: users, events, or the items of a catalog."""
-    return CatalogSource(client, goal) if isinstance(goal, CatalogGoal) else IterableSource(client, goal)
 
 
 class IterableSource:
@@ -117,6 +113,17 @@ class IterableSource:
     def look(self) -> SourceLook:
         """Return the lists and fields that there are, with the values of some users."""
         return look(self._client, self._goal, self._now())
+
+
+_SOURCES: Mapping[type, Callable[[IterableClient, Any], "IterableSource | CatalogSource"]] = {
+    UserImportGoal: IterableSource,
+    CatalogGoal: CatalogSource,
+}
+
+
+def source_of(client: IterableClient, goal: UserImportGoal | CatalogGoal) -> "IterableSource | CatalogSource":
+    """Return what a goal reads: users, events, or the items of a catalog."""
+    return _SOURCES[type(goal)](client, goal)
 
 
 def _of_events(file: FetchedFile) -> FetchedFile:
