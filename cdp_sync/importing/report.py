@@ -83,14 +83,19 @@ def _doubtful_times(session: Session, run: ImportRun, columns: Columns) -> Itera
 def _about_events(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:
     if not columns.events:
         return
-    query = "select file, sum(waiting), sum(contested), sum(doubtful) from event_outcome group by file order by file"
-    for file, waiting, contested, doubtful in session.rows(query):
+    query = """
+        select file, sum(waiting), sum(contested), sum(doubtful), sum(expired)
+        from event_outcome
+        group by file order by file"""
+    for file, waiting, contested, doubtful, expired in session.rows(query):
         if waiting:
             yield file, f"Events that wait: {waiting:,}. No row has said yet whose they are, or when they happened."
         if contested:
             yield file, f"Events whose id came with another person before: {contested:,}. The later row has them."
         if doubtful:
             yield file, f"Events before 1970 or in the future: {doubtful:,}. They are kept; check the time field."
+        if expired:
+            yield file, f"Events that were removed because of their age and do not come back: {expired:,}."
 
 
 def _rounded(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:

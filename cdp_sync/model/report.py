@@ -114,7 +114,7 @@ class Counters(RunCounters):
     events_updated: int = 0
     events_unchanged: int = 0
     events_waiting: int = 0
-    """Of these: nothing has said yet whose they are, or when they happened."""
+    """Of those created or updated: nothing has said yet whose they are, or when they happened."""
     groups_created: int = 0
     groups_updated: int = 0
     groups_unchanged: int = 0

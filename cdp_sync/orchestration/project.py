@@ -174,7 +174,7 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
             from cdp_sync.orchestration.runs.maintenance import build_maintenance
 
             refuse(file, find_second(MAINTENANCE).get(file, ()))
-            return build_maintenance(declared)
+            return build_maintenance(declared, declared_profiles())
     raise TypeError(type(declared))
 
 

@@ -1,6 +1,7 @@
 """Keeps a table for each declared type of event."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
@@ -79,6 +80,45 @@ def event_type_problems(profiles: Profiles, stored: EventColumns) -> list[Proper
     ]
 
 
+def count_expired(session: Session, profiles: Profiles, now: datetime) -> dict[str, int]:
+    """Return how many events are older than their type keeps them, by type; types without any are left out."""
+    stored = event_columns(session)
+    found = {}
+    for event in (event for event in profiles.event_types if event.keep_days and event.name in stored):
+        query = f"select count(*) from {_named(event)} where happened_at < $before"
+        found[event.name] = int(session.value(query, _expiry(event, now)))
+    return {name: count for name, count in found.items() if count}
+
+
+def expire_events(session: Session, profiles: Profiles, now: datetime) -> dict[str, int]:
+    """Remove the events that are older than their type keeps them, in one transaction; return how many, by type.
+
+    Their ids stay known as digests, so that an old file does not bring them back.
+    """
+    found = count_expired(session, profiles, now)
+    session.execute("begin")
+    for event in (profiles.event[name] for name in found):
+        values = _expiry(event, now)
+        session.execute(
+            f"""insert into warehouse.expired_event
+            select $type, md5_number(event_id)::uuid from {_named(event)} where happened_at < $before""",
+            {**values, "type": event.name},
+        )
+        session.execute(f"delete from {_named(event)} where happened_at < $before", values)
+    session.execute("update warehouse.revision set number = number + 1")
+    session.execute("commit")
+    return found
+
+
+def _expiry(event: EventType, now: datetime) -> dict[str, object]:
+    return {"before": now - timedelta(days=event.keep_days or 0)}
+
+
+def _named(event: EventType) -> str:
+    """Return the table of a type, as SQL names it."""
+    return f"warehouse.{quote_identifier(event.table)}"
+
+
 def _differences(prop: EventProperty, stored: str | None) -> list[tuple[str, str, str]]:
     """Return what differs in a property: its path, the stored type and the declared one."""
     if stored is None:
@@ -107,7 +147,7 @@ def item_columns(stored: str) -> dict[str, str] | None:
 
 def _missing(event: EventType, stored: Mapping[str, str] | None) -> list[str]:
     """Return the statements that make a table, or add what it lacks."""
-    table = f"warehouse.{quote_identifier(event.table)}"
+    table = _named(event)
     if stored is None:
         declared = {**FIRST, **{prop.name: prop.sql_type for prop in event.properties}}
         columns = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in declared.items())

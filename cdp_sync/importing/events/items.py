@@ -1,11 +1,11 @@
 """Nested lists of events: the items of several rows, folded into those that an event has already."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cdp_sync.importing.staging.event_columns import StagedItems
+from cdp_sync.importing.staging.event_columns import StagedEvent, StagedItems
 from cdp_sync.model import EventProperty
-from cdp_sync.warehouse import Step, quote_identifier, quote_literal
+from cdp_sync.warehouse import Session, Step, quote_identifier, quote_literal
 from cdp_sync.warehouse.events import item_columns
 
 
@@ -18,6 +18,8 @@ class NestedList:
     """Each row has one item of it at most; otherwise a row may have several."""
     stored_type: str
     """The SQL type of its column: it may have items of more properties than are declared."""
+    is_held: bool
+    """Some event of the warehouse has items in it, before the run."""
 
     @property
     def name(self) -> str:
@@ -51,16 +53,17 @@ class NestedList:
     def folded(self) -> str:
         """The aggregate for the list of an event that several rows are about, in the order of the rows."""
         if not self.can_merge:
-            return f"arg_max(r.{self.name}, r.row)"
+            return f"arg_max(r.{self.name}, r._row)"
         # Sorted once it is whole: an aggregate with an order of its own takes twice the time.
-        rows = f"list_sort(list({{row: r.row, held: r.{self.name}}}) filter (r.{self.name} is not null))"
+        rows = f"list_sort(list({{row: r._row, held: r.{self.name}}}) filter (r.{self.name} is not null))"
         held = f"list_transform({rows}, lambda each: each.held)"
         return held if self.by_row else f"flatten({held})"
 
-    def joined(self, *, stored: bool) -> str:
+    @property
+    def joined(self) -> str:
         """Return the expression for the items that an event has and those that rows bring, one after the other."""
         brought = f"patch.{self.name}::{self.stored_type}"
-        if not (stored and self.can_merge):
+        if not (self.is_held and self.can_merge):
             return brought
         return (
             f"case when stored.{self.name} is null then {brought} else list_concat(stored.{self.name}, {brought}) end"
@@ -68,46 +71,51 @@ class NestedList:
 
     def value(self, *, stored: bool) -> str:
         """Return the expression for the list after the run."""
-        whole = f"coalesce(merged_{self.prop.name}.items, {self.joined(stored=stored)})" if self.can_merge else ""
-        brought = whole or self.joined(stored=stored)
+        brought = f"coalesce({self.merged}.items, {self.joined})" if self.can_merge else self.joined
         return f"case when patch.{self.name} is null then stored.{self.name} else {brought} end" if stored else brought
 
-    def merge_step(self, table: str, *, stored: bool) -> Step:
+    def merge_step(self, table: str) -> Step:
         """Return the step that merges items of one identifier: of each property the last value counts."""
         identifier = quote_identifier(str(self.prop.item_identifier and self.prop.item_identifier.name))
         fields = [quote_identifier(name) for name in item_columns(self.stored_type) or {}]
-        folds = ", ".join(f"arg_max(item.{name}, place) as {name}" for name in fields if name != identifier)
+        folds = ", ".join(f"arg_max(_item.{name}, _place) as {name}" for name in fields if name != identifier)
         item = ", ".join(f"{quote_literal(name[1:-1])}: {name}" for name in fields)
         ids = f"list_transform(items, lambda item: item.{identifier})"
-        join = f"left join {table} stored using (event_id)" if stored else ""
+        join = f"left join {table} stored using (event_id)" if self.is_held else ""
         sql = f"""create or replace temp table {self.merged} as
 with joined as (
-    select patch.event_id, {self.joined(stored=stored)} as items
+    select patch.event_id, {self.joined} as items
     from event_patch patch
     {join}
     where patch.{self.name} is not null
 ),
 repeated as (
-    select event_id, unnest(items) as item, generate_subscripts(items, 1) as place
+    select event_id, unnest(items) as _item, generate_subscripts(items, 1) as _place
     from joined
-    where len(list_distinct({ids})) < len(items)
+    where list_unique({ids}) < len(items)
 ),
 once as (
-    select event_id, item.{identifier} as {identifier}, min(place) as first_place{", " if folds else ""}{folds}
+    select event_id, _item.{identifier} as {identifier}, min(_place) as _first{", " if folds else ""}{folds}
     from repeated
-    group by event_id, item.{identifier}
+    group by event_id, _item.{identifier}
 )
 select event_id,
     list_transform(
-        list_sort(list({{place: first_place, held: {{{item}}}}})), lambda each: each.held
+        list_sort(list({{place: _first, held: {{{item}}}}})), lambda each: each.held
     )::{self.stored_type} as items
 from once
 group by event_id"""
         return Step(self.merged, sql)
 
 
-def nested_lists(every: Mapping[str, list[StagedItems]], stored: Mapping[str, str]) -> Iterator[NestedList]:
-    """Yield the nested lists that rows fill, by name; `stored` are the types of the table's columns."""
-    for name, staged in every.items():
-        by_row = all(items.field is None for items in staged)
-        yield NestedList(staged[0].prop, by_row, stored[name])
+def nested_lists(
+    session: Session, staged: Iterable[StagedEvent], table: str, columns: Mapping[str, str]
+) -> Iterator[NestedList]:
+    """Yield the nested lists of one type that rows fill; `columns` are those of its table, with their SQL types."""
+    every: dict[str, list[StagedItems]] = {}
+    for items in (items for event in staged for items in event.items):
+        every.setdefault(items.prop.name, []).append(items)
+    for name, parts in every.items():
+        by_row = all(items.field is None for items in parts)
+        is_held = session.value(f"select exists (from {table} where {quote_identifier(name)} is not null)")
+        yield NestedList(parts[0].prop, by_row, columns[name], bool(is_held))

@@ -12,7 +12,7 @@ from functools import cached_property
 from cdp_sync.importing.events.items import NestedList, nested_lists
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns
-from cdp_sync.importing.staging.event_columns import StagedEvent, StagedItems
+from cdp_sync.importing.staging.event_columns import StagedEvent
 from cdp_sync.model import EventType
 from cdp_sync.warehouse import Session, Step, event_columns, fixed, quote_identifier, quote_literal
 
@@ -33,7 +33,10 @@ def land_events(session: Session, run: ImportRun, columns: Columns, now: datetim
     stored = event_columns(session)
     for declared in {event.declared.name: event.declared for event in columns.events}.values():
         staged = tuple(event for event in columns.events if event.declared.name == declared.name)
-        _land(session, Landing(declared, staged, stored[declared.name]), {**run.key, "now": now})
+        table = f"warehouse.{quote_identifier(declared.table)}"
+        lists = {each.prop.name: each for each in nested_lists(session, staged, table, stored[declared.name])}
+        landing = Landing(declared, staged, bool(columns.links), table, stored[declared.name], lists)
+        _land(session, landing, {**run.key, "now": now})
     session.run([fixed("file_counters", f"{_SQL}/counted")])
 
 
@@ -46,9 +49,12 @@ def _land(session: Session, landing: "Landing", written: dict[str, object]) -> N
     )
     portions = max(1, -(-rows // _PORTION)) if landing.lists else 1
     for portion in range(portions):
-        session.run(landing.patch_steps(portion, portions))
+        session.run([landing.rows_step(portion, portions)])
         if has_expired:
-            session.run([fixed("touched_event", f"{_SQL}/expired", named)])
+            expired = fixed("expired_row", f"{_SQL}/expired_row", named)
+            counted = fixed("event_outcome", f"{_SQL}/counted_expired")
+            session.run((expired, counted, landing.rows_step(portion, portions, expired=True)))
+        session.run(landing.patch_steps())
         session.run(landing.change_steps(stored=has_events))
         session.run(landing.write_steps(written, stored=has_events))
 
@@ -60,81 +66,92 @@ class Landing:
     declared: EventType
     staged: tuple[StagedEvent, ...]
     """The entries of `events` of this type."""
+    linked: bool
+    """Whether rows say whose the events are."""
+    table: str
+    """The type's table, as SQL names it."""
     columns: Mapping[str, str]
-    """Those of the type's table, and their SQL types."""
-
-    @property
-    def table(self) -> str:
-        """The type's table, as SQL names it."""
-        return f"warehouse.{quote_identifier(self.declared.table)}"
-
-    @cached_property
-    def lists(self) -> Mapping[str, NestedList]:
-        """The nested lists that rows fill, by name."""
-        every: dict[str, list[StagedItems]] = {}
-        for items in (items for event in self.staged for items in event.items):
-            every.setdefault(items.prop.name, []).append(items)
-        return {each.prop.name: each for each in nested_lists(every, self.columns)}
+    """Those of the table, and their SQL types."""
+    lists: Mapping[str, NestedList]
+    """The nested lists that rows fill, by name."""
 
     @cached_property
     def plain(self) -> tuple[str, ...]:
-        """The columns that rows fill with one value each: person and time, then properties."""
-        filled = dict.fromkeys(value.prop.name for event in self.staged for value in event.values)
-        return ("profile_id", "happened_at", *filled)
+        """The columns that rows fill with one value each: person and time, as far as rows say them, then properties."""
+        filled = ["profile_id"] if self.linked else []
+        filled += ["happened_at"] if any(event.time for event in self.staged) else []
+        filled += [value.prop.name for event in self.staged for value in event.values]
+        return tuple(dict.fromkeys(filled))
 
-    def patch_steps(self, portion: int, portions: int) -> Iterator[Step]:
-        """Yield the steps that fold the rows of each event into one: `event_patch`; of one portion of all events."""
-        only = f"\nwhere hash(event_id) % {portions} = {portion}" if portions > 1 else ""
+    def rows_step(self, portion: int, portions: int, *, expired: bool = False) -> Step:
+        """Return the step that makes `event_row`, of one portion of all events; without the `expired` ones."""
         rows = "\nunion all by name\n".join(map(self._rows_of, self.staged))
-        yield Step("event_row", f"create or replace temp view event_row as\nselect * from (\n{rows}\n){only}")
-        yield fixed("touched_event", f"{_SQL}/touched_event")
-        yield Step("event_patch", f"create temp {self._kind_of_patch} event_patch as\n{self._patch()}")
+        only = [f"hash(event_id) % {portions} = {portion}"] if portions > 1 else []
+        only += ["event_id not in (select event_id from expired_row)"] if expired else []
+        where = f"\nwhere {' and '.join(only)}" if only else ""
+        return Step("event_row", f"create or replace temp view event_row as\nselect * from (\n{rows}\n){where}")
 
     def _rows_of(self, event: StagedEvent) -> str:
-        cells = {event.time_column: "happened_at"} | {value.column: value.prop.name for value in event.values}
+        cells = {event.time_column: "happened_at"} if event.time else {}
+        cells |= {value.column: value.prop.name for value in event.values}
         shown = [f"fresh.{quote_identifier(cell)} as {quote_identifier(name)}" for cell, name in cells.items()]
         for items in event.items:
             each = self.lists[items.prop.name]
             shown.append(f"{each.of_row(items)} as {each.name}")
-        return f"""select fresh.row, fresh.file, {self._id(event)} as event_id, a.profile_id, {", ".join(shown)}
-from staging.fresh fresh
-join staging.assigned a using (row)
-where (a.profile_id is not null or a.outcome = 'applied') and {event.is_usable}"""
+        source, lands = "staging.fresh fresh", event.is_usable
+        if self.linked:
+            shown.append("a.profile_id")
+            source, lands = f"{source}\njoin staging.assigned a using (row)", f"a.profile_id is not null and {lands}"
+        return f"""select fresh.row as _row, fresh.file as _file, {self._id(event)} as event_id, {", ".join(shown)}
+from {source}
+where {lands}"""
 
     def _id(self, event: StagedEvent) -> str:
         """Return the expression for an event's id: without a mapped one a digest of all that it holds."""
         if event.id:
             return f"fresh.{event.id_column}"
         parts = [quote_literal(self.declared.name), f"epoch_us(fresh.{event.time_column})", "a.profile_id"]
-        held = [(value.prop.name, value.column) for value in event.values]
-        held += [(items.prop.name, items.column) for items in event.items]
-        for name, column in sorted(held):  # what is empty does not count: a property that is mapped later changes no id
-            parts.append(f"{quote_literal(f'{name}=')} || fresh.{quote_identifier(column)}::varchar")
+        held = [(value.prop.name, f"fresh.{quote_identifier(value.column)}::varchar") for value in event.values]
+        held += [(items.prop.name, items.as_text) for items in event.items]
+        for name, text in sorted(held):  # what is empty does not count: a property that is mapped later changes no id
+            parts.append(f"{quote_literal(f'{name}=')} || {text}")
         return f"md5(concat_ws(chr(31), {', '.join(parts)}))"
 
-    def _patch(self) -> str:
-        """Return the query for what the rows say of each event."""
-        names = [quote_identifier(name) for name in self.plain]
-        alone = [f"r.{name}" for name in names]
-        alone += [f"{each.alone} as {each.name}" for each in self.lists.values()]
-        folded = [f"arg_max(r.{name}, r.row) as {name}" for name in names]
-        folded += [f"{each.folded} as {each.name}" for each in self.lists.values()]
-        return f"""select t.event_id, t.file, false as contested, {", ".join(alone)}
+    def patch_steps(self) -> Iterator[Step]:
+        """Yield the steps that fold the rows of each event into one: `event_patch`, and `touched_event`."""
+        if any(each.by_row for each in self.lists.values()):  # mostly several rows: all are grouped at once
+            yield Step("event_patch", f"create temp table event_patch as\n{self._folded('')}")
+            touched = "select event_id, _file as file from event_patch"
+            yield Step("touched_event", f"create or replace temp view touched_event as\n{touched}")
+            return
+        yield fixed("touched_event", f"{_SQL}/touched_event")
+        several = self._folded("\nwhere event_id in (select event_id from touched_event where rows > 1)")
+        alone = [self._named("r."), *(f"{each.alone} as {each.name}" for each in self.lists.values())]
+        sql = f"""create temp {self._kind_of_patch} event_patch as
+select t.event_id, t.file as _file, false as _contested, {", ".join(each for each in alone if each)}
 from touched_event t
-join event_row r on r.row = t.first_row and r.event_id = t.event_id
+join event_row r on r._row = t.first_row and r.event_id = t.event_id
 where t.rows = 1
 union all by name
-select t.event_id, t.file, count(distinct r.profile_id) > 1 as contested, {", ".join(folded)}
-from touched_event t
-join event_row r using (event_id)
-where t.rows > 1
-group by t.event_id, t.file"""
+{several}"""
+        yield Step("event_patch", sql)
+
+    def _folded(self, condition: str) -> str:
+        """Return the query that groups rows by event: of each property the last value counts."""
+        shown = ["r.event_id", "arg_min(r._file, r._row) as _file"]
+        shown.append(f"{'count(distinct r.profile_id) > 1' if self.linked else 'false'} as _contested")
+        shown += [f"arg_max(r.{name}, r._row) as {name}" for name in map(quote_identifier, self.plain)]
+        shown += [f"{each.folded} as {each.name}" for each in self.lists.values()]
+        return f"select {', '.join(shown)}\nfrom event_row r{condition}\ngroup by r.event_id"
+
+    def _named(self, table: str) -> str:
+        return ", ".join(f"{table}{quote_identifier(name)}" for name in self.plain)
 
     def change_steps(self, *, stored: bool) -> Iterator[Step]:
         """Yield the steps that make `changed_event`: events that are new or differ, as they are after the run."""
         merging = [each for each in self.lists.values() if each.can_merge]
         for each in merging:
-            yield each.merge_step(self.table, stored=stored)
+            yield each.merge_step(self.table)
         news = {name: f"patch.{quote_identifier(name)}" for name in self.plain}
         if stored:
             news = {name: f"coalesce({value}, stored.{quote_identifier(name)})" for name, value in news.items()}
@@ -145,14 +162,17 @@ group by t.event_id, t.file"""
             others = (name for name in self.columns if name not in news and name != "event_id")
             shown += [f"stored.{quote_identifier(name)}" for name in others]
             shown += ["stored.rowid as _place", "stored.event_id is null as _is_new"]
-            shown.append("patch.contested or coalesce(patch.profile_id <> stored.profile_id, false) as _contested")
+            moved = " or coalesce(patch.profile_id <> stored.profile_id, false)" if self.linked else ""
+            shown.append(f"patch._contested{moved} as _contested")
             join = f"\nleft join {self.table} stored using (event_id){join}"
             changes = (f"({value}) is distinct from stored.{quote_identifier(name)}" for name, value in news.items())
             differs = f"\nwhere stored.event_id is null or {' or '.join(changes)}"
         else:
-            shown += ["true as _is_new", "patch.contested as _contested"]
+            absent = (name for name in ("profile_id", "happened_at") if name not in news)
+            shown += [*(f"null::{self.columns[name]} as {name}" for name in absent), "true as _is_new"]
+            shown.append("patch._contested")
         sql = f"""create temp {self._kind_of_changes(stored)} changed_event as
-select patch.event_id, patch.file as _file, {", ".join(shown)}
+select patch.event_id, patch._file, {", ".join(shown)}
 from event_patch patch{join}{differs}"""
         yield Step("changed_event", sql)
 

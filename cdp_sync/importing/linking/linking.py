@@ -105,7 +105,7 @@ def assign_rows(session: Session, columns: Columns, *, allow_new: bool) -> None:
 def _assign_without_people(session: Session, columns: Columns) -> None:
     """Give every fresh row its outcome, where rows only add to events by their ids: other rows say whose those are."""
     granted = "(rank hugeint, property text, value text, multiple boolean, profile_id uuid)"
-    assigned = f"""create or replace table staging.assigned as
+    assigned = f"""create or replace view staging.assigned as
 select row, null::uuid as profile_id, case when {columns.is_usable} then 'applied' else 'rejected' end as outcome,
     false as ambiguous, false as alone
 from staging.fresh"""

@@ -99,17 +99,22 @@ class JsonItems:
             f"{quote_literal(name)}: {fit(self._prop(name), f'item.{quote_identifier(field)}', self._form)}"
             for name, field in self.items.named.items()
         )
-        is_array = f"case when json_valid({cell}) then json_type({cell}) = 'ARRAY' end"
-        return f"case when {is_array} then list_transform({read}, lambda item: {{{fitted}}}) end"
+        others = f"list_filter(json_type({cell}, '$[*]'), lambda kind: kind <> 'OBJECT')"
+        is_array = f"json_type({cell}) = 'ARRAY' and len({others}) = 0"
+        readable = f"case when json_valid({cell}) then {is_array} end"
+        return f"case when {readable} then list_transform({read}, lambda item: {{{fitted}}}) end"
 
     @property
     def conversion(self) -> Conversion:
-        """How the texts become items; those that nothing names are left out."""
+        """How the texts become items; those that nothing names, or that have no value, are left out."""
         fields = ", ".join(f"{quote_literal(name)}: {self._converted(name).sql}" for name in self.items.named)
         named = self.texts_name
         if identifier := self.items.identifier:
             named = f"list_filter({named}, lambda item: {self._converted(identifier.name).sql} is not null)"
         sql = f"list_transform({named}, lambda item: {{{fields}}}::{self.items.prop.value_type})"
+        if not identifier:
+            values = ", ".join(f"item.{quote_identifier(name)}::varchar" for name in self.items.named)
+            sql = f"list_filter({sql}, lambda item: coalesce({values}) is not null)"
         return Conversion(f"nullif({sql}, [])", "not a JSON array of objects")
 
     def complaints(self, cell: str) -> Iterator[Complaint]:

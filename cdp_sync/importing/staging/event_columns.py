@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.model import EventImport, EventProperty, EventType, ItemProperty, Property
+from cdp_sync.warehouse import quote_identifier, quote_literal
 
 TIME = Property(name="time", type="datetime")
 
@@ -42,6 +43,13 @@ class StagedItems:
     def identifier(self) -> ItemProperty | None:
         """The property that names an item."""
         return self.prop.item_identifier
+
+    @property
+    def as_text(self) -> str:
+        """The expression for the items of one field as text: their mapped properties that have a value, by name."""
+        held = (f"{quote_literal(f'{name}=')} || item.{quote_identifier(name)}::varchar" for name in sorted(self.named))
+        item = f"concat_ws(chr(30), {', '.join(held)})"
+        return f"list_transform(fresh.{quote_identifier(self.column)}, lambda item: {item})::varchar"
 
     @property
     def items(self) -> str:

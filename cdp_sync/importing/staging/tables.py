@@ -177,11 +177,13 @@ UPSERTING = (
 LANDING_EVENTS = (
     Table("event_outcome", "what a run does to a file's events of one type", "events.landing.land_events",
           "file integer, touched bigint, created bigint, updated bigint, waiting bigint, contested bigint, "
-          "doubtful bigint", others=("report",)),
+          "doubtful bigint, expired bigint", others=("report",)),
+    Table("expired_row", "a row about an event that was removed because of its age", "events.landing.land_events",
+          "_row bigint, _file integer, event_id varchar"),
     Table("event_row", "a row to apply with one of its events", "events.landing.land_events",
           varies="the properties that the goal's `events` fill"),
     Table("touched_event", "an event that rows are about", "events.landing.land_events",
-          "event_id varchar, first_row bigint, file integer, rows bigint"),
+          varies="whether rows are items"),
     Table("event_patch", "an event with what its rows say", "events.landing.land_events",
           varies="the properties that the goal's `events` fill"),
     Table("changed_event", "an event that is new or differs, as it is after the run", "events.landing.land_events",

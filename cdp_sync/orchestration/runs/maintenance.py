@@ -13,12 +13,14 @@ from pathlib import Path
 import dagster as dg
 
 from cdp_sync.errors import CdpSyncError
-from cdp_sync.model import Maintenance
+from cdp_sync.model import Maintenance, Profiles
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.dagster_internals import remove_event_file
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import is_files_key, partitions_of
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.run_tags import connections_of
+from cdp_sync.warehouse.events import count_expired, expire_events
 from cdp_sync.warehouse.history import runs_with_work
 
 _LONGEST = 15 * 60.0
@@ -27,8 +29,9 @@ _BATCH = 100
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
-def build_maintenance(declared: Maintenance) -> dg.Definitions:
+def build_maintenance(declared: Maintenance, profiles: Profiles) -> dg.Definitions:
     """Return the job that removes what is old, and its daily schedule."""
+    expiring = [event.name for event in profiles.event_types if event.keep_days]
     kept, idle_kept = counted(declared.keep_runs_days, "day"), counted(declared.keep_idle_runs_days, "day")
 
     @dg.op(
@@ -59,6 +62,24 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
         context.log.info(removed if done else f"{removed} The rest is removed by the next run.")
         context.add_output_metadata({**counts, "done": done})
 
+    @dg.op(
+        description=f"Remove events that are older than their type keeps them: {', '.join(expiring)}.",
+        ins={"after": dg.In(dg.Nothing)},
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={"warehouse"},
+        pool=WAREHOUSE_POOL,
+    )
+    def remove_old_events(context: dg.OpExecutionContext) -> None:
+        warehouse, now = context.resources.warehouse.warehouse(), datetime.now(UTC)
+        with warehouse.open("read") as session:
+            found = count_expired(session, profiles, now)
+        if found:
+            with warehouse.open("write") as session:
+                found = expire_events(session, profiles, now)
+        removed = ", ".join(f"{count:,} {name}" for name, count in found.items())
+        context.log.info(f"Events removed: {removed or 'none'}.")
+        context.add_output_metadata({f"{name} events removed": count for name, count in found.items()})
+
     @dg.job(
         name="maintenance",
         description=(
@@ -67,7 +88,9 @@ def build_maintenance(declared: Maintenance) -> dg.Definitions:
         ),
     )
     def maintenance() -> None:
-        remove_what_is_old()
+        removed = remove_what_is_old()
+        if expiring:
+            remove_old_events(after=removed)
 
     schedule = dg.ScheduleDefinition(
         name="maintenance_schedule",
